@@ -1,0 +1,138 @@
+"""
+Every error fastsio raises, as one tree.
+
+::
+
+    SocketIOError
+    ├── ConnectionError
+    │   └── ConnectionRefusedError      a connect handler refuses a client
+    ├── TimeoutError                    call() got no acknowledgement in time
+    ├── BadNamespaceError               the namespace is not connected
+    ├── DisconnectedError               the peer is gone
+    ├── PacketError (ValueError)        the peer broke the protocol or a limit
+    ├── PayloadError (ValueError)       the peer sent data a handler cannot take
+    │   └── ValidationFailed
+    ├── LifecycleError (RuntimeError)   a namespace was asked for an impossible step
+    ├── MissingExtraError (ImportError) an optional dependency is not installed
+    └── SetupError (ValueError)         the developer's mistake, at registration
+        ├── SignatureError
+        └── DependencyCycleError
+
+The first four are python-socketio's. None of them is a subclass of the
+builtin with the same name, as there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class SocketIOError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConnectionError(SocketIOError):  # noqa: A001 - the name is python-socketio's
+    """A connection could not be made."""
+
+
+class ConnectionRefusedError(ConnectionError):  # noqa: A001 - the name is python-socketio's
+    """
+    Raised by a ``connect`` handler to refuse the client.
+
+    Args:
+        args: The first is the message the client reads; the second, or a list of all that follow, its ``data``.
+
+    Source: Socket.IO protocol v5, "Connection to a namespace" (CONNECT_ERROR).
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.error_args: dict[str, Any] = refusal(*args)
+
+
+def refusal(*args: Any) -> dict[str, Any]:
+    """Build the CONNECT_ERROR payload: ``{"message": str}`` and, with more than one argument, ``"data"``."""
+    if not args:
+        return {"message": "Connection rejected by server"}
+    payload: dict[str, Any] = {"message": str(args[0])}
+    if len(args) > 1:
+        payload["data"] = args[1] if len(args) == 2 else args[1:]  # noqa: PLR2004 - one message, one datum
+    return payload
+
+
+class TimeoutError(SocketIOError):  # noqa: A001 - the name is python-socketio's
+    """The acknowledgement did not arrive in time."""
+
+
+class BadNamespaceError(SocketIOError):
+    """The namespace is not connected."""
+
+
+class DisconnectedError(SocketIOError):
+    """The peer is not connected any more."""
+
+
+class PacketError(SocketIOError, ValueError):
+    """
+    The peer sent what the protocol or a limit does not allow; its connection is closed.
+
+    Args:
+        reason: What was wrong, one sentence.
+        limit: The limit that was passed, if one was.
+        value: The value that passed it.
+    """
+
+    def __init__(self, reason: str, *, limit: int | None = None, value: int | None = None) -> None:
+        super().__init__(reason if limit is None else f"{reason} ({value} > {limit})")
+        self.reason = reason
+        self.limit = limit
+        self.value = value
+
+
+class PayloadError(SocketIOError, ValueError):
+    """The peer sent data that a handler cannot take; the connection lives on."""
+
+
+class ValidationFailed(PayloadError):  # noqa: N818 - reads as what happened, not as a defect of the program
+    """
+    A payload, header, cookie or query value does not match its annotation.
+
+    Args:
+        detail: One ``{"loc": list, "msg": str, "type": str}`` for each mistake, without the input itself.
+    """
+
+    def __init__(self, detail: list[dict[str, Any]]) -> None:
+        where = "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in detail)
+        super().__init__(where)
+        self.detail = detail
+
+
+class LifecycleError(SocketIOError, RuntimeError):
+    """A namespace was asked for a step that its state does not have."""
+
+
+class MissingExtraError(SocketIOError, ImportError):
+    """
+    An optional dependency is not installed.
+
+    Args:
+        module: The module that could not be imported.
+        extra: The extra of fastsio that installs it.
+    """
+
+    def __init__(self, module: str, extra: str) -> None:
+        super().__init__(f"{module} is not installed; run: pip install 'fastsio[{extra}]'")
+        self.module = module
+        self.extra = extra
+
+
+class SetupError(SocketIOError, ValueError):
+    """A mistake of the developer, found when a handler, option or router is registered."""
+
+
+class SignatureError(SetupError):
+    """A handler or dependency has a parameter that cannot be filled."""
+
+
+class DependencyCycleError(SetupError):
+    """A dependency depends on itself."""
