@@ -12,6 +12,8 @@ Every error fastsio raises, as one tree.
     ├── PacketError (ValueError)        the peer broke the protocol or a limit
     ├── PayloadError (ValueError)       the peer sent data a handler cannot take
     │   └── ValidationFailed
+    ├── EventError                      a handler answers with an error object
+    │   └── RateLimited
     ├── LifecycleError (RuntimeError)   a namespace was asked for an impossible step
     ├── MissingExtraError (ImportError) an optional dependency is not installed
     └── SetupError (ValueError)         the developer's mistake, at registration
@@ -105,6 +107,36 @@ class ValidationFailed(PayloadError):  # noqa: N818 - reads as what happened, no
         where = "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in detail)
         super().__init__(where)
         self.detail = detail
+
+
+class EventError(SocketIOError):
+    """
+    Raised by a handler, dependency or middleware to answer the client with an error object.
+
+    Args:
+        type: ``unauthorized``, ``forbidden``, ``not_found``, ``rate_limited`` or a word of the application.
+        msg: One sentence for people.
+        detail: Anything JSON-compatible that helps the client.
+    """
+
+    def __init__(self, type: str, msg: str, detail: Any = None) -> None:  # noqa: A002 - the word on the wire
+        super().__init__(msg)
+        self.type = type
+        self.msg = msg
+        self.detail = detail
+
+
+class RateLimited(EventError):  # noqa: N818 - reads as what happened, not as a defect of the program
+    """
+    The client sent more events than it may.
+
+    Args:
+        retry_after: Seconds until the next event is taken.
+    """
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("rate_limited", "Too many events, slow down.", {"retry_after": retry_after})
+        self.retry_after = retry_after
 
 
 class LifecycleError(SocketIOError, RuntimeError):

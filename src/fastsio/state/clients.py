@@ -1,0 +1,131 @@
+"""
+The records of one connection and of its clients, one client a namespace.
+
+Only facts that live as long as the connection; no packets are sent and no handlers called from here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastsio.protocol.lifecycle import Happening, NamespaceState, advance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastsio.protocol.decoder import Decoder
+
+
+class Connection:
+    """
+    One Engine.IO connection.
+
+    Args:
+        eio_sid: The Engine.IO session id.
+        environ: The WSGI-like environ of the handshake.
+        decoder: Turns this connection's frames into packets.
+        make_scope: Creates the store for values that dependencies keep per client.
+
+    Attributes:
+        clients: Namespace -> client, also of namespaces that were left (their late packets are ignored).
+        tasks: What runs for this connection: event handlers under way.
+        deadline: A timer handle of the shell, or None.
+    """
+
+    __slots__ = ("clients", "deadline", "decoder", "eio_sid", "environ", "make_scope", "tasks")
+
+    def __init__(
+        self,
+        eio_sid: str,
+        environ: dict[str, Any],
+        decoder: Decoder,
+        make_scope: Callable[[], Any],
+    ) -> None:
+        self.eio_sid = eio_sid
+        self.environ = environ
+        self.decoder = decoder
+        self.make_scope = make_scope
+        self.clients: dict[str, Client] = {}
+        self.tasks: set[Any] = set()
+        self.deadline: Any = None
+
+    def active(self) -> list[Client]:
+        """Clients that are connecting or connected."""
+        return [client for client in self.clients.values() if client.is_active]
+
+
+class Client:
+    """
+    One client: a connection in one namespace.
+
+    Args:
+        sid: The Socket.IO session id, a fresh one per namespace.
+        namespace: The namespace.
+        connection: The connection underneath.
+        auth: What the client sent with CONNECT.
+
+    Attributes:
+        state: Where the client is in the life of a namespace (:mod:`fastsio.protocol.lifecycle`).
+        connecting: The shell's task that runs the connect handler, or None.
+        held: Packets that wait for the connect handler, or None while nothing waits.
+    """
+
+    __slots__ = ("_scope", "_session", "auth", "connecting", "connection", "held", "namespace", "sid", "state")
+
+    def __init__(self, sid: str, namespace: str, connection: Connection, auth: Any) -> None:
+        self.sid = sid
+        self.namespace = namespace
+        self.connection = connection
+        self.auth = auth
+        self.state = NamespaceState.NONE
+        self.connecting: Any = None
+        self.held: list[Any] | None = None
+        self._session: dict[str, Any] | None = None
+        self._scope: Any = None
+
+    def advance(self, happening: Happening) -> None:
+        """
+        Move to the state that *happening* leads to.
+
+        Raises:
+            LifecycleError: The state does not have this step.
+        """
+        self.state = advance(self.state, happening)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the client is connecting or connected."""
+        return self.state is NamespaceState.CONNECTED or self.state is NamespaceState.CONNECTING
+
+    @property
+    def eio_sid(self) -> str:
+        """The Engine.IO session id, a secret of the client."""
+        return self.connection.eio_sid
+
+    @property
+    def environ(self) -> dict[str, Any]:
+        """The WSGI-like environ of the handshake."""
+        return self.connection.environ
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """What the application keeps for this client."""
+        if self._session is None:
+            self._session = {}
+        return self._session
+
+    @session.setter
+    def session(self, session: dict[str, Any]) -> None:
+        self._session = session
+
+    @property
+    def scope_store(self) -> Any:
+        """What dependencies with ``scope="connection"`` keep for this client."""
+        if self._scope is None:
+            self._scope = self.connection.make_scope()
+        return self._scope
+
+    @property
+    def used_scope(self) -> Any:
+        """The scope store, or None when no dependency asked for it."""
+        return self._scope
