@@ -1,0 +1,55 @@
+# make demo     serve examples/chat at http://127.0.0.1:8000 (PORT=... for another port)
+# make test     the whole test suite
+# make lint types docs bench coverage     what else is checked or measured
+# Each target prepares what it needs: .venv, npm packages, Chromium. PYTHON=... picks the interpreter of a new .venv.
+
+PORT ?= 8000
+PYTEST_ARGS ?=
+BIN := .venv/bin
+
+.PHONY: help demo test lint types coverage docs bench clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo:
+	@tools/setup_venv.sh demo
+	@tools/setup_npm.sh examples/chat
+	@echo "fastsio chat: http://127.0.0.1:$(PORT) (Ctrl+C stops it)"
+	@exec $(BIN)/python -m uvicorn chat.app:app --app-dir examples --port $(PORT) --log-level warning
+
+test:
+	@tools/setup_venv.sh test
+	@tools/setup_npm.sh examples/chat
+	@tools/setup_npm.sh tests
+	@tools/setup_chromium.sh
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint:
+	@tools/setup_venv.sh dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	@tools/setup_venv.sh dev
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+coverage:
+	@tools/setup_venv.sh test
+	$(BIN)/coverage run -m pytest tests/unit
+	$(BIN)/coverage report --fail-under=100 --include='$(CORE)'
+
+docs:
+	@tools/setup_venv.sh docs
+	$(BIN)/python -m sphinx -n -W --keep-going docs docs/_build/html
+
+bench:
+	@tools/setup_venv.sh dev
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf .venv examples/chat/node_modules tests/node_modules docs/_build benchmarks/build
+
+# The floors that do no I/O: every branch of them is reached by the unit tests.
+CORE := src/fastsio/exceptions.py,src/fastsio/types.py,src/fastsio/protocol/*,src/fastsio/state/*,src/fastsio/injection/*,src/fastsio/routing/*,src/fastsio/base/*
