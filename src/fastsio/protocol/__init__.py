@@ -1,0 +1,40 @@
+"""
+The Socket.IO protocol without I/O: packets, limits, decoder, acknowledgements and the lifecycle of a namespace.
+
+Nothing in here reads a clock, a socket or a random number; what happens is given in and what follows is given back.
+"""
+
+from __future__ import annotations
+
+from fastsio.protocol.acks import PendingAcks
+from fastsio.protocol.decoder import Decoder
+from fastsio.protocol.jsoncodec import DEFAULT_CODEC, BinaryInPayload, JSONCodec, OrjsonCodec, StdlibCodec, adapt
+from fastsio.protocol.lifecycle import TRANSITIONS, VERDICTS, Happening, NamespaceState, Verdict, advance, on_packet
+from fastsio.protocol.limits import DEFAULT_LIMITS, Limits
+from fastsio.protocol.packet import Packet
+from fastsio.protocol.packet_type import PACKET_NAMES, PACKET_TYPES, RESERVED_EVENTS, PacketType
+
+__all__ = [
+    "DEFAULT_CODEC",
+    "DEFAULT_LIMITS",
+    "PACKET_NAMES",
+    "PACKET_TYPES",
+    "RESERVED_EVENTS",
+    "TRANSITIONS",
+    "VERDICTS",
+    "BinaryInPayload",
+    "Decoder",
+    "Happening",
+    "JSONCodec",
+    "Limits",
+    "NamespaceState",
+    "OrjsonCodec",
+    "Packet",
+    "PacketType",
+    "PendingAcks",
+    "StdlibCodec",
+    "Verdict",
+    "adapt",
+    "advance",
+    "on_packet",
+]

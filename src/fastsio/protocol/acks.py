@@ -1,0 +1,108 @@
+"""
+The acknowledgements a server waits for, by client and id.
+
+Owns the ids and the bound on how many may be outstanding; never calls a callback.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class _ClientAcks:
+    """One client's counter and callbacks, the oldest first."""
+
+    __slots__ = ("callbacks", "last_id")
+
+    def __init__(self) -> None:
+        self.last_id = 0
+        self.callbacks: dict[int, Any] = {}
+
+
+class PendingAcks:
+    """
+    The callbacks of one server that clients have not answered yet.
+
+    Args:
+        max_pending: How many one client may leave unanswered before the oldest is dropped; None for any number.
+
+    Raises:
+        ValueError: *max_pending* is not a positive integer.
+    """
+
+    __slots__ = ("_clients", "_max_pending", "dropped")
+
+    def __init__(self, max_pending: int | None = None) -> None:
+        if max_pending is not None and (type(max_pending) is not int or max_pending < 1):
+            raise ValueError(f"max_pending is {max_pending!r}; it must be a positive integer, or None for no bound")
+        self._max_pending = max_pending
+        self._clients: dict[str, _ClientAcks] = {}
+        #: How many callbacks were dropped because their client left too many unanswered.
+        self.dropped = 0
+
+    def add(self, sid: str, callback: Any) -> int:
+        """
+        Expect an acknowledgement.
+
+        Args:
+            sid: The client that will answer.
+            callback: What :meth:`pop` returns for the id.
+
+        Returns:
+            The id to send, from 1 for each client and never used again while the client is known.
+        """
+        client = self._clients.get(sid)
+        if client is None:
+            client = self._clients[sid] = _ClientAcks()
+        client.last_id += 1
+        client.callbacks[client.last_id] = callback
+        if self._max_pending is not None and len(client.callbacks) > self._max_pending:
+            del client.callbacks[next(iter(client.callbacks))]
+            self.dropped += 1
+        return client.last_id
+
+    def pop(self, sid: str, ack_id: int) -> Any | None:
+        """
+        Take the callback that a client answers.
+
+        Args:
+            sid: The client.
+            ack_id: The id it answered, whatever it may be.
+
+        Returns:
+            The callback, or None when there is none, or no more.
+        """
+        client = self._clients.get(sid)
+        return None if client is None else client.callbacks.pop(ack_id, None)
+
+    def discard(self, sid: str, ack_id: int) -> None:
+        """
+        Stop waiting for one acknowledgement.
+
+        Args:
+            sid: The client.
+            ack_id: The id.
+        """
+        self.pop(sid, ack_id)
+
+    def forget(self, sid: str) -> None:
+        """
+        Drop all that is kept of a client.
+
+        Args:
+            sid: The client.
+        """
+        self._clients.pop(sid, None)
+
+    def pending(self, sid: str) -> int:
+        """
+        Count the acknowledgements a client owes.
+
+        Args:
+            sid: The client.
+
+        Returns:
+            How many callbacks wait.
+        """
+        client = self._clients.get(sid)
+        return 0 if client is None else len(client.callbacks)

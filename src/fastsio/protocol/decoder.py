@@ -1,0 +1,136 @@
+"""
+From what a client's connection carries to packets, one at a time, within limits.
+
+Owns the order of text and attachments and the shape of each packet type's payload; knows neither who the client is nor
+which namespaces it has joined. After an error the decoder is as new: the caller closes the connection.
+Source: Socket.IO protocol v5, "Packet encoding"; socket.io-parser 4.2.7 for what it refuses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.exceptions import PacketError
+from fastsio.protocol.limits import DEFAULT_LIMITS, Limits
+from fastsio.protocol.packet import Packet
+from fastsio.protocol.packet_type import RESERVED_EVENTS, PacketType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Decoder:
+    """
+    Reads the frames of one client.
+
+    Args:
+        packet_class: The class of the packets, which decides the encoding.
+        limits: What the client may send.
+    """
+
+    __slots__ = ("_limits", "_packet_class", "_pending", "_pending_bytes")
+
+    def __init__(self, packet_class: type[Packet] = Packet, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._packet_class = packet_class
+        self._limits = limits
+        self._pending: Packet | None = None
+        self._pending_bytes = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether a packet waits for attachments."""
+        return self._pending is not None
+
+    @property
+    def pending_packet(self) -> Packet | None:
+        """The packet that waits for attachments: its head may be judged before they arrive (CVE-2026-48804)."""
+        return self._pending
+
+    def reset(self) -> None:
+        """Forget a packet that waits for attachments."""
+        self._pending = None
+        self._pending_bytes = 0
+
+    def feed(self, frame: str | bytes) -> Packet | None:
+        """
+        Take the next message of the client.
+
+        Args:
+            frame: The text or bytes of one Engine.IO message.
+
+        Returns:
+            The packet that *frame* completes, or None while attachments are missing. Its ``namespace`` is None for the
+            root, and its type stays BINARY_EVENT or BINARY_ACK if it had attachments, as in python-socketio.
+
+        Raises:
+            PacketError: The client broke the protocol or a limit; close its connection.
+        """
+        if self._pending is not None:
+            return self._feed_attachment(self._pending, frame)
+        packet = self._packet_class.parse(frame, self._limits)
+        _SHAPES[packet.packet_type](packet, self._limits)
+        if not packet.attachment_count:
+            return packet
+        self._pending = packet
+        return None
+
+    def _feed_attachment(self, packet: Packet, frame: str | bytes) -> Packet | None:
+        """Take a frame while attachments are missing."""
+        size = self._pending_bytes + len(frame)
+        self.reset()
+        if isinstance(frame, str):
+            raise PacketError("text while attachments are missing")
+        if size > self._limits.max_binary_bytes:
+            raise PacketError("the attachments are too large", limit=self._limits.max_binary_bytes, value=size)
+        if packet.add_attachment(frame):
+            return packet
+        self._pending = packet
+        self._pending_bytes = size
+        return None
+
+
+def _check_connect(packet: Packet, _limits: Limits) -> None:
+    if packet.data is not None and not isinstance(packet.data, dict):
+        raise PacketError("the payload of CONNECT is no object")
+
+
+def _check_disconnect(packet: Packet, _limits: Limits) -> None:
+    if packet.data is not None:
+        raise PacketError("DISCONNECT has a payload")
+
+
+def _check_event(packet: Packet, limits: Limits) -> None:
+    data = packet.data
+    if type(data) is not list or not data:
+        raise PacketError("the payload of an event is no array with a name")
+    name: Any = data[0]
+    if type(name) is str:
+        if name in RESERVED_EVENTS:
+            raise PacketError("the event's name is reserved")
+        if len(name) > limits.max_event_length:
+            raise PacketError("the event's name is too long", limit=limits.max_event_length, value=len(name))
+    elif type(name) is not int and type(name) is not float:
+        raise PacketError("the event's name is neither text nor a number")
+
+
+def _check_ack(packet: Packet, _limits: Limits) -> None:
+    if packet.id is None:
+        raise PacketError("an acknowledgement without an id")
+    if not isinstance(packet.data, list):
+        raise PacketError("the payload of an acknowledgement is no array")
+
+
+def _check_connect_error(_packet: Packet, _limits: Limits) -> None:
+    raise PacketError("CONNECT_ERROR from a client")
+
+
+#: What the payload of each type looks like.
+_SHAPES: Final[Mapping[int, Callable[[Packet, Limits], None]]] = {
+    PacketType.CONNECT: _check_connect,
+    PacketType.DISCONNECT: _check_disconnect,
+    PacketType.EVENT: _check_event,
+    PacketType.ACK: _check_ack,
+    PacketType.CONNECT_ERROR: _check_connect_error,
+    PacketType.BINARY_EVENT: _check_event,
+    PacketType.BINARY_ACK: _check_ack,
+}

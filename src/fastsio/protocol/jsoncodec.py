@@ -1,0 +1,224 @@
+"""
+The JSON codecs: orjson when it is installed, the standard library else, or the application's own.
+
+Owns how values become text and text becomes values, with the same result whichever codec is at work; knows no packet.
+A codec signals binary by raising :class:`BinaryInPayload` the moment it meets some, so nothing is walked in advance.
+"""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+from typing import Any, Final, Protocol, runtime_checkable
+
+from fastsio.extras import optional
+from fastsio.protocol.plain import BinaryInPayload, contains_binary, is_binary, plain_tree, to_plain
+
+__all__ = ["DEFAULT_CODEC", "BinaryInPayload", "JSONCodec", "OrjsonCodec", "StdlibCodec", "adapt"]
+
+_SMALLEST: Final = -(2**63)
+_LARGEST: Final = 2**64 - 1
+
+
+@runtime_checkable
+class JSONCodec(Protocol):
+    """Writes and reads JSON the way the protocol needs it."""
+
+    def dumps(self, obj: Any) -> str:
+        """
+        Write a payload as compact JSON.
+
+        Args:
+            obj: The payload.
+
+        Returns:
+            The text, which can be encoded as UTF-8.
+
+        Raises:
+            BinaryInPayload: There is binary in the payload.
+            TypeError: Something in the payload has no JSON form.
+            ValueError: The payload contains itself, or is nested too deeply.
+        """
+        ...
+
+    def loads(self, text: str) -> Any:
+        """
+        Read JSON strictly: no NaN, no infinities, nothing after the value.
+
+        Args:
+            text: The JSON text.
+
+        Returns:
+            The value. An integer beyond 64 bits is a float, as every number in JavaScript is.
+
+        Raises:
+            ValueError: The text is not JSON.
+        """
+        ...
+
+
+def _hook(value: Any) -> Any:
+    """Convert what a JSON encoder does not know."""
+    if is_binary(value):
+        raise BinaryInPayload(value)
+    if isinstance(value, float):  # orjson asks for subclasses of float
+        return float(value)
+    return to_plain(value)
+
+
+def _read_integer(digits: str) -> int | float:
+    """Read an integer as orjson does."""
+    value = int(digits)
+    return value if _SMALLEST <= value <= _LARGEST else _read_float(digits)
+
+
+def _read_float(digits: str) -> float:
+    """Read a float; one that is too large would become infinite."""
+    value = float(digits)
+    if not isfinite(value):
+        raise ValueError("a number is too large")
+    return value
+
+
+def _refuse_constant(name: str) -> Any:
+    """Refuse what JavaScript has and JSON has not."""
+    raise ValueError(f"{name} is not JSON")
+
+
+class StdlibCodec:
+    """The standard library's JSON, made strict."""
+
+    __slots__ = ("_decode", "_encode", "_encode_ascii")
+
+    def __init__(self) -> None:
+        compact = (",", ":")
+        self._encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=compact, default=_hook).encode
+        self._encode_ascii = json.JSONEncoder(allow_nan=False, separators=compact).encode
+        self._decode = json.JSONDecoder(
+            parse_int=_read_integer, parse_float=_read_float, parse_constant=_refuse_constant
+        ).decode
+
+    def dumps(self, obj: Any) -> str:
+        """Write a payload as compact JSON; see :meth:`JSONCodec.dumps`."""
+        try:
+            text = self._encode_strictly(obj)
+            text.encode()
+        except UnicodeEncodeError:
+            # A lone surrogate has no UTF-8 form, only an escaped one.
+            return self._encode_ascii(plain_tree(obj))
+        except RecursionError as error:
+            raise ValueError("the payload is nested too deeply") from error
+        return text
+
+    def _encode_strictly(self, obj: Any) -> str:
+        try:
+            return self._encode(obj)
+        except BinaryInPayload:
+            raise
+        except (TypeError, ValueError):
+            # A key that is no text, NaN or an infinity; or a mistake, which is then reported from here.
+            return self._encode(plain_tree(obj))
+
+    def loads(self, text: str) -> Any:
+        """Read JSON strictly; see :meth:`JSONCodec.loads`."""
+        try:
+            return self._decode(text)
+        except RecursionError as error:
+            raise ValueError("the text is nested too deeply") from error
+
+
+class OrjsonCodec:
+    """
+    The JSON of orjson, with the standard library for the little it refuses.
+
+    Args:
+        orjson: The module.
+    """
+
+    __slots__ = ("_decode", "_encode", "_options", "_stdlib")
+
+    def __init__(self, orjson: Any) -> None:
+        self._encode = orjson.dumps
+        self._decode = orjson.loads
+        self._options: int = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+        self._stdlib = StdlibCodec()
+
+    def dumps(self, obj: Any) -> str:
+        """Write a payload as compact JSON; see :meth:`JSONCodec.dumps`."""
+        try:
+            text: str = self._encode(obj, _hook, self._options).decode()
+        except TypeError as error:
+            if isinstance(error.__cause__, BinaryInPayload):
+                raise error.__cause__ from None
+            # Integers beyond 64 bits, keys that are no text, lone surrogates, deep nesting; or a mistake.
+            return self._stdlib.dumps(obj)
+        return text
+
+    def loads(self, text: str) -> Any:
+        """Read JSON strictly; see :meth:`JSONCodec.loads`."""
+        try:
+            return self._decode(text)
+        except ValueError:
+            # A lone surrogate, which JavaScript sends and orjson refuses; or a mistake of the peer.
+            return self._stdlib.loads(text)
+
+
+class AdaptedCodec:
+    """
+    A JSON module or object of the application's choice.
+
+    Args:
+        module: Has ``dumps(obj, separators=...)`` and ``loads(text)``.
+    """
+
+    __slots__ = ("_module",)
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def dumps(self, obj: Any) -> str:
+        """Write a payload as compact JSON; see :meth:`JSONCodec.dumps`."""
+        if contains_binary(obj):
+            raise BinaryInPayload(b"")
+        try:
+            text: str = self._module.dumps(obj, separators=(",", ":"))
+        except TypeError:
+            # The module does not know models, dates and the like.
+            text = self._module.dumps(plain_tree(obj), separators=(",", ":"))
+        return text
+
+    def loads(self, text: str) -> Any:
+        """
+        Read JSON as the module does.
+
+        Raises:
+            ValueError: The module raised, whatever it was: the peer's text made it.
+        """
+        try:
+            return self._module.loads(text)
+        except Exception as error:
+            raise ValueError(f"the payload could not be read: {error}") from error
+
+
+def adapt(module: Any) -> JSONCodec:
+    """
+    Make a codec of the application's JSON module.
+
+    Args:
+        module: A codec, which is returned as it is, a module such as :mod:`json`, an object with its ``dumps`` and
+            ``loads``, or None for the default.
+
+    Returns:
+        The codec.
+    """
+    if module is None:
+        return DEFAULT_CODEC
+    if isinstance(module, (StdlibCodec, OrjsonCodec, AdaptedCodec)):
+        return module
+    return AdaptedCodec(module)
+
+
+_orjson = optional("orjson")
+
+#: The codec of packets whose class was not given another.
+DEFAULT_CODEC: Final[JSONCodec] = StdlibCodec() if _orjson is None else OrjsonCodec(_orjson)

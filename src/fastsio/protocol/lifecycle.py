@@ -1,0 +1,185 @@
+"""
+The life of a client in a namespace: which packet means what when, and which steps follow which.
+
+A connection carries several namespaces, and each has a life of its own. It starts in NONE. A CONNECT packet *begins*
+it; the application's connect handler runs while it is CONNECTING, and accepts it, which makes it CONNECTED, or refuses
+it. One side *leaves*: while it is LEAVING the disconnect handler runs and may still look at rooms and session. When
+that is over the client is *gone*, and the namespace has LEFT: the client may connect to it again.
+
+Rule 1: everything that decides what a packet means, and every step from one state to the next, is in the two tables of
+this module. The shells look up and obey; they do not decide.
+
+Rule 2: a packet that cannot have been sent by a correct client closes the connection. Nothing but CONNECT is allowed
+before a namespace was ever connected, a second CONNECT is not allowed while it is, and a client never sends
+CONNECT_ERROR.
+
+Rule 3: a packet that a correct client may have sent before it read what the server had to say is ignored. The server
+may have ended or refused the namespace while an event was on its way; that is nobody's fault and closes nothing.
+
+Rule 4: no event reaches the application before the connect handler has accepted, or it would run without the checks
+that handler makes. A client that follows the protocol waits for the answer to its CONNECT, so an event from one that
+has not got it is ignored. Under ``always_connect`` the answer is sent before the handler runs, so there events are held
+until it has decided, and acknowledgements of what it emitted are taken.
+
+The diagram in ``docs/explanation/lifecycle.md`` is drawn from these tables by ``tools/lifecycle_diagram.py``.
+
+Source: Socket.IO protocol v5, "Connection to a namespace" and "Disconnection from a namespace".
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from fastsio.exceptions import LifecycleError
+from fastsio.protocol.packet_type import PACKET_TYPES, PacketType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class NamespaceState(Enum):
+    """Where a client stands in one namespace."""
+
+    NONE = "none"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    LEAVING = "leaving"
+    LEFT = "left"
+
+
+class Verdict(Enum):
+    """What to do with a packet."""
+
+    #: Begin a connection to the namespace.
+    CONNECT = "connect"
+    #: Call the event's handler.
+    DISPATCH = "dispatch"
+    #: Hand the payload to whoever waits for this acknowledgement.
+    ACKNOWLEDGE = "acknowledge"
+    #: The client leaves the namespace.
+    LEAVE = "leave"
+    #: Keep the packet until the connect handler has decided.
+    HOLD = "hold"
+    #: Do nothing; the packet crossed one of the server's on the way.
+    IGNORE = "ignore"
+    #: The client broke the protocol; close its connection.
+    CLOSE = "close"
+
+
+class Happening(Enum):
+    """A step in the life of a namespace that the server takes or notices."""
+
+    #: A CONNECT packet was taken; the connect handler is about to run.
+    BEGIN = "begin"
+    #: The connect handler accepted.
+    ACCEPT = "accept"
+    #: The connect handler refused or failed.
+    REFUSE = "refuse"
+    #: One side ended the namespace, or the connection is lost.
+    LEAVE = "leave"
+    #: The disconnect handler is done, or there is none to run; nothing is kept of the client.
+    GONE = "gone"
+
+
+#: What each packet means in each state. BINARY_EVENT and BINARY_ACK mean what EVENT and ACK mean.
+VERDICTS: Final[Mapping[tuple[NamespaceState, PacketType], Verdict]] = {
+    (NamespaceState.NONE, PacketType.CONNECT): Verdict.CONNECT,
+    (NamespaceState.NONE, PacketType.DISCONNECT): Verdict.CLOSE,
+    (NamespaceState.NONE, PacketType.EVENT): Verdict.CLOSE,
+    (NamespaceState.NONE, PacketType.ACK): Verdict.CLOSE,
+    (NamespaceState.NONE, PacketType.CONNECT_ERROR): Verdict.CLOSE,
+    (NamespaceState.CONNECTING, PacketType.CONNECT): Verdict.CLOSE,
+    (NamespaceState.CONNECTING, PacketType.DISCONNECT): Verdict.LEAVE,
+    (NamespaceState.CONNECTING, PacketType.EVENT): Verdict.IGNORE,
+    (NamespaceState.CONNECTING, PacketType.ACK): Verdict.IGNORE,
+    (NamespaceState.CONNECTING, PacketType.CONNECT_ERROR): Verdict.CLOSE,
+    (NamespaceState.CONNECTED, PacketType.CONNECT): Verdict.CLOSE,
+    (NamespaceState.CONNECTED, PacketType.DISCONNECT): Verdict.LEAVE,
+    (NamespaceState.CONNECTED, PacketType.EVENT): Verdict.DISPATCH,
+    (NamespaceState.CONNECTED, PacketType.ACK): Verdict.ACKNOWLEDGE,
+    (NamespaceState.CONNECTED, PacketType.CONNECT_ERROR): Verdict.CLOSE,
+    (NamespaceState.LEAVING, PacketType.CONNECT): Verdict.IGNORE,
+    (NamespaceState.LEAVING, PacketType.DISCONNECT): Verdict.IGNORE,
+    (NamespaceState.LEAVING, PacketType.EVENT): Verdict.IGNORE,
+    (NamespaceState.LEAVING, PacketType.ACK): Verdict.IGNORE,
+    (NamespaceState.LEAVING, PacketType.CONNECT_ERROR): Verdict.CLOSE,
+    (NamespaceState.LEFT, PacketType.CONNECT): Verdict.CONNECT,
+    (NamespaceState.LEFT, PacketType.DISCONNECT): Verdict.IGNORE,
+    (NamespaceState.LEFT, PacketType.EVENT): Verdict.IGNORE,
+    (NamespaceState.LEFT, PacketType.ACK): Verdict.IGNORE,
+    (NamespaceState.LEFT, PacketType.CONNECT_ERROR): Verdict.CLOSE,
+}
+
+#: What differs under ``always_connect``, where the client has its answer before the connect handler has run.
+ALWAYS_CONNECT_VERDICTS: Final[Mapping[tuple[NamespaceState, PacketType], Verdict]] = {
+    (NamespaceState.CONNECTING, PacketType.EVENT): Verdict.HOLD,
+    (NamespaceState.CONNECTING, PacketType.ACK): Verdict.ACKNOWLEDGE,
+}
+
+#: The state that follows. A namespace that a connect handler refused has LEFT: under ``always_connect`` the client may
+#: have sent events before it read the refusal. One that is connected must leave before it is gone: its disconnect
+#: handler is due.
+TRANSITIONS: Final[Mapping[tuple[NamespaceState, Happening], NamespaceState]] = {
+    (NamespaceState.NONE, Happening.BEGIN): NamespaceState.CONNECTING,
+    (NamespaceState.CONNECTING, Happening.ACCEPT): NamespaceState.CONNECTED,
+    (NamespaceState.CONNECTING, Happening.REFUSE): NamespaceState.LEFT,
+    (NamespaceState.CONNECTING, Happening.LEAVE): NamespaceState.LEAVING,
+    (NamespaceState.CONNECTING, Happening.GONE): NamespaceState.LEFT,
+    (NamespaceState.CONNECTED, Happening.LEAVE): NamespaceState.LEAVING,
+    (NamespaceState.LEAVING, Happening.GONE): NamespaceState.LEFT,
+    (NamespaceState.LEFT, Happening.BEGIN): NamespaceState.CONNECTING,
+}
+
+#: What a packet with attachments means: the same as without.
+_PLAIN_TYPES: Final[Mapping[PacketType, PacketType]] = {
+    PacketType.BINARY_EVENT: PacketType.EVENT,
+    PacketType.BINARY_ACK: PacketType.ACK,
+}
+
+
+def _by_state(
+    table: Mapping[tuple[NamespaceState, PacketType], Verdict],
+) -> dict[NamespaceState, tuple[Verdict, ...]]:
+    """Arrange a table for lookup by state and then by the number of the packet type."""
+    types = [_PLAIN_TYPES.get(packet_type, packet_type) for packet_type in PACKET_TYPES]
+    return {state: tuple(table[state, packet_type] for packet_type in types) for state in NamespaceState}
+
+
+_LOOKUP: Final = _by_state(VERDICTS)
+_LOOKUP_ALWAYS_CONNECT: Final = _by_state({**VERDICTS, **ALWAYS_CONNECT_VERDICTS})
+
+
+def on_packet(state: NamespaceState, packet_type: int, *, always_connect: bool = False) -> Verdict:
+    """
+    Decide what a packet from a client means.
+
+    Args:
+        state: Where the client stands in the packet's namespace.
+        packet_type: The type of the packet.
+        always_connect: Whether the server answers CONNECT before it runs the connect handler.
+
+    Returns:
+        What to do with the packet.
+    """
+    return (_LOOKUP_ALWAYS_CONNECT if always_connect else _LOOKUP)[state][packet_type]
+
+
+def advance(state: NamespaceState, happening: Happening) -> NamespaceState:
+    """
+    Take a step in the life of a namespace.
+
+    Args:
+        state: Where the client stands.
+        happening: What happens.
+
+    Returns:
+        Where the client stands then.
+
+    Raises:
+        LifecycleError: This cannot happen in that state.
+    """
+    try:
+        return TRANSITIONS[state, happening]
+    except KeyError:
+        raise LifecycleError(f"{happening.name} cannot happen to a namespace that is {state.name}") from None

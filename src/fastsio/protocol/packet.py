@@ -1,0 +1,353 @@
+"""
+The JSON form of a packet: python-socketio's ``Packet``, strict about the grammar and quick about small events.
+
+Owns the text of a packet and its attachments. What a peer may say when is the decoder's and the lifecycle's part.
+Source: Socket.IO protocol v5, "Packet encoding".
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, Self, TypeVar
+
+from fastsio.exceptions import PacketError
+from fastsio.protocol import binary as _binary
+from fastsio.protocol.depth import check_text_depth
+from fastsio.protocol.jsoncodec import DEFAULT_CODEC, BinaryInPayload, adapt
+from fastsio.protocol.limits import DEFAULT_LIMITS, Limits
+from fastsio.protocol.packet_type import PACKET_NAMES, PACKET_TYPES, PacketType
+
+CONNECT: Final = PacketType.CONNECT
+DISCONNECT: Final = PacketType.DISCONNECT
+EVENT: Final = PacketType.EVENT
+ACK: Final = PacketType.ACK
+CONNECT_ERROR: Final = PacketType.CONNECT_ERROR
+BINARY_EVENT: Final = PacketType.BINARY_EVENT
+BINARY_ACK: Final = PacketType.BINARY_ACK
+packet_names: Final = PACKET_NAMES
+
+#: The first character of a packet without attachments.
+_DIGITS: Final[dict[int, str]] = {
+    CONNECT: "0",
+    DISCONNECT: "1",
+    EVENT: "2",
+    ACK: "3",
+    CONNECT_ERROR: "4",
+    BINARY_EVENT: "2",
+    BINARY_ACK: "3",
+}
+#: The first character of a packet with attachments, and the type it then has.
+_BINARY_DIGITS: Final[dict[int, str]] = {EVENT: "5", ACK: "6", BINARY_EVENT: "5", BINARY_ACK: "6"}
+_BINARY_TYPES: Final[dict[int, PacketType]] = {
+    EVENT: BINARY_EVENT,
+    ACK: BINARY_ACK,
+    BINARY_EVENT: BINARY_EVENT,
+    BINARY_ACK: BINARY_ACK,
+}
+_TYPES_WITH_ID: Final = frozenset({EVENT, ACK, BINARY_EVENT, BINARY_ACK})
+#: Digits of the highest attachment count and of the highest ack id that limits can allow.
+_COUNT_DIGITS: Final = 7
+_ID_DIGITS: Final = 16
+
+_PacketT = TypeVar("_PacketT", bound="Packet")
+
+
+class Packet:
+    """
+    A Socket.IO packet, as python-socketio's class of that name.
+
+    Args:
+        packet_type: One of the module's constants.
+        data: The payload. For an event the list of its name and arguments, for an acknowledgement that of its
+            arguments. bytes, bytearray and memoryview travel as attachments.
+        namespace: None or ``"/"`` for the root.
+        id: The acknowledgement id, if one is asked for or answered.
+        binary: True or False when the caller knows whether there is binary in *data*; None to find out while encoding.
+        encoded_packet: Text to decode instead of all of the above.
+
+    Raises:
+        PacketError: *encoded_packet* does not follow the protocol.
+    """
+
+    __slots__ = ("_binary", "attachment_count", "attachments", "data", "id", "namespace", "packet_type")
+
+    #: Whether binary travels in frames of its own.
+    uses_binary_events: ClassVar[bool] = True
+    #: A codec, or a module or object with ``dumps(obj, separators=...)`` and ``loads(text)``; None for the default.
+    json: ClassVar[Any] = DEFAULT_CODEC
+
+    packet_type: int
+    data: Any
+    namespace: str | None
+    id: int | None
+    attachment_count: int
+    attachments: list[bytes]
+
+    def __init__(
+        self,
+        packet_type: int = EVENT,
+        data: Any = None,
+        namespace: str | None = None,
+        id: int | None = None,  # noqa: A002 - the name is python-socketio's
+        binary: bool | None = None,
+        encoded_packet: Any = None,
+    ) -> None:
+        self.packet_type = packet_type
+        self.data = data
+        self.namespace = namespace
+        self.id = id
+        self._binary = binary
+        self.attachment_count = 0
+        self.attachments = []
+        if encoded_packet:
+            self.decode(encoded_packet)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Whoever overrides python-socketio's seam must be asked through it.
+        if "decode" in cls.__dict__ and "parse" not in cls.__dict__:
+            cls.parse = classmethod(_parse_by_decoding)  # type: ignore[method-assign,assignment]  # decided once, here
+
+    def __repr__(self) -> str:
+        name = PACKET_NAMES[self.packet_type]
+        return f"<{type(self).__name__} {name} namespace={self.namespace!r} id={self.id!r}>"
+
+    def encode(self) -> Any:
+        """
+        Encode the packet for sending.
+
+        Returns:
+            The text of the packet or, if there is binary in it, a list of that text and the attachments.
+
+        Raises:
+            TypeError: Something in the payload has no JSON form.
+            ValueError: There is binary in a packet that is neither event nor acknowledgement.
+        """
+        codec = self.json
+        if codec is not DEFAULT_CODEC:
+            codec = adapt(codec)
+        data = self.data
+        if self._binary:
+            return self._encode_attachments(codec)
+        if data is None:
+            body = ""
+        else:
+            try:
+                body = codec.dumps(data)
+            except BinaryInPayload:
+                if self._binary is not None:
+                    raise
+                return self._encode_attachments(codec)
+        if self.id is None and (self.namespace is None or self.namespace == "/"):
+            return _DIGITS[self.packet_type] + body
+        return _DIGITS[self.packet_type] + self._address() + body
+
+    def _address(self) -> str:
+        """Encode what stands between the type and the payload."""
+        namespace = self.namespace
+        text = "" if namespace is None or namespace == "/" else namespace + ","
+        return text if self.id is None else text + str(self.id)
+
+    def _encode_attachments(self, codec: Any) -> Any:
+        """Encode a packet that has, or may have, binary in it."""
+        tree, attachments = _binary.deconstruct(self.data)
+        body = codec.dumps(tree)
+        if not attachments:
+            # Since socket.io-parser 4.2.7 a binary packet without attachments is an error.
+            return _DIGITS[self.packet_type] + self._address() + body
+        if self.packet_type not in _BINARY_DIGITS:
+            raise ValueError("Packet does not support binary payload.")
+        head = f"{_BINARY_DIGITS[self.packet_type]}{len(attachments)}-{self._address()}"
+        self.packet_type = _BINARY_TYPES[self.packet_type]
+        return [head + body, *attachments]
+
+    def decode(self, encoded_packet: str, limits: Limits = DEFAULT_LIMITS) -> int:
+        """
+        Read a packet's text into this object.
+
+        Args:
+            encoded_packet: The text, without Engine.IO's own packet type.
+            limits: What the text may contain.
+
+        Returns:
+            How many attachments follow; :meth:`add_attachment` takes them.
+
+        Raises:
+            PacketError: The text does not follow the grammar, or passes a limit.
+        """
+        self.attachment_count = 0
+        self.attachments = []
+        self._binary = None
+        if encoded_packet[:2] == "2[":
+            self.packet_type = EVENT
+            self.namespace = None
+            self.id = None
+            body = encoded_packet[1:]
+        else:
+            body = self._decode_head(encoded_packet, limits)
+        if len(body) > limits.max_json_depth:
+            check_text_depth(body, limits.max_json_depth)
+        self.data = self._decode_body(body) if body else None
+        return self.attachment_count
+
+    @classmethod
+    def parse(cls, frame: str | bytes, limits: Limits) -> Self:
+        """
+        Make a packet of what a peer sent.
+
+        Args:
+            frame: The text or bytes of an Engine.IO message.
+            limits: What they may contain.
+
+        Returns:
+            The packet; its ``attachment_count`` says how many binary frames complete it.
+
+        Raises:
+            PacketError: The frame does not follow the grammar, or passes a limit.
+        """
+        if not isinstance(frame, str):
+            raise PacketError("binary without a packet that announces it")
+        packet = cls.__new__(cls)
+        packet.decode(frame, limits)
+        return packet
+
+    def _decode_head(self, text: str, limits: Limits) -> str:
+        """Read type, attachment count, namespace and id; return the payload's text."""
+        digit = text[:1]
+        if digit not in "0123456" or not digit:
+            raise PacketError("unknown packet type")
+        self.packet_type = packet_type = PACKET_TYPES[int(digit)]
+        self.namespace = None
+        self.id = None
+        position = 1
+        if packet_type in (BINARY_EVENT, BINARY_ACK):
+            position = self._decode_count(text, limits)
+        if text.startswith("/", position):
+            position = self._decode_namespace(text, position, limits)
+        if packet_type in _TYPES_WITH_ID:
+            position = self._decode_id(text, position, limits)
+        return text[position:]
+
+    def _decode_count(self, text: str, limits: Limits) -> int:
+        """Read the attachment count; return the position after it."""
+        end = text.find("-", 1, _COUNT_DIGITS + 2)
+        digits = text[1:end] if end > 0 else ""
+        if not (digits.isdecimal() and digits.isascii()):
+            raise PacketError("a binary packet without a valid attachment count")
+        count = int(digits)
+        if count == 0:
+            raise PacketError("a binary packet without attachments")
+        if count > limits.max_attachments:
+            raise PacketError("too many attachments", limit=limits.max_attachments, value=count)
+        self.attachment_count = count
+        return end + 1
+
+    def _decode_namespace(self, text: str, start: int, limits: Limits) -> int:
+        """Read the namespace without its query string; return the position after it."""
+        end = text.find(",", start)
+        if end < 0:
+            end = len(text)
+        query = text.find("?", start, end)
+        name_end = end if query < 0 else query
+        if name_end - start > limits.max_namespace_length:
+            raise PacketError(
+                "the namespace's name is too long", limit=limits.max_namespace_length, value=name_end - start
+            )
+        self.namespace = text[start:name_end]
+        return end + 1
+
+    def _decode_id(self, text: str, start: int, limits: Limits) -> int:
+        """Read the acknowledgement id, if there is one; return the position after it."""
+        end = start
+        stop = min(len(text), start + _ID_DIGITS + 1)
+        while end < stop and "0" <= text[end] <= "9":
+            end += 1
+        if end > start:
+            self.id = value = int(text[start:end])
+            if value > limits.max_ack_id:
+                raise PacketError("the acknowledgement id is too large", limit=limits.max_ack_id, value=value)
+        return end
+
+    def _decode_body(self, body: str) -> Any:
+        """Read the payload's JSON."""
+        codec = self.json
+        if codec is not DEFAULT_CODEC:
+            codec = adapt(codec)
+        try:
+            data = codec.loads(body)
+        except ValueError as error:
+            raise PacketError("the payload is not JSON") from error
+        if data is None:
+            raise PacketError("the payload is null")
+        return data
+
+    def add_attachment(self, attachment: bytes) -> bool:
+        """
+        Take the next attachment of a decoded packet.
+
+        Args:
+            attachment: The binary frame.
+
+        Returns:
+            True when the packet is complete; ``data`` then has the attachments in their places.
+
+        Raises:
+            PacketError: The packet needs no more attachments, or its placeholders are wrong.
+        """
+        if len(self.attachments) >= self.attachment_count:
+            raise PacketError("Unexpected binary attachment")
+        self.attachments.append(attachment)
+        if len(self.attachments) < self.attachment_count:
+            return False
+        self.data = self.reconstruct_binary(self.data, self.attachments)
+        return True
+
+    @classmethod
+    def reconstruct_binary(cls, data: Any, attachments: list[bytes]) -> Any:
+        """
+        Put attachments in the places of their placeholders.
+
+        Args:
+            data: The payload with placeholders.
+            attachments: The binary frames, in order.
+
+        Returns:
+            The payload.
+
+        Raises:
+            PacketError: Placeholders and attachments do not match.
+        """
+        return _binary.reconstruct(data, attachments)
+
+    @classmethod
+    def deconstruct_binary(cls, data: Any) -> tuple[Any, list[bytes]]:
+        """
+        Take the attachments out of a payload.
+
+        Args:
+            data: The payload.
+
+        Returns:
+            The payload with placeholders, and the attachments in order.
+        """
+        return _binary.deconstruct(data)
+
+    @classmethod
+    def data_is_binary(cls, data: Any) -> bool:
+        """
+        Tell whether a payload contains binary.
+
+        Args:
+            data: The payload.
+
+        Returns:
+            True when the packet needs attachments.
+        """
+        return _binary.has_binary(data)
+
+
+def _parse_by_decoding(cls: type[_PacketT], frame: str | bytes, limits: Limits) -> _PacketT:
+    """Do what :meth:`Packet.parse` does, through a ``decode`` that someone else wrote."""
+    del limits  # python-socketio's seam has no place for them
+    packet = cls()
+    packet.attachment_count = packet.decode(frame) or 0  # type: ignore[arg-type]  # str or bytes, as the class has it
+    return packet

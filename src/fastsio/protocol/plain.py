@@ -1,0 +1,158 @@
+"""
+Turn what handlers emit and return into what a codec can write: models, dataclasses, sets, dates and the like.
+
+Owns the rules of conversion and the signal that binary was met; knows no wire format. Conversion is shallow wherever
+something inside may be binary: a model's ``bytes`` field must reach the wire as bytes, not as text.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from math import isfinite
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+#: What the protocol sends as attachments.
+BINARY_TYPES: Final = (bytes, bytearray, memoryview)
+
+#: JSON's scalars: what every codec writes by itself.
+SCALAR_TYPES: Final = frozenset({str, int, float, bool, type(None)})
+
+_SEQUENCE_TYPES: Final = (list, tuple, set, frozenset, deque)
+
+
+class BinaryInPayload(TypeError):  # noqa: N818 - a signal between codec and packet, an error only outside of them
+    """A JSON codec met a bytes-like value: the payload needs attachments."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def is_binary(value: object) -> bool:
+    """Tell whether the protocol sends *value* as an attachment."""
+    return isinstance(value, BINARY_TYPES)
+
+
+def to_plain(value: Any) -> Any:
+    """
+    Convert one value that JSON has no form for.
+
+    Args:
+        value: Anything but JSON's scalars, arrays and objects.
+
+    Returns:
+        A value that is closer to JSON; what it contains may need converting in turn.
+
+    Raises:
+        TypeError: The value has no JSON form.
+    """
+    if isinstance(value, BaseModel):
+        return _dump_model(value)
+    if isinstance(value, _SEQUENCE_TYPES):
+        return list(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return dict(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _dump_dataclass(value)
+    return _dump_scalar(value)
+
+
+def plain_tree(value: Any) -> Any:
+    """
+    Convert a whole payload to the types of JSON, the slow way, for what the fast ways refuse.
+
+    NaN and the infinities become None and keys become text, as ``JSON.stringify`` has it.
+
+    Args:
+        value: The payload.
+
+    Returns:
+        A tree of dict, list, str, int, float, bool and None.
+
+    Raises:
+        BinaryInPayload: The payload contains bytes.
+        TypeError: Something in the payload has no JSON form.
+    """
+    if is_binary(value):
+        raise BinaryInPayload(value)
+    if isinstance(value, dict):
+        return {_plain_key(key): plain_tree(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_tree(item) for item in value]
+    if isinstance(value, Enum) or not isinstance(value, (str, int, float, type(None))):
+        return plain_tree(to_plain(value))
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _plain_key(key: Any) -> Any:
+    """Convert the key of an object; the standard library writes numbers, booleans and None as JSON does."""
+    if isinstance(key, Enum):
+        return _plain_key(key.value)
+    if isinstance(key, float) and not isfinite(key):
+        return str(key)
+    if isinstance(key, (str, int, float, type(None))):
+        return key
+    if is_binary(key):
+        raise TypeError(f"keys must be text or numbers, not {type(key).__name__}")
+    return next(iter(_dump_scalar({key: None})))
+
+
+def _dump_model(model: BaseModel) -> Any:
+    """Dump a model as JSON would have it, or, when bytes are in it, as Python has it."""
+    plain = model.model_dump()
+    return plain if contains_binary(plain) else model.model_dump(mode="json")
+
+
+def _dump_dataclass(value: Any) -> Any:
+    """Dump a dataclass one level deep, pydantic's own with their serializers."""
+    serializer = getattr(type(value), "__pydantic_serializer__", None)
+    if serializer is not None:
+        plain = serializer.to_python(value)
+        return plain if contains_binary(plain) else serializer.to_python(value, mode="json")
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def _dump_scalar(value: Any) -> Any:
+    """Let pydantic convert a date, UUID, Decimal, path, URL...; an iterator would be empty on a second attempt."""
+    if not isinstance(value, Iterator):
+        try:
+            return to_jsonable_python(value)
+        except (PydanticSerializationError, UnicodeDecodeError) as error:
+            raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable") from error
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def contains_binary(value: Any) -> bool:
+    """
+    Tell whether a payload contains bytes, at any depth, also inside models and dataclasses.
+
+    Args:
+        value: The payload.
+
+    Returns:
+        True when the packet needs attachments.
+
+    Raises:
+        RecursionError: The payload is nested too deeply or contains itself.
+    """
+    if type(value) in SCALAR_TYPES:
+        return False
+    if isinstance(value, BINARY_TYPES):
+        return True
+    if isinstance(value, dict):
+        return any(contains_binary(item) for item in value.values())
+    if isinstance(value, _SEQUENCE_TYPES):
+        return any(contains_binary(item) for item in value)
+    return is_container(value) and contains_binary(to_plain(value))
+
+
+def is_container(value: object) -> bool:
+    """Tell whether :func:`to_plain` may find bytes in *value*, which is no dict and no sequence."""
+    return isinstance(value, (BaseModel, Enum, Mapping)) or (is_dataclass(value) and not isinstance(value, type))
