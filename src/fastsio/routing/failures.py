@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.exceptions import EventError, ValidationFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from fastsio.injection import Endpoint
+    from collections.abc import Callable, Iterable, Mapping
 
 #: HTTP status of a FastAPI or Starlette HTTPException -> error type.
 STATUS_TYPES: Final = {
@@ -85,8 +83,8 @@ def _describe_http(exc: BaseException, event: str) -> Failure | None:
 
 
 def find_exception_handler(
-    exc: BaseException, scopes: Iterable[Mapping[type[BaseException], Endpoint]]
-) -> Endpoint | None:
+    exc: BaseException, scopes: Iterable[Mapping[type[BaseException], Callable[..., Any]]]
+) -> Callable[..., Any] | None:
     """Return the handler of the nearest class in the MRO of *exc*, inner scopes before outer ones."""
     for handlers in scopes:
         for cls in type(exc).__mro__:

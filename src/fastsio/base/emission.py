@@ -1,0 +1,70 @@
+"""
+Decisions about what is sent to whom: arguments, rooms, acknowledgements.
+
+Plain functions of what the application passed to ``emit()`` and its like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable
+from typing import Any, Final
+
+from fastsio.protocol.packet_type import RESERVED_EVENTS
+
+EVERYBODY: Final[tuple[Hashable, ...]] = (None,)
+
+
+def check_event_name(event: Any) -> None:
+    """
+    Make sure that a client can receive an event of this name.
+
+    Raises:
+        ValueError: The name is not a string, or is reserved.
+
+    Source: socket.io-parser 4.2.7, RESERVED_EVENTS.
+    """
+    if event.__class__ is not str and not isinstance(event, str):
+        raise ValueError(f"event name {event!r} is not valid; it must be a string")
+    if event in RESERVED_EVENTS:
+        raise ValueError(f"event name {event!r} is reserved, clients refuse it; choose another name")
+
+
+def event_arguments(data: Any) -> list[Any]:
+    """Return the arguments of an event: those of a tuple, none for None, else the one value."""
+    if data.__class__ is tuple:
+        return list(data)
+    return [] if data is None else [data]
+
+
+def acknowledgement(result: Any) -> list[Any]:
+    """Return the arguments of an acknowledgement: those of a tuple, none for None, else the one value."""
+    return event_arguments(result)
+
+
+def answer(arguments: Collection[Any]) -> Any:
+    """Return what ``call()`` gives back: None, the one argument, or a tuple of several."""
+    if not arguments:
+        return None
+    values = tuple(arguments)
+    return values[0] if len(values) == 1 else values
+
+
+def rooms_of(to: Any) -> Iterable[Hashable]:
+    """
+    Return the rooms to send to.
+
+    None is everybody. Text and numbers name one room; any other iterable names several, and an empty one none:
+    nothing a computation returned by accident reaches everybody.
+    """
+    if to is None:
+        return EVERYBODY
+    if isinstance(to, (str, bytes)) or not isinstance(to, Iterable):
+        return (to,)
+    return dict.fromkeys(to)
+
+
+def skipped(skip_sid: Any) -> Collection[str]:
+    """Return the sids to leave out: one, or any iterable of them."""
+    if skip_sid is None:
+        return ()
+    return (skip_sid,) if isinstance(skip_sid, str) else frozenset(skip_sid)

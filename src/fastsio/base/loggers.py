@@ -1,0 +1,25 @@
+"""Which logger a server or client writes to, by python-socketio's rules for the ``logger`` argument."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+
+def choose_logger(logger: Any, name: str) -> Any:
+    """
+    Return the logger for the ``logger`` argument.
+
+    Args:
+        logger: A logger object, used as it is; True logs from INFO on, False from ERROR on, unless the
+            application has set a level for *name*.
+        name: Name of the logger that True and False stand for.
+    """
+    if not isinstance(logger, bool):
+        return logger
+    chosen = logging.getLogger(name)
+    if chosen.level == logging.NOTSET:
+        chosen.setLevel(logging.INFO if logger else logging.ERROR)
+        if logger and not chosen.hasHandlers():
+            chosen.addHandler(logging.StreamHandler())
+    return chosen

@@ -1,0 +1,54 @@
+"""
+Class-based namespaces, what both kinds share: a name, and methods named after events.
+
+Must not know how a server calls them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class BaseNamespace:
+    """
+    A group of handlers as a class: method ``on_<event>`` handles *event*.
+
+    Args:
+        namespace: The namespace; None is ``"/"``, ``"*"`` every namespace.
+    """
+
+    def __init__(self, namespace: str | None = None) -> None:
+        self.namespace = namespace or "/"
+
+    def is_asyncio_based(self) -> bool:
+        """Whether the namespace belongs on an asyncio server."""
+        return False
+
+    def find_method(self, event: str) -> Callable[..., Any] | None:
+        """Return the method for *event*, or None."""
+        method: Callable[..., Any] | None = getattr(self, f"on_{event}", None)
+        return method if callable(method) else None
+
+    @property
+    def overrides_trigger(self) -> bool:
+        """Whether a subclass dispatches its events itself."""
+        return getattr(type(self), "trigger_event", None) is not self._own_trigger()
+
+    @classmethod
+    def _own_trigger(cls) -> Any:
+        """Return the dispatcher that the framework brings."""
+        return None
+
+
+class BaseServerNamespace(BaseNamespace):
+    """A class-based namespace of a server; :attr:`server` is set when it is registered."""
+
+    def __init__(self, namespace: str | None = None) -> None:
+        super().__init__(namespace)
+        self.server: Any = None
+
+    def _set_server(self, server: Any) -> None:
+        self.server = server

@@ -1,0 +1,76 @@
+"""
+The options of a server beyond python-socketio's: their defaults, their validation, and who gets which.
+
+Must not know what the options do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from fastsio.exceptions import SetupError
+from fastsio.protocol.limits import Limits
+
+_LIMIT_NAMES: Final = frozenset(field.name for field in fields(Limits))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """
+    What a server allows its clients, and how long it waits for them.
+
+    Args:
+        connect_timeout: Seconds until a connection that joined no namespace is closed. 45, as in the JavaScript server.
+        attachment_timeout: Seconds until a packet must have all its attachments. 10.
+        max_namespaces: Namespaces of one connection. 16.
+        max_pending_acks: Unanswered callbacks of one client; the oldest is dropped beyond it. 1,000.
+        max_rooms: Rooms that one client may be in, its own not counted. None: any number, the application decides.
+        max_concurrent_handlers: Event handlers of one connection under way; its next event waits. 1,000.
+        max_held_packets: Packets kept for a client until its connect handler has decided. 1,000.
+        shutdown_timeout: Seconds that ``shutdown()`` waits for handlers before it cancels them. 5.
+
+    Raises:
+        SetupError: A value is not a positive number.
+
+    Source: limits proposed after CVE-2026-48804 and the JavaScript server's ``connectTimeout``.
+    """
+
+    connect_timeout: float = 45.0
+    attachment_timeout: float = 10.0
+    max_namespaces: int = 16
+    max_pending_acks: int | None = 1000
+    max_rooms: int | None = None
+    max_concurrent_handlers: int = 1000
+    max_held_packets: int = 1000
+    shutdown_timeout: float = 5.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.default in (None, 1000) and field.name in ("max_pending_acks", "max_rooms"):
+                continue
+            number = (int, float) if isinstance(field.default, float) else int
+            if isinstance(value, bool) or not isinstance(value, number) or value <= 0:
+                raise SetupError(f"{field.name}={value!r} is not valid; give it a positive number")
+
+
+def split_options(options: dict[str, Any]) -> tuple[ServerOptions, Limits, dict[str, Any]]:
+    """
+    Sort the keyword arguments of a server.
+
+    Returns:
+        The server's own options, the limits of its decoders, and the rest, which Engine.IO gets.
+
+    Raises:
+        SetupError: A value is not valid.
+    """
+    rest = dict(options)
+    own = {field.name: rest.pop(field.name) for field in fields(ServerOptions) if field.name in rest}
+    limits = {name: rest.pop(name) for name in _LIMIT_NAMES & rest.keys()}
+    # Attachments travel as Engine.IO messages of their own: together they may be as large as one message.
+    limits.setdefault("max_binary_bytes", rest.get("max_http_buffer_size", Limits().max_binary_bytes))
+    try:
+        return ServerOptions(**own), Limits(**limits), rest
+    except ValueError as exc:
+        raise exc if isinstance(exc, SetupError) else SetupError(str(exc)) from exc

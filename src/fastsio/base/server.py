@@ -1,0 +1,165 @@
+"""
+What both servers inherit: options, attributes, registration.
+
+Decides everything that can be decided without sending or waiting; must not know asyncio, threads or Engine.IO.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fastsio.base.loggers import choose_logger
+from fastsio.base.namespace import BaseServerNamespace
+from fastsio.base.options import split_options
+from fastsio.base.reasons import Reasons
+from fastsio.exceptions import SetupError
+from fastsio.protocol import Decoder, Packet
+from fastsio.routing import Registrar, Registration, Registry, RouterScope, Scope
+from fastsio.types import Source
+
+if TYPE_CHECKING:
+    from fastsio.state import Connection
+
+
+class BaseServer(Registrar):
+    """
+    The part of a Socket.IO server that does not wait for anything.
+
+    Attributes:
+        environ: Engine.IO sid -> environ of its handshake.
+        handlers: Namespace -> event -> handler.
+        namespace_handlers: Namespace -> class-based namespace.
+        dependency_overrides: Dependency -> what to call in its place, for tests.
+        packet_class: The class of this server's packets.
+    """
+
+    reserved_events: ClassVar[list[str]] = ["connect", "disconnect"]
+    reason = Reasons
+    __fastsio_source__ = Source.SERVER
+
+    def __init__(
+        self,
+        client_manager: Any = None,
+        logger: Any = False,
+        serializer: Any = "default",
+        json: Any = None,
+        async_handlers: bool = True,
+        always_connect: bool = False,
+        namespaces: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self.options, self.limits, self._engine_options = split_options(kwargs)
+        self.logger = choose_logger(logger, "socketio.server")
+        self.packet_class: type[Packet] = choose_packet_class(serializer, json)
+        self.async_handlers = async_handlers
+        self.always_connect = always_connect
+        self.namespaces: Any = ["/"] if namespaces is None else namespaces
+        self.not_handled = object()
+        self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self.manager = client_manager
+        self.manager_initialized = False
+        self.environ: dict[str, dict[str, Any]] = {}
+        self._connections: dict[str, Connection] = {}
+        self._registry = Registry(asynchronous=self.is_asyncio_based())
+        self.handlers = self._registry.handlers
+        self.namespace_handlers = self._registry.namespace_handlers
+
+    def is_asyncio_based(self) -> bool:
+        """Whether handlers may be coroutine functions."""
+        return False
+
+    def register_namespace(self, namespace_handler: Any) -> None:
+        """
+        Register a class-based namespace.
+
+        Raises:
+            ValueError: The object is not a namespace, or one of the other kind of server.
+        """
+        if not isinstance(namespace_handler, BaseServerNamespace):
+            raise SetupError("Not a namespace instance")
+        if namespace_handler.is_asyncio_based() != self.is_asyncio_based():
+            raise SetupError("Not a valid namespace class for this server")
+        self._register(Registration(namespace_handler.namespace, None, namespace_handler))
+
+    def add_middleware(
+        self,
+        middleware: Any,
+        events: Iterable[str] | str | None = None,
+        namespace: str | None = None,
+        global_middleware: bool = False,
+    ) -> None:
+        """
+        Run *middleware* around handlers, inside of the middlewares added before.
+
+        Args:
+            middleware: A :class:`BaseMiddleware`, or any object with some of its hooks.
+            events: Names of the events; None is what the middleware itself says, which is all unless it was told.
+            namespace: The namespace; None likewise.
+            global_middleware: True runs it for all events in all namespaces.
+
+        Raises:
+            SetupError: It is not a middleware.
+        """
+        self._registry.add_middleware(middleware, Scope.of(middleware, events, namespace, global_middleware))
+
+    def remove_middleware(self, middleware: Any) -> None:
+        """Remove every registration of *middleware*; one that is not there is ignored."""
+        self._registry.remove_middleware(middleware)
+
+    def get_middlewares(self) -> list[Any]:
+        """Return the middlewares in the order they were added."""
+        return self._registry.middlewares()
+
+    def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:
+        """Return the rooms a client is in, its own sid first; empty for an unknown client."""
+        rooms: list[Any] = self.manager.get_rooms(sid, namespace or "/")
+        return rooms
+
+    def get_environ(self, sid: str, namespace: str | None = None) -> dict[str, Any] | None:
+        """Return the environ of a client's handshake; None for an unknown client."""
+        eio_sid = self.manager.eio_sid_from_sid(sid, namespace or "/")
+        return self.environ.get(eio_sid)
+
+    def _own_scope(self) -> RouterScope:
+        return self._registry.scope
+
+    def _register(self, registration: Registration) -> None:
+        if registration.event is None:
+            handler = registration.handler
+            handler.namespace = registration.namespace
+            handler._set_server(self)  # noqa: SLF001 - the seam python-socketio's namespaces have
+        self._registry.add(registration)
+
+    def _new_decoder(self) -> Decoder:
+        return Decoder(self.packet_class, self.limits)
+
+
+def choose_packet_class(serializer: Any, json: Any) -> type[Packet]:
+    """
+    Return the class of a server's packets, with a JSON module of its own if one is given.
+
+    Args:
+        serializer: ``"default"``, ``"msgpack"`` or a subclass of :class:`Packet`.
+        json: A module or object with ``dumps(obj, separators=...)`` and ``loads(text)``, or None.
+
+    Raises:
+        SetupError: The serializer or the module is not one of these.
+        MissingExtraError: ``"msgpack"`` without the extra.
+    """
+    if serializer == "default":
+        packet_class: type[Packet] = Packet
+    elif serializer == "msgpack":
+        from fastsio.protocol.msgpack import MsgPackPacket  # noqa: PLC0415 - an optional extra
+
+        packet_class = MsgPackPacket
+    elif isinstance(serializer, type) and issubclass(serializer, Packet):
+        packet_class = serializer
+    else:
+        raise SetupError(f"serializer={serializer!r} is not valid; give 'default', 'msgpack' or a subclass of Packet")
+    if json is None:
+        return packet_class
+    if not (callable(getattr(json, "dumps", None)) and callable(getattr(json, "loads", None))):
+        raise SetupError(f"json={json!r} is not valid; give a module with dumps() and loads()")
+    # A class of its own keeps the module to this server; python-socketio sets it for the whole process.
+    return type(packet_class.__name__, (packet_class,), {"__slots__": (), "json": json})

@@ -1,0 +1,26 @@
+"""From an event's name to the handler that answers it, with everything around it."""
+
+from fastsio.routing.failures import Failure, describe, is_expected
+from fastsio.routing.middleware import BaseMiddleware, MiddlewareChain, Scope, SyncMiddleware
+from fastsio.routing.registrar import Registrar, Registration, RouterScope, RouterSIO, check_namespace
+from fastsio.routing.registry import Registry, call_exception_handler
+from fastsio.routing.route import Route, leading
+
+__all__ = [
+    "BaseMiddleware",
+    "Failure",
+    "MiddlewareChain",
+    "Registrar",
+    "Registration",
+    "Registry",
+    "Route",
+    "RouterSIO",
+    "RouterScope",
+    "Scope",
+    "SyncMiddleware",
+    "call_exception_handler",
+    "check_namespace",
+    "describe",
+    "is_expected",
+    "leading",
+]

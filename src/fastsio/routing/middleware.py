@@ -1,0 +1,346 @@
+"""
+Middleware: an onion around an endpoint, folded once per route.
+
+Knows hooks, their scopes and their order; must not know packets. Everything here is written as coroutines that only
+wait where a hook or endpoint is one itself, so a server without an event loop can run the same onion to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastsio.exceptions import SetupError
+from fastsio.injection import Context, is_coroutine_callable, keyword_names
+
+#: Runs an endpoint, or a layer around one, for one event.
+Call = Callable[[Context], Awaitable[Any]]
+
+#: What hooks may take by keyword, beside their positional arguments.
+_CONTEXT: Final[dict[str, Callable[[Context], Any]]] = {
+    "namespace": lambda context: context.client.namespace,
+    "environ": lambda context: context.client.environ,
+    "auth": lambda context: context.client.auth,
+    "server": lambda context: context.server,
+}
+
+
+class BaseMiddleware:
+    """
+    What runs around the handlers of events.
+
+    Override any of the hooks; each may take ``namespace``, ``environ``, ``auth`` and ``server`` by keyword, or
+    ``**kwargs``, and may be a plain function.
+
+    Args:
+        events: Names of the events to run for; None is all.
+        namespace: The namespace to run for; None is all.
+        global_middleware: False limits a middleware without a namespace to ``/``.
+    """
+
+    def __init__(
+        self,
+        events: Iterable[str] | str | None = None,
+        namespace: str | None = None,
+        global_middleware: bool = True,
+    ) -> None:
+        self.events = _event_names(events)
+        self.namespace = namespace
+        self.global_middleware = global_middleware
+
+    def should_run(self, event: str, namespace: str | None = None) -> bool:
+        """Whether the middleware's own scope holds *event* in *namespace*."""
+        return Scope.of(self).holds(event, namespace or "/")
+
+    async def before_event(self, event: str, sid: str, data: Any, **kwargs: Any) -> Any:
+        """
+        Run before the handler.
+
+        Returns:
+            The data that the handler sees; None leaves it as it is.
+        """
+        return data
+
+    async def after_event(self, event: str, sid: str, response: Any, **kwargs: Any) -> Any:
+        """
+        Run after the handler.
+
+        Returns:
+            What the client gets as acknowledgement; None leaves the handler's answer.
+        """
+        return response
+
+    async def handle_exception(self, exc: Exception, event: str, sid: str, data: Any, **kwargs: Any) -> Any:
+        """
+        Run when a hook or handler further in raised *exc*.
+
+        Returns:
+            The answer to give instead. Raise to pass the failure on.
+        """
+        raise exc
+
+    async def __call__(self, event: str, sid: str, data: Any, handler: Callable[..., Any], **kwargs: Any) -> Any:
+        """
+        Run the whole middleware; override it to do without the hooks.
+
+        Args:
+            event: The event's name.
+            sid: The client.
+            data: The payload: one value, a tuple of several, or None.
+            handler: ``await handler(sid, data)`` runs what is further in.
+            kwargs: The context named above.
+        """
+        layer = Layer.of(self, around=False)
+
+        async def inner(context: Context) -> Any:
+            return await handler(sid, context_data(context))
+
+        return await layer.wrap(inner)(detached_context(event, sid, data, **kwargs))
+
+
+class SyncMiddleware(BaseMiddleware):
+    """A middleware whose hooks are plain functions; it serves both kinds of server."""
+
+    def before_event(self, event: str, sid: str, data: Any, **kwargs: Any) -> Any:  # type: ignore[override] # plain twin
+        """Run before the handler; what is returned, unless None, replaces the data."""
+        return data
+
+    def after_event(self, event: str, sid: str, response: Any, **kwargs: Any) -> Any:  # type: ignore[override] # plain twin
+        """Run after the handler; what is returned, unless None, replaces the answer."""
+        return response
+
+    def handle_exception(self, exc: Exception, event: str, sid: str, data: Any, **kwargs: Any) -> Any:  # type: ignore[override] # plain twin
+        """Run when something further in raised *exc*; return the answer to give instead."""
+        raise exc
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The events and the namespace that a registration of a middleware runs for; None is all."""
+
+    events: frozenset[str] | None = None
+    namespace: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        middleware: Any,
+        events: Iterable[str] | str | None = None,
+        namespace: str | None = None,
+        global_middleware: bool = False,
+    ) -> Scope:
+        """Combine what a registration asks for with what the middleware itself says."""
+        if global_middleware:
+            return cls()
+        if namespace is None:
+            namespace = getattr(middleware, "namespace", None)
+        if namespace is None and not getattr(middleware, "global_middleware", True):
+            namespace = "/"
+        names = _event_names(events)
+        return cls(names if names is not None else getattr(middleware, "events", None), namespace)
+
+    def holds(self, event: str, namespace: str) -> bool:
+        """Whether *event* in *namespace* is in the scope."""
+        return (self.events is None or event in self.events) and (self.namespace is None or namespace == self.namespace)
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One function of a middleware: how to call it is read once."""
+
+    function: Callable[..., Any]
+    names: tuple[str, ...]
+    is_coroutine: bool
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> Hook:
+        """Read which part of the context *function* takes."""
+        return cls(function, keyword_names(function, tuple(_CONTEXT)), is_coroutine_callable(function))
+
+    async def run(self, context: Context, *args: Any) -> Any:
+        """Call the function with *args* and its part of the context."""
+        result = self.function(*args, **{name: _CONTEXT[name](context) for name in self.names})
+        return await result if self.is_coroutine else result
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The hooks of one middleware that do something."""
+
+    before: Hook | None = None
+    after: Hook | None = None
+    on_error: Hook | None = None
+    around: Hook | None = None
+
+    @classmethod
+    def of(cls, middleware: Any, *, around: bool = True) -> Layer:
+        """
+        Read a middleware once.
+
+        Raises:
+            SetupError: It has none of the hooks and cannot be called.
+        """
+        if around and _overrides(middleware, "__call__"):
+            return cls(around=Hook.of(middleware))
+        hooks = [
+            Hook.of(getattr(middleware, name)) if _overrides(middleware, name) else None
+            for name in ("before_event", "after_event", "handle_exception")
+        ]
+        if not any(hooks) and not isinstance(middleware, BaseMiddleware):
+            raise SetupError(
+                f"{middleware!r} is not a middleware; give it before_event, after_event, handle_exception or __call__"
+            )
+        return cls(*hooks)
+
+    def wrap(self, inner: Call) -> Call:
+        """Return *inner* with this layer around it."""
+        if self.around is not None:
+            return _wrap_around(self.around, inner)
+        call = _wrap_hooks(self.before, self.after, inner) if self.before or self.after else inner
+        return _wrap_errors(self.on_error, call) if self.on_error else call
+
+
+def fold(middlewares: Sequence[Layer], endpoint: Call) -> Call:
+    """Wrap *endpoint* so that the first middleware is the outermost: A, B, endpoint, B, A."""
+    for layer in reversed(middlewares):
+        endpoint = layer.wrap(endpoint)
+    return endpoint
+
+
+def context_data(context: Context) -> Any:
+    """Return the payload as hooks see it: None, one value, or a tuple of several."""
+    args = context.args
+    return args[0] if len(args) == 1 else args or None
+
+
+def replace_data(context: Context, data: Any) -> None:
+    """Put *data*, as a hook returned it, in the place of the payload."""
+    several = isinstance(data, tuple) and len(context.args) != 1
+    context.args = data if several else (data,)
+
+
+def _wrap_hooks(before: Hook | None, after: Hook | None, inner: Call) -> Call:
+    async def run(context: Context) -> Any:
+        sid = context.client.sid
+        if before is not None:
+            data = await before.run(context, context.event, sid, context_data(context))
+            if data is not None:
+                replace_data(context, data)
+        response = await inner(context)
+        if after is not None:
+            answer = await after.run(context, context.event, sid, response)
+            return response if answer is None else answer
+        return response
+
+    return run
+
+
+def _wrap_errors(on_error: Hook, inner: Call) -> Call:
+    async def run(context: Context) -> Any:
+        try:
+            return await inner(context)
+        except Exception as exc:  # noqa: BLE001 - the hook decides; what it does not want it raises again
+            return await on_error.run(context, exc, context.event, context.client.sid, context_data(context))
+
+    return run
+
+
+def _wrap_around(around: Hook, inner: Call) -> Call:
+    async def run(context: Context) -> Any:
+        async def handler(sid: str, data: Any = None) -> Any:  # noqa: ARG001 - the client cannot be exchanged
+            if data is not None:
+                replace_data(context, data)
+            return await inner(context)
+
+        return await around.run(context, context.event, context.client.sid, context_data(context), handler)
+
+    return run
+
+
+@dataclass(slots=True)
+class _DetachedClient:
+    """Stands for a client where a chain runs outside of a server."""
+
+    sid: str
+    namespace: str
+    environ: dict[str, Any]
+    auth: Any
+    session: dict[str, Any]
+    scope_store: Any = None
+
+
+def detached_context(
+    event: str,
+    sid: str,
+    data: Any,
+    *,
+    namespace: str | None = None,
+    environ: dict[str, Any] | None = None,
+    auth: Any = None,
+    server: Any = None,
+    **_: Any,
+) -> Context:
+    """Build the context of an event that no server dispatched."""
+    client = _DetachedClient(sid, namespace or "/", environ or {}, auth, {})
+    args = data if isinstance(data, tuple) else () if data is None else (data,)
+    return Context(server, client, event, args)
+
+
+class MiddlewareChain(BaseMiddleware):
+    """Several middlewares as one, to be run by hand or added to a server."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._middlewares: list[Any] = []
+
+    def add_middleware(self, middleware: Any) -> None:
+        """Add *middleware* inside of those already there."""
+        Layer.of(middleware)
+        self._middlewares.append(middleware)
+
+    def remove_middleware(self, middleware: Any) -> None:
+        """Remove *middleware*; one that is not there is ignored."""
+        self._middlewares = [other for other in self._middlewares if other is not middleware]
+
+    async def execute(self, event: str, sid: str, data: Any, handler: Callable[..., Any], **context: Any) -> Any:
+        """
+        Run *handler* for an event with every middleware whose scope holds it.
+
+        Args:
+            event: The event's name.
+            sid: The client.
+            data: The payload: one value, a tuple of several, or None.
+            handler: A coroutine function or function ``(sid, data)``.
+            context: ``namespace``, ``environ``, ``auth``, ``server`` for the hooks.
+
+        Returns:
+            The answer of the handler, or what a middleware made of it.
+        """
+        namespace = context.get("namespace") or "/"
+        layers = [Layer.of(one) for one in self._middlewares if Scope.of(one).holds(event, namespace)]
+        is_coroutine = is_coroutine_callable(handler)
+
+        async def endpoint(inner: Context) -> Any:
+            result = handler(sid, context_data(inner))
+            return await result if is_coroutine else result
+
+        return await fold(layers, endpoint)(detached_context(event, sid, data, **context))
+
+    async def __call__(self, event: str, sid: str, data: Any, handler: Callable[..., Any], **kwargs: Any) -> Any:
+        """Run the chain around *handler*."""
+        return await self.execute(event, sid, data, handler, **kwargs)
+
+
+def _event_names(events: Iterable[str] | str | None) -> frozenset[str] | None:
+    if events is None:
+        return None
+    return frozenset((events,) if isinstance(events, str) else events)
+
+
+def _overrides(middleware: Any, name: str) -> bool:
+    """Whether *middleware* brings a hook of its own rather than the one of the base classes."""
+    if name == "__call__" and not isinstance(middleware, BaseMiddleware):
+        return callable(middleware) and not hasattr(middleware, "before_event")
+    found = getattr(middleware if name in getattr(middleware, "__dict__", {}) else type(middleware), name, None)
+    return found is not None and found not in (getattr(BaseMiddleware, name), getattr(SyncMiddleware, name))

@@ -1,0 +1,294 @@
+"""
+The registration verbs that servers and routers share: ``on``, ``event``, ``exception_handler``, ``add_router``.
+
+Turns what a developer writes into registrations; must not know how they are looked up or called.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from fastsio.exceptions import SetupError
+from fastsio.injection import HandlerKind, compile_endpoint
+from fastsio.routing.middleware import Layer, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastsio.injection import Depends
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+_KINDS = {"connect": HandlerKind.CONNECT, "disconnect": HandlerKind.DISCONNECT}
+
+
+def kind_of(event: str) -> HandlerKind:
+    """Return what kind of handler *event* has."""
+    return _KINDS.get(event, HandlerKind.EVENT)
+
+
+@dataclass(eq=False, slots=True)
+class RouterScope:
+    """What a router puts around its handlers."""
+
+    layers: tuple[tuple[Scope, Layer], ...] = ()
+    dependencies: tuple[Depends, ...] = ()
+    exception_handlers: dict[type[BaseException], Callable[..., Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Registration:
+    """
+    A handler for an event, or a class-based namespace when *event* is None.
+
+    Args:
+        namespace: Where; ``"*"`` is every namespace.
+        event: What; ``"*"`` is every event, None a class-based namespace.
+        handler: The function, or the namespace object.
+        response_model: What the answer is validated against, or None.
+        scopes: The routers it came through, innermost first.
+    """
+
+    namespace: str
+    event: str | None
+    handler: Any
+    response_model: Any = None
+    scopes: tuple[RouterScope, ...] = ()
+
+    def within(self, namespace: str | None, scope: RouterScope) -> Registration:
+        """Return the registration as seen from outside of a router."""
+        return replace(self, namespace=compose(namespace, self.namespace), scopes=(*self.scopes, scope))
+
+
+def compose(prefix: str | None, namespace: str) -> str:
+    """
+    Put the namespace of an outer router before that of an inner one.
+
+    >>> compose("/admin", "/chat"), compose("/admin", "/"), compose(None, "/chat"), compose("/admin", "*")
+    ('/admin/chat', '/admin', '/chat', '*')
+    """
+    if namespace == "*" or not prefix or prefix == "/":
+        return namespace
+    return prefix if namespace == "/" else prefix + namespace
+
+
+def check_namespace(namespace: str | None) -> str:
+    """
+    Return the namespace's name, ``"/"`` for None.
+
+    Raises:
+        SetupError: It is neither ``"*"`` nor begins with ``"/"``.
+    """
+    if namespace is None or namespace in ("", "/"):
+        return "/"
+    if not isinstance(namespace, str) or not (namespace == "*" or namespace.startswith("/")):
+        raise SetupError(f"namespace {namespace!r} is not valid; write '/name', or '*' for every namespace")
+    return namespace
+
+
+class Registrar(ABC):
+    """Base of everything handlers are registered on."""
+
+    #: The namespace of handlers registered without one.
+    default_namespace: str | None = None
+
+    def on(
+        self,
+        event: str,
+        handler: Callable[..., Any] | None = None,
+        namespace: str | None = None,
+        *,
+        response_model: Any = None,
+    ) -> Any:
+        """
+        Register a handler for an event, directly or as a decorator.
+
+        Args:
+            event: Event name; ``"*"`` is every event without a handler of its own.
+            handler: The function; without it ``on`` returns a decorator.
+            namespace: Where; ``"*"`` is every namespace, None the default one.
+            response_model: A type that the handler's answer is validated against.
+
+        Returns:
+            The decorator, or None when *handler* is given.
+
+        Raises:
+            SetupError: A name is not valid.
+            SignatureError: A parameter of the handler cannot be filled.
+        """
+        if not isinstance(event, str) or not event:
+            raise SetupError(f"event name {event!r} is not valid; write a non-empty string")
+        name = check_namespace(self.default_namespace if namespace is None else namespace)
+
+        def register(function: Handler) -> Handler:
+            self._register(Registration(name, event, function, response_model))
+            return function
+
+        if handler is None:
+            return register
+        register(handler)
+        return None
+
+    @overload
+    def event(self, function: Handler, /) -> Handler: ...
+    @overload
+    def event(
+        self, *, namespace: str | None = None, response_model: Any = None
+    ) -> Callable[[Handler], Handler]: ...
+
+    def event(self, *args: Any, **kwargs: Any) -> Any:
+        """
+        Register a function for the event of its name, as ``@event`` or ``@event(namespace=...)``.
+
+        Raises:
+            SetupError: A name is not valid.
+            SignatureError: A parameter of the handler cannot be filled.
+        """
+        if len(args) == 1 and not kwargs and callable(args[0]):
+            return self.on(args[0].__name__)(args[0])
+
+        def register(function: Handler) -> Handler:
+            return self.on(function.__name__, *args, **kwargs)(function)  # type: ignore[no-any-return] # what on() returns
+
+        return register
+
+    def exception_handler(self, exception_class: type[BaseException]) -> Callable[[Handler], Handler]:
+        """
+        Register a function that answers when a handler raises *exception_class*; its result is the acknowledgement.
+
+        The nearest class in the exception's MRO wins, an inner router before an outer one before the server. The
+        function takes the exception, or injected parameters like any handler.
+
+        Raises:
+            SetupError: *exception_class* is not an exception class.
+            SignatureError: A parameter of the function cannot be filled.
+        """
+        if not (isinstance(exception_class, type) and issubclass(exception_class, BaseException)):
+            raise SetupError(f"{exception_class!r} is not an exception class")
+
+        def register(function: Handler) -> Handler:
+            compile_endpoint(function, kind=HandlerKind.EXCEPTION, label=function.__qualname__, asynchronous=True)
+            self._own_scope().exception_handlers[exception_class] = function
+            return function
+
+        return register
+
+    def add_router(self, router: RouterSIO) -> None:
+        """
+        Include everything registered on *router*, now and later.
+
+        Raises:
+            SetupError: It is not a router, or it includes this one.
+        """
+        if not isinstance(router, RouterSIO):
+            raise SetupError(f"{router!r} is not a RouterSIO")
+        if router is self or self in router.includes():
+            raise SetupError("a router cannot include itself")
+        router.attach(self)
+
+    def add_routers(self, *routers: RouterSIO) -> None:
+        """Include several routers."""
+        for router in routers:
+            self.add_router(router)
+
+    @abstractmethod
+    def _own_scope(self) -> RouterScope:
+        """Return where this registrar's exception handlers are kept."""
+
+    @abstractmethod
+    def _register(self, registration: Registration) -> None:
+        """Take a registration of this registrar or of a router included in it."""
+
+
+class RouterSIO(Registrar):
+    """
+    Handlers to be included in a server, or in another router.
+
+    Args:
+        namespace: The namespace of handlers registered without one; an outer router's namespace comes before it.
+        middleware: Middlewares around this router's handlers, the first outermost.
+        dependencies: ``Depends(...)`` to resolve before each of this router's handlers.
+    """
+
+    def __init__(
+        self,
+        namespace: str | None = None,
+        *,
+        middleware: Iterable[Any] = (),
+        dependencies: Sequence[Depends] = (),
+    ) -> None:
+        self.default_namespace = namespace if namespace is None else check_namespace(namespace)
+        self._scope = RouterScope(
+            tuple((Scope.of(one), Layer.of(one)) for one in middleware),
+            tuple(dependencies),
+        )
+        self._registrations: list[Registration] = []
+        self._parents: list[Registrar] = []
+        self._children: list[RouterSIO] = []
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace of handlers registered without one."""
+        return self.default_namespace
+
+    def register_namespace(self, namespace_handler: Any) -> None:
+        """
+        Register a class-based namespace.
+
+        Raises:
+            SetupError: The object has no namespace.
+        """
+        name = getattr(namespace_handler, "namespace", None)
+        if not isinstance(name, str):
+            raise SetupError(f"{namespace_handler!r} is not a namespace instance")
+        self._register(Registration(check_namespace(name), None, namespace_handler))
+
+    def includes(self) -> list[RouterSIO]:
+        """Return the routers included in this one, at any depth."""
+        return [router for child in self._children for router in (child, *child.includes())]
+
+    def attach(self, parent: Registrar) -> None:
+        """Hand everything registered here, now and later, to *parent*."""
+        self._parents.append(parent)
+        if isinstance(parent, RouterSIO):
+            parent._children.append(self)  # noqa: SLF001 - a router of the same class
+        for registration in self._registrations:
+            self._hand_over(parent, registration)
+
+    def _own_scope(self) -> RouterScope:
+        return self._scope
+
+    def _register(self, registration: Registration) -> None:
+        if registration.event is not None and not registration.scopes:
+            compile_endpoint(
+                registration.handler,
+                kind=kind_of(registration.event),
+                label=label_of(registration),
+                prefix=prefix_of(registration),
+                asynchronous=True,
+                dependencies=self._scope.dependencies,
+                response_model=registration.response_model,
+            )
+        self._registrations.append(registration)
+        for parent in self._parents:
+            self._hand_over(parent, registration)
+
+    def _hand_over(self, parent: Registrar, registration: Registration) -> None:
+        outer = parent.default_namespace if isinstance(parent, RouterSIO) else None
+        parent._register(registration.within(outer, self._scope))  # noqa: SLF001 - the base class's own hook
+
+
+def prefix_of(registration: Registration) -> tuple[str, ...]:
+    """Return what a catch-all handler, or the dispatcher of a class-based namespace (event ""), gets first."""
+    event = ("event",) if registration.event in ("*", "") else ()
+    namespace = ("namespace",) if registration.namespace == "*" else ()
+    return (*event, *namespace)
+
+
+def label_of(registration: Registration) -> str:
+    """Name a handler in messages."""
+    handler = registration.handler
+    return str(getattr(handler, "__qualname__", None) or type(handler).__qualname__)

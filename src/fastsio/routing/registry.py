@@ -1,0 +1,210 @@
+"""
+The registry of a server: which route an event of a namespace has.
+
+Holds every registration and the server's middlewares; finds routes in python-socketio's order and keeps what it found
+until something is registered. Must not know packets or clients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastsio.injection import Context, Endpoint, HandlerKind, compile_endpoint
+from fastsio.routing.failures import find_exception_handler
+from fastsio.routing.middleware import Layer, Scope
+from fastsio.routing.registrar import Registration, RouterScope, kind_of, label_of, prefix_of
+from fastsio.routing.route import Route, build_route
+
+#: Events whose handlers the server calls by itself; they never reach a catch-all event handler.
+RESERVED: Final = ("connect", "disconnect")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A registered handler and what the compiler made of it."""
+
+    registration: Registration
+    endpoint: Endpoint
+
+
+class Registry:
+    """
+    Handlers, class-based namespaces and middlewares of one server.
+
+    Args:
+        asynchronous: Whether coroutine functions may be registered.
+
+    Attributes:
+        handlers: Namespace -> event -> function, as python-socketio has it; read it, register through the server.
+        namespace_handlers: Namespace -> class-based namespace.
+        scope: The server's own exception handlers.
+    """
+
+    def __init__(self, *, asynchronous: bool) -> None:
+        self.handlers: dict[str, dict[str, Callable[..., Any]]] = {}
+        self.namespace_handlers: dict[str, Any] = {}
+        self.scope = RouterScope()
+        self._asynchronous = asynchronous
+        self._middlewares: list[tuple[Any, Scope, Layer]] = []
+        self._entries: dict[tuple[str, str], Entry] = {}
+        self._classes: dict[str, Registration] = {}
+        self._methods: dict[tuple[str, str], Entry] = {}
+        self._routes: dict[str, dict[str, Route]] = {}
+        self._built: dict[tuple[Entry, HandlerKind, tuple[Layer, ...]], Route] = {}
+
+    # Registration
+
+    def add(self, registration: Registration) -> None:
+        """
+        Add a handler or a class-based namespace; the last one registered for an event is called.
+
+        Raises:
+            SignatureError: A parameter of the handler cannot be filled.
+        """
+        namespace, event = registration.namespace, registration.event
+        if event is None:
+            self._classes[namespace] = registration
+            self.namespace_handlers[namespace] = registration.handler
+        else:
+            entry = Entry(registration, self._compile(registration, event))
+            if entry.endpoint.plain:
+                build_route(entry.endpoint, kind_of(event), prefix_of(registration), ())
+            self._entries[namespace, event] = entry
+            self.handlers.setdefault(namespace, {})[event] = registration.handler
+        self._forget_routes()
+
+    def _compile(self, registration: Registration, event: str) -> Endpoint:
+        return compile_endpoint(
+            registration.handler,
+            kind=kind_of(event),
+            label=label_of(registration),
+            prefix=prefix_of(registration),
+            asynchronous=self._asynchronous,
+            dependencies=[one for scope in reversed(registration.scopes) for one in scope.dependencies],
+            response_model=registration.response_model,
+        )
+
+    def add_middleware(self, middleware: Any, scope: Scope) -> None:
+        """
+        Run *middleware* for the events in *scope*, inside of those added before.
+
+        Raises:
+            SetupError: It is not a middleware.
+        """
+        self._middlewares.append((middleware, scope, Layer.of(middleware)))
+        self._forget_routes()
+
+    def remove_middleware(self, middleware: Any) -> None:
+        """Remove every registration of *middleware*; one that is not there is ignored."""
+        self._middlewares = [entry for entry in self._middlewares if entry[0] is not middleware]
+        self._forget_routes()
+
+    def middlewares(self) -> list[Any]:
+        """Return the middlewares in the order they were added."""
+        return [middleware for middleware, _, _ in self._middlewares]
+
+    def _forget_routes(self) -> None:
+        self._routes.clear()
+        self._built.clear()
+        self._methods.clear()
+
+    # Lookup
+
+    def accepts(self, namespace: str, configured: Iterable[str] | str) -> bool:
+        """Whether clients may connect to *namespace*; a handler for ``"*"`` alone does not open one."""
+        return (
+            configured == "*"
+            or namespace in configured
+            or namespace in self.handlers
+            or namespace in self.namespace_handlers
+        )
+
+    def resolve(self, namespace: str, event: str) -> Route | None:
+        """
+        Return the route of *event* in *namespace*, or None.
+
+        The order is python-socketio's: the namespace's handler for the event, its handler for ``"*"``, the same two of
+        the namespace ``"*"``, the class-based namespace, the class-based namespace ``"*"``.
+        """
+        routes = self._routes.get(namespace)
+        if routes is not None:
+            route = routes.get(event)
+            if route is not None:
+                return route
+        return self._find_route(namespace, event)
+
+    def _find_route(self, namespace: str, event: str) -> Route | None:
+        entry = self._find(namespace, event)
+        if entry is None:
+            return None
+        route = self._build(entry, namespace, event)
+        # Only names the application registered are kept: names out of the wire would grow the table without bound.
+        if entry.registration.namespace == namespace and entry.registration.event == event:
+            self._routes.setdefault(namespace, {})[event] = route
+        return route
+
+    def _find(self, namespace: str, event: str) -> Entry | None:
+        for place in (namespace, "*"):
+            entry = self._entries.get((place, event))
+            if entry is None and event not in RESERVED:
+                entry = self._entries.get((place, "*"))
+            if entry is not None:
+                return entry
+        for place in (namespace, "*"):
+            registration = self._classes.get(place)
+            if registration is not None:
+                return self._find_method(registration, event)
+        return None
+
+    def _find_method(self, registration: Registration, event: str) -> Entry | None:
+        """Return the method that a class-based namespace has for *event*, or its own dispatcher."""
+        namespace_handler = registration.handler
+        name = "" if namespace_handler.overrides_trigger else event
+        entry = self._methods.get((registration.namespace, name))
+        if entry is None:
+            method = namespace_handler.trigger_event if name == "" else namespace_handler.find_method(event)
+            if method is None:
+                return None
+            entry = self._methods[registration.namespace, name] = self._method_entry(registration, name, method)
+        return entry
+
+    def _method_entry(self, outer: Registration, name: str, method: Callable[..., Any]) -> Entry:
+        registration = Registration(outer.namespace, name, method, scopes=outer.scopes)
+        return Entry(registration, self._compile(registration, name))
+
+    def _build(self, entry: Entry, namespace: str, event: str) -> Route:
+        routers = reversed(entry.registration.scopes)
+        scoped = [(scope, layer) for _, scope, layer in self._middlewares]
+        scoped += [pair for router in routers for pair in router.layers]
+        layers = tuple(layer for scope, layer in scoped if scope.holds(event, namespace))
+        key = (entry, kind_of(event), layers)
+        route = self._built.get(key)
+        if route is None:
+            registration = entry.registration
+            route = build_route(entry.endpoint, key[1], prefix_of(registration), layers, registration.scopes)
+            self._built[key] = route
+        return route
+
+    # Failures
+
+    def exception_endpoint(self, exc: BaseException, scopes: tuple[RouterScope, ...]) -> Endpoint | None:
+        """Return the exception handler for *exc*, of the innermost router that has one, else of the server."""
+        handler = find_exception_handler(exc, [scope.exception_handlers for scope in (*scopes, self.scope)])
+        if handler is None:
+            return None
+        return compile_endpoint(
+            handler, kind=HandlerKind.EXCEPTION, label=handler.__qualname__, asynchronous=self._asynchronous
+        )
+
+
+async def call_exception_handler(endpoint: Endpoint, context: Context) -> Any:
+    """Run an exception handler; one without markers gets as many of (exc, event, sid, data) as it takes."""
+    if not endpoint.plain:
+        return await endpoint.call(context)
+    data = context.args[0] if len(context.args) == 1 else context.args or None
+    arguments = (context.exc, context.event, context.client.sid, data)
+    count = next((number for number in (1, 2, 3, 4) if endpoint.accepts(number)), 1)
+    result = endpoint.handler(*arguments[:count])
+    return await result if endpoint.is_coroutine else result
