@@ -1,0 +1,64 @@
+"""
+Compare the load generator with another one that takes the same options.
+
+``python benchmarks/agreement.py OTHER.c`` compiles both, lets them measure the same servers in turn, and prints the
+ratio of the medians; it exits with 1 when they differ by more than 10%.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from statistics import median
+
+from harness.generator import BenchmarkError, Generator, compile_generator
+from harness.servers import allow_open_files, serving
+from harness.workloads import BARE_ASGI, BROADCAST, CONNECT, ECHO, IDLE, PYTHON_SOCKETIO, Contender, Workload
+from run import HERE, LOAD_CORE, SERVER_CORE
+
+TOLERANCE = 0.10
+COMPARED = (ECHO, BROADCAST, CONNECT, IDLE)
+
+
+def main() -> int:
+    """Compare the generators; 0 when they agree."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("other", type=Path, help="source of the other generator")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each measurement (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="shorter measurements")
+    arguments = parser.parse_args()
+    allow_open_files()
+    ours = Generator(compile_generator(HERE / "load.c", HERE / "build"), LOAD_CORE)
+    other = Generator(compile_generator(arguments.other, HERE / "build" / "other"), LOAD_CORE)
+    agreed = True
+    for contender in (BARE_ASGI, PYTHON_SOCKETIO):
+        for workload in COMPARED:
+            medians = compare(workload, contender, (ours, other), rounds=arguments.rounds, quick=arguments.quick)
+            ratio = medians[0] / medians[1]
+            close = abs(ratio - 1) <= TOLERANCE
+            agreed = agreed and close
+            figures = f"{medians[0]:,.1f} against {medians[1]:,.1f} {workload.unit}"
+            print(f"{workload.name}, {contender.name}: {figures}, ratio {ratio:.3f}{'' if close else '  DIFFERS'}")
+    return 0 if agreed else 1
+
+
+def compare(
+    workload: Workload, contender: Contender, generators: tuple[Generator, ...], *, rounds: int, quick: bool
+) -> list[float]:
+    """Return the median figure of each generator, measured in turn on fresh servers."""
+    figures: list[list[float]] = [[] for _ in generators]
+    for _ in range(rounds):
+        for generator, taken in zip(generators, figures, strict=True):
+            with serving(contender.app, core=SERVER_CORE, ws="websockets") as (port, pid):
+                options = workload.options_for(quick=quick)
+                answer = generator.run(workload.mode, port=port, pid=pid, options=options)
+            taken.append(float(answer[workload.figure]))
+    return [median(taken) for taken in figures]
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BenchmarkError as error:
+        sys.exit(str(error))

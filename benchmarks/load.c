@@ -1,0 +1,772 @@
+/*
+ * load: puts load on a Socket.IO server over raw WebSocket and measures it. One thread, epoll, no allocation per
+ * message: on one core it keeps a server on another core busy, so what it reports is the server's figure.
+ *
+ *   gcc -O2 -o load load.c
+ *   load MODE --port PORT [--conns N] [--seconds S] [--size BYTES] [--window W] [--event NAME] [--rate R] [--pid PID]
+ *
+ * Modes
+ *   echo        every client keeps W events under way, each with an ack; counts the acks
+ *   broadcast   one client emits "cast", the next follows when all have received "news"; counts the deliveries
+ *   connect     opens N connections, at most 64 handshakes at once; counts the connections
+ *   idle        opens N connections and reads how much memory (PSS) process PID grew
+ *   pace        R events a second in all, evenly spaced; latency counted from when each was due
+ *   disconnect  opens N connections, closes all at once, waits until the server says that all are gone
+ *
+ * What the server must do
+ *   "echo" (or --event NAME)   acknowledge with its argument, {"text": ..., "room": "lobby"}
+ *   "cast"                     emit "news" with its argument to room "all", which every client enters on connect
+ *   "count"                    acknowledge with the number of connected clients
+ *
+ * Prints one JSON object. With --pid it tells what share of the measured time the server was running ("server_cpu"):
+ * clearly less than 1 in a mode that saturates means that something else held the server's core. Every reply is
+ * checked; a wrong, missing or unasked reply or a lost connection is an error: the first one goes to standard error
+ * and the exit status is 1. A wrong command line exits with 2.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HANDSHAKES_AT_ONCE 64
+#define ACKS_AT_ONCE 4096 /* per client; a power of two */
+#define READ_SIZE (256 * 1024)
+#define STEP_TIMEOUT_S 30.0 /* for one connection, broadcast or rest of acks */
+#define STORM_TIMEOUT_S 300.0
+
+static struct {
+    int port, conns, size, window, rate, pid;
+    double seconds;
+    const char *event;
+} opt = {.conns = 64, .size = 64, .window = 8, .rate = 2000, .seconds = 4, .event = "echo"};
+
+/* ---- clock, errors, memory, latencies -------------------------------------------------------------------------- */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static long errors;
+static char first_error[256];
+
+__attribute__((format(printf, 1, 2))) static void fail(const char *format, ...)
+{
+    if (errors++)
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(first_error, sizeof first_error, format, args);
+    va_end(args);
+}
+
+static void *grow(void *memory, size_t size)
+{
+    void *grown = realloc(memory, size);
+    if (!grown) {
+        fputs("load: out of memory\n", stderr);
+        exit(1);
+    }
+    return grown;
+}
+
+typedef struct {
+    char *data;
+    size_t len, cap;
+} Buffer;
+
+static void reserve(Buffer *b, size_t size)
+{
+    if (size <= b->cap)
+        return;
+    b->cap = size * 2;
+    b->data = grow(b->data, b->cap);
+}
+
+static void append(Buffer *b, const void *data, size_t len)
+{
+    reserve(b, b->len + len);
+    memcpy(b->data + b->len, data, len);
+    b->len += len;
+}
+
+static struct {
+    double *seconds;
+    size_t len, cap;
+} latencies;
+
+static void add_latency(double seconds)
+{
+    if (latencies.len == latencies.cap) {
+        latencies.cap = latencies.cap ? latencies.cap * 2 : 65536;
+        latencies.seconds = grow(latencies.seconds, latencies.cap * sizeof *latencies.seconds);
+    }
+    latencies.seconds[latencies.len++] = seconds;
+}
+
+static int by_value(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+static double percentile_ms(double fraction)
+{
+    size_t index = fraction * latencies.len;
+    if (!latencies.len)
+        return 0;
+    return latencies.seconds[index < latencies.len ? index : latencies.len - 1] * 1e3;
+}
+
+static void print_latencies(void)
+{
+    qsort(latencies.seconds, latencies.len, sizeof *latencies.seconds, by_value);
+    printf(", \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"p999_ms\": %.3f, \"max_ms\": %.3f", percentile_ms(.5),
+           percentile_ms(.99), percentile_ms(.999), percentile_ms(1));
+}
+
+/* ---- clients: what one connection knows, and writing to it ------------------------------------------------------ */
+
+enum state { UPGRADING, OPENING, CONNECTED, CLOSED };
+
+typedef struct {
+    int fd;
+    enum state state;
+    Buffer out;      /* frames not written yet, from out_sent on */
+    size_t out_sent;
+    Buffer rest;     /* the beginning of a frame whose end has not arrived */
+    uint32_t ack_id; /* of the latest event */
+    double *sent_at; /* by ack id modulo ACKS_AT_ONCE; 0: no ack awaited */
+} Client;
+
+static Client *clients;
+static int epoll_fd, dialed, connected, lost;
+
+static void watch(Client *c, int operation, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = c};
+    epoll_ctl(epoll_fd, operation, c->fd, &event);
+}
+
+static void lose(Client *c, const char *why)
+{
+    if (c->state == CLOSED)
+        return;
+    c->state = CLOSED;
+    lost++;
+    epoll_ctl(epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
+    fail("connection lost: %s", why);
+}
+
+/* Writes what is due; what the socket does not take goes out when it can (EPOLLOUT). */
+static void flush(Client *c)
+{
+    while (c->out_sent < c->out.len && c->state != CLOSED) {
+        ssize_t n = send(c->fd, c->out.data + c->out_sent, c->out.len - c->out_sent, MSG_NOSIGNAL);
+        if (n >= 0)
+            c->out_sent += n;
+        else if (errno == EAGAIN)
+            return watch(c, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+        else
+            lose(c, strerror(errno));
+    }
+    c->out.len = c->out_sent = 0;
+}
+
+/* Adds one frame in two parts. A client must mask; with the key 0 the masked bytes are the bytes. */
+static void put_frame(Client *c, int opcode, const char *head, size_t head_len, const char *body, size_t body_len)
+{
+    uint64_t len = head_len + body_len;
+    unsigned char prefix[14] = {0x80 | opcode};
+    size_t n = 2;
+    if (len < 126) {
+        prefix[1] = 0x80 | len;
+    } else if (len < 65536) {
+        prefix[1] = 0x80 | 126;
+        prefix[n++] = len >> 8;
+        prefix[n++] = len;
+    } else {
+        prefix[1] = 0x80 | 127;
+        for (int shift = 56; shift >= 0; shift -= 8)
+            prefix[n++] = len >> shift;
+    }
+    append(&c->out, prefix, n + 4); /* + the key: what is left of prefix is 0 */
+    append(&c->out, head, head_len);
+    append(&c->out, body, body_len);
+}
+
+static void put_text(Client *c, const char *text, size_t len)
+{
+    put_frame(c, 1, text, len, "", 0);
+}
+
+/* Adds an event that asks for an ack; due is the time its latency counts from. */
+static void put_event(Client *c, const Buffer *payload, double due)
+{
+    char head[16];
+    if (!c->sent_at)
+        c->sent_at = memset(grow(NULL, ACKS_AT_ONCE * sizeof(double)), 0, ACKS_AT_ONCE * sizeof(double));
+    double *slot = &c->sent_at[++c->ack_id % ACKS_AT_ONCE];
+    if (*slot)
+        fail("more than %d acks awaited", ACKS_AT_ONCE);
+    *slot = due;
+    put_frame(c, 1, head, snprintf(head, sizeof head, "42%u", c->ack_id), payload->data, payload->len);
+}
+
+/* ---- reading: frames, Engine.IO and Socket.IO packets ----------------------------------------------------------- */
+
+static Buffer marker; /* the text of every payload: must be in every reply */
+static long acks, deliveries;
+
+/* What a mode does with an ack: the JSON array that came and how long it took. */
+static void (*on_ack)(Client *c, const char *payload, size_t len, double latency);
+
+static void handle_ack(Client *c, const char *packet, size_t len)
+{
+    char *payload;
+    unsigned long id = strtoul(packet + 2, &payload, 10);
+    double *slot = c->sent_at ? &c->sent_at[id % ACKS_AT_ONCE] : NULL;
+    if (!on_ack || !slot || !*slot || *payload != '[') {
+        fail("ack nobody asked for: %.*s", (int)(len > 100 ? 100 : len), packet);
+        return;
+    }
+    double latency = now() - *slot;
+    *slot = 0;
+    acks++;
+    on_ack(c, payload, packet + len - payload, latency);
+}
+
+static void handle_event(const char *packet, size_t len)
+{
+    deliveries++;
+    if (!memmem(packet, len, marker.data, marker.len))
+        fail("wrong event: %.*s", (int)(len > 100 ? 100 : len), packet);
+}
+
+static void handle_socketio(Client *c, const char *packet, size_t len)
+{
+    switch (len < 2 ? 0 : packet[1]) {
+    case '0':
+        if (c->state != OPENING)
+            return fail("connected twice");
+        c->state = CONNECTED;
+        connected++;
+        break;
+    case '2':
+        handle_event(packet, len);
+        break;
+    case '3':
+        handle_ack(c, packet, len);
+        break;
+    default: /* 41: disconnected, 44: refused, 45, 46: binary, which nobody sent */
+        fail("unexpected packet: %.*s", (int)(len > 100 ? 100 : len), packet);
+    }
+}
+
+static void handle_text(Client *c, const char *packet, size_t len)
+{
+    switch (len ? packet[0] : 0) {
+    case '0': /* open: connect to the root namespace */
+        put_text(c, "40", 2);
+        break;
+    case '2': /* ping */
+        put_text(c, "3", 1);
+        break;
+    case '4':
+        handle_socketio(c, packet, len);
+        break;
+    case '6': /* noop */
+        break;
+    default:
+        fail("unexpected frame: %.*s", (int)(len > 100 ? 100 : len), packet);
+    }
+}
+
+static void handle_frame(Client *c, unsigned char first, char *payload, size_t len)
+{
+    switch (first) {
+    case 0x81: {
+        char after = payload[len];
+        payload[len] = 0; /* a number at the end of the packet ends there */
+        handle_text(c, payload, len);
+        payload[len] = after;
+        break;
+    }
+    case 0x89:
+        put_frame(c, 10, payload, len, "", 0);
+        break;
+    case 0x88:
+        lose(c, "closed by the server");
+        break;
+    case 0x8a:
+        break;
+    default:
+        fail("unexpected WebSocket frame 0x%02x", first);
+    }
+}
+
+/* Handles the whole frames in data; returns how many bytes they were. data[len] must be writable. */
+static size_t handle_frames(Client *c, char *data, size_t len)
+{
+    size_t done = 0;
+    while (len - done >= 2 && c->state != CLOSED) {
+        unsigned char *frame = (unsigned char *)data + done;
+        uint64_t payload = frame[1] & 127;
+        int extended = payload == 126 ? 2 : payload == 127 ? 8 : 0;
+        if (len - done < 2u + extended)
+            break;
+        if (extended)
+            payload = 0;
+        for (int i = 0; i < extended; i++)
+            payload = payload << 8 | frame[2 + i];
+        if (len - done < 2 + extended + payload)
+            break;
+        handle_frame(c, frame[0], (char *)frame + 2 + extended, payload);
+        done += 2 + extended + payload;
+    }
+    return done;
+}
+
+/* Returns the length of the answer to the WebSocket handshake, 0 while it is incomplete or refused. */
+static size_t handle_upgrade(Client *c, char *data, size_t len)
+{
+    char *end = memmem(data, len, "\r\n\r\n", 4);
+    if (!end)
+        return 0;
+    if (len < 12 || memcmp(data, "HTTP/1.1 101", 12)) {
+        lose(c, "WebSocket handshake refused");
+        return 0;
+    }
+    c->state = OPENING;
+    return end + 4 - data;
+}
+
+/* Reads once (epoll is level-triggered) and answers. All clients share one buffer: only the beginning of an
+   incomplete frame is kept with its client. */
+static void on_readable(Client *c)
+{
+    static Buffer in;
+    reserve(&in, c->rest.len + READ_SIZE + 1);
+    memcpy(in.data, c->rest.data ? c->rest.data : "", c->rest.len);
+    ssize_t n = recv(c->fd, in.data + c->rest.len, READ_SIZE, 0);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0)
+        return lose(c, n ? strerror(errno) : "closed without a close frame");
+    in.len = c->rest.len + n;
+    size_t done = c->state == UPGRADING ? handle_upgrade(c, in.data, in.len) : 0;
+    if (c->state != UPGRADING)
+        done += handle_frames(c, in.data + done, in.len - done);
+    c->rest.len = 0;
+    if (done < in.len)
+        append(&c->rest, in.data + done, in.len - done);
+    flush(c);
+}
+
+static int poll_ms = 5;
+
+/* Serves the connections until the deadline or until done() says so. */
+static void run(double deadline, bool (*done)(void))
+{
+    struct epoll_event events[512];
+    while (now() < deadline && !(done && done())) {
+        int n = epoll_wait(epoll_fd, events, 512, poll_ms);
+        for (int i = 0; i < n; i++) {
+            Client *c = events[i].data.ptr;
+            if (events[i].events & EPOLLOUT) {
+                watch(c, EPOLL_CTL_MOD, EPOLLIN);
+                flush(c);
+            }
+            if (c->state != CLOSED && events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+                on_readable(c);
+        }
+    }
+}
+
+/* ---- connecting ------------------------------------------------------------------------------------------------- */
+
+static void dial(Client *c)
+{
+    static const char request[] = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                                  "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(opt.port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int one = 1;
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(c->fd, (struct sockaddr *)&address, sizeof address))
+        return lose(c, strerror(errno));
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    watch(c, EPOLL_CTL_ADD, EPOLLIN);
+    append(&c->out, request, sizeof request - 1);
+    flush(c);
+}
+
+static int connected_goal;
+
+static bool connected_or_lost(void)
+{
+    return connected >= connected_goal || lost;
+}
+
+/* Opens n more connections, at most HANDSHAKES_AT_ONCE at a time; true when all are in the root namespace. */
+static bool connect_more(int n)
+{
+    int goal = connected + n;
+    while (connected < goal && !lost) {
+        while (dialed < goal && dialed - connected < HANDSHAKES_AT_ONCE)
+            dial(&clients[dialed++]);
+        int before = connected;
+        connected_goal = before + 1;
+        run(now() + STEP_TIMEOUT_S, connected_or_lost);
+        if (connected == before && !lost) {
+            fail("no connection in %.0f s", STEP_TIMEOUT_S);
+            break;
+        }
+    }
+    return !errors;
+}
+
+/* ---- the modes: each prints its figures as members of the JSON object ------------------------------------------- */
+
+/* A stretch of time, and how much CPU the server (--pid) used by its beginning. */
+typedef struct {
+    double start, server_cpu;
+} Span;
+
+static double server_cpu_seconds(void)
+{
+    clockid_t clock;
+    struct timespec t = {0};
+    if (opt.pid && (clock_getcpuclockid(opt.pid, &clock) || clock_gettime(clock, &t)))
+        fail("cannot read the CPU time of process %d", opt.pid);
+    return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static Span span_begin(void)
+{
+    return (Span){.server_cpu = server_cpu_seconds(), .start = now()};
+}
+
+/* Returns how long the span was, and prints what share of it the server was running on a CPU. */
+static double span_end(Span span)
+{
+    double seconds = now() - span.start;
+    if (opt.pid)
+        printf(", \"server_cpu\": %.3f", (server_cpu_seconds() - span.server_cpu) / seconds);
+    return seconds;
+}
+
+static Buffer event_payload; /* ["echo",{...}] */
+static long acks_goal, deliveries_goal;
+
+static bool acks_complete(void)
+{
+    return acks >= acks_goal || lost;
+}
+
+static bool deliveries_complete(void)
+{
+    return deliveries >= deliveries_goal || lost;
+}
+
+static void wait_for_acks(long total)
+{
+    acks_goal = total;
+    run(now() + STEP_TIMEOUT_S, acks_complete);
+    if (acks != total)
+        fail("%ld acks missing", total - acks);
+}
+
+static bool refilling;
+
+static void check_ack(const char *payload, size_t len, double latency)
+{
+    if (!memmem(payload, len, marker.data, marker.len))
+        fail("wrong ack: %.*s", (int)(len > 100 ? 100 : len), payload);
+    add_latency(latency);
+}
+
+static void on_echo_ack(Client *c, const char *payload, size_t len, double latency)
+{
+    check_ack(payload, len, latency);
+    if (refilling)
+        put_event(c, &event_payload, now());
+}
+
+static void measure_echo(void)
+{
+    if (!connect_more(opt.conns))
+        return;
+    on_ack = on_echo_ack;
+    refilling = true;
+    for (int i = 0; i < opt.conns; i++) {
+        for (int k = 0; k < opt.window; k++)
+            put_event(&clients[i], &event_payload, now());
+        flush(&clients[i]);
+    }
+    run(now() + 1, NULL); /* warm up */
+    latencies.len = 0;
+    long before = acks;
+    Span span = span_begin();
+    run(span.start + opt.seconds, NULL);
+    long measured = acks - before;
+    printf(", \"rate\": %.1f", measured / span_end(span));
+    print_latencies();
+    refilling = false;
+    long sent = 0;
+    for (int i = 0; i < opt.conns; i++)
+        sent += clients[i].ack_id;
+    wait_for_acks(sent);
+}
+
+static double cast_once(void)
+{
+    static Buffer packet;
+    if (!packet.len) {
+        reserve(&packet, opt.size + 64);
+        packet.len = sprintf(packet.data, "42[\"cast\",{\"text\":\"%s\",\"room\":\"all\"}]", marker.data);
+    }
+    deliveries = 0;
+    deliveries_goal = opt.conns;
+    double start = now();
+    put_text(&clients[0], packet.data, packet.len);
+    flush(&clients[0]);
+    run(start + STEP_TIMEOUT_S, deliveries_complete);
+    if (deliveries != opt.conns)
+        fail("%ld of %d clients received a broadcast", deliveries, opt.conns);
+    return now() - start;
+}
+
+static void measure_broadcast(void)
+{
+    if (!connect_more(opt.conns))
+        return;
+    run(now() + 1, NULL);
+    for (double end = now() + 1; now() < end && !errors;)
+        cast_once(); /* warm up */
+    long total = 0;
+    Span span = span_begin();
+    while (now() < span.start + opt.seconds && !errors) {
+        add_latency(cast_once());
+        total += deliveries;
+    }
+    printf(", \"rate\": %.1f", total / span_end(span));
+    print_latencies();
+}
+
+static void measure_connect(void)
+{
+    if (!connect_more(100)) /* warm up */
+        return;
+    Span span = span_begin();
+    if (!connect_more(opt.conns))
+        return;
+    printf(", \"rate\": %.1f", opt.conns / span_end(span));
+}
+
+static long memory_kib(void)
+{
+    char text[256];
+    long kib = 0;
+    snprintf(text, sizeof text, "/proc/%d/smaps_rollup", opt.pid);
+    FILE *file = fopen(text, "r");
+    while (file && fgets(text, sizeof text, file))
+        if (sscanf(text, "Pss: %ld", &kib) == 1)
+            break;
+    if (file)
+        fclose(file);
+    if (!kib)
+        fail("cannot read the memory of process %d", opt.pid);
+    return kib;
+}
+
+static void measure_idle(void)
+{
+    if (!connect_more(50)) /* what the server sets up with its first clients is not counted */
+        return;
+    run(now() + 1, NULL);
+    long before = memory_kib();
+    if (!connect_more(opt.conns))
+        return;
+    run(now() + 2, NULL);
+    printf(", \"kib_per_conn\": %.3f", (double)(memory_kib() - before) / opt.conns);
+}
+
+static void on_pace_ack(Client *c, const char *payload, size_t len, double latency)
+{
+    (void)c;
+    check_ack(payload, len, latency);
+}
+
+static void measure_pace(void)
+{
+    if (!connect_more(opt.conns))
+        return;
+    on_ack = on_pace_ack;
+    poll_ms = 0; /* sleeping would send in bursts */
+    long sent = 0, total = opt.rate * opt.seconds;
+    Span span = span_begin();
+    double due = span.start;
+    while (sent < total && !lost) {
+        Client *c = &clients[sent % opt.conns];
+        run(due, NULL);
+        put_event(c, &event_payload, due);
+        flush(c);
+        due += 1.0 / opt.rate;
+        sent++;
+    }
+    wait_for_acks(total);
+    span_end(span);
+    printf(", \"sent\": %ld", total);
+    print_latencies();
+}
+
+static long server_count;
+
+static void on_count_ack(Client *c, const char *payload, size_t len, double latency)
+{
+    (void)c, (void)latency, (void)len;
+    server_count = strtol(payload + 1, NULL, 10);
+}
+
+/* Asks the server how many clients it has; -1 without an answer. */
+static long ask_count(Client *observer, double deadline)
+{
+    static Buffer payload;
+    if (!payload.len)
+        append(&payload, "[\"count\"]", 9);
+    server_count = -1;
+    acks_goal = acks + 1;
+    put_event(observer, &payload, now());
+    flush(observer);
+    run(deadline, acks_complete);
+    return server_count;
+}
+
+static void measure_disconnect(void)
+{
+    if (!connect_more(opt.conns + 1))
+        return;
+    on_ack = on_count_ack;
+    run(now() + 1, NULL);
+    Client *observer = &clients[opt.conns];
+    long count = ask_count(observer, now() + STEP_TIMEOUT_S);
+    if (count != opt.conns + 1)
+        fail("the server counts %ld clients, %d are connected", count, opt.conns + 1);
+    Span span = span_begin();
+    for (int i = 0; i < opt.conns; i++)
+        close(clients[i].fd);
+    for (poll_ms = 1; count != 1 && count >= 0 && !errors; run(now() + .001, NULL))
+        count = ask_count(observer, span.start + STORM_TIMEOUT_S);
+    if (count != 1)
+        fail("%ld clients left after %.0f s", count - 1, now() - span.start);
+    printf(", \"seconds\": %.4f", span_end(span));
+}
+
+/* ---- command line ----------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    void (*measure)(void);
+} modes[] = {
+    {"echo", measure_echo}, {"broadcast", measure_broadcast}, {"connect", measure_connect},
+    {"idle", measure_idle}, {"pace", measure_pace},           {"disconnect", measure_disconnect},
+};
+
+static const struct {
+    const char *name;
+    int *number;
+} numbers[] = {
+    {"--port", &opt.port},     {"--conns", &opt.conns}, {"--size", &opt.size},
+    {"--window", &opt.window}, {"--rate", &opt.rate},   {"--pid", &opt.pid},
+};
+
+static void usage(const char *problem, const char *word)
+{
+    fprintf(stderr,
+            "load: %s %s\nusage: load echo|broadcast|connect|idle|pace|disconnect --port PORT [--conns N] [--seconds S]\n"
+            "            [--size BYTES] [--window W] [--event NAME] [--rate R] [--pid PID]\n",
+            problem, word);
+    exit(2);
+}
+
+static void set_option(const char *name, const char *value)
+{
+    char *end = "";
+    bool known = false;
+    if (!strcmp(name, "--event"))
+        known = true, opt.event = value;
+    if (!strcmp(name, "--seconds"))
+        known = true, opt.seconds = strtod(value, &end);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!strcmp(name, numbers[i].name))
+            known = true, *numbers[i].number = strtol(value, &end, 10);
+    if (!known)
+        usage("unknown option", name);
+    if (*end)
+        usage("not a number:", value);
+}
+
+static void check_options(const char *mode)
+{
+    if (opt.port < 1 || opt.port > 65535)
+        usage("needs", "--port");
+    if (opt.conns < 1 || opt.size < 1 || opt.window < 1 || opt.rate < 1 || opt.seconds <= 0)
+        usage("--conns, --size, --window, --rate and --seconds", "must be positive");
+    if (opt.window > ACKS_AT_ONCE - 1)
+        usage("--window", "is too large");
+    if (!strcmp(mode, "idle") && !opt.pid)
+        usage("idle needs", "--pid");
+}
+
+static void prepare(void)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    clients = calloc(opt.conns + 100, sizeof *clients); /* + those a mode opens for itself */
+    reserve(&marker, opt.size + 1);
+    memset(marker.data, 'x', opt.size);
+    marker.data[opt.size] = 0;
+    marker.len = opt.size;
+    reserve(&event_payload, opt.size + strlen(opt.event) + 64);
+    event_payload.len =
+        sprintf(event_payload.data, "[\"%s\",{\"text\":\"%s\",\"room\":\"lobby\"}]", opt.event, marker.data);
+}
+
+int main(int argc, char **argv)
+{
+    void (*measure)(void) = NULL;
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+        if (argc > 1 && !strcmp(argv[1], modes[i].name))
+            measure = modes[i].measure;
+    if (!measure)
+        usage("unknown mode", argc > 1 ? argv[1] : "(none)");
+    for (int i = 2; i < argc; i += 2)
+        set_option(argv[i], i + 1 < argc ? argv[i + 1] : "");
+    check_options(argv[1]);
+    prepare();
+    printf("{\"mode\": \"%s\"", argv[1]);
+    measure();
+    printf(", \"errors\": %ld}\n", errors);
+    if (errors)
+        fprintf(stderr, "load: %s\n", first_error);
+    return errors ? 1 : 0;
+}
