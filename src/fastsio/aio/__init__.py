@@ -1,0 +1,1 @@
+"""The asyncio shell: servers, managers and the Engine.IO transport, which read, ask the floors below, await, write."""

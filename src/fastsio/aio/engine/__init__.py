@@ -1,0 +1,13 @@
+"""
+The Engine.IO transport of the asyncio shell: python-engineio's server with a faster, stricter and bounded socket.
+
+Knows sessions, frames and timers; must know nothing of Socket.IO packets, namespaces or rooms.
+"""
+
+from __future__ import annotations
+
+from fastsio.aio.engine.packet import MessagePacket
+from fastsio.aio.engine.server import EngineServer
+from fastsio.aio.engine.socket import EngineSocket
+
+__all__ = ["EngineServer", "EngineSocket", "MessagePacket"]

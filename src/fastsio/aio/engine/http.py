@@ -1,0 +1,113 @@
+"""
+The HTTP responses of the transport, as values; which one a request gets is decided elsewhere.
+
+Source: Engine.IO protocol v4, "HTTP long-polling"; the codes are those of the JavaScript server.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final, TypedDict, TYPE_CHECKING
+
+from fastsio.aio.engine.payload import encode_payload
+
+if TYPE_CHECKING:
+    from fastsio.aio.engine.packet import WirePacket
+    from collections.abc import Callable, Iterable
+
+
+class Response(TypedDict):
+    """A response in the form python-engineio's drivers take."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    response: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that has had its response: a WebSocket that is over."""
+
+    result: Any
+
+
+class Code(IntEnum):
+    """Why a request is refused, in the body's ``code``."""
+
+    UNKNOWN_TRANSPORT = 0
+    UNKNOWN_SID = 1
+    BAD_HANDSHAKE_METHOD = 2
+    BAD_REQUEST = 3
+    FORBIDDEN = 4
+    UNSUPPORTED_PROTOCOL_VERSION = 5
+
+
+MESSAGES: Final = {
+    Code.UNKNOWN_TRANSPORT: "Transport unknown",
+    Code.UNKNOWN_SID: "Session ID unknown",
+    Code.BAD_HANDSHAKE_METHOD: "Bad handshake method",
+    Code.BAD_REQUEST: "Bad request",
+    Code.FORBIDDEN: "Forbidden",
+    Code.UNSUPPORTED_PROTOCOL_VERSION: "Unsupported protocol version",
+}
+
+
+def refusal(code: Code, message: str | None = None, *, status: str = "400 Bad Request") -> Response:
+    """Build the answer to a request that cannot be served."""
+    body = json.dumps({"code": int(code), "message": message or MESSAGES[code]}, separators=(",", ":"))
+    return {"status": status, "headers": [("Content-Type", "application/json")], "response": body.encode()}
+
+
+def too_large() -> Response:
+    """Build the answer to a body over the limit."""
+    return refusal(Code.BAD_REQUEST, "Payload too large", status="413 Payload Too Large")
+
+
+def unauthorized(detail: Any) -> Response:
+    """Build the answer to a handshake the application refused; *detail* is what its handler returned."""
+    body = json.dumps(detail or "Unauthorized")
+    return {
+        "status": "401 Unauthorized",
+        "headers": [("Content-Type", "application/json")],
+        "response": body.encode(),
+    }
+
+
+def accepted(body: bytes = b"ok") -> Response:
+    """Build the answer to a POST that was taken, or to a preflight."""
+    return {"status": "200 OK", "headers": [("Content-Type", "text/plain")], "response": body}
+
+
+def payload(
+    packets: Iterable[WirePacket], *, jsonp_index: int | None = None, headers: Iterable[tuple[str, str]] = ()
+) -> Response:
+    """Build the answer to a poll."""
+    kind = "text/plain" if jsonp_index is None else "text/javascript"
+    return {
+        "status": "200 OK",
+        "headers": [*headers, ("Content-Type", f"{kind}; charset=UTF-8")],
+        "response": encode_payload(packets, jsonp_index),
+    }
+
+
+def compress(
+    response: Response, accept_encoding: str, methods: dict[str, Callable[[bytes], bytes]], threshold: int
+) -> None:
+    """
+    Compress a response in place with the first method the client accepts.
+
+    Args:
+        response: What is to be sent.
+        accept_encoding: The request's ``Accept-Encoding``.
+        methods: Content coding to function.
+        threshold: Bodies of fewer bytes stay as they are.
+    """
+    if len(response["response"]) < threshold:
+        return
+    for encoding in (item.split(";")[0].strip() for item in accept_encoding.split(",")):
+        if encoding in methods:
+            response["response"] = methods[encoding](response["response"])
+            response["headers"].append(("Content-Encoding", encoding))
+            return

@@ -1,0 +1,76 @@
+"""The options of the transport: their defaults, and what each may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Final, Literal, TypeAlias, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SlowClientPolicy: TypeAlias = Literal["close", "drop"]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def is_positive(value: Any) -> bool:
+    """A number above zero."""
+    return _is_number(value) and value > 0
+
+
+def is_positive_int(value: Any) -> bool:
+    """A whole number above zero."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def is_interval(value: Any) -> bool:
+    """Seconds, or seconds and a grace period."""
+    if isinstance(value, tuple):
+        return len(value) == 2 and is_positive(value[0]) and _is_number(value[1]) and value[1] >= 0  # noqa: PLR2004 - a pair
+    return is_positive(value)
+
+
+def is_policy(value: Any) -> bool:
+    """One of the policies for slow clients."""
+    return value in ("close", "drop")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What an option may be, as a test and in words."""
+
+    holds: Callable[[Any], bool]
+    words: str
+
+
+POSITIVE: Final = Rule(is_positive, "a number of seconds above 0")
+COUNT: Final = Rule(is_positive_int, "a whole number above 0")
+COUNT_OR_NONE: Final = Rule(lambda value: value is None or is_positive_int(value), "a whole number above 0, or None")
+RULES: Final = {
+    "ping_interval": Rule(is_interval, "a number of seconds above 0, or a pair of them: interval and grace period"),
+    "ping_timeout": POSITIVE,
+    "max_http_buffer_size": COUNT,
+    "upgrade_timeout": POSITIVE,
+    "max_buffer_bytes": COUNT,
+    "max_buffer_packets": COUNT,
+    "slow_client": Rule(is_policy, "'close' or 'drop'"),
+    "max_decode_packets": COUNT_OR_NONE,
+}
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """
+    Check the options given.
+
+    Args:
+        options: By name; those without a rule are left to engineio.
+
+    Raises:
+        ValueError: An option is not what it may be; the message names it, its value and what is allowed.
+    """
+    for name, rule in RULES.items():
+        if name in options and not rule.holds(options[name]):
+            raise ValueError(f"{name} must be {rule.words}, not {options[name]!r}")

@@ -1,0 +1,134 @@
+"""
+Outgoing Engine.IO packets, each encoded once however many clients get it.
+
+Decoding stands in :mod:`.payload` (polling) and :mod:`.websocket`; both read frames without building packets.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from typing import Any, Final
+
+OPEN: Final = 0
+CLOSE: Final = 1
+PING: Final = 2
+PONG: Final = 3
+MESSAGE: Final = 4
+UPGRADE: Final = 5
+NOOP: Final = 6
+
+
+class WirePacket:
+    """
+    What both kinds of packet share: the text or bytes that go out, and their size.
+
+    Attributes:
+        data: The payload as given.
+        binary: True when ``wire`` is bytes.
+        wire: The WebSocket frame: text with the packet type in front, or the bytes of a binary message.
+    """
+
+    __slots__ = ("_polling", "_size", "binary", "data", "wire")
+
+    packet_type: int
+    data: Any
+    binary: bool
+    wire: str | bytes
+    _polling: str | None
+    _size: int
+
+    @property
+    def size(self) -> int:
+        """The bytes this packet occupies on a WebSocket, without framing."""
+        size = self._size
+        if size < 0:
+            wire = self.wire
+            size = self._size = len(wire.encode(errors="replace")) if isinstance(wire, str) else len(wire)
+        return size
+
+    def encode(self, b64: bool = False) -> str | bytes:
+        """
+        Return the packet as it is written.
+
+        Args:
+            b64: True for a polling payload, which is text: a binary message becomes ``b`` and base64.
+        """
+        return self.polling if b64 else self.wire
+
+    @property
+    def polling(self) -> str:
+        """The packet's form in a polling payload."""
+        text = self._polling
+        if text is None:
+            wire = self.wire
+            text = self._polling = wire if isinstance(wire, str) else "b" + b64encode(wire).decode("ascii")
+        return text
+
+
+class MessagePacket(WirePacket):
+    """
+    A message for a client.
+
+    Args:
+        data: Text or bytes-like; bytes-likes are copied, so the caller may reuse its buffer.
+    """
+
+    __slots__ = ()
+
+    packet_type = MESSAGE
+
+    def __init__(self, data: str | bytes | bytearray | memoryview) -> None:
+        self.data = data
+        self._polling = None
+        if isinstance(data, str):
+            self.binary = False
+            self.wire = "4" + data
+            self._size = -1
+        else:
+            self.binary = True
+            self.wire = bytes(data)
+            self._size = len(self.wire)
+
+
+class ControlPacket(WirePacket):
+    """
+    A packet of the transport itself; the limits of a client's buffer do not apply to it.
+
+    Args:
+        packet_type: One of the constants of this module, MESSAGE excepted.
+        data: Text that follows the type.
+    """
+
+    __slots__ = ("packet_type",)
+
+    def __init__(self, packet_type: int, data: str = "") -> None:
+        self.packet_type = packet_type
+        self.data = data
+        self.binary = False
+        self.wire = f"{packet_type}{data}"
+        self._polling = None
+        self._size = -1
+
+
+CLOSE_PACKET: Final = ControlPacket(CLOSE)
+PING_PACKET: Final = ControlPacket(PING)
+NOOP_PACKET: Final = ControlPacket(NOOP)
+
+
+def message_of(data: Any) -> MessagePacket:
+    """Build a message from what ``send()`` takes: text and bytes as they are, the rest as JSON, None as nothing."""
+    if isinstance(data, (str, bytes, bytearray, memoryview)):
+        return MessagePacket(data)
+    if data is None:
+        return MessagePacket("")
+    return MessagePacket(json.dumps(data, separators=(",", ":")))
+
+
+def packet_of(packet: Any) -> WirePacket:
+    """Take a packet of ours as it is, and one built with ``engineio.packet.Packet`` by what it encodes to."""
+    if isinstance(packet, WirePacket):
+        return packet
+    if packet.packet_type == MESSAGE:
+        return message_of(packet.data)
+    return ControlPacket(packet.packet_type, str(packet.encode())[1:])

@@ -1,0 +1,97 @@
+"""
+What a client asks for, read once from the environ; a request that cannot be meant raises its refusal.
+
+Pure: knows query strings and methods, not sessions.
+
+Source: Engine.IO protocol v4, "Transports"; the order of the checks is the JavaScript server's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from fastsio.aio.engine.http import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+PROTOCOL: Final = "4"
+
+
+class RequestRefused(Exception):  # noqa: N818 - says what happened to the request
+    """
+    The request gets an error response.
+
+    Args:
+        code: What was wrong.
+        log: One line for the server's log, without anything the client sent.
+    """
+
+    def __init__(self, code: Code, log: str) -> None:
+        super().__init__(log)
+        self.code = code
+        self.log = log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """
+    A well-formed request to the endpoint.
+
+    Attributes:
+        method: GET or POST.
+        sid: The session it belongs to; None asks for a new one.
+        is_websocket: True for a WebSocket handshake.
+        jsonp_index: The ``j`` of a JSONP client.
+    """
+
+    method: str
+    sid: str | None
+    is_websocket: bool
+    jsonp_index: int | None = None
+
+
+def read_request(environ: dict[str, Any], transports: Container[str]) -> Request:
+    """
+    Read and check the query of a request.
+
+    Args:
+        environ: As the driver made it.
+        transports: The transports the server offers.
+
+    Raises:
+        RequestRefused: The request is none this protocol has.
+    """
+    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+    transport = query.get("transport", [""])[0]
+    if transport not in transports:
+        raise RequestRefused(Code.UNKNOWN_TRANSPORT, "Invalid transport")
+    sid = query["sid"][0] if "sid" in query else None
+    _check_version(query, sid)
+    method = environ["REQUEST_METHOD"]
+    if method not in ("GET", "POST") or (method == "POST" and sid is None):
+        raise RequestRefused(Code.BAD_HANDSHAKE_METHOD, f"Method {method} not supported")
+    is_websocket = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+    if is_websocket != (transport == "websocket"):
+        raise RequestRefused(Code.BAD_REQUEST, "Transport and Upgrade header do not match")
+    return Request(method=method, sid=sid, is_websocket=is_websocket, jsonp_index=_jsonp_index(query))
+
+
+def _check_version(query: dict[str, list[str]], sid: str | None) -> None:
+    """The handshake names the version; later requests may leave it out but not change it (engine.io 6.6.11)."""
+    if query.get("EIO", [None if sid is None else PROTOCOL]) != [PROTOCOL]:
+        raise RequestRefused(
+            Code.UNSUPPORTED_PROTOCOL_VERSION,
+            "The client is using an unsupported version of the Socket.IO or Engine.IO protocols",
+        )
+
+
+def _jsonp_index(query: dict[str, list[str]]) -> int | None:
+    if "j" not in query:
+        return None
+    index = query["j"][0]
+    if not (index.isascii() and index.isdigit()):
+        raise RequestRefused(Code.BAD_REQUEST, "Invalid JSONP index number")
+    return int(index)

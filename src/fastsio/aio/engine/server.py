@@ -1,0 +1,317 @@
+"""
+The Engine.IO server: requests in, sessions kept, packets out.
+
+What a session does stands in :mod:`.socket`; this module finds the session and answers the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from typing import Any, TypeAlias, TYPE_CHECKING
+
+from fastsio.aio.engine import http, polling, websocket
+from fastsio.aio.engine.drivers import driver_for
+from fastsio.aio.engine.links import AsgiLink, FrameworkLink
+from fastsio.aio.engine.options import SlowClientPolicy, check_options
+from fastsio.aio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
+from fastsio.aio.engine.request import Request, RequestRefused, read_request
+from fastsio.aio.engine.socket import EngineSocket
+from fastsio.aio.engine.timers import Deadlines, Timed
+from fastsio.aio.engine.upstream import AsyncServer, Payload
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+Answer: TypeAlias = http.Response | http.Answered
+
+
+class EngineServer(AsyncServer):
+    """
+    An Engine.IO server for asyncio: python-engineio's interface and options, and these besides.
+
+    The handlers given to :meth:`on` are coroutine functions; ``message`` is awaited in order for each client,
+    whatever ``async_handlers`` says.
+
+    Args:
+        upgrade_timeout: Seconds a client may take from the WebSocket handshake to the end of the upgrade.
+        max_buffer_bytes: How much may wait for one slow client.
+        max_buffer_packets: How many packets may wait for one slow client.
+        slow_client: What happens beyond that: ``"close"`` ends the session, ``"drop"`` drops the new packets.
+        max_decode_packets: How many packets one POST may carry; None takes ``engineio.payload.Payload``'s.
+        options: Those of ``engineio.AsyncServer``.
+
+    Raises:
+        ValueError: An option is not what it may be.
+    """
+
+    sockets: dict[str, EngineSocket]
+
+    def __init__(
+        self,
+        *,
+        upgrade_timeout: float = 10.0,
+        max_buffer_bytes: int = 16_777_216,
+        max_buffer_packets: int = 10_000,
+        slow_client: SlowClientPolicy = "close",
+        max_decode_packets: int | None = None,
+        **options: Any,
+    ) -> None:
+        check_options(
+            {
+                "upgrade_timeout": upgrade_timeout,
+                "max_buffer_bytes": max_buffer_bytes,
+                "max_buffer_packets": max_buffer_packets,
+                "slow_client": slow_client,
+                "max_decode_packets": max_decode_packets,
+                **options,
+            }
+        )
+        super().__init__(**options)
+        self.upgrade_timeout = upgrade_timeout
+        self.max_buffer_bytes = max_buffer_bytes
+        self.max_buffer_packets = max_buffer_packets
+        self.slow_client = slow_client
+        self.max_decode_packets = max_decode_packets
+        self.deadlines = Deadlines(self._on_due)
+        self._async = driver_for(self.async_mode, self._async)
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def packets_per_payload(self) -> int:
+        """How many packets one POST may carry."""
+        return self.max_decode_packets or Payload.max_decode_packets
+
+    # -- sending
+
+    def post(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
+        """
+        Send packets to a client, in order and with nothing between them; never waits.
+
+        Args:
+            eio_sid: The client.
+            packets: What to send. Those of a broadcast are shared by all clients.
+
+        Returns:
+            False when there is no such client, or it is too slow and the packets were dropped.
+        """
+        socket = self.sockets.get(eio_sid)
+        if socket is None:
+            self.logger.debug("Cannot send, the client is gone")
+            return False
+        return socket.post(packets)
+
+    async def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
+        """
+        Send as :meth:`post` does, then wait while the client has more than half a buffer to catch up with.
+
+        Args:
+            eio_sid: The client.
+            packets: What to send.
+
+        Returns:
+            As :meth:`post`.
+        """
+        socket = self.sockets.get(eio_sid)
+        if socket is None:
+            self.logger.debug("Cannot send, the client is gone")
+            return False
+        sent = socket.post(packets)
+        if socket.buffered_count:
+            await socket.drain()
+        return sent
+
+    async def send(self, sid: str, data: Any) -> bool:
+        """Send a message: text, bytes, or what JSON can hold."""
+        return self.post(sid, (message_of(data),))
+
+    async def send_packet(self, sid: str, pkt: Any) -> bool:
+        """Send a packet, one of ours or one of engineio's."""
+        return self.post(sid, (packet_of(pkt),))
+
+    # -- ending
+
+    async def close_client(self, eio_sid: str, reason: str, *, abort: bool = False) -> None:
+        """
+        End a client's session and wait for its disconnect handler; nothing happens to one that is gone.
+
+        Args:
+            eio_sid: The client.
+            reason: What the disconnect handler gets.
+            abort: True to end it without telling the client.
+        """
+        socket = self.sockets.get(eio_sid)
+        if socket is not None:
+            await socket.finish(reason, abort=abort)
+
+    async def disconnect(self, sid: str | None = None) -> None:
+        """End the session of one client, or of all."""
+        sids = list(self.sockets) if sid is None else [sid]
+        await asyncio.gather(*[self.close_client(each, self.reason.SERVER_DISCONNECT) for each in sids])
+
+    async def shutdown(self) -> None:
+        """Stop the timers and what runs in the background. Nobody is disconnected."""
+        self.deadlines.stop()
+        current = asyncio.current_task()
+        for task in list(self._tasks):
+            if task is not current:
+                task.cancel()
+
+    # -- requests
+
+    async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
+        """Serve one request; the arguments and the result are the web framework's."""
+        translated = self._async["translate_request"](*args, **kwargs)
+        environ = await translated if inspect.isawaitable(translated) else translated
+        if not environ:
+            return None
+        response = await self._answer(environ)
+        if isinstance(response, http.Answered):
+            return response.result
+        return await self._respond(response, environ)
+
+    async def _respond(self, response: http.Response, environ: dict[str, Any]) -> Any:
+        if self.http_compression:
+            methods = {name: getattr(self, f"_{name}") for name in self.compression_methods}
+            accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
+            http.compress(response, accepted, methods, self.compression_threshold)
+        return await self._make_response(response, environ)
+
+    async def _answer(self, environ: dict[str, Any]) -> Answer:
+        if self._is_foreign(environ):
+            return http.refusal(http.Code.FORBIDDEN, f"{environ['HTTP_ORIGIN']} is not an accepted origin.")
+        if environ["REQUEST_METHOD"] == "OPTIONS":
+            return http.accepted(b"OK")
+        try:
+            request = read_request(environ, self.transports)
+            if request.sid is None:
+                return await self._handshake(environ, request)
+            return await self._serve(environ, request, self._find(request.sid, request))
+        except RequestRefused as refused:
+            self._log_error_once(refused.log, refused.log)
+            return http.refusal(refused.code)
+
+    def _is_foreign(self, environ: dict[str, Any]) -> bool:
+        """Browsers apply CORS to responses; a WebSocket handshake is protected by looking at its origin only."""
+        origin = environ.get("HTTP_ORIGIN")
+        if not origin or self.cors_allowed_origins == []:
+            return False
+        allowed = self._cors_allowed_origins(environ)
+        if allowed is None or origin in allowed:
+            return False
+        self._log_error_once(f"{origin} is not an accepted origin.", "bad-origin")
+        return True
+
+    def _find(self, sid: str, request: Request) -> EngineSocket:
+        socket = self.sockets.get(sid)
+        if socket is None or socket.closing:
+            raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
+        if not socket.connected:
+            raise RequestRefused(http.Code.BAD_REQUEST, "A request for a session that is not connected yet")
+        if socket.upgraded or (request.is_websocket and socket.upgrading):
+            raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
+        return socket
+
+    async def _serve(self, environ: dict[str, Any], request: Request, socket: EngineSocket) -> Answer:
+        if request.method == "POST":
+            return await polling.handle_post(socket, environ)
+        if request.is_websocket:
+            return await self._open_websocket(environ, socket)
+        return await polling.handle_get(socket, environ, request.jsonp_index)
+
+    async def _open_websocket(self, environ: dict[str, Any], socket: EngineSocket) -> Answer:
+        factory = self._async["websocket"]
+        if factory is None:
+            raise RequestRefused(http.Code.BAD_REQUEST, "No WebSocket server is installed")
+
+        async def run(opened: Any) -> None:
+            await websocket.serve(socket, opened if isinstance(opened, AsgiLink) else FrameworkLink(opened))
+
+        return http.Answered(await factory(run, self)(environ))
+
+    async def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
+        sid = self.generate_id()
+        socket = self.sockets[sid] = EngineSocket(self, sid)
+        transport = "websocket" if request.is_websocket else "polling"
+        socket.post_control(ControlPacket(OPEN, self._open_data(sid, transport)))
+        verdict = await self.run_connect(sid, environ)
+        if verdict is not None and verdict is not True:
+            self.sockets.pop(sid, None)
+            socket.closed = socket.closing = True
+            self.logger.warning("Application rejected connection")
+            return http.unauthorized(verdict)
+        socket.accepted = True
+        socket.start_heartbeat()
+        if socket.doomed is not None:
+            await socket.finish(socket.doomed)
+        if request.is_websocket:
+            return await self._open_websocket(environ, socket)
+        socket.connected = True
+        return http.payload(await polling.poll(socket), jsonp_index=request.jsonp_index, headers=self._cookies(sid))
+
+    def _open_data(self, sid: str, transport: str) -> str:
+        interval_s = self.ping_interval + self.ping_interval_grace_period
+        data = {
+            "sid": sid,
+            "upgrades": self._upgrades(sid, transport),
+            "pingInterval": round(interval_s * 1000),
+            "pingTimeout": round(self.ping_timeout * 1000),
+            "maxPayload": self.max_http_buffer_size,
+        }
+        return json.dumps(data, separators=(",", ":"))
+
+    def _cookies(self, sid: str) -> list[tuple[str, str]]:
+        if not self.cookie:
+            return []
+        attributes = self.cookie
+        if isinstance(attributes, str):
+            attributes = {"name": attributes, "path": "/", "SameSite": "Lax"}
+        return [("Set-Cookie", self._generate_sid_cookie(sid, attributes))]
+
+    # -- the application
+
+    async def run_connect(self, sid: str, environ: dict[str, Any]) -> Any:
+        """Ask the application to accept a client; an error in its handler refuses it."""
+        handler = self.handlers.get("connect")
+        if handler is None:
+            return None
+        try:
+            return await handler(sid, environ)
+        except Exception:
+            self.logger.exception("connect handler error")
+            return False
+
+    async def run_message(self, sid: str, data: str | bytes) -> None:
+        """Give the application a message."""
+        try:
+            await self.handlers["message"](sid, data)
+        except Exception:
+            self.logger.exception("message handler error")
+
+    async def run_disconnect(self, sid: str, reason: str) -> None:
+        """Tell the application that a client is gone."""
+        handler = self.handlers.get("disconnect")
+        if handler is None:
+            return
+        try:
+            await handler(sid, reason)
+        except Exception:
+            self.logger.exception("disconnect handler error")
+
+    # -- background
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine in a task that is kept alive until it is done."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _on_due(self, members: list[Timed]) -> None:
+        # In a task: a WebSocket's send may ask which task it runs in, and a callback of the loop runs in none.
+        self.spawn(self._serve_deadlines(members))
+
+    async def _serve_deadlines(self, members: list[Any]) -> None:
+        for socket in members:
+            await socket.on_deadline()

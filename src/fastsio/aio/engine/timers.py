@@ -1,0 +1,108 @@
+"""
+Deadlines of all clients on one loop timer.
+
+Clients whose deadlines fall into the same slice of time share a bucket. A slice is a fraction of the delay, so a
+deadline is met at most that fraction late and never early. Knows members with a ``timer_key``, not what they time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from heapq import heappop, heappush
+from typing import Final, Protocol, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Deadlines are met at most a thirty-second of the delay late.
+SLICES: Final = 32
+NEVER: Final = 0.0
+
+
+class Timed(Protocol):
+    """What can have a deadline: it carries the key of its bucket, ``NEVER`` while it has none."""
+
+    timer_key: float
+
+    def __hash__(self) -> int: ...
+
+
+class Deadlines:
+    """
+    The one timer.
+
+    Args:
+        on_due: Called from the loop with the members whose deadline has passed.
+    """
+
+    def __init__(self, on_due: Callable[[list[Timed]], None]) -> None:
+        self._on_due = on_due
+        self._buckets: dict[float, set[Timed]] = {}
+        self._keys: list[float] = []
+        self._handle: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def set(self, member: Timed, delay_s: float) -> None:
+        """Give *member* a deadline *delay_s* seconds from now, in place of the one it had."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._reset(loop)
+        self.clear(member)
+        slice_s = max(delay_s / SLICES, 0.001)
+        key = math.ceil((loop.time() + delay_s) / slice_s) * slice_s
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = set()
+            heappush(self._keys, key)
+            self._arm()
+        bucket.add(member)
+        member.timer_key = key
+
+    def clear(self, member: Timed) -> None:
+        """Take back the deadline of *member*, if it has one."""
+        bucket = self._buckets.get(member.timer_key)
+        if bucket is not None:
+            bucket.discard(member)
+        member.timer_key = NEVER
+
+    def stop(self) -> None:
+        """Forget all deadlines."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        for bucket in self._buckets.values():
+            for member in bucket:
+                member.timer_key = NEVER
+        self._buckets.clear()
+        self._keys.clear()
+
+    def _reset(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A server may outlive the loop it was first used on; the deadlines of the old loop mean nothing on the new."""
+        self.stop()
+        self._loop = loop
+
+    def _arm(self) -> None:
+        """Have the loop call at the first bucket's time; buckets emptied meanwhile are dropped, not waited for."""
+        keys = self._keys
+        while keys and not self._buckets[keys[0]] and len(keys) > 1:
+            del self._buckets[heappop(keys)]
+        if self._handle is not None:
+            if not self._handle.cancelled() and self._handle.when() == keys[0]:
+                return
+            self._handle.cancel()
+        if self._loop is not None:
+            self._handle = self._loop.call_at(keys[0], self._fire)
+
+    def _fire(self) -> None:
+        self._handle = None
+        now = asyncio.get_running_loop().time()
+        due: list[Timed] = []
+        while self._keys and self._keys[0] <= now:
+            for member in self._buckets.pop(heappop(self._keys)):
+                member.timer_key = NEVER
+                due.append(member)
+        if self._keys:
+            self._arm()
+        if due:
+            self._on_due(due)

@@ -1,0 +1,74 @@
+"""Start real servers in the test's process, on a free port of the loopback interface."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+START_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a started server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def http(self) -> str:
+        """The base URL for HTTP, without a slash at the end."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        """The base URL for WebSocket, without a slash at the end."""
+        return f"ws://{self.host}:{self.port}"
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn that says when it accepts connections and leaves the signals to pytest."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+@asynccontextmanager
+async def serve(app: Any, **options: Any) -> AsyncIterator[Address]:
+    """
+    Run an ASGI application under uvicorn for the length of the block.
+
+    Args:
+        app: The application.
+        options: Further options of ``uvicorn.Config``.
+    """
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    options = {"lifespan": "auto", "log_level": "warning", "timeout_graceful_shutdown": 2, **options}
+    server = _Server(uvicorn.Config(app, **options))
+    running = asyncio.create_task(server._serve([listener]))  # noqa: SLF001 - serve() would take over pytest's signals
+    ready = asyncio.create_task(server.ready.wait())
+    try:
+        await asyncio.wait({running, ready}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        if not server.started:
+            raise RuntimeError("uvicorn did not start")
+        yield Address(*listener.getsockname())
+    finally:
+        ready.cancel()
+        server.should_exit = True
+        await asyncio.wait_for(running, STOP_TIMEOUT_S)
+        listener.close()
