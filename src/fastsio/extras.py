@@ -28,6 +28,8 @@ def require(module: str, extra: str) -> Any:
     """
     try:
         return import_module(module)
+    except MissingExtraError:
+        raise  # the module is there, and says itself what it misses
     except ImportError as error:
         raise MissingExtraError(module, extra) from error
 

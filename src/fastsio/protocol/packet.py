@@ -43,6 +43,9 @@ _BINARY_TYPES: Final[dict[int, PacketType]] = {
     BINARY_EVENT: BINARY_EVENT,
     BINARY_ACK: BINARY_ACK,
 }
+_TYPES_BY_DIGIT: Final[dict[str, PacketType]] = {
+    str(number): packet_type for number, packet_type in enumerate(PACKET_TYPES)
+}
 _TYPES_WITH_ID: Final = frozenset({EVENT, ACK, BINARY_EVENT, BINARY_ACK})
 #: Digits of the highest attachment count and of the highest ack id that limits can allow.
 _COUNT_DIGITS: Final = 7
@@ -99,7 +102,7 @@ class Packet:
         self.attachment_count = 0
         self.attachments = []
         if encoded_packet:
-            self.decode(encoded_packet)
+            self.attachment_count = self.decode(encoded_packet) or 0
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -184,7 +187,8 @@ class Packet:
             body = encoded_packet[1:]
         else:
             body = self._decode_head(encoded_packet, limits)
-        if len(body) > limits.max_json_depth:
+        # JSON that is valid closes what it opens, so nothing shorter can be too deep.
+        if len(body) > 2 * limits.max_json_depth:
             check_text_depth(body, limits.max_json_depth)
         self.data = self._decode_body(body) if body else None
         return self.attachment_count
@@ -212,14 +216,14 @@ class Packet:
 
     def _decode_head(self, text: str, limits: Limits) -> str:
         """Read type, attachment count, namespace and id; return the payload's text."""
-        digit = text[:1]
-        if digit not in "0123456" or not digit:
+        packet_type = _TYPES_BY_DIGIT.get(text[:1])
+        if packet_type is None:
             raise PacketError("unknown packet type")
-        self.packet_type = packet_type = PACKET_TYPES[int(digit)]
+        self.packet_type = packet_type
         self.namespace = None
         self.id = None
         position = 1
-        if packet_type in (BINARY_EVENT, BINARY_ACK):
+        if packet_type >= BINARY_EVENT:
             position = self._decode_count(text, limits)
         if text.startswith("/", position):
             position = self._decode_namespace(text, position, limits)
@@ -257,15 +261,14 @@ class Packet:
 
     def _decode_id(self, text: str, start: int, limits: Limits) -> int:
         """Read the acknowledgement id, if there is one; return the position after it."""
-        end = start
-        stop = min(len(text), start + _ID_DIGITS + 1)
-        while end < stop and "0" <= text[end] <= "9":
-            end += 1
-        if end > start:
-            self.id = value = int(text[start:end])
-            if value > limits.max_ack_id:
-                raise PacketError("the acknowledgement id is too large", limit=limits.max_ack_id, value=value)
-        return end
+        end = text.find("[", start)
+        digits = text[start:] if end < 0 else text[start:end]
+        if not (digits.isdecimal() and digits.isascii()):
+            return start
+        if len(digits) > _ID_DIGITS or int(digits) > limits.max_ack_id:
+            raise PacketError("the acknowledgement id is too large")
+        self.id = int(digits)
+        return start + len(digits)
 
     def _decode_body(self, body: str) -> Any:
         """Read the payload's JSON."""
@@ -347,7 +350,16 @@ class Packet:
 
 def _parse_by_decoding(cls: type[_PacketT], frame: str | bytes, limits: Limits) -> _PacketT:
     """Do what :meth:`Packet.parse` does, through a ``decode`` that someone else wrote."""
-    del limits  # python-socketio's seam has no place for them
-    packet = cls()
-    packet.attachment_count = packet.decode(frame) or 0  # type: ignore[arg-type]  # str or bytes, as the class has it
+    if cls.uses_binary_events and not isinstance(frame, str):
+        raise PacketError("binary without a packet that announces it")
+    try:
+        packet = cls(encoded_packet=frame)
+    except PacketError:
+        raise
+    except Exception as error:
+        raise PacketError("the packet could not be decoded") from error
+    if packet.packet_type not in _DIGITS:
+        raise PacketError("unknown packet type")
+    if packet.attachment_count > limits.max_attachments:
+        raise PacketError("too many attachments", limit=limits.max_attachments, value=packet.attachment_count)
     return packet

@@ -1,0 +1,7 @@
+"""python-socketio's ``msgpack_packet`` module: applications import it by this name. Needs the extra ``msgpack``."""
+
+from __future__ import annotations
+
+from fastsio.protocol.msgpack import MsgPackPacket
+
+__all__ = ["MsgPackPacket"]

@@ -1,0 +1,175 @@
+"""
+The MessagePack form of a packet: one binary frame a packet, binary in its place, no attachments.
+
+Owns the map a packet is on the wire and its validation. Needs the extra ``msgpack``: importing this module without it
+raises :class:`MissingExtraError`, so nothing imports it but the facade and whoever was asked for this serializer.
+Source: socket.io-msgpack-parser 3.0, which refuses a packet that this module would not write.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+from fastsio.exceptions import PacketError
+from fastsio.extras import require
+from fastsio.protocol.depth import check_value_depth
+from fastsio.protocol.limits import DEFAULT_LIMITS, Limits
+from fastsio.protocol.packet import Packet
+from fastsio.protocol.packet_type import PACKET_TYPES, PacketType
+from fastsio.protocol.plain import to_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_msgpack: Final = require("msgpack", "msgpack")
+
+#: Types on the wire; the binary ones do not exist there.
+_WIRE_TYPES: Final[tuple[int, ...]] = (0, 1, 2, 3, 4, 2, 3)
+_HIGHEST_WIRE_TYPE: Final = int(PacketType.CONNECT_ERROR)
+
+
+class MsgPackPacket(Packet):
+    """A Socket.IO packet encoded with MessagePack, as python-socketio's class of that name."""
+
+    __slots__ = ()
+
+    uses_binary_events: ClassVar[bool] = False
+    #: Converts what MessagePack has no form for; None for fastsio's own conversion of models, dates and the like.
+    dumps_default: ClassVar[Any] = None
+    #: Makes a value of an extension type's code and bytes.
+    ext_hook: ClassVar[Any] = _msgpack.ExtType
+
+    @classmethod
+    def configure(
+        cls,
+        dumps_default: Callable[[Any], Any] | None = None,
+        ext_hook: Callable[[int, bytes], Any] | None = _msgpack.ExtType,
+    ) -> type[MsgPackPacket]:
+        """
+        Make a packet class with conversions of the application's.
+
+        Args:
+            dumps_default: Converts a value MessagePack has no form for, often to ``msgpack.ExtType``; what it refuses
+                with TypeError is converted as without it.
+            ext_hook: Makes a value of an extension type's code and bytes; None for ``msgpack.ExtType``.
+
+        Returns:
+            A subclass, to be given as ``serializer``.
+        """
+        attributes = {
+            "__slots__": (),
+            "__module__": __name__,
+            "dumps_default": None if dumps_default is None else staticmethod(dumps_default),
+            "ext_hook": staticmethod(_msgpack.ExtType if ext_hook is None else ext_hook),
+        }
+        return type("CustomMsgPackPacket", (cls,), attributes)
+
+    def encode(self) -> bytes:
+        """
+        Encode the packet for sending.
+
+        Returns:
+            The one frame of the packet.
+
+        Raises:
+            TypeError: Something in the payload has no MessagePack form.
+        """
+        wire: dict[str, Any] = {"type": _WIRE_TYPES[self.packet_type], "nsp": self.namespace or "/"}
+        if self.data is not None:
+            # A nil would be a payload; JavaScript refuses a DISCONNECT that has one.
+            wire["data"] = self.data
+        if self.id is not None:
+            wire["id"] = self.id
+        encoded: bytes = _msgpack.packb(wire, default=self._convert)
+        return encoded
+
+    def _convert(self, value: Any) -> Any:
+        """Convert what MessagePack has no form for."""
+        if self.dumps_default is not None:
+            try:
+                return self.dumps_default(value)
+            except TypeError:
+                pass
+        return to_plain(value)
+
+    def decode(self, encoded_packet: bytes | str, limits: Limits = DEFAULT_LIMITS) -> int:
+        """
+        Read a packet's frame into this object.
+
+        Args:
+            encoded_packet: The binary frame; a text is never a packet of this form.
+            limits: What the frame may contain.
+
+        Returns:
+            0: no attachments follow.
+
+        Raises:
+            PacketError: The frame is no packet, or passes a limit.
+        """
+        if isinstance(encoded_packet, str):
+            raise PacketError("text where a MessagePack packet was expected")
+        try:
+            wire = _msgpack.unpackb(encoded_packet, ext_hook=self.ext_hook)
+        except Exception as error:  # the peer's bytes made msgpack, or the application's ext_hook, raise
+            raise PacketError("the packet is not MessagePack") from error
+        if not isinstance(wire, dict):
+            raise PacketError("the packet is no map")
+        self.packet_type = _packet_type(wire)
+        self.namespace = _namespace(wire, limits)
+        self.id = _ack_id(wire, limits)
+        self.data = wire.get("data")
+        self.attachment_count = 0
+        self.attachments = []
+        self._binary = None
+        check_value_depth(self.data, limits.max_json_depth)
+        return 0
+
+    @classmethod
+    def parse(cls, frame: str | bytes, limits: Limits) -> Self:
+        """
+        Make a packet of what a peer sent.
+
+        Args:
+            frame: The bytes of an Engine.IO message.
+            limits: What they may contain.
+
+        Returns:
+            The packet.
+
+        Raises:
+            PacketError: The frame is no packet, or passes a limit.
+        """
+        packet = cls.__new__(cls)
+        packet.decode(frame, limits)
+        return packet
+
+
+def _packet_type(wire: dict[Any, Any]) -> PacketType:
+    """Read the packet type."""
+    number = wire.get("type")
+    if type(number) is not int or not 0 <= number <= _HIGHEST_WIRE_TYPE:
+        raise PacketError("unknown packet type")
+    return PACKET_TYPES[number]
+
+
+def _namespace(wire: dict[Any, Any], limits: Limits) -> str:
+    """Read the namespace without its query string."""
+    namespace = wire.get("nsp")
+    if not isinstance(namespace, str):
+        raise PacketError("the namespace is no text")
+    name = namespace.partition("?")[0]
+    if len(name) > limits.max_namespace_length:
+        raise PacketError("the namespace's name is too long", limit=limits.max_namespace_length, value=len(name))
+    return name
+
+
+def _ack_id(wire: dict[Any, Any], limits: Limits) -> int | None:
+    """Read the acknowledgement id, if there is one."""
+    ack_id: int | None = wire.get("id")
+    if ack_id is None:
+        return None
+    if type(ack_id) is not int or ack_id < 0:
+        raise PacketError("the acknowledgement id is no whole number")
+    if ack_id > limits.max_ack_id:
+        raise PacketError("the acknowledgement id is too large", limit=limits.max_ack_id, value=ack_id)
+    return ack_id
