@@ -1,0 +1,59 @@
+"""Each scenario leaves the same transcript on python-socketio and on fastsio, or the difference declared on it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import pkgutil
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+import uvicorn
+
+from tests.parity import scenarios
+from tests.parity.lab import Lab, Switch
+from tests.parity.scenario import SCENARIOS, Scenario, compare
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+for module in pkgutil.iter_modules(scenarios.__path__):
+    importlib.import_module(f"{scenarios.__name__}.{module.name}")
+
+OURS = os.environ.get("PARITY_OURS", "fastsio")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served() -> AsyncIterator[tuple[Switch, str]]:
+    """Serve a switchable application with uvicorn on a free port."""
+    switch = Switch()
+    config = uvicorn.Config(switch, port=0, lifespan="off", log_level="critical", ws="websockets-sansio")
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.005)
+    host, port = server.servers[0].sockets[0].getsockname()
+    yield switch, f"{host}:{port}"
+    server.should_exit = True
+    await task
+
+
+async def transcript(name: str, scenario: Scenario, served: tuple[Switch, str]) -> list[str]:
+    """Run a scenario on the package called *name*."""
+    lab = Lab(importlib.import_module(name), importlib.import_module(f"{name}.exceptions"), *served)
+    return await lab.run(scenario.script)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", sorted(SCENARIOS))
+async def test_scenario_gives_the_same_transcript(name: str, served: tuple[Switch, str]) -> None:
+    """python-socketio and fastsio give the same transcript, or differ in exactly the declared lines."""
+    scenario = SCENARIOS[name]
+    expected = ([], []) if scenario.differs is None else (list(scenario.differs.socketio), list(scenario.differs.fastsio))
+
+    theirs = await transcript("socketio", scenario, served)
+    ours = await transcript(OURS, scenario, served)
+
+    assert compare(theirs, ours) == expected, "\n".join(["python-socketio:", *theirs, "", f"{OURS}:", *ours])
