@@ -1,0 +1,245 @@
+"""
+Turning a function and its getters into one callable of a context, and into steps that open dependencies.
+
+Knows how a function is called and what its result must go through; not where its values come from.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from inspect import isasyncgen, isawaitable, isgenerator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from fastsio.injection.signature import Colour, is_manager
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from fastsio.injection.context import Context
+    from fastsio.injection.lifetimes import Manager
+    from fastsio.injection.sources import Getter
+
+#: Where an opened dependency is remembered until it is closed.
+Keep: TypeAlias = "Callable[[Manager], Any]"
+#: Makes a dependency's value, or an awaitable of it.
+Opener: TypeAlias = "Callable[[Context, Keep], Any]"
+
+
+@dataclass(slots=True)
+class Arguments:
+    """What one function is called with: getters by position and by keyword, and from where ``*args`` starts."""
+
+    positional: list[Getter] = field(default_factory=list)
+    keywords: dict[str, Getter] = field(default_factory=dict)
+    rest: int | None = None
+    open_keywords: Getter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """
+    One dependency of a plan.
+
+    Args:
+        key: Where its value is stored in the context.
+        acquire: Makes the value.
+        awaits: Whether that has to be awaited.
+        shared: Whether a value another endpoint of the same event stored may be used.
+    """
+
+    key: Hashable
+    acquire: Getter
+    awaits: bool
+    shared: bool
+
+
+def bind(function: Callable[..., Any], arguments: Arguments) -> Getter:
+    """Return what calls *function* with its arguments, the fewest operations for the usual shapes."""
+    if arguments.keywords or arguments.rest is not None or arguments.open_keywords is not None:
+        return _bind_any(function, arguments)
+    getters = tuple(arguments.positional)
+    if len(getters) < len(_SHORT):
+        return _SHORT[len(getters)](function, *getters)
+
+    def call(context: Context) -> Any:
+        return function(*[get(context) for get in getters])
+
+    return call
+
+
+def _bind_any(function: Callable[..., Any], arguments: Arguments) -> Getter:
+    positional = tuple(arguments.positional)
+    keywords = tuple(arguments.keywords.items())
+    rest, open_keywords = arguments.rest, arguments.open_keywords
+
+    def call(context: Context) -> Any:
+        values = [get(context) for get in positional]
+        if rest is not None:
+            values.extend(context.args[rest:])
+        named = {name: get(context) for name, get in keywords}
+        if open_keywords is not None:
+            named.update(open_keywords(context))
+        return function(*values, **named)
+
+    return call
+
+
+def _bind_0(function: Callable[..., Any]) -> Getter:
+    def call(_context: Context) -> Any:
+        return function()
+
+    return call
+
+
+def _bind_1(function: Callable[..., Any], a: Getter) -> Getter:
+    def call(context: Context) -> Any:
+        return function(a(context))
+
+    return call
+
+
+def _bind_2(function: Callable[..., Any], a: Getter, b: Getter) -> Getter:
+    def call(context: Context) -> Any:
+        return function(a(context), b(context))
+
+    return call
+
+
+def _bind_3(function: Callable[..., Any], a: Getter, b: Getter, c: Getter) -> Getter:
+    def call(context: Context) -> Any:
+        return function(a(context), b(context), c(context))
+
+    return call
+
+
+def _bind_4(function: Callable[..., Any], a: Getter, b: Getter, c: Getter, d: Getter) -> Getter:
+    def call(context: Context) -> Any:
+        return function(a(context), b(context), c(context), d(context))
+
+    return call
+
+
+_SHORT: tuple[Callable[..., Getter], ...] = (_bind_0, _bind_1, _bind_2, _bind_3, _bind_4)
+
+
+def opener_for(
+    function: Callable[..., Any], colour: Colour, arguments: Arguments, *, asynchronous: bool
+) -> tuple[Opener, bool]:
+    """Return what makes a dependency's value, and whether that is to be awaited."""
+    match colour:
+        case Colour.PLAIN | Colour.COROUTINE:
+            call = bind(function, arguments)
+            return lambda context, _keep: call(context), colour is Colour.COROUTINE
+        case Colour.GENERATOR:
+            return _entering(bind(contextmanager(function), arguments)), False
+        case Colour.ASYNC_GENERATOR:
+            return _entering_async(bind(asynccontextmanager(function), arguments)), True
+        case Colour.WRAPPER if asynchronous:
+            return _adopting_async(bind(function, arguments)), True
+        case _:
+            return _adopting(bind(function, arguments)), False
+
+
+def _entering(make: Getter) -> Opener:
+    def open_value(context: Context, keep: Keep) -> Any:
+        manager = make(context)
+        value = manager.__enter__()
+        keep(manager)
+        return value
+
+    return open_value
+
+
+def _entering_async(make: Getter) -> Opener:
+    async def open_value(context: Context, keep: Keep) -> Any:
+        manager = make(context)
+        value = await manager.__aenter__()
+        keep(manager)
+        return value
+
+    return open_value
+
+
+def _adopting(make: Getter) -> Opener:
+    """Call a wrapper and treat its result as that of the function inside."""
+
+    def open_value(context: Context, keep: Keep) -> Any:
+        result = make(context)
+        if isgenerator(result):
+            result = contextmanager(lambda: result)()
+        elif not is_manager(result):
+            return result
+        value = result.__enter__()
+        keep(result)
+        return value
+
+    return open_value
+
+
+def _adopting_async(make: Getter) -> Opener:
+    async def open_value(context: Context, keep: Keep) -> Any:
+        result = make(context)
+        if isawaitable(result):
+            return await result
+        manager = _as_manager(result)
+        if manager is None:
+            return result
+        asynchronous = isinstance(manager, AbstractAsyncContextManager)
+        value = await manager.__aenter__() if asynchronous else manager.__enter__()
+        keep(manager)
+        return value
+
+    return open_value
+
+
+def _as_manager(result: Any) -> Any:
+    if isasyncgen(result):
+        return asynccontextmanager(lambda: result)()
+    if isgenerator(result):
+        return contextmanager(lambda: result)()
+    return result if is_manager(result) else None
+
+
+def event_step(key: Hashable, opener: Opener, *, awaits: bool, shared: bool) -> Step:
+    """Return the step of a dependency that lives as long as the event."""
+
+    def acquire(context: Context) -> Any:
+        return opener(context, context.keep)
+
+    return Step(key, acquire, awaits, shared)
+
+
+def connection_step(key: Hashable, opener: Opener, *, awaits: bool, asynchronous: bool) -> Step:
+    """Return the step of a dependency that lives as long as the connection."""
+    acquire = _connection_async(key, opener, awaits=awaits) if asynchronous else _connection(key, opener)
+    return Step(key, acquire, asynchronous, shared=True)
+
+
+def _connection(key: Hashable, opener: Opener) -> Getter:
+    def acquire(context: Context) -> Any:
+        return context.client.scope_store.resolve_sync(key, lambda: opener(context, _keeper(context)))
+
+    return acquire
+
+
+def _connection_async(key: Hashable, opener: Opener, *, awaits: bool) -> Getter:
+    async def acquire(context: Context) -> Any:
+        async def open_value() -> Any:
+            value = opener(context, _keeper(context))
+            return await value if awaits else value
+
+        return await context.client.scope_store.resolve(key, open_value)
+
+    return acquire
+
+
+def _keeper(context: Context) -> Keep:
+    """Keep with the connection, or with the event when the client has left meanwhile."""
+    store = context.client.scope_store
+
+    def keep(manager: Manager) -> None:
+        if not store.keep(manager):
+            context.keep(manager)
+
+    return keep

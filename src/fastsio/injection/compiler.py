@@ -1,0 +1,190 @@
+"""
+The endpoint compiler: from a function to a plan, once, at registration.
+
+**Two modes.** A function without any marker is a python-socketio handler. It is called by position, with exactly what
+python-socketio passes, and nothing here costs it anything: its endpoint is *plain*. One marker anywhere in the
+signature switches the whole function to injection. Markers are the annotations of :mod:`fastsio.types`, ``Depends``,
+``Header``, ``Cookie`` and ``Query`` (ours and FastAPI's), a server class, Starlette's ``Request`` and
+``HTTPConnection``, and an annotation with a pydantic model in it. ``dict``, ``int``, a dataclass or a TypedDict are
+none, because python-socketio handlers carry them as notes.
+
+**What a parameter gets in marker mode.** In the order of the signature:
+
+1. A marker is filled from the event. The wire slot it stands for (``SocketID``: the sid) leaves the positional list.
+2. An un-annotated parameter takes the next wire slot that is left, then the next payload argument. So does one that is
+   annotated, but named exactly as the slot whose turn it is (``sid: str``). Slots end with the first payload argument.
+3. Any other annotated parameter takes the next payload argument, validated.
+4. ``*args`` takes the payload arguments that remain, as they came; ``**kwargs`` nothing. Surplus arguments are dropped.
+
+A payload argument that was not sent is the parameter's default, or None if the annotation admits None, or a
+:class:`~fastsio.exceptions.ValidationFailed`.
+
+**Dependencies** follow FastAPI's rules instead of 2 and 3: a scalar is a query parameter of the handshake, a
+structured type is the payload. They are flattened into steps in the order they must run; all uses of one dependency
+share a step unless ``use_cache=False``. Dependencies run before the payload is validated, so a client that is not
+allowed to ask learns nothing of the schema.
+
+**Hooks** (middleware, rooms) get their context by keyword, filtered to the names in their signature.
+
+**Forward references** that do not resolve yet leave the endpoint *pending*; it compiles on its first call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import wraps
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+from fastsio.exceptions import SignatureError
+from fastsio.injection import foreign, needs
+from fastsio.injection.binding import bind
+from fastsio.injection.endpoint import Endpoint, Plan
+from fastsio.injection.graph import Flattener, Graph, Site
+from fastsio.injection.kinds import HandlerKind
+from fastsio.injection.markers import Dependency
+from fastsio.injection.response import response_filter
+from fastsio.injection.signature import (
+    EMPTY,
+    Colour,
+    Parameter,
+    Shape,
+    colour_of,
+    name_of,
+    positional_range,
+    read_parameters,
+)
+from fastsio.injection.wiring import wire_handler, wire_hook, wire_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fastsio.injection.binding import Arguments
+
+#: Kinds that have no python-socketio form to fall back to.
+_ALWAYS_INJECTED = frozenset({HandlerKind.EXCEPTION, HandlerKind.HOOK, HandlerKind.DEPENDENCY})
+
+
+def compile_endpoint(
+    handler: Callable[..., Any],
+    *,
+    kind: HandlerKind,
+    label: str = "",
+    prefix: tuple[str, ...] = (),
+    asynchronous: bool,
+    dependencies: Sequence[Any] = (),
+    response_model: Any = None,
+) -> Endpoint:
+    """
+    Read a function once and return how to call it.
+
+    Args:
+        handler: A function, method, partial, class or callable object, sync or async.
+        kind: What it is to the framework.
+        label: Its name in messages; by default the function's own.
+        prefix: Names of the positional values a catch-all registration puts first (``"event"``, ``"namespace"``);
+            for a hook, the names it may be given by keyword.
+        asynchronous: Whether the server awaits; if not, coroutine functions are refused.
+        dependencies: ``Depends(...)`` objects resolved before the handler, their values dropped.
+        response_model: What the result is validated against.
+
+    Raises:
+        SignatureError: A parameter cannot be filled.
+        DependencyCycleError: A dependency depends on itself.
+    """
+    label = label or name_of(handler)
+    handler, is_coroutine = _callable_form(handler, label, asynchronous=asynchronous)
+    recipe = _Recipe(handler, kind, label, prefix, tuple(dependencies), response_model, asynchronous)
+    endpoint = Endpoint(
+        handler,
+        kind=kind,
+        label=label,
+        is_coroutine=is_coroutine,
+        positional=positional_range(handler),
+        compile_plan=recipe.compile,
+    )
+    endpoint.prepare(lenient=True)
+    return endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """Everything a plan is made from, kept to make it again under other overrides."""
+
+    handler: Callable[..., Any]
+    kind: HandlerKind
+    label: str
+    prefix: tuple[str, ...]
+    dependencies: tuple[Any, ...]
+    response_model: Any
+    asynchronous: bool
+
+    def compile(self, overrides: Mapping[Any, Any]) -> Plan:
+        """Return the plan, with *overrides* called instead of what they replace."""
+        parameters = read_parameters(self.handler)
+        entries = [(parameter, needs.classify(parameter)) for parameter in parameters or ()]
+        site = Site(self.label, self.kind)
+        graph = Graph(asynchronous=self.asynchronous, overrides=overrides)
+        flattener = Flattener(asynchronous=self.asynchronous)
+        for marker in self.dependencies:
+            flattener.getter(graph.injected(_ANONYMOUS, self._dependency(marker), site))
+        positional = self.kind not in _ALWAYS_INJECTED and not any(needs.is_marked(need) for _, need in entries)
+        arguments = self._arguments(entries, site, graph, flattener, positional=positional)
+        return Plan(
+            tuple(flattener.steps),
+            bind(self.handler, arguments),
+            plain=positional and not self.dependencies and self.response_model is None,
+            named=graph.named,
+            finish=None if self.response_model is None else response_filter(self.label, self.response_model),
+        )
+
+    def _arguments(
+        self,
+        entries: Sequence[tuple[Parameter, needs.Need]],
+        site: Site,
+        graph: Graph,
+        flattener: Flattener,
+        *,
+        positional: bool,
+    ) -> Arguments:
+        if positional:
+            return wire_plain(self.kind, self.prefix, positional_range(self.handler)[1])
+        match self.kind:
+            case HandlerKind.HOOK:
+                return wire_hook(entries, offered=self.prefix, site=site, graph=graph, flattener=flattener)
+            case HandlerKind.DEPENDENCY:
+                node = graph.node(_ANONYMOUS, Dependency(self.handler, use_cache=False), EMPTY, site)
+                return Arguments([flattener.getter(node)])
+            case _:
+                return wire_handler(entries, prefix=self.prefix, site=site, graph=graph, flattener=flattener)
+
+    def _dependency(self, marker: Any) -> needs.FromDependency:
+        translated = marker if isinstance(marker, Dependency) else foreign.translate(marker)
+        if not isinstance(translated, Dependency):
+            raise SignatureError(f"{self.label}: dependencies=[...] takes Depends(...) objects, not {marker!r}")
+        return needs.FromDependency(translated, EMPTY)
+
+
+#: Stands for the parameter in messages about ``dependencies=[...]``.
+_ANONYMOUS = Parameter("dependencies=[...]", Shape.POSITIONAL)
+
+
+def _callable_form(
+    handler: Callable[..., Any], label: str, *, asynchronous: bool
+) -> tuple[Callable[..., Any], bool]:
+    """Return what to call and whether to await it; a plain wrapper of a coroutine function becomes one."""
+    colour = colour_of(handler)
+    if colour is Colour.COROUTINE and not asynchronous:
+        raise SignatureError(f"{label}: is a coroutine function; a sync server calls plain functions only")
+    if colour is Colour.WRAPPER and asynchronous:
+        return _awaiting(handler), True
+    return handler, colour is Colour.COROUTINE
+
+
+def _awaiting(handler: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(handler)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        result = handler(*args, **kwargs)
+        return await result if isawaitable(result) else result
+
+    return call

@@ -1,0 +1,195 @@
+"""
+An endpoint: a function the framework calls, with the plan of how.
+
+Runs plans; makes none. Everything slow happened in :mod:`compiler`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastsio.exceptions import SignatureError
+from fastsio.injection.markers import REGISTRY
+from fastsio.injection.signature import UnresolvedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fastsio.injection.binding import Step
+    from fastsio.injection.context import Context
+    from fastsio.injection.kinds import HandlerKind
+    from fastsio.injection.sources import Getter
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    How to call one function.
+
+    Args:
+        steps: The dependencies, each before those that use it.
+        call: Calls the function with everything it takes.
+        plain: Whether the function has no marker and nothing added at registration.
+        named: Whether it uses dependencies found by name.
+        finish: What the result goes through, if anything.
+    """
+
+    steps: tuple[Step, ...]
+    call: Getter
+    plain: bool
+    named: bool
+    finish: Callable[[Any], Any] | None
+
+
+class Endpoint:
+    """
+    A handler, hook or dependency, ready to be called.
+
+    A *plain* endpoint has no marker: call ``handler(*prefix, sid, *args)`` as python-socketio does. For any other,
+    build a :class:`Context`, call :meth:`call` (or :meth:`call_sync`), and close the context afterwards. Calling a
+    plain one through :meth:`call` is allowed and does the same.
+
+    Attributes:
+        handler: What is called.
+        kind: What it is to the framework.
+        label: Its name in messages.
+        is_coroutine: Whether its result is to be awaited.
+        plain: Whether it is called by position. While :attr:`pending`, False.
+    """
+
+    __slots__ = (
+        "_compile",
+        "_most",
+        "_least",
+        "_overridden",
+        "_plan",
+        "_version",
+        "handler",
+        "is_coroutine",
+        "kind",
+        "label",
+        "plain",
+    )
+
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        *,
+        kind: HandlerKind,
+        label: str,
+        is_coroutine: bool,
+        positional: tuple[int, int | None],
+        compile_plan: Callable[[Mapping[Any, Any]], Plan],
+    ) -> None:
+        self.handler = handler
+        self.kind = kind
+        self.label = label
+        self.is_coroutine = is_coroutine
+        self.plain = False
+        self._least, self._most = positional
+        self._compile = compile_plan
+        self._plan: Plan | None = None
+        self._version = -1
+        self._overridden: tuple[dict[Any, Any], int, Plan] | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether the plan waits for a name that did not exist at registration."""
+        return self._plan is None
+
+    def prepare(self, *, lenient: bool = False) -> None:
+        """
+        Compile the plan now.
+
+        Args:
+            lenient: Stay pending if an annotation or a registered dependency does not exist yet.
+
+        Raises:
+            SignatureError: A parameter cannot be filled.
+            DependencyCycleError: A dependency depends on itself.
+        """
+        try:
+            self._renew()
+        except SignatureError as error:
+            if not (lenient and isinstance(error.__cause__, UnresolvedError)):
+                raise
+
+    def _renew(self) -> Plan:
+        self._version = REGISTRY.version
+        plan = self._plan = self._compiled({})
+        self.plain = plan.plain
+        return plan
+
+    def _compiled(self, overrides: Mapping[Any, Any]) -> Plan:
+        try:
+            return self._compile(overrides)
+        except UnresolvedError as error:
+            where = f"parameter {error.parameter!r}" if error.parameter else "the signature"
+            raise SignatureError(
+                f"{self.label}: {where} refers to what does not exist ({error.reason}); "
+                "import or register it before the first event"
+            ) from error
+
+    def arity(self) -> tuple[int, int | None]:
+        """Return the least and the greatest number of positional arguments; None is any number."""
+        return self._least, self._most
+
+    def accepts(self, count: int) -> bool:
+        """Tell whether the handler can be called with that many positional arguments."""
+        return self._least <= count and (self._most is None or count <= self._most)
+
+    async def call(self, context: Context) -> Any:
+        """
+        Resolve the dependencies and call the handler.
+
+        Args:
+            context: The event. Dependencies that were opened stay open until it is closed.
+
+        Raises:
+            ValidationFailed: What the peer sent does not match an annotation; the handler was not called.
+            SignatureError: A name the plan waited for still does not exist.
+        """
+        plan = self._plan
+        if plan is None or ((plan.steps and context.server.dependency_overrides) or plan.named):
+            plan = self._select(context)
+        values = context.values
+        for step in plan.steps:
+            key = step.key
+            if not (step.shared and key in values):
+                value = step.acquire(context)
+                values[key] = await value if step.awaits else value
+        result = plan.call(context)
+        if self.is_coroutine:
+            result = await result
+        return result if plan.finish is None else plan.finish(result)
+
+    def call_sync(self, context: Context) -> Any:
+        """Do what :meth:`call` does, on a server without an event loop."""
+        plan = self._plan
+        if plan is None or ((plan.steps and context.server.dependency_overrides) or plan.named):
+            plan = self._select(context)
+        values = context.values
+        for step in plan.steps:
+            key = step.key
+            if not (step.shared and key in values):
+                values[key] = step.acquire(context)
+        result = plan.call(context)
+        return result if plan.finish is None else plan.finish(result)
+
+    def _select(self, context: Context) -> Plan:
+        """Return the plan for the server's overrides and the names registered by now."""
+        plan = self._plan
+        if plan is None or (plan.named and self._version != REGISTRY.version):
+            plan = self._renew()
+        overrides = context.server.dependency_overrides
+        if overrides and plan.steps:
+            return self._plan_with(overrides)
+        return plan
+
+    def _plan_with(self, overrides: Mapping[Any, Any]) -> Plan:
+        kept = self._overridden
+        if kept is None or kept[0] != overrides or kept[1] != REGISTRY.version:
+            snapshot = dict(overrides)
+            kept = self._overridden = (snapshot, REGISTRY.version, self._compiled(snapshot))
+        return kept[2]

@@ -1,0 +1,89 @@
+"""
+FastAPI's and Starlette's markers and classes, recognised without importing either.
+
+An application can only have written one of them if it has imported the library itself, so a look into
+``sys.modules`` is enough. Everything is translated into this package's own markers.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+from pydantic_core import PydanticUndefined
+
+from fastsio.injection.markers import REQUIRED, Dependency, HandshakeParameter, Place
+
+#: Classes of ``fastapi.params`` that read the handshake.
+_PLACES: Final = {"Header": Place.HEADER, "Cookie": Place.COOKIE, "Query": Place.QUERY}
+
+#: Annotations that mean something in an HTTP route but nothing for a socket event: module, class, cure.
+_UNSUPPORTED: Final = (
+    ("starlette.websockets", "WebSocket", "ask for HTTPConnection to read the handshake, for the server to send"),
+    ("starlette.responses", "Response", "an event has no HTTP response; return a value to acknowledge it"),
+    ("starlette.background", "BackgroundTasks", "use server.start_background_task()"),
+)
+
+
+def translate(marker: object) -> Dependency | HandshakeParameter | None:
+    """Return our marker for one of FastAPI's, or None when it is not one we can meet."""
+    params = sys.modules.get("fastapi.params")
+    if params is None:
+        return None
+    if isinstance(marker, params.Depends):
+        return _dependency(marker)
+    for name, place in _PLACES.items():
+        if isinstance(marker, getattr(params, name)):
+            return _handshake(marker, place)
+    return None
+
+
+def is_unsupported(marker: object) -> bool:
+    """Tell whether this is a marker of FastAPI (``Body``, ``Form``, ``File``, ``Path``) that no event can meet."""
+    params = sys.modules.get("fastapi.params")
+    return params is not None and isinstance(marker, (params.Body, params.Path))
+
+
+def is_connection(annotation: type) -> bool:
+    """Tell whether this is Starlette's ``HTTPConnection`` or ``Request``, or a subclass."""
+    return _is_a(annotation, "starlette.requests", "HTTPConnection")
+
+
+def is_security_scopes(annotation: object) -> bool:
+    """Tell whether this is FastAPI's ``SecurityScopes``."""
+    module = sys.modules.get("fastapi.security")
+    return module is not None and annotation is module.SecurityScopes
+
+
+def cure_of(annotation: type) -> str | None:
+    """Return what to write instead of a class that has no meaning for a socket event."""
+    for module, name, cure in _UNSUPPORTED:
+        if _is_a(annotation, module, name):
+            return cure
+    return None
+
+
+def _is_a(annotation: type, module: str, name: str) -> bool:
+    loaded = sys.modules.get(module)
+    return loaded is not None and issubclass(annotation, getattr(loaded, name))
+
+
+def _dependency(marker: Any) -> Dependency:
+    return Dependency(
+        marker.dependency,
+        use_cache=marker.use_cache,
+        scopes=tuple(getattr(marker, "scopes", None) or ()),
+        inherits=True,
+    )
+
+
+def _handshake(marker: Any, place: Place) -> HandshakeParameter:
+    alias = marker.validation_alias if isinstance(marker.validation_alias, str) else marker.alias
+    return HandshakeParameter(
+        place,
+        default=REQUIRED if marker.default is PydanticUndefined else marker.default,
+        default_factory=marker.default_factory,
+        alias=alias,
+        convert_underscores=getattr(marker, "convert_underscores", False),
+        constraints=marker,
+    )

@@ -1,0 +1,334 @@
+"""
+Dependencies as a tree of nodes, built at registration, then flattened into steps.
+
+Decides what a dependency may ask for, how long it lives and which uses share a value. Knows nothing of the
+parameters of handlers: :mod:`wiring` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from fastsio.exceptions import DependencyCycleError, SignatureError
+from fastsio.injection import needs, sources
+from fastsio.injection.binding import Arguments, Step, connection_step, event_step, opener_for
+from fastsio.injection.kinds import HandlerKind
+from fastsio.injection.markers import REGISTRY, Dependency, HandshakeParameter, Lifetime, Place
+from fastsio.injection.signature import (
+    EMPTY,
+    Colour,
+    Parameter,
+    Shape,
+    UnresolvedError,
+    colour_of,
+    name_of,
+    read_parameters,
+)
+from fastsio.injection.sources import Getter
+from fastsio.types import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+
+#: What fills one parameter: a getter, or a dependency still to be flattened.
+Filling: TypeAlias = "Getter | Node"
+
+#: Facts that differ between two events of a connection.
+_OF_THE_EVENT: Final = {Source.DATA, Source.EVENT, Source.REASON}
+
+#: Names python-socketio passes by position, which FastAPI would take for query parameters.
+_WIRE_WORDS: Final = {"sid": "SocketID", "environ": "Environ", "auth": "Auth", "reason": "Reason"}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """
+    Where a parameter stands.
+
+    Args:
+        label: What to call the function in messages.
+        kind: The kind of handler all this is for.
+        lifetime: How long the value lives that is being made.
+        scopes: The security scopes on the way here.
+        trail: The dependencies on the way here.
+    """
+
+    label: str
+    kind: HandlerKind
+    lifetime: Lifetime = "event"
+    scopes: tuple[str, ...] = ()
+    trail: tuple[Any, ...] = ()
+
+    def error(self, parameter: Parameter, cure: str) -> SignatureError:
+        """Return the error that names this function, the parameter and what to do."""
+        return SignatureError(f"{self.label}: parameter {parameter.name!r} {cure}")
+
+
+@dataclass(slots=True)
+class Node:
+    """One use of a dependency."""
+
+    function: Callable[..., Any]
+    marker: Dependency
+    lifetime: Lifetime
+    scopes: tuple[str, ...]
+    positional: list[Filling] = field(default_factory=list)
+    keywords: dict[str, Filling] = field(default_factory=dict)
+    #: Its value depends on what a middleware may replace: it is not shared between endpoints.
+    volatile: bool = False
+    uses_scopes: bool = False
+    payload_index: int = 0
+
+    def take_payload(self) -> int:
+        """Return the index of the next payload argument."""
+        self.payload_index += 1
+        return self.payload_index - 1
+
+
+class Graph:
+    """
+    Builds the dependency nodes of one endpoint.
+
+    Args:
+        asynchronous: Whether dependencies may be awaited.
+        overrides: What to call instead of what, for tests.
+    """
+
+    def __init__(self, *, asynchronous: bool, overrides: Mapping[Any, Any]) -> None:
+        self.asynchronous = asynchronous
+        self._overrides = overrides
+        #: Whether a dependency was found by name, so that a later registration matters.
+        self.named = False
+
+    def injected(self, parameter: Parameter, need: needs.Need, site: Site) -> Filling:
+        """Return what fills a parameter that takes nothing from the wire, wherever it stands."""
+        match need:
+            case needs.FromSource(source):
+                return self._source(parameter, source, site)
+            case needs.FromDependency(marker, annotation):
+                return self.node(parameter, marker, annotation, site)
+            case needs.FromHandshake(marker, annotation):
+                default = EMPTY if isinstance(parameter.default, type(marker)) else parameter.default
+                return _handshake(parameter, marker, annotation, default, site)
+            case needs.FromConnection(factory):
+                return sources.connection_view(factory)
+            case needs.FromSecurityScopes(factory):
+                return sources.constant(factory(scopes=list(site.scopes)))
+            case needs.Impossible(cure):
+                raise site.error(parameter, f"cannot be filled: {cure}")
+            case _:
+                raise site.error(parameter, "is no value of this event; annotate it with a type of fastsio or Depends")
+
+    def node(self, parameter: Parameter, marker: Dependency, annotation: Any, site: Site) -> Node:
+        """Return the node of a dependency, with everything it depends on."""
+        function = self._function(parameter, marker, annotation, site)
+        lifetime = site.lifetime if marker.inherits else marker.scope
+        if site.lifetime == "connection" and lifetime == "event":
+            raise site.error(
+                parameter,
+                f"depends on {name_of(function)}, which lives for one event only; "
+                "give it scope='connection' too, or resolve it in the handler",
+            )
+        _refuse_cycle(function, site)
+        node = Node(function, marker, lifetime, (*site.scopes, *marker.scopes))
+        inner = Site(
+            f"{site.label}: dependency {name_of(function)}",
+            site.kind,
+            lifetime,
+            node.scopes,
+            (*site.trail, function),
+        )
+        self._refuse_awaiting(parameter, function, site)
+        for each in _parameters_of(function, inner):
+            self._fill(node, each, inner)
+        return node
+
+    def _function(self, parameter: Parameter, marker: Dependency, annotation: Any, site: Site) -> Callable[..., Any]:
+        wanted = annotation if marker.dependency is None else marker.dependency
+        if isinstance(wanted, str):
+            self.named = True
+            found = REGISTRY.find(wanted)
+            if found is None:
+                raise UnresolvedError(
+                    parameter.name,
+                    f"no dependency is registered as {wanted!r} (registered: {', '.join(REGISTRY.names()) or 'none'})",
+                )
+            wanted = found
+        if wanted is EMPTY or not callable(wanted):
+            raise site.error(parameter, "has Depends() without a class to make; annotate it or write Depends(function)")
+        replacement: Callable[..., Any] = self._overrides.get(wanted, wanted) if _is_hashable(wanted) else wanted
+        return replacement
+
+    def _refuse_awaiting(self, parameter: Parameter, function: Callable[..., Any], site: Site) -> None:
+        if not self.asynchronous and colour_of(function) in {Colour.COROUTINE, Colour.ASYNC_GENERATOR}:
+            raise site.error(
+                parameter,
+                f"depends on {name_of(function)}, which is async; a sync server needs a plain function or generator",
+            )
+
+    def _source(self, parameter: Parameter, source: Source, site: Site) -> Getter:
+        connection = site.lifetime == "connection"
+        if source is Source.AUTH and not connection and site.kind is not HandlerKind.CONNECT:
+            raise site.error(
+                parameter,
+                "is annotated Auth, which is only available in 'connect' handlers and in dependencies with "
+                "scope='connection'; store what you need with save_session() and read the session here",
+            )
+        if source is Source.REASON and site.kind is not HandlerKind.DISCONNECT:
+            raise site.error(parameter, "is annotated Reason, which is only available in 'disconnect' handlers")
+        if connection and source in _OF_THE_EVENT:
+            raise site.error(
+                parameter, f"is annotated {source.value.title()}, which a dependency with scope='connection' outlives"
+            )
+        return sources.SOURCES[source]
+
+    def _fill(self, node: Node, parameter: Parameter, site: Site) -> None:
+        if parameter.shape in {Shape.REST, Shape.KEYWORD_REST}:
+            return
+        filling = self._dependency_parameter(node, parameter, site)
+        if filling is None:
+            return
+        if parameter.shape is Shape.KEYWORD or len(node.positional) < 0:
+            node.keywords[parameter.name] = filling
+        else:
+            node.positional.append(filling)
+
+    def _dependency_parameter(self, node: Node, parameter: Parameter, site: Site) -> Filling | None:
+        """Apply FastAPI's rules: what has no marker is a query parameter, or, if structured, the payload."""
+        need = needs.classify(parameter)
+        match need:
+            case needs.FromPayload(annotation, model=False) if needs.is_scalar(annotation):
+                return _query(parameter, annotation, site)
+            case needs.FromPayload(annotation):
+                return self._payload(node, parameter, annotation, site)
+            case needs.Unannotated():
+                return _unannotated(parameter, site)
+        filling = self.injected(parameter, need, site)
+        if isinstance(filling, Node):
+            node.volatile = node.volatile or filling.volatile
+            node.uses_scopes = node.uses_scopes or filling.uses_scopes
+        else:
+            node.volatile = node.volatile or filling is sources.SOURCES[Source.DATA]
+            node.uses_scopes = node.uses_scopes or isinstance(need, needs.FromSecurityScopes)
+        return filling
+
+    def _payload(self, node: Node, parameter: Parameter, annotation: Any, site: Site) -> Getter:
+        if site.lifetime == "connection":
+            raise site.error(parameter, "takes the event's payload, which a dependency with scope='connection' outlives")
+        node.volatile = True
+        return sources.valid_argument(node.take_payload(), annotation, _payload_default(parameter))
+
+
+class Flattener:
+    """Turns nodes into steps, each before those that use it; uses of one dependency share a step."""
+
+    def __init__(self, *, asynchronous: bool) -> None:
+        self._asynchronous = asynchronous
+        self._keys: set[Hashable] = set()
+        self.steps: list[Step] = []
+
+    def getter(self, filling: Filling) -> Getter:
+        """Return the getter of a filling; for a dependency, after making sure that its step exists."""
+        if not isinstance(filling, Node):
+            return filling
+        key = _key_of(filling)
+        if key not in self._keys:
+            arguments = Arguments(
+                [self.getter(each) for each in filling.positional],
+                {name: self.getter(each) for name, each in filling.keywords.items()},
+            )
+            self._keys.add(key)
+            self.steps.append(self._step(key, filling, arguments))
+        return sources.resolved(key)
+
+    def _step(self, key: Hashable, node: Node, arguments: Arguments) -> Step:
+        opener, awaits = opener_for(
+            node.function, colour_of(node.function), arguments, asynchronous=self._asynchronous
+        )
+        if node.lifetime == "connection":
+            return connection_step(key, opener, awaits=awaits, asynchronous=self._asynchronous)
+        return event_step(key, opener, awaits=awaits, shared=node.marker.use_cache and not node.volatile)
+
+
+def _key_of(node: Node) -> Hashable:
+    if not node.marker.use_cache:
+        return object()
+    function: Hashable = node.function if _is_hashable(node.function) else _Identity(node.function)
+    scopes = tuple(sorted(set(node.scopes))) if node.uses_scopes else ()
+    if node.lifetime == "event" and not scopes:
+        return function
+    return (function, node.lifetime, scopes)
+
+
+class _Identity:
+    """A key for a callable object that cannot be hashed; it keeps the object alive, so its id stays its own."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+
+    def __hash__(self) -> int:
+        return id(self._function)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and other._function is self._function
+
+
+def _is_hashable(function: Any) -> bool:
+    try:
+        hash(function)
+    except TypeError:
+        return False
+    return True
+
+
+def _parameters_of(function: Callable[..., Any], site: Site) -> tuple[Parameter, ...]:
+    try:
+        return read_parameters(function) or ()
+    except UnresolvedError as error:
+        raise UnresolvedError(error.parameter, f"{name_of(function)}: {error.reason}") from error
+
+
+def _refuse_cycle(function: Callable[..., Any], site: Site) -> None:
+    if any(each is function for each in site.trail):
+        path = " -> ".join(name_of(each) for each in (*site.trail, function))
+        owner = site.label.partition(": dependency ")[0]
+        raise DependencyCycleError(f"{owner}: dependency cycle {path}; break it by passing one of them a value instead")
+
+
+def _handshake(
+    parameter: Parameter, marker: HandshakeParameter, annotation: Any, default: Any, site: Site
+) -> Getter:
+    try:
+        return sources.handshake_value(parameter.name, marker, annotation, default)
+    except SignatureError as error:
+        raise site.error(parameter, f"cannot be validated: {error}") from error
+
+
+def _query(parameter: Parameter, annotation: Any, site: Site) -> Getter:
+    _refuse_wire_word(parameter, site)
+    return _handshake(parameter, HandshakeParameter(Place.QUERY), annotation, parameter.default, site)
+
+
+def _unannotated(parameter: Parameter, site: Site) -> Getter | None:
+    """FastAPI takes it for a query parameter; but a default that no query can express is nobody's to replace."""
+    if isinstance(parameter.default, (str, int, float, type(None))) or parameter.default is EMPTY:
+        return _query(parameter, Any, site)
+    return sources.constant(parameter.default)
+
+
+def _refuse_wire_word(parameter: Parameter, site: Site) -> None:
+    word = _WIRE_WORDS.get(parameter.name)
+    if word is not None:
+        raise site.error(
+            parameter,
+            f"would be read from the query of the handshake; annotate it with {word}, or with Query() if that is meant",
+        )
+
+
+def _payload_default(parameter: Parameter) -> Any:
+    if parameter.default is EMPTY and needs.admits_none(parameter.annotation):
+        return None
+    return parameter.default

@@ -1,0 +1,151 @@
+"""
+The handshake of a connection: its ASGI scope, headers, cookies and query, parsed once and kept with the connection.
+
+Reads an environ and nothing else; never awaits a body.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, quote
+
+from fastsio.injection.markers import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastsio.injection.context import ClientView
+
+_SECURE: Final = {"ws": "http", "wss": "https"}
+
+
+class Handshake:
+    """
+    A parsed environ. Each part is parsed when it is first asked for.
+
+    Args:
+        environ: The WSGI-like environ of the handshake; ``asgi.scope`` in it is preferred, because it keeps
+            repeated headers apart.
+    """
+
+    __slots__ = ("_connections", "_environ", "_scope", "_values")
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self._environ = environ
+        self._scope: dict[str, Any] | None = None
+        self._values: dict[Place, dict[str, list[str]]] = {}
+        self._connections: dict[type, Any] = {}
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """The ASGI scope of an HTTP request that is this handshake."""
+        if self._scope is None:
+            self._scope = scope_of(self._environ)
+        return self._scope
+
+    def values(self, place: Place) -> dict[str, list[str]]:
+        """Return all values found in *place*, by name; header names are in lower case."""
+        found = self._values.get(place)
+        if found is None:
+            found = self._values[place] = _collect(_PARSERS[place](self.scope))
+        return found
+
+    def connection(self, factory: type) -> Any:
+        """Return Starlette's ``HTTPConnection`` or ``Request`` of this handshake, the same one every time."""
+        made = self._connections.get(factory)
+        if made is None:
+            made = self._connections[factory] = factory(self.scope)
+        return made
+
+
+def handshake_of(client: ClientView) -> Handshake:
+    """Return the handshake of a client, parsed at most once per connection."""
+    store = client.scope_store
+    if store.handshake is None:
+        store.handshake = Handshake(client.environ)
+    return store.handshake
+
+
+def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return the ASGI scope of a handshake, as an HTTP request's.
+
+    A websocket's scope is rewritten to that of the GET request it began as; without ``asgi.scope`` the scope is made
+    from the environ's WSGI keys.
+
+    Source: ASGI HTTP & WebSocket specification, "HTTP Connection Scope".
+    """
+    given = environ.get("asgi.scope")
+    if not given:
+        return _from_wsgi(environ)
+    scope = dict(given)
+    scope["type"] = "http"
+    scope.setdefault("method", "GET")
+    scope["scheme"] = _SECURE.get(scope.get("scheme", "http"), scope.get("scheme", "http"))
+    scope.setdefault("headers", [])
+    scope.setdefault("query_string", b"")
+    return scope
+
+
+def _from_wsgi(environ: dict[str, Any]) -> dict[str, Any]:
+    path = environ.get("PATH_INFO", "/")
+    root_path = environ.get("SCRIPT_NAME", "")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": environ.get("SERVER_PROTOCOL", "HTTP/1.1").rpartition("/")[2],
+        "method": environ.get("REQUEST_METHOD", "GET"),
+        "scheme": environ.get("wsgi.url_scheme", "http"),
+        "path": root_path + path,
+        "raw_path": quote(root_path + path).encode("ascii"),
+        "root_path": root_path,
+        "query_string": environ.get("QUERY_STRING", "").encode("utf-8"),
+        "headers": list(_wsgi_headers(environ)),
+        "client": _address(environ, "REMOTE_ADDR", "REMOTE_PORT"),
+        "server": _address(environ, "SERVER_NAME", "SERVER_PORT"),
+    }
+
+
+def _wsgi_headers(environ: dict[str, Any]) -> Iterator[tuple[bytes, bytes]]:
+    for key, value in environ.items():
+        if key in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
+            name = key
+        elif key.startswith("HTTP_"):
+            name = key.removeprefix("HTTP_")
+        else:
+            continue
+        if value:
+            yield name.replace("_", "-").lower().encode("latin-1"), str(value).encode("utf-8")
+
+
+def _address(environ: dict[str, Any], host: str, port: str) -> tuple[str, int] | None:
+    name, number = environ.get(host), str(environ.get(port) or 0)
+    return (name, int(number) if number.isdigit() else 0) if name else None
+
+
+def _headers(scope: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in scope["headers"]:
+        yield name.decode("latin-1").lower(), value.decode("latin-1")
+
+
+def _cookies(scope: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for header, line in _headers(scope):
+        if header != "cookie":
+            continue
+        for chunk in line.split(";"):
+            name, _, value = chunk.partition("=")
+            yield name.strip(), value.strip().removeprefix('"').removesuffix('"')
+
+
+def _query(scope: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+
+
+_PARSERS: Final = {Place.HEADER: _headers, Place.COOKIE: _cookies, Place.QUERY: _query}
+
+
+def _collect(pairs: Iterator[tuple[str, str]]) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return values

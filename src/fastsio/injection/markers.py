@@ -1,0 +1,229 @@
+"""
+The markers users write in signatures: ``Depends``, ``Header``, ``Cookie``, ``Query``; and dependencies by name.
+
+They state a wish and know nothing of how it is met.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import pydantic
+
+from fastsio.exceptions import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic.fields import FieldInfo
+
+#: How long a dependency's value lives.
+Lifetime: TypeAlias = Literal["event", "connection"]
+
+#: The default of a parameter that has none, as in FastAPI.
+REQUIRED: Final[Any] = ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """
+    What :func:`Depends` makes.
+
+    Args:
+        dependency: A callable, a registered name, or None for the class in the annotation.
+        use_cache: Whether one value serves every use within its lifetime.
+        scope: How long the value lives.
+        scopes: Security scopes this use adds.
+        inherits: Whether it lives as long as the dependency that asks for it; FastAPI's markers do.
+    """
+
+    dependency: Callable[..., Any] | str | None = None
+    use_cache: bool = True
+    scope: Lifetime = "event"
+    scopes: tuple[str, ...] = ()
+    inherits: bool = False
+
+
+def Depends(  # noqa: N802 - FastAPI's name
+    dependency: Callable[..., Any] | str | None = None,
+    *,
+    use_cache: bool = True,
+    scope: Lifetime = "event",
+) -> Any:
+    """
+    Ask for what a function, class or callable object returns.
+
+    Works as a default (``user: User = Depends(get_user)``) and inside ``Annotated``. A dependency may be sync or
+    async, may ``yield`` once (the rest runs after the handler and its acknowledgement), and may itself have
+    dependencies.
+
+    Args:
+        dependency: What to call; a name given to :func:`register_dependency`; None for the annotated class.
+        use_cache: Share one value within the event. False resolves anew for each use.
+        scope: ``"event"``, or ``"connection"`` to resolve once per connection and close at disconnect.
+
+    Returns:
+        A marker; typed Any so that it may stand as the default of a parameter of any type.
+
+    Raises:
+        SetupError: The arguments contradict each other or are of the wrong kind.
+    """
+    if scope not in {"event", "connection"}:
+        raise SetupError(f"Depends: scope must be 'event' or 'connection', not {scope!r}")
+    if scope == "connection" and not use_cache:
+        raise SetupError("Depends: scope='connection' shares one value, so it cannot have use_cache=False")
+    if not (dependency is None or isinstance(dependency, str) or callable(dependency)):
+        raise SetupError(f"Depends: expected a callable or a registered name, not {dependency!r}")
+    return Dependency(dependency, use_cache, scope)
+
+
+class Place(Enum):
+    """Where in the handshake a value is found."""
+
+    HEADER = "header"
+    COOKIE = "cookie"
+    QUERY = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeParameter:
+    """
+    A value of the client's handshake.
+
+    Args:
+        place: Where it is found.
+        default: Its value when the client did not send it; :data:`REQUIRED` when it must.
+        default_factory: Makes the default, when it must not be shared.
+        alias: Its name there; None for the parameter's.
+        convert_underscores: For headers: ``user_agent`` is found as ``user-agent``.
+        constraints: What pydantic is to check beyond the type.
+    """
+
+    place: Place
+    default: Any = REQUIRED
+    default_factory: Callable[[], Any] | None = None
+    alias: str | None = None
+    convert_underscores: bool = False
+    constraints: FieldInfo | None = None
+
+
+def Header(  # noqa: N802 - FastAPI's name
+    default: Any = REQUIRED,
+    *,
+    alias: str | None = None,
+    convert_underscores: bool = True,
+    gt: float | None = None,
+    ge: float | None = None,
+    lt: float | None = None,
+    le: float | None = None,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    pattern: str | None = None,
+) -> Any:
+    """
+    Ask for a header of the client's handshake.
+
+    Args:
+        default: Its value when the client did not send it; without one it is required.
+        alias: The header's name, when it is not the parameter's.
+        convert_underscores: Read ``user_agent`` as ``user-agent``.
+        gt: Greater than.
+        ge: Greater than or equal.
+        lt: Less than.
+        le: Less than or equal.
+        min_length: Least number of characters.
+        max_length: Greatest number of characters.
+        pattern: Regular expression it must match.
+    """
+    constraints = _constraints(
+        gt=gt, ge=ge, lt=lt, le=le, min_length=min_length, max_length=max_length, pattern=pattern
+    )
+    return HandshakeParameter(Place.HEADER, default, None, alias, convert_underscores, constraints)
+
+
+def Cookie(  # noqa: N802 - FastAPI's name
+    default: Any = REQUIRED,
+    *,
+    alias: str | None = None,
+    gt: float | None = None,
+    ge: float | None = None,
+    lt: float | None = None,
+    le: float | None = None,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    pattern: str | None = None,
+) -> Any:
+    """Ask for a cookie of the client's handshake; the arguments are those of :func:`Header`."""
+    constraints = _constraints(
+        gt=gt, ge=ge, lt=lt, le=le, min_length=min_length, max_length=max_length, pattern=pattern
+    )
+    return HandshakeParameter(Place.COOKIE, default, None, alias, constraints=constraints)
+
+
+def Query(  # noqa: N802 - FastAPI's name
+    default: Any = REQUIRED,
+    *,
+    alias: str | None = None,
+    gt: float | None = None,
+    ge: float | None = None,
+    lt: float | None = None,
+    le: float | None = None,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    pattern: str | None = None,
+) -> Any:
+    """Ask for a query parameter of the client's handshake; the arguments are those of :func:`Header`."""
+    constraints = _constraints(
+        gt=gt, ge=ge, lt=lt, le=le, min_length=min_length, max_length=max_length, pattern=pattern
+    )
+    return HandshakeParameter(Place.QUERY, default, None, alias, constraints=constraints)
+
+
+def _constraints(**limits: Any) -> FieldInfo | None:
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    return pydantic.Field(**given) if given else None
+
+
+class Registry:
+    """Dependencies by name. :attr:`version` changes with every registration, so that plans can notice."""
+
+    def __init__(self) -> None:
+        self._factories: dict[str, Callable[..., Any]] = {}
+        self.version = 0
+
+    def register(self, name: str, factory: Callable[..., Any]) -> None:
+        """Give *factory* a name; a second registration replaces the first."""
+        if not callable(factory):
+            raise SetupError(f"register_dependency: {name!r} needs a callable, not {factory!r}")
+        self._factories[name] = factory
+        self.version += 1
+
+    def find(self, name: str) -> Callable[..., Any] | None:
+        """Return the callable of that name, if there is one."""
+        return self._factories.get(name)
+
+    def names(self) -> list[str]:
+        """Return all names, sorted."""
+        return sorted(self._factories)
+
+
+#: The names of this process.
+REGISTRY: Final = Registry()
+
+
+def register_dependency(name: str, factory: Callable[..., Any]) -> None:
+    """
+    Give a dependency a name, so that ``Depends("name")`` finds it without importing it.
+
+    It may be registered after the handlers that use it. A second registration replaces the first.
+
+    Args:
+        name: What ``Depends`` is given.
+        factory: What is called.
+
+    Raises:
+        SetupError: *factory* cannot be called.
+    """
+    REGISTRY.register(name, factory)

@@ -1,0 +1,254 @@
+"""
+What one parameter asks for, read from its annotation and default.
+
+Only classifies; whether the wish can be met where the function is used is decided by :mod:`graph` and :mod:`wiring`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from fastsio.injection import foreign
+from fastsio.injection.markers import Cookie, Dependency, Depends, HandshakeParameter, Header, Query
+from fastsio.injection.signature import EMPTY, Parameter
+from fastsio.types import Source
+
+
+@dataclass(frozen=True, slots=True)
+class FromSource:
+    """A fact of the event, the client or the server."""
+
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class FromDependency:
+    """The value of a dependency; *annotation* is the class that ``Depends()`` means."""
+
+    marker: Dependency
+    annotation: Any
+
+
+@dataclass(frozen=True, slots=True)
+class FromHandshake:
+    """A header, cookie or query value of the handshake."""
+
+    marker: HandshakeParameter
+    annotation: Any
+
+
+@dataclass(frozen=True, slots=True)
+class FromConnection:
+    """Starlette's view of the handshake."""
+
+    factory: type
+
+
+@dataclass(frozen=True, slots=True)
+class FromSecurityScopes:
+    """The security scopes on the way to this dependency."""
+
+    factory: Any
+
+
+@dataclass(frozen=True, slots=True)
+class FromException:
+    """The exception an exception handler handles."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromPayload:
+    """A value of the wire, validated; *model* says that the annotation alone makes it an injected one."""
+
+    annotation: Any
+    model: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unannotated:
+    """A value of the wire, as it comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """Something no event can give, and what to write instead."""
+
+    cure: str
+
+
+Need: TypeAlias = (
+    FromSource
+    | FromDependency
+    | FromHandshake
+    | FromConnection
+    | FromSecurityScopes
+    | FromException
+    | FromPayload
+    | Unannotated
+    | Impossible
+)
+
+_FORGOTTEN_CALL = {Depends: "Depends(...)", Header: "Header()", Cookie: "Cookie()", Query: "Query()"}
+
+
+def classify(parameter: Parameter) -> Need:
+    """Return what *parameter* asks for."""
+    annotation = parameter.annotation
+    found = _from_marker(parameter.default, annotation)
+    if found is None:
+        for extra in reversed(list(_metadata(annotation))):
+            found = _from_marker(extra, annotation)
+            if found is not None:
+                break
+    return _from_annotation(annotation) if found is None else found
+
+
+def is_marked(need: Need) -> bool:
+    """Tell whether this parameter alone makes a handler an injected one."""
+    if isinstance(need, FromPayload):
+        return need.model
+    return not isinstance(need, (Unannotated, FromException))
+
+
+def admits_none(annotation: Any) -> bool:
+    """Tell whether None is a value of *annotation*."""
+    annotation = _bare(annotation)
+    if annotation in (Any, None, type(None), object):
+        return True
+    return _is_union(annotation) and any(admits_none(member) for member in get_args(annotation))
+
+
+def is_scalar(annotation: Any) -> bool:
+    """Tell whether FastAPI would read a parameter of this type from the query rather than from the body."""
+    annotation = _bare(annotation)
+    if _is_union(annotation):
+        return all(is_scalar(member) for member in get_args(annotation))
+    kind = get_origin(annotation) or annotation
+    if not isinstance(kind, type) or issubclass(kind, (str, bytes)):
+        return True
+    structured = dataclasses.is_dataclass(kind) or hasattr(kind, "__struct_fields__")  # the latter is msgspec's
+    return not (structured or issubclass(kind, (BaseModel, Mapping, Sequence, Set)))
+
+
+def is_list(annotation: Any) -> bool:
+    """Tell whether a handshake value of this type is every value sent under its name."""
+    annotation = _bare(annotation)
+    if _is_union(annotation):
+        return any(is_list(member) for member in get_args(annotation))
+    kind = get_origin(annotation) or annotation
+    return isinstance(kind, type) and issubclass(kind, (Sequence, Set)) and not issubclass(kind, (str, bytes))
+
+
+def model_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the pydantic model that *annotation* is, or None; ``M | None`` is M."""
+    kind = _core(annotation)
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def contains(annotation: Any, base: type) -> bool:
+    """Tell whether a subclass of *base* stands anywhere in *annotation*."""
+    annotation = _bare(annotation)
+    if get_origin(annotation) is Literal:
+        return False
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        return issubclass(annotation, base)
+    return any(contains(member, base) for member in _types_in(annotation))
+
+
+def _types_in(annotation: Any) -> Iterator[Any]:
+    for member in get_args(annotation):
+        yield from member if isinstance(member, list) else (member,)
+
+
+def _from_marker(marker: Any, annotation: Any) -> Need | None:
+    if isinstance(marker, Source):
+        return FromSource(marker)
+    if not isinstance(marker, (Dependency, HandshakeParameter)):
+        translated = foreign.translate(marker)
+        if translated is None:
+            return _mistake(marker)
+        marker = translated
+    if isinstance(marker, Dependency):
+        return FromDependency(marker, _core(annotation))
+    return FromHandshake(marker, Any if annotation is EMPTY else annotation)
+
+
+def _mistake(marker: Any) -> Impossible | None:
+    if isinstance(marker, types.FunctionType) and marker in _FORGOTTEN_CALL:
+        return Impossible(f"write {_FORGOTTEN_CALL[marker]}, with its parentheses")
+    if foreign.is_unsupported(marker):
+        return Impossible("an event has no HTTP body or path; annotate a payload argument with a model instead")
+    return None
+
+
+def _from_annotation(annotation: Any) -> Need:
+    if annotation is EMPTY:
+        return Unannotated()
+    kind = _core(annotation)
+    if isinstance(kind, type) and get_origin(kind) is None:
+        found = _from_class(kind)
+        if found is not None:
+            return found
+    return FromPayload(annotation, model=contains(annotation, BaseModel))
+
+
+def _from_class(kind: type) -> Need | None:
+    source = getattr(kind, "__fastsio_source__", None)
+    if isinstance(source, Source):
+        return FromSource(source)
+    if foreign.is_security_scopes(kind):
+        return FromSecurityScopes(kind)
+    cure = foreign.cure_of(kind)
+    if cure is not None:
+        return Impossible(cure)
+    if foreign.is_connection(kind):
+        return FromConnection(kind)
+    return FromException() if issubclass(kind, BaseException) else None
+
+
+def _metadata(annotation: Any) -> Iterator[Any]:
+    """Yield what ``Annotated`` carries, also inside ``... | None``."""
+    annotation = _alias_value(annotation)
+    if get_origin(annotation) is Annotated:
+        inner, *extras = get_args(annotation)
+        yield from _metadata(inner)
+        yield from extras
+    elif (member := _only_member(annotation)) is not annotation:
+        yield from _metadata(member)
+
+
+def _bare(annotation: Any) -> Any:
+    """Strip ``Annotated`` and ``type`` aliases."""
+    annotation = _alias_value(annotation)
+    while get_origin(annotation) is Annotated:
+        annotation = _alias_value(get_args(annotation)[0])
+    return annotation
+
+
+def _alias_value(annotation: Any) -> Any:
+    while type(annotation).__name__ == "TypeAliasType":
+        annotation = annotation.__value__
+    return annotation
+
+
+def _core(annotation: Any) -> Any:
+    """Return the one type that matters in ``Annotated[M, ...] | None``."""
+    return _bare(_only_member(_bare(annotation)))
+
+
+def _only_member(annotation: Any) -> Any:
+    """Return M for ``M | None``; anything else as it is."""
+    if not _is_union(annotation):
+        return annotation
+    members = [member for member in get_args(annotation) if member is not type(None)]
+    return members[0] if len(members) == 1 else annotation
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, types.UnionType)

@@ -1,0 +1,212 @@
+"""
+Reading signatures: the one place that inspects functions, at registration.
+
+Sees through partials, methods, callable objects, classes and ``functools.wraps``; resolves annotations one by one, so
+that one unresolvable name is reported with its parameter. Knows no markers.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: No annotation, or no default.
+EMPTY: Final[Any] = inspect.Parameter.empty
+
+
+class Shape(Enum):
+    """How a parameter is passed."""
+
+    POSITIONAL = auto()
+    KEYWORD = auto()
+    REST = auto()
+    KEYWORD_REST = auto()
+
+
+_SHAPES: Final = {
+    inspect.Parameter.POSITIONAL_ONLY: Shape.POSITIONAL,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD: Shape.POSITIONAL,
+    inspect.Parameter.KEYWORD_ONLY: Shape.KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL: Shape.REST,
+    inspect.Parameter.VAR_KEYWORD: Shape.KEYWORD_REST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter, its annotation resolved."""
+
+    name: str
+    shape: Shape
+    annotation: Any = EMPTY
+    default: Any = EMPTY
+
+
+class Colour(Enum):
+    """What calling a function gives."""
+
+    PLAIN = auto()
+    COROUTINE = auto()
+    GENERATOR = auto()
+    ASYNC_GENERATOR = auto()
+    #: A plain function wraps one of the others: only its result tells.
+    WRAPPER = auto()
+
+
+class UnresolvedError(Exception):
+    """
+    An annotation names something that does not exist yet.
+
+    Args:
+        parameter: The parameter's name; empty when the whole signature cannot be read.
+        reason: What Python said.
+    """
+
+    def __init__(self, parameter: str, reason: str) -> None:
+        super().__init__(parameter, reason)
+        self.parameter = parameter
+        self.reason = reason
+
+
+def read_parameters(function: Callable[..., Any]) -> tuple[Parameter, ...] | None:
+    """
+    Return the parameters a caller can fill, or None when the function has no readable signature (some builtins).
+
+    Keywords bound by a partial are left out: whoever wrote the partial has filled them.
+
+    Raises:
+        UnresolvedError: An annotation cannot be resolved yet.
+    """
+    try:
+        signature = inspect.signature(function)  # noqa: TID251 - this module is where it is read
+    except (TypeError, ValueError):
+        return None
+    except NameError as error:  # pragma: no cover - Python 3.14 evaluates annotations here
+        raise UnresolvedError("", str(error)) from error
+    bound = _bound_keywords(function)
+    resolve = _Resolver(function)
+    return tuple(
+        Parameter(name, _SHAPES[entry.kind], resolve(name, entry.annotation), entry.default)
+        for name, entry in signature.parameters.items()
+        if name not in bound
+    )
+
+
+def positional_range(function: Callable[..., Any]) -> tuple[int, int | None]:
+    """Return the least and the greatest number of positional arguments; None is any number."""
+    try:
+        signature = inspect.signature(function)  # noqa: TID251 - this module is where it is read
+    except (TypeError, ValueError, NameError):
+        return 0, None
+    least = most = 0
+    endless = False
+    for parameter in signature.parameters.values():
+        shape = _SHAPES[parameter.kind]
+        endless = endless or shape is Shape.REST
+        if shape is Shape.POSITIONAL:
+            most += 1
+            least += parameter.default is EMPTY
+    return least, None if endless else most
+
+
+def colour_of(function: Callable[..., Any]) -> Colour:
+    """Tell what calling *function* gives, without calling it."""
+    layers = list(_layers(function))
+    outermost = _own_colour(layers[0])
+    if outermost is Colour.PLAIN and any(_own_colour(layer) is not Colour.PLAIN for layer in layers):
+        return Colour.WRAPPER
+    return outermost
+
+
+def name_of(function: object) -> str:
+    """Return the name to show in messages."""
+    if isinstance(function, functools.partial):
+        return name_of(function.func)
+    return str(getattr(function, "__qualname__", None) or type(function).__qualname__)
+
+
+def is_manager(value: object) -> bool:
+    """Tell whether a wrapper gave a context manager."""
+    return isinstance(value, (AbstractContextManager, AbstractAsyncContextManager))
+
+
+def _own_colour(function: Any) -> Colour:
+    if inspect.iscoroutinefunction(function):
+        return Colour.COROUTINE
+    if inspect.isasyncgenfunction(function):
+        return Colour.ASYNC_GENERATOR
+    if inspect.isgeneratorfunction(function):
+        return Colour.GENERATOR
+    return Colour.PLAIN
+
+
+def _layers(function: Any) -> Iterator[Any]:
+    """Yield the function that is called, then each one it says that it wraps."""
+    current = _called(function)
+    yield current
+    while not inspect.isclass(current) and hasattr(current, "__wrapped__"):
+        current = _called(current.__wrapped__)
+        yield current
+
+
+def _called(function: Any) -> Any:
+    """Return what runs when *function* is called: through partials and methods, or the object's ``__call__``."""
+    while True:
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif inspect.ismethod(function):
+            function = function.__func__
+        elif inspect.isclass(function) or inspect.isroutine(function):
+            return function
+        else:
+            return type(function).__call__
+
+
+def _bound_keywords(function: Any) -> frozenset[str]:
+    return frozenset(function.keywords) if isinstance(function, functools.partial) else frozenset()
+
+
+class _Resolver:
+    """Evaluates annotations where the function was defined: its module, its closure, its class's module."""
+
+    def __init__(self, function: Any) -> None:
+        innermost = list(_layers(function))[-1]
+        self._globals: dict[str, Any] = {}
+        self._locals: dict[str, Any] = {}
+        if inspect.isclass(innermost):
+            self._globals.update(vars(sys.modules[innermost.__module__]))
+            innermost = innermost.__init__
+        self._globals.update(getattr(innermost, "__globals__", {}))
+        self._locals.update(_closure(innermost))
+
+    def __call__(self, name: str, annotation: Any) -> Any:
+        if annotation is EMPTY:
+            return EMPTY
+        holder = SimpleNamespace(__annotations__={name: annotation})
+        try:
+            return get_type_hints(holder, self._globals, self._locals, include_extras=True)[name]
+        except (NameError, AttributeError) as error:
+            raise UnresolvedError(name, str(error)) from error
+        except (SyntaxError, TypeError):
+            return EMPTY  # not a type: a note to the reader, as python-socketio takes it
+
+
+def _closure(function: Any) -> Iterator[tuple[str, Any]]:
+    code = getattr(function, "__code__", None)
+    cells = getattr(function, "__closure__", None)
+    if code is None or cells is None:
+        return
+    for name, cell in zip(code.co_freevars, cells, strict=True):
+        try:
+            yield name, cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue

@@ -1,0 +1,233 @@
+"""
+Getters: functions of one :class:`Context` that give one value, made at registration and called per event.
+
+Each does one thing; which of them a parameter gets is decided by :mod:`graph` and :mod:`wiring`.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from pydantic import BaseModel
+
+from fastsio.injection.handshake import handshake_of
+from fastsio.injection.markers import REQUIRED, HandshakeParameter, Place
+from fastsio.injection.needs import is_list, model_of
+from fastsio.injection.signature import EMPTY
+from fastsio.injection.validation import missing, validator_for
+from fastsio.types import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from fastsio.injection.context import Context
+    from fastsio.injection.validation import Validator
+
+Getter: TypeAlias = "Callable[[Context], Any]"
+
+
+def _data(context: Context) -> Any:
+    args = context.args
+    if len(args) == 1:
+        return args[0]
+    return args or None
+
+
+SOURCES: Final[dict[Source, Getter]] = {
+    Source.SID: attrgetter("client.sid"),
+    Source.ENVIRON: attrgetter("client.environ"),
+    Source.AUTH: attrgetter("client.auth"),
+    Source.REASON: attrgetter("reason"),
+    Source.DATA: _data,
+    Source.EVENT: attrgetter("event"),
+    Source.NAMESPACE: attrgetter("client.namespace"),
+    Source.SESSION: attrgetter("client.session"),
+    Source.SERVER: attrgetter("server"),
+}
+
+#: The values python-socketio passes by position, by the names used in WIRE_SLOTS and prefixes.
+WIRE: Final[dict[str, Getter]] = {
+    "sid": SOURCES[Source.SID],
+    "environ": SOURCES[Source.ENVIRON],
+    "auth": SOURCES[Source.AUTH],
+    "reason": SOURCES[Source.REASON],
+    "event": SOURCES[Source.EVENT],
+    "namespace": SOURCES[Source.NAMESPACE],
+    "exc": attrgetter("exc"),
+}
+
+
+def constant(value: Any) -> Getter:
+    """Give the same value every time."""
+
+    def get(_context: Context) -> Any:
+        return value
+
+    return get
+
+
+def resolved(key: Hashable) -> Getter:
+    """Give the value a dependency step stored."""
+
+    def get(context: Context) -> Any:
+        return context.values[key]
+
+    return get
+
+
+def raw_argument(index: int, default: Any) -> Getter:
+    """Give one payload argument as it came; *default* (EMPTY: none) when there is no such argument."""
+    failure_loc = ("args", index)
+
+    def get(context: Context) -> Any:
+        args = context.args
+        if index < len(args):
+            return args[index]
+        if default is EMPTY:
+            raise missing(failure_loc)
+        return default
+
+    return get
+
+
+def valid_argument(index: int, annotation: Any, default: Any) -> Getter:
+    """Give one payload argument, validated; *default* (EMPTY: none) when there is no such argument."""
+    loc = ("args", index)
+    validate = validator_for(annotation, loc)
+
+    def get(context: Context) -> Any:
+        args = context.args
+        if index < len(args):
+            return validate(args[index])
+        if default is EMPTY:
+            raise missing(loc)
+        return default
+
+    return get
+
+
+def auth_argument(annotation: Any, default: Any) -> Getter:
+    """Give what the client sent as ``auth``, validated; None there is the same as nothing sent."""
+    validate = validator_for(annotation, ("auth",))
+
+    def get(context: Context) -> Any:
+        args = context.args
+        if args and args[0] is not None:
+            return validate(args[0])
+        if default is EMPTY:
+            raise missing(("auth",))
+        return default
+
+    return get
+
+
+def named_value(name: str, default: Any) -> Getter:
+    """Give what a hook is passed by keyword; *default* when the caller had nothing of that name."""
+
+    def get(context: Context) -> Any:
+        return (context.named or {}).get(name, default)
+
+    return get
+
+
+def valid_named_value(name: str, annotation: Any, default: Any) -> Getter:
+    """Give what a hook is passed by keyword, validated when there is something."""
+    validate = validator_for(annotation, (name,))
+
+    def get(context: Context) -> Any:
+        value = (context.named or {}).get(name)
+        return default if value is None and default is not EMPTY else validate(value)
+
+    return get
+
+
+def connection_view(factory: type) -> Getter:
+    """Give Starlette's view of the handshake."""
+
+    def get(context: Context) -> Any:
+        return handshake_of(context.client).connection(factory)
+
+    return get
+
+
+def handshake_value(name: str, marker: HandshakeParameter, annotation: Any, default: Any) -> Getter:
+    """
+    Give a header, cookie or query value of the handshake, validated.
+
+    Args:
+        name: The parameter's name.
+        marker: Where to look, and for which name.
+        annotation: What the value must be; a pydantic model takes one value for each field.
+        default: The parameter's own default, which wins over the marker's; EMPTY when it has none.
+    """
+    validate = validator_for(_constrained(annotation, marker), (marker.place.value,))
+    model = model_of(annotation)
+    if model is not None:
+        return _handshake_model(marker, model, validate)
+    alias = _name_in(marker, name, marker.alias)
+    validate = validator_for(_constrained(annotation, marker), (marker.place.value, alias))
+    fallback = _fallback(marker, default, (marker.place.value, alias))
+    pick = _PICK[marker.place] if not is_list(annotation) else _all
+
+    def get(context: Context) -> Any:
+        found = handshake_of(context.client).values(marker.place).get(alias)
+        return validate(pick(found)) if found is not None else fallback()
+
+    return get
+
+
+def _handshake_model(marker: HandshakeParameter, model: type[BaseModel], validate: Validator) -> Getter:
+    """One value for each field, as FastAPI reads a model in Query(), Header() or Cookie()."""
+    fields = [
+        (field.alias or name, _name_in(marker, name, field.alias), _all if is_list(field.annotation) else _PICK[marker.place])
+        for name, field in model.model_fields.items()
+    ]
+
+    def get(context: Context) -> Any:
+        values = handshake_of(context.client).values(marker.place)
+        return validate({key: pick(values[alias]) for key, alias, pick in fields if alias in values})
+
+    return get
+
+
+def _name_in(marker: HandshakeParameter, name: str, alias: str | None) -> str:
+    if alias is None:
+        alias = name.replace("_", "-") if marker.convert_underscores else name
+    return alias.lower() if marker.place is Place.HEADER else alias
+
+
+def _constrained(annotation: Any, marker: HandshakeParameter) -> Any:
+    from typing import Annotated
+
+    return annotation if marker.constraints is None else Annotated[annotation, marker.constraints]
+
+
+def _fallback(marker: HandshakeParameter, default: Any, loc: tuple[str, str]) -> Callable[[], Any]:
+    if default is not EMPTY:
+        return lambda: default
+    if marker.default_factory is not None:
+        return marker.default_factory
+    if marker.default is not REQUIRED:
+        return lambda: marker.default
+
+    def refuse() -> Any:
+        raise missing(loc)
+
+    return refuse
+
+
+def _first(values: list[str]) -> Any:
+    return values[0]
+
+
+def _last(values: list[str]) -> Any:
+    return values[-1]
+
+
+def _all(values: list[str]) -> Any:
+    return values
+
+
+#: Which of several values a single one is, as Starlette decides it.
+_PICK: Final = {Place.HEADER: _first, Place.COOKIE: _last, Place.QUERY: _last}

@@ -1,0 +1,136 @@
+"""
+Checking values against annotations, with validators built once per annotation.
+
+What the peer sent wrongly becomes :class:`ValidationFailed`; the input itself never appears in it.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
+from fastsio.exceptions import SignatureError, ValidationFailed
+from fastsio.injection.needs import contains
+from fastsio.injection.signature import UnresolvedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+#: Takes a raw value and where it came from; returns the valid one or raises ValidationFailed.
+Validator: TypeAlias = "Callable[[Any], Any]"
+
+#: Mistakes reported at most, so that a small packet cannot ask for a large answer.
+MAX_DETAIL: Final = 20
+#: Characters of one message at most.
+MAX_MESSAGE: Final = 200
+
+
+def validator_for(annotation: Any, loc: Sequence[str | int]) -> Validator:
+    """
+    Return a function that validates one value.
+
+    Args:
+        annotation: A type pydantic understands, or one with msgspec structs in it.
+        loc: Where the value stands, the beginning of ``loc`` in what is reported.
+
+    Raises:
+        SignatureError: No validator can be made for the annotation.
+        UnresolvedError: The annotation names a type that does not exist yet.
+    """
+    place = list(loc)
+    if annotation is Any or annotation is object:
+        return _unchecked
+    struct = _struct_base()
+    if struct is not None and contains(annotation, struct):
+        return _msgspec_validator(annotation, place)
+    return _pydantic_validator(annotation, place)
+
+
+def missing(loc: Sequence[str | int]) -> ValidationFailed:
+    """Return the error for a value that was not sent."""
+    return ValidationFailed([{"loc": list(loc), "msg": "Field required", "type": "missing"}])
+
+
+def adapter_for(annotation: Any) -> TypeAdapter[Any]:
+    """
+    Return the pydantic adapter of an annotation, built once.
+
+    Raises:
+        SignatureError: pydantic cannot validate it.
+        UnresolvedError: It names a type that does not exist yet.
+    """
+    try:
+        hash(annotation)
+    except TypeError:  # Annotated with something unhashable
+        return _build_adapter(annotation)
+    return _cached_adapter(annotation)
+
+
+def detail_of(error: ValidationError, place: list[str | int]) -> list[dict[str, Any]]:
+    """Return pydantic's findings without the input, its context and its links."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_DETAIL]
+    return [
+        {"loc": [*place, *item["loc"]], "msg": item["msg"][:MAX_MESSAGE], "type": item["type"]} for item in found
+    ]
+
+
+def _unchecked(value: Any) -> Any:
+    return value
+
+
+def _pydantic_validator(annotation: Any, place: list[str | int]) -> Validator:
+    check = adapter_for(annotation).validator.validate_python
+
+    def validate(value: Any) -> Any:
+        try:
+            return check(value)
+        except ValidationError as error:
+            raise ValidationFailed(detail_of(error, place)) from None
+
+    return validate
+
+
+def _build_adapter(annotation: Any) -> TypeAdapter[Any]:
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        _ = adapter.validator.validate_python  # a model that waits for another class says so here
+    except NameError as error:
+        raise UnresolvedError("", str(error)) from error
+    except PydanticUserError as error:
+        if error.code == "class-not-fully-defined":
+            raise UnresolvedError("", str(error.message)) from error
+        raise SignatureError(str(error.message).partition("\n")[0]) from error
+    return adapter
+
+
+_cached_adapter = lru_cache(maxsize=1024)(_build_adapter)
+
+
+def _struct_base() -> type | None:
+    """Return ``msgspec.Struct`` when the application uses msgspec."""
+    module = sys.modules.get("msgspec")
+    return None if module is None else module.Struct
+
+
+def _msgspec_validator(annotation: Any, place: list[str | int]) -> Validator:
+    msgspec: Any = sys.modules["msgspec"]
+    convert, failure = msgspec.convert, msgspec.ValidationError
+
+    def validate(value: Any) -> Any:
+        try:
+            return convert(value, annotation)
+        except failure as error:
+            raise ValidationFailed([_struct_detail(str(error), place)]) from None
+
+    return validate
+
+
+def _struct_detail(message: str, place: list[str | int]) -> dict[str, Any]:
+    """Turn msgspec's ``Expected `int`, got `str` - at `$.user[0].id``` into the shape of pydantic's findings."""
+    text, _, path = message.partition(" - at `$")
+    steps = path.rstrip("`").replace("[", ".").replace("]", "").split(".")
+    loc = [int(step) if step.isdigit() else step for step in steps if step]
+    return {"loc": [*place, *loc], "msg": text[:MAX_MESSAGE], "type": "struct_error"}

@@ -1,0 +1,198 @@
+"""
+Which wire value each parameter of a handler takes: the rules of marker mode, of hooks, and of plain handlers.
+
+Source: the rules are listed at the top of :mod:`compiler`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.exceptions import SignatureError
+from fastsio.injection import needs, sources
+from fastsio.injection.binding import Arguments
+from fastsio.injection.kinds import PAYLOAD_LIMIT, WIRE_SLOTS, HandlerKind
+from fastsio.injection.signature import EMPTY, Parameter, Shape
+from fastsio.types import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastsio.injection.graph import Filling, Flattener, Graph, Site
+    from fastsio.injection.sources import Getter
+
+#: The slot that an annotation stands for.
+_CLAIMS: Final = {
+    Source.SID: "sid",
+    Source.ENVIRON: "environ",
+    Source.AUTH: "auth",
+    Source.REASON: "reason",
+    Source.EVENT: "event",
+    Source.NAMESPACE: "namespace",
+}
+
+
+@dataclass(slots=True)
+class _Wire:
+    """The wire values not yet taken: slots first, then payload arguments."""
+
+    slots: list[str]
+    limit: int | None
+    index: int = 0
+    taken: set[str] = field(default_factory=set)
+
+    def take_payload(self) -> int:
+        """Return the next payload argument's index; from here on the slots are closed."""
+        self.slots.clear()
+        self.index += 1
+        return self.index - 1
+
+
+def wire_handler(
+    entries: Sequence[tuple[Parameter, needs.Need]],
+    *,
+    prefix: tuple[str, ...],
+    site: Site,
+    graph: Graph,
+    flattener: Flattener,
+) -> Arguments:
+    """Return the arguments of a handler in marker mode."""
+    claimed = {_CLAIMS.get(need.source) for _, need in entries if isinstance(need, needs.FromSource)}
+    wire = _Wire([slot for slot in (*prefix, *WIRE_SLOTS[site.kind]) if slot not in claimed], PAYLOAD_LIMIT[site.kind])
+    arguments = Arguments()
+    for parameter, need in entries:
+        match parameter.shape:
+            case Shape.KEYWORD_REST:
+                continue
+            case Shape.REST:
+                arguments.rest = wire.index
+                continue
+        filling = _fill(parameter, need, wire, site, graph)
+        if filling is None:
+            continue
+        if parameter.shape is Shape.KEYWORD:
+            arguments.keywords[parameter.name] = flattener.getter(filling)
+        else:
+            arguments.positional.append(flattener.getter(filling))
+    return arguments
+
+
+def wire_plain(kind: HandlerKind, prefix: tuple[str, ...], most: int | None) -> Arguments:
+    """
+    Return the arguments of a handler without markers, as python-socketio passes them.
+
+    Args:
+        kind: The kind of handler.
+        prefix: What a catch-all registration puts in front.
+        most: How many positional arguments the handler takes; None is any number. A ``connect`` handler may leave
+            out ``auth`` and a ``disconnect`` handler ``reason``.
+    """
+    slots = [*prefix, *WIRE_SLOTS[kind]]
+    if kind in {HandlerKind.CONNECT, HandlerKind.DISCONNECT}:
+        optional = len(slots) - 1
+        kept = slots[:optional] if most is not None and most <= optional else slots
+        return Arguments([sources.WIRE[slot] for slot in kept])
+    return Arguments([sources.WIRE[slot] for slot in slots], rest=0)
+
+
+def wire_hook(
+    entries: Sequence[tuple[Parameter, needs.Need]],
+    *,
+    offered: tuple[str, ...],
+    site: Site,
+    graph: Graph,
+    flattener: Flattener,
+) -> Arguments:
+    """Return the arguments of a hook: what it names of what is offered, by keyword, and what it has injected."""
+    arguments = Arguments()
+    accepted = {parameter.name for parameter, _ in entries}
+    for parameter, need in entries:
+        if parameter.shape is Shape.KEYWORD_REST:
+            arguments.open_keywords = _others(tuple(name for name in offered if name not in accepted))
+        elif parameter.shape is not Shape.REST:
+            filling = _fill_hook(parameter, need, offered, site, graph)
+            if parameter.shape is Shape.KEYWORD:
+                arguments.keywords[parameter.name] = flattener.getter(filling)
+            else:
+                arguments.positional.append(flattener.getter(filling))
+    return arguments
+
+
+def _fill(parameter: Parameter, need: needs.Need, wire: _Wire, site: Site, graph: Graph) -> Filling | None:
+    if _is_exception(parameter, need, site):
+        wire.slots = [slot for slot in wire.slots if slot != "exc"]
+        return sources.WIRE["exc"]
+    if not isinstance(need, (needs.FromPayload, needs.Unannotated)):
+        return graph.injected(parameter, need, site)
+    model = needs.is_marked(need)
+    if parameter.shape is Shape.KEYWORD and not model:
+        return _keyword(parameter, site)
+    if wire.slots and not model and (isinstance(need, needs.Unannotated) or parameter.name == wire.slots[0]):
+        slot = wire.slots.pop(0)
+        if slot == "auth":
+            wire.index += 1
+        return sources.WIRE[slot]
+    return _payload(parameter, need, wire, site)
+
+
+def _keyword(parameter: Parameter, site: Site) -> None:
+    """Leave a keyword-only parameter without a marker to its default."""
+    if parameter.default is EMPTY:
+        raise site.error(parameter, "is keyword-only and has no marker; give it a default, or Depends(...)")
+
+
+def _payload(parameter: Parameter, need: needs.Need, wire: _Wire, site: Site) -> Getter:
+    _refuse_misplaced(parameter, wire, site)
+    index = wire.take_payload()
+    if wire.limit is not None and index >= wire.limit:
+        if parameter.default is EMPTY:
+            raise site.error(parameter, f"has nothing to take: a {site.kind.value!r} handler gets no further argument")
+        return sources.constant(parameter.default)
+    if isinstance(need, needs.Unannotated):
+        return sources.raw_argument(index, parameter.default)
+    default = parameter.default
+    if default is EMPTY and needs.admits_none(parameter.annotation):
+        default = None
+    try:
+        if site.kind is HandlerKind.CONNECT:
+            return sources.auth_argument(parameter.annotation, default)
+        return sources.valid_argument(index, parameter.annotation, default)
+    except SignatureError as error:
+        raise site.error(parameter, f"cannot be validated: {error}") from error
+
+
+def _refuse_misplaced(parameter: Parameter, wire: _Wire, site: Site) -> None:
+    if parameter.name == "sid":
+        raise site.error(parameter, "would take a payload argument; put it first or annotate it with SocketID")
+
+
+def _is_exception(parameter: Parameter, need: needs.Need, site: Site) -> bool:
+    if site.kind is not HandlerKind.EXCEPTION:
+        return False
+    annotation = parameter.annotation
+    return isinstance(need, needs.FromException) or (
+        annotation is not EMPTY and needs.contains(annotation, BaseException)
+    )
+
+
+def _fill_hook(
+    parameter: Parameter, need: needs.Need, offered: tuple[str, ...], site: Site, graph: Graph
+) -> Filling:
+    if not isinstance(need, (needs.FromPayload, needs.Unannotated, needs.FromException)):
+        return graph.injected(parameter, need, site)
+    if parameter.name in offered:
+        if needs.is_marked(need):
+            return sources.valid_named_value(parameter.name, parameter.annotation, parameter.default)
+        return sources.named_value(parameter.name, None if parameter.default is EMPTY else parameter.default)
+    if parameter.default is EMPTY:
+        raise site.error(parameter, f"is none of {', '.join(offered)}; give it a default or a marker")
+    return sources.constant(parameter.default)
+
+
+def _others(names: tuple[str, ...]) -> Getter:
+    def get(context: Any) -> Any:
+        given = context.named or {}
+        return {name: given[name] for name in names if name in given}
+
+    return get
