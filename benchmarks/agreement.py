@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from harness.generator import BenchmarkError, Generator, compile_generator
-from harness.servers import allow_open_files, serving
+from harness.servers import STOCK_WS, allow_open_files, serving
 from harness.workloads import BARE_ASGI, BROADCAST, CONNECT, ECHO, IDLE, PYTHON_SOCKETIO, Contender, Workload
 from run import HERE, LOAD_CORE, SERVER_CORE
 
@@ -50,7 +50,7 @@ def compare(
     figures: list[list[float]] = [[] for _ in generators]
     for _ in range(rounds):
         for generator, taken in zip(generators, figures, strict=True):
-            with serving(contender.app, core=SERVER_CORE, ws="websockets") as (port, pid):
+            with serving(contender.app, core=SERVER_CORE, ws=STOCK_WS) as (port, pid):
                 options = workload.options_for(quick=quick)
                 answer = generator.run(workload.mode, port=port, pid=pid, options=options)
             taken.append(float(answer[workload.figure]))

@@ -16,7 +16,7 @@ from pathlib import Path
 from harness.generator import BenchmarkError, Generator, compile_generator
 from harness.measure import Settings, measure
 from harness.report import document, judge, render
-from harness.servers import allow_open_files
+from harness.servers import STOCK_WS, allow_open_files
 from harness.workloads import CONTENDERS, WORKLOADS
 
 HERE = Path(__file__).resolve().parent
@@ -40,8 +40,8 @@ def main() -> int:
     contenders = [each for each in CONTENDERS if not arguments.contender or each.name in arguments.contender]
     results = measure(workloads, contenders, generator, settings, announce)
     announce("")
-    print(render(results, quick=settings.quick))
-    print(f"\n{write(json.dumps(document(results, settings), indent=1), arguments.output)}")
+    path = write(json.dumps(document(results, settings), indent=1), arguments.output)
+    print(render(results, quick=settings.quick), f"Written to {path}", sep="\n\n")
     failed = any(each.failures for each in results)
     missed = arguments.check and not all(verdict.met for verdict in judge(results))
     return 1 if failed or missed else 0
@@ -54,7 +54,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help=f"rounds of each measurement (default {FULL_ROUNDS}; quick: 1)")
     parser.add_argument("--workload", action="append", choices=[each.name for each in WORKLOADS])
     parser.add_argument("--contender", action="append", choices=[each.name for each in CONTENDERS])
-    parser.add_argument("--ws", default="websockets", help="WebSocket implementation of uvicorn (default: %(default)s)")
+    parser.add_argument("--ws", default=STOCK_WS, help="WebSocket implementation of uvicorn (default: %(default)s)")
     parser.add_argument("--output", type=Path, help="JSON file to write (default: results/<time>.json)")
     parser.add_argument("--check", action="store_true", help="exit with 1 when a target is missed")
     return parser.parse_args()

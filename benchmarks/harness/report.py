@@ -28,7 +28,7 @@ PACKAGES = (
     "orjson",
     "pydantic",
 )
-SATURATED = 0.95
+SATURATED = 0.9
 
 
 @dataclass(frozen=True, slots=True)

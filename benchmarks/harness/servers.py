@@ -20,6 +20,7 @@ APPS = Path(__file__).resolve().parent.parent / "apps"
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 5
+STOCK_WS = "auto"  # what uvicorn takes when not told otherwise; with websockets installed, that
 UVICORN_OPTIONS = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
 
 
