@@ -88,6 +88,14 @@ class Client:
         await self._write([f"4{packet}"])
         await self.lab.settle()
 
+    async def post_raw(self, frame: str) -> None:
+        """Post one Engine.IO frame and record the whole answer."""
+        self.lab.step(f"{self.name} posts {frame!r}")
+        assert self._http is not None, "the client is not a polling client"
+        answer = await self._http.post(self._post_url(), content=frame)
+        self._record(f"POST answered {answer.status_code} {answer.text}")
+        await self.lab.settle()
+
     async def received(self, what: str) -> None:
         """Wait until a line that begins with *what* has been recorded for this client."""
         while not self.lab.has_seen(self.name, what):
@@ -149,10 +157,12 @@ class Client:
     async def _post(self, frames: list[str | bytes]) -> None:
         assert self._http is not None, "the client is not open"
         texts = [f if isinstance(f, str) else "b" + base64.b64encode(f).decode() for f in frames]
-        url = f"http://{self._endpoint}&transport=polling&sid={self.sids['eio']}"
-        answer = await self._http.post(url, content=SEPARATOR.join(texts))
+        answer = await self._http.post(self._post_url(), content=SEPARATOR.join(texts))
         if answer.status_code != httpx.codes.OK:
             self._record(f"POST answered {answer.status_code} {answer.text}")
+
+    def _post_url(self) -> str:
+        return f"http://{self._endpoint}&transport=polling&sid={self.sids['eio']}"
 
     async def _read_websocket(self) -> None:
         assert self._socket is not None, "the client is not open"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 import pkgutil
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import uvicorn
 
 from tests.parity import scenarios
 from tests.parity.lab import Lab, Switch
+from tests.parity.packages import OURS, THEIRS
 from tests.parity.scenario import SCENARIOS, Scenario, compare
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 for module in pkgutil.iter_modules(scenarios.__path__):
     importlib.import_module(f"{scenarios.__name__}.{module.name}")
-
-OURS = os.environ.get("PARITY_OURS", "fastsio")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -53,7 +51,7 @@ async def test_scenario_gives_the_same_transcript(name: str, served: tuple[Switc
     scenario = SCENARIOS[name]
     expected = ([], []) if scenario.differs is None else (list(scenario.differs.socketio), list(scenario.differs.fastsio))
 
-    theirs = await transcript("socketio", scenario, served)
+    theirs = await transcript(THEIRS, scenario, served)
     ours = await transcript(OURS, scenario, served)
 
     assert compare(theirs, ours) == expected, "\n".join(["python-socketio:", *theirs, "", f"{OURS}:", *ours])

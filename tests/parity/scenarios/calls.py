@@ -148,3 +148,15 @@ async def the_server_answers_nobody_after_the_client_left(lab: Lab) -> None:
 
     await client.close()
     await lab.finish(task)
+
+
+@scenario()
+async def an_id_is_not_used_again_after_a_timeout(lab: Lab) -> None:
+    """The next emit with a callback takes the next id."""
+    sio = lab.server()
+    client = await lab.client("/")
+
+    await lab.do("call", sio.call, "ask", to=client.sid, timeout=0.02)
+    await client.send('31["late"]')
+    await lab.do("emit", sio.emit, "ask", to=client.sid, callback=lab.noting("callback"))
+    await client.send('32["in time"]')

@@ -158,40 +158,6 @@ async def rooms_are_there_in_the_handler_of_a_closed_transport(lab: Lab) -> None
 
 
 @scenario()
-async def a_disconnect_handler_that_raises_leaves_nothing_behind(lab: Lab) -> None:
-    """The client is removed whatever its handler does."""
-    sio = lab.server()
-
-    @sio.event
-    def disconnect(sid: str, reason: str) -> None:
-        lab.note("disconnect", sid)
-        raise RuntimeError("secret")
-
-    client = await lab.client("/")
-    await client.send("1")
-
-    await lab.do("participants", lambda: list(sio.manager.get_participants("/", None)))
-
-
-@scenario()
-async def a_handler_may_disconnect_its_own_client(lab: Lab) -> None:
-    """Packets after the DISCONNECT do not reach the client, and the event is not acknowledged afterwards."""
-    sio = lab.server()
-
-    @sio.event
-    async def quit(sid: str) -> str:  # noqa: A001 - the function's name is the event's
-        await sio.emit("bye", to=sid)
-        await sio.disconnect(sid)
-        await sio.emit("too late", to=sid)
-        return "never read"
-
-    sio.on("disconnect", lab.noting("disconnect"))
-    client = await lab.client("/")
-
-    await client.send('21["quit"]')
-
-
-@scenario()
 async def a_client_disconnected_by_the_server_may_come_back(lab: Lab) -> None:
     """The transport stays open after a DISCONNECT of the server."""
     sio = lab.server()

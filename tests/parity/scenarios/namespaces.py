@@ -42,7 +42,7 @@ async def handlers_open_their_namespace(lab: Lab) -> None:
 
 @scenario()
 async def a_list_of_namespaces_opens_those(lab: Lab) -> None:
-    """``namespaces=[...]`` lists what is accepted, "/" only when it is listed; handlers still open theirs."""
+    """``namespaces=[...]`` lists what is accepted beside what has handlers."""
     sio = lab.server(namespaces=["/", "/a"])
     sio.on("x", lab.noting("x"), namespace="/b")
 

@@ -26,8 +26,8 @@ async def only_async_namespaces_are_taken(lab: Lab) -> None:
 
 
 @scenario()
-async def the_event_decorator_takes_names_only_as_keyword(lab: Lab) -> None:
-    """``event`` used with positional arguments that are no function."""
+async def the_event_decorator_has_three_forms(lab: Lab) -> None:
+    """Bare, called without arguments, and called with a namespace."""
     sio = lab.server()
 
     def news(*args: Any) -> None:
@@ -62,7 +62,6 @@ async def options_with_wrong_values(lab: Lab) -> None:
 
     await lab.attempt("async_mode", build, async_mode="carrier pigeon")
     await lab.attempt("transports", build, transports=["carrier pigeon"])
-    await lab.attempt("serializer", build, serializer="pickle")
 
 
 @scenario()
