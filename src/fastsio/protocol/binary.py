@@ -15,6 +15,8 @@ from fastsio.protocol.plain import BINARY_TYPES, SCALAR_TYPES, contains_binary, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+__all__ = ["deconstruct", "has_binary", "reconstruct"]
+
 has_binary = contains_binary
 
 

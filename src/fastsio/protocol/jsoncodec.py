@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any, Final, Protocol, runtime_checkable
 
 from fastsio.extras import optional
-from fastsio.protocol.plain import BinaryInPayload, contains_binary, is_binary, plain_tree, to_plain
+from fastsio.protocol.plain import BINARY_TYPES, BinaryInPayload, contains_binary, plain_tree, to_plain
 
 __all__ = ["DEFAULT_CODEC", "BinaryInPayload", "JSONCodec", "OrjsonCodec", "StdlibCodec", "adapt"]
 
@@ -59,7 +59,7 @@ class JSONCodec(Protocol):
 
 def _hook(value: Any) -> Any:
     """Convert what a JSON encoder does not know."""
-    if is_binary(value):
+    if isinstance(value, BINARY_TYPES):
         raise BinaryInPayload(value)
     if isinstance(value, float):  # orjson asks for subclasses of float
         return float(value)
@@ -178,13 +178,20 @@ class AdaptedCodec:
 
     def dumps(self, obj: Any) -> str:
         """Write a payload as compact JSON; see :meth:`JSONCodec.dumps`."""
-        if contains_binary(obj):
-            raise BinaryInPayload(b"")
         try:
-            text: str = self._module.dumps(obj, separators=(",", ":"))
+            if contains_binary(obj):
+                raise BinaryInPayload(b"")
+            return self._dumps(obj)
+        except RecursionError as error:
+            raise ValueError("the payload is nested too deeply") from error
+
+    def _dumps(self, obj: Any) -> str:
+        separators = (",", ":")
+        try:
+            text: str = self._module.dumps(obj, separators=separators)
         except TypeError:
-            # The module does not know models, dates and the like.
-            text = self._module.dumps(plain_tree(obj), separators=(",", ":"))
+            # The module does not know models, dates and the like; or a mistake, which it then reports.
+            text = self._module.dumps(plain_tree(obj), separators=separators)
         return text
 
     def loads(self, text: str) -> Any:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from fastsio.exceptions import PacketError
 from fastsio.extras import require
 from fastsio.protocol.depth import check_value_depth
+from fastsio.protocol.fields import check_ack_id, check_namespace, check_packet_type
 from fastsio.protocol.limits import DEFAULT_LIMITS, Limits
 from fastsio.protocol.packet import Packet
-from fastsio.protocol.packet_type import PACKET_TYPES, PacketType
+from fastsio.protocol.packet_type import PacketType
 from fastsio.protocol.plain import to_plain
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ _msgpack: Final = require("msgpack", "msgpack")
 
 #: Types on the wire; the binary ones do not exist there.
 _WIRE_TYPES: Final[tuple[int, ...]] = (0, 1, 2, 3, 4, 2, 3)
-_HIGHEST_WIRE_TYPE: Final = int(PacketType.CONNECT_ERROR)
 
 
 class MsgPackPacket(Packet):
@@ -114,9 +114,9 @@ class MsgPackPacket(Packet):
             raise PacketError("the packet is not MessagePack") from error
         if not isinstance(wire, dict):
             raise PacketError("the packet is no map")
-        self.packet_type = _packet_type(wire)
-        self.namespace = _namespace(wire, limits)
-        self.id = _ack_id(wire, limits)
+        self.packet_type = check_packet_type(wire.get("type"), highest=PacketType.CONNECT_ERROR)
+        self.namespace = check_namespace(wire.get("nsp"), limits)
+        self.id = check_ack_id(wire.get("id"), limits)
         self.data = wire.get("data")
         self.attachment_count = 0
         self.attachments = []
@@ -142,34 +142,3 @@ class MsgPackPacket(Packet):
         packet = cls.__new__(cls)
         packet.decode(frame, limits)
         return packet
-
-
-def _packet_type(wire: dict[Any, Any]) -> PacketType:
-    """Read the packet type."""
-    number = wire.get("type")
-    if type(number) is not int or not 0 <= number <= _HIGHEST_WIRE_TYPE:
-        raise PacketError("unknown packet type")
-    return PACKET_TYPES[number]
-
-
-def _namespace(wire: dict[Any, Any], limits: Limits) -> str:
-    """Read the namespace without its query string."""
-    namespace = wire.get("nsp")
-    if not isinstance(namespace, str):
-        raise PacketError("the namespace is no text")
-    name = namespace.partition("?")[0]
-    if len(name) > limits.max_namespace_length:
-        raise PacketError("the namespace's name is too long", limit=limits.max_namespace_length, value=len(name))
-    return name
-
-
-def _ack_id(wire: dict[Any, Any], limits: Limits) -> int | None:
-    """Read the acknowledgement id, if there is one."""
-    ack_id: int | None = wire.get("id")
-    if ack_id is None:
-        return None
-    if type(ack_id) is not int or ack_id < 0:
-        raise PacketError("the acknowledgement id is no whole number")
-    if ack_id > limits.max_ack_id:
-        raise PacketError("the acknowledgement id is too large", limit=limits.max_ack_id, value=ack_id)
-    return ack_id

@@ -7,14 +7,16 @@ Source: Socket.IO protocol v5, "Packet encoding".
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeAlias, TypeVar
 
 from fastsio.exceptions import PacketError
 from fastsio.protocol import binary as _binary
-from fastsio.protocol.depth import check_text_depth
-from fastsio.protocol.jsoncodec import DEFAULT_CODEC, BinaryInPayload, adapt
+from fastsio.protocol.depth import check_text_depth, check_value_depth
+from fastsio.protocol.fields import check_ack_id, check_namespace, check_packet_type
+from fastsio.protocol.header import read_header
+from fastsio.protocol.jsoncodec import DEFAULT_CODEC, BinaryInPayload, JSONCodec, adapt
 from fastsio.protocol.limits import DEFAULT_LIMITS, Limits
-from fastsio.protocol.packet_type import PACKET_NAMES, PACKET_TYPES, PacketType
+from fastsio.protocol.packet_type import PACKET_NAMES, PacketType
 
 CONNECT: Final = PacketType.CONNECT
 DISCONNECT: Final = PacketType.DISCONNECT
@@ -43,13 +45,9 @@ _BINARY_TYPES: Final[dict[int, PacketType]] = {
     BINARY_EVENT: BINARY_EVENT,
     BINARY_ACK: BINARY_ACK,
 }
-_TYPES_BY_DIGIT: Final[dict[str, PacketType]] = {
-    str(number): packet_type for number, packet_type in enumerate(PACKET_TYPES)
-}
-_TYPES_WITH_ID: Final = frozenset({EVENT, ACK, BINARY_EVENT, BINARY_ACK})
-#: Digits of the highest attachment count and of the highest ack id that limits can allow.
-_COUNT_DIGITS: Final = 7
-_ID_DIGITS: Final = 16
+
+#: One frame, or a text frame and the attachments that follow it.
+EncodedPacket: TypeAlias = str | bytes | list[str | bytes]
 
 _PacketT = TypeVar("_PacketT", bound="Packet")
 
@@ -114,7 +112,7 @@ class Packet:
         name = PACKET_NAMES[self.packet_type]
         return f"<{type(self).__name__} {name} namespace={self.namespace!r} id={self.id!r}>"
 
-    def encode(self) -> Any:
+    def encode(self) -> EncodedPacket:
         """
         Encode the packet for sending.
 
@@ -150,7 +148,7 @@ class Packet:
         text = "" if namespace is None or namespace == "/" else namespace + ","
         return text if self.id is None else text + str(self.id)
 
-    def _encode_attachments(self, codec: Any) -> Any:
+    def _encode_attachments(self, codec: JSONCodec) -> EncodedPacket:
         """Encode a packet that has, or may have, binary in it."""
         tree, attachments = _binary.deconstruct(self.data)
         body = codec.dumps(tree)
@@ -177,16 +175,18 @@ class Packet:
         Raises:
             PacketError: The text does not follow the grammar, or passes a limit.
         """
-        self.attachment_count = 0
         self.attachments = []
         self._binary = None
         if encoded_packet[:2] == "2[":
             self.packet_type = EVENT
-            self.namespace = None
-            self.id = None
+            self.attachment_count = 0
+            self.namespace = self.id = None
             body = encoded_packet[1:]
         else:
-            body = self._decode_head(encoded_packet, limits)
+            self.packet_type, self.attachment_count, self.namespace, self.id, position = read_header(
+                encoded_packet, limits
+            )
+            body = encoded_packet[position:]
         # JSON that is valid closes what it opens, so nothing shorter can be too deep.
         if len(body) > 2 * limits.max_json_depth:
             check_text_depth(body, limits.max_json_depth)
@@ -213,62 +213,6 @@ class Packet:
         packet = cls.__new__(cls)
         packet.decode(frame, limits)
         return packet
-
-    def _decode_head(self, text: str, limits: Limits) -> str:
-        """Read type, attachment count, namespace and id; return the payload's text."""
-        packet_type = _TYPES_BY_DIGIT.get(text[:1])
-        if packet_type is None:
-            raise PacketError("unknown packet type")
-        self.packet_type = packet_type
-        self.namespace = None
-        self.id = None
-        position = 1
-        if packet_type >= BINARY_EVENT:
-            position = self._decode_count(text, limits)
-        if text.startswith("/", position):
-            position = self._decode_namespace(text, position, limits)
-        if packet_type in _TYPES_WITH_ID:
-            position = self._decode_id(text, position, limits)
-        return text[position:]
-
-    def _decode_count(self, text: str, limits: Limits) -> int:
-        """Read the attachment count; return the position after it."""
-        end = text.find("-", 1, _COUNT_DIGITS + 2)
-        digits = text[1:end] if end > 0 else ""
-        if not (digits.isdecimal() and digits.isascii()):
-            raise PacketError("a binary packet without a valid attachment count")
-        count = int(digits)
-        if count == 0:
-            raise PacketError("a binary packet without attachments")
-        if count > limits.max_attachments:
-            raise PacketError("too many attachments", limit=limits.max_attachments, value=count)
-        self.attachment_count = count
-        return end + 1
-
-    def _decode_namespace(self, text: str, start: int, limits: Limits) -> int:
-        """Read the namespace without its query string; return the position after it."""
-        end = text.find(",", start)
-        if end < 0:
-            end = len(text)
-        query = text.find("?", start, end)
-        name_end = end if query < 0 else query
-        if name_end - start > limits.max_namespace_length:
-            raise PacketError(
-                "the namespace's name is too long", limit=limits.max_namespace_length, value=name_end - start
-            )
-        self.namespace = text[start:name_end]
-        return end + 1
-
-    def _decode_id(self, text: str, start: int, limits: Limits) -> int:
-        """Read the acknowledgement id, if there is one; return the position after it."""
-        end = text.find("[", start)
-        digits = text[start:] if end < 0 else text[start:end]
-        if not (digits.isdecimal() and digits.isascii()):
-            return start
-        if len(digits) > _ID_DIGITS or int(digits) > limits.max_ack_id:
-            raise PacketError("the acknowledgement id is too large")
-        self.id = int(digits)
-        return start + len(digits)
 
     def _decode_body(self, body: str) -> Any:
         """Read the payload's JSON."""
@@ -358,8 +302,10 @@ def _parse_by_decoding(cls: type[_PacketT], frame: str | bytes, limits: Limits) 
         raise
     except Exception as error:
         raise PacketError("the packet could not be decoded") from error
-    if packet.packet_type not in _DIGITS:
-        raise PacketError("unknown packet type")
+    packet.packet_type = check_packet_type(packet.packet_type)
+    packet.namespace = check_namespace(packet.namespace or "/", limits)
+    packet.id = check_ack_id(packet.id, limits)
+    check_value_depth(packet.data, limits.max_json_depth)
     if packet.attachment_count > limits.max_attachments:
         raise PacketError("too many attachments", limit=limits.max_attachments, value=packet.attachment_count)
     return packet

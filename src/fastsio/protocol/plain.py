@@ -33,11 +33,6 @@ class BinaryInPayload(TypeError):  # noqa: N818 - a signal between codec and pac
         super().__init__(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
-def is_binary(value: object) -> bool:
-    """Tell whether the protocol sends *value* as an attachment."""
-    return isinstance(value, BINARY_TYPES)
-
-
 def to_plain(value: Any) -> Any:
     """
     Convert one value that JSON has no form for.
@@ -80,7 +75,7 @@ def plain_tree(value: Any) -> Any:
         BinaryInPayload: The payload contains bytes.
         TypeError: Something in the payload has no JSON form.
     """
-    if is_binary(value):
+    if isinstance(value, BINARY_TYPES):
         raise BinaryInPayload(value)
     if isinstance(value, dict):
         return {_plain_key(key): plain_tree(item) for key, item in value.items()}
@@ -99,7 +94,7 @@ def _plain_key(key: Any) -> Any:
         return str(key)
     if isinstance(key, (str, int, float, type(None))):
         return key
-    if is_binary(key):
+    if isinstance(key, BINARY_TYPES):
         raise TypeError(f"keys must be text or numbers, not {type(key).__name__}")
     return next(iter(_dump_scalar({key: None})))
 
