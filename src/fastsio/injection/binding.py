@@ -6,12 +6,12 @@ Knows how a function is called and what its result must go through; not where it
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from inspect import isasyncgen, isawaitable, isgenerator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fastsio.injection.signature import Colour, is_manager
+from fastsio.injection.signature import Colour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -166,12 +166,11 @@ def _adopting(make: Getter) -> Opener:
 
     def open_value(context: Context, keep: Keep) -> Any:
         result = make(context)
-        if isgenerator(result):
-            result = contextmanager(lambda: result)()
-        elif not is_manager(result):
+        manager = _as_manager(result)
+        if not isinstance(manager, AbstractContextManager):
             return result
-        value = result.__enter__()
-        keep(result)
+        value = manager.__enter__()
+        keep(manager)
         return value
 
     return open_value
@@ -183,10 +182,12 @@ def _adopting_async(make: Getter) -> Opener:
         if isawaitable(result):
             return await result
         manager = _as_manager(result)
-        if manager is None:
+        if isinstance(manager, AbstractAsyncContextManager):
+            value = await manager.__aenter__()
+        elif isinstance(manager, AbstractContextManager):
+            value = manager.__enter__()
+        else:
             return result
-        asynchronous = isinstance(manager, AbstractAsyncContextManager)
-        value = await manager.__aenter__() if asynchronous else manager.__enter__()
         keep(manager)
         return value
 
@@ -194,11 +195,12 @@ def _adopting_async(make: Getter) -> Opener:
 
 
 def _as_manager(result: Any) -> Any:
+    """Return a generator as the context manager it would have made; anything else as it is."""
     if isasyncgen(result):
         return asynccontextmanager(lambda: result)()
     if isgenerator(result):
         return contextmanager(lambda: result)()
-    return result if is_manager(result) else None
+    return result
 
 
 def event_step(key: Hashable, opener: Opener, *, awaits: bool, shared: bool) -> Step:

@@ -59,7 +59,7 @@ from fastsio.injection.wiring import wire_handler, wire_hook, wire_plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from fastsio.injection.binding import Arguments
+    from fastsio.injection.sources import Getter
 
 #: Kinds that have no python-socketio form to fall back to.
 _ALWAYS_INJECTED = frozenset({HandlerKind.EXCEPTION, HandlerKind.HOOK, HandlerKind.DEPENDENCY})
@@ -94,7 +94,7 @@ def compile_endpoint(
     """
     label = label or name_of(handler)
     handler, is_coroutine = _callable_form(handler, label, asynchronous=asynchronous)
-    recipe = _Recipe(handler, kind, label, prefix, tuple(dependencies), response_model, asynchronous)
+    recipe = _Recipe(handler, is_coroutine, kind, label, prefix, tuple(dependencies), response_model, asynchronous)
     endpoint = Endpoint(
         handler,
         kind=kind,
@@ -112,6 +112,7 @@ class _Recipe:
     """Everything a plan is made from, kept to make it again under other overrides."""
 
     handler: Callable[..., Any]
+    is_coroutine: bool
     kind: HandlerKind
     label: str
     prefix: tuple[str, ...]
@@ -129,16 +130,17 @@ class _Recipe:
         for marker in self.dependencies:
             flattener.getter(graph.injected(_ANONYMOUS, self._dependency(marker), site))
         positional = self.kind not in _ALWAYS_INJECTED and not any(needs.is_marked(need) for _, need in entries)
-        arguments = self._arguments(entries, site, graph, flattener, positional=positional)
+        call = self._call(entries, site, graph, flattener, positional=positional)
         return Plan(
             tuple(flattener.steps),
-            bind(self.handler, arguments),
+            call,
+            awaits=self.is_coroutine and self.kind is not HandlerKind.DEPENDENCY,
             plain=positional and not self.dependencies and self.response_model is None,
             named=graph.named,
             finish=None if self.response_model is None else response_filter(self.label, self.response_model),
         )
 
-    def _arguments(
+    def _call(
         self,
         entries: Sequence[tuple[Parameter, needs.Need]],
         site: Site,
@@ -146,17 +148,16 @@ class _Recipe:
         flattener: Flattener,
         *,
         positional: bool,
-    ) -> Arguments:
+    ) -> Getter:
+        if self.kind is HandlerKind.DEPENDENCY:  # its own step makes the value; the call only hands it over
+            return flattener.getter(graph.node(_ANONYMOUS, Dependency(self.handler), EMPTY, site))
         if positional:
-            return wire_plain(self.kind, self.prefix, positional_range(self.handler)[1])
-        match self.kind:
-            case HandlerKind.HOOK:
-                return wire_hook(entries, offered=self.prefix, site=site, graph=graph, flattener=flattener)
-            case HandlerKind.DEPENDENCY:
-                node = graph.node(_ANONYMOUS, Dependency(self.handler, use_cache=False), EMPTY, site)
-                return Arguments([flattener.getter(node)])
-            case _:
-                return wire_handler(entries, prefix=self.prefix, site=site, graph=graph, flattener=flattener)
+            arguments = wire_plain(self.kind, self.prefix, positional_range(self.handler)[1])
+        elif self.kind is HandlerKind.HOOK:
+            arguments = wire_hook(entries, offered=self.prefix, site=site, graph=graph, flattener=flattener)
+        else:
+            arguments = wire_handler(entries, prefix=self.prefix, site=site, graph=graph, flattener=flattener)
+        return bind(self.handler, arguments)
 
     def _dependency(self, marker: Any) -> needs.FromDependency:
         translated = marker if isinstance(marker, Dependency) else foreign.translate(marker)
@@ -169,9 +170,7 @@ class _Recipe:
 _ANONYMOUS = Parameter("dependencies=[...]", Shape.POSITIONAL)
 
 
-def _callable_form(
-    handler: Callable[..., Any], label: str, *, asynchronous: bool
-) -> tuple[Callable[..., Any], bool]:
+def _callable_form(handler: Callable[..., Any], label: str, *, asynchronous: bool) -> tuple[Callable[..., Any], bool]:
     """Return what to call and whether to await it; a plain wrapper of a coroutine function becomes one."""
     colour = colour_of(handler)
     if colour is Colour.COROUTINE and not asynchronous:

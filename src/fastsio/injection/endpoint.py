@@ -30,6 +30,7 @@ class Plan:
     Args:
         steps: The dependencies, each before those that use it.
         call: Calls the function with everything it takes.
+        awaits: Whether the call gives a coroutine.
         plain: Whether the function has no marker and nothing added at registration.
         named: Whether it uses dependencies found by name.
         finish: What the result goes through, if anything.
@@ -37,6 +38,7 @@ class Plan:
 
     steps: tuple[Step, ...]
     call: Getter
+    awaits: bool
     plain: bool
     named: bool
     finish: Callable[[Any], Any] | None
@@ -60,8 +62,8 @@ class Endpoint:
 
     __slots__ = (
         "_compile",
-        "_most",
         "_least",
+        "_most",
         "_overridden",
         "_plan",
         "_version",
@@ -160,7 +162,7 @@ class Endpoint:
                 value = step.acquire(context)
                 values[key] = await value if step.awaits else value
         result = plan.call(context)
-        if self.is_coroutine:
+        if plan.awaits:
             result = await result
         return result if plan.finish is None else plan.finish(result)
 

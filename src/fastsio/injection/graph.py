@@ -25,11 +25,12 @@ from fastsio.injection.signature import (
     name_of,
     read_parameters,
 )
-from fastsio.injection.sources import Getter
 from fastsio.types import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
+
+    from fastsio.injection.sources import Getter
 
 #: What fills one parameter: a getter, or a dependency still to be flattened.
 Filling: TypeAlias = "Getter | Node"
@@ -38,7 +39,17 @@ Filling: TypeAlias = "Getter | Node"
 _OF_THE_EVENT: Final = {Source.DATA, Source.EVENT, Source.REASON}
 
 #: Names python-socketio passes by position, which FastAPI would take for query parameters.
-_WIRE_WORDS: Final = {"sid": "SocketID", "environ": "Environ", "auth": "Auth", "reason": "Reason"}
+WIRE_WORDS: Final = {
+    "sid": "SocketID",
+    "environ": "Environ",
+    "auth": "Auth",
+    "reason": "Reason",
+    "event": "Event",
+    "namespace": "NamespaceName",
+    "exc": "the class of the exception",
+}
+#: Of these, the ones that can be no query parameter by accident.
+_NEVER_QUERY: Final = ("sid", "environ", "auth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,15 @@ class Site:
     def error(self, parameter: Parameter, cure: str) -> SignatureError:
         """Return the error that names this function, the parameter and what to do."""
         return SignatureError(f"{self.label}: parameter {parameter.name!r} {cure}")
+
+    def build(self, parameter: Parameter, make: Callable[[], Getter]) -> Getter:
+        """Return the getter that *make* makes; what validation cannot handle is reported with the parameter."""
+        try:
+            return make()
+        except SignatureError as error:
+            raise self.error(parameter, f"cannot be validated: {error}") from error
+        except UnresolvedError as error:
+            raise UnresolvedError(parameter.name, error.reason) from error
 
 
 @dataclass(slots=True)
@@ -108,9 +128,10 @@ class Graph:
                 return self._source(parameter, source, site)
             case needs.FromDependency(marker, annotation):
                 return self.node(parameter, marker, annotation, site)
-            case needs.FromHandshake(marker, annotation):
-                default = EMPTY if isinstance(parameter.default, type(marker)) else parameter.default
-                return _handshake(parameter, marker, annotation, default, site)
+            case needs.FromHandshake(marker, annotation, default):
+                return site.build(
+                    parameter, lambda: sources.handshake_value(parameter.name, marker, annotation, default)
+                )
             case needs.FromConnection(factory):
                 return sources.connection_view(factory)
             case needs.FromSecurityScopes(factory):
@@ -140,7 +161,7 @@ class Graph:
             (*site.trail, function),
         )
         self._refuse_awaiting(parameter, function, site)
-        for each in _parameters_of(function, inner):
+        for each in _parameters_of(function):
             self._fill(node, each, inner)
         return node
 
@@ -187,14 +208,12 @@ class Graph:
         if parameter.shape in {Shape.REST, Shape.KEYWORD_REST}:
             return
         filling = self._dependency_parameter(node, parameter, site)
-        if filling is None:
-            return
-        if parameter.shape is Shape.KEYWORD or len(node.positional) < 0:
+        if parameter.shape is Shape.KEYWORD:
             node.keywords[parameter.name] = filling
         else:
             node.positional.append(filling)
 
-    def _dependency_parameter(self, node: Node, parameter: Parameter, site: Site) -> Filling | None:
+    def _dependency_parameter(self, node: Node, parameter: Parameter, site: Site) -> Filling:
         """Apply FastAPI's rules: what has no marker is a query parameter, or, if structured, the payload."""
         need = needs.classify(parameter)
         match need:
@@ -215,9 +234,12 @@ class Graph:
 
     def _payload(self, node: Node, parameter: Parameter, annotation: Any, site: Site) -> Getter:
         if site.lifetime == "connection":
-            raise site.error(parameter, "takes the event's payload, which a dependency with scope='connection' outlives")
+            raise site.error(
+                parameter, "takes the event's payload, which a dependency with scope='connection' outlives"
+            )
         node.volatile = True
-        return sources.valid_argument(node.take_payload(), annotation, _payload_default(parameter))
+        index, default = node.take_payload(), payload_default(parameter)
+        return site.build(parameter, lambda: sources.valid_argument(index, annotation, default))
 
 
 class Flattener:
@@ -243,9 +265,7 @@ class Flattener:
         return sources.resolved(key)
 
     def _step(self, key: Hashable, node: Node, arguments: Arguments) -> Step:
-        opener, awaits = opener_for(
-            node.function, colour_of(node.function), arguments, asynchronous=self._asynchronous
-        )
+        opener, awaits = opener_for(node.function, colour_of(node.function), arguments, asynchronous=self._asynchronous)
         if node.lifetime == "connection":
             return connection_step(key, opener, awaits=awaits, asynchronous=self._asynchronous)
         return event_step(key, opener, awaits=awaits, shared=node.marker.use_cache and not node.volatile)
@@ -284,7 +304,7 @@ def _is_hashable(function: Any) -> bool:
     return True
 
 
-def _parameters_of(function: Callable[..., Any], site: Site) -> tuple[Parameter, ...]:
+def _parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     try:
         return read_parameters(function) or ()
     except UnresolvedError as error:
@@ -298,21 +318,13 @@ def _refuse_cycle(function: Callable[..., Any], site: Site) -> None:
         raise DependencyCycleError(f"{owner}: dependency cycle {path}; break it by passing one of them a value instead")
 
 
-def _handshake(
-    parameter: Parameter, marker: HandshakeParameter, annotation: Any, default: Any, site: Site
-) -> Getter:
-    try:
-        return sources.handshake_value(parameter.name, marker, annotation, default)
-    except SignatureError as error:
-        raise site.error(parameter, f"cannot be validated: {error}") from error
-
-
 def _query(parameter: Parameter, annotation: Any, site: Site) -> Getter:
     _refuse_wire_word(parameter, site)
-    return _handshake(parameter, HandshakeParameter(Place.QUERY), annotation, parameter.default, site)
+    marker = HandshakeParameter(Place.QUERY)
+    return site.build(parameter, lambda: sources.handshake_value(parameter.name, marker, annotation, parameter.default))
 
 
-def _unannotated(parameter: Parameter, site: Site) -> Getter | None:
+def _unannotated(parameter: Parameter, site: Site) -> Getter:
     """FastAPI takes it for a query parameter; but a default that no query can express is nobody's to replace."""
     if isinstance(parameter.default, (str, int, float, type(None))) or parameter.default is EMPTY:
         return _query(parameter, Any, site)
@@ -320,15 +332,16 @@ def _unannotated(parameter: Parameter, site: Site) -> Getter | None:
 
 
 def _refuse_wire_word(parameter: Parameter, site: Site) -> None:
-    word = _WIRE_WORDS.get(parameter.name)
-    if word is not None:
+    if parameter.name in _NEVER_QUERY:
         raise site.error(
             parameter,
-            f"would be read from the query of the handshake; annotate it with {word}, or with Query() if that is meant",
+            "would be read from the query of the handshake; "
+            f"annotate it with {WIRE_WORDS[parameter.name]}, or with Query() if that is meant",
         )
 
 
-def _payload_default(parameter: Parameter) -> Any:
+def payload_default(parameter: Parameter) -> Any:
+    """Return what stands for a payload argument that was not sent: EMPTY when nothing may."""
     if parameter.default is EMPTY and needs.admits_none(parameter.annotation):
         return None
     return parameter.default

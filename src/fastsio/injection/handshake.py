@@ -115,7 +115,15 @@ def _wsgi_headers(environ: dict[str, Any]) -> Iterator[tuple[bytes, bytes]]:
         else:
             continue
         if value:
-            yield name.replace("_", "-").lower().encode("latin-1"), str(value).encode("utf-8")
+            yield name.replace("_", "-").lower().encode("latin-1"), _raw(str(value))
+
+
+def _raw(value: str) -> bytes:
+    """Return the bytes a WSGI string stands for; some servers decode more than WSGI's latin-1."""
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8")
 
 
 def _address(environ: dict[str, Any], host: str, port: str) -> tuple[str, int] | None:

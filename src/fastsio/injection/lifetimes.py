@@ -59,8 +59,6 @@ def _triple(exc: BaseException | None) -> tuple[Any, Any, Any]:
     return (None, None, None) if exc is None else (type(exc), exc, exc.__traceback__)
 
 
-def _own(
-    error: BaseException, thrown: BaseException | None, failure: BaseException | None
-) -> BaseException | None:
+def _own(error: BaseException, thrown: BaseException | None, failure: BaseException | None) -> BaseException | None:
     """Tell a failure of a dependency from the thrown exception, which most of them let through."""
     return failure if error is thrown else error

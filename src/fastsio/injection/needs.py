@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -37,10 +38,11 @@ class FromDependency:
 
 @dataclass(frozen=True, slots=True)
 class FromHandshake:
-    """A header, cookie or query value of the handshake."""
+    """A header, cookie or query value of the handshake; *default* is the parameter's own, which wins."""
 
     marker: HandshakeParameter
     annotation: Any
+    default: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +96,24 @@ Need: TypeAlias = (
     | Impossible
 )
 
-_FORGOTTEN_CALL = {Depends: "Depends(...)", Header: "Header()", Cookie: "Cookie()", Query: "Query()"}
+_FORGOTTEN_CALL: Final[dict[Any, str]] = {
+    Depends: "Depends(...)",
+    Header: "Header()",
+    Cookie: "Cookie()",
+    Query: "Query()",
+}
 
 
 def classify(parameter: Parameter) -> Need:
     """Return what *parameter* asks for."""
     annotation = parameter.annotation
-    found = _from_marker(parameter.default, annotation)
-    if found is None:
-        for extra in reversed(list(_metadata(annotation))):
-            found = _from_marker(extra, annotation)
-            if found is not None:
-                break
-    return _from_annotation(annotation) if found is None else found
+    candidates = [(parameter.default, EMPTY)]
+    candidates += [(extra, parameter.default) for extra in reversed(list(_metadata(annotation)))]
+    for marker, default in candidates:
+        found = _from_marker(marker, annotation, default)
+        if found is not None:
+            return found
+    return _from_annotation(annotation)
 
 
 def is_marked(need: Need) -> bool:
@@ -133,7 +140,7 @@ def is_scalar(annotation: Any) -> bool:
     if not isinstance(kind, type) or issubclass(kind, (str, bytes)):
         return True
     structured = dataclasses.is_dataclass(kind) or hasattr(kind, "__struct_fields__")  # the latter is msgspec's
-    return not (structured or issubclass(kind, (BaseModel, Mapping, Sequence, Set)))
+    return not (structured or issubclass(kind, (BaseModel, Mapping, Sequence, AbstractSet)))
 
 
 def is_list(annotation: Any) -> bool:
@@ -142,7 +149,7 @@ def is_list(annotation: Any) -> bool:
     if _is_union(annotation):
         return any(is_list(member) for member in get_args(annotation))
     kind = get_origin(annotation) or annotation
-    return isinstance(kind, type) and issubclass(kind, (Sequence, Set)) and not issubclass(kind, (str, bytes))
+    return isinstance(kind, type) and issubclass(kind, (Sequence, AbstractSet)) and not issubclass(kind, (str, bytes))
 
 
 def model_of(annotation: Any) -> type[BaseModel] | None:
@@ -166,7 +173,7 @@ def _types_in(annotation: Any) -> Iterator[Any]:
         yield from member if isinstance(member, list) else (member,)
 
 
-def _from_marker(marker: Any, annotation: Any) -> Need | None:
+def _from_marker(marker: Any, annotation: Any, default: Any) -> Need | None:
     if isinstance(marker, Source):
         return FromSource(marker)
     if not isinstance(marker, (Dependency, HandshakeParameter)):
@@ -176,7 +183,7 @@ def _from_marker(marker: Any, annotation: Any) -> Need | None:
         marker = translated
     if isinstance(marker, Dependency):
         return FromDependency(marker, _core(annotation))
-    return FromHandshake(marker, Any if annotation is EMPTY else annotation)
+    return FromHandshake(marker, Any if annotation is EMPTY else annotation, default)
 
 
 def _mistake(marker: Any) -> Impossible | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import SimpleNamespace
@@ -134,11 +133,6 @@ def name_of(function: object) -> str:
     return str(getattr(function, "__qualname__", None) or type(function).__qualname__)
 
 
-def is_manager(value: object) -> bool:
-    """Tell whether a wrapper gave a context manager."""
-    return isinstance(value, (AbstractContextManager, AbstractAsyncContextManager))
-
-
 def _own_colour(function: Any) -> Colour:
     if inspect.iscoroutinefunction(function):
         return Colour.COROUTINE
@@ -165,8 +159,8 @@ def _called(function: Any) -> Any:
             function = function.func
         elif inspect.ismethod(function):
             function = function.__func__
-        elif inspect.isclass(function) or inspect.isroutine(function):
-            return function
+        elif inspect.isclass(function) or inspect.isroutine(function) or inspect.iscoroutinefunction(function):
+            return function  # the last are objects that declare themselves one, such as AsyncMock
         else:
             return type(function).__call__
 

@@ -7,9 +7,7 @@ Each does one thing; which of them a parameter gets is decided by :mod:`graph` a
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from fastsio.injection.handshake import handshake_of
 from fastsio.injection.markers import REQUIRED, HandshakeParameter, Place
@@ -21,9 +19,9 @@ from fastsio.types import Source
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from fastsio.injection.context import Context
-    from fastsio.injection.validation import Validator
+    from pydantic import BaseModel
 
+    from fastsio.injection.context import Context
 Getter: TypeAlias = "Callable[[Context], Any]"
 
 
@@ -161,14 +159,15 @@ def handshake_value(name: str, marker: HandshakeParameter, annotation: Any, defa
         annotation: What the value must be; a pydantic model takes one value for each field.
         default: The parameter's own default, which wins over the marker's; EMPTY when it has none.
     """
-    validate = validator_for(_constrained(annotation, marker), (marker.place.value,))
     model = model_of(annotation)
     if model is not None:
-        return _handshake_model(marker, model, validate)
+        return _handshake_model(marker, model, annotation)
     alias = _name_in(marker, name, marker.alias)
-    validate = validator_for(_constrained(annotation, marker), (marker.place.value, alias))
-    fallback = _fallback(marker, default, (marker.place.value, alias))
-    pick = _PICK[marker.place] if not is_list(annotation) else _all
+    loc = (marker.place.value, alias)
+    constrained = annotation if marker.constraints is None else Annotated[annotation, marker.constraints]
+    validate = validator_for(constrained, loc)
+    fallback = _fallback(marker, default, loc)
+    pick = _picker(marker, annotation)
 
     def get(context: Context) -> Any:
         found = handshake_of(context.client).values(marker.place).get(alias)
@@ -177,10 +176,11 @@ def handshake_value(name: str, marker: HandshakeParameter, annotation: Any, defa
     return get
 
 
-def _handshake_model(marker: HandshakeParameter, model: type[BaseModel], validate: Validator) -> Getter:
-    """One value for each field, as FastAPI reads a model in Query(), Header() or Cookie()."""
+def _handshake_model(marker: HandshakeParameter, model: type[BaseModel], annotation: Any) -> Getter:
+    """Give one value for each field, as FastAPI reads a model in Query(), Header() or Cookie()."""
+    validate = validator_for(annotation, (marker.place.value,))
     fields = [
-        (field.alias or name, _name_in(marker, name, field.alias), _all if is_list(field.annotation) else _PICK[marker.place])
+        (field.alias or name, _name_in(marker, name, field.alias), _picker(marker, field.annotation))
         for name, field in model.model_fields.items()
     ]
 
@@ -197,12 +197,6 @@ def _name_in(marker: HandshakeParameter, name: str, alias: str | None) -> str:
     return alias.lower() if marker.place is Place.HEADER else alias
 
 
-def _constrained(annotation: Any, marker: HandshakeParameter) -> Any:
-    from typing import Annotated
-
-    return annotation if marker.constraints is None else Annotated[annotation, marker.constraints]
-
-
 def _fallback(marker: HandshakeParameter, default: Any, loc: tuple[str, str]) -> Callable[[], Any]:
     if default is not EMPTY:
         return lambda: default
@@ -215,6 +209,10 @@ def _fallback(marker: HandshakeParameter, default: Any, loc: tuple[str, str]) ->
         raise missing(loc)
 
     return refuse
+
+
+def _picker(marker: HandshakeParameter, annotation: Any) -> Callable[[list[str]], Any]:
+    return _all if is_list(annotation) else _PICK[marker.place]
 
 
 def _first(values: list[str]) -> Any:

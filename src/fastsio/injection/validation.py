@@ -72,9 +72,7 @@ def adapter_for(annotation: Any) -> TypeAdapter[Any]:
 def detail_of(error: ValidationError, place: list[str | int]) -> list[dict[str, Any]]:
     """Return pydantic's findings without the input, its context and its links."""
     found = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_DETAIL]
-    return [
-        {"loc": [*place, *item["loc"]], "msg": item["msg"][:MAX_MESSAGE], "type": item["type"]} for item in found
-    ]
+    return [{"loc": [*place, *item["loc"]], "msg": item["msg"][:MAX_MESSAGE], "type": item["type"]} for item in found]
 
 
 def _unchecked(value: Any) -> Any:

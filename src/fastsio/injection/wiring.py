@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.exceptions import SignatureError
 from fastsio.injection import needs, sources
 from fastsio.injection.binding import Arguments
+from fastsio.injection.graph import WIRE_WORDS, payload_default
 from fastsio.injection.kinds import PAYLOAD_LIMIT, WIRE_SLOTS, HandlerKind
 from fastsio.injection.signature import EMPTY, Parameter, Shape
 from fastsio.types import Source
@@ -68,9 +68,9 @@ def wire_handler(
             case Shape.REST:
                 arguments.rest = wire.index
                 continue
-        filling = _fill(parameter, need, wire, site, graph)
-        if filling is None:
+        if _is_left_alone(parameter, need, site):
             continue
+        filling = _fill(parameter, need, wire, site, graph)
         if parameter.shape is Shape.KEYWORD:
             arguments.keywords[parameter.name] = flattener.getter(filling)
         else:
@@ -119,31 +119,50 @@ def wire_hook(
     return arguments
 
 
-def _fill(parameter: Parameter, need: needs.Need, wire: _Wire, site: Site, graph: Graph) -> Filling | None:
+def _fill(parameter: Parameter, need: needs.Need, wire: _Wire, site: Site, graph: Graph) -> Filling:
     if _is_exception(parameter, need, site):
         wire.slots = [slot for slot in wire.slots if slot != "exc"]
         return sources.WIRE["exc"]
     if not isinstance(need, (needs.FromPayload, needs.Unannotated)):
         return graph.injected(parameter, need, site)
-    model = needs.is_marked(need)
-    if parameter.shape is Shape.KEYWORD and not model:
-        return _keyword(parameter, site)
-    if wire.slots and not model and (isinstance(need, needs.Unannotated) or parameter.name == wire.slots[0]):
-        slot = wire.slots.pop(0)
-        if slot == "auth":
-            wire.index += 1
-        return sources.WIRE[slot]
+    if _takes_slot(parameter, need, wire):
+        return _slot(parameter, wire, site)
     return _payload(parameter, need, wire, site)
 
 
-def _keyword(parameter: Parameter, site: Site) -> None:
-    """Leave a keyword-only parameter without a marker to its default."""
+def _takes_slot(parameter: Parameter, need: needs.Need, wire: _Wire) -> bool:
+    if not wire.slots:
+        return False
+    # An annotated ``auth`` is validated, as the one payload argument of ``connect``.
+    return isinstance(need, needs.Unannotated) or (
+        parameter.name == wire.slots[0] != "auth" and not needs.is_marked(need)
+    )
+
+
+def _slot(parameter: Parameter, wire: _Wire, site: Site) -> Getter:
+    if parameter.name in wire.slots[1:]:
+        raise site.error(
+            parameter,
+            f"would take the {wire.slots[0]!r} by position; annotate it with {WIRE_WORDS[parameter.name]}",
+        )
+    slot = wire.slots.pop(0)
+    if slot == "auth":
+        wire.index += 1
+    return sources.WIRE[slot]
+
+
+def _is_left_alone(parameter: Parameter, need: needs.Need, site: Site) -> bool:
+    """Tell whether a parameter is keyword-only without a marker, and so keeps its default."""
+    if parameter.shape is not Shape.KEYWORD or needs.is_marked(need):
+        return False
     if parameter.default is EMPTY:
         raise site.error(parameter, "is keyword-only and has no marker; give it a default, or Depends(...)")
+    return True
 
 
 def _payload(parameter: Parameter, need: needs.Need, wire: _Wire, site: Site) -> Getter:
-    _refuse_misplaced(parameter, wire, site)
+    if parameter.name == "sid":
+        raise site.error(parameter, "would take a payload argument; put it first or annotate it with SocketID")
     index = wire.take_payload()
     if wire.limit is not None and index >= wire.limit:
         if parameter.default is EMPTY:
@@ -151,20 +170,10 @@ def _payload(parameter: Parameter, need: needs.Need, wire: _Wire, site: Site) ->
         return sources.constant(parameter.default)
     if isinstance(need, needs.Unannotated):
         return sources.raw_argument(index, parameter.default)
-    default = parameter.default
-    if default is EMPTY and needs.admits_none(parameter.annotation):
-        default = None
-    try:
-        if site.kind is HandlerKind.CONNECT:
-            return sources.auth_argument(parameter.annotation, default)
-        return sources.valid_argument(index, parameter.annotation, default)
-    except SignatureError as error:
-        raise site.error(parameter, f"cannot be validated: {error}") from error
-
-
-def _refuse_misplaced(parameter: Parameter, wire: _Wire, site: Site) -> None:
-    if parameter.name == "sid":
-        raise site.error(parameter, "would take a payload argument; put it first or annotate it with SocketID")
+    annotation, default = parameter.annotation, payload_default(parameter)
+    if site.kind is HandlerKind.CONNECT:
+        return site.build(parameter, lambda: sources.auth_argument(annotation, default))
+    return site.build(parameter, lambda: sources.valid_argument(index, annotation, default))
 
 
 def _is_exception(parameter: Parameter, need: needs.Need, site: Site) -> bool:
@@ -176,14 +185,15 @@ def _is_exception(parameter: Parameter, need: needs.Need, site: Site) -> bool:
     )
 
 
-def _fill_hook(
-    parameter: Parameter, need: needs.Need, offered: tuple[str, ...], site: Site, graph: Graph
-) -> Filling:
+def _fill_hook(parameter: Parameter, need: needs.Need, offered: tuple[str, ...], site: Site, graph: Graph) -> Filling:
     if not isinstance(need, (needs.FromPayload, needs.Unannotated, needs.FromException)):
         return graph.injected(parameter, need, site)
     if parameter.name in offered:
         if needs.is_marked(need):
-            return sources.valid_named_value(parameter.name, parameter.annotation, parameter.default)
+            return site.build(
+                parameter,
+                lambda: sources.valid_named_value(parameter.name, parameter.annotation, parameter.default),
+            )
         return sources.named_value(parameter.name, None if parameter.default is EMPTY else parameter.default)
     if parameter.default is EMPTY:
         raise site.error(parameter, f"is none of {', '.join(offered)}; give it a default or a marker")
