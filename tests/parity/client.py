@@ -11,10 +11,9 @@ import base64
 from typing import TYPE_CHECKING
 
 import httpx
+from tests.parity.wire import ack_id_in, describe_frame, sid_in
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-
-from tests.parity.wire import ack_id_in, describe_frame, sid_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +32,7 @@ class Client:
         name: The client's name in the transcript.
         address: ``host:port`` of the server.
         path: Path of the Engine.IO endpoint.
+
     """
 
     def __init__(self, lab: Lab, name: str, address: str, path: str) -> None:
@@ -66,7 +66,7 @@ class Client:
 
     async def open_polling(self, query: str, headers: Mapping[str, str]) -> None:
         """Start the session over HTTP polling."""
-        transport = httpx.AsyncHTTPTransport(verify=False)  # noqa: S501 - loopback without TLS
+        transport = httpx.AsyncHTTPTransport(verify=False)
         self._http = httpx.AsyncClient(transport=transport, headers=headers, timeout=30)
         if await self._poll(query):
             self._reader = asyncio.create_task(self._read_polling())
@@ -99,7 +99,7 @@ class Client:
     async def received(self, what: str) -> None:
         """Wait until a line that begins with *what* has been recorded for this client."""
         while not self.lab.has_seen(self.name, what):
-            await asyncio.sleep(0.005)
+            await self.lab.settle()
 
     async def join(self, namespace: str = "/", auth: str = "") -> None:
         """Send CONNECT for a namespace, with *auth* as JSON text."""

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
-
 from tests.parity.client import Client
 from tests.parity.wire import describe_body, describe_error, render, with_symbols
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
     from types import ModuleType
 
     from tests.parity.scenario import Script
@@ -36,6 +35,7 @@ class Switch:
         self.app: Any = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass a request on."""
         await self.app(scope, receive, send)
 
 
@@ -61,6 +61,7 @@ class Lab:
         exceptions: Its ``exceptions`` module.
         switch: The application that is being served.
         address: ``host:port`` where it is served.
+
     """
 
     def __init__(self, package: ModuleType, exceptions: ModuleType, switch: Switch, address: str) -> None:
@@ -106,7 +107,7 @@ class Lab:
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> None:
         """Request a path over HTTP and record status, the headers that matter, and the body."""
         self.step(f"GET {path} {dict(headers or {})}")
-        transport = httpx.AsyncHTTPTransport(verify=False)  # noqa: S501 - loopback without TLS
+        transport = httpx.AsyncHTTPTransport(verify=False)
         async with httpx.AsyncClient(transport=transport) as http:
             request = http.build_request("GET", f"http://{self._address}/", headers=headers)
             request.url = httpx.URL(f"http://{self._address}").copy_with(raw_path=path.encode())

@@ -27,6 +27,7 @@ class Difference:
         reason: One sentence: why fastsio departs from python-socketio.
         socketio: The transcript lines that only python-socketio gives.
         fastsio: The transcript lines that only fastsio gives.
+
     """
 
     row: str
@@ -42,6 +43,13 @@ class Scenario:
     name: str
     script: Script
     differs: Difference | None
+
+    @property
+    def expected(self) -> tuple[list[str], list[str]]:
+        """The lines that only the one and only the other transcript may have."""
+        if self.differs is None:
+            return [], []
+        return list(self.differs.socketio), list(self.differs.fastsio)
 
 
 SCENARIOS: dict[str, Scenario] = {}

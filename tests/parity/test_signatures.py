@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import socketio
-
 from tests.parity.packages import OURS
 
 CLASSES = ("AsyncServer", "AsyncManager", "AsyncNamespace", "ASGIApp")
@@ -36,7 +35,9 @@ def parameters(function: Any) -> list[tuple[str, Any, Any]]:
     return [(name, parameter.kind, parameter.default) for name, parameter in signature.parameters.items()]
 
 
-def without_additions(mine: list[tuple[str, Any, Any]], theirs: list[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
+def without_additions(
+    mine: list[tuple[str, Any, Any]], theirs: list[tuple[str, Any, Any]]
+) -> list[tuple[str, Any, Any]]:
     """Leave out the keyword-only options that fastsio adds."""
     known = {name for name, _, _ in theirs}
     return [item for item in mine if item[1] is not inspect.Parameter.KEYWORD_ONLY or item[0] in known]
@@ -80,6 +81,8 @@ def test_packet_methods_take_the_same_parameters(module: str, method: str) -> No
 
 def test_disconnect_reasons_are_the_same() -> None:
     """``AsyncServer.reason`` has the same constants."""
-    theirs = {name: getattr(socketio.AsyncServer.reason, name) for name in dir(socketio.AsyncServer.reason) if name.isupper()}
+    theirs = {
+        name: getattr(socketio.AsyncServer.reason, name) for name in dir(socketio.AsyncServer.reason) if name.isupper()
+    }
 
     assert {name: getattr(ours("AsyncServer").reason, name) for name in theirs} == theirs

@@ -99,11 +99,7 @@ def render(value: Any) -> str:
         return "[" + ", ".join(map(render, value)) + "]"
     if type(value) is tuple:
         return "(" + "".join(f"{render(item)}, " for item in value).rstrip() + ")"
-    if isinstance(value, BaseException):
-        return describe_error(value)
-    if hasattr(value, "register_namespace"):
-        return "<server>"
-    return repr(value)
+    return "<server>" if hasattr(value, "register_namespace") else repr(value)
 
 
 def describe_error(error: BaseException) -> str:

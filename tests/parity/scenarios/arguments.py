@@ -1,4 +1,5 @@
 """Which arguments a handler gets, and what happens when it cannot take them."""
+# ruff: noqa: D401 - a scenario says what is so, as a test does
 
 from __future__ import annotations
 
@@ -30,7 +31,18 @@ async def every_json_type_arrives_as_itself(lab: Lab) -> None:
 
     client = await lab.client("/")
 
-    for payload in ('{"a":[1,{"b":null}]}', "[]", "[1,2]", '"text"', '""', "1", "1.0", "-2.5e3", "true", "12345678901234567890"):
+    for payload in (
+        '{"a":[1,{"b":null}]}',
+        "[]",
+        "[1,2]",
+        '"text"',
+        '""',
+        "1",
+        "1.0",
+        "-2.5e3",
+        "true",
+        "12345678901234567890",
+    ):
         await client.send(f'2["x",{payload}]')
 
 

@@ -1,4 +1,5 @@
 """``ASGIApp``: where it serves, what it passes on, static files and lifespan."""
+# ruff: noqa: D401 - a scenario says what is so, as a test does
 
 from __future__ import annotations
 
@@ -16,6 +17,13 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
     """Answer every HTTP request with its path."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
     await send({"type": "http.response.body", "body": f"hello from {scope['path']}".encode()})
+
+
+def fill(folder: Path) -> None:
+    """Write the files that are served."""
+    (folder / "index.html").write_text("<p>index</p>")
+    (folder / "data.bin").write_text("data")
+    (folder / "style.css").write_text("p {}")
 
 
 async def cycle(lab: Lab, app: Any) -> None:
@@ -67,9 +75,7 @@ async def the_path_may_be_chosen(lab: Lab) -> None:
 async def files_are_served_from_a_table(lab: Lab) -> None:
     """``static_files`` maps URLs to files, folders and files with a content type."""
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "index.html").write_text("<p>index</p>")
-        Path(folder, "data.bin").write_text("data")
-        Path(folder, "style.css").write_text("p {}")
+        fill(Path(folder))
         sio = lab.package.AsyncServer(async_mode="asgi")
         files = {
             "/": f"{folder}/index.html",
@@ -78,7 +84,15 @@ async def files_are_served_from_a_table(lab: Lab) -> None:
         }
         lab.serve(lab.package.ASGIApp(sio, static_files=files))
 
-        for path in ("/", "/typed", "/static/style.css", "/static/", "/static/missing", "/static/../../etc/passwd", "/other"):
+        for path in (
+            "/",
+            "/typed",
+            "/static/style.css",
+            "/static/",
+            "/static/missing",
+            "/static/../../etc/passwd",
+            "/other",
+        ):
             await lab.get(path)
 
 

@@ -1,12 +1,13 @@
 """Where fastsio departs on purpose: what applications may ask for."""
+# ruff: noqa: D401 - a scenario says what is so, as a test does
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from tests.parity.scenario import Difference, scenario
+from tests.parity.scenario import scenario
 
 if TYPE_CHECKING:
     from tests.parity.lab import Lab
@@ -48,7 +49,7 @@ async def skip_sid_may_be_any_iterable(lab: Lab) -> None:
 
 @scenario()
 async def any_bytes_like_object_is_an_attachment(lab: Lab) -> None:
-    """bytearray travels like bytes."""
+    """A bytearray travels like bytes."""
     sio = lab.server()
     await lab.client("/")
 
@@ -58,7 +59,7 @@ async def any_bytes_like_object_is_an_attachment(lab: Lab) -> None:
 
 @scenario()
 async def a_memoryview_is_an_attachment(lab: Lab) -> None:
-    """memoryview travels like bytes."""
+    """A memoryview travels like bytes."""
     sio = lab.server()
     await lab.client("/")
 
@@ -85,7 +86,7 @@ async def common_types_are_written_as_json(lab: Lab) -> None:
             return "TypeError"
         return "no error"
 
-    moment = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+    moment = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
     for payload in (moment, uuid.UUID(int=7), {1}):
         await lab.do(f"emit {type(payload).__name__}", emit, payload)
 

@@ -1,10 +1,11 @@
 """Where fastsio departs on purpose: connecting and disconnecting."""
+# ruff: noqa: D401 - a scenario says what is so, as a test does
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.parity.scenario import Difference, scenario
+from tests.parity.scenario import scenario
 
 if TYPE_CHECKING:
     from tests.parity.lab import Lab

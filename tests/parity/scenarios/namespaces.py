@@ -1,4 +1,5 @@
 """Which namespaces a client may join, and how they stay apart."""
+# ruff: noqa: D401 - a scenario says what is so, as a test does
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ async def the_default_namespace_is_always_open(lab: Lab) -> None:
 
 @scenario()
 async def the_default_namespace_may_be_spelled_out(lab: Lab) -> None:
-    """"0/," is CONNECT for the default namespace."""
+    """The packet "0/," is CONNECT for the default namespace."""
     sio = lab.server()
     sio.on("x", lab.noting("x", returns=1))
     client = await lab.client()
@@ -90,7 +91,7 @@ async def a_namespace_needs_no_default_namespace(lab: Lab) -> None:
 
 @scenario()
 async def the_query_of_a_namespace_is_not_part_of_its_name(lab: Lab) -> None:
-    """"/chat?token=1" is "/chat"."""
+    """The namespace "/chat?token=1" is "/chat"."""
     sio = lab.server()
     sio.on("connect", lab.noting("connect"), namespace="/chat")
     sio.on("x", lab.noting("x", returns=1), namespace="/chat")
@@ -102,7 +103,7 @@ async def the_query_of_a_namespace_is_not_part_of_its_name(lab: Lab) -> None:
 
 @scenario()
 async def a_namespace_may_end_the_packet_without_a_comma(lab: Lab) -> None:
-    """"0/chat" is CONNECT for "/chat"."""
+    """The packet "0/chat" is CONNECT for "/chat"."""
     sio = lab.server()
     sio.on("connect", lab.noting("connect"), namespace="/chat")
     client = await lab.client()

@@ -1,4 +1,5 @@
 """Errors of the developer: what the constructor, ``on`` and ``register_namespace`` refuse."""
+# ruff: noqa: D401 - a scenario says what is so, as a test does
 
 from __future__ import annotations
 
@@ -111,7 +112,14 @@ async def emits_with_wrong_arguments(lab: Lab) -> None:
 async def the_errors_form_the_same_tree(lab: Lab) -> None:
     """Names, bases and texts of the exceptions module."""
     errors = lab.exceptions
-    for name in ("SocketIOError", "ConnectionError", "ConnectionRefusedError", "TimeoutError", "BadNamespaceError", "DisconnectedError"):
+    for name in (
+        "SocketIOError",
+        "ConnectionError",
+        "ConnectionRefusedError",
+        "TimeoutError",
+        "BadNamespaceError",
+        "DisconnectedError",
+    ):
         kind = getattr(errors, name)
         lab.note(name, [base.__name__ for base in kind.__mro__], str(kind()), str(kind("text")))
     for arguments in ((), ("m",), ("m", 1), ("m", 1, 2), (None,), ({"a": 1},)):

@@ -1,4 +1,5 @@
 """The msgpack serializer, own JSON modules and own packet classes."""
+# ruff: noqa: D401 - a scenario says what is so, as a test does
 
 from __future__ import annotations
 
@@ -8,7 +9,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import msgpack
-
 from tests.parity.scenario import scenario
 
 if TYPE_CHECKING:
