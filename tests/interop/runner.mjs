@@ -1,30 +1,17 @@
-// Runs one scenario with the real socket.io-client and reports to the test that started it.
+// Runs one scenario with the real socket.io-client.
 //
 //   node runner.mjs GROUP SCENARIO URL OPTIONS(json)
-//
-// One JSON object a line goes to standard output: {"step", "data"} whenever the scenario says something, and at the end
-// {"result"} or {"failure"}. The test answers a step by writing a line to standard input.
-import { createInterface } from "node:readline";
 import { io, Manager } from "socket.io-client";
+import { run, say, told } from "../support/program.mjs";
 
 const [group, name, url, options] = process.argv.slice(2);
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const managers = [];
-
-function print(report) {
-  // Binary cannot stand in JSON: it is shown as {"bytes": hex}.
-  const show = (_key, value) => {
-    if (value?.type === "Buffer") return { bytes: Buffer.from(value.data).toString("hex") };
-    if (value instanceof ArrayBuffer) return { bytes: Buffer.from(value).toString("hex") };
-    if (ArrayBuffer.isView(value)) return { bytes: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("hex") };
-    return value === undefined ? null : value;
-  };
-  process.stdout.write(JSON.stringify(report, show) + "\n");
-}
 
 const harness = {
   url,
   settings: JSON.parse(options),
+  say,
+  told,
 
   /** A socket of a connection of its own, with the transports of the test. */
   socket(namespace = "/", extra = {}) {
@@ -52,30 +39,10 @@ const harness = {
   happens(emitter, event) {
     return new Promise((resolve) => emitter.once(event, (...args) => resolve(args)));
   },
-
-  /** Tell the test that a step is reached. */
-  say(step, data = null) {
-    print({ step, data });
-  },
-
-  /** Wait for the test to say that the next step may begin. */
-  async told() {
-    const { value } = await lines.next();
-    return JSON.parse(value);
-  },
 };
 
-process.on("unhandledRejection", (error) => finish({ failure: error?.stack ?? String(error) }));
-
-function finish(report) {
-  print(report);
-  for (const manager of managers) manager._close();
-  process.stdout.write("", () => process.exit("failure" in report ? 1 : 0));
-}
-
 const scenarios = await import(`./scenarios/${group}.mjs`);
-try {
-  finish({ result: (await scenarios[name](harness)) ?? null });
-} catch (error) {
-  finish({ failure: error?.stack ?? String(error) });
-}
+await run(
+  () => scenarios[name](harness),
+  () => managers.forEach((manager) => manager._close()),
+);

@@ -1,0 +1,68 @@
+"""What the page can do over its socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastsio import AsyncServer, Event, RouterSIO
+
+from .models import Draft, Join, Message, Room, Typing, User
+from .presence import NotInRoomError, Presence, PresenceDep
+from .users import CurrentUser
+
+router = RouterSIO()
+
+
+def channel(room: str) -> str:
+    """Name the Socket.IO room of a chat room; the prefix keeps it apart from the ids of clients."""
+    return f"chat:{room}"
+
+
+@router.event
+async def connect(user: CurrentUser) -> None:
+    """Accept whoever has a name."""
+
+
+@router.event
+async def disconnect(user: CurrentUser, presence: PresenceDep, server: AsyncServer) -> None:
+    await say_goodbye(user, presence, server)
+
+
+@router.event
+async def join(request: Join, user: CurrentUser, presence: PresenceDep, server: AsyncServer) -> Room:
+    """Move to a room; the answer says who is there."""
+    await say_goodbye(user, presence, server)
+    presence.enter(user, request.room)
+    await server.enter_room(user.id, channel(request.room))
+    room = presence.room(request.room)
+    await server.emit("joined", {"user": user, "members": room.members}, room=channel(request.room), skip_sid=user.id)
+    return room
+
+
+@router.event
+async def message(draft: Draft, user: CurrentUser, presence: PresenceDep, server: AsyncServer) -> Message:
+    """Tell everybody in the room; the answer is the message as they read it."""
+    said = Message(user=user, text=draft.text)
+    await server.emit("message", said, room=channel(presence.room_of(user)), skip_sid=user.id)
+    return said
+
+
+@router.event
+async def typing(notice: Typing, user: CurrentUser, presence: PresenceDep, server: AsyncServer) -> None:
+    room = channel(presence.room_of(user))
+    await server.emit("typing", {"user": user, "active": notice.active}, room=room, skip_sid=user.id)
+
+
+@router.exception_handler(NotInRoomError)
+async def not_in_room(event: Event) -> dict[str, Any]:
+    """Answer in the words of every other error."""
+    return {"error": {"type": "not_found", "event": event, "msg": "Join a room first.", "detail": None}}
+
+
+async def say_goodbye(user: User, presence: Presence, server: AsyncServer) -> None:
+    """Take the user out of the room they are in, and tell those who stay."""
+    name = presence.leave(user)
+    if name is None:
+        return
+    await server.leave_room(user.id, channel(name))
+    await server.emit("left", {"user": user, "members": presence.room(name).members}, room=channel(name))

@@ -1,0 +1,67 @@
+"""Who is in which room. Knows nothing of sockets, so HTTP routes and socket events can both ask it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from .models import Room, User
+
+
+class NotInRoomError(Exception):
+    """The user has to join a room first."""
+
+
+class Presence:
+    """Every user is in one room at most; a room exists while somebody is in it."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[str, dict[str, User]] = {}
+        self._room_of: dict[str, str] = {}
+
+    def enter(self, user: User, room: str) -> None:
+        """Put *user* into *room*; a user must have left the previous one."""
+        self._rooms.setdefault(room, {})[user.id] = user
+        self._room_of[user.id] = room
+
+    def leave(self, user: User) -> str | None:
+        """Take *user* out and return the room that was left, if there was one."""
+        room = self._room_of.pop(user.id, None)
+        if room is not None:
+            del self._rooms[room][user.id]
+            if not self._rooms[room]:
+                del self._rooms[room]
+        return room
+
+    def room_of(self, user: User) -> str:
+        """
+        Return the room *user* is in.
+
+        Raises:
+            NotInRoomError: There is none.
+        """
+        try:
+            return self._room_of[user.id]
+        except KeyError:
+            raise NotInRoomError from None
+
+    def room(self, name: str) -> Room:
+        """Describe a room; one that nobody is in is empty."""
+        return Room(name=name, members=list(self._rooms.get(name, {}).values()))
+
+    def rooms(self) -> list[Room]:
+        """Describe every room, in the order of their names."""
+        return [self.room(name) for name in sorted(self._rooms)]
+
+
+_presence = Presence()
+
+
+def get_presence() -> Presence:
+    """Give routes and events the same object."""
+    return _presence
+
+
+#: Works in FastAPI routes and in fastsio events alike.
+PresenceDep = Annotated[Presence, Depends(get_presence)]

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.chromium import FLAGS, require_chromium
+from tests.support.node import NodeProgram, node_program
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RUNNER = Path(__file__).parent / "runner.mjs"
+
+
+class ChatServer:
+    """The chat example in a process of its own, as ``make demo`` starts it."""
+
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start the server; returns once it listens."""
+        command = (sys.executable, "-m", "uvicorn", "chat.app:app", "--app-dir", "examples", "--port", str(self.port))
+        self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        assert self._process.stderr is not None
+        log = []
+        for line in self._process.stderr:
+            log.append(line)
+            if "Uvicorn running on" in line:
+                return
+        pytest.fail(f"The chat example did not start:\n{''.join(log)}", pytrace=False)
+
+    def stop(self) -> None:
+        """End the server as Ctrl+C does."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.communicate(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.communicate()
+            self._process = None
+
+
+def require_javascript_client() -> None:
+    """Fail the test when the page's JavaScript client was not fetched."""
+    if not (ROOT / "examples/chat/node_modules/socket.io-client/dist/socket.io.esm.min.js").is_file():
+        pytest.fail(
+            "The chat example's JavaScript client is missing: run 'tools/setup_npm.sh examples/chat'.", pytrace=False
+        )
+
+
+@pytest.fixture(scope="session")
+def shared_chat():
+    """One chat server for the tests that leave it running; each uses rooms of its own."""
+    require_javascript_client()
+    server = ChatServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_chat():
+    """A chat server that the test may stop and start."""
+    require_javascript_client()
+    server = ChatServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def browse(tmp_path):
+    """Start a scenario of ``scenarios.mjs`` in a fresh Chromium; BROWSER_SCREENSHOTS=folder keeps pictures."""
+
+    @asynccontextmanager
+    async def browse_chat(scenario: str, server: ChatServer) -> AsyncIterator[NodeProgram]:
+        options: dict[str, Any] = {
+            "executable": require_chromium(),
+            "flags": FLAGS,
+            "profile": str(tmp_path / "profile"),
+            "screenshots": os.environ.get("BROWSER_SCREENSHOTS"),
+        }
+        arguments = (scenario, server.url, json.dumps(options))
+        async with node_program(RUNNER, *arguments, packages=("playwright-core",)) as program:
+            yield program
+
+    return browse_chat
+
+
+@pytest.fixture
+def play(browse, shared_chat):
+    """Run a scenario against the shared server and return its result."""
+
+    async def play_scenario(scenario: str) -> Any:
+        async with browse(scenario, shared_chat) as program:
+            return await program.result()
+
+    return play_scenario
