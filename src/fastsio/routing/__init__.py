@@ -3,7 +3,7 @@
 from fastsio.routing.failures import Failure, describe, is_expected
 from fastsio.routing.middleware import BaseMiddleware, MiddlewareChain, Scope, SyncMiddleware
 from fastsio.routing.registrar import Registrar, Registration, RouterScope, RouterSIO, check_namespace
-from fastsio.routing.registry import Registry, call_exception_handler
+from fastsio.routing.registry import Registry
 from fastsio.routing.route import Route, leading
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "RouterScope",
     "Scope",
     "SyncMiddleware",
-    "call_exception_handler",
     "check_namespace",
     "describe",
     "is_expected",

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import Any, Final
 
 from fastsio.exceptions import SetupError
-from fastsio.injection import Context, is_coroutine_callable, keyword_names
+from fastsio.injection import Context, HandlerKind, compile_endpoint
 
 #: Runs an endpoint, or a layer around one, for one event.
 Call = Callable[[Context], Awaitable[Any]]
 
-#: What hooks may take by keyword, beside their positional arguments.
-_CONTEXT: Final[dict[str, Callable[[Context], Any]]] = {
-    "namespace": lambda context: context.client.namespace,
-    "environ": lambda context: context.client.environ,
-    "auth": lambda context: context.client.auth,
-    "server": lambda context: context.server,
-}
+#: What every hook may take by keyword.
+_OFFERED: Final = ("event", "sid", "data", "namespace", "environ", "auth", "server")
 
 
 class BaseMiddleware:
@@ -94,7 +90,8 @@ class BaseMiddleware:
         layer = Layer.of(self, around=False)
 
         async def inner(context: Context) -> Any:
-            return await handler(sid, context_data(context))
+            result = handler(sid, context_data(context))
+            return await result if isawaitable(result) else result
 
         return await layer.wrap(inner)(detached_context(event, sid, data, **kwargs))
 
@@ -145,23 +142,45 @@ class Scope:
         return (self.events is None or event in self.events) and (self.namespace is None or namespace == self.namespace)
 
 
-@dataclass(frozen=True, slots=True)
 class Hook:
-    """One function of a middleware: how to call it is read once."""
+    """
+    One function of a middleware, compiled like any handler: it may have dependencies too.
 
-    function: Callable[..., Any]
-    names: tuple[str, ...]
-    is_coroutine: bool
+    Args:
+        function: The hook.
+        extra: What this hook is given beside the event's context.
+    """
 
-    @classmethod
-    def of(cls, function: Callable[..., Any]) -> Hook:
-        """Read which part of the context *function* takes."""
-        return cls(function, keyword_names(function, tuple(_CONTEXT)), is_coroutine_callable(function))
+    __slots__ = ("_endpoint", "is_coroutine")
 
-    async def run(self, context: Context, *args: Any) -> Any:
-        """Call the function with *args* and its part of the context."""
-        result = self.function(*args, **{name: _CONTEXT[name](context) for name in self.names})
-        return await result if self.is_coroutine else result
+    def __init__(self, function: Callable[..., Any], *extra: str) -> None:
+        self._endpoint = compile_endpoint(
+            function, kind=HandlerKind.HOOK, label=_label(function), prefix=(*_OFFERED, *extra), asynchronous=True
+        )
+        self.is_coroutine = self._endpoint.is_coroutine
+
+    async def run(self, context: Context, **extra: Any) -> Any:
+        """Call the hook with what it names of the event's context and of *extra*."""
+        client = context.client
+        context.named = {
+            "event": context.event,
+            "sid": client.sid,
+            "data": context_data(context),
+            "namespace": client.namespace,
+            "environ": client.environ,
+            "auth": client.auth,
+            "server": context.server,
+            **extra,
+        }
+        return await self._endpoint.call(context)
+
+
+#: The hooks, and what each is given beside the event's context.
+_HOOKS: Final[dict[str, tuple[str, ...]]] = {
+    "before_event": (),
+    "after_event": ("response",),
+    "handle_exception": ("exc",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +201,10 @@ class Layer:
             SetupError: It has none of the hooks and cannot be called.
         """
         if around and _overrides(middleware, "__call__"):
-            return cls(around=Hook.of(middleware))
+            return cls(around=Hook(middleware, "handler"))
         hooks = [
-            Hook.of(getattr(middleware, name)) if _overrides(middleware, name) else None
-            for name in ("before_event", "after_event", "handle_exception")
+            Hook(getattr(middleware, name), *extra) if _overrides(middleware, name) else None
+            for name, extra in _HOOKS.items()
         ]
         if not any(hooks) and not isinstance(middleware, BaseMiddleware):
             raise SetupError(
@@ -222,14 +241,13 @@ def replace_data(context: Context, data: Any) -> None:
 
 def _wrap_hooks(before: Hook | None, after: Hook | None, inner: Call) -> Call:
     async def run(context: Context) -> Any:
-        sid = context.client.sid
         if before is not None:
-            data = await before.run(context, context.event, sid, context_data(context))
+            data = await before.run(context)
             if data is not None:
                 replace_data(context, data)
         response = await inner(context)
         if after is not None:
-            answer = await after.run(context, context.event, sid, response)
+            answer = await after.run(context, response=response)
             return response if answer is None else answer
         return response
 
@@ -241,7 +259,7 @@ def _wrap_errors(on_error: Hook, inner: Call) -> Call:
         try:
             return await inner(context)
         except Exception as exc:  # noqa: BLE001 - the hook decides; what it does not want it raises again
-            return await on_error.run(context, exc, context.event, context.client.sid, context_data(context))
+            return await on_error.run(context, exc=exc)
 
     return run
 
@@ -253,7 +271,7 @@ def _wrap_around(around: Hook, inner: Call) -> Call:
                 replace_data(context, data)
             return await inner(context)
 
-        return await around.run(context, context.event, context.client.sid, context_data(context), handler)
+        return await around.run(context, handler=handler)
 
     return run
 
@@ -319,11 +337,10 @@ class MiddlewareChain(BaseMiddleware):
         """
         namespace = context.get("namespace") or "/"
         layers = [Layer.of(one) for one in self._middlewares if Scope.of(one).holds(event, namespace)]
-        is_coroutine = is_coroutine_callable(handler)
 
         async def endpoint(inner: Context) -> Any:
             result = handler(sid, context_data(inner))
-            return await result if is_coroutine else result
+            return await result if isawaitable(result) else result
 
         return await fold(layers, endpoint)(detached_context(event, sid, data, **context))
 
@@ -344,3 +361,7 @@ def _overrides(middleware: Any, name: str) -> bool:
         return callable(middleware) and not hasattr(middleware, "before_event")
     found = getattr(middleware if name in getattr(middleware, "__dict__", {}) else type(middleware), name, None)
     return found is not None and found not in (getattr(BaseMiddleware, name), getattr(SyncMiddleware, name))
+
+
+def _label(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__qualname__", None) or type(function).__qualname__)

@@ -50,6 +50,7 @@ class Registration:
         handler: The function, or the namespace object.
         response_model: What the answer is validated against, or None.
         scopes: The routers it came through, innermost first.
+        own_trigger: Whether the handler is a class-based namespace's own dispatcher, which is told the event.
     """
 
     namespace: str
@@ -57,6 +58,7 @@ class Registration:
     handler: Any
     response_model: Any = None
     scopes: tuple[RouterScope, ...] = ()
+    own_trigger: bool = False
 
     def within(self, namespace: str | None, scope: RouterScope) -> Registration:
         """Return the registration as seen from outside of a router."""
@@ -282,8 +284,8 @@ class RouterSIO(Registrar):
 
 
 def prefix_of(registration: Registration) -> tuple[str, ...]:
-    """Return what a catch-all handler, or the dispatcher of a class-based namespace (event ""), gets first."""
-    event = ("event",) if registration.event in ("*", "") else ()
+    """Return what a catch-all handler, or the dispatcher of a class-based namespace, gets first."""
+    event = ("event",) if registration.event == "*" or registration.own_trigger else ()
     namespace = ("namespace",) if registration.namespace == "*" else ()
     return (*event, *namespace)
 

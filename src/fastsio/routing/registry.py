@@ -8,14 +8,14 @@ until something is registered. Must not know packets or clients.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from fastsio.injection import Context, Endpoint, HandlerKind, compile_endpoint
+from fastsio.injection import Endpoint, HandlerKind, compile_endpoint
 from fastsio.routing.failures import find_exception_handler
 from fastsio.routing.middleware import Layer, Scope
 from fastsio.routing.registrar import Registration, RouterScope, kind_of, label_of, prefix_of
-from fastsio.routing.route import Route, build_route
+from fastsio.routing.route import Route, build_route, check_arity
 
 #: Events whose handlers the server calls by itself; they never reach a catch-all event handler.
 RESERVED: Final = ("connect", "disconnect")
@@ -50,9 +50,9 @@ class Registry:
         self._middlewares: list[tuple[Any, Scope, Layer]] = []
         self._entries: dict[tuple[str, str], Entry] = {}
         self._classes: dict[str, Registration] = {}
-        self._methods: dict[tuple[str, str], Entry] = {}
+        self._methods: dict[tuple[str, str, bool], Entry] = {}
         self._routes: dict[str, dict[str, Route]] = {}
-        self._built: dict[tuple[Entry, HandlerKind, tuple[Layer, ...]], Route] = {}
+        self._built: dict[tuple[Entry, tuple[Layer, ...]], Route] = {}
 
     # Registration
 
@@ -69,8 +69,7 @@ class Registry:
             self.namespace_handlers[namespace] = registration.handler
         else:
             entry = Entry(registration, self._compile(registration, event))
-            if entry.endpoint.plain:
-                build_route(entry.endpoint, kind_of(event), prefix_of(registration), ())
+            check_arity(entry.endpoint, prefix_of(registration))
             self._entries[namespace, event] = entry
             self.handlers.setdefault(namespace, {})[event] = registration.handler
         self._forget_routes()
@@ -161,30 +160,41 @@ class Registry:
     def _find_method(self, registration: Registration, event: str) -> Entry | None:
         """Return the method that a class-based namespace has for *event*, or its own dispatcher."""
         namespace_handler = registration.handler
-        name = "" if namespace_handler.overrides_trigger else event
-        entry = self._methods.get((registration.namespace, name))
-        if entry is None:
-            method = namespace_handler.trigger_event if name == "" else namespace_handler.find_method(event)
-            if method is None:
-                return None
-            entry = self._methods[registration.namespace, name] = self._method_entry(registration, name, method)
+        if not namespace_handler.overrides_trigger:
+            return self._method_entry(registration, event)
+        kind = kind_of(event).value
+        return self._bound_entry(registration, kind, namespace_handler.trigger_event, own_trigger=True)
+
+    def _method_entry(self, registration: Registration, event: str) -> Entry | None:
+        method = registration.handler.find_method(event)
+        return None if method is None else self._bound_entry(registration, event, method)
+
+    def _bound_entry(
+        self, registration: Registration, event: str, method: Callable[..., Any], *, own_trigger: bool = False
+    ) -> Entry:
+        key = (registration.namespace, event, own_trigger)
+        entry = self._methods.get(key)
+        if entry is None or entry.registration.handler != method:
+            found = replace(registration, event=event, handler=method, own_trigger=own_trigger)
+            entry = self._methods[key] = Entry(found, self._compile(found, event))
         return entry
 
-    def _method_entry(self, outer: Registration, name: str, method: Callable[..., Any]) -> Entry:
-        registration = Registration(outer.namespace, name, method, scopes=outer.scopes)
-        return Entry(registration, self._compile(registration, name))
+    def method_endpoint(self, namespace_handler: Any, event: str) -> Endpoint | None:
+        """Return the method of a registered class-based namespace for *event*, or None."""
+        entry = self._method_entry(self._classes[namespace_handler.namespace], event)
+        return None if entry is None else entry.endpoint
 
     def _build(self, entry: Entry, namespace: str, event: str) -> Route:
         routers = reversed(entry.registration.scopes)
         scoped = [(scope, layer) for _, scope, layer in self._middlewares]
         scoped += [pair for router in routers for pair in router.layers]
         layers = tuple(layer for scope, layer in scoped if scope.holds(event, namespace))
-        key = (entry, kind_of(event), layers)
-        route = self._built.get(key)
+        route = self._built.get((entry, layers))
         if route is None:
             registration = entry.registration
-            route = build_route(entry.endpoint, key[1], prefix_of(registration), layers, registration.scopes)
-            self._built[key] = route
+            route = build_route(entry.endpoint, prefix_of(registration), layers, registration.scopes)
+            if not entry.endpoint.pending:
+                self._built[entry, layers] = route
         return route
 
     # Failures
@@ -198,13 +208,3 @@ class Registry:
             handler, kind=HandlerKind.EXCEPTION, label=handler.__qualname__, asynchronous=self._asynchronous
         )
 
-
-async def call_exception_handler(endpoint: Endpoint, context: Context) -> Any:
-    """Run an exception handler; one without markers gets as many of (exc, event, sid, data) as it takes."""
-    if not endpoint.plain:
-        return await endpoint.call(context)
-    data = context.args[0] if len(context.args) == 1 else context.args or None
-    arguments = (context.exc, context.event, context.client.sid, data)
-    count = next((number for number in (1, 2, 3, 4) if endpoint.accepts(number)), 1)
-    result = endpoint.handler(*arguments[:count])
-    return await result if endpoint.is_coroutine else result

@@ -6,15 +6,13 @@ Everything that can be decided before an event arrives is decided in :func:`buil
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from fastsio.exceptions import SignatureError
-from fastsio.injection import Context, Endpoint, HandlerKind
+from fastsio.injection import Endpoint, HandlerKind
 from fastsio.routing.middleware import Call, Layer, fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fastsio.routing.registrar import RouterScope
 
 
@@ -54,21 +52,13 @@ class Route:
 
 def build_route(
     endpoint: Endpoint,
-    kind: HandlerKind,
     prefix: tuple[str, ...],
     layers: tuple[Layer, ...],
     scopes: tuple[RouterScope, ...] = (),
 ) -> Route:
-    """
-    Fold *layers* around *endpoint*.
-
-    Raises:
-        SignatureError: A connect or disconnect handler takes another number of arguments than it is given.
-    """
-    plain = endpoint.plain
-    innermost = _positional_call(endpoint, kind, prefix) if plain else endpoint.call
-    is_plain = plain and not layers and kind is HandlerKind.EVENT
-    return Route(endpoint, fold(layers, innermost), prefix, scopes, is_plain=is_plain)
+    """Fold *layers* around *endpoint*."""
+    is_plain = endpoint.plain and not layers and endpoint.kind is HandlerKind.EVENT
+    return Route(endpoint, fold(layers, endpoint.call), prefix, scopes, is_plain=is_plain)
 
 
 def leading(prefix: tuple[str, ...], event: str, namespace: str) -> tuple[str, ...]:
@@ -76,59 +66,24 @@ def leading(prefix: tuple[str, ...], event: str, namespace: str) -> tuple[str, .
     return tuple(event if name == "event" else namespace for name in prefix)
 
 
-def _positional_call(endpoint: Endpoint, kind: HandlerKind, prefix: tuple[str, ...]) -> Call:
-    handler, is_coroutine = endpoint.handler, endpoint.is_coroutine
-    arguments = positional_arguments(endpoint, kind, len(prefix))
-
-    async def call(context: Context) -> Any:
-        first = leading(prefix, context.event, context.client.namespace)
-        result = handler(*first, *arguments(context))
-        return await result if is_coroutine else result
-
-    return call
+#: How python-socketio calls the handlers of its own events: the most arguments, and what they are.
+_FORMS: Final = {
+    HandlerKind.CONNECT: (3, "sid, environ[, auth]"),
+    HandlerKind.DISCONNECT: (2, "sid[, reason]"),
+}
 
 
-def positional_arguments(
-    endpoint: Endpoint, kind: HandlerKind, prefix_length: int = 0
-) -> Callable[[Context], tuple[Any, ...]]:
+def check_arity(endpoint: Endpoint, prefix: tuple[str, ...]) -> None:
     """
-    Return what builds the positional arguments of a handler without markers.
+    Make sure that a connect or disconnect handler without markers can be called.
 
     Raises:
-        SignatureError: No form of the call fits the handler's signature.
+        SignatureError: It takes another number of arguments than it is given.
     """
-    match kind:
-        case HandlerKind.CONNECT:
-            forms = (_connect_with_auth, _connect_without_auth)
-        case HandlerKind.DISCONNECT:
-            forms = (_disconnect_with_reason, _disconnect_without_reason)
-        case _:
-            return _event_arguments
-    most = prefix_length + (3 if kind is HandlerKind.CONNECT else 2)
-    for count, form in zip((most, most - 1), forms, strict=True):
-        if endpoint.accepts(count):
-            return form
-    raise SignatureError(
-        f"{endpoint.label}: a {kind.value} handler is called with {most - 1} or {most} arguments "
-        f"({'sid, environ[, auth]' if kind is HandlerKind.CONNECT else 'sid[, reason]'}); write it with these"
-    )
-
-
-def _connect_with_auth(context: Context) -> tuple[Any, ...]:
-    return (context.client.sid, context.client.environ, context.client.auth)
-
-
-def _connect_without_auth(context: Context) -> tuple[Any, ...]:
-    return (context.client.sid, context.client.environ)
-
-
-def _disconnect_with_reason(context: Context) -> tuple[Any, ...]:
-    return (context.client.sid, context.reason)
-
-
-def _disconnect_without_reason(context: Context) -> tuple[Any, ...]:
-    return (context.client.sid,)
-
-
-def _event_arguments(context: Context) -> tuple[Any, ...]:
-    return (context.client.sid, *context.args)
+    if not endpoint.plain or endpoint.kind not in _FORMS:
+        return
+    most, form = _FORMS[endpoint.kind]
+    most += len(prefix)
+    if not (endpoint.accepts(most) or endpoint.accepts(most - 1)):
+        names = ", ".join((*prefix, form))
+        raise SignatureError(f"{endpoint.label}: a {endpoint.kind.value} handler is called with ({names}); take these")

@@ -29,10 +29,10 @@ class Connection:
     Attributes:
         clients: Namespace -> client, also of namespaces that were left (their late packets are ignored).
         tasks: What runs for this connection: event handlers under way.
-        deadline: A timer handle of the shell, or None.
+        timer_key: Where the shell's timer keeps the connection; 0.0 while it has no deadline.
     """
 
-    __slots__ = ("clients", "deadline", "decoder", "eio_sid", "environ", "make_scope", "tasks")
+    __slots__ = ("clients", "decoder", "eio_sid", "environ", "make_scope", "tasks", "timer_key")
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Connection:
         self.make_scope = make_scope
         self.clients: dict[str, Client] = {}
         self.tasks: set[Any] = set()
-        self.deadline: Any = None
+        self.timer_key = 0.0
 
     def active(self) -> list[Client]:
         """Clients that are connecting or connected."""

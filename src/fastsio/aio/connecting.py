@@ -1,0 +1,270 @@
+"""
+How clients come and go: the steps of :mod:`fastsio.protocol.lifecycle`, taken.
+
+Runs connect and disconnect handlers and keeps the records of connections; must not know events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from fastsio.aio.engine.timers import Deadlines
+from fastsio.aio.failing import run_exception_handler
+from fastsio.exceptions import ConnectionRefusedError as Refused
+from fastsio.exceptions import refusal
+from fastsio.injection import ConnectionScope, Context
+from fastsio.protocol import Happening, NamespaceState, PacketType
+from fastsio.routing import describe, is_expected
+from fastsio.state import Client, Connection
+
+if TYPE_CHECKING:
+    from fastsio.aio.dispatch import PacketServer
+    from fastsio.protocol import Packet
+    from fastsio.routing import Route
+
+
+class Connecting:
+    """
+    Takes clients through their lives.
+
+    Args:
+        server: The server whose clients they are.
+
+    Attributes:
+        is_closed: True once the server shuts down: nobody is let in any more.
+    """
+
+    def __init__(self, server: PacketServer) -> None:
+        self._server = server
+        self._deadlines = Deadlines(self._on_due)
+        self.is_closed = False
+
+    # Connections
+
+    def open(self, eio_sid: str, environ: dict[str, Any]) -> bool | None:
+        """Take a new connection; False refuses it."""
+        server = self._server
+        if self.is_closed:
+            return False
+        if not server.manager_initialized:
+            server.manager_initialized = True
+            server.manager.initialize()
+        server.environ[eio_sid] = environ
+        connection = Connection(eio_sid, environ, server._new_decoder(), _new_scope)  # noqa: SLF001 - the server's own half
+        server._connections[eio_sid] = connection  # noqa: SLF001 - as above
+        self._deadlines.set(connection, server.options.connect_timeout)
+        return None
+
+    async def close(self, eio_sid: str, reason: str) -> None:
+        """Take the end of a connection: every client on it leaves."""
+        server = self._server
+        connection = server._connections.get(eio_sid)  # noqa: SLF001 - the server's own half
+        if connection is None:
+            return
+        self._deadlines.clear(connection)
+        connection.decoder.reset()
+        try:
+            for client in connection.active():
+                await self.leave(client, reason)
+        finally:
+            server._connections.pop(eio_sid, None)  # noqa: SLF001 - as above
+            server.environ.pop(eio_sid, None)
+
+    def stop(self) -> None:
+        """Let nobody in any more and forget all deadlines."""
+        self.is_closed = True
+        self._deadlines.stop()
+
+    # Coming
+
+    async def begin(self, connection: Connection, namespace: str, auth: Any) -> None:
+        """Take a CONNECT packet."""
+        server = self._server
+        why_not = self._inadmissible(connection, namespace)
+        if why_not is not None:
+            await self._send(connection, PacketType.CONNECT_ERROR, namespace, {"message": why_not})
+            return
+        sid = await server.manager.pre_connect(connection.eio_sid, namespace)
+        client = Client(sid, namespace, connection, auth)
+        client.advance(Happening.BEGIN)
+        connection.clients[namespace] = client
+        if server.always_connect:
+            await self._send(connection, PacketType.CONNECT, namespace, {"sid": sid})
+        route = server._registry.resolve(namespace, "connect")  # noqa: SLF001 - the server's own half
+        if route is None:
+            await self._accept(client)
+        else:
+            client.connecting = server.start_background_task(self._decide, client, route)
+
+    def _inadmissible(self, connection: Connection, namespace: str) -> str | None:
+        """Say why a client cannot join *namespace*, or None."""
+        server = self._server
+        if not server._registry.accepts(namespace, server.namespaces):  # noqa: SLF001 - the server's own half
+            return "Invalid namespace"
+        if len(connection.clients) >= server.options.max_namespaces and namespace not in connection.clients:
+            return "Too many namespaces"
+        return None
+
+    async def _decide(self, client: Client, route: Route) -> None:
+        """Run the connect handler and do what it says."""
+        context = Context(self._server, client, "connect", (client.auth,))
+        failure: BaseException | None = None
+        try:
+            accepted = await route.call(context)
+            payload = refusal() if accepted is False else None
+        except Exception as exc:  # noqa: BLE001 - whatever fails, the client is told and forgotten
+            failure = exc
+            payload = await self._refusal_of(exc, route, context)
+        except BaseException as exc:
+            failure = exc
+            raise
+        finally:
+            client.connecting = None
+            if context.stack is not None:
+                await self._server._close_context(context, failure)  # noqa: SLF001 - the server's own half
+        await self._conclude(client, payload)
+
+    async def _conclude(self, client: Client, payload: dict[str, Any] | None) -> None:
+        """Accept or refuse a client whose connect handler is done; *payload* is the refusal."""
+        if client.state is NamespaceState.LEFT:
+            return
+        if client.state is NamespaceState.CONNECTING and payload is None:
+            await self._accept(client)
+            return
+        await self._forget(client)
+        # A refusal after CONNECT is a DISCONNECT, which has no payload.
+        if self._server.always_connect:
+            await self._send(client.connection, PacketType.DISCONNECT, client.namespace)
+        else:
+            await self._send(client.connection, PacketType.CONNECT_ERROR, client.namespace, payload or refusal())
+
+    async def _accept(self, client: Client) -> None:
+        server = self._server
+        client.advance(Happening.ACCEPT)
+        self._deadlines.clear(client.connection)
+        if not server.always_connect:
+            await self._send(client.connection, PacketType.CONNECT, client.namespace, {"sid": client.sid})
+        await server.manager.connect(client.sid, client.namespace)
+        held, client.held = client.held, None
+        for packet in held or ():
+            await server._start_handler(client.connection, client, packet)  # noqa: SLF001 - the server's own half
+
+    async def _refusal_of(self, exc: Exception, route: Route, context: Context) -> dict[str, Any]:
+        """Return the CONNECT_ERROR payload for a connect handler that raised."""
+        if isinstance(exc, Refused):
+            return exc.error_args
+        if isinstance(exc, ConnectionRefusedError):
+            return refusal(*exc.args)
+        failure = describe(exc, "connect")
+        endpoint = self._server._registry.exception_endpoint(exc, route.scopes)  # noqa: SLF001 - the server's own half
+        if endpoint is not None:
+            try:
+                return {"message": failure.msg, "data": await run_exception_handler(endpoint, context, exc)}
+            except Exception as raised:  # noqa: BLE001 - the handler's own failure is described instead
+                exc, failure = raised, describe(raised, "connect")
+        if not is_expected(exc):
+            self._server.logger.error("%s: error in the connect handler", context.client.sid, exc_info=exc)
+        return {"message": failure.msg, "data": failure.as_dict()}
+
+    async def hold(self, client: Client, packet: Packet) -> None:
+        """Keep an event that a client sent after CONNECT was answered but before its handler has decided."""
+        if client.held is None:
+            client.held = []
+        if len(client.held) >= self._server.options.max_held_packets:
+            await self._server._break_off(client.connection, "too many events before connect was decided")  # noqa: SLF001 - the server's own half
+            return
+        client.held.append(packet)
+
+    # Going
+
+    async def leave(self, client: Client, reason: str) -> None:
+        """Take the leave of a client that ended the namespace or lost its connection."""
+        if client.state is NamespaceState.CONNECTED:
+            await self._disconnect(client, reason)
+        elif client.state is NamespaceState.CONNECTING:
+            connecting = client.connecting
+            await self._forget(client)
+            if connecting is not None:
+                connecting.cancel()
+
+    async def dismiss(self, client: Client) -> None:
+        """End a client's namespace from the server's side."""
+        if client.state is NamespaceState.CONNECTED:
+            await self._send(client.connection, PacketType.DISCONNECT, client.namespace)
+            await self._disconnect(client, self._server.reason.SERVER_DISCONNECT)
+        elif client.state is NamespaceState.CONNECTING:
+            # Its connect handler runs on, often it is the caller; the client is refused when it is done.
+            client.advance(Happening.LEAVE)
+
+    async def _disconnect(self, client: Client, reason: str) -> None:
+        client.advance(Happening.LEAVE)
+        self._server.manager.pre_disconnect(client.sid, client.namespace)
+        try:
+            await self._run_disconnect_handler(client, reason)
+        finally:
+            await self._forget(client)
+
+    async def _run_disconnect_handler(self, client: Client, reason: str) -> None:
+        server = self._server
+        route = server._registry.resolve(client.namespace, "disconnect")  # noqa: SLF001 - the server's own half
+        if route is None:
+            return
+        context = Context(server, client, "disconnect", (), reason)
+        failure: BaseException | None = None
+        try:
+            await route.call(context)
+        except Exception as exc:  # noqa: BLE001 - the client is gone whatever its handler does
+            failure = exc
+            endpoint = server._registry.exception_endpoint(exc, route.scopes)  # noqa: SLF001 - as above
+            if endpoint is None:
+                server.logger.error("%s: error in the disconnect handler", client.sid, exc_info=exc)
+            else:
+                await self._run_quietly(endpoint, context, exc)
+        finally:
+            if context.stack is not None:
+                await server._close_context(context, failure)  # noqa: SLF001 - as above
+
+    async def _run_quietly(self, endpoint: Any, context: Context, exc: Exception) -> None:
+        try:
+            await run_exception_handler(endpoint, context, exc)
+        except Exception:
+            self._server.logger.exception("%s: error in an exception handler", context.client.sid)
+
+    async def _forget(self, client: Client) -> None:
+        """Leave nothing of a client behind but the knowledge that it was there."""
+        client.advance(Happening.GONE)
+        client.held = None
+        await self._server.manager.disconnect(client.sid, client.namespace, ignore_queue=True)
+        scope = client.used_scope
+        if scope is not None:
+            try:
+                await scope.aclose()
+            except Exception:
+                self._server.logger.exception("%s: error while closing a dependency of the connection", client.sid)
+
+    # Waiting
+
+    def watch_attachments(self, connection: Connection) -> None:
+        """Close the connection unless the packet under way is complete in time."""
+        if not connection.timer_key:
+            self._deadlines.set(connection, self._server.options.attachment_timeout)
+
+    def attachments_arrived(self, connection: Connection) -> None:
+        """Take back what :meth:`watch_attachments` set."""
+        self._deadlines.clear(connection)
+
+    def _on_due(self, connections: list[Any]) -> None:
+        for connection in connections:
+            why = "attachments are missing" if connection.decoder.pending else "no namespace joined in time"
+            self._server.start_background_task(self._server._break_off, connection, why)  # noqa: SLF001 - the server's own half
+
+    async def _send(
+        self, connection: Connection, packet_type: PacketType, namespace: str, payload: Any = None
+    ) -> None:
+        packet = self._server.packet_class(packet_type, payload, namespace)
+        await self._server._send_packet(connection.eio_sid, packet)  # noqa: SLF001 - the seam python-socketio has
+
+
+def _new_scope() -> ConnectionScope:
+    return ConnectionScope(asyncio.Lock)

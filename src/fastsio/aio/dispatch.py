@@ -1,0 +1,293 @@
+"""
+The receiving half of the asyncio server: frames in, handlers called, answers out.
+
+The hot path of the package is ``_handle_eio_message`` and ``_handle_event_internal``; whatever can be decided before an
+event arrives is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.aio.connecting import Connecting
+from fastsio.aio.engine import EngineServer, MessagePacket
+from fastsio.aio.failing import answer_failure
+from fastsio.aio.manager import AsyncManager
+from fastsio.base.emission import acknowledgement
+from fastsio.base.server import BaseServer
+from fastsio.exceptions import PacketError
+from fastsio.injection import Context
+from fastsio.protocol import NamespaceState, PacketType, Verdict, on_packet
+from fastsio.routing import leading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastsio.protocol import Packet
+    from fastsio.routing import Route
+    from fastsio.state import Client, Connection
+
+EVENT: Final = int(PacketType.EVENT)
+BINARY_EVENT: Final = int(PacketType.BINARY_EVENT)
+CONNECTED: Final = NamespaceState.CONNECTED
+ROOT: Final = "/"
+
+
+class PacketServer(BaseServer):
+    """
+    Takes what Engine.IO delivers and calls handlers.
+
+    The underscored names are python-socketio's: test clients and add-ons replace them on an instance.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.eio = EngineServer(**self._engine_options)
+        self.eio.on("connect", self._handle_eio_connect)
+        self.eio.on("message", self._handle_eio_message)
+        self.eio.on("disconnect", self._handle_eio_disconnect)
+        self.async_mode = self.eio.async_mode
+        if self.manager is None:
+            self.manager = AsyncManager()
+        self.manager.set_server(self)
+        self._connecting = Connecting(self)
+        self._background: set[asyncio.Future[Any]] = set()
+
+    def is_asyncio_based(self) -> bool:
+        """Whether handlers may be coroutine functions."""
+        return True
+
+    # Sending
+
+    def frames_of(self, packet: Packet) -> list[MessagePacket]:
+        """Encode a packet into Engine.IO messages, its text first and its attachments after it."""
+        encoded = packet.encode()
+        if isinstance(encoded, list):
+            return [MessagePacket(frame) for frame in encoded]
+        return [MessagePacket(encoded)]
+
+    def post(self, eio_sid: str, frames: Sequence[MessagePacket]) -> None:
+        """Queue frames for a client without waiting for it."""
+        if "_send_eio_packet" in self.__dict__:
+            self.start_background_task(self._send_one_by_one, eio_sid, frames)
+        else:
+            self.eio.post(eio_sid, frames)
+
+    async def _send_one_by_one(self, eio_sid: str, frames: Sequence[MessagePacket]) -> None:
+        for frame in frames:
+            await self._send_eio_packet(eio_sid, frame)
+
+    async def _send_packet(self, eio_sid: str, pkt: Packet) -> None:
+        """Send a Socket.IO packet to a client."""
+        self.post(eio_sid, self.frames_of(pkt))
+
+    async def _send_eio_packet(self, eio_sid: str, eio_pkt: Any) -> None:
+        """Send an Engine.IO packet to a client."""
+        await self.eio.send_packet(eio_sid, eio_pkt)
+
+    async def reply(self, eio_sid: str, packet: Packet) -> None:
+        """Send the answer to a client's packet; unlike :meth:`post` this may wait until the client reads."""
+        if "_send_packet" in self.__dict__ or "_send_eio_packet" in self.__dict__:
+            await self._send_packet(eio_sid, packet)
+        else:
+            await self.eio.write(eio_sid, self.frames_of(packet))
+
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        """Start a coroutine function as a task that lives as long as it runs."""
+        task = asyncio.ensure_future(target(*args, **kwargs))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task  # type: ignore[no-any-return] # a coroutine makes a task
+
+    # Receiving
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> bool | None:
+        """Take a new Engine.IO connection."""
+        return self._connecting.open(eio_sid, environ)
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        """Take the end of an Engine.IO connection."""
+        await self._connecting.close(eio_sid, reason)
+
+    async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+        """Take a frame of a client."""
+        connection = self._connections.get(eio_sid)
+        if connection is None:
+            return
+        try:
+            packet = connection.decoder.feed(data)
+        except PacketError as exc:
+            await self._break_off(connection, exc.args[0])
+            return
+        if packet is None:
+            await self._expect_attachments(connection)
+            return
+        client = connection.clients.get(packet.namespace or ROOT)
+        if client is not None and client.state is CONNECTED and packet.packet_type in (EVENT, BINARY_EVENT):
+            if connection.timer_key:
+                self._connecting.attachments_arrived(connection)
+            if self.async_handlers:
+                await self._start_handler(connection, client, packet)
+            else:
+                await self._handle_event_internal(
+                    self, client.sid, eio_sid, packet.data, client.namespace, packet.id
+                )
+            return
+        await self._handle_packet(connection, client, packet)
+
+    async def _start_handler(self, connection: Connection, client: Client, packet: Packet) -> None:
+        """Run an event's handler in a task of its own, as soon as the connection may have one more."""
+        tasks = connection.tasks
+        while len(tasks) >= self.options.max_concurrent_handlers:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.get_running_loop().create_task(
+            self._handle_event_internal(
+                self, client.sid, connection.eio_sid, packet.data, client.namespace, packet.id
+            )
+        )
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _handle_packet(self, connection: Connection, client: Client | None, packet: Packet) -> None:
+        """Do what the lifecycle says about any packet but an event of a connected client."""
+        state = NamespaceState.NONE if client is None else client.state
+        verdict = on_packet(state, packet.packet_type, always_connect=self.always_connect)
+        match verdict:
+            case Verdict.CONNECT:
+                await self._connecting.begin(connection, packet.namespace or ROOT, packet.data)
+            case Verdict.CLOSE:
+                name = PacketType(packet.packet_type).name
+                await self._break_off(connection, f"{name} is not allowed in a namespace that is {state.value}")
+            case Verdict.IGNORE:
+                self.logger.debug("%s: packet of a namespace that is %s ignored", connection.eio_sid, state.value)
+            case _ if client is not None:
+                await self._handle_known(connection, client, packet, verdict)
+
+    async def _handle_known(self, connection: Connection, client: Client, packet: Packet, verdict: Verdict) -> None:
+        match verdict:
+            case Verdict.ACKNOWLEDGE:
+                await self._handle_ack(client, packet)
+            case Verdict.LEAVE:
+                await self._connecting.leave(client, self.reason.CLIENT_DISCONNECT)
+            case Verdict.HOLD:
+                await self._connecting.hold(client, packet)
+            case Verdict.DISPATCH:
+                await self._start_handler(connection, client, packet)
+
+    async def _expect_attachments(self, connection: Connection) -> None:
+        """Judge the head of a binary packet before its attachments arrive (CVE-2026-48804)."""
+        packet = connection.decoder.pending_packet
+        if packet is None:
+            return
+        client = connection.clients.get(packet.namespace or ROOT)
+        if client is None:
+            await self._break_off(connection, "binary packet before CONNECT")
+            return
+        self._connecting.watch_attachments(connection)
+
+    async def _break_off(self, connection: Connection, why: str) -> None:
+        """Close the connection of a client that broke the protocol."""
+        self.logger.warning("%s: connection closed: %s", connection.eio_sid, why)
+        connection.decoder.reset()
+        await self.eio.close_client(connection.eio_sid, self.reason.TRANSPORT_ERROR)
+
+    async def trigger_method(self, handler: Any, event: str, args: tuple[Any, ...]) -> Any:
+        """Call the method of a class-based namespace for an event that its own dispatcher passed on."""
+        endpoint = self._registry.method_endpoint(handler, event)
+        if endpoint is None:
+            return self.not_handled
+        namespace, sid, *rest = args if handler.namespace == "*" else (handler.namespace, *args)
+        client = self._find_client(sid, namespace)
+        if client is None:
+            result = endpoint.handler(*args)
+            return await result if endpoint.is_coroutine else result
+        context = event_context(self, client, event, rest)
+        try:
+            return await endpoint.call(context)
+        finally:
+            await context.aclose()
+
+    def _find_client(self, sid: str, namespace: str) -> Client | None:
+        connection = self._connections.get(self.manager.eio_sid_from_sid(sid, namespace))
+        client = None if connection is None else connection.clients.get(namespace)
+        return client if client is not None and client.sid == sid else None
+
+    async def _handle_ack(self, client: Client, packet: Packet) -> None:
+        try:
+            await self.manager.trigger_callback(client.sid, packet.id, packet.data)
+        except Exception:
+            self.logger.exception("%s: error in the callback of an acknowledgement", client.sid)
+
+    async def _handle_event_internal(
+        self, server: Any, sid: str, eio_sid: str, data: list[Any], namespace: str, id: int | None  # noqa: A002 - python-socketio's name
+    ) -> None:
+        """Call the handler of an event and acknowledge what it returns."""
+        event = data[0]
+        route = self._registry.resolve(namespace, event)
+        if route is None:
+            return
+        if not route.is_plain:
+            await self._run_route(route, sid, eio_sid, data, namespace, id)
+            return
+        try:
+            result = route.handler(*leading(route.prefix, event, namespace), sid, *data[1:])
+            if route.is_coroutine:
+                result = await result
+            if id is not None and result is not self.not_handled:
+                await self.reply(eio_sid, self.packet_class(PacketType.ACK, acknowledgement(result), namespace, id))
+        except Exception as exc:  # noqa: BLE001 - a handler's failure is its client's affair, not the connection's
+            await self._answer_failure(exc, route, self._context(eio_sid, namespace, data), id)
+
+    async def _run_route(
+        self, route: Route, sid: str, eio_sid: str, data: list[Any], namespace: str, ack_id: int | None
+    ) -> None:
+        """Call a handler that has something around it: markers, middleware."""
+        context = self._context(eio_sid, namespace, data)
+        if context is None or context.client.sid != sid:
+            return
+        failure: BaseException | None = None
+        try:
+            result = await route.call(context)
+            if ack_id is not None and result is not self.not_handled:
+                packet = self.packet_class(PacketType.ACK, acknowledgement(result), namespace, ack_id)
+                await self.reply(eio_sid, packet)
+        except Exception as exc:  # noqa: BLE001 - as above
+            failure = exc
+            await self._answer_failure(exc, route, context, ack_id)
+        except BaseException as exc:
+            failure = exc
+            raise
+        finally:
+            if context.stack is not None:
+                await self._close_context(context, failure)
+
+    def _context(self, eio_sid: str, namespace: str, data: list[Any]) -> Context | None:
+        """Return the context of an event, or None when its client has left meanwhile."""
+        connection = self._connections.get(eio_sid)
+        client = None if connection is None else connection.clients.get(namespace)
+        return None if client is None else Context(self, client, data[0], tuple(data[1:]))
+
+    async def _answer_failure(
+        self, exc: Exception, route: Route, context: Context | None, ack_id: int | None
+    ) -> None:
+        await answer_failure(self, exc, route, context, ack_id)
+
+    async def _close_context(self, context: Context, exc: BaseException | None) -> None:
+        """Run what follows the ``yield`` of the event's dependencies."""
+        try:
+            await context.aclose(exc)
+        except Exception as raised:
+            if raised is not exc:
+                self.logger.exception("error while closing a dependency of %s", context.event)
+
+
+def event_context(server: PacketServer, client: Client, event: str, args: Sequence[Any]) -> Context:
+    """Return the context of an event from the positional arguments its handler gets after the sid."""
+    match event:
+        case "connect":
+            return Context(server, client, event, (client.auth,))
+        case "disconnect":
+            return Context(server, client, event, (), args[0] if args else None)
+        case _:
+            return Context(server, client, event, tuple(args))

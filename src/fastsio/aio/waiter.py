@@ -1,0 +1,52 @@
+"""What ``call()`` waits on: a callback that is a future."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from fastsio.base.emission import answer
+from fastsio.exceptions import TimeoutError as AckTimeoutError
+
+if TYPE_CHECKING:
+    from fastsio.base.manager import BaseManager
+
+
+class AckWaiter:
+    """
+    Takes the first acknowledgement of an event.
+
+    Args:
+        manager: The manager that expects it; it is told when nobody waits any more.
+    """
+
+    def __init__(self, manager: BaseManager) -> None:
+        self._manager = manager
+        self._future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._expected: list[tuple[str, int]] = []
+
+    def expect(self, sid: str, ack_id: int) -> None:
+        """Remember which acknowledgement will call this."""
+        self._expected.append((sid, ack_id))
+
+    def __call__(self, *arguments: Any) -> None:
+        if not self._future.done():
+            self._future.set_result(answer(arguments))
+
+    async def wait(self, timeout: float | None) -> Any:  # noqa: ASYNC109 - python-socketio's parameter
+        """
+        Wait for the acknowledgement.
+
+        Args:
+            timeout: Seconds; None is for ever.
+
+        Raises:
+            TimeoutError: It did not come in time.
+        """
+        try:
+            return await asyncio.wait_for(self._future, timeout)
+        except asyncio.TimeoutError:
+            raise AckTimeoutError("the client did not acknowledge the event in time") from None
+        finally:
+            for sid, ack_id in self._expected:
+                self._manager.discard_callback(sid, ack_id)

@@ -1,0 +1,147 @@
+"""
+Who is connected and in which room, with python-socketio's manager names.
+
+The tables are in :mod:`fastsio.state`; sending is the shells' part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from fastsio.base.emission import rooms_of
+from fastsio.protocol import PendingAcks
+from fastsio.state import RoomTable
+
+if TYPE_CHECKING:
+    from fastsio.state.rooms import RoomsView
+
+
+class BaseManager:
+    """The part of a client manager that does not wait for anything."""
+
+    def __init__(self) -> None:
+        self.logger: Any = None
+        self.server: Any = None
+        self._table = RoomTable()
+        self._acks = PendingAcks()
+        self._connecting: dict[tuple[str, str], list[Any]] = {}
+        self._leaving: set[tuple[str, str]] = set()
+
+    def set_server(self, server: Any) -> None:
+        """Tell the manager whom it works for."""
+        self.server = server
+        self._acks = PendingAcks(server.options.max_pending_acks)
+
+    def initialize(self) -> None:
+        """Start what needs a running event loop; called before the first client."""
+
+    @property
+    def rooms(self) -> RoomsView:
+        """Namespace -> room -> {sid: eio_sid}, read-only."""
+        return self._table.view()
+
+    def get_namespaces(self) -> Iterable[str]:
+        """Return the namespaces that have clients."""
+        return self._table.namespaces()
+
+    def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
+        """Yield (sid, eio_sid) of everybody in *room*, or in any of several rooms; None is everybody."""
+        yield from self._table.recipients(namespace, rooms_of(room)).items()
+
+    def is_connected(self, sid: str, namespace: str) -> bool:
+        """Whether a client is connected: its connect handler has accepted and it has not begun to leave."""
+        key = (namespace, sid)
+        return self._table.has(namespace, sid) and key not in self._connecting and key not in self._leaving
+
+    def is_pre_connected(self, sid: str, namespace: str) -> bool:
+        """Whether a client's connect handler has not decided yet."""
+        return (namespace, sid) in self._connecting
+
+    def is_sid_room(self, namespace: str, room: Any) -> bool:
+        """Whether *room* is the room that a client has for itself."""
+        return self._table.has(namespace, room)
+
+    def sid_from_eio_sid(self, eio_sid: str, namespace: str) -> str | None:
+        """Return the sid that an Engine.IO connection has in *namespace*."""
+        return self._table.sid_of(namespace, eio_sid)
+
+    def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None:
+        """Return the Engine.IO sid of a client."""
+        return self._table.eio_sid_of(namespace, sid)
+
+    def pre_disconnect(self, sid: str, namespace: str) -> str | None:
+        """Mark a client as leaving: its rooms stay readable, but it is not connected. Returns its Engine.IO sid."""
+        if self._table.has(namespace, sid):
+            self._leaving.add((namespace, sid))
+        return self._table.eio_sid_of(namespace, sid)
+
+    def basic_connect(self, sid: str, eio_sid: str, namespace: str) -> None:
+        """Add a client whose connect handler has not decided yet."""
+        self._table.add(namespace, sid, eio_sid)
+        self._connecting[namespace, sid] = []
+
+    def basic_accept(self, sid: str, namespace: str) -> list[Any]:
+        """Mark a client as connected; return what was sent to it meanwhile."""
+        return self._connecting.pop((namespace, sid), [])
+
+    def basic_disconnect(self, sid: str, namespace: str, **_kwargs: Any) -> None:
+        """Forget a client: its rooms, its callbacks, what was held for it."""
+        self._table.remove(namespace, sid)
+        self._acks.forget(sid)
+        self._connecting.pop((namespace, sid), None)
+        self._leaving.discard((namespace, sid))
+
+    def basic_enter_room(self, sid: str, namespace: str, room: Hashable, eio_sid: str | None = None) -> None:  # noqa: ARG002 - python-socketio's signature
+        """
+        Put a client into a room.
+
+        Raises:
+            ValueError: The room is another client's own, the client is in as many rooms as it may be, or the
+                namespace has no clients.
+            KeyError: The client is not in the namespace.
+        """
+        if self._table.has(namespace, room):
+            if room == sid:
+                return
+            raise ValueError("cannot enter a sid room")
+        if not self._table.has(namespace, sid):
+            if namespace not in self._table.namespaces():
+                raise ValueError("sid is not connected to requested namespace")
+            raise KeyError(sid)
+        self._check_room_count(sid, namespace)
+        self._table.enter(namespace, sid, room)
+
+    def _check_room_count(self, sid: str, namespace: str) -> None:
+        most = self.server.options.max_rooms if self.server else None
+        if most is not None and self._table.room_count(namespace, sid) >= most:
+            raise ValueError(f"client {sid} is in max_rooms={most} rooms already")
+
+    def basic_leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
+        """Take a client out of a room; one that is not in it is ignored."""
+        self._table.leave(namespace, sid, room)
+
+    def basic_close_room(self, room: Hashable, namespace: str) -> None:
+        """
+        Take everybody out of a room.
+
+        Raises:
+            ValueError: The room is a client's own.
+        """
+        if self._table.has(namespace, room):
+            raise ValueError("cannot close a sid room")
+        self._table.close(namespace, room)
+
+    def get_rooms(self, sid: str, namespace: str) -> list[Any]:
+        """Return the rooms a client is in, its own sid first; empty for an unknown client."""
+        return self._table.rooms_of(namespace, sid)
+
+    def discard_callback(self, sid: str, ack_id: int) -> None:
+        """Stop waiting for one acknowledgement."""
+        self._acks.discard(sid, ack_id)
+
+    def _generate_ack_id(self, sid: str, callback: Any) -> int:
+        return self._acks.add(sid, callback)
+
+    def _get_logger(self) -> Any:
+        return self.logger or self.server.logger

@@ -1,0 +1,1 @@
+"""How fastsio meets web frameworks and servers."""

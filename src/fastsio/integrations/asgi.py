@@ -1,0 +1,123 @@
+"""
+The ASGI application: Socket.IO at its path, static files and another application elsewhere.
+
+Routes requests; what a request means is the server's part.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from fastsio.integrations.static import StaticFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Scope = dict[str, Any]
+    Receive = Callable[[], Awaitable[dict[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class ASGIApp:
+    """
+    Serve a Socket.IO server, and what else there is, as one ASGI application.
+
+    It may stand alone, wrap another application, or be mounted in one; the path is found with and without the
+    mount's or proxy's prefix.
+
+    Args:
+        socketio_server: The :class:`AsyncServer`.
+        other_asgi_app: Gets every request that is neither Socket.IO nor a static file, and the lifespan events
+            unless one of the hooks below is given.
+        static_files: URL -> file name, directory or ``{"filename": ..., "content_type": ...}``.
+        socketio_path: Where Socket.IO is served. ``""`` or None serves it at every path, for applications mounted at
+            the path of Socket.IO itself.
+        on_startup: Function or coroutine function to call when the server starts.
+        on_shutdown: Function or coroutine function to call when it stops.
+    """
+
+    def __init__(
+        self,
+        socketio_server: Any,
+        other_asgi_app: Any = None,
+        static_files: dict[str, Any] | None = None,
+        socketio_path: str | None = "socket.io",
+        on_startup: Callable[[], Any] | None = None,
+        on_shutdown: Callable[[], Any] | None = None,
+    ) -> None:
+        self.engineio_server = socketio_server
+        self.other_asgi_app = other_asgi_app
+        self.engineio_path = None if socketio_path is None else f"/{socketio_path.strip('/')}/".replace("//", "/")
+        self.static_files = static_files or {}
+        self.on_startup = on_startup
+        self.on_shutdown = on_shutdown
+        self._static = StaticFiles(self.static_files)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] == "lifespan":
+            await self.lifespan(scope, receive, send)
+        elif scope["type"] in ("http", "websocket") and self._is_socketio(scope):
+            await self.engineio_server.handle_request(scope, receive, send)
+        else:
+            await self._serve_other(scope, receive, send)
+
+    def _is_socketio(self, scope: Scope) -> bool:
+        path = self.engineio_path
+        if path is None:
+            return True
+        return any(f"{candidate}/".startswith(path) for candidate in _paths(scope))
+
+    async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self._static.find(_paths(scope)[-1]) if scope["type"] == "http" else None
+        if found is not None:
+            await self._static.serve(found, scope, send)
+        elif self.other_asgi_app is not None:
+            await self.other_asgi_app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+        else:
+            await self.not_found(receive, send)
+
+    async def lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the lifespan of the application: the hooks', or else that of the other application."""
+        if self.other_asgi_app is not None and self.on_startup is None and self.on_shutdown is None:
+            await self.other_asgi_app(scope, receive, send)
+            return
+        for phase, hook in (("startup", self.on_startup), ("shutdown", self.on_shutdown)):
+            await receive()
+            try:
+                await _call(hook)
+            except Exception as exc:  # noqa: BLE001 - the server is told, as the ASGI specification asks
+                await send({"type": f"lifespan.{phase}.failed", "message": f"{type(exc).__name__}: {exc}"})
+                return
+            await send({"type": f"lifespan.{phase}.complete"})
+
+    async def not_found(self, receive: Receive, send: Send) -> None:  # noqa: ARG002 - python-socketio's signature
+        """Answer 404."""
+        await send(
+            {"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/plain")]}
+        )
+        await send({"type": "http.response.body", "body": b"Not Found"})
+
+
+def _paths(scope: Scope) -> tuple[str, ...]:
+    """
+    Return the request's path, and the path without the prefix it is mounted under.
+
+    Starlette since 0.33 leaves the mount's prefix in ``path`` and repeats it in ``root_path``; proxies may do either.
+    """
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    if root and (path == root or path.startswith(f"{root}/")):
+        return path, path[len(root) :] or "/"
+    return (path,)
+
+
+async def _call(hook: Callable[[], Any] | None) -> None:
+    if hook is not None:
+        result = hook()
+        if inspect.isawaitable(result):
+            await result

@@ -1,0 +1,81 @@
+"""
+Static files for :class:`~fastsio.integrations.asgi.ASGIApp`, by python-socketio's mapping.
+
+Finds files and reads them; never outside of what the mapping names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A file and its content type."""
+
+    path: Path
+    content_type: str
+
+
+class StaticFiles:
+    """
+    A mapping from URLs to files.
+
+    Args:
+        mapping: URL -> file name, directory, or ``{"filename": ..., "content_type": ...}``. The entry ``""`` names
+            the file that stands for a directory; without it that is ``index.html``.
+    """
+
+    def __init__(self, mapping: dict[str, Any]) -> None:
+        self._mapping = {url: _entry(value) for url, value in mapping.items()}
+        self._index = self._mapping.pop("", ("index.html", None))
+
+    def find(self, url: str) -> StaticFile | None:
+        """Return the file for a URL path, or None when there is none."""
+        prefix, rest = url, ""
+        while True:
+            entry = self._mapping.get(prefix) or (self._mapping.get(f"{prefix}/") if rest or prefix != url else None)
+            if entry is not None:
+                return self._locate(entry, rest)
+            if not prefix:
+                return None
+            prefix, _, last = prefix.rpartition("/")
+            rest = f"{last}/{rest}" if rest else last
+
+    def _locate(self, entry: tuple[str, str | None], rest: str) -> StaticFile | None:
+        filename, content_type = entry
+        base = Path(filename)
+        path = base / rest if rest else base
+        if rest and not path.resolve().is_relative_to(base.resolve()):
+            return None
+        if path.is_dir():
+            index, index_type = self._index
+            path, content_type = path / index, index_type or content_type
+        if not path.is_file():
+            return None
+        return StaticFile(path, content_type or mimetypes.guess_type(path.name)[0] or "application/octet-stream")
+
+    async def serve(
+        self, found: StaticFile, scope: dict[str, Any], send: Callable[[dict[str, Any]], Awaitable[None]]
+    ) -> None:
+        """Answer with a file; the body of a HEAD request is empty."""
+        body = await asyncio.to_thread(found.path.read_bytes)
+        headers = [
+            (b"content-type", found.content_type.encode("latin-1")),
+            (b"content-length", str(len(body)).encode("ascii")),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope.get("method") == "HEAD" else body})
+
+
+def _entry(value: Any) -> tuple[str, str | None]:
+    if isinstance(value, dict):
+        return str(value["filename"]), value.get("content_type")
+    return str(value), None

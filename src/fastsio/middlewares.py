@@ -1,0 +1,117 @@
+"""
+The middlewares that come with fastsio: authentication, logging, rate limiting.
+
+Also where the middleware classes are imported from.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from fastsio.exceptions import EventError, RateLimited
+from fastsio.routing import BaseMiddleware, MiddlewareChain, SyncMiddleware
+from fastsio.routing.limits import RateWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = [
+    "BaseMiddleware",
+    "MiddlewareChain",
+    "SyncMiddleware",
+    "auth_middleware",
+    "logging_middleware",
+    "rate_limit_middleware",
+]
+
+
+class _Auth(BaseMiddleware):
+    def __init__(self, auth_checker: Callable[[str, dict[str, Any]], bool | Awaitable[bool]]) -> None:
+        super().__init__()
+        self._auth_checker = auth_checker
+
+    async def before_event(self, event: str, sid: str, data: Any, environ: Any = None, **_: Any) -> Any:  # type: ignore[override] # names the context it takes
+        # The disconnect handler of a client that was let in must run whatever has changed since.
+        if event == "disconnect":
+            return data
+        verdict = self._auth_checker(sid, environ or {})
+        if inspect.isawaitable(verdict):
+            verdict = await verdict
+        if not verdict:
+            raise EventError("unauthorized", "Authentication required.")
+        return data
+
+
+class _Logging(SyncMiddleware):
+    def __init__(self, logger: logging.Logger | None) -> None:
+        super().__init__()
+        self._logger = logger or logging.getLogger("fastsio.events")
+
+    def before_event(self, event: str, sid: str, data: Any, namespace: str = "/", **_: Any) -> Any:  # type: ignore[override] # names the context it takes
+        self._logger.info("%s %s: %s", namespace, sid, event)
+        return data
+
+    def after_event(self, event: str, sid: str, response: Any, namespace: str = "/", **_: Any) -> Any:  # type: ignore[override] # names the context it takes
+        self._logger.debug("%s %s: %s done", namespace, sid, event)
+        return response
+
+    def handle_exception(self, exc: Exception, event: str, sid: str, data: Any, namespace: str = "/", **_: Any) -> Any:  # type: ignore[override] # names the context it takes
+        self._logger.warning("%s %s: %s failed: %s", namespace, sid, event, type(exc).__name__)
+        raise exc
+
+
+class _RateLimit(SyncMiddleware):
+    def __init__(self, max_requests: int, window_seconds: float, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self.window = RateWindow(max_requests, window_seconds)
+        self._clock = clock
+
+    def before_event(self, event: str, sid: str, data: Any, **_: Any) -> Any:
+        if event not in ("connect", "disconnect"):
+            retry_after = self.window.take(sid, self._clock())
+            if retry_after:
+                raise RateLimited(round(retry_after, 3))
+        return data
+
+
+def auth_middleware(auth_checker: Callable[[str, dict[str, Any]], bool | Awaitable[bool]]) -> BaseMiddleware:
+    """
+    Return a middleware that asks *auth_checker* before ``connect`` and every event.
+
+    Args:
+        auth_checker: ``(sid, environ) -> bool``, or a coroutine function. A client it says no to is refused, or
+            answered with ``unauthorized``.
+    """
+    return _Auth(auth_checker)
+
+
+def logging_middleware(logger: logging.Logger | None = None) -> BaseMiddleware:
+    """
+    Return a middleware that logs each event, at INFO, and each failure, at WARNING. Payloads are not logged.
+
+    Args:
+        logger: Where to; None is the logger ``fastsio.events``.
+    """
+    return _Logging(logger)
+
+
+def rate_limit_middleware(
+    max_requests: int, window_seconds: float, *, clock: Callable[[], float] = time.monotonic
+) -> BaseMiddleware:
+    """
+    Return a middleware that answers ``rate_limited`` to a client that sends too much.
+
+    The error's ``detail`` is ``{"retry_after": seconds}``. ``connect`` and ``disconnect`` do not count.
+
+    Args:
+        max_requests: Events that a client may send in any window.
+        window_seconds: The window's length.
+        clock: Seconds that never go back.
+
+    Raises:
+        ValueError: A number is not positive.
+    """
+    return _RateLimit(max_requests, window_seconds, clock)
