@@ -51,6 +51,7 @@ from fastsio.injection.signature import (
     Shape,
     colour_of,
     name_of,
+    names_of_caller,
     positional_range,
     read_parameters,
 )
@@ -94,7 +95,17 @@ def compile_endpoint(
     """
     label = label or name_of(handler)
     handler, is_coroutine = _callable_form(handler, label, asynchronous=asynchronous)
-    recipe = _Recipe(handler, is_coroutine, kind, label, prefix, tuple(dependencies), response_model, asynchronous)
+    recipe = _Recipe(
+        handler,
+        is_coroutine,
+        kind,
+        label,
+        prefix,
+        tuple(dependencies),
+        response_model,
+        asynchronous,
+        names_of_caller(handler),
+    )
     endpoint = Endpoint(
         handler,
         kind=kind,
@@ -119,13 +130,14 @@ class _Recipe:
     dependencies: tuple[Any, ...]
     response_model: Any
     asynchronous: bool
+    caller_names: dict[str, Any]
 
     def compile(self, overrides: Mapping[Any, Any]) -> Plan:
         """Return the plan, with *overrides* called instead of what they replace."""
-        parameters = read_parameters(self.handler)
+        parameters = read_parameters(self.handler, self.caller_names)
         entries = [(parameter, needs.classify(parameter)) for parameter in parameters or ()]
         site = Site(self.label, self.kind)
-        graph = Graph(asynchronous=self.asynchronous, overrides=overrides)
+        graph = Graph(asynchronous=self.asynchronous, overrides=overrides, caller_names=self.caller_names)
         flattener = Flattener(asynchronous=self.asynchronous)
         for marker in self.dependencies:
             flattener.getter(graph.injected(_ANONYMOUS, self._dependency(marker), site))

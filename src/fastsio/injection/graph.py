@@ -113,10 +113,12 @@ class Graph:
     Args:
         asynchronous: Whether dependencies may be awaited.
         overrides: What to call instead of what, for tests.
+        caller_names: Where else annotations may be looked up.
     """
 
-    def __init__(self, *, asynchronous: bool, overrides: Mapping[Any, Any]) -> None:
+    def __init__(self, *, asynchronous: bool, overrides: Mapping[Any, Any], caller_names: Mapping[str, Any]) -> None:
         self.asynchronous = asynchronous
+        self._caller_names = caller_names
         self._overrides = overrides
         #: Whether a dependency was found by name, so that a later registration matters.
         self.named = False
@@ -161,7 +163,7 @@ class Graph:
             (*site.trail, function),
         )
         self._refuse_awaiting(parameter, function, site)
-        for each in _parameters_of(function):
+        for each in _parameters_of(function, self._caller_names):
             self._fill(node, each, inner)
         return node
 
@@ -304,9 +306,9 @@ def _is_hashable(function: Any) -> bool:
     return True
 
 
-def _parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
+def _parameters_of(function: Callable[..., Any], caller_names: Mapping[str, Any]) -> tuple[Parameter, ...]:
     try:
-        return read_parameters(function) or ()
+        return read_parameters(function, caller_names) or ()
     except UnresolvedError as error:
         raise UnresolvedError(error.parameter, f"{name_of(function)}: {error.reason}") from error
 

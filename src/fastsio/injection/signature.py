@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 #: No annotation, or no default.
 EMPTY: Final[Any] = inspect.Parameter.empty
@@ -76,11 +76,17 @@ class UnresolvedError(Exception):
         self.reason = reason
 
 
-def read_parameters(function: Callable[..., Any]) -> tuple[Parameter, ...] | None:
+def read_parameters(
+    function: Callable[..., Any], caller_names: Mapping[str, Any] | None = None
+) -> tuple[Parameter, ...] | None:
     """
     Return the parameters a caller can fill, or None when the function has no readable signature (some builtins).
 
     Keywords bound by a partial are left out: whoever wrote the partial has filled them.
+
+    Args:
+        function: What is to be called.
+        caller_names: Where else to look for the names in annotations; see :func:`names_of_caller`.
 
     Raises:
         UnresolvedError: An annotation cannot be resolved yet.
@@ -92,12 +98,28 @@ def read_parameters(function: Callable[..., Any]) -> tuple[Parameter, ...] | Non
     except NameError as error:  # pragma: no cover - Python 3.14 evaluates annotations here
         raise UnresolvedError("", str(error)) from error
     bound = _bound_keywords(function)
-    resolve = _Resolver(function)
+    resolve = _Resolver(function, caller_names or {})
     return tuple(
         Parameter(name, _SHAPES[entry.kind], resolve(name, entry.annotation), entry.default)
         for name, entry in signature.parameters.items()
         if name not in bound
     )
+
+
+def names_of_caller(function: Callable[..., Any]) -> dict[str, Any]:
+    """
+    Return the local names of the function in which a handler was defined, if that is still running.
+
+    With ``from __future__ import annotations`` its annotations are text, and may mean classes that are local there.
+    """
+    innermost = list(_layers(function))[-1]
+    outer = name_of(innermost).rpartition(".<locals>.")[0]
+    frame = inspect.currentframe() if outer else None
+    while frame is not None:
+        if frame.f_code.co_qualname == outer and frame.f_globals is getattr(innermost, "__globals__", None):
+            return dict(frame.f_locals)
+        frame = frame.f_back
+    return {}
 
 
 def positional_range(function: Callable[..., Any]) -> tuple[int, int | None]:
@@ -172,7 +194,8 @@ def _bound_keywords(function: Any) -> frozenset[str]:
 class _Resolver:
     """Evaluates annotations where the function was defined: its module, its closure, its class's module."""
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Any, caller_names: Mapping[str, Any]) -> None:
+        self._caller_names = caller_names
         innermost = list(_layers(function))[-1]
         self._globals: dict[str, Any] = {}
         self._locals: dict[str, Any] = {}
@@ -185,11 +208,20 @@ class _Resolver:
     def __call__(self, name: str, annotation: Any) -> Any:
         if annotation is EMPTY:
             return EMPTY
-        holder = SimpleNamespace(__annotations__={name: annotation})
         try:
-            return get_type_hints(holder, self._globals, self._locals, include_extras=True)[name]
+            return self._evaluate(name, annotation, self._locals)
+        except (NameError, AttributeError) as error:
+            if not self._caller_names:
+                raise UnresolvedError(name, str(error)) from error
+        try:
+            return self._evaluate(name, annotation, {**self._caller_names, **self._locals})
         except (NameError, AttributeError) as error:
             raise UnresolvedError(name, str(error)) from error
+
+    def _evaluate(self, name: str, annotation: Any, names: dict[str, Any]) -> Any:
+        holder = SimpleNamespace(__annotations__={name: annotation})
+        try:
+            return get_type_hints(holder, self._globals, names, include_extras=True)[name]
         except (SyntaxError, TypeError):
             return EMPTY  # not a type: a note to the reader, as python-socketio takes it
 
