@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-
 from tests.parity import scenarios
 from tests.parity.lab import Lab, Switch
 from tests.parity.packages import OURS, THEIRS
 from tests.parity.scenario import SCENARIOS, Scenario, compare
-from tests.support.servers import serve
+from tests.parity.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,8 +25,8 @@ for module in pkgutil.iter_modules(scenarios.__path__):
 async def served() -> AsyncIterator[tuple[Switch, str]]:
     """Serve a switchable application with uvicorn on a free port."""
     switch = Switch()
-    async with serve(switch, lifespan="off", log_level="critical", ws="websockets-sansio") as address:
-        yield switch, f"{address.host}:{address.port}"
+    async with serve(switch) as address:
+        yield switch, address
 
 
 async def transcript(name: str, scenario: Scenario, served: tuple[Switch, str]) -> list[str]:

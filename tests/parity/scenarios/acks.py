@@ -1,5 +1,5 @@
 """What a handler returns and what the client gets as acknowledgement."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

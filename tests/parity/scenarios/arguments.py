@@ -1,5 +1,5 @@
 """Which arguments a handler gets, and what happens when it cannot take them."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """``ASGIApp``: where it serves, what it passes on, static files and lifespan."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

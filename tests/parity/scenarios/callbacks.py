@@ -1,5 +1,5 @@
 """Callbacks of emit(), and what reaches them."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

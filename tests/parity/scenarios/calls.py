@@ -1,5 +1,5 @@
 """call(): an emit that waits for its acknowledgement."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Class-based namespaces: methods, overrides, helpers."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """What a connect handler gets, and what its result means."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Where fastsio departs on purpose: what applications may ask for."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

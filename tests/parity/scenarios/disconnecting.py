@@ -1,5 +1,5 @@
 """What a disconnect handler gets, when it runs, and what is still there."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Which handler an event reaches."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """The client manager: its helpers, and managers of an application's own."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Which namespaces a client may join, and how they stay apart."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """The forms a payload may take on its way out, and binary payloads on their way in."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Errors of the developer: what the constructor, ``on`` and ``register_namespace`` refuse."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

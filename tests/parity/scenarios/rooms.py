@@ -1,5 +1,5 @@
 """Rooms: who is in them, and whom an emit reaches."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """The msgpack serializer, own JSON modules and own packet classes."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

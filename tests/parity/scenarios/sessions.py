@@ -1,5 +1,5 @@
 """Sessions, the environ, and the transport of a client."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Polling, the upgrade to a websocket, and the options of the handshake."""
-# ruff: noqa: D401 - a scenario says what is so, as a test does
+
 
 from __future__ import annotations
 

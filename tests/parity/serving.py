@@ -1,0 +1,47 @@
+"""
+uvicorn for the parity suite, in the test's own event loop.
+
+``tests.support.servers`` hands uvicorn a socket of protocol 0, on which asyncio does not set TCP_NODELAY: answers then
+wait up to 40 ms for the client's delayed TCP acknowledgement, longer than a scenario waits for the end of all movement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator
+
+START_TIMEOUT_S = 10
+
+
+class Server(uvicorn.Server):
+    """A uvicorn that says when it accepts connections."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Bind, then tell."""
+        await super().startup(sockets)
+        self.ready.set()
+
+
+@asynccontextmanager
+async def serve(app: Any) -> AsyncIterator[str]:
+    """Serve *app* on a free port for the length of the block, which gets ``host:port``."""
+    server = Server(uvicorn.Config(app, port=0, lifespan="off", log_level="critical", ws="websockets-sansio"))
+    running = asyncio.create_task(server.serve())
+    await asyncio.wait_for(server.ready.wait(), START_TIMEOUT_S)
+    host, port = server.servers[0].sockets[0].getsockname()
+    try:
+        yield f"{host}:{port}"
+    finally:
+        server.should_exit = True
+        await running
