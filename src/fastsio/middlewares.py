@@ -33,7 +33,7 @@ class _Auth(BaseMiddleware):
         super().__init__()
         self._auth_checker = auth_checker
 
-    async def before_event(self, event: str, sid: str, data: Any, environ: Any = None, **_: Any) -> Any:  # type: ignore[override] # names the context it takes
+    async def before_event(self, event: str, sid: str, data: Any, environ: Any = None, **_: Any) -> Any:
         # The disconnect handler of a client that was let in must run whatever has changed since.
         if event == "disconnect":
             return data
@@ -50,15 +50,15 @@ class _Logging(SyncMiddleware):
         super().__init__()
         self._logger = logger or logging.getLogger("fastsio.events")
 
-    def before_event(self, event: str, sid: str, data: Any, namespace: str = "/", **_: Any) -> Any:  # type: ignore[override] # names the context it takes
+    def before_event(self, event: str, sid: str, data: Any, namespace: str = "/", **_: Any) -> Any:
         self._logger.info("%s %s: %s", namespace, sid, event)
         return data
 
-    def after_event(self, event: str, sid: str, response: Any, namespace: str = "/", **_: Any) -> Any:  # type: ignore[override] # names the context it takes
+    def after_event(self, event: str, sid: str, response: Any, namespace: str = "/", **_: Any) -> Any:
         self._logger.debug("%s %s: %s done", namespace, sid, event)
         return response
 
-    def handle_exception(self, exc: Exception, event: str, sid: str, data: Any, namespace: str = "/", **_: Any) -> Any:  # type: ignore[override] # names the context it takes
+    def handle_exception(self, exc: Exception, event: str, sid: str, data: Any, namespace: str = "/", **_: Any) -> Any:
         self._logger.warning("%s %s: %s failed: %s", namespace, sid, event, type(exc).__name__)
         raise exc
 

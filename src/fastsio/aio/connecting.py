@@ -51,15 +51,15 @@ class Connecting:
             server.manager_initialized = True
             server.manager.initialize()
         server.environ[eio_sid] = environ
-        connection = Connection(eio_sid, environ, server._new_decoder(), _new_scope)  # noqa: SLF001 - the server's own half
-        server._connections[eio_sid] = connection  # noqa: SLF001 - as above
+        connection = Connection(eio_sid, environ, server._new_decoder(), _new_scope)
+        server._connections[eio_sid] = connection
         self._deadlines.set(connection, server.options.connect_timeout)
         return None
 
     async def close(self, eio_sid: str, reason: str) -> None:
         """Take the end of a connection: every client on it leaves."""
         server = self._server
-        connection = server._connections.get(eio_sid)  # noqa: SLF001 - the server's own half
+        connection = server._connections.get(eio_sid)
         if connection is None:
             return
         self._deadlines.clear(connection)
@@ -68,7 +68,7 @@ class Connecting:
             for client in connection.active():
                 await self.leave(client, reason)
         finally:
-            server._connections.pop(eio_sid, None)  # noqa: SLF001 - as above
+            server._connections.pop(eio_sid, None)
             server.environ.pop(eio_sid, None)
 
     def stop(self) -> None:
@@ -91,7 +91,7 @@ class Connecting:
         connection.clients[namespace] = client
         if server.always_connect:
             await self._send(connection, PacketType.CONNECT, namespace, {"sid": sid})
-        route = server._registry.resolve(namespace, "connect")  # noqa: SLF001 - the server's own half
+        route = server._registry.resolve(namespace, "connect")
         if route is None:
             await self._accept(client)
         else:
@@ -100,7 +100,7 @@ class Connecting:
     def _inadmissible(self, connection: Connection, namespace: str) -> str | None:
         """Say why a client cannot join *namespace*, or None."""
         server = self._server
-        if not server._registry.accepts(namespace, server.namespaces):  # noqa: SLF001 - the server's own half
+        if not server._registry.accepts(namespace, server.namespaces):
             return "Invalid namespace"
         if len(connection.clients) >= server.options.max_namespaces and namespace not in connection.clients:
             return "Too many namespaces"
@@ -113,7 +113,7 @@ class Connecting:
         try:
             accepted = await route.call(context)
             payload = refusal() if accepted is False else None
-        except Exception as exc:  # noqa: BLE001 - whatever fails, the client is told and forgotten
+        except Exception as exc:  # noqa: BLE001 - the client is gone whatever its handler does
             failure = exc
             payload = await self._refusal_of(exc, route, context)
         except BaseException as exc:
@@ -122,7 +122,7 @@ class Connecting:
         finally:
             client.connecting = None
             if context.stack is not None:
-                await self._server._close_context(context, failure)  # noqa: SLF001 - the server's own half
+                await self._server._close_context(context, failure)
         await self._conclude(client, payload)
 
     async def _conclude(self, client: Client, payload: dict[str, Any] | None) -> None:
@@ -148,7 +148,7 @@ class Connecting:
         await server.manager.connect(client.sid, client.namespace)
         held, client.held = client.held, None
         for packet in held or ():
-            await server._start_handler(client.connection, client, packet)  # noqa: SLF001 - the server's own half
+            await server._start_handler(client.connection, client, packet)
 
     async def _refusal_of(self, exc: Exception, route: Route, context: Context) -> dict[str, Any]:
         """Return the CONNECT_ERROR payload for a connect handler that raised."""
@@ -157,7 +157,7 @@ class Connecting:
         if isinstance(exc, ConnectionRefusedError):
             return refusal(*exc.args)
         failure = describe(exc, "connect")
-        endpoint = self._server._registry.exception_endpoint(exc, route.scopes)  # noqa: SLF001 - the server's own half
+        endpoint = self._server._registry.exception_endpoint(exc, route.scopes)
         if endpoint is not None:
             try:
                 return {"message": failure.msg, "data": await run_exception_handler(endpoint, context, exc)}
@@ -172,7 +172,7 @@ class Connecting:
         if client.held is None:
             client.held = []
         if len(client.held) >= self._server.options.max_held_packets:
-            await self._server._break_off(client.connection, "too many events before connect was decided")  # noqa: SLF001 - the server's own half
+            await self._server._break_off(client.connection, "too many events before connect was decided")
             return
         client.held.append(packet)
 
@@ -207,23 +207,23 @@ class Connecting:
 
     async def _run_disconnect_handler(self, client: Client, reason: str) -> None:
         server = self._server
-        route = server._registry.resolve(client.namespace, "disconnect")  # noqa: SLF001 - the server's own half
+        route = server._registry.resolve(client.namespace, "disconnect")
         if route is None:
             return
         context = Context(server, client, "disconnect", (), reason)
         failure: BaseException | None = None
         try:
             await route.call(context)
-        except Exception as exc:  # noqa: BLE001 - the client is gone whatever its handler does
+        except Exception as exc:
             failure = exc
-            endpoint = server._registry.exception_endpoint(exc, route.scopes)  # noqa: SLF001 - as above
+            endpoint = server._registry.exception_endpoint(exc, route.scopes)
             if endpoint is None:
-                server.logger.error("%s: error in the disconnect handler", client.sid, exc_info=exc)
+                server.logger.exception("%s: error in the disconnect handler", client.sid)
             else:
                 await self._run_quietly(endpoint, context, exc)
         finally:
             if context.stack is not None:
-                await server._close_context(context, failure)  # noqa: SLF001 - as above
+                await server._close_context(context, failure)
 
     async def _run_quietly(self, endpoint: Any, context: Context, exc: Exception) -> None:
         try:
@@ -257,13 +257,11 @@ class Connecting:
     def _on_due(self, connections: list[Any]) -> None:
         for connection in connections:
             why = "attachments are missing" if connection.decoder.pending else "no namespace joined in time"
-            self._server.start_background_task(self._server._break_off, connection, why)  # noqa: SLF001 - the server's own half
+            self._server.start_background_task(self._server._break_off, connection, why)
 
-    async def _send(
-        self, connection: Connection, packet_type: PacketType, namespace: str, payload: Any = None
-    ) -> None:
+    async def _send(self, connection: Connection, packet_type: PacketType, namespace: str, payload: Any = None) -> None:
         packet = self._server.packet_class(packet_type, payload, namespace)
-        await self._server._send_packet(connection.eio_sid, packet)  # noqa: SLF001 - the seam python-socketio has
+        await self._server._send_packet(connection.eio_sid, packet)
 
 
 def _new_scope() -> ConnectionScope:

@@ -130,9 +130,7 @@ class PacketServer(BaseServer):
             if self.async_handlers:
                 await self._start_handler(connection, client, packet)
             else:
-                await self._handle_event_internal(
-                    self, client.sid, eio_sid, packet.data, client.namespace, packet.id
-                )
+                await self._handle_event_internal(self, client.sid, eio_sid, packet.data, client.namespace, packet.id)
             return
         await self._handle_packet(connection, client, packet)
 
@@ -142,9 +140,7 @@ class PacketServer(BaseServer):
         while len(tasks) >= self.options.max_concurrent_handlers:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         task = asyncio.get_running_loop().create_task(
-            self._handle_event_internal(
-                self, client.sid, connection.eio_sid, packet.data, client.namespace, packet.id
-            )
+            self._handle_event_internal(self, client.sid, connection.eio_sid, packet.data, client.namespace, packet.id)
         )
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -220,7 +216,13 @@ class PacketServer(BaseServer):
             self.logger.exception("%s: error in the callback of an acknowledgement", client.sid)
 
     async def _handle_event_internal(
-        self, server: Any, sid: str, eio_sid: str, data: list[Any], namespace: str, id: int | None  # noqa: A002 - python-socketio's name
+        self,
+        server: Any,  # noqa: ARG002 - python-socketio's signature
+        sid: str,
+        eio_sid: str,
+        data: list[Any],
+        namespace: str,
+        id: int | None,  # noqa: A002 - as above
     ) -> None:
         """Call the handler of an event and acknowledge what it returns."""
         event = data[0]
@@ -236,7 +238,7 @@ class PacketServer(BaseServer):
                 result = await result
             if id is not None and result is not self.not_handled:
                 await self.reply(eio_sid, self.packet_class(PacketType.ACK, acknowledgement(result), namespace, id))
-        except Exception as exc:  # noqa: BLE001 - a handler's failure is its client's affair, not the connection's
+        except Exception as exc:  # noqa: BLE001 - as above
             await self._answer_failure(exc, route, self._context(eio_sid, namespace, data), id)
 
     async def _run_route(
@@ -268,9 +270,7 @@ class PacketServer(BaseServer):
         client = None if connection is None else connection.clients.get(namespace)
         return None if client is None else Context(self, client, data[0], tuple(data[1:]))
 
-    async def _answer_failure(
-        self, exc: Exception, route: Route, context: Context | None, ack_id: int | None
-    ) -> None:
+    async def _answer_failure(self, exc: Exception, route: Route, context: Context | None, ack_id: int | None) -> None:
         await answer_failure(self, exc, route, context, ack_id)
 
     async def _close_context(self, context: Context, exc: BaseException | None) -> None:

@@ -36,7 +36,7 @@ async def answer_failure(
         context: The event, or None when its client has left.
         ack_id: The acknowledgement the client waits for, or None.
     """
-    endpoint = server._registry.exception_endpoint(exc, route.scopes)  # noqa: SLF001 - the server's own half
+    endpoint = server._registry.exception_endpoint(exc, route.scopes)
     if context is None:
         _log(server, exc, "an event of a client that has left")
         return
@@ -60,7 +60,7 @@ async def _answer_by_handler(
 ) -> None:
     try:
         result = await run_exception_handler(endpoint, context, exc)
-    except Exception as raised:
+    except Exception as raised:  # noqa: BLE001 - whatever it is, the client is answered
         _log(server, raised, context.event)
         await _send(server, describe(raised, context.event).as_dict(), context, ack_id)
         return

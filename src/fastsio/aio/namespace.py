@@ -1,6 +1,4 @@
-"""
-Class-based namespaces for asyncio: handlers as methods, and the server's methods with the namespace filled in.
-"""
+"""Class-based namespaces for asyncio: handlers as methods, and the server's methods with the namespace filled in."""
 
 from __future__ import annotations
 

@@ -248,9 +248,7 @@ class AsyncServer(PacketServer):
         if client is not None and client.state is NamespaceState.CONNECTING:
             await self._connecting.dismiss(client)
             return
-        is_ours = (
-            self.manager.is_connected(sid, name) if ignore_queue else await self.manager.can_disconnect(sid, name)
-        )
+        is_ours = self.manager.is_connected(sid, name) if ignore_queue else await self.manager.can_disconnect(sid, name)
         if is_ours and client is not None:
             await self._connecting.dismiss(client)
 
@@ -264,7 +262,7 @@ class AsyncServer(PacketServer):
         self._connecting.stop()
         grace_s = self.options.shutdown_timeout if timeout is None else timeout
         connections = list(self._connections.values())
-        tasks = [asyncio.ensure_future(self._end(connection.eio_sid)) for connection in connections]
+        tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._end(one.eio_sid)) for one in connections]
         tasks += [task for connection in connections for task in connection.tasks]
         tasks += [task for task in self._background if task is not asyncio.current_task()]
         if tasks:

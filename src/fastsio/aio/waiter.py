@@ -30,6 +30,7 @@ class AckWaiter:
         self._expected.append((sid, ack_id))
 
     def __call__(self, *arguments: Any) -> None:
+        """Take what the client acknowledged."""
         if not self._future.done():
             self._future.set_result(answer(arguments))
 
@@ -45,7 +46,7 @@ class AckWaiter:
         """
         try:
             return await asyncio.wait_for(self._future, timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise AckTimeoutError("the client did not acknowledge the event in time") from None
         finally:
             for sid, ack_id in self._expected:

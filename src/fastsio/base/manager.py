@@ -6,7 +6,6 @@ The tables are in :mod:`fastsio.state`; sending is the shells' part.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fastsio.base.emission import rooms_of
@@ -14,6 +13,8 @@ from fastsio.protocol import PendingAcks
 from fastsio.state import RoomTable
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator
+
     from fastsio.state.rooms import RoomsView
 
 

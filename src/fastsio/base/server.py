@@ -6,7 +6,6 @@ Decides everything that can be decided without sending or waiting; must not know
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.base.loggers import choose_logger
@@ -19,6 +18,8 @@ from fastsio.routing import Registrar, Registration, Registry, RouterScope, Scop
 from fastsio.types import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from fastsio.state import Connection
 
 

@@ -97,9 +97,7 @@ class ASGIApp:
 
     async def not_found(self, receive: Receive, send: Send) -> None:  # noqa: ARG002 - python-socketio's signature
         """Answer 404."""
-        await send(
-            {"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/plain")]}
-        )
+        await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/plain")]})
         await send({"type": "http.response.body", "body": b"Not Found"})
 
 

@@ -99,15 +99,15 @@ class BaseMiddleware:
 class SyncMiddleware(BaseMiddleware):
     """A middleware whose hooks are plain functions; it serves both kinds of server."""
 
-    def before_event(self, event: str, sid: str, data: Any, **kwargs: Any) -> Any:  # type: ignore[override] # plain twin
+    def before_event(self, event: str, sid: str, data: Any, **kwargs: Any) -> Any:
         """Run before the handler; what is returned, unless None, replaces the data."""
         return data
 
-    def after_event(self, event: str, sid: str, response: Any, **kwargs: Any) -> Any:  # type: ignore[override] # plain twin
+    def after_event(self, event: str, sid: str, response: Any, **kwargs: Any) -> Any:
         """Run after the handler; what is returned, unless None, replaces the answer."""
         return response
 
-    def handle_exception(self, exc: Exception, event: str, sid: str, data: Any, **kwargs: Any) -> Any:  # type: ignore[override] # plain twin
+    def handle_exception(self, exc: Exception, event: str, sid: str, data: Any, **kwargs: Any) -> Any:
         """Run when something further in raised *exc*; return the answer to give instead."""
         raise exc
 

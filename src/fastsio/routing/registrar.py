@@ -18,7 +18,7 @@ from fastsio.routing.middleware import Layer, Scope
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fastsio.injection import Depends
+    from fastsio.injection import Dependency
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -35,7 +35,7 @@ class RouterScope:
     """What a router puts around its handlers."""
 
     layers: tuple[tuple[Scope, Layer], ...] = ()
-    dependencies: tuple[Depends, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
     exception_handlers: dict[type[BaseException], Callable[..., Any]] = field(default_factory=dict)
 
 
@@ -137,9 +137,7 @@ class Registrar(ABC):
     @overload
     def event(self, function: Handler, /) -> Handler: ...
     @overload
-    def event(
-        self, *, namespace: str | None = None, response_model: Any = None
-    ) -> Callable[[Handler], Handler]: ...
+    def event(self, *, namespace: str | None = None, response_model: Any = None) -> Callable[[Handler], Handler]: ...
 
     def event(self, *args: Any, **kwargs: Any) -> Any:
         """
@@ -220,7 +218,7 @@ class RouterSIO(Registrar):
         namespace: str | None = None,
         *,
         middleware: Iterable[Any] = (),
-        dependencies: Sequence[Depends] = (),
+        dependencies: Sequence[Any] = (),
     ) -> None:
         self.default_namespace = namespace if namespace is None else check_namespace(namespace)
         self._scope = RouterScope(

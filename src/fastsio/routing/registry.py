@@ -7,15 +7,17 @@ until something is registered. Must not know packets or clients.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.injection import Endpoint, HandlerKind, compile_endpoint
 from fastsio.routing.failures import find_exception_handler
 from fastsio.routing.middleware import Layer, Scope
 from fastsio.routing.registrar import Registration, RouterScope, kind_of, label_of, prefix_of
 from fastsio.routing.route import Route, build_route, check_arity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 #: Events whose handlers the server calls by itself; they never reach a catch-all event handler.
 RESERVED: Final = ("connect", "disconnect")
@@ -207,4 +209,3 @@ class Registry:
         return compile_endpoint(
             handler, kind=HandlerKind.EXCEPTION, label=handler.__qualname__, asynchronous=self._asynchronous
         )
-

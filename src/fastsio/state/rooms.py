@@ -120,11 +120,10 @@ class RoomTable:
             return _NOBODY
         if room is None:
             return clients
-        members = self._rooms.get(namespace, _NOBODY).get(room)  # type: ignore[call-overload] # a room is any hashable
+        members = self._rooms.get(namespace, {}).get(room)
         if members is not None:
-            return members  # type: ignore[no-any-return] # narrowed above
-        eio_sid = clients.get(room)  # type: ignore[call-overload] # a room is any hashable
-        return _NOBODY if eio_sid is None else {str(room): eio_sid}
+            return members
+        return {room: clients[room]} if isinstance(room, str) and room in clients else _NOBODY
 
     def recipients(self, namespace: str, rooms: Iterable[Hashable], skip: Collection[str] = ()) -> Members:
         """
