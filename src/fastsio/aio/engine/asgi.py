@@ -10,9 +10,9 @@ Source: ASGI specification, "HTTP & WebSocket ASGI Message Format".
 from __future__ import annotations
 
 import sys
-from typing import Any, Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.aio.engine.links import AsgiLink, Receive, Send
+from fastsio.aio.engine.links import Link, Receive, Send
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,10 +28,11 @@ class Body:
         receive: The application's ``receive``.
     """
 
-    __slots__ = ("_receive",)
+    __slots__ = ("_more", "_receive")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
+        self._more = True
 
     async def read(self, length: int) -> bytes:
         """
@@ -42,14 +43,13 @@ class Body:
         """
         parts: list[bytes] = []
         missing = length
-        more = True
-        while more and missing > 0:
+        while self._more and missing > 0:
             event = await self._receive()
             if event["type"] != "http.request":
                 raise OSError("the client left while it sent the body")
             parts.append(event.get("body", b"")[:missing])
             missing -= len(parts[-1])
-            more = event.get("more_body", False)
+            self._more = event.get("more_body", False)
         return b"".join(parts)
 
 
@@ -131,17 +131,17 @@ class WebSocket:
 
     Args:
         handler: What to do with the accepted link.
-        server: Not used; engineio's drivers take it.
+        server: Not used.
     """
 
-    def __init__(self, handler: Callable[[AsgiLink], Awaitable[None]], server: Any) -> None:
+    def __init__(self, handler: Callable[[Link], Awaitable[None]], server: Any) -> None:  # noqa: ARG002 - engineio's drivers take it
         self._handler = handler
 
     async def __call__(self, environ: dict[str, Any]) -> str:
         """Return once the WebSocket is over; there is nothing left to respond."""
         send: Send = environ["asgi.send"]
         await send({"type": "websocket.accept"})
-        await self._handler(AsgiLink(environ["asgi.receive"], send))
+        await self._handler(Link(environ["asgi.receive"], send))
         return ""
 
 

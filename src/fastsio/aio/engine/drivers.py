@@ -1,6 +1,4 @@
-"""
-Which driver a server uses: ours for ASGI, engineio's for the other frameworks with what is wrong in them put right.
-"""
+"""Which driver a server uses: ours for ASGI, engineio's for other frameworks, with what is wrong in them put right."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ def driver_for(async_mode: str, upstream: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_address(translate: Any) -> Any:
-    """engineio reports every aiohttp client as 127.0.0.1; aiohttp knows who it is."""
+    """Take the peer's address from aiohttp; engineio reports 127.0.0.1 for every client."""
 
     def translate_request(request: Any) -> dict[str, Any]:
         environ: dict[str, Any] = translate(request)

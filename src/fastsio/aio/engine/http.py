@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final, TypedDict, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from fastsio.aio.engine.payload import encode_payload
 
 if TYPE_CHECKING:
-    from fastsio.aio.engine.packet import WirePacket
     from collections.abc import Callable, Iterable
+
+    from fastsio.aio.engine.packet import WirePacket
 
 
 class Response(TypedDict):

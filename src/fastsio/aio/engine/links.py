@@ -1,40 +1,26 @@
 """
 One end of an open WebSocket, whatever the web framework calls it: ``receive`` and ``send`` of ASGI events.
 
-Both are attributes, not methods, so that an ASGI server's own callables are used without a layer in between.
+They are plain callables, so that an ASGI server's own are used without a layer in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 Event: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Event]]
 Send: TypeAlias = Callable[[Event], Coroutine[Any, Any, None]]
 
 
-class Link(Protocol):
-    """An accepted WebSocket."""
-
-    @property
-    def receive(self) -> Receive:
-        """Wait for the next event."""
-        ...
-
-    @property
-    def send(self) -> Send:
-        """Write an event."""
-        ...
-
-
-class AsgiLink:
+class Link:
     """
-    The WebSocket of an ASGI server.
+    An accepted WebSocket.
 
     Args:
-        receive: The application's ``receive``.
-        send: The application's ``send``.
+        receive: Waits for the next event.
+        send: Writes an event.
     """
 
     __slots__ = ("receive", "send")
@@ -44,31 +30,26 @@ class AsgiLink:
         self.send = send
 
 
-class FrameworkLink:
+def framework_link(websocket: Any) -> Link:
     """
-    The WebSocket of an engineio driver (aiohttp, Tornado, Sanic), spoken to in ASGI events.
+    Speak ASGI events to the WebSocket of an engineio driver (aiohttp, Tornado, Sanic).
 
     Args:
         websocket: The driver's object: coroutines ``wait()``, ``send(data)`` and ``close()``.
     """
 
-    __slots__ = ("_websocket",)
-
-    def __init__(self, websocket: Any) -> None:
-        self._websocket = websocket
-
-    async def receive(self) -> Event:
-        """Wait for the next frame; a closed socket is a ``websocket.disconnect``."""
+    async def receive() -> Event:
         try:
-            data = await self._websocket.wait()
+            data = await websocket.wait()
         except Exception:  # noqa: BLE001 - each framework has its own way to say that the peer is gone
             return {"type": "websocket.disconnect"}
         return {"type": "websocket.receive", "text" if isinstance(data, str) else "bytes": data}
 
-    async def send(self, event: Event) -> None:
-        """Write a frame, or close."""
+    async def send(event: Event) -> None:
         if event["type"] == "websocket.close":
-            await self._websocket.close()
+            await websocket.close()
         else:
             text = event.get("text")
-            await self._websocket.send(event["bytes"] if text is None else text)
+            await websocket.send(event["bytes"] if text is None else text)
+
+    return Link(receive, send)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from numbers import Real
-from typing import Any, Final, Literal, TypeAlias, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,24 +18,29 @@ def _is_number(value: Any) -> bool:
 
 
 def is_positive(value: Any) -> bool:
-    """A number above zero."""
+    """Tell whether *value* is a number above zero."""
     return _is_number(value) and value > 0
 
 
 def is_positive_int(value: Any) -> bool:
-    """A whole number above zero."""
+    """Tell whether *value* is a whole number above zero."""
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def is_interval(value: Any) -> bool:
-    """Seconds, or seconds and a grace period."""
+    """Tell whether *value* is seconds, or seconds and a grace period."""
     if isinstance(value, tuple):
         return len(value) == 2 and is_positive(value[0]) and _is_number(value[1]) and value[1] >= 0  # noqa: PLR2004 - a pair
     return is_positive(value)
 
 
+def is_size(value: Any) -> bool:
+    """Tell whether *value* is a number of bytes; python-socketio's users write ``1e8``."""
+    return is_positive(value) and isfinite(value) and value >= 1
+
+
 def is_policy(value: Any) -> bool:
-    """One of the policies for slow clients."""
+    """Tell whether *value* names a policy for slow clients."""
     return value in ("close", "drop")
 
 
@@ -52,7 +58,7 @@ COUNT_OR_NONE: Final = Rule(lambda value: value is None or is_positive_int(value
 RULES: Final = {
     "ping_interval": Rule(is_interval, "a number of seconds above 0, or a pair of them: interval and grace period"),
     "ping_timeout": POSITIVE,
-    "max_http_buffer_size": COUNT,
+    "max_http_buffer_size": Rule(is_size, "a number of bytes above 0"),
     "upgrade_timeout": POSITIVE,
     "max_buffer_bytes": COUNT,
     "max_buffer_packets": COUNT,

@@ -9,14 +9,15 @@ from __future__ import annotations
 import binascii
 import json
 from base64 import b64decode
-from typing import Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from fastsio.aio.engine.packet import WirePacket
     from collections.abc import Iterable
+
+    from fastsio.aio.engine.packet import WirePacket
 
 SEPARATOR: Final = "\x1e"
 #: The packet types a client may post: close, pong, message. A ping comes from the server, the rest are handshakes.

@@ -7,22 +7,27 @@ Source: Engine.IO protocol v4, "HTTP long-polling".
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 from fastsio.aio.engine import http
-from fastsio.aio.engine.packet import CLOSE_PACKET, NOOP_PACKET, WirePacket
+from fastsio.aio.engine.packet import CLOSE_PACKET, NOOP_PACKET
 from fastsio.aio.engine.payload import decode_payload
+from fastsio.aio.engine.tracing import label
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
+    from fastsio.aio.engine.packet import WirePacket
     from fastsio.aio.engine.socket import EngineSocket
+
+
+class BodyTooLarge(PacketError):  # noqa: N818 - says what happened
+    """A body is larger than the server takes."""
 
 
 async def poll(socket: EngineSocket) -> list[WirePacket]:
     """Wait until something is to be sent and take it; a session that ends meanwhile gives its last packets."""
-    if socket.upgrading or socket.upgraded:
-        return [NOOP_PACKET]
-    if not socket.pending and not socket.closed:
+    if not (socket.pending or socket.upgrading or socket.closed):
         socket.poll_waiter = asyncio.get_running_loop().create_future()
         try:
             await socket.poll_waiter
@@ -30,7 +35,11 @@ async def poll(socket: EngineSocket) -> list[WirePacket]:
             socket.poll_waiter = None
     if socket.upgrading or socket.upgraded:
         return [NOOP_PACKET]
-    return socket.take(socket.server.max_http_buffer_size) or [NOOP_PACKET]
+    packets = socket.take(socket.server.max_http_buffer_size) or [NOOP_PACKET]
+    if socket.server.logger.isEnabledFor(logging.INFO):
+        for packet in packets:
+            socket.server.logger.info("%s: Sending packet %s", label(socket.sid), packet.polling)
+    return packets
 
 
 async def handle_get(socket: EngineSocket, environ: dict[str, Any], jsonp_index: int | None) -> http.Response:
@@ -41,14 +50,15 @@ async def handle_get(socket: EngineSocket, environ: dict[str, Any], jsonp_index:
     """
     if socket.poll_waiter is not None:
         socket.post_control(CLOSE_PACKET)
-        await socket.finish(socket.server.reason.TRANSPORT_ERROR, abort=True)
-        return http.refusal(http.Code.BAD_REQUEST)
+        return await _reject(socket, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
     watcher = _watch(socket, environ)
     try:
         packets = await poll(socket)
     finally:
         if watcher is not None:
             watcher.cancel()
+    if socket.closed:
+        socket.server.forget(socket)
     return http.payload(packets, jsonp_index=jsonp_index)
 
 
@@ -61,6 +71,7 @@ def _watch(socket: EngineSocket, environ: dict[str, Any]) -> asyncio.Task[None] 
     async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
+        socket.server.logger.info("A client gave its poll up")
         await socket.finish(socket.server.reason.TRANSPORT_ERROR, abort=True)
 
     return socket.server.spawn(watch())
@@ -78,38 +89,47 @@ async def handle_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Res
 
 
 async def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Response:
-    limit = socket.server.max_http_buffer_size
-    if environ.get("CONTENT_TYPE", "").split(";")[0].strip().lower() == "application/octet-stream":
-        return await _reject(socket, http.refusal(http.Code.BAD_REQUEST), "an octet-stream body")
-    declared = environ.get("CONTENT_LENGTH") or str(limit + 1)
-    if not declared.isdecimal():
-        return await _reject(socket, http.refusal(http.Code.BAD_REQUEST), "a bad Content-Length")
-    if "CONTENT_LENGTH" in environ and int(declared) > limit:
-        return await _reject(socket, http.too_large(), "a body over the limit")
+    server = socket.server
     try:
-        body: bytes = await environ["wsgi.input"].read(int(declared))
-    except OSError:
-        return await _reject(socket, http.refusal(http.Code.BAD_REQUEST), "a body that was cut off")
-    if len(body) > limit:
-        return await _reject(socket, http.too_large(), "a body over the limit")
-    try:
-        packets = decode_payload(body, socket.server.packets_per_payload)
+        body = await _read_body(environ, server.max_http_buffer_size)
+        packets = decode_payload(body, server.packets_per_payload)
     except PacketError as error:
-        return await _reject(socket, http.refusal(http.Code.BAD_REQUEST), error.reason)
+        response = http.too_large() if isinstance(error, BodyTooLarge) else http.refusal(http.Code.BAD_REQUEST)
+        return await _reject(socket, response, str(error))
     for packet in packets:
         if socket.closing:
             break
-        await receive_packet(socket, packet)
+        await _receive(socket, packet)
     return http.accepted()
 
 
-async def receive_packet(socket: EngineSocket, packet: str | bytes) -> None:
+async def _read_body(environ: dict[str, Any], limit: int) -> bytes:
+    """Read the whole body, or one byte more than the limit of one that does not declare its length."""
+    if environ.get("CONTENT_TYPE", "").split(";")[0].strip().lower() == "application/octet-stream":
+        raise PacketError("an octet-stream body")  # CVE-2026-59725
+    declared = environ.get("CONTENT_LENGTH") or str(limit + 1)
+    if not declared.isdecimal():
+        raise PacketError("a bad Content-Length")
+    length = int(declared)
+    if length > limit and environ.get("CONTENT_LENGTH"):
+        raise BodyTooLarge("a body over the size limit", limit=limit, value=length)
+    body = bytearray()
+    try:
+        while len(body) < length and (chunk := await environ["wsgi.input"].read(length - len(body))):
+            body += chunk
+    except OSError as error:
+        raise PacketError("a body that was cut off") from error
+    if len(body) > limit:
+        raise BodyTooLarge("a body over the size limit", limit=limit, value=len(body))
+    return bytes(body)
+
+
+async def _receive(socket: EngineSocket, packet: str | bytes) -> None:
     """Act on one well-formed packet."""
     if isinstance(packet, bytes) or packet[0] == "4":
-        data = packet if isinstance(packet, bytes) else packet[1:]
         socket.handling = True
         try:
-            await socket.server.run_message(socket.sid, data)
+            await socket.server.run_message(socket.sid, packet if isinstance(packet, bytes) else packet[1:])
         finally:
             socket.handling = False
     elif packet[0] == "3":

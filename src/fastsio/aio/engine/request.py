@@ -9,7 +9,7 @@ Source: Engine.IO protocol v4, "Transports"; the order of the checks is the Java
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
 from fastsio.aio.engine.http import Code
@@ -80,7 +80,7 @@ def read_request(environ: dict[str, Any], transports: Container[str]) -> Request
 
 
 def _check_version(query: dict[str, list[str]], sid: str | None) -> None:
-    """The handshake names the version; later requests may leave it out but not change it (engine.io 6.6.11)."""
+    """Refuse a handshake without our version, and a later request that changes it (engine.io 6.6.11)."""
     if query.get("EIO", [None if sid is None else PROTOCOL]) != [PROTOCOL]:
         raise RequestRefused(
             Code.UNSUPPORTED_PROTOCOL_VERSION,

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from typing import Any, TypeAlias, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastsio.aio.engine import http, polling, websocket
 from fastsio.aio.engine.drivers import driver_for
-from fastsio.aio.engine.links import AsgiLink, FrameworkLink
+from fastsio.aio.engine.links import Link, framework_link
 from fastsio.aio.engine.options import SlowClientPolicy, check_options
 from fastsio.aio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
 from fastsio.aio.engine.request import Request, RequestRefused, read_request
@@ -69,6 +69,7 @@ class EngineServer(AsyncServer):
             }
         )
         super().__init__(**options)
+        self.max_http_buffer_size = int(self.max_http_buffer_size)
         self.upgrade_timeout = upgrade_timeout
         self.max_buffer_bytes = max_buffer_bytes
         self.max_buffer_packets = max_buffer_packets
@@ -76,6 +77,7 @@ class EngineServer(AsyncServer):
         self.max_decode_packets = max_decode_packets
         self.deadlines = Deadlines(self._on_due)
         self._async = driver_for(self.async_mode, self._async)
+        self._parting: dict[str, EngineSocket] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -150,6 +152,24 @@ class EngineServer(AsyncServer):
         sids = list(self.sockets) if sid is None else [sid]
         await asyncio.gather(*[self.close_client(each, self.reason.SERVER_DISCONNECT) for each in sids])
 
+    def retire(self, socket: EngineSocket, *, keep: bool) -> None:
+        """
+        Take a session that is over off the table.
+
+        Args:
+            socket: The session.
+            keep: Whether its last packets wait for one more poll. The JavaScript server keeps them 30 seconds.
+        """
+        self.sockets.pop(socket.sid, None)
+        if keep:
+            self._parting[socket.sid] = socket
+            self.deadlines.set(socket, self.ping_timeout)
+
+    def forget(self, socket: EngineSocket) -> None:
+        """Stop waiting for the last poll of a session that is over."""
+        self._parting.pop(socket.sid, None)
+        self.deadlines.clear(socket)
+
     async def shutdown(self) -> None:
         """Stop the timers and what runs in the background. Nobody is disconnected."""
         self.deadlines.stop()
@@ -205,11 +225,13 @@ class EngineServer(AsyncServer):
 
     def _find(self, sid: str, request: Request) -> EngineSocket:
         socket = self.sockets.get(sid)
-        if socket is None or socket.closing:
+        if socket is None and request.method == "GET" and not request.is_websocket:
+            socket = self._parting.get(sid)
+        if socket is None or (socket.closing and not socket.closed):
             raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
         if not socket.connected:
             raise RequestRefused(http.Code.BAD_REQUEST, "A request for a session that is not connected yet")
-        if socket.upgraded or (request.is_websocket and socket.upgrading):
+        if socket.upgraded or (request.is_websocket and socket.probing):
             raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
         return socket
 
@@ -224,37 +246,47 @@ class EngineServer(AsyncServer):
         factory = self._async["websocket"]
         if factory is None:
             raise RequestRefused(http.Code.BAD_REQUEST, "No WebSocket server is installed")
+        socket.probing = is_upgrade = socket.connected
 
         async def run(opened: Any) -> None:
-            await websocket.serve(socket, opened if isinstance(opened, AsgiLink) else FrameworkLink(opened))
+            await websocket.serve(socket, opened if isinstance(opened, Link) else framework_link(opened))
 
-        return http.Answered(await factory(run, self)(environ))
+        try:
+            return http.Answered(await factory(run, self)(environ))
+        finally:
+            socket.probing = False
+            if not is_upgrade:
+                # Nothing is left of a session whose WebSocket could not even be accepted.
+                await socket.finish(self.reason.TRANSPORT_CLOSE, abort=True)
 
     async def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
         sid = self.generate_id()
         socket = self.sockets[sid] = EngineSocket(self, sid)
-        transport = "websocket" if request.is_websocket else "polling"
-        socket.post_control(ControlPacket(OPEN, self._open_data(sid, transport)))
-        verdict = await self.run_connect(sid, environ)
-        if verdict is not None and verdict is not True:
-            self.sockets.pop(sid, None)
-            socket.closed = socket.closing = True
+        socket.post_control(ControlPacket(OPEN, self._open_data(sid, is_websocket=request.is_websocket)))
+        try:
+            verdict = await self.run_connect(sid, environ)
+            socket.accepted = verdict is None or verdict is True
+        finally:
+            if not socket.accepted:
+                socket.closing = socket.closed = True
+                self.sockets.pop(sid, None)
+        if not socket.accepted:
             self.logger.warning("Application rejected connection")
             return http.unauthorized(verdict)
-        socket.accepted = True
-        socket.start_heartbeat()
         if socket.doomed is not None:
-            await socket.finish(socket.doomed)
+            await socket.finish(socket.doomed, abort=True)
+            return http.refusal(http.Code.UNKNOWN_SID)
+        socket.start_heartbeat()
         if request.is_websocket:
             return await self._open_websocket(environ, socket)
         socket.connected = True
         return http.payload(await polling.poll(socket), jsonp_index=request.jsonp_index, headers=self._cookies(sid))
 
-    def _open_data(self, sid: str, transport: str) -> str:
+    def _open_data(self, sid: str, *, is_websocket: bool) -> str:
         interval_s = self.ping_interval + self.ping_interval_grace_period
         data = {
             "sid": sid,
-            "upgrades": self._upgrades(sid, transport),
+            "upgrades": self._upgrades(sid, "websocket" if is_websocket else "polling"),
             "pingInterval": round(interval_s * 1000),
             "pingTimeout": round(self.ping_timeout * 1000),
             "maxPayload": self.max_http_buffer_size,

@@ -1,27 +1,30 @@
 """
-One Engine.IO session: what waits to be sent, how it is sent, and how the session ends.
+One Engine.IO session: what waits to be sent, how it is written, its heartbeat, and how it ends.
 
 The transports that read from the client stand in :mod:`.websocket` and :mod:`.polling`.
 
-**Writing.** ``idle_send`` is the WebSocket's ``send`` while nothing is being written and nothing waits, else None; so
-one look tells whether a packet may go out at once. A write is stepped (see :mod:`.stepping`) in the caller's task.
-When the peer lags the write waits; then a task finishes it and whatever was posted meanwhile, in order. Nobody who
-posts ever waits for a peer, and a cancelled caller cannot tear a packet from its attachments.
+**Writing.** ``idle_send`` is the WebSocket's ``send`` while nothing is being written and nothing waits, else None: one
+look tells whether a packet may go out at once. It is then stepped (see :mod:`.stepping`) in the caller's task. When the
+peer lags and the write has to wait, a task finishes it and whatever is posted meanwhile, in order. So nobody who posts
+waits for a peer, and a cancelled caller cannot tear a packet from its attachments.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 from fastsio.aio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, WirePacket
-from fastsio.aio.engine.stepping import Rest, step
+from fastsio.aio.engine.stepping import DONE, Rest
 from fastsio.aio.engine.timers import NEVER
+from fastsio.aio.engine.tracing import trace_frames
 from fastsio.aio.engine.upstream import AsyncSocket
 
 if TYPE_CHECKING:
-    from fastsio.aio.engine.links import Link, Send
     from collections.abc import Sequence
+
+    from fastsio.aio.engine.links import Link, Send
     from fastsio.aio.engine.server import EngineServer
 
 
@@ -36,6 +39,8 @@ class EngineSocket(AsyncSocket):
     Attributes:
         dropped: Packets dropped because the client was too slow.
         handling: True while the message handler runs for this client.
+        probing: True from the handshake of a WebSocket that would take over to its success or failure.
+        upgrading: True from its probe on: packets wait for it, polls are answered empty.
     """
 
     __slots__ = (
@@ -54,45 +59,41 @@ class EngineSocket(AsyncSocket):
         "pending",
         "poll_waiter",
         "posting",
+        "probing",
         "reader",
         "send_event",
         "server",
         "session",
         "sid",
+        "slow",
         "timer_key",
         "upgraded",
         "upgrading",
-        "warned",
         "writer",
     )
 
     server: EngineServer
 
-    def __init__(self, server: EngineServer, sid: str) -> None:  # engineio's would create a queue for each client
+    def __init__(self, server: EngineServer, sid: str) -> None:
+        # engineio's constructor is not called: it would create a queue for every client.
         self.server = server
         self.sid = sid
         self.session: dict[str, Any] = {}
         self.connected = self.upgrading = self.upgraded = self.closing = self.closed = False
-        self.accepted = False
-        #: The reason of a close asked for while the connect handler still ran.
+        self.accepted = self.probing = self.posting = self.handling = self.awaiting_pong = self.slow = False
+        #: The reason of an end asked for while the connect handler still ran.
         self.doomed: str | None = None
         self.pending: list[WirePacket] | None = None
-        self.buffered_bytes = 0
-        self.buffered_count = 0
-        self.dropped = 0
-        self.warned = False
+        self.buffered_bytes = self.buffered_count = self.dropped = 0
         self.send_event: Send | None = None
         self.idle_send: Send | None = None
         self.writer: asyncio.Task[None] | None = None
         self.reader: asyncio.Task[Any] | None = None
         self.poll_waiter: asyncio.Future[None] | None = None
         self.drained: asyncio.Future[None] | None = None
-        self.posting = False
-        self.handling = False
-        self.awaiting_pong = False
         self.timer_key = NEVER
 
-    # -- sending
+    # Sending.
 
     def post(self, packets: Sequence[WirePacket]) -> bool:
         """
@@ -109,10 +110,11 @@ class EngineSocket(AsyncSocket):
         try:
             for packet in packets:
                 event = {"type": "websocket.send", "bytes" if packet.binary else "text": packet.wire}
+                iterator = send(event).__await__()
+                waited = next(iterator, DONE)
                 written += 1
-                rest = step(send(event))
-                if rest is not None:
-                    self._finish_in_task(rest, packets[written:])
+                if waited is not DONE:
+                    self._finish_in_task(Rest(iterator, waited), packets[written:])
                     return True
         except Exception as error:  # noqa: BLE001 - each server has its own way to say that the peer is gone
             self._lose(error)
@@ -131,15 +133,24 @@ class EngineSocket(AsyncSocket):
             self._append((packet,), packet.size)
 
     async def drain(self) -> None:
-        """Wait until no more than half of the buffer is in use, or the session is over."""
+        """Wait until at most half of the buffer is in use, or the session is over."""
         while self._is_congested() and not self.closed:
             if self.drained is None:
                 self.drained = asyncio.get_running_loop().create_future()
             await asyncio.shield(self.drained)
 
-    def _is_congested(self) -> bool:
-        server = self.server
-        return self.buffered_bytes * 2 > server.max_buffer_bytes or self.buffered_count * 2 > server.max_buffer_packets
+    def take(self, max_bytes: int) -> list[WirePacket]:
+        """Take what waits, in order, up to *max_bytes* but at least one packet."""
+        packets = self.pending or []
+        count = size = 0
+        for packet in packets:
+            if count and size + packet.size > max_bytes:
+                break
+            count += 1
+            size += packet.size
+        self.pending = packets[count:] or None
+        self._left(count, size)
+        return packets[:count]
 
     def _enqueue(self, packets: Sequence[WirePacket]) -> bool:
         if self.closed:
@@ -150,7 +161,8 @@ class EngineSocket(AsyncSocket):
             self.buffered_bytes + size > server.max_buffer_bytes
             or self.buffered_count + len(packets) > server.max_buffer_packets
         ):
-            return self._overflow(len(packets))
+            self._overflow(len(packets))
+            return False
         self._append(packets, size)
         return True
 
@@ -160,46 +172,36 @@ class EngineSocket(AsyncSocket):
         self.pending.extend(packets)
         self.buffered_bytes += size
         self.buffered_count += len(packets)
-        if self.poll_waiter is not None and not self.poll_waiter.done():
-            self.poll_waiter.set_result(None)
+        self.end_poll()
 
-    def _overflow(self, count: int) -> bool:
+    def _overflow(self, count: int) -> None:
+        """Apply the policy for slow clients, and say so once for each client."""
         server = self.server
         drops = server.slow_client == "drop"
         if drops:
             self.dropped += count
-        if not self.warned:
-            self.warned = True
-            server.logger.warning(
-                "A client is too slow: %d packets, %d bytes wait for it; %s",
-                self.buffered_count,
-                self.buffered_bytes,
-                "new packets are dropped" if drops else "its connection is closed",
-            )
-            if not drops:
-                server.spawn(self.finish(server.reason.TRANSPORT_ERROR, abort=True))
-        return False
+        if self.slow:
+            return
+        self.slow = True
+        server.logger.warning(
+            "A client is too slow, %d packets of %d bytes wait for it: %s",
+            self.buffered_count,
+            self.buffered_bytes,
+            "new packets are dropped" if drops else "its session is ended",
+        )
+        if not drops:
+            server.spawn(self.finish(server.reason.TRANSPORT_ERROR, abort=True))
 
-    def take(self, max_bytes: int) -> list[WirePacket]:
-        """Take what waits, in order, up to *max_bytes* but at least one packet."""
-        packets = self.pending or []
-        count, size = 0, 0
-        for packet in packets:
-            size += packet.size
-            if count and size > max_bytes:
-                size -= packet.size
-                break
-            count += 1
-        self.pending = packets[count:] or None
-        self.sent(count, size)
-        return packets[:count]
-
-    def sent(self, count: int, size: int) -> None:
+    def _left(self, count: int, size: int) -> None:
         """Account for packets that left the buffer."""
         self.buffered_count -= count
         self.buffered_bytes -= size
         if self.drained is not None and not self._is_congested():
             self._release_drained()
+
+    def _is_congested(self) -> bool:
+        server = self.server
+        return self.buffered_bytes * 2 > server.max_buffer_bytes or self.buffered_count * 2 > server.max_buffer_packets
 
     def _release_drained(self) -> None:
         if self.drained is not None:
@@ -207,52 +209,78 @@ class EngineSocket(AsyncSocket):
                 self.drained.set_result(None)
             self.drained = None
 
-    # -- writing to a WebSocket
+    # Writing to a WebSocket.
 
     def attach(self, link: Link) -> None:
         """Make *link* the way to the client, and write what waits."""
-        self.send_event = link.send
-        self.reader = asyncio.current_task()
+        send = link.send
+        if self.server.logger.isEnabledFor(logging.INFO):
+            send = trace_frames(send, self.sid, self.server.logger)
+        self.send_event = send
         if self.pending:
             self._finish_in_task(None, ())
         else:
-            self.idle_send = link.send
+            self.idle_send = send
+
+    async def detach(self) -> None:
+        """Write no more once what is being written is out."""
+        if self.writer is not None:
+            await asyncio.wait([self.writer])
+        self.send_event = self.idle_send = None
+
+    def lose_link(self) -> None:
+        """Note that the peer closed the WebSocket: nothing can be written any more."""
+        self.send_event = self.idle_send = None
+        self._stop_writer()
+
+    def _stop_writer(self) -> None:
+        """Give up on what is being written: the peer does not read."""
+        if self.writer is not None:
+            self.writer.cancel()
 
     def _finish_in_task(self, rest: Rest | None, packets: Sequence[WirePacket]) -> None:
         if packets:
-            behind, self.pending = self.pending, list(packets)
+            self.pending = [*packets, *(self.pending or ())]
             self.buffered_count += len(packets)
             self.buffered_bytes += sum([packet.size for packet in packets])
-            if behind:
-                self.pending += behind
         self.writer = self.server.spawn(self._write(rest))
 
     async def _write(self, rest: Rest | None) -> None:
-        send = self.send_event
-        assert send is not None  # noqa: S101 - only a session with a WebSocket writes
+        """Finish a write that had to wait, then write what was posted meanwhile."""
         try:
             if rest is not None:
                 await rest
-            while self.pending:
+            while self.pending and self.send_event is not None:
                 batch, self.pending = self.pending, None
                 for packet in batch:
-                    await send({"type": "websocket.send", "bytes" if packet.binary else "text": packet.wire})
-                    self.sent(1, packet.size)
+                    await self.send_event({"type": "websocket.send", "bytes" if packet.binary else "text": packet.wire})
+                    self._left(1, packet.size)
         except Exception as error:  # noqa: BLE001 - each server has its own way to say that the peer is gone
             self._lose(error)
         else:
-            if self.send_event is not None:
-                self.idle_send = send
+            self.idle_send = self.send_event
         finally:
             self.writer = None
 
     def _lose(self, error: Exception) -> None:
-        """A write failed: the peer is gone."""
+        """End the session after a failed write."""
         self.server.logger.debug("A write failed, the client is gone: %r", error)
         self.send_event = self.idle_send = None
         self.server.spawn(self.finish(self.server.reason.TRANSPORT_CLOSE, abort=True))
 
-    # -- heartbeat
+    # Polls.
+
+    def end_poll(self) -> None:
+        """Have a pending poll answer now."""
+        if self.poll_waiter is not None and not self.poll_waiter.done():
+            self.poll_waiter.set_result(None)
+
+    def hold_polls(self) -> None:
+        """Keep packets for the WebSocket that takes over."""
+        self.upgrading = True
+        self.end_poll()
+
+    # The heartbeat.
 
     def start_heartbeat(self) -> None:
         """Schedule the next ping."""
@@ -260,27 +288,27 @@ class EngineSocket(AsyncSocket):
         self.server.deadlines.set(self, self.server.ping_interval)
 
     def on_pong(self) -> None:
-        """Schedule the next ping if this pong answers one; others start nothing."""
-        if self.awaiting_pong:
+        """Schedule the next ping if this pong answers one; others start nothing (CVE-2026-48802)."""
+        if self.awaiting_pong and not self.closing:
             self.start_heartbeat()
 
-    async def on_deadline(self) -> None:
+    def on_deadline(self) -> None:
         """Send the ping that is due, or end the session whose pong is overdue."""
-        if self.closing:
-            return
         server = self.server
-        if not self.awaiting_pong:
+        if self.closing:
+            server.forget(self)
+        elif not self.awaiting_pong:
             self.awaiting_pong = True
             server.deadlines.set(self, server.ping_timeout)
             self.post_control(PING_PACKET)
         elif not server.start_service_task or (self.handling and self.writer is None):
-            # The pong may stand behind the message that is being handled; it is read when the handler returns.
+            # The pong may stand behind the message that is being handled: it is read when the handler returns.
             server.deadlines.set(self, server.ping_timeout)
         else:
-            server.logger.info("A client did not answer a ping in time, closing its session")
+            server.logger.info("A client did not answer a ping in time, its session is ended")
             server.spawn(self.finish(server.reason.PING_TIMEOUT))
 
-    # -- the end
+    # The end.
 
     async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002 - engineio's signature
         """End the session; engineio's name for :meth:`finish`."""
@@ -292,7 +320,7 @@ class EngineSocket(AsyncSocket):
 
         Args:
             reason: What the disconnect handler gets.
-            abort: True when the client is gone or must not be told.
+            abort: True when the client is gone, said goodbye itself, or broke the protocol.
         """
         if self.closing:
             return
@@ -300,27 +328,25 @@ class EngineSocket(AsyncSocket):
             self.doomed = self.doomed or reason
             return
         self.closing = True
+        # In a task of its own, so that a request that is cancelled does not cancel the application's handler.
+        await asyncio.shield(self.server.spawn(self._end(reason, abort=abort)))
+
+    async def _end(self, reason: str, *, abort: bool) -> None:
         server = self.server
+        silent = abort or reason == server.reason.PING_TIMEOUT
         server.deadlines.clear(self)
-        if self.writer is not None and (abort or reason == server.reason.PING_TIMEOUT):
-            self.writer.cancel()
-        # In a task of its own, so that a cancelled caller (a request that is gone) does not cancel the application.
-        await asyncio.shield(server.spawn(server.run_disconnect(self.sid, reason)))
+        if silent:
+            self._stop_writer()
+        await server.run_disconnect(self.sid, reason)
         if not abort:
             self.post_control(CLOSE_PACKET)
         self.closed = True
-        server.sockets.pop(self.sid, None)
+        server.retire(self, keep=not silent and not self.upgraded and self.poll_waiter is None)
         self._release_drained()
         self.end_poll()
         self._stop_reader()
 
-    def end_poll(self) -> None:
-        """Have a pending poll answer now."""
-        if self.poll_waiter is not None and not self.poll_waiter.done():
-            self.poll_waiter.set_result(None)
-
     def _stop_reader(self) -> None:
-        """Wake the task that reads from the WebSocket, unless it is busy with a message (then it looks itself)."""
-        reader = self.reader
-        if reader is not None and not self.handling and reader is not asyncio.current_task():
-            reader.cancel()
+        """Wake the task that reads from the WebSocket; one that is busy with a message looks itself."""
+        if self.reader is not None and not self.handling:
+            self.reader.cancel()

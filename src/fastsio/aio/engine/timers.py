@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from heapq import heappop, heappush
-from typing import Final, Protocol, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ class Deadlines:
         self._keys.clear()
 
     def _reset(self, loop: asyncio.AbstractEventLoop) -> None:
-        """A server may outlive the loop it was first used on; the deadlines of the old loop mean nothing on the new."""
+        """Begin anew on another loop: a server may outlive the one it was first used on."""
         self.stop()
         self._loop = loop
 

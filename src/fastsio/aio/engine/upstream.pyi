@@ -16,7 +16,7 @@ class AsyncSocket:
     session: dict[str, Any]
 
 class AsyncServer:
-    class reason:
+    class reason:  # noqa: N801 - engineio's name
         SERVER_DISCONNECT: str
         CLIENT_DISCONNECT: str
         PING_TIMEOUT: str

@@ -7,104 +7,99 @@ Source: Engine.IO protocol v4, "WebSocket", "Upgrade".
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final
 
-from fastsio.aio.engine.packet import PONG, ControlPacket
+from fastsio.aio.engine.tracing import trace_messages
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from fastsio.aio.engine.links import Link, Receive
+    from fastsio.aio.engine.links import Event, Link, Receive
     from fastsio.aio.engine.socket import EngineSocket
 
 PROBE: Final = "2probe"
-PROBE_ANSWER: Final = ControlPacket(PONG, "probe")
+PROBE_ANSWER: Final = "3probe"
 UPGRADE: Final = "5"
-#: How long a closing handshake may take before the connection is given up.
+#: How long the last frames and the closing handshake may take before the connection is given up.
 CLOSE_GRACE_S: Final = 10.0
+#: The most bytes a character takes in UTF-8.
+MAX_CHARACTER_BYTES: Final = 4
 
 
 class LinkLost(Exception):  # noqa: N818 - says what happened
     """The peer closed the WebSocket."""
 
 
+class ClientLeft(Exception):  # noqa: N818 - says what happened
+    """The client sent a close packet."""
+
+
 async def serve(socket: EngineSocket, link: Link) -> None:
     """Run a session over an accepted WebSocket until either end closes it."""
+    socket.reader = asyncio.current_task()
+    try:
+        if not socket.connected or await _upgrade(socket, link):
+            await _run(socket, link)
+    finally:
+        socket.reader = None
+        await _close(socket, link)
+
+
+def _absorb_cancellation(socket: EngineSocket) -> bool:
+    """Tell whether it was the session's end that cancelled this task, to wake it; then the task goes on."""
+    if socket.closed and socket.reader is not None:
+        socket.reader.uncancel()
+    return socket.closed
+
+
+async def _run(socket: EngineSocket, link: Link) -> None:
     server = socket.server
-    if socket.connected and not await upgrade(socket, link):
-        await link.send({"type": "websocket.close", "code": 1000})
-        return
     socket.connected = socket.upgraded = True
     socket.upgrading = False
     socket.attach(link)
     reason = server.reason.TRANSPORT_CLOSE
     try:
-        reason = await read(socket, link.receive)
+        await _read(socket, link.receive)
+    except ClientLeft:
+        reason = server.reason.CLIENT_DISCONNECT
+    except LinkLost:
+        socket.lose_link()
     except PacketError as error:
         server.logger.warning("Closing a websocket session: %s", error)
         reason = server.reason.TRANSPORT_ERROR
     except asyncio.CancelledError:
-        if not socket.closed:
+        if not _absorb_cancellation(socket):
             raise
-        _absorb_cancellation()
     finally:
+        socket.reader = None
         await socket.finish(reason, abort=True)
-        await _close(socket, link)
 
 
-def _absorb_cancellation() -> None:
-    """The session's end cancelled this task to wake it; to the server the application just returns."""
-    task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()
-
-
-async def _close(socket: EngineSocket, link: Link) -> None:
-    """Write what is being written, then the closing handshake."""
-    socket.idle_send = None
-    try:
-        async with asyncio.timeout(CLOSE_GRACE_S):
-            if socket.writer is not None:
-                await asyncio.wait([socket.writer])
-            if socket.send_event is not None:
-                socket.send_event = None
-                await link.send({"type": "websocket.close", "code": 1000})
-    except Exception as error:  # noqa: BLE001 - the peer may be gone, which is what is wanted
-        socket.server.logger.debug("The closing handshake failed: %r", error)
-
-
-async def read(socket: EngineSocket, receive: Receive) -> str:
+async def _read(socket: EngineSocket, receive: Receive) -> None:
     """
     Dispatch frames in order until the session is over.
 
-    Returns:
-        The reason for the disconnect handler.
-
     Raises:
+        ClientLeft: The client said goodbye.
+        LinkLost: The WebSocket is closed.
         PacketError: The client sent what the protocol does not have.
     """
     server = socket.server
     sid = socket.sid
     on_message = server.handlers["message"]
-    while not socket.closing:
+    if server.logger.isEnabledFor(logging.INFO):
+        on_message = trace_messages(on_message, server.logger)
+    while not socket.closed:
         event = await receive()
         data = event.get("text")
-        if data is not None:
-            if len(data) * 4 > server.max_http_buffer_size:
-                check_size(data, server.max_http_buffer_size)
-            if data[:1] != "4":
-                if data == "3":
-                    socket.on_pong()
-                    continue
-                if data == "1":
-                    return server.reason.CLIENT_DISCONNECT
-                raise PacketError("a frame that is no packet")
+        if data is None:
+            data = _binary(event, server.max_http_buffer_size)
+        elif data[:1] == "4" and len(data) * MAX_CHARACTER_BYTES <= server.max_http_buffer_size:
             data = data[1:]
         else:
-            data = event.get("bytes")
-            if data is None:
-                return server.reason.TRANSPORT_CLOSE
-            if len(data) > server.max_http_buffer_size:
-                check_size(data, server.max_http_buffer_size)
+            data = _text(socket, data)
+        if data is None or socket.closing:
+            continue
         socket.handling = True
         try:
             await on_message(sid, data)
@@ -112,22 +107,50 @@ async def read(socket: EngineSocket, receive: Receive) -> str:
             server.logger.exception("message handler error")
         finally:
             socket.handling = False
-    return server.reason.TRANSPORT_CLOSE
 
 
-def check_size(data: str | bytes, limit: int) -> None:
-    """
-    Compare a frame's size on the wire with the limit.
+def _binary(event: Event, limit: int) -> bytes:
+    data: bytes | None = event.get("bytes")
+    if data is None:
+        raise LinkLost
+    _check_size(len(data), limit)
+    return data
 
-    Raises:
-        PacketError: It is larger.
-    """
-    size = len(data.encode(errors="replace")) if isinstance(data, str) else len(data)
+
+def _text(socket: EngineSocket, frame: str) -> str | None:
+    """Read a text frame that is long or no message; None when it was for the transport."""
+    kind = frame[:1]
+    if kind == "4":
+        _check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
+        return frame[1:]
+    if kind == "3":
+        socket.on_pong()
+        return None
+    if kind == "1":
+        raise ClientLeft
+    raise PacketError("a frame of unknown type" if kind else "an empty frame")
+
+
+def _check_size(size: int, limit: int) -> None:
     if size > limit:
         raise PacketError("a frame over the size limit", limit=limit, value=size)
 
 
-async def upgrade(socket: EngineSocket, link: Link) -> bool:
+async def _close(socket: EngineSocket, link: Link) -> None:
+    """Let what is being written go out, then close, within bounds."""
+    server = socket.server
+    lost = socket.upgraded and socket.send_event is None
+    try:
+        async with asyncio.timeout(CLOSE_GRACE_S):
+            if socket.upgraded:
+                await socket.detach()
+            if not lost:
+                await link.send({"type": "websocket.close", "code": 1000})
+    except Exception as error:  # noqa: BLE001 - the peer may be gone, which is what is wanted
+        server.logger.debug("The closing handshake failed: %r", error)
+
+
+async def _upgrade(socket: EngineSocket, link: Link) -> bool:
     """
     Move a polling session to this WebSocket.
 
@@ -137,22 +160,25 @@ async def upgrade(socket: EngineSocket, link: Link) -> bool:
         True when the client asked for the switch.
     """
     server = socket.server
-    socket.upgrading = True
     try:
         async with asyncio.timeout(server.upgrade_timeout):
             await _expect(link, PROBE)
-            socket.end_poll()
-            await link.send({"type": "websocket.send", "text": PROBE_ANSWER.wire})
+            socket.hold_polls()
+            await link.send({"type": "websocket.send", "text": PROBE_ANSWER})
             await _expect(link, UPGRADE)
     except PacketError as error:
         server.logger.warning("Closing a session that failed to upgrade: %s", error)
-        await socket.finish(server.reason.TRANSPORT_ERROR)
+        socket.reader = None
+        await socket.finish(server.reason.TRANSPORT_ERROR, abort=True)
     except (TimeoutError, LinkLost):
         server.logger.info("An upgrade was not completed, the session stays on polling")
+    except asyncio.CancelledError:
+        if not _absorb_cancellation(socket):
+            raise
     else:
-        if not socket.closing:
-            return True
-    socket.upgrading = False
+        return not socket.closing
+    finally:
+        socket.upgrading = socket.probing = False
     return False
 
 

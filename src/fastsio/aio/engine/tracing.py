@@ -1,0 +1,48 @@
+"""
+The packet log of ``engineio_logger=True``, put around a session's callables when it begins.
+
+So a session that is not traced pays nothing for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from logging import Logger
+
+    from fastsio.aio.engine.links import Event, Send
+
+    MessageHandler = Callable[[str, str | bytes], Awaitable[Any]]
+
+
+def label(sid: str) -> str:
+    """Shorten a session id, which is a bearer secret, to what tells sessions apart in a log."""
+    return f"{sid[:6]}..."
+
+
+def trace_messages(on_message: MessageHandler, logger: Logger) -> MessageHandler:
+    """Log each message before it is handled."""
+
+    async def traced(sid: str, data: str | bytes) -> None:
+        logger.info("%s: Received packet MESSAGE data %s", label(sid), _shown(data))
+        await on_message(sid, data)
+
+    return traced
+
+
+def trace_frames(send: Send, sid: str, logger: Logger) -> Send:
+    """Log each frame before it is written."""
+
+    async def traced(event: Event) -> None:
+        if event["type"] == "websocket.send":
+            text = event.get("text")
+            logger.info("%s: Sending packet %s", label(sid), "<binary>" if text is None else text)
+        await send(event)
+
+    return traced
+
+
+def _shown(data: str | bytes) -> str:
+    return data if isinstance(data, str) else "<binary>"
