@@ -97,13 +97,16 @@ async function send() {
 socket.on("error", (error) => view.showError(explain(error))); // an event without an acknowledgement failed
 
 function fail(error) {
-  view.showError(explain(error), { limited: error.type === "rate_limited" });
-  if (error.type !== "rate_limited") return;
-  $("send").disabled = true;
-  setTimeout(() => {
-    $("send").disabled = !socket.connected;
-    view.showError(null);
-  }, error.detail.retry_after * 1000);
+  if (error.type === "rate_limited") return waitFor(error.detail.retry_after);
+  view.showError(explain(error));
+}
+
+/** Count down until the server takes messages again. */
+function waitFor(seconds) {
+  const over = seconds <= 0;
+  $("send").disabled = !over || !socket.connected;
+  view.showError(over ? null : `Slow down: you can send again in ${Math.ceil(seconds)} s.`, { limited: true });
+  if (!over) setTimeout(waitFor, Math.min(seconds, 1) * 1000, seconds - 1);
 }
 
 /** One sentence for an error object of the server. */
@@ -113,7 +116,6 @@ function explain({ type, msg, detail }) {
     string_too_long: `That is too long: at most ${view.MAX_LENGTH} characters.`,
   };
   if (type === "validation_error") return detail.map((one) => sentences[one.type] ?? one.msg).join(" ");
-  if (type === "rate_limited") return `Slow down: you can send again in ${Math.ceil(detail.retry_after)} s.`;
   return msg;
 }
 
