@@ -43,7 +43,7 @@ def check_text_depth(text: str, max_depth: int) -> None:
 def text_depth(text: str) -> int:
     """Measure the nesting of JSON text exactly; brackets inside strings do not count."""
     brackets = _STRING.sub("", text).encode("utf-8", "replace").translate(_SIGNS, _NO_BRACKETS)
-    return max(accumulate(array("b", brackets)), default=0)
+    return max(accumulate(array("b", brackets), initial=0))
 
 
 def check_value_depth(value: Any, max_depth: int) -> None:

@@ -6,7 +6,7 @@ it; the application's connect handler runs while it is CONNECTING, and accepts i
 it. One side *leaves*: while it is LEAVING the disconnect handler runs and may still look at rooms and session. When
 that is over the client is *gone*, and the namespace has LEFT: the client may connect to it again.
 
-Rule 1: everything that decides what a packet means, and every step from one state to the next, is in the two tables of
+Rule 1: everything that decides what a packet means, and every step from one state to the next, is in the tables of
 this module. The shells look up and obey; they do not decide.
 
 Rule 2: a packet that cannot have been sent by a correct client closes the connection. Nothing but CONNECT is allowed

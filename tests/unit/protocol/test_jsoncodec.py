@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import uuid
+from dataclasses import dataclass
+from enum import Enum, IntEnum, StrEnum
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import BaseModel
+
+from fastsio.protocol.jsoncodec import (
+    DEFAULT_CODEC,
+    AdaptedCodec,
+    BinaryInPayload,
+    JSONCodec,
+    OrjsonCodec,
+    StdlibCodec,
+    adapt,
+)
+
+CODECS = [StdlibCodec(), OrjsonCodec(orjson), AdaptedCodec(json)]
+STRICT_CODECS = CODECS[:2]
+NAMES = ["stdlib", "orjson", "adapted"]
+codecs = pytest.mark.parametrize("codec", CODECS, ids=NAMES)
+strict_codecs = pytest.mark.parametrize("codec", STRICT_CODECS, ids=NAMES[:2])
+
+NOON = datetime.datetime(2024, 1, 2, 12, tzinfo=datetime.UTC)
+
+
+class User(BaseModel):
+    name: str
+    born: datetime.date
+
+
+class Upload(BaseModel):
+    content: bytes
+
+
+@dataclass
+class Pair:
+    left: Any
+    right: Any
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Nested(Enum):
+    PAIR = (1, 2)
+
+
+class Raw(Enum):
+    BYTES = b"raw"
+
+
+class Number(IntEnum):
+    ONE = 1
+
+
+class Word(StrEnum):
+    A = "a"
+
+
+class Celsius(float):
+    pass
+
+
+class NoJSON:
+    pass
+
+
+@codecs
+@pytest.mark.parametrize(
+    ("payload", "text"),
+    [
+        (["a", 1, True, None, 1.5], '["a",1,true,null,1.5]'),
+        ({"a": {"b": []}}, '{"a":{"b":[]}}'),
+        (("a", (1, 2)), '["a",[1,2]]'),
+        (User(name="Zoë", born=NOON.date()), '{"name":"Zoë","born":"2024-01-02"}'),
+        ([Pair(NOON, {1})], '[{"left":"2024-01-02T12:00:00Z","right":[1]}]'),
+        ([uuid.UUID(int=5), NOON.time()], '["00000000-0000-0000-0000-000000000005","12:00:00"]'),
+        ([Colour.RED, Nested.PAIR, Number.ONE, Word.A], '["red",[1,2],1,"a"]'),
+        ({Word.A: Celsius(1.5)}, '{"a":1.5}'),
+        ({1: "a", None: "b", 1.5: "c", False: "d"}, '{"1":"a","null":"b","1.5":"c","false":"d"}'),
+        ({uuid.UUID(int=5): NOON}, '{"00000000-0000-0000-0000-000000000005":"2024-01-02T12:00:00Z"}'),
+        ([2**64, -(2**70)], "[18446744073709551616,-1180591620717411303424]"),
+    ],
+)
+def test_all_codecs_write_the_same(codec, payload, text):
+    """Whichever codec is installed, the peer reads the same value."""
+    assert json.loads(codec.dumps(payload)) == json.loads(text)
+
+
+@strict_codecs
+def test_text_is_compact_and_not_escaped(codec):
+    """No byte is sent that is not needed."""
+    assert codec.dumps(["é", {"a": "\u2028"}]) == '["é",{"a":"\u2028"}]'
+
+
+@strict_codecs
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, Celsius("nan")])
+def test_what_json_has_no_number_for_becomes_null(codec, number):
+    """As JSON.stringify has it; a peer would refuse NaN."""
+    assert codec.dumps(["a", {"b": number}, Pair(number, 1)]) == '["a",{"b":null},{"left":null,"right":1}]'
+
+
+@strict_codecs
+def test_a_lone_surrogate_is_written_escaped(codec):
+    """It has no UTF-8 form, and must not break the connection it is sent on."""
+    text = codec.dumps(["\ud800", {"\udc00é": NOON}])
+
+    assert text.isascii()
+    assert json.loads(text) == ["\ud800", {"\udc00é": "2024-01-02T12:00:00Z"}]
+
+
+@codecs
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"x",
+        ["a", bytearray()],
+        {"a": [memoryview(b"x")]},
+        [{b"x"}],
+        Upload(content=b"x"),
+        Pair(1, b"x"),
+        Raw.BYTES,
+        {1: b"x"},
+        [math.nan, b"x"],
+    ],
+)
+def test_binary_is_signalled_by_every_codec(codec, payload):
+    """Wherever it hides, also behind what the fast codec refuses."""
+    with pytest.raises(BinaryInPayload):
+        codec.dumps(payload)
+
+
+@codecs
+@pytest.mark.parametrize("payload", [NoJSON(), [NoJSON()], {"a": iter([])}, {b"key": 1}, {NoJSON(): 1}])
+def test_what_has_no_json_form_is_a_type_error(codec, payload):
+    """As in the standard library."""
+    with pytest.raises(TypeError):
+        codec.dumps(payload)
+
+
+@codecs
+def test_a_payload_that_contains_itself_is_a_value_error(codec):
+    """Not a RecursionError."""
+    payload: list[Any] = ["a"]
+    payload.append(payload)
+
+    with pytest.raises(ValueError, match="nested too deeply"):
+        codec.dumps(payload)
+
+
+@strict_codecs
+def test_nesting_that_only_the_slow_way_can_write_is_written(codec):
+    """orjson stops at 254 levels."""
+    payload: list[Any] = []
+    for _ in range(300):
+        payload = [payload]
+
+    assert codec.dumps(payload) == "[" * 301 + "]" * 301
+
+
+@codecs
+@pytest.mark.parametrize("text", ["[1,2.5,-0,1e5]", ' {"a":null} ', '"é"', '{"a":1,"a":2}', '"\\ud83d\\ude00"', '"\x7f"'])
+def test_all_codecs_read_the_same(codec, text):
+    """Whichever codec is installed, the handler gets the same value."""
+    assert codec.loads(text) == json.loads(text)
+
+
+@strict_codecs
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "NaN",
+        "[Infinity]",
+        "-Infinity",
+        "1e400",
+        "[-1e999]",
+        "1" * 400,
+        "1" * 5000,
+        "[1,]",
+        "[1] x",
+        "01",
+        "1.",
+        "'a'",
+        '"\x01"',
+        '"\\x"',
+        "\ufeff1",
+        "\x0b1",
+        "[" * 100_000,
+        "[" * 100_000 + "]" * 100_000,
+    ],
+)
+def test_what_is_not_json_is_a_value_error(codec, text):
+    """JavaScript refuses it too; deep nesting is no RecursionError."""
+    with pytest.raises(ValueError):  # noqa: PT011 - each codec words it as it likes
+        codec.loads(text)
+
+
+@strict_codecs
+def test_a_lone_surrogate_is_read(codec):
+    """JavaScript sends them, escaped."""
+    assert codec.loads('["\\ud800"]') == ["\ud800"]
+
+
+@strict_codecs
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("18446744073709551615", 2**64 - 1),
+        ("18446744073709551616", 2.0**64),
+        ("-9223372036854775808", -(2**63)),
+        ("-9223372036854775809", -(2.0**63)),
+    ],
+)
+def test_integers_beyond_64_bits_are_read_as_floats(codec, text, value):
+    """As JavaScript has all its numbers; the codecs agree on it."""
+    read = codec.loads(text)
+
+    assert (read, type(read)) == (value, type(value))
+
+
+class Picky:
+    """A JSON module of an application's own."""
+
+    def dumps(self, obj: Any, separators: tuple[str, str]) -> str:
+        return "!" + json.dumps(obj, separators=separators)
+
+    def loads(self, text: str) -> Any:
+        raise KeyError(text)
+
+
+def test_an_applications_object_is_adapted():
+    """Anything with dumps and loads will do."""
+    codec = adapt(Picky())
+
+    assert codec.dumps({"a": 1}) == '!{"a":1}'
+
+
+def test_an_applications_module_need_not_know_models():
+    """They are made plain for it."""
+    assert adapt(json).dumps([User(name="x", born=NOON.date())]) == '[{"name":"x","born":"2024-01-02"}]'
+
+
+def test_whatever_an_applications_module_raises_is_a_value_error():
+    """The peer's text made it raise; it must not look like a bug of the server."""
+    with pytest.raises(ValueError, match="could not be read"):
+        adapt(Picky()).loads("[]")
+
+
+@pytest.mark.parametrize("codec", [*CODECS, DEFAULT_CODEC])
+def test_a_codec_is_adapted_to_itself(codec):
+    """Nothing is wrapped twice."""
+    assert adapt(codec) is codec
+    assert isinstance(codec, JSONCodec)
+
+
+def test_no_module_means_the_default():
+    """json=None is python-socketio's default."""
+    assert adapt(None) is DEFAULT_CODEC
+
+
+def test_the_default_is_the_fast_codec_when_it_is_installed():
+    """orjson is in the extra 'fast', and in the test environment."""
+    assert isinstance(DEFAULT_CODEC, OrjsonCodec)

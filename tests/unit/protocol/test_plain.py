@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections import OrderedDict, deque, namedtuple
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from pathlib import Path
+from types import MappingProxyType
+
+import pydantic
+import pytest
+from pydantic import BaseModel, field_serializer
+
+from fastsio.protocol.plain import BinaryInPayload, contains_binary, plain_tree, to_plain
+
+NAN, INFINITY = float("nan"), float("inf")
+Point = namedtuple("Point", "x y")
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Number(IntEnum):
+    ONE = 1
+
+
+class Word(StrEnum):
+    A = "a"
+
+
+class Raw(Enum):
+    BYTES = b"raw"
+
+
+class Event(BaseModel):
+    at: datetime.datetime
+    price: Decimal = Decimal("1.50")
+
+    @field_serializer("price", when_used="json")
+    def cents(self, price: Decimal) -> int:
+        return int(price * 100)
+
+
+class Upload(BaseModel):
+    name: str
+    content: bytes
+
+
+@dataclass
+class Inner:
+    content: object
+
+
+@dataclass
+class Outer:
+    inner: Inner
+    hidden: list[int] = field(default_factory=list)
+
+
+@pydantic.dataclasses.dataclass
+class Checked:
+    at: datetime.date
+    content: bytes | None = None
+
+
+NOON = datetime.datetime(2024, 1, 2, 12, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (Event(at=NOON), {"at": "2024-01-02T12:00:00Z", "price": 150}),
+        (Upload(name="x", content=b"\xff"), {"name": "x", "content": b"\xff"}),
+        (Checked(at=NOON.date()), {"at": "2024-01-02", "content": None}),
+        (Checked(at=NOON.date(), content=b"x"), {"at": NOON.date(), "content": b"x"}),
+        (Outer(Inner(b"x")), {"inner": Inner(b"x"), "hidden": []}),
+        (Point(1, b"x"), [1, b"x"]),
+        (frozenset({b"x"}), [b"x"]),
+        (deque([1, b"x"]), [1, b"x"]),
+        (Colour.RED, "red"),
+        (Raw.BYTES, b"raw"),
+        (MappingProxyType({"a": b"x"}), {"a": b"x"}),
+        (NOON, "2024-01-02T12:00:00Z"),
+        (NOON.time(), "12:00:00"),
+        (datetime.timedelta(hours=1), "PT1H"),
+        (uuid.UUID(int=5), "00000000-0000-0000-0000-000000000005"),
+        (Decimal("1.50"), "1.50"),
+        (Path("a"), "a"),
+    ],
+)
+def test_one_value_becomes_plain_and_keeps_its_bytes(value, plain):
+    """A model is dumped as JSON would have it, unless there is binary in it."""
+    assert to_plain(value) == plain
+
+
+@pytest.mark.parametrize("value", [object(), Inner, iter([1]), (item for item in [1])])
+def test_what_has_no_json_form_is_refused(value):
+    """An iterator would be empty on a second attempt."""
+    with pytest.raises(TypeError, match=r"Object of type \w+ is not JSON serializable"):
+        to_plain(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (None, None),
+        ([1, "a", 1.5, True], [1, "a", 1.5, True]),
+        ([NAN, INFINITY, -INFINITY], [None, None, None]),
+        ({1: 1, None: 2, True: 3}, {1: 3, None: 2}),
+        ({NAN: 1, INFINITY: 2}, {"nan": 1, "inf": 2}),
+        ({Colour.RED: 1, Number.ONE: 2, Word.A: 3}, {"red": 1, 1: 2, "a": 3}),
+        ({uuid.UUID(int=5): 1, NOON: 2}, {"00000000-0000-0000-0000-000000000005": 1, "2024-01-02T12:00:00Z": 2}),
+        ((Point(1, (2,)), {3}), [[1, [2]], [3]]),
+        (Outer(Inner(Event(at=NOON))), {"inner": {"content": {"at": "2024-01-02T12:00:00Z", "price": 150}}, "hidden": []}),
+        (OrderedDict(a=Word.A), {"a": "a"}),
+        (2**70, 2**70),
+    ],
+)
+def test_a_whole_payload_becomes_plain(value, plain):
+    """Whatever is nested in whatever."""
+    assert plain_tree(value) == plain
+
+
+@pytest.mark.parametrize("value", [b"x", [bytearray()], {"a": {b"x"}}, Upload(name="x", content=b""), Outer(Inner(b"x"))])
+def test_binary_in_a_payload_is_signalled(value):
+    """The packet then takes the attachments out."""
+    with pytest.raises(BinaryInPayload, match=r"Object of type \w+ is not JSON serializable"):
+        plain_tree(value)
+
+
+@pytest.mark.parametrize("key", [b"x", bytearray, object()])
+def test_a_key_that_is_no_text_is_refused(key):
+    """Bytes are no text, though pydantic would decode them."""
+    with pytest.raises(TypeError):
+        plain_tree({key: 1})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        [Raw.BYTES],
+        deque([b"x"]),
+        MappingProxyType({"a": b"x"}),
+        Checked(at=NOON.date(), content=b"x"),
+        Outer(Inner(Outer(Inner(memoryview(b""))))),
+    ],
+)
+def test_binary_is_found_at_any_depth(value):
+    """Also inside enumerations, models and dataclasses."""
+    assert contains_binary(value)
+
+
+@pytest.mark.parametrize("value", [Colour.RED, Event(at=NOON), Outer(Inner(1)), NOON, Inner, {b"key": "x"}])
+def test_a_payload_without_binary_has_none(value):
+    """Keys and classes do not count."""
+    assert not contains_binary(value)
