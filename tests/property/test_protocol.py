@@ -5,6 +5,7 @@ import math
 
 import msgpack
 import orjson
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -32,7 +33,7 @@ scalars = (
 wild_scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=[]))
 
 
-def trees(leaves):
+def _trees(leaves):
     return st.recursive(
         leaves,
         lambda children: st.lists(children, max_size=5) | st.dictionaries(st.text(max_size=5), children, max_size=5),
@@ -40,25 +41,25 @@ def trees(leaves):
     )
 
 
-def without_placeholders(value):
+def _without_placeholders(value):
     if isinstance(value, dict):
-        return "_placeholder" not in value and all(without_placeholders(item) for item in value.values())
-    return not isinstance(value, list) or all(without_placeholders(item) for item in value)
+        return "_placeholder" not in value and all(_without_placeholders(item) for item in value.values())
+    return not isinstance(value, list) or all(_without_placeholders(item) for item in value)
 
 
-payloads = trees(scalars)
-binary_payloads = trees(scalars | st.binary(max_size=20)).filter(without_placeholders)
+payloads = _trees(scalars)
+binary_payloads = _trees(scalars | st.binary(max_size=20)).filter(_without_placeholders)
 names = st.text(min_size=1, max_size=256).filter(lambda name: name not in RESERVED_EVENTS) | st.integers(0, 2**53)
 namespaces = st.none() | st.text(st.characters(exclude_characters=",?"), max_size=20).map(lambda name: "/" + name)
 ack_ids = st.none() | st.integers(0, 2**53 - 1)
 
 
-def frames_of(packet):
+def _frames_of(packet):
     encoded = packet.encode()
     return encoded if isinstance(encoded, list) else [encoded]
 
 
-def feed_all(decoder, frames):
+def _feed_all(decoder, frames):
     *head, last = frames
     assert [decoder.feed(frame) for frame in head] == [None] * len(head)
     return decoder.feed(last)
@@ -67,7 +68,7 @@ def feed_all(decoder, frames):
 @given(names, st.lists(payloads, max_size=3), namespaces, ack_ids)
 def test_an_event_survives_the_way(name, arguments, namespace, ack_id):
     """Name, arguments, namespace and id arrive as they were sent."""
-    packet = feed_all(Decoder(), frames_of(Packet(EVENT, [name, *arguments], namespace, ack_id)))
+    packet = _feed_all(Decoder(), _frames_of(Packet(EVENT, [name, *arguments], namespace, ack_id)))
 
     assert packet.packet_type == EVENT
     assert packet.data == [name, *arguments]
@@ -77,9 +78,9 @@ def test_an_event_survives_the_way(name, arguments, namespace, ack_id):
 @given(names, st.lists(binary_payloads, max_size=3), namespaces, ack_ids)
 def test_an_event_with_attachments_survives_the_way(name, arguments, namespace, ack_id):
     """The attachments return to their places, whether there are any or not."""
-    frames = frames_of(Packet(EVENT, [name, *arguments], namespace, ack_id))
+    frames = _frames_of(Packet(EVENT, [name, *arguments], namespace, ack_id))
 
-    packet = feed_all(Decoder(Packet, WIDE), frames)
+    packet = _feed_all(Decoder(Packet, WIDE), frames)
 
     assert packet.packet_type == (EVENT if len(frames) == 1 else BINARY_EVENT)
     assert packet.data == [name, *arguments]
@@ -89,7 +90,7 @@ def test_an_event_with_attachments_survives_the_way(name, arguments, namespace, 
 @given(st.lists(binary_payloads, max_size=3), namespaces, st.integers(0, 2**53 - 1))
 def test_an_acknowledgement_survives_the_way(arguments, namespace, ack_id):
     """Also an empty one."""
-    packet = feed_all(Decoder(Packet, WIDE), frames_of(Packet(ACK, arguments, namespace, ack_id)))
+    packet = _feed_all(Decoder(Packet, WIDE), _frames_of(Packet(ACK, arguments, namespace, ack_id)))
 
     assert (packet.data, packet.id) == (arguments, ack_id)
 
@@ -97,12 +98,12 @@ def test_an_acknowledgement_survives_the_way(arguments, namespace, ack_id):
 @given(st.none() | st.dictionaries(st.text(), payloads), namespaces)
 def test_a_connect_survives_the_way(auth, namespace):
     """Any object may be the auth payload."""
-    packet = feed_all(Decoder(), frames_of(Packet(CONNECT, auth, namespace)))
+    packet = _feed_all(Decoder(), _frames_of(Packet(CONNECT, auth, namespace)))
 
     assert (packet.data, packet.namespace or "/") == (auth, namespace or "/")
 
 
-@given(names, st.lists(trees(scalars | st.binary(max_size=20)), max_size=3), namespaces, ack_ids)
+@given(names, st.lists(_trees(scalars | st.binary(max_size=20)), max_size=3), namespaces, ack_ids)
 def test_a_messagepack_event_survives_the_way(name, arguments, namespace, ack_id):
     """In one frame, placeholders or not."""
     packet = Decoder(MsgPackPacket).feed(MsgPackPacket(EVENT, [name, *arguments], namespace, ack_id).encode())
@@ -124,7 +125,7 @@ def test_reconstructing_undoes_deconstructing(payload):
 #: Pieces hostile frames are made of, so that they get further than random text would.
 pieces = st.sampled_from(
     [
-        *"0123456789-/,?[]{}\" \\:",
+        *'0123456789-/,?[]{}" \\:',
         '["a"',
         '["disconnect"',
         '{"_placeholder":true,"num":',
@@ -149,7 +150,7 @@ texts = st.lists(pieces, max_size=12).map("".join)
 hostile_frames = st.lists(texts | st.binary(max_size=10), min_size=1, max_size=6)
 
 
-def feed_hostile(decoder, frames):
+def _feed_hostile(decoder, frames):
     for frame in frames:
         try:
             packet = decoder.feed(frame)
@@ -168,29 +169,29 @@ def test_hostile_frames_raise_packet_error_or_nothing(frames):
     """And leave the decoder as good as new."""
     decoder = Decoder(Packet, Limits(max_binary_bytes=15))
 
-    feed_hostile(decoder, frames)
+    _feed_hostile(decoder, frames)
 
     decoder.reset()
     assert decoder.feed('2["a"]').data == ["a"]
 
 
-class StdlibPacket(Packet):
+class _StdlibPacket(Packet):
     json = STDLIB
 
 
-class ModulePacket(Packet):
+class _ModulePacket(Packet):
     json = json
 
 
 @given(hostile_frames)
 def test_hostile_frames_are_no_danger_to_other_codecs(frames):
     """The standard library and a module of the application's."""
-    feed_hostile(Decoder(StdlibPacket), frames)
-    feed_hostile(Decoder(ModulePacket), frames)
+    _feed_hostile(Decoder(_StdlibPacket), frames)
+    _feed_hostile(Decoder(_ModulePacket), frames)
 
 
 wire_keys = st.sampled_from(["type", "nsp", "data", "id"]) | st.text(max_size=3)
-wire_values = trees(scalars | st.binary(max_size=5)) | st.integers(-2, 8) | st.just(["a"]) | st.just("/")
+wire_values = _trees(scalars | st.binary(max_size=5)) | st.integers(-2, 8) | st.just(["a"]) | st.just("/")
 wire_maps = st.dictionaries(wire_keys, wire_values, max_size=6) | st.fixed_dictionaries(
     {"type": wire_values, "nsp": wire_values, "data": wire_values, "id": wire_values}
 )
@@ -199,16 +200,16 @@ wire_maps = st.dictionaries(wire_keys, wire_values, max_size=6) | st.fixed_dicti
 @given(st.lists(wire_maps.map(msgpack.packb) | st.binary() | texts, min_size=1, max_size=4))
 def test_hostile_messagepack_raises_packet_error_or_nothing(frames):
     """Maps with anything in them, and bytes that are no MessagePack."""
-    feed_hostile(Decoder(MsgPackPacket), frames)
+    _feed_hostile(Decoder(MsgPackPacket), frames)
 
 
-@given(trees(wild_scalars))
+@given(_trees(wild_scalars))
 def test_the_codecs_write_the_same_value(payload):
     """NaN, big integers and lone surrogates included."""
     assert json.loads(ORJSON.dumps(payload)) == json.loads(STDLIB.dumps(payload))
 
 
-@given(trees(wild_scalars))
+@given(_trees(wild_scalars))
 def test_what_a_codec_writes_can_be_sent(payload):
     """As UTF-8, and without what is no JSON."""
     for codec in (STDLIB, ORJSON):
@@ -218,7 +219,9 @@ def test_what_a_codec_writes_can_be_sent(payload):
         codec.loads(text)
 
 
-json_pieces = st.sampled_from([*'[]{}:,"\\0123456789.-+eE tfn', "true", "null", "\\u", "\\ud800", "d83d", "1e400", '"a"'])
+json_pieces = st.sampled_from(
+    [*'[]{}:,"\\0123456789.-+eE tfn', "true", "null", "\\u", "\\ud800", "d83d", "1e400", '"a"']
+)
 
 
 @given(st.lists(json_pieces, max_size=20).map("".join) | payloads.map(json.dumps) | st.text())
@@ -234,7 +237,7 @@ def test_the_codecs_read_the_same_or_refuse_together(text):
     assert results[0] == results[1]
 
 
-@given(binary_payloads | trees(wild_scalars))
+@given(binary_payloads | _trees(wild_scalars))
 def test_an_applications_module_finds_binary_as_the_default_does(payload):
     """By walking, instead of by meeting it."""
     outcomes = []
@@ -248,25 +251,30 @@ def test_an_applications_module_finds_binary_as_the_default_does(payload):
     assert outcomes[0] == outcomes[1] == ("BinaryInPayload" if has_binary(payload) else "text")
 
 
-def naive_depth(value):
+def _naive_depth(value):
     if isinstance(value, dict):
-        return 1 + max(map(naive_depth, value.values()), default=0)
-    return 1 + max(map(naive_depth, value), default=0) if isinstance(value, list) else 0
+        return 1 + max(map(_naive_depth, value.values()), default=0)
+    return 1 + max(map(_naive_depth, value), default=0) if isinstance(value, list) else 0
 
 
 @given(payloads)
 def test_depth_is_measured_as_a_recursive_reader_would(payload):
     """In text and in values."""
-    depth = naive_depth(payload)
+    depth = _naive_depth(payload)
 
     assert text_depth(json.dumps(payload)) == depth
-    check_value_depth(payload, max(depth, 1))
-    try:
+    check_value_depth(payload, depth)
+
+
+@given(payloads.filter(lambda payload: isinstance(payload, (dict, list))))
+def test_one_level_less_than_a_payload_has_refuses_it(payload):
+    """The error tells both numbers."""
+    depth = _naive_depth(payload)
+
+    with pytest.raises(PacketError) as caught:
         check_value_depth(payload, depth - 1)
-    except PacketError as error:
-        assert (error.limit, error.value) == (depth - 1, depth)
-    else:
-        assert depth == 0
+
+    assert (caught.value.limit, caught.value.value) == (depth - 1, depth)
 
 
 @given(st.floats())

@@ -105,7 +105,8 @@ class Packet:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # Whoever overrides python-socketio's seam must be asked through it.
-        if "decode" in cls.__dict__ and "parse" not in cls.__dict__:
+        owner = next(base for base in cls.__mro__ if "decode" in vars(base) or "parse" in vars(base))
+        if "parse" not in vars(owner):
             cls.parse = classmethod(_parse_by_decoding)  # type: ignore[method-assign,assignment]  # decided once, here
 
     def __repr__(self) -> str:

@@ -9,17 +9,17 @@ from fastsio.exceptions import PacketError
 from fastsio.protocol.binary import deconstruct, has_binary, reconstruct
 
 
-def hole(number):
+def _hole(number):
     return {"_placeholder": True, "num": number}
 
 
-class Upload(BaseModel):
+class _Upload(BaseModel):
     name: str
     content: bytes
 
 
 @dataclass
-class Chunk:
+class _Chunk:
     content: bytes
 
 
@@ -29,17 +29,17 @@ def test_bytes_are_taken_out_depth_first():
 
     tree, attachments = deconstruct(data)
 
-    assert tree == ["upload", {"b": [hole(0), {"c": hole(1)}], "a": hole(2)}, hole(3)]
+    assert tree == ["upload", {"b": [_hole(0), {"c": _hole(1)}], "a": _hole(2)}, _hole(3)]
     assert attachments == [b"1", b"2", b"3", b"4"]
 
 
 def test_all_bytes_like_values_and_containers_count():
-    """bytearray and memoryview become bytes; tuples, sets, models and dataclasses are looked into."""
-    data = (bytearray(b"1"), memoryview(b"2"), {b"3"}, Upload(name="x", content=b"4"), Chunk(b"5"), b"")
+    """All of them become bytes; tuples, sets, models and dataclasses are looked into."""
+    data = (bytearray(b"1"), memoryview(b"2"), {b"3"}, _Upload(name="x", content=b"4"), _Chunk(b"5"), b"")
 
     tree, attachments = deconstruct(data)
 
-    assert tree == [hole(0), hole(1), [hole(2)], {"name": "x", "content": hole(3)}, {"content": hole(4)}, hole(5)]
+    assert tree == [_hole(0), _hole(1), [_hole(2)], {"name": "x", "content": _hole(3)}, {"content": _hole(4)}, _hole(5)]
     assert attachments == [b"1", b"2", b"3", b"4", b"5", b""]
     assert all(type(attachment) is bytes for attachment in attachments)
 
@@ -70,14 +70,15 @@ def test_a_payload_that_contains_itself_is_refused():
 
 
 @pytest.mark.parametrize(
-    "data", [b"", bytearray(), memoryview(b""), [b""], {"a": (1, b"")}, {b"x"}, Upload(name="", content=b""), Chunk(b"")]
+    "data",
+    [b"", bytearray(), memoryview(b""), [b""], {"a": (1, b"")}, {b"x"}, _Upload(name="", content=b""), _Chunk(b"")],
 )
 def test_binary_is_found_wherever_it_is(data):
     """Also empty, and inside models."""
     assert has_binary(data)
 
 
-@pytest.mark.parametrize("data", [None, 1, "a", ["a", {"b": (1, {2})}], object(), {b"key": 1}, Chunk])
+@pytest.mark.parametrize("data", [None, 1, "a", ["a", {"b": (1, {2})}], object(), {b"key": 1}, _Chunk])
 def test_what_is_not_binary_is_not_found(data):
     """A key is no attachment, and a class is no instance."""
     assert not has_binary(data)
@@ -85,14 +86,14 @@ def test_what_is_not_binary_is_not_found(data):
 
 def test_attachments_return_to_their_places():
     """A placeholder may be anywhere, also twice."""
-    tree = ["a", hole(1), {"b": [hole(0), hole(1)]}]
+    tree = ["a", _hole(1), {"b": [_hole(0), _hole(1)]}]
 
     assert reconstruct(tree, [b"0", b"1"]) == ["a", b"1", {"b": [b"0", b"1"]}]
 
 
 def test_a_dict_that_only_looks_like_a_placeholder_passes_through():
     """_placeholder must be true, as in JavaScript."""
-    tree = ["a", hole(0), {"_placeholder": "Type here", "num": 0}, {"_placeholder": 1, "num": 9}]
+    tree = ["a", _hole(0), {"_placeholder": "Type here", "num": 0}, {"_placeholder": 1, "num": 9}]
 
     assert reconstruct(tree, [b"0"]) == ["a", b"0", *tree[2:]]
 
@@ -110,7 +111,7 @@ def test_a_placeholder_without_a_number_is_refused():
         reconstruct(["a", {"_placeholder": True}], [b"0"])
 
 
-@pytest.mark.parametrize("tree", [["a"], ["a", hole(1)], ["a", {"_placeholder": 1, "num": 0}]])
+@pytest.mark.parametrize("tree", [["a"], ["a", _hole(1)], ["a", {"_placeholder": 1, "num": 0}]])
 def test_an_attachment_without_a_placeholder_is_refused(tree):
     """A correct peer sends none."""
     with pytest.raises(PacketError, match="attachment 0 has no placeholder"):

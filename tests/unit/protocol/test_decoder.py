@@ -140,7 +140,13 @@ def test_text_while_attachments_are_missing_is_refused(frame):
 
 
 @pytest.mark.parametrize(
-    "payload", ['["a"]', '["a",{"_placeholder":true,"num":-1}]', '["a",{"_placeholder":true,"num":1}]', '["a",{"_placeholder":1,"num":0}]']
+    "payload",
+    [
+        '["a"]',
+        '["a",{"_placeholder":true,"num":-1}]',
+        '["a",{"_placeholder":true,"num":1}]',
+        '["a",{"_placeholder":1,"num":0}]',
+    ],
 )
 def test_wrong_placeholders_are_refused_and_forgotten(payload):
     """A connection is never deaf and open."""

@@ -17,7 +17,9 @@ def test_an_installed_module_is_imported():
 
 def test_a_missing_module_names_the_extra_that_installs_it():
     """The error is an ImportError, as for any other module."""
-    with pytest.raises(ImportError, match=r"no_such_module is not installed; run: pip install 'fastsio\[fast\]'") as caught:
+    with pytest.raises(
+        ImportError, match=r"no_such_module is not installed; run: pip install 'fastsio\[fast\]'"
+    ) as caught:
         require("no_such_module", "fast")
 
     assert isinstance(caught.value, MissingExtraError)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import math
 import uuid
@@ -28,49 +28,49 @@ NAMES = ["stdlib", "orjson", "adapted"]
 codecs = pytest.mark.parametrize("codec", CODECS, ids=NAMES)
 strict_codecs = pytest.mark.parametrize("codec", STRICT_CODECS, ids=NAMES[:2])
 
-NOON = datetime.datetime(2024, 1, 2, 12, tzinfo=datetime.UTC)
+NOON = dt.datetime(2024, 1, 2, 12, tzinfo=dt.UTC)
 
 
-class User(BaseModel):
+class _User(BaseModel):
     name: str
-    born: datetime.date
+    born: dt.date
 
 
-class Upload(BaseModel):
+class _Upload(BaseModel):
     content: bytes
 
 
 @dataclass
-class Pair:
+class _Pair:
     left: Any
     right: Any
 
 
-class Colour(Enum):
+class _Colour(Enum):
     RED = "red"
 
 
-class Nested(Enum):
+class _Nested(Enum):
     PAIR = (1, 2)
 
 
-class Raw(Enum):
+class _Raw(Enum):
     BYTES = b"raw"
 
 
-class Number(IntEnum):
+class _Number(IntEnum):
     ONE = 1
 
 
-class Word(StrEnum):
+class _Word(StrEnum):
     A = "a"
 
 
-class Celsius(float):
+class _Celsius(float):
     pass
 
 
-class NoJSON:
+class _NoJSON:
     pass
 
 
@@ -81,11 +81,11 @@ class NoJSON:
         (["a", 1, True, None, 1.5], '["a",1,true,null,1.5]'),
         ({"a": {"b": []}}, '{"a":{"b":[]}}'),
         (("a", (1, 2)), '["a",[1,2]]'),
-        (User(name="Zoë", born=NOON.date()), '{"name":"Zoë","born":"2024-01-02"}'),
-        ([Pair(NOON, {1})], '[{"left":"2024-01-02T12:00:00Z","right":[1]}]'),
+        (_User(name="Zoë", born=NOON.date()), '{"name":"Zoë","born":"2024-01-02"}'),
+        ([_Pair(NOON, {1})], '[{"left":"2024-01-02T12:00:00Z","right":[1]}]'),
         ([uuid.UUID(int=5), NOON.time()], '["00000000-0000-0000-0000-000000000005","12:00:00"]'),
-        ([Colour.RED, Nested.PAIR, Number.ONE, Word.A], '["red",[1,2],1,"a"]'),
-        ({Word.A: Celsius(1.5)}, '{"a":1.5}'),
+        ([_Colour.RED, _Nested.PAIR, _Number.ONE, _Word.A], '["red",[1,2],1,"a"]'),
+        ({_Word.A: _Celsius(1.5)}, '{"a":1.5}'),
         ({1: "a", None: "b", 1.5: "c", False: "d"}, '{"1":"a","null":"b","1.5":"c","false":"d"}'),
         ({uuid.UUID(int=5): NOON}, '{"00000000-0000-0000-0000-000000000005":"2024-01-02T12:00:00Z"}'),
         ([2**64, -(2**70)], "[18446744073709551616,-1180591620717411303424]"),
@@ -103,10 +103,10 @@ def test_text_is_compact_and_not_escaped(codec):
 
 
 @strict_codecs
-@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, Celsius("nan")])
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, _Celsius("nan")])
 def test_what_json_has_no_number_for_becomes_null(codec, number):
     """As JSON.stringify has it; a peer would refuse NaN."""
-    assert codec.dumps(["a", {"b": number}, Pair(number, 1)]) == '["a",{"b":null},{"left":null,"right":1}]'
+    assert codec.dumps(["a", {"b": number}, _Pair(number, 1)]) == '["a",{"b":null},{"left":null,"right":1}]'
 
 
 @strict_codecs
@@ -126,9 +126,9 @@ def test_a_lone_surrogate_is_written_escaped(codec):
         ["a", bytearray()],
         {"a": [memoryview(b"x")]},
         [{b"x"}],
-        Upload(content=b"x"),
-        Pair(1, b"x"),
-        Raw.BYTES,
+        _Upload(content=b"x"),
+        _Pair(1, b"x"),
+        _Raw.BYTES,
         {1: b"x"},
         [math.nan, b"x"],
     ],
@@ -140,7 +140,7 @@ def test_binary_is_signalled_by_every_codec(codec, payload):
 
 
 @codecs
-@pytest.mark.parametrize("payload", [NoJSON(), [NoJSON()], {"a": iter([])}, {b"key": 1}, {NoJSON(): 1}])
+@pytest.mark.parametrize("payload", [_NoJSON(), [_NoJSON()], {"a": iter([])}, {b"key": 1}, {_NoJSON(): 1}])
 def test_what_has_no_json_form_is_a_type_error(codec, payload):
     """As in the standard library."""
     with pytest.raises(TypeError):
@@ -159,7 +159,7 @@ def test_a_payload_that_contains_itself_is_a_value_error(codec):
 
 @strict_codecs
 def test_nesting_that_only_the_slow_way_can_write_is_written(codec):
-    """orjson stops at 254 levels."""
+    """The fast codec stops at 254 levels."""
     payload: list[Any] = []
     for _ in range(300):
         payload = [payload]
@@ -168,7 +168,9 @@ def test_nesting_that_only_the_slow_way_can_write_is_written(codec):
 
 
 @codecs
-@pytest.mark.parametrize("text", ["[1,2.5,-0,1e5]", ' {"a":null} ', '"é"', '{"a":1,"a":2}', '"\\ud83d\\ude00"', '"\x7f"'])
+@pytest.mark.parametrize(
+    "text", ["[1,2.5,-0,1e5]", ' {"a":null} ', '"é"', '{"a":1,"a":2}', '"\\ud83d\\ude00"', '"\x7f"']
+)
 def test_all_codecs_read_the_same(codec, text):
     """Whichever codec is installed, the handler gets the same value."""
     assert codec.loads(text) == json.loads(text)
@@ -228,7 +230,7 @@ def test_integers_beyond_64_bits_are_read_as_floats(codec, text, value):
     assert (read, type(read)) == (value, type(value))
 
 
-class Picky:
+class _Picky:
     """A JSON module of an application's own."""
 
     def dumps(self, obj: Any, separators: tuple[str, str]) -> str:
@@ -240,20 +242,20 @@ class Picky:
 
 def test_an_applications_object_is_adapted():
     """Anything with dumps and loads will do."""
-    codec = adapt(Picky())
+    codec = adapt(_Picky())
 
     assert codec.dumps({"a": 1}) == '!{"a":1}'
 
 
 def test_an_applications_module_need_not_know_models():
     """They are made plain for it."""
-    assert adapt(json).dumps([User(name="x", born=NOON.date())]) == '[{"name":"x","born":"2024-01-02"}]'
+    assert adapt(json).dumps([_User(name="x", born=NOON.date())]) == '[{"name":"x","born":"2024-01-02"}]'
 
 
 def test_whatever_an_applications_module_raises_is_a_value_error():
     """The peer's text made it raise; it must not look like a bug of the server."""
     with pytest.raises(ValueError, match="could not be read"):
-        adapt(Picky()).loads("[]")
+        adapt(_Picky()).loads("[]")
 
 
 @pytest.mark.parametrize("codec", [*CODECS, DEFAULT_CODEC])
@@ -269,5 +271,5 @@ def test_no_module_means_the_default():
 
 
 def test_the_default_is_the_fast_codec_when_it_is_installed():
-    """orjson is in the extra 'fast', and in the test environment."""
+    """It is in the extra 'fast', and in the test environment."""
     assert isinstance(DEFAULT_CODEC, OrjsonCodec)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from tools.lifecycle_diagram import PAGE, page
 
 from fastsio.exceptions import LifecycleError
 from fastsio.protocol.lifecycle import (
@@ -16,7 +17,6 @@ from fastsio.protocol.lifecycle import (
     on_packet,
 )
 from fastsio.protocol.packet_type import PacketType
-from tools.lifecycle_diagram import PAGE, page
 
 NONE, CONNECTING, CONNECTED, LEAVING, LEFT = NamespaceState
 PLAIN_TYPES = [packet_type for packet_type in PacketType if packet_type < PacketType.BINARY_EVENT]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 
 import msgpack
 import pytest
@@ -14,9 +14,9 @@ from fastsio.protocol.msgpack import MsgPackPacket
 from fastsio.protocol.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, DISCONNECT, EVENT
 
 
-class User(BaseModel):
+class _User(BaseModel):
     name: str
-    born: datetime.date
+    born: dt.date
     picture: bytes | None = None
 
 
@@ -31,11 +31,11 @@ class User(BaseModel):
         ((BINARY_EVENT, ["a"], ""), {"type": 2, "nsp": "/", "data": ["a"]}),
         ((BINARY_ACK, (b"x", bytearray(b"y")), None, 1), {"type": 3, "nsp": "/", "data": [b"x", b"y"], "id": 1}),
         (
-            (EVENT, ["a", User(name="x", born=datetime.date(2000, 1, 2)), {1}]),
+            (EVENT, ["a", _User(name="x", born=dt.date(2000, 1, 2)), {1}]),
             {"type": 2, "nsp": "/", "data": ["a", {"name": "x", "born": "2000-01-02", "picture": None}, [1]]},
         ),
         (
-            (EVENT, ["a", User(name="x", born=datetime.date(2000, 1, 2), picture=b"p")]),
+            (EVENT, ["a", _User(name="x", born=dt.date(2000, 1, 2), picture=b"p")]),
             {"type": 2, "nsp": "/", "data": ["a", {"name": "x", "born": "2000-01-02", "picture": b"p"}]},
         ),
     ],
@@ -106,7 +106,9 @@ def test_what_is_no_packet_is_refused(wire):
         Decoder(MsgPackPacket).feed(msgpack.packb(wire))
 
 
-@pytest.mark.parametrize("frame", [b"", b"\xc1", b"\x82\xa4type", msgpack.packb(1) * 2, msgpack.packb({1: 2}), "2", '2["a"]'])
+@pytest.mark.parametrize(
+    "frame", [b"", b"\xc1", b"\x82\xa4type", msgpack.packb(1) * 2, msgpack.packb({1: 2}), "2", '2["a"]']
+)
 def test_what_is_not_messagepack_is_refused(frame):
     """Text is never a packet of this form."""
     with pytest.raises(PacketError):

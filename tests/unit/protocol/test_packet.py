@@ -24,11 +24,11 @@ from fastsio.protocol.packet import (
 HOLE = '{"_placeholder":true,"num":0}'
 
 
-class Upload(BaseModel):
+class _Upload(BaseModel):
     content: bytes
 
 
-def fields(packet):
+def _fields(packet):
     return packet.packet_type, packet.data, packet.namespace, packet.id, packet.attachment_count
 
 
@@ -68,7 +68,7 @@ def test_packets_without_binary_are_one_text(arguments, encoded):
         ((EVENT, ["a", b"x"], None, None, True), [f'51-["a",{HOLE}]', b"x"], BINARY_EVENT),
         ((BINARY_EVENT, ("a", (bytearray(b"x"),))), [f'51-["a",[{HOLE}]]', b"x"], BINARY_EVENT),
         ((ACK, [memoryview(b"")], "/b", 7), [f"61-/b,7[{HOLE}]", b""], BINARY_ACK),
-        ((BINARY_ACK, [Upload(content=b"x")], None, 7), [f'61-7[{{"content":{HOLE}}}]', b"x"], BINARY_ACK),
+        ((BINARY_ACK, [_Upload(content=b"x")], None, 7), [f'61-7[{{"content":{HOLE}}}]', b"x"], BINARY_ACK),
     ],
 )
 def test_packets_with_binary_are_a_text_and_its_attachments(arguments, encoded, packet_type):
@@ -122,19 +122,32 @@ def test_texts_are_decoded(encoded, expected):
     packet = Packet()
 
     assert packet.decode(encoded) == expected[-1]
-    assert fields(packet) == fields(Packet(encoded_packet=encoded)) == expected
+    assert _fields(packet) == _fields(Packet(encoded_packet=encoded)) == expected
 
 
 @pytest.mark.parametrize(
     "encoded",
-    ["9", "x", '2["a"]x', '2[NaN]', "2abc[1]", '2 1["a"]', "21e3[1]", "0null", "2null", '5["a"]', '50-["a"]', "2[", '0foo,{}'],
+    [
+        "9",
+        "x",
+        '2["a"]x',
+        "2[NaN]",
+        "2abc[1]",
+        '2 1["a"]',
+        "21e3[1]",
+        "0null",
+        "2null",
+        '5["a"]',
+        '50-["a"]',
+        "2[",
+        "0foo,{}",
+    ],
 )
 def test_texts_that_break_the_grammar_are_refused(encoded):
     """PacketError is a ValueError, which is what python-socketio raises."""
-    with pytest.raises(ValueError, match=".") as caught:
+    assert issubclass(PacketError, ValueError)
+    with pytest.raises(PacketError):
         Packet(encoded_packet=encoded)
-
-    assert isinstance(caught.value, PacketError)
 
 
 def test_nesting_is_bounded_before_parsing():
@@ -180,7 +193,7 @@ def test_a_packet_object_can_be_used_again():
 
     packet.decode('2["b"]')
 
-    assert fields(packet) == (EVENT, ["b"], None, None, 0)
+    assert _fields(packet) == (EVENT, ["b"], None, None, 0)
     assert packet.attachments == []
 
 
@@ -194,17 +207,17 @@ def test_the_class_methods_of_python_socketio():
 
 def test_parse_takes_text_only():
     """Binary is never the start of a packet."""
-    assert fields(Packet.parse('2["a"]', Limits())) == (EVENT, ["a"], None, None, 0)
+    assert _fields(Packet.parse('2["a"]', Limits())) == (EVENT, ["a"], None, None, 0)
     with pytest.raises(PacketError, match="binary without a packet"):
         Packet.parse(b'2["a"]', Limits())
 
 
-class Spaced:
+class _Spaced:
     """An application's JSON."""
 
     calls: int
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.calls = 0
 
     def dumps(self, obj, separators):
@@ -218,7 +231,7 @@ class Spaced:
 
 def test_the_json_of_a_subclass_is_used_for_text_and_attachments():
     """python-socketio's way to choose another JSON; other classes keep theirs."""
-    spaced = Spaced()
+    spaced = _Spaced()
 
     class Custom(Packet):
         json = spaced
@@ -240,7 +253,7 @@ def test_json_none_is_the_default():
     assert Custom(encoded_packet='2["b"]').data == ["b"]
 
 
-class Reversed(Packet):
+class _Reversed(Packet):
     """A packet class of an application's own, the python-socketio way."""
 
     uses_binary_events = False
@@ -253,7 +266,7 @@ class Reversed(Packet):
         self.id = {"-1": -1}.get(str(self.id), self.id)
 
 
-class Loose(Packet):
+class _Loose(Packet):
     """Another one, that lets everything through."""
 
     __slots__ = ()
@@ -266,37 +279,60 @@ class Loose(Packet):
 
 def test_an_overridden_decode_is_asked():
     """Custom serializers override encode() and decode()."""
-    packet = Reversed.parse(Reversed(EVENT, ["a"], "/b", 3).encode(), Limits())
+    packet = _Reversed.parse(_Reversed(EVENT, ["a"], "/b", 3).encode(), Limits())
 
-    assert fields(packet) == (EVENT, ["a"], "/b", 3, 0)
+    assert _fields(packet) == (EVENT, ["a"], "/b", 3, 0)
 
 
 def test_an_overridden_decode_may_read_text_and_count_attachments():
     """The count it returns is the packet's."""
-    packet = Loose.parse('[5, null, 3, ["a"], 2]', Limits())
+    packet = _Loose.parse('[5, null, 3, ["a"], 2]', Limits())
 
-    assert fields(packet) == (BINARY_EVENT, ["a"], "/", 3, 2)
+    assert _fields(packet) == (BINARY_EVENT, ["a"], "/", 3, 2)
+
+
+def test_a_decode_from_a_mixin_is_asked():
+    """Wherever in the bases it comes from."""
+
+    class Mixin:
+        def decode(self, encoded_packet):
+            self.packet_type, self.data, self.namespace, self.id = EVENT, [encoded_packet], None, None
+
+    class Mixed(Mixin, Packet):
+        pass
+
+    class Again(Mixed):
+        pass
+
+    assert Again.parse("anything", Limits()).data == ["anything"]
 
 
 def test_the_limits_hold_for_an_overridden_decode():
     """Whatever it lets through."""
-    for loose in ("[9,null,null,null,0]", "[2,1,null,null,0]", '[2,"/",-1,null,0]', "[2,null,null,[[[]]],0]", "[5,null,null,[],11]", "[[],null,null,null,0]"):
+    for loose in (
+        "[9,null,null,null,0]",
+        "[2,1,null,null,0]",
+        '[2,"/",-1,null,0]',
+        "[2,null,null,[[[]]],0]",
+        "[5,null,null,[],11]",
+        "[[],null,null,null,0]",
+    ):
         with pytest.raises(PacketError):
-            Loose.parse(loose, Limits(max_json_depth=2))
+            _Loose.parse(loose, Limits(max_json_depth=2))
 
 
 def test_what_an_overridden_decode_raises_is_a_packet_error():
     """The peer's frame made it raise."""
     with pytest.raises(PacketError, match="could not be decoded"):
-        Loose.parse("{", Limits())
+        _Loose.parse("{", Limits())
     with pytest.raises(PacketError, match="unknown packet type"):
-        Reversed.parse(b"9", Limits())
+        _Reversed.parse(b"9", Limits())
 
 
 def test_binary_frames_do_not_reach_a_decode_for_text():
     """A class with attachments never gets one as a packet."""
     with pytest.raises(PacketError, match="binary without a packet"):
-        Loose.parse(b"[]", Limits())
+        _Loose.parse(b"[]", Limits())
 
 
 def test_a_packet_shows_what_it_is_and_not_what_is_in_it():

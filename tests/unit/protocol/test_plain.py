@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import uuid
-from collections import OrderedDict, deque, namedtuple
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 import pydantic
 import pytest
@@ -16,27 +17,31 @@ from pydantic import BaseModel, field_serializer
 from fastsio.protocol.plain import BinaryInPayload, contains_binary, plain_tree, to_plain
 
 NAN, INFINITY = float("nan"), float("inf")
-Point = namedtuple("Point", "x y")
 
 
-class Colour(Enum):
+class _Point(NamedTuple):
+    x: object
+    y: object
+
+
+class _Colour(Enum):
     RED = "red"
 
 
-class Number(IntEnum):
+class _Number(IntEnum):
     ONE = 1
 
 
-class Word(StrEnum):
+class _Word(StrEnum):
     A = "a"
 
 
-class Raw(Enum):
+class _Raw(Enum):
     BYTES = b"raw"
 
 
-class Event(BaseModel):
-    at: datetime.datetime
+class _Event(BaseModel):
+    at: dt.datetime
     price: Decimal = Decimal("1.50")
 
     @field_serializer("price", when_used="json")
@@ -44,48 +49,48 @@ class Event(BaseModel):
         return int(price * 100)
 
 
-class Upload(BaseModel):
+class _Upload(BaseModel):
     name: str
     content: bytes
 
 
 @dataclass
-class Inner:
+class _Inner:
     content: object
 
 
 @dataclass
-class Outer:
-    inner: Inner
+class _Outer:
+    inner: _Inner
     hidden: list[int] = field(default_factory=list)
 
 
 @pydantic.dataclasses.dataclass
-class Checked:
-    at: datetime.date
+class _Checked:
+    at: dt.date
     content: bytes | None = None
 
 
-NOON = datetime.datetime(2024, 1, 2, 12, tzinfo=datetime.UTC)
+NOON = dt.datetime(2024, 1, 2, 12, tzinfo=dt.UTC)
 
 
 @pytest.mark.parametrize(
     ("value", "plain"),
     [
-        (Event(at=NOON), {"at": "2024-01-02T12:00:00Z", "price": 150}),
-        (Upload(name="x", content=b"\xff"), {"name": "x", "content": b"\xff"}),
-        (Checked(at=NOON.date()), {"at": "2024-01-02", "content": None}),
-        (Checked(at=NOON.date(), content=b"x"), {"at": NOON.date(), "content": b"x"}),
-        (Outer(Inner(b"x")), {"inner": Inner(b"x"), "hidden": []}),
-        (Point(1, b"x"), [1, b"x"]),
+        (_Event(at=NOON), {"at": "2024-01-02T12:00:00Z", "price": 150}),
+        (_Upload(name="x", content=b"\xff"), {"name": "x", "content": b"\xff"}),
+        (_Checked(at=NOON.date()), {"at": "2024-01-02", "content": None}),
+        (_Checked(at=NOON.date(), content=b"x"), {"at": NOON.date(), "content": b"x"}),
+        (_Outer(_Inner(b"x")), {"inner": _Inner(b"x"), "hidden": []}),
+        (_Point(1, b"x"), [1, b"x"]),
         (frozenset({b"x"}), [b"x"]),
         (deque([1, b"x"]), [1, b"x"]),
-        (Colour.RED, "red"),
-        (Raw.BYTES, b"raw"),
+        (_Colour.RED, "red"),
+        (_Raw.BYTES, b"raw"),
         (MappingProxyType({"a": b"x"}), {"a": b"x"}),
         (NOON, "2024-01-02T12:00:00Z"),
         (NOON.time(), "12:00:00"),
-        (datetime.timedelta(hours=1), "PT1H"),
+        (dt.timedelta(hours=1), "PT1H"),
         (uuid.UUID(int=5), "00000000-0000-0000-0000-000000000005"),
         (Decimal("1.50"), "1.50"),
         (Path("a"), "a"),
@@ -96,7 +101,7 @@ def test_one_value_becomes_plain_and_keeps_its_bytes(value, plain):
     assert to_plain(value) == plain
 
 
-@pytest.mark.parametrize("value", [object(), Inner, iter([1]), (item for item in [1])])
+@pytest.mark.parametrize("value", [object(), _Inner, iter([1]), (item for item in [1])])
 def test_what_has_no_json_form_is_refused(value):
     """An iterator would be empty on a second attempt."""
     with pytest.raises(TypeError, match=r"Object of type \w+ is not JSON serializable"):
@@ -109,13 +114,16 @@ def test_what_has_no_json_form_is_refused(value):
         (None, None),
         ([1, "a", 1.5, True], [1, "a", 1.5, True]),
         ([NAN, INFINITY, -INFINITY], [None, None, None]),
-        ({1: 1, None: 2, True: 3}, {1: 3, None: 2}),
+        ({1: 1, None: 2, False: 3}, {1: 1, None: 2, False: 3}),
         ({NAN: 1, INFINITY: 2}, {"nan": 1, "inf": 2}),
-        ({Colour.RED: 1, Number.ONE: 2, Word.A: 3}, {"red": 1, 1: 2, "a": 3}),
+        ({_Colour.RED: 1, _Number.ONE: 2, _Word.A: 3}, {"red": 1, 1: 2, "a": 3}),
         ({uuid.UUID(int=5): 1, NOON: 2}, {"00000000-0000-0000-0000-000000000005": 1, "2024-01-02T12:00:00Z": 2}),
-        ((Point(1, (2,)), {3}), [[1, [2]], [3]]),
-        (Outer(Inner(Event(at=NOON))), {"inner": {"content": {"at": "2024-01-02T12:00:00Z", "price": 150}}, "hidden": []}),
-        (OrderedDict(a=Word.A), {"a": "a"}),
+        ((_Point(1, (2,)), {3}), [[1, [2]], [3]]),
+        (
+            _Outer(_Inner(_Event(at=NOON))),
+            {"inner": {"content": {"at": "2024-01-02T12:00:00Z", "price": 150}}, "hidden": []},
+        ),
+        (OrderedDict(a=_Word.A), {"a": "a"}),
         (2**70, 2**70),
     ],
 )
@@ -124,7 +132,9 @@ def test_a_whole_payload_becomes_plain(value, plain):
     assert plain_tree(value) == plain
 
 
-@pytest.mark.parametrize("value", [b"x", [bytearray()], {"a": {b"x"}}, Upload(name="x", content=b""), Outer(Inner(b"x"))])
+@pytest.mark.parametrize(
+    "value", [b"x", [bytearray()], {"a": {b"x"}}, _Upload(name="x", content=b""), _Outer(_Inner(b"x"))]
+)
 def test_binary_in_a_payload_is_signalled(value):
     """The packet then takes the attachments out."""
     with pytest.raises(BinaryInPayload, match=r"Object of type \w+ is not JSON serializable"):
@@ -142,11 +152,11 @@ def test_a_key_that_is_no_text_is_refused(key):
     "value",
     [
         b"",
-        [Raw.BYTES],
+        [_Raw.BYTES],
         deque([b"x"]),
         MappingProxyType({"a": b"x"}),
-        Checked(at=NOON.date(), content=b"x"),
-        Outer(Inner(Outer(Inner(memoryview(b""))))),
+        _Checked(at=NOON.date(), content=b"x"),
+        _Outer(_Inner(_Outer(_Inner(memoryview(b""))))),
     ],
 )
 def test_binary_is_found_at_any_depth(value):
@@ -154,7 +164,7 @@ def test_binary_is_found_at_any_depth(value):
     assert contains_binary(value)
 
 
-@pytest.mark.parametrize("value", [Colour.RED, Event(at=NOON), Outer(Inner(1)), NOON, Inner, {b"key": "x"}])
+@pytest.mark.parametrize("value", [_Colour.RED, _Event(at=NOON), _Outer(_Inner(1)), NOON, _Inner, {b"key": "x"}])
 def test_a_payload_without_binary_has_none(value):
     """Keys and classes do not count."""
     assert not contains_binary(value)
