@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.parity.scenario import Script
 
-QUIET_TURNS = 120
+QUIET_TURNS = 150
 STALLED_S = 10
 APPLICATION = "app"
 TOLD_HEADERS = ("content-type", "access-control-allow-origin", "access-control-allow-credentials", "set-cookie")
@@ -115,6 +115,18 @@ class Lab:
         told = {name: answer.headers[name] for name in TOLD_HEADERS if name in answer.headers}
         self.record("http", f"{answer.status_code} {told} {describe_body(answer.text)}")
 
+    async def lifespan(self, app: Any) -> None:
+        """Take an ASGI application through startup and shutdown, noting what it tells."""
+        events = iter(["lifespan.startup", "lifespan.shutdown"])
+
+        async def receive() -> dict[str, Any]:
+            return {"type": next(events)}
+
+        async def send(message: dict[str, Any]) -> None:
+            self.note("told", message)
+
+        await app({"type": "lifespan"}, receive, send)
+
     def step(self, title: str) -> None:
         """Begin a step; what happens from here on is written under it."""
         self._steps.append(Step(title))
@@ -197,7 +209,7 @@ class Lab:
         while quiet < QUIET_TURNS:
             seen = self._activity
             # The last turns give the kernel time to hand over what is on its way through the loopback device.
-            await asyncio.sleep(0 if quiet < QUIET_TURNS - 2 else 0.001)
+            await asyncio.sleep(0 if quiet < QUIET_TURNS - 3 else 0.001)
             quiet = quiet + 1 if seen == self._activity else 0
 
     async def run(self, script: Script) -> list[str]:

@@ -11,6 +11,7 @@ import socketio
 from tests.parity.packages import OURS
 
 CLASSES = ("AsyncServer", "AsyncManager", "AsyncNamespace", "ASGIApp")
+COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 PACKET_METHODS = ("encode", "decode", "add_attachment", "reconstruct_binary", "deconstruct_binary", "data_is_binary")
 
 
@@ -30,9 +31,12 @@ def public_methods() -> list[tuple[str, str]]:
 
 
 def parameters(function: Any) -> list[tuple[str, Any, Any]]:
-    """Give name, kind and default of each parameter."""
+    """Give name, kind and default of each parameter; ``*args`` and ``**kwargs`` have no name that counts."""
     signature = inspect.signature(function)  # noqa: TID251 - signatures are what is tested here
-    return [(name, parameter.kind, parameter.default) for name, parameter in signature.parameters.items()]
+    return [
+        ("*" if parameter.kind in COLLECTING else name, parameter.kind, parameter.default)
+        for name, parameter in signature.parameters.items()
+    ]
 
 
 def without_additions(

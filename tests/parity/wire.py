@@ -1,20 +1,23 @@
 """
 What went over the wire or through a handler, as one line of text that is the same for equal meaning.
 
-Knows the grammar of Engine.IO 4 and Socket.IO 5 as the documents give it, and neither of the packages under test.
+Knows the grammar of Engine.IO 4 and Socket.IO 5 as the documents give it, and neither of the packages under test but for the names of python-socketio's errors.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from enum import IntEnum
 from typing import Any
 
 import msgpack
+import socketio.exceptions
 
 ENGINE_NAMES = {"0": "OPEN", "1": "CLOSE", "2": "PING", "3": "PONG", "5": "UPGRADE", "6": "NOOP"}
 PACKET_NAMES = ("CONNECT", "DISCONNECT", "EVENT", "ACK", "CONNECT_ERROR", "BINARY_EVENT", "BINARY_ACK")
 PACKET = re.compile(r"(?P<type>[0-6])(?:(?P<count>\d+)-)?(?P<nsp>/[^,]*,?)?(?P<id>\d+)?(?P<payload>.*)", re.DOTALL)
+SHARED_ERRORS = frozenset(name for name in vars(socketio.exceptions) if name.endswith("Error"))
 UNKNOWN_SID = re.compile(r"(?<=['\"])[A-Za-z0-9_-]{20}(?=['\"])")
 
 
@@ -99,14 +102,24 @@ def render(value: Any) -> str:
         return "[" + ", ".join(map(render, value)) + "]"
     if type(value) is tuple:
         return "(" + "".join(f"{render(item)}, " for item in value).rstrip() + ")"
+    if isinstance(value, IntEnum):
+        return str(int(value))
     return "<server>" if hasattr(value, "register_namespace") else repr(value)
 
 
 def describe_error(error: BaseException) -> str:
-    """Write an error as ``Name: text``, with one spelling for the errors of either package."""
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"package.{kind.__qualname__}"
-    return f"{name}: {error}"
+    """
+    Write an error as ``Name: text``.
+
+    The name is that of the class an ``except`` clause of either package can name: the error's own if python-socketio
+    has it too, else the builtin it is a subclass of. A TimeoutError of the package has no text in python-socketio.
+    """
+    for kind in type(error).__mro__:
+        if kind.__module__ == "builtins" and kind is not Exception:
+            return f"{kind.__name__}: {error}"
+        if kind.__name__ in SHARED_ERRORS and kind is type(error):
+            return f"package.{kind.__name__}" + ("" if kind.__name__ == "TimeoutError" else f": {error}")
+    return f"{type(error).__name__}: {error}"
 
 
 def with_symbols(lines: list[str], symbols: dict[str, str]) -> list[str]:

@@ -1,6 +1,5 @@
 """What a handler returns and what the client gets as acknowledgement."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

@@ -1,6 +1,5 @@
 """Which arguments a handler gets, and what happens when it cannot take them."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -234,3 +233,13 @@ async def without_async_handlers_events_run_one_after_the_other(lab: Lab) -> Non
     await client.send('22["fast"]')
 
     await lab.do("let the slow handler end", gate.set)
+
+
+@scenario()
+async def an_event_name_may_be_a_number(lab: Lab) -> None:
+    """JavaScript clients may emit numbers as names."""
+    sio = lab.server()
+    sio.on("*", lab.noting("caught"))
+    client = await lab.client("/")
+
+    await client.send('21[7,"x"]')

@@ -1,6 +1,5 @@
 """``ASGIApp``: where it serves, what it passes on, static files and lifespan."""
 
-
 from __future__ import annotations
 
 import tempfile
@@ -24,19 +23,6 @@ def fill(folder: Path) -> None:
     (folder / "index.html").write_text("<p>index</p>")
     (folder / "data.bin").write_text("data")
     (folder / "style.css").write_text("p {}")
-
-
-async def cycle(lab: Lab, app: Any) -> None:
-    """Take an application through startup and shutdown."""
-    events = iter(["lifespan.startup", "lifespan.shutdown"])
-
-    async def receive() -> dict[str, Any]:
-        return {"type": next(events)}
-
-    async def send(message: dict[str, Any]) -> None:
-        lab.note("told", message)
-
-    await app({"type": "lifespan"}, receive, send)
 
 
 @scenario()
@@ -107,23 +93,13 @@ async def lifespan_hooks_run(lab: Lab) -> None:
     def stopping() -> None:
         lab.note("stopping")
 
-    await cycle(lab, lab.package.ASGIApp(sio, on_startup=starting, on_shutdown=stopping))
+    await lab.lifespan(lab.package.ASGIApp(sio, on_startup=starting, on_shutdown=stopping))
 
 
 @scenario()
 async def lifespan_without_hooks_is_answered(lab: Lab) -> None:
     """An application without hooks completes startup and shutdown."""
-    await cycle(lab, lab.package.ASGIApp(lab.package.AsyncServer(async_mode="asgi")))
-
-
-@scenario()
-async def a_startup_hook_that_fails_is_told(lab: Lab) -> None:
-    """The server is told that startup failed."""
-
-    def starting() -> None:
-        raise RuntimeError("no database")
-
-    await cycle(lab, lab.package.ASGIApp(lab.package.AsyncServer(async_mode="asgi"), on_startup=starting))
+    await lab.lifespan(lab.package.ASGIApp(lab.package.AsyncServer(async_mode="asgi")))
 
 
 @scenario()
@@ -135,15 +111,4 @@ async def lifespan_goes_to_the_other_application(lab: Lab) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})
 
-    await cycle(lab, lab.package.ASGIApp(lab.package.AsyncServer(async_mode="asgi"), other))
-
-
-@scenario()
-async def cross_origin_requests_follow_the_option(lab: Lab) -> None:
-    """``cors_allowed_origins``: same origin, a list, and everything."""
-    evil = {"Origin": "http://evil.test"}
-    good = {"Origin": "http://good.test"}
-    for allowed in (None, ["http://good.test"], "*"):
-        lab.server(cors_allowed_origins=allowed)
-        for headers in (evil, good):
-            await lab.get("/socket.io/?EIO=4&transport=polling", headers=headers)
+    await lab.lifespan(lab.package.ASGIApp(lab.package.AsyncServer(async_mode="asgi"), other))

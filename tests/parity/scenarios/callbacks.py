@@ -1,6 +1,5 @@
 """Callbacks of emit(), and what reaches them."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

@@ -1,6 +1,5 @@
 """call(): an emit that waits for its acknowledgement."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

@@ -1,6 +1,5 @@
 """Class-based namespaces: methods, overrides, helpers."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

@@ -1,6 +1,5 @@
 """What a disconnect handler gets, when it runs, and what is still there."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -41,16 +40,6 @@ async def a_cut_connection_is_reason_transport_close(lab: Lab) -> None:
     client = await lab.client("/")
 
     await client.drop()
-
-
-@scenario()
-async def an_engine_close_packet_ends_the_session(lab: Lab) -> None:
-    """The Engine.IO packet "1" closes the session."""
-    sio = lab.server()
-    sio.on("disconnect", lab.noting("disconnect"))
-    client = await lab.client("/")
-
-    await client.send_frames("1")
 
 
 @scenario()
@@ -193,3 +182,21 @@ async def a_disconnect_for_a_namespace_not_joined_changes_nothing_elsewhere(lab:
 
     await client.join("/chat")
     await client.send("1/chat,")
+
+
+@scenario()
+async def a_handler_may_disconnect_its_own_client(lab: Lab) -> None:
+    """Its later emits do not reach the client; its acknowledgement does."""
+    sio = lab.server()
+
+    @sio.event
+    async def quit(sid: str) -> str:  # noqa: A001 - the function's name is the event's
+        await sio.emit("bye", to=sid)
+        await sio.disconnect(sid)
+        await sio.emit("too late", to=sid)
+        return "never read"
+
+    sio.on("disconnect", lab.noting("disconnect"))
+    client = await lab.client("/")
+
+    await client.send('21["quit"]')

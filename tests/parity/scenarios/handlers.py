@@ -1,6 +1,5 @@
 """Which handler an event reaches."""
 
-
 from __future__ import annotations
 
 import functools

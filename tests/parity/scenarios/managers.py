@@ -1,6 +1,5 @@
 """The client manager: its helpers, and managers of an application's own."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

@@ -1,6 +1,5 @@
 """Which namespaces a client may join, and how they stay apart."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -148,23 +147,5 @@ async def always_connect_answers_before_the_handler_runs(lab: Lab) -> None:
         lab.note("connected", sid)
 
     await lab.client("/")
-
-    await lab.do("accept", gate.set)
-
-
-@scenario()
-async def a_client_may_join_while_another_namespace_is_connecting(lab: Lab) -> None:
-    """Or it waits: what both packages do while an async connect handler has not ended."""
-    sio = lab.server()
-    gate = lab.gate()
-
-    @sio.on("connect", namespace="/slow")
-    async def connect(sid: str, environ: Any) -> None:
-        lab.note("slow begins")
-        await gate.wait()
-        lab.note("slow ends")
-
-    client = await lab.client("/slow")
-    await client.join("/")
 
     await lab.do("accept", gate.set)

@@ -1,6 +1,5 @@
 """The forms a payload may take on its way out, and binary payloads on their way in."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

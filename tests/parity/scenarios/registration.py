@@ -1,6 +1,5 @@
 """Errors of the developer: what the constructor, ``on`` and ``register_namespace`` refuse."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

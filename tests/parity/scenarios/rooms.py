@@ -1,6 +1,5 @@
 """Rooms: who is in them, and whom an emit reaches."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

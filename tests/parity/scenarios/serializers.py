@@ -1,6 +1,5 @@
 """The msgpack serializer, own JSON modules and own packet classes."""
 
-
 from __future__ import annotations
 
 import importlib
@@ -73,7 +72,8 @@ async def a_json_module_of_ones_own(lab: Lab) -> None:
     """``json=`` takes anything with ``dumps(obj, separators=...)`` and ``loads(text)``, used for every packet."""
 
     def dumps(value: Any, **options: Any) -> str:
-        lab.note("dumps with", sorted(options))
+        if isinstance(value, list):
+            lab.note("dumps with", sorted(options))
         return json.dumps(value, default=lambda other: f"custom {type(other).__name__}", **options)
 
     def loads(text: str, **_options: Any) -> Any:

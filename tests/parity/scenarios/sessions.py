@@ -1,6 +1,5 @@
 """Sessions, the environ, and the transport of a client."""
 
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -111,18 +110,6 @@ async def a_session_ends_with_its_client(lab: Lab) -> None:
     await lab.do("save", sio.save_session, sid, {})
     newcomer = await lab.client("/")
     await lab.do("get", sio.get_session, newcomer.sid)
-
-
-@scenario()
-async def a_session_belongs_to_the_connection(lab: Lab) -> None:
-    """A client that leaves and joins again on the same connection."""
-    sio = lab.server()
-    client = await lab.client("/")
-    await lab.do("save", sio.save_session, client.sid, {"a": 1})
-
-    await client.send("1")
-    await client.join()
-    await lab.do("get", sio.get_session, client.sid)
 
 
 @scenario()
