@@ -1,0 +1,77 @@
+"""What is sent to whom."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastsio.base.emission import (
+    acknowledgement,
+    answer,
+    check_event_name,
+    event_arguments,
+    rooms_of,
+    skipped,
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "arguments"),
+    [(None, []), ((1, 2), [1, 2]), ((), []), ([1, 2], [[1, 2]]), ({"a": 1}, [{"a": 1}]), (b"x", [b"x"]), (0, [0])],
+)
+def test_a_tuple_is_several_arguments(data, arguments):
+    """None is no argument, a tuple several, anything else one."""
+    assert event_arguments(data) == arguments
+    assert acknowledgement(data) == arguments
+
+
+@pytest.mark.parametrize(("arguments", "value"), [([], None), ([1], 1), ([1, 2], (1, 2)), (([3],), [3])])
+def test_call_gives_back_none_one_or_a_tuple(arguments, value):
+    """The arguments of an acknowledgement become the result of call()."""
+    assert answer(arguments) == value
+
+
+@pytest.mark.parametrize(
+    ("to", "rooms"),
+    [
+        (None, [None]),
+        ("r", ["r"]),
+        ("", [""]),
+        (5, [5]),
+        (b"r", [b"r"]),
+        ([], []),
+        (["a", "b", "a"], ["a", "b"]),
+        (("a",), ["a"]),
+        ({"a"}, ["a"]),
+        ((name for name in "ab"), ["a", "b"]),
+    ],
+)
+def test_rooms_are_one_several_or_everybody(to, rooms):
+    """Only None is everybody; an empty iterable is nobody (1.9-7)."""
+    assert list(rooms_of(to)) == rooms
+
+
+def test_skip_takes_one_sid_or_any_iterable():
+    """A tuple or set of sids is not ignored."""
+    assert list(skipped(None)) == []
+    assert "a" in skipped("a")
+    assert "b" not in skipped("abc")
+    assert set(skipped(("a", "b"))) == {"a", "b"}
+    assert set(skipped({"a"})) == {"a"}
+
+
+def test_a_name_that_clients_refuse_is_refused():
+    """Reserved names and what is no text raise a clear error."""
+    check_event_name("news")
+    with pytest.raises(ValueError, match="reserved"):
+        check_event_name("disconnect")
+    with pytest.raises(ValueError, match="must be a string"):
+        check_event_name(5)
+
+
+def test_a_subclass_of_str_is_a_name():
+    """An enum of strings may name events."""
+
+    class Name(str):
+        __slots__ = ()
+
+    check_event_name(Name("news"))

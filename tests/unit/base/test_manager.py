@@ -1,0 +1,136 @@
+"""Who is connected and in which room."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from fastsio.base.manager import BaseManager
+from fastsio.base.options import ServerOptions
+
+
+@pytest.fixture
+def manager() -> BaseManager:
+    manager = BaseManager()
+    manager.set_server(SimpleNamespace(options=ServerOptions(max_rooms=2), logger="server's"))
+    manager.basic_connect("s1", "e1", "/")
+    manager.basic_connect("s2", "e2", "/")
+    manager.basic_accept("s1", "/")
+    return manager
+
+
+def test_a_client_is_connected_once_its_handler_accepted(manager):
+    """Before that it is pre-connected."""
+    assert manager.is_connected("s1", "/")
+    assert not manager.is_pre_connected("s1", "/")
+    assert not manager.is_connected("s2", "/")
+    assert manager.is_pre_connected("s2", "/")
+    assert not manager.is_connected("s9", "/")
+
+
+def test_a_leaving_client_is_not_connected_but_has_its_rooms(manager):
+    """The disconnect handler can still read rooms."""
+    manager.basic_enter_room("s1", "/", "r")
+
+    assert manager.pre_disconnect("s1", "/") == "e1"
+
+    assert not manager.is_connected("s1", "/")
+    assert manager.get_rooms("s1", "/") == ["s1", "r"]
+    assert manager.pre_disconnect("s9", "/") is None
+
+
+def test_nothing_is_left_of_a_disconnected_client(manager):
+    """Rooms, callbacks and marks go."""
+    manager.basic_enter_room("s1", "/", "r")
+    ack_id = manager._generate_ack_id("s1", print)
+    manager.pre_disconnect("s1", "/")
+
+    manager.basic_disconnect("s1", "/")
+    manager.basic_disconnect("s2", "/")
+
+    assert list(manager.get_namespaces()) == []
+    assert list(manager.get_participants("/", "r")) == []
+    assert manager._acks.pop("s1", ack_id) is None
+    assert not manager.is_pre_connected("s2", "/")
+
+
+def test_participants_of_several_rooms_come_once(manager):
+    """get_participants takes one room, several, or None for everybody."""
+    manager.basic_enter_room("s1", "/", "a")
+    manager.basic_enter_room("s1", "/", "b")
+
+    assert list(manager.get_participants("/", ["a", "b"])) == [("s1", "e1")]
+    assert dict(manager.get_participants("/", None)) == {"s1": "e1", "s2": "e2"}
+    assert "a" in manager.rooms["/"]
+
+
+def test_the_room_of_another_client_cannot_be_entered_or_closed(manager):
+    """A client-chosen room name cannot subscribe to somebody's private room."""
+    with pytest.raises(ValueError, match="cannot enter a sid room"):
+        manager.basic_enter_room("s1", "/", "s2")
+    with pytest.raises(ValueError, match="cannot close a sid room"):
+        manager.basic_close_room("s2", "/")
+    assert manager.is_sid_room("/", "s2")
+    assert not manager.is_sid_room("/", "r")
+
+
+def test_entering_ones_own_room_is_nothing(manager):
+    """A client is in its own room anyway."""
+    manager.basic_enter_room("s1", "/", "s1")
+
+    assert manager.get_rooms("s1", "/") == ["s1"]
+
+
+def test_strangers_have_no_rooms(manager):
+    """An unknown client or namespace is an error, as in python-socketio."""
+    with pytest.raises(KeyError):
+        manager.basic_enter_room("s9", "/", "r")
+    with pytest.raises(ValueError, match="not connected"):
+        manager.basic_enter_room("s1", "/nowhere", "r")
+    assert manager.get_rooms("s9", "/") == []
+
+
+def test_rooms_of_a_client_are_bounded(manager):
+    """max_rooms counts what a client entered."""
+    manager.basic_enter_room("s1", "/", "a")
+    manager.basic_enter_room("s1", "/", "b")
+
+    with pytest.raises(ValueError, match="max_rooms"):
+        manager.basic_enter_room("s1", "/", "c")
+
+
+def test_without_a_server_rooms_have_no_bound():
+    """A manager can be used by itself."""
+    manager = BaseManager()
+    manager.basic_connect("s1", "e1", "/")
+
+    manager.basic_enter_room("s1", "/", "a")
+    manager.basic_leave_room("s1", "/", "a")
+    manager.basic_enter_room("s1", "/", "b")
+    manager.basic_close_room("b", "/")
+
+    assert manager.get_rooms("s1", "/") == ["s1"]
+
+
+def test_sids_find_each_other(manager):
+    """Both directions of sid and Engine.IO sid."""
+    assert manager.sid_from_eio_sid("e1", "/") == "s1"
+    assert manager.eio_sid_from_sid("s1", "/") == "e1"
+
+
+def test_callbacks_can_be_discarded(manager):
+    """A call that timed out waits no more."""
+    ack_id = manager._generate_ack_id("s1", print)
+
+    manager.discard_callback("s1", ack_id)
+
+    assert manager._acks.pop("s1", ack_id) is None
+
+
+def test_the_logger_is_the_servers_unless_given(manager):
+    """python-socketio's _get_logger."""
+    assert manager._get_logger() == "server's"
+    manager.logger = "own"
+    assert manager._get_logger() == "own"
+    manager.initialize()

@@ -1,0 +1,55 @@
+"""The options of a server."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastsio.base.options import ServerOptions, split_options
+from fastsio.exceptions import SetupError
+from fastsio.protocol import Limits
+
+
+def test_options_go_to_whom_they_concern():
+    """Own options, decoder limits and the rest are told apart."""
+    options, limits, rest = split_options({"connect_timeout": 5, "max_attachments": 3, "ping_interval": 9})
+
+    assert options == ServerOptions(connect_timeout=5)
+    assert limits == Limits(max_attachments=3)
+    assert rest == {"ping_interval": 9}
+
+
+def test_attachments_together_may_be_as_large_as_a_message():
+    """max_http_buffer_size bounds the attachments of a packet unless they have a bound of their own."""
+    _, limits, rest = split_options({"max_http_buffer_size": 500})
+    assert limits.max_binary_bytes == 500
+    assert rest == {"max_http_buffer_size": 500}
+
+    _, limits, _ = split_options({"max_http_buffer_size": 500, "max_binary_bytes": 10})
+    assert limits.max_binary_bytes == 10
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"connect_timeout": 0},
+        {"connect_timeout": "5"},
+        {"max_namespaces": 1.5},
+        {"max_namespaces": True},
+        {"max_namespaces": None},
+        {"max_rooms": -1},
+        {"max_attachments": -1},
+    ],
+)
+def test_a_wrong_value_names_the_option(options):
+    """The error says which option and which value."""
+    (name,) = options
+    with pytest.raises(SetupError, match=name):
+        split_options(options)
+
+
+def test_some_bounds_can_be_taken_away():
+    """None means no bound where a bound may be missing."""
+    options, _, _ = split_options({"max_rooms": None, "max_pending_acks": None})
+
+    assert options.max_rooms is None
+    assert options.max_pending_acks is None
