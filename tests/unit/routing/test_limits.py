@@ -1,0 +1,42 @@
+"""The sliding window."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastsio.routing.limits import RateWindow
+
+
+def test_events_beyond_the_window_wait_for_the_oldest():
+    """The third of two allowed events is told when it may come again."""
+    window = RateWindow(2, 10.0)
+
+    assert window.take("a", 0.0) == 0.0
+    assert window.take("a", 4.0) == 0.0
+    assert window.take("a", 5.0) == 5.0
+    assert window.take("a", 10.0) == 0.0
+    assert window.take("a", 10.5) == 3.5
+
+
+def test_clients_do_not_count_for_each_other():
+    """Each client has a window of its own."""
+    window = RateWindow(1, 10.0)
+
+    assert window.take("a", 0.0) == 0.0
+    assert window.take("b", 0.0) == 0.0
+
+
+def test_idle_clients_are_forgotten():
+    """Only clients with events in the window are kept."""
+    window = RateWindow(2, 10.0)
+    for number in range(100):
+        window.take(f"c{number}", float(number))
+
+    assert len(window) == 10
+
+
+@pytest.mark.parametrize(("most", "length"), [(0, 1.0), (1, 0.0), (-1, 1.0)])
+def test_numbers_must_be_positive(most, length):
+    """A window of nothing is a mistake."""
+    with pytest.raises(ValueError, match="positive"):
+        RateWindow(most, length)

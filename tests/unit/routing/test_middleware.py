@@ -1,0 +1,258 @@
+"""The onion."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastsio import BaseMiddleware, Depends, MiddlewareChain, SyncMiddleware
+from fastsio.exceptions import SetupError, SignatureError
+from fastsio.routing.middleware import Layer, Scope, context_data, detached_context, fold, replace_data
+
+
+async def run(middleware, *, data=None, handler=None, **context):
+    """Run one middleware, or several, around a handler."""
+    chain = MiddlewareChain()
+    for one in middleware if isinstance(middleware, list) else [middleware]:
+        chain.add_middleware(one)
+    return await chain.execute("e", "s1", data, handler or (lambda sid, data: data), **context)
+
+
+class Tracer(BaseMiddleware):
+    """Writes down when it runs."""
+
+    def __init__(self, name, log, **scope):
+        super().__init__(**scope)
+        self.name, self.log = name, log
+
+    async def before_event(self, event, sid, data):
+        self.log.append(f"{self.name}>")
+        return data
+
+    async def after_event(self, event, sid, response):
+        self.log.append(f"<{self.name}")
+        return response
+
+
+async def test_the_first_added_is_the_outermost():
+    """A, B, handler, B, A."""
+    log = []
+
+    await run([Tracer("A", log), Tracer("B", log)], handler=lambda sid, data: log.append("handler"))
+
+    assert log == ["A>", "B>", "handler", "<B", "<A"]
+
+
+async def test_what_before_event_returns_replaces_the_data():
+    """None leaves it as it is."""
+
+    class Replace(SyncMiddleware):
+        def before_event(self, data):
+            return {**data, "new": 1}
+
+    class Keep(SyncMiddleware):
+        def before_event(self):
+            return None
+
+    assert await run([Replace(), Keep()], data={"old": 0}) == {"old": 0, "new": 1}
+
+
+async def test_what_after_event_returns_replaces_the_answer():
+    """None leaves the handler's answer."""
+
+    class Replace(BaseMiddleware):
+        async def after_event(self, response):
+            return response + 1
+
+    class Keep(BaseMiddleware):
+        async def after_event(self): ...
+
+    assert await run([Replace(), Keep(), BaseMiddleware()], data=1) == 2
+
+
+async def test_hooks_take_the_context_they_name_by_keyword():
+    """Whatever the order or the defaults of the hook's parameters."""
+    seen = {}
+
+    class Hook(BaseMiddleware):
+        async def before_event(self, event, sid, data, environ: dict = None, **kwargs):  # noqa: RUF013 - as the seed README writes it
+            seen.update(kwargs, environ=environ, first=(event, sid, data))
+
+    await run(Hook(), data=5, namespace="/n", environ={"a": 1}, auth="token", server="server")
+
+    assert seen == {
+        "first": ("e", "s1", 5),
+        "environ": {"a": 1},
+        "namespace": "/n",
+        "auth": "token",
+        "server": "server",
+    }
+
+
+async def test_handle_exception_answers_instead():
+    """It sees failures of the handler and of hooks further in, and of its own."""
+
+    class Rescue(BaseMiddleware):
+        async def handle_exception(self, exc, event, sid, data, **kwargs):
+            return f"{type(exc).__name__} in {event} with {data}"
+
+    def fail(sid, data):
+        raise KeyError
+
+    assert await run(Rescue(), data=1, handler=fail) == "KeyError in e with 1"
+
+
+async def test_handle_exception_may_pass_the_failure_on():
+    """Raising in the hook is what the caller sees."""
+
+    class Pass(SyncMiddleware):
+        def handle_exception(self, exc):
+            raise ValueError from exc
+
+    def fail(sid, data):
+        raise KeyError
+
+    with pytest.raises(ValueError, match=r"^$"):
+        await run(Pass(), handler=fail)
+
+
+async def test_a_custom_call_decides_everything():
+    """__call__ gets the handler, and may not call it at all."""
+
+    class Double(BaseMiddleware):
+        async def __call__(self, event, sid, data, handler, **kwargs):
+            return await handler(sid, data * 2) + 1
+
+    class Stop(BaseMiddleware):
+        async def __call__(self, event, sid, data, handler, **kwargs):
+            return "stopped"
+
+    class Through(BaseMiddleware):
+        async def __call__(self, event, sid, data, handler, **kwargs):
+            return await super().__call__(event, sid, data, handler, **kwargs)
+
+        async def before_event(self, event, sid, data, **kwargs):
+            return data + 100
+
+    assert await run(Double(), data=5) == 11
+    assert await run(Stop(), data=5) == "stopped"
+    assert await run([Through()], data=1) == 101
+
+
+async def test_a_function_is_a_middleware_too():
+    """A plain async function stands for __call__."""
+
+    async def around(sid, data, handler):
+        return [await handler(sid)]
+
+    assert await run(around, data=5) == [5]
+
+
+async def test_the_base_call_runs_a_plain_handler():
+    """super().__call__ serves coroutine functions and functions."""
+
+    async def coroutine(sid, data):
+        return data
+
+    assert await BaseMiddleware()("e", "s1", 3, coroutine) == 3
+    assert await BaseMiddleware()("e", "s1", 3, lambda sid, data: data) == 3
+
+
+async def test_hooks_may_have_dependencies():
+    """A hook is an endpoint like any other."""
+
+    class Hook(BaseMiddleware):
+        async def before_event(self, data, extra: int = Depends(lambda: 7)):
+            return data + extra
+
+    class Server:
+        dependency_overrides = {}
+
+    assert await run(Hook(), data=1, server=Server()) == 8
+
+
+def test_a_hook_with_an_unknown_parameter_is_refused():
+    """Nothing could ever fill it."""
+
+    class Hook(BaseMiddleware):
+        async def before_event(self, payload): ...
+
+    with pytest.raises(SignatureError, match="payload"):
+        Layer.of(Hook())
+
+
+def test_what_is_no_middleware_is_refused():
+    """An object without hooks."""
+    with pytest.raises(SetupError, match="not a middleware"):
+        Layer.of(object())
+
+
+@pytest.mark.parametrize(
+    ("own", "registered", "holds"),
+    [
+        ({}, {}, {("a", "/"), ("b", "/"), ("a", "/x"), ("b", "/x")}),
+        ({"events": ["a"]}, {}, {("a", "/"), ("a", "/x")}),
+        ({"events": "a", "namespace": "/x"}, {}, {("a", "/x")}),
+        ({"global_middleware": False}, {}, {("a", "/"), ("b", "/")}),
+        ({"events": ["a"]}, {"global_middleware": True}, {("a", "/"), ("b", "/"), ("a", "/x"), ("b", "/x")}),
+        ({"events": ["a"]}, {"events": ["b"], "namespace": "/x"}, {("b", "/x")}),
+    ],
+)
+def test_the_scope_is_the_registrations_then_the_middlewares(own, registered, holds):
+    """What add_middleware is told comes before what the instance says."""
+    scope = Scope.of(BaseMiddleware(**own), **registered)
+
+    assert {(e, n) for e in "ab" for n in ("/", "/x") if scope.holds(e, n)} == holds
+
+
+def test_should_run_tells_the_own_scope():
+    """The method of the base class, for those who ask."""
+    middleware = BaseMiddleware(events=["a"])
+
+    assert middleware.should_run("a")
+    assert not middleware.should_run("b", "/x")
+
+
+async def test_a_chain_runs_those_in_scope_and_may_be_nested():
+    """A chain is a middleware; what is removed runs no more."""
+    log = []
+    inner, outer = MiddlewareChain(), MiddlewareChain()
+    tracer = Tracer("T", log)
+    inner.add_middleware(tracer)
+    inner.add_middleware(Tracer("never", log, events=["other"]))
+    outer.add_middleware(inner)
+
+    assert await outer.execute("e", "s1", 1, lambda sid, data: data) == 1
+    inner.remove_middleware(tracer)
+    await outer.execute("e", "s1", 1, lambda sid, data: data)
+
+    assert log == ["T>", "<T"]
+
+
+@pytest.mark.parametrize(
+    ("args", "new", "after"),
+    [((1,), 2, (2,)), ((1,), (2, 3), ((2, 3),)), ((1, 2), (3, 4), (3, 4)), ((), (1,), (1,)), ((), 5, (5,))],
+)
+def test_data_keeps_its_number_of_arguments(args, new, after):
+    """A tuple replaces several arguments, but is one value where there was one."""
+    context = detached_context("e", "s1", None)
+    context.args = args
+
+    replace_data(context, new)
+
+    assert context.args == after
+
+
+def test_hooks_see_none_one_or_a_tuple():
+    """The payload as Data has it."""
+    assert context_data(detached_context("e", "s1", None)) is None
+    assert context_data(detached_context("e", "s1", 5)) == 5
+    assert context_data(detached_context("e", "s1", (1, 2))) == (1, 2)
+
+
+async def test_folding_nothing_is_the_endpoint_itself():
+    """An event without middleware pays nothing."""
+
+    async def endpoint(context): ...
+
+    assert fold([], endpoint) is endpoint
+    assert Layer.of(BaseMiddleware()).wrap(endpoint) is endpoint

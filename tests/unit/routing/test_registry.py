@@ -1,0 +1,220 @@
+"""Which handler an event finds."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastsio import AsyncNamespace, BaseMiddleware, Depends, RouterSIO, SocketID
+from fastsio.exceptions import SetupError, SignatureError
+from fastsio.routing import Registration, Registry, Scope, leading
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry(asynchronous=True)
+
+
+def add(registry: Registry, namespace: str, event: str, function=None):
+    def handler(*args): ...
+
+    handler = function or handler
+    registry.add(Registration(namespace, event, handler))
+    return handler
+
+
+def found(registry: Registry, namespace: str, event: str):
+    route = registry.resolve(namespace, event)
+    return None if route is None else (route.handler, route.prefix)
+
+
+def test_lookup_follows_the_order_of_python_socketio(registry):
+    """Exact, catch-all event, catch-all namespace, both, class, class of every namespace."""
+    every_class = AsyncNamespace("*")
+    every_class.on_e = lambda *args: None
+    registry.add(Registration("*", None, every_class))
+    assert found(registry, "/n", "e") == (every_class.on_e, ("namespace",))
+    own_class = AsyncNamespace("/n")
+    own_class.on_e = lambda *args: None
+    registry.add(Registration("/n", None, own_class))
+    assert found(registry, "/n", "e") == (own_class.on_e, ())
+    both = add(registry, "*", "*")
+    assert found(registry, "/n", "e") == (both, ("event", "namespace"))
+    every_namespace = add(registry, "*", "e")
+    assert found(registry, "/n", "e") == (every_namespace, ("namespace",))
+    every_event = add(registry, "/n", "*")
+    assert found(registry, "/n", "e") == (every_event, ("event",))
+    exact = add(registry, "/n", "e")
+    assert found(registry, "/n", "e") == (exact, ())
+
+
+def test_the_last_registration_wins(registry):
+    """A handler is replaced, and the route with it."""
+    add(registry, "/", "e")
+    registry.resolve("/", "e")
+    second = add(registry, "/", "e")
+
+    assert found(registry, "/", "e") == (second, ())
+    assert registry.handlers == {"/": {"e": second}}
+
+
+def test_reserved_events_reach_no_catch_all_event_handler(registry):
+    """connect and disconnect go to their own handlers only."""
+    add(registry, "/", "*")
+    assert registry.resolve("/", "connect") is None
+    everywhere = add(registry, "*", "connect", lambda namespace, sid, environ: None)
+
+    assert found(registry, "/", "connect") == (everywhere, ("namespace",))
+
+
+def test_an_unknown_event_has_no_route(registry):
+    """Neither do methods a class does not have."""
+    registry.add(Registration("/n", None, AsyncNamespace("/n")))
+
+    assert registry.resolve("/", "e") is None
+    assert registry.resolve("/n", "e") is None
+
+
+def test_routes_of_names_out_of_the_wire_are_not_kept(registry):
+    """A client cannot grow the table with event names."""
+    add(registry, "/", "*")
+    add(registry, "/", "known")
+    for number in range(100):
+        registry.resolve("/", f"e{number}")
+    registry.resolve("/", "known")
+
+    assert sum(len(routes) for routes in registry._routes.values()) == 1
+    assert len(registry._built) == 2
+
+
+def test_methods_of_classes_are_found_again_and_replaced(registry):
+    """The route is kept; a method set later is seen once something is registered."""
+    namespace = AsyncNamespace("/n")
+    namespace.on_e = lambda sid: 1
+    registry.add(Registration("/n", None, namespace))
+    first = registry.resolve("/n", "e")
+
+    assert registry.resolve("/n", "e") is first
+    assert registry.method_endpoint(namespace, "e").handler is namespace.on_e
+    namespace.on_e = lambda sid: 2
+    assert registry.method_endpoint(namespace, "e").handler is namespace.on_e
+    assert registry.method_endpoint(namespace, "nothing") is None
+
+
+def test_a_class_with_its_own_dispatcher_gets_every_event(registry):
+    """trigger_event is called with the event first."""
+
+    class Own(AsyncNamespace):
+        async def trigger_event(self, event, *args): ...
+
+    namespace = Own("/n")
+    registry.add(Registration("/n", None, namespace))
+
+    for event in ("connect", "disconnect", "anything"):
+        assert found(registry, "/n", event) == (namespace.trigger_event, ("event",))
+    everywhere = Own("*")
+    registry.add(Registration("*", None, everywhere))
+    assert found(registry, "/m", "e") == (everywhere.trigger_event, ("event", "namespace"))
+
+
+def test_namespaces_open_by_handlers_or_configuration(registry):
+    """A handler for every namespace opens none."""
+    add(registry, "*", "e")
+    add(registry, "/a", "e")
+    registry.add(Registration("/b", None, AsyncNamespace("/b")))
+
+    assert registry.accepts("/a", ["/"])
+    assert registry.accepts("/b", ["/"])
+    assert registry.accepts("/", ["/"])
+    assert not registry.accepts("/c", ["/"])
+    assert registry.accepts("/c", "*")
+
+
+@pytest.mark.parametrize(
+    ("event", "wrong"), [("connect", lambda sid: None), ("disconnect", lambda sid, reason, more: None)]
+)
+def test_handlers_that_cannot_be_called_are_refused(registry, event, wrong):
+    """A connect handler of one argument would fail for every client."""
+    with pytest.raises(SignatureError, match=f"a {event} handler is called with"):
+        add(registry, "/", event, wrong)
+
+
+def test_a_plain_handler_has_nothing_around_it(registry):
+    """A marker, a dependency or a middleware makes a route of it."""
+    add(registry, "/", "plain")
+    add(registry, "/", "marked", lambda sid: None)
+
+    def marked(sid: SocketID): ...
+
+    add(registry, "/", "marked", marked)
+    add(registry, "/", "connect", lambda sid, environ: None)
+
+    assert registry.resolve("/", "plain").is_plain
+    assert not registry.resolve("/", "marked").is_plain
+    assert not registry.resolve("/", "connect").is_plain
+    registry.add_middleware(BaseMiddleware(), Scope())
+    assert not registry.resolve("/", "plain").is_plain
+
+
+def test_middlewares_come_and_go(registry):
+    """Only events in scope have a layer; removing takes every registration away."""
+    add(registry, "/", "a")
+    add(registry, "/", "b")
+    middleware = BaseMiddleware()
+    registry.add_middleware(middleware, Scope(frozenset({"a"})))
+    registry.add_middleware(middleware, Scope(frozenset({"b"}), "/other"))
+
+    assert not registry.resolve("/", "a").is_plain
+    assert registry.resolve("/", "b").is_plain
+    assert registry.middlewares() == [middleware, middleware]
+
+    registry.remove_middleware(middleware)
+
+    assert registry.resolve("/", "a").is_plain
+    assert registry.middlewares() == []
+    with pytest.raises(SetupError, match="not a middleware"):
+        registry.add_middleware(object(), Scope())
+
+
+def test_routers_bring_dependencies_and_layers(registry):
+    """What a router was given surrounds its handlers."""
+
+    class Server:
+        default_namespace = None
+        _register = staticmethod(registry.add)
+
+    router = RouterSIO(middleware=[BaseMiddleware(events="a")], dependencies=[Depends(lambda: 1)])
+    router.on("a", lambda sid: None)
+    router.on("b", lambda sid: None)
+    router.attach(Server)
+
+    assert not registry.resolve("/", "b").endpoint.plain
+    assert registry.resolve("/", "a").scopes == registry.resolve("/", "b").scopes
+
+
+def test_exception_handlers_are_found_and_compiled(registry):
+    """The server's own scope comes last."""
+
+    def on_error(exc): ...
+
+    route_scopes = ()
+    assert registry.exception_endpoint(ValueError(), route_scopes) is None
+    registry.scope.exception_handlers[ValueError] = on_error
+
+    assert registry.exception_endpoint(ValueError(), route_scopes).handler is on_error
+
+
+def test_leading_values_are_those_the_prefix_names():
+    """A catch-all is told what it caught."""
+    assert leading((), "e", "/n") == ()
+    assert leading(("event", "namespace"), "e", "/n") == ("e", "/n")
+
+
+def test_a_pending_handler_is_built_until_it_compiles(registry):
+    """A forward reference that resolves later makes the route that was meant."""
+
+    def later(sid: SocketID, data: "Later"): ...  # noqa: F821 - defined below, as applications do
+
+    later.__globals__.pop("Later", None)
+    add(registry, "/", "e", later)
+    assert registry.resolve("/", "e").endpoint.pending
+    assert not registry._built
