@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fastsio.aio.engine import http
 from fastsio.aio.engine.packet import CLOSE_PACKET, NOOP_PACKET
 from fastsio.aio.engine.payload import decode_payload
-from fastsio.aio.engine.tracing import label
+from fastsio.aio.engine.tracing import label, shown
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ async def poll(socket: EngineSocket) -> list[WirePacket]:
     packets = socket.take(socket.server.max_http_buffer_size) or [NOOP_PACKET]
     if socket.server.logger.isEnabledFor(logging.INFO):
         for packet in packets:
-            socket.server.logger.info("%s: Sending packet %s", label(socket.sid), packet.polling)
+            socket.server.logger.info("%s: Sending packet %s", label(socket.sid), shown(packet.polling))
     return packets
 
 
@@ -139,6 +139,6 @@ async def _receive(socket: EngineSocket, packet: str | bytes) -> None:
 
 
 async def _reject(socket: EngineSocket, response: http.Response, why: str) -> http.Response:
-    socket.server.logger.warning("Closing a polling session: %s", why)
+    socket.server.report(f"Closing a polling session: {why}", "bad-request")
     await socket.finish(socket.server.reason.TRANSPORT_ERROR, abort=True)
     return response

@@ -209,7 +209,7 @@ class EngineServer(AsyncServer):
                 return await self._handshake(environ, request)
             return await self._serve(environ, request, self._find(request.sid, request))
         except RequestRefused as refused:
-            self._log_error_once(refused.log, refused.log)
+            self.report(refused.log, refused.log)
             return http.refusal(refused.code)
 
     def _is_foreign(self, environ: dict[str, Any]) -> bool:
@@ -220,7 +220,7 @@ class EngineServer(AsyncServer):
         allowed = self._cors_allowed_origins(environ)
         if allowed is None or origin in allowed:
             return False
-        self._log_error_once(f"{origin} is not an accepted origin.", "bad-origin")
+        self.report(f"{origin} is not an accepted origin.", "bad-origin")
         return True
 
     def _find(self, sid: str, request: Request) -> EngineSocket:
@@ -332,6 +332,10 @@ class EngineServer(AsyncServer):
             self.logger.exception("disconnect handler error")
 
     # -- background
+
+    def report(self, message: str, kind: str) -> None:
+        """Log what a client did wrong: the first of a kind as an error, the rest as information, so none floods."""
+        self._log_error_once(message, kind)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine in a task that is kept alive until it is done."""

@@ -183,7 +183,7 @@ class EngineSocket(AsyncSocket):
         if self.slow:
             return
         self.slow = True
-        server.logger.warning(
+        server.logger.error(
             "A client is too slow, %d packets of %d bytes wait for it: %s",
             self.buffered_count,
             self.buffered_bytes,

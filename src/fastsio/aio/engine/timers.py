@@ -52,12 +52,13 @@ class Deadlines:
         slice_s = max(delay_s / SLICES, 0.001)
         key = math.ceil((loop.time() + delay_s) / slice_s) * slice_s
         bucket = self._buckets.get(key)
+        member.timer_key = key
         if bucket is None:
-            bucket = self._buckets[key] = set()
+            self._buckets[key] = {member}
             heappush(self._keys, key)
             self._arm()
-        bucket.add(member)
-        member.timer_key = key
+        else:
+            bucket.add(member)
 
     def clear(self, member: Timed) -> None:
         """Take back the deadline of *member*, if it has one."""

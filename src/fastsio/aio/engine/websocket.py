@@ -65,7 +65,7 @@ async def _run(socket: EngineSocket, link: Link) -> None:
     except LinkLost:
         socket.lose_link()
     except PacketError as error:
-        server.logger.warning("Closing a websocket session: %s", error)
+        server.report(f"Closing a websocket session: {error}", "bad-frame")
         reason = server.reason.TRANSPORT_ERROR
     except asyncio.CancelledError:
         if not _absorb_cancellation(socket):
@@ -167,7 +167,7 @@ async def _upgrade(socket: EngineSocket, link: Link) -> bool:
             await link.send({"type": "websocket.send", "text": PROBE_ANSWER})
             await _expect(link, UPGRADE)
     except PacketError as error:
-        server.logger.warning("Closing a session that failed to upgrade: %s", error)
+        server.report(f"Closing a session that failed to upgrade: {error}", "bad-probe")
         socket.reader = None
         await socket.finish(server.reason.TRANSPORT_ERROR, abort=True)
     except (TimeoutError, LinkLost):

@@ -1,0 +1,482 @@
+"""The polling transport and the answers to requests, over an in-process ASGI wire."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+
+import pytest
+
+from tests.shells.engine.wire import Application, WebSocketClient, connect_polling, connect_websocket, soon, start_http
+
+
+async def settle() -> None:
+    """Let tasks that are ready run until they wait."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_the_handshake_advertises_the_options_as_configured():
+    """Intervals are whole milliseconds, with the grace period, and the upgrade is offered."""
+    app = Application(ping_interval=(0.3, 0.2), ping_timeout=0.25, max_http_buffer_size=1234)
+
+    client = await connect_polling(app)
+
+    assert client.opened == {
+        "sid": client.sid,
+        "upgrades": ["websocket"],
+        "pingInterval": 500,
+        "pingTimeout": 250,
+        "maxPayload": 1234,
+    }
+    assert client.first.headers["content-type"] == "text/plain; charset=UTF-8"
+
+
+async def test_options_written_after_construction_take_effect():
+    """``ping_interval`` and the others are writable attributes."""
+    app = Application()
+
+    app.engine.ping_interval = 7
+    app.engine.ping_timeout = 3
+    app.engine.allow_upgrades = False
+    app.engine.cookie = "io"
+    client = await connect_polling(app)
+
+    assert (client.opened["pingInterval"], client.opened["pingTimeout"]) == (7000, 3000)
+    assert client.opened["upgrades"] == []
+    assert client.first.headers["set-cookie"] == f"io={client.sid}; path=/; SameSite=Lax"
+
+
+async def test_a_cookie_can_have_attributes():
+    """A dict names the cookie and its attributes; values may be callables or True."""
+    app = Application(cookie={"name": "sio", "Path": lambda: "/x", "HttpOnly": True})
+
+    client = await connect_polling(app)
+
+    assert client.first.headers["set-cookie"] == f"sio={client.sid}; Path=/x; HttpOnly"
+
+
+async def test_what_the_connect_handler_sends_comes_with_the_handshake():
+    """The first response holds the open packet and what follows it."""
+    app = Application()
+
+    async def on_connect(sid):
+        app.post(sid, "hello", b"\x01")
+
+    app.on_connect = on_connect
+
+    client = await connect_polling(app)
+
+    assert client.first.packets[1:] == ["4hello", "bAQ=="]
+
+
+async def test_a_poll_waits_for_a_message():
+    """The poll is answered as soon as there is something, with all there is."""
+    app = Application()
+    client = await connect_polling(app)
+    poll = client.start_poll()
+    await settle()
+
+    app.post(client.sid, "a", b"\xff")
+    app.post(client.sid, "b")
+
+    response = await poll.response()
+    assert response.status == 200
+    assert response.packets == ["4a", "b/w==", "4b"]
+
+
+async def test_a_post_brings_messages_and_is_answered_ok():
+    """Text, binary and pongs may share one body."""
+    app = Application()
+    client = await connect_polling(app)
+
+    response = await client.send("4a\x1ebAQI=\x1e3\x1e4\u00e9")
+
+    assert (response.status, response.text) == (200, "ok")
+    assert [await app.message() for _ in range(3)] == ["a", b"\x01\x02", "\u00e9"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\xff\xfe", b"", b"abc", b"5", b"6", b"2", b"9", b"b%%%", b"4a\x1e", "\u0663".encode(), b"4\x1e" * 16 + b"4"],
+    ids=["utf-8", "empty", "text", "upgrade", "noop", "ping", "unknown", "base64", "empty-packet", "digit", "many"],
+)
+async def test_a_post_that_cannot_be_decoded_ends_the_session(body):
+    """Nothing of a bad body is handled; the answer is 400 and the disconnect handler runs."""
+    app = Application()
+    client = await connect_polling(app)
+
+    response = await client.send(body)
+
+    assert (response.status, response.code) == (400, 3)
+    assert await app.reason() == "transport error"
+    assert (await client.poll()).code == 1
+    assert app.messages.empty()
+
+
+async def test_the_number_of_packets_in_a_post_can_be_set():
+    """``max_decode_packets`` replaces engineio's limit of 16."""
+    app = Application(max_decode_packets=20)
+    client = await connect_polling(app)
+
+    response = await client.send("\x1e".join(["4"] * 20))
+
+    assert response.status == 200
+
+
+async def test_the_class_knob_of_engineio_is_read_when_needed(monkeypatch):
+    """``Payload.max_decode_packets`` may be set after the server is made."""
+    app = Application()
+    client = await connect_polling(app)
+
+    monkeypatch.setattr("engineio.payload.Payload.max_decode_packets", 2)
+
+    assert (await client.send("4\x1e4\x1e4")).status == 400
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_body_over_the_limit_ends_the_session(declared):
+    """With or without Content-Length the answer is 413."""
+    app = Application(max_http_buffer_size=10)
+    client = await connect_polling(app)
+    headers = [("content-length", "11")] if declared else []
+
+    response = await start_http(
+        app, "POST", client.query, b"4" + b"a" * 5, b"a" * 5, b"a" * 5, headers=headers
+    ).response()
+
+    assert response.status == 413
+    assert await app.reason() == "transport error"
+
+
+async def test_a_chunked_body_within_the_limit_is_taken():
+    """A body without Content-Length is read to its end."""
+    app = Application(max_http_buffer_size=10)
+    client = await connect_polling(app)
+
+    response = await start_http(app, "POST", client.query, b"4abc", b"def", b"ghi").response()
+
+    assert response.status == 200
+    assert await app.message() == "abcdefghi"
+
+
+@pytest.mark.parametrize(
+    "headers", [[("content-type", "application/octet-stream")], [("content-length", "abc")]], ids=["type", "length"]
+)
+async def test_a_post_with_bad_headers_ends_the_session(headers):
+    """A binary body is answered, not left hanging (CVE-2026-59725)."""
+    app = Application()
+    client = await connect_polling(app)
+
+    response = await start_http(app, "POST", client.query, b"4a", headers=headers).response()
+
+    assert response.status == 400
+    assert await app.reason() == "transport error"
+
+
+async def test_a_post_that_is_cut_off_ends_the_session():
+    """A client that leaves within its body is gone."""
+    app = Application()
+    client = await connect_polling(app)
+    post = start_http(app, "POST", client.query, headers=[("content-length", "10")])
+    post._body[:] = []  # noqa: SLF001 - nothing of the body arrives
+    post.abort()
+
+    assert (await post.response()).status == 400
+    assert await app.reason() == "transport error"
+
+
+async def test_a_jsonp_client_is_served():
+    """Responses are calls of a function with a JSON string, posts are forms."""
+    app = Application()
+    first = await start_http(app, "GET", "EIO=4&transport=polling&j=3").response()
+    assert first.headers["content-type"] == "text/javascript; charset=UTF-8"
+    assert first.text.startswith("___eio[3](")
+    opened = json.loads(first.text.removeprefix("___eio[3](").removesuffix(");"))
+    sid = json.loads(opened[1:])["sid"]
+
+    post = await start_http(app, "POST", f"EIO=4&transport=polling&j=3&sid={sid}", b"d=4a%26b").response()
+    app.post(sid, 'say "x"\n</script>\u2028')
+    poll = await start_http(app, "GET", f"EIO=4&transport=polling&j=3&sid={sid}").response()
+
+    assert post.status == 200
+    assert await app.message() == "a&b"
+    assert json.loads(poll.text.removeprefix("___eio[3](").removesuffix(");")) == '4say "x"\n</script>\u2028'
+    assert "\u2028" not in poll.text
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "code"),
+    [
+        ("GET", "EIO=4", 0),
+        ("GET", "EIO=4&transport=abc", 0),
+        ("GET", "EIO=4&transport=polling&sid=abc", 1),
+        ("POST", "EIO=4&transport=polling&sid=abc", 1),
+        ("POST", "EIO=4&transport=polling", 2),
+        ("PUT", "EIO=4&transport=polling", 2),
+        ("DELETE", "EIO=4&transport=polling&sid=abc", 2),
+        ("GET", "EIO=4&transport=websocket", 3),
+        ("GET", "EIO=4&transport=polling&j=abc", 3),
+        ("GET", "transport=polling", 5),
+        ("GET", "EIO=3&transport=polling", 5),
+        ("GET", "EIO=abc&transport=polling&sid=abc", 5),
+    ],
+)
+async def test_requests_that_cannot_be_served_say_why(method, query, code):
+    """The status is 400 and the body holds the code and the message of the JavaScript server."""
+    app = Application()
+
+    response = await start_http(app, method, query).response()
+
+    assert (response.status, response.code) == (400, code)
+    assert response.headers["content-type"] == "application/json"
+    assert app.engine.sockets == {}
+
+
+async def test_a_transport_that_is_not_offered_is_refused():
+    """``transports`` limits what clients may use."""
+    app = Application(transports=["websocket"])
+
+    response = await start_http(app, "GET", "EIO=4&transport=polling").response()
+
+    assert response.code == 0
+
+
+async def test_a_refused_handshake_is_a_401():
+    """What the connect handler returned is the body."""
+    app = Application()
+
+    async def on_connect(sid):
+        return {"why": "full"}
+
+    app.on_connect = on_connect
+
+    response = await start_http(app, "GET", "EIO=4&transport=polling").response()
+
+    assert (response.status, json.loads(response.body)) == (401, {"why": "full"})
+    assert app.disconnects.empty()
+
+
+async def test_requests_before_the_session_is_accepted_are_refused():
+    """A sid is of no use while the connect handler runs."""
+    app = Application()
+    known: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    release = asyncio.Event()
+
+    async def on_connect(sid):
+        known.set_result(sid)
+        await release.wait()
+
+    app.on_connect = on_connect
+    opening = start_http(app, "GET", "EIO=4&transport=polling")
+    sid = await soon(known)
+
+    early = await start_http(app, "GET", f"EIO=4&transport=polling&sid={sid}").response()
+    release.set()
+
+    assert early.code == 3
+    assert (await opening.response()).status == 200
+
+
+async def test_the_close_packet_of_the_client_ends_a_pending_poll_with_a_noop():
+    """The poll is answered, not failed, and the sid is unknown from then on."""
+    app = Application()
+    client = await connect_polling(app)
+    poll = client.start_poll()
+    await settle()
+
+    response = await client.send("1")
+
+    assert response.text == "ok"
+    assert (await poll.response()).packets == ["6"]
+    assert await app.reason() == "client disconnect"
+    assert (await client.poll()).status == 400
+    assert (await client.send("4a")).status == 400
+
+
+async def test_the_server_ends_a_pending_poll_with_a_close_packet():
+    """The client learns that the session is over."""
+    app = Application()
+    client = await connect_polling(app)
+    poll = client.start_poll()
+    await settle()
+
+    await soon(app.engine.disconnect(client.sid))
+
+    assert (await poll.response()).packets == ["1"]
+    assert await app.reason() == "server disconnect"
+    assert (await client.poll()).status == 400
+
+
+async def test_the_last_packets_wait_for_one_more_poll():
+    """What was sent right before the end reaches a client that is between two polls."""
+    app = Application()
+    client = await connect_polling(app)
+    app.post(client.sid, "bye")
+
+    await soon(app.engine.disconnect(client.sid))
+
+    assert app.engine.sockets == {}
+    assert (await client.send("4a")).status == 400
+    assert (await client.poll()).packets == ["4bye", "1"]
+    assert (await client.poll()).status == 400
+
+
+async def test_a_second_poll_ends_the_session():
+    """The older poll gets the close packet, the newer one 400."""
+    app = Application()
+    client = await connect_polling(app)
+    first = client.start_poll()
+    await settle()
+
+    second = await client.poll()
+
+    assert second.status == 400
+    assert (await first.response()).packets == ["1"]
+    assert await app.reason() == "transport error"
+
+
+async def test_a_second_post_ends_the_session():
+    """Two posts at once would have no order."""
+    app = Application()
+    release = asyncio.Event()
+
+    async def on_message(sid, data):
+        await release.wait()
+
+    app.on_message = on_message
+    client = await connect_polling(app)
+    first = start_http(app, "POST", client.query, b"4a")
+    await app.message()
+
+    second = await client.send("4b")
+    release.set()
+
+    assert second.status == 400
+    assert await app.reason() == "transport error"
+    await first.response()
+    assert app.messages.empty()
+
+
+async def test_a_poll_that_is_given_up_ends_the_session():
+    """A client that closes its connection during a poll is gone."""
+    app = Application()
+    client = await connect_polling(app)
+    poll = client.start_poll()
+    await settle()
+
+    poll.abort()
+
+    assert await app.reason() == "transport error"
+    await poll.response()
+
+
+async def test_an_origin_that_is_not_allowed_is_refused():
+    """Only the same origin is allowed by default."""
+    app = Application()
+
+    refused = await start_http(app, "GET", "EIO=4&transport=polling", headers=[("origin", "http://evil")]).response()
+    same = await start_http(
+        app, "GET", "EIO=4&transport=polling", headers=[("origin", "https://testserver")]
+    ).response()
+
+    assert (refused.status, refused.code) == (400, 4)
+    assert same.status == 200
+    assert same.headers["access-control-allow-origin"] == "https://testserver"
+
+
+async def test_the_origin_behind_a_proxy_is_the_forwarded_one():
+    """``X-Forwarded-Proto`` and ``-Host`` count for the origin check, as in engineio."""
+    app = Application()
+    headers = [("origin", "http://public"), ("x-forwarded-proto", "http"), ("x-forwarded-host", "public")]
+
+    response = await start_http(app, "GET", "EIO=4&transport=polling", headers=headers).response()
+
+    assert response.status == 200
+
+
+async def test_a_preflight_is_answered():
+    """OPTIONS needs no session and no query."""
+    app = Application(cors_allowed_origins="*")
+
+    response = await start_http(app, "OPTIONS", "", headers=[("origin", "http://a")]).response()
+
+    assert response.status == 200
+    assert response.headers["access-control-allow-methods"] == "OPTIONS, GET, POST"
+    assert response.headers["access-control-allow-origin"] == "http://a"
+
+
+async def test_cors_can_be_left_to_others():
+    """``cors_allowed_origins=[]`` neither checks nor answers."""
+    app = Application(cors_allowed_origins=[])
+
+    response = await start_http(app, "GET", "EIO=4&transport=polling", headers=[("origin", "http://a")]).response()
+
+    assert response.status == 200
+    assert "access-control-allow-origin" not in response.headers
+
+
+async def test_long_responses_are_compressed_when_the_client_takes_it():
+    """Compression starts at the threshold."""
+    app = Application(compression_threshold=50)
+    client = await connect_polling(app)
+    app.post(client.sid, "x" * 100)
+
+    headers = [("accept-encoding", "br, gzip;q=0.5")]
+    long = await start_http(app, "GET", client.query, headers=headers).response()
+    app.post(client.sid, "x")
+    short = await start_http(app, "GET", client.query, headers=headers).response()
+
+    assert long.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(long.body) == b"4" + b"x" * 100
+    assert "content-encoding" not in short.headers
+
+
+async def test_all_clients_can_be_disconnected_at_once():
+    """``disconnect()`` without a sid ends every session, and none is fine too."""
+    app = Application()
+    await soon(app.engine.disconnect())
+    client = await connect_polling(app)
+    websocket, _ = await connect_websocket(app)
+
+    await soon(app.engine.disconnect())
+
+    assert app.disconnects.qsize() == 2
+    assert await websocket.closed() == ["1"]
+    assert (await client.poll()).packets == ["1"]
+
+
+async def test_a_websocket_for_an_unknown_session_is_refused():
+    """There is nothing to upgrade."""
+    app = Application()
+    client = WebSocketClient(app, "EIO=4&transport=websocket&sid=abc")
+
+    await client.ended()
+
+    assert client.events == [{"type": "websocket.close", "code": 1008}]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("ping_interval", 0),
+        ("ping_interval", (25, -1)),
+        ("ping_timeout", "20"),
+        ("max_http_buffer_size", 0),
+        ("upgrade_timeout", -1),
+        ("max_buffer_bytes", 1.5),
+        ("max_buffer_packets", 0),
+        ("slow_client", "wait"),
+        ("max_decode_packets", True),
+    ],
+)
+def test_options_out_of_range_are_refused(option, value):
+    """The error names the option and what it was given."""
+    with pytest.raises(ValueError, match=f"{option} must be .*not "):
+        Application(**{option: value})
+
+
+def test_a_size_may_be_written_as_a_float():
+    """``1e8`` is a common way to write the limit."""
+    assert Application(max_http_buffer_size=1e8).engine.max_http_buffer_size == 100_000_000

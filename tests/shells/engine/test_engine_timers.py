@@ -1,0 +1,241 @@
+"""Heartbeats, and the one timer behind them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastsio.aio.engine.timers import NEVER, Deadlines
+from tests.shells.engine.wire import Application, connect_polling, connect_websocket, soon
+
+
+class Member:
+    """Something with a deadline."""
+
+    def __init__(self) -> None:
+        self.timer_key = NEVER
+
+
+async def test_a_ping_is_sent_and_a_pong_keeps_the_session():
+    """The server pings every interval as long as the client answers."""
+    app = Application(ping_interval=0.05, ping_timeout=0.2)
+    client, sid = await connect_websocket(app)
+
+    for _ in range(3):
+        assert await client.frame() == "2"
+        client.say("3")
+
+    assert sid in app.engine.sockets
+
+
+async def test_a_missing_pong_ends_the_session():
+    """The reason is 'ping timeout' and both timings hold."""
+    app = Application(ping_interval=0.1, ping_timeout=0.1)
+    client, _ = await connect_websocket(app)
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+
+    assert await app.reason() == "ping timeout"
+
+    assert 0.2 <= loop.time() - start < 0.3
+    assert await client.closed() == ["2", "1"]
+    await client.ended()
+
+
+async def test_a_missing_pong_ends_the_session_of_a_client_that_does_not_read():
+    """A stalled write does not keep a dead client."""
+    app = Application(ping_interval=0.05, ping_timeout=0.05)
+    client, sid = await connect_websocket(app)
+    client.stall()
+    app.post(sid, "x")
+
+    assert await app.reason() == "ping timeout"
+    await client.ended()
+
+
+async def test_a_missing_pong_ends_a_polling_session():
+    """The pending poll gets the close packet, later requests get 400."""
+    app = Application(ping_interval=0.05, ping_timeout=0.05)
+    client = await connect_polling(app)
+    assert (await client.poll()).packets == ["2"]
+    poll = client.start_poll()
+
+    assert await app.reason() == "ping timeout"
+
+    assert (await poll.response()).packets == ["1"]
+    assert (await client.poll()).status == 400
+
+
+async def test_the_sid_is_unknown_after_a_ping_timeout():
+    """Nothing waits for another poll of a client that is gone."""
+    app = Application(ping_interval=0.05, ping_timeout=0.05)
+    client = await connect_polling(app)
+
+    await app.reason()
+
+    assert (await client.poll()).code == 1
+
+
+async def test_unasked_pongs_start_nothing():
+    """A flood of pongs neither schedules pings nor delays the deadline (CVE-2026-48802)."""
+    app = Application(ping_interval=0.05, ping_timeout=10)
+    client, sid = await connect_websocket(app)
+    tasks = len(asyncio.all_tasks())
+    key = app.engine.sockets[sid].timer_key
+
+    for _ in range(100):
+        client.say("3")
+    client.say("4done")
+    await app.message()
+
+    assert app.engine.sockets[sid].timer_key == key
+    assert len(asyncio.all_tasks()) <= tasks
+
+
+async def test_a_busy_message_handler_does_not_time_its_client_out():
+    """The pong stands behind the message; it counts once the handler has returned."""
+    app = Application(ping_interval=0.05, ping_timeout=0.05)
+    release = asyncio.Event()
+
+    async def on_message(sid, data):
+        await release.wait()
+
+    app.on_message = on_message
+    client, sid = await connect_websocket(app)
+    client.say("4busy")
+    await app.message()
+    assert await client.frame() == "2"
+    client.say("3")
+    socket = app.engine.sockets[sid]
+    key = socket.timer_key
+    async with asyncio.timeout(5):
+        while socket.timer_key in (key, NEVER):
+            await asyncio.sleep(0.01)
+    release.set()
+
+    assert await client.frame() == "2"
+    assert app.disconnects.empty()
+
+
+async def test_a_server_that_does_not_monitor_keeps_silent_clients():
+    """``monitor_clients=False`` pings but ends nothing."""
+    app = Application(ping_interval=0.03, ping_timeout=0.03, monitor_clients=False)
+    client, sid = await connect_websocket(app)
+    assert await client.frame() == "2"
+    socket = app.engine.sockets[sid]
+    key = socket.timer_key
+    async with asyncio.timeout(5):
+        while socket.timer_key in (key, NEVER):
+            await asyncio.sleep(0.01)
+
+    assert app.disconnects.empty()
+
+
+async def test_no_ping_is_scheduled_before_the_client_is_accepted():
+    """The heartbeat begins with the session."""
+    app = Application(ping_interval=0.01)
+    release = asyncio.Event()
+
+    async def on_connect(sid):
+        await release.wait()
+        app.post(sid, "welcome")
+
+    app.on_connect = on_connect
+    opening = asyncio.create_task(connect_polling(app))
+    await asyncio.sleep(0.05)
+    release.set()
+
+    assert (await opening).first.packets[1:] == ["4welcome"]
+
+
+async def test_the_interval_can_be_changed_while_the_server_runs():
+    """A written ``ping_interval`` counts from the next ping on."""
+    app = Application(ping_interval=0.05, ping_timeout=10)
+    client, sid = await connect_websocket(app)
+    assert await client.frame() == "2"
+
+    app.engine.ping_interval = 1000
+    client.say("3")
+    client.say("4x")
+    await app.message()
+
+    assert app.engine.sockets[sid].timer_key > asyncio.get_running_loop().time() + 900
+
+
+async def test_the_last_packets_of_a_session_are_forgotten_in_time():
+    """A client that never polls again does not stay in memory."""
+    app = Application(ping_timeout=0.05)
+    client = await connect_polling(app)
+    await soon(app.engine.disconnect(client.sid))
+    async with asyncio.timeout(5):
+        while app.engine._parting:  # noqa: SLF001 - what must not grow
+            await asyncio.sleep(0.01)
+
+    assert (await client.poll()).status == 400
+
+
+async def test_shutdown_stops_the_timers_and_disconnects_nobody():
+    """As python-socketio's ``shutdown()``."""
+    app = Application(ping_interval=0.02)
+    client, sid = await connect_websocket(app)
+
+    await app.engine.shutdown()
+    await asyncio.sleep(0.06)
+
+    assert [event["type"] for event in client.events] == ["websocket.accept", "websocket.send"]
+    assert sid in app.engine.sockets
+    assert app.engine.sockets[sid].timer_key == NEVER
+
+
+async def test_many_deadlines_share_one_loop_timer():
+    """Ten thousand members cost a handful of buckets."""
+    due: list[Member] = []
+    deadlines = Deadlines(due.extend)
+    members = [Member() for _ in range(10_000)]
+
+    for member in members:
+        deadlines.set(member, 100)
+
+    assert len({member.timer_key for member in members}) <= 3
+    deadlines.stop()
+    assert all(member.timer_key == NEVER for member in members)
+
+
+async def test_deadlines_are_met_in_order_and_never_early():
+    """Each member is called for once, at its own time, within five per cent and the loop's resolution."""
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+    met: list[tuple[Member, float]] = []
+
+    def on_due(members):
+        met.extend((member, loop.time()) for member in members)
+        if len(met) == 3:
+            done.set()
+
+    deadlines = Deadlines(on_due)
+    slow, middle, fast, gone = (Member() for _ in range(4))
+    start = loop.time()
+    for member, delay in ((slow, 0.3), (middle, 0.2), (fast, 0.1), (gone, 0.05)):
+        deadlines.set(member, delay)
+    deadlines.clear(gone)
+    deadlines.set(middle, 0.2)
+
+    await soon(done.wait())
+
+    assert [member for member, _ in met] == [fast, middle, slow]
+    for (_, when), delay in zip(met, (0.1, 0.2, 0.3), strict=True):
+        assert delay <= when - start <= delay * 1.05 + 0.05
+
+
+def test_a_server_can_be_used_on_one_loop_after_another():
+    """Deadlines of a loop that is closed are forgotten."""
+    deadlines = Deadlines(lambda members: None)
+    old, new = Member(), Member()
+
+    async def use(member):
+        deadlines.set(member, 10)
+
+    asyncio.run(use(old))
+    asyncio.run(use(new))
+
+    assert old.timer_key == NEVER
+    assert new.timer_key != NEVER

@@ -1,0 +1,185 @@
+"""The upgrade from polling to WebSocket, over an in-process ASGI wire."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.shells.engine.wire import Application, WebSocketClient, connect_polling, start_upgrade, upgrade
+
+
+async def settle() -> None:
+    """Let tasks that are ready run until they wait."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_session_moves_to_the_websocket():
+    """The pending poll ends with a noop, then the WebSocket carries both directions."""
+    app = Application()
+    client = await connect_polling(app)
+    poll = client.start_poll()
+    await settle()
+
+    websocket = await upgrade(client)
+
+    assert (await poll.response()).packets == ["6"]
+    websocket.say("4up")
+    assert await app.message() == "up"
+    app.post(client.sid, "down")
+    assert await websocket.frame() == "4down"
+    assert app.engine.transport(client.sid) == "websocket"
+    websocket.leave()
+    assert await app.reason() == "transport close"
+
+
+async def test_messages_posted_during_the_upgrade_are_sent_once_and_in_order():
+    """They wait for the WebSocket, and no noop follows."""
+    app = Application()
+    client = await connect_polling(app)
+    websocket = await start_upgrade(client)
+    websocket.say("2probe")
+    await websocket.frame()
+
+    app.post(client.sid, "one")
+    poll = await client.poll()
+    app.post(client.sid, "two", b"\x01")
+    websocket.say("5")
+
+    assert poll.packets == ["6"]
+    assert [await websocket.frame() for _ in range(3)] == ["4one", "4two", b"\x01"]
+    app.post(client.sid, "three")
+    assert await websocket.frame() == "4three"
+
+
+async def test_messages_can_be_posted_by_the_client_during_the_upgrade():
+    """A POST under way when the WebSocket opens is taken."""
+    app = Application()
+    client = await connect_polling(app)
+    websocket = await start_upgrade(client)
+    websocket.say("2probe")
+    await websocket.frame()
+
+    assert (await client.send("4a")).status == 200
+    assert await app.message() == "a"
+
+
+async def test_an_upgraded_session_refuses_http_and_a_second_websocket():
+    """The live WebSocket is untouched."""
+    app = Application()
+    client = await connect_polling(app)
+    websocket = await upgrade(client)
+    websocket.say("4x")
+    await app.message()
+
+    second = WebSocketClient(app, f"EIO=4&transport=websocket&sid={client.sid}")
+    await second.ended()
+
+    assert (await client.poll()).code == 3
+    assert (await client.send("4a")).code == 3
+    assert second.events == [{"type": "websocket.close", "code": 1008}]
+    app.post(client.sid, "alive")
+    assert await websocket.frame() == "4alive"
+
+
+async def test_a_second_websocket_during_an_upgrade_is_refused():
+    """Only one WebSocket can take a session over."""
+    app = Application()
+    client = await connect_polling(app)
+    websocket = await start_upgrade(client)
+
+    second = WebSocketClient(app, f"EIO=4&transport=websocket&sid={client.sid}")
+    await second.ended()
+    websocket.say("2probe")
+
+    assert second.events == [{"type": "websocket.close", "code": 1008}]
+    assert await websocket.frame() == "3probe"
+
+
+@pytest.mark.parametrize("frames", [["4hello"], ["2"], [b"2probe"], ["2probe", "4early"], ["2probe", "2probe"]])
+async def test_a_websocket_that_does_not_probe_ends_the_session(frames):
+    """It breaks the protocol: it is closed and the disconnect handler runs at once."""
+    app = Application()
+    client = await connect_polling(app)
+    websocket = await start_upgrade(client)
+
+    for frame in frames:
+        websocket.say(frame)
+
+    assert await app.reason() == "transport error"
+    await websocket.closed()
+    await websocket.ended()
+    assert (await client.poll()).status == 400
+
+
+@pytest.mark.parametrize("frames", [[], ["2probe"]])
+async def test_a_websocket_that_vanishes_leaves_the_session_on_polling(frames):
+    """A failed upgrade is no reason to lose the session."""
+    app = Application()
+    client = await connect_polling(app)
+    websocket = await start_upgrade(client)
+    for frame in frames:
+        websocket.say(frame)
+
+    websocket.leave()
+    await websocket.ended()
+    app.post(client.sid, "still here")
+
+    assert (await client.poll()).packets == ["4still here"]
+    assert app.disconnects.empty()
+    await upgrade(client)
+
+
+async def test_an_upgrade_that_takes_too_long_is_given_up():
+    """After ``upgrade_timeout`` the WebSocket is closed and polling goes on."""
+    app = Application(upgrade_timeout=0.05)
+    client = await connect_polling(app)
+    websocket = await start_upgrade(client)
+    websocket.say("2probe")
+
+    assert await websocket.closed() == ["3probe"]
+    await websocket.ended()
+    app.post(client.sid, "x")
+    assert (await client.poll()).packets == ["4x"]
+
+
+async def test_a_session_that_ends_during_the_upgrade_closes_the_websocket():
+    """Nobody waits for an upgrade of a session that is over."""
+    app = Application()
+    client = await connect_polling(app)
+    websocket = await start_upgrade(client)
+    websocket.say("2probe")
+    await websocket.frame()
+
+    await app.engine.disconnect(client.sid)
+
+    assert await websocket.closed() == []
+    await websocket.ended()
+    assert await app.reason() == "server disconnect"
+
+
+async def test_an_upgrade_with_another_protocol_version_is_refused():
+    """``EIO`` may not change within a session (engine.io 6.6.11)."""
+    app = Application()
+    client = await connect_polling(app)
+
+    websocket = WebSocketClient(
+        app, f"EIO=3&transport=websocket&sid={client.sid}", extensions={"websocket.http.response": {}}
+    )
+    await websocket.ended()
+
+    assert websocket.events[0]["status"] == 400
+    assert app.disconnects.empty()
+
+
+async def test_a_websocket_for_a_session_that_waits_for_its_last_poll_is_refused():
+    """A session that is over cannot be upgraded."""
+    app = Application()
+    client = await connect_polling(app)
+    await app.engine.disconnect(client.sid)
+
+    websocket = WebSocketClient(app, f"EIO=4&transport=websocket&sid={client.sid}")
+    await websocket.ended()
+
+    assert websocket.events == [{"type": "websocket.close", "code": 1008}]
