@@ -256,3 +256,28 @@ async def test_folding_nothing_is_the_endpoint_itself():
 
     assert fold([], endpoint) is endpoint
     assert Layer.of(BaseMiddleware()).wrap(endpoint) is endpoint
+
+
+@pytest.mark.parametrize("base", [BaseMiddleware, SyncMiddleware])
+async def test_the_hooks_of_the_base_classes_change_nothing(base):
+    """super() may be called from an override."""
+
+    class Super(base):
+        async def before_event(self, event, sid, data, **kwargs):
+            result = super().before_event(event, sid, data, **kwargs)
+            return await result if base is BaseMiddleware else result
+
+        async def after_event(self, event, sid, response, **kwargs):
+            result = super().after_event(event, sid, response, **kwargs)
+            return await result if base is BaseMiddleware else result
+
+        async def handle_exception(self, exc, event, sid, data, **kwargs):
+            result = super().handle_exception(exc, event, sid, data, **kwargs)
+            return await result if base is BaseMiddleware else result
+
+    def fail(sid, data):
+        raise KeyError
+
+    assert await run(Super(), data=5) == 5
+    with pytest.raises(KeyError):
+        await run(Super(), handler=fail)

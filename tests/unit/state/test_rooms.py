@@ -83,6 +83,16 @@ def test_removing_an_unknown_client_is_ignored(table):
     assert set(table.namespaces()) == {"/", "/chat"}
 
 
+def test_leaving_the_last_room_keeps_other_rooms_of_the_namespace(table):
+    """One room's end is not another's."""
+    table.enter("/", "s1", "a")
+    table.enter("/", "s2", "b")
+
+    table.leave("/", "s1", "a")
+
+    assert dict(table.members("/", "b")) == {"s2": "e2"}
+
+
 def test_a_namespace_ends_with_its_last_client(table):
     """Empty namespaces are not kept."""
     table.remove("/chat", "s3")

@@ -1,0 +1,28 @@
+"""What class-based namespaces share."""
+
+from __future__ import annotations
+
+from fastsio.base.namespace import BaseNamespace
+
+
+def test_the_default_namespace_is_the_root():
+    """None is the root."""
+    assert BaseNamespace().namespace == "/"
+    assert BaseNamespace("/n").namespace == "/n"
+    assert BaseNamespace().is_asyncio_based() is False
+
+
+def test_methods_are_found_by_the_name_of_the_event():
+    """Attributes that cannot be called are no handlers."""
+
+    class Own(BaseNamespace):
+        on_number = 5
+
+        def on_hello(self): ...
+
+    own = Own()
+
+    assert own.find_method("hello") == own.on_hello
+    assert own.find_method("number") is None
+    assert own.find_method("nothing") is None
+    assert own.overrides_trigger is False

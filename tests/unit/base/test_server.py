@@ -1,0 +1,134 @@
+"""Registration, options and attributes that both servers share."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from fastsio import BaseMiddleware, RouterSIO
+from fastsio.base.namespace import BaseServerNamespace
+from fastsio.base.server import BaseServer, choose_packet_class
+from fastsio.exceptions import SetupError
+from fastsio.protocol import Packet
+from fastsio.protocol.msgpack import MsgPackPacket
+
+
+@pytest.fixture
+def server() -> BaseServer:
+    return BaseServer(client_manager=SimpleNamespace(get_rooms=lambda sid, ns: [sid, ns], eio_sid_from_sid=dict(a="e").get))
+
+
+def test_attributes_have_python_socketios_names_and_defaults(server):
+    """What applications read."""
+    assert server.namespaces == ["/"]
+    assert server.async_handlers is True
+    assert server.always_connect is False
+    assert server.handlers == {}
+    assert server.namespace_handlers == {}
+    assert server.packet_class is Packet
+    assert server.reserved_events == ["connect", "disconnect"]
+    assert server.reason.PING_TIMEOUT == "ping timeout"
+    assert server.logger.name == "socketio.server"
+    assert server.is_asyncio_based() is False
+
+
+def test_namespaces_are_registered_and_told_their_server(server):
+    """The class-based namespace gets its server and its place in the table."""
+    namespace = BaseServerNamespace("/n")
+
+    server.register_namespace(namespace)
+
+    assert namespace.server is server
+    assert server.namespace_handlers == {"/n": namespace}
+
+
+def test_a_namespace_of_the_other_kind_is_refused(server):
+    """asyncio namespaces belong on asyncio servers."""
+
+    class Other(BaseServerNamespace):
+        def is_asyncio_based(self):
+            return True
+
+    with pytest.raises(ValueError, match="Not a valid namespace class for this server"):
+        server.register_namespace(Other("/"))
+    with pytest.raises(ValueError, match="Not a namespace instance"):
+        server.register_namespace("/")
+
+
+def test_a_router_renames_the_namespace_it_brings(server):
+    """A namespace in a nested router emits where its clients are."""
+    outer, inner, namespace = RouterSIO(namespace="/v1"), RouterSIO(), BaseServerNamespace("/n")
+    inner.register_namespace(namespace)
+    outer.add_router(inner)
+
+    server.add_router(outer)
+
+    assert namespace.namespace == "/v1/n"
+    assert server.namespace_handlers == {"/v1/n": namespace}
+
+
+def test_functions_and_exception_handlers_are_registered(server):
+    """on() reaches the registry, exception_handler() its scope."""
+
+    @server.event
+    def hello(sid): ...
+
+    @server.exception_handler(KeyError)
+    def on_key(exc): ...
+
+    assert server.handlers == {"/": {"hello": hello}}
+    assert server._registry.scope.exception_handlers == {KeyError: on_key}
+
+
+def test_middlewares_are_added_listed_and_removed(server):
+    """One instance may be added twice; removing takes both away."""
+    middleware = BaseMiddleware()
+    server.add_middleware(middleware)
+    server.add_middleware(middleware, events=["a"], namespace="/x")
+
+    assert server.get_middlewares() == [middleware, middleware]
+    server.remove_middleware(middleware)
+    assert server.get_middlewares() == []
+
+
+def test_rooms_and_environ_are_looked_up(server):
+    """The manager knows rooms, the server environs."""
+    server.environ["e"] = {"REQUEST_METHOD": "GET"}
+
+    assert server.rooms("s1") == ["s1", "/"]
+    assert server.get_environ("a") == {"REQUEST_METHOD": "GET"}
+    assert server.get_environ("b") is None
+
+
+def test_decoders_have_the_servers_limits_and_packets():
+    """Each connection gets a decoder of its own."""
+    server = BaseServer(max_attachments=1)
+
+    with pytest.raises(ValueError, match="too many attachments"):
+        server._new_decoder().feed('52-["e"]')
+
+
+def test_serializers_are_chosen_by_name_or_class():
+    """default, msgpack, or a Packet class."""
+
+    class Mine(Packet):
+        __slots__ = ()
+
+    assert choose_packet_class("default", None) is Packet
+    assert choose_packet_class("msgpack", None) is MsgPackPacket
+    assert choose_packet_class(Mine, None) is Mine
+    with pytest.raises(SetupError, match="serializer='pickle'"):
+        choose_packet_class("pickle", None)
+
+
+def test_a_json_module_belongs_to_one_server():
+    """The process-wide class stays as it is."""
+    packet_class = choose_packet_class("default", json)
+
+    assert packet_class.json is json
+    assert Packet.json is not json
+    assert packet_class(data=["e", 1]).encode() == '2["e",1]'
+    with pytest.raises(SetupError, match="dumps"):
+        choose_packet_class("default", object())
