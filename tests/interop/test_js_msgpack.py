@@ -12,9 +12,10 @@ async def packed(start):
 
 
 async def test_msgpack_carries_events_and_acknowledgements(packed, transports):
-    """Values and binary go both ways, in events and acknowledgements of either side."""
+    """Values and binary go both ways; a CONNECT without auth, which the parser sends as undefined, has none."""
     result = await packed.play("msgpack", "talks", transports=transports)
 
+    assert (await packed.site.saw("connect"))["auth"] is None
     assert result == {
         "echoed": {"text": "ü", "bytes": {"bytes": "0102"}, "list": [None, 1.5]},
         "mirrored": [{"bytes": "03"}, "two"],
