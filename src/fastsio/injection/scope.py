@@ -104,8 +104,7 @@ class ConnectionScope:
         if self._values is None:
             self._values = {}
         self._values[key] = value
-        if self._locks is not None:
-            self._locks.pop(key, None)  # those that wait on it hold it themselves
+        (self._locks or {}).pop(key, None)  # those that wait on it hold it themselves
 
     def _end(self) -> list[Manager]:
         self.closed = True

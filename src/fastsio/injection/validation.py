@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import SchemaError
 
 from fastsio.exceptions import SignatureError, ValidationFailed
 from fastsio.injection.needs import contains
@@ -95,12 +96,11 @@ def _build_adapter(annotation: Any) -> TypeAdapter[Any]:
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
         _ = adapter.validator.validate_python  # a model that waits for another class says so here
-    except NameError as error:
-        raise UnresolvedError("", str(error)) from error
-    except PydanticUserError as error:
-        if error.code == "class-not-fully-defined":
-            raise UnresolvedError("", str(error.message)) from error
-        raise SignatureError(str(error.message).partition("\n")[0]) from error
+    except (NameError, TypeError, SchemaError, PydanticUserError) as error:
+        reason = str(error).partition("\n")[0]
+        if isinstance(error, NameError) or getattr(error, "code", None) == "class-not-fully-defined":
+            raise UnresolvedError("", reason) from error
+        raise SignatureError(reason) from error
     return adapter
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN204, ARG005, B008, D101, D103 - Depends() as a default is what is tested; models and handlers here are examples
 """Modes, forms of functions, and mistakes found at registration."""
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def plain_handlers():
     def scalar(sid, count: int, *args: Any, **kwargs: Any):
         raise AssertionError
 
-    def noted(sid, data: "what the user typed"):  # noqa: F722, UP037 - an annotation that is no type
+    def noted(sid, data: "what the user typed"):  # noqa: F722 - an annotation that is no type
         raise AssertionError
 
     return [positional, typed, scalar, noted, print]

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG005, B008, TC001 - Depends() as a default is what is tested; models and handlers here are examples; annotations are resolved at run time
 """The context of one event."""
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ async def test_generators_stay_open_until_the_context_is_closed(harness):
         yield "db"
         log.append("closed")
 
-    async def handler(db=Depends(database)):
+    def transaction(db=Depends(database)):
+        yield db
+        log.append("committed")
+
+    async def handler(db=Depends(transaction)):
         log.append(db)
 
     context = harness.context()
@@ -37,7 +42,7 @@ async def test_generators_stay_open_until_the_context_is_closed(harness):
     await context.aclose()
     await context.aclose()
 
-    assert log == ["open", "db", "ack", "closed"]
+    assert log == ["open", "db", "ack", "committed", "closed"]
 
 
 async def test_the_exception_is_thrown_into_the_generators(harness):

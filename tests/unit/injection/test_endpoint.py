@@ -1,3 +1,4 @@
+# ruff: noqa: ARG005, B008, D103, TC001 - Depends() as a default is what is tested; models and handlers here are examples; annotations are resolved at run time
 """Running plans: pending endpoints, overrides, arity."""
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from fastsio.injection import Depends, register_dependency
 from fastsio.types import SocketID
 
 
-def late_handler(sid, message: LateModel):  # noqa: F821 - defined by a test, after registration
+def late_handler(sid, message: LateModel):  # noqa: F821 - not defined on purpose
     return message
 
 
-def never_handler(sid, message: NeverModel):  # noqa: F821 - never defined
+def never_handler(sid, message: NeverModel):  # noqa: F821 - not defined on purpose
     raise AssertionError
 
 

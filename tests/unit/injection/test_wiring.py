@@ -1,12 +1,14 @@
+# ruff: noqa: B008, D101, D103, TC001 - Depends() as a default is what is tested; models and handlers here are examples; annotations are resolved at run time
 """Which wire value each parameter takes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from typing_extensions import TypedDict
 
 from fastsio.exceptions import SignatureError, ValidationFailed
 from fastsio.injection import Depends, HandlerKind, Header
