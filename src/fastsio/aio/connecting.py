@@ -148,7 +148,7 @@ class Connecting:
         await server.manager.connect(client.sid, client.namespace)
         held, client.held = client.held, None
         for packet in held or ():
-            await server._start_handler(client.connection, client, packet)
+            server._start_handler(client.connection, client, packet)
 
     async def _refusal_of(self, exc: Exception, route: Route, context: Context) -> dict[str, Any]:
         """Return the CONNECT_ERROR payload for a connect handler that raised."""
@@ -180,6 +180,9 @@ class Connecting:
 
     async def leave(self, client: Client, reason: str) -> None:
         """Take the leave of a client that ended the namespace or lost its connection."""
+        if client.connection.tasks:
+            # Handlers of what it sent before have been started, but may not have begun; they come first.
+            await asyncio.sleep(0)
         if client.state is NamespaceState.CONNECTED:
             await self._disconnect(client, reason)
         elif client.state is NamespaceState.CONNECTING:
@@ -251,8 +254,9 @@ class Connecting:
             self._deadlines.set(connection, self._server.options.attachment_timeout)
 
     def attachments_arrived(self, connection: Connection) -> None:
-        """Take back what :meth:`watch_attachments` set."""
-        self._deadlines.clear(connection)
+        """Take back what :meth:`watch_attachments` set; the time to join a first namespace runs on."""
+        if any(client.state is NamespaceState.CONNECTED for client in connection.clients.values()):
+            self._deadlines.clear(connection)
 
     def _on_due(self, connections: list[Any]) -> None:
         for connection in connections:

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from fastsio.routing import Route
     from fastsio.state import Client, Connection
 
-EVENT: Final = int(PacketType.EVENT)
-BINARY_EVENT: Final = int(PacketType.BINARY_EVENT)
+# Members of an Enum are slow to reach through their class.
+EVENT: Final = PacketType.EVENT
+BINARY_EVENT: Final = PacketType.BINARY_EVENT
+ACK: Final = PacketType.ACK
 CONNECTED: Final = NamespaceState.CONNECTED
 ROOT: Final = "/"
 
@@ -124,29 +126,36 @@ class PacketServer(BaseServer):
             await self._expect_attachments(connection)
             return
         client = connection.clients.get(packet.namespace or ROOT)
-        if client is not None and client.state is CONNECTED and packet.packet_type in (EVENT, BINARY_EVENT):
-            if connection.timer_key:
-                self._connecting.attachments_arrived(connection)
-            if self.async_handlers:
-                await self._start_handler(connection, client, packet)
-            else:
-                await self._handle_event_internal(self, client.sid, eio_sid, packet.data, client.namespace, packet.id)
+        if client is None or client.state is not CONNECTED or packet.packet_type not in (EVENT, BINARY_EVENT):
+            await self._handle_packet(connection, client, packet)
             return
-        await self._handle_packet(connection, client, packet)
+        if connection.timer_key:
+            self._connecting.attachments_arrived(connection)
+        if not self.async_handlers:
+            await self._handle_event_internal(self, client.sid, eio_sid, packet.data, client.namespace, packet.id)
+            return
+        if len(connection.tasks) >= self.options.max_concurrent_handlers:
+            await self._wait_for_place(connection)
+        self._start_handler(connection, client, packet)
 
-    async def _start_handler(self, connection: Connection, client: Client, packet: Packet) -> None:
-        """Run an event's handler in a task of its own, as soon as the connection may have one more."""
-        tasks = connection.tasks
-        while len(tasks) >= self.options.max_concurrent_handlers:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    async def _wait_for_place(self, connection: Connection) -> None:
+        """Wait until the connection may have one more handler under way; its next packets wait too."""
+        while len(connection.tasks) >= self.options.max_concurrent_handlers:
+            await asyncio.wait(connection.tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    def _start_handler(self, connection: Connection, client: Client, packet: Packet) -> None:
+        """Run an event's handler in a task of its own."""
         task = asyncio.get_running_loop().create_task(
             self._handle_event_internal(self, client.sid, connection.eio_sid, packet.data, client.namespace, packet.id)
         )
+        tasks = connection.tasks
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
     async def _handle_packet(self, connection: Connection, client: Client | None, packet: Packet) -> None:
         """Do what the lifecycle says about any packet but an event of a connected client."""
+        if packet.attachments:
+            self._connecting.attachments_arrived(connection)
         state = NamespaceState.NONE if client is None else client.state
         verdict = on_packet(state, packet.packet_type, always_connect=self.always_connect)
         match verdict:
@@ -169,7 +178,7 @@ class PacketServer(BaseServer):
             case Verdict.HOLD:
                 await self._connecting.hold(client, packet)
             case Verdict.DISPATCH:
-                await self._start_handler(connection, client, packet)
+                self._start_handler(connection, client, packet)
 
     async def _expect_attachments(self, connection: Connection) -> None:
         """Judge the head of a binary packet before its attachments arrive (CVE-2026-48804)."""
@@ -230,33 +239,31 @@ class PacketServer(BaseServer):
         if route is None:
             return
         if not route.is_plain:
-            await self._run_route(route, sid, eio_sid, data, namespace, id)
+            context = self._context(eio_sid, namespace, data)
+            if context is not None and context.client.sid == sid:
+                await self._run_route(route, context, eio_sid, id)
             return
         try:
-            result = route.handler(*leading(route.prefix, event, namespace), sid, *data[1:])
+            prefix = leading(route.prefix, event, namespace) if route.prefix else ()
+            result = route.handler(*prefix, sid, *data[1:])
             if route.is_coroutine:
                 result = await result
             if id is not None and result is not self.not_handled:
-                await self.reply(eio_sid, self.packet_class(PacketType.ACK, acknowledgement(result), namespace, id))
-        except Exception as exc:  # noqa: BLE001 - as above
-            await self._answer_failure(exc, route, self._context(eio_sid, namespace, data), id)
+                await self.reply(eio_sid, self.packet_class(ACK, acknowledgement(result), namespace, id))
+        except Exception as exc:  # noqa: BLE001 - a handler's failure is its client's affair, not the connection's
+            await answer_failure(self, exc, route, self._context(eio_sid, namespace, data), id)
 
-    async def _run_route(
-        self, route: Route, sid: str, eio_sid: str, data: list[Any], namespace: str, ack_id: int | None
-    ) -> None:
+    async def _run_route(self, route: Route, context: Context, eio_sid: str, ack_id: int | None) -> None:
         """Call a handler that has something around it: markers, middleware."""
-        context = self._context(eio_sid, namespace, data)
-        if context is None or context.client.sid != sid:
-            return
         failure: BaseException | None = None
         try:
             result = await route.call(context)
             if ack_id is not None and result is not self.not_handled:
-                packet = self.packet_class(PacketType.ACK, acknowledgement(result), namespace, ack_id)
+                packet = self.packet_class(ACK, acknowledgement(result), context.client.namespace, ack_id)
                 await self.reply(eio_sid, packet)
         except Exception as exc:  # noqa: BLE001 - as above
             failure = exc
-            await self._answer_failure(exc, route, context, ack_id)
+            await answer_failure(self, exc, route, context, ack_id)
         except BaseException as exc:
             failure = exc
             raise
@@ -269,9 +276,6 @@ class PacketServer(BaseServer):
         connection = self._connections.get(eio_sid)
         client = None if connection is None else connection.clients.get(namespace)
         return None if client is None else Context(self, client, data[0], tuple(data[1:]))
-
-    async def _answer_failure(self, exc: Exception, route: Route, context: Context | None, ack_id: int | None) -> None:
-        await answer_failure(self, exc, route, context, ack_id)
 
     async def _close_context(self, context: Context, exc: BaseException | None) -> None:
         """Run what follows the ``yield`` of the event's dependencies."""

@@ -86,6 +86,7 @@ def test_removing_an_unknown_client_is_ignored(table):
 def test_leaving_the_last_room_keeps_other_rooms_of_the_namespace(table):
     """One room's end is not another's."""
     table.enter("/", "s1", "a")
+    table.enter("/", "s1", "c")
     table.enter("/", "s2", "b")
 
     table.leave("/", "s1", "a")
