@@ -7,14 +7,15 @@ import gzip
 import json
 
 import pytest
-
-from tests.shells.engine.wire import Application, WebSocketClient, connect_polling, connect_websocket, soon, start_http
-
-
-async def settle() -> None:
-    """Let tasks that are ready run until they wait."""
-    for _ in range(5):
-        await asyncio.sleep(0)
+from tests.shells.engine.wire import (
+    Application,
+    WebSocketClient,
+    connect_polling,
+    connect_websocket,
+    settle,
+    soon,
+    start_http,
+)
 
 
 async def test_the_handshake_advertises_the_options_as_configured():

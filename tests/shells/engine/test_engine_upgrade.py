@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
-
-from tests.shells.engine.wire import Application, WebSocketClient, connect_polling, start_upgrade, upgrade
-
-
-async def settle() -> None:
-    """Let tasks that are ready run until they wait."""
-    for _ in range(5):
-        await asyncio.sleep(0)
+from tests.shells.engine.wire import Application, WebSocketClient, connect_polling, settle, start_upgrade, upgrade
 
 
 async def test_a_session_moves_to_the_websocket():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastsio.aio.engine import EngineServer, MessagePacket
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 WAIT_S = 5.0
 
@@ -17,6 +17,19 @@ WAIT_S = 5.0
 async def soon(awaitable: Any) -> Any:
     """Wait for what must happen, but not for ever."""
     return await asyncio.wait_for(awaitable, WAIT_S)
+
+
+async def settle() -> None:
+    """Let tasks that are ready run until they wait."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what no event tells, such as a timer that was set anew."""
+    async with asyncio.timeout(WAIT_S):
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.005)
 
 
 def scope_of(kind: str, query: str, **extra: Any) -> dict[str, Any]:
@@ -92,14 +105,17 @@ class Response:
 
     @property
     def text(self) -> str:
+        """The body as text."""
         return self.body.decode()
 
     @property
     def packets(self) -> list[str]:
+        """The packets of a polling payload."""
         return self.text.split("\x1e")
 
     @property
     def code(self) -> int:
+        """The code of a refusal."""
         return json.loads(self.body)["code"]
 
 
@@ -152,15 +168,19 @@ class PollingClient:
 
     @property
     def query(self) -> str:
+        """The query of this session's requests."""
         return f"EIO=4&transport=polling&sid={self.sid}"
 
     def start_poll(self) -> HttpRequest:
+        """Begin a poll."""
         return start_http(self.app, "GET", self.query)
 
     async def poll(self) -> Response:
+        """Poll, and wait for the response."""
         return await self.start_poll().response()
 
     async def send(self, body: str | bytes, **headers: str) -> Response:
+        """Post a body."""
         raw = body.encode() if isinstance(body, str) else body
         given = {"content-length": str(len(raw)), **{name.replace("_", "-"): value for name, value in headers.items()}}
         return await start_http(self.app, "POST", self.query, raw, headers=list(given.items())).response()
