@@ -28,6 +28,19 @@ async def test_a_ping_is_sent_and_a_pong_keeps_the_session():
     assert sid in app.engine.sockets
 
 
+async def test_clients_that_connect_together_are_all_pinged_and_all_timed_out():
+    """A shared deadline is everybody's."""
+    app = Application(ping_interval=0.1, ping_timeout=0.1)
+    clients = [await connect_websocket(app) for _ in range(20)]
+
+    reasons = [await app.reason() for _ in clients]
+
+    assert reasons == ["ping timeout"] * 20
+    for client, _ in clients:
+        assert await client.closed() == ["2", "1"]
+        await client.ended()
+
+
 async def test_a_missing_pong_ends_the_session():
     """The reason is 'ping timeout' and both timings hold."""
     app = Application(ping_interval=0.1, ping_timeout=0.1)

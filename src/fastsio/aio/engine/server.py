@@ -18,7 +18,7 @@ from fastsio.aio.engine.options import SlowClientPolicy, check_options
 from fastsio.aio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
 from fastsio.aio.engine.request import Request, RequestRefused, read_request
 from fastsio.aio.engine.socket import EngineSocket
-from fastsio.aio.engine.timers import Deadlines, Timed
+from fastsio.aio.engine.timers import Deadlines
 from fastsio.aio.engine.upstream import AsyncServer, Payload
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class EngineServer(AsyncServer):
         self.max_buffer_packets = max_buffer_packets
         self.slow_client = slow_client
         self.max_decode_packets = max_decode_packets
-        self.deadlines = Deadlines(self._on_due)
+        self.deadlines: Deadlines[EngineSocket] = Deadlines(self._on_due)
         self._async = driver_for(self.async_mode, self._async)
         self._parting: dict[str, EngineSocket] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -344,10 +344,10 @@ class EngineServer(AsyncServer):
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _on_due(self, members: list[Timed]) -> None:
+    def _on_due(self, members: list[EngineSocket]) -> None:
         # In a task: a WebSocket's send may ask which task it runs in, and a callback of the loop runs in none.
         self.spawn(self._serve_deadlines(members))
 
-    async def _serve_deadlines(self, members: list[Any]) -> None:
+    async def _serve_deadlines(self, members: list[EngineSocket]) -> None:
         for socket in members:
-            await socket.on_deadline()
+            socket.on_deadline()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,10 @@ class Timed(Protocol):
     def __hash__(self) -> int: ...
 
 
-class Deadlines:
+Member = TypeVar("Member", bound=Timed)
+
+
+class Deadlines(Generic[Member]):
     """
     The one timer.
 
@@ -36,14 +39,14 @@ class Deadlines:
         on_due: Called from the loop with the members whose deadline has passed.
     """
 
-    def __init__(self, on_due: Callable[[list[Timed]], None]) -> None:
+    def __init__(self, on_due: Callable[[list[Member]], None]) -> None:
         self._on_due = on_due
-        self._buckets: dict[float, set[Timed]] = {}
+        self._buckets: dict[float, set[Member]] = {}
         self._keys: list[float] = []
         self._handle: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def set(self, member: Timed, delay_s: float) -> None:
+    def set(self, member: Member, delay_s: float) -> None:
         """Give *member* a deadline *delay_s* seconds from now, in place of the one it had."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
@@ -60,7 +63,7 @@ class Deadlines:
         else:
             bucket.add(member)
 
-    def clear(self, member: Timed) -> None:
+    def clear(self, member: Member) -> None:
         """Take back the deadline of *member*, if it has one."""
         bucket = self._buckets.get(member.timer_key)
         if bucket is not None:
@@ -98,7 +101,7 @@ class Deadlines:
     def _fire(self) -> None:
         self._handle = None
         now = asyncio.get_running_loop().time()
-        due: list[Timed] = []
+        due: list[Member] = []
         while self._keys and self._keys[0] <= now:
             for member in self._buckets.pop(heappop(self._keys)):
                 member.timer_key = NEVER
