@@ -4,8 +4,6 @@ The application: FastAPI for HTTP, fastsio for the socket, one server for both.
 Run it with ``make demo``, or: ``uvicorn chat.app:app --app-dir examples``.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from fastapi import FastAPI

@@ -1,7 +1,5 @@
 """What the page can do over its socket."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fastsio import AsyncServer, Event, RouterSIO

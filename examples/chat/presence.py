@@ -1,7 +1,5 @@
 """Who is in which room. Knows nothing of sockets, so HTTP routes and socket events can both ask it."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import Depends

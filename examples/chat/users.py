@@ -1,13 +1,10 @@
 """Who a connection belongs to: found once, when it is made, and kept for as long as it lives."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import ValidationError
 
-from fastsio import Auth, Depends, SocketID
-from fastsio.exceptions import ConnectionRefusedError
+from fastsio import Auth, Depends, SocketID, exceptions
 
 from .models import SignIn, User
 
@@ -22,7 +19,7 @@ def get_user(sid: SocketID, auth: Auth) -> User:
     try:
         sign_in = SignIn.model_validate(auth)
     except ValidationError as error:
-        raise ConnectionRefusedError("Choose a name of 1 to 24 characters.") from error
+        raise exceptions.ConnectionRefusedError("Choose a name of 1 to 24 characters.") from error
     return User(id=sid, name=sign_in.name)
 
 

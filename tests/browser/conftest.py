@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.support.chromium import FLAGS, require_chromium
 from tests.support.node import NodeProgram, node_program
 

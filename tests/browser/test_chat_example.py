@@ -7,7 +7,12 @@ async def test_two_people_talk(play):
     """Two tabs in one room see each other and read what the other says, as text."""
     result = await play("talk")
 
-    said = ["Hello Ben, how is the weather?", "<b>Sunny</b> & warm", "And where you are?", "Raining since Tuesday.\nBut I have tea."]
+    said = [
+        "Hello Ben, how is the weather?",
+        "<b>Sunny</b> & warm",
+        "And where you are?",
+        "Raining since Tuesday.\nBut I have tea.",
+    ]
     assert (result["ada"], result["ben"]) == (said, said)
     assert result["own"] == [said[0], said[3]]
     assert all(len(members) == 2 for members in result["members"])

@@ -28,8 +28,8 @@ class Site:
         self.app = library.ASGIApp(self.sio)
         self.never = asyncio.Event()
         self._seen: dict[str, asyncio.Queue[Any]] = {}
-        _register_root(self)
-        _register_namespaces(self)
+        for register in (_lifecycle, _echoes, _questions, _streams, _rooms, _sessions, _namespaces, _refusals):
+            register(self)
 
     def record(self, what: str, value: Any) -> None:
         """Keep what the server saw."""
@@ -41,7 +41,7 @@ class Site:
             return await self._seen.setdefault(what, asyncio.Queue()).get()
 
 
-def _register_root(site: Site) -> None:
+def _lifecycle(site: Site) -> None:
     sio = site.sio
 
     @sio.event
@@ -54,6 +54,18 @@ def _register_root(site: Site) -> None:
         site.record("disconnect", {"sid": sid, "reason": reason, "rooms": sorted(sio.rooms(sid))})
 
     @sio.event
+    async def kick(sid):
+        await sio.disconnect(sid)
+
+    @sio.event
+    async def transport(sid):
+        return sio.transport(sid)
+
+
+def _echoes(site: Site) -> None:
+    sio = site.sio
+
+    @sio.event
     async def echo(sid, *args):
         return args
 
@@ -64,6 +76,18 @@ def _register_root(site: Site) -> None:
     @sio.event
     async def message(sid, data):
         await sio.send(data, to=sid)
+
+    @sio.event
+    async def fail(sid):
+        raise RuntimeError("only the server's log may show this")
+
+    @sio.on("*")
+    async def anything(event, sid, *args):
+        return {"event": event, "args": list(args)}
+
+
+def _questions(site: Site) -> None:
+    sio = site.sio
 
     @sio.event
     async def ask(sid, question):
@@ -86,6 +110,10 @@ def _register_root(site: Site) -> None:
     async def silent(sid):
         await site.never.wait()
 
+
+def _streams(site: Site) -> None:
+    sio = site.sio
+
     @sio.event
     async def number(sid, value):
         site.record("number", value)
@@ -95,26 +123,8 @@ def _register_root(site: Site) -> None:
         for value in range(count):
             await sio.emit("number", value, to=sid)
 
-    @sio.event
-    async def transport(sid):
-        return sio.transport(sid)
 
-    @sio.event
-    async def kick(sid):
-        await sio.disconnect(sid)
-
-    @sio.event
-    async def fail(sid):
-        raise RuntimeError("only the server's log may show this")
-
-    @sio.on("*")
-    async def anything(event, sid, *args):
-        return {"event": event, "args": list(args)}
-
-    _register_rooms(site)
-
-
-def _register_rooms(site: Site) -> None:
+def _rooms(site: Site) -> None:
     sio = site.sio
 
     @sio.event
@@ -142,6 +152,10 @@ def _register_rooms(site: Site) -> None:
     async def everyone(sid, text):
         await sio.emit("announced", text)
 
+
+def _sessions(site: Site) -> None:
+    sio = site.sio
+
     @sio.event
     async def remember(sid, value):
         async with sio.session(sid) as session:
@@ -152,7 +166,7 @@ def _register_rooms(site: Site) -> None:
         return (await sio.get_session(sid)).get("value")
 
 
-def _register_namespaces(site: Site) -> None:
+def _namespaces(site: Site) -> None:
     sio = site.sio
 
     @sio.on("connect", namespace="/admin")
@@ -181,14 +195,6 @@ def _register_namespaces(site: Site) -> None:
     async def end(sid):
         await sio.disconnect(sid, namespace="/news")
 
-    @sio.on("connect", namespace="/closed")
-    async def connect_closed(sid, environ):
-        return False
-
-    @sio.on("connect", namespace="/broken")
-    async def connect_broken(sid, environ):
-        raise RuntimeError("only the server's log may show this")
-
     class Counter(site.library.AsyncNamespace):
         """A class namespace."""
 
@@ -201,3 +207,15 @@ def _register_namespaces(site: Site) -> None:
                 return session["count"]
 
     sio.register_namespace(Counter("/counter"))
+
+
+def _refusals(site: Site) -> None:
+    sio = site.sio
+
+    @sio.on("connect", namespace="/closed")
+    async def connect_closed(sid, environ):
+        return False
+
+    @sio.on("connect", namespace="/broken")
+    async def connect_broken(sid, environ):
+        raise RuntimeError("only the server's log may show this")

@@ -82,11 +82,16 @@ async def test_a_client_comes_back_under_new_ids(world, transports):
 
 
 async def test_shutdown_disconnects_the_clients(world, transports):
-    """shutdown() sends every client away and runs its disconnect handler."""
+    """
+    shutdown() sends every client away and runs its disconnect handler.
+
+    Over polling DISCONNECT and the end of the transport come in one answer, of which this client looks at the end first.
+    """
     async with world.program("lifecycle", "server_shuts_down", transports=transports) as program:
         await program.step("connected")
         await world.site.sio.shutdown()
+        result = await program.result()
 
-        assert await program.result() == {"reason": "io server disconnect"}
-
+    polled = set() if transports == ["websocket"] else {"transport close"}
+    assert result["reason"] in {"io server disconnect"} | polled
     assert (await world.site.saw("disconnect"))["reason"] == "server disconnect"
