@@ -64,12 +64,19 @@ class Connecting:
             return
         self._deadlines.clear(connection)
         connection.decoder.reset()
-        try:
-            for client in connection.active():
+        connection.is_lost = True
+        for client in list(connection.clients.values()):
+            try:
                 await self.leave(client, reason)
-        finally:
-            server._connections.pop(eio_sid, None)
-            server.environ.pop(eio_sid, None)
+            except Exception:
+                server.logger.exception("%s: error while leaving", client.sid)
+        self._release(connection)
+
+    def _release(self, connection: Connection) -> None:
+        """Drop the record of a lost connection once no handler needs it any more."""
+        if connection.is_lost and connection.is_deserted:
+            self._server._connections.pop(connection.eio_sid, None)
+            self._server.environ.pop(connection.eio_sid, None)
 
     def stop(self) -> None:
         """Let nobody in any more and forget all deadlines."""
@@ -118,6 +125,8 @@ class Connecting:
             payload = await self._refusal_of(exc, route, context)
         except BaseException as exc:
             failure = exc
+            if client.state is not NamespaceState.LEFT:
+                await self._forget(client)
             raise
         finally:
             client.connecting = None
@@ -142,7 +151,10 @@ class Connecting:
     async def _accept(self, client: Client) -> None:
         server = self._server
         client.advance(Happening.ACCEPT)
+        client.connection.has_joined = True
         self._deadlines.clear(client.connection)
+        if client.connection.decoder.pending:
+            self.watch_attachments(client.connection)
         if not server.always_connect:
             await self._send(client.connection, PacketType.CONNECT, client.namespace, {"sid": client.sid})
         await server.manager.connect(client.sid, client.namespace)
@@ -185,7 +197,7 @@ class Connecting:
             await asyncio.sleep(0)
         if client.state is NamespaceState.CONNECTED:
             await self._disconnect(client, reason)
-        elif client.state is NamespaceState.CONNECTING:
+        elif client.state is NamespaceState.CONNECTING or client.connecting is not None:
             connecting = client.connecting
             await self._forget(client)
             if connecting is not None:
@@ -238,7 +250,10 @@ class Connecting:
         """Leave nothing of a client behind but the knowledge that it was there."""
         client.advance(Happening.GONE)
         client.held = None
-        await self._server.manager.disconnect(client.sid, client.namespace, ignore_queue=True)
+        try:
+            await self._server.manager.disconnect(client.sid, client.namespace, ignore_queue=True)
+        finally:
+            self._release(client.connection)
         scope = client.used_scope
         if scope is not None:
             try:

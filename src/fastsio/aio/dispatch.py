@@ -136,6 +136,8 @@ class PacketServer(BaseServer):
             return
         if len(connection.tasks) >= self.options.max_concurrent_handlers:
             await self._wait_for_place(connection)
+            if client.state is not CONNECTED:
+                return
         self._start_handler(connection, client, packet)
 
     async def _wait_for_place(self, connection: Connection) -> None:

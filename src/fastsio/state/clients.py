@@ -29,10 +29,22 @@ class Connection:
     Attributes:
         clients: Namespace -> client, also of namespaces that were left (their late packets are ignored).
         tasks: What runs for this connection: event handlers under way.
+        has_joined: Whether a connect handler has ever accepted one of its clients.
+        is_lost: Whether the connection is over; its record stays until the last client has left.
         timer_key: Where the shell's timer keeps the connection; 0.0 while it has no deadline.
     """
 
-    __slots__ = ("clients", "decoder", "eio_sid", "environ", "make_scope", "tasks", "timer_key")
+    __slots__ = (
+        "clients",
+        "decoder",
+        "eio_sid",
+        "environ",
+        "has_joined",
+        "is_lost",
+        "make_scope",
+        "tasks",
+        "timer_key",
+    )
 
     def __init__(
         self,
@@ -48,10 +60,17 @@ class Connection:
         self.clients: dict[str, Client] = {}
         self.tasks: set[Any] = set()
         self.timer_key = 0.0
+        self.has_joined = False
+        self.is_lost = False
 
     def active(self) -> list[Client]:
         """Clients that are connecting or connected."""
         return [client for client in self.clients.values() if client.is_active]
+
+    @property
+    def is_deserted(self) -> bool:
+        """Whether nobody is on it: every client has left, its handlers included."""
+        return all(client.state is NamespaceState.LEFT for client in self.clients.values())
 
 
 class Client:

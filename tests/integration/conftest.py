@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import fastsio
+from tests.integration.clients import Journal
+from tests.support.servers import serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.support.servers import Address
+
+
+@pytest.fixture
+def journal() -> Journal:
+    """What the application under test saw."""
+    return Journal()
+
+
+@pytest.fixture
+def make_server(request):
+    """Make servers that log to ``tests.socketio``, whatever the level of python-socketio's logger."""
+    logger = logging.getLogger("tests.socketio")
+    logger.setLevel(logging.DEBUG)
+
+    def make(**options: Any) -> fastsio.AsyncServer:
+        return fastsio.AsyncServer(async_mode="asgi", logger=logger, **options)
+
+    return make
+
+
+@pytest.fixture
+def running():
+    """Serve a Socket.IO server under uvicorn for the length of a block."""
+
+    @asynccontextmanager
+    async def run(sio: fastsio.AsyncServer, **options: Any) -> AsyncIterator[Address]:
+        async with serve(fastsio.ASGIApp(sio), **options) as address:
+            yield address
+
+    return run
