@@ -145,8 +145,11 @@ class Client:
             await self._http.aclose()
 
     async def _write(self, frames: list[str | bytes]) -> None:
-        if self._socket is None:
+        if self._http is not None and self._socket is None:
             await self._post(frames)
+            return
+        if self._socket is None:
+            self._record("cannot send: not open")
             return
         try:
             for frame in frames:

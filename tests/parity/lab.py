@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 from tests.parity.client import Client
-from tests.parity.wire import describe_body, describe_error, render, with_symbols
+from tests.parity.wire import describe_body, describe_error, render, sid_in, with_symbols
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -112,6 +112,9 @@ class Lab:
             request = http.build_request("GET", f"http://{self._address}/", headers=headers)
             request.url = httpx.URL(f"http://{self._address}").copy_with(raw_path=path.encode())
             answer = await http.send(request)
+        told_sid = sid_in(answer.text) if answer.text.startswith("0{") else None
+        if told_sid is not None:
+            self.name_sid(told_sid[1], "http", "eio")
         told = {name: answer.headers[name] for name in TOLD_HEADERS if name in answer.headers}
         self.record("http", f"{answer.status_code} {told} {describe_body(answer.text)}")
 

@@ -95,7 +95,6 @@ async def trigger_event_may_be_overridden(lab: Lab) -> None:
 
     await client.send('2/chat,1["custom",1]')
     await client.send('2/chat,2["news",2]')
-    await client.send('2/chat,3["a b",3]')
     await client.send("1/chat,")
 
 
