@@ -26,7 +26,9 @@ allowed to ask learns nothing of the schema.
 
 **Hooks** (middleware, rooms) get their context by keyword, filtered to the names in their signature.
 
-**Forward references** that do not resolve yet leave the endpoint *pending*; it compiles on its first call.
+**Forward references** that do not resolve yet leave the endpoint *pending*; it compiles on its first call. What does
+not exist then either, because it is imported for type checkers only, is a note in a function without markers and a
+mistake in one with them.
 """
 
 from __future__ import annotations
@@ -49,6 +51,8 @@ from fastsio.injection.signature import (
     Colour,
     Parameter,
     Shape,
+    Unresolved,
+    UnresolvedError,
     colour_of,
     name_of,
     names_of_caller,
@@ -132,9 +136,15 @@ class _Recipe:
     asynchronous: bool
     caller_names: dict[str, Any]
 
-    def compile(self, overrides: Mapping[Any, Any]) -> Plan:
-        """Return the plan, with *overrides* called instead of what they replace."""
-        parameters = read_parameters(self.handler, self.caller_names)
+    def compile(self, overrides: Mapping[Any, Any], *, final: bool) -> Plan:
+        """
+        Return the plan, with *overrides* called instead of what they replace.
+
+        Args:
+            overrides: Dependency -> what is called in its place.
+            final: Whether an event waits: names that still do not exist are then notes for type checkers.
+        """
+        parameters = self._parameters(final=final)
         entries = [(parameter, needs.classify(parameter)) for parameter in parameters or ()]
         site = Site(self.label, self.kind)
         graph = Graph(asynchronous=self.asynchronous, overrides=overrides, caller_names=self.caller_names)
@@ -151,6 +161,23 @@ class _Recipe:
             named=graph.named,
             finish=None if self.response_model is None else response_filter(self.label, self.response_model),
         )
+
+    def _parameters(self, *, final: bool) -> tuple[Parameter, ...] | None:
+        """
+        Read the parameters; only a handler that is called by position can do without what its annotations name.
+
+        Raises:
+            UnresolvedError: An annotation cannot be resolved.
+        """
+        try:
+            return read_parameters(self.handler, self.caller_names)
+        except UnresolvedError:
+            if not final or self.kind in _ALWAYS_INJECTED:
+                raise
+            parameters = read_parameters(self.handler, self.caller_names, unresolved=Unresolved)
+            if any(needs.is_marked(needs.classify(parameter)) for parameter in parameters or ()):
+                raise
+            return parameters
 
     def _call(
         self,

@@ -82,7 +82,7 @@ class Endpoint:
         label: str,
         is_coroutine: bool,
         positional: tuple[int, int | None],
-        compile_plan: Callable[[Mapping[Any, Any]], Plan],
+        compile_plan: Callable[..., Plan],
     ) -> None:
         self.handler = handler
         self.kind = kind
@@ -112,20 +112,20 @@ class Endpoint:
             DependencyCycleError: A dependency depends on itself.
         """
         try:
-            self._renew()
+            self._renew(final=not lenient)
         except SignatureError as error:
             if not (lenient and isinstance(error.__cause__, UnresolvedError)):
                 raise
 
-    def _renew(self) -> Plan:
+    def _renew(self, *, final: bool = True) -> Plan:
         self._version = REGISTRY.version
-        plan = self._plan = self._compiled({})
+        plan = self._plan = self._compiled({}, final=final)
         self.plain = plan.plain
         return plan
 
-    def _compiled(self, overrides: Mapping[Any, Any]) -> Plan:
+    def _compiled(self, overrides: Mapping[Any, Any], *, final: bool = True) -> Plan:
         try:
-            return self._compile(overrides)
+            return self._compile(overrides, final=final)
         except UnresolvedError as error:
             where = f"parameter {error.parameter!r}" if error.parameter else "the signature"
             raise SignatureError(

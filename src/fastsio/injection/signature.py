@@ -61,6 +61,10 @@ class Colour(Enum):
     WRAPPER = auto()
 
 
+class Unresolved:
+    """Stands for an annotation whose names exist for type checkers only."""
+
+
 class UnresolvedError(Exception):
     """
     An annotation names something that does not exist yet.
@@ -77,7 +81,7 @@ class UnresolvedError(Exception):
 
 
 def read_parameters(
-    function: Callable[..., Any], caller_names: Mapping[str, Any] | None = None
+    function: Callable[..., Any], caller_names: Mapping[str, Any] | None = None, *, unresolved: Any = EMPTY
 ) -> tuple[Parameter, ...] | None:
     """
     Return the parameters a caller can fill, or None when the function has no readable signature (some builtins).
@@ -87,6 +91,7 @@ def read_parameters(
     Args:
         function: What is to be called.
         caller_names: Where else to look for the names in annotations; see :func:`names_of_caller`.
+        unresolved: What stands for an annotation that cannot be resolved, instead of an error.
 
     Raises:
         UnresolvedError: An annotation cannot be resolved yet.
@@ -98,7 +103,7 @@ def read_parameters(
     except NameError as error:  # pragma: no cover - Python 3.14 evaluates annotations here
         raise UnresolvedError("", str(error)) from error
     bound = _bound_keywords(function)
-    resolve = _Resolver(function, caller_names or {})
+    resolve = _Resolver(function, caller_names or {}, unresolved)
     return tuple(
         Parameter(name, _SHAPES[entry.kind], resolve(name, entry.annotation), entry.default)
         for name, entry in signature.parameters.items()
@@ -194,8 +199,9 @@ def _bound_keywords(function: Any) -> frozenset[str]:
 class _Resolver:
     """Evaluates annotations where the function was defined: its module, its closure, its class's module."""
 
-    def __init__(self, function: Any, caller_names: Mapping[str, Any]) -> None:
+    def __init__(self, function: Any, caller_names: Mapping[str, Any], unresolved: Any) -> None:
         self._caller_names = caller_names
+        self._unresolved = unresolved
         innermost = list(_layers(function))[-1]
         self._globals: dict[str, Any] = {}
         self._locals: dict[str, Any] = {}
@@ -208,15 +214,14 @@ class _Resolver:
     def __call__(self, name: str, annotation: Any) -> Any:
         if annotation is EMPTY:
             return EMPTY
-        try:
-            return self._evaluate(name, annotation, self._locals)
-        except (NameError, AttributeError) as error:
-            if not self._caller_names:
-                raise UnresolvedError(name, str(error)) from error
-        try:
-            return self._evaluate(name, annotation, {**self._caller_names, **self._locals})
-        except (NameError, AttributeError) as error:
-            raise UnresolvedError(name, str(error)) from error
+        for names in (self._locals, {**self._caller_names, **self._locals}):
+            try:
+                return self._evaluate(name, annotation, names)
+            except (NameError, AttributeError) as error:
+                failure = error
+        if self._unresolved is not EMPTY:
+            return self._unresolved
+        raise UnresolvedError(name, str(failure)) from failure
 
     def _evaluate(self, name: str, annotation: Any, names: dict[str, Any]) -> Any:
         holder = SimpleNamespace(__annotations__={name: annotation})

@@ -17,11 +17,16 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from fastsio.protocol.model_schema import is_binary_free
+
 #: What the protocol sends as attachments.
 BINARY_TYPES: Final = (bytes, bytearray, memoryview)
 
 #: JSON's scalars: what every codec writes by itself.
 SCALAR_TYPES: Final = frozenset({str, int, float, bool, type(None)})
+
+#: Whether the dump of a model class can have no bytes in it: then it is dumped once, without a search.
+_BINARY_FREE: Final[dict[type[BaseModel], bool]] = {}
 
 _SEQUENCE_TYPES: Final = (list, tuple, set, frozenset, deque)
 
@@ -101,6 +106,12 @@ def _plain_key(key: Any) -> Any:
 
 def _dump_model(model: BaseModel) -> Any:
     """Dump a model as JSON would have it, or, when bytes are in it, as Python has it."""
+    model_class = type(model)
+    binary_free = _BINARY_FREE.get(model_class)
+    if binary_free is None:
+        binary_free = _BINARY_FREE[model_class] = is_binary_free(model_class)
+    if binary_free:
+        return model_class.__pydantic_serializer__.to_python(model, mode="json")
     plain = model.model_dump()
     return plain if contains_binary(plain) else model.model_dump(mode="json")
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from fastsio.exceptions import SignatureError
-from fastsio.injection import Depends, register_dependency
+from fastsio.injection import Depends, HandlerKind, register_dependency
 from fastsio.types import SocketID
 
 
@@ -15,8 +15,12 @@ def late_handler(sid, message: LateModel):  # noqa: F821 - not defined on purpos
     return message
 
 
-def never_handler(sid, message: NeverModel):  # noqa: F821 - not defined on purpose
+def never_handler(sid: SocketID, message: NeverModel):  # noqa: F821 - not defined on purpose
     raise AssertionError
+
+
+def noted_handler(sid, message: NeverModel):  # noqa: F821 - imported for type checkers only
+    return sid, message
 
 
 @pytest.fixture
@@ -57,6 +61,25 @@ async def test_a_reference_that_stays_unresolved_is_an_error_on_first_use(harnes
 
     with pytest.raises(SignatureError, match=r"chat\.handler: parameter 'message' refers to .*NeverModel"):
         await endpoint.call(harness.context())
+
+
+async def test_a_note_for_type_checkers_does_not_change_a_handler_without_markers(harness):
+    """python-socketio's handlers may name what is imported under TYPE_CHECKING."""
+    endpoint = harness.compile(noted_handler)
+    assert endpoint.pending
+
+    assert await endpoint.call(harness.context({"a": 1})) == ("sid-1", {"a": 1})
+    assert endpoint.plain
+
+
+async def test_an_exception_handler_must_be_resolved(harness):
+    """It has no form to fall back to."""
+
+    def on_error(exc: NeverModel):  # noqa: F821 - not defined on purpose
+        raise AssertionError
+
+    with pytest.raises(SignatureError, match="NeverModel"):
+        await harness.compile(on_error, HandlerKind.EXCEPTION).call(harness.context())
 
 
 def test_prepare_tells_before_the_first_event(harness):

@@ -23,6 +23,9 @@ from fastsio.protocol.depth import check_text_depth, check_value_depth, text_dep
         ('[["[[[[', 2),
         ('[["[[[[\\', 2),
         ("]]]", 0),
+        (r'["\\\"[",[]]', 2),
+        ("[" * 20 + "]" * 20 + "[[]]", 20),
+        ("[[],[[]],{}]" * 3, 3),
     ],
 )
 def test_brackets_are_counted_outside_of_strings_only(text, depth):
@@ -41,6 +44,12 @@ def test_text_deeper_than_allowed_is_refused():
         check_text_depth("[" * 4 + "]" * 4, 3)
 
     assert (caught.value.limit, caught.value.value) == (3, 4)
+
+
+@pytest.mark.parametrize("text", ["[][][[[[", "[[]]" * 3 + "[" * 9 + "x", "[" * 9 + '"\\'])
+def test_text_that_is_not_valid_is_not_measured_as_less_than_it_is(text):
+    """A parser would be that deep before it found the mistake."""
+    assert text_depth(text) >= len(text.rstrip('x"\\')) - len(text.rstrip('x"\\').rstrip("["))
 
 
 def test_many_brackets_beside_each_other_are_not_deep():
