@@ -81,8 +81,9 @@ async def test_a_large_post_arrives_whole(peer):
     async with peer.http.get(query) as response:
         sid = json.loads((await response.text())[1:])["sid"]
     body = "4" + "x" * 1_500_000
+    headers = {"Content-Type": "text/plain"}
 
-    async with peer.http.post(f"{query}&sid={sid}", data=io.BytesIO(body.encode())) as response:
+    async with peer.http.post(f"{query}&sid={sid}", data=io.BytesIO(body.encode()), headers=headers) as response:
         answer = await response.text()
     async with peer.http.get(f"{query}&sid={sid}") as response:
         echoed = await response.text()
