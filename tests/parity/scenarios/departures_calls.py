@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @scenario(
     differs=Difference(
-        row="C-32",
+        row="C-07",
         reason="An empty list or text names no room, so nobody is addressed; python-socketio broadcasts to everybody or fails.",
         socketio=[
             'c1: EVENT / ["x", 1]',
@@ -37,7 +37,7 @@ async def an_empty_list_of_rooms_is_nobody(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-33",
+        row="C-15",
         reason="Rooms are taken from any iterable.",
         socketio=["app: set raised TypeError: 'set' object is not subscriptable"],
         fastsio=["app: set gave None", 'c1: EVENT / ["x", 2]'],
@@ -55,7 +55,7 @@ async def rooms_may_be_any_iterable(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-34",
+        row="C-15",
         reason="A tuple or set of sids is honoured instead of being ignored in silence.",
         socketio=['c1: EVENT / ["x", 1]', 'c1: EVENT / ["x", 2]'],
         fastsio=[],
@@ -73,7 +73,7 @@ async def skip_sid_may_be_any_iterable(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-57",
+        row="C-16",
         reason="python-socketio passes a bytearray on to a transport that cannot send it, and loses the connection.",
         socketio=["c1: closed"],
         fastsio=["c1: BINARY 616263", 'c1: EVENT / ["x", 1]'],
@@ -90,7 +90,7 @@ async def any_bytes_like_object_is_an_attachment(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-57",
+        row="C-16",
         reason="Every bytes-like object is binary data.",
         socketio=["app: memoryview gave 'TypeError'"],
         fastsio=[
@@ -117,7 +117,7 @@ async def a_memoryview_is_an_attachment(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-56",
+        row="C-17",
         reason="The default codec writes what pydantic can write.",
         socketio=[
             "app: emit datetime gave 'TypeError'",
@@ -153,7 +153,7 @@ async def common_types_are_written_as_json(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-55",
+        row="C-18",
         reason="JSON has neither NaN nor Infinity; JavaScript clients close the connection on them.",
         socketio=['c1: EVENT / ["x", [NaN, Infinity, 1.5]]'],
         fastsio=['c1: EVENT / ["x", [null, null, 1.5]]'],
@@ -169,7 +169,7 @@ async def nan_is_never_sent(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-31",
+        row="C-03",
         reason="Clients refuse reserved names and close the connection, so the mistake is told to the caller.",
         socketio=[
             "app: emit connect gave None",
@@ -197,7 +197,7 @@ async def reserved_names_are_not_emitted(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-61",
+        row="C-19",
         reason="The error names the option and what it may be.",
         socketio=["app: serializer raised AttributeError: 'str' object has no attribute 'json'"],
         fastsio=[
@@ -212,7 +212,7 @@ async def an_unknown_serializer_is_refused(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-60",
+        row="C-13",
         reason="The parser of JavaScript clients refuses a DISCONNECT with data.",
         socketio=["c1: MSGPACK {'data': None, 'nsp': '/', 'type': 1}"],
         fastsio=["c1: MSGPACK {'nsp': '/', 'type': 1}"],
@@ -230,7 +230,7 @@ async def msgpack_packets_omit_what_is_absent(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-79",
+        row="C-20",
         reason="The server can show why startup failed.",
         socketio=["app: told {'type': 'lifespan.startup.failed'}"],
         fastsio=["app: told {'message': 'RuntimeError: no database', 'type': 'lifespan.startup.failed'}"],
@@ -249,7 +249,7 @@ async def a_startup_hook_that_fails_is_told(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-42",
+        row="C-21",
         reason="An error without a text is hard to read in a log.",
         socketio=["app: call gave ''"],
         fastsio=["app: call gave 'the client did not acknowledge the event in time'"],

@@ -38,7 +38,7 @@ async def a_connect_handler_that_raises_is_answered(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-02",
+        row="C-01",
         reason="The arity is read from the signature; python-socketio raises TypeError and never answers.",
         socketio=[],
         fastsio=["app: connect '<c1/>' <environ>", 'c1: CONNECT / {"sid": "<c1/>"}'],
@@ -59,7 +59,7 @@ async def a_handler_of_two_parameters_serves_clients_with_auth(lab: Lab) -> None
 
 @scenario(
     differs=Difference(
-        row="C-03",
+        row="C-02",
         reason="The connect handler is cancelled, so nothing happens for a client that is gone.",
         socketio=["app: accepted", "app: disconnect '<sid 1>' 'transport close'"],
         fastsio=[],
@@ -85,7 +85,7 @@ async def a_client_that_vanishes_while_connecting_leaves_nothing(lab: Lab) -> No
 
 @scenario(
     differs=Difference(
-        row="C-03",
+        row="C-02",
         reason="python-socketio connects the client after it has gone and never removes it.",
         socketio=["app: the client joins gave None", "app: participants gave [('<sid 1>', '<c1 eio>',)]"],
         fastsio=["app: the client joins gave None", "c1: NOOP", "app: participants gave []"],
@@ -112,7 +112,7 @@ async def a_polling_client_that_closes_while_connecting_leaves_nothing(lab: Lab)
 
 @scenario(
     differs=Difference(
-        row="C-04",
+        row="C-08",
         reason="The arity is read from the signature, so a TypeError from inside is an error like any other.",
         socketio=["app: connect '<sid 1>' None"],
         fastsio=[
@@ -134,7 +134,7 @@ async def a_type_error_inside_connect_runs_it_once(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-07",
+        row="C-09",
         reason="Clients ignore events of a namespace they have not yet been told they joined.",
         socketio=['c1: CONNECT / {"sid": "<c1/>"}'],
         fastsio=['c1: CONNECT / {"sid": "<c1/>"}'],
@@ -155,7 +155,7 @@ async def emits_inside_connect_follow_the_answer(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-06",
+        row="C-09",
         reason="python-socketio ignores it in silence and serves the client.",
         socketio=['c1: CONNECT / {"sid": "<c1/>"}', "app: x '<c1/>'"],
         fastsio=['c1: CONNECT_ERROR / {"message": "Connection rejected by server"}'],
@@ -178,7 +178,7 @@ async def disconnecting_inside_connect_counts(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-15",
+        row="C-13",
         reason="DISCONNECT has no payload; JavaScript clients close the connection on one.",
         socketio=['c1: DISCONNECT / {"data": 1, "message": "no"}'],
         fastsio=["c1: DISCONNECT /"],
@@ -198,7 +198,7 @@ async def a_refusal_with_always_connect(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-08",
+        row="C-24",
         reason="The reading of a client does not stop while its connect handler runs, so what it may not send yet is dropped.",
         socketio=["app: news '<c1/>' 1", 'c1: ACK / #1 ["done"]'],
         fastsio=[],
@@ -227,7 +227,7 @@ async def events_sent_while_connecting_are_dropped(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-14",
+        row="C-26",
         reason="The builtin error carries its text and data to the client like the one of the package.",
         socketio=[
             'c1: CONNECT_ERROR /bare {"message": "Connection refused by server"}',
@@ -266,7 +266,7 @@ async def the_builtin_refusal_counts_too(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-13",
+        row="C-27",
         reason="What the client sent is what the handler gets.",
         socketio=["app: connect '<c1/>' <environ> None"],
         fastsio=["app: connect '<c1/>' <environ> {}"],

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @scenario(
     differs=Difference(
-        row="C-04",
+        row="C-08",
         reason="The arity is read from the signature, so a TypeError from inside is an error like any other.",
         socketio=["app: disconnect '<c1/>' 'none'"],
         fastsio=[],
@@ -34,7 +34,7 @@ async def a_type_error_inside_disconnect_runs_it_once(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-20",
+        row="C-22",
         reason="python-socketio keeps the client in all its rooms when its handler raises.",
         socketio=["app: participants gave [('<c1/>', '<c1 eio>',)]"],
         fastsio=["app: participants gave []"],
@@ -57,7 +57,7 @@ async def a_disconnect_handler_that_raises_leaves_nothing_behind(lab: Lab) -> No
 
 @scenario(
     differs=Difference(
-        row="C-11",
+        row="C-06",
         reason="The JavaScript server closes a connection that joins a namespace twice.",
         socketio=['c1: CONNECT_ERROR / "Unable to connect"', "app: x '<c1/>'", "c1: ACK / #1 [1]"],
         fastsio=["app: disconnect '<c1/>' 'transport error'", "c1: CLOSE", "c1: closed", "c1: cannot send: closed"],
@@ -75,7 +75,7 @@ async def a_namespace_is_not_connected_twice(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-10",
+        row="C-14",
         reason='The protocol gives the message "Invalid namespace" in an object.',
         socketio=['c1: CONNECT_ERROR /unknown "Unable to connect"'],
         fastsio=['c1: CONNECT_ERROR /unknown {"message": "Invalid namespace"}'],
@@ -91,7 +91,7 @@ async def an_unknown_namespace_is_named_invalid(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-10",
+        row="C-14",
         reason='The protocol gives the message "Invalid namespace" in an object.',
         socketio=['c1: CONNECT_ERROR / "Unable to connect"'],
         fastsio=['c1: CONNECT_ERROR / {"message": "Invalid namespace"}'],
@@ -106,7 +106,7 @@ async def a_list_without_the_default_namespace_closes_it(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-21",
+        row="C-23",
         reason="shutdown() ends what the server began; python-socketio only stops its timer.",
         socketio=[],
         fastsio=["app: disconnect '<c1/>' 'server disconnect'", "c1: DISCONNECT /", "c1: CLOSE", "c1: closed"],
@@ -123,7 +123,7 @@ async def shutdown_says_goodbye(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-09",
+        row="C-24",
         reason="The reading of a client does not stop while its connect handler runs.",
         socketio=['c1: CONNECT / {"sid": "<c1/>"}'],
         fastsio=['c1: CONNECT / {"sid": "<c1/>"}'],
@@ -148,7 +148,7 @@ async def a_client_may_join_while_another_namespace_is_connecting(lab: Lab) -> N
 
 @scenario(
     differs=Difference(
-        row="C-23",
+        row="C-25",
         reason="A new sid begins with an empty session, whoever had the connection before.",
         socketio=["app: get gave {'a': 1}"],
         fastsio=["app: get gave {}"],

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @scenario(
     differs=Difference(
-        row="C-74",
+        row="C-12",
         reason="The handshake tells whole milliseconds; python-engineio cuts off what is below a second.",
         socketio=[
             'c1: OPEN {"maxPayload": 1000000, "pingInterval": 0, "pingTimeout": 200, "sid": "<c1 eio>", "upgrades": []}'
@@ -31,7 +31,7 @@ async def a_ping_interval_below_a_second_is_told(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-72",
+        row="C-12",
         reason="python-engineio answers OK and drops all of them.",
         socketio=[],
         fastsio=[
@@ -53,7 +53,7 @@ async def more_than_sixteen_packets_in_a_post_are_refused(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-75",
+        row="C-12",
         reason="python-engineio gives 127.0.0.1 and no port for every client under ASGI.",
         socketio=["app: address '127.0.0.1' False", "app: server False"],
         fastsio=["app: address '127.0.0.1' True", "app: server True"],
@@ -73,7 +73,7 @@ async def the_address_of_the_client_is_real(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-71",
+        row="C-12",
         reason="python-engineio raises out of the application and runs no disconnect handler before the ping timeout.",
         socketio=[],
         fastsio=["app: disconnect '<c1/>' 'transport error'"],
@@ -90,7 +90,7 @@ async def an_empty_frame_closes(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-71",
+        row="C-12",
         reason="python-engineio raises out of the application and runs no disconnect handler before the ping timeout.",
         socketio=[],
         fastsio=["app: disconnect '<c1/>' 'transport error'"],
@@ -107,7 +107,7 @@ async def an_unknown_frame_closes(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-76",
+        row="C-14",
         reason='The protocol says "ok".',
         socketio=["c1: POST answered 200 OK"],
         fastsio=["c1: POST answered 200 ok"],
@@ -123,7 +123,7 @@ async def a_post_is_answered_in_lower_case(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-77",
+        row="C-14",
         reason="Errors are JSON objects with the codes of the JavaScript server, and a transport must be named.",
         socketio=[
             "http: 400 {'content-type': 'text/plain', 'access-control-allow-credentials': 'true'} \"Invalid transport\"",
@@ -151,7 +151,7 @@ async def bad_requests_are_answered_with_code_and_message(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-24", reason="A session that is over does not keep its websocket.", socketio=[], fastsio=["c1: closed"]
+        row="C-12", reason="A session that is over does not keep its websocket.", socketio=[], fastsio=["c1: closed"]
     )
 )
 async def an_engine_close_packet_ends_the_session(lab: Lab) -> None:
@@ -165,7 +165,7 @@ async def an_engine_close_packet_ends_the_session(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-77",
+        row="C-14",
         reason="Errors are JSON objects with the codes of the JavaScript server.",
         socketio=[
             "http: 400 {'content-type': 'text/plain', 'access-control-allow-credentials': 'true'} \"http://evil.test is not an accepted origin.\"",
@@ -191,7 +191,7 @@ async def cross_origin_requests_follow_the_option(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-78", reason="The protocol ends a pending poll with a noop.", socketio=[], fastsio=["c1: NOOP"]
+        row="C-14", reason="The protocol ends a pending poll with a noop.", socketio=[], fastsio=["c1: NOOP"]
     )
 )
 async def a_poll_pending_at_the_end_is_answered(lab: Lab) -> None:

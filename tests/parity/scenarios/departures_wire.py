@@ -43,7 +43,7 @@ async def hostile(lab: Lab, *frames: str | bytes) -> None:
 
 @scenario(
     differs=closes(
-        "C-30",
+        "C-03",
         "Reserved names never come from a client.",
         fires=["app: connect '<c1/>' {'fake': 'environ'} {'fake': 'auth'}"],
     )
@@ -54,7 +54,7 @@ async def a_client_cannot_fire_connect(lab: Lab) -> None:
 
 
 @scenario(
-    differs=closes("C-30", "Reserved names never come from a client.", fires=["app: disconnect '<c1/>' 'fake reason'"])
+    differs=closes("C-03", "Reserved names never come from a client.", fires=["app: disconnect '<c1/>' 'fake reason'"])
 )
 async def a_client_cannot_fire_disconnect(lab: Lab) -> None:
     """An event called "disconnect" does not reach the disconnect handler."""
@@ -63,7 +63,7 @@ async def a_client_cannot_fire_disconnect(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-40",
+        row="C-04",
         reason="python-socketio loses the counter of the client, and later callbacks fail.",
         socketio=["app: emit again raised KeyError: 0"],
         fastsio=["app: emit again gave None", 'c1: EVENT / #2 ["ask", 2]'],
@@ -82,7 +82,7 @@ async def an_ack_for_id_zero_is_ignored(lab: Lab) -> None:
 
 @scenario(
     differs=closes(
-        "C-52",
+        "C-05",
         "A header may not announce more attachments than the limit; python-socketio collects every later frame.",
         answered=False,
     )
@@ -92,13 +92,13 @@ async def too_many_attachments_are_refused_at_the_header(lab: Lab) -> None:
     await hostile(lab, '511-["x",{"_placeholder":true,"num":0}]')
 
 
-@scenario(differs=closes("C-53", "Only binary frames are attachments.", fires=["app: * 'x' '<c1/>' '2[\"between\"]'"]))
+@scenario(differs=closes("C-05", "Only binary frames are attachments.", fires=["app: * 'x' '<c1/>' '2[\"between\"]'"]))
 async def text_is_no_attachment(lab: Lab) -> None:
     """A packet between a binary event and its attachments is a breach of the protocol."""
     await hostile(lab, '51-["x",{"_placeholder":true,"num":0}]', '2["between"]')
 
 
-@scenario(differs=closes("C-50", "An attachment follows the packet that announced it."))
+@scenario(differs=closes("C-05", "An attachment follows the packet that announced it."))
 async def an_attachment_without_an_event_is_refused(lab: Lab) -> None:
     """A binary frame that nothing announced."""
     await hostile(lab, b"\x00\x01")
@@ -106,7 +106,7 @@ async def an_attachment_without_an_event_is_refused(lab: Lab) -> None:
 
 @scenario(
     differs=closes(
-        "C-53", "A placeholder names an attachment by its number from zero.", fires=["app: * 'x' '<c1/>' b'\\x01'"]
+        "C-05", "A placeholder names an attachment by its number from zero.", fires=["app: * 'x' '<c1/>' b'\\x01'"]
     )
 )
 async def placeholders_must_be_in_range(lab: Lab) -> None:
@@ -116,7 +116,7 @@ async def placeholders_must_be_in_range(lab: Lab) -> None:
 
 @scenario(
     differs=closes(
-        "C-53", "python-socketio never gets out of the broken packet and is deaf to what follows.", answered=False
+        "C-05", "python-socketio never gets out of the broken packet and is deaf to what follows.", answered=False
     )
 )
 async def placeholders_beyond_the_attachments_are_refused(lab: Lab) -> None:
@@ -124,25 +124,25 @@ async def placeholders_beyond_the_attachments_are_refused(lab: Lab) -> None:
     await hostile(lab, '51-["x",{"_placeholder":true,"num":5}]', b"\x01")
 
 
-@scenario(differs=closes("C-50", "The protocol closes on a malformed packet."))
+@scenario(differs=closes("C-06", "The protocol closes on a malformed packet."))
 async def broken_json_closes(lab: Lab) -> None:
     """A payload that is no JSON."""
     await hostile(lab, '2["x",')
 
 
-@scenario(differs=closes("C-50", "The protocol closes on a malformed packet."))
+@scenario(differs=closes("C-06", "The protocol closes on a malformed packet."))
 async def a_payload_that_is_no_array_closes(lab: Lab) -> None:
     """An EVENT holds an array that begins with the name."""
     await hostile(lab, '2{"x":1}')
 
 
-@scenario(differs=closes("C-50", "The protocol closes on a malformed packet."))
+@scenario(differs=closes("C-06", "The protocol closes on a malformed packet."))
 async def an_event_without_a_name_closes(lab: Lab) -> None:
     """An empty array, and no payload at all."""
     await hostile(lab, "2[]")
 
 
-@scenario(differs=closes("C-50", "The protocol closes on a malformed packet."))
+@scenario(differs=closes("C-06", "The protocol closes on a malformed packet."))
 async def an_unknown_packet_type_closes(lab: Lab) -> None:
     """There are seven types."""
     await hostile(lab, '9["x"]')
@@ -150,7 +150,7 @@ async def an_unknown_packet_type_closes(lab: Lab) -> None:
 
 @scenario(
     differs=closes(
-        "C-54", "The nesting of a payload is limited before it is parsed.", fires=[f"app: * 'x' '<c1/>' {NESTED}"]
+        "C-06", "The nesting of a payload is limited before it is parsed.", fires=[f"app: * 'x' '<c1/>' {NESTED}"]
     )
 )
 async def deep_nesting_closes(lab: Lab) -> None:
@@ -158,7 +158,7 @@ async def deep_nesting_closes(lab: Lab) -> None:
     await hostile(lab, '2["x",' + NESTED + "]")
 
 
-@scenario(differs=closes("C-50", "Only servers send CONNECT_ERROR."))
+@scenario(differs=closes("C-06", "Only servers send CONNECT_ERROR."))
 async def a_connect_error_from_a_client_closes(lab: Lab) -> None:
     """Only servers send CONNECT_ERROR."""
     await hostile(lab, '4{"message":"no"}')
@@ -166,7 +166,7 @@ async def a_connect_error_from_a_client_closes(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-50",
+        row="C-06",
         reason="DISCONNECT has no payload.",
         socketio=["app: disconnect '<c1/>' 'client disconnect'"],
         fastsio=["app: disconnect '<c1/>' 'transport error'", "c1: CLOSE", "c1: closed", "c1: cannot send: closed"],
@@ -179,7 +179,7 @@ async def a_disconnect_with_a_payload_closes(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-50",
+        row="C-06",
         reason="The first packet of a connection is CONNECT.",
         socketio=['c1: CONNECT / {"sid": "<c1/>"}'],
         fastsio=["c1: CLOSE", "c1: closed", "c1: cannot send: closed"],
@@ -197,7 +197,7 @@ async def an_event_before_connect_closes(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-51",
+        row="C-06",
         reason="The JavaScript server closes on an event of a namespace that was not joined.",
         socketio=[],
         fastsio=["app: disconnect '<c1/>' 'transport error'", "c1: CLOSE", "c1: closed"],
@@ -215,7 +215,7 @@ async def an_event_for_a_namespace_not_joined_closes(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-12",
+        row="C-28",
         reason="Auth payloads of CONNECT are objects.",
         socketio=[
             "app: connect '<c1/>' <environ> [1]",

@@ -134,7 +134,7 @@ async def frames_of_the_engine_can_be_watched(lab: Lab) -> None:
 
 @scenario(
     differs=Difference(
-        row="C-09",
+        row="C-24",
         reason="The connect handler runs beside the reading of the client.",
         socketio=["app: join gave None"],
         fastsio=["app: join gave None"],
