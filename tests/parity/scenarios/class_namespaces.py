@@ -237,3 +237,14 @@ async def a_method_that_raises_does_not_answer(lab: Lab) -> None:
     await client.send('2/chat,1["bad"]')
     await client.send('2/chat,2["one"]')
     await client.send('2/chat,3["one",1]')
+
+
+@scenario()
+async def an_event_without_method_is_acknowledged_empty(lab: Lab) -> None:
+    """A class namespace that has no method for an event answers with no argument."""
+    sio = lab.server()
+    sio.register_namespace(lab.package.AsyncNamespace("/chat"))
+    client = await lab.client("/chat")
+
+    await client.send('2/chat,1["missing"]')
+    await client.send('2/chat,2["no name of a method"]')

@@ -129,7 +129,7 @@ async def a_post_is_answered_in_lower_case(lab: Lab) -> None:
             "http: 400 {'content-type': 'text/plain', 'access-control-allow-credentials': 'true'} \"Invalid transport\"",
             "http: 400 {'content-type': 'text/plain', 'access-control-allow-credentials': 'true'} \"Invalid session unknown\"",
             "http: 400 {'content-type': 'text/plain', 'access-control-allow-credentials': 'true'} \"The client is using an unsupported version of the Socket.IO or Engine.IO protocols\"",
-            'http: 200 {\'content-type\': \'text/plain; charset=UTF-8\', \'access-control-allow-credentials\': \'true\'} OPEN {"maxPayload": 1000000, "pingInterval": 25000, "pingTimeout": 20000, "sid": "<sid 1>", "upgrades": ["websocket"]}',
+            'http: 200 {\'content-type\': \'text/plain; charset=UTF-8\', \'access-control-allow-credentials\': \'true\'} OPEN {"maxPayload": 1000000, "pingInterval": 25000, "pingTimeout": 20000, "sid": "<http eio>", "upgrades": ["websocket"]}',
         ],
         fastsio=[
             "http: 400 {'content-type': 'application/json', 'access-control-allow-credentials': 'true'} {\"code\":0,\"message\":\"Transport unknown\"}",
