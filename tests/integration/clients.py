@@ -169,12 +169,17 @@ class PollingClient(RawClient):
 
 @asynccontextmanager
 async def open_websocket(
-    address: Address, path: str = "/socket.io/", query: str = "", headers: Mapping[str, str] | None = None
+    address: Address,
+    path: str = "/socket.io/",
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+    source: str | None = None,
 ) -> AsyncIterator[WebSocketClient]:
-    """Open a session over a WebSocket for the length of the block."""
+    """Open a session over a WebSocket for the length of the block, from the address *source* if one is given."""
+    options = {"local_addr": (source, 0)} if source else {}
     url = f"{address.ws}{path}?EIO=4&transport=websocket{query}"
     async with connect(
-        url, additional_headers=headers, compression=None, ping_interval=None, close_timeout=1, proxy=None
+        url, additional_headers=headers, compression=None, ping_interval=None, close_timeout=1, proxy=None, **options
     ) as socket:
         client = WebSocketClient(socket)
         opened = await client.receive()
@@ -185,10 +190,14 @@ async def open_websocket(
 
 @asynccontextmanager
 async def open_polling(
-    address: Address, path: str = "/socket.io/", query: str = "", headers: Mapping[str, str] | None = None
+    address: Address,
+    path: str = "/socket.io/",
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+    source: str | None = None,
 ) -> AsyncIterator[PollingClient]:
-    """Open a session over long-polling for the length of the block."""
-    async with http_client(headers) as http:
+    """Open a session over long-polling for the length of the block, from the address *source* if one is given."""
+    async with http_client(headers, source) as http:
         client = PollingClient(http, f"{address.http}{path}?EIO=4&transport=polling{query}")
         (opened,) = await client.poll()
         assert isinstance(opened, str), opened
@@ -200,9 +209,11 @@ OPENERS: dict[str, Callable[..., Any]] = {"websocket": open_websocket, "polling"
 
 
 @asynccontextmanager
-async def http_client(headers: Mapping[str, str] | None = None) -> AsyncIterator[httpx.AsyncClient]:
+async def http_client(
+    headers: Mapping[str, str] | None = None, source: str | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client for plain HTTP, without proxies and certificates."""
-    transport = httpx.AsyncHTTPTransport(verify=False)
+    transport = httpx.AsyncHTTPTransport(verify=False, local_address=source)
     async with httpx.AsyncClient(transport=transport, headers=headers, timeout=WAIT_S) as http:
         yield http
 

@@ -109,7 +109,7 @@ class Connecting:
         server = self._server
         if not server._registry.accepts(namespace, server.namespaces):
             return "Invalid namespace"
-        if len(connection.clients) >= server.options.max_namespaces and namespace not in connection.clients:
+        if namespace not in connection.clients and not connection.make_place(server.options.max_namespaces):
             return "Too many namespaces"
         return None
 

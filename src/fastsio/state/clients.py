@@ -72,6 +72,21 @@ class Connection:
         """Whether nobody is on it: every client has left, its handlers included."""
         return all(client.state is NamespaceState.LEFT for client in self.clients.values())
 
+    def make_place(self, most: int) -> bool:
+        """
+        Make place for one more namespace among *most*: the one that was left first is forgotten if need be.
+
+        Returns:
+            False when the connection is in that many.
+        """
+        if len(self.clients) < most:
+            return True
+        for namespace, client in self.clients.items():
+            if client.state is NamespaceState.LEFT:
+                del self.clients[namespace]
+                return True
+        return False
+
 
 class Client:
     """

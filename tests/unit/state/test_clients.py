@@ -66,3 +66,35 @@ def test_an_impossible_step_is_refused(connection):
     """The lifecycle table is obeyed."""
     with pytest.raises(LifecycleError):
         Client("s1", "/", connection, None).advance(Happening.ACCEPT)
+
+
+def member(connection: Connection, namespace: str, *happenings: Happening) -> Client:
+    """Put a client that went through *happenings* on the connection."""
+    client = connection.clients[namespace] = Client("s1", namespace, connection, None)
+    for happening in happenings:
+        client.advance(happening)
+    return client
+
+
+def test_a_connection_is_deserted_once_the_last_handler_is_done(connection):
+    """A client that is leaving still needs the record for its disconnect handler."""
+    member(connection, "/left", Happening.BEGIN, Happening.GONE)
+    assert connection.is_deserted
+
+    client = member(connection, "/", Happening.BEGIN, Happening.ACCEPT, Happening.LEAVE)
+    assert not connection.is_deserted
+    client.advance(Happening.GONE)
+
+    assert connection.is_deserted
+
+
+def test_namespaces_that_were_left_make_place(connection):
+    """The one left first is forgotten for one more namespace; one that is in use never is."""
+    assert connection.make_place(1)
+    member(connection, "/used", Happening.BEGIN)
+    assert not connection.make_place(1)
+    member(connection, "/first", Happening.BEGIN, Happening.GONE)
+    member(connection, "/second", Happening.BEGIN, Happening.GONE)
+
+    assert connection.make_place(3)
+    assert list(connection.clients) == ["/used", "/second"]
