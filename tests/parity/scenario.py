@@ -6,10 +6,14 @@ A scenario is a coroutine function that takes a :class:`~tests.parity.lab.Lab`; 
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
+
+from tests.parity import scenarios
 
 if TYPE_CHECKING:
     from tests.parity.lab import Lab
@@ -66,6 +70,13 @@ def scenario(*, differs: Difference | None = None) -> Callable[[Script], Script]
         return script
 
     return register
+
+
+def load() -> dict[str, Scenario]:
+    """Import the modules of scenarios and give what they registered, by name."""
+    for module in pkgutil.iter_modules(scenarios.__path__):
+        importlib.import_module(f"{scenarios.__name__}.{module.name}")
+    return dict(sorted(SCENARIOS.items()))
 
 
 def compare(socketio: list[str], fastsio: list[str]) -> tuple[list[str], list[str]]:

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.parity.test_parity import SCENARIOS
+from tests.parity.scenario import load
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "compatibility.md"
-DECLARED = {name: scenario.differs for name, scenario in sorted(SCENARIOS.items()) if scenario.differs is not None}
+DECLARED = {name: scenario.differs for name, scenario in load().items() if scenario.differs is not None}
 
 
 @pytest.mark.parametrize("name", DECLARED)

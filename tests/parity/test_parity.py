@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from tests.parity import scenarios
 from tests.parity.lab import Lab, Switch
 from tests.parity.packages import OURS, THEIRS
-from tests.parity.scenario import SCENARIOS, Scenario, compare
+from tests.parity.scenario import Scenario, compare, load
 from tests.parity.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-for module in pkgutil.iter_modules(scenarios.__path__):
-    importlib.import_module(f"{scenarios.__name__}.{module.name}")
+SCENARIOS = load()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -36,7 +33,7 @@ async def transcript(name: str, scenario: Scenario, served: tuple[Switch, str]) 
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("name", sorted(SCENARIOS))
+@pytest.mark.parametrize("name", SCENARIOS)
 async def test_scenario_gives_the_same_transcript(name: str, served: tuple[Switch, str]) -> None:
     """python-socketio and fastsio give the same transcript, or differ in exactly the declared lines."""
     scenario = SCENARIOS[name]
