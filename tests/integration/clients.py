@@ -241,7 +241,7 @@ class Journal(list[Any]):
 async def eventually(condition: Callable[[], Any]) -> None:
     """Wait until *condition* holds: the loop is given turns until then, within bounds."""
     async with asyncio.timeout(WAIT_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - there is no event for somebody else's state
             await asyncio.sleep(0.001)
 
 
@@ -249,9 +249,19 @@ def remains(sio: Any) -> dict[str, Any]:
     """Return what a server still keeps of its clients, without what is empty; engine sessions included."""
     kept = {
         "environ": dict(sio.environ),
-        "connections": dict(sio._connections),
+        "connections": dict(sio._connections),  # noqa: SLF001 - where a leak would be
         "namespaces": list(sio.manager.get_namespaces()),
         "rooms": {namespace: dict(rooms) for namespace, rooms in sio.manager.rooms.items()},
         "sockets": dict(sio.eio.sockets),
     }
     return {name: value for name, value in kept.items() if value}
+
+
+def record_of(sio: Any, client: RawClient) -> Any:
+    """Return what a server keeps of a client's connection."""
+    return sio._connections[client.eio_sid]  # noqa: SLF001 - where a leak would be
+
+
+def owed_by(sio: Any, sid: str) -> int:
+    """Return how many acknowledgements of a client are waited for."""
+    return int(sio.manager._acks.pending(sid))  # noqa: SLF001 - where a leak would be

@@ -6,9 +6,9 @@ import asyncio
 import json
 
 import pytest
+from tests.integration.clients import OPENERS, eventually, open_polling, open_websocket, record_of, remains
 
 import fastsio
-from tests.integration.clients import OPENERS, eventually, open_polling, open_websocket, remains
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
@@ -30,7 +30,7 @@ async def test_an_exception_in_connect_is_answered_and_leaves_nothing(make_serve
         assert "secret" not in answer
         assert json.loads(answer[2:])["message"]
         assert list(sio.manager.get_namespaces()) == []
-        assert not sio._connections[client.eio_sid].active()
+        assert not record_of(sio, client).active()
         await client.close()
         await eventually(lambda: not remains(sio))
 
@@ -339,7 +339,7 @@ async def test_events_under_always_connect_wait_for_the_connect_handler(make_ser
         await client.join()
         await journal.until("connecting")
         await client.send('420["message",1]', '421["message",2]')
-        await eventually(lambda: len(next(iter(sio._connections.values())).clients["/"].held or ()) == 2)
+        await eventually(lambda: len(record_of(sio, client).clients["/"].held or ()) == 2)
         gate.set()
 
         assert [await client.receive(), await client.receive()] == ["430[1]", "431[2]"]

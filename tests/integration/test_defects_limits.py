@@ -6,9 +6,9 @@ import asyncio
 import json
 
 import pytest
+from tests.integration.clients import eventually, open_polling, open_websocket, record_of, remains
 
 from fastsio.exceptions import SetupError
-from tests.integration.clients import eventually, open_polling, open_websocket, remains
 
 
 def nested(depth: int) -> str:
@@ -37,8 +37,8 @@ LIMITS = [
 async def test_the_limit_is_an_option(make_server, running, journal, option, value, within, beyond):
     """1.9-5 and 6: what is within the limit is served, what is beyond it closes the connection."""
     sio = make_server(**{option: value})
-    sio.on("echo", lambda sid, *args: None)
-    sio.on("disconnect", lambda sid, reason: journal.note(reason))
+    sio.on("echo", lambda _sid, *_: None)
+    sio.on("disconnect", lambda _sid, reason: journal.note(reason))
     async with running(sio) as address, open_websocket(address) as client:
         await client.join()
         await client.send(*within)
@@ -72,7 +72,7 @@ async def test_namespaces_that_were_left_make_place(make_server, running):
             await client.send(f"41/{number},")
         await client.join("/last")
 
-        assert len(sio._connections[client.eio_sid].clients) == 3
+        assert len(record_of(sio, client).clients) == 3
         assert sorted(sio.manager.get_namespaces()) == ["/last", "/stays"]
 
 
@@ -166,7 +166,7 @@ async def test_connect_timeout(make_server, running, caplog):
 async def test_connect_timeout_runs_on_for_a_client_that_is_refused(make_server, running):
     """1.9-6: neither a refusal nor an unknown namespace stops the clock."""
     sio = make_server(connect_timeout=0.2)
-    sio.on("connect", lambda sid, environ: False)
+    sio.on("connect", lambda _sid, _environ: False)
     async with running(sio) as address, open_websocket(address) as client:
         await client.send("40", "40/unknown")
         assert {(await client.receive())[:3] for _ in range(2)} == {"44{", "44/"}

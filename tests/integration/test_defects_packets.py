@@ -6,8 +6,7 @@ import asyncio
 import logging
 
 import pytest
-
-from tests.integration.clients import OPENERS, eventually, open_polling, open_websocket, remains
+from tests.integration.clients import OPENERS, eventually, open_polling, open_websocket, record_of, remains
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
@@ -211,16 +210,15 @@ async def test_an_event_with_ack_id_zero_is_acknowledged(application, running):
 async def test_attachments_are_limited_before_anything_is_gathered(application, running):
     """1.9-5: a header that announces too many attachments is refused by itself; up to the limit all is well."""
     places = ",".join(f'{{"_placeholder":true,"num":{i}}}' for i in range(10))
-    async with running(application) as address:
-        async with open_websocket(address) as client:
-            await client.join()
-            await client.send(f'4510-1["echo",{places}]', *[bytes([i]) for i in range(10)])
-            answer = [await client.receive() for _ in range(11)]
-            assert answer[0].startswith("4610-1[")
-            assert answer[1:] == [bytes([i]) for i in range(10)]
-            await client.send(f'4511-1["echo",{places}]')
+    async with running(application) as address, open_websocket(address) as client:
+        await client.join()
+        await client.send(f'4510-1["echo",{places}]', *[bytes([i]) for i in range(10)])
+        answer = [await client.receive() for _ in range(11)]
+        assert answer[0].startswith("4610-1[")
+        assert answer[1:] == [bytes([i]) for i in range(10)]
+        await client.send(f'4511-1["echo",{places}]')
 
-            await client.closed()
+        await client.closed()
 
 
 async def test_an_object_that_looks_like_a_placeholder_is_only_data_in_a_text_event(application, running):
@@ -254,7 +252,7 @@ async def test_attachments_announced_while_connecting_do_not_wait_for_ever(make_
 
     async with running(sio) as address, open_websocket(address) as client:
         await client.send("40", '451-["a",{"_placeholder":true,"num":0}]')
-        await eventually(lambda: sio._connections and next(iter(sio._connections.values())).decoder.pending)
+        await eventually(lambda: record_of(sio, client).decoder.pending)
         gate.set()
         assert (await client.receive()).startswith("40")
         await client.closed()
@@ -266,11 +264,11 @@ async def test_attachments_announced_while_connecting_do_not_wait_for_ever(make_
 async def test_attachments_that_came_in_time_leave_no_deadline(make_server, running, journal, header):
     """1.9-5: once a binary event or acknowledgement is complete, attachment_timeout does not strike any more."""
     sio = make_server(attachment_timeout=0.1)
-    sio.on("a", lambda sid, data: None)
+    sio.on("a", lambda _sid, _data: None)
     async with running(sio) as address, open_websocket(address) as client:
         await client.join()
         await client.send(header, b"\x01")
-        connection = next(iter(sio._connections.values()))
+        connection = record_of(sio, client)
         await eventually(lambda: not connection.decoder.pending and not connection.timer_key)
         question = asyncio.create_task(sio.call("late?", to=connection.clients["/"].sid, timeout=5))
         await client.receive()

@@ -6,10 +6,10 @@ import json
 
 import msgpack
 import pytest
+from tests.integration.clients import OPENERS, Closed, eventually, open_polling, open_websocket, remains
 
 import fastsio
 from fastsio import Auth, Environ, Reason, SocketID
-from tests.integration.clients import OPENERS, Closed, eventually, open_polling, open_websocket, remains
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
@@ -64,7 +64,7 @@ async def test_intervals_below_a_second_are_kept(make_server, running):
 async def test_a_malformed_frame_ends_the_session_at_once(make_server, running, journal, frame):
     """1.9-12: a frame that is no Engine.IO packet ends the session and runs the disconnect handler at once."""
     sio = make_server()
-    sio.on("disconnect", lambda sid, reason: journal.note(reason))
+    sio.on("disconnect", lambda _sid, reason: journal.note(reason))
     async with running(sio) as address, open_websocket(address) as client:
         await client.join()
         await client.send(frame)
@@ -77,8 +77,8 @@ async def test_a_malformed_frame_ends_the_session_at_once(make_server, running, 
 async def test_too_many_packets_in_a_post_are_refused(make_server, running, journal):
     """1.9-12: a POST with more packets than the server takes is answered 400 and ends the session; none is lost unsaid."""
     sio = make_server()
-    sio.on("count", lambda sid, number: journal.note(number))
-    sio.on("disconnect", lambda sid, reason: journal.note(reason))
+    sio.on("count", lambda _sid, number: journal.note(number))
+    sio.on("disconnect", lambda _sid, reason: journal.note(reason))
     async with running(sio) as address, open_polling(address) as client:
         await client.join()
         assert (await client.post(*[f'42["count",{number}]' for number in range(16)])).text == "ok"
@@ -93,7 +93,7 @@ async def test_too_many_packets_in_a_post_are_refused(make_server, running, jour
 async def test_an_unknown_packet_type_in_a_post_is_refused(make_server, running, journal):
     """1.9-12: an unknown Engine.IO packet over polling is answered 400 and ends the session."""
     sio = make_server()
-    sio.on("disconnect", lambda sid, reason: journal.note(reason))
+    sio.on("disconnect", lambda _sid, reason: journal.note(reason))
     async with running(sio) as address, open_polling(address) as client:
         await client.join()
 
@@ -104,7 +104,7 @@ async def test_an_unknown_packet_type_in_a_post_is_refused(make_server, running,
 async def test_a_client_that_says_goodbye_is_reported_so(make_server, running, journal):
     """1.9-12: the reason tells a close packet, a closed WebSocket and a DISCONNECT apart from a failure."""
     sio = make_server()
-    sio.on("disconnect", lambda sid, reason: journal.note(reason))
+    sio.on("disconnect", lambda _sid, reason: journal.note(reason))
     async with running(sio) as address:
         async with open_websocket(address) as client:
             await client.join()
@@ -122,7 +122,7 @@ async def test_a_client_that_says_goodbye_is_reported_so(make_server, running, j
 async def test_a_silent_client_times_out(make_server, running, journal):
     """1.9-12: a client that does not answer pings is gone after ping_interval + ping_timeout, and leaves nothing."""
     sio = make_server(ping_interval=0.05, ping_timeout=0.05)
-    sio.on("disconnect", lambda sid, reason: journal.note(reason))
+    sio.on("disconnect", lambda _sid, reason: journal.note(reason))
     async with running(sio) as address, open_websocket(address) as client:
         await client.socket.send("40")
         await journal.until("ping timeout")
@@ -155,7 +155,7 @@ async def test_a_msgpack_disconnect_has_no_data(make_server, running, transport)
 async def test_a_msgpack_refusal_under_always_connect_has_no_data(make_server, running):
     """1.9-13: the refusal under always_connect is a bare DISCONNECT in MessagePack too."""
     sio = make_server(serializer="msgpack", always_connect=True)
-    sio.on("connect", lambda sid, environ: False)
+    sio.on("connect", lambda _sid, _environ: False)
     async with running(sio) as address, open_websocket(address) as client:
         await pack(client, type=0, nsp="/")
 
@@ -185,7 +185,7 @@ MSGPACK_MALFORMED = [
 async def test_malformed_msgpack_closes_the_connection(make_server, running, journal):
     """1.9-6 and 13: what is no packet in MessagePack closes its connection and runs the disconnect handler."""
     sio = make_server(serializer="msgpack")
-    sio.on("disconnect", lambda sid, reason: journal.note(reason))
+    sio.on("disconnect", lambda _sid, reason: journal.note(reason))
     survivors = []
     frames = [msgpack.packb(packet) for packet in MSGPACK_MALFORMED]
     async with running(sio) as address:
