@@ -16,7 +16,8 @@ demo:
 	@tools/setup_venv.sh demo
 	@tools/setup_npm.sh examples/chat
 	@echo "fastsio chat: http://127.0.0.1:$(PORT) (Ctrl+C stops it)"
-	@exec $(BIN)/python -m uvicorn chat.app:app --app-dir examples --port $(PORT) --log-level warning
+	@exec $(BIN)/python -m uvicorn chat.app:app --app-dir examples --port $(PORT) --log-level warning \
+		--timeout-graceful-shutdown 2
 
 test:
 	@tools/setup_venv.sh test

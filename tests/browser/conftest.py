@@ -36,7 +36,8 @@ class ChatServer:
 
     def start(self) -> None:
         """Start the server; returns once it listens."""
-        command = (sys.executable, "-m", "uvicorn", "chat.app:app", "--app-dir", "examples", "--port", str(self.port))
+        command = [sys.executable, "-m", "uvicorn", "chat.app:app", "--app-dir", "examples", "--no-access-log"]
+        command += ["--port", str(self.port), "--timeout-graceful-shutdown", "2"]
         self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
         log = []

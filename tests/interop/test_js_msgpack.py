@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.acceptance("SIO-26")
+
 
 @pytest.fixture
 async def packed(start):

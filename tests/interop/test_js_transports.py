@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+pytestmark = pytest.mark.acceptance("SIO-26")
+
 
 async def test_each_transport_connects(world, transports):
     """Client and server agree on the id and on the transport in use."""
