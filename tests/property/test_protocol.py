@@ -50,7 +50,9 @@ def _without_placeholders(value):
 payloads = _trees(scalars)
 binary_payloads = _trees(scalars | st.binary(max_size=20)).filter(_without_placeholders)
 names = st.text(min_size=1, max_size=256).filter(lambda name: name not in RESERVED_EVENTS) | st.integers(0, 2**53)
-namespaces = st.none() | st.text(st.characters(exclude_characters=",?"), max_size=20).map(lambda name: "/" + name)
+namespaces = st.none() | st.text(st.characters(codec="utf-8", exclude_characters=",?"), max_size=20).map(
+    lambda name: "/" + name
+)
 ack_ids = st.none() | st.integers(0, 2**53 - 1)
 
 

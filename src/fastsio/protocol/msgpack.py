@@ -73,6 +73,7 @@ class MsgPackPacket(Packet):
 
         Raises:
             TypeError: Something in the payload has no MessagePack form.
+            ValueError: A text has a lone surrogate, which has no UTF-8 form and, unlike in JSON, no escaped one.
         """
         wire: dict[str, Any] = {"type": _WIRE_TYPES[self.packet_type], "nsp": self.namespace or "/"}
         if self.data is not None:

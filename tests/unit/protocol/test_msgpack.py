@@ -168,6 +168,12 @@ def test_what_has_no_form_is_a_type_error():
         MsgPackPacket(EVENT, ["a", object()]).encode()
 
 
+def test_a_lone_surrogate_is_a_value_error():
+    """MessagePack has no escapes; python-socketio raises the same."""
+    with pytest.raises(UnicodeEncodeError):
+        MsgPackPacket(EVENT, ["a", "\ud800"]).encode()
+
+
 def test_the_facade_is_the_module_applications_import():
     """socketio.msgpack_packet by its new name."""
     assert fastsio.msgpack_packet.MsgPackPacket is MsgPackPacket
