@@ -10,7 +10,7 @@ BIN := .venv/bin
 .PHONY: help demo test lint types coverage docs bench clean
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '1,4s/^# //p' Makefile
 
 demo:
 	@tools/setup_venv.sh demo
@@ -53,4 +53,4 @@ clean:
 	rm -rf .venv examples/chat/node_modules tests/node_modules docs/_build benchmarks/build
 
 # The floors that do no I/O: every branch of them is reached by the unit tests.
-CORE := src/fastsio/exceptions.py,src/fastsio/types.py,src/fastsio/protocol/*,src/fastsio/state/*,src/fastsio/injection/*,src/fastsio/routing/*,src/fastsio/base/*
+CORE := src/fastsio/exceptions.py,src/fastsio/types.py,src/fastsio/extras.py,src/fastsio/protocol/*,src/fastsio/state/*,src/fastsio/injection/*,src/fastsio/routing/*,src/fastsio/base/*
