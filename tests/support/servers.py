@@ -56,7 +56,7 @@ async def serve(app: Any, **options: Any) -> AsyncIterator[Address]:
         app: The application.
         options: Further options of ``uvicorn.Config``.
     """
-    listener = socket.socket()
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     options = {"lifespan": "auto", "log_level": "warning", "timeout_graceful_shutdown": 2, **options}
     server = _Server(uvicorn.Config(app, **options))

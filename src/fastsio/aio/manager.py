@@ -102,38 +102,43 @@ class AsyncManager(BaseManager):
         arguments = [event, *event_arguments(data)]
         if callback is None:
             packet = self.server.packet_class(PacketType.EVENT, arguments, namespace)
-            self._broadcast(recipients, namespace, self.server.frames_of(packet))
+            await self._broadcast(recipients, namespace, self.server.frames_of(packet))
         else:
-            self._ask_each(recipients, namespace, arguments, callback)
+            await self._ask_each(recipients, namespace, arguments, callback)
 
-    def _broadcast(self, recipients: Members, namespace: str, frames: list[MessagePacket]) -> None:
+    async def _broadcast(self, recipients: Members, namespace: str, frames: list[MessagePacket]) -> None:
         """Send the same frames to all: they are encoded once and shared."""
-        post = self.server.post
-        if not self._connecting:
-            for eio_sid in recipients.values():
+        server = self.server
+        if not self._connecting and "_send_eio_packet" not in server.__dict__:
+            post = server.eio.post
+            for eio_sid in list(recipients.values()):
                 post(eio_sid, frames)
             return
-        for sid, eio_sid in recipients.items():
-            self._post_or_hold(sid, eio_sid, namespace, frames)
+        for sid, eio_sid in list(recipients.items()):
+            if not self._hold(sid, namespace, frames):
+                await server.send_frames(eio_sid, frames)
 
-    def _ask_each(self, recipients: Members, namespace: str, arguments: list[Any], callback: Any) -> None:
+    async def _ask_each(self, recipients: Members, namespace: str, arguments: list[Any], callback: Any) -> None:
         """Send an event that each client is to acknowledge under an id of its own."""
+        server = self.server
         for sid, eio_sid in list(recipients.items()):
             ack_id = self._generate_ack_id(sid, callback)
             if isinstance(callback, AckWaiter):
                 callback.expect(sid, ack_id)
-            packet = self.server.packet_class(PacketType.EVENT, arguments, namespace, ack_id)
-            self._post_or_hold(sid, eio_sid, namespace, self.server.frames_of(packet))
+            packet = server.packet_class(PacketType.EVENT, arguments, namespace, ack_id)
+            if not (self._connecting and self._hold(sid, namespace, server.frames_of(packet))):
+                await server._send_packet(eio_sid, packet)
 
-    def _post_or_hold(self, sid: str, eio_sid: str, namespace: str, frames: list[MessagePacket]) -> None:
-        """Send, unless the client has not been told that it is connected: then keep the frames until it has."""
+    def _hold(self, sid: str, namespace: str, frames: list[MessagePacket]) -> bool:
+        """Keep frames for a client that has not been told that it is connected; False when it has been."""
         held = self._connecting.get((namespace, sid))
         if held is None or self.server.always_connect:
-            self.server.post(eio_sid, frames)
-        elif len(held) < self.server.options.max_held_packets:
+            return False
+        if len(held) < self.server.options.max_held_packets:
             held.extend(frames)
         else:
             self._get_logger().warning("%s: max_held_packets reached before connect was decided, event dropped", sid)
+        return True
 
     async def trigger_callback(self, sid: str, id: int, data: list[Any]) -> None:  # noqa: A002 - python-socketio's name
         """Call what waits for an acknowledgement; one that nothing waits for is ignored."""

@@ -252,7 +252,7 @@ class AsyncServer(PacketServer):
         if is_ours and client is not None:
             await self._connecting.dismiss(client)
 
-    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - it bounds the whole
+    async def shutdown(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - it bounds the whole
         """
         Stop the server: let nobody in, disconnect everybody, wait for handlers.
 

@@ -69,7 +69,9 @@ def split_options(options: dict[str, Any]) -> tuple[ServerOptions, Limits, dict[
     own = {field.name: rest.pop(field.name) for field in fields(ServerOptions) if field.name in rest}
     limits = {name: rest.pop(name) for name in _LIMIT_NAMES & rest.keys()}
     # Attachments travel as Engine.IO messages of their own: together they may be as large as one message.
-    limits.setdefault("max_binary_bytes", rest.get("max_http_buffer_size", Limits().max_binary_bytes))
+    message_size = rest.get("max_http_buffer_size")
+    if isinstance(message_size, int) and message_size >= 0:
+        limits.setdefault("max_binary_bytes", message_size)
     try:
         return ServerOptions(**own), Limits(**limits), rest
     except ValueError as exc:

@@ -7,9 +7,10 @@ Routes requests; what a request means is the server's part.
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastsio.integrations.static import StaticFiles
+from fastsio.integrations.static import StaticFile, StaticFiles, serve_file
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -72,7 +73,7 @@ class ASGIApp:
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._static.find(_paths(scope)[-1]) if scope["type"] == "http" else None
         if found is not None:
-            await self._static.serve(found, scope, send)
+            await serve_file(found, send, with_body=scope["method"] != "HEAD")
         elif self.other_asgi_app is not None:
             await self.other_asgi_app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -94,6 +95,10 @@ class ASGIApp:
                 await send({"type": f"lifespan.{phase}.failed", "message": f"{type(exc).__name__}: {exc}"})
                 return
             await send({"type": f"lifespan.{phase}.complete"})
+
+    async def serve_static_file(self, static_file: dict[str, str], receive: Receive, send: Send) -> None:  # noqa: ARG002 - python-socketio's signature
+        """Answer with the file of a ``{"filename": ..., "content_type": ...}``."""
+        await serve_file(StaticFile(Path(static_file["filename"]), static_file["content_type"]), send)
 
     async def not_found(self, receive: Receive, send: Send) -> None:  # noqa: ARG002 - python-socketio's signature
         """Answer 404."""

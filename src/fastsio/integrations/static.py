@@ -62,17 +62,18 @@ class StaticFiles:
             return None
         return StaticFile(path, content_type or mimetypes.guess_type(path.name)[0] or "application/octet-stream")
 
-    async def serve(
-        self, found: StaticFile, scope: dict[str, Any], send: Callable[[dict[str, Any]], Awaitable[None]]
-    ) -> None:
-        """Answer with a file; the body of a HEAD request is empty."""
-        body = await asyncio.to_thread(found.path.read_bytes)
-        headers = [
-            (b"content-type", found.content_type.encode("latin-1")),
-            (b"content-length", str(len(body)).encode("ascii")),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope.get("method") == "HEAD" else body})
+
+async def serve_file(
+    found: StaticFile, send: Callable[[dict[str, Any]], Awaitable[None]], *, with_body: bool = True
+) -> None:
+    """Answer with a file; a HEAD request gets no body."""
+    body = await asyncio.to_thread(found.path.read_bytes)
+    headers = [
+        (b"content-type", found.content_type.encode("latin-1")),
+        (b"content-length", str(len(body)).encode("ascii")),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body if with_body else b""})
 
 
 def _entry(value: Any) -> tuple[str, str | None]:

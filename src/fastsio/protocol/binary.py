@@ -50,7 +50,8 @@ def _take_out(value: Any, attachments: list[bytes]) -> Any:
         return {key: _take_out(item, attachments) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_take_out(item, attachments) for item in value]
-    if is_container(value) or isinstance(value, (set, frozenset)):
+    # What has no bytes in it is left to the codec, which may be the application's own.
+    if (is_container(value) or isinstance(value, (set, frozenset))) and contains_binary(value):
         return _take_out(to_plain(value), attachments)
     return value
 

@@ -90,8 +90,9 @@ class Decoder:
 
 
 def _check_connect(packet: Packet, _limits: Limits) -> None:
-    if packet.data is not None and not isinstance(packet.data, dict):
-        raise PacketError("the payload of CONNECT is no object")
+    # The protocol has an object or nothing; python-socketio's clients send text too.
+    if packet.data is not None and not isinstance(packet.data, (dict, str)):
+        raise PacketError("the payload of CONNECT is neither object nor text")
 
 
 def _check_disconnect(packet: Packet, _limits: Limits) -> None:

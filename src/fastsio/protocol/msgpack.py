@@ -93,7 +93,7 @@ class MsgPackPacket(Packet):
                 pass
         return to_plain(value)
 
-    def decode(self, encoded_packet: bytes | str, limits: Limits = DEFAULT_LIMITS) -> int:
+    def decode(self, encoded_packet: bytes | str, *, limits: Limits = DEFAULT_LIMITS) -> int:
         """
         Read a packet's frame into this object.
 
@@ -141,5 +141,5 @@ class MsgPackPacket(Packet):
             PacketError: The frame is no packet, or passes a limit.
         """
         packet = cls.__new__(cls)
-        packet.decode(frame, limits)
+        packet.decode(frame, limits=limits)
         return packet

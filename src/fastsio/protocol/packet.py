@@ -162,7 +162,7 @@ class Packet:
         self.packet_type = _BINARY_TYPES[self.packet_type]
         return [head + body, *attachments]
 
-    def decode(self, encoded_packet: str, limits: Limits = DEFAULT_LIMITS) -> int:
+    def decode(self, encoded_packet: str, *, limits: Limits = DEFAULT_LIMITS) -> int:
         """
         Read a packet's text into this object.
 
@@ -218,7 +218,7 @@ class Packet:
         if not isinstance(frame, str):
             raise PacketError("binary without a packet that announces it")
         packet = cls.__new__(cls)
-        packet.decode(frame, limits)
+        packet.decode(frame, limits=limits)
         return packet
 
     def _decode_body(self, body: str) -> Any:

@@ -15,6 +15,7 @@ from fastsio.routing.failures import find_exception_handler
 from fastsio.routing.middleware import Layer, Scope
 from fastsio.routing.registrar import Registration, RouterScope, kind_of, label_of, prefix_of
 from fastsio.routing.route import Route, build_route, check_arity
+from fastsio.routing.tables import WatchedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -39,16 +40,17 @@ class Registry:
         asynchronous: Whether coroutine functions may be registered.
 
     Attributes:
-        handlers: Namespace -> event -> function, as python-socketio has it; read it, register through the server.
-        namespace_handlers: Namespace -> class-based namespace.
+        handlers: Namespace -> event -> function, as python-socketio has it. What is written here is called.
+        namespace_handlers: Namespace -> class-based namespace, likewise.
         scope: The server's own exception handlers.
     """
 
     def __init__(self, *, asynchronous: bool) -> None:
-        self.handlers: dict[str, dict[str, Callable[..., Any]]] = {}
-        self.namespace_handlers: dict[str, Any] = {}
+        self.handlers: dict[str, dict[str, Callable[..., Any]]] = WatchedDict(self._forget_routes, nested=True)
+        self.namespace_handlers: dict[str, Any] = WatchedDict(self._forget_routes)
         self.scope = RouterScope()
         self._asynchronous = asynchronous
+        self._missing_method = self._ignoring_entry()
         self._middlewares: list[tuple[Any, Scope, Layer]] = []
         self._entries: dict[tuple[str, str], Entry] = {}
         self._classes: dict[str, Registration] = {}
@@ -70,11 +72,19 @@ class Registry:
             self._classes[namespace] = registration
             self.namespace_handlers[namespace] = registration.handler
         else:
-            entry = Entry(registration, self._compile(registration, event))
-            check_arity(entry.endpoint, prefix_of(registration))
-            self._entries[namespace, event] = entry
+            self._entries[namespace, event] = self._new_entry(registration, event)
             self.handlers.setdefault(namespace, {})[event] = registration.handler
         self._forget_routes()
+
+    def _new_entry(self, registration: Registration, event: str) -> Entry:
+        entry = Entry(registration, self._compile(registration, event))
+        check_arity(entry.endpoint, prefix_of(registration))
+        return entry
+
+    def _ignoring_entry(self) -> Entry:
+        """Return what stands for the methods a class-based namespace does not have: they are acknowledged empty."""
+        registration = Registration("", "", _ignore)
+        return Entry(registration, self._compile(registration, ""))
 
     def _compile(self, registration: Registration, event: str) -> Endpoint:
         return compile_endpoint(
@@ -148,16 +158,33 @@ class Registry:
 
     def _find(self, namespace: str, event: str) -> Entry | None:
         for place in (namespace, "*"):
-            entry = self._entries.get((place, event))
+            entry = self._entry_at(place, event)
             if entry is None and event not in RESERVED:
-                entry = self._entries.get((place, "*"))
+                entry = self._entry_at(place, "*")
             if entry is not None:
                 return entry
         for place in (namespace, "*"):
-            registration = self._classes.get(place)
-            if registration is not None:
-                return self._find_method(registration, event)
+            if place in self.namespace_handlers:
+                return self._find_method(self._class_at(place), event)
         return None
+
+    def _entry_at(self, namespace: str, event: str) -> Entry | None:
+        """Return the entry of the function in the table; one that was written there is compiled now."""
+        function = self.handlers.get(namespace, {}).get(event)
+        if function is None:
+            return None
+        entry = self._entries.get((namespace, event))
+        if entry is None or entry.registration.handler is not function:
+            entry = self._new_entry(Registration(namespace, event, function), event)
+            self._entries[namespace, event] = entry
+        return entry
+
+    def _class_at(self, namespace: str) -> Registration:
+        registration = self._classes.get(namespace)
+        handler = self.namespace_handlers[namespace]
+        if registration is None or registration.handler is not handler:
+            registration = self._classes[namespace] = Registration(namespace, None, handler)
+        return registration
 
     def _find_method(self, registration: Registration, event: str) -> Entry | None:
         """Return the method that a class-based namespace has for *event*, or its own dispatcher."""
@@ -169,7 +196,9 @@ class Registry:
 
     def _method_entry(self, registration: Registration, event: str) -> Entry | None:
         method = registration.handler.find_method(event)
-        return None if method is None else self._bound_entry(registration, event, method)
+        if method is None:
+            return None if event in RESERVED else self._missing_method
+        return self._bound_entry(registration, event, method)
 
     def _bound_entry(
         self, registration: Registration, event: str, method: Callable[..., Any], *, own_trigger: bool = False
@@ -183,7 +212,7 @@ class Registry:
 
     def method_endpoint(self, namespace_handler: Any, event: str) -> Endpoint | None:
         """Return the method of a registered class-based namespace for *event*, or None."""
-        entry = self._method_entry(self._classes[namespace_handler.namespace], event)
+        entry = self._method_entry(self._class_at(namespace_handler.namespace), event)
         return None if entry is None else entry.endpoint
 
     def _build(self, entry: Entry, namespace: str, event: str) -> Route:
@@ -209,3 +238,7 @@ class Registry:
         return compile_endpoint(
             handler, kind=HandlerKind.EXCEPTION, label=handler.__qualname__, asynchronous=self._asynchronous
         )
+
+
+def _ignore(*_args: Any) -> None:
+    """Do nothing about an event."""

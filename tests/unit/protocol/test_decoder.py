@@ -47,7 +47,7 @@ def test_packets_without_attachments_are_complete_at_once(frame, packet_type, na
         "7",
         "x",
         "0[]",
-        '0"a"',
+        '0["a"]',
         "01",
         "0null",
         "1{}",

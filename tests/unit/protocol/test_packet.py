@@ -161,7 +161,7 @@ def test_nesting_is_bounded_before_parsing():
 def test_decode_takes_limits():
     """Without them the defaults hold."""
     with pytest.raises(PacketError, match="nested too deeply"):
-        Packet().decode("2[[[]]]", Limits(max_json_depth=2))
+        Packet().decode("2[[[]]]", limits=Limits(max_json_depth=2))
 
 
 def test_attachments_complete_a_packet():

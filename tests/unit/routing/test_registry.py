@@ -67,11 +67,34 @@ def test_reserved_events_reach_no_catch_all_event_handler(registry):
 
 
 def test_an_unknown_event_has_no_route(registry):
-    """Neither do methods a class does not have."""
+    """A method that a class does not have is ignored, as in python-socketio: the client gets an empty answer."""
     registry.add(Registration("/n", None, AsyncNamespace("/n")))
 
     assert registry.resolve("/", "e") is None
-    assert registry.resolve("/n", "e") is None
+    assert registry.resolve("/n", "connect") is None
+    assert registry.resolve("/n", "e").handler("s1", 1) is None
+
+
+def test_what_is_written_to_the_tables_is_called(registry):
+    """python-socketio's tables are plain dicts, and applications write them."""
+    add(registry, "/", "e")
+    registry.resolve("/", "e")
+
+    def other(sid): ...
+
+    registry.handlers["/"]["e"] = other
+    assert found(registry, "/", "e") == (other, ())
+    del registry.handlers["/"]["e"]
+    assert registry.resolve("/", "e") is None
+    registry.handlers["/new"] = {"e": other}
+    assert found(registry, "/new", "e") == (other, ())
+
+    class Chat(AsyncNamespace):
+        def on_e(self, sid): ...
+
+    chat = Chat("/chat")
+    registry.namespace_handlers["/chat"] = chat
+    assert found(registry, "/chat", "e") == (chat.on_e, ())
 
 
 def test_routes_of_names_out_of_the_wire_are_not_kept(registry):
@@ -97,7 +120,7 @@ def test_methods_of_classes_are_found_again_and_replaced(registry):
     assert registry.method_endpoint(namespace, "e").handler is namespace.on_e
     namespace.on_e = lambda sid: 2
     assert registry.method_endpoint(namespace, "e").handler is namespace.on_e
-    assert registry.method_endpoint(namespace, "nothing") is None
+    assert registry.method_endpoint(namespace, "connect") is None
 
 
 def test_a_class_with_its_own_dispatcher_gets_every_event(registry):

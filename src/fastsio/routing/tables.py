@@ -1,0 +1,77 @@
+"""
+Dicts that say when they change: the handler tables that applications read and, some of them, write.
+
+Knows no handlers: it only reports that something changed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class WatchedDict(dict[Key, Value], Generic[Key, Value]):
+    """
+    A dict that calls a function after every change.
+
+    Args:
+        changed: The function.
+        nested: Whether values are dicts, to be watched likewise.
+    """
+
+    def __init__(self, changed: Callable[[], None], *, nested: bool = False) -> None:
+        super().__init__()
+        self._changed = changed
+        self._nested = nested
+
+    def __setitem__(self, key: Key, value: Value) -> None:
+        super().__setitem__(key, self._watch(value) if self._nested else value)
+        self._changed()
+
+    def __delitem__(self, key: Key) -> None:
+        super().__delitem__(key)
+        self._changed()
+
+    def setdefault(self, key: Key, default: Any = None) -> Any:
+        """Set a missing key, watched as any other."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Set several keys."""
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def __ior__(self, other: Any) -> Any:  # type: ignore[misc] # dict's own is overloaded
+        self.update(other)
+        return self
+
+    def pop(self, *args: Any) -> Any:
+        """Take a key out."""
+        value = super().pop(*args)
+        self._changed()
+        return value
+
+    def popitem(self) -> tuple[Key, Value]:
+        """Take the last key out."""
+        item = super().popitem()
+        self._changed()
+        return item
+
+    def clear(self) -> None:
+        """Take everything out."""
+        super().clear()
+        self._changed()
+
+    def _watch(self, value: Any) -> Any:
+        if isinstance(value, WatchedDict):
+            return value
+        watched: WatchedDict[Any, Any] = WatchedDict(self._changed)
+        dict.update(watched, value)
+        return watched
