@@ -28,10 +28,13 @@ const harness = {
     return manager;
   },
 
-  /** A socket that is connected; a refusal ends the scenario. */
+  /** A socket that is connected; a refusal, or a connection that ends first, fails the scenario. */
   async connected(namespace, extra) {
     const socket = harness.socket(namespace, extra);
-    await new Promise((resolve, reject) => socket.once("connect", resolve).once("connect_error", reject));
+    await new Promise((resolve, reject) => {
+      socket.once("connect", resolve).once("connect_error", reject);
+      socket.io.once("close", (reason) => reject(new Error(`the connection ended before CONNECT was answered: ${reason}`)));
+    });
     return socket;
   },
 
