@@ -28,6 +28,10 @@ _msgpack: Final = require("msgpack", "msgpack")
 _WIRE_TYPES: Final[tuple[int, ...]] = (0, 1, 2, 3, 4, 2, 3)
 
 
+#: What notepack.io, under socket.io-msgpack-parser, makes of undefined: CONNECT without auth has it for its payload.
+_UNDEFINED: Final = (0, b"\x00")
+
+
 class MsgPackPacket(Packet):
     """A Socket.IO packet encoded with MessagePack, as python-socketio's class of that name."""
 
@@ -110,7 +114,7 @@ class MsgPackPacket(Packet):
         if isinstance(encoded_packet, str):
             raise PacketError("text where a MessagePack packet was expected")
         try:
-            wire = _msgpack.unpackb(encoded_packet, ext_hook=self.ext_hook)
+            wire = _msgpack.unpackb(encoded_packet, ext_hook=self._read_extension)
         except Exception as error:  # the peer's bytes made msgpack, or the application's ext_hook, raise
             raise PacketError("the packet is not MessagePack") from error
         if not isinstance(wire, dict):
@@ -124,6 +128,10 @@ class MsgPackPacket(Packet):
         self._binary = None
         check_value_depth(self.data, limits.max_json_depth)
         return 0
+
+    def _read_extension(self, code: int, data: bytes) -> Any:
+        """Read an extension; socket.io-msgpack-parser writes JavaScript's undefined as one."""
+        return None if (code, data) == _UNDEFINED else self.ext_hook(code, data)
 
     @classmethod
     def parse(cls, frame: str | bytes, limits: Limits) -> Self:

@@ -178,3 +178,11 @@ def test_the_facade_is_the_module_applications_import():
     """socketio.msgpack_packet by its new name."""
     assert fastsio.msgpack_packet.MsgPackPacket is MsgPackPacket
     assert MsgPackPacket.uses_binary_events is False
+
+
+def test_undefined_of_javascript_is_none():
+    """socket.io-msgpack-parser sends CONNECT without auth like this."""
+    packet = MsgPackPacket(encoded_packet=bytes.fromhex("83a47479706500a36e7370a12fa464617461d40000"))
+
+    assert packet.packet_type == 0
+    assert packet.data is None
