@@ -252,11 +252,11 @@ async def test_annotated_handlers_may_name_their_parameters_as_they_like(make_se
         journal.note((why, who))
 
     async with running(sio) as address, open_websocket(address) as client:
-        sid = await client.join(auth={"token": 1})
+        sid = await client.join(auth="secret")
         await client.close()
         await journal.until(("transport close", sid))
 
-        assert journal[0] == ({"token": 1}, sid, "GET")
+        assert journal[0] == ("secret", sid, "GET")
 
 
 async def test_types_without_a_marker_change_nothing(make_server, running):

@@ -36,11 +36,16 @@ class Address:
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn that says when it accepts connections and leaves the signals to pytest."""
+    """A uvicorn that says when it accepts connections, stops at once, and leaves the signals to pytest."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self.leave = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.leave.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -70,5 +75,6 @@ async def serve(app: Any, **options: Any) -> AsyncIterator[Address]:
     finally:
         ready.cancel()
         server.should_exit = True
+        server.leave.set()
         await asyncio.wait_for(running, STOP_TIMEOUT_S)
         listener.close()

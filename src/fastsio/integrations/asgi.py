@@ -110,12 +110,14 @@ def _paths(scope: Scope) -> tuple[str, ...]:
     """
     Return the request's path, and the path without the prefix it is mounted under.
 
-    Starlette since 0.33 leaves the mount's prefix in ``path`` and repeats it in ``root_path``; proxies may do either.
+    Starlette since 0.33 leaves the mount's prefix in ``path`` and repeats it in ``root_path``, behind the proxy's, which
+    ``app_root_path`` has alone; whether that one is in ``path`` too depends on the proxy and the server.
     """
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
-    if root and (path == root or path.startswith(f"{root}/")):
-        return path, path[len(root) :] or "/"
+    for prefix in (root, root.removeprefix(scope.get("app_root_path", "").rstrip("/"))):
+        if prefix and (path == prefix or path.startswith(f"{prefix}/")):
+            return path, path[len(prefix) :] or "/"
     return (path,)
 
 

@@ -43,7 +43,10 @@ class StaticFiles:
         while True:
             entry = self._mapping.get(prefix) or (self._mapping.get(f"{prefix}/") if rest or prefix != url else None)
             if entry is not None:
-                return self._locate(entry, rest)
+                try:
+                    return self._locate(entry, rest)
+                except (OSError, ValueError):  # a name no file can have: too long, or with a NUL in it
+                    return None
             if not prefix:
                 return None
             prefix, _, last = prefix.rpartition("/")

@@ -1,0 +1,111 @@
+"""The lifespan of ASGIApp: its hooks, or that of the application inside."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+
+import pytest
+from fastapi import FastAPI
+from tests.integration.clients import http_client, open_websocket
+from tests.support.servers import serve
+
+import fastsio
+
+
+@pytest.mark.parametrize("coroutine", [True, False], ids=["coroutine", "function"])
+async def test_the_hooks_run(make_server, journal, coroutine):
+    """1.6: on_startup and on_shutdown run once each, functions and coroutine functions."""
+
+    async def up():
+        journal.note("up")
+
+    async def down():
+        journal.note("down")
+
+    hooks = (up, down) if coroutine else (lambda: journal.note("up"), lambda: journal.note("down"))
+    app = fastsio.ASGIApp(make_server(), on_startup=hooks[0], on_shutdown=hooks[1])
+    async with serve(app, lifespan="on"):
+        assert journal == ["up"]
+
+    assert journal == ["up", "down"]
+
+
+async def test_one_hook_is_enough(make_server, journal):
+    """1.6: either hook may be missing."""
+    async with serve(fastsio.ASGIApp(make_server(), on_startup=lambda: journal.note("up")), lifespan="on"):
+        pass
+    async with serve(fastsio.ASGIApp(make_server(), on_shutdown=lambda: journal.note("down")), lifespan="on"):
+        pass
+    async with serve(fastsio.ASGIApp(make_server()), lifespan="on"):
+        pass
+
+    assert journal == ["up", "down"]
+
+
+async def test_the_inner_application_has_its_lifespan(make_server, journal):
+    """SIO-12: without hooks the lifespan is FastAPI's, and its state reaches its routes."""
+
+    @asynccontextmanager
+    async def lifespan(app):
+        journal.note("up")
+        yield {"value": 5}
+        journal.note("down")
+
+    inner = FastAPI(lifespan=lifespan)
+
+    @inner.get("/")
+    async def index():
+        return list(journal)
+
+    async with (
+        serve(fastsio.ASGIApp(make_server(), inner), lifespan="on") as address,
+        http_client() as http,
+        open_websocket(address) as client,
+    ):
+        assert (await http.get(f"{address.http}/")).json() == ["up"]
+        await client.join()
+
+    assert journal == ["up", "down"]
+
+
+async def drive(app, *events):
+    """Send lifespan events to an application; return what it answered."""
+    waiting = list(events)
+    sent = []
+
+    async def receive():
+        return {"type": waiting.pop(0)}
+
+    async def send(message):
+        sent.append(message)
+
+    await app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+    return sent
+
+
+async def test_failures_name_themselves(make_server):
+    """1.6: the failed messages of both phases carry the error's text."""
+
+    async def fail():
+        raise RuntimeError("no database")
+
+    started = await drive(fastsio.ASGIApp(make_server(), on_startup=fail), "lifespan.startup")
+    assert started == [{"type": "lifespan.startup.failed", "message": "RuntimeError: no database"}]
+
+    stopped = await drive(fastsio.ASGIApp(make_server(), on_shutdown=fail), "lifespan.startup", "lifespan.shutdown")
+    assert stopped == [
+        {"type": "lifespan.startup.complete"},
+        {"type": "lifespan.shutdown.failed", "message": "RuntimeError: no database"},
+    ]
+
+
+async def test_shutdown_in_the_hook_ends_everybody(make_server, journal):
+    """Issue D: sio.shutdown as on_shutdown works although the server closed the connections before."""
+    sio = make_server()
+    sio.on("disconnect", lambda _sid, reason: journal.note(reason))
+    app = fastsio.ASGIApp(sio, on_shutdown=sio.shutdown)
+    async with serve(app, lifespan="on") as address, open_websocket(address) as client:
+        await client.join()
+
+    assert len(journal) == 1
+    assert not sio.environ
