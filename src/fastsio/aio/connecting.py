@@ -93,7 +93,8 @@ class Connecting:
             await self._send(connection, PacketType.CONNECT_ERROR, namespace, {"message": why_not})
             return
         sid = await server.manager.pre_connect(connection.eio_sid, namespace)
-        client = Client(sid, namespace, connection, auth)
+        # Python clients send an empty object for no auth; JavaScript clients leave it out.
+        client = Client(sid, namespace, connection, auth or None)
         client.advance(Happening.BEGIN)
         connection.clients[namespace] = client
         if server.always_connect:
@@ -107,6 +108,8 @@ class Connecting:
     def _inadmissible(self, connection: Connection, namespace: str) -> str | None:
         """Say why a client cannot join *namespace*, or None."""
         server = self._server
+        if self.is_closed:
+            return "The server is shutting down"
         if not server._registry.accepts(namespace, server.namespaces):
             return "Invalid namespace"
         if namespace not in connection.clients and not connection.make_place(server.options.max_namespaces):

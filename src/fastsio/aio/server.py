@@ -263,8 +263,9 @@ class AsyncServer(PacketServer):
         grace_s = self.options.shutdown_timeout if timeout is None else timeout
         connections = list(self._connections.values())
         tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._end(one.eio_sid)) for one in connections]
-        tasks += [task for connection in connections for task in connection.tasks]
-        tasks += [task for task in self._background if task is not asyncio.current_task()]
+        under_way = [task for connection in connections for task in connection.tasks] + list(self._background)
+        # A handler that shuts the server down does not wait for itself.
+        tasks += [task for task in under_way if task is not asyncio.current_task()]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_s)
             for task in late:

@@ -110,7 +110,7 @@ def _paths(scope: Scope) -> tuple[str, ...]:
     """
     Return the request's path, and the path without the prefix it is mounted under.
 
-    Starlette since 0.33 leaves the mount's prefix in ``path`` and repeats it in ``root_path``, behind the proxy's, which
+    Starlette since 0.33 leaves the mount's prefix in ``path`` and repeats it in ``root_path`` after a proxy's, which
     ``app_root_path`` has alone; whether that one is in ``path`` too depends on the proxy and the server.
     """
     path: str = scope["path"]
