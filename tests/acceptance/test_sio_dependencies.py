@@ -6,12 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 import fastapi
-import fastsio
 import httpx
 import pytest
-from fastsio import Depends, Header
 from tests.acceptance.peers import connected
 from tests.support.servers import serve
+
+import fastsio
+from fastsio import Depends, Header
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -44,6 +45,14 @@ def plain() -> str:
 async def awaited(inner: str = Depends(plain)) -> str:
     """Give a value that depends on another."""
     return f"awaited {inner}"
+
+
+def current_user(request: fastapi.Request, x_user: Annotated[str, fastapi.Header()]) -> str:
+    """Say who asks, from the headers; written for FastAPI."""
+    return f"{x_user} of {request.headers['host'].partition(':')[0]}"
+
+
+User = Annotated[str, fastapi.Depends(current_user)]
 
 
 async def test_dependencies_of_every_kind_are_resolved() -> None:
@@ -171,11 +180,6 @@ async def test_one_dependency_serves_routes_and_events() -> None:
     """SIO-25: FastAPI's own Depends, Header and Request work in events as they do in routes."""
     api = fastapi.FastAPI()
     sio = fastsio.AsyncServer(async_mode="asgi")
-
-    def current_user(request: fastapi.Request, x_user: Annotated[str, fastapi.Header()]) -> str:
-        return f"{x_user} of {request.headers['host'].partition(':')[0]}"
-
-    User = Annotated[str, fastapi.Depends(current_user)]  # noqa: N806 - an alias of a type
 
     @api.get("/me")
     async def me(user: User) -> str:

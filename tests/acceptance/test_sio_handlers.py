@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import fastsio
 import pytest
 from aiohttp import web
-from fastsio.exceptions import SetupError
 from tests.acceptance.peers import Peer, connected
 from tests.support.servers import serve
+
+import fastsio
+from fastsio.exceptions import SetupError
 
 PATIENCE_S = 5
 

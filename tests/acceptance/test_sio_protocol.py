@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import fastsio
 import pytest
 from tests.acceptance.peers import connected
 from tests.support.servers import serve
+
+import fastsio
 
 pytestmark = pytest.mark.acceptance("SIO-26")
 

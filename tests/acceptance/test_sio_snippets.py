@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import fastsio
 import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
 from tests.acceptance.peers import connected, run_snippet
 from tests.support.servers import serve
+
+import fastsio
 
 HERE = Path(__file__).parent
 SOURCE = Path(fastsio.__file__).parents[1]
@@ -78,7 +79,7 @@ async def test_snippet_2_runs_verbatim() -> None:
     seen: list[Any] = []
 
     @names["router"].on("whoami")
-    async def whoami(server: names["AsyncServer"], data: names["JoinRoom"], sid: names["SocketID"]) -> str:  # type: ignore[valid-type] # a snippet's name
+    async def whoami(server: names[AsyncServer], data: names[JoinRoom], sid: names[SocketID]) -> str:  # type: ignore[valid-type] # a snippet's name
         seen.append(server)
         return f"{sid} asks about {data.room}"
 
