@@ -80,9 +80,9 @@ async def talk(app, packet: str, expected: str) -> None:
     assert answer == expected, answer
 
 
-async def main(snippets: Path) -> None:
+async def main(snippets: str) -> None:
     """Serve both snippets."""
-    first, second, *_ = re.findall(r"```python\n(.*?)```", snippets.read_text(encoding="utf-8"), re.DOTALL)
+    first, second, *_ = re.findall(r"```python\n(.*?)```", snippets, re.DOTALL)
     for snippet, packet, expected in (
         (first, '42["message","hi"]', '42["response","Received: hi"]'),
         (second, '42["join_room",{"room":"blue"}]', '42["joined",{"room":"blue"}]'),
@@ -95,4 +95,4 @@ async def main(snippets: Path) -> None:
 
 sys.meta_path.insert(0, OnlyRequirements())
 sys.path.insert(0, sys.argv[1])
-asyncio.run(main(Path(sys.argv[2])))
+asyncio.run(main(Path(sys.argv[2]).read_text(encoding="utf-8")))

@@ -62,7 +62,7 @@ async def test_namespaces_are_multiplexed(transports) -> None:
 async def test_a_client_that_may_upgrade_does() -> None:
     """SIO-26: a client that starts over polling ends on a websocket, and nothing is lost on the way."""
     sio = fastsio.AsyncServer(async_mode="asgi")
-    sio.on("transport", lambda sid: sio.transport(sid))
+    sio.on("transport", sio.transport)
     async with (
         serve(fastsio.ASGIApp(sio)) as address,
         connected(address.http, transports=["polling", "websocket"]) as upgraded,

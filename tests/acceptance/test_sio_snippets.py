@@ -78,8 +78,10 @@ async def test_snippet_2_runs_verbatim() -> None:
     names = run_snippet(2)
     seen: list[Any] = []
 
+    server_class, model, sid_type = names["AsyncServer"], names["JoinRoom"], names["SocketID"]
+
     @names["router"].on("whoami")
-    async def whoami(server: names[AsyncServer], data: names[JoinRoom], sid: names[SocketID]) -> str:  # type: ignore[valid-type] # a snippet's name
+    async def whoami(server: server_class, data: model, sid: sid_type) -> str:
         seen.append(server)
         return f"{sid} asks about {data.room}"
 

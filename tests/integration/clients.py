@@ -249,7 +249,7 @@ def remains(sio: Any) -> dict[str, Any]:
     """Return what a server still keeps of its clients, without what is empty; engine sessions included."""
     kept = {
         "environ": dict(sio.environ),
-        "connections": dict(sio._connections),  # noqa: SLF001 - where a leak would be
+        "connections": dict(sio._connections),
         "namespaces": list(sio.manager.get_namespaces()),
         "rooms": {namespace: dict(rooms) for namespace, rooms in sio.manager.rooms.items()},
         "sockets": dict(sio.eio.sockets),
@@ -259,9 +259,9 @@ def remains(sio: Any) -> dict[str, Any]:
 
 def record_of(sio: Any, client: RawClient) -> Any:
     """Return what a server keeps of a client's connection."""
-    return sio._connections[client.eio_sid]  # noqa: SLF001 - where a leak would be
+    return sio._connections[client.eio_sid]
 
 
 def owed_by(sio: Any, sid: str) -> int:
     """Return how many acknowledgements of a client are waited for."""
-    return int(sio.manager._acks.pending(sid))  # noqa: SLF001 - where a leak would be
+    return int(sio.manager._acks.pending(sid))

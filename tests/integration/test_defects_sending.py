@@ -168,10 +168,10 @@ def touches_of_a_leave(clients: int) -> int:
         table.add("/", f"sid{number}", f"eio{number}")
         for room in ("everyone", f"team{number % 10}", f"own{number}"):
             table.enter("/", f"sid{number}", room)
-    rooms = table._rooms  # noqa: SLF001 - what is counted is how the table looks inside
+    rooms = table._rooms
     rooms["/"] = Counted({room: Counted(members) for room, members in rooms["/"].items()})
-    joined = table._joined  # noqa: SLF001 - as above
-    table._joined = Counted({key: Counted(names) for key, names in joined.items()})  # noqa: SLF001 - as above
+    joined = table._joined
+    table._joined = Counted({key: Counted(names) for key, names in joined.items()})
     Counted.touches = 0
     table.remove("/", f"sid{clients // 2}")
     return Counted.touches

@@ -346,7 +346,7 @@ class TestHeartbeat:
             await websocket.send("4x")
 
             assert await receive(websocket) == "4x"
-            assert patient.engine._tasks == set()  # noqa: SLF001 - what must not grow
+            assert patient.engine._tasks == set()
 
 
 class TestClose:

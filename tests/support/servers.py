@@ -65,7 +65,7 @@ async def serve(app: Any, **options: Any) -> AsyncIterator[Address]:
     listener.bind(("127.0.0.1", 0))
     options = {"lifespan": "auto", "log_level": "warning", "timeout_graceful_shutdown": 2, **options}
     server = _Server(uvicorn.Config(app, **options))
-    running = asyncio.create_task(server._serve([listener]))  # noqa: SLF001 - serve() would take over pytest's signals
+    running = asyncio.create_task(server._serve([listener]))
     ready = asyncio.create_task(server.ready.wait())
     try:
         await asyncio.wait({running, ready}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)

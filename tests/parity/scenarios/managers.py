@@ -144,13 +144,13 @@ async def the_events_of_a_server_can_be_watched(lab: Lab) -> None:
     """Add-ons replace ``_handle_event_internal`` on the instance."""
     sio = lab.server()
     sio.on("ask", lab.noting("ask", returns="answer"))
-    original = sio._handle_event_internal  # noqa: SLF001 - the seam that add-ons are known to patch
+    original = sio._handle_event_internal
 
     async def watched(server: Any, sid: str, eio_sid: str, data: Any, namespace: str, ack_id: Any) -> Any:
         lab.note("watched", server, sid, eio_sid, data, namespace, ack_id)
         return await original(server, sid, eio_sid, data, namespace, ack_id)
 
-    sio._handle_event_internal = watched  # noqa: SLF001 - as above
+    sio._handle_event_internal = watched
     client = await lab.client("/")
 
     await client.send('27["ask",1]')
@@ -161,13 +161,13 @@ async def the_packets_of_a_server_can_be_watched(lab: Lab) -> None:
     """Test clients replace ``_send_packet`` on the instance: every packet passes through it."""
     sio = lab.server()
     sio.on("ask", lab.noting("ask", returns="answer"))
-    original = sio._send_packet  # noqa: SLF001 - the seam that test clients are known to patch
+    original = sio._send_packet
 
     async def watched(eio_sid: str, packet: Any) -> Any:
         lab.note("sent", eio_sid, packet.packet_type + 0, packet.data, packet.namespace, packet.id)
         return await original(eio_sid, packet)
 
-    sio._send_packet = watched  # noqa: SLF001 - as above
+    sio._send_packet = watched
     client = await lab.client("/")
 
     await client.send('27["ask",1]')

@@ -120,13 +120,13 @@ async def the_environ_may_be_written_to(lab: Lab) -> None:
 async def frames_of_the_engine_can_be_watched(lab: Lab) -> None:
     """Test clients replace ``_send_eio_packet`` on the instance; what it gets has ``data``."""
     sio = lab.server()
-    original = sio._send_eio_packet  # noqa: SLF001 - the seam that test clients are known to patch
+    original = sio._send_eio_packet
 
     async def watched(eio_sid: str, packet: Any) -> Any:
         lab.note("sent", eio_sid, packet.data)
         return await original(eio_sid, packet)
 
-    sio._send_eio_packet = watched  # noqa: SLF001 - as above
+    sio._send_eio_packet = watched
     await lab.client("/")
 
     await lab.do("emit", sio.emit, "x", 1)
@@ -151,11 +151,11 @@ async def a_client_can_be_played_without_a_transport(lab: Lab) -> None:
             "sent", eio_sid, packet.packet_type, sorted(packet.data) if packet.id is None else packet.data, packet.id
         )
 
-    sio._send_packet = sent  # noqa: SLF001 - the seams that test clients are known to use
+    sio._send_packet = sent
 
-    await lab.do("connect", sio._handle_eio_connect, "eio", {"asgi.scope": {}})  # noqa: SLF001 - as above
-    await lab.do("join", sio._handle_eio_message, "eio", '0{"token":1}')  # noqa: SLF001 - as above
-    await lab.do("ask", sio._handle_eio_message, "eio", '27["ask",1]')  # noqa: SLF001 - as above
+    await lab.do("connect", sio._handle_eio_connect, "eio", {"asgi.scope": {}})
+    await lab.do("join", sio._handle_eio_message, "eio", '0{"token":1}')
+    await lab.do("ask", sio._handle_eio_message, "eio", '27["ask",1]')
     await lab.do("joined", lambda: len(list(sio.manager.get_participants("/", None))))
 
 

@@ -181,7 +181,7 @@ async def test_a_post_that_is_cut_off_ends_the_session():
     app = Application()
     client = await connect_polling(app)
     post = start_http(app, "POST", client.query, headers=[("content-length", "10")])
-    post._body[:] = []  # noqa: SLF001 - nothing of the body arrives
+    post._body[:] = []
     post.abort()
 
     assert (await post.response()).status == 400

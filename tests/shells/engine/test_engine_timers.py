@@ -174,7 +174,7 @@ async def test_the_last_packets_of_a_session_are_forgotten_in_time():
     app = Application(ping_timeout=0.05)
     client = await connect_polling(app)
     await soon(app.engine.disconnect(client.sid))
-    await until(lambda: not app.engine._parting)  # noqa: SLF001 - what must not grow
+    await until(lambda: not app.engine._parting)
 
     assert (await client.poll()).status == 400
 

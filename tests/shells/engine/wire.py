@@ -269,7 +269,7 @@ async def connect_websocket(app: Application) -> tuple[WebSocketClient, str]:
 async def start_upgrade(client: PollingClient) -> WebSocketClient:
     """Open a WebSocket for a polling session and wait until it is accepted."""
     websocket = WebSocketClient(client.app, f"EIO=4&transport=websocket&sid={client.sid}")
-    event = await soon(websocket._outgoing.get())  # noqa: SLF001 - this module's own class
+    event = await soon(websocket._outgoing.get())
     assert event["type"] == "websocket.accept", event
     return websocket
 

@@ -12,6 +12,7 @@ from fastsio.base.options import ServerOptions
 
 @pytest.fixture
 def manager() -> BaseManager:
+    """Return a manager with one connected and one connecting client."""
     manager = BaseManager()
     manager.set_server(SimpleNamespace(options=ServerOptions(max_rooms=2), logger="server's"))
     manager.basic_connect("s1", "e1", "/")

@@ -17,7 +17,10 @@ from fastsio.protocol.msgpack import MsgPackPacket
 
 @pytest.fixture
 def server() -> BaseServer:
-    return BaseServer(client_manager=SimpleNamespace(get_rooms=lambda sid, ns: [sid, ns], eio_sid_from_sid=dict(a="e").get))
+    """Return a server over a manager that knows one client."""
+    return BaseServer(
+        client_manager=SimpleNamespace(get_rooms=lambda sid, ns: [sid, ns], eio_sid_from_sid={"a": "e"}.get)
+    )
 
 
 def test_attributes_have_python_socketios_names_and_defaults(server):

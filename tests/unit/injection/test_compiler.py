@@ -1,4 +1,4 @@
-# ruff: noqa: ANN204, ARG005, B008, D101, D103 - Depends() as a default is what is tested; models and handlers here are examples
+# ruff: noqa: B008, D103 - Depends() as a default is what is tested; models and handlers here are examples
 """Modes, forms of functions, and mistakes found at registration."""
 
 from __future__ import annotations

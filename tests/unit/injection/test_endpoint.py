@@ -1,4 +1,4 @@
-# ruff: noqa: ARG005, B008, D103, TC001 - Depends() as a default is what is tested; models and handlers here are examples; annotations are resolved at run time
+# ruff: noqa: B008, D103, TC001 - Depends() as a default is what is tested; models and handlers here are examples; annotations are resolved at run time
 """Running plans: pending endpoints, overrides, arity."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN204, ARG005, B008, D101, D102, D103, TC001 - Depends() as a default is what is tested; models and handlers here are examples; annotations are resolved at run time
+# ruff: noqa: B008, D103, TC001 - Depends() as a default is what is tested; models and handlers here are examples; annotations are resolved at run time
 """Dependencies: forms, order, sharing, FastAPI's parameter rules, and what is refused."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: ANN204, D102 - models and handlers here are examples
 """Closing what was opened."""
 
 from __future__ import annotations

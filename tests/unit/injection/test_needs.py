@@ -1,4 +1,4 @@
-# ruff: noqa: D101, D103 - models and handlers here are examples
+# ruff: noqa: D103 - models and handlers here are examples
 """What one parameter asks for."""
 
 from __future__ import annotations

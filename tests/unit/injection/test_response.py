@@ -1,4 +1,3 @@
-# ruff: noqa: D101 - models and handlers here are examples
 """What handlers return."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN204, B008 - Depends() as a default is what is tested; models and handlers here are examples
+# ruff: noqa: B008 - Depends() as a default is what is tested; models and handlers here are examples
 """Values that last as long as a connection."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: ARG005, D101, D102, D103 - models and handlers here are examples
+# ruff: noqa: D103 - models and handlers here are examples
 """Reading functions."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: D101 - models and handlers here are examples
 """Validators and what they report."""
 
 from __future__ import annotations

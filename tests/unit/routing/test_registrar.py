@@ -32,10 +32,12 @@ class Collector(Registrar):
 
 @pytest.fixture
 def server() -> Collector:
+    """Return what stands for a server."""
     return Collector()
 
 
-def handler(sid, data): ...
+def handler(sid, data):
+    """Do nothing."""
 
 
 def test_on_registers_directly_or_as_a_decorator(server):

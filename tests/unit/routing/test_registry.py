@@ -11,10 +11,13 @@ from fastsio.routing import Registration, Registry, Scope, leading
 
 @pytest.fixture
 def registry() -> Registry:
+    """Return an empty registry."""
     return Registry(asynchronous=True)
 
 
 def add(registry: Registry, namespace: str, event: str, function=None):
+    """Register a handler."""
+
     def handler(*args): ...
 
     handler = function or handler
@@ -23,6 +26,7 @@ def add(registry: Registry, namespace: str, event: str, function=None):
 
 
 def found(registry: Registry, namespace: str, event: str):
+    """Return what an event finds."""
     route = registry.resolve(namespace, event)
     return None if route is None else (route.handler, route.prefix)
 
@@ -235,7 +239,7 @@ def test_leading_values_are_those_the_prefix_names():
 def test_a_pending_handler_is_built_until_it_compiles(registry):
     """A forward reference that resolves later makes the route that was meant."""
 
-    def later(sid: SocketID, data: "Later"): ...  # noqa: F821 - defined below, as applications do
+    def later(sid: SocketID, data: Later): ...  # noqa: F821 - defined below, as applications do
 
     later.__globals__.pop("Later", None)
     add(registry, "/", "e", later)

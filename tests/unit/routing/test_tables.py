@@ -9,6 +9,7 @@ from fastsio.routing.tables import WatchedDict
 
 @pytest.fixture
 def table():
+    """Return a table that writes its changes down."""
     changes = []
     table = WatchedDict(lambda: changes.append(1))
     table["a"] = 1

@@ -11,6 +11,7 @@ from fastsio.state import Client, Connection
 
 @pytest.fixture
 def connection() -> Connection:
+    """Return a connection without clients."""
     return Connection("e1", {"REQUEST_METHOD": "GET"}, Decoder(), list)
 
 

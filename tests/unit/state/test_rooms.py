@@ -9,6 +9,7 @@ from fastsio.state import RoomTable
 
 @pytest.fixture
 def table() -> RoomTable:
+    """Return a table with three clients in two namespaces."""
     table = RoomTable()
     table.add("/", "s1", "e1")
     table.add("/", "s2", "e2")
