@@ -15,7 +15,7 @@ from fastsio.base.manager import BaseManager
 from fastsio.protocol import PacketType
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Awaitable, Hashable
 
     from fastsio.aio.engine import MessagePacket
     from fastsio.state.rooms import Members
@@ -141,11 +141,21 @@ class AsyncManager(BaseManager):
         return True
 
     async def trigger_callback(self, sid: str, id: int, data: list[Any]) -> None:  # noqa: A002 - python-socketio's name
-        """Call what waits for an acknowledgement; one that nothing waits for is ignored."""
+        """
+        Call what waits for an acknowledgement; one that nothing waits for is ignored.
+
+        A coroutine runs in a task of its own: it may wait for the client's next answer, which must be read for that.
+        """
         callback = self._acks.pop(sid, id)
         if callback is None:
             self._get_logger().debug("%s: unexpected acknowledgement %s", sid, id)
             return
         result = callback(*data)
         if inspect.isawaitable(result):
+            self.server.start_background_task(self._finish_callback, sid, result)
+
+    async def _finish_callback(self, sid: str, result: Awaitable[Any]) -> None:
+        try:
             await result
+        except Exception:
+            self._get_logger().exception("%s: error in the callback of an acknowledgement", sid)
