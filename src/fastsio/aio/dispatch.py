@@ -218,13 +218,17 @@ class PacketServer(BaseServer):
             await context.aclose()
 
     def _find_client(self, sid: str, namespace: str) -> Client | None:
-        connection = self._connections.get(self.manager.eio_sid_from_sid(sid, namespace))
+        eio_sid: Any = self.manager.eio_sid_from_sid(sid, namespace)
+        connection = self._connections.get(eio_sid)
         client = None if connection is None else connection.clients.get(namespace)
         return client if client is not None and client.sid == sid else None
 
     async def _handle_ack(self, client: Client, packet: Packet) -> None:
+        ack_id = packet.id
+        if ack_id is None:  # the decoder lets none through
+            return
         try:
-            await self.manager.trigger_callback(client.sid, packet.id, packet.data)
+            await self.manager.trigger_callback(client.sid, ack_id, packet.data)
         except Exception:
             self.logger.exception("%s: error in the callback of an acknowledgement", client.sid)
 

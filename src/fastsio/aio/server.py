@@ -208,7 +208,7 @@ class AsyncServer(PacketServer):
         Raises:
             KeyError: There is no such client.
         """
-        eio_sid = self.manager.eio_sid_from_sid(sid, namespace or "/")
+        eio_sid = self._client(sid, namespace or "/").eio_sid
         transport: str = self.eio.transport(eio_sid)
         return transport
 

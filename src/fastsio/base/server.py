@@ -163,4 +163,5 @@ def choose_packet_class(serializer: Any, json: Any) -> type[Packet]:
     if not (callable(getattr(json, "dumps", None)) and callable(getattr(json, "loads", None))):
         raise SetupError(f"json={json!r} is not valid; give a module with dumps() and loads()")
     # A class of its own keeps the module to this server; python-socketio sets it for the whole process.
-    return type(packet_class.__name__, (packet_class,), {"__slots__": (), "json": json})
+    own_class: Any = type(packet_class.__name__, (packet_class,), {"__slots__": (), "json": json})
+    return own_class  # type: ignore[no-any-return] # built of packet_class just now

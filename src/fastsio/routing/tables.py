@@ -45,7 +45,8 @@ class WatchedDict(dict[Key, Value], Generic[Key, Value]):
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Set several keys."""
-        for key, value in dict(*args, **kwargs).items():
+        items: dict[Any, Any] = dict(*args, **kwargs)
+        for key, value in items.items():
             self[key] = value
 
     def __ior__(self, other: Any) -> Any:  # type: ignore[misc] # dict's own is overloaded
