@@ -157,5 +157,5 @@ class AsyncManager(BaseManager):
     async def _finish_callback(self, sid: str, result: Awaitable[Any]) -> None:
         try:
             await result
-        except Exception:
+        except Exception:  # noqa: BLE001 - at the top of its task, and logged
             self._get_logger().exception("%s: error in the callback of an acknowledgement", sid)

@@ -1,0 +1,242 @@
+"""Dependencies while a server runs: when they are made, shared and closed."""
+# ruff: noqa: B008 - a default is one of the two places for Depends
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.shells.aio.fake_engine import settled, turns
+
+from fastsio import Auth, Depends, Environ, Session, SocketID
+
+
+async def test_a_generator_is_closed_after_the_acknowledgement(sio, wire):
+    """SIO-25: what follows the yield runs after the client has its answer, the last opened first."""
+    log = []
+
+    async def outer():
+        yield "outer"
+        log.append(("outer closed", list(client.frames)))
+
+    def inner(above=Depends(outer)):
+        yield above
+        log.append(("inner closed", list(client.frames)))
+
+    @sio.event
+    async def ask(sid: SocketID, value=Depends(inner)):
+        log.append("handler")
+        return value
+
+    client = await wire.join()
+    await client.send('21["ask"]')
+    await settled(lambda: len(log) == 3)
+
+    assert log == ["handler", ("inner closed", ['31["outer"]']), ("outer closed", ['31["outer"]'])]
+
+
+async def test_the_exception_is_thrown_into_a_generator(sio, wire):
+    """SIO-25: a failing handler's exception reaches its dependencies, as rollback needs; the client has its error."""
+    log = []
+
+    async def transaction():
+        try:
+            yield
+        except ValueError as error:
+            log.append(("rollback", str(error), len(client.frames)))
+            raise
+
+    @sio.event
+    async def fail(sid: SocketID, db=Depends(transaction)):
+        raise ValueError("bad")
+
+    client = await wire.join()
+    await client.send('21["fail"]')
+    await settled(lambda: log)
+
+    assert log == [("rollback", "bad", 1)]
+
+
+async def test_a_cancelled_handler_closes_its_generators(make):
+    """SIO-25: a handler cancelled at shutdown closes its dependencies with the cancellation thrown in."""
+    sio, wire = make(shutdown_timeout=0.05)
+    log = []
+
+    async def resource():
+        try:
+            yield
+        except asyncio.CancelledError:
+            log.append("cancelled")
+            raise
+        finally:
+            log.append("closed")
+
+    @sio.event
+    async def hang(sid: SocketID, held=Depends(resource)):
+        await asyncio.Event().wait()
+
+    client = await wire.join()
+    await client.send('2["hang"]')
+    await turns()
+    await asyncio.wait_for(sio.shutdown(), 5)
+
+    assert log == ["cancelled", "closed"]
+
+
+async def test_a_refused_connect_closes_its_generators(sio, wire):
+    """SIO-25: dependencies of a connect handler that refuses or is cancelled are closed."""
+    log = []
+
+    async def resource():
+        try:
+            yield
+        finally:
+            log.append("closed")
+
+    @sio.event
+    async def connect(sid: SocketID, auth: Auth, held=Depends(resource)):
+        if auth == {"hang": True}:
+            await asyncio.Event().wait()
+        return False
+
+    refused, lost = await wire.open(), await wire.open()
+    await refused.send("0")
+    assert (await refused.receive())[0] == "4"
+    assert log == ["closed"]
+    await lost.send('0{"hang":true}')
+    await turns()
+    await lost.lose()
+    await settled(lambda: len(log) == 2)
+
+
+async def test_a_failing_close_is_logged_and_hurts_nobody(sio, wire, caplog):
+    """SIO-25: an exception after the yield is logged; the acknowledgement has been sent."""
+
+    async def resource():
+        yield 1
+        raise RuntimeError("while closing")
+
+    @sio.event
+    async def ask(sid: SocketID, value=Depends(resource)):
+        return value
+
+    client = await wire.join()
+
+    assert await client.ask("ask") == [1]
+    await settled(lambda: "while closing" in caplog.text)
+    assert await client.ask("ask") == [1]
+
+
+async def test_a_connection_scoped_dependency_is_made_once_and_closed_at_disconnect(sio, wire):
+    """Design, scope="connection": resolved by the first event, shared by all, closed after the disconnect handler."""
+    log = []
+
+    async def user(environ: Environ, auth: Auth, session: Session):
+        log.append("made")
+        session["seen"] = True
+        yield {"name": auth["name"], "from": environ["NAME"]}
+        log.append("closed")
+
+    @sio.event
+    async def connect(sid: SocketID, me=Depends(user, scope="connection")):
+        log.append(me["name"])
+
+    @sio.event
+    async def ask(sid: SocketID, me=Depends(user, scope="connection")):
+        return me
+
+    @sio.event
+    async def disconnect(sid: SocketID, me=Depends(user, scope="connection")):
+        log.append(f"{me['name']} leaves")
+
+    client = await wire.join(auth={"name": "Ada"}, NAME="x")
+    assert await client.ask("ask") == [{"name": "Ada", "from": "x"}]
+    assert await client.ask("ask") == [{"name": "Ada", "from": "x"}]
+    other = await wire.join(auth={"name": "Bob"}, NAME="y")
+    assert (await other.ask("ask"))[0]["name"] == "Bob"
+    await client.lose()
+
+    assert log == ["made", "Ada", "made", "Bob", "Ada leaves", "closed"]
+
+
+async def test_a_connection_scoped_dependency_is_per_namespace(sio, wire):
+    """Design, scope="connection": leaving one namespace closes that namespace's values only."""
+    log = []
+
+    async def resource(sid: SocketID):
+        yield sid
+        log.append(sid)
+
+    async def ask(sid: SocketID, value=Depends(resource, scope="connection")):
+        return value
+
+    sio.on("ask", ask)
+    sio.on("ask", ask, namespace="/chat")
+    client = await wire.join()
+    await client.join("/chat")
+    assert await client.ask("ask") == [client.sid]
+    await client.send('2/chat,1["ask"]')
+    await client.receive()
+    await client.send("1/chat,")
+
+    assert log == [client.sids["/chat"]]
+    await client.lose()
+    assert log == [client.sids["/chat"], client.sid]
+
+
+async def test_two_events_that_race_share_one_connection_scoped_value(sio, wire):
+    """Design, scope="connection": the second event waits for the first one's value."""
+    gate, made = asyncio.Event(), []
+
+    async def resource():
+        made.append(1)
+        await gate.wait()
+        return len(made)
+
+    @sio.event
+    async def ask(sid: SocketID, value=Depends(resource, scope="connection")):
+        return value
+
+    client = await wire.join()
+    await client.send('21["ask"]', '22["ask"]')
+    await turns()
+    gate.set()
+
+    assert sorted([await client.receive(), await client.receive()]) == ["31[1]", "32[1]"]
+
+
+async def test_a_connection_scoped_dependency_of_a_refused_connect_is_closed(sio, wire):
+    """Design, scope="connection": a client that is refused has nothing left open."""
+    log = []
+
+    async def resource():
+        yield
+        log.append("closed")
+
+    @sio.event
+    async def connect(sid: SocketID, value=Depends(resource, scope="connection")):
+        return False
+
+    client = await wire.open()
+    await client.send("0")
+    await client.receive()
+
+    assert log == ["closed"]
+
+
+async def test_overrides_take_effect_at_once(sio, wire):
+    """SIO-25: server.dependency_overrides replaces a dependency for the next event, and back."""
+
+    async def real():
+        return "real"
+
+    @sio.event
+    async def ask(sid: SocketID, value=Depends(real)):
+        return value
+
+    client = await wire.join()
+    assert await client.ask("ask") == ["real"]
+    sio.dependency_overrides[real] = lambda: "fake"
+    assert await client.ask("ask") == ["fake"]
+    sio.dependency_overrides.clear()
+
+    assert await client.ask("ask") == ["real"]
