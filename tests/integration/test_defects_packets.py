@@ -136,6 +136,7 @@ async def test_malformed_packets_close_this_connection_only(application, running
             async with open_websocket(address) as client:
                 await client.join()
                 ended = await broken_off(client, frames)
+                assert client.eio_sid not in caplog.text, "the session id is a secret"
             logged = [r for r in caplog.records if r.levelno == logging.WARNING and "connection closed" in r.message]
             seen = [entry for entry in journal if entry[0] != "connect" or entry[2] is not None]
             if not ended or len(logged) != 1 or seen != [("disconnect", "transport error")]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.connecting import Connecting
 from fastsio.aio.engine import EngineServer, MessagePacket
+from fastsio.aio.engine.tracing import label
 from fastsio.aio.failing import answer_failure
 from fastsio.aio.manager import AsyncManager
 from fastsio.base.emission import acknowledgement
@@ -169,7 +170,7 @@ class PacketServer(BaseServer):
                 name = PacketType(packet.packet_type).name
                 await self._break_off(connection, f"{name} is not allowed in a namespace that is {state.value}")
             case Verdict.IGNORE:
-                self.logger.debug("%s: packet of a namespace that is %s ignored", connection.eio_sid, state.value)
+                self.logger.debug("%s: packet of a namespace that is %s ignored", label(connection.eio_sid), state.value)
             case _ if client is not None:
                 await self._handle_known(connection, client, packet, verdict)
 
@@ -197,7 +198,7 @@ class PacketServer(BaseServer):
 
     async def _break_off(self, connection: Connection, why: str) -> None:
         """Close the connection of a client that broke the protocol."""
-        self.logger.warning("%s: connection closed: %s", connection.eio_sid, why)
+        self.logger.warning("%s: connection closed: %s", label(connection.eio_sid), why)
         connection.decoder.reset()
         await self.eio.close_client(connection.eio_sid, self.reason.TRANSPORT_ERROR)
 
