@@ -170,7 +170,9 @@ class PacketServer(BaseServer):
                 name = PacketType(packet.packet_type).name
                 await self._break_off(connection, f"{name} is not allowed in a namespace that is {state.value}")
             case Verdict.IGNORE:
-                self.logger.debug("%s: packet of a namespace that is %s ignored", label(connection.eio_sid), state.value)
+                self.logger.debug(
+                    "%s: packet of a namespace that is %s ignored", label(connection.eio_sid), state.value
+                )
             case _ if client is not None:
                 await self._handle_known(connection, client, packet, verdict)
 
