@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any, Final, Protocol, runtime_checkable
 
 from fastsio.extras import optional
-from fastsio.protocol.plain import BINARY_TYPES, BinaryInPayload, contains_binary, plain_tree, to_plain
+from fastsio.protocol.plain import BINARY_TYPES, BinaryInPayload, contains_binary, plain_tree, quick_dump, to_plain
 
 __all__ = ["DEFAULT_CODEC", "BinaryInPayload", "JSONCodec", "OrjsonCodec", "StdlibCodec", "adapt"]
 
@@ -59,6 +59,9 @@ class JSONCodec(Protocol):
 
 def _hook(value: Any) -> Any:
     """Convert what a JSON encoder does not know."""
+    dumped = quick_dump(value)
+    if dumped is not None:
+        return dumped
     if isinstance(value, BINARY_TYPES):
         raise BinaryInPayload(value)
     if isinstance(value, float):  # orjson asks for subclasses of float

@@ -139,8 +139,10 @@ class Packet:
                 if self._binary is not None:
                     raise
                 return self._encode_attachments(codec)
-        if self.id is None and (self.namespace is None or self.namespace == "/"):
-            return _DIGITS[self.packet_type] + body
+        if self.namespace is None or self.namespace == "/":
+            return (
+                _DIGITS[self.packet_type] + body if self.id is None else f"{_DIGITS[self.packet_type]}{self.id}{body}"
+            )
         return _DIGITS[self.packet_type] + self._address() + body
 
     def _address(self) -> str:
