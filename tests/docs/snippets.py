@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)$")
+_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w{}]*)$")
 _MARK = re.compile(r"^ *<!-- (?P<name>[a-z-]+): (?P<reason>.+) -->$")
 
 

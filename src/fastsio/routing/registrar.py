@@ -97,6 +97,15 @@ class Registrar(ABC):
     #: The namespace of handlers registered without one.
     default_namespace: str | None = None
 
+    @overload
+    def on(
+        self, event: str, handler: None = None, namespace: str | None = None, *, response_model: Any = None
+    ) -> Callable[[Handler], Handler]: ...
+    @overload
+    def on(
+        self, event: str, handler: Callable[..., Any], namespace: str | None = None, *, response_model: Any = None
+    ) -> None: ...
+
     def on(
         self,
         event: str,

@@ -1,0 +1,59 @@
+"""What README and documentation show runs, and what they point at exists."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from tests.docs.snippets import snippets
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGES.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in PAGES if "_build" not in page.parts]
+WITH_PYTHON = [page for page in PAGES if snippets(page, "python")]
+_LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+
+
+def named(page: Path) -> str:
+    """Name a page in the test's id."""
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=named)
+@pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
+def test_the_python_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of a page run one after the other in one namespace."""
+    # Dataclasses and annotations look their module up.
+    module = ModuleType("documentation")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    names = vars(module)
+
+    for snippet in snippets(page, "python"):
+        if snippet.mark != "no-run":
+            # The empty lines keep the line numbers of a traceback those of the page.
+            code = "\n" * (snippet.line - 1) + snippet.code
+            exec(compile(code, str(page), "exec"), names)  # noqa: S102 - our own documentation
+
+    assert [name for name in names if not name.startswith("_")] != []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_to_files_lead_somewhere(page: Path) -> None:
+    """A relative link names a file that exists."""
+    links = _LINK.findall(page.read_text(encoding="utf-8"))
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    """Each command of the README is a target of the Makefile, or installs or serves the quick start."""
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    commands = [line for snippet in snippets(ROOT / "README.md", "", "sh") for line in snippet.code.splitlines()]
+
+    made = {command.removeprefix("make ") for command in commands if command.startswith("make ")}
+    assert made == {"demo", "test"}
+    assert made <= targets
+    assert [command for command in commands if not command.startswith(("make ", "pip install fastsio"))] == []
