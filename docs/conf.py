@@ -1,5 +1,6 @@
 """Builds the documentation: ``make docs``."""
 
+# ruff: noqa: INP001 - Sphinx reads this file, nothing imports it
 from __future__ import annotations
 
 from importlib.metadata import version as version_of

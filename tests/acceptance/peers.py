@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import socketio
+
 from tests.docs.snippets import snippets
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import fastapi
 import httpx
 import pytest
-from tests.acceptance.peers import connected
-from tests.support.servers import serve
 
 import fastsio
 from fastsio import Depends, Header
+from tests.acceptance.peers import connected
+from tests.support.servers import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

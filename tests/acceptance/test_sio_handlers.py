@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.acceptance.peers import Peer, connected
-from tests.support.servers import serve
 
 import fastsio
 from fastsio.exceptions import SetupError
+from tests.acceptance.peers import Peer, connected
+from tests.support.servers import serve
 
 PATIENCE_S = 5
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel
-from tests.acceptance.peers import connected
-from tests.support.servers import serve
 
 import fastsio
 from fastsio import BaseMiddleware, RouterSIO, SyncMiddleware
+from tests.acceptance.peers import connected
+from tests.support.servers import serve
 
 
 class Noting(SyncMiddleware):

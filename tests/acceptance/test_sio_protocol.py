@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.acceptance.peers import connected
-from tests.support.servers import serve
 
 import fastsio
+from tests.acceptance.peers import connected
+from tests.support.servers import serve
 
 pytestmark = pytest.mark.acceptance("SIO-26")
 

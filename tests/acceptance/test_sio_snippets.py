@@ -14,10 +14,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
-from tests.acceptance.peers import connected, run_snippet
-from tests.support.servers import serve
 
 import fastsio
+from tests.acceptance.peers import connected, run_snippet
+from tests.support.servers import serve
 
 HERE = Path(__file__).parent
 SOURCE = Path(fastsio.__file__).parents[1]

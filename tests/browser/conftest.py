@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from tests.support.chromium import FLAGS, require_chromium
 from tests.support.node import NodeProgram, node_program
 

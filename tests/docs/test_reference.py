@@ -23,7 +23,7 @@ _ID = re.compile(r"\bC-\d\d\b")
 
 def options() -> list[tuple[str, object]]:
     """Return every option of fastsio's own, with its default."""
-    engine = inspect.signature(EngineServer).parameters.values()
+    engine = inspect.signature(EngineServer).parameters.values()  # noqa: TID251 - the options of a class, not of a handler
     found = [(field.name, field.default) for field in (*fields(ServerOptions), *fields(Limits))]
     found += [(option.name, option.default) for option in engine if option.kind is option.KEYWORD_ONLY]
     return found

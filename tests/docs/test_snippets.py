@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from tests.docs.snippets import snippets
 
 ROOT = Path(__file__).parents[2]

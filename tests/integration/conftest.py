@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.clients import Journal
-from tests.support.servers import serve
 
 import fastsio
+from tests.integration.clients import Journal
+from tests.support.servers import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

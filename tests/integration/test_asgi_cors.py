@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from tests.integration.clients import http_client
-from tests.support.servers import serve
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 import fastsio
+from tests.integration.clients import http_client
+from tests.support.servers import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 from fastapi import FastAPI
-from tests.integration.clients import http_client, open_websocket
-from tests.support.servers import serve
 
 import fastsio
+from tests.integration.clients import http_client, open_websocket
+from tests.support.servers import serve
 
 
 @pytest.mark.parametrize("coroutine", [True, False], ids=["coroutine", "function"])

@@ -7,12 +7,12 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
-from tests.integration.clients import OPENERS, http_client, open_websocket
-from tests.support.servers import serve
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 import fastsio
+from tests.integration.clients import OPENERS, http_client, open_websocket
+from tests.support.servers import serve
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import hypercorn.config
 import pytest
 import socketio
 from aiohttp import web
-from tests.integration.clients import OPENERS, eventually, http_client, remains
-from tests.support.servers import Address, serve
 
 import fastsio
+from tests.integration.clients import OPENERS, eventually, http_client, remains
+from tests.support.servers import Address, serve
 
 ALL = pytest.mark.parametrize("transports", [["websocket"], ["polling"], None], ids=["websocket", "polling", "upgrade"])
 

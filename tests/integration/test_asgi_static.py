@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fastapi import FastAPI
-from tests.integration.clients import http_client, open_websocket
-from tests.support.servers import serve
 
 import fastsio
+from tests.integration.clients import http_client, open_websocket
+from tests.support.servers import serve
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,9 +6,9 @@ import asyncio
 import json
 
 import pytest
-from tests.integration.clients import OPENERS, eventually, open_polling, open_websocket, record_of, remains
 
 import fastsio
+from tests.integration.clients import OPENERS, eventually, open_polling, open_websocket, record_of, remains
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["websocket", "polling"])
 

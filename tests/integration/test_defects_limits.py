@@ -6,9 +6,9 @@ import asyncio
 import json
 
 import pytest
-from tests.integration.clients import eventually, open_polling, open_websocket, record_of, remains
 
 from fastsio.exceptions import SetupError
+from tests.integration.clients import eventually, open_polling, open_websocket, record_of, remains
 
 
 def nested(depth: int) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 import pytest
+
 from tests.integration.clients import OPENERS, eventually, open_polling, open_websocket, record_of, remains
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["websocket", "polling"])

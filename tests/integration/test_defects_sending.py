@@ -9,11 +9,11 @@ import weakref
 from typing import Any
 
 import pytest
-from tests.integration.clients import eventually, open_polling, open_websocket, owed_by
 
 from fastsio.aio.manager import AsyncManager
 from fastsio.exceptions import TimeoutError as AckTimeoutError
 from fastsio.state import RoomTable
+from tests.integration.clients import eventually, open_polling, open_websocket, owed_by
 
 
 @pytest.mark.parametrize("nobody", [[], (), set(), frozenset(), {}, "", iter(())], ids=repr)

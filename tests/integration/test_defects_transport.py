@@ -6,10 +6,10 @@ import json
 
 import msgpack
 import pytest
-from tests.integration.clients import OPENERS, Closed, eventually, open_polling, open_websocket, remains
 
 import fastsio
 from fastsio import Auth, Environ, Reason, SocketID
+from tests.integration.clients import OPENERS, Closed, eventually, open_polling, open_websocket, remains
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["websocket", "polling"])
 

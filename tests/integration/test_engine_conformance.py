@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.support.servers import serve
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from fastsio.aio.engine import EngineServer, MessagePacket
+from tests.support.servers import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from tests.integration.clients import OPENERS, Closed, eventually, remains
 
 pytestmark = pytest.mark.parametrize("transport", ["websocket", "polling"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from tests.interop.application import Site
 from tests.interop.live import LiveServer
 from tests.support.node import NodeProgram, node_program

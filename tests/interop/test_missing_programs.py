@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.support.chromium import require_chromium
 from tests.support.node import require_node
 

@@ -11,9 +11,10 @@ import base64
 from typing import TYPE_CHECKING
 
 import httpx
-from tests.parity.wire import ack_id_in, describe_frame, sid_in
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.parity.wire import ack_id_in, describe_frame, sid_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

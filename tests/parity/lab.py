@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
+
 from tests.parity.client import Client
 from tests.parity.wire import describe_body, describe_error, render, sid_in, with_symbols
 

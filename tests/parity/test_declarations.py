@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tests.parity.scenario import load
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "compatibility.md"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+
 from tests.parity.lab import Lab, Switch
 from tests.parity.packages import OURS, THEIRS
 from tests.parity.scenario import Scenario, compare, load

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import socketio
+
 from tests.parity.packages import OURS
 
 CLASSES = ("AsyncServer", "AsyncManager", "AsyncNamespace", "ASGIApp")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.docs.snippets import snippets
 
 ROOT = Path(__file__).parents[2]

@@ -14,6 +14,7 @@ from fastsio.aio.namespace import AsyncNamespace
 from fastsio.aio.session import SessionContext
 from fastsio.aio.waiter import AckWaiter
 from fastsio.base.emission import check_event_name
+from fastsio.exceptions import SetupError
 from fastsio.protocol import NamespaceState
 
 if TYPE_CHECKING:
@@ -66,6 +67,19 @@ class AsyncServer(PacketServer):
     def attach(self, app: Any, socketio_path: str = "socket.io") -> None:
         """Add the server to an aiohttp or Sanic application."""
         self.eio.attach(app, socketio_path)
+
+    def use_asgi(self) -> None:
+        """
+        Serve ASGI requests; ``async_mode`` need not be given for :class:`ASGIApp`.
+
+        Raises:
+            SetupError: The server was made for another framework.
+        """
+        chosen = self._engine_options.get("async_mode")
+        if chosen not in (None, "asgi"):
+            raise SetupError(f"a server with async_mode={chosen!r} cannot serve an ASGI application; leave it out")
+        self.eio.use_asgi()
+        self.async_mode = "asgi"
 
     async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
         """Serve one request; arguments and result are the web framework's."""

@@ -37,6 +37,9 @@ class ASGIApp:
             the path of Socket.IO itself.
         on_startup: Function or coroutine function to call when the server starts.
         on_shutdown: Function or coroutine function to call when it stops.
+
+    Raises:
+        SetupError: The server was made with an ``async_mode`` for another framework.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class ASGIApp:
         on_startup: Callable[[], Any] | None = None,
         on_shutdown: Callable[[], Any] | None = None,
     ) -> None:
+        socketio_server.use_asgi()
         self.engineio_server = socketio_server
         self.other_asgi_app = other_asgi_app
         self.engineio_path = None if socketio_path is None else f"/{socketio_path.strip('/')}/".replace("//", "/")

@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 import msgpack
+
 from tests.parity.scenario import Difference, scenario
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import msgpack
+
 from tests.parity.scenario import scenario
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ import logging
 from typing import Any
 
 import pytest
-from tests.shells.aio.fake_engine import Wire
 
 import fastsio
+from tests.shells.aio.fake_engine import Wire
 
 
 @pytest.fixture

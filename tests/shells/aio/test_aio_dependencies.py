@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.shells.aio.fake_engine import settled, turns
-
 from fastsio import Auth, Depends, Environ, Session, SocketID
+from tests.shells.aio.fake_engine import settled, turns
 
 
 async def test_a_generator_is_closed_after_the_acknowledgement(sio, wire):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.shells.aio.fake_engine import settled, turns
 
 import fastsio
+from tests.shells.aio.fake_engine import settled, turns
 
 
 async def test_events_of_a_client_run_concurrently(sio, wire):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from tests.shells.aio.fake_engine import settled, turns
 
 

@@ -7,6 +7,7 @@ import gzip
 import json
 
 import pytest
+
 from tests.shells.engine.wire import (
     Application,
     WebSocketClient,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.shells.engine.wire import Application, connect_polling, connect_websocket, soon, until
-
 from fastsio.aio.engine.timers import NEVER, Deadlines
+from tests.shells.engine.wire import Application, connect_polling, connect_websocket, soon, until
 
 
 class Member:

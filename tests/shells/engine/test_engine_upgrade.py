@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.shells.engine.wire import Application, WebSocketClient, connect_polling, settle, start_upgrade, upgrade
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.shells.engine.wire import Application, WebSocketClient, connect_websocket, scope_of, soon
 
 from fastsio.aio.engine import MessagePacket
+from tests.shells.engine.wire import Application, WebSocketClient, connect_websocket, scope_of, soon
 
 
 async def test_a_client_opens_talks_and_leaves():

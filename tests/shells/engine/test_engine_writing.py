@@ -6,9 +6,9 @@ import asyncio
 
 import engineio.packet
 import pytest
-from tests.shells.engine.wire import Application, connect_polling, connect_websocket, soon
 
 from fastsio.aio.engine import MessagePacket
+from tests.shells.engine.wire import Application, connect_polling, connect_websocket, soon
 
 
 async def test_frames_of_one_post_are_never_interleaved():

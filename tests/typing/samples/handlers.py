@@ -1,6 +1,6 @@
 """What type checkers see in handlers and at the decorators; not run."""
 
-# ruff: noqa: D103 - samples for type checkers, never run
+# ruff: noqa: D103, TC003 - samples for type checkers, never run
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable

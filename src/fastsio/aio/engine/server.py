@@ -85,6 +85,11 @@ class EngineServer(AsyncServer):
         """How many packets one POST may carry."""
         return self.max_decode_packets or Payload.max_decode_packets
 
+    def use_asgi(self) -> None:
+        """Serve ASGI requests, whatever framework engineio found installed."""
+        self.async_mode = "asgi"
+        self._async = driver_for("asgi", self._async)
+
     # -- sending
 
     def post(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
