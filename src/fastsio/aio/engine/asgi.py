@@ -10,6 +10,7 @@ Source: ASGI specification, "HTTP & WebSocket ASGI Message Format".
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.links import Link, Receive, Send
@@ -101,12 +102,23 @@ def _environ(scope: dict[str, Any]) -> dict[str, Any]:
 
 def _add_headers(environ: dict[str, Any], headers: list[tuple[bytes, bytes]]) -> None:
     for raw_name, raw_value in headers:
+        key = _environ_key(raw_name)
         try:
-            name, value = raw_name.decode().upper().replace("-", "_"), raw_value.decode()
+            value = raw_value.decode()
         except UnicodeDecodeError:
             continue
-        key = name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
-        environ[key] = f"{environ[key]},{value}" if key in environ and key.startswith("HTTP_") else value
+        if key is not None:
+            environ[key] = f"{environ[key]},{value}" if key in environ and key.startswith("HTTP_") else value
+
+
+@lru_cache(maxsize=256)
+def _environ_key(raw_name: bytes) -> str | None:
+    """Return the environ's name for a header; clients send the same few, and share the text."""
+    try:
+        name = raw_name.decode().upper().replace("-", "_")
+    except UnicodeDecodeError:
+        return None
+    return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
 
 
 async def make_response(status: str, headers: list[tuple[str, str]], payload: bytes, environ: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fastsio.aio.engine.packet import WirePacket
+    from fastsio.aio.engine.socket import EngineSocket
 
 
 class Response(TypedDict):
@@ -28,10 +29,10 @@ class Response(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """A request that has had its response: a WebSocket that is over."""
+class Switch:
+    """Not a response: the request becomes a WebSocket, which serves this session."""
 
-    result: Any
+    socket: EngineSocket
 
 
 class Code(IntEnum):

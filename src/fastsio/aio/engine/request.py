@@ -9,6 +9,7 @@ Source: Engine.IO protocol v4, "Transports"; the order of the checks is the Java
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
 PROTOCOL: Final = "4"
+#: ``EIO=4&transport=websocket`` is 25 characters.
+SHORT_QUERY: Final = 32
 
 
 class RequestRefused(Exception):  # noqa: N818 - says what happened to the request
@@ -64,7 +67,7 @@ def read_request(environ: dict[str, Any], transports: Container[str]) -> Request
     Raises:
         RequestRefused: The request is none this protocol has.
     """
-    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+    query = _parse_query(environ.get("QUERY_STRING", ""))
     transport = query.get("transport", [""])[0]
     if transport not in transports:
         raise RequestRefused(Code.UNKNOWN_TRANSPORT, "Invalid transport")
@@ -77,6 +80,16 @@ def read_request(environ: dict[str, Any], transports: Container[str]) -> Request
     if is_websocket != (transport == "websocket"):
         raise RequestRefused(Code.BAD_REQUEST, "Transport and Upgrade header do not match")
     return Request(method=method, sid=sid, is_websocket=is_websocket, jsonp_index=_jsonp_index(query))
+
+
+def _parse_query(text: str) -> dict[str, list[str]]:
+    # Every client's WebSocket handshake has the same query; those with a session id or a timestamp are longer.
+    return _parse_short_query(text) if len(text) <= SHORT_QUERY else parse_qs(text, keep_blank_values=True)
+
+
+@lru_cache(maxsize=64)
+def _parse_short_query(text: str) -> dict[str, list[str]]:
+    return parse_qs(text, keep_blank_values=True)
 
 
 def _check_version(query: dict[str, list[str]], sid: str | None) -> None:

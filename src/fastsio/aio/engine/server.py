@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastsio.aio.engine import http, polling, websocket
 from fastsio.aio.engine.drivers import driver_for
-from fastsio.aio.engine.links import Link, framework_link
 from fastsio.aio.engine.options import SlowClientPolicy, check_options
 from fastsio.aio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
 from fastsio.aio.engine.request import Request, RequestRefused, read_request
@@ -24,7 +24,7 @@ from fastsio.aio.engine.upstream import AsyncServer, Payload
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
-Answer: TypeAlias = http.Response | http.Answered
+Answer: TypeAlias = http.Response | http.Switch
 
 
 class EngineServer(AsyncServer):
@@ -192,8 +192,10 @@ class EngineServer(AsyncServer):
         if not environ:
             return None
         response = await self._answer(environ)
-        if isinstance(response, http.Answered):
-            return response.result
+        if isinstance(response, http.Switch):
+            # Served from here, not from below: each frame between this one and the reading loop stays in memory for
+            # as long as the WebSocket is open.
+            return await self._serve_websocket(environ, response.socket)
         return await self._respond(response, environ)
 
     async def _respond(self, response: http.Response, environ: dict[str, Any]) -> Any:
@@ -244,20 +246,19 @@ class EngineServer(AsyncServer):
         if request.method == "POST":
             return await polling.handle_post(socket, environ)
         if request.is_websocket:
-            return await self._open_websocket(environ, socket)
+            return self._switch(socket)
         return await polling.handle_get(socket, environ, request.jsonp_index)
 
-    async def _open_websocket(self, environ: dict[str, Any], socket: EngineSocket) -> Answer:
-        factory = self._async["websocket"]
-        if factory is None:
+    def _switch(self, socket: EngineSocket) -> http.Switch:
+        if self._async["websocket"] is None:
             raise RequestRefused(http.Code.BAD_REQUEST, "No WebSocket server is installed")
-        socket.probing = is_upgrade = socket.connected
+        socket.probing = socket.connected
+        return http.Switch(socket)
 
-        async def run(opened: Any) -> None:
-            await websocket.serve(socket, opened if isinstance(opened, Link) else framework_link(opened))
-
+    async def _serve_websocket(self, environ: dict[str, Any], socket: EngineSocket) -> Any:
+        is_upgrade = socket.probing
         try:
-            return http.Answered(await factory(run, self)(environ))
+            return await self._async["websocket"](partial(websocket.serve, socket), self)(environ)
         finally:
             socket.probing = False
             if not is_upgrade:
@@ -283,20 +284,15 @@ class EngineServer(AsyncServer):
             return http.refusal(http.Code.UNKNOWN_SID)
         socket.start_heartbeat()
         if request.is_websocket:
-            return await self._open_websocket(environ, socket)
+            return self._switch(socket)
         socket.connected = True
         return http.payload(await polling.poll(socket), jsonp_index=request.jsonp_index, headers=self._cookies(sid))
 
     def _open_data(self, sid: str, *, is_websocket: bool) -> str:
         interval_s = self.ping_interval + self.ping_interval_grace_period
-        data = {
-            "sid": sid,
-            "upgrades": self._upgrades(sid, "websocket" if is_websocket else "polling"),
-            "pingInterval": round(interval_s * 1000),
-            "pingTimeout": round(self.ping_timeout * 1000),
-            "maxPayload": self.max_http_buffer_size,
-        }
-        return json.dumps(data, separators=(",", ":"))
+        upgrades = self._upgrades(sid, "websocket" if is_websocket else "polling")
+        times = f'"pingInterval":{round(interval_s * 1000)},"pingTimeout":{round(self.ping_timeout * 1000)}'
+        return f'{{"sid":"{sid}","upgrades":{json.dumps(upgrades)},{times},"maxPayload":{self.max_http_buffer_size}}}'
 
     def _cookies(self, sid: str) -> list[tuple[str, str]]:
         if not self.cookie:
