@@ -23,10 +23,9 @@ from fastsio.protocol import NamespaceState, PacketType, Verdict, on_packet
 from fastsio.routing import leading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from fastsio.protocol import Packet
-    from fastsio.routing import Route
     from fastsio.state import Client, Connection
 
 # Members of an Enum are slow to reach through their class.
@@ -135,7 +134,7 @@ class PacketServer(BaseServer):
         if connection.timer_key:
             self._connecting.attachments_arrived(connection)
         if not self.async_handlers:
-            await self._handle_event_internal(self, client.sid, eio_sid, packet.data, client.namespace, packet.id)
+            await self._event_run(client, packet)
             return
         if len(connection.tasks) >= self.options.max_concurrent_handlers:
             await self._wait_for_place(connection)
@@ -150,9 +149,7 @@ class PacketServer(BaseServer):
 
     def _start_handler(self, connection: Connection, client: Client, packet: Packet) -> None:
         """Run an event's handler in a task of its own."""
-        task = asyncio.get_running_loop().create_task(
-            self._handle_event_internal(self, client.sid, connection.eio_sid, packet.data, client.namespace, packet.id)
-        )
+        task = asyncio.get_running_loop().create_task(self._event_run(client, packet))
         tasks = connection.tasks
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -245,48 +242,47 @@ class PacketServer(BaseServer):
         id: int | None,  # noqa: A002 - as above
     ) -> None:
         """Call the handler of an event and acknowledge what it returns."""
+        client = self._find_client(sid, namespace)
+        if client is not None and client.eio_sid == eio_sid:
+            await self._run_event(client, data, id)
+
+    def _event_run(self, client: Client, packet: Packet) -> Coroutine[Any, Any, None]:
+        """Return the coroutine that handles an event, through the seam that add-ons replace if one has."""
+        if "_handle_event_internal" in self.__dict__:
+            return self._handle_event_internal(
+                self, client.sid, client.eio_sid, packet.data, client.namespace, packet.id
+            )
+        return self._run_event(client, packet.data, packet.id)
+
+    async def _run_event(self, client: Client, data: list[Any], ack_id: int | None) -> None:
         event = data[0]
+        namespace = client.namespace
         route = self._registry.resolve(namespace, event)
         if route is None:
             return
-        if not route.is_plain:
-            context = self._context(eio_sid, namespace, data)
-            if context is not None and context.client.sid == sid:
-                await self._run_route(route, context, eio_sid, id)
-            return
-        try:
-            prefix = leading(route.prefix, event, namespace) if route.prefix else ()
-            result = route.handler(*prefix, sid, *data[1:])
-            if route.is_coroutine:
-                result = await result
-            if id is not None and result is not self.not_handled:
-                await self.reply(eio_sid, self.packet_class(ACK, acknowledgement(result), namespace, id))
-        except Exception as exc:  # noqa: BLE001 - a handler's failure is its client's affair, not the connection's
-            await answer_failure(self, exc, route, self._context(eio_sid, namespace, data), id)
-
-    async def _run_route(self, route: Route, context: Context, eio_sid: str, ack_id: int | None) -> None:
-        """Call a handler that has something around it: markers, middleware."""
+        context = None if route.is_plain else Context(self, client, event, tuple(data[1:]))
         failure: BaseException | None = None
         try:
-            result = await route.call(context)
+            if context is None:
+                prefix = leading(route.prefix, event, namespace) if route.prefix else ()
+                result = route.handler(*prefix, client.sid, *data[1:])
+                if route.is_coroutine:
+                    result = await result
+            else:
+                result = await route.call(context)
             if ack_id is not None and result is not self.not_handled:
-                packet = self.packet_class(ACK, acknowledgement(result), context.client.namespace, ack_id)
-                await self.reply(eio_sid, packet)
-        except Exception as exc:  # noqa: BLE001 - as above
+                packet = self.packet_class(ACK, acknowledgement(result), namespace, ack_id)
+                await self.reply(client.eio_sid, packet)
+        except Exception as exc:  # noqa: BLE001 - a handler's failure is its client's affair, not the connection's
             failure = exc
+            context = context or Context(self, client, event, tuple(data[1:]))
             await answer_failure(self, exc, route, context, ack_id)
         except BaseException as exc:
             failure = exc
             raise
         finally:
-            if context.stack is not None:
+            if context is not None and context.stack is not None:
                 await self._close_context(context, failure)
-
-    def _context(self, eio_sid: str, namespace: str, data: list[Any]) -> Context | None:
-        """Return the context of an event, or None when its client has left meanwhile."""
-        connection = self._connections.get(eio_sid)
-        client = None if connection is None else connection.clients.get(namespace)
-        return None if client is None else Context(self, client, data[0], tuple(data[1:]))
 
     async def _close_context(self, context: Context, exc: BaseException | None) -> None:
         """Run what follows the ``yield`` of the event's dependencies."""

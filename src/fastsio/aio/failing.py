@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def answer_failure(
-    server: PacketServer, exc: Exception, route: Route, context: Context | None, ack_id: int | None
+    server: PacketServer, exc: Exception, route: Route, context: Context, ack_id: int | None
 ) -> None:
     """
     Answer a failed event.
@@ -33,13 +33,10 @@ async def answer_failure(
         server: The server.
         exc: What was raised.
         route: What was called.
-        context: The event, or None when its client has left.
+        context: The event.
         ack_id: The acknowledgement the client waits for, or None.
     """
     endpoint = server._registry.exception_endpoint(exc, route.scopes)
-    if context is None:
-        _log(server, exc, "an event of a client that has left")
-        return
     try:
         if endpoint is not None:
             await _answer_by_handler(server, exc, endpoint, context, ack_id)
