@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from fastsio.exceptions import DependencyCycleError, SignatureError
 from fastsio.injection import needs, sources
-from fastsio.injection.binding import Arguments, Step, connection_step, event_step, opener_for
+from fastsio.injection.binding import Arguments, Step, bind, connection_step, event_step, opener_for
 from fastsio.injection.kinds import HandlerKind
 from fastsio.injection.markers import REGISTRY, Dependency, HandshakeParameter, Lifetime, Place
 from fastsio.injection.signature import (
@@ -267,10 +267,14 @@ class Flattener:
         return sources.resolved(key)
 
     def _step(self, key: Hashable, node: Node, arguments: Arguments) -> Step:
-        opener, awaits = opener_for(node.function, colour_of(node.function), arguments, asynchronous=self._asynchronous)
+        colour = colour_of(node.function)
+        shared = node.marker.use_cache and not node.volatile
+        if node.lifetime == "event" and colour in (Colour.PLAIN, Colour.COROUTINE):
+            return Step(key, bind(node.function, arguments), colour is Colour.COROUTINE, shared)
+        opener, awaits = opener_for(node.function, colour, arguments, asynchronous=self._asynchronous)
         if node.lifetime == "connection":
             return connection_step(key, opener, awaits=awaits, asynchronous=self._asynchronous)
-        return event_step(key, opener, awaits=awaits, shared=node.marker.use_cache and not node.volatile)
+        return event_step(key, opener, awaits=awaits, shared=shared)
 
 
 def _key_of(node: Node) -> Hashable:
