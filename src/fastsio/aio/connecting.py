@@ -123,7 +123,7 @@ class Connecting:
         try:
             accepted = await route.call(context)
             payload = refusal() if accepted is False else None
-        except Exception as exc:  # noqa: BLE001 - the client is gone whatever its handler does
+        except Exception as exc:  # noqa: BLE001 - whatever fails, the client is told and forgotten
             failure = exc
             payload = await self._refusal_of(exc, route, context)
         except BaseException as exc:
