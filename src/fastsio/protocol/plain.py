@@ -44,6 +44,18 @@ def quick_dump(value: Any) -> Any:
     return kind.__pydantic_serializer__.to_python(value, mode="json") if _BINARY_FREE.get(kind) else None
 
 
+def quick_json(value: Any) -> str | None:
+    """Write a model of a class known to hold no bytes as JSON; None for anything else, and for what has no UTF-8."""
+    kind = type(value)
+    if not _BINARY_FREE.get(kind):
+        return None
+    try:
+        encoded: bytes = kind.__pydantic_serializer__.to_json(value)
+    except PydanticSerializationError:
+        return None
+    return encoded.decode()
+
+
 def to_plain(value: Any) -> Any:
     """
     Convert one value that JSON has no form for.

@@ -96,6 +96,17 @@ def test_a_model_that_may_hold_bytes_is_searched(model):
     assert not is_binary_free(model)
 
 
+@pytest.mark.parametrize("text", ["plain", "é€😀", '"quoted"', "\ud800"])
+def test_a_model_alone_reads_like_one_among_others(text):
+    """The short way and the long way write the same, whatever the text."""
+    model = Plain.model_construct(type=text, members=[{"x": float("nan")}], expected=2**80)
+    Packet(data=[model]).encode()
+
+    alone = Packet(3, data=[model]).encode()
+
+    assert alone == Packet(3, data=[model, 1]).encode().replace(",1]", "]")
+
+
 def test_both_kinds_of_model_are_encoded():
     """Bytes of a model become attachments, the rest JSON."""
     assert Packet(data=["e", Plain(type="t")]).encode().startswith('2["e",{"type":"t"')
