@@ -1,8 +1,14 @@
-"""Runs workloads: every round asks each contender once, in turn, each on a fresh server."""
+"""
+Runs workloads: every round asks each contender once, in turn, each application on a fresh server.
+
+Contenders of one application share its server and take short turns: two processes of the same program, or two moments
+of the same machine, differ by more than what is compared.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from harness.workloads import Contender, Workload
+
+
+#: Turns that contenders of one application take in a round.
+SLICES = 4
 
 
 @dataclass(slots=True)
@@ -64,23 +74,38 @@ def measure(
     for workload in workloads:
         series = [Series(workload, contender) for contender in workload.contenders if contender in chosen]
         for number in range(1, settings.rounds + 1):
-            for each in series:
-                announce(f"{workload.name}: {each.contender.name}, round {number} of {settings.rounds}")
-                run_round(each, generator, settings)
+            for app, group in groupby(series, key=lambda each: each.contender.app):
+                turn = list(group)
+                names = ", ".join(each.contender.name for each in turn)
+                announce(f"{workload.name}: {names}, round {number} of {settings.rounds}")
+                run_round(app, turn, generator, settings)
         results += series
     return results
 
 
-def run_round(series: Series, generator: Generator, settings: Settings) -> None:
-    """Measure once and add what came of it to the series; a series that failed is not run again."""
-    if series.failures:
+def run_round(app: str, turn: list[Series], generator: Generator, settings: Settings) -> None:
+    """Measure each series once on one server; a series that failed is not run again."""
+    turn = [each for each in turn if not each.failures]
+    if not turn:
         return
-    workload, contender = series.workload, series.contender
+    try:
+        with serving(app, core=settings.server_core, ws=settings.ws) as (port, pid):
+            slices = SLICES if len(turn) > 1 else 1
+            for _ in range(slices):
+                for each in turn:
+                    each.rounds.append(run_one(each, port, pid, generator, settings, slices))
+    except BenchmarkError as error:
+        for each in turn:
+            each.failures.append(str(error))
+
+
+def run_one(
+    series: Series, port: int, pid: int, generator: Generator, settings: Settings, slices: int
+) -> dict[str, Any]:
+    """Run the load of one series once, for its share of the time."""
+    workload = series.workload
     options: dict[str, float | str] = {**workload.options_for(quick=settings.quick)}
     if workload.mode in {"echo", "pace"}:
-        options["event"] = contender.event
-    try:
-        with serving(contender.app, core=settings.server_core, ws=settings.ws) as (port, pid):
-            series.rounds.append(generator.run(workload.mode, port=port, pid=pid, options=options))
-    except BenchmarkError as error:
-        series.failures.append(str(error))
+        options["event"] = series.contender.event
+        options["seconds"] = max(1.0, float(options["seconds"]) / slices)
+    return generator.run(workload.mode, port=port, pid=pid, options=options)
