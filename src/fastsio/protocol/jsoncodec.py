@@ -158,10 +158,10 @@ class OrjsonCodec:
         """Write a payload as compact JSON; see :meth:`JSONCodec.dumps`."""
         try:
             # An acknowledgement is most often one model: pydantic writes it without a detour over Python objects.
-            text: str | None = quick_json(obj[0]) if type(obj) is list and len(obj) == 1 else None
-            if text is not None:
-                return f"[{text}]"
-            text = self._encode(obj, _hook, self._options).decode()
+            model = quick_json(obj[0]) if type(obj) is list and len(obj) == 1 else None
+            if model is not None:
+                return f"[{model}]"
+            text: str = self._encode(obj, _hook, self._options).decode()
         except TypeError as error:
             if isinstance(error.__cause__, BinaryInPayload):
                 raise error.__cause__ from None
