@@ -8,7 +8,7 @@ from fastsio.injection.endpoint import Endpoint
 from fastsio.injection.handshake import Handshake, handshake_of, scope_of
 from fastsio.injection.kinds import HandlerKind
 from fastsio.injection.markers import Cookie, Dependency, Depends, Header, Query, register_dependency
-from fastsio.injection.response import ResponseValidationError, ack_arguments
+from fastsio.injection.response import ResponseValidationError
 from fastsio.injection.scope import ConnectionScope
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "Header",
     "Query",
     "ResponseValidationError",
-    "ack_arguments",
     "compile_endpoint",
     "handshake_of",
     "register_dependency",

@@ -1,18 +1,15 @@
-"""What handlers return: the arguments of the acknowledgement, models dumped, bytes left for the packet to carry."""
+"""What handlers return, where a ``response_model`` says what it must be; bytes are left for the packet to carry."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from fastsio.injection.validation import adapter_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-#: Types that need no look inside.
-_ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
 
 
 class ResponseValidationError(RuntimeError):
@@ -28,29 +25,6 @@ class ResponseValidationError(RuntimeError):
         super().__init__(f"{label} returned what its response_model does not allow: {reason}")
         self.label = label
         self.reason = reason
-
-
-def ack_arguments(returned: Any) -> list[Any]:
-    """Return the acknowledgement's arguments: none for None, several for a tuple, else the value itself."""
-    if returned is None:
-        return []
-    if isinstance(returned, tuple):
-        return [dump(value) for value in returned]
-    return [dump(returned)]
-
-
-def dump(value: Any) -> Any:
-    """Return *value* with every pydantic model in it, also inside lists, tuples and dicts, as plain data."""
-    kind = type(value)
-    if kind in _ATOMS:
-        return value
-    if isinstance(value, BaseModel):
-        return value.model_dump(by_alias=True)
-    if kind is dict:
-        return {key: dump(item) for key, item in value.items()}
-    if kind is list or kind is tuple:
-        return kind(dump(item) for item in value)
-    return value
 
 
 def response_filter(label: str, response_model: Any) -> Callable[[Any], Any]:

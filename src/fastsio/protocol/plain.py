@@ -1,8 +1,9 @@
 """
 Turn what handlers emit and return into what a codec can write: models, dataclasses, sets, dates and the like.
 
-Owns the rules of conversion and the signal that binary was met; knows no wire format. Conversion is shallow wherever
-something inside may be binary: a model's ``bytes`` field must reach the wire as bytes, not as text.
+Owns the rules of conversion and the signal that binary was met; knows no wire format. Models are dumped by alias, as
+FastAPI does: a client reads the names it writes. Conversion is shallow wherever something inside may be binary: a
+model's ``bytes`` field must reach the wire as bytes, not as text.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class BinaryInPayload(TypeError):  # noqa: N818 - a signal between codec and pac
 def quick_dump(value: Any) -> Any:
     """Dump a model of a class known to hold no bytes; None for anything else. Spares most models every question."""
     kind = type(value)
-    return kind.__pydantic_serializer__.to_python(value, mode="json") if _BINARY_FREE.get(kind) else None
+    return kind.__pydantic_serializer__.to_python(value, mode="json", by_alias=True) if _BINARY_FREE.get(kind) else None
 
 
 def quick_json(value: Any) -> str | None:
@@ -50,7 +51,7 @@ def quick_json(value: Any) -> str | None:
     if not _BINARY_FREE.get(kind):
         return None
     try:
-        encoded: bytes = kind.__pydantic_serializer__.to_json(value)
+        encoded: bytes = kind.__pydantic_serializer__.to_json(value, by_alias=True)
     except PydanticSerializationError:
         return None
     return encoded.decode()
@@ -129,17 +130,17 @@ def _dump_model(model: BaseModel) -> Any:
     if binary_free is None:
         binary_free = _BINARY_FREE[model_class] = is_binary_free(model_class)
     if binary_free:
-        return model_class.__pydantic_serializer__.to_python(model, mode="json")
-    plain = model.model_dump()
-    return plain if contains_binary(plain) else model.model_dump(mode="json")
+        return model_class.__pydantic_serializer__.to_python(model, mode="json", by_alias=True)
+    plain = model.model_dump(by_alias=True)
+    return plain if contains_binary(plain) else model.model_dump(mode="json", by_alias=True)
 
 
 def _dump_dataclass(value: Any) -> Any:
     """Dump a dataclass one level deep, pydantic's own with their serializers."""
     serializer = getattr(type(value), "__pydantic_serializer__", None)
     if serializer is not None:
-        plain = serializer.to_python(value)
-        return plain if contains_binary(plain) else serializer.to_python(value, mode="json")
+        plain = serializer.to_python(value, by_alias=True)
+        return plain if contains_binary(plain) else serializer.to_python(value, mode="json", by_alias=True)
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict, StringConstraints, computed_field, field_serializer, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, computed_field, field_serializer, field_validator
 
 from fastsio.protocol import Packet
 from fastsio.protocol.model_schema import is_binary_free
@@ -105,6 +105,24 @@ def test_a_model_alone_reads_like_one_among_others(text):
     alone = Packet(3, data=[model]).encode()
 
     assert alone == Packet(3, data=[model, 1]).encode().replace(",1]", "]")
+
+
+class Aliased(BaseModel):
+    room_name: str = Field(alias="roomName")
+
+
+class AliasedBytes(Aliased):
+    data: bytes = b""
+
+
+def test_models_are_written_by_alias():
+    """A client reads the names it writes, whichever way the model takes."""
+    plain, binary = Aliased(roomName="r"), AliasedBytes(roomName="r")
+
+    for _ in range(2):
+        assert Packet(3, data=[plain], id=1).encode() == '31[{"roomName":"r"}]'
+        assert Packet(3, data=[plain, 1], id=1).encode() == '31[{"roomName":"r"},1]'
+    assert Packet(data=["e", binary]).encode()[0].startswith('51-["e",{"roomName":"r"')
 
 
 def test_both_kinds_of_model_are_encoded():
