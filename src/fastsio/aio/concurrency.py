@@ -1,0 +1,63 @@
+"""
+How coroutines wait: the few primitives that differ between asyncio and threads.
+
+``fastsio.sync.concurrency`` has the same names for threads. Modules that ``tools/unasync.py`` translates wait through
+these and never use asyncio themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from inspect import isawaitable
+from typing import Any
+
+#: Raised into a task that is cancelled.
+Cancelled = asyncio.CancelledError
+Event = asyncio.Event
+Lock = asyncio.Lock
+
+
+async def wait_event(event: Any, timeout_s: float | None = None) -> bool:
+    """
+    Wait until *event* is set.
+
+    Args:
+        event: What ``create_event()`` of an Engine.IO server or client, or :data:`Event`, made.
+        timeout_s: Seconds; None is for ever.
+
+    Returns:
+        False when it was not set in time.
+    """
+    if event.is_set():
+        return True
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def resolved(value: Any) -> Any:
+    """Return *value*, or what it gives if it is to be awaited."""
+    return await value if isawaitable(value) else value
+
+
+async def sleep(seconds: float) -> None:
+    """Wait without keeping others from running."""
+    await asyncio.sleep(seconds)
+
+
+def cancel(task: Any) -> None:
+    """Ask a background task to end early."""
+    task.cancel()
+
+
+async def join(task: Any) -> None:
+    """Wait until a background task is over; how it ended is not raised here."""
+    await asyncio.wait([task])
+
+
+def is_current(task: Any) -> bool:
+    """Whether the caller runs in *task*."""
+    return asyncio.current_task() is task

@@ -1,0 +1,46 @@
+"""
+How long to wait before the next attempt: longer after each one, up to a bound, never quite the same.
+
+Randomness is an argument, so what comes out can be told beforehand.
+"""
+
+from __future__ import annotations
+
+
+class Backoff:
+    """
+    Delays between attempts.
+
+    Args:
+        first_s: Seconds before the first attempt.
+        most_s: Seconds that no delay exceeds, jitter aside.
+        jitter_s: Seconds that a delay may be shorter or longer.
+        factor: By how much each delay is longer than the one before.
+    """
+
+    __slots__ = ("_current_s", "_factor", "_first_s", "_jitter_s", "_most_s", "attempts")
+
+    def __init__(self, first_s: float, most_s: float, *, jitter_s: float = 0.0, factor: float = 2.0) -> None:
+        self._first_s = self._current_s = first_s
+        self._most_s = most_s
+        self._jitter_s = jitter_s
+        self._factor = factor
+        #: How many delays were handed out since the last success.
+        self.attempts = 0
+
+    def next(self, chance: float) -> float:
+        """
+        Return the seconds to wait before the next attempt.
+
+        Args:
+            chance: A random number from 0 to 1; 0.5 is no jitter.
+        """
+        delay_s = min(self._current_s, self._most_s)
+        self._current_s = min(self._current_s * self._factor, self._most_s)
+        self.attempts += 1
+        return max(0.0, delay_s + self._jitter_s * (2 * chance - 1))
+
+    def reset(self) -> None:
+        """Begin anew after a success."""
+        self._current_s = self._first_s
+        self.attempts = 0

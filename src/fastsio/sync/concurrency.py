@@ -1,0 +1,58 @@
+"""
+How threads wait: the names of :mod:`fastsio.aio.concurrency`, for threads and for what patches them.
+
+By hand; everything that waits in a generated module waits here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+
+class Cancelled(BaseException):
+    """Never raised: a thread cannot be cancelled."""
+
+
+Event = threading.Event
+Lock = threading.Lock
+
+
+def wait_event(event: Any, timeout_s: float | None = None) -> bool:
+    """
+    Wait until *event* is set.
+
+    Args:
+        event: What ``create_event()`` of an Engine.IO server or client, or :data:`Event`, made.
+        timeout_s: Seconds; None is for ever.
+
+    Returns:
+        False when it was not set in time.
+    """
+    event.wait(timeout_s)
+    return bool(event.is_set())
+
+
+def resolved(value: Any) -> Any:
+    """Return *value*."""
+    return value
+
+
+def sleep(seconds: float) -> None:
+    """Wait without keeping other threads from running."""
+    time.sleep(seconds)
+
+
+def cancel(task: Any) -> None:
+    """Do nothing: a thread runs to its end."""
+
+
+def join(task: Any) -> None:
+    """Wait until a background thread is over."""
+    task.join()
+
+
+def is_current(task: Any) -> bool:
+    """Whether the caller runs in *task*."""
+    return task is threading.current_thread()
