@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.connecting import Connecting
 from fastsio.aio.engine import EngineServer, MessagePacket
-from fastsio.aio.engine.tracing import label
 from fastsio.aio.failing import answer_failure
 from fastsio.aio.manager import AsyncManager
 from fastsio.base.emission import acknowledgement
 from fastsio.base.server import BaseServer
+from fastsio.engine.tracing import label
 from fastsio.exceptions import PacketError
 from fastsio.injection import Context
 from fastsio.protocol import NamespaceState, PacketType, Verdict, on_packet

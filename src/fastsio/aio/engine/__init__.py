@@ -6,8 +6,8 @@ Knows sessions, frames and timers; must know nothing of Socket.IO packets, names
 
 from __future__ import annotations
 
-from fastsio.aio.engine.packet import MessagePacket
 from fastsio.aio.engine.server import EngineServer
 from fastsio.aio.engine.socket import EngineSocket
+from fastsio.engine.packet import MessagePacket
 
 __all__ = ["EngineServer", "EngineSocket", "MessagePacket"]

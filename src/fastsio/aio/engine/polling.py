@@ -10,15 +10,15 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from fastsio.aio.engine import http
-from fastsio.aio.engine.packet import CLOSE_PACKET, NOOP_PACKET
-from fastsio.aio.engine.payload import decode_payload
-from fastsio.aio.engine.tracing import label, shown
+from fastsio.engine import http
+from fastsio.engine.packet import CLOSE_PACKET, NOOP_PACKET
+from fastsio.engine.payload import decode_payload
+from fastsio.engine.tracing import label, shown
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from fastsio.aio.engine.packet import WirePacket
     from fastsio.aio.engine.socket import EngineSocket
+    from fastsio.engine.packet import WirePacket
 
 
 class BodyTooLarge(PacketError):  # noqa: N818 - says what happened

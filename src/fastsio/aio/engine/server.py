@@ -9,22 +9,32 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fastsio.aio.engine import http, polling, websocket
+from fastsio.aio.engine import polling, websocket
 from fastsio.aio.engine.drivers import driver_for
-from fastsio.aio.engine.options import SlowClientPolicy, check_options
-from fastsio.aio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
-from fastsio.aio.engine.request import Request, RequestRefused, read_request
 from fastsio.aio.engine.socket import EngineSocket
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.aio.engine.upstream import AsyncServer, Payload
+from fastsio.engine import http
+from fastsio.engine.options import SlowClientPolicy, check_options
+from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
+from fastsio.engine.request import Request, RequestRefused, read_request
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
-Answer: TypeAlias = http.Response | http.Switch
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Not a response: the request becomes a WebSocket, which serves this session."""
+
+    socket: EngineSocket
+
+
+Answer: TypeAlias = http.Response | Switch
 
 
 class EngineServer(AsyncServer):
@@ -192,7 +202,7 @@ class EngineServer(AsyncServer):
         if not environ:
             return None
         response = await self._answer(environ)
-        if isinstance(response, http.Switch):
+        if isinstance(response, Switch):
             # Served from here, not from below: each frame between this one and the reading loop stays in memory for
             # as long as the WebSocket is open.
             return await self._serve_websocket(environ, response.socket)
@@ -249,11 +259,11 @@ class EngineServer(AsyncServer):
             return self._switch(socket)
         return await polling.handle_get(socket, environ, request.jsonp_index)
 
-    def _switch(self, socket: EngineSocket) -> http.Switch:
+    def _switch(self, socket: EngineSocket) -> Switch:
         if self._async["websocket"] is None:
             raise RequestRefused(http.Code.BAD_REQUEST, "No WebSocket server is installed")
         socket.probing = socket.connected
-        return http.Switch(socket)
+        return Switch(socket)
 
     async def _serve_websocket(self, environ: dict[str, Any], socket: EngineSocket) -> Any:
         is_upgrade = socket.probing

@@ -15,11 +15,11 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from fastsio.aio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, WirePacket
 from fastsio.aio.engine.stepping import DONE, Rest
 from fastsio.aio.engine.timers import NEVER
 from fastsio.aio.engine.tracing import trace_frames
 from fastsio.aio.engine.upstream import AsyncSocket
+from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, WirePacket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastsio.engine.tracing import label, shown
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from logging import Logger
@@ -15,11 +17,6 @@ if TYPE_CHECKING:
     from fastsio.aio.engine.links import Event, Send
 
     MessageHandler = Callable[[str, str | bytes], Awaitable[Any]]
-
-
-def label(sid: str) -> str:
-    """Shorten a session id, which is a bearer secret, to what tells sessions apart in a log."""
-    return f"{sid[:6]}..."
 
 
 def trace_messages(on_message: MessageHandler, logger: Logger) -> MessageHandler:
@@ -42,8 +39,3 @@ def trace_frames(send: Send, sid: str, logger: Logger) -> Send:
         await send(event)
 
     return traced
-
-
-def shown(packet: str) -> str:
-    """Hide the handshake, which holds the session id."""
-    return "OPEN" if packet[:1] == "0" else packet

@@ -7,17 +7,15 @@ Source: Engine.IO protocol v4, "HTTP long-polling"; the codes are those of the J
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from fastsio.aio.engine.payload import encode_payload
+from fastsio.engine.payload import encode_payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fastsio.aio.engine.packet import WirePacket
-    from fastsio.aio.engine.socket import EngineSocket
+    from fastsio.engine.packet import WirePacket
 
 
 class Response(TypedDict):
@@ -26,13 +24,6 @@ class Response(TypedDict):
     status: str
     headers: list[tuple[str, str]]
     response: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """Not a response: the request becomes a WebSocket, which serves this session."""
-
-    socket: EngineSocket
 
 
 class Code(IntEnum):

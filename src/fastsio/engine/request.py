@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
-from fastsio.aio.engine.http import Code
+from fastsio.engine.http import Code
 
 if TYPE_CHECKING:
     from collections.abc import Container

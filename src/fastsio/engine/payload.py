@@ -17,7 +17,7 @@ from fastsio.exceptions import PacketError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fastsio.aio.engine.packet import WirePacket
+    from fastsio.engine.packet import WirePacket
 
 SEPARATOR: Final = "\x1e"
 #: The packet types a client may post: close, pong, message. A ping comes from the server, the rest are handshakes.

@@ -1,0 +1,13 @@
+"""What of a session and its packets may stand in a log: a session id is a bearer secret."""
+
+from __future__ import annotations
+
+
+def label(sid: str) -> str:
+    """Shorten a session id, which is a bearer secret, to what tells sessions apart in a log."""
+    return f"{sid[:6]}..."
+
+
+def shown(packet: str) -> str:
+    """Hide the handshake, which holds the session id."""
+    return "OPEN" if packet[:1] == "0" else packet
