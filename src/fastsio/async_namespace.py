@@ -1,0 +1,7 @@
+"""python-socketio's ``async_namespace`` module: applications import it by this name."""
+
+from __future__ import annotations
+
+from fastsio.aio.namespace import AsyncNamespace
+
+__all__ = ["AsyncNamespace"]
