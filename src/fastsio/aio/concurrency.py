@@ -8,8 +8,12 @@ these and never use asyncio themselves.
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from inspect import isawaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 #: Raised into a task that is cancelled.
 Cancelled = asyncio.CancelledError
@@ -61,3 +65,8 @@ async def join(task: Any) -> None:
 def is_current(task: Any) -> bool:
     """Whether the caller runs in *task*."""
     return asyncio.current_task() is task
+
+
+def guard() -> AbstractContextManager[Any]:
+    """Return the lock of tables: none, for tasks only change places where one waits."""
+    return nullcontext()

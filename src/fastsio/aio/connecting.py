@@ -6,10 +6,9 @@ Runs connect and disconnect handlers and keeps the records of connections; must 
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
-from fastsio.aio.engine.timers import Deadlines
+from fastsio.aio import concurrency
 from fastsio.aio.failing import run_exception_handler
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import refusal
@@ -37,7 +36,7 @@ class Connecting:
 
     def __init__(self, server: PacketServer) -> None:
         self._server = server
-        self._deadlines = Deadlines(self._on_due)
+        self._deadlines = server._new_deadlines(self._on_due)
         self.is_closed = False
 
     # Connections
@@ -51,7 +50,7 @@ class Connecting:
             server.manager_initialized = True
             server.manager.initialize()
         server.environ[eio_sid] = environ
-        connection = Connection(eio_sid, environ, server._new_decoder(), _new_scope)
+        connection = Connection(eio_sid, environ, server._new_decoder(), _new_scope, concurrency.guard())
         server._connections[eio_sid] = connection
         self._deadlines.set(connection, server.options.connect_timeout)
         return None
@@ -97,13 +96,16 @@ class Connecting:
         client = Client(sid, namespace, connection, auth or None)
         client.advance(Happening.BEGIN)
         connection.clients[namespace] = client
+        if connection.is_lost:  # while the manager was asked; nobody else knows of this client
+            await self._forget(client)
+            return
         if server.always_connect:
             await self._send(connection, PacketType.CONNECT, namespace, {"sid": sid})
         route = server._registry.resolve(namespace, "connect")
         if route is None:
             await self._accept(client)
         else:
-            client.connecting = server.start_background_task(self._decide, client, route)
+            await server._start_connecting(client, self._decide, route)
 
     def _inadmissible(self, connection: Connection, namespace: str) -> str | None:
         """Say why a client cannot join *namespace*, or None."""
@@ -141,7 +143,7 @@ class Connecting:
         """Accept or refuse a client whose connect handler is done; *payload* is the refusal."""
         if client.state is NamespaceState.LEFT:
             return
-        if client.state is NamespaceState.CONNECTING and payload is None:
+        if payload is None and client.state is NamespaceState.CONNECTING:
             await self._accept(client)
             return
         await self._forget(client)
@@ -153,7 +155,8 @@ class Connecting:
 
     async def _accept(self, client: Client) -> None:
         server = self._server
-        client.advance(Happening.ACCEPT)
+        if not client.try_advance(Happening.ACCEPT, NamespaceState.CONNECTING):
+            return
         client.connection.has_joined = True
         self._deadlines.clear(client.connection)
         if client.connection.decoder.pending:
@@ -195,28 +198,27 @@ class Connecting:
 
     async def leave(self, client: Client, reason: str) -> None:
         """Take the leave of a client that ended the namespace or lost its connection."""
-        if client.connection.tasks:
-            # Handlers of what it sent before have been started, but may not have begun; they come first.
-            await asyncio.sleep(0)
-        if client.state is NamespaceState.CONNECTED:
+        # Handlers of what it sent before have been started, but may not have begun; they come first.
+        await self._server._let_begin(client.connection)
+        if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED):
             await self._disconnect(client, reason)
         elif client.state is NamespaceState.CONNECTING or client.connecting is not None:
             connecting = client.connecting
             await self._forget(client)
             if connecting is not None:
-                connecting.cancel()
+                concurrency.cancel(connecting)
 
     async def dismiss(self, client: Client) -> None:
         """End a client's namespace from the server's side."""
-        if client.state is NamespaceState.CONNECTED:
+        if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTING):
+            # Its connect handler runs on, often it is the caller; the client is refused when it is done.
+            return
+        if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED):
             await self._send(client.connection, PacketType.DISCONNECT, client.namespace)
             await self._disconnect(client, self._server.reason.SERVER_DISCONNECT)
-        elif client.state is NamespaceState.CONNECTING:
-            # Its connect handler runs on, often it is the caller; the client is refused when it is done.
-            client.advance(Happening.LEAVE)
 
     async def _disconnect(self, client: Client, reason: str) -> None:
-        client.advance(Happening.LEAVE)
+        """Let a client that is leaving go, its disconnect handler first."""
         self._server.manager.pre_disconnect(client.sid, client.namespace)
         try:
             await self._run_disconnect_handler(client, reason)
@@ -251,7 +253,8 @@ class Connecting:
 
     async def _forget(self, client: Client) -> None:
         """Leave nothing of a client behind but the knowledge that it was there."""
-        client.advance(Happening.GONE)
+        if not client.try_advance(Happening.GONE, NamespaceState.CONNECTING, NamespaceState.LEAVING):
+            return
         client.held = None
         try:
             await self._server.manager.disconnect(client.sid, client.namespace, ignore_queue=True)
@@ -273,7 +276,7 @@ class Connecting:
 
     def attachments_arrived(self, connection: Connection) -> None:
         """Take back what :meth:`watch_attachments` set; the time to join a first namespace runs on."""
-        if any(client.state is NamespaceState.CONNECTED for client in connection.clients.values()):
+        if any(client.state is NamespaceState.CONNECTED for client in list(connection.clients.values())):
             self._deadlines.clear(connection)
 
     def _on_due(self, connections: list[Any]) -> None:
@@ -287,4 +290,4 @@ class Connecting:
 
 
 def _new_scope() -> ConnectionScope:
-    return ConnectionScope(asyncio.Lock)
+    return ConnectionScope(concurrency.Lock)

@@ -7,15 +7,15 @@ event arrives is decided elsewhere.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.aio import concurrency
 from fastsio.aio.connecting import Connecting
 from fastsio.aio.engine import EngineServer, MessagePacket
 from fastsio.aio.failing import answer_failure
 from fastsio.aio.manager import AsyncManager
+from fastsio.aio.running import RunningServer
 from fastsio.base.emission import acknowledgement
-from fastsio.base.server import BaseServer
 from fastsio.engine.tracing import label
 from fastsio.exceptions import PacketError
 from fastsio.injection import Context
@@ -23,7 +23,7 @@ from fastsio.protocol import NamespaceState, PacketType, Verdict, on_packet
 from fastsio.routing import leading
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Sequence
 
     from fastsio.protocol import Packet
     from fastsio.state import Client, Connection
@@ -36,7 +36,7 @@ CONNECTED: Final = NamespaceState.CONNECTED
 ROOT: Final = "/"
 
 
-class PacketServer(BaseServer):
+class PacketServer(RunningServer):
     """
     Takes what Engine.IO delivers and calls handlers.
 
@@ -55,11 +55,6 @@ class PacketServer(BaseServer):
             self.manager = AsyncManager()
         self.manager.set_server(self)
         self._connecting = Connecting(self)
-        self._background: set[asyncio.Future[Any]] = set()
-
-    def is_asyncio_based(self) -> bool:
-        """Whether handlers may be coroutine functions."""
-        return True
 
     # Sending
 
@@ -96,13 +91,6 @@ class PacketServer(BaseServer):
             await self._send_packet(eio_sid, packet)
         else:
             await self.eio.write(eio_sid, self.frames_of(packet))
-
-    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
-        """Start a coroutine function as a task that lives as long as it runs."""
-        task = asyncio.ensure_future(target(*args, **kwargs))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        return task  # type: ignore[no-any-return] # a coroutine makes a task
 
     # Receiving
 
@@ -141,18 +129,6 @@ class PacketServer(BaseServer):
             if client.state is not CONNECTED:
                 return
         self._start_handler(connection, client, packet)
-
-    async def _wait_for_place(self, connection: Connection) -> None:
-        """Wait until the connection may have one more handler under way; its next packets wait too."""
-        while len(connection.tasks) >= self.options.max_concurrent_handlers:
-            await asyncio.wait(connection.tasks, return_when=asyncio.FIRST_COMPLETED)
-
-    def _start_handler(self, connection: Connection, client: Client, packet: Packet) -> None:
-        """Run an event's handler in a task of its own."""
-        task = asyncio.get_running_loop().create_task(self._event_run(client, packet))
-        tasks = connection.tasks
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
 
     async def _handle_packet(self, connection: Connection, client: Client | None, packet: Packet) -> None:
         """Do what the lifecycle says about any packet but an event of a connected client."""
@@ -209,8 +185,7 @@ class PacketServer(BaseServer):
         namespace, sid, *rest = args if handler.namespace == "*" else (handler.namespace, *args)
         client = self._find_client(sid, namespace)
         if client is None:
-            result = endpoint.handler(*args)
-            return await result if endpoint.is_coroutine else result
+            return await concurrency.resolved(endpoint.handler(*args))
         context = event_context(self, client, event, rest)
         try:
             return await endpoint.call(context)
@@ -245,14 +220,6 @@ class PacketServer(BaseServer):
         client = self._find_client(sid, namespace)
         if client is not None and client.eio_sid == eio_sid:
             await self._run_event(client, data, id)
-
-    def _event_run(self, client: Client, packet: Packet) -> Coroutine[Any, Any, None]:
-        """Return the coroutine that handles an event, through the seam that add-ons replace if one has."""
-        if "_handle_event_internal" in self.__dict__:
-            return self._handle_event_internal(
-                self, client.sid, client.eio_sid, packet.data, client.namespace, packet.id
-            )
-        return self._run_event(client, packet.data, packet.id)
 
     async def _run_event(self, client: Client, data: list[Any], ack_id: int | None) -> None:
         event = data[0]

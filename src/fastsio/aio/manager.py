@@ -6,19 +6,20 @@ Knows rooms and packets; must not know handlers or transports, which it reaches 
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
+from fastsio.aio import concurrency
 from fastsio.aio.waiter import AckWaiter
 from fastsio.base.emission import event_arguments, rooms_of, skipped
 from fastsio.base.manager import BaseManager
 from fastsio.protocol import PacketType
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Hashable
+    from collections.abc import Hashable
 
-    from fastsio.aio.engine import MessagePacket
-    from fastsio.state.rooms import Members
+    from fastsio.engine.packet import MessagePacket
+
+    Recipients = list[tuple[str, str]]
 
 
 class AsyncManager(BaseManager):
@@ -27,6 +28,9 @@ class AsyncManager(BaseManager):
 
     Subclasses that connect several processes override the coroutines and call them for what is local.
     """
+
+    def __init__(self) -> None:
+        super().__init__(lock=concurrency.guard())
 
     async def can_disconnect(self, sid: str, namespace: str) -> bool:
         """Whether the server may disconnect a client itself."""
@@ -40,10 +44,11 @@ class AsyncManager(BaseManager):
 
     async def connect(self, sid: str, namespace: str) -> str:
         """Mark a client as connected and send what was held for it."""
-        held = self.basic_accept(sid, namespace)
-        eio_sid = self.eio_sid_from_sid(sid, namespace)
-        if held and eio_sid is not None:
-            self.server.post(eio_sid, held)
+        with self._lock:
+            held = self.basic_accept(sid, namespace)
+            eio_sid = self.eio_sid_from_sid(sid, namespace)
+            if held and eio_sid is not None:
+                self.server.post(eio_sid, held)
         return sid
 
     async def disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
@@ -96,7 +101,7 @@ class AsyncManager(BaseManager):
             callback: Called with what each client acknowledges.
             to: The same as *room*.
         """
-        recipients = self._table.recipients(namespace, rooms_of(room if to is None else to), skipped(skip_sid))
+        recipients = self._recipients(namespace, rooms_of(room if to is None else to), skipped(skip_sid))
         if not recipients:
             return
         arguments = [event, *event_arguments(data)]
@@ -106,22 +111,22 @@ class AsyncManager(BaseManager):
         else:
             await self._ask_each(recipients, namespace, arguments, callback)
 
-    async def _broadcast(self, recipients: Members, namespace: str, frames: list[MessagePacket]) -> None:
+    async def _broadcast(self, recipients: Recipients, namespace: str, frames: list[MessagePacket]) -> None:
         """Send the same frames to all: they are encoded once and shared."""
         server = self.server
         if not self._connecting and "_send_eio_packet" not in server.__dict__:
             post = server.eio.post
-            for eio_sid in list(recipients.values()):
+            for _, eio_sid in recipients:
                 post(eio_sid, frames)
             return
-        for sid, eio_sid in list(recipients.items()):
+        for sid, eio_sid in recipients:
             if not self._hold(sid, namespace, frames):
                 await server.send_frames(eio_sid, frames)
 
-    async def _ask_each(self, recipients: Members, namespace: str, arguments: list[Any], callback: Any) -> None:
+    async def _ask_each(self, recipients: Recipients, namespace: str, arguments: list[Any], callback: Any) -> None:
         """Send an event that each client is to acknowledge under an id of its own."""
         server = self.server
-        for sid, eio_sid in list(recipients.items()):
+        for sid, eio_sid in recipients:
             ack_id = self._generate_ack_id(sid, callback)
             if isinstance(callback, AckWaiter):
                 callback.expect(sid, ack_id)
@@ -131,31 +136,20 @@ class AsyncManager(BaseManager):
 
     def _hold(self, sid: str, namespace: str, frames: list[MessagePacket]) -> bool:
         """Keep frames for a client that has not been told that it is connected; False when it has been."""
-        held = self._connecting.get((namespace, sid))
-        if held is None or self.server.always_connect:
-            return False
-        if len(held) < self.server.options.max_held_packets:
-            held.extend(frames)
-        else:
-            self._get_logger().warning("%s: max_held_packets reached before connect was decided, event dropped", sid)
+        with self._lock:
+            held = self._connecting.get((namespace, sid))
+            if held is None or self.server.always_connect:
+                return False
+            if len(held) < self.server.options.max_held_packets:
+                held.extend(frames)
+                return True
+        self._get_logger().warning("%s: max_held_packets reached before connect was decided, event dropped", sid)
         return True
 
     async def trigger_callback(self, sid: str, id: int, data: list[Any]) -> None:  # noqa: A002 - python-socketio's name
-        """
-        Call what waits for an acknowledgement; one that nothing waits for is ignored.
-
-        A coroutine runs in a task of its own: it may wait for the client's next answer, which must be read for that.
-        """
-        callback = self._acks.pop(sid, id)
+        """Call what waits for an acknowledgement; one that nothing waits for is ignored."""
+        callback = self._pop_callback(sid, id)
         if callback is None:
             self._get_logger().debug("%s: unexpected acknowledgement %s", sid, id)
-            return
-        result = callback(*data)
-        if inspect.isawaitable(result):
-            self.server.start_background_task(self._finish_callback, sid, result)
-
-    async def _finish_callback(self, sid: str, result: Awaitable[Any]) -> None:
-        try:
-            await result
-        except Exception:  # noqa: BLE001 - at the top of its task, and logged
-            self._get_logger().exception("%s: error in the callback of an acknowledgement", sid)
+        else:
+            await self.server.run_callback(sid, callback, data)

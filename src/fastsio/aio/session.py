@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from fastsio.aio.server import AsyncServer
+    from fastsio.aio.api import ServerAPI
 
 
 class SessionContext:
@@ -20,7 +20,7 @@ class SessionContext:
         namespace: The namespace; None is ``"/"``.
     """
 
-    def __init__(self, server: AsyncServer, sid: str, namespace: str | None) -> None:
+    def __init__(self, server: ServerAPI, sid: str, namespace: str | None) -> None:
         self._server = server
         self._sid = sid
         self._namespace = namespace

@@ -1,10 +1,10 @@
-"""What ``call()`` waits on: a callback that is a future."""
+"""What ``call()`` waits on: a callback that keeps the answer."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
+from fastsio.aio import concurrency
 from fastsio.base.emission import answer
 from fastsio.exceptions import TimeoutError as AckTimeoutError
 
@@ -22,7 +22,8 @@ class AckWaiter:
 
     def __init__(self, manager: BaseManager) -> None:
         self._manager = manager
-        self._future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._event = manager.server.eio.create_event()
+        self._answer: Any = None
         self._expected: list[tuple[str, int]] = []
 
     def expect(self, sid: str, ack_id: int) -> None:
@@ -31,8 +32,9 @@ class AckWaiter:
 
     def __call__(self, *arguments: Any) -> None:
         """Take what the client acknowledged."""
-        if not self._future.done():
-            self._future.set_result(answer(arguments))
+        if not self._event.is_set():
+            self._answer = answer(arguments)
+            self._event.set()
 
     async def wait(self, timeout: float | None) -> Any:  # noqa: ASYNC109 - python-socketio's parameter
         """
@@ -45,9 +47,9 @@ class AckWaiter:
             TimeoutError: It did not come in time.
         """
         try:
-            return await asyncio.wait_for(self._future, timeout)
-        except TimeoutError:
-            raise AckTimeoutError("the client did not acknowledge the event in time") from None
+            if not await concurrency.wait_event(self._event, timeout):
+                raise AckTimeoutError("the client did not acknowledge the event in time")
         finally:
             for sid, ack_id in self._expected:
                 self._manager.discard_callback(sid, ack_id)
+        return self._answer

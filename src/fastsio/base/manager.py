@@ -6,6 +6,7 @@ The tables are in :mod:`fastsio.state`; sending is the shells' part.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from fastsio.base.emission import rooms_of
@@ -13,15 +14,22 @@ from fastsio.protocol import PendingAcks
 from fastsio.state import RoomTable
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Collection, Hashable, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from fastsio.state.rooms import RoomsView
 
 
 class BaseManager:
-    """The part of a client manager that does not wait for anything."""
+    """
+    The part of a client manager that does not wait for anything.
 
-    def __init__(self) -> None:
+    Args:
+        lock: Held while a table is read or changed, by threads; it may be entered again by who holds it.
+    """
+
+    def __init__(self, *, lock: AbstractContextManager[Any] | None = None) -> None:
+        self._lock: AbstractContextManager[Any] = nullcontext() if lock is None else lock
         self.logger: Any = None
         self.server: Any = None
         self._table = RoomTable()
@@ -48,7 +56,14 @@ class BaseManager:
 
     def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
         """Yield (sid, eio_sid) of everybody in *room*, or in any of several rooms; None is everybody."""
-        yield from self._table.recipients(namespace, rooms_of(room)).items()
+        yield from self._recipients(namespace, rooms_of(room))
+
+    def _recipients(
+        self, namespace: str, rooms: Iterable[Hashable], skip: Collection[str] = ()
+    ) -> list[tuple[str, str]]:
+        """Return (sid, eio_sid) of everybody in any of *rooms*, each client once, without those in *skip*."""
+        with self._lock:
+            return list(self._table.recipients(namespace, rooms, skip).items())
 
     def is_connected(self, sid: str, namespace: str) -> bool:
         """Whether a client is connected: its connect handler has accepted and it has not begun to leave."""
@@ -73,14 +88,16 @@ class BaseManager:
 
     def pre_disconnect(self, sid: str, namespace: str) -> str | None:
         """Mark a client as leaving: its rooms stay readable, but it is not connected. Returns its Engine.IO sid."""
-        if self._table.has(namespace, sid):
-            self._leaving.add((namespace, sid))
-        return self._table.eio_sid_of(namespace, sid)
+        with self._lock:
+            if self._table.has(namespace, sid):
+                self._leaving.add((namespace, sid))
+            return self._table.eio_sid_of(namespace, sid)
 
     def basic_connect(self, sid: str, eio_sid: str, namespace: str) -> None:
         """Add a client whose connect handler has not decided yet."""
-        self._table.add(namespace, sid, eio_sid)
-        self._connecting[namespace, sid] = []
+        with self._lock:
+            self._table.add(namespace, sid, eio_sid)
+            self._connecting[namespace, sid] = []
 
     def basic_accept(self, sid: str, namespace: str) -> list[Any]:
         """Mark a client as connected; return what was sent to it meanwhile."""
@@ -88,10 +105,11 @@ class BaseManager:
 
     def basic_disconnect(self, sid: str, namespace: str, **_kwargs: Any) -> None:
         """Forget a client: its rooms, its callbacks, what was held for it."""
-        self._table.remove(namespace, sid)
-        self._acks.forget(sid)
-        self._connecting.pop((namespace, sid), None)
-        self._leaving.discard((namespace, sid))
+        with self._lock:
+            self._table.remove(namespace, sid)
+            self._acks.forget(sid)
+            self._connecting.pop((namespace, sid), None)
+            self._leaving.discard((namespace, sid))
 
     def basic_enter_room(self, sid: str, namespace: str, room: Hashable, eio_sid: str | None = None) -> None:  # noqa: ARG002 - python-socketio's signature
         """
@@ -102,16 +120,20 @@ class BaseManager:
                 namespace has no clients.
             KeyError: The client is not in the namespace.
         """
-        if self._table.has(namespace, room):
-            if room == sid:
+        with self._lock:
+            if room == sid and self._table.has(namespace, room):
                 return
+            self._check_entry(sid, namespace, room)
+            self._table.enter(namespace, sid, room)
+
+    def _check_entry(self, sid: str, namespace: str, room: Hashable) -> None:
+        if self._table.has(namespace, room):
             raise ValueError("cannot enter a sid room")
         if not self._table.has(namespace, sid):
             if namespace not in self._table.namespaces():
                 raise ValueError("sid is not connected to requested namespace")
             raise KeyError(sid)
         self._check_room_count(sid, namespace)
-        self._table.enter(namespace, sid, room)
 
     def _check_room_count(self, sid: str, namespace: str) -> None:
         most = self.server.options.max_rooms if self.server else None
@@ -120,7 +142,8 @@ class BaseManager:
 
     def basic_leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
         """Take a client out of a room; one that is not in it is ignored."""
-        self._table.leave(namespace, sid, room)
+        with self._lock:
+            self._table.leave(namespace, sid, room)
 
     def basic_close_room(self, room: Hashable, namespace: str) -> None:
         """
@@ -129,20 +152,28 @@ class BaseManager:
         Raises:
             ValueError: The room is a client's own.
         """
-        if self._table.has(namespace, room):
-            raise ValueError("cannot close a sid room")
-        self._table.close(namespace, room)
+        with self._lock:
+            if self._table.has(namespace, room):
+                raise ValueError("cannot close a sid room")
+            self._table.close(namespace, room)
 
     def get_rooms(self, sid: str, namespace: str) -> list[Any]:
         """Return the rooms a client is in, its own sid first; empty for an unknown client."""
-        return self._table.rooms_of(namespace, sid)
+        with self._lock:
+            return self._table.rooms_of(namespace, sid)
 
     def discard_callback(self, sid: str, ack_id: int) -> None:
         """Stop waiting for one acknowledgement."""
-        self._acks.discard(sid, ack_id)
+        with self._lock:
+            self._acks.discard(sid, ack_id)
 
     def _generate_ack_id(self, sid: str, callback: Any) -> int:
-        return self._acks.add(sid, callback)
+        with self._lock:
+            return self._acks.add(sid, callback)
+
+    def _pop_callback(self, sid: str, ack_id: int) -> Any:
+        with self._lock:
+            return self._acks.pop(sid, ack_id)
 
     def _get_logger(self) -> Any:
         return self.logger or self.server.logger

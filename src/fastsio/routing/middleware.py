@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from fastsio.exceptions import SetupError
 from fastsio.injection import Context, HandlerKind, compile_endpoint
+from fastsio.injection.signature import Colour, colour_of
 
 #: Runs an endpoint, or a layer around one, for one event.
 Call = Callable[[Context], Awaitable[Any]]
@@ -151,11 +152,17 @@ class Hook:
         extra: What this hook is given beside the event's context.
     """
 
-    __slots__ = ("_endpoint", "is_coroutine")
+    __slots__ = ("_awaits", "_endpoint", "is_coroutine")
 
-    def __init__(self, function: Callable[..., Any], *extra: str) -> None:
+    def __init__(self, function: Callable[..., Any], *extra: str, asynchronous: bool = True) -> None:
+        # On a server without an event loop a coroutine function may be a hook, as long as it never has to wait.
+        self._awaits = asynchronous or colour_of(function) is Colour.COROUTINE
         self._endpoint = compile_endpoint(
-            function, kind=HandlerKind.HOOK, label=_label(function), prefix=(*_OFFERED, *extra), asynchronous=True
+            function,
+            kind=HandlerKind.HOOK,
+            label=_label(function),
+            prefix=(*_OFFERED, *extra),
+            asynchronous=self._awaits,
         )
         self.is_coroutine = self._endpoint.is_coroutine
 
@@ -172,7 +179,7 @@ class Hook:
             "server": context.server,
             **extra,
         }
-        return await self._endpoint.call(context)
+        return await self._endpoint.call(context) if self._awaits else self._endpoint.call_sync(context)
 
 
 #: The hooks, and what each is given beside the event's context.
@@ -193,17 +200,22 @@ class Layer:
     around: Hook | None = None
 
     @classmethod
-    def of(cls, middleware: Any, *, around: bool = True) -> Layer:
+    def of(cls, middleware: Any, *, around: bool = True, asynchronous: bool = True) -> Layer:
         """
         Read a middleware once.
+
+        Args:
+            middleware: The middleware.
+            around: Whether a ``__call__`` of its own counts.
+            asynchronous: Whether the server awaits.
 
         Raises:
             SetupError: It has none of the hooks and cannot be called.
         """
         if around and _overrides(middleware, "__call__"):
-            return cls(around=Hook(middleware, "handler"))
+            return cls(around=Hook(middleware, "handler", asynchronous=asynchronous))
         hooks = [
-            Hook(getattr(middleware, name), *extra) if _overrides(middleware, name) else None
+            Hook(getattr(middleware, name), *extra, asynchronous=asynchronous) if _overrides(middleware, name) else None
             for name, extra in _HOOKS.items()
         ]
         if not any(hooks) and not isinstance(middleware, BaseMiddleware):
@@ -225,6 +237,28 @@ def fold(middlewares: Sequence[Layer], endpoint: Call) -> Call:
     for layer in reversed(middlewares):
         endpoint = layer.wrap(endpoint)
     return endpoint
+
+
+def run_through(call: Call) -> Callable[[Context], Any]:
+    """
+    Return *call* for a server without an event loop: its coroutine is run to its end, without ever waiting.
+
+    Raises:
+        RuntimeError: By what is returned, when a hook has to wait.
+    """
+
+    def run(context: Context) -> Any:
+        coroutine: Any = call(context)
+        try:
+            coroutine.send(None)
+        except StopIteration as end:
+            return end.value
+        coroutine.close()
+        raise RuntimeError(
+            f"a middleware of {context.event!r} waits for a coroutine; a sync server cannot, use SyncMiddleware"
+        )
+
+    return run
 
 
 def context_data(context: Context) -> Any:

@@ -179,11 +179,17 @@ class Registrar(ABC):
             raise SetupError(f"{exception_class!r} is not an exception class")
 
         def register(function: Handler) -> Handler:
-            compile_endpoint(function, kind=HandlerKind.EXCEPTION, label=function.__qualname__, asynchronous=True)
+            compile_endpoint(
+                function, kind=HandlerKind.EXCEPTION, label=function.__qualname__, asynchronous=self._may_await()
+            )
             self._own_scope().exception_handlers[exception_class] = function
             return function
 
         return register
+
+    def _may_await(self) -> bool:
+        """Whether coroutine functions may be registered here; a router does not know its servers yet."""
+        return True
 
     def add_router(self, router: RouterSIO) -> None:
         """

@@ -104,7 +104,7 @@ class Registry:
         Raises:
             SetupError: It is not a middleware.
         """
-        self._middlewares.append((middleware, scope, Layer.of(middleware)))
+        self._middlewares.append((middleware, scope, Layer.of(middleware, asynchronous=self._asynchronous)))
         self._forget_routes()
 
     def remove_middleware(self, middleware: Any) -> None:
@@ -223,7 +223,13 @@ class Registry:
         route = self._built.get((entry, layers))
         if route is None:
             registration = entry.registration
-            route = build_route(entry.endpoint, prefix_of(registration), layers, registration.scopes)
+            route = build_route(
+                entry.endpoint,
+                prefix_of(registration),
+                layers,
+                registration.scopes,
+                asynchronous=self._asynchronous,
+            )
             if not entry.endpoint.pending:
                 self._built[entry, layers] = route
         return route

@@ -6,13 +6,16 @@ Everything that can be decided before an event arrives is decided in :func:`buil
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import SignatureError
 from fastsio.injection import Endpoint, HandlerKind
-from fastsio.routing.middleware import Call, Layer, fold
+from fastsio.routing.middleware import Layer, fold, run_through
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastsio.injection import Context
     from fastsio.routing.registrar import RouterScope
 
 
@@ -26,7 +29,7 @@ class Route:
         is_plain: True when nothing stands around the handler and it has no marker: it is called as
             ``handler(*leading, sid, *args)``, exactly as python-socketio does.
         is_coroutine: Whether the handler is a coroutine function.
-        call: Runs the handler with everything around it.
+        call: Runs the handler with everything around it; awaited unless the server has no event loop.
         scopes: The routers around it, innermost first.
     """
 
@@ -35,7 +38,7 @@ class Route:
     def __init__(
         self,
         endpoint: Endpoint,
-        call: Call,
+        call: Callable[[Context], Any],
         prefix: tuple[str, ...],
         scopes: tuple[RouterScope, ...],
         *,
@@ -55,10 +58,23 @@ def build_route(
     prefix: tuple[str, ...],
     layers: tuple[Layer, ...],
     scopes: tuple[RouterScope, ...] = (),
+    *,
+    asynchronous: bool = True,
 ) -> Route:
-    """Fold *layers* around *endpoint*."""
+    """Fold *layers* around *endpoint*, to be awaited or, on a server without an event loop, to be called."""
     is_plain = endpoint.plain and not layers and endpoint.kind is HandlerKind.EVENT
-    return Route(endpoint, fold(layers, endpoint.call), prefix, scopes, is_plain=is_plain)
+    call = fold(layers, endpoint.call) if asynchronous else _fold_sync(layers, endpoint)
+    return Route(endpoint, call, prefix, scopes, is_plain=is_plain)
+
+
+def _fold_sync(layers: tuple[Layer, ...], endpoint: Endpoint) -> Callable[[Context], Any]:
+    if not layers:
+        return endpoint.call_sync
+
+    async def innermost(context: Context) -> Any:
+        return endpoint.call_sync(context)
+
+    return run_through(fold(layers, innermost))
 
 
 def leading(prefix: tuple[str, ...], event: str, namespace: str) -> tuple[str, ...]:

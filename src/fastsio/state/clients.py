@@ -6,14 +6,18 @@ Only facts that live as long as the connection; no packets are sent and no handl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.protocol.lifecycle import Happening, NamespaceState, advance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from fastsio.protocol.decoder import Decoder
+
+_NO_LOCK: Final[AbstractContextManager[Any]] = nullcontext()
 
 
 class Connection:
@@ -25,6 +29,7 @@ class Connection:
         environ: The WSGI-like environ of the handshake.
         decoder: Turns this connection's frames into packets.
         make_scope: Creates the store for values that dependencies keep per client.
+        lock: Held while one of its clients takes a step, by threads.
 
     Attributes:
         clients: Namespace -> client, also of namespaces that were left (their late packets are ignored).
@@ -41,6 +46,7 @@ class Connection:
         "environ",
         "has_joined",
         "is_lost",
+        "lock",
         "make_scope",
         "tasks",
         "timer_key",
@@ -52,7 +58,9 @@ class Connection:
         environ: dict[str, Any],
         decoder: Decoder,
         make_scope: Callable[[], Any],
+        lock: AbstractContextManager[Any] = _NO_LOCK,
     ) -> None:
+        self.lock = lock
         self.eio_sid = eio_sid
         self.environ = environ
         self.decoder = decoder
@@ -65,12 +73,12 @@ class Connection:
 
     def active(self) -> list[Client]:
         """Clients that are connecting or connected."""
-        return [client for client in self.clients.values() if client.is_active]
+        return [client for client in list(self.clients.values()) if client.is_active]
 
     @property
     def is_deserted(self) -> bool:
         """Whether nobody is on it: every client has left, its handlers included."""
-        return all(client.state is NamespaceState.LEFT for client in self.clients.values())
+        return all(client.state is NamespaceState.LEFT for client in list(self.clients.values()))
 
     def make_place(self, most: int) -> bool:
         """
@@ -81,7 +89,7 @@ class Connection:
         """
         if len(self.clients) < most:
             return True
-        for namespace, client in self.clients.items():
+        for namespace, client in list(self.clients.items()):
             if client.state is NamespaceState.LEFT:
                 del self.clients[namespace]
                 return True
@@ -124,7 +132,21 @@ class Client:
         Raises:
             LifecycleError: The state does not have this step.
         """
-        self.state = advance(self.state, happening)
+        with self.connection.lock:
+            self.state = advance(self.state, happening)
+
+    def try_advance(self, happening: Happening, *states: NamespaceState) -> bool:
+        """
+        Take a step if the client is in one of *states*; of several threads that try, one succeeds.
+
+        Returns:
+            Whether the step was taken.
+        """
+        with self.connection.lock:
+            if self.state not in states:
+                return False
+            self.state = advance(self.state, happening)
+            return True
 
     @property
     def is_active(self) -> bool:

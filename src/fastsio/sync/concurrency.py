@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 
 class Cancelled(BaseException):
@@ -56,3 +59,8 @@ def join(task: Any) -> None:
 def is_current(task: Any) -> bool:
     """Whether the caller runs in *task*."""
     return task is threading.current_thread()
+
+
+def guard() -> AbstractContextManager[Any]:
+    """Return the lock of tables."""
+    return threading.RLock()

@@ -63,6 +63,14 @@ class Wire:
             self.closed[eio_sid] = reason
             await self.server._handle_eio_disconnect(eio_sid, reason)
 
+    def create_event(self) -> asyncio.Event:
+        """Return what a task can wait on."""
+        return asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let others run."""
+        await asyncio.sleep(seconds)
+
     async def shutdown(self) -> None:
         """Stop."""
         self.stopped = True

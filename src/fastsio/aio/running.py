@@ -1,0 +1,88 @@
+"""
+How the asyncio server runs what the application registered: each handler in a task.
+
+By hand in both halves, for tasks and threads have little in common.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from fastsio.aio.engine.timers import Deadlines
+from fastsio.base.server import BaseServer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from fastsio.protocol import Packet
+    from fastsio.state import Client, Connection
+
+
+class RunningServer(BaseServer):
+    """Starts handlers and keeps account of those under way."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._background: set[asyncio.Future[Any]] = set()
+
+    def is_asyncio_based(self) -> bool:
+        """Whether handlers may be coroutine functions."""
+        return True
+
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        """Start a coroutine function as a task that lives as long as it runs."""
+        task = asyncio.ensure_future(target(*args, **kwargs))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task  # type: ignore[no-any-return] # a coroutine makes a task
+
+    def _new_deadlines(self, on_due: Callable[[list[Connection]], None]) -> Deadlines[Connection]:
+        return Deadlines(on_due)
+
+    async def run_callback(self, sid: str, callback: Any, arguments: list[Any]) -> None:
+        """
+        Call what waited for an acknowledgement.
+
+        A coroutine runs in a task of its own: it may wait for the client's next answer, which must be read for that.
+        """
+        result = callback(*arguments)
+        if inspect.isawaitable(result):
+            self.start_background_task(self._finish_callback, sid, result)
+
+    async def _finish_callback(self, sid: str, result: Awaitable[Any]) -> None:
+        try:
+            await result
+        except Exception:
+            self.logger.exception("%s: error in the callback of an acknowledgement", sid)
+
+    async def _start_connecting(self, client: Client, decide: Any, *args: Any) -> None:
+        """Run a connect handler without keeping the connection's other packets waiting."""
+        client.connecting = self.start_background_task(decide, client, *args)
+
+    async def _let_begin(self, connection: Connection) -> None:
+        """Give handlers that were started before the chance to begin."""
+        if connection.tasks:
+            await asyncio.sleep(0)
+
+    async def _wait_for_place(self, connection: Connection) -> None:
+        """Wait until the connection may have one more handler under way; its next packets wait too."""
+        while len(connection.tasks) >= self.options.max_concurrent_handlers:
+            await asyncio.wait(connection.tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    def _start_handler(self, connection: Connection, client: Client, packet: Packet) -> None:
+        """Run an event's handler in a task of its own."""
+        task = asyncio.get_running_loop().create_task(self._event_run(client, packet))
+        tasks = connection.tasks
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    def _event_run(self, client: Client, packet: Packet) -> Coroutine[Any, Any, None]:
+        """Return the coroutine that handles an event, through the seam that add-ons replace if one has."""
+        this: Any = self
+        if "_handle_event_internal" in self.__dict__:
+            return this._handle_event_internal(  # type: ignore[no-any-return] # a coroutine function
+                self, client.sid, client.eio_sid, packet.data, client.namespace, packet.id
+            )
+        return this._run_event(client, packet.data, packet.id)  # type: ignore[no-any-return] # as above

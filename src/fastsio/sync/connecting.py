@@ -1,0 +1,294 @@
+# Written by tools/unasync.py from aio/connecting.py; change that one.
+"""
+How clients come and go: the steps of :mod:`fastsio.protocol.lifecycle`, taken.
+
+Runs connect and disconnect handlers and keeps the records of connections; must not know events.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastsio.exceptions import ConnectionRefusedError as Refused
+from fastsio.exceptions import refusal
+from fastsio.injection import ConnectionScope, Context
+from fastsio.protocol import Happening, NamespaceState, PacketType
+from fastsio.routing import describe, is_expected
+from fastsio.state import Client, Connection
+from fastsio.sync import concurrency
+from fastsio.sync.failing import run_exception_handler
+
+if TYPE_CHECKING:
+    from fastsio.protocol import Packet
+    from fastsio.routing import Route
+    from fastsio.sync.dispatch import PacketServer
+
+
+class Connecting:
+    """
+    Takes clients through their lives.
+
+    Args:
+        server: The server whose clients they are.
+
+    Attributes:
+        is_closed: True once the server shuts down: nobody is let in any more.
+    """
+
+    def __init__(self, server: PacketServer) -> None:
+        self._server = server
+        self._deadlines = server._new_deadlines(self._on_due)
+        self.is_closed = False
+
+    # Connections
+
+    def open(self, eio_sid: str, environ: dict[str, Any]) -> bool | None:
+        """Take a new connection; False refuses it."""
+        server = self._server
+        if self.is_closed:
+            return False
+        if not server.manager_initialized:
+            server.manager_initialized = True
+            server.manager.initialize()
+        server.environ[eio_sid] = environ
+        connection = Connection(eio_sid, environ, server._new_decoder(), _new_scope, concurrency.guard())
+        server._connections[eio_sid] = connection
+        self._deadlines.set(connection, server.options.connect_timeout)
+        return None
+
+    def close(self, eio_sid: str, reason: str) -> None:
+        """Take the end of a connection: every client on it leaves."""
+        server = self._server
+        connection = server._connections.get(eio_sid)
+        if connection is None:
+            return
+        self._deadlines.clear(connection)
+        connection.decoder.reset()
+        connection.is_lost = True
+        for client in list(connection.clients.values()):
+            try:
+                self.leave(client, reason)
+            except Exception:
+                server.logger.exception("%s: error while leaving", client.sid)
+        self._release(connection)
+
+    def _release(self, connection: Connection) -> None:
+        """Drop the record of a lost connection once no handler needs it any more."""
+        if connection.is_lost and connection.is_deserted:
+            self._server._connections.pop(connection.eio_sid, None)
+            self._server.environ.pop(connection.eio_sid, None)
+
+    def stop(self) -> None:
+        """Let nobody in any more and forget all deadlines."""
+        self.is_closed = True
+        self._deadlines.stop()
+
+    # Coming
+
+    def begin(self, connection: Connection, namespace: str, auth: Any) -> None:
+        """Take a CONNECT packet."""
+        server = self._server
+        why_not = self._inadmissible(connection, namespace)
+        if why_not is not None:
+            self._send(connection, PacketType.CONNECT_ERROR, namespace, {"message": why_not})
+            return
+        sid = server.manager.pre_connect(connection.eio_sid, namespace)
+        # Python clients send an empty object for no auth; JavaScript clients leave it out.
+        client = Client(sid, namespace, connection, auth or None)
+        client.advance(Happening.BEGIN)
+        connection.clients[namespace] = client
+        if connection.is_lost:  # while the manager was asked; nobody else knows of this client
+            self._forget(client)
+            return
+        if server.always_connect:
+            self._send(connection, PacketType.CONNECT, namespace, {"sid": sid})
+        route = server._registry.resolve(namespace, "connect")
+        if route is None:
+            self._accept(client)
+        else:
+            server._start_connecting(client, self._decide, route)
+
+    def _inadmissible(self, connection: Connection, namespace: str) -> str | None:
+        """Say why a client cannot join *namespace*, or None."""
+        server = self._server
+        if self.is_closed:
+            return "The server is shutting down"
+        if not server._registry.accepts(namespace, server.namespaces):
+            return "Invalid namespace"
+        if namespace not in connection.clients and not connection.make_place(server.options.max_namespaces):
+            return "Too many namespaces"
+        return None
+
+    def _decide(self, client: Client, route: Route) -> None:
+        """Run the connect handler and do what it says."""
+        context = Context(self._server, client, "connect", (client.auth,))
+        failure: BaseException | None = None
+        try:
+            accepted = route.call(context)
+            payload = refusal() if accepted is False else None
+        except Exception as exc:  # noqa: BLE001 - whatever fails, the client is told and forgotten
+            failure = exc
+            payload = self._refusal_of(exc, route, context)
+        except BaseException as exc:
+            failure = exc
+            if client.state is not NamespaceState.LEFT:
+                self._forget(client)
+            raise
+        finally:
+            client.connecting = None
+            if context.stack is not None:
+                self._server._close_context(context, failure)
+        self._conclude(client, payload)
+
+    def _conclude(self, client: Client, payload: dict[str, Any] | None) -> None:
+        """Accept or refuse a client whose connect handler is done; *payload* is the refusal."""
+        if client.state is NamespaceState.LEFT:
+            return
+        if payload is None and client.state is NamespaceState.CONNECTING:
+            self._accept(client)
+            return
+        self._forget(client)
+        # A refusal after CONNECT is a DISCONNECT, which has no payload.
+        if self._server.always_connect:
+            self._send(client.connection, PacketType.DISCONNECT, client.namespace)
+        else:
+            self._send(client.connection, PacketType.CONNECT_ERROR, client.namespace, payload or refusal())
+
+    def _accept(self, client: Client) -> None:
+        server = self._server
+        if not client.try_advance(Happening.ACCEPT, NamespaceState.CONNECTING):
+            return
+        client.connection.has_joined = True
+        self._deadlines.clear(client.connection)
+        if client.connection.decoder.pending:
+            self.watch_attachments(client.connection)
+        if not server.always_connect:
+            self._send(client.connection, PacketType.CONNECT, client.namespace, {"sid": client.sid})
+        server.manager.connect(client.sid, client.namespace)
+        held, client.held = client.held, None
+        for packet in held or ():
+            server._start_handler(client.connection, client, packet)
+
+    def _refusal_of(self, exc: Exception, route: Route, context: Context) -> dict[str, Any]:
+        """Return the CONNECT_ERROR payload for a connect handler that raised."""
+        if isinstance(exc, Refused):
+            return exc.error_args
+        if isinstance(exc, ConnectionRefusedError):
+            return refusal(*exc.args)
+        failure = describe(exc, "connect")
+        endpoint = self._server._registry.exception_endpoint(exc, route.scopes)
+        if endpoint is not None:
+            try:
+                return {"message": failure.msg, "data": run_exception_handler(endpoint, context, exc)}
+            except Exception as raised:  # noqa: BLE001 - the handler's own failure is described instead
+                exc, failure = raised, describe(raised, "connect")
+        if not is_expected(exc):
+            self._server.logger.error("%s: error in the connect handler", context.client.sid, exc_info=exc)
+        return {"message": failure.msg, "data": failure.as_dict()}
+
+    def hold(self, client: Client, packet: Packet) -> None:
+        """Keep an event that a client sent after CONNECT was answered but before its handler has decided."""
+        if client.held is None:
+            client.held = []
+        if len(client.held) >= self._server.options.max_held_packets:
+            self._server._break_off(client.connection, "too many events before connect was decided")
+            return
+        client.held.append(packet)
+
+    # Going
+
+    def leave(self, client: Client, reason: str) -> None:
+        """Take the leave of a client that ended the namespace or lost its connection."""
+        # Handlers of what it sent before have been started, but may not have begun; they come first.
+        self._server._let_begin(client.connection)
+        if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED):
+            self._disconnect(client, reason)
+        elif client.state is NamespaceState.CONNECTING or client.connecting is not None:
+            connecting = client.connecting
+            self._forget(client)
+            if connecting is not None:
+                concurrency.cancel(connecting)
+
+    def dismiss(self, client: Client) -> None:
+        """End a client's namespace from the server's side."""
+        if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTING):
+            # Its connect handler runs on, often it is the caller; the client is refused when it is done.
+            return
+        if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED):
+            self._send(client.connection, PacketType.DISCONNECT, client.namespace)
+            self._disconnect(client, self._server.reason.SERVER_DISCONNECT)
+
+    def _disconnect(self, client: Client, reason: str) -> None:
+        """Let a client that is leaving go, its disconnect handler first."""
+        self._server.manager.pre_disconnect(client.sid, client.namespace)
+        try:
+            self._run_disconnect_handler(client, reason)
+        finally:
+            self._forget(client)
+
+    def _run_disconnect_handler(self, client: Client, reason: str) -> None:
+        server = self._server
+        route = server._registry.resolve(client.namespace, "disconnect")
+        if route is None:
+            return
+        context = Context(server, client, "disconnect", (), reason)
+        failure: BaseException | None = None
+        try:
+            route.call(context)
+        except Exception as exc:
+            failure = exc
+            endpoint = server._registry.exception_endpoint(exc, route.scopes)
+            if endpoint is None:
+                server.logger.exception("%s: error in the disconnect handler", client.sid)
+            else:
+                self._run_quietly(endpoint, context, exc)
+        finally:
+            if context.stack is not None:
+                server._close_context(context, failure)
+
+    def _run_quietly(self, endpoint: Any, context: Context, exc: Exception) -> None:
+        try:
+            run_exception_handler(endpoint, context, exc)
+        except Exception:
+            self._server.logger.exception("%s: error in an exception handler", context.client.sid)
+
+    def _forget(self, client: Client) -> None:
+        """Leave nothing of a client behind but the knowledge that it was there."""
+        if not client.try_advance(Happening.GONE, NamespaceState.CONNECTING, NamespaceState.LEAVING):
+            return
+        client.held = None
+        try:
+            self._server.manager.disconnect(client.sid, client.namespace, ignore_queue=True)
+        finally:
+            self._release(client.connection)
+        scope = client.used_scope
+        if scope is not None:
+            try:
+                scope.close()
+            except Exception:
+                self._server.logger.exception("%s: error while closing a dependency of the connection", client.sid)
+
+    # Waiting
+
+    def watch_attachments(self, connection: Connection) -> None:
+        """Close the connection unless the packet under way is complete in time."""
+        if not connection.timer_key:
+            self._deadlines.set(connection, self._server.options.attachment_timeout)
+
+    def attachments_arrived(self, connection: Connection) -> None:
+        """Take back what :meth:`watch_attachments` set; the time to join a first namespace runs on."""
+        if any(client.state is NamespaceState.CONNECTED for client in list(connection.clients.values())):
+            self._deadlines.clear(connection)
+
+    def _on_due(self, connections: list[Any]) -> None:
+        for connection in connections:
+            why = "attachments are missing" if connection.decoder.pending else "no namespace joined in time"
+            self._server.start_background_task(self._server._break_off, connection, why)
+
+    def _send(self, connection: Connection, packet_type: PacketType, namespace: str, payload: Any = None) -> None:
+        packet = self._server.packet_class(packet_type, payload, namespace)
+        self._server._send_packet(connection.eio_sid, packet)
+
+
+def _new_scope() -> ConnectionScope:
+    return ConnectionScope(concurrency.Lock)

@@ -1,0 +1,270 @@
+# Written by tools/unasync.py from aio/dispatch.py; change that one.
+"""
+The receiving half of the sync server: frames in, handlers called, answers out.
+
+The hot path of the package is ``_handle_eio_message`` and ``_handle_event_internal``; whatever can be decided before an
+event arrives is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.base.emission import acknowledgement
+from fastsio.engine.tracing import label
+from fastsio.exceptions import PacketError
+from fastsio.injection import Context
+from fastsio.protocol import NamespaceState, PacketType, Verdict, on_packet
+from fastsio.routing import leading
+from fastsio.sync import concurrency
+from fastsio.sync.connecting import Connecting
+from fastsio.sync.engine import EngineServer, MessagePacket
+from fastsio.sync.failing import answer_failure
+from fastsio.sync.manager import Manager
+from fastsio.sync.running import RunningServer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastsio.protocol import Packet
+    from fastsio.state import Client, Connection
+
+# Members of an Enum are slow to reach through their class.
+EVENT: Final = PacketType.EVENT
+BINARY_EVENT: Final = PacketType.BINARY_EVENT
+ACK: Final = PacketType.ACK
+CONNECTED: Final = NamespaceState.CONNECTED
+ROOT: Final = "/"
+
+
+class PacketServer(RunningServer):
+    """
+    Takes what Engine.IO delivers and calls handlers.
+
+    The underscored names are python-socketio's: test clients and add-ons replace them on an instance.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Frames are handed over one after the other; tasks are started here.
+        self.eio = EngineServer(**{**self._engine_options, "async_handlers": False})
+        self.eio.on("connect", self._handle_eio_connect)
+        self.eio.on("message", self._handle_eio_message)
+        self.eio.on("disconnect", self._handle_eio_disconnect)
+        self.async_mode = self.eio.async_mode
+        if self.manager is None:
+            self.manager = Manager()
+        self.manager.set_server(self)
+        self._connecting = Connecting(self)
+
+    # Sending
+
+    def frames_of(self, packet: Packet) -> list[MessagePacket]:
+        """Encode a packet into Engine.IO messages, its text first and its attachments after it."""
+        encoded = packet.encode()
+        if isinstance(encoded, list):
+            return [MessagePacket(frame) for frame in encoded]
+        return [MessagePacket(encoded)]
+
+    def post(self, eio_sid: str, frames: Sequence[MessagePacket]) -> None:
+        """Queue frames for a client without waiting for it."""
+        self.eio.post(eio_sid, frames)
+
+    def send_frames(self, eio_sid: str, frames: Sequence[MessagePacket]) -> None:
+        """Send the frames of an emitted event, through the seam that test clients replace if one has."""
+        if "_send_eio_packet" in self.__dict__:
+            for frame in frames:
+                self._send_eio_packet(eio_sid, frame)
+        else:
+            self.eio.post(eio_sid, frames)
+
+    def _send_packet(self, eio_sid: str, pkt: Packet) -> None:
+        """Send a Socket.IO packet to a client."""
+        self.eio.post(eio_sid, self.frames_of(pkt))
+
+    def _send_eio_packet(self, eio_sid: str, eio_pkt: Any) -> None:
+        """Send an Engine.IO packet to a client."""
+        self.eio.send_packet(eio_sid, eio_pkt)
+
+    def reply(self, eio_sid: str, packet: Packet) -> None:
+        """Send the answer to a client's packet; unlike :meth:`post` this may wait until the client reads."""
+        if "_send_packet" in self.__dict__:
+            self._send_packet(eio_sid, packet)
+        else:
+            self.eio.write(eio_sid, self.frames_of(packet))
+
+    # Receiving
+
+    def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> bool | None:
+        """Take a new Engine.IO connection."""
+        return self._connecting.open(eio_sid, environ)
+
+    def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        """Take the end of an Engine.IO connection."""
+        self._connecting.close(eio_sid, reason)
+
+    def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+        """Take a frame of a client."""
+        connection = self._connections.get(eio_sid)
+        if connection is None:
+            return
+        try:
+            packet = connection.decoder.feed(data)
+        except PacketError as exc:
+            self._break_off(connection, exc.args[0])
+            return
+        if packet is None:
+            self._expect_attachments(connection)
+            return
+        client = connection.clients.get(packet.namespace or ROOT)
+        if client is None or client.state is not CONNECTED or packet.packet_type not in (EVENT, BINARY_EVENT):
+            self._handle_packet(connection, client, packet)
+            return
+        if connection.timer_key:
+            self._connecting.attachments_arrived(connection)
+        if not self.async_handlers:
+            self._event_run(client, packet)
+            return
+        if len(connection.tasks) >= self.options.max_concurrent_handlers:
+            self._wait_for_place(connection)
+            if client.state is not CONNECTED:
+                return
+        self._start_handler(connection, client, packet)
+
+    def _handle_packet(self, connection: Connection, client: Client | None, packet: Packet) -> None:
+        """Do what the lifecycle says about any packet but an event of a connected client."""
+        if packet.attachments:
+            self._connecting.attachments_arrived(connection)
+        state = NamespaceState.NONE if client is None else client.state
+        verdict = on_packet(state, packet.packet_type, always_connect=self.always_connect)
+        match verdict:
+            case Verdict.CONNECT:
+                self._connecting.begin(connection, packet.namespace or ROOT, packet.data)
+            case Verdict.CLOSE:
+                name = PacketType(packet.packet_type).name
+                self._break_off(connection, f"{name} is not allowed in a namespace that is {state.value}")
+            case Verdict.IGNORE:
+                self.logger.debug(
+                    "%s: packet of a namespace that is %s ignored", label(connection.eio_sid), state.value
+                )
+            case _ if client is not None:
+                self._handle_known(connection, client, packet, verdict)
+
+    def _handle_known(self, connection: Connection, client: Client, packet: Packet, verdict: Verdict) -> None:
+        match verdict:
+            case Verdict.ACKNOWLEDGE:
+                self._handle_ack(client, packet)
+            case Verdict.LEAVE:
+                self._connecting.leave(client, self.reason.CLIENT_DISCONNECT)
+            case Verdict.HOLD:
+                self._connecting.hold(client, packet)
+            case Verdict.DISPATCH:
+                self._start_handler(connection, client, packet)
+
+    def _expect_attachments(self, connection: Connection) -> None:
+        """Judge the head of a binary packet before its attachments arrive (CVE-2026-48804)."""
+        packet = connection.decoder.pending_packet
+        if packet is None:
+            return
+        client = connection.clients.get(packet.namespace or ROOT)
+        if client is None:
+            self._break_off(connection, "binary packet before CONNECT")
+            return
+        self._connecting.watch_attachments(connection)
+
+    def _break_off(self, connection: Connection, why: str) -> None:
+        """Close the connection of a client that broke the protocol."""
+        self.logger.warning("%s: connection closed: %s", label(connection.eio_sid), why)
+        connection.decoder.reset()
+        self.eio.close_client(connection.eio_sid, self.reason.TRANSPORT_ERROR)
+
+    def trigger_method(self, handler: Any, event: str, args: tuple[Any, ...]) -> Any:
+        """Call the method of a class-based namespace for an event that its own dispatcher passed on."""
+        endpoint = self._registry.method_endpoint(handler, event)
+        if endpoint is None:
+            return None
+        namespace, sid, *rest = args if handler.namespace == "*" else (handler.namespace, *args)
+        client = self._find_client(sid, namespace)
+        if client is None:
+            return concurrency.resolved(endpoint.handler(*args))
+        context = event_context(self, client, event, rest)
+        try:
+            return endpoint.call_sync(context)
+        finally:
+            context.close()
+
+    def _find_client(self, sid: str, namespace: str) -> Client | None:
+        eio_sid: Any = self.manager.eio_sid_from_sid(sid, namespace)
+        connection = self._connections.get(eio_sid)
+        client = None if connection is None else connection.clients.get(namespace)
+        return client if client is not None and client.sid == sid else None
+
+    def _handle_ack(self, client: Client, packet: Packet) -> None:
+        ack_id = packet.id
+        if ack_id is None:  # the decoder lets none through
+            return
+        try:
+            self.manager.trigger_callback(client.sid, ack_id, packet.data)
+        except Exception:
+            self.logger.exception("%s: error in the callback of an acknowledgement", client.sid)
+
+    def _handle_event_internal(
+        self,
+        server: Any,  # noqa: ARG002 - python-socketio's signature
+        sid: str,
+        eio_sid: str,
+        data: list[Any],
+        namespace: str,
+        id: int | None,  # noqa: A002 - as above
+    ) -> None:
+        """Call the handler of an event and acknowledge what it returns."""
+        client = self._find_client(sid, namespace)
+        if client is not None and client.eio_sid == eio_sid:
+            self._run_event(client, data, id)
+
+    def _run_event(self, client: Client, data: list[Any], ack_id: int | None) -> None:
+        event = data[0]
+        namespace = client.namespace
+        route = self._registry.resolve(namespace, event)
+        if route is None:
+            return
+        context = None if route.is_plain else Context(self, client, event, tuple(data[1:]))
+        failure: BaseException | None = None
+        try:
+            if context is None:
+                prefix = leading(route.prefix, event, namespace) if route.prefix else ()
+                result = route.handler(*prefix, client.sid, *data[1:])
+            else:
+                result = route.call(context)
+            if ack_id is not None and result is not self.not_handled:
+                packet = self.packet_class(ACK, acknowledgement(result), namespace, ack_id)
+                self.reply(client.eio_sid, packet)
+        except Exception as exc:  # noqa: BLE001 - a handler's failure is its client's affair, not the connection's
+            failure = exc
+            context = context or Context(self, client, event, tuple(data[1:]))
+            answer_failure(self, exc, route, context, ack_id)
+        except BaseException as exc:
+            failure = exc
+            raise
+        finally:
+            if context is not None and context.stack is not None:
+                self._close_context(context, failure)
+
+    def _close_context(self, context: Context, exc: BaseException | None) -> None:
+        """Run what follows the ``yield`` of the event's dependencies."""
+        try:
+            context.close(exc)
+        except Exception as raised:
+            if raised is not exc:
+                self.logger.exception("error while closing a dependency of %s", context.event)
+
+
+def event_context(server: PacketServer, client: Client, event: str, args: Sequence[Any]) -> Context:
+    """Return the context of an event from the positional arguments its handler gets after the sid."""
+    match event:
+        case "connect":
+            return Context(server, client, event, (client.auth,))
+        case "disconnect":
+            return Context(server, client, event, (), args[0] if args else None)
+        case _:
+            return Context(server, client, event, tuple(args))

@@ -1,0 +1,92 @@
+# Written by tools/unasync.py from aio/failing.py; change that one.
+"""
+What a client gets when its event's handler failed.
+
+Asks the exception handlers, then the one error vocabulary; must not let a failure out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastsio.base.emission import acknowledgement
+from fastsio.exceptions import EventError
+from fastsio.protocol import PacketType
+from fastsio.routing import describe, is_expected
+
+if TYPE_CHECKING:
+    from fastsio.injection import Context, Endpoint
+    from fastsio.routing import Route
+    from fastsio.sync.dispatch import PacketServer
+
+
+def answer_failure(server: PacketServer, exc: Exception, route: Route, context: Context, ack_id: int | None) -> None:
+    """
+    Answer a failed event.
+
+    An exception handler's result is the acknowledgement. Without one the client gets the error object, as
+    acknowledgement if it asked for one and as ``error`` event otherwise; a plain handler, which python-socketio would
+    leave without an answer, is left without one.
+
+    Args:
+        server: The server.
+        exc: What was raised.
+        route: What was called.
+        context: The event.
+        ack_id: The acknowledgement the client waits for, or None.
+    """
+    endpoint = server._registry.exception_endpoint(exc, route.scopes)
+    try:
+        if endpoint is not None:
+            _answer_by_handler(server, exc, endpoint, context, ack_id)
+        else:
+            _answer_by_vocabulary(server, exc, route, context, ack_id)
+    except Exception:
+        server.logger.exception("%s: the failure of %s could not be answered", context.client.sid, context.event)
+
+
+def run_exception_handler(endpoint: Endpoint, context: Context, exc: Exception) -> Any:
+    """Call an exception handler for *exc*."""
+    context.exc = exc
+    return endpoint.call_sync(context)
+
+
+def _answer_by_handler(
+    server: PacketServer, exc: Exception, endpoint: Endpoint, context: Context, ack_id: int | None
+) -> None:
+    try:
+        result = run_exception_handler(endpoint, context, exc)
+    except Exception as raised:  # noqa: BLE001 - whatever it is, the client is answered
+        _log(server, raised, context.event)
+        _send(server, describe(raised, context.event).as_dict(), context, ack_id)
+        return
+    if ack_id is not None:
+        _acknowledge(server, acknowledgement(result), context, ack_id)
+
+
+def _answer_by_vocabulary(
+    server: PacketServer, exc: Exception, route: Route, context: Context, ack_id: int | None
+) -> None:
+    if not is_expected(exc) or route.is_plain:
+        _log(server, exc, context.event)
+    if route.is_plain and not isinstance(exc, EventError):
+        return
+    _send(server, describe(exc, context.event).as_dict(), context, ack_id)
+
+
+def _send(server: PacketServer, error: dict[str, Any], context: Context, ack_id: int | None) -> None:
+    if ack_id is not None:
+        _acknowledge(server, [{"error": error}], context, ack_id)
+        return
+    client: Any = context.client
+    packet = server.packet_class(PacketType.EVENT, ["error", error], client.namespace)
+    server.reply(client.eio_sid, packet)
+
+
+def _acknowledge(server: PacketServer, arguments: list[Any], context: Context, ack_id: int) -> None:
+    client: Any = context.client
+    server.reply(client.eio_sid, server.packet_class(PacketType.ACK, arguments, client.namespace, ack_id))
+
+
+def _log(server: PacketServer, exc: BaseException, what: str) -> None:
+    server.logger.error("error in the handler of %s", what, exc_info=exc)

@@ -1,0 +1,156 @@
+# Written by tools/unasync.py from aio/manager.py; change that one.
+"""
+The client manager of one process: sends events to rooms.
+
+Knows rooms and packets; must not know handlers or transports, which it reaches through the server.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastsio.base.emission import event_arguments, rooms_of, skipped
+from fastsio.base.manager import BaseManager
+from fastsio.protocol import PacketType
+from fastsio.sync import concurrency
+from fastsio.sync.waiter import AckWaiter
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from fastsio.engine.packet import MessagePacket
+
+    Recipients = list[tuple[str, str]]
+
+
+class Manager(BaseManager):
+    """
+    Keeps the clients of one process and sends to them.
+
+    Subclasses that connect several processes override the coroutines and call them for what is local.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(lock=concurrency.guard())
+
+    def can_disconnect(self, sid: str, namespace: str) -> bool:
+        """Whether the server may disconnect a client itself."""
+        return self.is_connected(sid, namespace)
+
+    def pre_connect(self, eio_sid: str, namespace: str) -> str:
+        """Add a client whose connect handler is about to run; return its new sid."""
+        sid: str = self.server.eio.generate_id()
+        self.basic_connect(sid, eio_sid, namespace)
+        return sid
+
+    def connect(self, sid: str, namespace: str) -> str:
+        """Mark a client as connected and send what was held for it."""
+        with self._lock:
+            held = self.basic_accept(sid, namespace)
+            eio_sid = self.eio_sid_from_sid(sid, namespace)
+            if held and eio_sid is not None:
+                self.server.post(eio_sid, held)
+        return sid
+
+    def disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
+        """Forget a client."""
+        self.basic_disconnect(sid, namespace, **kwargs)
+
+    def enter_room(self, sid: str, namespace: str, room: Hashable, eio_sid: str | None = None) -> None:
+        """
+        Put a client into a room.
+
+        Raises:
+            ValueError: The room is another client's own, or the client is in too many.
+            KeyError: The client is not in the namespace.
+        """
+        self.basic_enter_room(sid, namespace, room, eio_sid)
+
+    def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
+        """Take a client out of a room."""
+        self.basic_leave_room(sid, namespace, room)
+
+    def close_room(self, room: Hashable, namespace: str) -> None:
+        """
+        Take everybody out of a room.
+
+        Raises:
+            ValueError: The room is a client's own.
+        """
+        self.basic_close_room(room, namespace)
+
+    def emit(
+        self,
+        event: str,
+        data: Any,
+        namespace: str,
+        room: Any = None,
+        skip_sid: Any = None,
+        callback: Any = None,
+        to: Any = None,
+        **_kwargs: Any,
+    ) -> None:
+        """
+        Send an event to the local clients of a room.
+
+        Args:
+            event: Event name.
+            data: Payload; a tuple is several arguments, None is none.
+            namespace: The namespace.
+            room: A room or sid, or several; None is everybody.
+            skip_sid: The sid, or several, to leave out.
+            callback: Called with what each client acknowledges.
+            to: The same as *room*.
+        """
+        recipients = self._recipients(namespace, rooms_of(room if to is None else to), skipped(skip_sid))
+        if not recipients:
+            return
+        arguments = [event, *event_arguments(data)]
+        if callback is None:
+            packet = self.server.packet_class(PacketType.EVENT, arguments, namespace)
+            self._broadcast(recipients, namespace, self.server.frames_of(packet))
+        else:
+            self._ask_each(recipients, namespace, arguments, callback)
+
+    def _broadcast(self, recipients: Recipients, namespace: str, frames: list[MessagePacket]) -> None:
+        """Send the same frames to all: they are encoded once and shared."""
+        server = self.server
+        if not self._connecting and "_send_eio_packet" not in server.__dict__:
+            post = server.eio.post
+            for _, eio_sid in recipients:
+                post(eio_sid, frames)
+            return
+        for sid, eio_sid in recipients:
+            if not self._hold(sid, namespace, frames):
+                server.send_frames(eio_sid, frames)
+
+    def _ask_each(self, recipients: Recipients, namespace: str, arguments: list[Any], callback: Any) -> None:
+        """Send an event that each client is to acknowledge under an id of its own."""
+        server = self.server
+        for sid, eio_sid in recipients:
+            ack_id = self._generate_ack_id(sid, callback)
+            if isinstance(callback, AckWaiter):
+                callback.expect(sid, ack_id)
+            packet = server.packet_class(PacketType.EVENT, arguments, namespace, ack_id)
+            if not (self._connecting and self._hold(sid, namespace, server.frames_of(packet))):
+                server._send_packet(eio_sid, packet)
+
+    def _hold(self, sid: str, namespace: str, frames: list[MessagePacket]) -> bool:
+        """Keep frames for a client that has not been told that it is connected; False when it has been."""
+        with self._lock:
+            held = self._connecting.get((namespace, sid))
+            if held is None or self.server.always_connect:
+                return False
+            if len(held) < self.server.options.max_held_packets:
+                held.extend(frames)
+                return True
+        self._get_logger().warning("%s: max_held_packets reached before connect was decided, event dropped", sid)
+        return True
+
+    def trigger_callback(self, sid: str, id: int, data: list[Any]) -> None:  # noqa: A002 - python-socketio's name
+        """Call what waits for an acknowledgement; one that nothing waits for is ignored."""
+        callback = self._pop_callback(sid, id)
+        if callback is None:
+            self._get_logger().debug("%s: unexpected acknowledgement %s", sid, id)
+        else:
+            self.server.run_callback(sid, callback, data)

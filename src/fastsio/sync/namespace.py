@@ -1,0 +1,144 @@
+# Written by tools/unasync.py from aio/namespace.py; change that one.
+"""Class-based namespaces for threads: handlers as methods, and the server's methods with the namespace filled in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastsio.base.namespace import BaseServerNamespace
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from fastsio.sync.session import SessionContext
+
+
+class Namespace(BaseServerNamespace):
+    """
+    A group of handlers as a class: ``def on_<event>(self, sid, data)`` handles *event*.
+
+    The methods take markers and models like any handler.
+
+    Args:
+        namespace: The namespace; None is ``"/"``, ``"*"`` every namespace.
+    """
+
+    def is_asyncio_based(self) -> bool:
+        """Whether the namespace belongs on an sync server."""
+        return True
+
+    @classmethod
+    def _own_trigger(cls) -> Any:
+        return Namespace.trigger_event
+
+    def trigger_event(self, event: str, *args: Any) -> Any:
+        """
+        Call the method for an event; override it to dispatch differently.
+
+        Args:
+            event: The event.
+            args: ``sid`` and what the event brought; before them the namespace, for a namespace ``"*"``.
+
+        Returns:
+            What the method returned.
+        """
+        return self.server.trigger_method(self, event, args)
+
+    def emit(
+        self,
+        event: str,
+        data: Any = None,
+        to: Any = None,
+        room: Any = None,
+        skip_sid: Any = None,
+        namespace: str | None = None,
+        callback: Any = None,
+        ignore_queue: bool = False,
+    ) -> Any:
+        """Emit an event; as :meth:`Server.emit`, in this namespace unless another is given."""
+        return self.server.emit(
+            event,
+            data=data,
+            to=to,
+            room=room,
+            skip_sid=skip_sid,
+            namespace=namespace or self.namespace,
+            callback=callback,
+            ignore_queue=ignore_queue,
+        )
+
+    def send(
+        self,
+        data: Any,
+        to: Any = None,
+        room: Any = None,
+        skip_sid: Any = None,
+        namespace: str | None = None,
+        callback: Any = None,
+        ignore_queue: bool = False,
+    ) -> Any:
+        """Send the event ``message``; as :meth:`Server.send`, in this namespace unless another is given."""
+        return self.server.send(
+            data,
+            to=to,
+            room=room,
+            skip_sid=skip_sid,
+            namespace=namespace or self.namespace,
+            callback=callback,
+            ignore_queue=ignore_queue,
+        )
+
+    def call(
+        self,
+        event: str,
+        data: Any = None,
+        to: str | None = None,
+        sid: str | None = None,
+        namespace: str | None = None,
+        timeout: float | None = None,
+        ignore_queue: bool = False,
+    ) -> Any:
+        """Emit to one client and wait for its answer; as :meth:`Server.call`, but by default for ever."""
+        return self.server.call(
+            event,
+            data=data,
+            to=to,
+            sid=sid,
+            namespace=namespace or self.namespace,
+            timeout=timeout,
+            ignore_queue=ignore_queue,
+        )
+
+    def enter_room(self, sid: str, room: Hashable, namespace: str | None = None) -> Any:
+        """Put a client into a room; as :meth:`Server.enter_room`."""
+        return self.server.enter_room(sid, room, namespace=namespace or self.namespace)
+
+    def leave_room(self, sid: str, room: Hashable, namespace: str | None = None) -> Any:
+        """Take a client out of a room; as :meth:`Server.leave_room`."""
+        return self.server.leave_room(sid, room, namespace=namespace or self.namespace)
+
+    def close_room(self, room: Hashable, namespace: str | None = None) -> Any:
+        """Take everybody out of a room; as :meth:`Server.close_room`."""
+        return self.server.close_room(room, namespace=namespace or self.namespace)
+
+    def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:
+        """Return the rooms a client is in; as :meth:`Server.rooms`."""
+        rooms: list[Any] = self.server.rooms(sid, namespace=namespace or self.namespace)
+        return rooms
+
+    def get_session(self, sid: str, namespace: str | None = None) -> Any:
+        """Return a client's session; as :meth:`Server.get_session`."""
+        return self.server.get_session(sid, namespace=namespace or self.namespace)
+
+    def save_session(self, sid: str, session: dict[str, Any], namespace: str | None = None) -> Any:
+        """Replace a client's session; as :meth:`Server.save_session`."""
+        return self.server.save_session(sid, session, namespace=namespace or self.namespace)
+
+    def session(self, sid: str, namespace: str | None = None) -> SessionContext:
+        """Return a client's session as a context manager; as :meth:`Server.session`."""
+        context: SessionContext = self.server.session(sid, namespace=namespace or self.namespace)
+        return context
+
+    def disconnect(self, sid: str, namespace: str | None = None) -> Any:
+        """End a client's connection; as :meth:`Server.disconnect`."""
+        return self.server.disconnect(sid, namespace=namespace or self.namespace)

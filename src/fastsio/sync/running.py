@@ -1,0 +1,74 @@
+"""
+How the sync server runs what the application registered: each event's handler in a thread of the server's kind.
+
+By hand in both halves, for tasks and threads have little in common.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.base.server import BaseServer
+from fastsio.sync.timers import Deadlines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastsio.protocol import Packet
+    from fastsio.state import Client, Connection
+
+#: Seconds between two looks whether one of very many handlers is done.
+FULL_POLL_S: Final = 0.01
+
+
+class RunningServer(BaseServer):
+    """Starts handlers and keeps account of those under way."""
+
+    eio: Any
+
+    def is_asyncio_based(self) -> bool:
+        """Whether handlers may be coroutine functions."""
+        return False
+
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
+        """Start a function in a thread, or what the server's ``async_mode`` has for one; return that."""
+        return self.eio.start_background_task(target, *args, **kwargs)
+
+    def _new_deadlines(self, on_due: Callable[[list[Connection]], None]) -> Deadlines:
+        return Deadlines(on_due, self.eio)
+
+    def run_callback(self, sid: str, callback: Any, arguments: list[Any]) -> None:  # noqa: ARG002 - as with asyncio
+        """Call what waited for an acknowledgement."""
+        callback(*arguments)
+
+    def _start_connecting(self, client: Client, decide: Any, *args: Any) -> None:
+        """Run a connect handler; the connection's next packets wait, as in python-socketio."""
+        decide(client, *args)
+
+    def _let_begin(self, connection: Connection) -> None:
+        """Do nothing: threads begin by themselves."""
+
+    def _wait_for_place(self, connection: Connection) -> None:
+        """Wait until the connection may have one more handler under way; its next packets wait too."""
+        while len(connection.tasks) >= self.options.max_concurrent_handlers:
+            self.eio.sleep(FULL_POLL_S)
+
+    def _start_handler(self, connection: Connection, client: Client, packet: Packet) -> None:
+        """Run an event's handler in a thread of its own."""
+        ticket = object()
+        connection.tasks.add(ticket)
+        self.eio.start_background_task(self._run_ticket, connection, ticket, client, packet)
+
+    def _run_ticket(self, connection: Connection, ticket: object, client: Client, packet: Packet) -> None:
+        try:
+            self._event_run(client, packet)
+        finally:
+            connection.tasks.discard(ticket)
+
+    def _event_run(self, client: Client, packet: Packet) -> None:
+        """Handle an event, through the seam that add-ons replace if one has."""
+        this: Any = self
+        if "_handle_event_internal" in self.__dict__:
+            this._handle_event_internal(self, client.sid, client.eio_sid, packet.data, client.namespace, packet.id)
+        else:
+            this._run_event(client, packet.data, packet.id)

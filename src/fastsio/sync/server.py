@@ -1,0 +1,78 @@
+"""The sync server as applications create it; its methods stand in :mod:`.api`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from fastsio.sync.api import ServerAPI
+from fastsio.sync.namespace import Namespace
+
+__all__ = ["Namespace", "Server"]
+
+#: Seconds between two looks whether the handlers of a server that shuts down are done.
+SHUTDOWN_POLL_S: Final = 0.01
+
+
+class Server(ServerAPI):
+    """
+    A Socket.IO server for threads, gevent and eventlet.
+
+    Args:
+        client_manager: Keeps the clients; None is a :class:`Manager`, for one process.
+        logger: True, False, or a logger object.
+        serializer: ``"default"``, ``"msgpack"`` or a subclass of Packet.
+        json: A module or object with ``dumps`` and ``loads`` for this server's packets; None is orjson where it is
+            installed, the standard library elsewhere.
+        async_handlers: True runs each event's handler in a thread of its own; False runs the handlers of a client one
+            after the other.
+        always_connect: True answers CONNECT before the connect handler has decided.
+        namespaces: Namespaces that clients may connect to without a handler there, ``"*"`` for any; None is ``["/"]``.
+        kwargs: ``async_mode`` (``"threading"``, ``"gevent"``, ``"gevent_uwsgi"``, ``"eventlet"``), the fields of
+            :class:`~fastsio.base.options.ServerOptions` and :class:`~fastsio.protocol.Limits`,
+            ``max_buffer_bytes``, ``max_buffer_packets``, ``slow_client``, ``upgrade_timeout``, and every option of
+            Engine.IO.
+
+    Raises:
+        SetupError: An option is not valid.
+    """
+
+    def __init__(
+        self,
+        client_manager: Any = None,
+        logger: Any = False,
+        serializer: Any = "default",
+        json: Any = None,
+        async_handlers: bool = True,
+        always_connect: bool = False,
+        namespaces: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            client_manager=client_manager,
+            logger=logger,
+            serializer=serializer,
+            json=json,
+            async_handlers=async_handlers,
+            always_connect=always_connect,
+            namespaces=namespaces,
+            **kwargs,
+        )
+
+    def shutdown(self, *, timeout: float | None = None) -> None:
+        """
+        Stop the server: let nobody in, disconnect everybody, wait for handlers.
+
+        Args:
+            timeout: Seconds that handlers still running are waited for; None is the option ``shutdown_timeout``.
+                They are not stopped, for a thread cannot be.
+        """
+        self._connecting.stop()
+        grace_s = self.options.shutdown_timeout if timeout is None else timeout
+        until = time.monotonic() + grace_s
+        connections = list(self._connections.values())
+        for connection in connections:
+            self._end(connection.eio_sid)
+        while any(connection.tasks for connection in connections) and time.monotonic() < until:
+            self.eio.sleep(SHUTDOWN_POLL_S)
+        self.eio.shutdown()

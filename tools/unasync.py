@@ -1,0 +1,143 @@
+#!/usr/bin/env python
+"""
+Write the modules of ``fastsio.sync`` from those of ``fastsio.aio``.
+
+``tools/unasync.py`` writes them, ``tools/unasync.py --check`` only says whether they are what it would write. Modules
+that are not listed are written by hand in both halves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import subprocess
+import sys
+import tokenize
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent / "src" / "fastsio"
+
+#: The modules that are translated, without ``.py``.
+MODULES: Final = (
+    "api",
+    "connecting",
+    "dispatch",
+    "failing",
+    "manager",
+    "namespace",
+    "session",
+    "waiter",
+)
+
+#: Names that have another name in the sync half.
+NAMES: Final = {
+    "AsyncManager": "Manager",
+    "AsyncNamespace": "Namespace",
+    "AsyncServer": "Server",
+    "__aenter__": "__enter__",
+    "__aexit__": "__exit__",
+    "aclose": "close",
+    "unwind_async": "unwind",
+    "AsyncIterator": "Iterator",
+    "AsyncGenerator": "Generator",
+}
+
+#: What is not a matter of one name, on the whole text.
+PHRASES: Final = (
+    # A result that a coroutine function would have to be awaited for.
+    (re.compile(r"^ *if \w+\.is_coroutine:\n +(\w+) = await \1\n", re.MULTILINE), ""),
+    (re.compile(r"\bendpoint\.call\("), "endpoint.call_sync("),
+    (re.compile(r"\bfastsio\.aio\b"), "fastsio.sync"),
+    (re.compile(r"  # noqa: ASYNC109 - [^\n]*"), ""),
+    (re.compile(r"\basynchronous context manager"), "context manager"),
+    (re.compile(r"\basyncio(?= server)"), "sync"),
+    (re.compile(r"\b[Cc]lass-based namespaces for asyncio"), "Class-based namespaces for threads"),
+    (re.compile(r"``async def "), "``def "),
+    (re.compile(r"\bone asyncio process\b"), "one process"),
+    (re.compile(r"Awaitable\[([^\[\]]+)\]"), r"\1"),
+    (re.compile(r"Coroutine\[Any, Any, ([^\[\]]+)\]"), r"\1"),
+)
+
+HEADER: Final = "# Written by tools/unasync.py from {source}; change that one.\n"
+
+
+def translate(source: str) -> str:
+    """Return the text of a sync module for the text of an asyncio module."""
+    for pattern, replacement in PHRASES:
+        source = pattern.sub(replacement, source)
+    return _without_words(source)
+
+
+def _without_words(source: str) -> str:
+    """Take ``async`` and ``await`` out and give names their other form, in code and in docstrings."""
+    lines = source.splitlines(keepends=True)
+    edits: list[tuple[int, int, int, str]] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        (row, start), (end_row, end) = token.start, token.end
+        if token.type == tokenize.NAME and token.string in ("async", "await"):
+            # The space after the word goes too.
+            edits.append((row, start, end + 1, ""))
+        elif token.type == tokenize.NAME and token.string in NAMES:
+            edits.append((row, start, end, NAMES[token.string]))
+        elif token.type in (tokenize.STRING, tokenize.COMMENT):
+            edits += _names_in_text(lines, row, start, end_row, end)
+    for row, start, end, replacement in sorted(edits, reverse=True):
+        line = lines[row - 1]
+        lines[row - 1] = line[:start] + replacement + line[end:]
+    return "".join(lines)
+
+
+def _names_in_text(
+    lines: list[str], first_row: int, start: int, last_row: int, end: int
+) -> list[tuple[int, int, int, str]]:
+    edits = []
+    for row in range(first_row, last_row + 1):
+        text = lines[row - 1]
+        low = start if row == first_row else 0
+        high = end if row == last_row else len(text)
+        edits += [
+            (row, match.start(), match.end(), NAMES[match.group()])
+            for match in re.finditer(r"\b\w+\b", text)
+            if match.group() in NAMES and low <= match.start() and match.end() <= high
+        ]
+    return edits
+
+
+def _formatted(text: str, path: Path) -> str:
+    """Sort imports, drop those that are not used any more, and format."""
+    fix = ["check", "--fix", "--quiet", "--exit-zero", "--select", "I,F401,TC005"]
+    for arguments in (fix, ["format", "--quiet"]):
+        command = [sys.executable, "-m", "ruff", *arguments, "--stdin-filename", str(path), "-"]
+        text = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    return text
+
+
+def generate(module: str) -> tuple[Path, str]:
+    """Return the path and the text of a sync module."""
+    source, target = ROOT / "aio" / f"{module}.py", ROOT / "sync" / f"{module}.py"
+    text = translate(source.read_text())
+    return target, _formatted(HEADER.format(source=f"aio/{module}.py") + text, target)
+
+
+def main() -> int:
+    """Write the modules, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if something would change")
+    check = parser.parse_args().check
+    stale = []
+    for module in MODULES:
+        path, text = generate(module)
+        if path.exists() and path.read_text() == text:
+            continue
+        stale.append(path.relative_to(ROOT))
+        if not check:
+            path.write_text(text)
+    for path in stale:
+        print(f"{'differs' if check else 'written'}: {path}")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
