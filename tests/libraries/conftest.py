@@ -1,0 +1,76 @@
+"""Start programs written with a library for python-socketio, each in a process where ``socketio`` is fastsio."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.parity.packages import OURS, THEIRS
+from tests.support.servers import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAMS = Path(__file__).parent / "programs"
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 5.0
+#: PARITY_OURS=socketio runs the programs on python-socketio, which must pass as well.
+RUNNER = [] if OURS == THEIRS else ["-m", f"{OURS}.compat"]
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+@contextmanager
+def program(name: str, *arguments: str) -> Iterator[Address]:
+    """
+    Run a program that serves at the port it is given, for the length of the block.
+
+    Args:
+        name: Its file in ``programs/``; its first argument is the port.
+        arguments: More arguments.
+    """
+    address = Address("127.0.0.1", free_port())
+    command = [sys.executable, *RUNNER, str(PROGRAMS / name), str(address.port), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        _wait_until_it_listens(process, address)
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def _wait_until_it_listens(process: subprocess.Popen[str], address: Address) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while process.poll() is None and time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex((address.host, address.port)) == 0:
+                return
+        time.sleep(0.02)  # nobody tells when another process listens
+    process.kill()
+    pytest.fail(f"The program did not start:\n{process.communicate()[0]}", pytrace=False)
+
+
+def run(name: str, *arguments: str) -> str:
+    """Run a program to its end and return what it prints; its failure is the test's."""
+    command = [sys.executable, *RUNNER, str(PROGRAMS / name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
