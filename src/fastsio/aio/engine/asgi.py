@@ -9,16 +9,13 @@ Source: ASGI specification, "HTTP & WebSocket ASGI Message Format".
 
 from __future__ import annotations
 
-import sys
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.aio.engine.environ import NOWHERE, make_environ
 from fastsio.aio.engine.links import Link, Receive, Send
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-SCHEMES: Final = {"ws": "http", "wss": "https"}
 
 
 class Body:
@@ -61,64 +58,25 @@ async def translate_request(scope: dict[str, Any], receive: Receive, send: Send)
             return {}
     elif scope["type"] != "http":
         return {}
-    environ = _environ(scope)
+    environ = make_environ(
+        software="asgi",
+        method=scope.get("method", "GET"),
+        path=scope["path"],
+        query=scope.get("query_string", b"").decode("latin-1"),
+        http_version=scope.get("http_version", "1.1"),
+        scheme=scope.get("scheme", "http"),
+        client=scope.get("client") or NOWHERE,
+        server=scope.get("server") or NOWHERE,
+        headers=scope["headers"],
+    )
+    environ["asgi.scope"] = scope
     environ["wsgi.input"] = Body(receive)
     environ["asgi.receive"] = receive
     environ["asgi.send"] = send
-    _add_headers(environ, scope["headers"])
     if scope["type"] == "websocket":
         # HTTP/2 has no Upgrade header (RFC 8441); the scope's type says the same.
         environ["HTTP_UPGRADE"] = "websocket"
     return environ
-
-
-def _environ(scope: dict[str, Any]) -> dict[str, Any]:
-    query = scope.get("query_string", b"").decode("latin-1")
-    client = scope.get("client") or ("", 0)
-    server = scope.get("server") or ("", None)
-    scheme = scope.get("scheme", "http")
-    return {
-        "wsgi.errors": sys.stderr,
-        "wsgi.version": (1, 0),
-        "wsgi.async": True,
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        "wsgi.url_scheme": SCHEMES.get(scheme, scheme),
-        "SERVER_SOFTWARE": "asgi",
-        "REQUEST_METHOD": scope.get("method", "GET"),
-        "PATH_INFO": scope["path"],
-        "QUERY_STRING": query,
-        "RAW_URI": f"{scope['path']}?{query}" if query else scope["path"],
-        "SCRIPT_NAME": "",
-        "SERVER_PROTOCOL": f"HTTP/{scope.get('http_version', '1.1')}",
-        "REMOTE_ADDR": client[0],
-        "REMOTE_PORT": str(client[1]),
-        "SERVER_NAME": server[0],
-        "SERVER_PORT": str(server[1] or 0),
-        "asgi.scope": scope,
-    }
-
-
-def _add_headers(environ: dict[str, Any], headers: list[tuple[bytes, bytes]]) -> None:
-    for raw_name, raw_value in headers:
-        key = _environ_key(raw_name)
-        try:
-            value = raw_value.decode()
-        except UnicodeDecodeError:
-            continue
-        if key is not None:
-            environ[key] = f"{environ[key]},{value}" if key in environ and key.startswith("HTTP_") else value
-
-
-@lru_cache(maxsize=256)
-def _environ_key(raw_name: bytes) -> str | None:
-    """Return the environ's name for a header; clients send the same few, and share the text."""
-    try:
-        name = raw_name.decode().upper().replace("-", "_")
-    except UnicodeDecodeError:
-        return None
-    return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
 
 
 async def make_response(status: str, headers: list[tuple[str, str]], payload: bytes, environ: dict[str, Any]) -> None:
