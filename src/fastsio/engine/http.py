@@ -10,10 +10,11 @@ import json
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
+from fastsio.engine import eio3
 from fastsio.engine.payload import encode_payload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from fastsio.engine.packet import WirePacket
 
@@ -83,6 +84,34 @@ def payload(
         "headers": [*headers, ("Content-Type", f"{kind}; charset=UTF-8")],
         "response": encode_payload(packets, jsonp_index),
     }
+
+
+def eio3_payload(
+    packets: Sequence[WirePacket],
+    *,
+    base64: bool,
+    jsonp_index: int | None = None,
+    headers: Iterable[tuple[str, str]] = (),
+) -> Response:
+    """
+    Build the answer to the poll of an Engine.IO 3 client.
+
+    Args:
+        packets: In the order of delivery, binary ones in their Engine.IO 3 form.
+        base64: Whether the client reads nothing but text.
+        jsonp_index: The ``j`` of the query, when the client polls by script tag.
+        headers: To go with it.
+    """
+    kind = "text/plain; charset=UTF-8"
+    if jsonp_index is not None:
+        kind = "text/javascript; charset=UTF-8"
+        body = f"___eio[{jsonp_index}]({json.dumps(eio3.encode_text(packets))});".encode()
+    elif base64 or eio3.fits_text(packets):
+        body = eio3.encode_text(packets).encode(errors="replace")
+    else:
+        kind = "application/octet-stream"
+        body = eio3.encode_bytes(packets)
+    return {"status": "200 OK", "headers": [*headers, ("Content-Type", kind)], "response": body}
 
 
 def compress(

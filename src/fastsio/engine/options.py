@@ -64,6 +64,7 @@ RULES: Final = {
     "max_buffer_packets": COUNT,
     "slow_client": Rule(is_policy, "'close' or 'drop'"),
     "max_decode_packets": COUNT_OR_NONE,
+    "allow_eio3": Rule(lambda value: isinstance(value, bool), "True or False"),
 }
 
 

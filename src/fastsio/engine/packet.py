@@ -29,7 +29,7 @@ class WirePacket:
         wire: The WebSocket frame: text with the packet type in front, or the bytes of a binary message.
     """
 
-    __slots__ = ("_polling", "_size", "binary", "data", "wire")
+    __slots__ = ("_eio3", "_polling", "_size", "binary", "data", "wire")
 
     packet_type: int
     data: Any
@@ -37,6 +37,8 @@ class WirePacket:
     wire: str | bytes
     _polling: str | None
     _size: int
+    #: Set on binary messages only.
+    _eio3: WirePacket | None
 
     @property
     def size(self) -> int:
@@ -65,6 +67,17 @@ class WirePacket:
             text = self._polling = wire if isinstance(wire, str) else "b" + b64encode(wire).decode("ascii")
         return text
 
+    @property
+    def eio3(self) -> WirePacket:
+        """The packet as Engine.IO 3 clients get it: the same, unless it is binary."""
+        wire = self.wire
+        if isinstance(wire, str):
+            return self
+        packet = self._eio3
+        if packet is None:
+            packet = self._eio3 = Eio3BinaryPacket(wire)
+        return packet
+
 
 class MessagePacket(WirePacket):
     """
@@ -89,6 +102,37 @@ class MessagePacket(WirePacket):
             self.binary = True
             self.wire = bytes(data)
             self._size = len(self.wire)
+            self._eio3 = None
+
+
+class Eio3BinaryPacket(WirePacket):
+    """
+    A binary message for an Engine.IO 3 client, which finds the type in front of binary too.
+
+    Args:
+        data: The message.
+    """
+
+    __slots__ = ()
+
+    packet_type = MESSAGE
+    data: bytes
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.binary = True
+        self.wire = bytes([MESSAGE]) + data
+        self._size = len(self.wire)
+        self._polling = None
+        self._eio3 = self
+
+    @property
+    def polling(self) -> str:
+        """The packet's form in a payload of text."""
+        text = self._polling
+        if text is None:
+            text = self._polling = "b4" + b64encode(self.data).decode("ascii")
+        return text
 
 
 class ControlPacket(WirePacket):
@@ -113,6 +157,7 @@ class ControlPacket(WirePacket):
 
 CLOSE_PACKET: Final = ControlPacket(CLOSE)
 PING_PACKET: Final = ControlPacket(PING)
+PONG_PACKET: Final = ControlPacket(PONG)
 NOOP_PACKET: Final = ControlPacket(NOOP)
 
 

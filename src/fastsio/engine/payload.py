@@ -64,10 +64,20 @@ def decode_payload(body: bytes, max_packets: int) -> list[str | bytes]:
 def _decode_packet(text: str) -> str | bytes:
     kind = text[:1]
     if kind == "b":
-        try:
-            return b64decode(text[1:], validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise PacketError("a binary packet is not base64") from error
+        return decode_base64(text[1:])
     if kind not in CLIENT_TYPES or not kind:
         raise PacketError("a packet of unknown type" if kind else "an empty packet")
     return text
+
+
+def decode_base64(text: str) -> bytes:
+    """
+    Read what stands for binary in a packet of text.
+
+    Raises:
+        PacketError: It is not base64.
+    """
+    try:
+        return b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise PacketError("a binary packet is not base64") from error

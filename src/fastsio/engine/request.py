@@ -16,9 +16,12 @@ from urllib.parse import parse_qs
 from fastsio.engine.http import Code
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
 
-PROTOCOL: Final = "4"
+#: The revision every server speaks, and the one it may be allowed to speak besides.
+PROTOCOLS: Final = ("4", "3")
+#: Where the environ of a handshake says that the client speaks revision 3; those of revision 4 do not have it.
+PROTOCOL_KEY: Final = "engineio.protocol"
 #: ``EIO=4&transport=websocket`` is 25 characters.
 SHORT_QUERY: Final = 32
 
@@ -47,22 +50,27 @@ class Request:
         method: GET or POST.
         sid: The session it belongs to; None asks for a new one.
         is_websocket: True for a WebSocket handshake.
+        protocol: The revision of Engine.IO, 4 or 3; None when a request for a session leaves it out.
+        base64: True for an Engine.IO 3 client that reads no binary on this transport.
         jsonp_index: The ``j`` of a JSONP client.
     """
 
     method: str
     sid: str | None
     is_websocket: bool
+    protocol: int | None
+    base64: bool = False
     jsonp_index: int | None = None
 
 
-def read_request(environ: dict[str, Any], transports: Container[str]) -> Request:
+def read_request(environ: dict[str, Any], transports: Container[str], *, allow_eio3: bool = False) -> Request:
     """
     Read and check the query of a request.
 
     Args:
         environ: As the driver made it.
         transports: The transports the server offers.
+        allow_eio3: Whether it takes clients of Engine.IO 3.
 
     Raises:
         RequestRefused: The request is none this protocol has.
@@ -72,14 +80,21 @@ def read_request(environ: dict[str, Any], transports: Container[str]) -> Request
     if transport not in transports:
         raise RequestRefused(Code.UNKNOWN_TRANSPORT, "Invalid transport")
     sid = query["sid"][0] if "sid" in query else None
-    _check_version(query, sid)
+    protocol = _protocol(query, sid, PROTOCOLS if allow_eio3 else PROTOCOLS[:1])
     method = environ["REQUEST_METHOD"]
     if method not in ("GET", "POST") or (method == "POST" and sid is None):
         raise RequestRefused(Code.BAD_HANDSHAKE_METHOD, f"Method {method} not supported")
     is_websocket = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
     if is_websocket != (transport == "websocket"):
         raise RequestRefused(Code.BAD_REQUEST, "Transport and Upgrade header do not match")
-    return Request(method=method, sid=sid, is_websocket=is_websocket, jsonp_index=_jsonp_index(query))
+    return Request(
+        method=method,
+        sid=sid,
+        is_websocket=is_websocket,
+        protocol=protocol,
+        base64=bool(query.get("b64", [""])[0]),
+        jsonp_index=_jsonp_index(query),
+    )
 
 
 def _parse_query(text: str) -> dict[str, list[str]]:
@@ -92,13 +107,17 @@ def _parse_short_query(text: str) -> dict[str, list[str]]:
     return parse_qs(text, keep_blank_values=True)
 
 
-def _check_version(query: dict[str, list[str]], sid: str | None) -> None:
-    """Refuse a handshake without our version, and a later request that changes it (engine.io 6.6.11)."""
-    if query.get("EIO", [None if sid is None else PROTOCOL]) != [PROTOCOL]:
+def _protocol(query: dict[str, list[str]], sid: str | None, allowed: Sequence[str]) -> int | None:
+    """Read the revision of the protocol; a request for a session may leave it out."""
+    versions = query.get("EIO")
+    if versions is None and sid is not None:
+        return None
+    if versions is None or len(versions) != 1 or versions[0] not in allowed:
         raise RequestRefused(
             Code.UNSUPPORTED_PROTOCOL_VERSION,
             "The client is using an unsupported version of the Socket.IO or Engine.IO protocols",
         )
+    return int(versions[0])
 
 
 def _jsonp_index(query: dict[str, list[str]]) -> int | None:

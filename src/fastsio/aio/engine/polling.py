@@ -1,7 +1,7 @@
 """
 The long-polling transport: one GET waits for packets, POSTs bring them.
 
-Source: Engine.IO protocol v4, "HTTP long-polling".
+Source: Engine.IO protocol v4, "HTTP long-polling"; v3, "Transports".
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from fastsio.engine import http
+from fastsio.aio.engine.eio3 import Eio3Socket
+from fastsio.engine import eio3, http
 from fastsio.engine.packet import CLOSE_PACKET, NOOP_PACKET
 from fastsio.engine.payload import decode_payload
 from fastsio.engine.tracing import label, shown
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastsio.aio.engine.socket import EngineSocket
     from fastsio.engine.packet import WirePacket
 
@@ -59,7 +62,20 @@ async def handle_get(socket: EngineSocket, environ: dict[str, Any], jsonp_index:
             watcher.cancel()
     if socket.closed:
         socket.server.forget(socket)
-    return http.payload(packets, jsonp_index=jsonp_index)
+    return answer(socket, packets, jsonp_index=jsonp_index)
+
+
+def answer(
+    socket: EngineSocket,
+    packets: Sequence[WirePacket],
+    *,
+    jsonp_index: int | None,
+    headers: Sequence[tuple[str, str]] = (),
+) -> http.Response:
+    """Build the response of a poll in the protocol of the session."""
+    if isinstance(socket, Eio3Socket):
+        return http.eio3_payload(packets, base64=socket.polls_base64, jsonp_index=jsonp_index, headers=headers)
+    return http.payload(packets, jsonp_index=jsonp_index, headers=headers)
 
 
 def _watch(socket: EngineSocket, environ: dict[str, Any]) -> asyncio.Task[None] | None:
@@ -91,8 +107,9 @@ async def handle_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Res
 async def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Response:
     server = socket.server
     try:
+        is_binary = _is_binary(socket, environ)
         body = await _read_body(environ, server.max_http_buffer_size)
-        packets = decode_payload(body, server.packets_per_payload)
+        packets = _decode(socket, body, is_binary=is_binary)
     except PacketError as error:
         response = http.too_large() if isinstance(error, BodyTooLarge) else http.refusal(http.Code.BAD_REQUEST)
         return await _reject(socket, response, str(error))
@@ -103,10 +120,24 @@ async def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Resp
     return http.accepted()
 
 
+def _is_binary(socket: EngineSocket, environ: dict[str, Any]) -> bool:
+    """Tell whether the client said that the body is bytes, which it may in Engine.IO 3 only."""
+    content_type: str = environ.get("CONTENT_TYPE", "")
+    is_binary = content_type.partition(";")[0].strip().lower() == "application/octet-stream"
+    if is_binary and not isinstance(socket, Eio3Socket):
+        raise PacketError("an octet-stream body")  # CVE-2026-59725
+    return is_binary
+
+
+def _decode(socket: EngineSocket, body: bytes, *, is_binary: bool) -> list[str | bytes]:
+    max_packets = socket.server.packets_per_payload
+    if isinstance(socket, Eio3Socket):
+        return eio3.decode_payload(body, max_packets, is_binary=is_binary)
+    return decode_payload(body, max_packets)
+
+
 async def _read_body(environ: dict[str, Any], limit: int) -> bytes:
     """Read the whole body, or one byte more than the limit of one that does not declare its length."""
-    if environ.get("CONTENT_TYPE", "").split(";")[0].strip().lower() == "application/octet-stream":
-        raise PacketError("an octet-stream body")  # CVE-2026-59725
     declared = environ.get("CONTENT_LENGTH") or str(limit + 1)
     if not declared.isdecimal():
         raise PacketError("a bad Content-Length")
@@ -132,10 +163,10 @@ async def _receive(socket: EngineSocket, packet: str | bytes) -> None:
             await socket.server.run_message(socket.sid, packet if isinstance(packet, bytes) else packet[1:])
         finally:
             socket.handling = False
-    elif packet[0] == "3":
-        socket.on_pong()
-    else:
+    elif packet[0] == "1":
         await socket.finish(socket.server.reason.CLIENT_DISCONNECT, abort=True)
+    else:
+        socket.on_heartbeat()
 
 
 async def _reject(socket: EngineSocket, response: http.Response, why: str) -> http.Response:

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastsio.aio.engine import polling, websocket
 from fastsio.aio.engine.drivers import driver_for
+from fastsio.aio.engine.eio3 import Eio3Socket
 from fastsio.aio.engine.socket import EngineSocket
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.aio.engine.upstream import AsyncServer, Payload
 from fastsio.engine import http
 from fastsio.engine.options import SlowClientPolicy, check_options
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
-from fastsio.engine.request import Request, RequestRefused, read_request
+from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -50,6 +51,7 @@ class EngineServer(AsyncServer):
         max_buffer_packets: How many packets may wait for one slow client.
         slow_client: What happens beyond that: ``"close"`` ends the session, ``"drop"`` drops the new packets.
         max_decode_packets: How many packets one POST may carry; None takes ``engineio.payload.Payload``'s.
+        allow_eio3: Whether clients of Engine.IO 3 are served too. Off, as in the JavaScript server.
         options: Those of ``engineio.AsyncServer``.
 
     Raises:
@@ -66,6 +68,7 @@ class EngineServer(AsyncServer):
         max_buffer_packets: int = 10_000,
         slow_client: SlowClientPolicy = "close",
         max_decode_packets: int | None = None,
+        allow_eio3: bool = False,
         **options: Any,
     ) -> None:
         check_options(
@@ -75,6 +78,7 @@ class EngineServer(AsyncServer):
                 "max_buffer_packets": max_buffer_packets,
                 "slow_client": slow_client,
                 "max_decode_packets": max_decode_packets,
+                "allow_eio3": allow_eio3,
                 **options,
             }
         )
@@ -85,6 +89,7 @@ class EngineServer(AsyncServer):
         self.max_buffer_packets = max_buffer_packets
         self.slow_client = slow_client
         self.max_decode_packets = max_decode_packets
+        self.allow_eio3 = allow_eio3
         self.deadlines: Deadlines[EngineSocket] = Deadlines(self._on_due)
         self._async = driver_for(self.async_mode, self._async)
         self._parting: dict[str, EngineSocket] = {}
@@ -221,7 +226,7 @@ class EngineServer(AsyncServer):
         if environ["REQUEST_METHOD"] == "OPTIONS":
             return http.accepted(b"OK")
         try:
-            request = read_request(environ, self.transports)
+            request = read_request(environ, self.transports, allow_eio3=self.allow_eio3)
             if request.sid is None:
                 return await self._handshake(environ, request)
             return await self._serve(environ, request, self._find(request.sid, request))
@@ -246,6 +251,8 @@ class EngineServer(AsyncServer):
             socket = self._parting.get(sid)
         if socket is None or (socket.closing and not socket.closed):
             raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
+        if request.protocol not in (None, socket.protocol):
+            raise RequestRefused(http.Code.BAD_REQUEST, "A request that changes the protocol of its session")
         if not socket.connected:
             raise RequestRefused(http.Code.BAD_REQUEST, "A request for a session that is not connected yet")
         if socket.upgraded or (request.is_websocket and socket.probing):
@@ -256,12 +263,14 @@ class EngineServer(AsyncServer):
         if request.method == "POST":
             return await polling.handle_post(socket, environ)
         if request.is_websocket:
-            return self._switch(socket)
+            return self._switch(socket, request)
         return await polling.handle_get(socket, environ, request.jsonp_index)
 
-    def _switch(self, socket: EngineSocket) -> Switch:
+    def _switch(self, socket: EngineSocket, request: Request) -> Switch:
         if self._async["websocket"] is None:
             raise RequestRefused(http.Code.BAD_REQUEST, "No WebSocket server is installed")
+        if isinstance(socket, Eio3Socket):
+            socket.frames_base64 = request.base64
         socket.probing = socket.connected
         return Switch(socket)
 
@@ -277,7 +286,7 @@ class EngineServer(AsyncServer):
 
     async def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
         sid = self.generate_id()
-        socket = self.sockets[sid] = EngineSocket(self, sid)
+        socket = self.sockets[sid] = self._new_socket(sid, environ, request)
         socket.post_control(ControlPacket(OPEN, self._open_data(sid, is_websocket=request.is_websocket)))
         try:
             verdict = await self.run_connect(sid, environ)
@@ -294,9 +303,16 @@ class EngineServer(AsyncServer):
             return http.refusal(http.Code.UNKNOWN_SID)
         socket.start_heartbeat()
         if request.is_websocket:
-            return self._switch(socket)
+            return self._switch(socket, request)
         socket.connected = True
-        return http.payload(await polling.poll(socket), jsonp_index=request.jsonp_index, headers=self._cookies(sid))
+        packets = await polling.poll(socket)
+        return polling.answer(socket, packets, jsonp_index=request.jsonp_index, headers=self._cookies(sid))
+
+    def _new_socket(self, sid: str, environ: dict[str, Any], request: Request) -> EngineSocket:
+        if request.protocol != Eio3Socket.protocol:
+            return EngineSocket(self, sid)
+        environ[PROTOCOL_KEY] = Eio3Socket.protocol
+        return Eio3Socket(self, sid, base64=request.base64)
 
     def _open_data(self, sid: str, *, is_websocket: bool) -> str:
         interval_s = self.ping_interval + self.ping_interval_grace_period

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.aio.engine.stepping import DONE, Rest
 from fastsio.aio.engine.timers import NEVER
@@ -72,6 +72,8 @@ class EngineSocket(AsyncSocket):
         "writer",
     )
 
+    #: The revision of Engine.IO that the client speaks.
+    protocol: ClassVar[int] = 4
     server: EngineServer
 
     def __init__(self, server: EngineServer, sid: str) -> None:
@@ -287,8 +289,8 @@ class EngineSocket(AsyncSocket):
         self.awaiting_pong = False
         self.server.deadlines.set(self, self.server.ping_interval)
 
-    def on_pong(self) -> None:
-        """Schedule the next ping if this pong answers one; others start nothing (CVE-2026-48802)."""
+    def on_heartbeat(self) -> None:
+        """Take a pong: schedule the next ping if one was waited for; others start nothing (CVE-2026-48802)."""
         if self.awaiting_pong and not self.closing:
             self.start_heartbeat()
 
@@ -305,7 +307,7 @@ class EngineSocket(AsyncSocket):
             # The pong may stand behind the message that is being handled: it is read when the handler returns.
             server.deadlines.set(self, server.ping_timeout)
         else:
-            server.logger.info("A client did not answer a ping in time, its session is ended")
+            server.logger.info("A client missed its heartbeat, its session is ended")
             server.spawn(self.finish(server.reason.PING_TIMEOUT))
 
     # The end.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.links import Link, framework_link
 from fastsio.aio.engine.tracing import trace_messages
+from fastsio.engine import eio3
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ async def _read(socket: EngineSocket, receive: Receive) -> None:
     """
     server = socket.server
     sid = socket.sid
+    # Chosen once, so that clients of Engine.IO 4 do not pay for the others with every frame.
+    read_text, read_binary = READERS[socket.protocol]
     on_message = server.handlers["message"]
     if server.logger.isEnabledFor(logging.INFO):
         on_message = trace_messages(on_message, server.logger)
@@ -101,11 +104,11 @@ async def _read(socket: EngineSocket, receive: Receive) -> None:
         event = await receive()
         data = event.get("text")
         if data is None:
-            data = _binary(event, server.max_http_buffer_size)
+            data = read_binary(event, server.max_http_buffer_size)
         elif data[:1] == "4" and len(data) * MAX_CHARACTER_BYTES <= server.max_http_buffer_size:
             data = data[1:]
         else:
-            data = _text(socket, data)
+            data = read_text(socket, data)
         if data is None or socket.closing:
             continue
         socket.handling = True
@@ -132,16 +135,38 @@ def _text(socket: EngineSocket, frame: str) -> str | None:
         _check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
         return frame[1:]
     if kind == "3":
-        socket.on_pong()
+        socket.on_heartbeat()
         return None
     if kind == "1":
         raise ClientLeft
     raise PacketError("a frame of unknown type" if kind else "an empty frame")
 
 
+def _eio3_binary(event: Event, limit: int) -> bytes:
+    return eio3.decode_binary(_binary(event, limit))
+
+
+def _eio3_text(socket: EngineSocket, frame: str) -> str | bytes | None:
+    """Do as :func:`_text` does for a client that pings, and may have no other way for binary than base64."""
+    _check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
+    packet = eio3.decode_packet(frame)
+    if isinstance(packet, bytes):
+        return packet
+    if packet[0] == "4":
+        return packet[1:]
+    if packet[0] == "1":
+        raise ClientLeft
+    socket.on_heartbeat()
+    return None
+
+
 def _check_size(size: int, limit: int) -> None:
     if size > limit:
         raise PacketError("a frame over the size limit", limit=limit, value=size)
+
+
+#: How text and binary frames are read, by revision of Engine.IO.
+READERS: Final = {3: (_eio3_text, _eio3_binary), 4: (_text, _binary)}
 
 
 async def _close(socket: EngineSocket, link: Link) -> None:

@@ -1,0 +1,81 @@
+"""
+The session of an Engine.IO 3 client, which is what Socket.IO clients 1.x and 2.x speak.
+
+Owns what differs while it runs: the form of binary, and a heartbeat that the client starts. What is on the wire stands
+in :mod:`fastsio.engine.eio3`.
+
+Source: Engine.IO protocol v3; the JavaScript server's ``allowEIO3``.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING, ClassVar
+
+from fastsio.aio.engine.links import Link
+from fastsio.aio.engine.socket import EngineSocket
+from fastsio.engine.packet import PONG_PACKET
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastsio.aio.engine.links import Event, Send
+    from fastsio.aio.engine.server import EngineServer
+    from fastsio.engine.packet import WirePacket
+
+
+class Eio3Socket(EngineSocket):
+    """
+    A session of an Engine.IO 3 client.
+
+    Args:
+        server: The server it belongs to.
+        sid: Its Engine.IO session id.
+        base64: Whether the client said in its handshake that it reads no binary.
+
+    Attributes:
+        polls_base64: Whether polls are answered with nothing but text.
+        frames_base64: Whether binary messages go over the WebSocket as text; its own handshake says so.
+    """
+
+    __slots__ = ("frames_base64", "polls_base64")
+
+    protocol: ClassVar[int] = 3
+
+    def __init__(self, server: EngineServer, sid: str, *, base64: bool) -> None:
+        super().__init__(server, sid)
+        self.polls_base64 = self.frames_base64 = base64
+
+    def post(self, packets: Sequence[WirePacket]) -> bool:
+        """Send packets as :class:`EngineSocket` does, each in the form this client reads."""
+        return super().post([packet.eio3 for packet in packets])
+
+    def attach(self, link: Link) -> None:
+        """Make *link* the way to the client, and write what waits."""
+        super().attach(Link(link.receive, _as_text(link.send)) if self.frames_base64 else link)
+
+    def start_heartbeat(self) -> None:
+        """Wait for the client's ping."""
+        server = self.server
+        self.awaiting_pong = True
+        interval_s = server.ping_interval + server.ping_interval_grace_period
+        server.deadlines.set(self, interval_s + server.ping_timeout)
+
+    def on_heartbeat(self) -> None:
+        """Answer a ping; it counts like a message, so that a client that never reads cannot pile up pongs."""
+        if not self.closing:
+            self.start_heartbeat()
+            self.post((PONG_PACKET,))
+
+
+def _as_text(send: Send) -> Send:
+    """Write binary as base64 in a text frame."""
+
+    async def send_text(event: Event) -> None:
+        data: bytes | None = event.get("bytes")
+        if data is not None:
+            # The type, which stands in front, becomes a digit.
+            event = {"type": event["type"], "text": f"b{data[0]}{b64encode(data[1:]).decode('ascii')}"}
+        await send(event)
+
+    return send_text

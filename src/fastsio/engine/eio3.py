@@ -1,0 +1,192 @@
+"""
+Engine.IO 3 on the wire: what clients 1.x and 2.x write differently from Engine.IO 4.
+
+Knows packets and payloads, both ways; sessions and their heartbeat are the transport's part.
+
+A payload has one of two forms. As text it is ``<length>:<packet>`` for each packet, counted in UTF-16 units, with
+binary as ``b4`` and base64. As bytes it is, for each packet, 0 for text or 1 for binary, the length in decimal, one
+byte a digit, 255, and the packet; a binary packet starts with the byte of its type.
+
+Source: Engine.IO protocol v3, "Encoding"; engine.io-parser 2.2.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote_plus
+
+from fastsio.engine.payload import decode_base64
+from fastsio.exceptions import PacketError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from fastsio.engine.packet import WirePacket
+
+#: The packet types a client may send: close, ping, message. A pong comes from the server, the rest are handshakes.
+CLIENT_TYPES: Final = frozenset("124")
+MESSAGE_BYTE: Final = 4
+#: Digits of any length that a limit can allow.
+LENGTH_DIGITS: Final = 16
+END_OF_LENGTH: Final = 255
+
+_BEYOND_16_BITS: Final = re.compile("[\U00010000-\U0010ffff]")
+#: A newline as engine.io-client's JSONP transport escapes it, and what it makes of a backslash before an n.
+_ESCAPED_NEWLINE: Final = re.compile(r"(\\)?\\n")
+
+
+def encode_text(packets: Iterable[WirePacket]) -> str:
+    """
+    Join packets to a payload of text.
+
+    Args:
+        packets: In the order of delivery, binary ones in their Engine.IO 3 form.
+    """
+    return "".join([f"{_units(text)}:{text}" for text in [packet.polling for packet in packets]])
+
+
+def encode_bytes(packets: Iterable[WirePacket]) -> bytes:
+    """
+    Join packets to a payload of bytes.
+
+    Args:
+        packets: As for :func:`encode_text`.
+    """
+    return b"".join([_framed(packet.wire) for packet in packets])
+
+
+def fits_text(packets: Iterable[WirePacket]) -> bool:
+    """
+    Tell whether every client reads a payload of text as it is meant.
+
+    Clients 1.x count the bytes of a text and clients 2.x its characters, so anything but ASCII goes out as bytes,
+    which both read alike.
+    """
+    return all(not packet.binary and packet.wire.isascii() for packet in packets)
+
+
+def decode_payload(body: bytes, max_packets: int, *, is_binary: bool) -> list[str | bytes]:
+    """
+    Split a posted body into packets: text with the type in front, bytes for a binary message.
+
+    Args:
+        body: The request's body.
+        max_packets: How many packets one body may hold.
+        is_binary: Whether the client said that the body is bytes.
+
+    Raises:
+        PacketError: The body follows neither form, holds too many packets, or a packet of it is malformed.
+    """
+    if is_binary:
+        return _split_bytes(body, max_packets)
+    text = _decode_utf8(body)
+    if text.startswith("d="):
+        text = _ESCAPED_NEWLINE.sub(lambda match: "\\n" if match[1] else "\n", unquote_plus(text[2:].partition("&")[0]))
+    return [decode_packet(packet) for packet in _split_text(text, max_packets)]
+
+
+def decode_packet(text: str) -> str | bytes:
+    """
+    Read a packet that is text: a text frame of a WebSocket, or a part of a payload.
+
+    Returns:
+        The packet with its type in front, or the bytes of a binary message.
+
+    Raises:
+        PacketError: The packet is malformed, or none that a client sends.
+    """
+    kind = text[:1]
+    if kind == "b" and text[1:2] == "4":
+        return decode_base64(text[2:])
+    if kind not in CLIENT_TYPES or not kind:
+        raise PacketError("a packet of unknown type" if kind else "an empty packet")
+    return text
+
+
+def decode_binary(packet: bytes) -> bytes:
+    """
+    Read a packet that is bytes.
+
+    Returns:
+        The message.
+
+    Raises:
+        PacketError: The packet is no message.
+    """
+    if packet[:1] != bytes([MESSAGE_BYTE]):
+        raise PacketError("a binary packet of unknown type" if packet else "an empty packet")
+    return packet[1:]
+
+
+def _units(text: str) -> int:
+    """Count UTF-16 units, as JavaScript does."""
+    return len(text) if text.isascii() else len(text) + len(_BEYOND_16_BITS.findall(text))
+
+
+def _framed(wire: str | bytes) -> bytes:
+    is_binary = isinstance(wire, bytes)
+    packet = wire if isinstance(wire, bytes) else wire.encode(errors="replace")
+    digits = bytes([int(digit) for digit in str(len(packet))])
+    return bytes([is_binary, *digits, END_OF_LENGTH]) + packet
+
+
+def _split_text(text: str, max_packets: int) -> Sequence[str]:
+    has_pairs = not text.isascii() and _BEYOND_16_BITS.search(text) is not None
+    units = _BEYOND_16_BITS.sub(_surrogates, text) if has_pairs else text
+    packets: list[str] = []
+    position = 0
+    while position < len(units):
+        _check_count(len(packets) + 1, max_packets)
+        colon = units.find(":", position, position + LENGTH_DIGITS + 1)
+        digits = units[position : max(colon, position)]
+        if not (digits.isdecimal() and digits.isascii()):
+            raise PacketError("a packet without a valid length")
+        position = colon + 1 + int(digits)
+        if position > len(units):
+            raise PacketError("a packet shorter than its length")
+        packets.append(units[colon + 1 : position])
+    return [_without_surrogates(packet) for packet in packets] if has_pairs else packets
+
+
+def _surrogates(match: re.Match[str]) -> str:
+    """Write a character as the two UTF-16 units that JavaScript counts."""
+    offset = ord(match[0]) - 0x10000
+    return chr(0xD800 + (offset >> 10)) + chr(0xDC00 + (offset & 0x3FF))
+
+
+def _without_surrogates(units: str) -> str:
+    try:
+        return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError as error:
+        raise PacketError("a packet that ends inside of a character") from error
+
+
+def _split_bytes(body: bytes, max_packets: int) -> list[str | bytes]:
+    packets: list[str | bytes] = []
+    position = 0
+    while position < len(body):
+        _check_count(len(packets) + 1, max_packets)
+        is_binary = body[position]
+        end = body.find(END_OF_LENGTH, position + 1, position + LENGTH_DIGITS + 2)
+        digits = body[position + 1 : max(end, 0)]
+        if is_binary > 1 or not digits or max(digits) > 9:  # noqa: PLR2004 - a decimal digit
+            raise PacketError("a packet without a valid length")
+        position = end + 1 + int("".join(map(str, digits)))
+        if position > len(body):
+            raise PacketError("a packet shorter than its length")
+        packet = body[end + 1 : position]
+        packets.append(decode_binary(packet) if is_binary else decode_packet(_decode_utf8(packet)))
+    return packets
+
+
+def _check_count(count: int, limit: int) -> None:
+    if count > limit:
+        raise PacketError("too many packets in one payload", limit=limit, value=count)
+
+
+def _decode_utf8(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise PacketError("the body is not UTF-8") from error
