@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +35,11 @@ def free_port() -> int:
     return port
 
 
+def environment() -> dict[str, str]:
+    """Return the environment without what tells NiceGUI that it is being tested, which changes what it does."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
 @contextmanager
 def program(name: str, *arguments: str) -> Iterator[Address]:
     """
@@ -44,17 +51,20 @@ def program(name: str, *arguments: str) -> Iterator[Address]:
     """
     address = Address("127.0.0.1", free_port())
     command = [sys.executable, *RUNNER, str(PROGRAMS / name), str(address.port), *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        _wait_until_it_listens(process, address)
-        yield address
-    finally:
-        process.terminate()
+    with tempfile.TemporaryDirectory() as folder:  # NiceGUI writes into its working directory
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, env=environment()
+        )
         try:
-            process.communicate(timeout=STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+            _wait_until_it_listens(process, address)
+            yield address
+        finally:
+            process.terminate()
+            try:
+                process.communicate(timeout=STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
 
 
 def _wait_until_it_listens(process: subprocess.Popen[str], address: Address) -> None:
