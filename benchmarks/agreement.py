@@ -46,14 +46,21 @@ def main() -> int:
 def compare(
     workload: Workload, contender: Contender, generators: tuple[Generator, ...], *, rounds: int, quick: bool
 ) -> list[float]:
-    """Return the median figure of each generator, measured in turn on fresh servers."""
+    """
+    Return the median figure of each generator.
+
+    Both measure one server in turn where it is kept busy, for two processes of the same program may differ by more
+    than the generators. Memory that a server keeps would be the second one's gain, so that is measured on fresh ones.
+    """
     figures: list[list[float]] = [[] for _ in generators]
+    pairs = list(zip(generators, figures, strict=True))
+    options = workload.options_for(quick=quick)
     for _ in range(rounds):
-        for generator, taken in zip(generators, figures, strict=True):
-            with serving(contender.app, core=SERVER_CORE, ws=STOCK_WS) as (port, pid):
-                options = workload.options_for(quick=quick)
-                answer = generator.run(workload.mode, port=port, pid=pid, options=options)
-            taken.append(float(answer[workload.figure]))
+        for group in [pairs] if workload.saturates else [[pair] for pair in pairs]:
+            with serving(contender, core=SERVER_CORE, load_core=LOAD_CORE, ws=STOCK_WS) as running:
+                for generator, taken in group:
+                    answer = generator.run(workload.mode, port=running.port, pid=running.pid, options=options)
+                    taken.append(float(answer[workload.figure]))
     return [median(taken) for taken in figures]
 
 

@@ -3,7 +3,9 @@
  * message: on one core it keeps a server on another core busy, so what it reports is the server's figure.
  *
  *   gcc -O2 -o load load.c
- *   load MODE --port PORT [--conns N] [--seconds S] [--size BYTES] [--window W] [--event NAME] [--rate R] [--pid PID]
+ *   load MODE --port PORT [--port2 PORT] [--conns N] [--seconds S] [--size BYTES] [--window W] [--event NAME] [--rate R] [--pid PID]
+ *
+ * With --port2 every second client connects there: two servers that share their rooms.
  *
  * Modes
  *   echo        every client keeps W events under way, each with an ack; counts the acks
@@ -46,7 +48,7 @@
 #define STORM_TIMEOUT_S 300.0
 
 static struct {
-    int port, conns, size, window, rate, pid;
+    int port, port2, conns, size, window, rate, pid;
     double seconds;
     const char *event;
 } opt = {.conns = 64, .size = 64, .window = 8, .rate = 2000, .seconds = 4, .event = "echo"};
@@ -403,7 +405,8 @@ static void dial(Client *c)
     static const char request[] = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                                   "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(opt.port)};
+    int port = opt.port2 && (c - clients) % 2 ? opt.port2 : opt.port;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int one = 1;
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -692,15 +695,15 @@ static const struct {
     const char *name;
     int *number;
 } numbers[] = {
-    {"--port", &opt.port},     {"--conns", &opt.conns}, {"--size", &opt.size},
-    {"--window", &opt.window}, {"--rate", &opt.rate},   {"--pid", &opt.pid},
+    {"--port", &opt.port}, {"--port2", &opt.port2},   {"--conns", &opt.conns}, {"--size", &opt.size},
+    {"--pid", &opt.pid},   {"--window", &opt.window}, {"--rate", &opt.rate},
 };
 
 static void usage(const char *problem, const char *word)
 {
     fprintf(stderr,
-            "load: %s %s\nusage: load echo|broadcast|connect|idle|pace|disconnect --port PORT [--conns N] [--seconds S]\n"
-            "            [--size BYTES] [--window W] [--event NAME] [--rate R] [--pid PID]\n",
+            "load: %s %s\nusage: load echo|broadcast|connect|idle|pace|disconnect --port PORT [--port2 PORT] [--conns N]\n"
+            "            [--seconds S] [--size BYTES] [--window W] [--event NAME] [--rate R] [--pid PID]\n",
             problem, word);
     exit(2);
 }

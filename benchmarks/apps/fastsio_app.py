@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 from pydantic import BaseModel
 
-from fastsio import ASGIApp, AsyncServer, Depends, SocketID
+from fastsio import ASGIApp, AsyncRedisManager, AsyncServer, Depends, SocketID
 
-sio = AsyncServer(async_mode="asgi")
+redis_url = os.environ.get("REDIS_URL")
+manager = AsyncRedisManager(redis_url) if redis_url else None
+sio = AsyncServer(async_mode="asgi", client_manager=manager)
 app = ASGIApp(sio)
 clients: set[str] = set()
 

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import socketio
 
-sio = socketio.AsyncServer(async_mode="asgi")
+redis_url = os.environ.get("REDIS_URL")
+manager = socketio.AsyncRedisManager(redis_url) if redis_url else None
+sio = socketio.AsyncServer(async_mode="asgi", client_manager=manager)
 app = socketio.ASGIApp(sio)
 clients: set[str] = set()
 

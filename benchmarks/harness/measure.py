@@ -13,7 +13,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from harness.generator import BenchmarkError, Generator
-from harness.servers import serving
+from harness.receiving import receive
+from harness.servers import Running, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -74,38 +75,43 @@ def measure(
     for workload in workloads:
         series = [Series(workload, contender) for contender in workload.contenders if contender in chosen]
         for number in range(1, settings.rounds + 1):
-            for app, group in groupby(series, key=lambda each: each.contender.app):
+            for _, group in groupby(series, key=lambda each: each.contender.app):
                 turn = list(group)
                 names = ", ".join(each.contender.name for each in turn)
                 announce(f"{workload.name}: {names}, round {number} of {settings.rounds}")
-                run_round(app, turn, generator, settings)
+                run_round(turn, generator, settings)
         results += series
     return results
 
 
-def run_round(app: str, turn: list[Series], generator: Generator, settings: Settings) -> None:
+def run_round(turn: list[Series], generator: Generator, settings: Settings) -> None:
     """Measure each series once on one server; a series that failed is not run again."""
     turn = [each for each in turn if not each.failures]
     if not turn:
         return
+    contender = turn[0].contender
     try:
-        with serving(app, core=settings.server_core, ws=settings.ws) as (port, pid):
+        if contender.serving == "client":
+            for each in turn:
+                events = int(each.workload.options_for(quick=settings.quick)["events"])
+                answer = receive(each.contender, events=events, core=settings.server_core, load_core=generator.core)
+                each.rounds.append(answer)
+            return
+        with serving(contender, core=settings.server_core, load_core=generator.core, ws=settings.ws) as running:
             slices = SLICES if len(turn) > 1 else 1
             for _ in range(slices):
                 for each in turn:
-                    each.rounds.append(run_one(each, port, pid, generator, settings, slices))
+                    each.rounds.append(run_one(each, running, generator, settings, slices))
     except BenchmarkError as error:
         for each in turn:
             each.failures.append(str(error))
 
 
-def run_one(
-    series: Series, port: int, pid: int, generator: Generator, settings: Settings, slices: int
-) -> dict[str, Any]:
+def run_one(series: Series, running: Running, generator: Generator, settings: Settings, slices: int) -> dict[str, Any]:
     """Run the load of one series once, for its share of the time."""
     workload = series.workload
-    options: dict[str, float | str] = {**workload.options_for(quick=settings.quick)}
+    options: dict[str, float | str] = {**workload.options_for(quick=settings.quick), **running.options}
     if workload.mode in {"echo", "pace"}:
         options["event"] = series.contender.event
         options["seconds"] = max(1.0, float(options["seconds"]) / slices)
-    return generator.run(workload.mode, port=port, pid=pid, options=options)
+    return generator.run(workload.mode, port=running.port, pid=running.pid, options=options)

@@ -112,7 +112,7 @@ def environment() -> dict[str, Any]:
 
 def _figures(results: Sequence[Series], *, quick: bool) -> Iterator[tuple[str, ...]]:
     for each in results:
-        clients = each.workload.options_for(quick=quick)["conns"]
+        clients = each.workload.options_for(quick=quick).get("conns", 1)
         head = (each.workload.name, _number(clients), each.contender.name)
         if each.result is None:
             yield (*head, "failed", "", "", "")

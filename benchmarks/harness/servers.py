@@ -1,20 +1,24 @@
-"""The servers under test: one uvicorn process pinned to a core, the same options for every application."""
+"""The servers under test: pinned to a core, the same options for every application of a kind."""
 
 from __future__ import annotations
 
+import os
 import resource
 import socket
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.generator import BenchmarkError, require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from harness.workloads import Contender
 
 APPS = Path(__file__).resolve().parent.parent / "apps"
 HOST = "127.0.0.1"
@@ -24,47 +28,93 @@ STOCK_WS = "auto"  # what uvicorn takes when not told otherwise; with websockets
 UVICORN_OPTIONS = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that listens, and what the load has to know of it besides."""
+
+    port: int
+    pid: int
+    options: dict[str, float | str] = field(default_factory=dict)
+
+
 def allow_open_files() -> None:
     """Raise the limit of open files for this process and what it starts as far as is allowed."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def command_for(app: str, *, port: int, core: int, ws: str) -> list[str]:
+def command_for(contender: Contender, *, port: int, core: int, ws: str) -> list[str]:
     """Return the command that serves an application on one core."""
-    python = [require("taskset"), "-c", str(core), sys.executable, "-W", "ignore::DeprecationWarning"]
-    serve = ["-m", "uvicorn", f"{app}:app", "--app-dir", str(APPS), "--host", HOST, "--port", str(port), "--ws", ws]
-    return [*python, *serve, *UVICORN_OPTIONS]
+    python = [*pinned(core), sys.executable, "-W", "ignore::DeprecationWarning"]
+    if contender.serving == "threads":
+        return [*python, str(APPS / f"{contender.app}.py"), str(port)]
+    serve = ["-m", "uvicorn", f"{contender.app}:app", "--app-dir", str(APPS)]
+    return [*python, *serve, "--host", HOST, "--port", str(port), "--ws", ws, *UVICORN_OPTIONS]
+
+
+def pinned(core: int) -> list[str]:
+    """Return what goes in front of a command to keep it on one core."""
+    return [require("taskset"), "-c", str(core)]
 
 
 @contextmanager
-def serving(app: str, *, core: int, ws: str) -> Iterator[tuple[int, int]]:
+def serving(contender: Contender, *, core: int, load_core: int, ws: str) -> Iterator[Running]:
     """
-    Serve an application in a process of its own for the length of a ``with`` block.
+    Serve an application for the length of a ``with`` block.
 
     Args:
-        app: Module in ``apps/``.
-        core: Core the server is pinned to.
+        contender: What to serve.
+        core: Core the server is pinned to; two nodes share it.
+        load_core: Core of what is not measured: Redis.
         ws: WebSocket implementation of uvicorn.
-
-    Yields:
-        The port and the process id.
 
     Raises:
         BenchmarkError: The server did not start.
     """
-    port = _free_port()
-    process = subprocess.Popen(
-        command_for(app, port=port, core=core, ws=ws), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    if contender.serving == "nodes":
+        with _nodes(contender, core=core, load_core=load_core, ws=ws) as running:
+            yield running
+        return
+    port = free_port()
+    with started(command_for(contender, port=port, core=core, ws=ws), contender.app, port) as process:
+        yield Running(port, process.pid)
+
+
+@contextmanager
+def _nodes(contender: Contender, *, core: int, load_core: int, ws: str) -> Iterator[Running]:
+    """Serve an application twice, the two on one Redis of their own."""
+    redis, first, second = free_port(), free_port(), free_port()
+    bus = [*pinned(load_core), require("redis-server"), "--port", str(redis), "--save", "", "--appendonly", "no"]
+    environment = {**os.environ, "REDIS_URL": f"redis://{HOST}:{redis}/0"}
+    one, other = (command_for(contender, port=port, core=core, ws=ws) for port in (first, second))
+    with (
+        started(bus, "redis-server", redis),
+        started(one, contender.app, first, environment) as process,
+        started(other, contender.app, second, environment),
+    ):
+        yield Running(first, process.pid, {"port2": second})
+
+
+@contextmanager
+def started(
+    command: Sequence[str], name: str, port: int, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """
+    Run a program that listens on *port* for the length of a ``with`` block.
+
+    Raises:
+        BenchmarkError: It did not start.
+    """
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
     try:
-        _wait_until_listening(process, app, port)
-        yield port, process.pid
+        _wait_until_listening(process, name, port)
+        yield process
     finally:
         _stop(process)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port nobody listens on."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]

@@ -7,16 +7,20 @@ Nothing here starts or measures anything.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+#: How an application is run: one uvicorn, a threaded WSGI server, two uvicorns on one Redis, a client on its own.
+Serving: TypeAlias = Literal["uvicorn", "threads", "nodes", "client"]
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A server application under test, and the event the load sends it."""
+    """An application under test, and the event the load sends it."""
 
     name: str
     app: str
     event: str = "echo"
+    serving: Serving = "uvicorn"
 
 
 PYTHON_SOCKETIO = Contender("python-socketio", "python_socketio_app")
@@ -24,7 +28,25 @@ FASTSIO = Contender("fastsio", "fastsio_app")
 FASTSIO_INJECTED = Contender("fastsio injected", "fastsio_app", "echo_model")
 BARE_ASGI = Contender("bare ASGI", "bare_asgi_app")
 
-CONTENDERS = (PYTHON_SOCKETIO, FASTSIO, FASTSIO_INJECTED, BARE_ASGI)
+PYTHON_SOCKETIO_THREADS = Contender("python-socketio threads", "python_socketio_threads_app", serving="threads")
+FASTSIO_THREADS = Contender("fastsio threads", "fastsio_threads_app", serving="threads")
+PYTHON_SOCKETIO_NODES = Contender("python-socketio nodes", "python_socketio_app", serving="nodes")
+FASTSIO_NODES = Contender("fastsio nodes", "fastsio_app", serving="nodes")
+PYTHON_SOCKETIO_CLIENT = Contender("python-socketio client", "socketio", serving="client")
+FASTSIO_CLIENT = Contender("fastsio client", "fastsio", serving="client")
+
+CONTENDERS = (
+    PYTHON_SOCKETIO,
+    FASTSIO,
+    FASTSIO_INJECTED,
+    BARE_ASGI,
+    PYTHON_SOCKETIO_THREADS,
+    FASTSIO_THREADS,
+    PYTHON_SOCKETIO_NODES,
+    FASTSIO_NODES,
+    PYTHON_SOCKETIO_CLIENT,
+    FASTSIO_CLIENT,
+)
 SERVERS = (PYTHON_SOCKETIO, FASTSIO, BARE_ASGI)
 
 
@@ -65,7 +87,7 @@ ECHO = Workload(
     figure="rate",
     unit="acks/s",
     better="higher",
-    contenders=CONTENDERS,
+    contenders=(PYTHON_SOCKETIO, FASTSIO, FASTSIO_INJECTED, BARE_ASGI),
 )
 BROADCAST = Workload(
     name="broadcast",
@@ -126,7 +148,51 @@ DISCONNECT = Workload(
     saturates=False,
 )
 
-WORKLOADS = (ECHO, BROADCAST, CONNECT, IDLE, PACE, DISCONNECT_HALF, DISCONNECT)
+ECHO_THREADS = Workload(
+    name="echo threads",
+    mode="echo",
+    options={"conns": 16, "window": 4, "size": 64, "seconds": 4},
+    quick={"seconds": 1.5},
+    figure="rate",
+    unit="acks/s",
+    better="higher",
+    contenders=(PYTHON_SOCKETIO_THREADS, FASTSIO_THREADS),
+)
+BROADCAST_NODES = Workload(
+    name="broadcast nodes",
+    mode="broadcast",
+    options={"conns": 500, "size": 64, "seconds": 4},
+    quick={"seconds": 1.5},
+    figure="rate",
+    unit="deliveries/s",
+    better="higher",
+    saturates=False,  # what is counted is one of the two servers
+    contenders=(PYTHON_SOCKETIO_NODES, FASTSIO_NODES),
+)
+RECEIVE = Workload(
+    name="client receive",
+    mode="receive",
+    options={"events": 60000},
+    quick={"events": 20000},
+    figure="rate",
+    unit="events/s",
+    better="higher",
+    saturates=False,
+    contenders=(PYTHON_SOCKETIO_CLIENT, FASTSIO_CLIENT),
+)
+
+WORKLOADS = (
+    ECHO,
+    BROADCAST,
+    CONNECT,
+    IDLE,
+    PACE,
+    DISCONNECT_HALF,
+    DISCONNECT,
+    ECHO_THREADS,
+    BROADCAST_NODES,
+    RECEIVE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,5 +244,23 @@ TARGETS = (
         numerator=(DISCONNECT, FASTSIO),
         denominator=(DISCONNECT_HALF, FASTSIO),
         at_most=2.5,
+    ),
+    Target(
+        label="echo with ack, sync servers",
+        numerator=(ECHO_THREADS, FASTSIO_THREADS),
+        denominator=(ECHO_THREADS, PYTHON_SOCKETIO_THREADS),
+        at_least=1,
+    ),
+    Target(
+        label="broadcast, two nodes on one Redis",
+        numerator=(BROADCAST_NODES, FASTSIO_NODES),
+        denominator=(BROADCAST_NODES, PYTHON_SOCKETIO_NODES),
+        at_least=1.5,
+    ),
+    Target(
+        label="events received by a client",
+        numerator=(RECEIVE, FASTSIO_CLIENT),
+        denominator=(RECEIVE, PYTHON_SOCKETIO_CLIENT),
+        at_least=1.5,
     ),
 )
