@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROGRAMS = Path(__file__).parent / "programs"
+ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
 #: PARITY_OURS=socketio runs the programs on python-socketio, which must pass as well.
@@ -78,9 +79,9 @@ def _wait_until_it_listens(process: subprocess.Popen[str], address: Address) -> 
     pytest.fail(f"The program did not start:\n{process.communicate()[0]}", pytrace=False)
 
 
-def run(name: str, *arguments: str) -> str:
-    """Run a program to its end and return what it prints; its failure is the test's."""
-    command = [sys.executable, *RUNNER, str(PROGRAMS / name), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False)
+def run_module(module: str, *arguments: str) -> str:
+    """Run a module to its end and return what it prints; its failure is the test's."""
+    command = [sys.executable, *RUNNER, "-m", module, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT, env=environment())
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
