@@ -25,8 +25,11 @@ MODULES: Final = (
     "connecting",
     "dispatch",
     "failing",
+    "hearing",
+    "listening",
     "manager",
     "namespace",
+    "pubsub",
     "session",
     "waiter",
 )
@@ -35,7 +38,9 @@ MODULES: Final = (
 NAMES: Final = {
     "AsyncManager": "Manager",
     "AsyncNamespace": "Namespace",
+    "AsyncPubSubManager": "PubSubManager",
     "AsyncServer": "Server",
+    "asyncpubsub": "pubsub",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "aclose": "close",

@@ -9,6 +9,7 @@ Every error fastsio raises, as one tree.
     ├── TimeoutError                    call() got no acknowledgement in time
     ├── BadNamespaceError               the namespace is not connected
     ├── DisconnectedError               the peer is gone
+    ├── BusError                        the other servers could not be told
     ├── PacketError (ValueError)        the peer broke the protocol or a limit
     ├── PayloadError (ValueError)       the peer sent data a handler cannot take
     │   └── ValidationFailed
@@ -72,6 +73,14 @@ class BadNamespaceError(SocketIOError):
 
 class DisconnectedError(SocketIOError):
     """The peer is not connected any more."""
+
+
+class BusError(SocketIOError):
+    """
+    The message broker did not take a message: the clients of other servers miss it.
+
+    Clients of this server have been served. ``__cause__`` is what the broker's client raised.
+    """
 
 
 class PacketError(SocketIOError, ValueError):

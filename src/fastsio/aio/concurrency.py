@@ -70,3 +70,20 @@ def is_current(task: Any) -> bool:
 def guard() -> AbstractContextManager[Any]:
     """Return the lock of tables: none, for tasks only change places where one waits."""
     return nullcontext()
+
+
+async def bounded(timeout_s: float, function: Any, *args: Any) -> Any:
+    """
+    Call a coroutine function that may not take longer than *timeout_s* seconds.
+
+    Raises:
+        TimeoutError: It did not return in time, and was cancelled.
+    """
+    async with asyncio.timeout(timeout_s):
+        return await function(*args)
+
+
+async def stop(task: Any) -> None:
+    """End a background task, which may be waiting for something that never comes."""
+    task.cancel()
+    await asyncio.wait([task])

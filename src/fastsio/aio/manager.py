@@ -32,6 +32,9 @@ class AsyncManager(BaseManager):
     def __init__(self) -> None:
         super().__init__(lock=concurrency.guard())
 
+    async def shutdown(self) -> None:
+        """Release what the manager holds; called when the server shuts down."""
+
     async def can_disconnect(self, sid: str, namespace: str) -> bool:
         """Whether the server may disconnect a client itself."""
         return self.is_connected(sid, namespace)

@@ -91,4 +91,5 @@ class AsyncServer(ServerAPI):
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        await self.manager.shutdown()
         await self.eio.shutdown()

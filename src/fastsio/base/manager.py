@@ -58,6 +58,11 @@ class BaseManager:
         """Yield (sid, eio_sid) of everybody in *room*, or in any of several rooms; None is everybody."""
         yield from self._recipients(namespace, rooms_of(room))
 
+    def has_participants(self, namespace: str, rooms: Iterable[Hashable]) -> bool:
+        """Whether there is anybody in any of *rooms*."""
+        with self._lock:
+            return any(self._table.members(namespace, room) for room in rooms)
+
     def _recipients(
         self, namespace: str, rooms: Iterable[Hashable], skip: Collection[str] = ()
     ) -> list[tuple[str, str]]:

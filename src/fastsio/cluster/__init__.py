@@ -1,1 +1,5 @@
-"""Several servers as one: the messages they exchange and what each does about them, without I/O."""
+"""
+Several servers as one: the messages they send each other, and which call is done where.
+
+Pure decisions, without I/O; how messages travel is the client managers' part. Must not know servers or clients.
+"""

@@ -64,3 +64,12 @@ def is_current(task: Any) -> bool:
 def guard() -> AbstractContextManager[Any]:
     """Return the lock of tables."""
     return threading.RLock()
+
+
+def bounded(timeout_s: float, function: Any, *args: Any) -> Any:  # noqa: ARG001 - as with asyncio
+    """Call a function; a thread cannot be interrupted, so what may hang in it must have a timeout of its own."""
+    return function(*args)
+
+
+def stop(task: Any) -> None:
+    """Do nothing: a thread cannot be interrupted; one that waits for ever ends with the program."""

@@ -33,6 +33,9 @@ class Manager(BaseManager):
     def __init__(self) -> None:
         super().__init__(lock=concurrency.guard())
 
+    def shutdown(self) -> None:
+        """Release what the manager holds; called when the server shuts down."""
+
     def can_disconnect(self, sid: str, namespace: str) -> bool:
         """Whether the server may disconnect a client itself."""
         return self.is_connected(sid, namespace)

@@ -75,4 +75,5 @@ class Server(ServerAPI):
             self._end(connection.eio_sid)
         while any(connection.tasks for connection in connections) and time.monotonic() < until:
             self.eio.sleep(SHUTDOWN_POLL_S)
+        self.manager.shutdown()
         self.eio.shutdown()

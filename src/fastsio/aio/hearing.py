@@ -1,0 +1,121 @@
+"""
+The hearing half of a manager on a bus: does for this server's clients what other servers ask.
+
+Works on the tables of its manager, never on the bus itself but to send an answer.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fastsio.aio.manager import AsyncManager
+from fastsio.aio.waiter import AckWaiter
+from fastsio.cluster.messages import (
+    Answer,
+    CloseRoom,
+    Disconnect,
+    Emit,
+    EnterRoom,
+    LeaveRoom,
+    Message,
+    pack,
+    unpack,
+)
+from fastsio.cluster.reading import decode, read
+from fastsio.cluster.relay import is_for_us
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from fastsio.aio.pubsub import AsyncPubSubManager
+
+
+class Hearing:
+    """
+    Takes the messages of the bus.
+
+    Args:
+        manager: Whose clients they are about; what a message asks for is done by the methods of
+            :class:`AsyncManager`, which tell nobody else.
+    """
+
+    def __init__(self, manager: AsyncPubSubManager) -> None:
+        self._manager = manager
+
+    async def take(self, raw: Any) -> None:
+        """Do what a message says; one that makes no sense is logged and dropped."""
+        manager = self._manager
+        try:
+            data = decode(raw, manager._codec)
+            if is_for_us(data, manager.host_id):
+                await self._do(read(data))
+        except ValueError as error:  # also of a room that cannot be entered, left or closed
+            manager._get_logger().warning("%s: message on %r dropped: %s", manager.name, manager.channel, error)
+        except Exception:  # noqa: BLE001 - one message must not end the listening, and it is logged
+            manager._get_logger().exception("%s: error in handling a message on %r", manager.name, manager.channel)
+
+    async def _do(self, message: Message) -> None:
+        manager = self._manager
+        match message:
+            case Emit():
+                await self._emit(message)
+            case Answer():
+                self._take_answer(message)
+            case CloseRoom(room, namespace):
+                await AsyncManager.close_room(manager, room, namespace)
+            case _ if not manager.is_sid_room(message.namespace, message.sid):
+                pass  # another server has the client, or none
+            case Disconnect(sid, namespace):
+                # Its handler may take its time, and may itself wait for a message.
+                manager.server.start_background_task(self._disconnect, sid, namespace)
+            case EnterRoom(sid, room, namespace):
+                await AsyncManager.enter_room(manager, sid, namespace, room)
+            case LeaveRoom(sid, room, namespace):
+                await AsyncManager.leave_room(manager, sid, namespace, room)
+
+    async def _emit(self, message: Emit) -> None:
+        manager = self._manager
+        namespace, rooms = message.namespace, message.rooms
+        if not manager.has_participants(namespace, rooms):
+            return
+        answer = None
+        if message.callback is not None and message.host_id is not None:
+            answer = partial(self._answer, message.host_id, message.callback)
+        arguments = unpack(message.data, binary=message.binary)
+        await AsyncManager.emit(
+            manager, message.event, arguments, namespace, room=rooms, skip_sid=message.skip, callback=answer
+        )
+
+    async def _answer(self, host_id: str, asked: tuple[Hashable, str, int], *arguments: Any) -> None:
+        """Tell the server that asked what a client of this one has acknowledged."""
+        room, namespace, ack_id = asked
+        packed, binary = pack(arguments)
+        await self._manager._tell_others(Answer(host_id, room, namespace, ack_id, packed, binary))
+
+    def _take_answer(self, message: Answer) -> None:
+        manager = self._manager
+        callback = manager._pop_remote_callback(message.ack_id)
+        if callback is None:
+            manager._get_logger().debug("%s: unexpected acknowledgement %s", message.sid, message.ack_id)
+            return
+        arguments = unpack(message.data, binary=message.binary)
+        if isinstance(callback, AckWaiter):
+            callback(*arguments)
+        else:
+            # It may take its time, and may itself wait for an answer.
+            manager.server.start_background_task(self._call_back, message.sid, callback, arguments)
+
+    async def _call_back(self, sid: Hashable, callback: Any, arguments: tuple[Any, ...]) -> None:
+        manager = self._manager
+        try:
+            await manager.server.run_callback(sid, callback, arguments)
+        except Exception:  # noqa: BLE001 - at the top of its task, and logged
+            manager._get_logger().exception("%s: error in the callback of an acknowledgement", sid)
+
+    async def _disconnect(self, sid: str, namespace: str) -> None:
+        manager = self._manager
+        try:
+            await manager.server.disconnect(sid, namespace=namespace, ignore_queue=True)
+        except Exception:  # noqa: BLE001 - as above
+            manager._get_logger().exception("%s: cannot be disconnected", sid)

@@ -1,0 +1,99 @@
+"""
+The listening half of a manager on a bus: runs ``_listen()`` again and again, whatever happens to the connection.
+
+Must not know what messages mean.
+"""
+
+from __future__ import annotations
+
+from random import random
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.aio import concurrency
+from fastsio.protocol.backoff import Backoff
+
+if TYPE_CHECKING:
+    from fastsio.aio.hearing import Hearing
+    from fastsio.aio.pubsub import AsyncPubSubManager
+
+#: Seconds before the first attempt to listen again, between later ones at most, and of jitter, so that the servers of
+#: a cluster do not come back all at once.
+FIRST_DELAY_S: Final = 1.0
+MOST_DELAY_S: Final = 60.0
+JITTER_S: Final = 0.5
+
+
+class Listening:
+    """
+    Listens for a manager until it is stopped.
+
+    Args:
+        manager: Whose ``_listen()`` is run.
+        hearing: Gets the messages.
+
+    Attributes:
+        is_active: Whether messages arrive at present.
+        is_stopping: Whether the end has been asked for.
+    """
+
+    def __init__(self, manager: AsyncPubSubManager, hearing: Hearing) -> None:
+        self.is_active = False
+        self.is_stopping = False
+        self._manager = manager
+        self._hearing = hearing
+        self._backoff = Backoff(FIRST_DELAY_S, MOST_DELAY_S, jitter_s=JITTER_S)
+        self._task: Any = None
+        self._has_lost = False
+
+    def start(self) -> None:
+        """Begin, in a background task."""
+        self._task = self._manager.server.eio.start_background_task(self._run)
+
+    async def stop(self) -> None:
+        """End."""
+        self.is_stopping = True
+        self.is_active = False
+        if self._task is not None:
+            await concurrency.stop(self._task)
+
+    def confirm(self) -> None:
+        """Take note that messages arrive."""
+        if self._has_lost:
+            self._has_lost = False
+            manager = self._manager
+            manager._get_logger().warning("%s: listening to %r again", manager.name, manager.channel)
+        self.is_active = not self.is_stopping
+        self._backoff.reset()
+
+    async def _run(self) -> None:
+        while not self.is_stopping:
+            why = "the connection ended"
+            try:
+                await self._run_once()
+            except Exception as exc:  # noqa: BLE001 - a broker's client may raise anything, and it is logged
+                why = repr(exc)
+            self.is_active = False
+            if not self.is_stopping:
+                self._report_loss(why)
+                await concurrency.sleep(self._backoff.next(random()))  # noqa: S311 - jitter
+
+    async def _run_once(self) -> None:
+        """Listen until the connection breaks."""
+        messages: Any = self._manager._listen()
+        try:
+            async for message in messages:
+                if self.is_stopping:
+                    return
+                self.confirm()
+                await self._hearing.take(message)
+        finally:
+            await messages.aclose()
+
+    def _report_loss(self, why: str) -> None:
+        """Log the first of several failures in a row."""
+        if not self._has_lost:
+            self._has_lost = True
+            manager = self._manager
+            manager._get_logger().error(
+                "%s: other servers are not heard, trying to listen to %r again: %s", manager.name, manager.channel, why
+            )

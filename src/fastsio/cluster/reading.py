@@ -1,0 +1,185 @@
+"""
+How messages of the bus are read, whoever wrote them.
+
+Unknown keys are ignored, missing ones have python-socketio's meaning, anything else is refused. Must not know what is
+done about a message.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from fastsio.cluster.messages import (
+    ROOM_TYPES,
+    Answer,
+    CloseRoom,
+    Disconnect,
+    Emit,
+    EnterRoom,
+    LeaveRoom,
+    Message,
+    MessageError,
+)
+from fastsio.protocol.packet_type import RESERVED_EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from fastsio.protocol.jsoncodec import JSONCodec
+
+T = TypeVar("T")
+
+_KINDS: Final = {str: "text", int: "an integer", list: "a list"}
+
+
+def decode(raw: Any, codec: JSONCodec) -> dict[str, Any]:
+    """
+    Read what came from the bus.
+
+    Args:
+        raw: JSON, as text or bytes, or a dict that is read already.
+        codec: Reads the text.
+
+    Raises:
+        MessageError: It is no JSON object.
+    """
+    if isinstance(raw, (bytes, bytearray, memoryview)):
+        try:
+            raw = bytes(raw).decode()
+        except UnicodeDecodeError as error:
+            raise MessageError("it is not UTF-8") from error
+    if isinstance(raw, str):
+        raw = _read_text(raw, codec)
+    if not isinstance(raw, dict):
+        raise MessageError(f"it must be an object, not {type(raw).__name__}")
+    return raw
+
+
+def _read_text(text: str, codec: JSONCodec) -> Any:
+    try:
+        return codec.loads(text)
+    except ValueError:
+        pass
+    try:
+        # python-socketio writes NaN and the infinities, which are no JSON; clients are sent null for them.
+        return json.loads(text, parse_constant=lambda _: None)
+    except (ValueError, RecursionError) as error:
+        raise MessageError(f"it is not JSON: {error}") from error
+
+
+def read(message: dict[str, Any]) -> Message:
+    """
+    Return what a message of the bus says.
+
+    Args:
+        message: The JSON object.
+
+    Raises:
+        MessageError: A key that is needed is missing or of the wrong kind, or the method is unknown.
+    """
+    method = message.get("method")
+    reader = _READERS.get(method) if isinstance(method, str) else None
+    if reader is None:
+        raise MessageError(f"method {method!r} is unknown")
+    return reader(message)
+
+
+def _read_emit(message: dict[str, Any]) -> Emit:
+    event = _need(message, "event", str)
+    if event in RESERVED_EVENTS:
+        raise MessageError(f"event name {event!r} is reserved")
+    return Emit(
+        event=event,
+        data=message.get("data"),
+        binary=message.get("binary") is True,
+        namespace=_namespace(message),
+        rooms=_rooms(message.get("room")),
+        skip=_sids(message.get("skip_sid")),
+        callback=_callback(message.get("callback")),
+        host_id=_host_id(message),
+    )
+
+
+def _read_answer(message: dict[str, Any]) -> Answer:
+    return Answer(
+        host_id=_host_id(message),
+        sid=_room(message.get("sid")),
+        namespace=_namespace(message),
+        ack_id=_need(message, "id", int),
+        data=_need(message, "args", list),
+        binary=message["method"] == "binary_callback",
+    )
+
+
+def _read_disconnect(message: dict[str, Any]) -> Disconnect:
+    return Disconnect(_need(message, "sid", str), _namespace(message), _host_id(message))
+
+
+def _read_enter_room(message: dict[str, Any]) -> EnterRoom:
+    room = _room(message.get("room"))
+    return EnterRoom(_need(message, "sid", str), room, _namespace(message), _host_id(message))
+
+
+def _read_leave_room(message: dict[str, Any]) -> LeaveRoom:
+    room = _room(message.get("room"))
+    return LeaveRoom(_need(message, "sid", str), room, _namespace(message), _host_id(message))
+
+
+def _read_close_room(message: dict[str, Any]) -> CloseRoom:
+    return CloseRoom(_room(message.get("room")), _namespace(message), _host_id(message))
+
+
+_READERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
+    "emit": _read_emit,
+    "callback": _read_answer,
+    "binary_callback": _read_answer,
+    "disconnect": _read_disconnect,
+    "enter_room": _read_enter_room,
+    "leave_room": _read_leave_room,
+    "close_room": _read_close_room,
+}
+
+
+def _need(message: dict[str, Any], key: str, kind: type[T]) -> T:
+    value = message.get(key)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise MessageError(f"{key!r} must be {_KINDS[kind]}, not {type(value).__name__}")
+    return value
+
+
+def _namespace(message: dict[str, Any]) -> str:
+    return "/" if message.get("namespace") is None else _need(message, "namespace", str)
+
+
+def _host_id(message: dict[str, Any]) -> str | None:
+    return None if message.get("host_id") is None else _need(message, "host_id", str)
+
+
+def _room(value: Any) -> Hashable:
+    if not isinstance(value, ROOM_TYPES):
+        raise MessageError(f"a room must be text or a number, not {type(value).__name__}")
+    return value
+
+
+def _rooms(value: Any) -> tuple[Hashable, ...]:
+    """Read the rooms of an emit; None is everybody, as in ``emit()``."""
+    rooms = value if isinstance(value, list) else [value]
+    return tuple(None if room is None else _room(room) for room in rooms)
+
+
+def _sids(value: Any) -> tuple[str, ...]:
+    sids = [] if value is None else value if isinstance(value, list) else [value]
+    if not all(isinstance(sid, str) for sid in sids):
+        raise MessageError("'skip_sid' must be text or a list of it")
+    return tuple(sids)
+
+
+def _callback(value: Any) -> tuple[Hashable, str, int] | None:
+    match value:
+        case None:
+            return None
+        case [room, str(namespace), int(ack_id)]:
+            return _room(room), namespace, ack_id
+        case _:
+            raise MessageError("'callback' must be a room, a namespace and an id")

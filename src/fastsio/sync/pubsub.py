@@ -1,0 +1,332 @@
+# Written by tools/unasync.py from aio/pubsub.py; change that one.
+"""
+The client manager of a cluster: does here what concerns this server's clients, and tells the others the rest.
+
+What is said and who does what is decided in :mod:`fastsio.cluster`. How messages travel is a subclass's part: it has
+``_publish()`` and ``_listen()``, as in python-socketio.
+"""
+
+from __future__ import annotations
+
+import json as stdlib_json
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from uuid import uuid4
+
+from fastsio.base.emission import check_event_name, event_arguments, rooms_of, skipped
+from fastsio.cluster.messages import (
+    CloseRoom,
+    Disconnect,
+    Emit,
+    EnterRoom,
+    LeaveRoom,
+    Message,
+    check_room,
+    encode,
+    pack,
+)
+from fastsio.cluster.relay import Reach, askable_room, reach_of_emit
+from fastsio.exceptions import BusError
+from fastsio.protocol import PendingAcks
+from fastsio.protocol.jsoncodec import adapt
+from fastsio.sync import concurrency
+from fastsio.sync.hearing import Hearing
+from fastsio.sync.listening import Listening
+from fastsio.sync.manager import Manager
+from fastsio.sync.waiter import AckWaiter
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+#: The client that answers of other servers belong to among the pending ones; no sid is empty.
+ELSEWHERE: Final = ""
+
+
+class PubSubManager(Manager):
+    """
+    Base of the managers that connect several servers over a message broker.
+
+    A subclass has ``def _publish(self, data)``, which sends a dict to all servers and raises when it cannot, and
+    ``_listen(self)``, an asynchronous generator that connects when it is entered, yields what was published as a dict
+    or as JSON, and raises when the connection breaks: it is then entered again, after a while. It may call
+    :meth:`_on_listening` once it is subscribed, and finds JSON for the broker in :meth:`_encode`.
+
+    Making one does no I/O.
+
+    Args:
+        channel: Name of the channel, topic or exchange; all servers of a cluster have the same.
+        write_only: Whether this process only emits and has no clients of its own.
+        logger: A logger object; None is the server's.
+        json: A module or object with ``dumps`` and ``loads`` for the bus; None is the server's.
+        publish_timeout: Seconds that the broker may take to accept a message. 5: a broker that is well needs
+            milliseconds, and handlers wait for it.
+        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
+            beyond it. 100,000.
+
+    Attributes:
+        host_id: Name of this process on the bus.
+    """
+
+    name: ClassVar[str] = "pubsub"
+
+    def __init__(
+        self,
+        channel: str = "socketio",
+        write_only: bool = False,
+        logger: Any = None,
+        json: Any = None,
+        *,
+        publish_timeout: float = 5.0,
+        max_remote_callbacks: int = 100_000,
+    ) -> None:
+        super().__init__()
+        self.channel = channel
+        self.write_only = write_only
+        self.logger = logger
+        self.json = stdlib_json if json is None else json
+        self.host_id = uuid4().hex
+        self.publish_timeout = publish_timeout
+        self._codec = adapt(json)
+        self._has_own_json = json is not None
+        self._remote_callbacks = PendingAcks(max_remote_callbacks)
+        self._listening = Listening(self, Hearing(self))
+
+    # What a subclass has
+
+    def _publish(self, data: dict[str, Any]) -> Any:
+        """Send a message to all servers; raise when it cannot be sent."""
+        raise NotImplementedError("a subclass sends messages here")
+
+    def _listen(self) -> Iterator[Any]:
+        """Connect, then yield each message that any server has sent, as a dict or as JSON."""
+        raise NotImplementedError("a subclass receives messages here")
+
+    # What a subclass can use
+
+    def _encode(self, data: dict[str, Any]) -> bytes:
+        """Return a message as JSON."""
+        return encode(data, self._codec)
+
+    def _on_listening(self) -> None:
+        """Take note that messages arrive from now on; without this, the first one says so."""
+        self._listening.confirm()
+
+    @property
+    def listening(self) -> bool:
+        """Whether messages of other servers arrive at present."""
+        return self._listening.is_active
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the server shuts down: ``_listen()`` shall end."""
+        return self._listening.is_stopping
+
+    def _get_logger(self) -> Any:
+        if self.logger is None and self.server is None:
+            return logging.getLogger("socketio")
+        return super()._get_logger()
+
+    # Life
+
+    def set_server(self, server: Any) -> None:
+        """Tell the manager whom it works for."""
+        super().set_server(server)
+        if not self._has_own_json:
+            self._codec = adapt(server.packet_class.json)
+
+    def initialize(self) -> None:
+        """Begin to listen, unless this process only writes."""
+        super().initialize()
+        if not self.write_only:
+            self._listening.start()
+
+    def shutdown(self) -> None:
+        """Stop listening; a subclass also releases what the broker's client holds."""
+        self._listening.stop()
+        super().shutdown()
+
+    # Doing what the application asks
+
+    def emit(
+        self,
+        event: str,
+        data: Any,
+        namespace: str | None = None,
+        room: Any = None,
+        skip_sid: Any = None,
+        callback: Any = None,
+        to: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """
+        Send an event to the clients of a room, whichever server they are connected to.
+
+        This server's clients have it, or will, when this returns or raises. What is for one client of this server
+        is not told to the others.
+
+        Args:
+            event: Event name.
+            data: Payload; a tuple is several arguments, None is none.
+            namespace: The namespace; None is ``"/"``.
+            room: A room or sid, or several; None is everybody.
+            skip_sid: The sid, or several, to leave out.
+            callback: Called with what the client acknowledges; *room* must then be the room of one client.
+            to: The same as *room*.
+            kwargs: ``ignore_queue=True`` sends to this server's clients only.
+
+        Raises:
+            ValueError: The event's name is not valid, or a callback is given without the room of one client.
+            RuntimeError: A callback is given, and there is no server to call it.
+            BusError: The broker did not take the message: clients of other servers do not get the event.
+        """
+        check_event_name(event)
+        namespace = namespace or "/"
+        rooms = tuple(rooms_of(room if to is None else to))
+        skip = tuple(skipped(skip_sid))
+        reach = reach_of_emit(
+            rooms,
+            is_client_here=partial(self.is_sid_room, namespace),
+            has_server=self.server is not None,
+            ignore_queue=bool(kwargs.get("ignore_queue")),
+        )
+        message = None
+        if Reach.ELSEWHERE in reach:
+            message = self._emit_message(event, data, namespace, rooms, skip, callback)
+        if Reach.HERE in reach:
+            super().emit(event, data, namespace, room=rooms, skip_sid=skip, callback=callback)
+        if message is not None:
+            self._send_emit(message)
+
+    def _emit_message(
+        self, event: str, data: Any, namespace: str, rooms: tuple[Any, ...], skip: tuple[str, ...], callback: Any
+    ) -> Emit:
+        for room in rooms:
+            check_room(room)
+        packed, binary = pack(event_arguments(data))
+        asked = None if callback is None else self._expect_answer(askable_room(rooms), namespace, callback)
+        return Emit(event, packed, binary, namespace, rooms, skip, asked, self.host_id)
+
+    def _expect_answer(self, room: Hashable, namespace: str, callback: Any) -> tuple[Hashable, str, int]:
+        """Wait for the answer of a client of another server."""
+        if self.server is None:
+            raise RuntimeError("Callbacks can only be issued from the context of a server.")
+        with self._lock:
+            ack_id = self._remote_callbacks.add(ELSEWHERE, callback)
+        if isinstance(callback, AckWaiter):
+            callback.expect(ELSEWHERE, ack_id)
+        return room, namespace, ack_id
+
+    def _send_emit(self, message: Emit) -> None:
+        try:
+            self._tell_others(message)
+        except BaseException:
+            if message.callback is not None:
+                self.discard_callback(ELSEWHERE, message.callback[2])
+            raise
+
+    def _pop_remote_callback(self, ack_id: int) -> Any:
+        with self._lock:
+            return self._remote_callbacks.pop(ELSEWHERE, ack_id)
+
+    def discard_callback(self, sid: str, ack_id: int) -> None:
+        """Stop waiting for one acknowledgement."""
+        if sid == ELSEWHERE:
+            self._pop_remote_callback(ack_id)
+        else:
+            super().discard_callback(sid, ack_id)
+
+    def can_disconnect(self, sid: str, namespace: str) -> bool:
+        """
+        Whether the server may disconnect a client itself; if another server has it, that one is told to.
+
+        Raises:
+            BusError: The broker did not take the message.
+        """
+        if self._has_client(sid, namespace):
+            return super().can_disconnect(sid, namespace)
+        self._tell_others(Disconnect(sid, namespace, self.host_id))
+        return False
+
+    def disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
+        """
+        End a client's connection to a namespace, whichever server has it.
+
+        Args:
+            sid: The client.
+            namespace: The namespace.
+            kwargs: ``ignore_queue=True`` only forgets a client of this server.
+
+        Raises:
+            BusError: The broker did not take the message.
+        """
+        if kwargs.get("ignore_queue"):
+            super().disconnect(sid, namespace, **kwargs)
+        elif self._has_client(sid, namespace):
+            self.server.disconnect(sid, namespace=namespace, ignore_queue=True)
+        else:
+            self._tell_others(Disconnect(sid, namespace, self.host_id))
+
+    def enter_room(self, sid: str, namespace: str, room: Hashable, eio_sid: str | None = None) -> None:
+        """
+        Put a client into a room, whichever server has it.
+
+        Raises:
+            ValueError: The room is another client's own, or the client is in too many.
+            BusError: The broker did not take the message.
+        """
+        if self._has_client(sid, namespace):
+            super().enter_room(sid, namespace, room, eio_sid)
+        else:
+            check_room(room)
+            self._tell_others(EnterRoom(sid, room, namespace, self.host_id))
+
+    def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
+        """
+        Take a client out of a room, whichever server has it.
+
+        Raises:
+            BusError: The broker did not take the message.
+        """
+        if self._has_client(sid, namespace):
+            super().leave_room(sid, namespace, room)
+        else:
+            check_room(room)
+            self._tell_others(LeaveRoom(sid, room, namespace, self.host_id))
+
+    def close_room(self, room: Hashable, namespace: str | None = None) -> None:
+        """
+        Take everybody out of a room, on every server.
+
+        Raises:
+            ValueError: The room is a client's own.
+            BusError: The broker did not take the message; this server's clients have left the room.
+        """
+        namespace = namespace or "/"
+        check_room(room)
+        super().close_room(room, namespace)
+        self._tell_others(CloseRoom(room, namespace, self.host_id))
+
+    def _has_client(self, sid: str, namespace: str) -> bool:
+        """Whether a client, connected or about to be or about to leave, is one of this server."""
+        return self.is_sid_room(namespace, sid)
+
+    def _tell_others(self, message: Message) -> None:
+        """
+        Tell the other servers.
+
+        Raises:
+            BusError: The broker did not take the message, twice. What took too long is not sent again: it may arrive.
+        """
+        data = message.as_dict()
+        for is_last in (False, True):
+            try:
+                concurrency.bounded(self.publish_timeout, self._publish, data)
+            except TimeoutError as error:
+                raise BusError(f"{self.name}: publishing to {self.channel!r} took too long") from error
+            except Exception as error:
+                # A connection that was idle may be found broken; a new one may do.
+                if is_last:
+                    raise BusError(f"{self.name}: cannot publish to {self.channel!r}: {error!r}") from error
+            else:
+                return
