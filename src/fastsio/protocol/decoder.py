@@ -8,7 +8,7 @@ Source: Socket.IO protocol v5, "Packet encoding"; socket.io-parser 4.2.7 for wha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from fastsio.exceptions import PacketError
 from fastsio.protocol.limits import DEFAULT_LIMITS, Limits
@@ -17,6 +17,77 @@ from fastsio.protocol.packet_type import RESERVED_EVENTS, PacketType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+
+#: Raises PacketError if the payload of a packet is not what its type has.
+_Check: TypeAlias = "Callable[[Packet, Limits], None]"
+
+
+def _check_connect(packet: Packet, _limits: Limits) -> None:
+    # The protocol has an object or nothing; python-socketio's clients send text too.
+    if packet.data is not None and not isinstance(packet.data, (dict, str)):
+        raise PacketError("the payload of CONNECT is neither object nor text")
+
+
+def _check_disconnect(packet: Packet, _limits: Limits) -> None:
+    if packet.data is not None:
+        raise PacketError("DISCONNECT has a payload")
+
+
+def _check_event(packet: Packet, limits: Limits) -> None:
+    data = packet.data
+    if type(data) is not list or not data:
+        raise PacketError("the payload of an event is no array with a name")
+    name: Any = data[0]
+    if type(name) is str:
+        if name in RESERVED_EVENTS:
+            raise PacketError("the event's name is reserved")
+        if len(name) > limits.max_event_length:
+            raise PacketError("the event's name is too long", limit=limits.max_event_length, value=len(name))
+    elif type(name) is not int and type(name) is not float:
+        raise PacketError("the event's name is neither text nor a number")
+
+
+def _check_ack(packet: Packet, _limits: Limits) -> None:
+    if packet.id is None:
+        raise PacketError("an acknowledgement without an id")
+    if not isinstance(packet.data, list):
+        raise PacketError("the payload of an acknowledgement is no array")
+
+
+def _check_connect_error(_packet: Packet, _limits: Limits) -> None:
+    raise PacketError("CONNECT_ERROR from a client")
+
+
+def _check_acceptance(packet: Packet, _limits: Limits) -> None:
+    # Servers of protocol 4 say nothing.
+    data = packet.data
+    if data is not None and not (isinstance(data, dict) and isinstance(data.get("sid", ""), str)):
+        raise PacketError("the payload of CONNECT is no object with a sid")
+
+
+def _check_nothing(_packet: Packet, _limits: Limits) -> None:
+    """Take any payload."""
+
+
+#: What the payload of each type looks like.
+_FROM_CLIENT: Final[Mapping[int, _Check]] = {
+    PacketType.CONNECT: _check_connect,
+    PacketType.DISCONNECT: _check_disconnect,
+    PacketType.EVENT: _check_event,
+    PacketType.ACK: _check_ack,
+    PacketType.CONNECT_ERROR: _check_connect_error,
+    PacketType.BINARY_EVENT: _check_event,
+    PacketType.BINARY_ACK: _check_ack,
+}
+
+#: Refusals are objects by protocol 5 and text by protocol 4; python-socketio sends reasons with DISCONNECT.
+_FROM_SERVER: Final[Mapping[int, _Check]] = {
+    **_FROM_CLIENT,
+    PacketType.CONNECT: _check_acceptance,
+    PacketType.DISCONNECT: _check_nothing,
+    PacketType.CONNECT_ERROR: _check_nothing,
+}
 
 
 class Decoder:
@@ -29,6 +100,8 @@ class Decoder:
     """
 
     __slots__ = ("_limits", "_packet_class", "_pending", "_pending_bytes")
+
+    _shapes: ClassVar[Mapping[int, _Check]] = _FROM_CLIENT
 
     def __init__(self, packet_class: type[Packet] = Packet, limits: Limits = DEFAULT_LIMITS) -> None:
         self._packet_class = packet_class
@@ -68,7 +141,7 @@ class Decoder:
         if self._pending is not None:
             return self._feed_attachment(self._pending, frame)
         packet = self._packet_class.parse(frame, self._limits)
-        _SHAPES[packet.packet_type](packet, self._limits)
+        self._shapes[packet.packet_type](packet, self._limits)
         if not packet.attachment_count:
             return packet
         self._pending = packet
@@ -89,49 +162,9 @@ class Decoder:
         return None
 
 
-def _check_connect(packet: Packet, _limits: Limits) -> None:
-    # The protocol has an object or nothing; python-socketio's clients send text too.
-    if packet.data is not None and not isinstance(packet.data, (dict, str)):
-        raise PacketError("the payload of CONNECT is neither object nor text")
+class ServerDecoder(Decoder):
+    """Reads the frames of a server, for a client."""
 
+    __slots__ = ()
 
-def _check_disconnect(packet: Packet, _limits: Limits) -> None:
-    if packet.data is not None:
-        raise PacketError("DISCONNECT has a payload")
-
-
-def _check_event(packet: Packet, limits: Limits) -> None:
-    data = packet.data
-    if type(data) is not list or not data:
-        raise PacketError("the payload of an event is no array with a name")
-    name: Any = data[0]
-    if type(name) is str:
-        if name in RESERVED_EVENTS:
-            raise PacketError("the event's name is reserved")
-        if len(name) > limits.max_event_length:
-            raise PacketError("the event's name is too long", limit=limits.max_event_length, value=len(name))
-    elif type(name) is not int and type(name) is not float:
-        raise PacketError("the event's name is neither text nor a number")
-
-
-def _check_ack(packet: Packet, _limits: Limits) -> None:
-    if packet.id is None:
-        raise PacketError("an acknowledgement without an id")
-    if not isinstance(packet.data, list):
-        raise PacketError("the payload of an acknowledgement is no array")
-
-
-def _check_connect_error(_packet: Packet, _limits: Limits) -> None:
-    raise PacketError("CONNECT_ERROR from a client")
-
-
-#: What the payload of each type looks like.
-_SHAPES: Final[Mapping[int, Callable[[Packet, Limits], None]]] = {
-    PacketType.CONNECT: _check_connect,
-    PacketType.DISCONNECT: _check_disconnect,
-    PacketType.EVENT: _check_event,
-    PacketType.ACK: _check_ack,
-    PacketType.CONNECT_ERROR: _check_connect_error,
-    PacketType.BINARY_EVENT: _check_event,
-    PacketType.BINARY_ACK: _check_ack,
-}
+    _shapes = _FROM_SERVER

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fastsio.exceptions import PacketError
-from fastsio.protocol.decoder import Decoder
+from fastsio.protocol.decoder import Decoder, ServerDecoder
 from fastsio.protocol.limits import Limits
 from fastsio.protocol.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, DISCONNECT, EVENT, Packet
 
@@ -216,3 +216,31 @@ def test_reset_forgets_the_packet_that_waits():
 def test_a_decoder_has_no_dict():
     """There is one for every idle connection."""
     assert not hasattr(Decoder(), "__dict__")
+
+
+@pytest.mark.parametrize(
+    ("frame", "data"),
+    [
+        ("0", None),
+        ('0{"sid":"x"}', {"sid": "x"}),
+        ('0{"pid":"x"}', {"pid": "x"}),
+        ('4{"message":"no"}', {"message": "no"}),
+        ('4"no"', "no"),
+        ("4", None),
+        ("1", None),
+        ('1{"message":"no"}', {"message": "no"}),
+        ('2["a"]', ["a"]),
+    ],
+)
+def test_a_server_may_say_what_clients_may_not(frame, data):
+    """It accepts, refuses and gives reasons."""
+    packet = ServerDecoder().feed(frame)
+
+    assert packet.data == data
+
+
+@pytest.mark.parametrize("frame", ['0"text"', "0[1]", '0{"sid":7}', '2["connect"]', "2[]", "3[]", "9"])
+def test_a_server_has_to_follow_the_protocol_too(frame):
+    """A sid is text; events and acknowledgements look as those of a client."""
+    with pytest.raises(PacketError):
+        ServerDecoder().feed(frame)
