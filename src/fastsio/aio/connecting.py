@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.aio import concurrency
 from fastsio.aio.failing import run_exception_handler
+from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import refusal
 from fastsio.injection import ConnectionScope, Context
-from fastsio.protocol import Happening, NamespaceState, PacketType
+from fastsio.protocol import CURRENT, LEGACY, Happening, NamespaceState, PacketType
 from fastsio.routing import describe, is_expected
 from fastsio.state import Client, Connection
 
@@ -50,9 +51,15 @@ class Connecting:
             server.manager_initialized = True
             server.manager.initialize()
         server.environ[eio_sid] = environ
-        connection = Connection(eio_sid, environ, server._new_decoder(), _new_scope, concurrency.guard())
+        dialect = LEGACY if PROTOCOL_KEY in environ else CURRENT
+        decoder = server._new_decoder(dialect)
+        connection = Connection(eio_sid, environ, decoder, _new_scope, concurrency.guard(), dialect)
         server._connections[eio_sid] = connection
         self._deadlines.set(connection, server.options.connect_timeout)
+        if server._observer is not None:
+            server._observer.connection_opened(eio_sid, environ)
+        if dialect.joins_root:
+            server.start_background_task(self.begin, connection, "/", None)
         return None
 
     async def close(self, eio_sid: str, reason: str) -> None:
@@ -68,8 +75,10 @@ class Connecting:
             try:
                 await self.leave(client, reason)
             except Exception:
-                server.logger.exception("%s: error while leaving", client.sid)
+                server.logger.exception("%s: error while leaving", client.label)
         self._release(connection)
+        if server._observer is not None:
+            server._observer.connection_closed(eio_sid)
 
     def _release(self, connection: Connection) -> None:
         """Drop the record of a lost connection once no handler needs it any more."""
@@ -81,6 +90,8 @@ class Connecting:
         """Let nobody in any more and forget all deadlines."""
         self.is_closed = True
         self._deadlines.stop()
+        if self._server._observer is not None:
+            self._server._observer.stop()
 
     # Coming
 
@@ -89,7 +100,7 @@ class Connecting:
         server = self._server
         why_not = self._inadmissible(connection, namespace)
         if why_not is not None:
-            await self._send(connection, PacketType.CONNECT_ERROR, namespace, {"message": why_not})
+            await self._refuse(connection, namespace, {"message": why_not})
             return
         sid = await server.manager.pre_connect(connection.eio_sid, namespace)
         # Python clients send an empty object for no auth; JavaScript clients leave it out.
@@ -100,7 +111,7 @@ class Connecting:
             await self._forget(client)
             return
         if server.always_connect:
-            await self._send(connection, PacketType.CONNECT, namespace, {"sid": sid})
+            await self._confirm(client)
         route = server._registry.resolve(namespace, "connect")
         if route is None:
             await self._accept(client)
@@ -127,7 +138,7 @@ class Connecting:
             payload = refusal() if accepted is False else None
         except Exception as exc:  # noqa: BLE001 - whatever fails, the client is told and forgotten
             failure = exc
-            payload = await self._refusal_of(exc, route, context)
+            payload = await self._refusal_of(client, exc, route, context)
         except BaseException as exc:
             failure = exc
             if client.state is not NamespaceState.LEFT:
@@ -151,7 +162,7 @@ class Connecting:
         if self._server.always_connect:
             await self._send(client.connection, PacketType.DISCONNECT, client.namespace)
         else:
-            await self._send(client.connection, PacketType.CONNECT_ERROR, client.namespace, payload or refusal())
+            await self._refuse(client.connection, client.namespace, payload or refusal())
 
     async def _accept(self, client: Client) -> None:
         server = self._server
@@ -162,13 +173,15 @@ class Connecting:
         if client.connection.decoder.pending:
             self.watch_attachments(client.connection)
         if not server.always_connect:
-            await self._send(client.connection, PacketType.CONNECT, client.namespace, {"sid": client.sid})
+            await self._confirm(client)
         await server.manager.connect(client.sid, client.namespace)
+        if server._observer is not None:
+            server._observer.client_connected(client)
         held, client.held = client.held, None
         for packet in held or ():
             server._start_handler(client.connection, client, packet)
 
-    async def _refusal_of(self, exc: Exception, route: Route, context: Context) -> dict[str, Any]:
+    async def _refusal_of(self, client: Client, exc: Exception, route: Route, context: Context) -> dict[str, Any]:
         """Return the CONNECT_ERROR payload for a connect handler that raised."""
         if isinstance(exc, Refused):
             return exc.error_args
@@ -182,7 +195,7 @@ class Connecting:
             except Exception as raised:  # noqa: BLE001 - the handler's own failure is described instead
                 exc, failure = raised, describe(raised, "connect")
         if not is_expected(exc):
-            self._server.logger.error("%s: error in the connect handler", context.client.sid, exc_info=exc)
+            self._server.logger.error("%s: error in the connect handler", client.label, exc_info=exc)
         return {"message": failure.msg, "data": failure.as_dict()}
 
     async def hold(self, client: Client, packet: Packet) -> None:
@@ -223,6 +236,8 @@ class Connecting:
         try:
             await self._run_disconnect_handler(client, reason)
         finally:
+            if self._server._observer is not None:
+                self._server._observer.client_disconnected(client, reason)
             await self._forget(client)
 
     async def _run_disconnect_handler(self, client: Client, reason: str) -> None:
@@ -238,18 +253,18 @@ class Connecting:
             failure = exc
             endpoint = server._registry.exception_endpoint(exc, route.scopes)
             if endpoint is None:
-                server.logger.exception("%s: error in the disconnect handler", client.sid)
+                server.logger.exception("%s: error in the disconnect handler", client.label)
             else:
-                await self._run_quietly(endpoint, context, exc)
+                await self._run_quietly(client, endpoint, context, exc)
         finally:
             if context.stack is not None:
                 await server._close_context(context, failure)
 
-    async def _run_quietly(self, endpoint: Any, context: Context, exc: Exception) -> None:
+    async def _run_quietly(self, client: Client, endpoint: Any, context: Context, exc: Exception) -> None:
         try:
             await run_exception_handler(endpoint, context, exc)
         except Exception:
-            self._server.logger.exception("%s: error in an exception handler", context.client.sid)
+            self._server.logger.exception("%s: error in an exception handler", client.label)
 
     async def _forget(self, client: Client) -> None:
         """Leave nothing of a client behind but the knowledge that it was there."""
@@ -265,7 +280,7 @@ class Connecting:
             try:
                 await scope.aclose()
             except Exception:
-                self._server.logger.exception("%s: error while closing a dependency of the connection", client.sid)
+                self._server.logger.exception("%s: error while closing a dependency of the connection", client.label)
 
     # Waiting
 
@@ -283,6 +298,13 @@ class Connecting:
         for connection in connections:
             why = "attachments are missing" if connection.decoder.pending else "no namespace joined in time"
             self._server.start_background_task(self._server._break_off, connection, why)
+
+    async def _confirm(self, client: Client) -> None:
+        payload = client.connection.dialect.confirmation(client.sid)
+        await self._send(client.connection, PacketType.CONNECT, client.namespace, payload)
+
+    async def _refuse(self, connection: Connection, namespace: str, payload: dict[str, Any]) -> None:
+        await self._send(connection, PacketType.CONNECT_ERROR, namespace, connection.dialect.refusal(payload))
 
     async def _send(self, connection: Connection, packet_type: PacketType, namespace: str, payload: Any = None) -> None:
         packet = self._server.packet_class(packet_type, payload, namespace)

@@ -25,6 +25,7 @@ from fastsio.routing import leading
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fastsio.base.observing import Observer
     from fastsio.protocol import Packet
     from fastsio.state import Client, Connection
 
@@ -56,6 +57,28 @@ class PacketServer(RunningServer):
         self.manager.set_server(self)
         self._connecting = Connecting(self)
 
+    # Observing
+
+    def _observe(self, observer: Observer | None) -> None:
+        """Tell *observer* what happens from now on; None ends it."""
+        self._observer = observer
+        # The handler is chosen here, so that frames cost nothing more while nobody counts them.
+        self.eio.on("message", self._handle_eio_message if observer is None else self._handle_observed_message)
+
+    async def _handle_observed_message(self, eio_sid: str, data: str | bytes) -> None:
+        """Take a frame of a client, and tell the observer of it."""
+        observer = self._observer
+        if observer is not None:
+            observer.frame_received(data)
+        await self._handle_eio_message(eio_sid, data)
+
+    def _observed(self, packet: Packet) -> list[MessagePacket]:
+        """Encode a packet for one client, and tell the observer of it."""
+        frames = self.frames_of(packet)
+        if self._observer is not None:
+            self._observer.frames_sent(frames, 1)
+        return frames
+
     # Sending
 
     def frames_of(self, packet: Packet) -> list[MessagePacket]:
@@ -79,7 +102,7 @@ class PacketServer(RunningServer):
 
     async def _send_packet(self, eio_sid: str, pkt: Packet) -> None:
         """Send a Socket.IO packet to a client."""
-        self.eio.post(eio_sid, self.frames_of(pkt))
+        self.eio.post(eio_sid, self._observed(pkt) if self._observer is not None else self.frames_of(pkt))
 
     async def _send_eio_packet(self, eio_sid: str, eio_pkt: Any) -> None:
         """Send an Engine.IO packet to a client."""
@@ -90,7 +113,8 @@ class PacketServer(RunningServer):
         if "_send_packet" in self.__dict__:
             await self._send_packet(eio_sid, packet)
         else:
-            await self.eio.write(eio_sid, self.frames_of(packet))
+            frames = self.frames_of(packet) if self._observer is None else self._observed(packet)
+            await self.eio.write(eio_sid, frames)
 
     # Receiving
 
@@ -205,7 +229,7 @@ class PacketServer(RunningServer):
         try:
             await self.manager.trigger_callback(client.sid, ack_id, packet.data)
         except Exception:
-            self.logger.exception("%s: error in the callback of an acknowledgement", client.sid)
+            self.logger.exception("%s: error in the callback of an acknowledgement", client.label)
 
     async def _handle_event_internal(
         self,

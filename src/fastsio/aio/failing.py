@@ -37,13 +37,14 @@ async def answer_failure(
         ack_id: The acknowledgement the client waits for, or None.
     """
     endpoint = server._registry.exception_endpoint(exc, route.scopes)
+    client: Any = context.client
     try:
         if endpoint is not None:
             await _answer_by_handler(server, exc, endpoint, context, ack_id)
         else:
             await _answer_by_vocabulary(server, exc, route, context, ack_id)
     except Exception:
-        server.logger.exception("%s: the failure of %s could not be answered", context.client.sid, context.event)
+        server.logger.exception("%s: the failure of %s could not be answered", client.label, context.event)
 
 
 async def run_exception_handler(endpoint: Endpoint, context: Context, exc: Exception) -> Any:

@@ -40,8 +40,8 @@ class AsyncManager(BaseManager):
         return self.is_connected(sid, namespace)
 
     async def pre_connect(self, eio_sid: str, namespace: str) -> str:
-        """Add a client whose connect handler is about to run; return its new sid."""
-        sid: str = self.server.eio.generate_id()
+        """Add a client whose connect handler is about to run; return its sid."""
+        sid: str = self.server._known_sid(eio_sid, namespace) or self.server.eio.generate_id()
         self.basic_connect(sid, eio_sid, namespace)
         return sid
 
@@ -108,6 +108,8 @@ class AsyncManager(BaseManager):
         if not recipients:
             return
         arguments = [event, *event_arguments(data)]
+        if self.server._observer is not None:
+            self.server._observer.event_sent(recipients, namespace, arguments)
         if callback is None:
             packet = self.server.packet_class(PacketType.EVENT, arguments, namespace)
             await self._broadcast(recipients, namespace, self.server.frames_of(packet))
@@ -117,6 +119,8 @@ class AsyncManager(BaseManager):
     async def _broadcast(self, recipients: Recipients, namespace: str, frames: list[MessagePacket]) -> None:
         """Send the same frames to all: they are encoded once and shared."""
         server = self.server
+        if server._observer is not None:
+            server._observer.frames_sent(frames, len(recipients))
         if not self._connecting and "_send_eio_packet" not in server.__dict__:
             post = server.eio.post
             for _, eio_sid in recipients:

@@ -13,13 +13,15 @@ from fastsio.base.namespace import BaseServerNamespace
 from fastsio.base.options import split_options
 from fastsio.base.reasons import Reasons
 from fastsio.exceptions import SetupError
-from fastsio.protocol import Decoder, Packet
+from fastsio.protocol import CURRENT, Packet
 from fastsio.routing import Registrar, Registration, Registry, RouterScope, Scope
 from fastsio.types import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from fastsio.protocol import Decoder, Dialect
+    from fastsio.base.observing import Observer
     from fastsio.state import Connection
 
 
@@ -62,6 +64,7 @@ class BaseServer(Registrar):
         self.manager_initialized = False
         self.environ: dict[str, dict[str, Any]] = {}
         self._connections: dict[str, Connection] = {}
+        self._observer: Observer | None = None
         self._registry = Registry(asynchronous=self.is_asyncio_based())
         self.handlers = self._registry.handlers
         self.namespace_handlers = self._registry.namespace_handlers
@@ -135,8 +138,13 @@ class BaseServer(Registrar):
             handler._set_server(self)  # noqa: SLF001 - the seam python-socketio's namespaces have
         self._registry.add(registration)
 
-    def _new_decoder(self) -> Decoder:
-        return Decoder(self.packet_class, self.limits)
+    def _new_decoder(self, dialect: Dialect = CURRENT) -> Decoder:
+        return dialect.decoder_class(self.packet_class, self.limits)
+
+    def _known_sid(self, eio_sid: str, namespace: str) -> str | None:
+        """Return the sid that a connection's protocol gives its client in *namespace*; None for any that is fresh."""
+        connection = self._connections.get(eio_sid)
+        return None if connection is None else connection.dialect.sid(eio_sid, namespace)
 
 
 def choose_packet_class(serializer: Any, json: Any) -> type[Packet]:

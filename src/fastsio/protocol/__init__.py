@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fastsio.protocol.acks import PendingAcks
 from fastsio.protocol.decoder import Decoder
+from fastsio.protocol.dialect import CURRENT, LEGACY, Dialect
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC, BinaryInPayload, JSONCodec, OrjsonCodec, StdlibCodec, adapt
 from fastsio.protocol.lifecycle import TRANSITIONS, VERDICTS, Happening, NamespaceState, Verdict, advance, on_packet
 from fastsio.protocol.limits import DEFAULT_LIMITS, Limits
@@ -15,8 +16,10 @@ from fastsio.protocol.packet import Packet
 from fastsio.protocol.packet_type import PACKET_NAMES, PACKET_TYPES, RESERVED_EVENTS, PacketType
 
 __all__ = [
+    "CURRENT",
     "DEFAULT_CODEC",
     "DEFAULT_LIMITS",
+    "LEGACY",
     "PACKET_NAMES",
     "PACKET_TYPES",
     "RESERVED_EVENTS",
@@ -24,6 +27,7 @@ __all__ = [
     "VERDICTS",
     "BinaryInPayload",
     "Decoder",
+    "Dialect",
     "Happening",
     "JSONCodec",
     "Limits",

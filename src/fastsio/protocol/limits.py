@@ -23,6 +23,7 @@ _ALLOWED: Final[dict[str, tuple[int, int]]] = {
     "max_ack_id": (0, MAX_SAFE_INTEGER),
     "max_event_length": (1, MAX_SAFE_INTEGER),
     "max_namespace_length": (1, MAX_SAFE_INTEGER),
+    "max_query_length": (0, MAX_SAFE_INTEGER),
 }
 
 
@@ -38,6 +39,8 @@ class Limits:
         max_ack_id: Highest acknowledgement id. 2**53 - 1, the highest exact integer in JavaScript.
         max_event_length: Characters of an event's name. 256.
         max_namespace_length: Characters of a namespace's name, without its query string. 256.
+        max_query_length: Characters of the query that a client of protocol 3 or 4 joins a namespace with. 8,192, as
+            web servers take of a URL.
 
     Raises:
         ValueError: A limit is not an integer, or out of its range.
@@ -51,6 +54,7 @@ class Limits:
     max_ack_id: int = MAX_SAFE_INTEGER
     max_event_length: int = 256
     max_namespace_length: int = 256
+    max_query_length: int = 8192
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.protocol.dialect import CURRENT
 from fastsio.protocol.lifecycle import Happening, NamespaceState, advance
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from fastsio.protocol.decoder import Decoder
+    from fastsio.protocol.dialect import Dialect
 
 _NO_LOCK: Final[AbstractContextManager[Any]] = nullcontext()
 
@@ -30,6 +32,7 @@ class Connection:
         decoder: Turns this connection's frames into packets.
         make_scope: Creates the store for values that dependencies keep per client.
         lock: Held while one of its clients takes a step, by threads.
+        dialect: The revision of the protocol that its client speaks.
 
     Attributes:
         clients: Namespace -> client, also of namespaces that were left (their late packets are ignored).
@@ -42,6 +45,7 @@ class Connection:
     __slots__ = (
         "clients",
         "decoder",
+        "dialect",
         "eio_sid",
         "environ",
         "has_joined",
@@ -59,8 +63,10 @@ class Connection:
         decoder: Decoder,
         make_scope: Callable[[], Any],
         lock: AbstractContextManager[Any] = _NO_LOCK,
+        dialect: Dialect = CURRENT,
     ) -> None:
         self.lock = lock
+        self.dialect = dialect
         self.eio_sid = eio_sid
         self.environ = environ
         self.decoder = decoder
@@ -157,6 +163,11 @@ class Client:
     def eio_sid(self) -> str:
         """The Engine.IO session id, a secret of the client."""
         return self.connection.eio_sid
+
+    @property
+    def label(self) -> str:
+        """What a log calls the client: its sid, or as much of it as is no secret."""
+        return self.connection.dialect.label(self.sid)
 
     @property
     def environ(self) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import refusal
 from fastsio.injection import ConnectionScope, Context
-from fastsio.protocol import Happening, NamespaceState, PacketType
+from fastsio.protocol import CURRENT, LEGACY, Happening, NamespaceState, PacketType
 from fastsio.routing import describe, is_expected
 from fastsio.state import Client, Connection
 from fastsio.sync import concurrency
@@ -51,9 +52,13 @@ class Connecting:
             server.manager_initialized = True
             server.manager.initialize()
         server.environ[eio_sid] = environ
-        connection = Connection(eio_sid, environ, server._new_decoder(), _new_scope, concurrency.guard())
+        dialect = LEGACY if PROTOCOL_KEY in environ else CURRENT
+        decoder = server._new_decoder(dialect)
+        connection = Connection(eio_sid, environ, decoder, _new_scope, concurrency.guard(), dialect)
         server._connections[eio_sid] = connection
         self._deadlines.set(connection, server.options.connect_timeout)
+        if dialect.joins_root:
+            server.start_background_task(self.begin, connection, "/", None)
         return None
 
     def close(self, eio_sid: str, reason: str) -> None:
@@ -69,7 +74,7 @@ class Connecting:
             try:
                 self.leave(client, reason)
             except Exception:
-                server.logger.exception("%s: error while leaving", client.sid)
+                server.logger.exception("%s: error while leaving", client.label)
         self._release(connection)
 
     def _release(self, connection: Connection) -> None:
@@ -90,7 +95,7 @@ class Connecting:
         server = self._server
         why_not = self._inadmissible(connection, namespace)
         if why_not is not None:
-            self._send(connection, PacketType.CONNECT_ERROR, namespace, {"message": why_not})
+            self._refuse(connection, namespace, {"message": why_not})
             return
         sid = server.manager.pre_connect(connection.eio_sid, namespace)
         # Python clients send an empty object for no auth; JavaScript clients leave it out.
@@ -101,7 +106,7 @@ class Connecting:
             self._forget(client)
             return
         if server.always_connect:
-            self._send(connection, PacketType.CONNECT, namespace, {"sid": sid})
+            self._confirm(client)
         route = server._registry.resolve(namespace, "connect")
         if route is None:
             self._accept(client)
@@ -128,7 +133,7 @@ class Connecting:
             payload = refusal() if accepted is False else None
         except Exception as exc:  # noqa: BLE001 - whatever fails, the client is told and forgotten
             failure = exc
-            payload = self._refusal_of(exc, route, context)
+            payload = self._refusal_of(client, exc, route, context)
         except BaseException as exc:
             failure = exc
             if client.state is not NamespaceState.LEFT:
@@ -152,7 +157,7 @@ class Connecting:
         if self._server.always_connect:
             self._send(client.connection, PacketType.DISCONNECT, client.namespace)
         else:
-            self._send(client.connection, PacketType.CONNECT_ERROR, client.namespace, payload or refusal())
+            self._refuse(client.connection, client.namespace, payload or refusal())
 
     def _accept(self, client: Client) -> None:
         server = self._server
@@ -163,13 +168,13 @@ class Connecting:
         if client.connection.decoder.pending:
             self.watch_attachments(client.connection)
         if not server.always_connect:
-            self._send(client.connection, PacketType.CONNECT, client.namespace, {"sid": client.sid})
+            self._confirm(client)
         server.manager.connect(client.sid, client.namespace)
         held, client.held = client.held, None
         for packet in held or ():
             server._start_handler(client.connection, client, packet)
 
-    def _refusal_of(self, exc: Exception, route: Route, context: Context) -> dict[str, Any]:
+    def _refusal_of(self, client: Client, exc: Exception, route: Route, context: Context) -> dict[str, Any]:
         """Return the CONNECT_ERROR payload for a connect handler that raised."""
         if isinstance(exc, Refused):
             return exc.error_args
@@ -183,7 +188,7 @@ class Connecting:
             except Exception as raised:  # noqa: BLE001 - the handler's own failure is described instead
                 exc, failure = raised, describe(raised, "connect")
         if not is_expected(exc):
-            self._server.logger.error("%s: error in the connect handler", context.client.sid, exc_info=exc)
+            self._server.logger.error("%s: error in the connect handler", client.label, exc_info=exc)
         return {"message": failure.msg, "data": failure.as_dict()}
 
     def hold(self, client: Client, packet: Packet) -> None:
@@ -239,18 +244,18 @@ class Connecting:
             failure = exc
             endpoint = server._registry.exception_endpoint(exc, route.scopes)
             if endpoint is None:
-                server.logger.exception("%s: error in the disconnect handler", client.sid)
+                server.logger.exception("%s: error in the disconnect handler", client.label)
             else:
-                self._run_quietly(endpoint, context, exc)
+                self._run_quietly(client, endpoint, context, exc)
         finally:
             if context.stack is not None:
                 server._close_context(context, failure)
 
-    def _run_quietly(self, endpoint: Any, context: Context, exc: Exception) -> None:
+    def _run_quietly(self, client: Client, endpoint: Any, context: Context, exc: Exception) -> None:
         try:
             run_exception_handler(endpoint, context, exc)
         except Exception:
-            self._server.logger.exception("%s: error in an exception handler", context.client.sid)
+            self._server.logger.exception("%s: error in an exception handler", client.label)
 
     def _forget(self, client: Client) -> None:
         """Leave nothing of a client behind but the knowledge that it was there."""
@@ -266,7 +271,7 @@ class Connecting:
             try:
                 scope.close()
             except Exception:
-                self._server.logger.exception("%s: error while closing a dependency of the connection", client.sid)
+                self._server.logger.exception("%s: error while closing a dependency of the connection", client.label)
 
     # Waiting
 
@@ -284,6 +289,13 @@ class Connecting:
         for connection in connections:
             why = "attachments are missing" if connection.decoder.pending else "no namespace joined in time"
             self._server.start_background_task(self._server._break_off, connection, why)
+
+    def _confirm(self, client: Client) -> None:
+        payload = client.connection.dialect.confirmation(client.sid)
+        self._send(client.connection, PacketType.CONNECT, client.namespace, payload)
+
+    def _refuse(self, connection: Connection, namespace: str, payload: dict[str, Any]) -> None:
+        self._send(connection, PacketType.CONNECT_ERROR, namespace, connection.dialect.refusal(payload))
 
     def _send(self, connection: Connection, packet_type: PacketType, namespace: str, payload: Any = None) -> None:
         packet = self._server.packet_class(packet_type, payload, namespace)

@@ -206,7 +206,7 @@ class PacketServer(RunningServer):
         try:
             self.manager.trigger_callback(client.sid, ack_id, packet.data)
         except Exception:
-            self.logger.exception("%s: error in the callback of an acknowledgement", client.sid)
+            self.logger.exception("%s: error in the callback of an acknowledgement", client.label)
 
     def _handle_event_internal(
         self,

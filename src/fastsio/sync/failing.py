@@ -36,13 +36,14 @@ def answer_failure(server: PacketServer, exc: Exception, route: Route, context: 
         ack_id: The acknowledgement the client waits for, or None.
     """
     endpoint = server._registry.exception_endpoint(exc, route.scopes)
+    client: Any = context.client
     try:
         if endpoint is not None:
             _answer_by_handler(server, exc, endpoint, context, ack_id)
         else:
             _answer_by_vocabulary(server, exc, route, context, ack_id)
     except Exception:
-        server.logger.exception("%s: the failure of %s could not be answered", context.client.sid, context.event)
+        server.logger.exception("%s: the failure of %s could not be answered", client.label, context.event)
 
 
 def run_exception_handler(endpoint: Endpoint, context: Context, exc: Exception) -> Any:

@@ -41,8 +41,8 @@ class Manager(BaseManager):
         return self.is_connected(sid, namespace)
 
     def pre_connect(self, eio_sid: str, namespace: str) -> str:
-        """Add a client whose connect handler is about to run; return its new sid."""
-        sid: str = self.server.eio.generate_id()
+        """Add a client whose connect handler is about to run; return its sid."""
+        sid: str = self.server._known_sid(eio_sid, namespace) or self.server.eio.generate_id()
         self.basic_connect(sid, eio_sid, namespace)
         return sid
 
