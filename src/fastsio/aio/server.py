@@ -7,7 +7,6 @@ from typing import Any
 
 from fastsio.aio.api import ServerAPI
 from fastsio.aio.namespace import AsyncNamespace
-from fastsio.exceptions import SetupError
 
 __all__ = ["AsyncNamespace", "AsyncServer"]
 
@@ -56,21 +55,33 @@ class AsyncServer(ServerAPI):
         return True
 
     def attach(self, app: Any, socketio_path: str = "socket.io") -> None:
-        """Add the server to an aiohttp or Sanic application."""
-        self.eio.attach(app, socketio_path)
-
-    def use_asgi(self) -> None:
         """
-        Serve ASGI requests; ``async_mode`` need not be given for :class:`ASGIApp`.
+        Add the server to an aiohttp or Sanic application, which shuts it down with itself.
+
+        ``async_mode`` need not be given: the application says what it is.
+
+        Args:
+            app: The application, before it starts.
+            socketio_path: Where Socket.IO is served.
 
         Raises:
-            SetupError: The server was made for another framework.
+            SetupError: The application is of another framework, or of another one than the server.
         """
-        chosen = self._engine_options.get("async_mode")
-        if chosen not in (None, "asgi"):
-            raise SetupError(f"a server with async_mode={chosen!r} cannot serve an ASGI application; leave it out")
-        self.eio.use_asgi()
-        self.async_mode = "asgi"
+        self.eio.attach(app, socketio_path, on_shutdown=self.shutdown)
+        self.async_mode = self.eio.async_mode
+
+    def use_mode(self, async_mode: str) -> None:
+        """
+        Serve the requests of a framework; :class:`ASGIApp` and :func:`get_tornado_handler` call this.
+
+        Args:
+            async_mode: ``"asgi"`` or ``"tornado"``.
+
+        Raises:
+            SetupError: The server was made for another framework, or serves one already.
+        """
+        self.eio.use_mode(async_mode)
+        self.async_mode = async_mode
 
     async def shutdown(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - it bounds the whole
         """

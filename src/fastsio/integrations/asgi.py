@@ -39,7 +39,7 @@ class ASGIApp:
         on_shutdown: Function or coroutine function to call when it stops.
 
     Raises:
-        SetupError: The server was made with an ``async_mode`` for another framework.
+        SetupError: The server was made for another framework, or serves one already.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ASGIApp:
         on_startup: Callable[[], Any] | None = None,
         on_shutdown: Callable[[], Any] | None = None,
     ) -> None:
-        socketio_server.use_asgi()
+        socketio_server.use_mode("asgi")
         self.engineio_server = socketio_server
         self.other_asgi_app = other_asgi_app
         self.engineio_path = None if socketio_path is None else f"/{socketio_path.strip('/')}/".replace("//", "/")

@@ -95,6 +95,13 @@ async def make_response(status: str, headers: list[tuple[str, str]], payload: by
     await send({"type": f"{kind}.body", "body": payload})
 
 
+async def wait_disconnected(environ: dict[str, Any]) -> None:
+    """Wait until the client has given the request up."""
+    receive: Receive = environ["asgi.receive"]
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 class WebSocket:
     """
     Accept a WebSocket and run it.
@@ -119,5 +126,6 @@ DRIVER: Final[dict[str, Any]] = {
     "asyncio": True,
     "translate_request": translate_request,
     "make_response": make_response,
+    "wait_disconnected": wait_disconnected,
     "websocket": WebSocket,
 }

@@ -1,36 +1,46 @@
-"""Which driver a server uses: ours for ASGI, engineio's for other frameworks, with what is wrong in them put right."""
+"""
+Which driver a server uses, and which one an application needs.
+
+engineio chooses one by what is installed; these are ours, used in place of engineio's.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from fastsio.aio.engine import asgi
+from fastsio.aio.engine import aiohttp, asgi, sanic, tornado
+from fastsio.exceptions import SetupError
+
+DRIVERS: Final = {
+    "aiohttp": aiohttp.DRIVER,
+    "asgi": asgi.DRIVER,
+    "sanic": sanic.DRIVER,
+    "tornado": tornado.DRIVER,
+}
+#: Package and class of the applications a server can be attached to.
+APPLICATIONS: Final = {("aiohttp", "Application"): "aiohttp", ("sanic", "Sanic"): "sanic"}
 
 
-def driver_for(async_mode: str, upstream: dict[str, Any]) -> dict[str, Any]:
+def driver_for(async_mode: str) -> dict[str, Any]:
+    """Return the driver of a mode; no framework is imported before its first request."""
+    return DRIVERS[async_mode]
+
+
+def async_mode_of(app: Any) -> str:
     """
-    Choose the driver.
+    Tell which mode serves an application.
 
     Args:
-        async_mode: The mode engineio settled on.
-        upstream: engineio's driver of that mode; never changed, other servers share it.
+        app: An aiohttp or Sanic application, or one of a class derived from these.
+
+    Raises:
+        SetupError: It is something else.
     """
-    if async_mode == "asgi":
-        return asgi.DRIVER
-    if async_mode == "aiohttp":
-        return {**upstream, "translate_request": _with_address(upstream["translate_request"])}
-    return upstream
-
-
-def _with_address(translate: Any) -> Any:
-    """Take the peer's address from aiohttp; engineio reports 127.0.0.1 for every client."""
-
-    def translate_request(request: Any) -> dict[str, Any]:
-        environ: dict[str, Any] = translate(request)
-        peer = None if request.transport is None else request.transport.get_extra_info("peername")
-        if isinstance(peer, tuple):
-            environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = str(peer[0]), str(peer[1])
-        environ["wsgi.url_scheme"] = request.url.scheme
-        return environ
-
-    return translate_request
+    for kind in type(app).__mro__:
+        mode = APPLICATIONS.get((kind.__module__.partition(".")[0], kind.__name__))
+        if mode is not None:
+            return mode
+    raise SetupError(
+        f"attach() takes an aiohttp or a Sanic application, not {type(app).__name__!r}; for ASGI frameworks (FastAPI, "
+        "Starlette, Django) use ASGIApp(server, app), for Tornado get_tornado_handler(server)"
+    )

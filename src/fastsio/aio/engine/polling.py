@@ -57,6 +57,10 @@ async def handle_get(socket: EngineSocket, environ: dict[str, Any], jsonp_index:
     watcher = _watch(socket, environ)
     try:
         packets = await poll(socket)
+    except asyncio.CancelledError:
+        # So some frameworks say that the client is gone.
+        await socket.finish(socket.server.reason.TRANSPORT_ERROR, abort=True)
+        raise
     finally:
         if watcher is not None:
             watcher.cancel()
@@ -80,13 +84,12 @@ def answer(
 
 def _watch(socket: EngineSocket, environ: dict[str, Any]) -> asyncio.Task[None] | None:
     """Notice, where the driver can, that the client gave the poll up."""
-    receive = environ.get("asgi.receive")
-    if receive is None or socket.pending:
+    wait_disconnected = socket.server.wait_disconnected
+    if wait_disconnected is None or socket.pending:
         return None
 
     async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await wait_disconnected(environ)
         socket.server.logger.info("A client gave its poll up")
         await socket.finish(socket.server.reason.TRANSPORT_ERROR, abort=True)
 

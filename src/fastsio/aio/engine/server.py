@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastsio.aio.engine import polling, websocket
-from fastsio.aio.engine.drivers import driver_for
+from fastsio.aio.engine.drivers import async_mode_of, driver_for
 from fastsio.aio.engine.eio3 import Eio3Socket
 from fastsio.aio.engine.socket import EngineSocket
 from fastsio.aio.engine.timers import Deadlines
@@ -23,9 +23,10 @@ from fastsio.engine import http
 from fastsio.engine.options import SlowClientPolicy, check_options
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
+from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +92,58 @@ class EngineServer(AsyncServer):
         self.max_decode_packets = max_decode_packets
         self.allow_eio3 = allow_eio3
         self.deadlines: Deadlines[EngineSocket] = Deadlines(self._on_due)
-        self._async = driver_for(self.async_mode, self._async)
+        self._async = driver_for(self.async_mode)
+        self._chosen_mode = options.get("async_mode")
         self._parting: dict[str, EngineSocket] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def wait_disconnected(self) -> Callable[[dict[str, Any]], Awaitable[None]] | None:
+        """What waits until a client has given its request up; None where the framework cancels the request instead."""
+        return self._async.get("wait_disconnected")
 
     @property
     def packets_per_payload(self) -> int:
         """How many packets one POST may carry."""
         return self.max_decode_packets or Payload.max_decode_packets
 
-    def use_asgi(self) -> None:
-        """Serve ASGI requests, whatever framework engineio found installed."""
-        self.async_mode = "asgi"
-        self._async = driver_for("asgi", self._async)
+    def use_mode(self, async_mode: str) -> None:
+        """
+        Serve the requests of a framework, whatever framework engineio found installed.
+
+        Args:
+            async_mode: ``"aiohttp"``, ``"asgi"``, ``"sanic"`` or ``"tornado"``.
+
+        Raises:
+            SetupError: The server was made for another framework, or serves one already.
+        """
+        if self._chosen_mode not in (None, async_mode):
+            raise SetupError(
+                f"a server with async_mode={self._chosen_mode!r} cannot serve {async_mode} too; leave async_mode out, "
+                "or make a server for each"
+            )
+        self.async_mode = self._chosen_mode = async_mode
+        self._async = driver_for(async_mode)
+
+    def attach(
+        self, app: Any, engineio_path: str = "engine.io", *, on_shutdown: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """
+        Answer at a path of an aiohttp or Sanic application.
+
+        Args:
+            app: The application.
+            engineio_path: The path, with or without slashes at its ends.
+            on_shutdown: Called when the application shuts down, while its connections are still open.
+
+        Raises:
+            SetupError: The application is of another framework, or of another one than the server.
+        """
+        self.use_mode(async_mode_of(app))
+        path = engineio_path.strip("/")
+        self._async["create_route"](app, self, f"/{path}/" if path else "/")
+        if on_shutdown is not None:
+            self._async["on_shutdown"](app, on_shutdown)
 
     # -- sending
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from fastsio.aio.engine.links import Link, framework_link
 from fastsio.aio.engine.tracing import trace_messages
 from fastsio.engine import eio3
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from fastsio.aio.engine.links import Event, Receive
+    from fastsio.aio.engine.links import Event, Link, Receive
     from fastsio.aio.engine.socket import EngineSocket
 
 PROBE: Final = "2probe"
@@ -36,15 +35,14 @@ class ClientLeft(Exception):  # noqa: N818 - says what happened
     """The client sent a close packet."""
 
 
-async def serve(socket: EngineSocket, opened: Any) -> None:
+async def serve(socket: EngineSocket, link: Link) -> None:
     """
     Run a session over an accepted WebSocket until either end closes it.
 
     Args:
         socket: The session.
-        opened: A :class:`Link`, or the WebSocket of one of engineio's drivers.
+        link: The WebSocket.
     """
-    link = opened if isinstance(opened, Link) else framework_link(opened)
     socket.reader = asyncio.current_task()
     try:
         if not socket.connected or await _upgrade(socket, link):

@@ -1,0 +1,152 @@
+"""
+The aiohttp driver.
+
+Takes the peer's address and the scheme from the request object, which a middleware that trusts a proxy may have
+corrected (``request.clone(remote=...)``), and from no header.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.aio.engine.environ import NOWHERE, Address, address_of, make_environ
+from fastsio.aio.engine.links import Event, Link
+from fastsio.exceptions import PacketError
+from fastsio.extras import require
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+EXTRA: Final = "aiohttp"
+
+
+def create_route(app: Any, engine: Any, endpoint: str) -> None:
+    """Have *engine* answer at *endpoint* of an application."""
+    for method in ("GET", "POST", "OPTIONS"):
+        app.router.add_route(method, endpoint, engine.handle_request)
+
+
+def on_shutdown(app: Any, stop: Callable[[], Awaitable[None]]) -> None:
+    """Call *stop* while the application's connections are still open."""
+
+    async def hook(_app: Any) -> None:
+        await stop()
+
+    app.on_shutdown.append(hook)
+
+
+class Body:
+    """
+    The body of a request.
+
+    Args:
+        request: aiohttp's.
+    """
+
+    __slots__ = ("_content",)
+
+    def __init__(self, request: Any) -> None:
+        self._content = request.content
+
+    async def read(self, length: int) -> bytes:
+        """
+        Read up to *length* bytes.
+
+        Raises:
+            OSError: The client left, or what it sends cannot be decoded.
+        """
+        try:
+            data: bytes = await self._content.read(length)
+        except require("aiohttp.web", EXTRA).RequestPayloadError as error:
+            raise OSError("the body cannot be decoded") from error
+        return data
+
+
+def translate_request(request: Any) -> dict[str, Any]:
+    """Build the environ."""
+    environ = make_environ(
+        software="aiohttp",
+        method=request.method,
+        path=request.path,
+        query=request.rel_url.raw_query_string,
+        http_version=f"{request.version[0]}.{request.version[1]}",
+        scheme=request.scheme,
+        client=_client(request),
+        server=_socket_name(request, "sockname"),
+        headers=request.raw_headers,
+    )
+    environ["wsgi.input"] = Body(request)
+    environ["aiohttp.request"] = request
+    return environ
+
+
+def _client(request: Any) -> Address:
+    peer = _socket_name(request, "peername")
+    # The port is that of the connection: it says nothing about a client behind a proxy.
+    return peer if request.remote in (peer[0], None) else (request.remote, None)
+
+
+def _socket_name(request: Any, key: str) -> Address:
+    return NOWHERE if request.transport is None else address_of(request.transport.get_extra_info(key))
+
+
+def make_response(status: str, headers: list[tuple[str, str]], payload: bytes, environ: dict[str, Any]) -> Any:  # noqa: ARG001 - engineio's drivers take it
+    """Build the response, which aiohttp gets from its handler."""
+    response = require("aiohttp.web", EXTRA).Response
+    return response(body=payload, status=int(status.split(" ", 1)[0]), headers=headers)
+
+
+class WebSocket:
+    """
+    Accept a WebSocket and run it.
+
+    Args:
+        handler: What to do with the accepted link.
+        server: The Engine.IO server, for its size limit.
+    """
+
+    def __init__(self, handler: Callable[[Link], Awaitable[None]], server: Any) -> None:
+        self._handler = handler
+        # aiohttp refuses what is as large as its limit.
+        self._too_large = server.max_http_buffer_size + 1
+
+    async def __call__(self, environ: dict[str, Any]) -> Any:
+        """Return the response that became the WebSocket, once that is over."""
+        websocket = require("aiohttp.web", EXTRA).WebSocketResponse(max_msg_size=self._too_large)
+        await websocket.prepare(environ["aiohttp.request"])
+        await self._handler(_link(websocket))
+        return websocket
+
+
+def _link(websocket: Any) -> Link:
+    aiohttp = require("aiohttp", EXTRA)
+    kinds = {aiohttp.WSMsgType.TEXT: "text", aiohttp.WSMsgType.BINARY: "bytes"}
+
+    async def receive() -> Event:
+        message = await websocket.receive()
+        kind = kinds.get(message.type)
+        if kind is not None:
+            return {"type": "websocket.receive", kind: message.data}
+        if isinstance(message.data, aiohttp.WebSocketError):
+            raise PacketError(f"a WebSocket frame was refused, code {int(message.data.code)}")
+        return {"type": "websocket.disconnect"}
+
+    async def send(event: Event) -> None:
+        if event["type"] == "websocket.close":
+            await websocket.close()
+        elif (text := event.get("text")) is not None:
+            await websocket.send_str(text)
+        else:
+            await websocket.send_bytes(event["bytes"])
+
+    return Link(receive, send)
+
+
+DRIVER: Final[dict[str, Any]] = {
+    "asyncio": True,
+    "create_route": create_route,
+    "on_shutdown": on_shutdown,
+    "translate_request": translate_request,
+    "make_response": make_response,
+    "websocket": WebSocket,
+}

@@ -1,0 +1,191 @@
+"""
+The Sanic driver.
+
+Takes the peer's address and the scheme as Sanic's own proxy settings have them (``PROXIES_COUNT``,
+``FORWARDED_SECRET``, ...), and reads bodies as streams, so that ours is the limit and not ``REQUEST_MAX_SIZE``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.aio.engine.environ import NOWHERE, make_environ
+from fastsio.aio.engine.links import Event, Link
+from fastsio.exceptions import PacketError, SetupError
+from fastsio.extras import require
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+EXTRA: Final = "sanic"
+#: RFC 6455: a message is too big to process.
+TOO_BIG: Final = 1009
+
+
+def create_route(app: Any, engine: Any, endpoint: str) -> None:
+    """Have *engine* answer at *endpoint* of an application."""
+
+    async def socketio(request: Any) -> Any:
+        return await engine.handle_request(request)
+
+    # Else Sanic takes it for an error that nothing is left to respond once a WebSocket is over.
+    socketio.is_websocket = True  # type: ignore[attr-defined]  # Sanic's mark on a function
+    name = f"socketio{re.sub(r'[^A-Za-z0-9]+', '_', endpoint)}"
+    app.add_route(socketio, endpoint, methods=["GET", "POST", "OPTIONS"], name=name, stream=True)
+    app.enable_websocket()
+
+
+def on_shutdown(app: Any, stop: Callable[[], Awaitable[None]]) -> None:
+    """Call *stop* while the application's connections are still open."""
+
+    async def hook(_app: Any) -> None:
+        await stop()
+
+    app.register_listener(hook, "before_server_stop")
+
+
+class Body:
+    """
+    The body of a request.
+
+    Args:
+        request: Sanic's.
+    """
+
+    __slots__ = ("_rest", "_stream")
+
+    def __init__(self, request: Any) -> None:
+        self._stream = request.stream
+        self._rest = b""
+
+    async def read(self, length: int) -> bytes:
+        """Read up to *length* bytes."""
+        data = self._rest or await self._stream.read() or b""
+        self._rest = data[length:]
+        return data[:length]
+
+
+def translate_request(request: Any) -> dict[str, Any]:
+    """Build the environ."""
+    peer = request.conn_info
+    environ = make_environ(
+        software="sanic",
+        method=request.method,
+        path=request.path,
+        query=request.query_string,
+        http_version=request.version,
+        scheme=request.scheme,
+        client=(request.remote_addr, None) if request.remote_addr else (request.ip, request.port),
+        server=NOWHERE if peer is None else (peer.server, peer.server_port),
+        headers=_raw_headers(request),
+    )
+    environ["wsgi.input"] = Body(request)
+    environ["sanic.request"] = request
+    return environ
+
+
+def _raw_headers(request: Any) -> Iterator[tuple[bytes, bytes]]:
+    for name, value in request.headers.items():
+        yield name.encode(errors="surrogateescape"), value.encode(errors="surrogateescape")
+
+
+def make_response(status: str, headers: list[tuple[str, str]], payload: bytes, environ: dict[str, Any]) -> Any:  # noqa: ARG001 - engineio's drivers take it
+    """Build the response, which Sanic gets from its handler."""
+    response = require("sanic.response", EXTRA).HTTPResponse
+    return response(body=payload, status=int(status.split(" ", 1)[0]), headers=headers)
+
+
+class WebSocket:
+    """
+    Accept a WebSocket and run it.
+
+    Args:
+        handler: What to do with the accepted link.
+        server: The Engine.IO server, for its size limit.
+    """
+
+    def __init__(self, handler: Callable[[Link], Awaitable[None]], server: Any) -> None:
+        self._handler = handler
+        self._limit = server.max_http_buffer_size
+
+    async def __call__(self, environ: dict[str, Any]) -> None:
+        """
+        Return once the WebSocket is over.
+
+        Raises:
+            SetupError: Sanic runs under an ASGI server, where its WebSockets cannot be closed nor carry bytes.
+        """
+        request = environ["sanic.request"]
+        if request.app.asgi:
+            raise SetupError("attach() serves Sanic's own server; under an ASGI server use ASGIApp(server, app)")
+        protocol = request.transport.get_protocol()
+        protocol.websocket_max_size = self._limit
+        await self._handler(_link(await protocol.websocket_handshake(request)))
+
+
+def _link(websocket: Any) -> Link:
+    cancelled = require("sanic.exceptions", EXTRA).RequestCancelled
+
+    async def receive() -> Event:
+        data = await _next_message(websocket)
+        if data is None:
+            return {"type": "websocket.disconnect"}
+        return {"type": "websocket.receive", "text" if isinstance(data, str) else "bytes": data}
+
+    async def send(event: Event) -> None:
+        try:
+            if event["type"] == "websocket.close":
+                await websocket.close()
+            else:
+                text = event.get("text")
+                await websocket.send(event["bytes"] if text is None else text)
+        except cancelled as error:
+            # Nobody was cancelled: it is how Sanic says that the connection is closed.
+            raise ConnectionResetError("the WebSocket is closed") from error
+
+    return Link(receive, send)
+
+
+async def _next_message(websocket: Any) -> str | bytes | None:
+    """
+    Wait for a message; None when there will be none.
+
+    Sanic's ``recv()`` raises CancelledError at the end and loses a message that comes together with the peer's
+    closing frame, which is how clients say goodbye. So this waits for the message and for the end by itself.
+
+    Raises:
+        PacketError: The client sent a message over the limit; Sanic has closed the connection.
+    """
+    websocket.recv_cancel = end = asyncio.get_running_loop().create_future()
+    message: asyncio.Future[str | bytes] = asyncio.ensure_future(websocket.assembler.get())
+    try:
+        await asyncio.wait((message, end), return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        # Sanic cancels the handler of a connection that is lost.
+        _check_size(websocket)
+        raise
+    finally:
+        websocket.recv_cancel = None
+        message.cancel()
+    if message.done():
+        return message.result()
+    _check_size(websocket)
+    return None
+
+
+def _check_size(websocket: Any) -> None:
+    sent = websocket.ws_proto.close_sent
+    if sent is not None and sent.code == TOO_BIG:
+        raise PacketError("a WebSocket message over the size limit")
+
+
+DRIVER: Final[dict[str, Any]] = {
+    "asyncio": True,
+    "create_route": create_route,
+    "on_shutdown": on_shutdown,
+    "translate_request": translate_request,
+    "make_response": make_response,
+    "websocket": WebSocket,
+}

@@ -1,0 +1,29 @@
+"""The way into Tornado: a request handler for a server. Importing this module does not import Tornado."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastsio.extras import require
+
+
+def get_tornado_handler(socketio_server: Any) -> Any:
+    """
+    Make the request handler of a server, for the rules of a ``tornado.web.Application``.
+
+    Origins are checked by the server's ``cors_allowed_origins``, not by Tornado; ``xsrf_cookies`` and
+    ``cross_origin_protection`` of the application do not apply to this handler.
+
+    Args:
+        socketio_server: The :class:`AsyncServer`.
+
+    Returns:
+        A class derived from ``tornado.websocket.WebSocketHandler``; derive from it to add, say, ``prepare()``.
+
+    Raises:
+        SetupError: The server was made for another framework, or serves one already.
+        MissingExtraError: Tornado is not installed.
+    """
+    base = require("fastsio.integrations.tornado_handler", "tornado").EngineHandler
+    socketio_server.use_mode("tornado")
+    return type("SocketIOHandler", (base,), {"engine": socketio_server.eio})
