@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import nullcontext
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+#: Whether functions of this half are awaited.
+ASYNCHRONOUS: Final = True
 #: Raised into a task that is cancelled.
 Cancelled = asyncio.CancelledError
 Event = asyncio.Event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastsio.aio import concurrency
 from fastsio.base.namespace import BaseServerNamespace
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class AsyncNamespace(BaseServerNamespace):
 
     def is_asyncio_based(self) -> bool:
         """Whether the namespace belongs on an asyncio server."""
-        return True
+        return concurrency.ASYNCHRONOUS
 
     @classmethod
     def _own_trigger(cls) -> Any:

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+
+#: Whether functions of this half are awaited.
+ASYNCHRONOUS: Final = False
 
 
 class Cancelled(BaseException):

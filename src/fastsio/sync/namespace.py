@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio.base.namespace import BaseServerNamespace
+from fastsio.sync import concurrency
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -25,7 +26,7 @@ class Namespace(BaseServerNamespace):
 
     def is_asyncio_based(self) -> bool:
         """Whether the namespace belongs on an sync server."""
-        return True
+        return concurrency.ASYNCHRONOUS
 
     @classmethod
     def _own_trigger(cls) -> Any:

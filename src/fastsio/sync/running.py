@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.server import BaseServer
-from fastsio.sync.timers import Deadlines
+from fastsio.sync.engine.timers import Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ class RunningServer(BaseServer):
         """Start a function in a thread, or what the server's ``async_mode`` has for one; return that."""
         return self.eio.start_background_task(target, *args, **kwargs)
 
-    def _new_deadlines(self, on_due: Callable[[list[Connection]], None]) -> Deadlines:
+    def _new_deadlines(self, on_due: Callable[[list[Connection]], None]) -> Deadlines[Connection]:
         return Deadlines(on_due, self.eio)
 
     def run_callback(self, sid: str, callback: Any, arguments: list[Any]) -> None:  # noqa: ARG002 - as with asyncio
@@ -68,6 +68,8 @@ class RunningServer(BaseServer):
     def _event_run(self, client: Client, packet: Packet) -> None:
         """Handle an event, through the seam that add-ons replace if one has."""
         this: Any = self
+        if self._observer is not None:
+            self._observer.event_received(client, packet.data)
         if "_handle_event_internal" in self.__dict__:
             this._handle_event_internal(self, client.sid, client.eio_sid, packet.data, client.namespace, packet.id)
         else:

@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import threading
+from typing import Annotated
+
+import pytest
+from pydantic import BaseModel
+
+from fastsio import BaseMiddleware, Data, Depends, RouterSIO, Session, SocketID, SyncMiddleware
+from fastsio.exceptions import SignatureError, TimeoutError
+from fastsio.sync.namespace import Namespace
+from fastsio.sync.server import Server
+from tests.shells.sync.fake_engine import WAIT_S, wired
+
+
+class Say(BaseModel):
+    text: str
+
+
+def test_an_event_is_handled_and_acknowledged():
+    """A handler without markers is called by position and its result is the acknowledgement."""
+    sio, wire = wired()
+
+    @sio.event
+    def add(sid, one, two):
+        return sid, one + two
+
+    client = wire.join()
+    assert client.ask("add", 1, 2) == [client.sid, 3]
+
+
+def test_an_injected_handler_gets_models_and_dependencies():
+    """Markers, models, sub-dependencies and generators work as on the asyncio server."""
+    sio, wire = wired()
+    steps = []
+
+    def opened():
+        steps.append("open")
+        yield "db"
+        steps.append("close")
+
+    def upper(message: Say, db: Annotated[str, Depends(opened)]) -> str:
+        return f"{db}:{message.text.upper()}"
+
+    @sio.event
+    def say(sid: SocketID, session: Session, loud: Annotated[str, Depends(upper)]) -> str:
+        session["last"] = loud
+        return loud
+
+    client = wire.join()
+    assert client.ask("say", {"text": "hi"}) == ["db:HI"]
+    assert sio.get_session(client.sid) == {"last": "db:HI"}
+    assert steps == ["open", "close"]
+
+
+def test_an_invalid_payload_is_answered_and_the_client_lives_on():
+    """The handler does not see it; the client gets the error object."""
+    sio, wire = wired()
+
+    @sio.event
+    def say(sid: SocketID, message: Say) -> str:
+        return message.text
+
+    client = wire.join()
+    [answer] = client.ask("say", {"text": 3})
+    assert answer["error"]["type"] == "validation_error"
+    assert client.ask("say", {"text": "hi"}, ack_id=2) == ["hi"]
+
+
+@pytest.mark.acceptance("SIO-4")
+def test_coroutine_functions_are_refused_at_registration():
+    """A handler, a dependency and an exception handler that would have to be awaited fail when they are registered."""
+    sio = Server(async_mode="threading")
+
+    async def wanted() -> str:
+        return "x"
+
+    async def handler(sid):
+        pass
+
+    def depending(sid: SocketID, value: Annotated[str, Depends(wanted)]) -> None:
+        pass
+
+    with pytest.raises(SignatureError, match="coroutine function; a sync server"):
+        sio.on("a", handler)
+    with pytest.raises(SignatureError, match="wanted"):
+        sio.on("b", depending)
+    with pytest.raises(SignatureError, match="coroutine function"):
+        sio.exception_handler(ValueError)(handler)
+
+
+def test_middleware_and_exception_handlers_surround_the_handler():
+    """Hooks run in order, and an exception handler's result is the acknowledgement."""
+    sio, wire = wired()
+    steps = []
+
+    class Noted(SyncMiddleware):
+        def before_event(self, event, sid, data, **_):
+            steps.append(f"before {event}")
+            return data
+
+        def after_event(self, event, sid, response, **_):
+            steps.append(f"after {event}")
+            return response
+
+    sio.add_middleware(Noted(), events="fail")
+    router = RouterSIO()
+
+    @router.on("fail")
+    def fail(data: Data) -> None:
+        raise LookupError(data)
+
+    @router.exception_handler(LookupError)
+    def found(exc: LookupError) -> str:
+        return f"no {exc}"
+
+    sio.add_router(router)
+    client = wire.join()
+    assert client.ask("fail", "bread") == ["no bread"]
+    assert steps == ["before fail"]
+
+
+def test_a_middleware_with_coroutine_hooks_runs_while_it_does_not_wait():
+    """Hooks written for asyncio serve a sync server as long as they only compute; one that waits is an error."""
+    sio, wire = wired()
+
+    class Doubling(BaseMiddleware):
+        async def before_event(self, event, sid, data, **_):
+            return data * 2
+
+    sio.add_middleware(Doubling(), events="echo")
+    sio.on("echo", lambda sid, data: data)
+    assert wire.join().ask("echo", 2) == [4]
+
+
+def test_connect_can_refuse_and_disconnect_is_told_why():
+    """The connect handler decides before anything else is handled; the disconnect handler runs once."""
+    sio, wire = wired()
+    left = []
+
+    @sio.event
+    def connect(sid, environ, auth):
+        return auth == {"token": "good"}
+
+    @sio.event
+    def disconnect(sid, reason):
+        left.append((sid, reason, sio.rooms(sid)))
+
+    bad = wire.open()
+    bad.send('0{"token":"bad"}')
+    assert bad.receive() == '4{"message":"Connection rejected by server"}'
+    good = wire.join(auth={"token": "good"})
+    sio.enter_room(good.sid, "lobby")
+    good.lose("ping timeout")
+    assert left == [(good.sid, "ping timeout", [good.sid, "lobby"])]
+    assert sio.rooms(good.sid) == []
+    assert sio.environ.keys() == {bad.eio_sid}
+
+
+def test_call_waits_for_the_answer():
+    """call() in one thread is answered by the client's frame in another; without one it raises TimeoutError."""
+    sio, wire = wired()
+    client = wire.join()
+    results = []
+
+    def ask():
+        results.append(sio.call("question", "why", to=client.sid, timeout=WAIT_S))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert client.receive() == '21["question","why"]'
+    client.send('31["because"]')
+    thread.join(WAIT_S)
+    assert results == ["because"]
+    with pytest.raises(TimeoutError):
+        sio.call("question", to=client.sid, timeout=0.01)
+
+
+def test_class_namespaces_and_sessions():
+    """Methods of a class-based namespace are handlers, its methods are the server's with its namespace."""
+    sio, wire = wired()
+
+    class Chat(Namespace):
+        def on_say(self, sid, data):
+            with self.session(sid) as session:
+                session["said"] = data
+            self.emit("said", data, to=sid)
+            return "ok"
+
+    sio.register_namespace(Chat("/chat"))
+    client = wire.open()
+    sid = client.join("/chat")
+    client.send('2/chat,1["say","hi"]')
+    assert client.receive() == '2/chat,["said","hi"]'
+    assert client.receive() == '3/chat,1["ok"]'
+    assert sio.get_session(sid, "/chat") == {"said": "hi"}
+
+
+def test_server_disconnect_and_shutdown():
+    """disconnect() runs the handler before it returns; shutdown() lets everybody go and nobody in."""
+    sio, wire = wired()
+    left = []
+    sio.on("disconnect", lambda sid, reason: left.append((sid, reason)))
+    one, two = wire.join(), wire.join()
+    sio.disconnect(one.sid)
+    assert one.receive() == "1"
+    sio.shutdown(timeout=1)
+    assert left == [(one.sid, "server disconnect"), (two.sid, "server disconnect")]
+    assert wire.stopped
+    with pytest.raises(ConnectionRefusedError):
+        wire.open()
+
+
+def test_a_malformed_packet_closes_its_connection_only():
+    """The one that sent it is closed, its disconnect handler runs; others live on."""
+    sio, wire = wired()
+    left = []
+    sio.on("disconnect", lambda sid, reason: left.append((sid, reason)))
+    sio.on("echo", lambda sid, data: data)
+    bad, good = wire.join(), wire.join()
+    bad.send('2["broken"')
+    assert left == [(bad.sid, "transport error")]
+    assert good.ask("echo", 1) == [1]
+
+
+def test_threads_that_end_a_client_at_once_run_its_handler_once():
+    """However many threads disconnect, lose and leave at the same time, the disconnect handler runs once a client."""
+    sio, wire = wired()
+    left: list[str] = []
+    sio.on("disconnect", lambda sid, reason: left.append(sid))
+    clients = [wire.join() for _ in range(40)]
+    barrier = threading.Barrier(4)
+
+    def end(how):
+        for client in clients:
+            barrier.wait(WAIT_S)
+            how(client)
+
+    ways = (lambda c: sio.disconnect(c.sid), lambda c: c.lose(), lambda c: c.send("1"), lambda c: sio.disconnect(c.sid))
+    threads = [threading.Thread(target=end, args=(way,)) for way in ways]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT_S)
+    assert sorted(left) == sorted(client.sid for client in clients)
+    assert list(sio.manager.get_namespaces()) == []
+    assert sio._connections == {}
+
+
+def test_rooms_and_callbacks_survive_many_threads():
+    """Threads that enter, leave, emit and answer at the same time lose nothing and raise nothing."""
+    sio, wire = wired()
+    clients = [wire.join() for _ in range(8)]
+    failures: list[BaseException] = []
+    answers: list[int] = []
+
+    def work(client):
+        try:
+            for number in range(200):
+                sio.enter_room(client.sid, "busy")
+                sio.emit("n", number, room="busy", skip_sid=client.sid)
+                sio.leave_room(client.sid, "busy")
+                sio.emit("ask", number, to=client.sid, callback=answers.append)
+        except BaseException as exc:  # noqa: BLE001 - whatever a thread raises fails the test
+            failures.append(exc)
+
+    threads = [threading.Thread(target=work, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert failures == []
+    for client in clients:
+        asked = 0
+        while not client.frames.empty():
+            frame = client.receive()
+            if '["ask"' in frame:
+                asked += 1
+                client.send(f"3{frame[1 : frame.index('[')]}[{asked}]")
+        assert asked == 200
+    assert len(answers) == 1600
+    assert list(sio.manager.get_participants("/", "busy")) == []
