@@ -23,6 +23,7 @@ class Source(Enum):
     NAMESPACE = "namespace"
     SESSION = "session"
     SERVER = "server"
+    CLIENT = "client"
 
 
 #: The client's session id in the event's namespace.

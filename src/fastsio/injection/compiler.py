@@ -24,6 +24,8 @@ structured type is the payload. They are flattened into steps in the order they 
 share a step unless ``use_cache=False``. Dependencies run before the payload is validated, so a client that is not
 allowed to ask learns nothing of the schema.
 
+**Handlers of clients** are called without a sid, and have no environ, auth, session or handshake.
+
 **Hooks** (middleware, rooms) get their context by keyword, filtered to the names in their signature.
 
 **Forward references** that do not resolve yet leave the endpoint *pending*; it compiles on its first call. What does

@@ -60,8 +60,8 @@ class Context:
     acknowledgement has been sent, with the exception that ended the event if one did.
 
     Args:
-        server: The server; its ``dependency_overrides`` are honoured.
-        client: The client the event came from.
+        server: The server, or the client whose handlers run; its ``dependency_overrides`` are honoured.
+        client: The client the event came from; in a client, its own place in the event's namespace.
         event: The event's name.
         args: The payload arguments; for ``connect`` it is ``(auth,)``.
         reason: Why the client left, for ``disconnect``.

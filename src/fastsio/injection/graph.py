@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from fastsio.exceptions import DependencyCycleError, SignatureError
-from fastsio.injection import needs, sources
+from fastsio.injection import needs, sides, sources
 from fastsio.injection.binding import Arguments, Step, bind, connection_step, event_step, opener_for
 from fastsio.injection.kinds import HandlerKind
 from fastsio.injection.markers import REGISTRY, Dependency, HandshakeParameter, Lifetime, Place
@@ -37,6 +37,9 @@ Filling: TypeAlias = "Getter | Node"
 
 #: Facts that differ between two events of a connection.
 _OF_THE_EVENT: Final = {Source.DATA, Source.EVENT, Source.REASON}
+
+#: The kinds of handler that are told why a connection ended.
+_LEAVING: Final = {HandlerKind.DISCONNECT, HandlerKind.CLIENT_DISCONNECT}
 
 #: Names python-socketio passes by position, which FastAPI would take for query parameters.
 WIRE_WORDS: Final = {
@@ -125,6 +128,9 @@ class Graph:
 
     def injected(self, parameter: Parameter, need: needs.Need, site: Site) -> Filling:
         """Return what fills a parameter that takes nothing from the wire, wherever it stands."""
+        refusal = sides.why_not(need, site.kind)
+        if refusal is not None:
+            raise site.error(parameter, refusal)
         match need:
             case needs.FromSource(source):
                 return self._source(parameter, source, site)
@@ -198,7 +204,7 @@ class Graph:
                 "is annotated Auth, which is only available in 'connect' handlers and in dependencies with "
                 "scope='connection'; store what you need with save_session() and read the session here",
             )
-        if source is Source.REASON and site.kind is not HandlerKind.DISCONNECT:
+        if source is Source.REASON and site.kind not in _LEAVING:
             raise site.error(parameter, "is annotated Reason, which is only available in 'disconnect' handlers")
         if connection and source in _OF_THE_EVENT:
             raise site.error(
@@ -326,6 +332,9 @@ def _refuse_cycle(function: Callable[..., Any], site: Site) -> None:
 
 def _query(parameter: Parameter, annotation: Any, site: Site) -> Getter:
     _refuse_wire_word(parameter, site)
+    refusal = sides.no_handshake(site.kind)
+    if refusal is not None:
+        raise site.error(parameter, refusal)
     marker = HandshakeParameter(Place.QUERY)
     return site.build(parameter, lambda: sources.handshake_value(parameter.name, marker, annotation, parameter.default))
 

@@ -15,6 +15,13 @@ class HandlerKind(Enum):
     EXCEPTION = "exception"
     DEPENDENCY = "dependency"
     HOOK = "hook"
+    CLIENT_EVENT = "client event"
+    CLIENT_CONNECT = "client connect"
+    CLIENT_DISCONNECT = "client disconnect"
+
+
+#: The handlers of a client, which has neither environ, nor auth, nor session, and passes no sid.
+CLIENT_KINDS: Final = frozenset({HandlerKind.CLIENT_EVENT, HandlerKind.CLIENT_CONNECT, HandlerKind.CLIENT_DISCONNECT})
 
 
 #: The positional values of each kind before its payload arguments, as python-socketio passes them.
@@ -25,6 +32,9 @@ WIRE_SLOTS: Final[dict[HandlerKind, tuple[str, ...]]] = {
     HandlerKind.EXCEPTION: ("exc",),
     HandlerKind.DEPENDENCY: (),
     HandlerKind.HOOK: (),
+    HandlerKind.CLIENT_EVENT: (),
+    HandlerKind.CLIENT_CONNECT: (),
+    HandlerKind.CLIENT_DISCONNECT: ("reason",),
 }
 
 #: How many payload arguments a kind can carry; None is any number.
@@ -35,4 +45,7 @@ PAYLOAD_LIMIT: Final[dict[HandlerKind, int | None]] = {
     HandlerKind.EXCEPTION: None,
     HandlerKind.DEPENDENCY: None,
     HandlerKind.HOOK: None,
+    HandlerKind.CLIENT_EVENT: None,
+    HandlerKind.CLIENT_CONNECT: 0,
+    HandlerKind.CLIENT_DISCONNECT: 0,
 }

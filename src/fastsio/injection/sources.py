@@ -42,6 +42,7 @@ SOURCES: Final[dict[Source, Getter]] = {
     Source.NAMESPACE: attrgetter("client.namespace"),
     Source.SESSION: attrgetter("client.session"),
     Source.SERVER: attrgetter("server"),
+    Source.CLIENT: attrgetter("server"),
 }
 
 #: The values python-socketio passes by position, by the names used in WIRE_SLOTS and prefixes.

@@ -89,7 +89,7 @@ def wire_plain(kind: HandlerKind, prefix: tuple[str, ...], most: int | None) -> 
             out ``auth`` and a ``disconnect`` handler ``reason``.
     """
     slots = [*prefix, *WIRE_SLOTS[kind]]
-    if kind in {HandlerKind.CONNECT, HandlerKind.DISCONNECT}:
+    if kind in {HandlerKind.CONNECT, HandlerKind.DISCONNECT, HandlerKind.CLIENT_DISCONNECT}:
         optional = len(slots) - 1
         kept = slots[:optional] if most is not None and most <= optional else slots
         return Arguments([sources.WIRE[slot] for slot in kept])

@@ -2,17 +2,22 @@
 
 from fastsio.routing.failures import Failure, describe, is_expected
 from fastsio.routing.middleware import BaseMiddleware, MiddlewareChain, Scope, SyncMiddleware
-from fastsio.routing.registrar import Registrar, Registration, RouterScope, RouterSIO, check_namespace
+from fastsio.routing.registrar import EventRegistrar, Registrar, Registration, RouterScope, RouterSIO, check_namespace
 from fastsio.routing.registry import Registry
+from fastsio.routing.roles import CLIENT, SERVER, Role
 from fastsio.routing.route import Route, leading
 
 __all__ = [
+    "CLIENT",
+    "SERVER",
     "BaseMiddleware",
+    "EventRegistrar",
     "Failure",
     "MiddlewareChain",
     "Registrar",
     "Registration",
     "Registry",
+    "Role",
     "Route",
     "RouterSIO",
     "RouterScope",

@@ -1,5 +1,5 @@
 """
-The registration verbs that servers and routers share: ``on``, ``event``, ``exception_handler``, ``add_router``.
+The registration verbs: ``on`` and ``event`` of servers, routers and clients, ``add_router`` of the first two.
 
 Turns what a developer writes into registrations; must not know how they are looked up or called.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from fastsio.exceptions import SetupError
 from fastsio.injection import HandlerKind, compile_endpoint
 from fastsio.routing.middleware import Layer, Scope
+from fastsio.routing.roles import SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,13 +22,6 @@ if TYPE_CHECKING:
     from fastsio.injection import Dependency
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-
-_KINDS = {"connect": HandlerKind.CONNECT, "disconnect": HandlerKind.DISCONNECT}
-
-
-def kind_of(event: str) -> HandlerKind:
-    """Return what kind of handler *event* has."""
-    return _KINDS.get(event, HandlerKind.EVENT)
 
 
 @dataclass(eq=False, slots=True)
@@ -91,7 +85,7 @@ def check_namespace(namespace: str | None) -> str:
     return namespace
 
 
-class Registrar(ABC):
+class EventRegistrar(ABC):
     """Base of everything handlers are registered on."""
 
     #: The namespace of handlers registered without one.
@@ -164,6 +158,14 @@ class Registrar(ABC):
 
         return register
 
+    @abstractmethod
+    def _register(self, registration: Registration) -> None:
+        """Take a registration of this registrar or of a router included in it."""
+
+
+class Registrar(EventRegistrar):
+    """Base of servers and routers: what can include routers and answer for failing handlers."""
+
     def exception_handler(self, exception_class: type[BaseException]) -> Callable[[Handler], Handler]:
         """
         Register a function that answers when a handler raises *exception_class*; its result is the acknowledgement.
@@ -212,10 +214,6 @@ class Registrar(ABC):
     @abstractmethod
     def _own_scope(self) -> RouterScope:
         """Return where this registrar's exception handlers are kept."""
-
-    @abstractmethod
-    def _register(self, registration: Registration) -> None:
-        """Take a registration of this registrar or of a router included in it."""
 
 
 class RouterSIO(Registrar):
@@ -280,7 +278,7 @@ class RouterSIO(Registrar):
         if registration.event is not None and not registration.scopes:
             compile_endpoint(
                 registration.handler,
-                kind=kind_of(registration.event),
+                kind=SERVER.kind_of(registration.event),
                 label=label_of(registration),
                 prefix=prefix_of(registration),
                 asynchronous=True,

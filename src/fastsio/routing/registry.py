@@ -8,20 +8,18 @@ until something is registered. Must not know packets or clients.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fastsio.injection import Endpoint, HandlerKind, compile_endpoint
 from fastsio.routing.failures import find_exception_handler
 from fastsio.routing.middleware import Layer, Scope
-from fastsio.routing.registrar import Registration, RouterScope, kind_of, label_of, prefix_of
+from fastsio.routing.registrar import Registration, RouterScope, label_of, prefix_of
+from fastsio.routing.roles import SERVER, Role
 from fastsio.routing.route import Route, build_route, check_arity
 from fastsio.routing.tables import WatchedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-#: Events whose handlers the server calls by itself; they never reach a catch-all event handler.
-RESERVED: Final = ("connect", "disconnect")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,10 +32,11 @@ class Entry:
 
 class Registry:
     """
-    Handlers, class-based namespaces and middlewares of one server.
+    Handlers, class-based namespaces and middlewares of one server or client.
 
     Args:
         asynchronous: Whether coroutine functions may be registered.
+        role: Which end of the connection the handlers are of.
 
     Attributes:
         handlers: Namespace -> event -> function, as python-socketio has it. What is written here is called.
@@ -45,11 +44,12 @@ class Registry:
         scope: The server's own exception handlers.
     """
 
-    def __init__(self, *, asynchronous: bool) -> None:
+    def __init__(self, *, asynchronous: bool, role: Role = SERVER) -> None:
         self.handlers: dict[str, dict[str, Callable[..., Any]]] = WatchedDict(self._forget_routes, nested=True)
         self.namespace_handlers: dict[str, Any] = WatchedDict(self._forget_routes)
         self.scope = RouterScope()
         self._asynchronous = asynchronous
+        self._role = role
         self._missing_method = self._ignoring_entry()
         self._middlewares: list[tuple[Any, Scope, Layer]] = []
         self._entries: dict[tuple[str, str], Entry] = {}
@@ -89,7 +89,7 @@ class Registry:
     def _compile(self, registration: Registration, event: str) -> Endpoint:
         return compile_endpoint(
             registration.handler,
-            kind=kind_of(event),
+            kind=self._role.kind_of(event),
             label=label_of(registration),
             prefix=prefix_of(registration),
             asynchronous=self._asynchronous,
@@ -157,9 +157,9 @@ class Registry:
         return route
 
     def _find(self, namespace: str, event: str) -> Entry | None:
-        for place in (namespace, "*"):
+        for place in self._role.places(namespace, self.handlers):
             entry = self._entry_at(place, event)
-            if entry is None and event not in RESERVED:
+            if entry is None and event not in self._role.reserved:
                 entry = self._entry_at(place, "*")
             if entry is not None:
                 return entry
@@ -191,13 +191,13 @@ class Registry:
         namespace_handler = registration.handler
         if not namespace_handler.overrides_trigger:
             return self._method_entry(registration, event)
-        kind = kind_of(event).value
-        return self._bound_entry(registration, kind, namespace_handler.trigger_event, own_trigger=True)
+        stand_in = self._role.stand_in(event)
+        return self._bound_entry(registration, stand_in, namespace_handler.trigger_event, own_trigger=True)
 
     def _method_entry(self, registration: Registration, event: str) -> Entry | None:
         method = registration.handler.find_method(event)
         if method is None:
-            return None if event in RESERVED else self._missing_method
+            return None if event in self._role.reserved else self._missing_method
         return self._bound_entry(registration, event, method)
 
     def _bound_entry(

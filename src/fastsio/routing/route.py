@@ -62,7 +62,7 @@ def build_route(
     asynchronous: bool = True,
 ) -> Route:
     """Fold *layers* around *endpoint*, to be awaited or, on a server without an event loop, to be called."""
-    is_plain = endpoint.plain and not layers and endpoint.kind is HandlerKind.EVENT
+    is_plain = endpoint.plain and not layers and endpoint.kind in _EVENT_KINDS
     call = fold(layers, endpoint.call) if asynchronous else _fold_sync(layers, endpoint)
     return Route(endpoint, call, prefix, scopes, is_plain=is_plain)
 
@@ -82,10 +82,14 @@ def leading(prefix: tuple[str, ...], event: str, namespace: str) -> tuple[str, .
     return tuple(event if name == "event" else namespace for name in prefix)
 
 
+_EVENT_KINDS: Final = {HandlerKind.EVENT, HandlerKind.CLIENT_EVENT}
+
 #: How python-socketio calls the handlers of its own events: the most arguments, and what they are.
 _FORMS: Final = {
     HandlerKind.CONNECT: (3, "sid, environ[, auth]"),
     HandlerKind.DISCONNECT: (2, "sid[, reason]"),
+    HandlerKind.CLIENT_CONNECT: (0, ""),
+    HandlerKind.CLIENT_DISCONNECT: (1, "[reason]"),
 }
 
 
@@ -101,5 +105,5 @@ def check_arity(endpoint: Endpoint, prefix: tuple[str, ...]) -> None:
     most, form = _FORMS[endpoint.kind]
     most += len(prefix)
     if not (endpoint.accepts(most) or endpoint.accepts(most - 1)):
-        names = ", ".join((*prefix, form))
+        names = ", ".join(filter(None, (*prefix, form)))
         raise SignatureError(f"{endpoint.label}: a {endpoint.kind.value} handler is called with ({names}); take these")
