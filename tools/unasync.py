@@ -21,6 +21,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent / "src" / "fastsio"
 
 #: The modules that are translated, without ``.py``.
 MODULES: Final = (
+    "admin",
     "api",
     "connecting",
     "dispatch",
@@ -40,6 +41,7 @@ NAMES: Final = {
     "AsyncNamespace": "Namespace",
     "AsyncPubSubManager": "PubSubManager",
     "AsyncServer": "Server",
+    "InstrumentedAsyncServer": "InstrumentedServer",
     "asyncpubsub": "pubsub",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",

@@ -72,13 +72,6 @@ class PacketServer(RunningServer):
             observer.frame_received(data)
         await self._handle_eio_message(eio_sid, data)
 
-    def _observed(self, packet: Packet) -> list[MessagePacket]:
-        """Encode a packet for one client, and tell the observer of it."""
-        frames = self.frames_of(packet)
-        if self._observer is not None:
-            self._observer.frames_sent(frames, 1)
-        return frames
-
     # Sending
 
     def frames_of(self, packet: Packet) -> list[MessagePacket]:
@@ -102,7 +95,10 @@ class PacketServer(RunningServer):
 
     async def _send_packet(self, eio_sid: str, pkt: Packet) -> None:
         """Send a Socket.IO packet to a client."""
-        self.eio.post(eio_sid, self._observed(pkt) if self._observer is not None else self.frames_of(pkt))
+        frames = self.frames_of(pkt)
+        if self._observer is not None:
+            self._observer.frames_sent(frames, 1)
+        self.eio.post(eio_sid, frames)
 
     async def _send_eio_packet(self, eio_sid: str, eio_pkt: Any) -> None:
         """Send an Engine.IO packet to a client."""
@@ -113,7 +109,9 @@ class PacketServer(RunningServer):
         if "_send_packet" in self.__dict__:
             await self._send_packet(eio_sid, packet)
         else:
-            frames = self.frames_of(packet) if self._observer is None else self._observed(packet)
+            frames = self.frames_of(packet)
+            if self._observer is not None:
+                self._observer.frames_sent(frames, 1)
             await self.eio.write(eio_sid, frames)
 
     # Receiving

@@ -81,6 +81,8 @@ class RunningServer(BaseServer):
     def _event_run(self, client: Client, packet: Packet) -> Coroutine[Any, Any, None]:
         """Return the coroutine that handles an event, through the seam that add-ons replace if one has."""
         this: Any = self
+        if self._observer is not None:
+            self._observer.event_received(client, packet.data)
         if "_handle_event_internal" in self.__dict__:
             return this._handle_event_internal(  # type: ignore[no-any-return] # a coroutine function
                 self, client.sid, client.eio_sid, packet.data, client.namespace, packet.id

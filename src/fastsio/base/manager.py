@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
+    from fastsio.base.observing import Observer
     from fastsio.state.rooms import RoomsView
 
 
@@ -129,6 +130,9 @@ class BaseManager:
             if room == sid and self._table.has(namespace, room):
                 return
             self._check_entry(sid, namespace, room)
+            observer = self._observer_of(sid, namespace)
+            if observer is not None and not self._table.is_in(namespace, sid, room):
+                observer.room_entered(namespace, room, sid)
             self._table.enter(namespace, sid, room)
 
     def _check_entry(self, sid: str, namespace: str, room: Hashable) -> None:
@@ -148,6 +152,7 @@ class BaseManager:
     def basic_leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
         """Take a client out of a room; one that is not in it is ignored."""
         with self._lock:
+            self._report_leaving(namespace, (sid,), room)
             self._table.leave(namespace, sid, room)
 
     def basic_close_room(self, room: Hashable, namespace: str) -> None:
@@ -160,7 +165,24 @@ class BaseManager:
         with self._lock:
             if self._table.has(namespace, room):
                 raise ValueError("cannot close a sid room")
+            self._report_leaving(namespace, self._table.members(namespace, room), room)
             self._table.close(namespace, room)
+
+    def _report_leaving(self, namespace: str, sids: Iterable[str], room: Hashable) -> None:
+        """Tell the observer who is about to leave a room, if there is one."""
+        if self.server is None or self.server._observer is None:  # noqa: SLF001 - the manager is its server's
+            return
+        for sid in sids:
+            observer = self._observer_of(sid, namespace)
+            if observer is not None and self._table.is_in(namespace, sid, room):
+                observer.room_left(namespace, room, sid)
+
+    def _observer_of(self, sid: str, namespace: str) -> Observer | None:
+        """Return who watches a client's rooms; what it entered before it was accepted is told with its acceptance."""
+        if self.server is None or (namespace, sid) in self._connecting:
+            return None
+        observer: Observer | None = self.server._observer  # noqa: SLF001 - the manager is its server's
+        return observer
 
     def get_rooms(self, sid: str, namespace: str) -> list[Any]:
         """Return the rooms a client is in, its own sid first; empty for an unknown client."""

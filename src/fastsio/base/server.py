@@ -20,8 +20,8 @@ from fastsio.types import Source
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fastsio.protocol import Decoder, Dialect
     from fastsio.base.observing import Observer
+    from fastsio.protocol import Decoder, Dialect
     from fastsio.state import Connection
 
 

@@ -100,6 +100,10 @@ class RoomTable:
             return []
         return [sid, *self._joined.get((namespace, sid), ())]
 
+    def is_in(self, namespace: str, sid: str, room: Hashable) -> bool:
+        """Whether a client entered *room*."""
+        return room in self._joined.get((namespace, sid), ())
+
     def room_count(self, namespace: str, sid: str) -> int:
         """How many rooms a client entered."""
         return len(self._joined.get((namespace, sid), ()))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fastsio.base.emission import check_event_name
 from fastsio.protocol import NamespaceState
 from fastsio.sync.dispatch import PacketServer
+from fastsio.sync.instrumented import InstrumentedServer
 from fastsio.sync.session import SessionContext
 from fastsio.sync.waiter import AckWaiter
 
@@ -216,6 +217,51 @@ class ServerAPI(PacketServer):
             for client in connection.active():
                 self._connecting.dismiss(client)
         self.eio.close_client(eio_sid, self.reason.SERVER_DISCONNECT)
+
+    def instrument(
+        self,
+        auth: Any = None,
+        mode: str = "development",
+        read_only: bool = False,
+        server_id: str | None = None,
+        namespace: str = "/admin",
+        server_stats_interval: float = 2,
+        *,
+        max_reports: int = 10_000,
+    ) -> InstrumentedServer:
+        """
+        Let the Socket.IO Admin UI (https://admin.socket.io, or ``@socket.io/admin-ui``) watch and steer this server.
+
+        Call it before the first client comes. Nothing is reported of the admin namespace itself.
+
+        Args:
+            auth: Who may: a dictionary such as ``{"username": ..., "password": ...}`` that the client must send, a
+                list of them, or a callable that gets what the client sent and returns whether it is let in. False
+                lets everybody in.
+            mode: ``"development"`` reports clients, rooms and every event; ``"production"`` only counts.
+            read_only: True refuses what would emit, move clients between rooms or disconnect them.
+            server_id: The name of the server in the UI; None is the host's name and the process id.
+            namespace: The namespace of the interface.
+            server_stats_interval: Seconds between two reports of the counts.
+            max_reports: How many reports may wait to be sent; more are dropped, and a new list of all clients
+                follows.
+
+        Returns:
+            The interface; its ``shutdown()`` ends it.
+
+        Raises:
+            ValueError: *auth* is None, or an argument is not valid, or the server is instrumented already.
+        """
+        return InstrumentedServer(
+            self,
+            auth=auth,
+            mode=mode,
+            read_only=read_only,
+            server_id=server_id,
+            namespace=namespace,
+            server_stats_interval=server_stats_interval,
+            max_reports=max_reports,
+        )
 
     def sleep(self, seconds: float = 0) -> None:
         """Wait without keeping others from running."""

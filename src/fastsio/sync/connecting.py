@@ -57,6 +57,8 @@ class Connecting:
         connection = Connection(eio_sid, environ, decoder, _new_scope, concurrency.guard(), dialect)
         server._connections[eio_sid] = connection
         self._deadlines.set(connection, server.options.connect_timeout)
+        if server._observer is not None:
+            server._observer.connection_opened(eio_sid, environ)
         if dialect.joins_root:
             server.start_background_task(self.begin, connection, "/", None)
         return None
@@ -76,6 +78,8 @@ class Connecting:
             except Exception:
                 server.logger.exception("%s: error while leaving", client.label)
         self._release(connection)
+        if server._observer is not None:
+            server._observer.connection_closed(eio_sid)
 
     def _release(self, connection: Connection) -> None:
         """Drop the record of a lost connection once no handler needs it any more."""
@@ -87,6 +91,8 @@ class Connecting:
         """Let nobody in any more and forget all deadlines."""
         self.is_closed = True
         self._deadlines.stop()
+        if self._server._observer is not None:
+            self._server._observer.stop()
 
     # Coming
 
@@ -170,6 +176,8 @@ class Connecting:
         if not server.always_connect:
             self._confirm(client)
         server.manager.connect(client.sid, client.namespace)
+        if server._observer is not None:
+            server._observer.client_connected(client)
         held, client.held = client.held, None
         for packet in held or ():
             server._start_handler(client.connection, client, packet)
@@ -229,6 +237,8 @@ class Connecting:
         try:
             self._run_disconnect_handler(client, reason)
         finally:
+            if self._server._observer is not None:
+                self._server._observer.client_disconnected(client, reason)
             self._forget(client)
 
     def _run_disconnect_handler(self, client: Client, reason: str) -> None:

@@ -26,6 +26,7 @@ from fastsio.sync.running import RunningServer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fastsio.base.observing import Observer
     from fastsio.protocol import Packet
     from fastsio.state import Client, Connection
 
@@ -57,6 +58,21 @@ class PacketServer(RunningServer):
         self.manager.set_server(self)
         self._connecting = Connecting(self)
 
+    # Observing
+
+    def _observe(self, observer: Observer | None) -> None:
+        """Tell *observer* what happens from now on; None ends it."""
+        self._observer = observer
+        # The handler is chosen here, so that frames cost nothing more while nobody counts them.
+        self.eio.on("message", self._handle_eio_message if observer is None else self._handle_observed_message)
+
+    def _handle_observed_message(self, eio_sid: str, data: str | bytes) -> None:
+        """Take a frame of a client, and tell the observer of it."""
+        observer = self._observer
+        if observer is not None:
+            observer.frame_received(data)
+        self._handle_eio_message(eio_sid, data)
+
     # Sending
 
     def frames_of(self, packet: Packet) -> list[MessagePacket]:
@@ -80,7 +96,10 @@ class PacketServer(RunningServer):
 
     def _send_packet(self, eio_sid: str, pkt: Packet) -> None:
         """Send a Socket.IO packet to a client."""
-        self.eio.post(eio_sid, self.frames_of(pkt))
+        frames = self.frames_of(pkt)
+        if self._observer is not None:
+            self._observer.frames_sent(frames, 1)
+        self.eio.post(eio_sid, frames)
 
     def _send_eio_packet(self, eio_sid: str, eio_pkt: Any) -> None:
         """Send an Engine.IO packet to a client."""
@@ -91,7 +110,10 @@ class PacketServer(RunningServer):
         if "_send_packet" in self.__dict__:
             self._send_packet(eio_sid, packet)
         else:
-            self.eio.write(eio_sid, self.frames_of(packet))
+            frames = self.frames_of(packet)
+            if self._observer is not None:
+                self._observer.frames_sent(frames, 1)
+            self.eio.write(eio_sid, frames)
 
     # Receiving
 

@@ -109,6 +109,8 @@ class Manager(BaseManager):
         if not recipients:
             return
         arguments = [event, *event_arguments(data)]
+        if self.server._observer is not None:
+            self.server._observer.event_sent(recipients, namespace, arguments)
         if callback is None:
             packet = self.server.packet_class(PacketType.EVENT, arguments, namespace)
             self._broadcast(recipients, namespace, self.server.frames_of(packet))
@@ -118,6 +120,8 @@ class Manager(BaseManager):
     def _broadcast(self, recipients: Recipients, namespace: str, frames: list[MessagePacket]) -> None:
         """Send the same frames to all: they are encoded once and shared."""
         server = self.server
+        if server._observer is not None:
+            server._observer.frames_sent(frames, len(recipients))
         if not self._connecting and "_send_eio_packet" not in server.__dict__:
             post = server.eio.post
             for _, eio_sid in recipients:

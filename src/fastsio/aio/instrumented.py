@@ -1,0 +1,52 @@
+"""
+The admin interface as applications get it, with the order of arguments that python-socketio has.
+
+By hand in both halves: that order is another one in each.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastsio.aio.admin import AdminPanel, EventBuffer
+from fastsio.base.admin import read_settings
+
+__all__ = ["EventBuffer", "InstrumentedAsyncServer"]
+
+
+class InstrumentedAsyncServer(AdminPanel):
+    """
+    The admin interface of an :class:`AsyncServer`; ``instrument()`` of the server makes one.
+
+    Args:
+        sio: The server.
+        auth: As for ``instrument()``, and so are the others.
+        namespace: The namespace of the interface.
+        read_only: Whether administrators can only look.
+        server_id: The name of the server.
+        mode: ``"development"`` or ``"production"``.
+        server_stats_interval: Seconds between two reports of the counts.
+        max_reports: How many reports may wait to be sent.
+
+    Raises:
+        ValueError: An argument is not valid.
+    """
+
+    def __init__(
+        self,
+        sio: Any,
+        auth: Any = None,
+        namespace: str = "/admin",
+        read_only: bool = False,
+        server_id: str | None = None,
+        mode: str = "development",
+        server_stats_interval: float = 2,
+        *,
+        max_reports: int = 10_000,
+    ) -> None:
+        super().__init__(
+            sio,
+            read_settings(
+                auth, mode, read_only, server_id, namespace, server_stats_interval, max_reports, may_await=True
+            ),
+        )
