@@ -1,0 +1,192 @@
+"""What happens after a connection was lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.parity.clients.scenario import scenario
+from tests.parity.clients.scenarios.disconnecting import described, watched
+
+if TYPE_CHECKING:
+    from tests.parity.clients.lab import Lab
+
+QUICK = {"reconnection": True, "reconnection_delay": 0.02, "randomization_factor": 0}
+
+
+@scenario()
+async def a_lost_client_comes_back(lab: Lab) -> None:
+    """It joins the same namespaces with the same auth and headers."""
+    client = watched(lab, "/", "/a", **QUICK)
+    await lab.connected(client, auth={"n": 1}, headers={"X-A": "1"})
+
+    lab.step("the connection is cut")
+    lab.session.cut()
+    await lab.until("app: connect /a")
+    lab.note("then", *described(client))
+    await lab.do("emit", client.emit, "x", callback=lab.noting("callback"))
+
+
+@scenario()
+async def a_closed_websocket_comes_back(lab: Lab) -> None:
+    """Transport error is a reason to reconnect."""
+    client = watched(lab, **QUICK)
+    await lab.connected(client)
+
+    await lab.session.close()
+    await lab.until("app: connect /")
+    lab.note("then", *described(client))
+
+
+@scenario()
+async def a_close_packet_is_followed_by_a_reconnection(lab: Lab) -> None:
+    """Whether the server's goodbye ends it for good."""
+    client = watched(lab, **QUICK)
+    await lab.connected(client)
+
+    lab.step("the server sends CLOSE")
+    await lab.session.write("1")
+    await lab.until("app: connect /")
+    lab.note("then", *described(client))
+
+
+@scenario()
+async def a_disconnect_packet_is_final(lab: Lab) -> None:
+    """A client that the server dismissed stays away."""
+    client = watched(lab, **QUICK)
+    await lab.connected(client)
+
+    lab.step("the server ends the namespace")
+    await lab.session.write("41")
+    await lab.until("app: __disconnect_final /")
+    lab.note("then", *described(client))
+
+
+@scenario()
+async def disconnect_is_final(lab: Lab) -> None:
+    """A client that left stays away."""
+    client = watched(lab, **QUICK)
+    await lab.connected(client)
+
+    await lab.do("disconnect", client.disconnect)
+    lab.note("then", *described(client))
+
+
+@scenario()
+async def attempts_go_on_until_one_succeeds(lab: Lab) -> None:
+    """Each failure is told to the connect_error handlers."""
+    client = watched(lab, **QUICK)
+    await lab.connected(client)
+    lab.refuse(503)
+    lab.refuse(500, '{"message":"busy"}', "application/json")
+
+    lab.step("the connection is cut")
+    lab.session.cut()
+    await lab.until("app: connect /")
+
+
+@scenario()
+async def attempts_are_bounded(lab: Lab) -> None:
+    """After reconnection_attempts it gives up and says so."""
+    client = watched(lab, **QUICK, reconnection_attempts=2)
+    await lab.connected(client)
+    for _ in range(5):
+        lab.refuse(503)
+
+    lab.step("the connection is cut")
+    lab.session.cut()
+    await lab.until("app: __disconnect_final /")
+    lab.note("then", *described(client), len(lab.refusals))
+
+
+@scenario()
+async def functions_are_asked_again(lab: Lab) -> None:
+    """url, headers and auth as they are then."""
+    client = watched(lab, **QUICK)
+    count = iter(range(9))
+
+    def auth() -> dict[str, int]:
+        return {"n": next(count)}
+
+    def headers() -> dict[str, str]:
+        return {"X-N": str(next(count))}
+
+    await lab.connected(client, auth=auth, headers=headers)
+    lab.step("the connection is cut")
+    lab.session.cut()
+    await lab.until("app: connect /")
+
+
+@scenario()
+async def a_refused_namespace_is_tried_again(lab: Lab) -> None:
+    """While reconnecting, CONNECT_ERROR is a failed attempt."""
+    client = watched(lab, **QUICK)
+    await lab.connected(client)
+    lab.deny("/", '{"message":"no"}')
+
+    lab.step("the connection is cut")
+    lab.session.cut()
+    await lab.until("app: connect_error / {'message': 'no'}")
+    lab.answers.clear()
+    await lab.until("app: connect /")
+    lab.note("then", *described(client))
+
+
+@scenario()
+async def disconnect_stops_the_attempts(lab: Lab) -> None:
+    """No more of them."""
+    client = watched(lab, reconnection=True, reconnection_delay=60, randomization_factor=0)
+    await lab.connected(client)
+
+    await lab.session.close()
+    await lab.until("app: disconnect / 'transport error'")
+    await lab.do("disconnect", client.disconnect)
+    lab.note("then", *described(client))
+
+
+@scenario()
+async def shutdown_stops_the_attempts(lab: Lab) -> None:
+    """And says that they are over."""
+    client = watched(lab, reconnection=True, reconnection_delay=60, randomization_factor=0)
+    await lab.connected(client)
+
+    await lab.session.close()
+    await lab.until("app: disconnect / 'transport error'")
+    await lab.do("shutdown", client.shutdown)
+    lab.note("then", *described(client))
+
+
+@scenario()
+async def waiting_spans_reconnections(lab: Lab) -> None:
+    """wait() returns only when the client stays away."""
+    client = watched(lab, **QUICK)
+    await lab.connected(client)
+
+    task = await lab.begin("wait", client.wait)
+    lab.session.cut()
+    await lab.until("app: connect /")
+    lab.note("waiting", not task.done())
+    await lab.do("disconnect", client.disconnect)
+    await lab.finish(task)
+
+
+@scenario()
+async def emits_while_away_are_errors(lab: Lab) -> None:
+    """There is no buffer by default."""
+    client = watched(lab, reconnection=True, reconnection_delay=60, randomization_factor=0)
+    await lab.connected(client)
+    await lab.session.close()
+    await lab.until("app: disconnect / 'transport error'")
+
+    await lab.do("emit", client.emit, "x")
+    lab.note("then", *described(client))
+
+
+@scenario()
+async def reconnection_may_be_switched_off_later(lab: Lab) -> None:
+    """The attribute is read when the connection is lost."""
+    client = watched(lab, **QUICK)
+    await lab.connected(client)
+    client.reconnection = False
+
+    await lab.session.close()
+    await lab.until("app: __disconnect_final /")
