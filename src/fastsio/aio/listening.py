@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from random import random
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from fastsio.aio import concurrency
 from fastsio.protocol.backoff import Backoff
@@ -43,11 +44,24 @@ class Listening:
         self._hearing = hearing
         self._backoff = Backoff(FIRST_DELAY_S, MOST_DELAY_S, jitter_s=JITTER_S)
         self._task: Any = None
+        self._ready: Any = None
         self._has_lost = False
 
-    def start(self) -> None:
-        """Begin, in a background task."""
-        self._task = self._manager.server.eio.start_background_task(self._run)
+    def start(self) -> bool:
+        """Begin, in a background task; False if that has been done before."""
+        if self._task is not None:
+            return False
+        engine = self._manager.server.eio
+        # A manager that was made before the process forked would have the name of several: each would take the
+        # others' messages for its own.
+        self._manager.host_id = uuid4().hex
+        self._ready = engine.create_event()
+        self._task = engine.start_background_task(self._run)
+        return True
+
+    async def wait(self, timeout_s: float) -> None:
+        """Wait until messages arrive, or for *timeout_s* seconds."""
+        await concurrency.wait_event(self._ready, timeout_s)
 
     async def stop(self) -> None:
         """End."""
@@ -62,8 +76,10 @@ class Listening:
             self._has_lost = False
             manager = self._manager
             manager._get_logger().warning("%s: listening to %r again", manager.name, manager.channel)
-        self.is_active = not self.is_stopping
-        self._backoff.reset()
+        if not self.is_active:
+            self.is_active = not self.is_stopping
+            self._ready.set()
+            self._backoff.reset()
 
     async def _run(self) -> None:
         while not self.is_stopping:

@@ -64,7 +64,7 @@ class AsyncPubSubManager(AsyncManager):
             beyond it. 100,000.
 
     Attributes:
-        host_id: Name of this process on the bus.
+        host_id: Name of this process on the bus, from when it begins to listen.
     """
 
     name: ClassVar[str] = "asyncpubsub"
@@ -191,25 +191,28 @@ class AsyncPubSubManager(AsyncManager):
         )
         message = None
         if Reach.ELSEWHERE in reach:
-            message = self._emit_message(event, data, namespace, rooms, skip, callback)
+            message = await self._emit_message(event, data, namespace, rooms, skip, callback)
         if Reach.HERE in reach:
             await super().emit(event, data, namespace, room=rooms, skip_sid=skip, callback=callback)
         if message is not None:
             await self._send_emit(message)
 
-    def _emit_message(
+    async def _emit_message(
         self, event: str, data: Any, namespace: str, rooms: tuple[Any, ...], skip: tuple[str, ...], callback: Any
     ) -> Emit:
         for room in rooms:
             check_room(room)
         packed, binary = pack(event_arguments(data))
-        asked = None if callback is None else self._expect_answer(askable_room(rooms), namespace, callback)
+        asked = None if callback is None else await self._expect_answer(askable_room(rooms), namespace, callback)
         return Emit(event, packed, binary, namespace, rooms, skip, asked, self.host_id)
 
-    def _expect_answer(self, room: Hashable, namespace: str, callback: Any) -> tuple[Hashable, str, int]:
+    async def _expect_answer(self, room: Hashable, namespace: str, callback: Any) -> tuple[Hashable, str, int]:
         """Wait for the answer of a client of another server."""
         if self.server is None:
             raise RuntimeError("Callbacks can only be issued from the context of a server.")
+        if not self.write_only and self._listening.start():
+            # There has been no client here yet; the answer must not come before it can be heard.
+            await self._listening.wait(self.publish_timeout)
         with self._lock:
             ack_id = self._remote_callbacks.add(ELSEWHERE, callback)
         if isinstance(callback, AckWaiter):

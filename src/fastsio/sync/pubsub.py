@@ -65,7 +65,7 @@ class PubSubManager(Manager):
             beyond it. 100,000.
 
     Attributes:
-        host_id: Name of this process on the bus.
+        host_id: Name of this process on the bus, from when it begins to listen.
     """
 
     name: ClassVar[str] = "pubsub"
@@ -211,6 +211,9 @@ class PubSubManager(Manager):
         """Wait for the answer of a client of another server."""
         if self.server is None:
             raise RuntimeError("Callbacks can only be issued from the context of a server.")
+        if not self.write_only and self._listening.start():
+            # There has been no client here yet; the answer must not come before it can be heard.
+            self._listening.wait(self.publish_timeout)
         with self._lock:
             ack_id = self._remote_callbacks.add(ELSEWHERE, callback)
         if isinstance(callback, AckWaiter):

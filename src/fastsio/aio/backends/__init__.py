@@ -1,0 +1,1 @@
+"""Client managers for asyncio on message brokers, one module a broker."""

@@ -1,0 +1,200 @@
+"""The client manager on Redis or Valkey for threads: the channel is one that every node subscribes to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.cluster.redis_urls import redis_target
+from fastsio.extras import require
+from fastsio.sync.concurrency import Lock
+from fastsio.sync.pubsub import PubSubManager
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+#: Seconds of silence after which the broker is asked for a sign of life, and within which it has to give one.
+PING_INTERVAL_S: Final = 10.0
+#: Seconds until a server that shuts down is noticed.
+LOOK_INTERVAL_S: Final = 1.0
+
+
+class RedisManager(PubSubManager):
+    """
+    Share the clients of several sync servers through Redis or Valkey.
+
+    Messages are delivered at most once: what is published while a node has no connection does not reach its clients.
+
+    Args:
+        url: Where the broker is: ``redis://user:password@host:port/database``, ``rediss://`` with TLS, ``unix://path``,
+            ``redis+sentinel://host1:port1,host2:port2/database/service``; ``valkey://``, ``valkeys://`` and
+            ``valkey+sentinel://`` as well.
+        channel: The channel; the same on all nodes. Databases do not separate channels.
+        write_only: True only emits, for programs that are no server.
+        logger: Where to log; None is the server's logger.
+        json: Module with ``dumps`` and ``loads``; None is the server's.
+        redis_options: Keyword arguments for ``Redis.from_url()``, or for ``Sentinel()``. By default an operation may
+            take ``publish_timeout`` seconds; without a bound, a broker that hangs keeps threads waiting.
+        options: Those of :class:`~fastsio.sync.pubsub.PubSubManager`.
+
+    Raises:
+        SetupError: The URL cannot be used.
+        MissingExtraError: Neither redis nor valkey is installed.
+    """
+
+    name = "redis"
+
+    def __init__(
+        self,
+        url: str = "redis://localhost:6379/0",
+        channel: str = "socketio",
+        write_only: bool = False,
+        logger: Any = None,
+        json: Any = None,
+        redis_options: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        self._target = redis_target(url)
+        super().__init__(channel, write_only, logger, json, **options)
+        self._errors = require(f"{self._target.package}.exceptions", "redis")
+        self.redis_url = url
+        self.redis_options = dict(redis_options or {})
+        self._publisher = _Publisher(self._client, self.channel, self.publish_timeout)
+
+    def shutdown(self) -> None:
+        """Stop listening and close the connections."""
+        super().shutdown()
+        self._publisher.close()
+
+    def _publish(self, data: dict[str, Any]) -> None:
+        try:
+            self._publisher.publish(self._encode(data))
+        except self._errors.TimeoutError as error:  # a class of its own
+            raise TimeoutError(str(error)) from error
+
+    def _listen(self) -> Generator[Any, None, None]:
+        client = self._client()
+        pubsub = client.pubsub()
+        try:
+            pubsub.subscribe(self.channel)
+            while not self.is_stopping:
+                message = self._next_message(pubsub)
+                if message is None:
+                    return
+                if message["type"] == "subscribe":
+                    self._on_listening()
+                elif message["type"] == "message":
+                    yield message["data"]
+        finally:
+            pubsub.close()
+            client.close()
+
+    def _next_message(self, pubsub: Any) -> dict[str, Any] | None:
+        """Return the next message; while there is none, make sure that the broker is alive. None when shutting down."""
+        silent_s, is_asked = 0.0, False
+        while not self.is_stopping:
+            message = pubsub.get_message(timeout=LOOK_INTERVAL_S)
+            if message is not None:
+                return message  # type: ignore[no-any-return] # redis and valkey give dicts
+            silent_s += LOOK_INTERVAL_S
+            if silent_s >= PING_INTERVAL_S:
+                if is_asked:
+                    raise ConnectionError("the broker does not answer")
+                pubsub.ping()
+                silent_s, is_asked = 0.0, True
+        return None
+
+    def _client(self) -> Any:
+        """Return a client, which connects when it is used."""
+        target = self._target
+        package = require(target.package, "redis")
+        # The manager tries again by itself, in its own way.
+        retry = require(f"{target.package}.retry", "redis").Retry(package.backoff.NoBackoff(), 0)
+        options = {
+            "socket_timeout": self.publish_timeout,
+            "socket_connect_timeout": self.publish_timeout,
+            "retry": retry,
+            **dict(target.credentials),
+            **self.redis_options,
+        }
+        if target.sentinels:
+            return package.Sentinel(list(target.sentinels), **options).master_for(target.service)
+        return package.from_url(target.url, **options)
+
+
+class _Message:
+    """A message that waits to be sent, and what became of it."""
+
+    __slots__ = ("failure", "is_sent", "payload")
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        self.is_sent = False
+        self.failure: Exception | None = None
+
+
+class _Publisher:
+    """
+    Publishes for any number of threads over one connection: who gets hold of it sends what all of them have brought.
+
+    Args:
+        connect: Makes a client of redis or valkey.
+        channel: Where to.
+        timeout_s: Seconds that a thread waits for the connection.
+    """
+
+    def __init__(self, connect: Any, channel: str, timeout_s: float) -> None:
+        self._connect = connect
+        self._channel = channel
+        self._timeout_s = timeout_s
+        self._client: Any = None
+        self._waiting: list[_Message] = []
+        self._guard = Lock()
+        self._sending = Lock()
+
+    def publish(self, payload: bytes) -> None:
+        """Publish a message; returns when the broker has it."""
+        message = _Message(payload)
+        with self._guard:
+            self._waiting.append(message)
+        if not self._sending.acquire(timeout=self._timeout_s):
+            self._withdraw(message)
+            raise TimeoutError("other messages are still on their way to the broker")
+        try:
+            if not message.is_sent:
+                self._flush()
+        finally:
+            self._sending.release()
+        if message.failure is not None:
+            raise message.failure
+
+    def close(self) -> None:
+        """Give the connection back."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _withdraw(self, message: _Message) -> None:
+        with self._guard:
+            if message in self._waiting:
+                self._waiting.remove(message)
+
+    def _flush(self) -> None:
+        """Send what waits."""
+        with self._guard:
+            batch, self._waiting = self._waiting, []
+        failure = None
+        try:
+            self._send(batch)
+        except Exception as error:  # noqa: BLE001 - those who wait get it
+            failure = error
+        for message in batch:
+            message.failure = failure
+            message.is_sent = True
+
+    def _send(self, batch: list[_Message]) -> None:
+        if self._client is None:
+            self._client = self._connect()
+        pipeline = self._client.pipeline(transaction=False)
+        for message in batch:
+            pipeline.publish(self._channel, message.payload)
+        pipeline.execute()
