@@ -1,0 +1,7 @@
+"""python-socketio's ``admin`` module: applications import it by this name."""
+
+from __future__ import annotations
+
+from fastsio.sync.instrumented import EventBuffer, InstrumentedServer
+
+__all__ = ["EventBuffer", "InstrumentedServer"]

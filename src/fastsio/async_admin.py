@@ -1,0 +1,7 @@
+"""python-socketio's ``async_admin`` module: applications import it by this name."""
+
+from __future__ import annotations
+
+from fastsio.aio.instrumented import InstrumentedAsyncServer
+
+__all__ = ["InstrumentedAsyncServer"]
