@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from fastsio.aio.manager import AsyncManager
 from fastsio.aio.namespace import AsyncNamespace
 from fastsio.aio.server import AsyncServer
@@ -18,10 +21,49 @@ from fastsio.middlewares import (
 from fastsio.routing import RouterSIO
 from fastsio.types import Auth, Data, Environ, Event, NamespaceName, Reason, Session, SocketID
 
+if TYPE_CHECKING:
+    from fastsio.aio.backends.aiopika import AsyncAioPikaManager
+    from fastsio.aio.backends.kafka import AsyncKafkaManager
+    from fastsio.aio.backends.nats import AsyncNatsManager
+    from fastsio.aio.backends.redis import AsyncRedisManager
+    from fastsio.aio.pubsub import AsyncPubSubManager
+    from fastsio.integrations.tornado import get_tornado_handler
+    from fastsio.sync.backends.kafka import KafkaManager
+    from fastsio.sync.backends.kombu import KombuManager
+    from fastsio.sync.backends.redis import RedisManager
+    from fastsio.sync.backends.zmq import ZmqManager
+    from fastsio.sync.manager import Manager
+    from fastsio.sync.namespace import Namespace
+    from fastsio.sync.pubsub import PubSubManager
+    from fastsio.sync.server import Server
+
+#: Where the names are that are imported when they are first used: most programs need one half only.
+_LATER: Final = {
+    "AsyncAioPikaManager": "fastsio.aio.backends.aiopika",
+    "AsyncKafkaManager": "fastsio.aio.backends.kafka",
+    "AsyncNatsManager": "fastsio.aio.backends.nats",
+    "AsyncPubSubManager": "fastsio.aio.pubsub",
+    "AsyncRedisManager": "fastsio.aio.backends.redis",
+    "KafkaManager": "fastsio.sync.backends.kafka",
+    "KombuManager": "fastsio.sync.backends.kombu",
+    "Manager": "fastsio.sync.manager",
+    "Namespace": "fastsio.sync.namespace",
+    "PubSubManager": "fastsio.sync.pubsub",
+    "RedisManager": "fastsio.sync.backends.redis",
+    "Server": "fastsio.sync.server",
+    "ZmqManager": "fastsio.sync.backends.zmq",
+    "get_tornado_handler": "fastsio.integrations.tornado",
+}
+
 __all__ = [
     "ASGIApp",
+    "AsyncAioPikaManager",
+    "AsyncKafkaManager",
     "AsyncManager",
     "AsyncNamespace",
+    "AsyncNatsManager",
+    "AsyncPubSubManager",
+    "AsyncRedisManager",
     "AsyncServer",
     "Auth",
     "BaseMiddleware",
@@ -31,16 +73,39 @@ __all__ = [
     "Environ",
     "Event",
     "Header",
+    "KafkaManager",
+    "KombuManager",
+    "Manager",
     "MiddlewareChain",
+    "Namespace",
     "NamespaceName",
+    "PubSubManager",
     "Query",
     "Reason",
+    "RedisManager",
     "RouterSIO",
+    "Server",
     "Session",
     "SocketID",
     "SyncMiddleware",
+    "ZmqManager",
     "auth_middleware",
+    "get_tornado_handler",
     "logging_middleware",
     "rate_limit_middleware",
     "register_dependency",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import one of the names that are not imported with the package."""
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(module), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the names that are imported later, too."""
+    return sorted({*globals(), *__all__})
