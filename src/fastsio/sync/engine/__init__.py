@@ -1,0 +1,13 @@
+"""
+The Engine.IO transport of the sync shell: python-engineio's server with a faster, stricter and bounded socket.
+
+Knows sessions, frames and timers; must know nothing of Socket.IO packets, namespaces or rooms.
+"""
+
+from __future__ import annotations
+
+from fastsio.engine.packet import MessagePacket
+from fastsio.sync.engine.server import EngineServer
+from fastsio.sync.engine.socket import EngineSocket
+
+__all__ = ["EngineServer", "EngineSocket", "MessagePacket"]

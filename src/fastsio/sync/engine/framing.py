@@ -1,0 +1,117 @@
+"""
+What a WebSocket server writes: the answer to the handshake, and frames.
+
+No extension is offered: compression costs more than it saves on short messages, and lets a small frame become a large
+one. The JavaScript server leaves it off as well.
+
+Source: RFC 6455, section 5.2.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha1
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.engine.packet import WirePacket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FIN: Final = 0x80
+TEXT: Final = FIN | 0x1
+BINARY: Final = FIN | 0x2
+CLOSE: Final = FIN | 0x8
+PONG: Final = FIN | 0xA
+#: Lengths up to here are written in the second byte itself, these two announce 16 and 64 bits of length.
+SHORT: Final = 125
+LENGTH_16: Final = 126
+LENGTH_64: Final = 127
+#: RFC 6455, section 1.3.
+ACCEPT_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+NORMAL_CLOSURE: Final = b"\x03\xe8"
+
+
+class ControlFrame(WirePacket):
+    """
+    A frame of WebSocket itself, which waits its turn among the packets.
+
+    Args:
+        head: The frame's kind.
+        data: What it carries.
+    """
+
+    __slots__ = ("head",)
+
+    def __init__(self, head: int, data: bytes) -> None:
+        self.head = head
+        self.data = data
+        self.binary = True
+        self.wire = data
+        self._polling = None
+        self._eio3 = self
+        self._size = len(data)
+
+
+CLOSE_FRAME: Final = ControlFrame(CLOSE, NORMAL_CLOSURE)
+
+
+def pong_frame(data: bytes) -> ControlFrame:
+    """Answer a ping frame of the peer, whose payload *data* is."""
+    return ControlFrame(PONG, data)
+
+
+def frames_of(packets: Iterable[WirePacket]) -> bytes:
+    """Build the frames of packets, one after the other."""
+    return b"".join([frame_of(packet) for packet in packets])
+
+
+def frame_of(packet: WirePacket) -> bytes:
+    """Build the frame of a packet."""
+    wire = packet.wire
+    if isinstance(wire, str):
+        return frame(TEXT, wire.encode(errors="replace"))
+    return frame(packet.head if isinstance(packet, ControlFrame) else BINARY, wire)
+
+
+def frame(head: int, payload: bytes) -> bytes:
+    """
+    Build a frame of a server, which is not masked.
+
+    Args:
+        head: One of the constants of this module.
+        payload: What the frame carries.
+    """
+    length = len(payload)
+    if length <= SHORT:
+        return bytes((head, length)) + payload
+    if length < 1 << 16:
+        return bytes((head, LENGTH_16)) + length.to_bytes(2) + payload
+    return bytes((head, LENGTH_64)) + length.to_bytes(8) + payload
+
+
+def accept_response(environ: dict[str, Any]) -> bytes | None:
+    """
+    Answer a WebSocket handshake.
+
+    Args:
+        environ: Of the request.
+
+    Returns:
+        The response to write, or None when the request is no handshake of version 13.
+    """
+    key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").strip()
+    tokens = {token.strip().lower() for token in environ.get("HTTP_CONNECTION", "").split(",")}
+    is_handshake = (
+        environ["REQUEST_METHOD"] == "GET"
+        and environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1")
+        and environ.get("HTTP_SEC_WEBSOCKET_VERSION", "").strip() == "13"
+        and "upgrade" in tokens
+        and key.isascii()
+        and key
+    )
+    if not is_handshake:
+        return None
+    digest = b64encode(sha1(key.encode() + ACCEPT_GUID, usedforsecurity=False).digest())
+    head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    return head + b"Sec-WebSocket-Accept: " + digest + b"\r\n\r\n"

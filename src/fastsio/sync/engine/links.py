@@ -1,0 +1,153 @@
+"""
+One end of an open WebSocket, whoever frames it.
+
+What is read is read by one thread; what is written is written by one thread at a time, which the session sees to. So a
+link needs no lock.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from socket import SHUT_RDWR
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fastsio.sync.engine.framing import CLOSE_FRAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fastsio.engine.packet import WirePacket
+
+
+class Link(Protocol):
+    """An accepted WebSocket."""
+
+    def receive(self) -> str | bytes | None:
+        """
+        Wait for the next message; None when the WebSocket is over.
+
+        Raises:
+            PacketError: The message is larger than the server takes.
+        """
+
+    def answer_pings(self, answer: Callable[[bytes], Any]) -> None:
+        """Call *answer* with the payload of each of the peer's ping frames; before, the link answers itself."""
+
+    def write(self, packets: Sequence[WirePacket]) -> bool:
+        """
+        Write frames as far as that does not wait.
+
+        Returns:
+            False when something is left, for :meth:`flush`, which must come before the next write.
+
+        Raises:
+            OSError: The peer is gone.
+        """
+        raise NotImplementedError
+
+    def write_later(self, packets: Sequence[WirePacket]) -> None:
+        """Keep frames for :meth:`flush`."""
+
+    def flush(self) -> None:
+        """
+        Write what is left, however long the peer takes.
+
+        Raises:
+            OSError: The peer is gone, or the link was aborted.
+        """
+
+    def drain(self) -> None:
+        """Read on without a use for it until the peer has closed too."""
+
+    def abort(self) -> None:
+        """Cut the connection; a thread that reads or writes is woken. May be called by any thread, and twice."""
+
+
+class DriverLink:
+    """
+    The WebSocket of an engineio driver (eventlet, gevent-websocket, uWSGI), which waits when it writes.
+
+    Args:
+        websocket: The driver's object: ``wait()``, ``send(data)`` and ``close()``.
+        sock: The connection under it.
+    """
+
+    __slots__ = ("_left", "_sock", "_websocket")
+
+    def __init__(self, websocket: Any, sock: Any) -> None:
+        self._websocket = websocket
+        self._sock = sock
+        self._left: list[WirePacket] = []
+
+    def receive(self) -> str | bytes | None:
+        """Wait for the next message; None when the WebSocket is over."""
+        try:
+            data = self._websocket.wait()
+        except Exception:  # noqa: BLE001 - each driver has its own way to say that the peer is gone
+            return None
+        return bytes(data) if isinstance(data, bytearray) else data
+
+    def answer_pings(self, answer: Callable[[bytes], Any]) -> None:
+        """Do nothing: drivers answer pings themselves."""
+
+    def write(self, packets: Sequence[WirePacket]) -> bool:
+        """Keep frames for :meth:`flush`: drivers can only wait."""
+        self.write_later(packets)
+        return False
+
+    def write_later(self, packets: Sequence[WirePacket]) -> None:
+        """Keep frames for :meth:`flush`."""
+        self._left += packets
+
+    def flush(self) -> None:
+        """Write what is left."""
+        left, self._left = self._left, []
+        try:
+            for packet in left:
+                if packet is CLOSE_FRAME:
+                    self._websocket.close()
+                else:
+                    self._websocket.send(packet.wire)
+        except OSError:
+            raise
+        except Exception as error:
+            raise OSError(str(error)) from error
+
+    def drain(self) -> None:
+        """Read on until the peer has closed too."""
+        while self.receive() is not None:
+            pass
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        with suppress(OSError):
+            self._sock.shutdown(SHUT_RDWR)
+
+
+class PreparedLink:
+    """
+    A link whose packets are looked at, or changed, before they are written.
+
+    Args:
+        link: The link.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self.receive = link.receive
+        self.answer_pings = link.answer_pings
+        self.flush = link.flush
+        self.drain = link.drain
+        self.abort = link.abort
+
+    def prepare(self, packets: Sequence[WirePacket]) -> Sequence[WirePacket]:
+        """Return what is to be written for *packets*."""
+        raise NotImplementedError
+
+    def write(self, packets: Sequence[WirePacket]) -> bool:
+        """Write frames as far as that does not wait."""
+        return self._link.write(self.prepare(packets))
+
+    def write_later(self, packets: Sequence[WirePacket]) -> None:
+        """Keep frames for :meth:`flush`."""
+        self._link.write_later(self.prepare(packets))

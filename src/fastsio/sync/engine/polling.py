@@ -1,0 +1,154 @@
+"""
+The long-polling transport: one GET waits for packets, POSTs bring them.
+
+Source: Engine.IO protocol v4, "HTTP long-polling"; v3, "Transports".
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from fastsio.engine import eio3, http
+from fastsio.engine.packet import CLOSE_PACKET
+from fastsio.engine.payload import decode_payload
+from fastsio.engine.tracing import label, shown
+from fastsio.exceptions import PacketError
+from fastsio.sync.engine.eio3 import Eio3Socket
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastsio.engine.packet import WirePacket
+    from fastsio.sync.engine.socket import EngineSocket
+
+
+class BodyTooLarge(PacketError):  # noqa: N818 - says what happened
+    """A body is larger than the server takes."""
+
+
+def take(socket: EngineSocket) -> list[WirePacket]:
+    """Take what a poll is answered with."""
+    server = socket.server
+    packets = socket.outbox.take(server.max_http_buffer_size)
+    if server.logger.isEnabledFor(logging.INFO):
+        for packet in packets:
+            server.logger.info("%s: Sending packet %s", label(socket.sid), shown(packet.polling))
+    return packets
+
+
+def handle_get(socket: EngineSocket, jsonp_index: int | None) -> http.Response:
+    """
+    Serve a poll.
+
+    A second poll while one is pending ends the session: the first gets the close packet, this one an error.
+    """
+    if not socket.outbox.wait_for_packets():
+        socket.outbox.post((CLOSE_PACKET,), is_limited=False)
+        return _reject(socket, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
+    packets = take(socket)
+    if socket.closed:
+        socket.server.forget(socket)
+    return answer(socket, packets, jsonp_index=jsonp_index)
+
+
+def answer(
+    socket: EngineSocket,
+    packets: Sequence[WirePacket],
+    *,
+    jsonp_index: int | None,
+    headers: Sequence[tuple[str, str]] = (),
+) -> http.Response:
+    """Build the response of a poll in the protocol of the session."""
+    if isinstance(socket, Eio3Socket):
+        return http.eio3_payload(packets, base64=socket.polls_base64, jsonp_index=jsonp_index, headers=headers)
+    return http.payload(packets, jsonp_index=jsonp_index, headers=headers)
+
+
+def handle_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Response:
+    """Take the packets of a POST; a second POST while one is taken, or a bad one, ends the session."""
+    if not socket.claim_post():
+        return _reject(socket, http.refusal(http.Code.BAD_REQUEST), "two POSTs at once")
+    try:
+        return _take_post(socket, environ)
+    finally:
+        socket.posting = False
+
+
+def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Response:
+    server = socket.server
+    try:
+        is_binary = _is_binary(socket, environ)
+        body = _read_body(environ, server.max_http_buffer_size)
+        packets = _decode(socket, body, is_binary=is_binary)
+    except PacketError as error:
+        response = http.too_large() if isinstance(error, BodyTooLarge) else http.refusal(http.Code.BAD_REQUEST)
+        return _reject(socket, response, str(error))
+    for packet in packets:
+        if socket.closing:
+            break
+        _receive(socket, packet)
+    return http.accepted()
+
+
+def _is_binary(socket: EngineSocket, environ: dict[str, Any]) -> bool:
+    """Tell whether the client said that the body is bytes, which it may in Engine.IO 3 only."""
+    content_type: str = environ.get("CONTENT_TYPE", "")
+    is_binary = content_type.partition(";")[0].strip().lower() == "application/octet-stream"
+    if is_binary and not isinstance(socket, Eio3Socket):
+        raise PacketError("an octet-stream body")  # CVE-2026-59725
+    return is_binary
+
+
+def _decode(socket: EngineSocket, body: bytes, *, is_binary: bool) -> list[str | bytes]:
+    max_packets = socket.server.packets_per_payload
+    if isinstance(socket, Eio3Socket):
+        return eio3.decode_payload(body, max_packets, is_binary=is_binary)
+    return decode_payload(body, max_packets)
+
+
+def _read_body(environ: dict[str, Any], limit: int) -> bytes:
+    """Read the whole body, or one byte more than the limit of one that does not declare its length."""
+    # PEP 3333: without a length there is nothing to read, unless the server marks the end of chunked bodies.
+    declared = environ.get("CONTENT_LENGTH") or ("" if environ.get("wsgi.input_terminated") else "0")
+    if declared and not declared.isdecimal():
+        raise PacketError("a bad Content-Length")
+    length = int(declared) if declared else limit + 1
+    if declared and length > limit:
+        raise BodyTooLarge("a body over the size limit", limit=limit, value=length)
+    try:
+        body = _read(environ["wsgi.input"], length)
+    except OSError as error:
+        raise PacketError("a body that was cut off") from error
+    if len(body) > limit:
+        raise BodyTooLarge("a body over the size limit", limit=limit, value=len(body))
+    if declared and len(body) < length:
+        raise PacketError("a body that was cut off")
+    return body
+
+
+def _read(stream: Any, length: int) -> bytes:
+    body = bytearray()
+    while len(body) < length and (chunk := stream.read(length - len(body))):
+        body += chunk
+    return bytes(body)
+
+
+def _receive(socket: EngineSocket, packet: str | bytes) -> None:
+    """Act on one well-formed packet."""
+    if isinstance(packet, bytes) or packet[0] == "4":
+        socket.handling = True
+        try:
+            socket.server.run_message(socket.sid, packet if isinstance(packet, bytes) else packet[1:])
+        finally:
+            socket.handling = False
+    elif packet[0] == "1":
+        socket.finish(socket.server.reason.CLIENT_DISCONNECT, abort=True)
+    else:
+        socket.on_heartbeat()
+
+
+def _reject(socket: EngineSocket, response: http.Response, why: str) -> http.Response:
+    socket.server.report(f"Closing a polling session: {why}", "bad-request")
+    socket.finish(socket.server.reason.TRANSPORT_ERROR, abort=True)
+    return response

@@ -1,0 +1,373 @@
+"""
+The Engine.IO server: requests in, sessions kept, packets out.
+
+What a session does stands in :mod:`.socket`; this module finds the session and answers the request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from fastsio.engine import http
+from fastsio.engine.options import SlowClientPolicy, check_options
+from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
+from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
+from fastsio.sync.engine import accepting, polling, websocket
+from fastsio.sync.engine.eio3 import Eio3Socket
+from fastsio.sync.engine.socket import EngineSocket
+from fastsio.sync.engine.timers import Deadlines, Timed
+from fastsio.sync.engine.upstream import Payload, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Not a response: the request becomes a WebSocket, which serves this session."""
+
+    socket: EngineSocket
+    is_upgrade: bool
+
+
+Answer: TypeAlias = http.Response | Switch
+
+
+class Due(Timed, Protocol):
+    """What the server's timer may call."""
+
+    def on_deadline(self) -> None:
+        """Take note that the time is up; must not wait."""
+
+
+class EngineServer(Server):
+    """
+    An Engine.IO server for threads and greenlets: python-engineio's interface and options, and these besides.
+
+    ``message`` handlers are called one after the other for each client, in the thread that reads, whatever
+    ``async_handlers`` says.
+
+    Args:
+        upgrade_timeout: Seconds a client may take from the WebSocket handshake to the end of the upgrade.
+        max_buffer_bytes: How much may wait for one slow client.
+        max_buffer_packets: How many packets may wait for one slow client.
+        slow_client: What happens beyond that: ``"close"`` ends the session, ``"drop"`` drops the new packets.
+        max_decode_packets: How many packets one POST may carry; None takes ``engineio.payload.Payload``'s.
+        allow_eio3: Whether clients of Engine.IO 3 are served too. Off, as in the JavaScript server.
+        options: Those of ``engineio.Server``.
+
+    Raises:
+        ValueError: An option is not what it may be.
+    """
+
+    sockets: dict[str, EngineSocket]
+
+    def __init__(
+        self,
+        *,
+        upgrade_timeout: float = 10.0,
+        max_buffer_bytes: int = 16_777_216,
+        max_buffer_packets: int = 10_000,
+        slow_client: SlowClientPolicy = "close",
+        max_decode_packets: int | None = None,
+        allow_eio3: bool = False,
+        **options: Any,
+    ) -> None:
+        check_options(
+            {
+                "upgrade_timeout": upgrade_timeout,
+                "max_buffer_bytes": max_buffer_bytes,
+                "max_buffer_packets": max_buffer_packets,
+                "slow_client": slow_client,
+                "max_decode_packets": max_decode_packets,
+                "allow_eio3": allow_eio3,
+                **options,
+            }
+        )
+        super().__init__(**options)
+        self.max_http_buffer_size = int(self.max_http_buffer_size)
+        self.upgrade_timeout = upgrade_timeout
+        self.max_buffer_bytes = max_buffer_bytes
+        self.max_buffer_packets = max_buffer_packets
+        self.slow_client = slow_client
+        self.max_decode_packets = max_decode_packets
+        self.allow_eio3 = allow_eio3
+        self.deadlines: Deadlines[Due] = Deadlines(self._on_due, self)
+        self._parting: dict[str, EngineSocket] = {}
+
+    @property
+    def packets_per_payload(self) -> int:
+        """How many packets one POST may carry."""
+        return self.max_decode_packets or Payload.max_decode_packets
+
+    @property
+    def driver(self) -> Any:
+        """What engineio serves WebSockets with in this ``async_mode``."""
+        return self._async["websocket"]
+
+    # -- sending
+
+    def post(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
+        """
+        Send packets to a client, in order and with nothing between them; never waits.
+
+        Args:
+            eio_sid: The client.
+            packets: What to send. Those of a broadcast are shared by all clients.
+
+        Returns:
+            False when there is no such client, or it is too slow and the packets were dropped.
+        """
+        socket = self.sockets.get(eio_sid)
+        if socket is None:
+            self.logger.debug("Cannot send, the client is gone")
+            return False
+        return socket.outbox.post(packets)
+
+    def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
+        """
+        Send as :meth:`post` does, then wait while the client has more than half a buffer to catch up with.
+
+        Args:
+            eio_sid: The client.
+            packets: What to send.
+
+        Returns:
+            As :meth:`post`.
+        """
+        socket = self.sockets.get(eio_sid)
+        if socket is None:
+            self.logger.debug("Cannot send, the client is gone")
+            return False
+        sent = socket.outbox.post(packets)
+        if socket.outbox.buffered_count:
+            socket.outbox.drain()
+        return sent
+
+    def send(self, sid: str, data: Any) -> bool:
+        """Send a message: text, bytes, or what JSON can hold."""
+        return self.post(sid, (message_of(data),))
+
+    def send_packet(self, sid: str, pkt: Any) -> bool:
+        """Send a packet, one of ours or one of engineio's."""
+        return self.post(sid, (packet_of(pkt),))
+
+    # -- ending
+
+    def close_client(self, eio_sid: str, reason: str, *, abort: bool = False) -> None:
+        """
+        End a client's session and run its disconnect handler; nothing happens to one that is gone.
+
+        Args:
+            eio_sid: The client.
+            reason: What the disconnect handler gets.
+            abort: True to end it without telling the client.
+        """
+        socket = self.sockets.get(eio_sid)
+        if socket is not None:
+            socket.finish(reason, abort=abort)
+
+    def disconnect(self, sid: str | None = None) -> None:
+        """End the session of one client, or of all."""
+        for each in list(self.sockets) if sid is None else [sid]:
+            self.close_client(each, self.reason.SERVER_DISCONNECT)
+
+    def retire(self, socket: EngineSocket, *, keep: bool) -> None:
+        """
+        Take a session that is over off the table.
+
+        Args:
+            socket: The session.
+            keep: Whether its last packets wait for one more poll. The JavaScript server keeps them 30 seconds.
+        """
+        if keep:
+            self._parting[socket.sid] = socket
+            self.deadlines.set(socket, self.ping_timeout)
+        self.sockets.pop(socket.sid, None)
+
+    def forget(self, socket: EngineSocket) -> None:
+        """Stop waiting for the last poll of a session that is over."""
+        self._parting.pop(socket.sid, None)
+        self.deadlines.clear(socket)
+
+    def shutdown(self) -> None:
+        """Stop the timers. Nobody is disconnected."""
+        self.deadlines.stop()
+
+    # -- requests
+
+    def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Serve one request, as a WSGI application."""
+        answer = self._answer(environ)
+        if isinstance(answer, Switch):
+            return self._serve_websocket(environ, start_response, answer)
+        return self._respond(answer, environ, start_response)
+
+    def _respond(self, response: http.Response, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        if self.http_compression:
+            methods = {name: getattr(self, f"_{name}") for name in self.compression_methods}
+            accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
+            http.compress(response, accepted, methods, self.compression_threshold)
+        body = response["response"]
+        length = ("Content-Length", str(len(body)))
+        start_response(response["status"], [*response["headers"], length, *self._cors_headers(environ)])
+        return [body]
+
+    def _answer(self, environ: dict[str, Any]) -> Answer:
+        if self._is_foreign(environ):
+            return http.refusal(http.Code.FORBIDDEN, f"{environ['HTTP_ORIGIN']} is not an accepted origin.")
+        if environ["REQUEST_METHOD"] == "OPTIONS":
+            return http.accepted(b"OK")
+        try:
+            request = read_request(environ, self.transports, allow_eio3=self.allow_eio3)
+            if request.is_websocket:
+                self._check_websocket(environ)
+            if request.sid is None:
+                return self._handshake(environ, request)
+            return self._serve(environ, request, self._find(request.sid, request))
+        except RequestRefused as refused:
+            self.report(refused.log, refused.log)
+            return http.refusal(refused.code)
+
+    def _is_foreign(self, environ: dict[str, Any]) -> bool:
+        """Browsers apply CORS to responses; a WebSocket handshake is protected by looking at its origin only."""
+        origin = environ.get("HTTP_ORIGIN")
+        if not origin or self.cors_allowed_origins == []:
+            return False
+        allowed = self._cors_allowed_origins(environ)
+        if allowed is None or origin in allowed:
+            return False
+        self.report(f"{origin} is not an accepted origin.", "bad-origin")
+        return True
+
+    def _check_websocket(self, environ: dict[str, Any]) -> None:
+        if not accepting.can_accept(self, environ):
+            raise RequestRefused(http.Code.BAD_REQUEST, "The web server cannot serve WebSockets")
+        if not accepting.is_handshake(self, environ):
+            raise RequestRefused(http.Code.BAD_REQUEST, "Not a WebSocket handshake of version 13")
+
+    def _find(self, sid: str, request: Request) -> EngineSocket:
+        socket = self.sockets.get(sid)
+        if socket is None and request.method == "GET" and not request.is_websocket:
+            socket = self._parting.get(sid)
+        if socket is None or (socket.closing and not socket.closed):
+            raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
+        if request.protocol not in (None, socket.protocol):
+            raise RequestRefused(http.Code.BAD_REQUEST, "A request that changes the protocol of its session")
+        if not socket.connected:
+            raise RequestRefused(http.Code.BAD_REQUEST, "A request for a session that is not connected yet")
+        if socket.upgraded or (request.is_websocket and not socket.claim_probe()):
+            raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
+        return socket
+
+    def _serve(self, environ: dict[str, Any], request: Request, socket: EngineSocket) -> Answer:
+        if request.method == "POST":
+            return polling.handle_post(socket, environ)
+        if request.is_websocket:
+            return self._switch(socket, request)
+        return polling.handle_get(socket, request.jsonp_index)
+
+    def _switch(self, socket: EngineSocket, request: Request) -> Switch:
+        if isinstance(socket, Eio3Socket):
+            socket.frames_base64 = request.base64
+        return Switch(socket, is_upgrade=socket.connected)
+
+    def _serve_websocket(self, environ: dict[str, Any], start_response: Any, switch: Switch) -> Any:
+        socket = switch.socket
+        try:
+            return accepting.accept(self, environ, start_response, partial(websocket.serve, socket))
+        finally:
+            socket.probing = False
+            if not switch.is_upgrade:
+                # Nothing is left of a session whose WebSocket could not even be accepted.
+                socket.finish(self.reason.TRANSPORT_CLOSE, abort=True)
+
+    def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
+        sid = self.generate_id()
+        socket = self.sockets[sid] = self._new_socket(sid, environ, request)
+        opened = ControlPacket(OPEN, self._open_data(sid, environ, is_websocket=request.is_websocket))
+        socket.outbox.post((opened,), is_limited=False)
+        verdict: Any = False
+        try:
+            verdict = self.run_connect(sid, environ)
+        finally:
+            is_accepted = verdict is None or verdict is True
+            if not is_accepted:
+                socket.reject()
+                self.sockets.pop(sid, None)
+        if not is_accepted:
+            self.logger.warning("Application rejected connection")
+            return http.unauthorized(verdict)
+        doomed = socket.accept()
+        if doomed is not None:
+            socket.finish(doomed, abort=True)
+            return http.refusal(http.Code.UNKNOWN_SID)
+        socket.start_heartbeat()
+        if request.is_websocket:
+            return self._switch(socket, request)
+        socket.connected = True
+        packets = polling.take(socket)
+        return polling.answer(socket, packets, jsonp_index=request.jsonp_index, headers=self._cookies(sid))
+
+    def _new_socket(self, sid: str, environ: dict[str, Any], request: Request) -> EngineSocket:
+        if request.protocol != Eio3Socket.protocol:
+            return EngineSocket(self, sid)
+        environ[PROTOCOL_KEY] = Eio3Socket.protocol
+        return Eio3Socket(self, sid, base64=request.base64)
+
+    def _open_data(self, sid: str, environ: dict[str, Any], *, is_websocket: bool) -> str:
+        interval_s = self.ping_interval + self.ping_interval_grace_period
+        can_upgrade = self.allow_upgrades and not is_websocket and accepting.can_accept(self, environ)
+        upgrades = '["websocket"]' if can_upgrade and "websocket" in self.transports else "[]"
+        times = f'"pingInterval":{round(interval_s * 1000)},"pingTimeout":{round(self.ping_timeout * 1000)}'
+        return f'{{"sid":"{sid}","upgrades":{upgrades},{times},"maxPayload":{self.max_http_buffer_size}}}'
+
+    def _cookies(self, sid: str) -> list[tuple[str, str]]:
+        if not self.cookie:
+            return []
+        attributes = self.cookie
+        if isinstance(attributes, str):
+            attributes = {"name": attributes, "path": "/", "SameSite": "Lax"}
+        return [("Set-Cookie", self._generate_sid_cookie(sid, attributes))]
+
+    # -- the application
+
+    def run_connect(self, sid: str, environ: dict[str, Any]) -> Any:
+        """Ask the application to accept a client; an error in its handler refuses it."""
+        handler = self.handlers.get("connect")
+        if handler is None:
+            return None
+        try:
+            return handler(sid, environ)
+        except Exception:
+            self.logger.exception("connect handler error")
+            return False
+
+    def run_message(self, sid: str, data: str | bytes) -> None:
+        """Give the application a message."""
+        try:
+            self.handlers["message"](sid, data)
+        except Exception:
+            self.logger.exception("message handler error")
+
+    def run_disconnect(self, sid: str, reason: str) -> None:
+        """Tell the application that a client is gone."""
+        handler = self.handlers.get("disconnect")
+        if handler is None:
+            return
+        try:
+            handler(sid, reason)
+        except Exception:
+            self.logger.exception("disconnect handler error")
+
+    # -- background
+
+    def report(self, message: str, kind: str) -> None:
+        """Log what a client did wrong: the first of a kind as an error, the rest as information, so none floods."""
+        self._log_error_once(message, kind)
+
+    def _on_due(self, members: list[Due]) -> None:
+        for member in members:
+            member.on_deadline()

@@ -1,0 +1,183 @@
+"""
+One Engine.IO session: its heartbeat, and how it ends. What it sends stands in :mod:`.outbox`.
+
+The transports that read from the client stand in :mod:`.websocket` and :mod:`.polling`. Any thread may end a session;
+whoever comes first runs the disconnect handler.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET
+from fastsio.sync.engine.outbox import Outbox
+from fastsio.sync.engine.timers import NEVER
+from fastsio.sync.engine.upstream import Socket
+
+if TYPE_CHECKING:
+    from fastsio.sync.engine.links import Link
+    from fastsio.sync.engine.server import EngineServer
+
+#: How long the last frames and the closing handshake may take before the connection is given up.
+CLOSE_GRACE_S: Final = 10.0
+
+
+class EngineSocket(Socket):
+    """
+    A session.
+
+    Args:
+        server: The server it belongs to.
+        sid: Its Engine.IO session id, a secret of the client.
+
+    Attributes:
+        accepted: True once the connect handler has let the client in.
+        handling: True while the message handler runs for this client.
+        posting: True while a POST is taken.
+        probing: True from the handshake of a WebSocket that would take over to its success or failure.
+    """
+
+    __slots__ = (
+        "_lock",
+        "accepted",
+        "awaiting_pong",
+        "closed",
+        "closing",
+        "connected",
+        "doomed",
+        "handling",
+        "outbox",
+        "posting",
+        "probing",
+        "server",
+        "session",
+        "sid",
+        "timer_key",
+        "upgraded",
+    )
+
+    #: The revision of Engine.IO that the client speaks.
+    protocol: ClassVar[int] = 4
+    server: EngineServer
+
+    def __init__(self, server: EngineServer, sid: str) -> None:
+        # engineio's constructor is not called: it would create a queue for every client.
+        self.server = server
+        self.sid = sid
+        self.session: dict[str, Any] = {}
+        self.connected = self.upgraded = self.closing = self.closed = False
+        self.accepted = self.probing = self.posting = self.handling = self.awaiting_pong = False
+        #: The reason of an end asked for while the connect handler still ran.
+        self.doomed: str | None = None
+        self.timer_key = NEVER
+        self.outbox = Outbox(self)
+        self._lock = threading.Lock()
+
+    # Claims: of several threads one gets through.
+
+    def claim_post(self) -> bool:
+        """Begin to take a POST; False while another is taken."""
+        with self._lock:
+            if self.posting:
+                return False
+            self.posting = True
+            return True
+
+    def claim_probe(self) -> bool:
+        """Begin to serve a WebSocket that would take over; False while another is served or has taken over."""
+        with self._lock:
+            if self.probing or self.upgraded:
+                return False
+            self.probing = True
+            return True
+
+    def accept(self) -> str | None:
+        """Let the client in; return the reason for its end if one was asked for meanwhile."""
+        with self._lock:
+            self.accepted = True
+            return self.doomed
+
+    def reject(self) -> None:
+        """Do not let the client in: nothing of the session is left."""
+        with self._lock:
+            self.closing = self.closed = True
+        self.outbox.close()
+
+    def attach(self, link: Link) -> None:
+        """Make *link* the way to the client, and write what waits."""
+        self.connected = self.upgraded = True
+        self.probing = False
+        self.outbox.attach(link)
+
+    # The heartbeat.
+
+    def start_heartbeat(self) -> None:
+        """Schedule the next ping."""
+        self.awaiting_pong = False
+        self.server.deadlines.set(self, self.server.ping_interval)
+
+    def on_heartbeat(self) -> None:
+        """Take a pong: schedule the next ping if one was waited for; others start nothing (CVE-2026-48802)."""
+        if self.awaiting_pong and not self.closing:
+            self.start_heartbeat()
+
+    def on_deadline(self) -> None:
+        """Send the ping that is due, end the session whose pong is overdue, or stop waiting for one that is over."""
+        server = self.server
+        if self.closing:
+            server.forget(self)
+            self.outbox.abort()
+        elif not self.awaiting_pong:
+            self.awaiting_pong = True
+            server.deadlines.set(self, server.ping_timeout)
+            self.outbox.post((PING_PACKET,), is_limited=False)
+        elif not server.start_service_task or (self.handling and not self.outbox.is_lagging):
+            # The pong may stand behind the message that is being handled: it is read when the handler returns.
+            server.deadlines.set(self, server.ping_timeout)
+        else:
+            server.logger.info("A client missed its heartbeat, its session is ended")
+            server.start_background_task(self.finish, server.reason.PING_TIMEOUT)
+
+    # The end.
+
+    def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002 - engineio's signature
+        """End the session; engineio's name for :meth:`finish`."""
+        self.finish(reason or self.server.reason.SERVER_DISCONNECT, abort=abort)
+
+    def finish_in_background(self, reason: str) -> None:
+        """End the session of a client that is gone or too slow, without waiting for its disconnect handler."""
+        if not self.closing:
+            self.server.start_background_task(self.finish, reason, abort=True)
+
+    def finish(self, reason: str, *, abort: bool = False) -> None:
+        """
+        End the session: run the disconnect handler, tell the client, free everything. Only the first call counts.
+
+        Args:
+            reason: What the disconnect handler gets.
+            abort: True when the client is gone, said goodbye itself, or broke the protocol.
+        """
+        with self._lock:
+            if self.closing:
+                return
+            if not self.accepted:
+                self.doomed = self.doomed or reason
+                return
+            self.closing = True
+        self._end(reason, abort=abort)
+
+    def _end(self, reason: str, *, abort: bool) -> None:
+        server = self.server
+        silent = abort or reason == server.reason.PING_TIMEOUT
+        server.deadlines.clear(self)
+        if silent and self.outbox.is_lagging:
+            self.outbox.abort()
+        server.run_disconnect(self.sid, reason)
+        if not abort:
+            self.outbox.post((CLOSE_PACKET,), is_limited=False)
+        self.closed = True
+        was_polled = self.outbox.close()
+        server.retire(self, keep=not silent and not self.upgraded and not was_polled)
+        if self.outbox.is_attached:
+            server.deadlines.set(self, CLOSE_GRACE_S)

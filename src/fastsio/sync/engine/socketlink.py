@@ -1,0 +1,161 @@
+"""
+A WebSocket over the socket of the web server's connection, read in the thread of the request.
+
+simple-websocket, which engineio uses, has a thread of its own read each connection into a list without a bound, hands
+every message from that thread to another, and lets threads write at once.
+"""
+
+from __future__ import annotations
+
+import _socket
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import CloseConnection, Message, Ping, TextMessage
+
+from fastsio.exceptions import PacketError
+from fastsio.sync.engine.framing import frames_of, pong_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from wsproto.events import Event
+
+    from fastsio.engine.packet import WirePacket
+
+RECEIVE_BYTES: Final = 65_536
+#: Zero where the system has no writing that does not wait; then a thread writes.
+DO_NOT_WAIT: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
+
+
+class SocketLink:
+    """
+    An accepted WebSocket.
+
+    Args:
+        sock: The connection, after its handshake.
+        max_message_bytes: The most a message may have.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_can_try",
+        "_connection",
+        "_left",
+        "_over",
+        "_parts",
+        "_size",
+        "_sock",
+        "_unused",
+        "max_bytes",
+    )
+
+    def __init__(self, sock: Any, max_message_bytes: int) -> None:
+        sock.settimeout(None)
+        self.max_bytes = max_message_bytes
+        self._answer: Callable[[bytes], Any] = self._answer_directly
+        self._sock = sock
+        self._connection = Connection(ConnectionType.SERVER)
+        # TLS and greenlets have a send() of their own, which waits whatever it is told.
+        self._can_try = bool(DO_NOT_WAIT) and getattr(type(sock), "send", None) is _socket.socket.send
+        self._left: bytes | memoryview = b""
+        self._parts: list[Any] = []
+        self._size = 0
+        self._over = self._unused = False
+
+    # Reading.
+
+    def receive(self) -> str | bytes | None:
+        """
+        Wait for the next message; None when the WebSocket is over.
+
+        Raises:
+            PacketError: The message is larger than the server takes.
+        """
+        while not self._over:
+            for event in self._connection.events():
+                if isinstance(event, Message):
+                    if self._take(event):
+                        return self._message(event)
+                elif isinstance(event, Ping):
+                    self._answer(bytes(event.payload))
+                elif isinstance(event, CloseConnection):
+                    self._over = True
+                    return None
+            self._fill()
+        return None
+
+    def drain(self) -> None:
+        """Read on without a use for it until the peer has closed too."""
+        self._unused = True
+        self._parts.clear()
+        while self.receive() is not None:
+            pass
+
+    def _fill(self) -> None:
+        try:
+            data = self._sock.recv(RECEIVE_BYTES)
+        except OSError:
+            data = b""
+        if data:
+            self._connection.receive_data(data)
+        else:
+            self._over = True
+
+    def _take(self, event: Message[Any]) -> bool:
+        """Keep a part of a message; True when it was the last."""
+        if self._unused:
+            return False
+        self._size += len(event.data)
+        if self._size > self.max_bytes:
+            raise PacketError("a frame over the size limit", limit=self.max_bytes, value=self._size)
+        self._parts.append(event.data)
+        return event.message_finished
+
+    def _message(self, event: Event) -> str | bytes:
+        parts, self._parts, self._size = self._parts, [], 0
+        if isinstance(event, TextMessage):
+            return parts[0] if len(parts) == 1 else "".join(parts)
+        return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+
+    def answer_pings(self, answer: Callable[[bytes], Any]) -> None:
+        """Call *answer* with the payload of each of the peer's ping frames."""
+        self._answer = answer
+
+    def _answer_directly(self, payload: bytes) -> None:
+        """Answer a ping before the session writes: nobody else does then."""
+        try:
+            if not self.write((pong_frame(payload),)):
+                self.flush()
+        except OSError:
+            self._over = True
+
+    # Writing.
+
+    def write(self, packets: Sequence[WirePacket]) -> bool:
+        """Write frames as far as that does not wait."""
+        data = frames_of(packets)
+        sent = 0
+        if self._can_try:
+            with suppress(BlockingIOError):
+                sent = self._sock.send(data, DO_NOT_WAIT)
+        if sent == len(data):
+            return True
+        self._left = memoryview(data)[sent:]
+        return False
+
+    def write_later(self, packets: Sequence[WirePacket]) -> None:
+        """Keep frames for :meth:`flush`."""
+        self._left = frames_of(packets)
+
+    def flush(self) -> None:
+        """Write what is left."""
+        left, self._left = self._left, b""
+        self._sock.sendall(left)
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,54 @@
+"""
+The packet log of ``engineio_logger=True``, put around a session's link and handler when it begins.
+
+So a session that is not traced pays nothing for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastsio.engine.tracing import label, shown
+from fastsio.sync.engine.links import PreparedLink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from logging import Logger
+
+    from fastsio.engine.packet import WirePacket
+    from fastsio.sync.engine.links import Link
+
+    MessageHandler = Callable[[str, str | bytes], Any]
+
+
+def trace_messages(on_message: MessageHandler, logger: Logger) -> MessageHandler:
+    """Log each message before it is handled."""
+
+    def traced(sid: str, data: str | bytes) -> None:
+        logger.info("%s: Received packet MESSAGE data %s", label(sid), data if isinstance(data, str) else "<binary>")
+        on_message(sid, data)
+
+    return traced
+
+
+class TracedLink(PreparedLink):
+    """
+    Log each packet before it is written.
+
+    Args:
+        link: The link.
+        sid: The session it belongs to.
+        logger: Where to.
+    """
+
+    def __init__(self, link: Link, sid: str, logger: Logger) -> None:
+        super().__init__(link)
+        self._sid = sid
+        self._logger = logger
+
+    def prepare(self, packets: Sequence[WirePacket]) -> Sequence[WirePacket]:
+        """Log *packets*."""
+        for packet in packets:
+            text = shown(packet.wire) if isinstance(packet.wire, str) else "<binary>"
+            self._logger.info("%s: Sending packet %s", label(self._sid), text)
+        return packets

@@ -1,0 +1,229 @@
+"""
+The WebSocket transport: the upgrade from polling, and the loop that reads.
+
+Source: Engine.IO protocol v4, "WebSocket", "Upgrade".
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from fastsio.engine import eio3
+from fastsio.engine.packet import ControlPacket
+from fastsio.exceptions import PacketError
+from fastsio.sync.engine.framing import CLOSE_FRAME, pong_frame
+from fastsio.sync.engine.socket import CLOSE_GRACE_S
+from fastsio.sync.engine.timers import NEVER
+from fastsio.sync.engine.tracing import TracedLink, trace_messages
+
+if TYPE_CHECKING:
+    from fastsio.engine.packet import WirePacket
+    from fastsio.sync.engine.links import Link
+    from fastsio.sync.engine.socket import EngineSocket
+
+PROBE: Final = "2probe"
+PROBE_ANSWER: Final = ControlPacket(3, "probe")
+UPGRADE: Final = "5"
+#: The most bytes a character takes in UTF-8.
+MAX_CHARACTER_BYTES: Final = 4
+
+
+class LinkLost(Exception):  # noqa: N818 - says what happened
+    """The peer closed the WebSocket."""
+
+
+class ClientLeft(Exception):  # noqa: N818 - says what happened
+    """The client sent a close packet."""
+
+
+class Limit:
+    """
+    The time a link has for something; then it is cut.
+
+    Args:
+        link: The link.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self.timer_key = NEVER
+        self._link = link
+
+    def on_deadline(self) -> None:
+        """Cut the link."""
+        self._link.abort()
+
+
+def serve(socket: EngineSocket, link: Link) -> None:
+    """
+    Run a session over an accepted WebSocket until either end closes it; the caller's thread reads.
+
+    Args:
+        socket: The session.
+        link: The WebSocket.
+    """
+    if socket.server.logger.isEnabledFor(logging.INFO):
+        link = TracedLink(link, socket.sid, socket.server.logger)
+    if not socket.connected or _upgrade(socket, link):
+        _run(socket, link)
+
+
+def _run(socket: EngineSocket, link: Link) -> None:
+    server = socket.server
+    link.answer_pings(lambda payload: socket.outbox.post((pong_frame(payload),)))
+    socket.attach(link)
+    reason = server.reason.TRANSPORT_CLOSE
+    try:
+        _read(socket, link)
+    except LinkLost:
+        socket.outbox.close()
+    except ClientLeft:
+        reason = server.reason.CLIENT_DISCONNECT
+    except PacketError as error:
+        server.report(f"Closing a websocket session: {error}", "bad-frame")
+        reason = server.reason.TRANSPORT_ERROR
+    finally:
+        socket.finish(reason, abort=True)
+        link.drain()
+        socket.outbox.detach()
+        server.deadlines.clear(socket)
+
+
+def _read(socket: EngineSocket, link: Link) -> None:
+    """
+    Dispatch frames in order until the session is over.
+
+    Raises:
+        ClientLeft: The client said goodbye.
+        LinkLost: The WebSocket is closed.
+        PacketError: The client sent what the protocol does not have.
+    """
+    server = socket.server
+    sid = socket.sid
+    limit = server.max_http_buffer_size
+    # Chosen once, so that clients of Engine.IO 4 do not pay for the others with every frame.
+    read_text, read_binary = READERS[socket.protocol]
+    on_message = server.handlers["message"]
+    if server.logger.isEnabledFor(logging.INFO):
+        on_message = trace_messages(on_message, server.logger)
+    while not socket.closed:
+        frame = link.receive()
+        if frame is None:
+            raise LinkLost
+        data: str | bytes | None
+        if isinstance(frame, bytes):
+            data = read_binary(frame, limit)
+        elif frame[:1] == "4" and len(frame) * MAX_CHARACTER_BYTES <= limit:
+            data = frame[1:]
+        else:
+            data = read_text(socket, frame)
+        if data is None or socket.closing:
+            continue
+        socket.handling = True
+        try:
+            on_message(sid, data)
+        except Exception:
+            server.logger.exception("message handler error")
+        finally:
+            socket.handling = False
+
+
+def _binary(frame: bytes, limit: int) -> bytes:
+    _check_size(len(frame), limit)
+    return frame
+
+
+def _text(socket: EngineSocket, frame: str) -> str | None:
+    """Read a text frame that is long or no message; None when it was for the transport."""
+    kind = frame[:1]
+    if kind == "4":
+        _check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
+        return frame[1:]
+    if kind == "3":
+        socket.on_heartbeat()
+        return None
+    if kind == "1":
+        raise ClientLeft
+    raise PacketError("a frame of unknown type" if kind else "an empty frame")
+
+
+def _eio3_binary(frame: bytes, limit: int) -> bytes:
+    return eio3.decode_binary(_binary(frame, limit))
+
+
+def _eio3_text(socket: EngineSocket, frame: str) -> str | bytes | None:
+    """Do as :func:`_text` does for a client that pings, and may have no other way for binary than base64."""
+    _check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
+    packet = eio3.decode_packet(frame)
+    if isinstance(packet, bytes):
+        return packet
+    if packet[0] == "4":
+        return packet[1:]
+    if packet[0] == "1":
+        raise ClientLeft
+    socket.on_heartbeat()
+    return None
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise PacketError("a frame over the size limit", limit=limit, value=size)
+
+
+#: How text and binary frames are read, by revision of Engine.IO.
+READERS: Final = {3: (_eio3_text, _eio3_binary), 4: (_text, _binary)}
+
+
+def _upgrade(socket: EngineSocket, link: Link) -> bool:
+    """
+    Move a polling session to this WebSocket.
+
+    A peer that vanishes or takes too long leaves the session on polling; one that breaks the protocol ends it.
+
+    Returns:
+        True when the client asked for the switch.
+    """
+    server = socket.server
+    limit = Limit(link)
+    server.deadlines.set(limit, server.upgrade_timeout)
+    upgraded = False
+    try:
+        _expect(link, PROBE)
+        socket.outbox.hold(is_held=True)
+        _send(link, PROBE_ANSWER)
+        _expect(link, UPGRADE)
+        upgraded = not socket.closing
+    except PacketError as error:
+        server.report(f"Closing a session that failed to upgrade: {error}", "bad-probe")
+        socket.finish(server.reason.TRANSPORT_ERROR, abort=True)
+    except (LinkLost, OSError):
+        server.logger.info("An upgrade was not completed, the session stays on polling")
+    finally:
+        if not upgraded:
+            socket.outbox.hold(is_held=False)
+            socket.probing = False
+            server.deadlines.set(limit, CLOSE_GRACE_S)
+            _leave(link)
+        server.deadlines.clear(limit)
+    return upgraded
+
+
+def _expect(link: Link, wanted: str) -> None:
+    frame = link.receive()
+    if frame is None:
+        raise LinkLost
+    if frame != wanted:
+        raise PacketError(f"expected {wanted!r}")
+
+
+def _send(link: Link, packet: WirePacket) -> None:
+    if not link.write((packet,)):
+        link.flush()
+
+
+def _leave(link: Link) -> None:
+    """Close a link that no session writes to."""
+    with suppress(OSError):
+        _send(link, CLOSE_FRAME)
+        link.drain()
