@@ -1,0 +1,162 @@
+"""Settings, credentials, counts and descriptions of the admin interface."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastsio.base.admin import (
+    EventCounts,
+    handshake,
+    is_yes,
+    matches,
+    opens_with_websocket,
+    read_auth,
+    read_settings,
+    room_name,
+    short_id,
+)
+
+ADA = {"username": "ada", "password": "secret"}
+BEN = {"username": "ben", "password": "hidden"}
+
+
+def settings(**changes):
+    """Read settings that are valid but for the changes."""
+    arguments = {
+        "auth": ADA,
+        "mode": "development",
+        "read_only": False,
+        "server_id": None,
+        "namespace": "/admin",
+        "server_stats_interval": 2,
+        "max_reports": 10,
+        "may_await": True,
+    }
+    return read_settings(**{**arguments, **changes})
+
+
+async def asks(_auth):
+    """Stand for a check that waits."""
+    return True
+
+
+@pytest.mark.parametrize("auth", [None, True, 1, "secret", {}, [], [{}], ["secret"], [ADA, None]])
+def test_auth_that_names_nobody_is_refused(auth):
+    """An interface without credentials is opened with False, never by mistake."""
+    with pytest.raises(ValueError, match="auth=False lets everybody in"):
+        read_auth(auth, may_await=True)
+
+
+def test_auth_comes_in_four_kinds():
+    """False, a dictionary, several, or a callable."""
+    assert read_auth(False, may_await=True) is False
+    assert read_auth(ADA, may_await=True) == [ADA]
+    assert read_auth((ADA, BEN), may_await=True) == [ADA, BEN]
+    assert read_auth(asks, may_await=True) is asks
+
+
+def test_coroutine_function_needs_a_server_that_awaits():
+    """A sync server would take the coroutine for a yes."""
+    with pytest.raises(ValueError, match="coroutine function"):
+        read_auth(asks, may_await=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(ADA, True), (dict(reversed(ADA.items())), True), (BEN, True), ({**ADA, "password": "x"}, False),
+     ({"username": "ada"}, False), ({**ADA, "more": 1}, False), (None, False), ({}, False), ([ADA], False)],
+)  # fmt: skip
+def test_credentials_must_agree_wholly(given, expected):
+    """Neither a part of the credentials nor more than them is enough."""
+    assert matches([ADA, BEN], given) is expected
+
+
+def test_coroutine_is_not_a_yes():
+    """What nobody awaited has not let anybody in."""
+    verdict = asks(None)
+
+    assert (is_yes(verdict), is_yes(True), is_yes(None), is_yes(0)) == (False, True, False, False)
+    verdict.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"mode": "test"}, "mode='test'"), ({"server_stats_interval": 0}, "server_stats_interval=0"),
+     ({"max_reports": 0}, "max_reports=0")],
+)  # fmt: skip
+def test_settings_are_checked(changes, message):
+    """What cannot work is refused where it is written."""
+    with pytest.raises(ValueError, match=message):
+        settings(**changes)
+
+
+def test_features_follow_mode_and_rights():
+    """The UI hides what the server does not offer."""
+    commands = ["EMIT", "JOIN", "LEAVE", "DISCONNECT", "MJOIN", "MLEAVE", "MDISCONNECT"]
+
+    assert settings().features == ["AGGREGATED_EVENTS", *commands, "ALL_EVENTS"]
+    assert settings(read_only=True).features == ["AGGREGATED_EVENTS", "ALL_EVENTS"]
+    assert settings(mode="production", read_only=True).features == ["AGGREGATED_EVENTS"]
+
+
+def test_counts_are_summed_by_second():
+    """Counts of one kind in one second are one entry, taken once."""
+    now = iter([1.2, 1.9, 2.0, 2.0])
+    counts = EventCounts(lambda: next(now))
+
+    counts.push("packetsIn")
+    counts.push("packetsIn", 2)
+    counts.push("packetsIn")
+    counts.push("bytesIn", 7)
+
+    assert counts.get_and_clear() == [
+        {"timestamp": 1000, "type": "packetsIn", "count": 3},
+        {"timestamp": 2000, "type": "packetsIn", "count": 1},
+        {"timestamp": 2000, "type": "bytesIn", "count": 7},
+    ]
+    assert counts.get_and_clear() == []
+
+
+def test_counts_that_nobody_takes_are_bounded():
+    """The oldest go first."""
+    now = iter(range(100))
+    counts = EventCounts(lambda: next(now), max_entries=3)
+
+    for _ in range(100):
+        counts.push("packetsIn")
+
+    assert [entry["timestamp"] for entry in counts.get_and_clear()] == [97_000, 98_000, 99_000]
+
+
+def test_handshake_is_described_as_the_ui_reads_it():
+    """Headers have their names of HTTP, times are those of JavaScript."""
+    environ = {
+        "HTTP_USER_AGENT": "curl",
+        "REMOTE_ADDR": "10.0.0.1",
+        "QUERY_STRING": "EIO=4&transport=polling&x=",
+        "PATH_INFO": "/socket.io/",
+        "wsgi.url_scheme": "https",
+    }
+
+    assert handshake(environ, 1.5) == {
+        "address": "10.0.0.1",
+        "headers": {"user-agent": "curl"},
+        "query": {"EIO": "4", "transport": "polling", "x": ""},
+        "secure": True,
+        "url": "/socket.io/",
+        "issued": 1500.0,
+        "time": "1970-01-01T00:00:01.500000+00:00",
+    }
+
+
+def test_transport_of_a_handshake():
+    """A connection that begins with a WebSocket never polls."""
+    assert opens_with_websocket({"QUERY_STRING": "EIO=4&transport=websocket"})
+    assert not opens_with_websocket({"QUERY_STRING": "EIO=4&transport=polling"})
+    assert not opens_with_websocket({})
+
+
+def test_names_are_safe_to_send():
+    """Rooms are what JSON can hold, and a connection is told apart without its secret."""
+    assert [room_name(room) for room in ("a", 1, ("a", 1))] == ["a", 1, "('a', 1)"]
+    assert short_id("0123456789abcdef") == "0123456789ab"
