@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fastsio.aio.backends.redis import AsyncRedisManager
     from fastsio.aio.pubsub import AsyncPubSubManager
     from fastsio.integrations.tornado import get_tornado_handler
+    from fastsio.integrations.wsgi import Middleware, WSGIApp
     from fastsio.sync.backends.kafka import KafkaManager
     from fastsio.sync.backends.kombu import KombuManager
     from fastsio.sync.backends.redis import RedisManager
@@ -47,10 +48,12 @@ _LATER: Final = {
     "KafkaManager": "fastsio.sync.backends.kafka",
     "KombuManager": "fastsio.sync.backends.kombu",
     "Manager": "fastsio.sync.manager",
+    "Middleware": "fastsio.integrations.wsgi",
     "Namespace": "fastsio.sync.namespace",
     "PubSubManager": "fastsio.sync.pubsub",
     "RedisManager": "fastsio.sync.backends.redis",
     "Server": "fastsio.sync.server",
+    "WSGIApp": "fastsio.integrations.wsgi",
     "ZmqManager": "fastsio.sync.backends.zmq",
     "get_tornado_handler": "fastsio.integrations.tornado",
 }
@@ -76,6 +79,7 @@ __all__ = [
     "KafkaManager",
     "KombuManager",
     "Manager",
+    "Middleware",
     "MiddlewareChain",
     "Namespace",
     "NamespaceName",
@@ -88,6 +92,7 @@ __all__ = [
     "Session",
     "SocketID",
     "SyncMiddleware",
+    "WSGIApp",
     "ZmqManager",
     "auth_middleware",
     "get_tornado_handler",

@@ -80,7 +80,8 @@ class Middleware(WSGIApp):
 
 def _full_path(environ: Environ, path: str) -> str:
     """Return the path with the prefix the application is mounted under, which may be that of Socket.IO itself."""
-    return environ.get("SCRIPT_NAME", "").rstrip("/") + path
+    prefix: str = environ.get("SCRIPT_NAME", "")
+    return prefix.rstrip("/") + path
 
 
 def _serve_file(found: StaticFile, start_response: StartResponse, *, with_body: bool) -> Iterable[bytes]:
