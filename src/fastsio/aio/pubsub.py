@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 #: The client that answers of other servers belong to among the pending ones; no sid is empty.
 ELSEWHERE: Final = ""
 
+#: A broker that is well needs milliseconds, and handlers wait for it.
+PUBLISH_TIMEOUT_S: Final = 5.0
+#: They are small; more would only be waited for if answers got lost.
+MAX_REMOTE_CALLBACKS: Final = 100_000
+
 
 class AsyncPubSubManager(AsyncManager):
     """
@@ -58,8 +63,7 @@ class AsyncPubSubManager(AsyncManager):
         write_only: Whether this process only emits and has no clients of its own.
         logger: A logger object; None is the server's.
         json: A module or object with ``dumps`` and ``loads`` for the bus; None is the server's.
-        publish_timeout: Seconds that the broker may take to accept a message. 5: a broker that is well needs
-            milliseconds, and handlers wait for it.
+        publish_timeout: Seconds that the broker may take to accept a message. 5; one that is well needs milliseconds.
         max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
             beyond it. 100,000.
 
@@ -76,8 +80,8 @@ class AsyncPubSubManager(AsyncManager):
         logger: Any = None,
         json: Any = None,
         *,
-        publish_timeout: float = 5.0,
-        max_remote_callbacks: int = 100_000,
+        publish_timeout: float = PUBLISH_TIMEOUT_S,
+        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
     ) -> None:
         super().__init__()
         self.channel = channel
@@ -250,18 +254,19 @@ class AsyncPubSubManager(AsyncManager):
         await self._tell_others(Disconnect(sid, namespace, self.host_id))
         return False
 
-    async def disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
+    async def disconnect(self, sid: str, namespace: str | None = None, **kwargs: Any) -> None:
         """
         End a client's connection to a namespace, whichever server has it.
 
         Args:
             sid: The client.
-            namespace: The namespace.
+            namespace: The namespace; None is ``"/"``.
             kwargs: ``ignore_queue=True`` only forgets a client of this server.
 
         Raises:
             BusError: The broker did not take the message.
         """
+        namespace = namespace or "/"
         if kwargs.get("ignore_queue"):
             await super().disconnect(sid, namespace, **kwargs)
         elif self._has_client(sid, namespace):
@@ -329,6 +334,7 @@ class AsyncPubSubManager(AsyncManager):
             except Exception as error:
                 # A connection that was idle may be found broken; a new one may do.
                 if is_last:
-                    raise BusError(f"{self.name}: cannot publish to {self.channel!r}: {error!r}") from error
+                    why = f"{type(error).__name__}: {error}"
+                    raise BusError(f"{self.name}: cannot publish to {self.channel!r}: {why}") from error
             else:
                 return

@@ -77,10 +77,10 @@ class Listening:
             self._has_lost = False
             manager = self._manager
             manager._get_logger().warning("%s: listening to %r again", manager.name, manager.channel)
-        if not self.is_active:
-            self.is_active = not self.is_stopping
+        self.is_active = not self.is_stopping
+        self._backoff.reset()
+        if self._ready is not None:
             self._ready.set()
-            self._backoff.reset()
 
     def _run(self) -> None:
         while not self.is_stopping:
@@ -88,7 +88,7 @@ class Listening:
             try:
                 self._run_once()
             except Exception as exc:  # noqa: BLE001 - a broker's client may raise anything, and it is logged
-                why = repr(exc)
+                why = f"{type(exc).__name__}: {exc}"
             self.is_active = False
             if not self.is_stopping:
                 self._report_loss(why)

@@ -42,6 +42,11 @@ if TYPE_CHECKING:
 #: The client that answers of other servers belong to among the pending ones; no sid is empty.
 ELSEWHERE: Final = ""
 
+#: A broker that is well needs milliseconds, and handlers wait for it.
+PUBLISH_TIMEOUT_S: Final = 5.0
+#: They are small; more would only be waited for if answers got lost.
+MAX_REMOTE_CALLBACKS: Final = 100_000
+
 
 class PubSubManager(Manager):
     """
@@ -59,8 +64,7 @@ class PubSubManager(Manager):
         write_only: Whether this process only emits and has no clients of its own.
         logger: A logger object; None is the server's.
         json: A module or object with ``dumps`` and ``loads`` for the bus; None is the server's.
-        publish_timeout: Seconds that the broker may take to accept a message. 5: a broker that is well needs
-            milliseconds, and handlers wait for it.
+        publish_timeout: Seconds that the broker may take to accept a message. 5; one that is well needs milliseconds.
         max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
             beyond it. 100,000.
 
@@ -77,8 +81,8 @@ class PubSubManager(Manager):
         logger: Any = None,
         json: Any = None,
         *,
-        publish_timeout: float = 5.0,
-        max_remote_callbacks: int = 100_000,
+        publish_timeout: float = PUBLISH_TIMEOUT_S,
+        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
     ) -> None:
         super().__init__()
         self.channel = channel
@@ -251,18 +255,19 @@ class PubSubManager(Manager):
         self._tell_others(Disconnect(sid, namespace, self.host_id))
         return False
 
-    def disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
+    def disconnect(self, sid: str, namespace: str | None = None, **kwargs: Any) -> None:
         """
         End a client's connection to a namespace, whichever server has it.
 
         Args:
             sid: The client.
-            namespace: The namespace.
+            namespace: The namespace; None is ``"/"``.
             kwargs: ``ignore_queue=True`` only forgets a client of this server.
 
         Raises:
             BusError: The broker did not take the message.
         """
+        namespace = namespace or "/"
         if kwargs.get("ignore_queue"):
             super().disconnect(sid, namespace, **kwargs)
         elif self._has_client(sid, namespace):
@@ -330,6 +335,7 @@ class PubSubManager(Manager):
             except Exception as error:
                 # A connection that was idle may be found broken; a new one may do.
                 if is_last:
-                    raise BusError(f"{self.name}: cannot publish to {self.channel!r}: {error!r}") from error
+                    why = f"{type(error).__name__}: {error}"
+                    raise BusError(f"{self.name}: cannot publish to {self.channel!r}: {why}") from error
             else:
                 return

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.backends.shared import Shared
-from fastsio.aio.pubsub import AsyncPubSubManager
+from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
 from fastsio.cluster.redis_urls import redis_target
 from fastsio.extras import require
 
@@ -33,7 +33,9 @@ class AsyncRedisManager(AsyncPubSubManager):
         json: Module with ``dumps`` and ``loads``; None is the server's.
         redis_options: Keyword arguments for ``Redis.from_url()``, or for ``Sentinel()``. By default an operation may
             take ``publish_timeout`` seconds.
-        options: Those of :class:`~fastsio.aio.pubsub.AsyncPubSubManager`.
+        publish_timeout: Seconds that the broker may take to accept a message. 5.
+        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
+            beyond it. 100,000.
 
     Raises:
         SetupError: The URL cannot be used.
@@ -50,10 +52,19 @@ class AsyncRedisManager(AsyncPubSubManager):
         logger: Any = None,
         json: Any = None,
         redis_options: dict[str, Any] | None = None,
-        **options: Any,
+        *,
+        publish_timeout: float = PUBLISH_TIMEOUT_S,
+        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
     ) -> None:
         self._target = redis_target(url)
-        super().__init__(channel, write_only, logger, json, **options)
+        super().__init__(
+            channel,
+            write_only,
+            logger,
+            json,
+            publish_timeout=publish_timeout,
+            max_remote_callbacks=max_remote_callbacks,
+        )
         self._errors = require(f"{self._target.package}.exceptions", "redis")
         self.redis_url = url
         self.redis_options = dict(redis_options or {})
@@ -89,7 +100,7 @@ class AsyncRedisManager(AsyncPubSubManager):
                     yield message["data"]
         finally:
             await pubsub.aclose()
-            await client.aclose()
+            await _close(client)
 
     def _client(self) -> Any:
         """Return a client, which connects when it is used."""
@@ -139,7 +150,7 @@ class _Publisher:
         """Give the connection back."""
         if self._flushing is not None:
             self._flushing.cancel()
-        await self._client.aclose()
+        await _close(self._client)
 
     async def _flush(self) -> None:
         """Send what waits, until nothing does."""
@@ -174,3 +185,11 @@ async def _next_message(pubsub: Any) -> dict[str, Any]:
     if message is None:
         raise ConnectionError("the broker does not answer")
     return message  # type: ignore[no-any-return] # redis and valkey give dicts
+
+
+async def _close(client: Any) -> None:
+    """Close the connections of a client, those to the sentinels that told it where to connect included."""
+    await client.aclose()
+    sentinels = getattr(client.connection_pool, "sentinel_manager", None)
+    for each in () if sentinels is None else sentinels.sentinels:
+        await each.aclose()

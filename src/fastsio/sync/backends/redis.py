@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.cluster.redis_urls import redis_target
 from fastsio.extras import require
 from fastsio.sync.concurrency import Lock
-from fastsio.sync.pubsub import PubSubManager
+from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, PubSubManager
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -34,7 +34,9 @@ class RedisManager(PubSubManager):
         json: Module with ``dumps`` and ``loads``; None is the server's.
         redis_options: Keyword arguments for ``Redis.from_url()``, or for ``Sentinel()``. By default an operation may
             take ``publish_timeout`` seconds; without a bound, a broker that hangs keeps threads waiting.
-        options: Those of :class:`~fastsio.sync.pubsub.PubSubManager`.
+        publish_timeout: Seconds that the broker may take to accept a message. 5.
+        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
+            beyond it. 100,000.
 
     Raises:
         SetupError: The URL cannot be used.
@@ -51,10 +53,19 @@ class RedisManager(PubSubManager):
         logger: Any = None,
         json: Any = None,
         redis_options: dict[str, Any] | None = None,
-        **options: Any,
+        *,
+        publish_timeout: float = PUBLISH_TIMEOUT_S,
+        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
     ) -> None:
         self._target = redis_target(url)
-        super().__init__(channel, write_only, logger, json, **options)
+        super().__init__(
+            channel,
+            write_only,
+            logger,
+            json,
+            publish_timeout=publish_timeout,
+            max_remote_callbacks=max_remote_callbacks,
+        )
         self._errors = require(f"{self._target.package}.exceptions", "redis")
         self.redis_url = url
         self.redis_options = dict(redis_options or {})
@@ -86,7 +97,7 @@ class RedisManager(PubSubManager):
                     yield message["data"]
         finally:
             pubsub.close()
-            client.close()
+            _close(client)
 
     def _next_message(self, pubsub: Any) -> dict[str, Any] | None:
         """Return the next message; while there is none, make sure that the broker is alive. None when shutting down."""
@@ -171,7 +182,7 @@ class _Publisher:
         """Give the connection back."""
         client, self._client = self._client, None
         if client is not None:
-            client.close()
+            _close(client)
 
     def _withdraw(self, message: _Message) -> None:
         with self._guard:
@@ -198,3 +209,11 @@ class _Publisher:
         for message in batch:
             pipeline.publish(self._channel, message.payload)
         pipeline.execute()
+
+
+def _close(client: Any) -> None:
+    """Close the connections of a client, those to the sentinels that told it where to connect included."""
+    client.close()
+    sentinels = getattr(client.connection_pool, "sentinel_manager", None)
+    for each in () if sentinels is None else sentinels.sentinels:
+        each.close()

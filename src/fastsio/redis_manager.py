@@ -1,0 +1,8 @@
+"""python-socketio's ``redis_manager`` module: applications import it by this name."""
+
+from __future__ import annotations
+
+from fastsio.cluster.redis_urls import parse_redis_sentinel_url
+from fastsio.sync.backends.redis import RedisManager
+
+__all__ = ["RedisManager", "parse_redis_sentinel_url"]
