@@ -1,5 +1,5 @@
 """
-The Engine.IO v4 protocol, spoken raw over HTTP and WebSocket to a server under uvicorn.
+The Engine.IO v4 protocol, spoken raw over HTTP and WebSocket to both transports under real web servers.
 
 Source: Engine.IO protocol v4, "Test suite", and the lists of what the transport must do besides.
 """
@@ -8,120 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
-from fastsio.aio.engine import EngineServer, MessagePacket
-from tests.support.servers import serve
+from tests.integration.engine_peers import closed, patiently, pending_poll, polled, receive, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-PING_INTERVAL_S = 0.3
-PING_TIMEOUT_S = 0.2
-WAIT_S = 5.0
+    from tests.integration.engine_peers import Peer
 
 
-class Peer:
-    """An echo server and the means to talk to it."""
-
-    def __init__(self, base: str, ws_base: str, http: httpx.AsyncClient, engine: EngineServer) -> None:
-        self.engine = engine
-        self.http = http
-        self.url = f"{base}/engine.io/"
-        self.ws_url = f"{ws_base}/engine.io/"
-        self.environs: list[dict[str, Any]] = []
-        self.disconnects: asyncio.Queue[str] = asyncio.Queue()
-
-    async def get(self, query: str) -> httpx.Response:
-        """Send a GET."""
-        return await self.http.get(f"{self.url}?{query}")
-
-    async def post(self, sid: str, body: str | bytes, **headers: str) -> httpx.Response:
-        """Send a POST for a session."""
-        return await self.http.post(f"{self.url}?EIO=4&transport=polling&sid={sid}", content=body, headers=headers)
-
-    async def poll(self, sid: str) -> httpx.Response:
-        """Poll once."""
-        return await self.get(f"EIO=4&transport=polling&sid={sid}")
-
-    async def open_polling(self) -> str:
-        """Open a session; return its sid."""
-        response = await self.get("EIO=4&transport=polling")
-        return json.loads(response.text[1:])["sid"]
-
-    def websocket(self, sid: str | None = None) -> connect:
-        """Make a connection to enter with ``async with``."""
-        suffix = "" if sid is None else f"&sid={sid}"
-        return connect(f"{self.ws_url}?EIO=4&transport=websocket{suffix}")
-
-    async def reason(self) -> str:
-        """Wait for the disconnect handler."""
-        return await asyncio.wait_for(self.disconnects.get(), WAIT_S)
-
-
-async def receive(websocket: ClientConnection) -> str | bytes:
-    """Wait for a frame."""
-    return await asyncio.wait_for(websocket.recv(), WAIT_S)
-
-
-async def closed(websocket: ClientConnection) -> list[str | bytes]:
-    """Wait for the server to close; return the frames before."""
-    frames: list[str | bytes] = []
-    while True:
-        try:
-            frames.append(await receive(websocket))
-        except ConnectionClosed:
-            return frames
-
-
-@asynccontextmanager
-async def running(**options: Any) -> AsyncIterator[Peer]:
-    """Run an echo server."""
-    options = {"ping_interval": PING_INTERVAL_S, "ping_timeout": PING_TIMEOUT_S, **options}
-    engine = EngineServer(async_mode="asgi", **options)
-
-    async def app(scope, receive, send):
-        await engine.handle_request(scope, receive, send)
-
-    async with (
-        serve(app, lifespan="off") as address,
-        httpx.AsyncClient(timeout=WAIT_S) as http,
-    ):
-        peer = Peer(address.http, address.ws, http, engine)
-
-        async def on_connect(sid, environ):
-            peer.environs.append(environ)
-
-        async def on_message(sid, data):
-            await engine.write(sid, [MessagePacket(data)])
-
-        async def on_disconnect(sid, reason):
-            peer.disconnects.put_nowait(reason)
-
-        engine.on("connect", on_connect)
-        engine.on("message", on_message)
-        engine.on("disconnect", on_disconnect)
-        yield peer
-        await engine.disconnect()
+@pytest.fixture(params=["aio", "sync"])
+def kind(request) -> str:
+    """The transport."""
+    return request.param
 
 
 @pytest.fixture
-async def peer() -> AsyncIterator[Peer]:
+async def peer(kind) -> AsyncIterator[Peer]:
     """Run the echo server with the short intervals of the protocol's test suite."""
-    async with running() as started:
+    async with running(kind) as started:
         yield started
 
 
 @pytest.fixture
-async def patient() -> AsyncIterator[Peer]:
+async def patient(kind) -> AsyncIterator[Peer]:
     """Run the echo server with intervals that play no part."""
-    async with running(ping_interval=25, ping_timeout=20) as started:
+    async with patiently(kind) as started:
         yield started
 
 
@@ -346,7 +264,7 @@ class TestHeartbeat:
             await websocket.send("4x")
 
             assert await receive(websocket) == "4x"
-            assert patient.engine._tasks == set()
+            assert patient.background() == 0
 
 
 class TestClose:
@@ -383,8 +301,9 @@ class TestClose:
 
             assert await patient.reason() == "transport close"
 
+    @pytest.mark.parametrize("kind", ["aio"], indirect=True)
     async def test_a_polling_client_vanishes_during_a_poll(self, patient):
-        """So does a poll whose connection is closed."""
+        """So does a poll whose connection is closed; WSGI does not tell."""
         sid = await patient.open_polling()
         async with httpx.AsyncClient() as impatient:
             with pytest.raises(httpx.ReadTimeout):
@@ -397,7 +316,7 @@ class TestClose:
         async with patient.websocket() as websocket:
             sid = json.loads((await receive(websocket))[1:])["sid"]
 
-            await patient.engine.close_client(sid, "server disconnect")
+            await patient.close_client(sid)
 
             assert await closed(websocket) == ["1"]
         assert await patient.reason() == "server disconnect"
@@ -482,19 +401,3 @@ class TestUpgrade:
         await patient.post(sid, "4x")
 
         assert await polled(patient, sid) == "4x"
-
-
-async def pending_poll(peer: Peer, sid: str) -> None:
-    """Wait until a poll of the session waits in the server."""
-    socket = peer.engine.sockets[sid]
-    async with asyncio.timeout(WAIT_S):
-        while socket.poll_waiter is None:  # noqa: ASYNC110 - the server has no event for it
-            await asyncio.sleep(0.005)
-
-
-async def polled(peer: Peer, sid: str) -> str:
-    """Poll past the noops of an upgrade the server does not yet know to have failed."""
-    async with asyncio.timeout(WAIT_S):
-        while (text := (await peer.poll(sid)).text) == "6":
-            pass
-    return text
