@@ -12,6 +12,7 @@ from fastsio.base.loggers import choose_logger
 from fastsio.base.namespace import BaseServerNamespace
 from fastsio.base.options import split_options
 from fastsio.base.reasons import Reasons
+from fastsio.base.serializers import choose_packet_class
 from fastsio.exceptions import SetupError
 from fastsio.protocol import CURRENT, Packet
 from fastsio.routing import Registrar, Registration, Registry, RouterScope, Scope
@@ -145,34 +146,3 @@ class BaseServer(Registrar):
         """Return the sid that a connection's protocol gives its client in *namespace*; None for any that is fresh."""
         connection = self._connections.get(eio_sid)
         return None if connection is None else connection.dialect.sid(eio_sid, namespace)
-
-
-def choose_packet_class(serializer: Any, json: Any) -> type[Packet]:
-    """
-    Return the class of a server's packets, with a JSON module of its own if one is given.
-
-    Args:
-        serializer: ``"default"``, ``"msgpack"`` or a subclass of :class:`Packet`.
-        json: A module or object with ``dumps(obj, separators=...)`` and ``loads(text)``, or None.
-
-    Raises:
-        SetupError: The serializer or the module is not one of these.
-        MissingExtraError: ``"msgpack"`` without the extra.
-    """
-    if serializer == "default":
-        packet_class: type[Packet] = Packet
-    elif serializer == "msgpack":
-        from fastsio.protocol.msgpack import MsgPackPacket  # noqa: PLC0415 - an optional extra
-
-        packet_class = MsgPackPacket
-    elif isinstance(serializer, type) and issubclass(serializer, Packet):
-        packet_class = serializer
-    else:
-        raise SetupError(f"serializer={serializer!r} is not valid; give 'default', 'msgpack' or a subclass of Packet")
-    if json is None:
-        return packet_class
-    if not (callable(getattr(json, "dumps", None)) and callable(getattr(json, "loads", None))):
-        raise SetupError(f"json={json!r} is not valid; give a module with dumps() and loads()")
-    # A class of its own keeps the module to this server; python-socketio sets it for the whole process.
-    own_class: Any = type(packet_class.__name__, (packet_class,), {"__slots__": (), "json": json})
-    return own_class  # type: ignore[no-any-return] # built of packet_class just now

@@ -1,0 +1,151 @@
+"""
+What both clients inherit: options, attributes, registration, the table of callbacks.
+
+Decides everything that can be decided without sending or waiting; must not know asyncio, threads or Engine.IO.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fastsio.base.client_namespace import BaseClientNamespace
+from fastsio.base.client_options import ClientOptions, split_client_options
+from fastsio.base.loggers import choose_logger
+from fastsio.base.reasons import Reasons
+from fastsio.base.serializers import choose_packet_class
+from fastsio.exceptions import SetupError
+from fastsio.protocol.decoder import ServerDecoder
+from fastsio.routing import CLIENT, EventRegistrar, Registration, Registry
+from fastsio.types import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastsio.base.membership import Membership
+    from fastsio.protocol import Packet
+
+
+class BaseClient(EventRegistrar):
+    """
+    The part of a Socket.IO client that does not wait for anything.
+
+    Attributes:
+        connected: Whether ``connect()`` has succeeded and the connection is not over.
+        namespaces: Namespace -> sid of the client there.
+        failed_namespaces: The namespaces that the server refused.
+        sid: The Engine.IO session id, None without a connection.
+        handlers: Namespace -> event -> handler.
+        namespace_handlers: Namespace -> class-based namespace.
+        callbacks: Namespace -> id -> what waits for the acknowledgement.
+        dependency_overrides: Dependency -> what to call in its place, for tests.
+        packet_class: The class of this client's packets.
+    """
+
+    reserved_events: ClassVar[list[str]] = ["connect", "connect_error", "disconnect", "__disconnect_final"]
+    reason = Reasons
+    __fastsio_source__ = Source.CLIENT
+
+    def __init__(
+        self,
+        reconnection: bool = True,
+        reconnection_attempts: int = 0,
+        reconnection_delay: float = 1,
+        reconnection_delay_max: float = 5,
+        randomization_factor: float = 0.5,
+        logger: Any = False,
+        serializer: Any = "default",
+        json: Any = None,
+        handle_sigint: bool = True,
+        *,
+        async_handlers: bool = True,
+        retries: int | None = None,
+        ack_timeout: float | None = None,
+        offline_buffer: bool = False,
+        max_buffered_events: int = 1000,
+        **kwargs: Any,
+    ) -> None:
+        self.reconnection = reconnection
+        self.reconnection_attempts = reconnection_attempts
+        self.reconnection_delay = reconnection_delay
+        self.reconnection_delay_max = reconnection_delay_max
+        self.randomization_factor = randomization_factor
+        self.handle_sigint = handle_sigint
+        self.async_handlers = async_handlers
+        self.options = ClientOptions(
+            retries=retries,
+            ack_timeout=ack_timeout,
+            offline_buffer=offline_buffer,
+            max_buffered_events=max_buffered_events,
+        )
+        self.limits, self._engine_options = split_client_options(kwargs)
+        self.logger = choose_logger(logger, "socketio.client")
+        self.packet_class: type[Packet] = choose_packet_class(serializer, json)
+        self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self._registry = Registry(asynchronous=self.is_asyncio_based(), role=CLIENT)
+        self.handlers = self._registry.handlers
+        self.namespace_handlers = self._registry.namespace_handlers
+        self._decoder = ServerDecoder(self.packet_class, self.limits)
+        self.eio: Any = None
+        self._reset_connection_options()
+        self._reset_state()
+
+    def _reset_connection_options(self) -> None:
+        self.connection_url: Any = None
+        self.connection_headers: Any = None
+        self.connection_auth: Any = None
+        self.connection_transports: Any = None
+        self.connection_namespaces: list[str] = []
+        self.socketio_path: str | None = None
+
+    def _reset_state(self) -> None:
+        """Forget a connection; the dicts are new ones, for threads may still look at the old."""
+        self.connected = False
+        self.sid: str | None = None
+        self.namespaces: dict[str, str] = {}
+        self.failed_namespaces: list[str] = []
+        self.callbacks: dict[str, dict[int, Any]] = {}
+        self._ack_ids: dict[str, count[int]] = {}
+        self._memberships: dict[str, Membership] = {}
+        self._decoder.reset()
+
+    def is_asyncio_based(self) -> bool:
+        """Whether handlers may be coroutine functions."""
+        return False
+
+    def register_namespace(self, namespace_handler: Any) -> None:
+        """
+        Register a class-based namespace.
+
+        Raises:
+            ValueError: The object is not a namespace of a client, or one of the other kind of client.
+        """
+        if not isinstance(namespace_handler, BaseClientNamespace):
+            raise SetupError("Not a namespace instance")
+        if namespace_handler.is_asyncio_based() != self.is_asyncio_based():
+            raise SetupError("Not a valid namespace class for this client")
+        namespace_handler._set_client(self)  # noqa: SLF001 - the seam python-socketio's namespaces have
+        self._register(Registration(namespace_handler.namespace, None, namespace_handler))
+
+    def get_sid(self, namespace: str | None = None) -> str | None:
+        """Return the client's sid in a namespace, None where it is not connected."""
+        return self.namespaces.get(namespace or "/")
+
+    def transport(self) -> str | None:
+        """Return the transport in use, ``"polling"`` or ``"websocket"``."""
+        transport: str | None = self.eio.transport()
+        return transport
+
+    def _register(self, registration: Registration) -> None:
+        self._registry.add(registration)
+
+    def _generate_ack_id(self, namespace: str, callback: Any) -> int:
+        """Expect an acknowledgement; return the id to send, from 1 for each namespace of a connection."""
+        # Each step is atomic: threads emit at the same time.
+        ack_id = next(self._ack_ids.setdefault(namespace, count(1)))
+        self.callbacks.setdefault(namespace, {})[ack_id] = callback
+        return ack_id
+
+    def _take_callback(self, namespace: str, ack_id: int | None) -> Any:
+        """Return what waits for an acknowledgement, and stop waiting; None if nothing does, or does any more."""
+        return self.callbacks.get(namespace, {}).pop(ack_id, None)  # type: ignore[arg-type] # None is no key

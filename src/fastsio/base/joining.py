@@ -1,0 +1,46 @@
+"""
+Decisions about namespaces a client joins: which, with what, and what it makes of the server's answers.
+
+Plain functions of what the application registered and what the server said.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+
+def namespaces_to_join(named: str | Iterable[str] | None, handled: Iterable[str]) -> list[str]:
+    """
+    Return the namespaces to join.
+
+    Args:
+        named: What ``connect()`` was given; None is every namespace that has a handler, or the root.
+        handled: The namespaces that have handlers.
+    """
+    if isinstance(named, str):
+        return [named]
+    if named is not None:
+        return list(named)
+    return sorted(set(handled) - {"*"}) or ["/"]
+
+
+def refusal_arguments(said: Any) -> tuple[Any, ...]:
+    """Return the arguments of a ``connect_error`` handler: a list spreads, nothing is none, else it is one."""
+    if said is None:
+        return ()
+    return tuple(said) if isinstance(said, list) else (said,)
+
+
+def failure_argument(error: BaseException) -> Any:
+    """Return what a ``connect_error`` handler is told of a connection that failed: what the server said, or why."""
+    return error.args[-1] if error.args else str(error)
+
+
+def failure_text(failed: Collection[str]) -> str:
+    """Return the text of the error for namespaces that could not be joined."""
+    if not failed:
+        return "Unexpected connection error"
+    return "One or more namespaces failed to connect: " + ", ".join(failed)
