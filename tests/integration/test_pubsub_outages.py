@@ -1,0 +1,391 @@
+"""A bus that breaks, hangs, or carries nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+
+import pytest
+
+import fastsio
+from fastsio.aio import listening
+from fastsio.exceptions import BusError
+from tests.integration.memory_bus import Breakdown, MemoryBus, MemoryManager, make_node
+from tests.shells.aio.fake_engine import settled, turns
+
+GOOD = json.dumps({"method": "emit", "event": "good", "data": [1], "namespace": "/", "host_id": "other"})
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """Try again soon."""
+    monkeypatch.setattr(listening, "FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(listening, "MOST_DELAY_S", 0.02)
+    monkeypatch.setattr(listening, "JITTER_S", 0.0)
+
+
+@pytest.fixture
+def bus() -> MemoryBus:
+    """The bus of the test."""
+    return MemoryBus()
+
+
+@pytest.fixture
+async def node(bus, _quick):
+    """A server, which listens once it has a client."""
+    node = make_node(bus, "a")
+    yield node
+    await node.server.shutdown()
+
+
+# Listening
+
+
+async def test_listening_begins_anew_after_a_breakdown(node, bus, caplog):
+    """Both changes are logged, once each."""
+    client = await node.join()
+    await settled(lambda: bus.listeners == 1)
+    bus.inject(GOOD)
+    assert await client.receive() == '2["good",1]'
+    assert node.manager.listening
+
+    bus.refuses = True
+    bus.inject(Breakdown("torn"))
+    await settled(lambda: bus.entered >= 4)
+    assert not node.manager.listening
+    bus.refuses = False
+    await settled(lambda: bus.listeners == 1)
+    bus.inject(GOOD)
+    bus.inject(GOOD)
+
+    assert [await client.receive() for _ in range(2)] == ['2["good",1]'] * 2
+    logged = [record.getMessage() for record in caplog.records if "memory" in record.getMessage()]
+    assert logged == [
+        "memory: other servers are not heard, trying to listen to 'socketio' again: Breakdown: torn",
+        "memory: listening to 'socketio' again",
+    ]
+
+
+async def test_a_bus_that_is_down_at_first_is_found_later(node, bus):
+    """The server serves its clients meanwhile."""
+    bus.refuses = True
+    client = await node.join()
+    await node.server.emit("e", 1)
+    assert await client.receive() == '2["e",1]'
+    await settled(lambda: bus.entered >= 3)
+
+    bus.refuses = False
+    await settled(lambda: bus.listeners == 1)
+    bus.inject(GOOD)
+
+    assert await client.receive() == '2["good",1]'
+
+
+async def test_delays_grow_and_begin_anew(bus, monkeypatch):
+    """From one second to sixty, with jitter, until messages arrive again."""
+    monkeypatch.undo()
+    delays = []
+
+    async def note(seconds):
+        delays.append(seconds)
+        if len(delays) == 9:
+            bus.refuses = False
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(listening.concurrency, "sleep", note)
+    bus.refuses = True
+    node = make_node(bus, "a")
+    node.manager.initialize()
+    await settled(lambda: bus.listeners == 1)
+    bus.inject(GOOD)
+    await turns()
+    bus.inject(Breakdown())
+    await settled(lambda: len(delays) == 10)
+    await node.server.shutdown()
+
+    expected = [1, 2, 4, 8, 16, 32, 60, 60, 60, 1]
+    assert all(abs(delay - middle) <= 0.5 for delay, middle in zip(delays, expected, strict=True))
+    assert len(set(delays)) > 6
+
+
+async def test_a_listener_that_ends_is_started_again(node, bus, monkeypatch):
+    """As one that raises; so is one that cannot be closed."""
+    original = MemoryManager._listen
+    beginnings = []
+
+    async def brief(manager):
+        beginnings.append(1)
+        try:
+            if len(beginnings) == 1:
+                return
+            if len(beginnings) == 2:
+                raise Breakdown
+            async for message in original(manager):
+                yield message
+        finally:
+            if len(beginnings) == 2:
+                raise RuntimeError("cannot be closed")
+
+    monkeypatch.setattr(MemoryManager, "_listen", brief)
+    client = await node.join()
+    await settled(lambda: bus.listeners == 1)
+    bus.inject(GOOD)
+
+    assert await client.receive() == '2["good",1]'
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "not json", b"\xff\xfe", "5", "null", "[]", "{}", b"\x80\x04\x95pickle", None, 5,
+        '{"method": "shout"}', '{"method": 5}', '{"method": "emit"}', '{"method": "emit", "event": ["e"]}',
+        '{"method": "emit", "event": "e", "room": {}}', '{"method": "emit", "event": "e", "skip_sid": {"a": 1}}',
+        '{"method": "emit", "event": "connect", "data": []}',
+        '{"method": "emit", "event": "e", "binary": true, "data": [[{"_placeholder": true, "num": 7}], "AA=="]}',
+        '{"method": "emit", "event": "e", "binary": true, "data": [[], "no base64"]}',
+        '{"method": "emit", "event": "e", "callback": [1]}',
+        '{"method": "disconnect"}', '{"method": "enter_room", "sid": 5, "room": "r"}',
+        '{"method": "close_room", "room": ["r"]}', '{"method": "emit", "event": "e", "data": ' + "[" * 100_000,
+    ],
+)  # fmt: skip
+async def test_nonsense_is_logged_and_dropped(node, bus, nonsense, caplog):
+    """What comes after it arrives."""
+    client = await node.join()
+    await settled(lambda: bus.listeners == 1)
+
+    bus.inject(nonsense)
+    bus.inject(GOOD)
+
+    assert await client.receive() == '2["good",1]'
+    assert "dropped" in caplog.text
+    assert bus.entered == 1
+
+
+async def test_a_failing_message_is_logged_and_the_next_one_arrives(node, bus, caplog):
+    """Whatever the server raises."""
+    client = await node.join()
+    await settled(lambda: bus.listeners == 1)
+    original = node.post
+
+    def fail(*_):
+        node.post = original
+        raise RuntimeError("unforeseen")
+
+    node.post = fail
+    bus.inject(GOOD)
+    bus.inject(GOOD)
+
+    assert await client.receive() == '2["good",1]'
+    assert "unforeseen" in caplog.text
+    assert bus.entered == 1
+
+
+async def test_a_disconnect_that_fails_is_logged(node, bus, caplog, monkeypatch):
+    """At the top of its task."""
+    client = await node.join()
+    await settled(lambda: bus.listeners == 1)
+
+    async def fail(*_, **__):
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(node.server, "disconnect", fail)
+    bus.inject(json.dumps({"method": "disconnect", "sid": client.sid, "namespace": "/", "host_id": "x"}))
+
+    await settled(lambda: "unforeseen" in caplog.text)
+
+
+async def test_nothing_is_heard_after_the_shutdown(bus):
+    """The listener is gone, and nothing is logged about it."""
+    node = make_node(bus, "a")
+    await node.join()
+    await settled(lambda: bus.listeners == 1)
+
+    await node.server.shutdown()
+
+    assert bus.listeners == 0
+    assert not node.manager.listening
+    assert node.manager.is_stopping
+
+
+async def test_a_process_gets_its_name_when_it_begins_to_listen(bus):
+    """A manager made before a fork would have the name of several, and each would ignore the others."""
+    node = make_node(bus, "a")
+    inherited = node.manager.host_id
+
+    node.manager.initialize()
+    node.manager.initialize()
+
+    assert node.manager.host_id != inherited
+    await settled(lambda: bus.entered)
+    assert bus.entered == 1
+    await node.server.shutdown()
+
+
+async def test_a_backend_can_say_that_it_listens(bus):
+    """Also outside of a server's life, as tests of backends do."""
+    manager = MemoryManager(bus)
+    manager._on_listening()
+
+    assert manager.listening
+
+
+# Publishing
+
+
+async def test_a_broken_connection_is_tried_once_more(node, bus):
+    """A broker that dropped an idle connection loses no message."""
+    await node.join()
+    bus.failures = [Breakdown("idle")]
+
+    await node.server.emit("e", 1)
+
+    assert bus.methods() == ["emit"]
+
+
+async def test_a_message_that_cannot_be_published_is_the_callers_error(node, bus):
+    """Its own clients are served all the same, once."""
+    client = await node.join()
+    bus.failures = [Breakdown("down"), Breakdown("still down")]
+
+    with pytest.raises(BusError, match="memory: cannot publish to 'socketio': Breakdown: still down") as caught:
+        await node.server.emit("e", 1)
+
+    assert isinstance(caught.value.__cause__, Breakdown)
+    assert isinstance(caught.value, fastsio.exceptions.SocketIOError)
+    assert await client.receive() == '2["e",1]'
+    await turns()
+    assert client.frames == []
+
+
+async def test_replies_need_no_bus(node, bus):
+    """A handler that answers its client does not notice that the bus is down."""
+    client = await node.join()
+    bus.failures = [Breakdown("down")] * 10
+
+    await node.server.emit("e", 1, to=client.sid)
+    await node.server.enter_room(client.sid, "r")
+    await node.server.disconnect(client.sid)
+
+    assert [await client.receive(), await client.receive()] == ['2["e",1]', "1"]
+    assert len(bus.failures) == 10
+
+
+async def test_what_others_should_do_and_are_not_told_is_an_error(node, bus):
+    """Rooms and clients of other servers."""
+    client = await node.join()
+    await node.server.enter_room(client.sid, "r")
+    bus.failures = [Breakdown("down")] * 10
+
+    for call in (
+        node.server.enter_room("s9", "r"),
+        node.server.leave_room("s9", "r"),
+        node.server.close_room("r"),
+        node.server.disconnect("s9"),
+        node.server.emit("e", to="s9"),
+    ):
+        with pytest.raises(BusError):
+            await call
+
+    assert node.server.rooms(client.sid) == [client.sid]
+
+
+async def test_nothing_is_kept_of_a_question_that_could_not_be_asked(node, bus):
+    """Nor of one whose asking was cancelled."""
+    await node.join()
+    bus.failures = [Breakdown("down")] * 2
+    with pytest.raises(BusError):
+        await node.server.call("ask", to="s9")
+
+    bus.is_hanging = True
+    call = asyncio.create_task(node.server.call("ask", to="s9"))
+    await settled(lambda: node.manager._remote_callbacks.pending("") == 1)
+    call.cancel()
+    await asyncio.wait([call])
+
+    assert node.manager._remote_callbacks.pending("") == 0
+
+
+async def test_a_bus_that_hangs_is_waited_for_within_bounds(bus):
+    """It is not asked twice: the message may still arrive."""
+    node = make_node(bus, "a")
+    node.manager.publish_timeout = 0.05
+    client = await node.join()
+    bus.is_hanging = True
+
+    async with asyncio.timeout(2):
+        with pytest.raises(BusError, match="took too long"):
+            await node.server.emit("e", 1)
+
+    assert await client.receive() == '2["e",1]'
+    await node.server.shutdown()
+
+
+async def test_an_answer_that_cannot_be_published_is_logged(node, bus, caplog):
+    """The client that gave it is not to blame."""
+    client = await node.join()
+    await settled(lambda: bus.listeners == 1)
+    message = json.loads(GOOD) | {"room": client.sid, "callback": [client.sid, "/", 7]}
+    bus.inject(json.dumps(message))
+    assert await client.receive() == '21["good",1]'
+    bus.failures = [Breakdown("down")] * 2
+
+    await client.send("31[]")
+
+    await settled(lambda: "cannot publish" in caplog.text)
+    await client.send('2["still here"]')
+
+
+async def test_an_answer_nobody_waits_for_is_ignored(node, bus):
+    """Neither one too late nor one to a question of a program that has no name."""
+    client = await node.join()
+    await settled(lambda: bus.listeners == 1)
+    late = {"method": "callback", "host_id": node.manager.host_id, "sid": "s", "namespace": "/", "id": 99, "args": []}
+    bus.inject(json.dumps(late))
+    nameless = {**json.loads(GOOD), "host_id": None, "room": client.sid, "callback": [client.sid, "/", 1]}
+    bus.inject(json.dumps(nameless))
+
+    assert await client.receive() == '2["good",1]'
+
+
+# Settings
+
+
+async def test_the_base_can_do_nothing_by_itself():
+    """Both halves of a subclass are needed."""
+    manager = fastsio.AsyncPubSubManager(write_only=True, publish_timeout=1)
+
+    with pytest.raises(BusError) as caught:
+        await manager.emit("e", 1)
+    assert isinstance(caught.value.__cause__, NotImplementedError)
+    with pytest.raises(NotImplementedError):
+        manager._listen()
+
+
+def test_the_logger_is_given_or_the_servers_or_python_socketios(bus):
+    """In this order."""
+    own = logging.getLogger("tests.own")
+
+    assert MemoryManager(bus, logger=own)._get_logger() is own
+    assert make_node(bus, "a").manager._get_logger() is logging.getLogger("tests.socketio")
+    assert MemoryManager(bus)._get_logger() is logging.getLogger("socketio")
+
+
+def test_the_bus_has_the_servers_json_or_its_own(bus):
+    """What ``json=`` of the manager, else of the server, writes."""
+
+    class Loud:
+        dumps = staticmethod(lambda value, **_: json.dumps(value).upper())
+        loads = staticmethod(json.loads)
+
+    with_own = fastsio.AsyncPubSubManager(json=Loud)
+    of_server = fastsio.AsyncPubSubManager()
+    plain = fastsio.AsyncPubSubManager()
+    for manager, options in ((with_own, {}), (of_server, {"json": Loud}), (plain, {})):
+        fastsio.AsyncServer(async_mode="asgi", client_manager=manager, **options)
+
+    assert with_own._encode({"a": "b"}) == b'{"A": "B"}'
+    assert of_server._encode({"a": "b"}) == b'{"A": "B"}'
+    assert plain._encode({"a": "b"}) == b'{"a":"b"}'
+    assert with_own.json is Loud
+    assert plain.json is json
