@@ -146,20 +146,18 @@ def _split_text(text: str, max_packets: int) -> Sequence[str]:
         if position > len(units):
             raise PacketError("a packet shorter than its length")
         packets.append(units[colon + 1 : position])
-    return [_without_surrogates(packet) for packet in packets] if has_pairs else packets
+    # No pair is torn: its second half would begin a length.
+    return (
+        [packet.encode("utf-16-le", "surrogatepass").decode("utf-16-le") for packet in packets]
+        if has_pairs
+        else packets
+    )
 
 
 def _surrogates(match: re.Match[str]) -> str:
     """Write a character as the two UTF-16 units that JavaScript counts."""
     offset = ord(match[0]) - 0x10000
     return chr(0xD800 + (offset >> 10)) + chr(0xDC00 + (offset & 0x3FF))
-
-
-def _without_surrogates(units: str) -> str:
-    try:
-        return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
-    except UnicodeDecodeError as error:
-        raise PacketError("a packet that ends inside of a character") from error
 
 
 def _split_bytes(body: bytes, max_packets: int) -> list[str | bytes]:
