@@ -1,0 +1,113 @@
+"""The client manager on RabbitMQ for asyncio: a fanout exchange, and a queue of its own for every node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fastsio.aio.backends.shared import Shared
+from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
+from fastsio.cluster.amqp import CONTENT_ENCODING, CONTENT_TYPE, MAX_QUEUED, PREFETCH
+from fastsio.cluster.broker_urls import require_scheme
+from fastsio.extras import require
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+
+class _Publisher(NamedTuple):
+    connection: Any
+    channel: Any
+    exchange: Any
+
+
+class AsyncAioPikaManager(AsyncPubSubManager):
+    """
+    Share the clients of several asyncio servers through RabbitMQ.
+
+    Nodes of python-socketio (AsyncAioPikaManager or KombuManager) may use the same exchange.
+
+    Args:
+        url: Where the broker is, ``amqp://user:password@host:port/virtual_host``; ``amqps://`` is encrypted.
+        channel: Name of the exchange; the same on all nodes.
+        write_only: True only emits, for programs that are no server.
+        logger: Where to log; None is the server's logger.
+        json: Module with ``dumps`` and ``loads``; None is the server's.
+        publish_timeout: Seconds that the broker may take to accept a message. 5.
+        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
+            beyond it. 100,000.
+
+    Raises:
+        SetupError: The URL cannot be used.
+        MissingExtraError: aio-pika is not installed.
+    """
+
+    name = "asyncaiopika"
+
+    def __init__(
+        self,
+        url: str = "amqp://guest:guest@localhost:5672//",
+        channel: str = "socketio",
+        write_only: bool = False,
+        logger: Any = None,
+        json: Any = None,
+        *,
+        publish_timeout: float = PUBLISH_TIMEOUT_S,
+        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
+    ) -> None:
+        self._aio_pika = require("aio_pika", "rabbitmq")
+        self._url = require_scheme(url, ("amqp", "amqps"), "amqp://guest:guest@localhost:5672//")
+        super().__init__(
+            channel,
+            write_only,
+            logger,
+            json,
+            publish_timeout=publish_timeout,
+            max_remote_callbacks=max_remote_callbacks,
+        )
+        self._publishing: Shared[_Publisher] = Shared(
+            self._open_publisher,
+            lambda publisher: not publisher.channel.is_closed,
+            lambda publisher: publisher.connection.close(),
+        )
+
+    async def _publish(self, data: dict[str, Any]) -> None:
+        message = self._aio_pika.Message(
+            self._encode(data), content_type=CONTENT_TYPE, content_encoding=CONTENT_ENCODING
+        )
+        publisher = await self._publishing.get()
+        # Not mandatory: that no node listens is no error.
+        await publisher.exchange.publish(message, routing_key="", mandatory=False)
+
+    async def _open_publisher(self) -> _Publisher:
+        connection = await self._aio_pika.connect(self._url)
+        try:
+            # With publisher confirms, aio-pika's default: a publish returns once the broker has the message.
+            channel = await connection.channel()
+            return _Publisher(connection, channel, await self._declare_exchange(channel))
+        except BaseException:
+            await connection.close()
+            raise
+
+    async def _listen(self) -> AsyncGenerator[bytes, None]:
+        async with await self._aio_pika.connect(self._url) as connection:
+            channel = await connection.channel()
+            await channel.set_qos(prefetch_count=PREFETCH)
+            queue = await channel.declare_queue(
+                exclusive=True, auto_delete=True, arguments={"x-max-length": MAX_QUEUED}
+            )
+            await queue.bind(await self._declare_exchange(channel))
+            async with queue.iterator() as messages:
+                self._on_listening()
+                async for message in messages:
+                    await message.ack()
+                    yield message.body
+        # The iterator ends without an error when the connection breaks.
+        raise ConnectionError("the connection to RabbitMQ was lost")
+
+    async def shutdown(self) -> None:
+        """Stop listening and leave the broker."""
+        await super().shutdown()
+        await self._publishing.drop()
+
+    async def _declare_exchange(self, channel: Any) -> Any:
+        return await channel.declare_exchange(self.channel, "fanout", durable=False)

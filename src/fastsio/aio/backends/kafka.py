@@ -1,0 +1,113 @@
+"""The client manager on Kafka for asyncio: the channel is a topic that every node reads from its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.aio.backends.shared import Shared
+from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
+from fastsio.cluster.broker_urls import kafka_servers
+from fastsio.extras import require
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+#: Milliseconds between two attempts to reach a broker; each is logged by aiokafka.
+RETRY_MS: Final = 500
+
+
+class AsyncKafkaManager(AsyncPubSubManager):
+    """
+    Share the clients of several asyncio servers through Kafka.
+
+    Args:
+        url: Where the brokers are: ``kafka://host:port``, or a list of such URLs of one cluster.
+        channel: Name of the topic; the same on all nodes. Brokers create it unless told not to.
+        write_only: True only emits, for programs that are no server.
+        logger: Where to log; None is the server's logger.
+        json: Module with ``dumps`` and ``loads``; None is the server's.
+        publish_timeout: Seconds that the broker may take to accept a message. 5.
+        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
+            beyond it. 100,000.
+
+    Raises:
+        SetupError: A URL cannot be used.
+        MissingExtraError: aiokafka is not installed.
+    """
+
+    name = "asynckafka"
+
+    def __init__(
+        self,
+        url: str | Sequence[str] = "kafka://localhost:9092",
+        channel: str = "socketio",
+        write_only: bool = False,
+        logger: Any = None,
+        json: Any = None,
+        *,
+        publish_timeout: float = PUBLISH_TIMEOUT_S,
+        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
+    ) -> None:
+        self._aiokafka = require("aiokafka", "kafka")
+        self._servers = kafka_servers(url)
+        super().__init__(
+            channel,
+            write_only,
+            logger,
+            json,
+            publish_timeout=publish_timeout,
+            max_remote_callbacks=max_remote_callbacks,
+        )
+        # A producer finds its brokers again by itself.
+        self._publishing: Shared[Any] = Shared(
+            self._start_producer, lambda _producer: True, lambda producer: producer.stop()
+        )
+
+    async def _publish(self, data: dict[str, Any]) -> None:
+        producer = await self._publishing.get()
+        # One key, one partition: the messages of a node are read in the order in which it wrote them.
+        await producer.send_and_wait(self.channel, self._encode(data), key=self.host_id.encode())
+
+    async def _start_producer(self) -> Any:
+        timeout_ms = int(self.publish_timeout * 1000)
+        producer = self._aiokafka.AIOKafkaProducer(
+            bootstrap_servers=self._servers, request_timeout_ms=timeout_ms, retry_backoff_ms=RETRY_MS
+        )
+        return await _started(producer)
+
+    async def _listen(self) -> AsyncGenerator[bytes, None]:
+        # No group: every node reads everything, and where it is concerns nobody else.
+        consumer = self._aiokafka.AIOKafkaConsumer(
+            self.channel,
+            bootstrap_servers=self._servers,
+            group_id=None,
+            auto_offset_reset="latest",
+            retry_backoff_ms=RETRY_MS,
+        )
+        await _started(consumer)
+        try:
+            if not consumer.assignment():
+                raise ConnectionError(f"Kafka has no topic {self.channel!r} and does not create topics by itself")
+            for partition in consumer.assignment():
+                # "The end" is looked up now, not when the first message is asked for: nothing falls in between.
+                await consumer.position(partition)
+            self._on_listening()
+            async for record in consumer:
+                yield record.value
+        finally:
+            await consumer.stop()
+
+    async def shutdown(self) -> None:
+        """Stop listening and leave the broker."""
+        await super().shutdown()
+        await self._publishing.drop()
+
+
+async def _started(client: Any) -> Any:
+    """Start a client of aiokafka; one that could not start must be stopped, else it warns of a leak."""
+    try:
+        await client.start()
+    except BaseException:
+        await client.stop()
+        raise
+    return client

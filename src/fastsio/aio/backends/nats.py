@@ -1,0 +1,113 @@
+"""The client manager on NATS: the channel is a subject that every node subscribes to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.aio.backends.shared import Shared
+from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
+from fastsio.cluster.broker_urls import require_scheme
+from fastsio.exceptions import SetupError
+from fastsio.extras import require
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+SCHEMES: Final = ("nats", "tls", "ws", "wss")
+CONNECT_TIMEOUT_S: Final = 2
+#: Two pings without an answer end the connection: a broker that vanished is noticed within half a minute.
+PING_INTERVAL_S: Final = 10
+
+
+class AsyncNatsManager(AsyncPubSubManager):
+    """
+    Share the clients of several asyncio servers through NATS.
+
+    Messages are delivered at most once: what is published while a node has no connection does not reach its clients.
+
+    Args:
+        url: Where the broker is, ``nats://user:password@host:port``; ``tls://``, ``ws://`` and ``wss://`` as well.
+        channel: The subject; the same on all nodes.
+        write_only: True only emits, for programs that are no server.
+        logger: Where to log; None is the server's logger.
+        json: Module with ``dumps`` and ``loads``; None is the server's.
+        publish_timeout: Seconds that the broker may take to accept a message. 5.
+        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
+            beyond it. 100,000.
+
+    Raises:
+        SetupError: The URL or the channel cannot be used.
+        MissingExtraError: nats-py is not installed.
+    """
+
+    name = "asyncnats"
+
+    def __init__(
+        self,
+        url: str = "nats://localhost:4222",
+        channel: str = "socketio",
+        write_only: bool = False,
+        logger: Any = None,
+        json: Any = None,
+        *,
+        publish_timeout: float = PUBLISH_TIMEOUT_S,
+        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
+    ) -> None:
+        self._nats = require("nats", "nats")
+        self._url = require_scheme(url, SCHEMES, "nats://localhost:4222")
+        if not channel or any(character.isspace() or character in "*>" for character in channel):
+            raise SetupError(f"channel={channel!r} is no NATS subject; leave out spaces, '*' and '>'")
+        super().__init__(
+            channel,
+            write_only,
+            logger,
+            json,
+            publish_timeout=publish_timeout,
+            max_remote_callbacks=max_remote_callbacks,
+        )
+        self._publishing: Shared[Any] = Shared(
+            self._connect, lambda connection: not connection.is_closed, lambda connection: connection.close()
+        )
+
+    async def _publish(self, data: dict[str, Any]) -> None:
+        connection = await self._publishing.get()
+        await connection.publish(self.channel, self._encode(data))
+        # Publishing only fills a buffer; the answer to a ping says that the broker has it.
+        await connection.flush()
+
+    async def _listen(self) -> AsyncGenerator[bytes, None]:
+        connection = await self._connect()
+        try:
+            subscription = await connection.subscribe(self.channel)
+            await connection.flush()
+            self._on_listening()
+            async for message in subscription.messages:
+                yield message.data
+        finally:
+            await connection.close()
+        raise ConnectionError("the connection to NATS was lost")
+
+    async def shutdown(self) -> None:
+        """Stop listening and leave the broker."""
+        await super().shutdown()
+        await self._publishing.drop()
+
+    async def _connect(self) -> Any:
+        """Connect once: the manager's own loop is what tries again."""
+        errors: list[Exception] = []
+
+        async def note(error: Exception) -> None:
+            errors.append(error)
+
+        try:
+            return await self._nats.connect(
+                self._url,
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                ping_interval=PING_INTERVAL_S,
+                error_cb=note,
+            )
+        except self._nats.errors.NoServersError as error:
+            raise ConnectionError(f"NATS cannot be reached: {errors[-1] if errors else error}") from error

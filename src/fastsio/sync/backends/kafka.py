@@ -1,0 +1,124 @@
+"""The client manager on Kafka for threads: the channel is a topic that every node reads from its end."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.cluster.broker_urls import kafka_servers
+from fastsio.extras import require
+from fastsio.sync.concurrency import Lock
+from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, PubSubManager
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+#: Milliseconds that one look for new messages may wait.
+POLL_MS: Final = 1000
+
+
+class KafkaManager(PubSubManager):
+    """
+    Share the clients of several sync servers through Kafka.
+
+    Args:
+        url: Where the brokers are: ``kafka://host:port``, or a list of such URLs of one cluster.
+        channel: Name of the topic; the same on all nodes. It is created if it is missing.
+        write_only: True only emits, for programs that are no server.
+        logger: Where to log; None is the server's logger.
+        json: Module with ``dumps`` and ``loads``; None is the server's.
+        publish_timeout: Seconds that the broker may take to accept a message. 5.
+        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
+            beyond it. 100,000.
+
+    Raises:
+        SetupError: A URL cannot be used.
+        MissingExtraError: kafka-python is not installed.
+    """
+
+    name = "kafka"
+
+    def __init__(
+        self,
+        url: str | Sequence[str] = "kafka://localhost:9092",
+        channel: str = "socketio",
+        write_only: bool = False,
+        logger: Any = None,
+        json: Any = None,
+        *,
+        publish_timeout: float = PUBLISH_TIMEOUT_S,
+        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
+    ) -> None:
+        self._kafka = require("kafka", "kafka")
+        self._admin = require("kafka.admin", "kafka")
+        self._errors = require("kafka.errors", "kafka")
+        servers = kafka_servers(url)
+        super().__init__(
+            channel,
+            write_only,
+            logger,
+            json,
+            publish_timeout=publish_timeout,
+            max_remote_callbacks=max_remote_callbacks,
+        )
+        self._timeout_ms = int(self.publish_timeout * 1000)
+        self._bootstrap = {"bootstrap_servers": servers, "bootstrap_timeout_ms": self._timeout_ms}
+        self._producer: Any = None
+        self._starting = Lock()
+
+    def _publish(self, data: dict[str, Any]) -> None:
+        # One key, one partition: the messages of a node are read in the order in which it wrote them.
+        try:
+            sent = self._started_producer().send(self.channel, self._encode(data), key=self.host_id.encode())
+            sent.get(timeout=self.publish_timeout)
+        except self._errors.KafkaTimeoutError as error:
+            raise TimeoutError(str(error)) from error
+
+    def _started_producer(self) -> Any:
+        """Return the producer, which all threads share and which finds its brokers again by itself."""
+        with self._starting:
+            if self._producer is None:
+                self._producer = self._kafka.KafkaProducer(
+                    **self._bootstrap,
+                    max_block_ms=self._timeout_ms,
+                    request_timeout_ms=self._timeout_ms,
+                    delivery_timeout_ms=self._timeout_ms,
+                    acks=1,
+                    # The manager itself tries again; what it was told has failed must not arrive later.
+                    retries=0,
+                    enable_idempotence=False,
+                )
+            return self._producer
+
+    def _listen(self) -> Generator[bytes, None, None]:
+        self._ensure_topic()
+        # No group: every node reads everything, and where it is concerns nobody else.
+        consumer = self._kafka.KafkaConsumer(self.channel, group_id=None, auto_offset_reset="latest", **self._bootstrap)
+        with closing(consumer):
+            while not consumer.assignment() and not self.is_stopping:
+                consumer.poll(POLL_MS)
+            for partition in consumer.assignment():
+                # "The end" is looked up now, not when the first message is asked for: nothing falls in between.
+                consumer.position(partition)
+            self._on_listening()
+            while not self.is_stopping:
+                for records in consumer.poll(POLL_MS).values():
+                    for record in records:
+                        yield record.value
+
+    def shutdown(self) -> None:
+        """Stop listening and leave the brokers."""
+        super().shutdown()
+        with self._starting:
+            stopped, self._producer = self._producer, None
+        if stopped is not None:
+            stopped.close(timeout=self.publish_timeout)
+
+    def _ensure_topic(self) -> None:
+        admin = self._kafka.KafkaAdminClient(**self._bootstrap)
+        with closing(admin):
+            if self.channel in admin.list_topics():
+                return
+            # Another node may be faster. -1: as many partitions and replicas as the broker's settings say.
+            with suppress(self._errors.TopicAlreadyExistsError):
+                admin.create_topics([self._admin.NewTopic(self.channel, -1, -1)])

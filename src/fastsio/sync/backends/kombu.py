@@ -1,0 +1,188 @@
+"""The client manager on kombu: RabbitMQ for threads, and whatever else kombu has a fanout exchange for."""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from fastsio.cluster.amqp import CONTENT_ENCODING, CONTENT_TYPE, MAX_QUEUED, PREFETCH
+from fastsio.exceptions import SetupError
+from fastsio.extras import require
+from fastsio.sync.concurrency import Lock
+from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, PubSubManager
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+#: Seconds between two heartbeats; a broker that vanished is noticed after two that are missing.
+HEARTBEAT_S: Final = 10
+#: Seconds that one wait for messages takes: heartbeats are sent in between.
+WAIT_S: Final = 2.0
+
+
+class _Publisher(NamedTuple):
+    connection: Any
+    producer: Any
+
+
+class KombuManager(PubSubManager):
+    """
+    Share the clients of several sync servers through RabbitMQ, or another broker that kombu knows.
+
+    Nodes of python-socketio (KombuManager or AsyncAioPikaManager) may use the same exchange.
+
+    Args:
+        url: Where the broker is, as kombu writes it: ``amqp://user:password@host:port/virtual_host``, ``redis://...``.
+        channel: Name of the exchange; the same on all nodes.
+        write_only: True only emits, for programs that are no server.
+        logger: Where to log; None is the server's logger.
+        json: Module with ``dumps`` and ``loads``; None is the server's.
+        connection_options: Further arguments of ``kombu.Connection``.
+        exchange_options: Further arguments of ``kombu.Exchange``.
+        queue_options: Further arguments of ``kombu.Queue``.
+        producer_options: Further arguments of ``kombu.Producer``.
+        publish_timeout: Seconds that the broker may take to accept a message. 5.
+        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
+            beyond it. 100,000.
+
+    Raises:
+        SetupError: kombu does not know the URL.
+        MissingExtraError: kombu is not installed.
+    """
+
+    name = "kombu"
+
+    def __init__(
+        self,
+        url: str = "amqp://guest:guest@localhost:5672//",
+        channel: str = "socketio",
+        write_only: bool = False,
+        logger: Any = None,
+        json: Any = None,
+        connection_options: Mapping[str, Any] | None = None,
+        exchange_options: Mapping[str, Any] | None = None,
+        queue_options: Mapping[str, Any] | None = None,
+        producer_options: Mapping[str, Any] | None = None,
+        *,
+        publish_timeout: float = PUBLISH_TIMEOUT_S,
+        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
+    ) -> None:
+        self._kombu = require("kombu", "rabbitmq")
+        super().__init__(
+            channel,
+            write_only,
+            logger,
+            json,
+            publish_timeout=publish_timeout,
+            max_remote_callbacks=max_remote_callbacks,
+        )
+        self._url = url
+        self._connection_options = dict(connection_options or {})
+        self._exchange_options = dict(exchange_options or {})
+        self._queue_options = dict(queue_options or {})
+        self._producer_options = dict(producer_options or {})
+        self._check_url()
+        self._publisher: _Publisher | None = None
+        # Connections of kombu belong to one thread at a time.
+        self._publishing = Lock()
+
+    def _check_url(self) -> None:
+        try:
+            self._connection().get_transport_cls()
+        except (KeyError, ValueError, AttributeError, TypeError, ImportError) as error:
+            if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError):
+                raise
+            raise SetupError(
+                "kombu does not know how to connect to this URL; write it like 'amqp://guest:guest@localhost:5672//'"
+            ) from error
+
+    def _connection(self) -> Any:
+        """Describe a connection; kombu opens it when it is used."""
+        options = {"connect_timeout": self.publish_timeout, **self._connection_options}
+        # A publish returns once the broker has the message.
+        options["transport_options"] = {"confirm_publish": True, **options.get("transport_options", {})}
+        return self._kombu.Connection(self._url, **options)
+
+    @staticmethod
+    def _connect(connection: Any) -> None:
+        """Connect, or fail soon: the manager is what waits and tries again."""
+        connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
+
+    def _exchange(self) -> Any:
+        return self._kombu.Exchange(self.channel, **{"type": "fanout", "durable": False, **self._exchange_options})
+
+    def _publish(self, data: dict[str, Any]) -> None:
+        text = self._encode(data)
+        if not self._publishing.acquire(timeout=self.publish_timeout):
+            raise TimeoutError("other messages are still on their way to the broker")
+        try:
+            self._open_publisher().producer.publish(
+                text,
+                content_type=CONTENT_TYPE,
+                content_encoding=CONTENT_ENCODING,
+                timeout=self.publish_timeout,
+                confirm_timeout=self.publish_timeout,
+            )
+        except BaseException:
+            self._drop_publisher()
+            raise
+        finally:
+            self._publishing.release()
+
+    def _open_publisher(self) -> _Publisher:
+        if self._publisher is None:
+            connection = self._connection()
+            self._connect(connection)
+            options = {"exchange": self._exchange(), **self._producer_options}
+            self._publisher = _Publisher(connection, self._kombu.Producer(connection.channel(), **options))
+        return self._publisher
+
+    def _drop_publisher(self) -> None:
+        dropped, self._publisher = self._publisher, None
+        if dropped is not None:
+            dropped.connection.collect()  # does not wait for a broker that is gone
+
+    def _listen(self) -> Generator[bytes | str, None, None]:
+        connection = self._connection()
+        connection.heartbeat = self._connection_options.get("heartbeat", HEARTBEAT_S)
+        received: deque[Any] = deque()
+        try:
+            self._connect(connection)
+            with self._kombu.Consumer(
+                connection.channel(), self._queue(), on_message=received.append, prefetch_count=PREFETCH
+            ):
+                self._on_listening()
+                while not self.is_stopping:
+                    while received:
+                        message = received.popleft()
+                        message.ack()
+                        yield message.body
+                    self._wait(connection)
+        finally:
+            connection.collect()
+
+    def shutdown(self) -> None:
+        """Stop listening and leave the broker."""
+        super().shutdown()
+        with self._publishing:
+            self._drop_publisher()
+
+    def _queue(self) -> Any:
+        options = {
+            "name": f"fastsio.{uuid.uuid4()}",
+            "exclusive": True,
+            "auto_delete": True,
+            "durable": False,
+            "max_length": MAX_QUEUED,
+        }
+        return self._kombu.Queue(exchange=self._exchange(), **{**options, **self._queue_options})
+
+    @staticmethod
+    def _wait(connection: Any) -> None:
+        """Wait for messages, and show the broker that this node lives."""
+        with suppress(TimeoutError):
+            connection.drain_events(timeout=WAIT_S)
+        if connection.supports_heartbeats:
+            connection.heartbeat_check()
