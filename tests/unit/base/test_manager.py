@@ -14,7 +14,7 @@ from fastsio.base.options import ServerOptions
 def manager() -> BaseManager:
     """Return a manager with one connected and one connecting client."""
     manager = BaseManager()
-    manager.set_server(SimpleNamespace(options=ServerOptions(max_rooms=2), logger="server's"))
+    manager.set_server(SimpleNamespace(_observer=None, options=ServerOptions(max_rooms=2), logger="server's"))
     manager.basic_connect("s1", "e1", "/")
     manager.basic_connect("s2", "e2", "/")
     manager.basic_accept("s1", "/")
