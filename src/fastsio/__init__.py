@@ -102,13 +102,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Import one of the names that are not imported with the package."""
-    module = _LATER.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(module), name)
-    return value
+if not TYPE_CHECKING:  # type checkers would take it to mean that the package has any name there is
+
+    def __getattr__(name: str) -> Any:
+        """Import one of the names that are not imported with the package."""
+        module = _LATER.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(module), name)
+        return value
 
 
 def __dir__() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastsio.base.client_namespace import BaseClientNamespace
 from fastsio.base.namespace import BaseNamespace, BaseServerNamespace
 
-__all__ = ["BaseNamespace", "BaseServerNamespace"]
+__all__ = ["BaseClientNamespace", "BaseNamespace", "BaseServerNamespace"]

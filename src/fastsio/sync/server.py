@@ -59,6 +59,10 @@ class Server(ServerAPI):
             **kwargs,
         )
 
+    def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Serve one WSGI request and return its body."""
+        return self.eio.handle_request(environ, start_response)
+
     def shutdown(self, *, timeout: float | None = None) -> None:
         """
         Stop the server: let nobody in, disconnect everybody, wait for handlers.

@@ -1,0 +1,7 @@
+"""python-socketio's ``base_client`` module: applications import it by this name."""
+
+from __future__ import annotations
+
+from fastsio.base.client import BaseClient
+
+__all__ = ["BaseClient"]
