@@ -114,16 +114,17 @@ class AdminPanel:
     def stop(self) -> None:
         """Let the background task end."""
         self._is_stopped = True
-        if self._wake is not None:
-            self._wake.set()
+        wake, self._wake = self._wake, None
+        if wake is not None:
+            wake.set()
 
     def _start(self) -> None:
         """Start the background task with the first connection: before, there need not be an event loop."""
         with self._lock:
             if self._wake is not None or self._is_stopped:
                 return
-            self._wake = self.sio.eio.create_event()
-        self._task = self.sio.start_background_task(self._run)
+            wake = self._wake = self.sio.eio.create_event()
+        self._task = self.sio.start_background_task(self._run, wake)
 
     # What the server tells
 
@@ -202,6 +203,7 @@ class AdminPanel:
         """
         if self._is_stopped or not await self._may_enter(client_auth):
             raise Refused("invalid credentials")
+        self._start()
         await self.sio.enter_room(sid, ADMINISTRATORS, namespace=self.admin_namespace)
         self._report("config", {"supportedFeatures": self.settings.features}, to=sid)
         if self.settings.is_verbose:
@@ -273,20 +275,21 @@ class AdminPanel:
 
     def _report(self, event: str, *arguments: Any, to: str = ADMINISTRATORS) -> None:
         """Have the background task send a report."""
-        if self._wake is None or self._is_stopped:
+        wake = self._wake
+        if wake is None:
             return
         if len(self._reports) >= self.settings.max_reports:
             self._has_dropped = True
             return
         self._reports.append((event, arguments, to))
-        self._wake.set()
+        wake.set()
 
-    async def _run(self) -> None:
+    async def _run(self, wake: Any) -> None:
         """Send what is reported, and the counts when it is time."""
         due_s = time.monotonic() + self.settings.interval_s
-        while not self._is_stopped:
-            await concurrency.wait_event(self._wake, max(0.0, due_s - time.monotonic()))
-            self._wake.clear()
+        while self._wake is wake:
+            await concurrency.wait_event(wake, max(0.0, due_s - time.monotonic()))
+            wake.clear()
             await self._send_reports()
             if time.monotonic() >= due_s:
                 due_s = time.monotonic() + self.settings.interval_s

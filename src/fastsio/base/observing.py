@@ -20,6 +20,7 @@ class SizedFrame(Protocol):
     @property
     def size(self) -> int:
         """Its size on the wire, in bytes."""
+        ...
 
 
 class Observer(Protocol):

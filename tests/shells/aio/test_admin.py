@@ -330,3 +330,16 @@ async def test_shutdown_of_the_server_does_not_wait_for_the_interface():
         await server.shutdown(timeout=60)
 
     assert wire.stopped
+
+
+async def test_interface_can_be_opened_again():
+    """What was shut down can watch once more."""
+    _, wire, panel = watched()
+    await administrator(wire)
+    await panel.shutdown()
+
+    panel.instrument()
+    admin = await administrator(wire)
+    client = await wire.join()
+
+    assert (await report(admin))[:4] == ["room_joined", "/", client.sid, client.sid]
