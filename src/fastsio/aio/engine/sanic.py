@@ -62,9 +62,17 @@ class Body:
 
     async def read(self, length: int) -> bytes:
         """Read up to *length* bytes."""
-        data = self._rest or await self._stream.read() or b""
+        data = self._rest or await self._next_chunk()
         self._rest = data[length:]
         return data[:length]
+
+    async def _next_chunk(self) -> bytes:
+        stream = self._stream
+        data: bytes | None = await stream.read()
+        if stream.request_body and stream.request_body != "chunked" and not stream.request_bytes_left:
+            # Else Sanic does not notice the end, and logs that the body was not consumed.
+            await stream.read()
+        return data or b""
 
 
 def translate_request(request: Any) -> dict[str, Any]:
