@@ -44,3 +44,12 @@ def running():
             yield address
 
     return run
+
+
+@pytest.fixture
+def quick_retries(monkeypatch):
+    """Let managers on a broker try again at once."""
+    for half in ("aio", "sync"):
+        monkeypatch.setattr(f"fastsio.{half}.listening.FIRST_DELAY_S", 0.1)
+        monkeypatch.setattr(f"fastsio.{half}.listening.MOST_DELAY_S", 0.3)
+        monkeypatch.setattr(f"fastsio.{half}.listening.JITTER_S", 0.0)
