@@ -444,7 +444,7 @@ async def test_a_room_closes_everywhere(both):
 
 async def test_the_room_of_a_client_is_protected_on_every_server(both, bus, caplog):
     """Where it is known; elsewhere nobody can say what is meant."""
-    a, first, b, second = both
+    a, first, _, second = both
     with pytest.raises(ValueError, match="cannot close a sid room"):
         await a.server.close_room(first.sid)
 
