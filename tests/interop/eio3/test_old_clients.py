@@ -13,7 +13,7 @@ from tests.interop.eio3.conftest import JsClient
 
 
 async def test_each_transport_connects(client, transports):
-    """Client and server agree on the id and on the transport in use; the root is joined unasked, without auth."""
+    """SIO-27: client and server agree on id and transport in use; the root is joined unasked, without auth."""
     result = await client.play("connects", transports=transports)
 
     seen = await client.world.site.saw("connect")
@@ -161,7 +161,7 @@ async def test_a_broadcast_reaches_clients_of_all_versions(world):
 
 
 async def test_old_clients_are_turned_away_by_default(start, version):
-    """Without allow_eio3 they cannot connect."""
+    """SIO-27: without allow_eio3 they are refused."""
     world = await start()
 
     assert await JsClient(world, version).play("is_turned_away", transports=["polling"]) is True

@@ -67,7 +67,6 @@ def test_an_invalid_payload_is_answered_and_the_client_lives_on():
     assert client.ask("say", {"text": "hi"}, ack_id=2) == ["hi"]
 
 
-@pytest.mark.acceptance("SIO-4")
 def test_coroutine_functions_are_refused_at_registration():
     """A handler, a dependency and an exception handler that would have to be awaited fail when they are registered."""
     sio = Server(async_mode="threading")
