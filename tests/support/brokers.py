@@ -19,6 +19,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -262,4 +263,25 @@ def rabbitmq_server() -> Iterator[Broker]:
             start_timeout_s=RABBITMQ_START_TIMEOUT_S,
         )
         with running(Broker(epmd_command, epmd_port, "", path)), running(broker):
+            yield broker
+
+
+ZMQ_PROXY = """
+import sys, zmq
+receiver = zmq.Context().socket(zmq.PULL)
+receiver.bind(f"tcp://127.0.0.1:{sys.argv[1]}")
+publisher = zmq.Context().socket(zmq.PUB)
+publisher.bind(f"tcp://127.0.0.1:{sys.argv[2]}")
+while True:
+    publisher.send(receiver.recv())
+"""
+
+
+@contextmanager
+def zmq_proxy() -> Iterator[Broker]:
+    """Run a process that publishes what it receives, both over ZeroMQ."""
+    with folder() as path:
+        port, publishing_port = free_port(), free_port()
+        command = [sys.executable, "-c", ZMQ_PROXY, str(port), str(publishing_port)]
+        with running(Broker(command, port, f"zmq+tcp://{HOST}:{port}+{publishing_port}", path)) as broker:
             yield broker

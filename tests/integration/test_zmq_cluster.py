@@ -1,0 +1,66 @@
+"""Servers that a ZeroMQ proxy connects."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import fastsio
+from fastsio.exceptions import SetupError
+from tests.support.brokers import zmq_proxy
+from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
+
+EMITTER = "import sys, fastsio; fastsio.ZmqManager(sys.argv[1], sys.argv[2], write_only=True).emit('news', 1)"
+
+
+@pytest.fixture(scope="module")
+def broker():
+    """A proxy, as its users write it."""
+    with zmq_proxy() as running:
+        yield running
+
+
+@pytest.fixture
+def manager(broker, request):
+    """Make managers on a channel of the test's own."""
+
+    def make(**options):
+        return fastsio.ZmqManager(broker.url, request.node.name, **options)
+
+    return make
+
+
+async def test_servers_exchange_everything(manager):
+    """Rooms, binary payloads, callbacks and calls, both ways, between plain threads."""
+    async with cluster(manager(), manager()) as (a, b):
+        await acquainted(a, b)
+
+        await exchange(a, b)
+        await exchange(b, a)
+
+
+async def test_a_program_that_ends_at_once_has_emitted(manager, broker):
+    """What ZeroMQ has taken is sent before the program is over."""
+    async with cluster(manager(), manager()) as (a, b):
+        await acquainted(a, b)
+
+        subprocess.run([sys.executable, "-c", EMITTER, broker.url, a.sio.manager.channel], check=True, timeout=20)
+
+        assert [await a.receive(), await b.receive()] == [["news", 1], ["news", 1]]
+
+
+async def test_an_outage_is_the_emitters_alone(broker, manager, quick_retries):
+    """Local clients are served, the emitter learns that others are not, and everything comes back by itself."""
+    async with cluster(manager(publish_timeout=0.5), manager(publish_timeout=0.5)) as nodes:
+        await acquainted(*nodes)
+
+        await survive(broker, manager(publish_timeout=0.5), *nodes)
+
+
+@pytest.mark.parametrize("url", ["tcp://a:1+2", "zmq+tcp://a:1", "zmq+tcp://a:1+b", "zmq+ipc://x:1+2", None])
+def test_other_urls_are_refused(url):
+    """The error says how to write it."""
+    with pytest.raises(SetupError, match=r"zmq\+tcp://localhost:5555\+5556"):
+        fastsio.ZmqManager(url)
