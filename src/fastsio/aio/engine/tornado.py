@@ -67,7 +67,10 @@ async def make_response(status: str, headers: list[tuple[str, str]], payload: by
 
 async def wait_disconnected(environ: dict[str, Any]) -> None:
     """Wait until the client has given the request up."""
-    await environ["tornado.handler"].gone.wait()
+    handler = environ["tornado.handler"]
+    # Tornado does not tell of a connection that was closed together with its request.
+    if not handler.request.connection.stream.closed():
+        await handler.gone.wait()
 
 
 class WebSocket:
