@@ -280,3 +280,28 @@ async def test_a_broken_websocket_handshake_leaves_nothing(site, missing):
     assert 400 <= status <= 500
     async with open_websocket(site.address) as client:
         await client.join()
+
+
+@pytest.mark.parametrize("framework", HERE)
+async def test_a_client_that_does_not_read_is_ended(framework, name):
+    """What waits for it is bounded: the frameworks' own buffers fill first, then ours, then its session ends."""
+    sites = Sites(max_buffer_bytes=1_000_000)
+    async with sites.open(framework) as site, open_websocket(site.address) as client:
+        await joined(client, name)
+
+        await client.send('42["flood",500]')
+
+        await site.journal.until(["disconnect", name, "transport error"])
+
+
+@pytest.mark.parametrize("framework", HERE)
+async def test_frames_after_the_end_are_nobodys(framework, name):
+    """What a client sends behind a malformed frame is dropped, and the closing handshake still comes."""
+    async with Sites().open(framework) as site, open_websocket(site.address) as client:
+        await joined(client, name)
+
+        await client.send("9", *['42["kick"]'] * 50)
+
+        await client.closed()
+        assert client.socket.close_code == 1000
+        await site.journal.until(["disconnect", name, "transport error"])

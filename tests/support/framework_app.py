@@ -47,6 +47,15 @@ def make_server(journal: Journal, **options: Any) -> fastsio.AsyncServer:
         await sio.emit("told", value)
 
     @sio.event
+    async def mirror(sid, value):
+        await sio.emit("mirrored", value, to=sid)
+
+    @sio.event
+    async def flood(sid, count):
+        for _ in range(count):
+            await sio.emit("drop", "x" * 100_000, to=sid)
+
+    @sio.event
     async def ask_me(sid, question):
         return await sio.call("question", question, to=sid, timeout=5)
 
