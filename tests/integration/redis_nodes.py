@@ -1,9 +1,10 @@
-"""Servers on one Redis, of fastsio and of python-socketio, in the test's process."""
+"""Servers on one Redis in the test's process: of fastsio, for asyncio and for threads, and of python-socketio."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import socketio
 import fastsio
 from tests.integration.clients import WebSocketClient, eventually, open_websocket
 from tests.support.servers import serve
+from tests.support.wsgi_servers import serve_werkzeug
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,6 +24,26 @@ if TYPE_CHECKING:
     from tests.support.servers import Address
 
 PACKAGES = {"fastsio": fastsio, "python-socketio": socketio}
+#: A server of fastsio for threads.
+THREADS = "threads"
+
+
+class Threaded:
+    """
+    A sync server with the methods of one for asyncio.
+
+    Args:
+        server: The sync server.
+    """
+
+    WAITING = ("emit", "call", "enter_room", "leave_room", "close_room", "disconnect", "shutdown")
+
+    def __init__(self, server: fastsio.Server) -> None:
+        self.server = server
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.server, name)
+        return functools.partial(asyncio.to_thread, value) if name in self.WAITING else value
 
 
 @dataclass
@@ -57,11 +79,17 @@ class Cluster:
 
     async def node(self, kind: str, **options: Any) -> Node:
         """Start a server of a kind, connect a client, and return when the server hears the others."""
-        package = PACKAGES[kind]
-        manager = package.AsyncRedisManager(self.url, channel=self.channel, **options)
         logger = logging.getLogger("tests.socketio")
-        server = package.AsyncServer(async_mode="asgi", client_manager=manager, logger=logger, namespaces="*")
-        address = await self._stack.enter_async_context(serve(package.ASGIApp(server)))
+        settings = {"logger": logger, "namespaces": "*"}
+        if kind == THREADS:
+            manager = fastsio.RedisManager(self.url, channel=self.channel, **options)
+            server = Threaded(fastsio.Server(async_mode="threading", client_manager=manager, **settings))
+            address = self._stack.enter_context(serve_werkzeug(fastsio.WSGIApp(server.server)))
+        else:
+            package = PACKAGES[kind]
+            manager = package.AsyncRedisManager(self.url, channel=self.channel, **options)
+            server = package.AsyncServer(async_mode="asgi", client_manager=manager, **settings)
+            address = await self._stack.enter_async_context(serve(package.ASGIApp(server)))
         self._stack.push_async_callback(stop, server)
         client = await self._stack.enter_async_context(open_websocket(address))
         sid = await client.join()

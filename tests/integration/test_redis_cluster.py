@@ -1,4 +1,8 @@
-"""Servers of fastsio and of python-socketio on one Redis: everything one can do to the clients of the other."""
+"""
+Servers of fastsio and of python-socketio on one Redis: everything one can do to the clients of the other.
+
+"threads" is fastsio's sync server.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,15 @@ from tests.integration.redis_nodes import Cluster, writer
 from tests.support.brokers import redis_server
 
 #: Which server does something, and which has the client that it is about.
-PAIRS = [("fastsio", "fastsio"), ("fastsio", "python-socketio"), ("python-socketio", "fastsio")]
+PAIRS = [
+    ("fastsio", "fastsio"),
+    ("fastsio", "python-socketio"),
+    ("python-socketio", "fastsio"),
+    ("threads", "fastsio"),
+    ("fastsio", "threads"),
+    ("threads", "python-socketio"),
+    ("python-socketio", "threads"),
+]
 KINDS = ["fastsio", "python-socketio"]
 
 
