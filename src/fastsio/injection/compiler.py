@@ -217,11 +217,13 @@ def _callable_form(handler: Callable[..., Any], label: str, *, asynchronous: boo
     if colour is Colour.COROUTINE and not asynchronous:
         raise SignatureError(f"{label}: is a coroutine function; a sync server calls plain functions only")
     if colour is Colour.WRAPPER and asynchronous:
-        return _awaiting(handler), True
+        return awaiting(handler), True
     return handler, colour is Colour.COROUTINE
 
 
-def _awaiting(handler: Callable[..., Any]) -> Callable[..., Any]:
+def awaiting(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a coroutine function that calls *handler* and awaits the result if it has to be."""
+
     @wraps(handler)
     async def call(*args: Any, **kwargs: Any) -> Any:
         result = handler(*args, **kwargs)

@@ -97,7 +97,7 @@ def read_parameters(
         UnresolvedError: An annotation cannot be resolved yet.
     """
     try:
-        signature = inspect.signature(function)  # noqa: TID251 - this module is where it is read
+        signature = _signature_of(function)
     except (TypeError, ValueError):
         return None
     except NameError as error:  # pragma: no cover - Python 3.14 evaluates annotations here
@@ -130,7 +130,7 @@ def names_of_caller(function: Callable[..., Any]) -> dict[str, Any]:
 def positional_range(function: Callable[..., Any]) -> tuple[int, int | None]:
     """Return the least and the greatest number of positional arguments; None is any number."""
     try:
-        signature = inspect.signature(function)  # noqa: TID251 - this module is where it is read
+        signature = _signature_of(function)
     except (TypeError, ValueError, NameError):
         return 0, None
     least = most = 0
@@ -158,6 +158,13 @@ def name_of(function: object) -> str:
     if isinstance(function, functools.partial):
         return name_of(function.func)
     return str(getattr(function, "__qualname__", None) or type(function).__qualname__)
+
+
+def _signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """Return how *function* is called: as what it wraps, unless it names a parameter of its own."""
+    own = inspect.signature(function, follow_wrapped=False)  # noqa: TID251 - this module is where it is read
+    passes_on = all(_SHAPES[entry.kind] in (Shape.REST, Shape.KEYWORD_REST) for entry in own.parameters.values())
+    return inspect.signature(function) if passes_on else own  # noqa: TID251 - as above
 
 
 def _own_colour(function: Any) -> Colour:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fastsio.injection import Endpoint, HandlerKind, compile_endpoint
+from fastsio.injection.compiler import awaiting
+from fastsio.injection.signature import Colour, colour_of
 from fastsio.routing.failures import find_exception_handler
 from fastsio.routing.middleware import Layer, Scope
 from fastsio.routing.registrar import Registration, RouterScope, label_of, prefix_of
@@ -207,7 +209,10 @@ class Registry:
         entry = self._methods.get(key)
         if entry is None or entry.registration.handler != method:
             found = replace(registration, event=event, handler=method, own_trigger=own_trigger)
-            entry = self._methods[key] = Entry(found, self._compile(found, event))
+            # A dispatcher that is a plain function may return what the inherited one returns: a coroutine.
+            may_wait = own_trigger and self._asynchronous and colour_of(method) is Colour.PLAIN
+            called = replace(found, handler=awaiting(method)) if may_wait else found
+            entry = self._methods[key] = Entry(found, self._compile(called, event))
         return entry
 
     def method_endpoint(self, namespace_handler: Any, event: str) -> Endpoint | None:

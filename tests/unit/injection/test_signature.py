@@ -208,3 +208,21 @@ def test_names_for_messages():
     assert name_of(sample) == "sample"
     assert name_of(functools.partial(sample)) == "sample"
     assert name_of(CallableObject()) == "CallableObject"
+
+
+def test_a_wrapper_that_names_parameters_is_called_by_its_own_signature():
+    """Only a wrapper that passes on whatever it gets has the signature of what it wraps."""
+
+    def inner() -> None:
+        pass
+
+    @functools.wraps(inner)
+    def adapting(sid, *args):
+        return inner()
+
+    @functools.wraps(inner)
+    def passing(*args, **kwargs):
+        return inner(*args, **kwargs)
+
+    assert positional_range(adapting) == (1, None)
+    assert positional_range(passing) == (0, 0)
