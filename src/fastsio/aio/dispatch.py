@@ -81,10 +81,6 @@ class PacketServer(RunningServer):
             return [MessagePacket(frame) for frame in encoded]
         return [MessagePacket(encoded)]
 
-    def post(self, eio_sid: str, frames: Sequence[MessagePacket]) -> None:
-        """Queue frames for a client without waiting for it."""
-        self.eio.post(eio_sid, frames)
-
     async def send_frames(self, eio_sid: str, frames: Sequence[MessagePacket]) -> None:
         """Send the frames of an emitted event, through the seam that test clients replace if one has."""
         if "_send_eio_packet" in self.__dict__:
@@ -105,7 +101,7 @@ class PacketServer(RunningServer):
         await self.eio.send_packet(eio_sid, eio_pkt)
 
     async def reply(self, eio_sid: str, packet: Packet) -> None:
-        """Send the answer to a client's packet; unlike :meth:`post` this may wait until the client reads."""
+        """Send the answer to a client's packet; unlike :meth:`send_frames` this may wait until the client reads."""
         if "_send_packet" in self.__dict__:
             await self._send_packet(eio_sid, packet)
         else:

@@ -51,7 +51,7 @@ class AsyncManager(BaseManager):
             held = self.basic_accept(sid, namespace)
             eio_sid = self.eio_sid_from_sid(sid, namespace)
             if held and eio_sid is not None:
-                self.server.post(eio_sid, held)
+                await self.server.send_frames(eio_sid, held)
         return sid
 
     async def disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:

@@ -52,7 +52,7 @@ class Manager(BaseManager):
             held = self.basic_accept(sid, namespace)
             eio_sid = self.eio_sid_from_sid(sid, namespace)
             if held and eio_sid is not None:
-                self.server.post(eio_sid, held)
+                self.server.send_frames(eio_sid, held)
         return sid
 
     def disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
