@@ -150,11 +150,13 @@ async def exchange(a: Node, b: Node) -> None:
     assert await b.receive() == ["all", {"id": 1}]
 
     await a.do("emit", "room", "ü", to=room)
-    await a.do("emit", "sid", to=b.sid)
-    await a.do("emit", "skipping", skip_sid=b.sid)
+    await a.do("emit", "sid", 1, to=b.sid)
+    await a.do("emit", "skipping", 1, skip_sid=b.sid)
     await a.do("emit", "several", ("x", 1, None))
-    assert [await b.receive() for _ in range(3)] == [["room", "ü"], ["sid"], ["several", "x", 1, None]]
-    assert [await a.receive() for _ in range(2)] == [["skipping"], ["several", "x", 1, None]]
+    heard_by_b = [await b.receive() for _ in range(3)]
+    assert heard_by_b == [["room", "ü"], ["sid", 1], ["several", "x", 1, None]], heard_by_b
+    heard_by_a = [await a.receive() for _ in range(2)]
+    assert heard_by_a == [["skipping", 1], ["several", "x", 1, None]], heard_by_a
 
     await a.do("emit", "binary", ({"raw": b"\x00\xff"}, "text"), to=room)
     assert await b.receive() == ["binary", {"raw": {"_placeholder": True, "num": 0}}, "text"]
@@ -169,8 +171,8 @@ async def exchange(a: Node, b: Node) -> None:
     assert await calling == {"twice": 10}
 
     await heard(b, a.sio)  # the message that enters the room has been read by now
-    await a.do("emit", "entered", to=other)
-    assert await b.receive() == ["entered"]
+    await a.do("emit", "entered", 1, to=other)
+    assert await b.receive() == ["entered", 1]
 
 
 async def answered(a: Node, b: Node) -> list[tuple[Any, ...]]:
@@ -181,8 +183,8 @@ async def answered(a: Node, b: Node) -> list[tuple[Any, ...]]:
         answers.append(arguments)
         loop.call_soon_threadsafe(called.set)
 
-    await a.do("emit", "tell", to=b.sid, callback=callback)
-    assert await b.acknowledge("got", 1) == ["tell"]
+    await a.do("emit", "tell", 1, to=b.sid, callback=callback)
+    assert await b.acknowledge("got", 1) == ["tell", 1]
     async with asyncio.timeout(WAIT_S):
         await called.wait()
     return answers

@@ -1,0 +1,115 @@
+"""Servers that RabbitMQ connects: asyncio and threads, fastsio and python-socketio."""
+
+from __future__ import annotations
+
+import pytest
+import socketio
+
+import fastsio
+from fastsio.exceptions import SetupError
+from tests.support.brokers import rabbitmq_server
+from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
+
+MANAGERS = {
+    "asyncio": (fastsio.AsyncAioPikaManager, fastsio),
+    "threads": (fastsio.KombuManager, fastsio),
+    "their-asyncio": (socketio.AsyncAioPikaManager, socketio),
+    "their-threads": (socketio.KombuManager, socketio),
+}
+PAIRS = [
+    ("asyncio", "asyncio"),
+    ("threads", "threads"),
+    ("asyncio", "threads"),
+    ("asyncio", "their-asyncio"),
+    ("asyncio", "their-threads"),
+    ("threads", "their-asyncio"),
+    ("threads", "their-threads"),
+]
+
+
+@pytest.fixture(scope="module")
+def broker():
+    """A RabbitMQ node; it takes seconds to start."""
+    with rabbitmq_server() as running:
+        yield running
+
+
+@pytest.fixture
+def manager(broker, request):
+    """Make managers on an exchange of the test's own, with the package of their server."""
+
+    exchange_name = "".join(character if character.isalnum() else "-" for character in request.node.name)
+
+    def make(kind, **options):
+        manager_class, package = MANAGERS[kind]
+        return manager_class(broker.url, exchange_name, **options), package
+
+    return make
+
+
+@pytest.mark.parametrize(("here", "there"), PAIRS)
+async def test_servers_exchange_everything(manager, here, there):
+    """Rooms, binary payloads, callbacks and calls, both ways, whatever the servers run on and are made of."""
+    async with cluster(manager(here), manager(there)) as (a, b):
+        await acquainted(a, b)
+
+        await exchange(a, b)
+        await exchange(b, a)
+
+
+async def test_other_programs_emit(manager):
+    """Managers that only write reach the clients of all servers, payloads that look like kombu's own included."""
+    payload = {"__type__": "uuid", "__value__": "not one"}
+    async with cluster(manager("asyncio"), manager("threads")) as (a, b):
+        await acquainted(a, b)
+        (first, _), (second, _) = manager("asyncio", write_only=True), manager("threads", write_only=True)
+
+        await first.emit("news", payload)
+        second.emit("news", payload)
+        await first.shutdown()
+        second.shutdown()
+
+        for node in (a, b):
+            assert [await node.receive(), await node.receive()] == [["news", payload]] * 2
+
+
+async def test_an_outage_is_the_emitters_alone(broker, manager, quick_retries):
+    """Local clients are served, the emitter learns that others are not, and everything comes back by itself."""
+    async with cluster(manager("asyncio"), manager("threads")) as nodes:
+        await acquainted(*nodes)
+
+        await survive(broker, manager("threads")[0], *nodes)
+
+
+@pytest.mark.parametrize("url", ["http://localhost", "localhost:5672", "amqp://a:b"])
+def test_other_urls_are_refused(url):
+    """The error says how to write it."""
+    with pytest.raises(SetupError, match="amqp://guest:guest@localhost:5672//"):
+        fastsio.AsyncAioPikaManager(url)
+
+
+@pytest.mark.parametrize("url", ["nonsense://localhost", "amqp://a:b"])
+def test_urls_that_kombu_does_not_know_are_refused(url):
+    """They are not tried for ever."""
+    with pytest.raises(SetupError, match="amqp://guest:guest@localhost:5672//"):
+        fastsio.KombuManager(url)
+
+
+async def test_options_of_kombu_are_used(broker, manager, request):
+    """All four go where their names say."""
+    (first, _), (second, _) = (
+        manager(
+            "threads",
+            connection_options={"connect_timeout": 3},
+            exchange_options={"durable": True},
+            queue_options={"name": f"mine-{number}"},
+            producer_options={"compression": None},
+        )
+        for number in range(2)
+    )
+    async with cluster(first, second) as (a, b):
+        await acquainted(a, b)
+
+        await a.do("emit", "news", to=b.sid)
+
+        assert await b.receive() == ["news"]
