@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import subprocess
 import sys
 import threading
 
@@ -79,12 +78,13 @@ async def test_python_socketio_reads_messages(broker, manager):
     """Its own attempts to emit fail: it hands text to kafka-python, which takes bytes."""
     emitter = manager("threads", write_only=True)
     command = [sys.executable, "-c", THEIR_LISTENER, broker.url, emitter.channel]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        reading = asyncio.create_task(asyncio.to_thread(process.stdout.readline))
-        while not reading.done():
-            await asyncio.to_thread(emitter.emit, "news", ({"id": 1}, b"\x00"), room="r")
-            await asyncio.wait([reading], timeout=0.2)
-        process.kill()
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    reading = asyncio.create_task(process.stdout.readline())
+    while not reading.done():
+        await asyncio.to_thread(emitter.emit, "news", ({"id": 1}, b"\x00"), room="r")
+        await asyncio.wait([reading], timeout=0.2)
+    process.kill()
+    await process.communicate()
     emitter.shutdown()
 
     assert json.loads(reading.result()) == {

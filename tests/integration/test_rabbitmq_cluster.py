@@ -37,7 +37,6 @@ def broker():
 @pytest.fixture
 def manager(broker, request):
     """Make managers on an exchange of the test's own, with the package of their server."""
-
     exchange_name = "".join(character if character.isalnum() else "-" for character in request.node.name)
 
     def make(kind, **options):

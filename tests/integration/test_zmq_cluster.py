@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,14 @@ from tests.support.brokers import zmq_proxy
 from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
 
 EMITTER = "import sys, fastsio; fastsio.ZmqManager(sys.argv[1], sys.argv[2], write_only=True).emit('news', 1)"
+
+
+GREEN_PROGRAM = Path(__file__).parents[1] / "support" / "zmq_green.py"
+
+
+def run(*arguments):
+    """Run a Python program, which must end well."""
+    subprocess.run([sys.executable, *arguments], check=True, timeout=20)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +56,17 @@ async def test_a_program_that_ends_at_once_has_emitted(manager, broker):
     async with cluster(manager(), manager()) as (a, b):
         await acquainted(a, b)
 
-        subprocess.run([sys.executable, "-c", EMITTER, broker.url, a.sio.manager.channel], check=True, timeout=20)
+        await asyncio.to_thread(run, "-c", EMITTER, broker.url, a.sio.manager.channel)
 
         assert [await a.receive(), await b.receive()] == [["news", 1], ["news", 1]]
+
+
+@pytest.mark.parametrize(
+    ("mode", "emitting_package"), [("eventlet", "fastsio"), ("eventlet", "socketio"), ("gevent", "fastsio")]
+)
+def test_greenlets_hear_each_other(broker, mode, emitting_package):
+    """Listening leaves the other greenlets running; python-socketio, which needs eventlet here, is understood."""
+    run(str(GREEN_PROGRAM), mode, emitting_package, broker.url)
 
 
 async def test_an_outage_is_the_emitters_alone(broker, manager, quick_retries):
