@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastsio.sync.engine.framing import accept_response
@@ -21,22 +23,6 @@ if TYPE_CHECKING:
     from fastsio.sync.engine.server import EngineServer
 
     Serve: TypeAlias = Callable[[Link], None]
-
-
-class LentSocket:
-    """
-    The connection in the form eventlet's WebSocket asks for, when Gunicorn lends it.
-
-    Args:
-        sock: The connection.
-    """
-
-    def __init__(self, sock: Any) -> None:
-        self._sock = sock
-
-    def get_socket(self) -> Any:
-        """Return the connection."""
-        return self._sock
 
 
 def can_accept(server: EngineServer, environ: dict[str, Any]) -> bool:
@@ -53,8 +39,8 @@ def can_accept(server: EngineServer, environ: dict[str, Any]) -> bool:
 
 
 def is_handshake(server: EngineServer, environ: dict[str, Any]) -> bool:
-    """Tell whether a request is a WebSocket handshake; drivers look themselves."""
-    return _is_for_driver(server, environ) or accept_response(environ) is not None
+    """Tell whether a request is a WebSocket handshake; uWSGI looks itself."""
+    return server.async_mode == "gevent_uwsgi" or accept_response(environ) is not None
 
 
 def accept(server: EngineServer, environ: dict[str, Any], start_response: Any, serve: Serve) -> Any:
@@ -70,20 +56,18 @@ def accept(server: EngineServer, environ: dict[str, Any], start_response: Any, s
     Returns:
         What the application returns to the web server, which then writes nothing. Some must be told by an exception.
     """
-    if _is_for_driver(server, environ):
+    if server.async_mode == "gevent_uwsgi":
         return _accept_by_driver(server, environ, start_response, serve)
     sock = socket_of(environ)
-    link = SocketLink(sock, server.max_http_buffer_size)
+    _send_at_once(sock)
+    link = SocketLink(sock, server.max_http_buffer_size, server.sleep)
     try:
-        sock.sendall(accept_response(environ))
+        if "wsgi.websocket" not in environ:  # gevent-websocket has answered already
+            sock.sendall(accept_response(environ))
         serve(link)
     finally:
         link.abort()
-    if "werkzeug.socket" in environ:
-        raise ConnectionError("the connection was a WebSocket and is over")
-    if "gunicorn.socket" in environ:
-        raise StopIteration("the connection was a WebSocket and is over")
-    return []
+    return _response(environ)
 
 
 def socket_of(environ: dict[str, Any]) -> Any:
@@ -93,27 +77,35 @@ def socket_of(environ: dict[str, Any]) -> Any:
             return environ[key]
     if "eventlet.input" in environ:
         return environ["eventlet.input"].get_socket()
-    # gevent: the body is read from a file made of the socket.
-    reader = getattr(getattr(environ.get("wsgi.input"), "rfile", None), "raw", None)
-    return getattr(reader, "_sock", None)
+    if not environ.get("SERVER_SOFTWARE", "").startswith("gevent"):
+        return None
+    # gevent reads the body, if there may be one through another object, from a file made of the socket.
+    body = environ["wsgi.input"]
+    file = getattr(body, "rfile", body)
+    return getattr(getattr(file, "raw", None), "_sock", None)
 
 
-def _is_for_driver(server: EngineServer, environ: dict[str, Any]) -> bool:
-    """gevent-websocket has accepted already what it hands on."""
-    return server.async_mode in ("eventlet", "gevent_uwsgi") or "wsgi.websocket" in environ
+def _send_at_once(sock: Any) -> None:
+    """Have the system not hold small messages back until larger ones are acknowledged."""
+    with suppress(OSError):  # a UNIX socket does not
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _response(environ: dict[str, Any]) -> list[bytes]:
+    """Have the web server write no response, for the connection was a WebSocket and is over."""
+    if "werkzeug.socket" in environ:
+        raise ConnectionError("the connection was a WebSocket and is over")
+    if "gunicorn.socket" in environ:
+        raise StopIteration("the connection was a WebSocket and is over")
+    if "eventlet.input" in environ:
+        import_module("eventlet.wsgi").WSGI_LOCAL.already_handled = True
+    return []
 
 
 def _accept_by_driver(server: EngineServer, environ: dict[str, Any], start_response: Any, serve: Serve) -> Any:
-    sock = socket_of(environ)
-    if server.async_mode == "eventlet":
-        environ.setdefault("eventlet.input", LentSocket(sock))
-
     def run(websocket: Any) -> None:
-        if sock is not None:
-            serve(DriverLink(websocket, sock))
-            return
         # uWSGI lends no more than the number of the connection.
-        with socket.socket(fileno=os.dup(websocket._sock)) as duplicate:
-            serve(DriverLink(websocket, duplicate))
+        with socket.socket(fileno=os.dup(websocket._sock)) as sock:
+            serve(DriverLink(websocket, sock))
 
     return server.driver(run, server)(environ, start_response)

@@ -65,7 +65,7 @@ class Link(Protocol):
 
 class DriverLink:
     """
-    The WebSocket of an engineio driver (eventlet, gevent-websocket, uWSGI), which waits when it writes.
+    The WebSocket of engineio's driver for uWSGI, which does the framing; it waits when it writes.
 
     Args:
         websocket: The driver's object: ``wait()``, ``send(data)`` and ``close()``.

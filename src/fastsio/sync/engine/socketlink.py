@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from fastsio.engine.packet import WirePacket
 
 RECEIVE_BYTES: Final = 65_536
+#: A greenlet that always finds something to read gives way to the others after this many readings.
+READS_AT_A_STRETCH: Final = 16
 #: Zero where the system has no writing that does not wait; then a thread writes.
 DO_NOT_WAIT: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
 
@@ -37,32 +39,35 @@ class SocketLink:
     Args:
         sock: The connection, after its handshake.
         max_message_bytes: The most a message may have.
+        give_way: Lets other greenlets run.
     """
 
     __slots__ = (
         "_answer",
-        "_can_try",
         "_connection",
+        "_give_way",
         "_left",
         "_over",
         "_parts",
+        "_raw",
+        "_reads",
         "_size",
         "_sock",
         "_unused",
         "max_bytes",
     )
 
-    def __init__(self, sock: Any, max_message_bytes: int) -> None:
+    def __init__(self, sock: Any, max_message_bytes: int, give_way: Callable[[], Any]) -> None:
         sock.settimeout(None)
         self.max_bytes = max_message_bytes
         self._answer: Callable[[bytes], Any] = self._answer_directly
         self._sock = sock
         self._connection = Connection(ConnectionType.SERVER)
-        # TLS and greenlets have a send() of their own, which waits whatever it is told.
-        self._can_try = bool(DO_NOT_WAIT) and getattr(type(sock), "send", None) is _socket.socket.send
+        self._raw = _raw_socket(sock)
         self._left: bytes | memoryview = b""
         self._parts: list[Any] = []
-        self._size = 0
+        self._size = self._reads = 0
+        self._give_way = give_way
         self._over = self._unused = False
 
     # Reading.
@@ -95,6 +100,9 @@ class SocketLink:
             pass
 
     def _fill(self) -> None:
+        self._reads += 1
+        if self._reads % READS_AT_A_STRETCH == 0 and self._raw is not self._sock:
+            self._give_way()
         try:
             data = self._sock.recv(RECEIVE_BYTES)
         except OSError:
@@ -138,9 +146,9 @@ class SocketLink:
         """Write frames as far as that does not wait."""
         data = frames_of(packets)
         sent = 0
-        if self._can_try:
+        if self._raw is not None:
             with suppress(BlockingIOError):
-                sent = self._sock.send(data, DO_NOT_WAIT)
+                sent = self._raw.send(data, DO_NOT_WAIT)
         if sent == len(data):
             return True
         self._left = memoryview(data)[sent:]
@@ -159,3 +167,17 @@ class SocketLink:
         """Cut the connection."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
+
+
+def _raw_socket(sock: Any) -> Any:
+    """
+    Return the system's socket under *sock*, for writing that does not wait; None when there is no such thing.
+
+    Greenlets have a ``send()`` of their own, which waits whatever it is told; TLS has more to do than to send.
+    """
+    if not DO_NOT_WAIT or hasattr(sock, "cipher"):
+        return None
+    for candidate in (sock, getattr(sock, "_sock", None), getattr(sock, "fd", None)):
+        if getattr(type(candidate), "send", None) is _socket.socket.send:
+            return candidate
+    return None

@@ -1,0 +1,265 @@
+"""
+The Engine.IO client for threads: python-engineio's, with read loops that build no packet objects.
+
+One thread reads and hands messages over, one writes. By hand; :mod:`fastsio.aio.engine.client` is its counterpart.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.engine.client_payload import next_post, split_poll
+from fastsio.engine.packet import CLOSE_PACKET, PONG, ControlPacket, WirePacket, packet_of
+from fastsio.exceptions import PacketError
+from fastsio.extras import require
+from fastsio.sync.engine.client_upstream import Client, EngineConnectionError, connected_clients
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Bytes of one POST, a tenth of what servers take by default.
+MAX_POST_BYTES: Final = 100_000
+_SUCCESS: Final = range(200, 300)
+
+
+class EngineClient(Client):
+    """
+    An Engine.IO client for threads: python-engineio's interface and options.
+
+    The ``message`` handler takes text or bytes; the next message is read when it returns.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # What belongs together, a packet and its attachments, is one entry; None ends the writing.
+        self._outgoing: queue.SimpleQueue[Sequence[WirePacket] | None] = queue.SimpleQueue()
+        self._ending = threading.Lock()
+        self._is_broken = False
+
+    def connect(self, url: str, headers: Any = None, transports: Any = None, engineio_path: str = "engine.io") -> None:
+        """
+        Connect to a server.
+
+        Args:
+            url: Its URL, with a query if it needs one.
+            headers: Headers of the handshake.
+            transports: ``"polling"``, ``"websocket"`` or a list of these; None polls first and then upgrades.
+            engineio_path: Where the server answers.
+
+        Raises:
+            EngineConnectionError: The server could not be reached, or refused.
+            MissingExtraError: requests, or for a WebSocket websocket-client, is not installed.
+            ValueError: The client is connected, or there is no transport of that name.
+        """
+        require("websocket" if list(transports or ())[:1] == ["websocket"] else "requests", "client")
+        self._outgoing = queue.SimpleQueue()
+        self._is_broken = False
+        try:
+            super().connect(url, dict(headers or {}), transports, engineio_path)
+        except EngineConnectionError:
+            self._reset()
+            raise
+
+    # Sending.
+
+    def post(self, packets: Sequence[WirePacket]) -> None:
+        """Send packets in order without waiting for the server to read them; without a connection do nothing."""
+        if self.state == "connected":
+            if self.logger.isEnabledFor(logging.INFO):
+                for packet in packets:
+                    self.logger.info("Sending packet %s", "<binary>" if packet.binary else packet.wire)
+            self._outgoing.put(packets)
+
+    def write(self, packets: Sequence[WirePacket]) -> None:
+        """Send packets in order; as :meth:`post`, for another thread writes."""
+        self.post(packets)
+
+    def _send_packet(self, pkt: Any) -> None:
+        self.post((packet_of(pkt),))
+
+    def _write_loop(self) -> None:
+        try:
+            if self.current_transport == "websocket":
+                self._write_frames()
+            else:
+                self._write_polling()
+        except Exception as error:  # noqa: BLE001 - websocket-client has several ways to say that the server is gone
+            # What reads notices the same, and ends the connection.
+            self.logger.info("A packet could not be written: %r", error)
+
+    def _write_frames(self) -> None:
+        while (packets := self._outgoing.get()) is not None:
+            for packet in packets:
+                if packet.binary:
+                    self.ws.send_binary(packet.wire)
+                else:
+                    self.ws.send(packet.wire)
+
+    def _write_polling(self) -> None:
+        """Post what waits, as much at once as a POST may carry."""
+        waiting: deque[WirePacket] = deque()
+        is_over = False
+        while waiting or not is_over:
+            if not waiting or not self._outgoing.empty():
+                packets = self._outgoing.get()
+                is_over = is_over or packets is None
+                waiting.extend(packets or ())
+                continue
+            body = next_post(waiting, MAX_POST_BYTES).encode()
+            headers = {"Content-Type": "text/plain; charset=UTF-8"}
+            answer = self._send_request("POST", self.base_url, body=body, headers=headers, timeout=self.request_timeout)
+            if self._is_refusal(answer):
+                self.break_off()
+                return
+
+    # Receiving.
+
+    def _receive_packet(self, pkt: Any) -> None:
+        """Take a packet that came with the answer to the handshake."""
+        self._take(pkt.encode())
+
+    def _take(self, frame: str | bytes) -> None:
+        """
+        Take a frame of the server.
+
+        Raises:
+            PacketError: It is none of the protocol's.
+        """
+        if self.logger.isEnabledFor(logging.INFO):
+            self.logger.info("Received packet %s", frame if isinstance(frame, str) else "<binary>")
+        if isinstance(frame, bytes):
+            self.handlers["message"](frame)
+            return
+        match frame[:1]:
+            case "4":
+                self.handlers["message"](frame[1:])
+            case "2":
+                self.post((ControlPacket(PONG, frame[1:]),))
+            case "1":
+                self.disconnect(abort=True, reason=self.reason.SERVER_DISCONNECT)
+            case "6":
+                pass
+            case kind:
+                raise PacketError(f"a packet of type {kind!r}" if kind else "an empty packet")
+
+    def _read_loop_websocket(self) -> None:
+        self._read(self._read_frames)
+
+    def _read_loop_polling(self) -> None:
+        self._read(self._read_polls)
+
+    def _read(self, read: Any) -> None:
+        try:
+            read()
+        except PacketError as error:
+            self.logger.warning("The server broke the protocol: %s", error)
+        except Exception:
+            self.logger.exception("A message could not be handled")
+        self._end_reading()
+
+    def _read_frames(self) -> None:
+        """Handle what arrives, until the connection is over."""
+        websocket = require("websocket", "client")
+        while self.state == "connected" and not self._is_broken:
+            try:
+                opcode, data = self.ws.recv_data()
+            except websocket.WebSocketTimeoutException:
+                self.logger.warning("The server has stopped communicating, the connection is ended")
+                return
+            except (websocket.WebSocketException, OSError, AttributeError) as error:
+                # AttributeError: another thread has closed the socket just now.
+                self.logger.info("The WebSocket was closed: %r", error)
+                return
+            if opcode == websocket.ABNF.OPCODE_TEXT:
+                self._take(data.decode())
+            elif opcode == websocket.ABNF.OPCODE_BINARY:
+                self._take(bytes(data))
+            else:
+                self.logger.info("The WebSocket was closed by the server")
+                return
+
+    def _read_polls(self) -> None:
+        while self.state == "connected" and not self._is_broken:
+            url = self.base_url + self._get_url_timestamp()
+            answer = self._send_request("GET", url, timeout=self.ping_interval + self.ping_timeout)
+            if self._is_refusal(answer):
+                return
+            for frame in split_poll(answer.content):
+                self._take(frame)
+
+    def _is_refusal(self, answer: Any) -> bool:
+        """Tell whether a request failed, and say so in the log."""
+        if answer is None or isinstance(answer, str):
+            self.logger.warning("%s", answer or "The server could not be reached")
+            return True
+        if answer.status_code not in _SUCCESS:
+            self.logger.warning("Unexpected status code %s in server response", answer.status_code)
+            return True
+        return False
+
+    # The end.
+
+    def break_off(self) -> None:
+        """End the connection as one that failed; what reads does the rest."""
+        self._is_broken = True
+
+    def _begin_end(self) -> bool:
+        """Whether the caller is the one to end the connection: the first who asks."""
+        with self._ending:
+            if self.state != "connected":
+                return False
+            self.state = "disconnecting"
+            return True
+
+    def _end_reading(self) -> None:
+        """Tell the application that the connection failed, unless one side has ended it."""
+        if self._begin_end():
+            self._trigger_event("disconnect", self.reason.TRANSPORT_ERROR, run_async=False)
+            self._outgoing.put(None)
+            if self.current_transport == "websocket":
+                # Without a closing handshake: there is nobody left to answer.
+                self.ws.shutdown()
+            self._forget()
+
+    def disconnect(self, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002 - engineio's
+        """
+        End the connection and wait until it is closed; in the thread that reads, without the latter.
+
+        Args:
+            abort: Has no effect.
+            reason: What the disconnect handler is told; None is ``client disconnect``.
+        """
+        self.post((CLOSE_PACKET,))
+        if self._begin_end():
+            self._outgoing.put(None)
+            self._trigger_event("disconnect", reason or self.reason.CLIENT_DISCONNECT, run_async=False)
+            self._close()
+            self._forget()
+        elif self.state == "disconnecting":
+            self.wait()
+        else:
+            self._reset()
+
+    def _close(self) -> None:
+        """Let what was sent go out, within bounds, and close the transport."""
+        writer = self.write_loop_task
+        if writer is not None and writer is not threading.current_thread():
+            writer.join(self.request_timeout)
+        if self.current_transport == "websocket":
+            self.ws.close()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until the connection is over; in the thread that reads, return at once."""
+        task = self.read_loop_task
+        if task is not None and task is not threading.current_thread():
+            task.join()
+
+    def _forget(self) -> None:
+        if self in connected_clients:
+            connected_clients.remove(self)
+        self._reset()
