@@ -55,7 +55,7 @@ class RunningServer(BaseServer):
         try:
             await result
         except Exception:
-            self.logger.exception("%s: error in the callback of an acknowledgement", sid)
+            self.logger.exception("%s: error in the callback of an acknowledgement", self._label(sid))
 
     async def _start_connecting(self, client: Client, decide: Any, *args: Any) -> None:
         """Run a connect handler without keeping the connection's other packets waiting."""

@@ -146,3 +146,8 @@ class BaseServer(Registrar):
         """Return the sid that a connection's protocol gives its client in *namespace*; None for any that is fresh."""
         connection = self._connections.get(eio_sid)
         return None if connection is None else connection.dialect.sid(eio_sid, namespace)
+
+    def _label(self, sid: str) -> str:
+        """Return what a log calls a client: its sid, or as much of it as is no secret."""
+        connection = self._connections.get(sid.rpartition("#")[2])
+        return sid if connection is None else connection.dialect.label(sid)

@@ -151,13 +151,14 @@ class Manager(BaseManager):
             if len(held) < self.server.options.max_held_packets:
                 held.extend(frames)
                 return True
-        self._get_logger().warning("%s: max_held_packets reached before connect was decided, event dropped", sid)
+        label = self.server._label(sid)
+        self._get_logger().warning("%s: max_held_packets reached before connect was decided, event dropped", label)
         return True
 
     def trigger_callback(self, sid: str, id: int, data: list[Any]) -> None:  # noqa: A002 - python-socketio's name
         """Call what waits for an acknowledgement; one that nothing waits for is ignored."""
         callback = self._pop_callback(sid, id)
         if callback is None:
-            self._get_logger().debug("%s: unexpected acknowledgement %s", sid, id)
+            self._get_logger().debug("%s: unexpected acknowledgement %s", self.server._label(sid), id)
         else:
             self.server.run_callback(sid, callback, data)
