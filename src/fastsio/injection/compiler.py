@@ -44,8 +44,9 @@ from fastsio.exceptions import SignatureError
 from fastsio.injection import foreign, needs
 from fastsio.injection.binding import bind
 from fastsio.injection.endpoint import Endpoint, Plan
+from fastsio.injection.fallback import with_fallback
 from fastsio.injection.graph import Flattener, Graph, Site
-from fastsio.injection.kinds import HandlerKind
+from fastsio.injection.kinds import OPTIONAL_LAST, HandlerKind
 from fastsio.injection.markers import Dependency
 from fastsio.injection.response import response_filter
 from fastsio.injection.signature import (
@@ -56,6 +57,7 @@ from fastsio.injection.signature import (
     Unresolved,
     UnresolvedError,
     colour_of,
+    hides_arity,
     name_of,
     names_of_caller,
     positional_range,
@@ -100,7 +102,7 @@ def compile_endpoint(
         DependencyCycleError: A dependency depends on itself.
     """
     label = label or name_of(handler)
-    handler, is_coroutine = _callable_form(handler, label, asynchronous=asynchronous)
+    handler, is_coroutine = _callable_form(handler, label, kind, asynchronous=asynchronous)
     recipe = _Recipe(
         handler,
         is_coroutine,
@@ -211,14 +213,18 @@ class _Recipe:
 _ANONYMOUS = Parameter("dependencies=[...]", Shape.POSITIONAL)
 
 
-def _callable_form(handler: Callable[..., Any], label: str, *, asynchronous: bool) -> tuple[Callable[..., Any], bool]:
+def _callable_form(
+    handler: Callable[..., Any], label: str, kind: HandlerKind, *, asynchronous: bool
+) -> tuple[Callable[..., Any], bool]:
     """Return what to call and whether to await it; a plain wrapper of a coroutine function becomes one."""
     colour = colour_of(handler)
     if colour is Colour.COROUTINE and not asynchronous:
         raise SignatureError(f"{label}: is a coroutine function; a sync server calls plain functions only")
-    if colour is Colour.WRAPPER and asynchronous:
-        return awaiting(handler), True
-    return handler, colour is Colour.COROUTINE
+    is_coroutine = colour is Colour.COROUTINE or (colour is Colour.WRAPPER and asynchronous)
+    called = awaiting(handler) if is_coroutine and colour is Colour.WRAPPER else handler
+    if kind in OPTIONAL_LAST and hides_arity(handler):
+        called = with_fallback(called, handler, is_coroutine=is_coroutine)
+    return called, is_coroutine
 
 
 def awaiting(handler: Callable[..., Any]) -> Callable[..., Any]:

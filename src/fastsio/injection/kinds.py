@@ -24,6 +24,10 @@ class HandlerKind(Enum):
 CLIENT_KINDS: Final = frozenset({HandlerKind.CLIENT_EVENT, HandlerKind.CLIENT_CONNECT, HandlerKind.CLIENT_DISCONNECT})
 
 
+#: Kinds whose last positional value, ``auth`` or ``reason``, a handler may leave out.
+OPTIONAL_LAST: Final = frozenset({HandlerKind.CONNECT, HandlerKind.DISCONNECT, HandlerKind.CLIENT_DISCONNECT})
+
+
 #: The positional values of each kind before its payload arguments, as python-socketio passes them.
 WIRE_SLOTS: Final[dict[HandlerKind, tuple[str, ...]]] = {
     HandlerKind.EVENT: ("sid",),

@@ -97,7 +97,7 @@ def read_parameters(
         UnresolvedError: An annotation cannot be resolved yet.
     """
     try:
-        signature = _signature_of(function)
+        signature = signature_of(function)
     except (TypeError, ValueError):
         return None
     except NameError as error:  # pragma: no cover - Python 3.14 evaluates annotations here
@@ -117,7 +117,7 @@ def names_of_caller(function: Callable[..., Any]) -> dict[str, Any]:
 
     With ``from __future__ import annotations`` its annotations are text, and may mean classes that are local there.
     """
-    innermost = list(_layers(function))[-1]
+    innermost = innermost_of(function)
     outer = name_of(innermost).rpartition(".<locals>.")[0]
     frame = inspect.currentframe() if outer else None
     while frame is not None:
@@ -130,7 +130,7 @@ def names_of_caller(function: Callable[..., Any]) -> dict[str, Any]:
 def positional_range(function: Callable[..., Any]) -> tuple[int, int | None]:
     """Return the least and the greatest number of positional arguments; None is any number."""
     try:
-        signature = _signature_of(function)
+        signature = signature_of(function)
     except (TypeError, ValueError, NameError):
         return 0, None
     least = most = 0
@@ -153,6 +153,21 @@ def colour_of(function: Callable[..., Any]) -> Colour:
     return outermost
 
 
+def innermost_of(function: Callable[..., Any]) -> Any:
+    """Return the function that does the work: through partials, methods, callable objects and wrappers."""
+    return list(_layers(function))[-1]
+
+
+def hides_arity(function: Callable[..., Any]) -> bool:
+    """Tell whether a wrapper takes parameters of its own and then any: what it wraps need not take as many."""
+    outermost = _called(function)
+    if not inspect.isfunction(outermost) or not hasattr(outermost, "__wrapped__"):
+        return False
+    own = inspect.signature(function, follow_wrapped=False)  # noqa: TID251 - this module is where it is read
+    shapes = {_SHAPES[entry.kind] for entry in own.parameters.values()}
+    return {Shape.POSITIONAL, Shape.REST} <= shapes
+
+
 def name_of(function: object) -> str:
     """Return the name to show in messages."""
     if isinstance(function, functools.partial):
@@ -160,7 +175,7 @@ def name_of(function: object) -> str:
     return str(getattr(function, "__qualname__", None) or type(function).__qualname__)
 
 
-def _signature_of(function: Callable[..., Any]) -> inspect.Signature:
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
     """Return how *function* is called: as what it wraps, unless it names a parameter of its own."""
     own = inspect.signature(function, follow_wrapped=False)  # noqa: TID251 - this module is where it is read
     passes_on = all(_SHAPES[entry.kind] in (Shape.REST, Shape.KEYWORD_REST) for entry in own.parameters.values())
@@ -209,7 +224,7 @@ class _Resolver:
     def __init__(self, function: Any, caller_names: Mapping[str, Any], unresolved: Any) -> None:
         self._caller_names = caller_names
         self._unresolved = unresolved
-        innermost = list(_layers(function))[-1]
+        innermost = innermost_of(function)
         self._globals: dict[str, Any] = {}
         self._locals: dict[str, Any] = {}
         if inspect.isclass(innermost):

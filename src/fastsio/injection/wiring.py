@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.injection import needs, sources
 from fastsio.injection.binding import Arguments
 from fastsio.injection.graph import WIRE_WORDS, payload_default
-from fastsio.injection.kinds import PAYLOAD_LIMIT, WIRE_SLOTS, HandlerKind
+from fastsio.injection.kinds import OPTIONAL_LAST, PAYLOAD_LIMIT, WIRE_SLOTS, HandlerKind
 from fastsio.injection.signature import EMPTY, Parameter, Shape
 from fastsio.types import Source
 
@@ -89,7 +89,7 @@ def wire_plain(kind: HandlerKind, prefix: tuple[str, ...], most: int | None) -> 
             out ``auth`` and a ``disconnect`` handler ``reason``.
     """
     slots = [*prefix, *WIRE_SLOTS[kind]]
-    if kind in {HandlerKind.CONNECT, HandlerKind.DISCONNECT, HandlerKind.CLIENT_DISCONNECT}:
+    if kind in OPTIONAL_LAST:
         optional = len(slots) - 1
         kept = slots[:optional] if most is not None and most <= optional else slots
         return Arguments([sources.WIRE[slot] for slot in kept])
