@@ -125,7 +125,7 @@ def _wsgi_get(app: Any, path: str, headers: dict[str, str]) -> str:
         "SERVER_NAME": "testserver", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "203.0.113.9",
         "HTTP_HOST": "testserver", "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(), "wsgi.errors": io.StringIO(),
         "wsgi.version": (1, 0), "wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False,
-        "own.key": "of the WSGI server",
+        "own.key": "of the WSGI server", "werkzeug.socket": object(),
         **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
     }  # fmt: skip
     return b"".join(app(environ, lambda *_: None)).decode()

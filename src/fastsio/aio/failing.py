@@ -35,16 +35,22 @@ async def answer_failure(
         route: What was called.
         context: The event.
         ack_id: The acknowledgement the client waits for, or None.
+
+    Raises:
+        Exception: *exc*, unanswered, where a test client plays the client: the test is to fail of it.
     """
     endpoint = server._registry.exception_endpoint(exc, route.scopes)
     client: Any = context.client
     try:
         if endpoint is not None:
             await _answer_by_handler(server, exc, endpoint, context, ack_id)
-        else:
-            await _answer_by_vocabulary(server, exc, route, context, ack_id)
+            return
+        is_answered = await _answer_by_vocabulary(server, exc, route, context, ack_id)
     except Exception:
         server.logger.exception("%s: the failure of %s could not be answered", client.label, context.event)
+        return
+    if not is_answered and "_send_packet" in server.__dict__:
+        raise exc
 
 
 async def run_exception_handler(endpoint: Endpoint, context: Context, exc: Exception) -> Any:
@@ -68,12 +74,14 @@ async def _answer_by_handler(
 
 async def _answer_by_vocabulary(
     server: PacketServer, exc: Exception, route: Route, context: Context, ack_id: int | None
-) -> None:
+) -> bool:
+    """Answer with the error object, unless python-socketio would not answer; tell whether that was done."""
     if not is_expected(exc) or route.is_plain:
         _log(server, exc, context.event)
     if route.is_plain and not isinstance(exc, EventError):
-        return
+        return False
     await _send(server, describe(exc, context.event).as_dict(), context, ack_id)
+    return True
 
 
 async def _send(server: PacketServer, error: dict[str, Any], context: Context, ack_id: int | None) -> None:
