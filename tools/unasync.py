@@ -22,8 +22,15 @@ ROOT: Final = Path(__file__).resolve().parent.parent / "src" / "fastsio"
 #: The modules that are translated, without ``.py``.
 MODULES: Final = (
     "admin",
+    "answer",
     "api",
+    "client",
+    "client_dispatch",
+    "client_handlers",
+    "client_methods",
+    "client_opening",
     "connecting",
+    "delivery",
     "dispatch",
     "failing",
     "hearing",
@@ -31,12 +38,17 @@ MODULES: Final = (
     "manager",
     "namespace",
     "pubsub",
+    "reconnecting",
     "session",
+    "simple_client",
     "waiter",
 )
 
 #: Names that have another name in the sync half.
 NAMES: Final = {
+    "AsyncClient": "Client",
+    "AsyncClientNamespace": "ClientNamespace",
+    "AsyncSimpleClient": "SimpleClient",
     "AsyncManager": "Manager",
     "AsyncNamespace": "Namespace",
     "AsyncPubSubManager": "PubSubManager",
@@ -60,6 +72,14 @@ PHRASES: Final = (
     (re.compile(r"  # noqa: ASYNC109 - [^\n]*"), ""),
     (re.compile(r"\basynchronous context manager"), "context manager"),
     (re.compile(r"\basyncio(?= server)"), "sync"),
+    (re.compile(r"\basyncio(?= client)"), "sync"),
+    (re.compile(r"\b(A Socket.IO client for) asyncio"), r"\1 threads, gevent and eventlet"),
+    (
+        re.compile(
+            r"    Handlers that are coroutine functions, or.*?All begin in the order of their events\.", re.DOTALL
+        ),
+        "    Each handler runs in a thread of its own. All begin in the order of their events.",
+    ),
     (re.compile(r"\b[Cc]lass-based namespaces for asyncio"), "Class-based namespaces for threads"),
     (re.compile(r"``async def "), "``def "),
     (re.compile(r"\bone asyncio process\b"), "one process"),

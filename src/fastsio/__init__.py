@@ -26,25 +26,36 @@ if TYPE_CHECKING:
     from fastsio.aio.backends.kafka import AsyncKafkaManager
     from fastsio.aio.backends.nats import AsyncNatsManager
     from fastsio.aio.backends.redis import AsyncRedisManager
+    from fastsio.aio.client import AsyncClient
+    from fastsio.aio.client_namespace import AsyncClientNamespace
     from fastsio.aio.pubsub import AsyncPubSubManager
+    from fastsio.aio.simple_client import AsyncSimpleClient
     from fastsio.integrations.tornado import get_tornado_handler
     from fastsio.integrations.wsgi import Middleware, WSGIApp
     from fastsio.sync.backends.kafka import KafkaManager
     from fastsio.sync.backends.kombu import KombuManager
     from fastsio.sync.backends.redis import RedisManager
     from fastsio.sync.backends.zmq import ZmqManager
+    from fastsio.sync.client import Client
+    from fastsio.sync.client_namespace import ClientNamespace
     from fastsio.sync.manager import Manager
     from fastsio.sync.namespace import Namespace
     from fastsio.sync.pubsub import PubSubManager
     from fastsio.sync.server import Server
+    from fastsio.sync.simple_client import SimpleClient
 
 #: Where the names are that are imported when they are first used: most programs need one half only.
 _LATER: Final = {
     "AsyncAioPikaManager": "fastsio.aio.backends.aiopika",
+    "AsyncClient": "fastsio.aio.client",
+    "AsyncClientNamespace": "fastsio.aio.client_namespace",
     "AsyncKafkaManager": "fastsio.aio.backends.kafka",
     "AsyncNatsManager": "fastsio.aio.backends.nats",
     "AsyncPubSubManager": "fastsio.aio.pubsub",
     "AsyncRedisManager": "fastsio.aio.backends.redis",
+    "AsyncSimpleClient": "fastsio.aio.simple_client",
+    "Client": "fastsio.sync.client",
+    "ClientNamespace": "fastsio.sync.client_namespace",
     "KafkaManager": "fastsio.sync.backends.kafka",
     "KombuManager": "fastsio.sync.backends.kombu",
     "Manager": "fastsio.sync.manager",
@@ -53,6 +64,7 @@ _LATER: Final = {
     "PubSubManager": "fastsio.sync.pubsub",
     "RedisManager": "fastsio.sync.backends.redis",
     "Server": "fastsio.sync.server",
+    "SimpleClient": "fastsio.sync.simple_client",
     "WSGIApp": "fastsio.integrations.wsgi",
     "ZmqManager": "fastsio.sync.backends.zmq",
     "get_tornado_handler": "fastsio.integrations.tornado",
@@ -61,6 +73,8 @@ _LATER: Final = {
 __all__ = [
     "ASGIApp",
     "AsyncAioPikaManager",
+    "AsyncClient",
+    "AsyncClientNamespace",
     "AsyncKafkaManager",
     "AsyncManager",
     "AsyncNamespace",
@@ -68,8 +82,11 @@ __all__ = [
     "AsyncPubSubManager",
     "AsyncRedisManager",
     "AsyncServer",
+    "AsyncSimpleClient",
     "Auth",
     "BaseMiddleware",
+    "Client",
+    "ClientNamespace",
     "Cookie",
     "Data",
     "Depends",
@@ -90,6 +107,7 @@ __all__ = [
     "RouterSIO",
     "Server",
     "Session",
+    "SimpleClient",
     "SocketID",
     "SyncMiddleware",
     "WSGIApp",

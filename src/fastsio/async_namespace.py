@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastsio.aio.client_namespace import AsyncClientNamespace
 from fastsio.aio.namespace import AsyncNamespace
 
-__all__ = ["AsyncNamespace"]
+__all__ = ["AsyncClientNamespace", "AsyncNamespace"]

@@ -87,26 +87,36 @@ class BaseClient(EventRegistrar):
         self.namespace_handlers = self._registry.namespace_handlers
         self._decoder = ServerDecoder(self.packet_class, self.limits)
         self.eio: Any = None
-        self._reset_connection_options()
-        self._reset_state()
-
-    def _reset_connection_options(self) -> None:
+        self.failed_namespaces: list[str] = []
         self.connection_url: Any = None
         self.connection_headers: Any = None
         self.connection_auth: Any = None
         self.connection_transports: Any = None
         self.connection_namespaces: list[str] = []
         self.socketio_path: str | None = None
+        self._auth: Any = None
+        self._wait_timeout_s = 1.0
+        #: Whether connect(), or an attempt to reconnect, is under way: then a lost connection is its failure.
+        self._is_opening = False
+        self._was_reached = False
+        #: Whether disconnect() was called since the last connect().
+        self._has_left = False
+        self._reset_state()
 
     def _reset_state(self) -> None:
         """Forget a connection; the dicts are new ones, for threads may still look at the old."""
         self.connected = False
         self.sid: str | None = None
         self.namespaces: dict[str, str] = {}
-        self.failed_namespaces: list[str] = []
         self.callbacks: dict[str, dict[int, Any]] = {}
         self._ack_ids: dict[str, count[int]] = {}
         self._memberships: dict[str, Membership] = {}
+        #: The namespaces whose disconnect handlers are due; whoever takes one out runs them.
+        self._joined: set[str] = set()
+        #: The namespaces whose answer to CONNECT has been handled.
+        self._settled: set[str] = set()
+        #: Whether the server has ended the last namespace.
+        self._is_dismissed = False
         self._decoder.reset()
 
     def is_asyncio_based(self) -> bool:
@@ -145,6 +155,19 @@ class BaseClient(EventRegistrar):
         ack_id = next(self._ack_ids.setdefault(namespace, count(1)))
         self.callbacks.setdefault(namespace, {})[ack_id] = callback
         return ack_id
+
+    def _claim(self, namespace: str) -> bool:
+        """Whether the caller is the one to run the disconnect handlers of a namespace: the first who asks."""
+        try:
+            self._joined.remove(namespace)
+        except KeyError:
+            return False
+        return True
+
+    def _will_reconnect(self, reason: str) -> bool:
+        """Whether the end of the connection for *reason* is followed by attempts to come back."""
+        is_lost = reason == self.reason.TRANSPORT_ERROR
+        return self.reconnection and is_lost and not (self._is_opening or self._is_dismissed or self._has_left)
 
     def _take_callback(self, namespace: str, ack_id: int | None) -> Any:
         """Return what waits for an acknowledgement, and stop waiting; None if nothing does, or does any more."""

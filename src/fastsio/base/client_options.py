@@ -59,6 +59,7 @@ def split_client_options(options: dict[str, Any]) -> tuple[Limits, dict[str, Any
     names = {field.name for field in fields(Limits)}
     given = {name: value for name, value in options.items() if name in names}
     rest = {name: value for name, value in options.items() if name not in names}
+    rest["logger"] = rest.pop("engineio_logger", False)
     try:
         return Limits(**{**_LIMITS, **given}), rest
     except ValueError as exc:

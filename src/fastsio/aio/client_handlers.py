@@ -1,0 +1,178 @@
+"""
+How a client calls handlers, and what becomes of their failures.
+
+A handler that may wait runs in a task of its own, so that it may wait for what the server sends next; handlers begin in
+the order of their events.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.aio import concurrency
+from fastsio.base.client import BaseClient
+from fastsio.base.emission import acknowledgement
+from fastsio.base.membership import Membership
+from fastsio.exceptions import EventError
+from fastsio.injection import ConnectionScope, Context
+from fastsio.protocol import PacketType
+from fastsio.routing import describe, is_expected, leading
+
+if TYPE_CHECKING:
+    from fastsio.protocol import Packet
+    from fastsio.routing import Route
+
+# Members of an Enum are slow to reach through their class.
+ACK: Final = PacketType.ACK
+
+
+class HandlerClient(BaseClient):
+    """Calls handlers; what they return goes out through :meth:`_reply`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        #: True from the moment a handler was started until it has begun for sure.
+        self._is_starting = False
+
+    def is_asyncio_based(self) -> bool:
+        """Whether handlers may be coroutine functions."""
+        return concurrency.ASYNCHRONOUS
+
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
+        """Start a function in the background; return its task or thread."""
+        return self.eio.start_background_task(target, *args, **kwargs)
+
+    async def _reply(self, packet: Packet) -> None:
+        """Send what answers the server, without waiting for it to read."""
+        raise NotImplementedError
+
+    def _start(self, target: Any, *args: Any) -> None:
+        """Run something that may wait without keeping the next packets waiting."""
+        self._is_starting = True
+        self.start_background_task(target, *args)
+
+    async def _let_begin(self) -> None:
+        """Let what was started begin, before something is called that comes after it."""
+        if self._is_starting:
+            self._is_starting = False
+            await concurrency.sleep(0)
+
+    # Events
+
+    async def _handle_event(self, namespace: str, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
+        """Call the handler of an event and acknowledge what it returns."""
+        route = self._registry.resolve(namespace, data[0])
+        if route is None:
+            if id is not None:
+                await self._reply(self.packet_class(ACK, [], namespace, id))
+        elif self.async_handlers and (not concurrency.ASYNCHRONOUS or route.is_coroutine or not route.is_plain):
+            self._start(self._run_event, route, namespace, data, id)
+        else:
+            await self._let_begin()
+            await self._run_event(route, namespace, data, id)
+
+    async def _run_event(self, route: Route, namespace: str, data: list[Any], ack_id: int | None) -> None:
+        event = data[0]
+        context = None if route.is_plain else self._context(namespace, event, tuple(data[1:]))
+        failure: BaseException | None = None
+        try:
+            if context is None:
+                prefix = leading(route.prefix, event, namespace) if route.prefix else ()
+                result = route.handler(*prefix, *data[1:])
+                if route.is_coroutine:
+                    result = await result
+            else:
+                result = await route.call(context)
+            if ack_id is not None:
+                await self._reply(self.packet_class(ACK, acknowledgement(result), namespace, ack_id))
+        except Exception as exc:  # noqa: BLE001 - a handler's failure is not the connection's
+            failure = exc
+            await self._answer_failure(exc, route, namespace, event, ack_id)
+        except BaseException as exc:
+            failure = exc
+            raise
+        finally:
+            if context is not None and context.stack is not None:
+                await self._close_context(context, failure)
+
+    async def _answer_failure(
+        self, exc: Exception, route: Route, namespace: str, event: str, ack_id: int | None
+    ) -> None:
+        """
+        Log a handler's failure, and give a server that asked for an acknowledgement the error object.
+
+        A plain handler, which python-socketio leaves without an answer, is left without one.
+        """
+        if is_expected(exc) and not route.is_plain:
+            self.logger.warning("the event %s in %s was not handled: %s", event, namespace, exc)
+        else:
+            self.logger.error("error in the handler of %s", event, exc_info=exc)
+        if ack_id is not None and (isinstance(exc, EventError) or not route.is_plain):
+            error = {"error": describe(exc, event).as_dict()}
+            await self._reply(self.packet_class(ACK, [error], namespace, ack_id))
+
+    # What happens to the client
+
+    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> None:
+        """Call the handler of something that happened to the client; its failure is logged."""
+        route = self._registry.resolve(namespace, event)
+        if route is None:
+            return
+        context = self._happening(namespace, event, args)
+        failure: BaseException | None = None
+        try:
+            await route.call(context)
+        except Exception as exc:
+            failure = exc
+            self.logger.exception("error in the %s handler of %s", event, namespace)
+        finally:
+            await self._close_context(context, failure)
+
+    async def trigger_method(self, handler: Any, event: str, args: tuple[Any, ...]) -> Any:
+        """Call the method of a class-based namespace for an event that its own dispatcher passed on."""
+        endpoint = self._registry.method_endpoint(handler, event)
+        if endpoint is None:
+            return None
+        namespace, *rest = args if handler.namespace == "*" else (handler.namespace, *args)
+        context = self._happening(namespace, event, tuple(rest))
+        try:
+            return await endpoint.call(context)
+        finally:
+            await context.aclose()
+
+    def _happening(self, namespace: str, event: str, args: tuple[Any, ...]) -> Context:
+        if event == "disconnect":
+            return self._context(namespace, event, (), args[0] if args else None)
+        return self._context(namespace, event, args)
+
+    # Contexts
+
+    def _context(self, namespace: str, event: str, args: tuple[Any, ...], reason: str | None = None) -> Context:
+        # A client has no environ, auth or session; handlers that ask for them are refused at registration.
+        membership: Any = self._membership(namespace)
+        return Context(self, membership, event, args, reason)
+
+    def _membership(self, namespace: str) -> Membership:
+        membership = self._memberships.get(namespace)
+        if membership is None:
+            new = Membership(namespace, self.namespaces, ConnectionScope(concurrency.Lock))
+            membership = self._memberships.setdefault(namespace, new)
+        return membership
+
+    async def _close_context(self, context: Context, exc: BaseException | None) -> None:
+        """Run what follows the ``yield`` of the event's dependencies."""
+        try:
+            await context.aclose(exc)
+        except Exception as raised:
+            if raised is not exc:
+                self.logger.exception("error while closing a dependency of %s", context.event)
+
+    async def _end_membership(self, namespace: str) -> None:
+        """Run what follows the ``yield`` of the dependencies that lived as long as the connection."""
+        membership = self._memberships.pop(namespace, None)
+        if membership is None:
+            return
+        try:
+            await membership.scope_store.aclose()
+        except Exception:
+            self.logger.exception("error while closing a dependency of the connection")

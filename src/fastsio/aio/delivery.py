@@ -1,0 +1,156 @@
+"""
+How a client delivers what the application emits: at once, when the namespace is connected, or until it is acknowledged.
+
+**Retries.** With the option ``retries`` the emissions of a namespace go out one at a time: the next one when the one
+before was acknowledged, or was sent ``retries`` times more without success. One that was under way when the connection
+was lost is sent again. So the server may get an event twice, but never out of order.
+
+Source: the JavaScript client's options ``retries`` and ``ackTimeout``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastsio.aio import concurrency
+from fastsio.aio.answer import Answer
+from fastsio.base.emission import event_arguments
+from fastsio.base.outbox import Emission, Outbox
+from fastsio.exceptions import BadNamespaceError, DisconnectedError
+from fastsio.exceptions import TimeoutError as AckTimeoutError
+from fastsio.protocol import PacketType
+
+if TYPE_CHECKING:
+    from fastsio.aio.client_dispatch import PacketClient
+    from fastsio.protocol import Packet
+
+
+class Delivery:
+    """
+    Sends emissions.
+
+    Args:
+        client: The client.
+    """
+
+    def __init__(self, client: PacketClient) -> None:
+        self._client = client
+        self._options = client.options
+        self._outbox = Outbox(client.options.max_buffered_events, concurrency.guard())
+        self._draining: set[str] = set()
+
+    async def send(self, emission: Emission) -> None:
+        """
+        Send an emission, now or later.
+
+        Raises:
+            BadNamespaceError: The namespace is not connected, and nothing may wait for it.
+            DisconnectedError: As much waits as may.
+            TypeError: The payload cannot be written.
+        """
+        if self._options.retries is not None:
+            self._check(emission)
+            self._outbox.add(emission)
+            self._drain_in_background(emission.namespace)
+            return
+        if self._options.offline_buffer and self._is_held(emission):
+            return
+        if emission.namespace not in self._client.namespaces:
+            raise BadNamespaceError(f"{emission.namespace} is not a connected namespace.")
+        packet = self._packet(emission)
+        try:
+            await self._client._send_packet(packet)
+        except (TypeError, ValueError):
+            self._client._take_callback(emission.namespace, packet.id)
+            raise
+
+    def _is_held(self, emission: Emission) -> bool:
+        """Let an emission wait if its namespace is not connected; tell whether it does."""
+        with self._outbox.guard:
+            if self._outbox.is_open(emission.namespace):
+                return False
+            self._check(emission)
+            self._outbox.add(emission)
+            return True
+
+    def _check(self, emission: Emission) -> None:
+        """Make sure that what is to wait can be written later, while somebody is there to be told."""
+        arguments = [emission.event, *event_arguments(emission.data)]
+        self._client.packet_class(PacketType.EVENT, arguments, emission.namespace).encode()
+
+    def withdraw(self, namespace: str, answer: Answer) -> None:
+        """Forget what nobody waits for any more."""
+        self._client._take_callback(namespace, answer.ack_id)
+        self._outbox.withdraw(namespace, answer)
+
+    async def open(self, namespace: str) -> None:
+        """Take note that a namespace is connected: send what has waited."""
+        if self._options.retries is not None:
+            self._outbox.open(namespace)
+            self._drain_in_background(namespace)
+            return
+        with self._outbox.guard:
+            for emission in self._outbox.take_all(namespace):
+                await self._client._reply(self._packet(emission))
+            self._outbox.open(namespace)
+
+    def close(self, namespace: str) -> None:
+        """Take note that a namespace is not connected any more: nobody need wait for what was under way."""
+        self._outbox.close(namespace)
+        lost = DisconnectedError("the connection was lost before the event was acknowledged")
+        for callback in list(self._client.callbacks.pop(namespace, {}).values()):
+            if isinstance(callback, Answer) and callback.needs_connection:
+                callback.fail(lost)
+
+    def _packet(self, emission: Emission) -> Packet:
+        """Return the packet of an emission, with a fresh id if somebody waits for its acknowledgement."""
+        client, callback = self._client, emission.callback
+        ack_id = None if callback is None else client._generate_ack_id(emission.namespace, callback)
+        if isinstance(callback, Answer):
+            callback.ack_id = ack_id
+        arguments = [emission.event, *event_arguments(emission.data)]
+        return client.packet_class(PacketType.EVENT, arguments, emission.namespace, ack_id)
+
+    # Retries
+
+    def _drain_in_background(self, namespace: str) -> None:
+        with self._outbox.guard:
+            if namespace in self._draining or not self._outbox.is_open(namespace):
+                return
+            self._draining.add(namespace)
+        self._client.start_background_task(self._drain, namespace)
+
+    async def _drain(self, namespace: str) -> None:
+        """Deliver what waits for a namespace, one after the other, as long as it is connected."""
+        while True:
+            with self._outbox.guard:
+                emission = self._outbox.head(namespace) if self._outbox.is_open(namespace) else None
+                if emission is None:
+                    self._draining.discard(namespace)
+                    return
+            try:
+                await self._try(emission)
+            except Exception as error:
+                self._client.logger.exception("the event %s could not be sent", emission.event)
+                self._give_up(emission, error)
+
+    async def _try(self, emission: Emission) -> None:
+        answer = Answer(self._client.eio.create_event(), needs_connection=True)
+        emission.tries += 1
+        attempt = Emission(emission.event, emission.data, emission.namespace, answer)
+        await self._client._send_packet(self._packet(attempt))
+        if await answer.arrives(self._options.ack_timeout):
+            if self._outbox.remove(emission) and emission.callback is not None:
+                await self._client._run_callback(emission.callback, answer.arguments or ())
+            return
+        self._client._take_callback(emission.namespace, answer.ack_id)
+        if emission.tries > (self._options.retries or 0):
+            self._client.logger.warning(
+                "the event %s was given up: not acknowledged in %d attempts", emission.event, emission.tries
+            )
+            self._give_up(emission, answer.error or AckTimeoutError("the server did not acknowledge the event in time"))
+
+    def _give_up(self, emission: Emission, error: Exception) -> None:
+        self._outbox.remove(emission)
+        if isinstance(emission.callback, Answer):
+            emission.callback.fail(error)

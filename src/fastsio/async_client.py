@@ -1,0 +1,7 @@
+"""python-socketio's ``async_client`` module: applications import it by this name."""
+
+from __future__ import annotations
+
+from fastsio.aio.client import AsyncClient
+
+__all__ = ["AsyncClient"]

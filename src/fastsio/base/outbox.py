@@ -1,0 +1,106 @@
+"""
+What a client has to send but cannot send yet, in order for each namespace, within a bound.
+
+Must not know how it is sent; the lock that threads share is an argument.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastsio.exceptions import DisconnectedError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+
+@dataclass(eq=False, slots=True)
+class Emission:
+    """
+    One ``emit()``.
+
+    Args:
+        event: Event name.
+        data: Its payload as given.
+        namespace: The namespace.
+        callback: What takes the acknowledgement, or None.
+        tries: How often it was sent.
+    """
+
+    event: str
+    data: Any
+    namespace: str
+    callback: Any
+    tries: int = 0
+
+
+class Outbox:
+    """
+    The emissions of one client that wait.
+
+    Args:
+        max_events: How many may wait, in all namespaces together.
+        guard: Held for each step; what must be one step with others is done while holding it.
+    """
+
+    def __init__(self, max_events: int, guard: AbstractContextManager[Any]) -> None:
+        self._max_events = max_events
+        self._queues: dict[str, deque[Emission]] = {}
+        self._open: set[str] = set()
+        self.guard = guard
+
+    def add(self, emission: Emission) -> None:
+        """
+        Put an emission behind those of its namespace.
+
+        Raises:
+            DisconnectedError: As many wait as may.
+        """
+        with self.guard:
+            if sum(map(len, self._queues.values())) >= self._max_events:
+                raise DisconnectedError(
+                    f"{emission.event!r} cannot wait: max_buffered_events={self._max_events} events wait already"
+                )
+            self._queues.setdefault(emission.namespace, deque()).append(emission)
+
+    def head(self, namespace: str) -> Emission | None:
+        """Return what is to be sent next, without taking it."""
+        with self.guard:
+            queue = self._queues.get(namespace)
+            return queue[0] if queue else None
+
+    def take_all(self, namespace: str) -> list[Emission]:
+        """Take everything that waits for a namespace."""
+        with self.guard:
+            return list(self._queues.pop(namespace, ()))
+
+    def remove(self, emission: Emission) -> bool:
+        """Take one emission out; False if it is not there any more."""
+        with self.guard:
+            queue = self._queues.get(emission.namespace)
+            if queue is None or emission not in queue:
+                return False
+            queue.remove(emission)
+            return True
+
+    def withdraw(self, namespace: str, callback: Any) -> None:
+        """Take out the emission whose acknowledgement *callback* would take, if it still waits."""
+        with self.guard:
+            for emission in self._queues.get(namespace, ()):
+                if emission.callback is callback:
+                    self.remove(emission)
+                    return
+
+    def is_open(self, namespace: str) -> bool:
+        """Whether emissions in a namespace may be sent at once."""
+        return namespace in self._open
+
+    def open(self, namespace: str) -> None:
+        """Let emissions in a namespace be sent at once from now on."""
+        self._open.add(namespace)
+
+    def close(self, namespace: str) -> None:
+        """Let emissions in a namespace wait from now on."""
+        self._open.discard(namespace)

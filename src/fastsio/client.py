@@ -1,0 +1,7 @@
+"""python-socketio's ``client`` module: applications import it by this name."""
+
+from __future__ import annotations
+
+from fastsio.sync.client import Client
+
+__all__ = ["Client"]
