@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from fastapi_socketio import SocketManager
 
 app = FastAPI()
-manager = SocketManager(app=app)
-notices = SocketManager(app=FastAPI(), cors_allowed_origins=[])
+# A polling client of python-socketio that leaves waits until its last poll is answered, at the latest by a ping.
+manager = SocketManager(app=app, ping_interval=1)
 
 
 @app.get("/package")

@@ -16,7 +16,8 @@ from flask_socketio import SocketIO, close_room, emit, join_room, leave_room, ro
 heard: list = []
 app = flask.Flask(__name__)
 app.config["SECRET_KEY"] = "for tests"
-sio = SocketIO(app, async_mode="threading")
+# A polling client of python-socketio that leaves waits until its last poll is answered, at the latest by a ping.
+sio = SocketIO(app, async_mode="threading", ping_interval=1)
 
 
 @app.get("/package")
