@@ -41,6 +41,9 @@ class Due(Timed, Protocol):
     def on_deadline(self) -> None:
         """Take note that the time is up; must not wait."""
 
+    def on_shutdown(self) -> None:
+        """Take note that the time will not be up."""
+
 
 class EngineServer(Server):
     """
@@ -193,8 +196,9 @@ class EngineServer(Server):
         self.deadlines.clear(socket)
 
     def shutdown(self) -> None:
-        """Stop the timers. Nobody is disconnected."""
-        self.deadlines.stop()
+        """Stop the timers. Nobody is disconnected, but nobody is waited for who has been."""
+        for member in self.deadlines.stop():
+            member.on_shutdown()
 
     # -- requests
 

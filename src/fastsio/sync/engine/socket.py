@@ -126,8 +126,7 @@ class EngineSocket(Socket):
         """Send the ping that is due, end the session whose pong is overdue, or stop waiting for one that is over."""
         server = self.server
         if self.closing:
-            server.forget(self)
-            self.outbox.abort()
+            self.on_shutdown()
         elif not self.awaiting_pong:
             self.awaiting_pong = True
             server.deadlines.set(self, server.ping_timeout)
@@ -138,6 +137,12 @@ class EngineSocket(Socket):
         else:
             server.logger.info("A client missed its heartbeat, its session is ended")
             server.start_background_task(self.finish, server.reason.PING_TIMEOUT)
+
+    def on_shutdown(self) -> None:
+        """Stop waiting for a client whose session is over."""
+        if self.closing:
+            self.server.forget(self)
+            self.outbox.abort()
 
     # The end.
 

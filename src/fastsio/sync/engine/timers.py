@@ -90,18 +90,19 @@ class Deadlines(Generic[Member]):
         if wake is not None:
             wake.set()
 
-    def stop(self) -> None:
-        """Forget all deadlines; the thread ends."""
+    def stop(self) -> list[Member]:
+        """Forget all deadlines, and return who had one; the thread ends."""
         with self._lock:
-            for bucket in self._buckets.values():
-                for member in bucket:
-                    member.timer_key = NEVER
+            stopped = [member for bucket in self._buckets.values() for member in bucket]
+            for member in stopped:
+                member.timer_key = NEVER
             self._buckets.clear()
             self._keys.clear()
             self._count = 0
             wake = self._wake
         if wake is not None:
             wake.set()
+        return stopped
 
     def _add(self, member: Member, key: float) -> None:
         bucket = self._buckets.get(key)

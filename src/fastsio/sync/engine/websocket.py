@@ -54,6 +54,8 @@ class Limit:
         """Cut the link."""
         self._link.abort()
 
+    on_shutdown = on_deadline
+
 
 def serve(socket: EngineSocket, link: Link) -> None:
     """
