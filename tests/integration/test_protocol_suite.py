@@ -7,22 +7,57 @@ one that document asks for.
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
+from contextlib import asynccontextmanager
 
 import pytest
 
+import fastsio
 from tests.integration.clients import OPENERS, Closed, eventually, remains
+from tests.support.wsgi_servers import serve_werkzeug
 
 pytestmark = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
 
+@pytest.fixture(params=["aio", "sync"])
+def kind(request) -> str:
+    """Which server."""
+    return request.param
+
+
 @pytest.fixture
-def suite(make_server):
+def make_server(kind, make_server):
+    """Make a server of a kind."""
+    if kind == "aio":
+        return make_server
+    return lambda **options: fastsio.Server(async_mode="threading", **options)
+
+
+@pytest.fixture
+def running(kind, running):
+    """Serve a Socket.IO server for the length of a block."""
+
+    @asynccontextmanager
+    async def run(sio):
+        with serve_werkzeug(fastsio.WSGIApp(sio)) as address:
+            yield address
+            await asyncio.to_thread(sio.shutdown)
+
+    return running if kind == "aio" else run
+
+
+@pytest.fixture
+def suite(kind, make_server):
     """The server of the test suite: "/" greets with the auth and echoes, "/custom" greets."""
     sio = make_server(ping_interval=0.3, ping_timeout=0.2)
+    (serve_suite if kind == "aio" else serve_suite_in_threads)(sio)
+    return sio
 
-    async def connect(sid, environ, auth):
-        return True
+
+def serve_suite(sio) -> None:
+    """Register coroutine functions."""
 
     @sio.on("connect")
     async def connect_main(sid, environ, auth):
@@ -40,7 +75,25 @@ def suite(make_server):
     async def message_with_ack(sid, *args):
         return args
 
-    return sio
+
+def serve_suite_in_threads(sio) -> None:
+    """Register functions."""
+
+    @sio.on("connect")
+    def connect_main(sid, environ, auth):
+        sio.emit("auth", {} if auth is None else auth, to=sid)
+
+    @sio.on("connect", namespace="/custom")
+    def connect_custom(sid, environ, auth):
+        sio.emit("auth", {} if auth is None else auth, to=sid, namespace="/custom")
+
+    @sio.on("message")
+    def message(sid, *args):
+        sio.emit("message-back", args, to=sid)
+
+    @sio.on("message-with-ack")
+    def message_with_ack(sid, *args):
+        return args
 
 
 @pytest.fixture
@@ -134,7 +187,10 @@ async def test_leaving_one_namespace_keeps_the_others(client):
 async def test_the_server_ends_a_namespace(client, suite):
     """1.9-14, disconnect 3: should receive a disconnect packet when the server ends the namespace."""
     await greeted(client)
-    await suite.disconnect(next(iter(suite.manager.rooms["/"][None])))
+    sid = next(iter(suite.manager.rooms["/"][None]))
+    ending = await asyncio.to_thread(suite.disconnect, sid)
+    if inspect.isawaitable(ending):
+        await ending
 
     assert await client.receive() == "41"
 
