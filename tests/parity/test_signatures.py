@@ -22,6 +22,7 @@ MISSING: frozenset[Any] = frozenset(
     {
         ("ZmqManager", "zmq_listen"),  # how it reads its socket
         "signal_handler",  # of the process; installed with Client(handle_sigint=True)
+        ("ZmqManager", "zmq_listen"),  # behind _listen()
         # Its two managers make coroutines of one of these and not of the other; nobody uses the base alone.
         ("BaseManager", "connect"), ("BaseManager", "pre_connect"),
         # In the classes that are used: their base has no engine and waits for nothing.

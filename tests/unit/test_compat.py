@@ -6,34 +6,35 @@ import json
 import pkgutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+import tomllib
+from pathlib import Path
+from typing import Any
 
 import socketio
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parents[2]
 INSTALL = "import fastsio.compat, json, sys; fastsio.compat.install()\n"
-#: Hides python-socketio, as if it were not installed.
-HIDDEN = """
+#: Packages that fastsio can do without until they are used.
+OPTIONAL = {
+    "aio_pika", "aiohttp", "aiokafka", "eventlet", "fastapi", "gevent", "kafka", "kombu", "msgpack", "nats", "orjson",
+    "redis", "requests", "sanic", "starlette", "tornado", "valkey", "websocket", "zmq",
+}  # fmt: skip
+PROGRAM = "import socketio, sys; print(socketio.AsyncServer.__module__, __name__, sys.argv[1:])\n"
+
+
+def hiding(packages: set[str]) -> str:
+    """Return source code that hides packages, as if they were not installed."""
+    return f"""
 import sys
 from importlib.abc import MetaPathFinder
 
 class Hidden(MetaPathFinder):
     def find_spec(self, fullname, path, target=None):
-        if fullname.partition(".")[0] == "socketio":
-            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+        if fullname.partition(".")[0] in {packages!r}:
+            raise ModuleNotFoundError(f"No module named {{fullname!r}}", name=fullname)
 
 sys.meta_path.insert(0, Hidden())
 """
-#: Not in this version; whoever adds one takes it out here.
-LATER = frozenset(
-    {
-        "async_aiopika_manager", "async_client", "async_simple_client", "client", "kafka_manager", "kombu_manager",
-        "simple_client", "zmq_manager",
-    }
-)  # fmt: skip
-PROGRAM = "import socketio, sys; print(socketio.AsyncServer.__module__, __name__, sys.argv[1:])\n"
 
 
 def run(*arguments: str, cwd: Path | None = None) -> str:
@@ -79,13 +80,41 @@ print(json.dumps([
 def test_every_module_of_python_socketio_can_be_imported():
     """None is missing."""
     modules = [f"socketio.{module.name}" for module in pkgutil.iter_modules(socketio.__path__)]
-    modules = [name for name in modules if name.removeprefix("socketio.") not in LATER]
 
     told = told_by(f"""
 import importlib
 print(json.dumps([importlib.import_module(name).__name__ for name in {modules!r}]))""")
 
     assert told == [name.replace("socketio", "fastsio") for name in modules]
+
+
+def test_no_optional_package_is_needed_to_import_the_names():
+    """Nor loaded: programs that use none of them do not pay for them."""
+    modules = [f"socketio.{module.name}" for module in pkgutil.iter_modules(socketio.__path__)]
+    modules.remove("socketio.msgpack_packet")  # which is there for msgpack alone
+
+    source = f"""
+import importlib
+from socketio import *
+for name in {modules!r}:
+    importlib.import_module(name)
+print(sorted({OPTIONAL!r} & set(sys.modules)))"""
+
+    assert run("-c", hiding(OPTIONAL | {"socketio"}) + INSTALL + source) == "[]\n"
+
+
+def test_nothing_inside_may_import_these_modules():
+    """The import contract names every one of them, and the package's own errors are no facade."""
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (contract,) = (
+        one
+        for one in pyproject["tool"]["importlinter"]["contracts"]
+        if "fastsio.compat" in one.get("forbidden_modules", ())
+    )
+
+    facades = {f"fastsio.{module.name}" for module in pkgutil.iter_modules(socketio.__path__)} - {"fastsio.exceptions"}
+
+    assert set(contract["forbidden_modules"]) == facades | {"fastsio.compat"}
 
 
 def test_modules_that_do_not_exist_are_reported_by_the_name_asked_for():
@@ -120,7 +149,9 @@ print(json.dumps([
 
 def test_python_socketio_need_not_be_installed():
     """The same holds where only fastsio is."""
-    out = run("-c", f"{HIDDEN}{INSTALL}import socketio.async_server; print(socketio.async_server.__name__)")
+    out = run(
+        "-c", f"{hiding({'socketio'})}{INSTALL}import socketio.async_server; print(socketio.async_server.__name__)"
+    )
 
     assert out == "fastsio.async_server\n"
 
