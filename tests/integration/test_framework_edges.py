@@ -186,6 +186,24 @@ async def test_a_client_that_vanishes_is_noticed(site, name):
         await site.journal.until(["disconnect", name, "transport close"])
 
 
+@pytest.mark.parametrize("framework", [name for name in FRAMEWORKS if name != "tornado"])
+async def test_a_post_that_is_cut_off_ends_the_session(sites, framework, name):
+    """As in the JavaScript server. Tornado does not tell: there the next poll or the ping timeout finds out."""
+    async with sites.open(framework) as site, open_polling(site.address) as client:
+        await joined(client, name)
+        reader, writer = await asyncio.open_connection(site.address.host, site.address.port)
+        target = client.url.removeprefix(site.address.http)
+        lines = [f"POST {target} HTTP/1.1", "Host: x", "Content-Length: 100", "Expect: 100-continue", "", ""]
+        writer.write("\r\n".join(lines).encode())
+        assert (await reader.readline()).startswith(b"HTTP/1.1 100")
+        writer.write(b"42")
+        await writer.drain()
+
+        writer.close()
+
+        await site.journal.until(["disconnect", name, "transport error"])
+
+
 @pytest.mark.parametrize("framework", [name for name in FRAMEWORKS if name != "aiohttp"])
 async def test_a_poll_that_is_given_up_ends_the_session(sites, framework, name):
     """As in the JavaScript server. aiohttp does not say that a client is gone: there the ping timeout finds out."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 EXTRA: Final = "aiohttp"
+#: How long the peer's closing frame is waited for. An application that shuts down waits in vain: aiohttp reads nothing
+#: any more then.
+CLOSE_TIMEOUT_S: Final = 1.0
 
 
 def create_route(app: Any, engine: Any, endpoint: str) -> None:
@@ -75,6 +78,9 @@ def translate_request(request: Any) -> dict[str, Any]:
         server=_socket_name(request, "sockname"),
         headers=request.raw_headers,
     )
+    if "HTTP_CONTENT_ENCODING" in environ:
+        # aiohttp decompresses the body: the length that was declared is not that of what is read.
+        environ.pop("CONTENT_LENGTH", None)
     environ["wsgi.input"] = Body(request)
     environ["aiohttp.request"] = request
     return environ
@@ -112,7 +118,8 @@ class WebSocket:
 
     async def __call__(self, environ: dict[str, Any]) -> Any:
         """Return the response that became the WebSocket, once that is over."""
-        websocket = require("aiohttp.web", EXTRA).WebSocketResponse(max_msg_size=self._too_large)
+        response = require("aiohttp.web", EXTRA).WebSocketResponse
+        websocket = response(max_msg_size=self._too_large, timeout=CLOSE_TIMEOUT_S)
         await websocket.prepare(environ["aiohttp.request"])
         await self._handler(_link(websocket))
         return websocket

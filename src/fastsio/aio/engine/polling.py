@@ -113,6 +113,10 @@ async def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Resp
         is_binary = _is_binary(socket, environ)
         body = await _read_body(environ, server.max_http_buffer_size)
         packets = _decode(socket, body, is_binary=is_binary)
+    except asyncio.CancelledError:
+        # So some frameworks say that the client is gone.
+        await socket.finish(server.reason.TRANSPORT_ERROR, abort=True)
+        raise
     except PacketError as error:
         response = http.too_large() if isinstance(error, BodyTooLarge) else http.refusal(http.Code.BAD_REQUEST)
         return await _reject(socket, response, str(error))

@@ -61,8 +61,16 @@ class Body:
         self._rest = b""
 
     async def read(self, length: int) -> bytes:
-        """Read up to *length* bytes."""
-        data = self._rest or await self._next_chunk()
+        """
+        Read up to *length* bytes.
+
+        Raises:
+            OSError: What the client sends cannot be decoded.
+        """
+        try:
+            data = self._rest or await self._next_chunk()
+        except require("sanic.exceptions", EXTRA).BadRequest as error:
+            raise OSError("the body cannot be decoded") from error
         self._rest = data[length:]
         return data[:length]
 
