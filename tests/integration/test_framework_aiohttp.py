@@ -12,7 +12,7 @@ from aiohttp import web
 
 import fastsio
 from fastsio.exceptions import SetupError
-from tests.integration.clients import OPENERS, http_client, open_polling, open_websocket
+from tests.integration.clients import OPENERS, eventually, http_client, open_polling, open_websocket
 from tests.support.frameworks import aiohttp_server
 
 USER = web.RequestKey("user", str)
@@ -84,6 +84,7 @@ async def test_the_application_ends_the_server_with_itself(journal):
             await websocket.join()
             await polling.join()
             last_words = asyncio.create_task(polling.receive())
+            await eventually(lambda: sio.eio.sockets[polling.eio_sid].poll_waiter)
             begun = time.monotonic()
 
         assert time.monotonic() - begun < 5
