@@ -18,7 +18,7 @@ from tests.parity.packages import OURS, THEIRS
 from tests.support.servers import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 PROGRAMS = Path(__file__).parent / "programs"
 ROOT = Path(__file__).parents[2]
@@ -42,16 +42,17 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def program(name: str, *arguments: str) -> Iterator[Address]:
+def program(name: str, *arguments: str, runner: Sequence[str] = RUNNER) -> Iterator[Address]:
     """
     Run a program that serves at the port it is given, for the length of the block.
 
     Args:
         name: Its file in ``programs/``; its first argument is the port.
         arguments: More arguments.
+        runner: What runs it with the package under test; nothing for a program that chooses the package itself.
     """
     address = Address("127.0.0.1", free_port())
-    command = [sys.executable, *RUNNER, str(PROGRAMS / name), str(address.port), *arguments]
+    command = [sys.executable, *runner, str(PROGRAMS / name), str(address.port), *arguments]
     with tempfile.TemporaryDirectory() as folder:  # NiceGUI writes into its working directory
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, env=environment()

@@ -31,10 +31,12 @@ def test_the_test_client_of_the_library_works():
     assert " passed in " in said
 
 
-@pytest.fixture(scope="module")
-def application():
-    """The application, served by Werkzeug with a thread per request."""
-    with program("flask_app.py") as address:
+@pytest.fixture(scope="module", params=["threading", "gevent", "eventlet"])
+def application(request):
+    """The application, served by Werkzeug with a thread per request, by gevent and by eventlet."""
+    mode = request.param
+    served = program("flask_app.py", mode) if mode == "threading" else program("flask_green.py", mode, OURS, runner=())
+    with served as address:
         yield address
     gc.collect()
 

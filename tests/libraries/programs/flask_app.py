@@ -16,8 +16,9 @@ from flask_socketio import SocketIO, close_room, emit, join_room, leave_room, ro
 heard: list = []
 app = flask.Flask(__name__)
 app.config["SECRET_KEY"] = "for tests"
+async_mode = sys.argv[2] if __name__ == "__main__" else "threading"
 # A polling client of python-socketio that leaves waits until its last poll is answered, at the latest by a ping.
-sio = SocketIO(app, async_mode="threading", ping_interval=1)
+sio = SocketIO(app, async_mode=async_mode, ping_interval=1)
 
 
 @app.get("/package")
@@ -248,4 +249,5 @@ sio.on_namespace(Legacy("/legacy"))
 
 
 if __name__ == "__main__":
-    sio.run(app, port=int(sys.argv[1]), allow_unsafe_werkzeug=True, log_output=False)
+    options = {"allow_unsafe_werkzeug": True} if async_mode == "threading" else {"log_output": False}
+    sio.run(app, port=int(sys.argv[1]), **options)
