@@ -4,7 +4,8 @@
 # Each target prepares what it needs: .venv, npm packages, Chromium. PYTHON=... picks the interpreter of a new .venv.
 
 PORT ?= 8000
-PYTEST_ARGS ?=
+# Most tests wait for other programs rather than compute: more at once than there are cores.
+PYTEST_ARGS ?= -n 3 --dist loadfile
 BIN := .venv/bin
 
 .PHONY: help demo test lint types coverage docs bench clean
@@ -46,11 +47,12 @@ docs:
 	$(BIN)/python -m sphinx -n -W --keep-going docs docs/_build/html
 
 bench:
-	@tools/setup_venv.sh dev
+	@tools/setup_venv.sh bench
+	@tools/setup_npm.sh benchmarks
 	$(BIN)/python benchmarks/run.py
 
 clean:
 	rm -rf .venv examples/chat/node_modules tests/node_modules docs/_build benchmarks/build
 
 # The floors that do no I/O: every branch of them is reached by the unit tests.
-CORE := src/fastsio/exceptions.py,src/fastsio/types.py,src/fastsio/extras.py,src/fastsio/protocol/*,src/fastsio/state/*,src/fastsio/injection/*,src/fastsio/routing/*,src/fastsio/base/*
+CORE := src/fastsio/exceptions.py,src/fastsio/types.py,src/fastsio/extras.py,src/fastsio/protocol/*,src/fastsio/state/*,src/fastsio/injection/*,src/fastsio/routing/*,src/fastsio/engine/*,src/fastsio/cluster/*,src/fastsio/asyncapi/*,src/fastsio/base/*

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.aio.manager import AsyncManager
 from fastsio.aio.namespace import AsyncNamespace
 from fastsio.aio.server import AsyncServer
+from fastsio.broadcasting import BroadcastEvent, broadcast, broadcast_sync, configure_broadcasting
 from fastsio.injection import Cookie, Depends, Header, Query, register_dependency
 from fastsio.integrations.asgi import ASGIApp
 from fastsio.middlewares import (
@@ -18,6 +19,7 @@ from fastsio.middlewares import (
     logging_middleware,
     rate_limit_middleware,
 )
+from fastsio.rooms import Joined, Room, RoomMember, register_room
 from fastsio.routing import RouterSIO
 from fastsio.types import Auth, Data, Environ, Event, NamespaceName, Reason, Session, SocketID
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from fastsio.aio.simple_client import AsyncSimpleClient
     from fastsio.integrations.tornado import get_tornado_handler
     from fastsio.integrations.wsgi import Middleware, WSGIApp
+    from fastsio.layers.manager import LayerManager
     from fastsio.sync.backends.kafka import KafkaManager
     from fastsio.sync.backends.kombu import KombuManager
     from fastsio.sync.backends.redis import RedisManager
@@ -58,6 +61,7 @@ _LATER: Final = {
     "ClientNamespace": "fastsio.sync.client_namespace",
     "KafkaManager": "fastsio.sync.backends.kafka",
     "KombuManager": "fastsio.sync.backends.kombu",
+    "LayerManager": "fastsio.layers.manager",
     "Manager": "fastsio.sync.manager",
     "Middleware": "fastsio.integrations.wsgi",
     "Namespace": "fastsio.sync.namespace",
@@ -85,6 +89,7 @@ __all__ = [
     "AsyncSimpleClient",
     "Auth",
     "BaseMiddleware",
+    "BroadcastEvent",
     "Client",
     "ClientNamespace",
     "Cookie",
@@ -93,8 +98,10 @@ __all__ = [
     "Environ",
     "Event",
     "Header",
+    "Joined",
     "KafkaManager",
     "KombuManager",
+    "LayerManager",
     "Manager",
     "Middleware",
     "MiddlewareChain",
@@ -104,6 +111,8 @@ __all__ = [
     "Query",
     "Reason",
     "RedisManager",
+    "Room",
+    "RoomMember",
     "RouterSIO",
     "Server",
     "Session",
@@ -113,10 +122,14 @@ __all__ = [
     "WSGIApp",
     "ZmqManager",
     "auth_middleware",
+    "broadcast",
+    "broadcast_sync",
+    "configure_broadcasting",
     "get_tornado_handler",
     "logging_middleware",
     "rate_limit_middleware",
     "register_dependency",
+    "register_room",
 ]
 
 

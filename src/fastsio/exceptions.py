@@ -14,7 +14,9 @@ Every error fastsio raises, as one tree.
     ├── PayloadError (ValueError)       the peer sent data a handler cannot take
     │   └── ValidationFailed
     ├── EventError                      a handler answers with an error object
-    │   └── RateLimited
+    │   ├── RateLimited
+    │   ├── RoomAccessError         a room does not let a client in, or it is not in it
+    │   └── RoomIdentifierError (ValueError)
     ├── LifecycleError (RuntimeError)   a namespace was asked for an impossible step
     ├── MissingExtraError (ImportError) an optional dependency is not installed
     └── SetupError (ValueError)         the developer's mistake, at registration
@@ -146,6 +148,30 @@ class RateLimited(EventError):  # noqa: N818 - reads as what happened, not as a 
     def __init__(self, retry_after: float) -> None:
         super().__init__("rate_limited", "Too many events, slow down.", {"retry_after": retry_after})
         self.retry_after = retry_after
+
+
+class RoomAccessError(EventError):
+    """
+    A client may not join a room, or asked for what only its members may.
+
+    Args:
+        msg: One sentence for people.
+    """
+
+    def __init__(self, msg: str = "You may not join this room.") -> None:
+        super().__init__("forbidden", msg)
+
+
+class RoomIdentifierError(EventError, ValueError):
+    """
+    A client did not say, or not rightly, which room it means.
+
+    Args:
+        msg: One sentence for people: what the room's ``extract_room_identifier`` raised.
+    """
+
+    def __init__(self, msg: str) -> None:
+        super().__init__("validation_error", msg)
 
 
 class LifecycleError(SocketIOError, RuntimeError):

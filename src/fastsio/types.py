@@ -24,6 +24,7 @@ class Source(Enum):
     SESSION = "session"
     SERVER = "server"
     CLIENT = "client"
+    ROOM = "room"
 
 
 #: The client's session id in the event's namespace.

@@ -22,9 +22,15 @@ RUNNER = Path(__file__).parent / "runner.mjs"
 
 
 class ChatServer:
-    """The chat example in a process of its own, as ``make demo`` starts it."""
+    """
+    The chat example in a process of its own, as ``make demo`` starts it.
 
-    def __init__(self) -> None:
+    Args:
+        app: Another of the examples.
+    """
+
+    def __init__(self, app: str = "chat.app:app") -> None:
+        self._app = app
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -37,7 +43,7 @@ class ChatServer:
 
     def start(self) -> None:
         """Start the server; returns once it listens."""
-        command = [sys.executable, "-m", "uvicorn", "chat.app:app", "--app-dir", "examples", "--no-access-log"]
+        command = [sys.executable, "-m", "uvicorn", self._app, "--app-dir", "examples", "--no-access-log"]
         command += ["--port", str(self.port), "--timeout-graceful-shutdown", "2"]
         self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
@@ -73,6 +79,16 @@ def shared_chat():
     """One chat server for the tests that leave it running; each uses rooms of its own."""
     require_javascript_client()
     server = ChatServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def authorised_chat():
+    """A server of the example of authorised rooms."""
+    require_javascript_client()
+    server = ChatServer("authorised_chat.app:app")
     server.start()
     yield server
     server.stop()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 
+from fastsio.cli import COMMANDS
+from fastsio.layers import channel_layers, unregister_channel_layer
 from tests.docs.snippets import snippets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGES.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -23,8 +30,20 @@ def named(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+@pytest.fixture(autouse=True)
+def _no_layers() -> Iterator[None]:
+    """Let each page begin, as a program does, without channel layers."""
+    for alias in channel_layers:
+        unregister_channel_layer(alias)
+    yield
+    for alias in channel_layers:
+        unregister_channel_layer(alias)
+    gc.collect()  # what a page leaves behind is its own affair, not that of the next test
+
+
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=named)
 @pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # a client's last poll may still be under way
 def test_the_python_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocks of a page run one after the other in one namespace."""
     # Dataclasses and annotations look their module up.
@@ -50,11 +69,13 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
 
 
 def test_the_commands_of_the_readme_exist() -> None:
-    """Each command of the README is a target of the Makefile, or installs or serves the quick start."""
+    """Each command of the README is a target of the Makefile or a command of fastsio, or installs it."""
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     commands = [line for snippet in snippets(ROOT / "README.md", "", "sh") for line in snippet.code.splitlines()]
 
     made = {command.removeprefix("make ") for command in commands if command.startswith("make ")}
     assert made == {"demo", "test"}
     assert made <= targets
-    assert [command for command in commands if not command.startswith(("make ", "pip install fastsio"))] == []
+    ours = tuple(f"fastsio {command.name} " for command in COMMANDS)
+    known = ("make ", "pip install fastsio", "pip install 'fastsio[", *ours)
+    assert [command for command in commands if not command.startswith(known)] == []

@@ -102,13 +102,14 @@ class WebSocketClient(RawClient):
             while True:
                 try:
                     frame = await self.socket.recv()
+                    if frame == "2":
+                        await self.socket.send("3")
+                        continue
                 except ConnectionClosed:
                     raise Closed from None
-                if frame == "2":
-                    await self.socket.send("3")
-                elif frame == "1":
+                if frame == "1":
                     raise Closed
-                elif frame != "6":
+                if frame != "6":
                     return frame
 
     async def close(self) -> None:

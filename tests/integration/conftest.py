@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import fastsio
+from tests.integration.client_sides import Side, Site, gated
 from tests.integration.clients import Journal
 from tests.support.servers import serve
 
@@ -53,3 +54,24 @@ def quick_retries(monkeypatch):
         monkeypatch.setattr(f"fastsio.{half}.listening.FIRST_DELAY_S", 0.1)
         monkeypatch.setattr(f"fastsio.{half}.listening.MOST_DELAY_S", 0.3)
         monkeypatch.setattr(f"fastsio.{half}.listening.JITTER_S", 0.0)
+
+
+@pytest.fixture(params=["aio", "sync"])
+async def side(request):
+    """Each half of the client."""
+    half = Side(asynchronous=request.param == "aio")
+    yield half
+    await half.close()
+
+
+@pytest.fixture
+async def site():
+    """A server that notes what it is told."""
+    return Site()
+
+
+@pytest.fixture
+async def gate(site):
+    """The site, served behind a gate."""
+    async with gated(site) as opened:
+        yield opened

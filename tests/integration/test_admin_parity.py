@@ -98,7 +98,7 @@ def shape(value: Any) -> Any:
 
 async def play(make: Any, package: Any) -> dict[str, Any]:
     """Play the scenario and return what an administrator was told, without what differs from run to run."""
-    _, served = make(package)
+    panel, served = make(package)
     admin, client = Administrator(), socketio.AsyncClient()
     options: dict[str, Any] = {"transports": ["websocket"]}
     async with served as address:
@@ -113,6 +113,7 @@ async def play(make: Any, package: Any) -> dict[str, Any]:
         finally:
             await client.disconnect()
             await admin.client.disconnect()
+            panel.uninstrument()  # python-socketio's changes classes, which other tests use
     return {**digest(admin.told, sid), "config": config, "stats": {**shape(stats), "serverId": stats["serverId"]}}
 
 
@@ -203,3 +204,25 @@ async def test_binary_events_are_reported():
         finally:
             await client.disconnect()
             await admin.client.disconnect()
+
+
+@pytest.mark.parametrize("make", [asynchronous, synchronous])
+async def test_commands_about_a_client_that_is_nowhere_do_nothing(make, caplog):
+    """It may have gone meanwhile."""
+    _, served = make(fastsio)
+    admin, client = Administrator(), socketio.AsyncClient()
+
+    async with served as address:
+        try:
+            await admin.client.connect(address.http, auth=ADA, namespaces=["/admin"], transports=["websocket"])
+            await client.connect(address.http, transports=["websocket"])
+            for arguments in (("join", "/", "tea", "nobody"), ("leave", "/", "tea", "nobody")):
+                await admin.client.emit(arguments[0], arguments[1:], namespace="/admin")
+            await admin.client.emit("_disconnect", ("/", True, "nobody"), namespace="/admin")
+            await admin.client.emit("join", ("/", "cake", client.get_sid()), namespace="/admin")
+            await admin.until("room_joined", "/", "cake", client.get_sid())
+        finally:
+            await client.disconnect()
+            await admin.client.disconnect()
+
+    assert "Traceback" not in caplog.text

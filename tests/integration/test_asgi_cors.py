@@ -76,7 +76,7 @@ WITHOUT = [(name, status, []) for name, status, _ in ALLOWED]
 @pytest.mark.parametrize("allowed", ["*", ["*"], ORIGIN, ["https://other.example", ORIGIN]], ids=repr)
 @pytest.mark.parametrize("layout", [alone, around_fastapi, inside_fastapi, middleware_around])
 async def test_an_allowed_origin_gets_one_header(make_server, layout: Callable[[Any], Any], allowed):
-    """1.9 / PS#205: preflight, handshake, POST and poll each carry exactly one Access-Control-Allow-Origin."""
+    """1.9, C-39, PS#205: preflight, handshake, POST and poll each carry exactly one Access-Control-Allow-Origin."""
     async with serve(layout(make_server(cors_allowed_origins=allowed))) as address:
         assert await exchange(address, ORIGIN) == ALLOWED
 

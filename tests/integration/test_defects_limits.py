@@ -92,7 +92,7 @@ async def test_max_rooms(make_server, running):
 
 
 async def test_max_concurrent_handlers(make_server, running, journal):
-    """1.9-12: beyond max_concurrent_handlers the connection's next event waits; another connection does not."""
+    """1.9-12, C-34: beyond max_concurrent_handlers the connection's next event waits; another connection does not."""
     sio = make_server(max_concurrent_handlers=2)
     gate = asyncio.Event()
 

@@ -16,7 +16,9 @@ from fastsio.state import RoomTable
 from tests.integration.clients import eventually, open_polling, open_websocket, owed_by
 
 
-@pytest.mark.parametrize("nobody", [[], (), set(), frozenset(), {}, "", iter(())], ids=repr)
+@pytest.mark.parametrize(
+    "nobody", [[], (), set(), frozenset(), {}, "", iter(())], ids=lambda value: type(value).__name__
+)
 async def test_an_empty_recipient_reaches_nobody(make_server, running, nobody):
     """1.9-7: emit(to=[]), to='' and their like reach nobody; None is everybody."""
     sio = make_server()
@@ -54,7 +56,7 @@ async def test_recipients_and_exclusions_may_be_any_iterable(make_server, runnin
 
 
 async def test_unanswered_callbacks_are_bounded(make_server, running):
-    """1.9-10: beyond max_pending_acks the oldest callback is dropped; the newest are still called."""
+    """1.9-10, C-10: beyond max_pending_acks the oldest callback is dropped; the newest are still called."""
     sio = make_server(max_pending_acks=3)
     answers = []
     async with running(sio) as address, open_websocket(address) as client:
@@ -206,7 +208,7 @@ def test_the_time_of_a_disconnect_does_not_grow_with_the_clients():
 
 
 async def test_a_broadcast_creates_no_task_per_recipient(make_server, running):
-    """1.9-11: a broadcast to many clients starts no task, and is encoded once."""
+    """1.9-11, C-11: a broadcast to many clients starts no task, and is encoded once."""
     sio = make_server()
     encoded = []
 

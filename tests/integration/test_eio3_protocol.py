@@ -79,7 +79,7 @@ def site() -> Site:
 
 
 async def test_the_root_is_joined_unasked(site):
-    """CONNECT without a payload follows OPEN; the sid is the Engine.IO session id and there is no auth."""
+    """C-76, C-77: CONNECT without a payload follows OPEN; the sid is the Engine.IO session id and there is no auth."""
     client, eio_sid = await open_client(site)
 
     assert await client.frame() == "40"
@@ -97,7 +97,7 @@ async def test_the_root_is_joined_unasked(site):
     ],
 )
 async def test_a_namespace_is_joined_with_a_query(site, frame, auth):
-    """The query is the auth, as in the JavaScript server; a comma may follow."""
+    """C-76: the query is the auth; a comma may follow. The sid is the namespace and the Engine.IO session id."""
     client, eio_sid = await join_root(site)
 
     client.say(frame)
@@ -121,7 +121,7 @@ async def test_a_namespace_is_joined_before_the_root_has_decided(site):
 
 
 async def test_a_namespace_is_left_and_joined_again(site):
-    """The sid is the same as before, and nothing of the first time is left."""
+    """C-77: the sid is the same as before, and nothing of the first time is left."""
     client, eio_sid = await join_root(site)
     sid = f"/admin#{eio_sid}"
     for _ in range(2):
@@ -312,7 +312,7 @@ async def test_nothing_is_left_of_a_client(site):
 
 
 async def test_the_log_does_not_show_whole_sids(site, caplog):
-    """They are the Engine.IO session id, which is a secret of the client."""
+    """C-77: they are the Engine.IO session id, which is a secret of the client."""
     caplog.set_level(logging.DEBUG, "tests.socketio")
 
     def fail() -> None:

@@ -82,7 +82,7 @@ async def start_upgrade(poller: Poller, query: str = "") -> WebSocketClient:
 
 
 async def test_the_handshake_is_a_payload_with_the_options():
-    """The first answer is OPEN with its length, and times are whole milliseconds."""
+    """C-78: the first answer is OPEN with its length; times are whole milliseconds; the environ says the protocol."""
     app = Application(allow_eio3=True, ping_interval=0.3, ping_timeout=0.25, max_http_buffer_size=1234)
 
     client = await open_polling(app)
@@ -117,7 +117,7 @@ async def test_other_revisions_are_refused(app, query):
 
 
 async def test_clients_of_engine_io_4_are_served_as_ever(app):
-    """What they get does not change, and their environ does not say anything."""
+    """C-78: what they get does not change, and their environ does not say anything."""
     client = await connect_polling(app)
     app.post(client.sid, "ü", b"\xff")
 
@@ -306,6 +306,19 @@ async def test_a_client_without_binary_frames_gets_base64(app):
 
     assert await app.message() == b"\x01\x02"
     assert [await client.frame(), await client.frame()] == ["4hi", "b4AQI="]
+
+
+async def test_a_broadcast_of_binary_is_written_as_base64_once(app):
+    """Clients that read no binary share the text."""
+    clients = [await open_websocket(app, "&b64=1") for _ in range(3)]
+    packet = MessagePacket(b"\x01\x02")
+
+    for _, sid in clients:
+        app.engine.post(sid, [packet])
+
+    frames = [await client.frame() for client, _ in clients]
+    assert frames[0] == "b4AQI="
+    assert all(frame is frames[0] for frame in frames)
 
 
 @pytest.mark.parametrize("frame", ["", "9", "3", "0", "5", "6", "b", "b2AQI=", "b4AQ", b"", b"\x02hi", b"\x00"])

@@ -16,6 +16,8 @@ from tests.support.frameworks import ELSEWHERE, HERE, Site, Sites, server_proces
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+pytestmark = pytest.mark.acceptance("SIO-4")
+
 WAIT_S = 10.0
 TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": None}
 #: How python-socketio's client leaves: it closes a WebSocket without a word, but says goodbye over polling.
@@ -84,7 +86,7 @@ async def echo_everything(client: Client) -> None:
     assert await client.sio.call("echo", payload) == payload
     large = "ü" * 100_000
     assert await client.sio.call("echo", large) == large
-    assert await client.sio.call("ask_me", "why") == ("answer to", "why")
+    assert await client.sio.call("ask", "why") == ("answer to", "why")
 
 
 async def broadcast(sender: Client, *, to: tuple[Client, ...]) -> None:

@@ -17,6 +17,8 @@ from tests.support.frameworks import ELSEWHERE, HERE, Sites
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.acceptance("SIO-4")
+
 LIMIT = 10_000
 ORIGIN = "https://app.example"
 FOREIGN = "https://evil.example"
@@ -131,14 +133,16 @@ async def test_a_malformed_post_ends_the_session(site, name):
 
 @pytest.mark.parametrize("frame", ["9", "", "42[]", "4" + "x" * 4])
 async def test_a_malformed_frame_ends_the_session(site, name, frame):
-    """An unknown type, an empty frame and a broken packet close the WebSocket, and the disconnect handler runs."""
-    async with open_websocket(site.address) as client:
+    """An unknown type, an empty frame and a broken packet close this WebSocket only, and the disconnect handler runs."""
+    async with open_websocket(site.address) as bystander, open_websocket(site.address) as client:
+        await joined(bystander, {"by": "stander"})
         await joined(client, name)
 
         await client.send(frame)
 
         await client.closed()
         await site.journal.until(["disconnect", name, "transport error"])
+        assert await bystander.ask("echo", "here") == ["here"]
 
 
 async def test_a_websocket_message_of_the_limit_passes(site, name):

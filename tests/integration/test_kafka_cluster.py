@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 import fastsio
 from fastsio.exceptions import SetupError
-from tests.support.brokers import kafka_server
+from tests.support.brokers import HOST, free_port, kafka_server
 from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
+
+GREEN_PROGRAM = Path(__file__).parents[1] / "support" / "green_nodes.py"
 
 MANAGERS = {"asyncio": fastsio.AsyncKafkaManager, "threads": fastsio.KafkaManager}
 
@@ -75,7 +79,7 @@ async def test_other_programs_emit(manager):
 
 
 async def test_python_socketio_reads_messages(broker, manager):
-    """Its own attempts to emit fail: it hands text to kafka-python, which takes bytes."""
+    """C-42: its own attempts to emit fail, for it hands text to kafka-python, which takes bytes."""
     emitter = manager("threads", write_only=True)
     command = [sys.executable, "-c", THEIR_LISTENER, broker.url, emitter.channel]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
@@ -109,9 +113,24 @@ async def test_an_outage_is_the_emitters_alone(broker, manager, quick_retries):
         await survive(broker, manager("asyncio", **options), *nodes)
 
 
+@pytest.mark.parametrize("mode", ["gevent", "eventlet"])
+def test_greenlets_hear_each_other(broker, mode):
+    """Listening leaves the other greenlets running."""
+    command = [sys.executable, str(GREEN_PROGRAM), mode, "fastsio", "KafkaManager", broker.url]
+    subprocess.run(command, check=True, timeout=30)
+
+
+@pytest.mark.parametrize("manager_class", MANAGERS.values())
+def test_making_a_manager_connects_to_nothing(manager_class):
+    """C-90: a server may start before its broker."""
+    manager = manager_class(f"kafka://{HOST}:{free_port()}", write_only=True)
+
+    assert manager.listening is False
+
+
 @pytest.mark.parametrize("manager_class", MANAGERS.values())
 @pytest.mark.parametrize("url", ["http://localhost:9092", "localhost:9092", [], ["kafka://a", "b"], "kafka://a:b"])
 def test_other_urls_are_refused(manager_class, url):
-    """The error says how to write it."""
+    """C-88: the error says how to write it."""
     with pytest.raises(SetupError, match="kafka://localhost:9092"):
         manager_class(url)

@@ -65,7 +65,7 @@ async def test_an_outage_is_the_emitters_alone(broker, manager, quick_retries):
 
 @pytest.mark.parametrize("url", ["http://localhost:4222", "localhost:4222", "nats:4222", 4222])
 def test_other_urls_are_refused(url):
-    """The error says how to write it."""
+    """C-88: the error says how to write it."""
     with pytest.raises(SetupError, match="nats://localhost:4222"):
         fastsio.AsyncNatsManager(url)
 

@@ -12,7 +12,7 @@ import fastsio
 from fastsio.aio import listening
 from fastsio.exceptions import BusError
 from tests.integration.memory_bus import Breakdown, MemoryBus, MemoryManager, make_node
-from tests.shells.aio.fake_engine import settled, turns
+from tests.shells.aio.fake_engine import FakeClient, settled, turns
 
 GOOD = json.dumps({"method": "emit", "event": "good", "data": [1], "namespace": "/", "host_id": "other"})
 
@@ -43,7 +43,7 @@ async def node(bus, _quick):
 
 
 async def test_listening_begins_anew_after_a_breakdown(node, bus, caplog):
-    """Both changes are logged, once each."""
+    """C-92: both changes are logged, once each, at a level that loggers show by default."""
     client = await node.join()
     await settled(lambda: bus.listeners == 1)
     bus.inject(GOOD)
@@ -60,10 +60,10 @@ async def test_listening_begins_anew_after_a_breakdown(node, bus, caplog):
     bus.inject(GOOD)
 
     assert [await client.receive() for _ in range(2)] == ['2["good",1]'] * 2
-    logged = [record.getMessage() for record in caplog.records if "memory" in record.getMessage()]
+    logged = [(record.levelname, record.getMessage()) for record in caplog.records if "memory" in record.getMessage()]
     assert logged == [
-        "memory: other servers are not heard, trying to listen to 'socketio' again: Breakdown: torn",
-        "memory: listening to 'socketio' again",
+        ("ERROR", "memory: other servers are not heard, trying to listen to 'socketio' again: Breakdown: torn"),
+        ("ERROR", "memory: listening to 'socketio' again"),
     ]
 
 
@@ -244,7 +244,7 @@ async def test_a_broken_connection_is_tried_once_more(node, bus):
 
 
 async def test_a_message_that_cannot_be_published_is_the_callers_error(node, bus):
-    """Its own clients are served all the same, once."""
+    """C-41: its own clients are served all the same, once."""
     client = await node.join()
     bus.failures = [Breakdown("down"), Breakdown("still down")]
 
@@ -346,6 +346,54 @@ async def test_an_answer_nobody_waits_for_is_ignored(node, bus):
     bus.inject(json.dumps(nameless))
 
     assert await client.receive() == '2["good",1]'
+
+
+# Logging
+
+
+EIO_SID = "f00dfacecafe0123456789"
+
+
+async def fail(*_, **__):
+    """Fail, late."""
+    await asyncio.sleep(0)
+    raise RuntimeError("unforeseen")
+
+
+@pytest.mark.parametrize("sid", [EIO_SID, f"/news#{EIO_SID}"])
+@pytest.mark.parametrize("callback", [None, lambda: 1 / 0, fail])
+async def test_sids_of_clients_elsewhere_are_not_logged_whole(node, bus, caplog, sid, callback):
+    """They may be those of old clients, which are secrets: neither of an answer too late nor of a callback's error."""
+    caplog.set_level(logging.DEBUG, "tests.socketio")
+    await node.join()
+    await settled(lambda: bus.listeners == 1)
+    ack_id = 99 if callback is None else node.manager._remote_callbacks.add("", callback)
+
+    answer = {"method": "callback", "host_id": node.manager.host_id, "sid": sid, "namespace": "/", "id": ack_id}
+    bus.inject(json.dumps(answer | {"args": []}))
+
+    await settled(lambda: f"{EIO_SID[:6]}...: " in caplog.text)
+    assert EIO_SID not in caplog.text
+
+
+async def test_the_sid_of_an_old_client_that_cannot_be_helped_is_not_logged_whole(bus, caplog, monkeypatch):
+    """Neither when it is in too many rooms nor when it cannot be disconnected."""
+    node = make_node(bus, "a", max_rooms=1)
+    client = node.clients[EIO_SID] = FakeClient(node, EIO_SID)
+    await node.server._handle_eio_connect(EIO_SID, {"engineio.protocol": 3})
+    assert await client.receive() == "0"
+    await settled(lambda: bus.listeners == 1)
+    about = {"sid": EIO_SID, "namespace": "/", "host_id": "x"}
+
+    bus.inject(json.dumps({"method": "enter_room", "room": "r", **about}))
+    bus.inject(json.dumps({"method": "enter_room", "room": "s", **about}))
+    await settled(lambda: "max_rooms=1" in caplog.text)
+    monkeypatch.setattr(node.server, "disconnect", fail)
+    bus.inject(json.dumps({"method": "disconnect", **about}))
+    await settled(lambda: "cannot be disconnected" in caplog.text)
+
+    assert EIO_SID not in caplog.text
+    await node.server.shutdown()
 
 
 # Settings

@@ -112,6 +112,7 @@ async def test_rooms_span_servers(both):
     [
         (None, ['2["e"]']),
         ((), ['2["e"]']),
+        ((None,), ['2["e",null]']),
         (("x", 1, None), ['2["e","x",1,null]']),
         ([1, 2], ['2["e",[1,2]]']),
         (Move(piece="pawn", to=(1, 2)), ['2["e",{"piece":"pawn","to":[1,2]}]']),
@@ -128,6 +129,16 @@ async def test_clients_of_all_servers_receive_the_same(both, data, frames):
 
     assert [await first.receive() for _ in frames] == frames
     assert [await second.receive() for _ in frames] == frames
+
+
+async def test_an_event_that_python_socketio_emits_without_data_has_none(both, bus):
+    """It writes a null for it, which its own servers leave out."""
+    _, first, _, second = both
+
+    bus.inject(json.dumps({"method": "emit", "event": "e", "data": [None], "binary": False, "host_id": "x"}))
+
+    assert await first.receive() == '2["e"]'
+    assert await second.receive() == '2["e"]'
 
 
 async def test_the_queue_can_be_ignored(both, bus):
@@ -357,7 +368,7 @@ async def test_an_answer_that_does_not_come_is_not_waited_for_any_more(both):
 
 
 async def test_callbacks_that_are_never_answered_are_bounded(bus):
-    """The oldest is dropped."""
+    """C-82: the oldest is dropped."""
     node = make_node(bus, "a")
     manager = MemoryManager(bus)
     node.server.manager = manager

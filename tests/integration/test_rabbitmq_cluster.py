@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import socketio
 
 import fastsio
+from fastsio.cluster.amqp import MAX_QUEUED
 from fastsio.exceptions import SetupError
 from tests.support.brokers import rabbitmq_server
 from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
 
+GREEN_PROGRAM = Path(__file__).parents[1] / "support" / "green_nodes.py"
+
+RABBITMQCTL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 MANAGERS = {
     "asyncio": (fastsio.AsyncAioPikaManager, fastsio),
     "threads": (fastsio.KombuManager, fastsio),
@@ -80,18 +90,49 @@ async def test_an_outage_is_the_emitters_alone(broker, manager, quick_retries):
         await survive(broker, manager("threads")[0], *nodes)
 
 
+@pytest.mark.parametrize("mode", ["gevent", "eventlet"])
+def test_greenlets_hear_each_other(broker, mode):
+    """Listening leaves the other greenlets running."""
+    command = [sys.executable, str(GREEN_PROGRAM), mode, "fastsio", "KombuManager", broker.url]
+    subprocess.run(command, check=True, timeout=30)
+
+
 @pytest.mark.parametrize("url", ["http://localhost", "localhost:5672", "amqp://a:b"])
 def test_other_urls_are_refused(url):
-    """The error says how to write it."""
+    """C-88: the error says how to write it."""
     with pytest.raises(SetupError, match="amqp://guest:guest@localhost:5672//"):
         fastsio.AsyncAioPikaManager(url)
 
 
 @pytest.mark.parametrize("url", ["nonsense://localhost", "amqp://a:b"])
 def test_urls_that_kombu_does_not_know_are_refused(url):
-    """They are not tried for ever."""
+    """C-88: they are not tried for ever."""
     with pytest.raises(SetupError, match="amqp://guest:guest@localhost:5672//"):
         fastsio.KombuManager(url)
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_bound_to_its_node"),
+    [("asyncio", True), ("threads", True), ("their-asyncio", False), ("their-threads", False)],
+)
+async def test_queues_end_with_their_node_and_are_bounded(broker, manager, kind, is_bound_to_its_node):
+    """C-89: those of python-socketio are kept for five minutes, however much is in them."""
+    their_end, our_end = '[{"x-expires",300000}]', f'[{{"x-max-length",{MAX_QUEUED}}}]'
+    before = await asyncio.to_thread(queues, broker)
+    async with cluster(manager(kind)) as (node,):
+        await acquainted(node)
+        after = await asyncio.to_thread(queues, broker)
+
+    (queue,) = after - before
+    assert queue[1:] == ("true", "true", our_end) if is_bound_to_its_node else ("false", "false", their_end)
+
+
+def queues(broker):
+    """Ask RabbitMQ for its queues: the name, whether exclusive, whether deleted with its last consumer, arguments."""
+    command = [RABBITMQCTL, "-q", "list_queues", "name", "exclusive", "auto_delete", "arguments"]
+    environ = {**os.environ, **broker.environ}
+    listed = subprocess.run(command, env=environ, check=True, timeout=60, stdout=subprocess.PIPE, text=True).stdout
+    return {tuple(line.split("\t")) for line in listed.splitlines()[1:]}
 
 
 async def test_options_of_kombu_are_used(broker, manager, request):

@@ -108,6 +108,16 @@ async def test_payloads_arrive_as_they_were(pair, data, frames):
     assert list(map(unescaped, await received(there.client, len(frames)))) == frames
 
 
+@pytest.mark.parametrize("data", [None, ()], ids=["None", "empty tuple"])
+async def test_events_without_data_have_none_anywhere(pair, data):
+    """Whichever package emits and whichever delivers."""
+    here, there = pair
+
+    await here.server.emit("e", data)
+
+    assert [await here.client.receive(), await there.client.receive()] == ['42["e"]', '42["e"]']
+
+
 async def test_namespaces_are_kept_apart(pair, cluster):
     """On one channel."""
     here, there = pair

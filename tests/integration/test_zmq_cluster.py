@@ -17,7 +17,7 @@ from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
 EMITTER = "import sys, fastsio; fastsio.ZmqManager(sys.argv[1], sys.argv[2], write_only=True).emit('news', 1)"
 
 
-GREEN_PROGRAM = Path(__file__).parents[1] / "support" / "zmq_green.py"
+GREEN_PROGRAM = Path(__file__).parents[1] / "support" / "green_nodes.py"
 
 
 def run(*arguments):
@@ -43,7 +43,7 @@ def manager(broker, request):
 
 
 async def test_servers_exchange_everything(manager):
-    """Rooms, binary payloads, callbacks and calls, both ways, between plain threads."""
+    """C-91: rooms, binary payloads, callbacks and calls, both ways, between plain threads."""
     async with cluster(manager(), manager()) as (a, b):
         await acquainted(a, b)
 
@@ -66,7 +66,7 @@ async def test_a_program_that_ends_at_once_has_emitted(manager, broker):
 )
 def test_greenlets_hear_each_other(broker, mode, emitting_package):
     """Listening leaves the other greenlets running; python-socketio, which needs eventlet here, is understood."""
-    run(str(GREEN_PROGRAM), mode, emitting_package, broker.url)
+    run(str(GREEN_PROGRAM), mode, emitting_package, "ZmqManager", broker.url)
 
 
 async def test_an_outage_is_the_emitters_alone(broker, manager, quick_retries):
@@ -79,6 +79,6 @@ async def test_an_outage_is_the_emitters_alone(broker, manager, quick_retries):
 
 @pytest.mark.parametrize("url", ["tcp://a:1+2", "zmq+tcp://a:1", "zmq+tcp://a:1+b", "zmq+ipc://x:1+2", None])
 def test_other_urls_are_refused(url):
-    """The error says how to write it."""
+    """C-88: the error says how to write it."""
     with pytest.raises(SetupError, match=r"zmq\+tcp://localhost:5555\+5556"):
         fastsio.ZmqManager(url)

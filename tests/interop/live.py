@@ -9,6 +9,9 @@ from typing import Any
 
 import uvicorn
 
+#: Options of every server.
+OPTIONS: dict[str, Any] = {"log_level": "error", "timeout_graceful_shutdown": 1, "lifespan": "on"}
+
 
 class _Uvicorn(uvicorn.Server):
     """A uvicorn that says when it listens and leaves the test's signal handlers alone."""
@@ -52,7 +55,7 @@ class LiveServer:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self.port))
         self.port = listener.getsockname()[1]
-        config = uvicorn.Config(self._app, log_level="error", timeout_graceful_shutdown=1, lifespan="on")
+        config = uvicorn.Config(self._app, **OPTIONS)
         self._server = _Uvicorn(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
         async with asyncio.timeout(5):

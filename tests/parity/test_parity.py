@@ -33,6 +33,8 @@ async def transcript(name: str, scenario: Scenario, served: tuple[Switch, str]) 
     return await lab.run(scenario.script)
 
 
+@pytest.mark.acceptance("SIO-2")
+@pytest.mark.acceptance("SIO-3")
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_scenario_gives_the_same_transcript(name: str, served: tuple[Switch, str]) -> None:

@@ -189,6 +189,30 @@ def redis_server(*options: str) -> Iterator[Broker]:
 
 
 @contextmanager
+def redis_tls_server() -> Iterator[Broker]:
+    """Run a Redis that speaks TLS only; the certificate of its authority is ``ca.pem`` in its folder."""
+    with folder() as path:
+        make_certificates(path)
+        port = free_port()
+        command = [program("redis-server", "apt-get install redis-server"), "--port", "0", "--tls-port", str(port)]
+        command += ["--bind", HOST, "--save", "", "--appendonly", "no", "--tls-auth-clients", "no"]
+        command += ["--tls-cert-file", "server.pem", "--tls-key-file", "server.key", "--tls-ca-cert-file", "ca.pem"]
+        with running(Broker(command, port, f"rediss://{HOST}:{port}/0", path)) as broker:
+            yield broker
+
+
+def make_certificates(path: Path) -> None:
+    """Make an authority, ``ca.pem``, and a certificate for the loopback address that it has signed, ``server.pem``."""
+    openssl = program("openssl", "apt-get install openssl")
+    make = [openssl, "req", "-x509", "-days", "2", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    authority = ["-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem", "-addext", "keyUsage=keyCertSign"]
+    server = ["-subj", "/CN=server", "-keyout", "server.key", "-out", "server.pem", "-CA", "ca.pem", "-CAkey", "ca.key"]
+    server += ["-addext", f"subjectAltName=IP:{HOST}", "-addext", "basicConstraints=CA:FALSE"]
+    for arguments in (authority, server):
+        subprocess.run([*make, *arguments], cwd=path, check=True, capture_output=True)
+
+
+@contextmanager
 def redis_sentinel(master: Broker, service: str = "mymaster") -> Iterator[Broker]:
     """Run a Redis Sentinel that knows a Redis under the name *service*."""
     with folder() as path:

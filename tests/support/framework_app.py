@@ -30,6 +30,13 @@ def make_server(journal: Journal, **options: Any) -> fastsio.AsyncServer:
         options: For the server's constructor.
     """
     sio = fastsio.AsyncServer(**options)
+    _note_lifetimes(sio, journal)
+    _answer_events(sio)
+    _use_the_server(sio)
+    return sio
+
+
+def _note_lifetimes(sio: fastsio.AsyncServer, journal: Journal) -> None:
     names: dict[str, Any] = {}
 
     @sio.event
@@ -39,25 +46,37 @@ def make_server(journal: Journal, **options: Any) -> fastsio.AsyncServer:
         await sio.emit("welcome", to=sid)
 
     @sio.event
+    async def disconnect(sid, reason):
+        journal.note(["disconnect", names.pop(sid), reason])
+
+
+def _answer_events(sio: fastsio.AsyncServer) -> None:
+    @sio.event
     async def echo(sid, *args):
         return args
+
+    @sio.event
+    async def mirror(sid, *args):
+        await sio.emit("mirrored", args, to=sid)
 
     @sio.event
     async def tell_all(sid, value):
         await sio.emit("told", value)
 
     @sio.event
-    async def mirror(sid, value):
-        await sio.emit("mirrored", value, to=sid)
-
-    @sio.event
     async def flood(sid, count):
         for _ in range(count):
             await sio.emit("drop", "x" * 100_000, to=sid)
 
+
+def _use_the_server(sio: fastsio.AsyncServer) -> None:
     @sio.event
-    async def ask_me(sid, question):
+    async def ask(sid, question):
         return await sio.call("question", question, to=sid, timeout=5)
+
+    @sio.event
+    async def enter(sid, room):
+        await sio.enter_room(sid, room)
 
     @sio.event
     async def transport(sid):
@@ -66,12 +85,6 @@ def make_server(journal: Journal, **options: Any) -> fastsio.AsyncServer:
     @sio.event
     async def kick(sid):
         await sio.disconnect(sid)
-
-    @sio.event
-    async def disconnect(sid, reason):
-        journal.note(["disconnect", names.pop(sid), reason])
-
-    return sio
 
 
 def asgi() -> fastsio.ASGIApp:

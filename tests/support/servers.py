@@ -13,6 +13,10 @@ import uvicorn
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+#: Options of every server, under those that a test gives.
+OPTIONS: dict[str, Any] = {"lifespan": "auto", "log_level": "warning", "timeout_graceful_shutdown": 2}
+#: The value of ``ws`` for fastsio's own protocol.
+FAST_WS = "fastsio.integrations.uvicorn:WebSocketProtocol"
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 10.0
 
@@ -63,8 +67,7 @@ async def serve(app: Any, **options: Any) -> AsyncIterator[Address]:
     """
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    options = {"lifespan": "auto", "log_level": "warning", "timeout_graceful_shutdown": 2, **options}
-    server = _Server(uvicorn.Config(app, **options))
+    server = _Server(uvicorn.Config(app, **{**OPTIONS, **options}))
     running = asyncio.create_task(server._serve([listener]))
     ready = asyncio.create_task(server.ready.wait())
     try:

@@ -23,6 +23,19 @@ def announce(port: int) -> None:
     sys.stdout.flush()
 
 
+def serve_werkzeug(app: str) -> None:
+    """Serve with the development server of Flask, a thread for each request."""
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Quiet(WSGIRequestHandler):
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            pass
+
+    server = make_server("127.0.0.1", 0, load(app), threaded=True, request_handler=Quiet)
+    announce(server.server_port)
+    server.serve_forever()
+
+
 def serve_gevent(app: str, **options: Any) -> None:
     """Serve with gevent."""
     from gevent.pywsgi import WSGIServer
@@ -52,7 +65,12 @@ def serve_eventlet(app: str) -> None:
     eventlet.wsgi.server(listener, load(app), log_output=False)
 
 
-KINDS = {"gevent": serve_gevent, "gevent_websocket": serve_gevent_websocket, "eventlet": serve_eventlet}
+KINDS = {
+    "werkzeug": serve_werkzeug,
+    "gevent": serve_gevent,
+    "gevent_websocket": serve_gevent_websocket,
+    "eventlet": serve_eventlet,
+}
 
 if __name__ == "__main__":
     KINDS[sys.argv[1]](sys.argv[2])

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.aio.dispatch import PacketServer
 from fastsio.aio.instrumented import InstrumentedAsyncServer
+from fastsio.aio.rooms import RoomKeeper
 from fastsio.aio.session import SessionContext
 from fastsio.aio.waiter import AckWaiter
 from fastsio.base.emission import check_event_name
+from fastsio.base.rooms import Room
 from fastsio.protocol import NamespaceState
+from fastsio.state.room_names import plain_room
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 class ServerAPI(PacketServer):
     """What applications call: python-socketio's methods, with its names and arguments."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.room_keeper = RoomKeeper(self)
 
     async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
         """Serve one request; arguments and result are the web framework's."""
@@ -52,7 +59,7 @@ class ServerAPI(PacketServer):
                 iterable is nobody.
             room: The same as *to*.
             skip_sid: The sid, or any iterable of sids, to leave out.
-            namespace: The namespace; None is ``"/"``.
+            namespace: The namespace; None is ``"/"``, for the object of a room class where that is registered.
             callback: Called with what each client acknowledges.
             ignore_queue: Send to this process's clients only.
 
@@ -60,11 +67,12 @@ class ServerAPI(PacketServer):
             ValueError: The event's name is not valid.
         """
         check_event_name(event)
+        target = room if to is None else to
         await self.manager.emit(
             event,
             data,
-            namespace or "/",
-            room=room if to is None else to,
+            namespace or ("/" if target is None or target.__class__ is str else self._namespace_of(target)),
+            room=target,
             skip_sid=skip_sid,
             callback=callback,
             ignore_queue=ignore_queue,
@@ -135,17 +143,17 @@ class ServerAPI(PacketServer):
 
     async def enter_room(self, sid: str, room: Hashable, namespace: str | None = None) -> None:
         """
-        Put a client into a room.
+        Put a client into a room; into that of a room class by its name, without its hooks.
 
         Raises:
             ValueError: The room is another client's own.
             KeyError: The client is not connected to the namespace.
         """
-        await self.manager.enter_room(sid, namespace or "/", room)
+        await self.manager.enter_room(sid, namespace or self._namespace_of(room), plain_room(room))
 
     async def leave_room(self, sid: str, room: Hashable, namespace: str | None = None) -> None:
         """Take a client out of a room."""
-        await self.manager.leave_room(sid, namespace or "/", room)
+        await self.manager.leave_room(sid, namespace or self._namespace_of(room), plain_room(room))
 
     async def close_room(self, room: Hashable, namespace: str | None = None) -> None:
         """
@@ -154,7 +162,7 @@ class ServerAPI(PacketServer):
         Raises:
             ValueError: The room is a client's own.
         """
-        await self.manager.close_room(room, namespace or "/")
+        await self.manager.close_room(plain_room(room), namespace or self._namespace_of(room))
 
     # Clients
 
@@ -265,6 +273,11 @@ class ServerAPI(PacketServer):
     async def sleep(self, seconds: float = 0) -> None:
         """Wait without keeping others from running."""
         await self.eio.sleep(seconds)
+
+    def _namespace_of(self, target: Any) -> str:
+        """Return where a room is, or the first of several, unless the call says it."""
+        first = next(iter(target), None) if isinstance(target, (list, tuple, set, frozenset)) else target
+        return first.namespace_on(self) if isinstance(first, Room) else "/"
 
     def _client(self, sid: str, namespace: str) -> Client:
         client = self._find_client(sid, namespace)

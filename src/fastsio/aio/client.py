@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastsio.aio import concurrency
 from fastsio.aio.answer import Answer
 from fastsio.aio.client_opening import OpeningClient
 from fastsio.base.emission import check_event_name
@@ -119,7 +118,7 @@ class AsyncClient(OpeningClient):
         """
         if self.connected:
             raise ConnectFailed("Already connected")
-        await self._reconnecting.stop()
+        await self._reconnecting.stop(is_replaced=True)
         self._has_left = False
         self.connection_url = url
         self.connection_headers = headers
@@ -133,18 +132,26 @@ class AsyncClient(OpeningClient):
         except ConnectFailed:
             if not retry or self._was_reached:
                 raise
-            await concurrency.join(self._reconnecting.start())
+            await self._go_on()
             if not self.connected:
                 raise
+
+    async def _go_on(self) -> None:
+        self._reconnecting.start()
+        try:
+            await self._reconnecting.wait()
+        except BaseException:
+            # Who waits for connect() no longer wants to be connected.
+            self._reconnecting.abort()
+            raise
 
     async def wait(self) -> None:
         """Wait until the connection has ended for good: while the client tries to come back it goes on."""
         while True:
             await self.eio.wait()
-            task = self._reconnecting.task
-            if task is None:
+            if not self._reconnecting.is_active:
                 return
-            await concurrency.join(task)
+            await self._reconnecting.wait()
 
     async def disconnect(self) -> None:
         """Leave every namespace and end the connection, or the attempts to come back."""
@@ -228,7 +235,8 @@ class AsyncClient(OpeningClient):
 
         Raises:
             BadNamespaceError: The namespace is not connected.
-            DisconnectedError: The connection was lost first, and the event will not be sent again.
+            DisconnectedError: The connection was lost first, and the event will not be sent again; or it has ended, and
+                the client does not come back by itself; or too many events wait.
             TimeoutError: The server did not acknowledge in time.
         """
         if timeout is None and self.options.retries is None:

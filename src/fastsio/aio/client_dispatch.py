@@ -101,11 +101,16 @@ class PacketClient(HandlerClient):
         callback = self._take_callback(namespace, id)
         if callback is None:
             self.logger.info("an acknowledgement nobody waits for was ignored")
-        elif concurrency.ASYNCHRONOUS or isinstance(callback, Answer):
-            await self._let_begin()
-            await self._run_callback(callback, data)
         else:
-            self._start(self._run_callback, callback, data)
+            await self._let_begin()
+            await self._acknowledge(callback, data)
+
+    async def _acknowledge(self, callback: Any, arguments: Any) -> None:
+        """Call what waited for an acknowledgement, without waiting for a callback that waits."""
+        if concurrency.ASYNCHRONOUS or isinstance(callback, Answer):
+            await self._run_callback(callback, arguments)
+        else:
+            self._start(self._run_callback, callback, arguments)
 
     async def _run_callback(self, callback: Any, arguments: Any) -> None:
         try:
@@ -177,6 +182,11 @@ class PacketClient(HandlerClient):
         self._delivery.close(namespace)
         await self._trigger_event("disconnect", namespace, reason)
         if is_final:
-            await self._trigger_event("__disconnect_final", namespace)
+            await self._end(namespace)
         self.namespaces.pop(namespace, None)
         await self._end_membership(namespace)
+
+    async def _end(self, namespace: str) -> None:
+        """Take the end of a namespace that the client does not come back to by itself."""
+        self._delivery.end(namespace)
+        await self._trigger_event("__disconnect_final", namespace)

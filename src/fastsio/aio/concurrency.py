@@ -21,6 +21,7 @@ ASYNCHRONOUS: Final = True
 Cancelled = asyncio.CancelledError
 Event = asyncio.Event
 Lock = asyncio.Lock
+_NO_LOCK: Final = nullcontext()
 
 
 async def wait_event(event: Any, timeout_s: float | None = None) -> bool:
@@ -71,7 +72,7 @@ def is_current(task: Any) -> bool:
 
 def guard() -> AbstractContextManager[Any]:
     """Return the lock of tables: none, for tasks only change places where one waits."""
-    return nullcontext()
+    return _NO_LOCK
 
 
 async def bounded(timeout_s: float, function: Any, *args: Any) -> Any:

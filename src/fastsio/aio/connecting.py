@@ -89,10 +89,13 @@ class Connecting:
         if connection.is_lost and connection.is_deserted:
             self._server._connections.pop(connection.eio_sid, None)
             self._server.environ.pop(connection.eio_sid, None)
+            # The two know each other; without this they would be left to the garbage collector, environ and all.
+            connection.clients.clear()
 
     def stop(self) -> None:
         """Let nobody in any more and forget all deadlines."""
         self.is_closed = True
+        self._server._unsettle_rooms()
         self._deadlines.stop()
         if self._server._observer is not None:
             self._server._observer.stop()
@@ -279,6 +282,7 @@ class Connecting:
             await self._server.manager.disconnect(client.sid, client.namespace, ignore_queue=True)
         finally:
             self._release(client.connection)
+        await self._server.room_keeper.client_left(client)
         scope = client.used_scope
         if scope is not None:
             try:

@@ -1,8 +1,8 @@
 """
 The receiving half of the asyncio server: frames in, handlers called, answers out.
 
-The hot path of the package is ``_handle_eio_message`` and ``_handle_event_internal``; whatever can be decided before an
-event arrives is decided elsewhere.
+The hot path of the package is ``_take_message`` and ``_run_event``; whatever can be decided before an event arrives is
+decided elsewhere, and what need not wait is no coroutine.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from fastsio.protocol import NamespaceState, PacketType, Verdict, on_packet
 from fastsio.routing import leading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from fastsio.base.observing import Observer
     from fastsio.protocol import Packet
+    from fastsio.routing import Route
     from fastsio.state import Client, Connection
 
 # Members of an Enum are slow to reach through their class.
-EVENT: Final = PacketType.EVENT
-BINARY_EVENT: Final = PacketType.BINARY_EVENT
+EVENTS: Final = (PacketType.EVENT, PacketType.BINARY_EVENT)
 ACK: Final = PacketType.ACK
 CONNECTED: Final = NamespaceState.CONNECTED
 ROOT: Final = "/"
@@ -49,7 +49,7 @@ class PacketServer(RunningServer):
         # Frames are handed over one after the other; tasks are started here.
         self.eio = EngineServer(**{**self._engine_options, "async_handlers": False})
         self.eio.on("connect", self._handle_eio_connect)
-        self.eio.on("message", self._handle_eio_message)
+        self.eio.on("message", self._take_message)
         self.eio.on("disconnect", self._handle_eio_disconnect)
         self.async_mode = self.eio.async_mode
         if self.manager is None:
@@ -63,14 +63,14 @@ class PacketServer(RunningServer):
         """Tell *observer* what happens from now on; None ends it."""
         self._observer = observer
         # The handler is chosen here, so that frames cost nothing more while nobody counts them.
-        self.eio.on("message", self._handle_eio_message if observer is None else self._handle_observed_message)
+        self.eio.on("message", self._take_message if observer is None else self._take_observed_message)
 
-    async def _handle_observed_message(self, eio_sid: str, data: str | bytes) -> None:
+    def _take_observed_message(self, eio_sid: str, data: str | bytes) -> Awaitable[None] | None:
         """Take a frame of a client, and tell the observer of it."""
         observer = self._observer
         if observer is not None:
             observer.frame_received(data)
-        await self._handle_eio_message(eio_sid, data)
+        return self._take_message(eio_sid, data)
 
     # Sending
 
@@ -100,15 +100,15 @@ class PacketServer(RunningServer):
         """Send an Engine.IO packet to a client."""
         await self.eio.send_packet(eio_sid, eio_pkt)
 
-    async def reply(self, eio_sid: str, packet: Packet) -> None:
+    def reply(self, eio_sid: str, packet: Packet) -> Awaitable[Any]:
         """Send the answer to a client's packet; unlike :meth:`send_frames` this may wait until the client reads."""
         if "_send_packet" in self.__dict__:
-            await self._send_packet(eio_sid, packet)
-        else:
-            frames = self.frames_of(packet)
-            if self._observer is not None:
-                self._observer.frames_sent(frames, 1)
-            await self.eio.write(eio_sid, frames)
+            return self._send_packet(eio_sid, packet)
+        frames = self.frames_of(packet)
+        if self._observer is not None:
+            self._observer.frames_sent(frames, 1)
+        waiting: Awaitable[Any] = self.eio.write(eio_sid, frames)
+        return waiting
 
     # Receiving
 
@@ -121,32 +121,31 @@ class PacketServer(RunningServer):
         await self._connecting.close(eio_sid, reason)
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
-        """Take a frame of a client."""
+        """Take a frame of a client, as python-socketio's method of this name does."""
+        await concurrency.resolved(self._take_message(eio_sid, data))
+
+    def _take_message(self, eio_sid: str, data: str | bytes) -> Awaitable[None] | None:  # noqa: PLR0911 - a call for each way on would cost more
+        """Take a frame of a client; the next may be taken when what is returned, if anything, is over."""
         connection = self._connections.get(eio_sid)
         if connection is None:
-            return
+            return None
         try:
             packet = connection.decoder.feed(data)
         except PacketError as exc:
-            await self._break_off(connection, exc.args[0])
-            return
+            return self._break_off(connection, exc.args[0])
         if packet is None:
-            await self._expect_attachments(connection)
-            return
+            return self._expect_attachments(connection)
         client = connection.clients.get(packet.namespace or ROOT)
-        if client is None or client.state is not CONNECTED or packet.packet_type not in (EVENT, BINARY_EVENT):
-            await self._handle_packet(connection, client, packet)
-            return
+        if client is None or client.state is not CONNECTED or packet.packet_type not in EVENTS:
+            return self._handle_packet(connection, client, packet)
         if connection.timer_key:
             self._connecting.attachments_arrived(connection)
         if not self.async_handlers:
-            await self._event_run(client, packet)
-            return
-        if len(connection.tasks) >= self.options.max_concurrent_handlers:
-            await self._wait_for_place(connection)
-            if client.state is not CONNECTED:
-                return
+            return self._event_run(client, packet)
+        if connection.starting + len(connection.tasks) >= self.options.max_concurrent_handlers:
+            return self._start_in_place(connection, client, packet)
         self._start_handler(connection, client, packet)
+        return None
 
     async def _handle_packet(self, connection: Connection, client: Client | None, packet: Packet) -> None:
         """Do what the lifecycle says about any packet but an event of a connected client."""
@@ -236,15 +235,15 @@ class PacketServer(RunningServer):
     ) -> None:
         """Call the handler of an event and acknowledge what it returns."""
         client = self._find_client(sid, namespace)
-        if client is not None and client.eio_sid == eio_sid:
-            await self._run_event(client, data, id)
+        if client is None or client.eio_sid != eio_sid:
+            return
+        route = self._registry.resolve(namespace, data[0])
+        if route is not None:
+            await self._run_event(client, route, data, id)
 
-    async def _run_event(self, client: Client, data: list[Any], ack_id: int | None) -> None:
+    async def _run_event(self, client: Client, route: Route, data: list[Any], ack_id: int | None) -> None:
         event = data[0]
         namespace = client.namespace
-        route = self._registry.resolve(namespace, event)
-        if route is None:
-            return
         context = None if route.is_plain else Context(self, client, event, tuple(data[1:]))
         failure: BaseException | None = None
         try:

@@ -28,41 +28,61 @@ class Reconnecting:
     def __init__(self, client: OpeningClient) -> None:
         self._client = client
         self._abort = client.eio.create_event()
+        self._is_replaced = False
         self._task: Any = None
+        #: Set when the attempts are over; each loss has its own.
+        self._over = client.eio.create_event()
+        self._over.set()
 
     @property
-    def task(self) -> Any:
-        """What makes the attempts, or None."""
-        return self._task
+    def is_active(self) -> bool:
+        """Whether attempts are made, or about to be."""
+        return not self._over.is_set()
 
-    def start(self) -> Any:
-        """Begin to make attempts; return the task."""
+    def start(self) -> None:
+        """Begin to make attempts."""
         self._abort = self._client.eio.create_event()
+        self._over = self._client.eio.create_event()
+        self._is_replaced = False
         if self._client._has_left:
             # A disconnect handler, or another thread, has left while the loss was being handled.
             self._abort.set()
-        self._task = self._client.start_background_task(self._run)
-        return self._task
+        self._task = self._client.start_background_task(self._run, self._over)
 
-    async def stop(self) -> None:
-        """Make no more attempts, undo one that succeeds meanwhile, and wait for that unless it is the caller."""
+    async def wait(self) -> None:
+        """Wait until no attempts are made any more."""
+        await concurrency.wait_event(self._over)
+
+    def abort(self) -> None:
+        """Make no more attempts, and undo one that succeeds meanwhile."""
         self._abort.set()
         self._client._answered_event.set()
-        task = self._task
-        if task is not None and not concurrency.is_current(task):
-            await concurrency.join(task)
 
-    async def _run(self) -> None:
+    async def stop(self, *, is_replaced: bool = False) -> None:
+        """
+        Make no more attempts, undo one that succeeds meanwhile, and wait for that unless the caller makes them.
+
+        Args:
+            is_replaced: Whether the client connects otherwise now, so that the loss is not final.
+        """
+        self._is_replaced = is_replaced
+        self.abort()
+        if self.is_active and not concurrency.is_current(self._task):
+            await self.wait()
+
+    async def _run(self, over: Any) -> None:
         client = self._client
-        # The task that noticed the loss may not be quite done.
-        await client.eio.wait()
-        if not await self._succeed():
-            for namespace in client.connection_namespaces:
-                await client._trigger_event("__disconnect_final", namespace)
-        self._task = None
+        try:
+            # The task that noticed the loss may not be quite done.
+            await client.eio.wait()
+            if not await self._succeed() and not self._is_replaced:
+                for namespace in client.connection_namespaces:
+                    await client._end(namespace)
+        finally:
+            over.set()
 
     async def _succeed(self) -> bool:
-        """Make attempts; False when they were given up, or stopped before one succeeded."""
+        """Make attempts; False when they were given up, or stopped."""
         client = self._client
         backoff = Backoff(
             client.reconnection_delay, client.reconnection_delay_max, jitter_s=client.randomization_factor
@@ -74,9 +94,10 @@ class Reconnecting:
                 client.logger.info("Reconnect task aborted")
                 return False
             if await self._attempt():
-                if self._abort.is_set():
-                    await client._hang_up()
-                return True
+                if not self._abort.is_set():
+                    return True
+                await client._hang_up()
+                return False
         client.logger.info("Maximum reconnection attempts reached, giving up")
         return False
 

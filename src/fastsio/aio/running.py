@@ -1,5 +1,5 @@
 """
-How the asyncio server runs what the application registered: each handler in a task.
+How the asyncio server runs what the application registered: each handler in a task, or as good as that.
 
 By hand in both halves, for tasks and threads have little in common.
 """
@@ -11,7 +11,9 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from fastsio.aio.engine.timers import Deadlines
+from fastsio.aio.starting import Starter, begin, keep
 from fastsio.base.server import BaseServer
+from fastsio.protocol import NamespaceState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -26,6 +28,8 @@ class RunningServer(BaseServer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._background: set[asyncio.Future[Any]] = set()
+        this: Any = self
+        self._starter = Starter(this)
 
     def is_asyncio_based(self) -> bool:
         """Whether handlers may be coroutine functions."""
@@ -59,26 +63,40 @@ class RunningServer(BaseServer):
 
     async def _start_connecting(self, client: Client, decide: Any, *args: Any) -> None:
         """Run a connect handler without keeping the connection's other packets waiting."""
-        client.connecting = self.start_background_task(decide, client, *args)
+        task = begin(decide(client, *args))
+        if not task.done():
+            client.connecting = task
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
 
     async def _let_begin(self, connection: Connection) -> None:
         """Give handlers that were started before the chance to begin."""
-        if connection.tasks:
-            await asyncio.sleep(0)
+        if connection.starting or connection.tasks:
+            await self._starter.all_begun()
 
-    async def _wait_for_place(self, connection: Connection) -> None:
-        """Wait until the connection may have one more handler under way; its next packets wait too."""
-        while len(connection.tasks) >= self.options.max_concurrent_handlers:
-            await asyncio.wait(connection.tasks, return_when=asyncio.FIRST_COMPLETED)
+    async def _start_in_place(self, connection: Connection, client: Client, packet: Packet) -> None:
+        """Start an event's handler once the connection may have one more under way; its next packets wait too."""
+        while connection.starting + len(connection.tasks) >= self.options.max_concurrent_handlers:
+            if connection.starting:
+                await self._starter.all_begun()
+            else:
+                await asyncio.wait(connection.tasks, return_when=asyncio.FIRST_COMPLETED)
+        if client.state is NamespaceState.CONNECTED:
+            self._start_handler(connection, client, packet)
 
     def _start_handler(self, connection: Connection, client: Client, packet: Packet) -> None:
-        """Run an event's handler in a task of its own."""
-        task = asyncio.get_running_loop().create_task(self._event_run(client, packet))
-        tasks = connection.tasks
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        """Handle an event without waiting for it."""
+        if "_handle_event_internal" in self.__dict__:
+            run: Any = self._event_run(client, packet)
+            keep(connection, begin(run))
+            return
+        if self._observer is not None:
+            self._observer.event_received(client, packet.data)
+        route = self._registry.resolve(client.namespace, packet.data[0])
+        if route is not None:
+            self._starter.start(connection, client, route, packet)
 
-    def _event_run(self, client: Client, packet: Packet) -> Coroutine[Any, Any, None]:
+    def _event_run(self, client: Client, packet: Packet) -> Coroutine[Any, Any, None] | None:
         """Return the coroutine that handles an event, through the seam that add-ons replace if one has."""
         this: Any = self
         if self._observer is not None:
@@ -87,4 +105,7 @@ class RunningServer(BaseServer):
             return this._handle_event_internal(  # type: ignore[no-any-return] # a coroutine function
                 self, client.sid, client.eio_sid, packet.data, client.namespace, packet.id
             )
-        return this._run_event(client, packet.data, packet.id)  # type: ignore[no-any-return] # as above
+        route = self._registry.resolve(client.namespace, packet.data[0])
+        if route is None:
+            return None
+        return this._run_event(client, route, packet.data, packet.id)  # type: ignore[no-any-return] # as above

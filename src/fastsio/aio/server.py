@@ -53,6 +53,9 @@ class AsyncServer(ServerAPI):
             namespaces=namespaces,
             **kwargs,
         )
+        if async_handlers:
+            # Each event is handled in a task of its own.
+            self.eio.stepped_handlers = frozenset({self._take_message, self._take_observed_message})
 
     def is_asyncio_based(self) -> bool:
         """Whether handlers may be coroutine functions."""
@@ -95,6 +98,7 @@ class AsyncServer(ServerAPI):
             timeout: Seconds until handlers still running are cancelled; None is the option ``shutdown_timeout``.
         """
         self._connecting.stop()
+        await self._starter.all_begun()
         grace_s = self.options.shutdown_timeout if timeout is None else timeout
         connections = list(self._connections.values())
         tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._end(one.eio_sid)) for one in connections]

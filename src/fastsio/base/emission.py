@@ -10,6 +10,7 @@ from collections.abc import Collection, Hashable, Iterable
 from typing import Any, Final
 
 from fastsio.protocol.packet_type import RESERVED_EVENTS
+from fastsio.state.room_names import NamedRoom, plain_room
 
 EVERYBODY: Final[tuple[Hashable, ...]] = (None,)
 
@@ -54,13 +55,16 @@ def rooms_of(to: Any) -> Iterable[Hashable]:
     Return the rooms to send to.
 
     None is everybody. Text and numbers name one room; any other iterable names several, and an empty one none:
-    nothing a computation returned by accident reaches everybody.
+    nothing a computation returned by accident reaches everybody. The objects of room classes stand for their names.
     """
     if to is None:
         return EVERYBODY
-    if isinstance(to, (str, bytes)) or not isinstance(to, Iterable):
+    if isinstance(to, (str, bytes)):
         return (to,)
-    return dict.fromkeys(to)
+    if not isinstance(to, Iterable):
+        return (plain_room(to),)
+    rooms = dict.fromkeys(to)
+    return dict.fromkeys(map(plain_room, rooms)) if any(isinstance(room, NamedRoom) for room in rooms) else rooms
 
 
 def skipped(skip_sid: Any) -> Collection[str]:

@@ -147,7 +147,7 @@ class BaseManager:
     def _check_room_count(self, sid: str, namespace: str) -> None:
         most = self.server.options.max_rooms if self.server else None
         if most is not None and self._table.room_count(namespace, sid) >= most:
-            raise ValueError(f"client {sid} is in max_rooms={most} rooms already")
+            raise ValueError(f"client {self.server._label(sid)} is in max_rooms={most} rooms already")  # noqa: SLF001 - the manager is its server's
 
     def basic_leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
         """Take a client out of a room; one that is not in it is ignored."""
@@ -169,8 +169,13 @@ class BaseManager:
             self._table.close(namespace, room)
 
     def _report_leaving(self, namespace: str, sids: Iterable[str], room: Hashable) -> None:
-        """Tell the observer who is about to leave a room, if there is one."""
-        if self.server is None or self.server._observer is None:  # noqa: SLF001 - the manager is its server's
+        """Tell the keeper of rooms and the observer, if there are any, who is about to leave a room."""
+        if self.server is None:
+            return
+        keeper = self.server.room_keeper
+        if keeper is not None:
+            keeper.taken_out(namespace, room, list(sids))
+        if self.server._observer is None:  # noqa: SLF001 - the manager is its server's
             return
         for sid in sids:
             observer = self._observer_of(sid, namespace)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fastsio.exceptions import DisconnectedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
 
@@ -27,6 +28,7 @@ class Emission:
         namespace: The namespace.
         callback: What takes the acknowledgement, or None.
         tries: How often it was sent.
+        under_way: What waits for the acknowledgement of the last time, if something does.
     """
 
     event: str
@@ -34,6 +36,7 @@ class Emission:
     namespace: str
     callback: Any
     tries: int = 0
+    under_way: Any = None
 
 
 class Outbox:
@@ -85,13 +88,13 @@ class Outbox:
             queue.remove(emission)
             return True
 
-    def withdraw(self, namespace: str, callback: Any) -> None:
-        """Take out the emission whose acknowledgement *callback* would take, if it still waits."""
+    def withdraw(self, namespace: str, is_unwanted: Callable[[Emission], bool]) -> list[Emission]:
+        """Take out the emissions of a namespace that nobody wants to be sent any more."""
         with self.guard:
-            for emission in self._queues.get(namespace, ()):
-                if emission.callback is callback:
-                    self.remove(emission)
-                    return
+            unwanted = [emission for emission in self._queues.get(namespace, ()) if is_unwanted(emission)]
+            for emission in unwanted:
+                self.remove(emission)
+            return unwanted
 
     def is_open(self, namespace: str) -> bool:
         """Whether emissions in a namespace may be sent at once."""

@@ -12,10 +12,20 @@ from fastsio.base.loggers import choose_logger
 from fastsio.base.namespace import BaseServerNamespace
 from fastsio.base.options import split_options
 from fastsio.base.reasons import Reasons
+from fastsio.base.room_hooks import hooks_of
+from fastsio.base.rooms import ROOMS_ATTRIBUTE
 from fastsio.base.serializers import choose_packet_class
 from fastsio.exceptions import SetupError
 from fastsio.protocol import CURRENT, Packet
-from fastsio.routing import Registrar, Registration, Registry, RouterScope, Scope
+from fastsio.routing import (
+    Registrar,
+    Registration,
+    Registry,
+    RoomRegistration,
+    RouterScope,
+    Scope,
+    refuse_same_key,
+)
 from fastsio.types import Source
 
 if TYPE_CHECKING:
@@ -36,6 +46,7 @@ class BaseServer(Registrar):
         namespace_handlers: Namespace -> class-based namespace.
         dependency_overrides: Dependency -> what to call in its place, for tests.
         packet_class: The class of this server's packets.
+        room_keeper: Does what the methods of room objects say.
     """
 
     reserved_events: ClassVar[list[str]] = ["connect", "disconnect"]
@@ -66,6 +77,8 @@ class BaseServer(Registrar):
         self.environ: dict[str, dict[str, Any]] = {}
         self._connections: dict[str, Connection] = {}
         self._observer: Observer | None = None
+        self.room_keeper: Any = None
+        self._room_classes: dict[tuple[str, str], Any] = {}
         self._registry = Registry(asynchronous=self.is_asyncio_based())
         self.handlers = self._registry.handlers
         self.namespace_handlers = self._registry.namespace_handlers
@@ -138,6 +151,25 @@ class BaseServer(Registrar):
             handler.namespace = registration.namespace
             handler._set_server(self)  # noqa: SLF001 - the seam python-socketio's namespaces have
         self._registry.add(registration)
+        if registration.event is None:
+            for room_class in getattr(registration.handler, ROOMS_ATTRIBUTE, ()):
+                self._register_room(RoomRegistration(registration.namespace, room_class, registration.scopes))
+
+    def _register_room(self, registration: RoomRegistration) -> None:
+        namespace, room_class = registration.namespace, registration.room_class
+        if namespace == "*":
+            raise SetupError(f"{room_class.__qualname__} cannot be registered in every namespace; name one")
+        hooks = hooks_of(room_class, asynchronous=self.is_asyncio_based())
+        guards = self.room_keeper.guards(hooks)
+        refuse_same_key(self._room_classes.setdefault((namespace, room_class.key), room_class), room_class)
+        for event, guard in guards.items():
+            self._registry.add_guard(namespace, event, guard, registration.scopes)
+        room_class.settle(self, namespace)
+
+    def _unsettle_rooms(self) -> None:
+        """Take note that this server is none any more."""
+        for (namespace, _), room_class in self._room_classes.items():
+            room_class.unsettle(self, namespace)
 
     def _new_decoder(self, dialect: Dialect = CURRENT) -> Decoder:
         return dialect.decoder_class(self.packet_class, self.limits)

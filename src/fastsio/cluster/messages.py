@@ -74,6 +74,26 @@ def _with_attachments(data: Any) -> Any:
         raise MessageError(f"binary data cannot be read: {error}") from error
 
 
+def pack_event(arguments: Sequence[Any]) -> tuple[list[Any], bool]:
+    """
+    Turn the arguments of an event into what every JSON module can write, as :func:`pack` does.
+
+    A single None is written as binary without attachments: python-socketio writes ``[null]`` for no argument at all.
+    """
+    packed, binary = pack(arguments)
+    return ([packed], True) if packed == [None] else (packed, binary)
+
+
+def unpack_event(data: Any, *, binary: bool) -> tuple[Any, ...]:
+    """
+    Return the arguments that :func:`pack_event` was given, or that a python-socketio node emitted.
+
+    Raises:
+        MessageError: The data cannot be binary.
+    """
+    return () if data == [None] and not binary else unpack(data, binary=binary)
+
+
 # The messages
 
 
@@ -206,7 +226,55 @@ class CloseRoom:
         return {"method": "close_room", "room": self.room, "namespace": self.namespace, "host_id": self.host_id}
 
 
-Message = Emit | Answer | Disconnect | EnterRoom | LeaveRoom | CloseRoom
+@dataclass(frozen=True, slots=True)
+class AskMembers:
+    """Tell who is in a room; python-socketio ignores what it does not know, and so its members are missed."""
+
+    room: Hashable
+    namespace: str
+    question: int
+    host_id: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the message as JSON has it."""
+        return {
+            "method": "room_members",
+            "room": self.room,
+            "namespace": self.namespace,
+            "id": self.question,
+            "host_id": self.host_id,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TellMembers:
+    """
+    Who is in a room; only for the server that asked.
+
+    Args:
+        host_id: The server that asked.
+        question: The id of its question.
+        members: The sid of each client of this server, and who it is, or None.
+    """
+
+    host_id: str | None
+    question: int
+    members: tuple[tuple[str, str | None], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the message as JSON has it."""
+        return {
+            "method": "room_members_answer",
+            "host_id": self.host_id,
+            "id": self.question,
+            "members": [list(member) for member in self.members],
+        }
+
+
+Message = Emit | Answer | Disconnect | EnterRoom | LeaveRoom | CloseRoom | AskMembers | TellMembers
+
+#: What is for the server that asked, and for no other.
+ANSWERS: Final = ("callback", "binary_callback", "room_members_answer")
 
 
 def _about_a_room(method: str, message: EnterRoom | LeaveRoom) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from fastsio.cluster.messages import (
     ROOM_TYPES,
     Answer,
+    AskMembers,
     CloseRoom,
     Disconnect,
     Emit,
@@ -20,6 +21,7 @@ from fastsio.cluster.messages import (
     LeaveRoom,
     Message,
     MessageError,
+    TellMembers,
 )
 from fastsio.protocol.packet_type import RESERVED_EVENTS
 
@@ -130,6 +132,23 @@ def _read_close_room(message: dict[str, Any]) -> CloseRoom:
     return CloseRoom(_room(message.get("room")), _namespace(message), _host_id(message))
 
 
+def _read_ask_members(message: dict[str, Any]) -> AskMembers:
+    return AskMembers(_room(message.get("room")), _namespace(message), _need(message, "id", int), _host_id(message))
+
+
+def _read_tell_members(message: dict[str, Any]) -> TellMembers:
+    members = tuple(_member(member) for member in _need(message, "members", list))
+    return TellMembers(_host_id(message), _need(message, "id", int), members)
+
+
+def _member(value: Any) -> tuple[str, str | None]:
+    match value:
+        case [str(sid), (str() | None) as user]:
+            return sid, user
+        case _:
+            raise MessageError("a member must be a sid and a name or null")
+
+
 _READERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
     "emit": _read_emit,
     "callback": _read_answer,
@@ -138,6 +157,8 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
     "enter_room": _read_enter_room,
     "leave_room": _read_leave_room,
     "close_room": _read_close_room,
+    "room_members": _read_ask_members,
+    "room_members_answer": _read_tell_members,
 }
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from enum import Flag
 from typing import TYPE_CHECKING, Any
 
+from fastsio.cluster.messages import ANSWERS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
 
@@ -73,5 +75,5 @@ def is_for_us(message: dict[str, Any], host_id: str) -> bool:
         message: The JSON object, not yet known to be valid.
         host_id: The name of this server on the bus.
     """
-    is_answer = message.get("method") in ("callback", "binary_callback")
+    is_answer = message.get("method") in ANSWERS
     return (message.get("host_id") == host_id) is is_answer

@@ -10,6 +10,8 @@ import json
 from base64 import b64encode
 from typing import Any, Final
 
+from fastsio.engine.frames import BINARY, TEXT, frame
+
 OPEN: Final = 0
 CLOSE: Final = 1
 PING: Final = 2
@@ -29,12 +31,13 @@ class WirePacket:
         wire: The WebSocket frame: text with the packet type in front, or the bytes of a binary message.
     """
 
-    __slots__ = ("_eio3", "_polling", "_size", "binary", "data", "wire")
+    __slots__ = ("_eio3", "_frame", "_polling", "_size", "binary", "data", "wire")
 
     packet_type: int
     data: Any
     binary: bool
     wire: str | bytes
+    _frame: bytes | None
     _polling: str | None
     _size: int
     #: Set on binary messages only.
@@ -68,6 +71,16 @@ class WirePacket:
         return text
 
     @property
+    def frame(self) -> bytes:
+        """The bytes of the whole frame, for transports that write them as they are."""
+        built = self._frame
+        if built is None:
+            wire = self.wire
+            built = frame(TEXT, wire.encode(errors="replace")) if isinstance(wire, str) else frame(BINARY, wire)
+            self._frame = built
+        return built
+
+    @property
     def eio3(self) -> WirePacket:
         """The packet as Engine.IO 3 clients get it: the same, unless it is binary."""
         wire = self.wire
@@ -77,6 +90,11 @@ class WirePacket:
         if packet is None:
             packet = self._eio3 = Eio3BinaryPacket(wire)
         return packet
+
+    @property
+    def text(self) -> WirePacket:
+        """The packet in a frame of text, which it is unless it is binary."""
+        return self
 
 
 class MessagePacket(WirePacket):
@@ -93,7 +111,7 @@ class MessagePacket(WirePacket):
 
     def __init__(self, data: str | bytes | bytearray | memoryview) -> None:
         self.data = data
-        self._polling = None
+        self._polling = self._frame = None
         if isinstance(data, str):
             self.binary = False
             self.wire = "4" + data
@@ -113,17 +131,18 @@ class Eio3BinaryPacket(WirePacket):
         data: The message.
     """
 
-    __slots__ = ()
+    __slots__ = ("_text",)
 
     packet_type = MESSAGE
     data: bytes
+    _text: WirePacket | None
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.binary = True
         self.wire = bytes([MESSAGE]) + data
         self._size = len(self.wire)
-        self._polling = None
+        self._polling = self._frame = self._text = None
         self._eio3 = self
 
     @property
@@ -133,6 +152,34 @@ class Eio3BinaryPacket(WirePacket):
         if text is None:
             text = self._polling = "b4" + b64encode(self.data).decode("ascii")
         return text
+
+    @property
+    def text(self) -> WirePacket:
+        """The packet in a frame of text, for a client that reads no binary."""
+        packet = self._text
+        if packet is None:
+            packet = self._text = Eio3TextPacket(self)
+        return packet
+
+
+class Eio3TextPacket(WirePacket):
+    """
+    A binary message in a frame of text.
+
+    Args:
+        packet: The message as other clients of Engine.IO 3 get it.
+    """
+
+    __slots__ = ()
+
+    packet_type = MESSAGE
+
+    def __init__(self, packet: Eio3BinaryPacket) -> None:
+        self.data = packet.data
+        self.binary = False
+        self.wire = packet.polling
+        self._size = len(self.wire)
+        self._polling = self._frame = None
 
 
 class ControlPacket(WirePacket):
@@ -151,7 +198,7 @@ class ControlPacket(WirePacket):
         self.data = data
         self.binary = False
         self.wire = f"{packet_type}{data}"
-        self._polling = None
+        self._polling = self._frame = None
         self._size = -1
 
 

@@ -7,7 +7,7 @@ from fastsio.injection.context import ClientView, Context
 from fastsio.injection.endpoint import Endpoint
 from fastsio.injection.handshake import Handshake, handshake_of, scope_of
 from fastsio.injection.kinds import HandlerKind
-from fastsio.injection.markers import Cookie, Dependency, Depends, Header, Query, register_dependency
+from fastsio.injection.markers import Cookie, Dependency, Depends, EventMarker, Header, Query, register_dependency
 from fastsio.injection.response import ResponseValidationError
 from fastsio.injection.scope import ConnectionScope
 
@@ -19,6 +19,7 @@ __all__ = [
     "Dependency",
     "Depends",
     "Endpoint",
+    "EventMarker",
     "HandlerKind",
     "Handshake",
     "Header",

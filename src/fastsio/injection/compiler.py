@@ -26,7 +26,8 @@ allowed to ask learns nothing of the schema.
 
 **Handlers of clients** are called without a sid, and have no environ, auth, session or handshake.
 
-**Hooks** (middleware, rooms) get their context by keyword, filtered to the names in their signature.
+**Hooks** of middleware get their context by keyword, filtered to the names in their signature. Those of rooms get the
+session and the payload: see :mod:`room_hooks`.
 
 **Forward references** that do not resolve yet leave the endpoint *pending*; it compiles on its first call. What does
 not exist then either, because it is imported for type checkers only, is a note in a function without markers and a
@@ -46,9 +47,10 @@ from fastsio.injection.binding import bind
 from fastsio.injection.endpoint import Endpoint, Plan
 from fastsio.injection.fallback import with_fallback
 from fastsio.injection.graph import Flattener, Graph, Site
-from fastsio.injection.kinds import OPTIONAL_LAST, HandlerKind
+from fastsio.injection.kinds import OPTIONAL_LAST, ROOM_KINDS, HandlerKind
 from fastsio.injection.markers import Dependency
 from fastsio.injection.response import response_filter
+from fastsio.injection.room_hooks import wire_room_hook
 from fastsio.injection.signature import (
     EMPTY,
     Colour,
@@ -71,7 +73,7 @@ if TYPE_CHECKING:
     from fastsio.injection.sources import Getter
 
 #: Kinds that have no python-socketio form to fall back to.
-_ALWAYS_INJECTED = frozenset({HandlerKind.EXCEPTION, HandlerKind.HOOK, HandlerKind.DEPENDENCY})
+_ALWAYS_INJECTED = frozenset({HandlerKind.EXCEPTION, HandlerKind.HOOK, HandlerKind.DEPENDENCY}) | ROOM_KINDS
 
 
 def compile_endpoint(
@@ -198,6 +200,8 @@ class _Recipe:
             arguments = wire_plain(self.kind, self.prefix, positional_range(self.handler)[1])
         elif self.kind is HandlerKind.HOOK:
             arguments = wire_hook(entries, offered=self.prefix, site=site, graph=graph, flattener=flattener)
+        elif self.kind in ROOM_KINDS:
+            arguments = wire_room_hook(entries, site=site, graph=graph, flattener=flattener)
         else:
             arguments = wire_handler(entries, prefix=self.prefix, site=site, graph=graph, flattener=flattener)
         return bind(self.handler, arguments)

@@ -67,9 +67,13 @@ class Context:
         reason: Why the client left, for ``disconnect``.
         exc: The exception being handled, for exception handlers.
         named: What a hook receives by keyword.
+
+    Attributes:
+        room: The room that a hook of its class is about; set before such a hook is called.
     """
 
-    __slots__ = ("args", "client", "event", "exc", "named", "reason", "server", "stack", "values")
+    room: Any
+    __slots__ = ("args", "client", "event", "exc", "named", "reason", "room", "server", "stack", "values")
 
     def __init__(
         self,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from fastsio.exceptions import DependencyCycleError, SignatureError
 from fastsio.injection import needs, sides, sources
 from fastsio.injection.binding import Arguments, Step, bind, connection_step, event_step, opener_for
-from fastsio.injection.kinds import HandlerKind
-from fastsio.injection.markers import REGISTRY, Dependency, HandshakeParameter, Lifetime, Place
+from fastsio.injection.kinds import ROOM_KINDS, HandlerKind
+from fastsio.injection.markers import REGISTRY, Dependency, EventMarker, HandshakeParameter, Lifetime, Place
 from fastsio.injection.signature import (
     EMPTY,
     Colour,
@@ -32,11 +32,17 @@ if TYPE_CHECKING:
 
     from fastsio.injection.sources import Getter
 
-#: What fills one parameter: a getter, or a dependency still to be flattened.
-Filling: TypeAlias = "Getter | Node"
+#: What fills one parameter: a getter, or what becomes a step when it is flattened.
+Filling: TypeAlias = "Getter | Node | Made"
 
 #: Facts that differ between two events of a connection.
-_OF_THE_EVENT: Final = {Source.DATA, Source.EVENT, Source.REASON}
+_OF_THE_EVENT: Final = {Source.DATA, Source.EVENT, Source.REASON, Source.ROOM}
+
+#: Why there is no room to inject: not among rooms' hooks, and in the one of them that is to find it.
+_NO_ROOM: Final = (
+    "is annotated with a room class; write Annotated[ThatRoom, Joined(ThatRoom)] to get the room the event names",
+    "is annotated with a room class, but this hook is the one that says which room it is",
+)
 
 #: The kinds of handler that are told why a connection ended.
 _LEAVING: Final = {HandlerKind.DISCONNECT, HandlerKind.CLIENT_DISCONNECT}
@@ -109,6 +115,13 @@ class Node:
         return self.payload_index - 1
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """A value that a marker makes of the whole event; two of them are never the same."""
+
+    maker: Getter
+
+
 class Graph:
     """
     Builds the dependency nodes of one endpoint.
@@ -136,6 +149,8 @@ class Graph:
                 return self._source(parameter, source, site)
             case needs.FromDependency(marker, annotation):
                 return self.node(parameter, marker, annotation, site)
+            case needs.FromEvent(event_marker):
+                return self._made(parameter, event_marker, site)
             case needs.FromHandshake(marker, annotation, default):
                 return site.build(
                     parameter, lambda: sources.handshake_value(parameter.name, marker, annotation, default)
@@ -148,6 +163,13 @@ class Graph:
                 raise site.error(parameter, f"cannot be filled: {cure}")
             case _:
                 raise site.error(parameter, "is no value of this event; annotate it with a type of fastsio or Depends")
+
+    def _made(self, parameter: Parameter, marker: EventMarker, site: Site) -> Made:
+        if site.lifetime == "connection":
+            raise site.error(parameter, f"asks for {marker.word}, which a dependency with scope='connection' outlives")
+        if site.kind not in (HandlerKind.EVENT, HandlerKind.CONSUMER):
+            raise site.error(parameter, f"asks for {marker.word}, which only handlers of a server's events have")
+        return Made(marker.maker(asynchronous=self.asynchronous))
 
     def node(self, parameter: Parameter, marker: Dependency, annotation: Any, site: Site) -> Node:
         """Return the node of a dependency, with everything it depends on."""
@@ -206,6 +228,8 @@ class Graph:
             )
         if source is Source.REASON and site.kind not in _LEAVING:
             raise site.error(parameter, "is annotated Reason, which is only available in 'disconnect' handlers")
+        if source is Source.ROOM and site.kind is not HandlerKind.ROOM:
+            raise site.error(parameter, _NO_ROOM[site.kind in ROOM_KINDS])
         if connection and source in _OF_THE_EVENT:
             raise site.error(
                 parameter, f"is annotated {source.value.title()}, which a dependency with scope='connection' outlives"
@@ -236,7 +260,7 @@ class Graph:
             node.volatile = node.volatile or filling.volatile
             node.uses_scopes = node.uses_scopes or filling.uses_scopes
         else:
-            node.volatile = node.volatile or filling is sources.SOURCES[Source.DATA]
+            node.volatile = node.volatile or isinstance(filling, Made) or filling is sources.SOURCES[Source.DATA]
             node.uses_scopes = node.uses_scopes or isinstance(need, needs.FromSecurityScopes)
         return filling
 
@@ -260,6 +284,9 @@ class Flattener:
 
     def getter(self, filling: Filling) -> Getter:
         """Return the getter of a filling; for a dependency, after making sure that its step exists."""
+        if isinstance(filling, Made):
+            self.steps.append(Step(filling, filling.maker, self._asynchronous, shared=False))
+            return sources.resolved(filling)
         if not isinstance(filling, Node):
             return filling
         key = _key_of(filling)

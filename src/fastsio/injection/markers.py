@@ -6,9 +6,10 @@ They state a wish and know nothing of how it is met.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 import pydantic
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pydantic.fields import FieldInfo
+
+    from fastsio.injection.context import Context
 
 #: How long a dependency's value lives.
 Lifetime: TypeAlias = Literal["event", "connection"]
@@ -77,6 +80,29 @@ def Depends(  # noqa: N802 - FastAPI's name
     if not (dependency is None or isinstance(dependency, str) or callable(dependency)):
         raise SetupError(f"Depends: expected a callable or a registered name, not {dependency!r}")
     return Dependency(dependency, use_cache, scope)
+
+
+class EventMarker(ABC):
+    """
+    A marker in handlers of events whose value is made of the whole event, by whoever defines the marker.
+
+    Attributes:
+        word: What it is called in messages.
+    """
+
+    word: ClassVar[str]
+
+    @abstractmethod
+    def maker(self, *, asynchronous: bool) -> Callable[[Context], Any]:
+        """
+        Return what makes the value.
+
+        Args:
+            asynchronous: Whether the server awaits: then it is a coroutine function, else a plain one.
+
+        Raises:
+            SetupError: It cannot be made.
+        """
 
 
 class Place(Enum):

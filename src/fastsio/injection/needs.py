@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, g
 from pydantic import BaseModel
 
 from fastsio.injection import foreign
-from fastsio.injection.markers import Cookie, Dependency, Depends, HandshakeParameter, Header, Query
+from fastsio.injection.markers import Cookie, Dependency, Depends, EventMarker, HandshakeParameter, Header, Query
 from fastsio.injection.signature import EMPTY, Parameter
 from fastsio.types import Source
 
@@ -34,6 +34,13 @@ class FromDependency:
 
     marker: Dependency
     annotation: Any
+
+
+@dataclass(frozen=True, slots=True)
+class FromEvent:
+    """A value that its marker makes of the whole event."""
+
+    marker: EventMarker
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,7 @@ class Impossible:
 Need: TypeAlias = (
     FromSource
     | FromDependency
+    | FromEvent
     | FromHandshake
     | FromConnection
     | FromSecurityScopes
@@ -176,6 +184,8 @@ def _types_in(annotation: Any) -> Iterator[Any]:
 def _from_marker(marker: Any, annotation: Any, default: Any) -> Need | None:
     if isinstance(marker, Source):
         return FromSource(marker)
+    if isinstance(marker, EventMarker):
+        return FromEvent(marker)
     if not isinstance(marker, (Dependency, HandshakeParameter)):
         translated = foreign.translate(marker)
         if translated is None:

@@ -1,5 +1,5 @@
 """
-What only a server's handlers can be given, and what only a client's.
+What only a server's handlers can be given, what only a client's, and what no consumer's.
 
 Says why not and what to write instead; raising the error is the part of :mod:`graph`.
 """
@@ -23,6 +23,10 @@ _NOT_ON_CLIENTS: Final = {
 _NOT_ON_SERVERS: Final = {
     Source.CLIENT: "is annotated with a client's class; in a handler of a server annotate it with the server's class",
 }
+_NOT_ON_CONSUMERS: Final = {
+    **_NOT_ON_SERVERS,
+    Source.SERVER: "is annotated with a server's class, and a consumer has none; what the server has is in 'self'",
+}
 
 
 def why_not(need: needs.Need, kind: HandlerKind) -> str | None:
@@ -31,6 +35,8 @@ def why_not(need: needs.Need, kind: HandlerKind) -> str | None:
         return no_handshake(kind)
     if not isinstance(need, needs.FromSource):
         return None
+    if kind is HandlerKind.CONSUMER:
+        return _NOT_ON_CONSUMERS.get(need.source)
     return (_NOT_ON_CLIENTS if kind in CLIENT_KINDS else _NOT_ON_SERVERS).get(need.source)
 
 

@@ -111,6 +111,23 @@ def read_parameters(
     )
 
 
+def read_returned(
+    function: Callable[..., Any], caller_names: Mapping[str, Any] | None = None, *, unresolved: Any = EMPTY
+) -> Any:
+    """
+    Return the annotation of what a function returns; EMPTY when it has none.
+
+    Args:
+        function: What is to be called.
+        caller_names: Where else to look for the names in the annotation.
+        unresolved: What stands for an annotation that cannot be resolved, instead of an error.
+
+    Raises:
+        UnresolvedError: The annotation cannot be resolved yet.
+    """
+    return _Resolver(function, caller_names or {}, unresolved)("return", signature_of(function).return_annotation)
+
+
 def names_of_caller(function: Callable[..., Any]) -> dict[str, Any]:
     """
     Return the local names of the function in which a handler was defined, if that is still running.

@@ -43,6 +43,7 @@ SOURCES: Final[dict[Source, Getter]] = {
     Source.SESSION: attrgetter("client.session"),
     Source.SERVER: attrgetter("server"),
     Source.CLIENT: attrgetter("server"),
+    Source.ROOM: attrgetter("room"),
 }
 
 #: The values python-socketio passes by position, by the names used in WIRE_SLOTS and prefixes.
@@ -54,6 +55,8 @@ WIRE: Final[dict[str, Getter]] = {
     "event": SOURCES[Source.EVENT],
     "namespace": SOURCES[Source.NAMESPACE],
     "exc": attrgetter("exc"),
+    "self": attrgetter("server"),  # of a method of a consumer, which is its connection's own server
+    "session": SOURCES[Source.SESSION],
 }
 
 

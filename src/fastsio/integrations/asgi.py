@@ -64,12 +64,13 @@ class ASGIApp:
         """Serve one ASGI scope."""
         if scope["type"] == "lifespan":
             await self.lifespan(scope, receive, send)
-        elif scope["type"] in ("http", "websocket") and self._is_socketio(scope):
+        elif scope["type"] in ("http", "websocket") and self.is_socketio(scope):
             await self.engineio_server.handle_request(scope, receive, send)
         else:
             await self._serve_other(scope, receive, send)
 
-    def _is_socketio(self, scope: Scope) -> bool:
+    def is_socketio(self, scope: Scope) -> bool:
+        """Tell whether a request is Socket.IO's."""
         path = self.engineio_path
         if path is None:
             return True

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 class NamespaceState(Enum):
     """Where a client stands in one namespace."""
 
+    # Each member is one object, and Enum's own hash is written in Python; these are looked up for every client.
+    __hash__ = object.__hash__
+
     NONE = "none"
     CONNECTING = "connecting"
     CONNECTED = "connected"
@@ -69,6 +72,9 @@ class Verdict(Enum):
 
 class Happening(Enum):
     """A step in the life of a namespace that the server takes or notices."""
+
+    # Each member is one object, and Enum's own hash is written in Python; these are looked up for every client.
+    __hash__ = object.__hash__
 
     #: A CONNECT packet was taken; the connect handler is about to run.
     BEGIN = "begin"

@@ -2,7 +2,17 @@
 
 from fastsio.routing.failures import Failure, describe, is_expected
 from fastsio.routing.middleware import BaseMiddleware, MiddlewareChain, Scope, SyncMiddleware
-from fastsio.routing.registrar import EventRegistrar, Registrar, Registration, RouterScope, RouterSIO, check_namespace
+from fastsio.routing.registrar import (
+    EventRegistrar,
+    Registrar,
+    Registration,
+    RoomRegistration,
+    RouterScope,
+    RouterSIO,
+    check_namespace,
+    check_rooms,
+    refuse_same_key,
+)
 from fastsio.routing.registry import Registry
 from fastsio.routing.roles import CLIENT, SERVER, Role
 from fastsio.routing.route import Route, leading
@@ -18,13 +28,16 @@ __all__ = [
     "Registration",
     "Registry",
     "Role",
+    "RoomRegistration",
     "Route",
     "RouterSIO",
     "RouterScope",
     "Scope",
     "SyncMiddleware",
     "check_namespace",
+    "check_rooms",
     "describe",
     "is_expected",
     "leading",
+    "refuse_same_key",
 ]

@@ -15,6 +15,7 @@ from fastsio.exceptions import SetupError
 from fastsio.injection import HandlerKind, compile_endpoint
 from fastsio.routing.middleware import Layer, Scope
 from fastsio.routing.roles import SERVER
+from fastsio.state.room_names import NamedRoom
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +56,26 @@ class Registration:
     own_trigger: bool = False
 
     def within(self, namespace: str | None, scope: RouterScope) -> Registration:
+        """Return the registration as seen from outside of a router."""
+        return replace(self, namespace=compose(namespace, self.namespace), scopes=(*self.scopes, scope))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RoomRegistration:
+    """
+    A room class whose rooms clients may ask to be let into.
+
+    Args:
+        namespace: Where.
+        room_class: The class.
+        scopes: The routers it came through, innermost first.
+    """
+
+    namespace: str
+    room_class: Any
+    scopes: tuple[RouterScope, ...] = ()
+
+    def within(self, namespace: str | None, scope: RouterScope) -> RoomRegistration:
         """Return the registration as seen from outside of a router."""
         return replace(self, namespace=compose(namespace, self.namespace), scopes=(*self.scopes, scope))
 
@@ -189,6 +210,22 @@ class Registrar(EventRegistrar):
 
         return register
 
+    def register_room(self, *room_classes: Any, namespace: str | None = None) -> None:
+        """
+        Let clients ask to be let into the rooms of classes: the events ``join_<key>`` and ``leave_<key>``.
+
+        Args:
+            room_classes: Subclasses of :class:`fastsio.Room`.
+            namespace: Where; None is the default one.
+
+        Raises:
+            SetupError: One is no room class, or two have the same key.
+            SignatureError: A parameter of a hook cannot be filled.
+        """
+        name = check_namespace(self.default_namespace if namespace is None else namespace)
+        for room_class in check_rooms(room_classes):
+            self._register_room(RoomRegistration(name, room_class))
+
     def _may_await(self) -> bool:
         """Whether coroutine functions may be registered here; a router does not know its servers yet."""
         return True
@@ -210,6 +247,10 @@ class Registrar(EventRegistrar):
         """Include several routers."""
         for router in routers:
             self.add_router(router)
+
+    @abstractmethod
+    def _register_room(self, registration: RoomRegistration) -> None:
+        """Take a room class of this registrar or of a router included in it."""
 
     @abstractmethod
     def _own_scope(self) -> RouterScope:
@@ -239,6 +280,7 @@ class RouterSIO(Registrar):
             tuple(dependencies),
         )
         self._registrations: list[Registration] = []
+        self._rooms: list[RoomRegistration] = []
         self._parents: list[Registrar] = []
         self._children: list[RouterSIO] = []
 
@@ -270,6 +312,8 @@ class RouterSIO(Registrar):
             parent._children.append(self)  # noqa: SLF001 - a router of the same class
         for registration in self._registrations:
             self._hand_over(parent, registration)
+        for room in self._rooms:
+            self._hand_over_room(parent, room)
 
     def _own_scope(self) -> RouterScope:
         return self._scope
@@ -292,6 +336,46 @@ class RouterSIO(Registrar):
     def _hand_over(self, parent: Registrar, registration: Registration) -> None:
         outer = parent.default_namespace if isinstance(parent, RouterSIO) else None
         parent._register(registration.within(outer, self._scope))  # noqa: SLF001 - the base class's own hook
+
+    def _register_room(self, registration: RoomRegistration) -> None:
+        self._rooms.append(registration)
+        for parent in self._parents:
+            self._hand_over_room(parent, registration)
+
+    def _hand_over_room(self, parent: Registrar, registration: RoomRegistration) -> None:
+        outer = parent.default_namespace if isinstance(parent, RouterSIO) else None
+        parent._register_room(registration.within(outer, self._scope))  # noqa: SLF001 - the base class's own hook
+
+
+def check_rooms(room_classes: Iterable[Any]) -> tuple[Any, ...]:
+    """
+    Return room classes, each once.
+
+    Raises:
+        SetupError: One is no room class, or two have the same key.
+    """
+    by_key: dict[str, Any] = {}
+    for room_class in room_classes:
+        is_room = isinstance(room_class, type) and issubclass(room_class, NamedRoom)
+        key = getattr(room_class, "key", None) if is_room else None
+        if key is None:
+            raise SetupError(f"{room_class!r} is not a room class; give the subclass of Room itself")
+        refuse_same_key(by_key.setdefault(key, room_class), room_class)
+    return tuple(by_key.values())
+
+
+def refuse_same_key(known: Any, room_class: Any) -> None:
+    """
+    Make sure that a room class does not answer to the events of another.
+
+    Raises:
+        SetupError: It would.
+    """
+    if known is not room_class:
+        raise SetupError(
+            f"{known.__qualname__} and {room_class.__qualname__} have the same key {room_class.key!r}; "
+            "give one of them another 'key'"
+        )
 
 
 def prefix_of(registration: Registration) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from fastsio.routing.failures import find_exception_handler
 from fastsio.routing.middleware import Layer, Scope
 from fastsio.routing.registrar import Registration, RouterScope, label_of, prefix_of
 from fastsio.routing.roles import SERVER, Role
-from fastsio.routing.route import Route, build_route, check_arity
+from fastsio.routing.route import Guard, Route, build_guarded_route, build_route, check_arity
 from fastsio.routing.tables import WatchedDict
 
 if TYPE_CHECKING:
@@ -30,6 +30,14 @@ class Entry:
 
     registration: Registration
     endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GuardEntry:
+    """A guard of an event, and the routers around it, innermost first."""
+
+    guard: Guard
+    scopes: tuple[RouterScope, ...]
 
 
 class Registry:
@@ -55,6 +63,7 @@ class Registry:
         self._missing_method = self._ignoring_entry()
         self._middlewares: list[tuple[Any, Scope, Layer]] = []
         self._entries: dict[tuple[str, str], Entry] = {}
+        self._guards: dict[tuple[str, str], GuardEntry] = {}
         self._classes: dict[str, Registration] = {}
         self._methods: dict[tuple[str, str, bool], Entry] = {}
         self._routes: dict[str, dict[str, Route]] = {}
@@ -78,6 +87,15 @@ class Registry:
             self.handlers.setdefault(namespace, {})[event] = registration.handler
         self._forget_routes()
 
+    def add_guard(self, namespace: str, event: str, guard: Guard, scopes: tuple[RouterScope, ...]) -> None:
+        """
+        Let *guard* decide about an event: it is given the event and what calls its handler, if it has one.
+
+        Handlers for ``"*"`` do not see the event any more.
+        """
+        self._guards[namespace, event] = GuardEntry(guard, scopes)
+        self._forget_routes()
+
     def _new_entry(self, registration: Registration, event: str) -> Entry:
         entry = Entry(registration, self._compile(registration, event))
         check_arity(entry.endpoint, prefix_of(registration))
@@ -95,7 +113,7 @@ class Registry:
             label=label_of(registration),
             prefix=prefix_of(registration),
             asynchronous=self._asynchronous,
-            dependencies=[one for scope in reversed(registration.scopes) for one in scope.dependencies],
+            dependencies=_dependencies_of(registration.scopes),
             response_model=registration.response_model,
         )
 
@@ -132,6 +150,7 @@ class Registry:
             or namespace in configured
             or namespace in self.handlers
             or namespace in self.namespace_handlers
+            or any(place == namespace for place, _ in self._guards)
         )
 
     def resolve(self, namespace: str, event: str) -> Route | None:
@@ -149,6 +168,11 @@ class Registry:
         return self._find_route(namespace, event)
 
     def _find_route(self, namespace: str, event: str) -> Route | None:
+        guarded = self._guards.get((namespace, event))
+        if guarded is not None:
+            route = self._build_guarded(guarded, namespace, event)
+            self._routes.setdefault(namespace, {})[event] = route
+            return route
         entry = self._find(namespace, event)
         if entry is None:
             return None
@@ -168,6 +192,18 @@ class Registry:
         for place in (namespace, "*"):
             if place in self.namespace_handlers:
                 return self._find_method(self._class_at(place), event)
+        return None
+
+    def _find_own(self, namespace: str, event: str) -> Entry | None:
+        """Return the handler that is for this event and no other."""
+        for place in self._role.places(namespace, self.handlers):
+            entry = self._entry_at(place, event)
+            if entry is not None:
+                return entry
+        for place in (namespace, "*"):
+            if place in self.namespace_handlers:
+                entry = self._find_method(self._class_at(place), event)
+                return None if entry is self._missing_method else entry
         return None
 
     def _entry_at(self, namespace: str, event: str) -> Entry | None:
@@ -220,11 +256,32 @@ class Registry:
         entry = self._method_entry(self._class_at(namespace_handler.namespace), event)
         return None if entry is None else entry.endpoint
 
+    def _build_guarded(self, guarded: GuardEntry, namespace: str, event: str) -> Route:
+        """Return the route of a guarded event; routers and middlewares are around the guard, each once."""
+        entry = self._find_own(namespace, event)
+        inner = None
+        scopes = guarded.scopes
+        if entry is not None:
+            registration = entry.registration
+            others = tuple(scope for scope in registration.scopes if scope not in scopes)
+            layers = _holding(_layers_of(others), event, namespace)
+            inner = build_route(entry.endpoint, prefix_of(registration), layers, asynchronous=self._asynchronous)
+            scopes = (*others, *scopes)
+        first = compile_endpoint(
+            _ignore,
+            kind=self._role.event_kind,
+            label=event,
+            asynchronous=self._asynchronous,
+            dependencies=_dependencies_of(guarded.scopes),
+        )
+        layers = _holding([*self._server_layers(), *_layers_of(guarded.scopes)], event, namespace)
+        return build_guarded_route(guarded.guard, first, inner, layers, scopes, asynchronous=self._asynchronous)
+
+    def _server_layers(self) -> list[tuple[Scope, Layer]]:
+        return [(scope, layer) for _, scope, layer in self._middlewares]
+
     def _build(self, entry: Entry, namespace: str, event: str) -> Route:
-        routers = reversed(entry.registration.scopes)
-        scoped = [(scope, layer) for _, scope, layer in self._middlewares]
-        scoped += [pair for router in routers for pair in router.layers]
-        layers = tuple(layer for scope, layer in scoped if scope.holds(event, namespace))
+        layers = _holding([*self._server_layers(), *_layers_of(entry.registration.scopes)], event, namespace)
         route = self._built.get((entry, layers))
         if route is None:
             registration = entry.registration
@@ -249,6 +306,19 @@ class Registry:
         return compile_endpoint(
             handler, kind=HandlerKind.EXCEPTION, label=handler.__qualname__, asynchronous=self._asynchronous
         )
+
+
+def _dependencies_of(scopes: tuple[RouterScope, ...]) -> list[Any]:
+    return [one for scope in reversed(scopes) for one in scope.dependencies]
+
+
+def _layers_of(scopes: tuple[RouterScope, ...]) -> list[tuple[Scope, Layer]]:
+    """Return the middlewares of routers, given innermost first, outermost first."""
+    return [pair for scope in reversed(scopes) for pair in scope.layers]
+
+
+def _holding(scoped: Iterable[tuple[Scope, Layer]], event: str, namespace: str) -> tuple[Layer, ...]:
+    return tuple(layer for scope, layer in scoped if scope.holds(event, namespace))
 
 
 def _ignore(*_args: Any) -> None:

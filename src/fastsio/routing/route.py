@@ -6,7 +6,7 @@ Everything that can be decided before an event arrives is decided in :func:`buil
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from fastsio.exceptions import SignatureError
 from fastsio.injection import Endpoint, HandlerKind
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from fastsio.injection import Context
     from fastsio.routing.registrar import RouterScope
+
+
+#: Decides about an event before its handler, if it has one, is called: ``guard(context, call)``.
+Guard: TypeAlias = "Callable[[Context, Callable[[Context], Any] | None], Any]"
 
 
 class Route:
@@ -75,6 +79,39 @@ def _fold_sync(layers: tuple[Layer, ...], endpoint: Endpoint) -> Callable[[Conte
         return endpoint.call_sync(context)
 
     return run_through(fold(layers, innermost))
+
+
+def build_guarded_route(
+    guard: Guard,
+    first: Endpoint,
+    inner: Route | None,
+    layers: tuple[Layer, ...],
+    scopes: tuple[RouterScope, ...],
+    *,
+    asynchronous: bool,
+) -> Route:
+    """
+    Return the route of an event that a guard decides about.
+
+    Args:
+        guard: The guard; awaited if *asynchronous*.
+        first: Called before it, for what the routers around it depend on.
+        inner: The application's own handler of the event.
+        layers: The middlewares around all of it.
+        scopes: The routers around it, innermost first.
+        asynchronous: Whether the server awaits.
+    """
+    own = None if inner is None else inner.call
+
+    async def guarded(context: Context) -> Any:
+        if asynchronous:
+            await first.call(context)
+            return await guard(context, own)
+        first.call_sync(context)
+        return guard(context, own)
+
+    call = fold(layers, guarded)
+    return Route(first, call if asynchronous else run_through(call), (), scopes, is_plain=False)
 
 
 def leading(prefix: tuple[str, ...], event: str, namespace: str) -> tuple[str, ...]:

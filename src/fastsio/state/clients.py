@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fastsio.protocol.dialect import Dialect
 
 _NO_LOCK: Final[AbstractContextManager[Any]] = nullcontext()
+#: What connections share until the first of their tasks.
+_NO_TASKS: Final[Any] = frozenset()
 
 
 class Connection:
@@ -36,7 +38,8 @@ class Connection:
 
     Attributes:
         clients: Namespace -> client, also of namespaces that were left (their late packets are ignored).
-        tasks: What runs for this connection: event handlers under way.
+        tasks: What runs for this connection: event handlers under way. Added to with :meth:`add_task` only.
+        starting: How many event handlers are about to begin.
         has_joined: Whether a connect handler has ever accepted one of its clients.
         is_lost: Whether the connection is over; its record stays until the last client has left.
         timer_key: Where the shell's timer keeps the connection; 0.0 while it has no deadline.
@@ -52,6 +55,7 @@ class Connection:
         "is_lost",
         "lock",
         "make_scope",
+        "starting",
         "tasks",
         "timer_key",
     )
@@ -72,10 +76,20 @@ class Connection:
         self.decoder = decoder
         self.make_scope = make_scope
         self.clients: dict[str, Client] = {}
-        self.tasks: set[Any] = set()
+        self.tasks: set[Any] = _NO_TASKS
+        self.starting = 0
         self.timer_key = 0.0
         self.has_joined = False
         self.is_lost = False
+
+    def add_task(self, task: Any) -> Callable[[Any], None]:
+        """Add to :attr:`tasks`; return what takes it away again."""
+        with self.lock:
+            tasks = self.tasks
+            if tasks is _NO_TASKS:
+                tasks = self.tasks = set()
+            tasks.add(task)
+        return tasks.discard
 
     def active(self) -> list[Client]:
         """Clients that are connecting or connected."""

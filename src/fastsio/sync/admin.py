@@ -224,24 +224,36 @@ class AdminPanel:
 
     def admin_enter_room(self, _: str, namespace: str, room: Any, room_filter: Any = None) -> None:
         """Put clients into a room; one that may not enter it is left out."""
-        for sid, _eio_sid in list(self.sio.manager.get_participants(namespace, room_filter or None)):
+        for sid, _eio_sid in self._targets(namespace, room_filter):
             try:
                 self.sio.enter_room(sid, room, namespace=namespace)
             except (KeyError, ValueError) as exc:
-                self.sio.logger.info("admin: %s cannot enter %s: %s", sid, room, exc)
+                self.sio.logger.info("admin: %s cannot enter %s: %s", self.sio._label(sid), room, exc)
 
     def admin_leave_room(self, _: str, namespace: str, room: Any, room_filter: Any = None) -> None:
         """Take clients out of a room."""
-        for sid, _eio_sid in list(self.sio.manager.get_participants(namespace, room_filter or None)):
+        for sid, _eio_sid in self._targets(namespace, room_filter):
             self.sio.leave_room(sid, room, namespace=namespace)
 
     def admin_disconnect(self, _: str, namespace: str, close: Any, room_filter: Any = None) -> None:
-        """End clients' namespace, or with *close* their connection."""
-        for sid, eio_sid in list(self.sio.manager.get_participants(namespace, room_filter or None)):
-            if close:
+        """End clients' namespace, or with *close* their connection if it is one of this server."""
+        for sid, eio_sid in self._targets(namespace, room_filter):
+            if close and eio_sid is not None:
                 self.sio._end(eio_sid)
             else:
                 self.sio.disconnect(sid, namespace=namespace)
+
+    def _targets(self, namespace: str, room_filter: Any) -> list[tuple[str, str | None]]:
+        """
+        Return (sid, eio_sid) of whom a command is for.
+
+        A name that nobody here answers to may be the sid of another server's client, which administrators are shown
+        too. Its server does what is asked of it, as with any other call; the Engine.IO sid is not known here.
+        """
+        here: list[tuple[str, str | None]] = list(self.sio.manager.get_participants(namespace, room_filter or None))
+        if here or not isinstance(room_filter, str) or not room_filter:
+            return here
+        return [(room_filter, None)]
 
     # Reports
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio.base.emission import check_event_name
+from fastsio.base.rooms import Room
 from fastsio.protocol import NamespaceState
+from fastsio.state.room_names import plain_room
 from fastsio.sync.dispatch import PacketServer
 from fastsio.sync.instrumented import InstrumentedServer
+from fastsio.sync.rooms import RoomKeeper
 from fastsio.sync.session import SessionContext
 from fastsio.sync.waiter import AckWaiter
 
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 
 class ServerAPI(PacketServer):
     """What applications call: python-socketio's methods, with its names and arguments."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.room_keeper = RoomKeeper(self)
 
     def handle_request(self, *args: Any, **kwargs: Any) -> Any:
         """Serve one request; arguments and result are the web framework's."""
@@ -53,7 +60,7 @@ class ServerAPI(PacketServer):
                 iterable is nobody.
             room: The same as *to*.
             skip_sid: The sid, or any iterable of sids, to leave out.
-            namespace: The namespace; None is ``"/"``.
+            namespace: The namespace; None is ``"/"``, for the object of a room class where that is registered.
             callback: Called with what each client acknowledges.
             ignore_queue: Send to this process's clients only.
 
@@ -61,11 +68,12 @@ class ServerAPI(PacketServer):
             ValueError: The event's name is not valid.
         """
         check_event_name(event)
+        target = room if to is None else to
         self.manager.emit(
             event,
             data,
-            namespace or "/",
-            room=room if to is None else to,
+            namespace or ("/" if target is None or target.__class__ is str else self._namespace_of(target)),
+            room=target,
             skip_sid=skip_sid,
             callback=callback,
             ignore_queue=ignore_queue,
@@ -136,17 +144,17 @@ class ServerAPI(PacketServer):
 
     def enter_room(self, sid: str, room: Hashable, namespace: str | None = None) -> None:
         """
-        Put a client into a room.
+        Put a client into a room; into that of a room class by its name, without its hooks.
 
         Raises:
             ValueError: The room is another client's own.
             KeyError: The client is not connected to the namespace.
         """
-        self.manager.enter_room(sid, namespace or "/", room)
+        self.manager.enter_room(sid, namespace or self._namespace_of(room), plain_room(room))
 
     def leave_room(self, sid: str, room: Hashable, namespace: str | None = None) -> None:
         """Take a client out of a room."""
-        self.manager.leave_room(sid, namespace or "/", room)
+        self.manager.leave_room(sid, namespace or self._namespace_of(room), plain_room(room))
 
     def close_room(self, room: Hashable, namespace: str | None = None) -> None:
         """
@@ -155,7 +163,7 @@ class ServerAPI(PacketServer):
         Raises:
             ValueError: The room is a client's own.
         """
-        self.manager.close_room(room, namespace or "/")
+        self.manager.close_room(plain_room(room), namespace or self._namespace_of(room))
 
     # Clients
 
@@ -266,6 +274,11 @@ class ServerAPI(PacketServer):
     def sleep(self, seconds: float = 0) -> None:
         """Wait without keeping others from running."""
         self.eio.sleep(seconds)
+
+    def _namespace_of(self, target: Any) -> str:
+        """Return where a room is, or the first of several, unless the call says it."""
+        first = next(iter(target), None) if isinstance(target, (list, tuple, set, frozenset)) else target
+        return first.namespace_on(self) if isinstance(first, Room) else "/"
 
     def _client(self, sid: str, namespace: str) -> Client:
         client = self._find_client(sid, namespace)

@@ -14,7 +14,6 @@ from fastsio.base.joining import namespaces_to_join
 from fastsio.base.outbox import Emission
 from fastsio.exceptions import ConnectionError as ConnectFailed
 from fastsio.exceptions import TimeoutError as AckTimeoutError
-from fastsio.sync import concurrency
 from fastsio.sync.answer import Answer
 from fastsio.sync.client_opening import OpeningClient
 
@@ -119,7 +118,7 @@ class Client(OpeningClient):
         """
         if self.connected:
             raise ConnectFailed("Already connected")
-        self._reconnecting.stop()
+        self._reconnecting.stop(is_replaced=True)
         self._has_left = False
         self.connection_url = url
         self.connection_headers = headers
@@ -133,18 +132,26 @@ class Client(OpeningClient):
         except ConnectFailed:
             if not retry or self._was_reached:
                 raise
-            concurrency.join(self._reconnecting.start())
+            self._go_on()
             if not self.connected:
                 raise
+
+    def _go_on(self) -> None:
+        self._reconnecting.start()
+        try:
+            self._reconnecting.wait()
+        except BaseException:
+            # Who waits for connect() no longer wants to be connected.
+            self._reconnecting.abort()
+            raise
 
     def wait(self) -> None:
         """Wait until the connection has ended for good: while the client tries to come back it goes on."""
         while True:
             self.eio.wait()
-            task = self._reconnecting.task
-            if task is None:
+            if not self._reconnecting.is_active:
                 return
-            concurrency.join(task)
+            self._reconnecting.wait()
 
     def disconnect(self) -> None:
         """Leave every namespace and end the connection, or the attempts to come back."""
@@ -228,7 +235,8 @@ class Client(OpeningClient):
 
         Raises:
             BadNamespaceError: The namespace is not connected.
-            DisconnectedError: The connection was lost first, and the event will not be sent again.
+            DisconnectedError: The connection was lost first, and the event will not be sent again; or it has ended, and
+                the client does not come back by itself; or too many events wait.
             TimeoutError: The server did not acknowledge in time.
         """
         if timeout is None and self.options.retries is None:

@@ -102,11 +102,16 @@ class PacketClient(HandlerClient):
         callback = self._take_callback(namespace, id)
         if callback is None:
             self.logger.info("an acknowledgement nobody waits for was ignored")
-        elif concurrency.ASYNCHRONOUS or isinstance(callback, Answer):
-            self._let_begin()
-            self._run_callback(callback, data)
         else:
-            self._start(self._run_callback, callback, data)
+            self._let_begin()
+            self._acknowledge(callback, data)
+
+    def _acknowledge(self, callback: Any, arguments: Any) -> None:
+        """Call what waited for an acknowledgement, without waiting for a callback that waits."""
+        if concurrency.ASYNCHRONOUS or isinstance(callback, Answer):
+            self._run_callback(callback, arguments)
+        else:
+            self._start(self._run_callback, callback, arguments)
 
     def _run_callback(self, callback: Any, arguments: Any) -> None:
         try:
@@ -178,6 +183,11 @@ class PacketClient(HandlerClient):
         self._delivery.close(namespace)
         self._trigger_event("disconnect", namespace, reason)
         if is_final:
-            self._trigger_event("__disconnect_final", namespace)
+            self._end(namespace)
         self.namespaces.pop(namespace, None)
         self._end_membership(namespace)
+
+    def _end(self, namespace: str) -> None:
+        """Take the end of a namespace that the client does not come back to by itself."""
+        self._delivery.end(namespace)
+        self._trigger_event("__disconnect_final", namespace)

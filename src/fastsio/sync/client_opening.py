@@ -39,12 +39,16 @@ class OpeningClient(PacketClient):
             self._reach()
             if wait:
                 self._join()
+        except concurrency.Cancelled:
+            self._hang_up()
+            raise
         finally:
             self._is_opening = False
         self.connected = True
 
     def _reach(self) -> None:
         self._reset_state()
+        self._delivery.begin()
         self.failed_namespaces = []
         self._was_reached = False
         self._answered_event.clear()
@@ -95,7 +99,9 @@ class OpeningClient(PacketClient):
         will_reconnect = self._will_reconnect(reason)
         for namespace in list(self.namespaces):
             if self._claim(namespace):
-                self._leave(namespace, reason, is_final=not will_reconnect)
+                # While the client tries to come back, an attempt that fails is not the end.
+                is_final = not (will_reconnect or self._reconnecting.is_active)
+                self._leave(namespace, reason, is_final=is_final)
         for namespace in self._memberships.keys() - self.namespaces.keys():
             self._end_membership(namespace)
         self._reset_state()

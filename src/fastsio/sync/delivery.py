@@ -6,6 +6,9 @@ How a client delivers what the application emits: at once, when the namespace is
 before was acknowledged, or was sent ``retries`` times more without success. One that was under way when the connection
 was lost is sent again. So the server may get an event twice, but never out of order.
 
+**Ends.** What waits is kept when the connection ends, for the next one. But who waits for an acknowledgement hears of
+an end for good, and what they emitted is not sent any more.
+
 Source: the JavaScript client's options ``retries`` and ``ackTimeout``.
 """
 
@@ -39,6 +42,8 @@ class Delivery:
         self._options = client.options
         self._outbox = Outbox(client.options.max_buffered_events, concurrency.guard())
         self._draining: set[str] = set()
+        #: The namespaces that the client does not come back to by itself.
+        self._ended: set[str] = set()
 
     def send(self, emission: Emission) -> None:
         """
@@ -46,19 +51,21 @@ class Delivery:
 
         Raises:
             BadNamespaceError: The namespace is not connected, and nothing may wait for it.
-            DisconnectedError: As much waits as may.
+            DisconnectedError: As much waits as may, or the caller would wait for an acknowledgement for ever.
             TypeError: The payload cannot be written.
         """
         if self._options.retries is not None:
-            self._check(emission)
-            self._outbox.add(emission)
+            self._keep(emission)
             self._drain_in_background(emission.namespace)
-            return
-        if self._options.offline_buffer and self._is_held(emission):
-            return
+        elif not (self._options.offline_buffer and self._is_held(emission)):
+            self._send_now(emission)
+
+    def _send_now(self, emission: Emission) -> None:
         if emission.namespace not in self._client.namespaces:
             raise BadNamespaceError(f"{emission.namespace} is not a connected namespace.")
         packet = self._packet(emission)
+        if packet is None:
+            raise BadNamespaceError(f"{emission.namespace} is not a connected namespace any more.")
         try:
             self._client._send_packet(packet)
         except (TypeError, ValueError):
@@ -70,19 +77,34 @@ class Delivery:
         with self._outbox.guard:
             if self._outbox.is_open(emission.namespace):
                 return False
-            self._check(emission)
-            self._outbox.add(emission)
+            self._keep(emission)
             return True
 
-    def _check(self, emission: Emission) -> None:
-        """Make sure that what is to wait can be written later, while somebody is there to be told."""
+    def _keep(self, emission: Emission) -> None:
+        """Let an emission wait, once it is sure that it can be sent later: now somebody is there to be told."""
+        client, namespace = self._client, emission.namespace
+        joined = client.connection_namespaces
+        if joined and namespace not in joined and namespace not in client.namespaces:
+            raise BadNamespaceError(f"{namespace} is none of the namespaces that connect() joins: {', '.join(joined)}")
         arguments = [emission.event, *event_arguments(emission.data)]
-        self._client.packet_class(PacketType.EVENT, arguments, emission.namespace).encode()
+        client.packet_class(PacketType.EVENT, arguments, namespace).encode()
+        with self._outbox.guard:
+            if namespace in self._ended and _needs_connection(emission):
+                raise DisconnectedError("the connection has ended, nothing would be acknowledged; connect() again")
+            self._outbox.add(emission)
 
     def withdraw(self, namespace: str, answer: Answer) -> None:
         """Forget what nobody waits for any more."""
         self._client._take_callback(namespace, answer.ack_id)
-        self._outbox.withdraw(namespace, answer)
+        for emission in self._outbox.withdraw(namespace, lambda emission: emission.callback is answer):
+            if emission.under_way is not None:
+                emission.under_way.fail(AckTimeoutError("nobody waits for the acknowledgement any more"))
+
+    # What becomes of a namespace
+
+    def begin(self) -> None:
+        """Take note that the client connects."""
+        self._ended.clear()
 
     def open(self, namespace: str) -> None:
         """Take note that a namespace is connected: send what has waited."""
@@ -91,19 +113,47 @@ class Delivery:
             self._drain_in_background(namespace)
             return
         with self._outbox.guard:
-            for emission in self._outbox.take_all(namespace):
-                self._client._reply(self._packet(emission))
+            # Sending may give way to others that emit.
+            while waiting := self._outbox.take_all(namespace):
+                for emission in waiting:
+                    self._send_kept(emission)
             self._outbox.open(namespace)
+
+    def _send_kept(self, emission: Emission) -> None:
+        try:
+            self._client._reply(self._numbered(emission))
+        except Exception as error:
+            self._client.logger.exception("the event %s could not be sent", emission.event)
+            self._give_up(emission, error)
 
     def close(self, namespace: str) -> None:
         """Take note that a namespace is not connected any more: nobody need wait for what was under way."""
-        self._outbox.close(namespace)
         lost = DisconnectedError("the connection was lost before the event was acknowledged")
-        for callback in list(self._client.callbacks.pop(namespace, {}).values()):
+        with self._outbox.guard:
+            self._outbox.close(namespace)
+            under_way = list(self._client.callbacks.pop(namespace, {}).values())
+        for callback in under_way:
             if isinstance(callback, Answer) and callback.needs_connection:
                 callback.fail(lost)
 
-    def _packet(self, emission: Emission) -> Packet:
+    def end(self, namespace: str) -> None:
+        """Take note that the client does not come back by itself: tell who waits for an acknowledgement."""
+        ended = DisconnectedError("the connection has ended before the event was acknowledged")
+        with self._outbox.guard:
+            self._ended.add(namespace)
+            unwanted = self._outbox.withdraw(namespace, _needs_connection)
+        for emission in unwanted:
+            emission.callback.fail(ended)
+
+    def _packet(self, emission: Emission) -> Packet | None:
+        """Return the packet of an emission; None if it would wait for an acknowledgement on no connection."""
+        # close() ends the waiting of what is registered by then.
+        with self._outbox.guard:
+            if _needs_connection(emission) and not self._outbox.is_open(emission.namespace):
+                return None
+            return self._numbered(emission)
+
+    def _numbered(self, emission: Emission) -> Packet:
         """Return the packet of an emission, with a fresh id if somebody waits for its acknowledgement."""
         client, callback = self._client, emission.callback
         ack_id = None if callback is None else client._generate_ack_id(emission.namespace, callback)
@@ -137,21 +187,26 @@ class Delivery:
 
     def _try(self, emission: Emission) -> None:
         answer = Answer(self._client.eio.create_event(), needs_connection=True)
-        emission.tries += 1
-        attempt = Emission(emission.event, emission.data, emission.namespace, answer)
-        self._client._send_packet(self._packet(attempt))
-        if answer.arrives(self._options.ack_timeout):
-            if self._outbox.remove(emission) and emission.callback is not None:
-                self._client._run_callback(emission.callback, answer.arguments or ())
+        packet = self._packet(Emission(emission.event, emission.data, emission.namespace, answer))
+        if packet is None:
             return
+        emission.tries += 1
+        emission.under_way = answer
+        self._client._send_packet(packet)
+        is_acknowledged = answer.arrives(self._options.ack_timeout)
         self._client._take_callback(emission.namespace, answer.ack_id)
-        if emission.tries > (self._options.retries or 0):
-            self._client.logger.warning(
-                "the event %s was given up: not acknowledged in %d attempts", emission.event, emission.tries
-            )
+        if is_acknowledged:
+            if self._outbox.remove(emission) and emission.callback is not None:
+                self._client._acknowledge(emission.callback, answer.arguments or ())
+        elif emission.tries > (self._options.retries or 0):
             self._give_up(emission, answer.error or AckTimeoutError("the server did not acknowledge the event in time"))
 
     def _give_up(self, emission: Emission, error: Exception) -> None:
-        self._outbox.remove(emission)
+        if self._outbox.remove(emission):
+            self._client.logger.error("the event %s was given up after %d attempts", emission.event, emission.tries)
         if isinstance(emission.callback, Answer):
             emission.callback.fail(error)
+
+
+def _needs_connection(emission: Emission) -> bool:
+    return isinstance(emission.callback, Answer) and emission.callback.needs_connection

@@ -2,8 +2,8 @@
 """
 The receiving half of the sync server: frames in, handlers called, answers out.
 
-The hot path of the package is ``_handle_eio_message`` and ``_handle_event_internal``; whatever can be decided before an
-event arrives is decided elsewhere.
+The hot path of the package is ``_take_message`` and ``_run_event``; whatever can be decided before an event arrives is
+decided elsewhere, and what need not wait is no coroutine.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from fastsio.base.observing import Observer
     from fastsio.protocol import Packet
+    from fastsio.routing import Route
     from fastsio.state import Client, Connection
 
 # Members of an Enum are slow to reach through their class.
-EVENT: Final = PacketType.EVENT
-BINARY_EVENT: Final = PacketType.BINARY_EVENT
+EVENTS: Final = (PacketType.EVENT, PacketType.BINARY_EVENT)
 ACK: Final = PacketType.ACK
 CONNECTED: Final = NamespaceState.CONNECTED
 ROOT: Final = "/"
@@ -50,7 +50,7 @@ class PacketServer(RunningServer):
         # Frames are handed over one after the other; tasks are started here.
         self.eio = EngineServer(**{**self._engine_options, "async_handlers": False})
         self.eio.on("connect", self._handle_eio_connect)
-        self.eio.on("message", self._handle_eio_message)
+        self.eio.on("message", self._take_message)
         self.eio.on("disconnect", self._handle_eio_disconnect)
         self.async_mode = self.eio.async_mode
         if self.manager is None:
@@ -64,14 +64,14 @@ class PacketServer(RunningServer):
         """Tell *observer* what happens from now on; None ends it."""
         self._observer = observer
         # The handler is chosen here, so that frames cost nothing more while nobody counts them.
-        self.eio.on("message", self._handle_eio_message if observer is None else self._handle_observed_message)
+        self.eio.on("message", self._take_message if observer is None else self._take_observed_message)
 
-    def _handle_observed_message(self, eio_sid: str, data: str | bytes) -> None:
+    def _take_observed_message(self, eio_sid: str, data: str | bytes) -> Any:
         """Take a frame of a client, and tell the observer of it."""
         observer = self._observer
         if observer is not None:
             observer.frame_received(data)
-        self._handle_eio_message(eio_sid, data)
+        return self._take_message(eio_sid, data)
 
     # Sending
 
@@ -101,15 +101,15 @@ class PacketServer(RunningServer):
         """Send an Engine.IO packet to a client."""
         self.eio.send_packet(eio_sid, eio_pkt)
 
-    def reply(self, eio_sid: str, packet: Packet) -> None:
+    def reply(self, eio_sid: str, packet: Packet) -> Any:
         """Send the answer to a client's packet; unlike :meth:`send_frames` this may wait until the client reads."""
         if "_send_packet" in self.__dict__:
-            self._send_packet(eio_sid, packet)
-        else:
-            frames = self.frames_of(packet)
-            if self._observer is not None:
-                self._observer.frames_sent(frames, 1)
-            self.eio.write(eio_sid, frames)
+            return self._send_packet(eio_sid, packet)
+        frames = self.frames_of(packet)
+        if self._observer is not None:
+            self._observer.frames_sent(frames, 1)
+        waiting: Any = self.eio.write(eio_sid, frames)
+        return waiting
 
     # Receiving
 
@@ -122,32 +122,31 @@ class PacketServer(RunningServer):
         self._connecting.close(eio_sid, reason)
 
     def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
-        """Take a frame of a client."""
+        """Take a frame of a client, as python-socketio's method of this name does."""
+        concurrency.resolved(self._take_message(eio_sid, data))
+
+    def _take_message(self, eio_sid: str, data: str | bytes) -> Any:  # noqa: PLR0911 - a call for each way on would cost more
+        """Take a frame of a client; the next may be taken when what is returned, if anything, is over."""
         connection = self._connections.get(eio_sid)
         if connection is None:
-            return
+            return None
         try:
             packet = connection.decoder.feed(data)
         except PacketError as exc:
-            self._break_off(connection, exc.args[0])
-            return
+            return self._break_off(connection, exc.args[0])
         if packet is None:
-            self._expect_attachments(connection)
-            return
+            return self._expect_attachments(connection)
         client = connection.clients.get(packet.namespace or ROOT)
-        if client is None or client.state is not CONNECTED or packet.packet_type not in (EVENT, BINARY_EVENT):
-            self._handle_packet(connection, client, packet)
-            return
+        if client is None or client.state is not CONNECTED or packet.packet_type not in EVENTS:
+            return self._handle_packet(connection, client, packet)
         if connection.timer_key:
             self._connecting.attachments_arrived(connection)
         if not self.async_handlers:
-            self._event_run(client, packet)
-            return
-        if len(connection.tasks) >= self.options.max_concurrent_handlers:
-            self._wait_for_place(connection)
-            if client.state is not CONNECTED:
-                return
+            return self._event_run(client, packet)
+        if connection.starting + len(connection.tasks) >= self.options.max_concurrent_handlers:
+            return self._start_in_place(connection, client, packet)
         self._start_handler(connection, client, packet)
+        return None
 
     def _handle_packet(self, connection: Connection, client: Client | None, packet: Packet) -> None:
         """Do what the lifecycle says about any packet but an event of a connected client."""
@@ -237,15 +236,15 @@ class PacketServer(RunningServer):
     ) -> None:
         """Call the handler of an event and acknowledge what it returns."""
         client = self._find_client(sid, namespace)
-        if client is not None and client.eio_sid == eio_sid:
-            self._run_event(client, data, id)
+        if client is None or client.eio_sid != eio_sid:
+            return
+        route = self._registry.resolve(namespace, data[0])
+        if route is not None:
+            self._run_event(client, route, data, id)
 
-    def _run_event(self, client: Client, data: list[Any], ack_id: int | None) -> None:
+    def _run_event(self, client: Client, route: Route, data: list[Any], ack_id: int | None) -> None:
         event = data[0]
         namespace = client.namespace
-        route = self._registry.resolve(namespace, event)
-        if route is None:
-            return
         context = None if route.is_plain else Context(self, client, event, tuple(data[1:]))
         failure: BaseException | None = None
         try:

@@ -12,17 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.cluster.messages import (
     Answer,
+    AskMembers,
     CloseRoom,
     Disconnect,
     Emit,
     EnterRoom,
     LeaveRoom,
     Message,
+    TellMembers,
     pack,
     unpack,
+    unpack_event,
 )
 from fastsio.cluster.reading import decode, read
 from fastsio.cluster.relay import is_for_us
+from fastsio.exceptions import BusError
+from fastsio.protocol import LEGACY
 from fastsio.sync.manager import Manager
 from fastsio.sync.waiter import AckWaiter
 
@@ -65,6 +70,10 @@ class Hearing:
                 self._take_answer(message)
             case CloseRoom(room, namespace):
                 Manager.close_room(manager, room, namespace)
+            case AskMembers():
+                manager.server.start_background_task(self._tell_members, message)
+            case TellMembers():
+                manager._asking.take(message)
             case _ if not manager.is_sid_room(message.namespace, message.sid):
                 pass  # another server has the client, or none
             case Disconnect(sid, namespace):
@@ -83,7 +92,7 @@ class Hearing:
         answer = None
         if message.callback is not None and message.host_id is not None:
             answer = partial(self._answer, message.host_id, message.callback)
-        arguments = unpack(message.data, binary=message.binary)
+        arguments = unpack_event(message.data, binary=message.binary)
         Manager.emit(manager, message.event, arguments, namespace, room=rooms, skip_sid=message.skip, callback=answer)
 
     def _answer(self, host_id: str, asked: tuple[Hashable, str, int], *arguments: Any) -> None:
@@ -92,29 +101,42 @@ class Hearing:
         packed, binary = pack(arguments)
         self._manager._tell_others(Answer(host_id, room, namespace, ack_id, packed, binary))
 
+    def _tell_members(self, question: AskMembers) -> None:
+        """Tell the server that asked who of a room is here."""
+        manager = self._manager
+        members = manager.server.room_keeper.members_here(question.namespace, question.room)
+        told = tuple((member.sid, member.user) for member in members)
+        try:
+            manager._tell_others(TellMembers(question.host_id, question.question, told))
+        except BusError as error:
+            manager._get_logger().warning("%s: a question could not be answered: %s", manager.name, error)
+
     def _take_answer(self, message: Answer) -> None:
         manager = self._manager
         callback = manager._pop_remote_callback(message.ack_id)
+        # What is logged of a client elsewhere: its sid is a secret if it is an old one, and nobody here knows.
+        label = LEGACY.label(str(message.sid))
         if callback is None:
-            manager._get_logger().debug("%s: unexpected acknowledgement %s", message.sid, message.ack_id)
+            manager._get_logger().debug("%s: unexpected acknowledgement %s", label, message.ack_id)
             return
         arguments = unpack(message.data, binary=message.binary)
         if isinstance(callback, AckWaiter):
             callback(*arguments)
         else:
             # It may take its time, and may itself wait for an answer.
-            manager.server.start_background_task(self._call_back, message.sid, callback, arguments)
+            manager.server.start_background_task(self._call_back, label, callback, arguments)
 
-    def _call_back(self, sid: Hashable, callback: Any, arguments: tuple[Any, ...]) -> None:
+    def _call_back(self, label: str, callback: Any, arguments: tuple[Any, ...]) -> None:
         manager = self._manager
         try:
-            manager.server.run_callback(sid, callback, arguments)
+            manager.server.run_callback(label, callback, arguments)
         except Exception:  # noqa: BLE001 - at the top of its task, and logged
-            manager._get_logger().exception("%s: error in the callback of an acknowledgement", sid)
+            manager._get_logger().exception("%s: error in the callback of an acknowledgement", label)
 
     def _disconnect(self, sid: str, namespace: str) -> None:
         manager = self._manager
+        label = manager.server._label(sid)
         try:
             manager.server.disconnect(sid, namespace=namespace, ignore_queue=True)
         except Exception:  # noqa: BLE001 - as above
-            manager._get_logger().exception("%s: cannot be disconnected", sid)
+            manager._get_logger().exception("%s: cannot be disconnected", label)

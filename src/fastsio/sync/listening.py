@@ -76,7 +76,8 @@ class Listening:
         if self._has_lost:
             self._has_lost = False
             manager = self._manager
-            manager._get_logger().warning("%s: listening to %r again", manager.name, manager.channel)
+            # No error, but who was told of the loss, at whatever level, is told of the end.
+            manager._get_logger().error("%s: listening to %r again", manager.name, manager.channel)
         self.is_active = not self.is_stopping
         self._backoff.reset()
         if self._ready is not None:

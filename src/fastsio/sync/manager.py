@@ -42,9 +42,13 @@ class Manager(BaseManager):
 
     def pre_connect(self, eio_sid: str, namespace: str) -> str:
         """Add a client whose connect handler is about to run; return its sid."""
-        sid: str = self.server._known_sid(eio_sid, namespace) or self.server.eio.generate_id()
+        sid: str = self.server._known_sid(eio_sid, namespace) or self._make_sid()
         self.basic_connect(sid, eio_sid, namespace)
         return sid
+
+    def _make_sid(self) -> str:
+        """Return a name for a client that nobody else has."""
+        return self.server.eio.generate_id()  # type: ignore[no-any-return] # the server is Any here
 
     def connect(self, sid: str, namespace: str) -> str:
         """Mark a client as connected and send what was held for it."""

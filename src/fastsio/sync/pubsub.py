@@ -24,13 +24,14 @@ from fastsio.cluster.messages import (
     Message,
     check_room,
     encode,
-    pack,
+    pack_event,
 )
 from fastsio.cluster.relay import Reach, askable_room, reach_of_emit
 from fastsio.exceptions import BusError
 from fastsio.protocol import PendingAcks
 from fastsio.protocol.jsoncodec import adapt
 from fastsio.sync import concurrency
+from fastsio.sync.asking import Asking
 from fastsio.sync.hearing import Hearing
 from fastsio.sync.listening import Listening
 from fastsio.sync.manager import Manager
@@ -95,6 +96,7 @@ class PubSubManager(Manager):
         self._has_own_json = json is not None
         self._remote_callbacks = PendingAcks(max_remote_callbacks)
         self._listening = Listening(self, Hearing(self))
+        self._asking = Asking(self)
 
     # What a subclass has
 
@@ -207,7 +209,7 @@ class PubSubManager(Manager):
     ) -> Emit:
         for room in rooms:
             check_room(room)
-        packed, binary = pack(event_arguments(data))
+        packed, binary = pack_event(event_arguments(data))
         asked = None if callback is None else self._expect_answer(askable_room(rooms), namespace, callback)
         return Emit(event, packed, binary, namespace, rooms, skip, asked, self.host_id)
 
@@ -215,14 +217,36 @@ class PubSubManager(Manager):
         """Wait for the answer of a client of another server."""
         if self.server is None:
             raise RuntimeError("Callbacks can only be issued from the context of a server.")
-        if not self.write_only and self._listening.start():
-            # There has been no client here yet; the answer must not come before it can be heard.
-            self._listening.wait(self.publish_timeout)
+        self._listen_for_answers()
         with self._lock:
             ack_id = self._remote_callbacks.add(ELSEWHERE, callback)
         if isinstance(callback, AckWaiter):
             callback.expect(ELSEWHERE, ack_id)
         return room, namespace, ack_id
+
+    def _listen_for_answers(self) -> None:
+        if not self.write_only and self._listening.start():
+            # There has been no client here yet; the answer must not come before it can be heard.
+            self._listening.wait(self.publish_timeout)
+
+    def members_elsewhere(self, room: Hashable, namespace: str, timeout: float) -> list[tuple[str, str | None]]:
+        """
+        Ask the other servers who is in a room.
+
+        Args:
+            room: The room.
+            namespace: The namespace.
+            timeout: Seconds to wait for answers; how many there will be is not known, so all of them pass.
+
+        Returns:
+            The sid and, if known, the name of each client that has been told of by then.
+
+        Raises:
+            BusError: The broker did not take the question.
+        """
+        check_room(room)
+        self._listen_for_answers()
+        return self._asking.members(room, namespace, timeout)
 
     def _send_emit(self, message: Emit) -> None:
         try:
@@ -287,6 +311,8 @@ class PubSubManager(Manager):
             super().enter_room(sid, namespace, room, eio_sid)
         else:
             check_room(room)
+            if self.is_sid_room(namespace, room):  # the client's server would not know
+                raise ValueError("cannot enter a sid room")
             self._tell_others(EnterRoom(sid, room, namespace, self.host_id))
 
     def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:

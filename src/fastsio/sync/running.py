@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.server import BaseServer
+from fastsio.protocol import NamespaceState
 from fastsio.sync.engine.timers import Deadlines
 
 if TYPE_CHECKING:
@@ -48,15 +49,17 @@ class RunningServer(BaseServer):
     def _let_begin(self, connection: Connection) -> None:
         """Do nothing: threads begin by themselves."""
 
-    def _wait_for_place(self, connection: Connection) -> None:
-        """Wait until the connection may have one more handler under way; its next packets wait too."""
+    def _start_in_place(self, connection: Connection, client: Client, packet: Packet) -> None:
+        """Start an event's handler once the connection may have one more under way; its next packets wait too."""
         while len(connection.tasks) >= self.options.max_concurrent_handlers:
             self.eio.sleep(FULL_POLL_S)
+        if client.state is NamespaceState.CONNECTED:
+            self._start_handler(connection, client, packet)
 
     def _start_handler(self, connection: Connection, client: Client, packet: Packet) -> None:
         """Run an event's handler in a thread of its own."""
         ticket = object()
-        connection.tasks.add(ticket)
+        connection.add_task(ticket)
         self.eio.start_background_task(self._run_ticket, connection, ticket, client, packet)
 
     def _run_ticket(self, connection: Connection, ticket: object, client: Client, packet: Packet) -> None:
@@ -72,5 +75,7 @@ class RunningServer(BaseServer):
             self._observer.event_received(client, packet.data)
         if "_handle_event_internal" in self.__dict__:
             this._handle_event_internal(self, client.sid, client.eio_sid, packet.data, client.namespace, packet.id)
-        else:
-            this._run_event(client, packet.data, packet.id)
+            return
+        route = self._registry.resolve(client.namespace, packet.data[0])
+        if route is not None:
+            this._run_event(client, route, packet.data, packet.id)

@@ -24,8 +24,8 @@ class SimpleClient:
     """
     A Socket.IO client without handlers, for one namespace.
 
-    While the connection is lost and the client tries to come back, the methods wait; an event that was under way when
-    it was lost is sent again.
+    While the connection is lost and the client tries to come back, the methods wait. What was under way when it was
+    lost may be lost too; give the option ``retries`` where that matters.
 
     Args:
         args: Those of :class:`Client`.

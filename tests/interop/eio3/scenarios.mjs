@@ -102,9 +102,10 @@ export async function talks_through_an_upgrade({ socket, connection, ask, happen
   const client = socket();
   const received = [];
   client.on("mirrored", (value) => received.push(value));
-  await connection(client);
   let done = false;
+  // The upgrade may be over before the connection is announced.
   happens(client.io.engine, "upgrade").then(() => (done = true));
+  await connection(client);
   let sent = 0;
   while (!done) {
     client.emit("mirror", sent++);

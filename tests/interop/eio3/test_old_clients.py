@@ -11,6 +11,8 @@ from fastsio.engine import eio3
 from fastsio.engine.packet import MessagePacket
 from tests.interop.eio3.conftest import JsClient
 
+pytestmark = pytest.mark.acceptance("SIO-27")
+
 
 async def test_each_transport_connects(client, transports):
     """SIO-27: client and server agree on id and transport in use; the root is joined unasked, without auth."""

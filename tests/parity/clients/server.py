@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SEPARATOR = "\x1e"
 POLL_S = 5
 Frame = str | bytes
+#: What a client says when it leaves; of python-socketio's clients it is a matter of luck how much of it is sent.
+GOODBYES = ("CLOSE", "DISCONNECT")
 
 
 class Session:
@@ -100,7 +102,9 @@ class Session:
         if frame == "3":
             self.pongs.release()
             return
-        self.lab.record(self.name, describe_frame(frame, packed=self.lab.packed))
+        line = describe_frame(frame, packed=self.lab.packed)
+        if self.lab.goodbyes or not line.startswith(GOODBYES):
+            self.lab.record(self.name, line)
         if frame == "1":
             self._waiting.append("6")
             self._arrived.set()

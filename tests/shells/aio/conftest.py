@@ -8,6 +8,7 @@ import pytest
 
 import fastsio
 from tests.shells.aio.fake_engine import Wire
+from tests.shells.aio.rooms import ChatRoom
 
 
 @pytest.fixture
@@ -49,3 +50,17 @@ def error_of():
         return payload[0]["error"]
 
     return read
+
+
+@pytest.fixture
+def log() -> list[Any]:
+    """What the hooks of the room have seen."""
+    ChatRoom.log = []
+    return ChatRoom.log
+
+
+@pytest.fixture
+def chat(sio, wire, log):
+    """A server with the room, and its wire."""
+    sio.register_room(ChatRoom)
+    return sio, wire

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from fastsio import RouterSIO, SocketID
 from fastsio.exceptions import EventError
+from tests.shells.aio.fake_engine import settled
 
 
 class Message(BaseModel):
@@ -228,7 +229,9 @@ async def test_a_failure_after_the_client_left_is_only_logged(sio, wire, caplog)
 
     client = await wire.join()
     await client.send('21["fail"]')
-    tasks = set(sio._connections[client.eio_sid].tasks)
+    connection = sio._connections[client.eio_sid]
+    await settled(lambda: connection.tasks)
+    tasks = set(connection.tasks)
     await client.lose()
     gate.set()
     await asyncio.wait(tasks, timeout=5)

@@ -88,6 +88,19 @@ async def test_a_poll_waits_for_a_message():
     assert response.packets == ["4a", "b/w==", "4b"]
 
 
+async def test_what_is_posted_in_one_turn_comes_with_one_poll():
+    """A poll that waits is answered in the loop's next turn, with all that was sent meanwhile."""
+    app = Application()
+    client = await connect_polling(app)
+    poll = client.start_poll()
+    await settle()
+
+    for number in range(5):
+        app.post(client.sid, str(number))
+
+    assert (await poll.response()).packets == ["40", "41", "42", "43", "44"]
+
+
 async def test_a_post_brings_messages_and_is_answered_ok():
     """Text, binary and pongs may share one body."""
     app = Application()
@@ -322,6 +335,24 @@ async def test_the_last_packets_wait_for_one_more_poll():
     assert app.engine.sockets == {}
     assert (await client.send("4a")).status == 400
     assert (await client.poll()).packets == ["4bye", "1"]
+    assert (await client.poll()).status == 400
+
+
+async def test_a_poll_while_the_session_ends_gets_the_close_packet():
+    """A client that polls again while the disconnect handler runs is told of the end, not that it is unknown."""
+    app = Application()
+    client = await connect_polling(app)
+    may_end = asyncio.Event()
+    app.on_disconnect = lambda _sid, _reason: may_end.wait()
+    ending = asyncio.create_task(app.engine.disconnect(client.sid))
+    await app.reason()
+
+    poll = client.start_poll()
+    await settle()
+    may_end.set()
+
+    assert (await poll.response()).packets == ["1"]
+    await soon(ending)
     assert (await client.poll()).status == 400
 
 

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from fastsio.aio.engine import MessagePacket
-from tests.shells.engine.wire import Application, WebSocketClient, connect_websocket, scope_of, soon
+from fastsio.aio.engine.websocket import FAIR_SHARE
+from tests.shells.engine.wire import Application, WebSocketClient, connect_websocket, scope_of, soon, until
 
 
 async def test_a_client_opens_talks_and_leaves():
@@ -425,5 +426,22 @@ async def test_write_returns_false_for_a_client_that_is_gone():
     """Both ways to send say so instead of raising."""
     app = Application()
 
-    assert not await app.engine.write("nobody", [MessagePacket("x")])
+    assert await app.engine.write("nobody", [MessagePacket("x")]) is None
     assert not app.engine.post("nobody", [MessagePacket("x")])
+
+
+async def test_a_client_that_sends_very_much_leaves_the_others_their_turn():
+    """However many frames are ready, and though nothing is waited for, others are read after a bounded number."""
+    app = Application()
+    order: list[str] = []
+    app.engine.on("message", lambda sid, _data: order.append(sid))
+    flood, flood_sid = await connect_websocket(app)
+    other, other_sid = await connect_websocket(app)
+
+    for number in range(4 * FAIR_SHARE):
+        flood.say(f"4{number}")
+    other.say("4here")
+    await until(lambda: len(order) == 4 * FAIR_SHARE + 1)
+
+    assert order.index(other_sid) <= FAIR_SHARE
+    assert order.count(flood_sid) == 4 * FAIR_SHARE

@@ -175,11 +175,11 @@ def test_a_slow_client_is_closed_when_its_buffer_is_full(make_app, caplog):
 
 def test_a_slow_client_is_closed_when_its_buffer_holds_too_many_bytes(make_app):
     """The buffer is bounded by size too; what is being written counts."""
-    app = make_app(max_buffer_bytes=len(MUCH) + 100)
+    app = make_app(max_buffer_bytes=len(MUCH) + 200)  # the first packet, of 107, may wait as well for a moment
     client = WebSocketClient.open(app)
     lag(app, client)
 
-    results = [app.post(client.sid, "x" * 59) for _ in range(2)]
+    results = [app.post(client.sid, "x" * 119) for _ in range(2)]
 
     assert results == [True, False]
     assert app.reason() == "transport error"

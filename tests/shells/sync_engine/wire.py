@@ -71,14 +71,20 @@ class Application:
         self.on_message: Callable[[str, Any], Any] = lambda sid, data: self.messages.put(data)
         self.on_disconnect: Callable[[str, str], Any] = lambda sid, reason: self.reasons.put(reason)
         self.engine.on("connect", self._connect)
-        self.engine.on("message", lambda sid, data: self.on_message(sid, data))
-        self.engine.on("disconnect", lambda sid, reason: self.on_disconnect(sid, reason))
+        self.engine.on("message", self._message)
+        self.engine.on("disconnect", self._disconnect)
         self.pool = ThreadPoolExecutor(64)
         self.clients: list[WebSocketClient] = []
 
     def _connect(self, sid: str, environ: dict[str, Any]) -> Any:
         self.environs.append(environ)
         return self.on_connect(sid)
+
+    def _message(self, sid: str, data: str | bytes) -> None:
+        self.on_message(sid, data)
+
+    def _disconnect(self, sid: str, reason: str) -> None:
+        self.on_disconnect(sid, reason)
 
     def post(self, sid: str, *messages: str | bytes) -> bool:
         """Post messages as one packet's frames."""

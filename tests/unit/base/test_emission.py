@@ -12,6 +12,7 @@ from fastsio.base.emission import (
     rooms_of,
     skipped,
 )
+from fastsio.state.room_names import NamedRoom
 
 
 @pytest.mark.parametrize(
@@ -75,3 +76,12 @@ def test_a_subclass_of_str_is_a_name():
         __slots__ = ()
 
     check_event_name(Name("news"))
+
+
+def test_objects_of_room_classes_stand_for_their_names():
+    """Alone and among others; what is no such object stays as it is."""
+    room = NamedRoom("chat|5")
+
+    assert list(rooms_of(room)) == ["chat|5"]
+    assert list(rooms_of(["a", room, "chat|5"])) == ["a", "chat|5"]
+    assert list(rooms_of(iter(("a", "b")))) == ["a", "b"]

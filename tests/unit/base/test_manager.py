@@ -14,7 +14,15 @@ from fastsio.base.options import ServerOptions
 def manager() -> BaseManager:
     """Return a manager with one connected and one connecting client."""
     manager = BaseManager()
-    manager.set_server(SimpleNamespace(_observer=None, options=ServerOptions(max_rooms=2), logger="server's"))
+    manager.set_server(
+        SimpleNamespace(
+            _observer=None,
+            room_keeper=None,
+            options=ServerOptions(max_rooms=2),
+            logger="server's",
+            _label=lambda sid: f"<{sid}>",
+        )
+    )
     manager.basic_connect("s1", "e1", "/")
     manager.basic_connect("s2", "e2", "/")
     manager.basic_accept("s1", "/")
@@ -93,11 +101,11 @@ def test_strangers_have_no_rooms(manager):
 
 
 def test_rooms_of_a_client_are_bounded(manager):
-    """max_rooms counts what a client entered."""
+    """max_rooms counts what a client entered; the error, which may be logged, shows no more of a sid than a log may."""
     manager.basic_enter_room("s1", "/", "a")
     manager.basic_enter_room("s1", "/", "b")
 
-    with pytest.raises(ValueError, match="max_rooms"):
+    with pytest.raises(ValueError, match="client <s1> is in max_rooms=2 rooms already"):
         manager.basic_enter_room("s1", "/", "c")
 
 
@@ -135,3 +143,56 @@ def test_the_logger_is_the_servers_unless_given(manager):
     manager.logger = "own"
     assert manager._get_logger() == "own"
     manager.initialize()
+
+
+def test_a_room_may_have_somebody_or_nobody(manager):
+    """Any of several rooms counts, and everybody's as well."""
+    manager.basic_enter_room("s1", "/", "r")
+
+    assert manager.has_participants("/", ["empty", "r"])
+    assert manager.has_participants("/", [None])
+    assert not manager.has_participants("/", ["empty"])
+    assert not manager.has_participants("/nowhere", [None])
+
+
+class Watching:
+    """Writes down who enters and leaves rooms."""
+
+    def __init__(self):
+        self.seen = []
+
+    def room_entered(self, namespace, room, sid):
+        self.seen.append(("entered", namespace, room, sid))
+
+    def room_left(self, namespace, room, sid):
+        self.seen.append(("left", namespace, room, sid))
+
+
+def test_who_watches_is_told_of_rooms_once(manager):
+    """Not of what changes nothing, and of a client only once it is accepted."""
+    watching = manager.server._observer = Watching()
+    for _ in range(2):
+        manager.basic_enter_room("s1", "/", "r")
+        manager.basic_enter_room("s2", "/", "r")
+    manager.basic_leave_room("s1", "/", "q")
+    manager.basic_leave_room("s1", "/", "r")
+    manager.basic_accept("s2", "/")
+    manager.basic_enter_room("s1", "/", "s")
+    manager.basic_enter_room("s2", "/", "s")
+    manager.basic_close_room("s", "/")
+
+    assert watching.seen[:4] == [
+        ("entered", "/", "r", "s1"),
+        ("left", "/", "r", "s1"),
+        ("entered", "/", "s", "s1"),
+        ("entered", "/", "s", "s2"),
+    ]
+    assert sorted(watching.seen[4:]) == [("left", "/", "s", "s1"), ("left", "/", "s", "s2")]
+
+
+def test_an_acknowledgement_is_expected_once(manager):
+    """Whoever takes the callback has it."""
+    ack_id = manager._generate_ack_id("s1", print)
+
+    assert manager._pop_callback("s1", ack_id) is print
+    assert manager._pop_callback("s1", ack_id) is None

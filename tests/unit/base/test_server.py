@@ -9,7 +9,8 @@ import pytest
 from fastsio import BaseMiddleware, RouterSIO
 from fastsio.base.namespace import BaseServerNamespace
 from fastsio.base.server import BaseServer
-from fastsio.protocol import Packet
+from fastsio.protocol import LEGACY, Decoder, Packet
+from fastsio.state import Connection
 
 
 @pytest.fixture
@@ -108,3 +109,19 @@ def test_decoders_have_the_servers_limits_and_packets():
 
     with pytest.raises(ValueError, match="too many attachments"):
         server._new_decoder().feed('52-["e"]')
+
+
+def test_sids_of_old_clients_are_known_and_are_secrets(server):
+    """Their protocol makes them of the session id; a log shows its start. Other clients get fresh sids."""
+    server._connections = {
+        "oldclient": Connection("oldclient", {}, Decoder(), list, dialect=LEGACY),
+        "newclient": Connection("newclient", {}, Decoder(), list),
+    }
+
+    assert server._known_sid("oldclient", "/") == "oldclient"
+    assert server._known_sid("oldclient", "/n") == "/n#oldclient"
+    assert server._known_sid("newclient", "/") is None
+    assert server._known_sid("gone", "/") is None
+    assert server._label("oldclient") == "oldcli..."
+    assert server._label("/n#oldclient") == "/n#oldcli..."
+    assert server._label("a fresh sid") == "a fresh sid"

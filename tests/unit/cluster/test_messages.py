@@ -11,16 +11,21 @@ from pydantic import BaseModel, Field
 
 from fastsio.cluster.messages import (
     Answer,
+    AskMembers,
     CloseRoom,
     Disconnect,
     Emit,
     EnterRoom,
     LeaveRoom,
+    TellMembers,
     check_room,
     encode,
     pack,
+    pack_event,
     unpack,
+    unpack_event,
 )
+from fastsio.cluster.reading import read
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC
 
 HOST = "99687889fa5c4ba58ad357c849d92348"
@@ -143,3 +148,30 @@ def test_rooms_without_one_cannot(room):
 def test_messages_become_text():
     """UTF-8 JSON, with the codec's own rules."""
     assert encode({"event": "ü"}, DEFAULT_CODEC) == '{"event":"ü"}'.encode()
+
+
+@pytest.mark.parametrize("arguments", [(), (None,), (None, None), (1, None), ([None],), ([],), (b"\x01", None)])
+def test_events_arrive_with_the_arguments_they_were_emitted_with(arguments):
+    """A None that was given is told from nothing, which python-socketio writes as a null."""
+    packed, binary = pack_event(arguments)
+
+    assert unpack_event(json.loads(json.dumps(packed)), binary=binary) == arguments
+
+
+@pytest.mark.parametrize("data", [[None], [], None])
+def test_an_event_of_python_socketio_without_data_has_none(data):
+    """Its own servers leave the null out."""
+    assert unpack_event(data, binary=False) == ()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        AskMembers("chat|5", "/", 7, HOST),
+        TellMembers(HOST, 7, (("s1", "ada"), ("s2", None))),
+        TellMembers(HOST, 8, ()),
+    ],
+)
+def test_questions_about_members_arrive_as_they_were(message):
+    """They are fastsio's own; what is written is what is read."""
+    assert read(json.loads(json.dumps(message.as_dict()))) == message

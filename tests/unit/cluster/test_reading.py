@@ -126,6 +126,12 @@ def test_binary_data_can_be_nested_too_deeply():
         {"method": "enter_room", "sid": "s"},
         {"method": "leave_room", "room": "r"},
         {"method": "close_room"},
+        {"method": "room_members", "room": "r"},
+        {"method": "room_members", "room": None, "id": 1},
+        {"method": "room_members_answer", "id": 1},
+        {"method": "room_members_answer", "id": 1, "members": ["s"]},
+        {"method": "room_members_answer", "id": 1, "members": [["s", 5]]},
+        {"method": "room_members_answer", "id": "1", "members": []},
     ],
 )
 def test_anything_else_is_refused(message):

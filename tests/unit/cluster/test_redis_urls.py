@@ -64,7 +64,7 @@ def test_sentinels_know_the_master():
     "url", ["localhost:6379", "http://h", "amqp://user:secret@h", "", None, 5, "redis+sentinel://h:1/0"]
 )
 def test_other_urls_are_refused_without_telling_secrets(url):
-    """The error says what is expected."""
+    """C-88: the error says what is expected."""
     with pytest.raises(SetupError) as caught:
         redis_target(url)
 

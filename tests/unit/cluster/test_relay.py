@@ -66,6 +66,10 @@ def test_several_cannot(rooms):
         ("binary_callback", "me", True),
         ("binary_callback", None, False),
         (["emit"], "other", True),
+        ("room_members", "other", True),
+        ("room_members", "me", False),
+        ("room_members_answer", "me", True),
+        ("room_members_answer", "other", False),
     ],
 )
 def test_echoes_and_answers_to_others_are_ignored(method, host_id, expected):

@@ -23,6 +23,7 @@ def test_text_packets_are_the_same_in_both_revisions():
     assert NOOP_PACKET.eio3 is NOOP_PACKET
     assert (binary.eio3.wire, binary.eio3.polling, binary.eio3.size) == (b"\x04\x01\x02", "b4AQI=", 3)
     assert binary.eio3 is binary.eio3
+    assert binary.eio3.polling is binary.eio3.polling
     assert binary.eio3.eio3 is binary.eio3
     assert (binary.wire, binary.polling) == (b"\x01\x02", "bAQI=")
 

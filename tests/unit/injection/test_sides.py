@@ -1,4 +1,3 @@
-
 """What handlers of clients are given, and what they cannot have."""
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from fastsio.protocol.packet_type import PACKET_NAMES, PACKET_TYPES, RESERVED_EV
 
 
 def test_the_types_have_the_digits_of_the_protocol():
-    """Source: Socket.IO protocol v5, "Packet types"."""
+    """C-37: they are integers, and have names. Source: Socket.IO protocol v5, "Packet types"."""
     assert {packet_type.name: packet_type.value for packet_type in PacketType} == {
         "CONNECT": 0,
         "DISCONNECT": 1,

@@ -8,7 +8,7 @@ import pytest
 
 from fastsio import Auth, Depends, RouterSIO, SocketID
 from fastsio.exceptions import SetupError, SignatureError
-from fastsio.routing import Registrar, Registration, RouterScope
+from fastsio.routing import Registrar, Registration, RoomRegistration, RouterScope
 from fastsio.routing.registrar import check_namespace, compose
 
 
@@ -18,12 +18,16 @@ class Collector(Registrar):
     def __init__(self) -> None:
         self.scope = RouterScope()
         self.taken: list[Registration] = []
+        self.rooms: list[RoomRegistration] = []
 
     def _own_scope(self) -> RouterScope:
         return self.scope
 
     def _register(self, registration: Registration) -> None:
         self.taken.append(registration)
+
+    def _register_room(self, registration: RoomRegistration) -> None:
+        self.rooms.append(registration)
 
     @property
     def names(self) -> list[tuple[str, str | None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastsio.exceptions import LifecycleError
-from fastsio.protocol import Decoder, Happening, NamespaceState
+from fastsio.protocol import LEGACY, Decoder, Happening, NamespaceState
 from fastsio.state import Client, Connection
 
 
@@ -99,3 +99,37 @@ def test_namespaces_that_were_left_make_place(connection):
 
     assert connection.make_place(3)
     assert list(connection.clients) == ["/used", "/second"]
+
+
+def test_a_step_is_taken_by_the_first_who_tries(connection):
+    """Others find that it has been taken."""
+    client = member(connection, "/", Happening.BEGIN, Happening.ACCEPT)
+
+    assert not client.try_advance(Happening.REFUSE, NamespaceState.CONNECTING)
+    assert client.try_advance(Happening.LEAVE, NamespaceState.CONNECTING, NamespaceState.CONNECTED)
+    assert not client.try_advance(Happening.LEAVE, NamespaceState.CONNECTING, NamespaceState.CONNECTED)
+    assert client.state is NamespaceState.LEAVING
+
+
+def test_a_log_shows_what_is_no_secret(connection):
+    """All of a sid of its own, the start of one that is made of the session id."""
+    old = Connection("a session id", {}, Decoder(), list, dialect=LEGACY)
+
+    assert Client("s1", "/", connection, None).label == "s1"
+    assert Client("/n#a session id", "/n", old, None).label == "/n#a sess..."
+
+
+def test_tasks_are_kept_until_they_are_taken_away(connection):
+    """A connection without tasks has no set of its own; those that come are counted each."""
+    other = Connection("e2", {}, Decoder(), list)
+
+    first = connection.add_task("first")
+    second = connection.add_task("second")
+    assert connection.tasks == {"first", "second"}
+    assert other.tasks == frozenset()
+
+    first("first")
+    assert connection.tasks == {"second"}
+    second("second")
+    connection.add_task("third")
+    assert connection.tasks == {"third"}

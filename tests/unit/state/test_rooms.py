@@ -46,6 +46,16 @@ def test_entering_and_leaving(table):
     assert table.rooms_of("/", "s1") == ["s1"]
 
 
+def test_rooms_of_a_client_are_those_it_entered(table):
+    """Its own is not counted among them."""
+    table.enter("/", "s1", "a")
+
+    assert table.is_in("/", "s1", "a")
+    assert not table.is_in("/", "s1", "s1")
+    assert not table.is_in("/", "s9", "a")
+    assert table.room_count("/", "s1") == 1
+
+
 def test_leaving_a_room_one_is_not_in_is_ignored(table):
     """Leaving twice, or as a stranger, changes nothing."""
     table.enter("/", "s1", "r")

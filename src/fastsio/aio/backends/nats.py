@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from fastsio.aio.backends.nats_connection import SCHEMES, connect_once
 from fastsio.aio.backends.shared import Shared
 from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
 from fastsio.cluster.broker_urls import require_scheme
@@ -12,11 +14,6 @@ from fastsio.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
-
-SCHEMES: Final = ("nats", "tls", "ws", "wss")
-CONNECT_TIMEOUT_S: Final = 2
-#: Two pings without an answer end the connection: a broker that vanished is noticed within half a minute.
-PING_INTERVAL_S: Final = 10
 
 
 class AsyncNatsManager(AsyncPubSubManager):
@@ -66,7 +63,9 @@ class AsyncNatsManager(AsyncPubSubManager):
             max_remote_callbacks=max_remote_callbacks,
         )
         self._publishing: Shared[Any] = Shared(
-            self._connect, lambda connection: not connection.is_closed, lambda connection: connection.close()
+            partial(connect_once, self._nats, self._url),
+            lambda connection: not connection.is_closed,
+            lambda connection: connection.close(),
         )
 
     async def _publish(self, data: dict[str, Any]) -> None:
@@ -76,7 +75,7 @@ class AsyncNatsManager(AsyncPubSubManager):
         await connection.flush()
 
     async def _listen(self) -> AsyncGenerator[bytes, None]:
-        connection = await self._connect()
+        connection = await connect_once(self._nats, self._url)
         try:
             subscription = await connection.subscribe(self.channel)
             await connection.flush()
@@ -91,23 +90,3 @@ class AsyncNatsManager(AsyncPubSubManager):
         """Stop listening and leave the broker."""
         await super().shutdown()
         await self._publishing.drop()
-
-    async def _connect(self) -> Any:
-        """Connect once: the manager's own loop is what tries again."""
-        errors: list[Exception] = []
-
-        async def note(error: Exception) -> None:
-            errors.append(error)
-
-        try:
-            return await self._nats.connect(
-                self._url,
-                allow_reconnect=False,
-                max_reconnect_attempts=1,
-                reconnect_time_wait=0,
-                connect_timeout=CONNECT_TIMEOUT_S,
-                ping_interval=PING_INTERVAL_S,
-                error_cb=note,
-            )
-        except self._nats.errors.NoServersError as error:
-            raise ConnectionError(f"NATS cannot be reached: {errors[-1] if errors else error}") from error

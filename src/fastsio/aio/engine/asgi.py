@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.environ import NOWHERE, make_environ
-from fastsio.aio.engine.links import Link, Receive, Send
+from fastsio.aio.engine.links import Link, Receive, Send, direct_link
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -117,8 +117,9 @@ class WebSocket:
     async def __call__(self, environ: dict[str, Any]) -> str:
         """Return once the WebSocket is over; there is nothing left to respond."""
         send: Send = environ["asgi.send"]
+        direct = direct_link(environ["asgi.scope"])
         await send({"type": "websocket.accept"})
-        await self._handler(Link(environ["asgi.receive"], send))
+        await self._handler(direct or Link(environ["asgi.receive"], send))
         return ""
 
 

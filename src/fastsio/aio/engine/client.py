@@ -11,6 +11,7 @@ import logging
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.aio.engine import client_interrupt
 from fastsio.aio.engine.client_upstream import AsyncClient, EngineConnectionError, connected_clients
 from fastsio.aio.engine.client_writing import Outlet
 from fastsio.engine.client_payload import next_post, split_poll
@@ -33,14 +34,20 @@ class EngineClient(AsyncClient):
     The ``message`` handler is a coroutine function that takes text or bytes; the next message is read when it returns.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, *, handle_sigint: bool = True, **options: Any) -> None:
+        super().__init__(handle_sigint=False, **options)
+        self._heeds_interrupts = handle_sigint
         self._tasks: set[asyncio.Future[Any]] = set()
         self._outlet = Outlet(self._on_write_failure)
         self._is_broken = False
         #: When the server was last heard, by the loop's clock; infinity while a message is being handled.
         self._heard_at = math.inf
         self._watchdog: asyncio.TimerHandle | None = None
+        #: Set while there is no connection.
+        self._over = asyncio.Event()
+        self._over.set()
+        #: What ends the connection, and so must not wait for its end.
+        self._ender: asyncio.Task[Any] | None = None
 
     # Connecting.
 
@@ -62,15 +69,20 @@ class EngineClient(AsyncClient):
             ValueError: The client is connected, or there is no transport of that name.
         """
         errors = require("aiohttp", "asyncio_client").ClientError
+        if self.state != "disconnected":
+            raise ValueError("Client is not in a disconnected state")
+        if self._heeds_interrupts:
+            client_interrupt.heed_interrupts()
         self._outlet = Outlet(self._on_write_failure)
         self._is_broken = False
+        self._over.clear()
         try:
             await super().connect(url, dict(headers or {}), transports, engineio_path)
         except (OSError, TimeoutError, errors) as error:
-            await self._reset()
+            await self._forget()
             raise EngineConnectionError(str(error) or "Connection error") from error
-        except EngineConnectionError:
-            await self._reset()
+        except BaseException:
+            await self._forget()
             raise
 
     async def _connect_websocket(self, url: str, headers: Any, engineio_path: str) -> bool:
@@ -271,7 +283,7 @@ class EngineClient(AsyncClient):
         """Tell the application that the connection failed, unless one side has ended it."""
         if self.state != "connected":
             return
-        self.state = "disconnecting"
+        self._begin_end()
         await self._trigger_event("disconnect", self.reason.TRANSPORT_ERROR, run_async=False)
         if self.current_transport == "websocket":
             # An external session is not closed, and a server that is silent does not answer the closing handshake.
@@ -280,7 +292,7 @@ class EngineClient(AsyncClient):
 
     async def disconnect(self, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002 - engineio's
         """
-        End the connection and wait until it is closed; in the task that reads, without the latter.
+        End the connection and wait until it is closed; in a task that reads, or ends it already, without the latter.
 
         Args:
             abort: Has no effect.
@@ -288,7 +300,7 @@ class EngineClient(AsyncClient):
         """
         if self.state == "connected":
             self.post((CLOSE_PACKET,))
-            self.state = "disconnecting"
+            self._begin_end()
             await self._trigger_event("disconnect", reason or self.reason.CLIENT_DISCONNECT, run_async=False)
             await self._close()
             await self._forget()
@@ -307,13 +319,19 @@ class EngineClient(AsyncClient):
             if self.write_loop_task is not None:
                 await asyncio.wait({self.write_loop_task}, timeout=self.request_timeout)
             self._wake_reader()
-        await self.wait()
-
-    async def wait(self) -> None:
-        """Wait until the connection is over; in the task that reads, return at once."""
         task = self.read_loop_task
         if task is not None and task is not asyncio.current_task():
             await asyncio.wait({task})
+
+    async def wait(self) -> None:
+        """Wait until the connection is over; in a task that reads or ends it, return at once."""
+        if asyncio.current_task() not in {self.read_loop_task, self._ender}:
+            await self._over.wait()
+            await client_interrupt.left()
+
+    def _begin_end(self) -> None:
+        self.state = "disconnecting"
+        self._ender = asyncio.current_task()
 
     async def _forget(self) -> None:
         if self in connected_clients:
@@ -321,3 +339,5 @@ class EngineClient(AsyncClient):
         self._outlet.detach()
         self._outlet.arrived.set()
         await self._reset()
+        self._ender = None
+        self._over.set()

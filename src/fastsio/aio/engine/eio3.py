@@ -9,17 +9,14 @@ Source: Engine.IO protocol v3; the JavaScript server's ``allowEIO3``.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import TYPE_CHECKING, ClassVar
 
-from fastsio.aio.engine.links import Link
 from fastsio.aio.engine.socket import EngineSocket
 from fastsio.engine.packet import PONG_PACKET
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fastsio.aio.engine.links import Event, Send
     from fastsio.aio.engine.server import EngineServer
     from fastsio.engine.packet import WirePacket
 
@@ -48,11 +45,8 @@ class Eio3Socket(EngineSocket):
 
     def post(self, packets: Sequence[WirePacket]) -> bool:
         """Send packets as :class:`EngineSocket` does, each in the form this client reads."""
-        return super().post([packet.eio3 for packet in packets])
-
-    def attach(self, link: Link) -> None:
-        """Make *link* the way to the client, and write what waits."""
-        super().attach(Link(link.receive, _as_text(link.send)) if self.frames_base64 else link)
+        forms = [packet.eio3 for packet in packets]
+        return super().post([form.text for form in forms] if self.frames_base64 else forms)
 
     def start_heartbeat(self) -> None:
         """Wait for the client's ping."""
@@ -66,16 +60,3 @@ class Eio3Socket(EngineSocket):
         if not self.closing:
             self.start_heartbeat()
             self.post((PONG_PACKET,))
-
-
-def _as_text(send: Send) -> Send:
-    """Write binary as base64 in a text frame."""
-
-    async def send_text(event: Event) -> None:
-        data: bytes | None = event.get("bytes")
-        if data is not None:
-            # The type, which stands in front, becomes a digit.
-            event = {"type": event["type"], "text": f"b{data[0]}{b64encode(data[1:]).decode('ascii')}"}
-        await send(event)
-
-    return send_text

@@ -20,6 +20,25 @@ Address: TypeAlias = "tuple[str, int | None]"
 NOWHERE: Final = ("", None)
 #: Some frameworks say so when a request asks for a WebSocket; WSGI knows the two others only.
 SCHEMES: Final = {"ws": "http", "wss": "https"}
+#: Headers whose values many clients have in common, and that no client needs to make long.
+SHARED_HEADERS: Final = frozenset(
+    {
+        "HTTP_ACCEPT",
+        "HTTP_ACCEPT_ENCODING",
+        "HTTP_ACCEPT_LANGUAGE",
+        "HTTP_CACHE_CONTROL",
+        "HTTP_CONNECTION",
+        "HTTP_HOST",
+        "HTTP_ORIGIN",
+        "HTTP_PRAGMA",
+        "HTTP_SEC_WEBSOCKET_EXTENSIONS",
+        "HTTP_SEC_WEBSOCKET_VERSION",
+        "HTTP_UPGRADE",
+        "HTTP_USER_AGENT",
+    }
+)
+#: A longer value is not kept for others: a server's memory is not the place for what one client sent.
+MAX_SHARED_BYTES: Final = 256
 
 
 def make_environ(
@@ -81,11 +100,21 @@ def _add_headers(environ: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]
     for raw_name, raw_value in headers:
         key = _environ_key(raw_name)
         try:
-            value = raw_value.decode()
+            value = (
+                _shared_text(raw_value)
+                if key in SHARED_HEADERS and len(raw_value) <= MAX_SHARED_BYTES
+                else raw_value.decode()
+            )
         except UnicodeDecodeError:
             continue
         if key is not None:
             environ[key] = f"{environ[key]},{value}" if key in environ and key.startswith("HTTP_") else value
+
+
+@lru_cache(maxsize=1024)
+def _shared_text(raw_value: bytes) -> str:
+    """Decode what many clients send alike: their environs, which last as long as they are connected, share it."""
+    return raw_value.decode()
 
 
 @lru_cache(maxsize=256)

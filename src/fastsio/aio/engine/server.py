@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,6 +16,7 @@ from fastsio.aio.engine import polling, websocket
 from fastsio.aio.engine.drivers import async_mode_of, driver_for
 from fastsio.aio.engine.eio3 import Eio3Socket
 from fastsio.aio.engine.socket import EngineSocket
+from fastsio.aio.engine.stepping import NOTHING
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.aio.engine.upstream import AsyncServer, Payload
 from fastsio.engine import http
@@ -29,22 +29,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """Not a response: the request becomes a WebSocket, which serves this session."""
-
-    socket: EngineSocket
-
-
-Answer: TypeAlias = http.Response | Switch
+#: A session is no response: the request becomes a WebSocket, which serves it.
+Answer: TypeAlias = http.Response | EngineSocket
 
 
 class EngineServer(AsyncServer):
     """
     An Engine.IO server for asyncio: python-engineio's interface and options, and these besides.
 
-    The handlers given to :meth:`on` are coroutine functions; ``message`` is awaited in order for each client,
-    whatever ``async_handlers`` says.
+    The handlers given to :meth:`on` are coroutine functions; ``message`` is called in order for each client, whatever
+    ``async_handlers`` says, and may be a function that returns None instead of something to await.
 
     Args:
         upgrade_timeout: Seconds a client may take from the WebSocket handshake to the end of the upgrade.
@@ -94,6 +88,8 @@ class EngineServer(AsyncServer):
         self.deadlines: Deadlines[EngineSocket] = Deadlines(self._on_due)
         self._async = driver_for(self.async_mode)
         self._chosen_mode = options.get("async_mode")
+        #: Message handlers that run no application code of events themselves: they may be stepped outside of a task.
+        self.stepped_handlers: frozenset[Callable[..., Any]] = frozenset()
         self._parting: dict[str, EngineSocket] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -164,25 +160,20 @@ class EngineServer(AsyncServer):
             return False
         return socket.post(packets)
 
-    async def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
+    def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> Awaitable[None]:
         """
-        Send as :meth:`post` does, then wait while the client has more than half a buffer to catch up with.
+        Send as :meth:`post` does; await the result to wait while the client has over half a buffer to catch up with.
 
         Args:
             eio_sid: The client.
             packets: What to send.
-
-        Returns:
-            As :meth:`post`.
         """
         socket = self.sockets.get(eio_sid)
         if socket is None:
             self.logger.debug("Cannot send, the client is gone")
-            return False
-        sent = socket.post(packets)
-        if socket.buffered_count:
-            await socket.drain()
-        return sent
+            return NOTHING
+        socket.post(packets)
+        return socket.drain() if socket.buffered_count else NOTHING
 
     async def send(self, sid: str, data: Any) -> bool:
         """Send a message: text, bytes, or what JSON can hold."""
@@ -242,16 +233,24 @@ class EngineServer(AsyncServer):
 
     async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
         """Serve one request; the arguments and the result are the web framework's."""
-        translated = self._async["translate_request"](*args, **kwargs)
-        environ = await translated if inspect.isawaitable(translated) else translated
+        environ = self._async["translate_request"](*args, **kwargs)
+        if inspect.isawaitable(environ):
+            environ = await environ
         if not environ:
             return None
-        response = await self._answer(environ)
-        if isinstance(response, Switch):
-            # Served from here, not from below: each frame between this one and the reading loop stays in memory for
-            # as long as the WebSocket is open.
-            return await self._serve_websocket(environ, response.socket)
-        return await self._respond(response, environ)
+        answer = await self._answer(environ)
+        if not isinstance(answer, EngineSocket):
+            return await self._respond(answer, environ)
+        is_upgrade = answer.probing
+        # Served from here, not from below: each frame between this one and the reading loop stays in memory for as long
+        # as the WebSocket is open.
+        try:
+            return await self._async["websocket"](partial(websocket.serve, answer), self)(environ)
+        finally:
+            answer.probing = False
+            if not is_upgrade:
+                # Nothing is left of a session whose WebSocket could not even be accepted.
+                await answer.finish(self.reason.TRANSPORT_CLOSE, abort=True)
 
     async def _respond(self, response: http.Response, environ: dict[str, Any]) -> Any:
         if self.http_compression:
@@ -287,9 +286,11 @@ class EngineServer(AsyncServer):
 
     def _find(self, sid: str, request: Request) -> EngineSocket:
         socket = self.sockets.get(sid)
-        if socket is None and request.method == "GET" and not request.is_websocket:
+        is_poll = request.method == "GET" and not request.is_websocket
+        if socket is None and is_poll:
             socket = self._parting.get(sid)
-        if socket is None or (socket.closing and not socket.closed):
+        # A poll may come while the disconnect handler runs: it gets the last packets.
+        if socket is None or (socket.closing and not socket.closed and not is_poll):
             raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
         if request.protocol not in (None, socket.protocol):
             raise RequestRefused(http.Code.BAD_REQUEST, "A request that changes the protocol of its session")
@@ -306,23 +307,13 @@ class EngineServer(AsyncServer):
             return self._switch(socket, request)
         return await polling.handle_get(socket, environ, request.jsonp_index)
 
-    def _switch(self, socket: EngineSocket, request: Request) -> Switch:
+    def _switch(self, socket: EngineSocket, request: Request) -> EngineSocket:
         if self._async["websocket"] is None:
             raise RequestRefused(http.Code.BAD_REQUEST, "No WebSocket server is installed")
         if isinstance(socket, Eio3Socket):
             socket.frames_base64 = request.base64
         socket.probing = socket.connected
-        return Switch(socket)
-
-    async def _serve_websocket(self, environ: dict[str, Any], socket: EngineSocket) -> Any:
-        is_upgrade = socket.probing
-        try:
-            return await self._async["websocket"](partial(websocket.serve, socket), self)(environ)
-        finally:
-            socket.probing = False
-            if not is_upgrade:
-                # Nothing is left of a session whose WebSocket could not even be accepted.
-                await socket.finish(self.reason.TRANSPORT_CLOSE, abort=True)
+        return socket
 
     async def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
         sid = self.generate_id()
@@ -358,7 +349,8 @@ class EngineServer(AsyncServer):
         interval_s = self.ping_interval + self.ping_interval_grace_period
         upgrades = self._upgrades(sid, "websocket" if is_websocket else "polling")
         times = f'"pingInterval":{round(interval_s * 1000)},"pingTimeout":{round(self.ping_timeout * 1000)}'
-        return f'{{"sid":"{sid}","upgrades":{json.dumps(upgrades)},{times},"maxPayload":{self.max_http_buffer_size}}}'
+        names = json.dumps(upgrades) if upgrades else "[]"
+        return f'{{"sid":"{sid}","upgrades":{names},{times},"maxPayload":{self.max_http_buffer_size}}}'
 
     def _cookies(self, sid: str) -> list[tuple[str, str]]:
         if not self.cookie:
@@ -384,7 +376,9 @@ class EngineServer(AsyncServer):
     async def run_message(self, sid: str, data: str | bytes) -> None:
         """Give the application a message."""
         try:
-            await self.handlers["message"](sid, data)
+            waiting = self.handlers["message"](sid, data)
+            if waiting is not None:
+                await waiting
         except Exception:
             self.logger.exception("message handler error")
 

@@ -6,7 +6,8 @@ The transports that read from the client stand in :mod:`.websocket` and :mod:`.p
 **Writing.** ``idle_send`` is the WebSocket's ``send`` while nothing is being written and nothing waits, else None: one
 look tells whether a packet may go out at once. It is then stepped (see :mod:`.stepping`) in the caller's task. When the
 peer lags and the write has to wait, a task finishes it and whatever is posted meanwhile, in order. So nobody who posts
-waits for a peer, and a cancelled caller cannot tear a packet from its attachments.
+waits for a peer, and a cancelled caller cannot tear a packet from its attachments. A direct link writes packets itself,
+as long as the peer does not lag.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fastsio.aio.engine.links import DirectLink
 from fastsio.aio.engine.stepping import DONE, Rest
 from fastsio.aio.engine.timers import NEVER
 from fastsio.aio.engine.tracing import trace_frames
@@ -22,7 +24,7 @@ from fastsio.aio.engine.upstream import AsyncSocket
 from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, WirePacket
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fastsio.aio.engine.links import Link, Send
     from fastsio.aio.engine.server import EngineServer
@@ -44,6 +46,7 @@ class EngineSocket(AsyncSocket):
     """
 
     __slots__ = (
+        "_session",
         "accepted",
         "awaiting_pong",
         "buffered_bytes",
@@ -63,12 +66,12 @@ class EngineSocket(AsyncSocket):
         "reader",
         "send_event",
         "server",
-        "session",
         "sid",
         "slow",
         "timer_key",
         "upgraded",
         "upgrading",
+        "write_now",
         "writer",
     )
 
@@ -80,7 +83,7 @@ class EngineSocket(AsyncSocket):
         # engineio's constructor is not called: it would create a queue for every client.
         self.server = server
         self.sid = sid
-        self.session: dict[str, Any] = {}
+        self._session: dict[str, Any] | None = None
         self.connected = self.upgrading = self.upgraded = self.closing = self.closed = False
         self.accepted = self.probing = self.posting = self.handling = self.awaiting_pong = self.slow = False
         #: The reason of an end asked for while the connect handler still ran.
@@ -89,11 +92,23 @@ class EngineSocket(AsyncSocket):
         self.buffered_bytes = self.buffered_count = self.dropped = 0
         self.send_event: Send | None = None
         self.idle_send: Send | None = None
+        self.write_now: Callable[[Sequence[WirePacket]], bool] | None = None
         self.writer: asyncio.Task[None] | None = None
         self.reader: asyncio.Task[Any] | None = None
         self.poll_waiter: asyncio.Future[None] | None = None
         self.drained: asyncio.Future[None] | None = None
         self.timer_key = NEVER
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """What the application keeps with the Engine.IO server, which few do."""
+        if self._session is None:
+            self._session = {}
+        return self._session
+
+    @session.setter
+    def session(self, session: dict[str, Any]) -> None:
+        self._session = session
 
     # Sending.
 
@@ -107,6 +122,11 @@ class EngineSocket(AsyncSocket):
         send = self.idle_send
         if send is None:
             return self._enqueue(packets)
+        if self.write_now is not None:
+            if not self.write_now(packets):
+                self.idle_send = None
+                self._finish_in_task(None, packets)
+            return True
         self.idle_send = None
         written = 0
         try:
@@ -216,13 +236,13 @@ class EngineSocket(AsyncSocket):
     def attach(self, link: Link) -> None:
         """Make *link* the way to the client, and write what waits."""
         send = link.send
+        self.write_now = link.write if isinstance(link, DirectLink) else None
         if self.server.logger.isEnabledFor(logging.INFO):
             send = trace_frames(send, self.sid, self.server.logger)
-        self.send_event = send
+            self.write_now = None
+        self.send_event = self.idle_send = send
         if self.pending:
-            self._finish_in_task(None, ())
-        else:
-            self.idle_send = send
+            self.post(self.take(self.buffered_bytes))
 
     async def detach(self) -> None:
         """Write no more once what is being written is out."""

@@ -16,9 +16,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+    from contextvars import Context
 
 DONE: Final = object()
+_OVER: Final[Any] = iter(())
+
+
+class Nothing:
+    """What there is to await when there is nothing to wait for; cheaper than a coroutine that returns at once."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        over: Generator[Any, Any, None] = _OVER
+        return over
+
+
+NOTHING: Final = Nothing()
 
 
 class Rest:
@@ -28,24 +43,28 @@ class Rest:
     Args:
         iterator: The awaitable's iterator, suspended.
         waited: What it yielded, a future or None; the loop gets it when this is awaited.
+        context: The context it was stepped in, if that is not the one in which this is awaited.
     """
 
-    __slots__ = ("_iterator", "_waited")
+    __slots__ = ("_context", "_iterator", "_waited")
 
-    def __init__(self, iterator: Generator[Any, Any, None], waited: Any) -> None:
+    def __init__(self, iterator: Generator[Any, Any, None], waited: Any, context: Context | None = None) -> None:
         self._iterator = iterator
         self._waited = waited
+        self._context = context
 
     def __await__(self) -> Generator[Any, Any, None]:
-        iterator = self._iterator
         waited = self._waited
         try:
             while True:
                 try:
                     yield waited
                 except BaseException as error:  # noqa: BLE001 - what is thrown in belongs to the awaitable
-                    waited = iterator.throw(error)
+                    waited = self._step(self._iterator.throw, error)
                 else:
-                    waited = next(iterator)
+                    waited = self._step(next, self._iterator)
         except StopIteration:
             return
+
+    def _step(self, function: Callable[[Any], Any], argument: Any) -> Any:
+        return function(argument) if self._context is None else self._context.run(function, argument)

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     from fastsio.aio.engine.links import Event, Send
 
-    MessageHandler = Callable[[str, str | bytes], Awaitable[Any]]
+    MessageHandler = Callable[[str, str | bytes], Awaitable[Any] | None]
 
 
 def trace_messages(on_message: MessageHandler, logger: Logger) -> MessageHandler:
     """Log each message before it is handled."""
 
-    async def traced(sid: str, data: str | bytes) -> None:
+    def traced(sid: str, data: str | bytes) -> Awaitable[Any] | None:
         logger.info("%s: Received packet MESSAGE data %s", label(sid), data if isinstance(data, str) else "<binary>")
-        await on_message(sid, data)
+        return on_message(sid, data)
 
     return traced
 

@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from logging import Logger
 from typing import Any
 
@@ -13,7 +13,10 @@ class AsyncSocket:
     upgraded: bool
     closing: bool
     closed: bool
-    session: dict[str, Any]
+    @property
+    def session(self) -> dict[str, Any]: ...
+    @session.setter
+    def session(self, session: dict[str, Any]) -> None: ...
 
 class AsyncServer:
     class reason:  # noqa: N801 - engineio's name
@@ -37,7 +40,8 @@ class AsyncServer:
     async_handlers: bool
     async_mode: str
     sockets: dict[str, Any]
-    handlers: dict[str, Callable[..., Awaitable[Any]]]
+    #: The one for ``message`` may return None, too.
+    handlers: dict[str, Callable[..., Any]]
     start_service_task: bool
     logger: Logger
     transports: list[str]

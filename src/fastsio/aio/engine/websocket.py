@@ -10,8 +10,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
+from fastsio.aio.engine.direct import Reader
+from fastsio.aio.engine.links import CLOSE_GRACE_S, MESSAGE_TOO_BIG, NORMAL_CLOSURE, DirectLink, LinkLost
+from fastsio.aio.engine.reading import READERS, ClientLeft
 from fastsio.aio.engine.tracing import trace_messages
-from fastsio.engine import eio3
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
@@ -21,18 +23,10 @@ if TYPE_CHECKING:
 PROBE: Final = "2probe"
 PROBE_ANSWER: Final = "3probe"
 UPGRADE: Final = "5"
-#: How long the last frames and the closing handshake may take before the connection is given up.
-CLOSE_GRACE_S: Final = 10.0
+#: Frames that are read before everybody else has a turn.
+FAIR_SHARE: Final = 64
 #: The most bytes a character takes in UTF-8.
 MAX_CHARACTER_BYTES: Final = 4
-
-
-class LinkLost(Exception):  # noqa: N818 - says what happened
-    """The peer closed the WebSocket."""
-
-
-class ClientLeft(Exception):  # noqa: N818 - says what happened
-    """The client sent a close packet."""
 
 
 async def serve(socket: EngineSocket, link: Link) -> None:
@@ -44,12 +38,13 @@ async def serve(socket: EngineSocket, link: Link) -> None:
         link: The WebSocket.
     """
     socket.reader = asyncio.current_task()
+    code = NORMAL_CLOSURE
     try:
         if not socket.connected or await _upgrade(socket, link):
-            await _run(socket, link)
+            code = await _run(socket, link)
     finally:
         socket.reader = None
-        await _close(socket, link)
+        await _close(socket, link, code)
 
 
 def _absorb_cancellation(socket: EngineSocket) -> bool:
@@ -59,14 +54,19 @@ def _absorb_cancellation(socket: EngineSocket) -> bool:
     return socket.closed
 
 
-async def _run(socket: EngineSocket, link: Link) -> None:
+async def _run(socket: EngineSocket, link: Link) -> int:
+    """Read until the session is over; return the code to close the WebSocket with."""
     server = socket.server
     socket.connected = socket.upgraded = True
     socket.upgrading = False
     socket.attach(link)
     reason = server.reason.TRANSPORT_CLOSE
+    code = NORMAL_CLOSURE
     try:
-        await _read(socket, link.receive)
+        if isinstance(link, DirectLink):
+            await Reader(socket, link).read()
+        else:
+            await _read(socket, link.receive)
     except ClientLeft:
         reason = server.reason.CLIENT_DISCONNECT
     except LinkLost:
@@ -74,12 +74,15 @@ async def _run(socket: EngineSocket, link: Link) -> None:
     except PacketError as error:
         server.report(f"Closing a websocket session: {error}", "bad-frame")
         reason = server.reason.TRANSPORT_ERROR
+        if error.limit is not None:
+            code = MESSAGE_TOO_BIG
     except asyncio.CancelledError:
         if not _absorb_cancellation(socket):
             raise
     finally:
         socket.reader = None
         await socket.finish(reason, abort=True)
+    return code
 
 
 async def _read(socket: EngineSocket, receive: Receive) -> None:
@@ -92,82 +95,47 @@ async def _read(socket: EngineSocket, receive: Receive) -> None:
         PacketError: The client sent what the protocol does not have.
     """
     server = socket.server
-    sid = socket.sid
-    # Chosen once, so that clients of Engine.IO 4 do not pay for the others with every frame.
-    read_text, read_binary = READERS[socket.protocol]
     on_message = server.handlers["message"]
     if server.logger.isEnabledFor(logging.INFO):
         on_message = trace_messages(on_message, server.logger)
+    credit = FAIR_SHARE
     while not socket.closed:
-        event = await receive()
-        data = event.get("text")
-        if data is None:
-            data = read_binary(event, server.max_http_buffer_size)
-        elif data[:1] == "4" and len(data) * MAX_CHARACTER_BYTES <= server.max_http_buffer_size:
-            data = data[1:]
-        else:
-            data = read_text(socket, data)
+        credit -= 1
+        if not credit:
+            credit = FAIR_SHARE
+            # A server may have more frames ready than are read without waiting, and the message handler need not wait.
+            await asyncio.sleep(0)
+        # A session that waits keeps nothing of its last frame in memory: it may wait for very long.
+        data = _message(socket, await receive())
         if data is None or socket.closing:
             continue
         socket.handling = True
         try:
-            await on_message(sid, data)
+            waiting = on_message(socket.sid, data)
+            if waiting is not None:
+                await waiting
         except Exception:
             server.logger.exception("message handler error")
         finally:
             socket.handling = False
+            data = waiting = None
 
 
-def _binary(event: Event, limit: int) -> bytes:
-    data: bytes | None = event.get("bytes")
+def _message(socket: EngineSocket, event: Event) -> str | bytes | None:
+    """Return the message in a frame; None when there is none."""
+    text: str | None = event.get("text")
+    if text and text[0] == "4" and len(text) * MAX_CHARACTER_BYTES <= socket.server.max_http_buffer_size:
+        return text[1:]
+    read_text, read_binary = READERS[socket.protocol]
+    if text is not None:
+        return read_text(socket, text)
+    data = event.get("bytes")
     if data is None:
         raise LinkLost
-    _check_size(len(data), limit)
-    return data
+    return read_binary(data, socket.server.max_http_buffer_size)
 
 
-def _text(socket: EngineSocket, frame: str) -> str | None:
-    """Read a text frame that is long or no message; None when it was for the transport."""
-    kind = frame[:1]
-    if kind == "4":
-        _check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
-        return frame[1:]
-    if kind == "3":
-        socket.on_heartbeat()
-        return None
-    if kind == "1":
-        raise ClientLeft
-    raise PacketError("a frame of unknown type" if kind else "an empty frame")
-
-
-def _eio3_binary(event: Event, limit: int) -> bytes:
-    return eio3.decode_binary(_binary(event, limit))
-
-
-def _eio3_text(socket: EngineSocket, frame: str) -> str | bytes | None:
-    """Do as :func:`_text` does for a client that pings, and may have no other way for binary than base64."""
-    _check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
-    packet = eio3.decode_packet(frame)
-    if isinstance(packet, bytes):
-        return packet
-    if packet[0] == "4":
-        return packet[1:]
-    if packet[0] == "1":
-        raise ClientLeft
-    socket.on_heartbeat()
-    return None
-
-
-def _check_size(size: int, limit: int) -> None:
-    if size > limit:
-        raise PacketError("a frame over the size limit", limit=limit, value=size)
-
-
-#: How text and binary frames are read, by revision of Engine.IO.
-READERS: Final = {3: (_eio3_text, _eio3_binary), 4: (_text, _binary)}
-
-
-async def _close(socket: EngineSocket, link: Link) -> None:
+async def _close(socket: EngineSocket, link: Link, code: int) -> None:
     """Let what is being written go out, then close, within bounds."""
     server = socket.server
     lost = socket.upgraded and socket.send_event is None
@@ -176,7 +144,7 @@ async def _close(socket: EngineSocket, link: Link) -> None:
             if socket.upgraded:
                 await socket.detach()
             if not lost:
-                await link.send({"type": "websocket.close", "code": 1000})
+                await link.send({"type": "websocket.close", "code": code})
     except Exception as error:  # noqa: BLE001 - the peer may be gone, which is what is wanted
         server.logger.debug("The closing handshake failed: %r", error)
 

@@ -6,6 +6,21 @@ from typing import Any
 
 from fastsio.exceptions import SetupError
 from fastsio.extras import optional
+from fastsio.sync.pubsub import PubSubManager
+
+
+class BlockingPubSubManager(PubSubManager):
+    """Base of the managers whose broker's client waits on Python's own sockets."""
+
+    def set_server(self, server: Any) -> None:
+        """
+        Tell the manager whom it works for.
+
+        Raises:
+            SetupError: The server runs in greenlets, and sockets are not patched.
+        """
+        require_patched_sockets(server.async_mode, type(self).__name__)
+        super().set_server(server)
 
 
 def require_patched_sockets(async_mode: str, manager: str) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.cluster.broker_urls import kafka_servers
 from fastsio.extras import require
+from fastsio.sync.backends.greenlets import BlockingPubSubManager
 from fastsio.sync.concurrency import Lock
-from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, PubSubManager
+from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 POLL_MS: Final = 1000
 
 
-class KafkaManager(PubSubManager):
+class KafkaManager(BlockingPubSubManager):
     """
     Share the clients of several sync servers through Kafka.
 

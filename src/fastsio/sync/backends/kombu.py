@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from fastsio.cluster.amqp import CONTENT_ENCODING, CONTENT_TYPE, MAX_QUEUED, PREFETCH
 from fastsio.exceptions import SetupError
 from fastsio.extras import require
+from fastsio.sync.backends.greenlets import BlockingPubSubManager
 from fastsio.sync.concurrency import Lock
-from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, PubSubManager
+from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -27,7 +28,7 @@ class _Publisher(NamedTuple):
     producer: Any
 
 
-class KombuManager(PubSubManager):
+class KombuManager(BlockingPubSubManager):
     """
     Share the clients of several sync servers through RabbitMQ, or another broker that kombu knows.
 

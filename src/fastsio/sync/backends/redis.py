@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.cluster.redis_urls import redis_target
 from fastsio.extras import require
-from fastsio.sync.backends.greenlets import require_patched_sockets
+from fastsio.sync.backends.greenlets import BlockingPubSubManager
 from fastsio.sync.concurrency import Lock
-from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, PubSubManager
+from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -19,7 +19,7 @@ PING_INTERVAL_S: Final = 10.0
 LOOK_INTERVAL_S: Final = 1.0
 
 
-class RedisManager(PubSubManager):
+class RedisManager(BlockingPubSubManager):
     """
     Share the clients of several sync servers through Redis or Valkey.
 
@@ -71,16 +71,6 @@ class RedisManager(PubSubManager):
         self.redis_url = url
         self.redis_options = dict(redis_options or {})
         self._publisher = _Publisher(self._client, self.channel, self.publish_timeout)
-
-    def set_server(self, server: Any) -> None:
-        """
-        Tell the manager whom it works for.
-
-        Raises:
-            SetupError: The server runs in greenlets, and sockets are not patched.
-        """
-        require_patched_sockets(server.async_mode, type(self).__name__)
-        super().set_server(server)
 
     def shutdown(self) -> None:
         """Stop listening and close the connections."""

@@ -1,5 +1,5 @@
 """
-How a request becomes a WebSocket: over the connection's socket where the web server lends it, or by engineio's driver.
+How a request becomes a WebSocket: over the socket of its connection, which the web servers lend in different ways.
 
 Source: what Werkzeug, Gunicorn, gevent, eventlet and uWSGI put into the environ.
 """
@@ -10,11 +10,10 @@ import os
 import socket
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.sync.engine.framing import accept_response
-from fastsio.sync.engine.links import DriverLink
-from fastsio.sync.engine.socketlink import SocketLink
+from fastsio.sync.engine.socketlink import RECEIVE_BYTES, SocketLink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
     from fastsio.sync.engine.links import Link
     from fastsio.sync.engine.server import EngineServer
 
-    Serve: TypeAlias = Callable[[Link], None]
+#: How uWSGI is told to do TLS itself, in the workers.
+UWSGI_TLS_OPTION: Final = "https-socket"
 
 
 def can_accept(server: EngineServer, environ: dict[str, Any]) -> bool:
@@ -34,31 +34,32 @@ def can_accept(server: EngineServer, environ: dict[str, Any]) -> bool:
         environ: Of any request.
     """
     if server.async_mode == "gevent_uwsgi":
-        return server.driver is not None
-    return socket_of(environ) is not None
+        # Its TLS hides behind the number of the connection, which is all that uWSGI lends.
+        return UWSGI_TLS_OPTION not in import_module("uwsgi").opt
+    return _socket_of(environ) is not None
 
 
-def is_handshake(server: EngineServer, environ: dict[str, Any]) -> bool:
-    """Tell whether a request is a WebSocket handshake; uWSGI looks itself."""
-    return server.async_mode == "gevent_uwsgi" or accept_response(environ) is not None
-
-
-def accept(server: EngineServer, environ: dict[str, Any], start_response: Any, serve: Serve) -> Any:
+def accept(server: EngineServer, environ: dict[str, Any], serve: Callable[[Link], None]) -> Any:
     """
     Accept a WebSocket and run it.
 
     Args:
         server: The Engine.IO server.
-        environ: A request that :func:`can_accept` and :func:`is_handshake` hold for.
-        start_response: Of the request.
+        environ: A request that :func:`can_accept` holds for and that is a handshake.
         serve: What to do with the link.
 
     Returns:
         What the application returns to the web server, which then writes nothing. Some must be told by an exception.
     """
     if server.async_mode == "gevent_uwsgi":
-        return _accept_by_driver(server, environ, start_response, serve)
-    sock = socket_of(environ)
+        with _socket_of_uwsgi() as sock:
+            _run(sock, server, environ, serve)
+    else:
+        _run(_socket_of(environ), server, environ, serve)
+    return _response(environ)
+
+
+def _run(sock: Any, server: EngineServer, environ: dict[str, Any], serve: Callable[[Link], None]) -> None:
     _send_at_once(sock)
     link = SocketLink(sock, server.max_http_buffer_size, server.sleep)
     try:
@@ -67,10 +68,17 @@ def accept(server: EngineServer, environ: dict[str, Any], start_response: Any, s
         serve(link)
     finally:
         link.abort()
-    return _response(environ)
+        _discard(sock)
 
 
-def socket_of(environ: dict[str, Any]) -> Any:
+def _discard(sock: Any) -> None:
+    """Take off the connection what the peer sent after the end, which the web server would read as a request."""
+    with suppress(OSError):
+        while sock.recv(RECEIVE_BYTES):
+            pass
+
+
+def _socket_of(environ: dict[str, Any]) -> Any:
     """Return the socket of a request's connection, or None where the web server does not lend it."""
     for key in ("werkzeug.socket", "gunicorn.socket"):
         if key in environ:
@@ -83,6 +91,15 @@ def socket_of(environ: dict[str, Any]) -> Any:
     body = environ["wsgi.input"]
     file = getattr(body, "rfile", body)
     return getattr(getattr(file, "raw", None), "_sock", None)
+
+
+def _socket_of_uwsgi() -> Any:
+    """
+    Make a socket of the connection's number, which is what uWSGI lends.
+
+    uWSGI's own framing loses empty messages, tells no binary from text, and has to be asked again and again.
+    """
+    return import_module("gevent.socket").socket(fileno=os.dup(import_module("uwsgi").connection_fd()))
 
 
 def _send_at_once(sock: Any) -> None:
@@ -100,12 +117,3 @@ def _response(environ: dict[str, Any]) -> list[bytes]:
     if "eventlet.input" in environ:
         import_module("eventlet.wsgi").WSGI_LOCAL.already_handled = True
     return []
-
-
-def _accept_by_driver(server: EngineServer, environ: dict[str, Any], start_response: Any, serve: Serve) -> Any:
-    def run(websocket: Any) -> None:
-        # uWSGI lends no more than the number of the connection.
-        with socket.socket(fileno=os.dup(websocket._sock)) as sock:
-            serve(DriverLink(websocket, sock))
-
-    return server.driver(run, server)(environ, start_response)

@@ -16,13 +16,15 @@ from fastsio.engine.client_payload import next_post, split_poll
 from fastsio.engine.packet import CLOSE_PACKET, PONG, ControlPacket, WirePacket, packet_of
 from fastsio.exceptions import PacketError
 from fastsio.extras import require
-from fastsio.sync.engine.client_upstream import Client, EngineConnectionError, connected_clients
+from fastsio.sync.engine.client_upstream import Client, connected_clients
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: Bytes of one POST, a tenth of what servers take by default.
 MAX_POST_BYTES: Final = 100_000
+#: Seconds that the answer of the last poll may take when the client leaves.
+LAST_POLL_S: Final = 1.0
 _SUCCESS: Final = range(200, 300)
 
 
@@ -35,8 +37,14 @@ class EngineClient(Client):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        # What belongs together, a packet and its attachments, is one entry; None ends the writing.
+        # What belongs together, a packet and its attachments, is one entry; None ends the writing. Each connection has
+        # its own queue, by which the threads of one tell that it was succeeded by another.
         self._outgoing: queue.SimpleQueue[Sequence[WirePacket] | None] = queue.SimpleQueue()
+        # Holds an entry while there is no connection. A queue, for a signal handler may put it there.
+        self._over: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._over.put(None)
+        #: The thread that ends the connection, and so must not wait for its end.
+        self._ender: threading.Thread | None = None
         self._ending = threading.Lock()
         self._is_broken = False
 
@@ -56,12 +64,15 @@ class EngineClient(Client):
             ValueError: The client is connected, or there is no transport of that name.
         """
         require("websocket" if list(transports or ())[:1] == ["websocket"] else "requests", "client")
+        if self.state != "disconnected":
+            raise ValueError("Client is not in a disconnected state")
         self._outgoing = queue.SimpleQueue()
         self._is_broken = False
+        self._over = queue.SimpleQueue()
         try:
             super().connect(url, dict(headers or {}), transports, engineio_path)
-        except EngineConnectionError:
-            self._reset()
+        except BaseException:
+            self._forget()
             raise
 
     # Sending.
@@ -84,28 +95,28 @@ class EngineClient(Client):
     def _write_loop(self) -> None:
         try:
             if self.current_transport == "websocket":
-                self._write_frames()
+                self._write_frames(self._outgoing)
             else:
-                self._write_polling()
+                self._write_polling(self._outgoing)
         except Exception as error:  # noqa: BLE001 - websocket-client has several ways to say that the server is gone
             # What reads notices the same, and ends the connection.
             self.logger.info("A packet could not be written: %r", error)
 
-    def _write_frames(self) -> None:
-        while (packets := self._outgoing.get()) is not None:
+    def _write_frames(self, outgoing: queue.SimpleQueue[Sequence[WirePacket] | None]) -> None:
+        while (packets := outgoing.get()) is not None:
             for packet in packets:
                 if packet.binary:
                     self.ws.send_binary(packet.wire)
                 else:
                     self.ws.send(packet.wire)
 
-    def _write_polling(self) -> None:
+    def _write_polling(self, outgoing: queue.SimpleQueue[Sequence[WirePacket] | None]) -> None:
         """Post what waits, as much at once as a POST may carry."""
         waiting: deque[WirePacket] = deque()
         is_over = False
         while waiting or not is_over:
-            if not waiting or not self._outgoing.empty():
-                packets = self._outgoing.get()
+            if not waiting or not outgoing.empty():
+                packets = outgoing.get()
                 is_over = is_over or packets is None
                 waiting.extend(packets or ())
                 continue
@@ -153,18 +164,23 @@ class EngineClient(Client):
         self._read(self._read_polls)
 
     def _read(self, read: Any) -> None:
+        session = self._outgoing
         try:
-            read()
+            read(session)
         except PacketError as error:
             self.logger.warning("The server broke the protocol: %s", error)
         except Exception:
             self.logger.exception("A message could not be handled")
-        self._end_reading()
+        self._end_reading(session)
 
-    def _read_frames(self) -> None:
+    def _is_open(self, session: object) -> bool:
+        """Whether the connection of *session* is still to be read."""
+        return self._outgoing is session and self.state == "connected" and not self._is_broken
+
+    def _read_frames(self, session: object) -> None:
         """Handle what arrives, until the connection is over."""
         websocket = require("websocket", "client")
-        while self.state == "connected" and not self._is_broken:
+        while self._is_open(session):
             try:
                 opcode, data = self.ws.recv_data()
             except websocket.WebSocketTimeoutException:
@@ -182,11 +198,12 @@ class EngineClient(Client):
                 self.logger.info("The WebSocket was closed by the server")
                 return
 
-    def _read_polls(self) -> None:
-        while self.state == "connected" and not self._is_broken:
+    def _read_polls(self, session: object) -> None:
+        while self._is_open(session):
             url = self.base_url + self._get_url_timestamp()
             answer = self._send_request("GET", url, timeout=self.ping_interval + self.ping_timeout)
-            if self._is_refusal(answer):
+            # A client that leaves does not wait for long for its last poll; another connection may be open by now.
+            if self._outgoing is not session or self._is_refusal(answer):
                 return
             for frame in split_poll(answer.content):
                 self._take(frame)
@@ -207,17 +224,18 @@ class EngineClient(Client):
         """End the connection as one that failed; what reads does the rest."""
         self._is_broken = True
 
-    def _begin_end(self) -> bool:
+    def _begin_end(self, session: object) -> bool:
         """Whether the caller is the one to end the connection: the first who asks."""
         with self._ending:
-            if self.state != "connected":
+            if self.state != "connected" or self._outgoing is not session:
                 return False
             self.state = "disconnecting"
+            self._ender = threading.current_thread()
             return True
 
-    def _end_reading(self) -> None:
+    def _end_reading(self, session: object) -> None:
         """Tell the application that the connection failed, unless one side has ended it."""
-        if self._begin_end():
+        if self._begin_end(session):
             self._trigger_event("disconnect", self.reason.TRANSPORT_ERROR, run_async=False)
             self._outgoing.put(None)
             if self.current_transport == "websocket":
@@ -227,14 +245,14 @@ class EngineClient(Client):
 
     def disconnect(self, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002 - engineio's
         """
-        End the connection and wait until it is closed; in the thread that reads, without the latter.
+        End the connection and wait until it is closed; in a thread that reads, or ends it already, without the latter.
 
         Args:
             abort: Has no effect.
             reason: What the disconnect handler is told; None is ``client disconnect``.
         """
         self.post((CLOSE_PACKET,))
-        if self._begin_end():
+        if self._begin_end(self._outgoing):
             self._outgoing.put(None)
             self._trigger_event("disconnect", reason or self.reason.CLIENT_DISCONNECT, run_async=False)
             self._close()
@@ -251,15 +269,28 @@ class EngineClient(Client):
             writer.join(self.request_timeout)
         if self.current_transport == "websocket":
             self.ws.close()
-        self.wait()
+            # That does nothing once the server's close frame has been answered, by the thread that reads.
+            self.ws.shutdown()
+        reader = self.read_loop_task
+        if reader is not None and reader is not threading.current_thread():
+            # The server need not answer a poll before its next ping is due.
+            reader.join(LAST_POLL_S)
 
     def wait(self) -> None:
-        """Wait until the connection is over; in the thread that reads, return at once."""
-        task = self.read_loop_task
-        if task is not None and task is not threading.current_thread():
-            task.join()
+        """Wait until the connection is over; in a thread that reads or ends it, return at once."""
+        if threading.current_thread() not in {self.read_loop_task, self._ender}:
+            over = self._over
+            over.put(over.get())
+
+    def _reset(self) -> None:
+        http = None if self.external_http else self.http
+        super()._reset()
+        if http is not None:
+            http.close()
 
     def _forget(self) -> None:
         if self in connected_clients:
             connected_clients.remove(self)
         self._reset()
+        self._ender = None
+        self._over.put(None)

@@ -13,20 +13,12 @@ from base64 import b64encode
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.engine.frames import BINARY, CLOSE, PONG, TEXT, frame
 from fastsio.engine.packet import WirePacket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FIN: Final = 0x80
-TEXT: Final = FIN | 0x1
-BINARY: Final = FIN | 0x2
-CLOSE: Final = FIN | 0x8
-PONG: Final = FIN | 0xA
-#: Lengths up to here are written in the second byte itself, these two announce 16 and 64 bits of length.
-SHORT: Final = 125
-LENGTH_16: Final = 126
-LENGTH_64: Final = 127
 #: RFC 6455, section 1.3.
 ACCEPT_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 NORMAL_CLOSURE: Final = b"\x03\xe8"
@@ -48,7 +40,7 @@ class ControlFrame(WirePacket):
         self.data = data
         self.binary = True
         self.wire = data
-        self._polling = None
+        self._polling = self._frame = None
         self._eio3 = self
         self._size = len(data)
 
@@ -72,22 +64,6 @@ def frame_of(packet: WirePacket) -> bytes:
     if isinstance(wire, str):
         return frame(TEXT, wire.encode(errors="replace"))
     return frame(packet.head if isinstance(packet, ControlFrame) else BINARY, wire)
-
-
-def frame(head: int, payload: bytes) -> bytes:
-    """
-    Build a frame of a server, which is not masked.
-
-    Args:
-        head: One of the constants of this module.
-        payload: What the frame carries.
-    """
-    length = len(payload)
-    if length <= SHORT:
-        return bytes((head, length)) + payload
-    if length < 1 << 16:
-        return bytes((head, LENGTH_16)) + length.to_bytes(2) + payload
-    return bytes((head, LENGTH_64)) + length.to_bytes(8) + payload
 
 
 def accept_response(environ: dict[str, Any]) -> bytes | None:

@@ -1,5 +1,5 @@
 """
-One end of an open WebSocket, whoever frames it.
+One end of an open WebSocket.
 
 What is read is read by one thread; what is written is written by one thread at a time, which the session sees to. So a
 link needs no lock.
@@ -7,11 +7,7 @@ link needs no lock.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any, Protocol
-
-from fastsio.sync.engine.framing import CLOSE_FRAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,67 +57,6 @@ class Link(Protocol):
 
     def abort(self) -> None:
         """Cut the connection; a thread that reads or writes is woken. May be called by any thread, and twice."""
-
-
-class DriverLink:
-    """
-    The WebSocket of engineio's driver for uWSGI, which does the framing; it waits when it writes.
-
-    Args:
-        websocket: The driver's object: ``wait()``, ``send(data)`` and ``close()``.
-        sock: The connection under it.
-    """
-
-    __slots__ = ("_left", "_sock", "_websocket")
-
-    def __init__(self, websocket: Any, sock: Any) -> None:
-        self._websocket = websocket
-        self._sock = sock
-        self._left: list[WirePacket] = []
-
-    def receive(self) -> str | bytes | None:
-        """Wait for the next message; None when the WebSocket is over."""
-        try:
-            data = self._websocket.wait()
-        except Exception:  # noqa: BLE001 - each driver has its own way to say that the peer is gone
-            return None
-        return bytes(data) if isinstance(data, bytearray) else data
-
-    def answer_pings(self, answer: Callable[[bytes], Any]) -> None:
-        """Do nothing: drivers answer pings themselves."""
-
-    def write(self, packets: Sequence[WirePacket]) -> bool:
-        """Keep frames for :meth:`flush`: drivers can only wait."""
-        self.write_later(packets)
-        return False
-
-    def write_later(self, packets: Sequence[WirePacket]) -> None:
-        """Keep frames for :meth:`flush`."""
-        self._left += packets
-
-    def flush(self) -> None:
-        """Write what is left."""
-        left, self._left = self._left, []
-        try:
-            for packet in left:
-                if packet is CLOSE_FRAME:
-                    self._websocket.close()
-                else:
-                    self._websocket.send(packet.wire)
-        except OSError:
-            raise
-        except Exception as error:
-            raise OSError(str(error)) from error
-
-    def drain(self) -> None:
-        """Read on until the peer has closed too."""
-        while self.receive() is not None:
-            pass
-
-    def abort(self) -> None:
-        """Cut the connection."""
-        with suppress(OSError):
-            self._sock.shutdown(SHUT_RDWR)
 
 
 class PreparedLink:

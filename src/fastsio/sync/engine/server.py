@@ -16,6 +16,7 @@ from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, p
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
 from fastsio.sync.engine import accepting, polling, websocket
 from fastsio.sync.engine.eio3 import Eio3Socket
+from fastsio.sync.engine.framing import accept_response
 from fastsio.sync.engine.socket import EngineSocket
 from fastsio.sync.engine.timers import Deadlines, Timed
 from fastsio.sync.engine.upstream import Payload, Server
@@ -99,16 +100,13 @@ class EngineServer(Server):
         self.allow_eio3 = allow_eio3
         self.deadlines: Deadlines[Due] = Deadlines(self._on_due, self)
         self._parting: dict[str, EngineSocket] = {}
+        # uWSGI ends the connection with the response without a word: a client that used it again would lose a request.
+        self._connection_headers = [("Connection", "close")] if self.async_mode == "gevent_uwsgi" else []
 
     @property
     def packets_per_payload(self) -> int:
         """How many packets one POST may carry."""
         return self.max_decode_packets or Payload.max_decode_packets
-
-    @property
-    def driver(self) -> Any:
-        """What engineio serves WebSockets with in this ``async_mode``."""
-        return self._async["websocket"]
 
     # -- sending
 
@@ -206,7 +204,7 @@ class EngineServer(Server):
         """Serve one request, as a WSGI application."""
         answer = self._answer(environ)
         if isinstance(answer, Switch):
-            return self._serve_websocket(environ, start_response, answer)
+            return self._serve_websocket(environ, answer)
         return self._respond(answer, environ, start_response)
 
     def _respond(self, response: http.Response, environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -216,7 +214,8 @@ class EngineServer(Server):
             http.compress(response, accepted, methods, self.compression_threshold)
         body = response["response"]
         length = ("Content-Length", str(len(body)))
-        start_response(response["status"], [*response["headers"], length, *self._cors_headers(environ)])
+        headers = [*response["headers"], length, *self._connection_headers, *self._cors_headers(environ)]
+        start_response(response["status"], headers)
         return [body]
 
     def _answer(self, environ: dict[str, Any]) -> Answer:
@@ -249,14 +248,16 @@ class EngineServer(Server):
     def _check_websocket(self, environ: dict[str, Any]) -> None:
         if not accepting.can_accept(self, environ):
             raise RequestRefused(http.Code.BAD_REQUEST, "The web server cannot serve WebSockets")
-        if not accepting.is_handshake(self, environ):
+        if accept_response(environ) is None:
             raise RequestRefused(http.Code.BAD_REQUEST, "Not a WebSocket handshake of version 13")
 
     def _find(self, sid: str, request: Request) -> EngineSocket:
         socket = self.sockets.get(sid)
-        if socket is None and request.method == "GET" and not request.is_websocket:
+        is_poll = request.method == "GET" and not request.is_websocket
+        if socket is None and is_poll:
             socket = self._parting.get(sid)
-        if socket is None or (socket.closing and not socket.closed):
+        # A poll may come while the disconnect handler runs: it gets the last packets.
+        if socket is None or (socket.closing and not socket.closed and not is_poll):
             raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
         if request.protocol not in (None, socket.protocol):
             raise RequestRefused(http.Code.BAD_REQUEST, "A request that changes the protocol of its session")
@@ -278,10 +279,10 @@ class EngineServer(Server):
             socket.frames_base64 = request.base64
         return Switch(socket, is_upgrade=socket.connected)
 
-    def _serve_websocket(self, environ: dict[str, Any], start_response: Any, switch: Switch) -> Any:
+    def _serve_websocket(self, environ: dict[str, Any], switch: Switch) -> Any:
         socket = switch.socket
         try:
-            return accepting.accept(self, environ, start_response, partial(websocket.serve, socket))
+            return accepting.accept(self, environ, partial(websocket.serve, socket))
         finally:
             socket.probing = False
             if not switch.is_upgrade:

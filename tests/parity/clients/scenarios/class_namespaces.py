@@ -52,7 +52,9 @@ async def a_function_comes_before_a_method(lab: Lab) -> None:
 async def a_catch_all_class_gets_the_namespace(lab: Lab) -> None:
     """Before the arguments."""
     client = lab.client()
-    client.register_namespace(make(lab, "*", news=lab.noting("news"), connect=lab.noting("connect"), disconnect=lab.noting("disconnect")))
+    client.register_namespace(
+        make(lab, "*", news=lab.noting("news"), connect=lab.noting("connect"), disconnect=lab.noting("disconnect"))
+    )
     _, session = await lab.connected(client, namespaces=["/a", "/b"])
 
     await session.send('2/a,["news",1]', '2/b,["news",2]')

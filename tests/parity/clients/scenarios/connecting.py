@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.parity.clients.scenario import scenario
+from tests.parity.scenario import Difference
 
 if TYPE_CHECKING:
     from tests.parity.clients.lab import Lab
@@ -70,9 +71,7 @@ async def the_query_and_the_path_are_kept(lab: Lab) -> None:
     await lab.do(
         "connect", client.connect, f"{lab.url}/ignored?token=1", transports=["websocket"], socketio_path="/a/b/"
     )
-    lab.note(
-        "then", client.connection_url.removeprefix(lab.url), client.socketio_path, client.connection_transports
-    )
+    lab.note("then", client.connection_url.removeprefix(lab.url), client.socketio_path, client.connection_transports)
 
 
 @scenario()
@@ -135,10 +134,19 @@ async def namespaces_with_handlers_are_joined(lab: Lab) -> None:
     client = lab.client()
     client.on("news", lab.noting("news"), namespace="/chat")
     client.on("news", lab.noting("news"), namespace="*")
-    client.register_namespace(lab.class_named("ClientNamespace")("/admin"))
 
     await lab.do("connect", client.connect, lab.url, transports=["websocket"])
     lab.note("then", client.connection_namespaces, client.namespaces, client.sid)
+
+
+@scenario()
+async def namespaces_with_classes_are_joined(lab: Lab) -> None:
+    """As those with functions."""
+    client = lab.client()
+    client.register_namespace(lab.class_named("ClientNamespace")("/admin"))
+
+    await lab.do("connect", client.connect, lab.url, transports=["websocket"])
+    lab.note("then", client.connection_namespaces, client.namespaces)
 
 
 @scenario()
@@ -191,19 +199,32 @@ async def a_refused_namespace_fails_connect(lab: Lab) -> None:
 @scenario()
 async def connect_error_takes_whatever_the_server_says(lab: Lab) -> None:
     """An object is one argument, a list several, nothing none."""
-    for payload in ('{"message":"no"}', '"text"', "[1,2]", "", "7"):
+    for payload in ('{"message":"no"}', '"text"', "[1,2]", ""):
         client = lab.client()
         client.on("connect_error", lab.noting("connect_error"))
         lab.deny("/", payload)
         await lab.connected(client)
 
 
-@scenario()
+@scenario(
+    differs=Difference(
+        row="C-50",
+        reason="A namespace that was joined before connect() failed is left like any other.",
+        socketio=[
+            "app: then False None {'/a': 's1/a'} ['/b'] 'websocket'",
+        ],
+        fastsio=[
+            "app: disconnect /a 'client disconnect'",
+            "app: then False None {} ['/b'] 'websocket'",
+        ],
+    )
+)
 async def one_refused_namespace_of_two_fails_connect(lab: Lab) -> None:
     """The error names those that failed."""
     client = lab.client()
     client.on("connect_error", lab.noting("connect_error"), namespace="/b")
     client.on("connect", lab.noting("connect"), namespace="/a")
+    client.on("disconnect", lab.noting("disconnect /a"), namespace="/a")
     lab.deny("/b", '{"message":"no"}')
 
     await lab.connected(client, namespaces=["/a", "/b"])
@@ -242,7 +263,11 @@ async def an_http_error_fails_connect(lab: Lab) -> None:
     client.on("connect_error", lab.noting("connect_error"))
     client.on("disconnect", lab.noting("disconnect"))
 
-    for status, body, kind in ((400, '"bad"', "application/json"), (404, "gone", "text/plain"), (500, '{"message":"x"}', "application/json")):
+    for status, body, kind in (
+        (400, '"bad"', "application/json"),
+        (404, "gone", "text/plain"),
+        (500, '{"message":"x"}', "application/json"),
+    ):
         lab.refuse(status, body, kind)
         await lab.do(f"connect to {status}", client.connect, lab.url, transports=["polling"])
     lab.refuse(403)
@@ -259,7 +284,7 @@ async def a_server_that_is_not_there_fails_connect(lab: Lab) -> None:
 
     async def connect(transport: str) -> str:
         try:
-            await lab.run_action(client.connect, "http://127.0.0.1:9", transports=[transport])
+            await lab.run_action(client.connect, "http://127.0.0.1:9", transports=[transport], namespaces=["/", "/a"])
         except lab.exceptions.ConnectionError as error:
             return type(error).__name__
         return "no error"

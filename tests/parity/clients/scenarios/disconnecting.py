@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.parity.clients.scenario import scenario
+from tests.parity.scenario import Difference
 
 if TYPE_CHECKING:
     from tests.parity.clients.lab import Lab
@@ -28,7 +29,7 @@ def described(client: Any) -> tuple[Any, ...]:
 async def disconnect_leaves_every_namespace(lab: Lab) -> None:
     """The handlers are told that the client left."""
     client = watched(lab, "/", "/a")
-    await lab.connected(client)
+    await lab.connected(client, namespaces=["/", "/a"])
 
     await lab.do("disconnect", client.disconnect)
     lab.note("then", *described(client), client.get_sid())
@@ -40,9 +41,19 @@ async def disconnect_handlers_may_leave_out_the_reason(lab: Lab) -> None:
     """With and without, plain and coroutine."""
     client = lab.client()
     client.on("disconnect", lambda: lab.note("left"))
-    client.on("disconnect", lab.handler(lambda: lab.note("left /a")), namespace="/a")
-    client.on("disconnect", lab.handler(lambda reason: lab.note("left /b", reason)), namespace="/b")
-    await lab.connected(client)
+    client.on("disconnect", lambda reason: lab.note("left /b", reason), namespace="/b")
+
+    if lab.asynchronous:
+
+        async def disconnect() -> None:
+            lab.note("left /a")
+    else:
+
+        def disconnect() -> None:
+            lab.note("left /a")
+
+    client.on("disconnect", disconnect, namespace="/a")
+    await lab.connected(client, namespaces=["/", "/a", "/b"])
 
     await lab.do("disconnect", client.disconnect)
 
@@ -51,7 +62,7 @@ async def disconnect_handlers_may_leave_out_the_reason(lab: Lab) -> None:
 async def the_server_ends_a_namespace(lab: Lab) -> None:
     """The others live on; with the last one the connection ends."""
     client = watched(lab, "/", "/a")
-    _, session = await lab.connected(client)
+    _, session = await lab.connected(client, namespaces=["/", "/a"])
 
     await session.send("1")
     lab.note("then", *described(client))
@@ -74,7 +85,17 @@ async def the_server_ends_the_only_namespace(lab: Lab) -> None:
     lab.note("then", *described(client))
 
 
-@scenario()
+@scenario(
+    differs=Difference(
+        row="C-52",
+        reason="A namespace that was never joined cannot be left.",
+        socketio=[
+            "app: disconnect /b 'server disconnect'",
+            "app: __disconnect_final /b",
+        ],
+        fastsio=[],
+    )
+)
 async def the_server_ends_a_namespace_nobody_joined(lab: Lab) -> None:
     """Nothing happens."""
     client = watched(lab, "/", "/b")
@@ -88,7 +109,7 @@ async def the_server_ends_a_namespace_nobody_joined(lab: Lab) -> None:
 async def the_server_closes_the_websocket(lab: Lab) -> None:
     """Transport error."""
     client = watched(lab, "/", "/a")
-    _, session = await lab.connected(client)
+    _, session = await lab.connected(client, namespaces=["/", "/a"])
 
     await session.close()
     await lab.until("app: __disconnect_final /a")
@@ -119,7 +140,21 @@ async def the_server_sends_a_close_packet(lab: Lab) -> None:
     lab.note("then", *described(client))
 
 
-@scenario()
+@scenario(
+    differs=Difference(
+        row="C-51",
+        reason="One defect must not keep the client from leaving.",
+        socketio=[
+            "app: then True 's1' {'/': 's1/', '/a': 's1/a'} [] 'websocket'",
+        ],
+        fastsio=[
+            "app: __disconnect_final /",
+            "app: disconnect /a 'client disconnect'",
+            "app: __disconnect_final /a",
+            "app: then False None {} [] 'websocket'",
+        ],
+    )
+)
 async def a_disconnect_handler_that_raises_changes_nothing(lab: Lab) -> None:
     """The others are called and the client is disconnected."""
     client = watched(lab, "/", "/a")
@@ -128,7 +163,7 @@ async def a_disconnect_handler_that_raises_changes_nothing(lab: Lab) -> None:
     def disconnect(reason: str) -> None:
         raise RuntimeError("defect")
 
-    await lab.connected(client)
+    await lab.connected(client, namespaces=["/", "/a"])
 
     await lab.do("disconnect", client.disconnect)
     lab.note("then", *described(client))
@@ -141,7 +176,7 @@ async def waiting_ends_with_the_connection(lab: Lab) -> None:
     await lab.connected(client)
 
     task = await lab.begin("wait", client.wait)
-    await lab.do("disconnect", client.disconnect)
+    await lab.quietly(client.disconnect)
     await lab.finish(task)
 
 
@@ -217,3 +252,19 @@ async def disconnect_in_a_handler(lab: Lab) -> None:
     await session.write('42["leave"]')
     await lab.until("app: left")
     lab.note("then", *described(client))
+
+
+@scenario(
+    differs=Difference(
+        row="C-54",
+        reason="The server can tell a client that left from one that was lost.",
+        fastsio=["s1: DISCONNECT /", "s1: DISCONNECT /a", "s1: CLOSE"],
+    ),
+    halves=("aio",),
+)
+async def leaving_is_announced(lab: Lab) -> None:
+    """Every namespace is left, then the connection."""
+    lab.goodbyes = True
+    client, _ = await lab.connected(namespaces=["/", "/a"])
+
+    await lab.do("disconnect", client.disconnect)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING
 
 from tests.parity.clients.scenario import scenario
 from tests.parity.clients.scenarios.disconnecting import described, watched
+from tests.parity.scenario import Difference
 
 if TYPE_CHECKING:
     from tests.parity.clients.lab import Lab
@@ -17,7 +19,7 @@ QUICK = {"reconnection": True, "reconnection_delay": 0.02, "randomization_factor
 async def a_lost_client_comes_back(lab: Lab) -> None:
     """It joins the same namespaces with the same auth and headers."""
     client = watched(lab, "/", "/a", **QUICK)
-    await lab.connected(client, auth={"n": 1}, headers={"X-A": "1"})
+    await lab.connected(client, namespaces=["/", "/a"], auth={"n": 1}, headers={"X-A": "1"})
 
     lab.step("the connection is cut")
     lab.session.cut()
@@ -38,14 +40,14 @@ async def a_closed_websocket_comes_back(lab: Lab) -> None:
 
 
 @scenario()
-async def a_close_packet_is_followed_by_a_reconnection(lab: Lab) -> None:
-    """Whether the server's goodbye ends it for good."""
+async def a_close_packet_is_final(lab: Lab) -> None:
+    """The server's goodbye ends it for good."""
     client = watched(lab, **QUICK)
     await lab.connected(client)
 
     lab.step("the server sends CLOSE")
     await lab.session.write("1")
-    await lab.until("app: connect /")
+    await lab.until("app: __disconnect_final /")
     lab.note("then", *described(client))
 
 
@@ -131,7 +133,16 @@ async def a_refused_namespace_is_tried_again(lab: Lab) -> None:
     lab.note("then", *described(client))
 
 
-@scenario()
+@scenario(
+    differs=Difference(
+        row="C-53",
+        reason="Who disconnects wants to stay away.",
+        socketio=[],
+        fastsio=[
+            "app: __disconnect_final /",
+        ],
+    )
+)
 async def disconnect_stops_the_attempts(lab: Lab) -> None:
     """No more of them."""
     client = watched(lab, reconnection=True, reconnection_delay=60, randomization_factor=0)
@@ -165,7 +176,7 @@ async def waiting_spans_reconnections(lab: Lab) -> None:
     lab.session.cut()
     await lab.until("app: connect /")
     lab.note("waiting", not task.done())
-    await lab.do("disconnect", client.disconnect)
+    await lab.quietly(client.disconnect)
     await lab.finish(task)
 
 
@@ -190,3 +201,66 @@ async def reconnection_may_be_switched_off_later(lab: Lab) -> None:
 
     await lab.session.close()
     await lab.until("app: __disconnect_final /")
+
+
+@scenario(
+    differs=Difference(
+        row="C-53",
+        reason="Who disconnects wants to stay away.",
+        socketio=[
+            "app: connect /",
+            "app: then True 's2' {'/': 's2/'} [] 'websocket'",
+            "http: handshake /socket.io/ {'EIO': '4', 'transport': 'websocket'} {}",
+            "s2: CONNECT / {}",
+        ],
+        fastsio=["app: __disconnect_final /", "app: then False None {} [] 'websocket'"],
+    )
+)
+async def a_client_that_left_does_not_come_back(lab: Lab) -> None:
+    """Also when it left between two attempts."""
+    client = watched(lab, reconnection=True, reconnection_delay=0.2, randomization_factor=0)
+    await lab.connected(client)
+    await lab.session.close()
+    await lab.until("app: disconnect / 'transport error'")
+    lab.step("the application disconnects")
+    await lab.quietly(client.disconnect)
+
+    # As long as an attempt that was not stopped would need: nothing tells that none will come.
+    await asyncio.sleep(0.4)
+    await lab.settle()
+    lab.note("then", *described(client))
+
+
+@scenario(
+    differs=Difference(
+        row="C-55",
+        reason="The failure of connect() is told once, by connect(), and at once.",
+        socketio=[
+            "http: handshake /socket.io/ {'EIO': '4', 'transport': 'websocket'} {}",
+            "s2: CONNECT / {}",
+            "s2: gone",
+        ],
+    )
+)
+async def a_connection_lost_while_connecting_is_a_failure(lab: Lab) -> None:
+    """connect() raises, and nobody comes back."""
+    client = lab.client(**QUICK)
+    lab.answering = False
+    task = await lab.begin("connect", client.connect, lab.url, transports=["websocket"], wait_timeout=0.3)
+    await lab.until("s1: CONNECT / {}")
+
+    await lab.session.close()
+    await lab.finish(task)
+    lab.note("then", *described(client))
+
+
+@scenario()
+async def a_connect_while_away_takes_over(lab: Lab) -> None:
+    """The attempts are over."""
+    client = watched(lab, reconnection=True, reconnection_delay=60, randomization_factor=0)
+    await lab.connected(client)
+    await lab.session.close()
+    await lab.until("app: disconnect / 'transport error'")
+
+    await lab.connected(client)
+    lab.note("then", *described(client))

@@ -1,0 +1,53 @@
+"""What the page can do over its socket."""
+
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
+
+from fastsio import AsyncNamespace, Joined, Session, SocketID, broadcast, exceptions, register_room
+
+from .accounts import CHATS, USERS
+from .rooms import ChatRoom, MessagePosted, WhichChat
+
+Member = Annotated[ChatRoom, Joined(ChatRoom)]
+
+
+class Message(WhichChat):
+    """Something to say."""
+
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+class Removal(WhichChat):
+    """Whom to remove."""
+
+    name: str
+
+
+@register_room(ChatRoom)
+class Chats(AsyncNamespace):
+    """The root namespace."""
+
+    async def on_connect(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
+        user = USERS.get(auth.get("token", "")) if isinstance(auth, dict) else None
+        if user is None:
+            raise exceptions.ConnectionRefusedError("Sign in first.")
+        await self.save_session(sid, {"user": user})
+
+    async def on_join_chat(self, sid: SocketID, which: WhichChat) -> dict[str, Any]:
+        """Answer with what the page shows; only those who may join get here."""
+        members = await ChatRoom(which.chat_id).members()
+        present = {member.user for member in members if member.user is not None}
+        return {"title": CHATS[which.chat_id].title, "present": sorted(present)}
+
+    async def on_say(self, message: Message, room: Member, session: Session) -> None:
+        await broadcast(MessagePosted(chat_id=message.chat_id, author=session["user"].name, text=message.text))
+
+    async def on_remove(self, removal: Removal, room: Member, session: Session) -> list[str]:
+        """Take somebody's permission, and with it their place in the room."""
+        chat = CHATS[removal.chat_id]
+        if session["user"].name != chat.owner:
+            raise PermissionError("Only the owner may remove others.")
+        chat.members -= {removal.name}
+        await room.recheck()
+        return sorted(chat.members)

@@ -1,0 +1,1 @@
+"""Socket.IO and plain WebSockets in one room, in several processes."""

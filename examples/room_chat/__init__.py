@@ -1,0 +1,1 @@
+"""Rooms over plain WebSockets and a channel layer."""

@@ -1,0 +1,1 @@
+"""Rooms over plain WebSockets with typed messages."""

@@ -1,0 +1,28 @@
+"""
+Rooms over plain WebSockets, with typed messages. Run it with::
+
+    uvicorn typed_chat.app:app --app-dir examples
+
+and open the page in two tabs. With REDIS_URL set, several such processes are one chat.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from fastsio.consumers import WebsocketRouter
+
+from .consumer import RoomChatConsumer
+from .layers import setup_layers
+
+setup_layers()
+
+ws_router = WebsocketRouter()
+ws_router.add_websocket_route("/room/{room_name}", RoomChatConsumer.as_asgi())
+
+app = FastAPI()
+app.mount("/ws", ws_router)
+app.mount("/", StaticFiles(directory=Path(__file__).parent / "static", html=True))

@@ -1,0 +1,56 @@
+"""A consumer for each browser tab: messages are pydantic models, rooms are groups of the channel layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastsio.consumers import WebSocketDisconnectEvent, channel, ws_handler
+from fastsio.layers import safe_group_name
+from fastsio.messages import PingMessage, PongMessage
+
+from .base_consumer import BaseConsumer
+from .messages import RoomChatMessage, RoomMessagePayload, RoomNotificationMessage
+
+
+@channel(name="room_chat", description="Rooms that anybody may open and join", tags=["chat", "rooms"])
+class RoomChatConsumer(BaseConsumer):
+    """Consumer for room-based chat."""
+
+    channel_layer_alias = "chat"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.room_name: str | None = None
+        self.room_group_name: str | None = None
+
+    @ws_handler(summary="Handle ping requests", description="Simple ping-pong for connectivity testing")
+    async def handle_ping(self, _message: PingMessage) -> PongMessage:
+        return PongMessage()
+
+    @ws_handler(
+        summary="Handle room chat messages",
+        description="Pass on what is said to everybody in the room",
+        output_type=RoomNotificationMessage,
+    )
+    async def handle_room_chat(self, message: RoomChatMessage) -> None:
+        await self.tell_room(f"💬 {message.payload.message}")
+
+    async def post_authentication(self) -> None:
+        self.room_name = self.scope["path_params"]["room_name"]
+        self.room_group_name = safe_group_name("room", self.room_name)
+        await self.join_group(self.room_group_name)
+        await self.tell_room(f"🚪 Someone joined room '{self.room_name}'", exclude_current=True)
+
+    async def websocket_disconnect(self, message: WebSocketDisconnectEvent) -> None:
+        # The groups are left afterwards, without anybody asking.
+        if self.room_group_name:
+            await self.tell_room(f"👋 Someone left room '{self.room_name}'", exclude_current=True)
+        await super().websocket_disconnect(message)
+
+    async def tell_room(self, text: str, *, exclude_current: bool = False) -> None:
+        payload = RoomMessagePayload(message=text, room_name=self.room_name)
+        await self.broadcast_message(
+            RoomNotificationMessage(payload=payload),
+            groups=[self.room_group_name or ""],
+            exclude_current=exclude_current,
+        )

@@ -1,0 +1,71 @@
+"""
+What the frames of a client mean to its session, by revision of Engine.IO.
+
+Source: Engine.IO protocol v4, "Packet encoding"; for v3 see :mod:`fastsio.engine.eio3`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fastsio.engine import eio3
+from fastsio.exceptions import PacketError
+
+if TYPE_CHECKING:
+    from fastsio.aio.engine.socket import EngineSocket
+
+
+class ClientLeft(Exception):  # noqa: N818 - says what happened
+    """The client sent a close packet."""
+
+
+def _binary(frame: bytes, limit: int) -> bytes:
+    check_size(len(frame), limit)
+    return frame
+
+
+def _text(socket: EngineSocket, frame: str) -> str | None:
+    """Read a text frame that is long or no message; None when it was for the transport."""
+    kind = frame[:1]
+    if kind == "4":
+        check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
+        return frame[1:]
+    if kind == "3":
+        socket.on_heartbeat()
+        return None
+    if kind == "1":
+        raise ClientLeft
+    raise PacketError("a frame of unknown type" if kind else "an empty frame")
+
+
+def _eio3_binary(frame: bytes, limit: int) -> bytes:
+    return eio3.decode_binary(_binary(frame, limit))
+
+
+def _eio3_text(socket: EngineSocket, frame: str) -> str | bytes | None:
+    """Do as :func:`_text` does for a client that pings, and may have no other way for binary than base64."""
+    check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
+    packet = eio3.decode_packet(frame)
+    if isinstance(packet, bytes):
+        return packet
+    if packet[0] == "4":
+        return packet[1:]
+    if packet[0] == "1":
+        raise ClientLeft
+    socket.on_heartbeat()
+    return None
+
+
+def check_size(size: int, limit: int) -> None:
+    """
+    Refuse a frame that is too large.
+
+    Raises:
+        PacketError: It is.
+    """
+    if size > limit:
+        raise PacketError("a frame over the size limit", limit=limit, value=size)
+
+
+#: How text and binary frames are read, by revision of Engine.IO.
+READERS: Final = {3: (_eio3_text, _eio3_binary), 4: (_text, _binary)}

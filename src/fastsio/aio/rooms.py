@@ -1,0 +1,355 @@
+"""
+The keeper of a server's rooms: lets clients in and out, and tells hooks and members of it.
+
+Runs for the objects of :class:`fastsio.Room`; who is in which room is known to the manager, and who was let in by
+this keeper, with what its hooks need to know, to a :class:`~fastsio.state.members.MemberTable`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from fastsio.aio import concurrency
+from fastsio.aio.room_admission import admit, ask, identify
+from fastsio.base.room_hooks import hooks_of
+from fastsio.base.rooms import RoomMember
+from fastsio.exceptions import EventError, PayloadError, RoomAccessError
+from fastsio.injection import Context
+from fastsio.routing import describe
+from fastsio.state.members import Member, MemberTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Hashable, Iterable
+    from types import TracebackType
+
+    from fastsio.aio.api import ServerAPI
+    from fastsio.base.room_hooks import RoomHooks
+    from fastsio.base.rooms import Room
+    from fastsio.injection import Endpoint
+    from fastsio.routing.route import Guard
+    from fastsio.state import Client
+    from fastsio.state.members import Presence
+
+    Step = Callable[[], Coroutine[Any, Any, None]]
+
+
+class RoomKeeper:
+    """
+    Keeps the rooms of one server.
+
+    Args:
+        server: The server.
+    """
+
+    def __init__(self, server: ServerAPI) -> None:
+        self._server = server
+        self._table = MemberTable(concurrency.guard())
+
+    def guards(self, hooks: RoomHooks) -> dict[str, Guard]:
+        """
+        Return what decides about the events of a room class.
+
+        Raises:
+            SetupError: Clients cannot join rooms of this class.
+        """
+        hooks.identifying()
+        return {hooks.join_event: partial(self._join, hooks), hooks.leave_event: partial(self._ask_to_leave, hooks)}
+
+    # What clients ask for
+
+    async def _join(self, hooks: RoomHooks, context: Context, own: Any) -> Any:
+        """
+        Let a client in that asks for it.
+
+        Args:
+            hooks: The hooks of the room's class.
+            context: The event.
+            own: Calls the application's own handler of the event, if there is one.
+        """
+        client: Any = context.client
+        room = self._placed(await identify(hooks, context), client)
+        await admit(hooks, context, room)
+        user = await self._user_of(hooks, context, room)
+        member = Member(client, room, hooks, context.args, user)
+        known = await self._let_in(member)
+        if known is None:
+            return self._server.not_handled
+        try:
+            answer = None if own is None else await own(context)
+        except BaseException:
+            if known is member:
+                await self._take_out(client, room)
+            raise
+        if known.has_gone:
+            # Whoever takes out a member that is not announced yet leaves the rest to this.
+            if client.is_active:
+                raise RoomAccessError("You are not in this room any more.")
+            return self._server.not_handled
+        return await self._confirm(context, "joined", room, answer, partial(self._announce, known, context))
+
+    async def _ask_to_leave(self, hooks: RoomHooks, context: Context, own: Any) -> Any:
+        """Let a client out that asks for it; one that is not in the room is told the same."""
+        client: Any = context.client
+        room = self._placed(await identify(hooks, context), client)
+        answer = None if own is None else await own(context)
+        has_left = await self._take_out(client, room)
+        return await self._confirm(context, "left", room, answer, partial(self._dismiss, has_left))
+
+    async def joined(self, hooks: RoomHooks, context: Context) -> Room:
+        """
+        Return the room an event names, if its client is in it.
+
+        Raises:
+            RoomAccessError: It is not.
+        """
+        client = context.client
+        room = self._placed(await identify(hooks, context), client)
+        if room.name not in self._server.rooms(client.sid, client.namespace):
+            raise RoomAccessError("You are not in this room.")
+        return room
+
+    async def _confirm(self, context: Context, event: str, room: Room, answer: Any, then: Step) -> Any:
+        """Tell a client of its success and return the acknowledgement; *then* follows that."""
+        client, confirmation = context.client, {"room": room.name}
+        context.keep(_Afterwards(self._server, context, then))
+        await self._server.emit(event, confirmation, to=client.sid, namespace=client.namespace, ignore_queue=True)
+        return confirmation if answer is None else answer
+
+    # What the application asks for
+
+    async def enter(self, room: Room, sid: str, data: Any) -> None:
+        """Let a client in, whatever its class says."""
+        server, namespace = room.where()
+        client = server._find_client(sid, namespace)
+        if client is None:
+            raise ValueError(f"there is no client {sid!r} in {namespace!r} of this server")
+        hooks = hooks_of(type(room), asynchronous=concurrency.ASYNCHRONOUS)
+        context = Context(server, client, hooks.join_event, ({} if data is None else data,))
+        placed = self._placed(room, client)
+        async with _Event(server, context):
+            user = await self._user_of(hooks, context, placed)
+            member = Member(client, placed, hooks, context.args, user)
+            if await self._let_in(member, is_asked=False) is member:
+                await self._announce(member, context)
+
+    async def leave(self, room: Room, sid: str) -> None:
+        """Take a client out."""
+        _, namespace = room.where()
+        members = self._table.remove(namespace, room.name, (sid,))
+        try:
+            await self._server.manager.leave_room(sid, namespace, room.name)
+        finally:
+            await self._dismiss(self._departing(members))
+
+    async def kick(self, room: Room, sid: str, reason: str | None) -> None:
+        """Take a client out and tell it."""
+        _, namespace = room.where()
+        await self.leave(room, sid)
+        await self._server.emit("kicked", {"room": room.name, "reason": reason}, to=sid, namespace=namespace)
+
+    async def close(self, room: Room) -> None:
+        """Take everybody out."""
+        _, namespace = room.where()
+        members = self._table.remove(namespace, room.name, self._table.members(namespace, room.name))
+        try:
+            await self._server.manager.close_room(room.name, namespace)
+        finally:
+            await self._dismiss(self._departing(members))
+
+    async def members(self, room: Room, *, cluster: bool, timeout: float) -> list[RoomMember]:  # noqa: ASYNC109 - it is the whole duration
+        """Return who is in a room, on this server or on all that answer in time."""
+        _, namespace = room.where()
+        ask = getattr(self._server.manager, "members_elsewhere", None)
+        elsewhere = await ask(room.name, namespace, timeout) if cluster and ask is not None else []
+        return [*self.members_here(namespace, room.name), *(RoomMember(sid, user) for sid, user in elsewhere)]
+
+    def members_here(self, namespace: str, room: Hashable) -> list[RoomMember]:
+        """Return who of this server's clients is in a room."""
+        known = self._table.members(namespace, room)
+        participants = self._server.manager.get_participants(namespace, room)
+        return [RoomMember(sid, known[sid].user if sid in known else None) for sid, _ in participants]
+
+    async def recheck(self, room: Room) -> list[str]:
+        """Ask again for everybody who was let in, and kick whom the class refuses now."""
+        _, namespace = room.where()
+        kicked = await self.recheck_here(namespace, room.name)
+        others = getattr(self._server.manager, "recheck_guests", None)
+        if others is not None:
+            await others(room.name, namespace)
+        return kicked
+
+    async def recheck_here(self, namespace: str, room: Hashable) -> list[str]:
+        """Ask again for everybody whom this keeper has let into a room."""
+        kicked = []
+        for sid, member in self._table.members(namespace, room).items():
+            why = await self._objection(member)
+            if why is not None:
+                await self.kick(cast("Room", member.room), sid, why)  # a keeper lets nobody into anything else
+                kicked.append(sid)
+        return kicked
+
+    async def _objection(self, member: Member) -> str | None:
+        """Return why a member may not stay, or None."""
+        context = Context(self._server, member.client, member.hooks.join_event, member.args)
+        try:
+            async with _Event(self._server, context):
+                await admit(member.hooks, context, member.room)
+        except RoomAccessError:
+            return "You may not be in this room any more."
+        except (EventError, PermissionError, PayloadError) as refusal:
+            return describe(refusal, context.event).msg
+        return None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody who was let in is left."""
+        return self._table.is_empty
+
+    # What happens otherwise
+
+    def taken_out(self, namespace: str, room: Hashable, sids: Iterable[str]) -> None:
+        """Take note that clients left a room by its name, or that another server told them to."""
+        members = self._departing(self._table.remove(namespace, room, sids))
+        if members:
+            self._server.start_background_task(self._dismiss, members)
+
+    async def client_left(self, client: Client) -> None:
+        """Take note that a client has gone."""
+        await self._dismiss(self._departing(self._table.remove_client(client.namespace, client.sid)))
+
+    # Steps
+
+    def _placed(self, room: Room, client: Any) -> Room:
+        return room.on(self._server, client.namespace)
+
+    async def _user_of(self, hooks: RoomHooks, context: Context, room: Room) -> str | None:
+        user = None if hooks.presence_key is None else await ask(hooks.presence_key, context, room)
+        return None if user is None else str(user)
+
+    async def _let_in(self, member: Member, *, is_asked: bool = True) -> Member | None:
+        """
+        Put a client into its room.
+
+        Returns:
+            The member: the one it was already, if it was. None when the client has gone meanwhile.
+
+        Raises:
+            RoomAccessError: The manager does not allow it, and the client asked for it.
+            ValueError: The manager does not allow it.
+        """
+        client, name = member.client, member.room.name
+        if not client.is_active:
+            return None
+        known = self._table.add(member)
+        if known is not member:
+            return known
+        try:
+            await self._server.manager.enter_room(client.sid, client.namespace, name)
+        except (KeyError, ValueError) as error:
+            self._table.remove(client.namespace, name, (client.sid,))
+            if not client.is_active:
+                return None
+            if not is_asked:
+                raise
+            self._server.logger.warning("%s: cannot enter %s: %s", client.label, name, error)
+            raise RoomAccessError("This room cannot be joined.") from error
+        if client.is_active:
+            return member
+        # It has gone meanwhile; of several threads, the one that said so may have been too early to see it here.
+        self._table.remove(client.namespace, name, (client.sid,))
+        return None
+
+    async def _take_out(self, client: Client, room: Room) -> list[Member]:
+        """Take a client out of a room; return who is to be announced as gone."""
+        removed = self._table.remove(client.namespace, room.name, (client.sid,))
+        if client.is_active:
+            await self._server.manager.leave_room(client.sid, client.namespace, room.name)
+        return self._departing(removed)
+
+    def _departing(self, members: Iterable[Member]) -> list[Member]:
+        """Return those of removed members whose leaving is to be announced by whoever removed them."""
+        return [member for member in members if self._table.depart(member)]
+
+    async def _announce(self, member: Member, context: Context) -> None:
+        """Tell of a new member: the room's members first, then ``on_join``."""
+        presence = self._table.arrive(member)
+        if presence is None:
+            return
+        await self._tell_presence(member, "joined", presence)
+        await self._run_hook(member.hooks.on_join, member, context)
+        if self._table.settle(member):
+            await self._dismiss([member])
+
+    async def _dismiss(self, members: Iterable[Member]) -> None:
+        """Tell of members that have gone: the room's members first, then ``on_leave``."""
+        for member in members:
+            await self._tell_presence(member, "left", self._table.vanish(member))
+            context = Context(self._server, member.client, member.hooks.leave_event, member.args)
+            async with _Event(self._server, context):
+                await self._run_hook(member.hooks.on_leave, member, context)
+
+    async def _run_hook(self, hook: Endpoint | None, member: Member, context: Context) -> None:
+        """Call a hook whose failure is nobody's but the log's."""
+        if hook is None:
+            return
+        try:
+            await ask(hook, context, member.room)
+        except Exception:
+            self._server.logger.exception("%s: error in %s", member.client.label, hook.label)
+
+    async def _tell_presence(self, member: Member, state: str, presence: Presence) -> None:
+        if not (member.hooks.is_present and presence.changed):
+            return
+        namespace, room = member.place
+        # The sid of an old client is a secret.
+        user = member.client.label if member.hooks.presence_key is None else member.user
+        payload = {"room": room, "user": user, "state": state, "count": presence.count}
+        try:
+            await self._server.emit("presence", payload, room=room, namespace=namespace)
+        except Exception:
+            self._server.logger.exception("%s: the presence in %s could not be told", member.client.label, room)
+
+
+class _Event:
+    """
+    Something that happens without a packet of a client: what hooks open for it is closed at its end.
+
+    Args:
+        server: The server.
+        context: Its context.
+    """
+
+    def __init__(self, server: ServerAPI, context: Context) -> None:
+        self._server = server
+        self._context = context
+
+    async def __aenter__(self) -> None:
+        """Begin."""
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._server._close_context(self._context, exc)
+
+
+class _Afterwards(_Event):
+    """
+    What follows the acknowledgement of an event: kept by its context, which is closed then.
+
+    Args:
+        server: The server.
+        context: The context.
+        then: What follows. Not when the event is cancelled; its client is told, and in or out, if it fails.
+    """
+
+    def __init__(self, server: ServerAPI, context: Context, then: Step) -> None:
+        super().__init__(server, context)
+        self._then = then
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if exc is None or isinstance(exc, Exception):
+            await self._then()
+            await super().__aexit__(None, None, None)

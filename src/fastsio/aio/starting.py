@@ -1,0 +1,183 @@
+"""
+How handlers start: without a task switch, yet each in a real task once it waits.
+
+``asyncio.current_task()``, ``asyncio.timeout()`` and cancellation belong to the task that a coroutine begins in, so a
+handler cannot begin in the task that reads and go on in another. Python 3.12 has eager tasks for this:
+:class:`EagerStarter` makes one for each event, and most are over before they were ever scheduled.
+
+Python 3.11 has none. There :class:`TurnStarter` begins the events that arrive in one turn of the loop in one task, in
+their order and each in a context of its own. When a handler waits, the task is that handler's from then on and another
+goes on with the next event. So handlers that never wait may share a task, one after the other; nothing else differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+
+from fastsio.aio.engine.stepping import DONE, Rest
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from contextvars import Context
+
+    from fastsio.protocol import Packet
+    from fastsio.routing import Route
+    from fastsio.state import Client, Connection
+
+#: Events that begin before everybody else has a turn.
+FAIR_SHARE: Final = 256
+HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
+#: How many routes whose handlers wait are remembered; those of an application, however it makes them anew.
+MAX_WAITING_ROUTES: Final = 4096
+
+
+#: An event that has not begun, and the context to handle it in.
+Arrival: TypeAlias = "tuple[Connection, Client, Route, Packet, Context]"
+
+
+class Handling(Protocol):
+    """What a starter needs of its server."""
+
+    def _run_event(
+        self, client: Client, route: Route, data: list[Any], ack_id: int | None
+    ) -> Coroutine[Any, Any, None]:
+        """Handle one event."""
+        ...
+
+
+def begin(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    """Make a task of a coroutine and, where Python can, run it to its first wait at once."""
+    loop = asyncio.get_running_loop()
+    # The application's own way of making tasks goes first.
+    if sys.version_info >= (3, 12) and loop.get_task_factory() is None:
+        return asyncio.Task(coroutine, loop=loop, eager_start=True)
+    return loop.create_task(coroutine)
+
+
+def keep(connection: Connection, task: asyncio.Task[Any]) -> None:
+    """Count a task among those under way for a connection until it is done."""
+    if not task.done():
+        task.add_done_callback(connection.add_task(task))
+
+
+class EagerStarter:
+    """
+    Starts each handler in an eager task.
+
+    Args:
+        server: The server.
+    """
+
+    __slots__ = ("_server",)
+
+    def __init__(self, server: Handling) -> None:
+        self._server = server
+
+    def start(self, connection: Connection, client: Client, route: Route, packet: Packet) -> None:
+        """Handle an event up to its handler's first wait."""
+        keep(connection, begin(self._server._run_event(client, route, packet.data, packet.id)))
+
+    async def all_begun(self) -> None:
+        """Wait until every event that has arrived before has begun; only the application's own tasks begin late."""
+        await asyncio.sleep(0)
+
+
+class TurnStarter:
+    """
+    Starts the handlers of one turn of the loop in one task, until one of them waits.
+
+    Args:
+        server: The server.
+    """
+
+    __slots__ = ("_arrived", "_loop", "_server", "_task", "_waiting")
+
+    def __init__(self, server: Handling) -> None:
+        self._server = server
+        self._arrived: deque[Arrival] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        #: The task that takes what has arrived, or None while nothing has.
+        self._task: asyncio.Task[None] | None = None
+        #: Routes whose handlers have waited. Each event gets a task at once, for changing tasks takes a turn.
+        self._waiting: set[Route] = set()
+
+    def start(self, connection: Connection, client: Client, route: Route, packet: Packet) -> None:
+        """Have an event handled in the loop's next turn, after those that arrived before."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:  # a server may outlive the loop it was first used on
+            self._loop = loop
+            self._arrived.clear()
+            self._task = None
+        # The context is that of the connection, which the task's is not.
+        arrival = (connection, client, route, packet, copy_context())
+        if self._task is None and route in self._waiting:
+            self._start_apart(loop, arrival)
+            return
+        connection.starting += 1
+        self._arrived.append(arrival)
+        if self._task is None:
+            self._task = loop.create_task(self._run())
+
+    async def all_begun(self) -> None:
+        """Wait until every event that has arrived before has begun."""
+        for _ in range(len(self._arrived)):  # a turn begins one at least, and more arrive meanwhile
+            if not self._arrived:
+                break
+            await asyncio.sleep(0)
+        # Those that got a task each begin a turn later.
+        await asyncio.sleep(0)
+
+    async def _run(self) -> None:
+        """Begin what has arrived; once a handler waits, be its task and leave the rest to another."""
+        try:
+            rest = self._begin_some(asyncio.current_task())
+        finally:
+            self._task = None
+            if self._arrived and self._loop is not None:
+                self._task = self._loop.create_task(self._run())
+        if rest is not None:
+            await rest
+
+    def _begin_some(self, own: Any) -> Rest | None:
+        """Begin events in their order, up to one that has to begin in another task; return what is left of the last."""
+        is_behind = False
+        arrived = self._arrived
+        for _ in range(min(len(arrived), FAIR_SHARE)):
+            if arrived[0][2] in self._waiting:
+                is_behind = True
+                self._start_apart(own.get_loop(), self._next())
+                continue
+            if is_behind:
+                break
+            connection, client, route, packet, context = self._next()
+            iterator = self._server._run_event(client, route, packet.data, packet.id).__await__()
+            waited = context.run(next, iterator, DONE)
+            if waited is not DONE:
+                self._remember(route)
+                keep(connection, own)
+                return Rest(iterator, waited, context)
+            if own.cancelling():  # the handler's last act; it does not concern the next
+                break
+        return None
+
+    def _next(self) -> Arrival:
+        arrival = self._arrived.popleft()
+        arrival[0].starting -= 1
+        return arrival
+
+    def _start_apart(self, loop: asyncio.AbstractEventLoop, arrival: Arrival) -> None:
+        connection, client, route, packet, context = arrival
+        run = self._server._run_event(client, route, packet.data, packet.id)
+        keep(connection, loop.create_task(run, context=context))
+
+    def _remember(self, route: Route) -> None:
+        if len(self._waiting) >= MAX_WAITING_ROUTES:
+            self._waiting.clear()
+        self._waiting.add(route)
+
+
+Starter = EagerStarter if HAS_EAGER_TASKS else TurnStarter

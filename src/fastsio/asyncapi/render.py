@@ -1,0 +1,127 @@
+"""
+The document as JSON has it.
+
+Source: AsyncAPI 3.0.0, https://www.asyncapi.com/docs/reference/specification/v3.0.0.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.asyncapi.schemas import Schemas
+from fastsio.exceptions import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fastsio.asyncapi.model import Channel, Message, Operation
+
+VERSION: Final = "3.0.0"
+_PARAMETER: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
+
+
+def render(
+    channels: Iterable[Channel],
+    *,
+    title: str,
+    version: str,
+    description: str | None = None,
+    servers: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """
+    Return an AsyncAPI document.
+
+    Args:
+        channels: What it describes.
+        title: Of the application.
+        version: Of the application.
+        description: Of the application.
+        servers: Name -> AsyncAPI's "Server Object", as a dict with ``host`` and ``protocol``.
+
+    Raises:
+        SetupError: Two channels, or two operations of one, have the same name.
+    """
+    schemas, document = Schemas(), _Document()
+    for channel in channels:
+        document.add(channel, schemas)
+    info = _without_nothing({"title": title, "version": version, "description": description})
+    return _without_nothing(
+        {
+            "asyncapi": VERSION,
+            "info": info,
+            "servers": dict(servers or {}),
+            "channels": document.channels,
+            "operations": document.operations,
+            "components": {"messages": document.messages, "schemas": dict(sorted(schemas.definitions.items()))},
+        }
+    )
+
+
+class _Document:
+    def __init__(self) -> None:
+        self.channels: dict[str, Any] = {}
+        self.operations: dict[str, Any] = {}
+        self.messages: dict[str, Any] = {}
+
+    def add(self, channel: Channel, schemas: Schemas) -> None:
+        if channel.name in self.channels:
+            raise SetupError(f"two channels are called {channel.name!r}; name them with @channel(name=...)")
+        messages: dict[str, Any] = {}
+        for operation in channel.operations:
+            for message in (*operation.messages, *operation.replies):
+                messages[message.name] = _ref("components", "messages", self._message(channel, message, schemas))
+        parameters: dict[str, Any] = {found[1]: {} for found in _PARAMETER.finditer(channel.address or "")}
+        self.channels[channel.name] = _without_nothing(
+            {
+                "address": None if channel.address is None else _PARAMETER.sub(r"{\1}", channel.address),
+                "description": channel.description,
+                "tags": _tags(channel.tags),
+                "parameters": parameters,
+                "messages": messages,
+            }
+        )
+        for operation in channel.operations:
+            self._operation(channel, operation)
+
+    def _message(self, channel: Channel, message: Message, schemas: Schemas) -> str:
+        """Put a message among the components; return its name there."""
+        name = f"{channel.name}.{message.name}"
+        self.messages[name] = {"name": message.name, "payload": schemas.of(message)}
+        return name
+
+    def _operation(self, channel: Channel, operation: Operation) -> None:
+        name = f"{channel.name}.{operation.name}"
+        if name in self.operations:
+            raise SetupError(f"two operations of {channel.name!r} are called {operation.name!r}")
+        where = _ref("channels", channel.name)
+        replies = [_in_channel(channel, message) for message in operation.replies]
+        self.operations[name] = _without_nothing(
+            {
+                "action": operation.direction.value,
+                "channel": where,
+                "summary": operation.summary,
+                "description": operation.description,
+                "tags": _tags(operation.tags),
+                "messages": [_in_channel(channel, message) for message in operation.messages],
+                "reply": {"channel": where, "messages": replies} if replies else None,
+            }
+        )
+
+
+def _in_channel(channel: Channel, message: Message) -> dict[str, str]:
+    return _ref("channels", channel.name, "messages", message.name)
+
+
+def _ref(*parts: str) -> dict[str, str]:
+    """Refer to a part of the document. Source: RFC 6901."""
+    return {"$ref": "/".join(["#", *(part.replace("~", "~0").replace("/", "~1") for part in parts)])}
+
+
+def _tags(tags: Iterable[str]) -> list[dict[str, str]]:
+    return [{"name": tag} for tag in tags]
+
+
+def _without_nothing(fields: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is not said."""
+    return {key: value for key, value in fields.items() if value not in (None, [], {})}

@@ -1,0 +1,343 @@
+"""
+Rooms as classes: who may join, what they are called, and where they are.
+
+A room object is a name and no more than that: making one costs nothing and asks nobody. What it does is done by the
+keeper of a server's rooms, ``fastsio.aio.rooms`` or ``fastsio.sync.rooms``.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+
+from fastsio.base.room_hooks import hooks_of
+from fastsio.exceptions import SetupError
+from fastsio.injection import EventMarker
+from fastsio.routing import check_rooms
+from fastsio.state.room_names import NamedRoom, is_key, key_of_class, room_name
+from fastsio.types import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
+    from fastsio.base.room_hooks import RoomHooks
+    from fastsio.injection import Context
+
+NamespaceClass = TypeVar("NamespaceClass", bound=type)
+
+#: On a bus that is well an answer takes milliseconds.
+MEMBERS_TIMEOUT_S: Final = 0.5
+#: Where ``register_room`` keeps the rooms of a class-based namespace.
+ROOMS_ATTRIBUTE: Final = "__fastsio_rooms__"
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMember:
+    """
+    Somebody in a room.
+
+    Args:
+        sid: The client.
+        user: What the room's ``presence_key`` says of it, or None.
+    """
+
+    sid: str
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Home:
+    """A server where a room class is registered, as long as that lives, and the namespace."""
+
+    server: weakref.ReferenceType[Any]
+    namespace: str
+
+
+class Room(NamedRoom):
+    """
+    A room that decides who may join.
+
+    A subclass has class methods that take ``(session, data)``: the client's session and the payload it sent. They may
+    be coroutine functions, may have dependencies and markers, and may ask for the room by annotating a parameter with
+    its class. Only the first is needed:
+
+    - ``extract_room_identifier``: returns which room is meant; a tuple is an identifier of several parts. The text of a
+      ``ValueError`` is what the client reads.
+    - ``can_join``: returns whether the client may join. Without it everybody may.
+    - ``on_join``, ``on_leave``: called after the client has joined or left, however it left.
+    - ``presence_key``: returns who the client is. The room's members are then told who comes and goes.
+
+    ``str(room)`` is the name that ``room=`` and ``to=`` mean; a room may stand there itself. Where the methods below
+    are said to return something, they return an awaitable of it on an asyncio server.
+
+    Args:
+        identifier: What tells the room from others of its class: text, a number, a UUID, or several of them.
+
+    Attributes:
+        key: First part of the name and end of the events ``join_<key>`` and ``leave_<key>``; by default the name of
+            the class, without ``Room``. Empty: rooms are called by their identifier alone.
+        presence: Whether members are told who comes and goes, even without a ``presence_key``: the sid is told then.
+        identifier: What was given; a tuple of several.
+
+    Raises:
+        ValueError: The identifier is empty, or of a type that identifies nothing.
+    """
+
+    __fastsio_source__ = Source.ROOM
+    key: ClassVar[str] = ""
+    presence: ClassVar[bool] = False
+    _given_key: ClassVar[str | None] = None
+    compiled_hooks: ClassVar[dict[bool, RoomHooks]] = {}
+    _homes: ClassVar[list[Home]] = []
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._homes = []
+        cls.compiled_hooks = {}
+        if "key" in vars(cls):
+            if not is_key(cls.key):
+                raise SetupError(f"{cls.__qualname__}.key is {cls.key!r}; use letters, digits and any of '_.-'")
+            cls._given_key = cls.key
+        elif cls._given_key is None:
+            cls.key = key_of_class(cls.__name__)
+
+    def __init__(self, *identifier: Any) -> None:
+        super().__init__(room_name(self.key, identifier))
+        self.identifier = identifier[0] if len(identifier) == 1 else identifier
+        self._place: tuple[Any, str] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__qualname__} {self.name!r}>"
+
+    # Where it is
+
+    def on(self, server: Any = None, namespace: str | None = None) -> Self:
+        """
+        Return this room on a server, in a namespace: needed where its class is registered more than once.
+
+        Args:
+            server: The server; None is the only one where the class is registered.
+            namespace: The namespace; None is the only one there, ``"/"`` on a server where it is not registered.
+
+        Raises:
+            SetupError: There is none, or more than one.
+        """
+        homes = [
+            (host, place)
+            for host, place in self._living_homes()
+            if (server is None or host is server) and (namespace is None or place == namespace)
+        ]
+        if server is not None and not homes:
+            homes = [(server, namespace or "/")]
+        found = copy.copy(self)
+        found._place = self._only(homes)  # noqa: SLF001 - the same class
+        return found
+
+    def where(self) -> tuple[Any, str]:
+        """
+        Return the server and the namespace of this room.
+
+        Raises:
+            SetupError: Its class is registered nowhere, or more than once.
+        """
+        if self._place is not None:
+            return self._place
+        if len(self._living_homes()) > 1:
+            # A server that nobody uses any more, such as that of a test before, is in cycles of references.
+            gc.collect()
+        return self._only(self._living_homes())
+
+    def namespace_on(self, server: Any) -> str:
+        """Return the namespace that this room has on *server*: ``"/"`` unless its class is in one other there."""
+        if self._place is not None and self._place[0] is server:
+            return self._place[1]
+        places = [place for host, place in self._living_homes() if host is server]
+        return places[0] if len(places) == 1 else "/"
+
+    def _living_homes(self) -> list[tuple[Any, str]]:
+        found = [(home.server(), home.namespace) for home in self._homes]
+        return [(server, namespace) for server, namespace in found if server is not None]
+
+    def _only(self, homes: list[tuple[Any, str]]) -> tuple[Any, str]:
+        name = type(self).__qualname__
+        match homes:
+            case [home]:
+                return home
+            case []:
+                raise SetupError(f"{name} is registered on no server; register_room({name}), or name one: .on(server)")
+            case _:
+                raise SetupError(
+                    f"{name} is registered {len(homes)} times; say which one is meant: .on(server, namespace)"
+                )
+
+    @classmethod
+    def settle(cls, server: Any, namespace: str) -> None:
+        """Take note that the class is registered on a server."""
+        cls.unsettle(server, namespace)
+        cls._homes.append(Home(weakref.ref(server), namespace))
+
+    @classmethod
+    def unsettle(cls, server: Any, namespace: str) -> None:
+        """Take note that it is not any more."""
+        cls._homes = [
+            home
+            for home in cls._homes
+            if (host := home.server()) is not None and not (host is server and home.namespace == namespace)
+        ]
+
+    # What can be done with it
+
+    def emit(
+        self,
+        event: str,
+        data: Any = None,
+        *,
+        skip_sid: Any = None,
+        callback: Any = None,
+        ignore_queue: bool = False,
+    ) -> Any:
+        """
+        Send an event to everybody in the room.
+
+        Args:
+            event: Event name.
+            data: Payload, as for the server's ``emit()``.
+            skip_sid: The sid, or any iterable of sids, to leave out.
+            callback: Called with what each client acknowledges.
+            ignore_queue: Send to this process's clients only.
+
+        Raises:
+            SetupError: It is not clear on which server.
+        """
+        server, namespace = self.where()
+        return server.emit(
+            event,
+            data,
+            room=self.name,
+            skip_sid=skip_sid,
+            namespace=namespace,
+            callback=callback,
+            ignore_queue=ignore_queue,
+        )
+
+    def enter(self, sid: str, data: Any = None) -> Any:
+        """
+        Let a client in without asking ``can_join``; ``on_join`` is called.
+
+        Args:
+            sid: The client, one of this server.
+            data: What hooks are given as the payload, :meth:`recheck` included; None is an empty object.
+
+        Raises:
+            ValueError: There is no such client here, or it is in as many rooms as it may be.
+        """
+        return self._keeper().enter(self, sid, data)
+
+    def leave(self, sid: str) -> Any:
+        """Take a client out; ``on_leave`` is called, on the server that has the client."""
+        return self._keeper().leave(self, sid)
+
+    def kick(self, sid: str, reason: str | None = None) -> Any:
+        """
+        Take a client out and tell it with the event ``kicked``.
+
+        Args:
+            sid: The client.
+            reason: One sentence for people.
+        """
+        return self._keeper().kick(self, sid, reason)
+
+    def close(self) -> Any:
+        """Take everybody out, on all servers."""
+        return self._keeper().close(self)
+
+    def members(self, *, cluster: bool = False, timeout: float = MEMBERS_TIMEOUT_S) -> Any:
+        """
+        Return a :class:`RoomMember` for each client in the room.
+
+        Args:
+            cluster: Ask the other servers too. Those that are slow are missing, and so are those of python-socketio.
+            timeout: Seconds to wait for the other servers; all of them, as nobody knows how many there are. 0.5: on a
+                bus that is well an answer takes milliseconds.
+
+        Raises:
+            BusError: The message broker did not take the question.
+        """
+        return self._keeper().members(self, cluster=cluster, timeout=timeout)
+
+    def recheck(self) -> Any:
+        """
+        Ask ``can_join`` again for everybody this server has let in, and kick those it refuses now.
+
+        Returns:
+            The sids of those who were kicked.
+        """
+        return self._keeper().recheck(self)
+
+    def _keeper(self) -> Any:
+        return self.where()[0].room_keeper
+
+
+class _Joined(EventMarker):
+    """What :func:`Joined` makes."""
+
+    word: ClassVar[str] = "Joined"
+
+    def __init__(self, room_class: type[Room]) -> None:
+        self._room_class = room_class
+
+    def maker(self, *, asynchronous: bool) -> Callable[[Context], Any]:
+        hooks = hooks_of(self._room_class, asynchronous=asynchronous)
+        hooks.identifying()
+
+        def make(context: Context) -> Any:
+            return context.server.room_keeper.joined(hooks, context)
+
+        return make
+
+
+def Joined(room_class: type[Room]) -> Any:  # noqa: N802 - named as Depends is
+    """
+    Ask for the room that an event names; the client must be in it.
+
+    ``room: Annotated[ChatRoom, Joined(ChatRoom)]``: which room it is, ``extract_room_identifier`` finds in the payload
+    of this event. From outside of the room the handler is not called, and the client gets the error ``forbidden``.
+
+    Args:
+        room_class: The class of the room.
+
+    Returns:
+        A marker; typed Any so that it may stand as the default of a parameter.
+
+    Raises:
+        SetupError: It is no room class.
+    """
+    check_rooms([room_class])
+    return _Joined(room_class)
+
+
+def register_room(*room_classes: type[Room]) -> Callable[[NamespaceClass], NamespaceClass]:
+    """
+    Let clients of a class-based namespace ask to be let into rooms: a decorator of the class.
+
+    A client sends ``join_<key>`` with what ``extract_room_identifier`` reads. If the namespace has a method for that
+    event it is called when the client has been let in, and what it returns is the acknowledgement.
+
+    Args:
+        room_classes: The classes, those of inherited decorators added.
+
+    Raises:
+        SetupError: One is no room class, or two have the same key.
+    """
+    check_rooms(room_classes)
+
+    def decorate(namespace_class: NamespaceClass) -> NamespaceClass:
+        inherited = getattr(namespace_class, ROOMS_ATTRIBUTE, ())
+        setattr(namespace_class, ROOMS_ATTRIBUTE, check_rooms((*inherited, *room_classes)))
+        return namespace_class
+
+    return decorate

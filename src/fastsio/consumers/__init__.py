@@ -1,0 +1,42 @@
+"""
+Consumers: one object for each WebSocket, with a method for each message.
+
+For applications that speak plain WebSocket rather than Socket.IO, with FastAPI, Starlette or no framework.
+"""
+
+from __future__ import annotations
+
+from fastsio.consumers.authentication import BaseAuthenticator, Credential
+from fastsio.consumers.base import AsyncConsumer
+from fastsio.consumers.decorators import ChannelInfo, Origin, channel, event_handler, exception_handler, ws_handler
+from fastsio.consumers.describing import asyncapi_document
+from fastsio.consumers.exceptions import AcceptConnection, DenyConnection, StopConsumer
+from fastsio.consumers.plan import ConsumerInfo, HandlerInfo
+from fastsio.consumers.routing import WebsocketRouter
+from fastsio.consumers.typed import AsyncJsonWebsocketConsumer
+from fastsio.consumers.types import WebSocketConnectEvent, WebSocketDisconnectEvent, WebSocketReceiveEvent
+from fastsio.consumers.websocket import AsyncWebsocketConsumer
+
+__all__ = [
+    "AcceptConnection",
+    "AsyncConsumer",
+    "AsyncJsonWebsocketConsumer",
+    "AsyncWebsocketConsumer",
+    "BaseAuthenticator",
+    "ChannelInfo",
+    "ConsumerInfo",
+    "Credential",
+    "DenyConnection",
+    "HandlerInfo",
+    "Origin",
+    "StopConsumer",
+    "WebSocketConnectEvent",
+    "WebSocketDisconnectEvent",
+    "WebSocketReceiveEvent",
+    "WebsocketRouter",
+    "asyncapi_document",
+    "channel",
+    "event_handler",
+    "exception_handler",
+    "ws_handler",
+]

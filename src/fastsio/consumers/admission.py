@@ -1,0 +1,83 @@
+"""Whether a client may connect: an authenticator, then permissions, each an endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.consumers.authentication import CLOSE_FORBIDDEN, authenticate_endpoint, permission_endpoint
+from fastsio.injection import Context
+from fastsio.routing import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fastsio.consumers.authentication import BaseAuthenticator
+    from fastsio.consumers.peer import Peer
+    from fastsio.injection import Endpoint
+
+#: Error type -> the close code of a connection that failed of it.
+_CLOSE_CODES: Final = {"unauthorized": 4401, "forbidden": CLOSE_FORBIDDEN, "not_found": 4404, "rate_limited": 4429}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a client may not connect."""
+
+    close_code: int
+    reason: str
+
+
+class Admission:
+    """
+    The entrance of one consumer class.
+
+    Args:
+        authenticator_class: Who finds out who it is; None asks nobody.
+        permissions: What must be true for that one.
+
+    Raises:
+        SignatureError: One of them cannot be called.
+    """
+
+    def __init__(
+        self, authenticator_class: type[BaseAuthenticator] | None, permissions: Sequence[Callable[..., Any]]
+    ) -> None:
+        self._authenticator_class = authenticator_class
+        self._authenticate = None if authenticator_class is None else authenticate_endpoint(authenticator_class)
+        self._permissions = [permission_endpoint(permission) for permission in permissions]
+
+    async def refuse(self, consumer: Any, peer: Peer) -> Refusal | None:
+        """
+        Return why a client may not connect, or None if it may.
+
+        Args:
+            consumer: The consumer; its ``authenticator`` is set.
+            peer: The client.
+        """
+        if self._authenticator_class is not None and self._authenticate is not None:
+            authenticator = consumer.authenticator = self._authenticator_class(consumer.send_message)
+            authenticator.attach(peer, consumer.scope)
+            if not await _ask(self._authenticate, consumer, peer, {"self": authenticator, "scope": consumer.scope}):
+                return Refusal(authenticator.close_code, "authentication failed")
+        offered = {"consumer": consumer, "authenticator": consumer.authenticator, "scope": consumer.scope}
+        for permission in self._permissions:
+            if not await _ask(permission, consumer, peer, offered):
+                return Refusal(CLOSE_FORBIDDEN, "not allowed")
+        return None
+
+
+def refusal_of(exc: Exception) -> int | None:
+    """Return the close code for a client that failed to connect with *exc*, if it is the client's matter."""
+    return _CLOSE_CODES.get(describe(exc, "").type)
+
+
+async def _ask(endpoint: Endpoint, consumer: Any, peer: Peer, offered: Mapping[str, Any]) -> bool:
+    context = Context(consumer, peer, "connect", named=offered)
+    try:
+        answer = await endpoint.call(context)
+    except BaseException as exc:
+        await context.aclose(exc)
+        raise
+    await context.aclose()
+    return bool(answer)

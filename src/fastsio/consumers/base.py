@@ -1,0 +1,289 @@
+"""
+The consumer: one object for each connection, with a method for each kind of message.
+
+Knows ASGI and channel layers, but no protocol; :mod:`websocket` and :mod:`typed` do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fastsio.consumers.compiling import Kept, Reader, unresolved_error
+from fastsio.consumers.connection import Connection
+from fastsio.consumers.decorators import ChannelInfo, own_docstring
+from fastsio.consumers.logs import logger
+from fastsio.consumers.peer import Peer
+from fastsio.consumers.plan import ConsumerInfo, ConsumerPlan, HandlerPlan
+from fastsio.exceptions import SetupError
+from fastsio.injection import Context
+from fastsio.injection.signature import UnresolvedError
+from fastsio.layers import get_channel_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from fastsio.consumers.types import Receive, Scope, Send
+    from fastsio.layers import BaseChannelLayer
+
+
+class ConsumerApplication:
+    """
+    An ASGI application that makes a consumer for each connection.
+
+    Args:
+        consumer_class: The consumer.
+        arguments: What its constructor is called with.
+    """
+
+    def __init__(self, consumer_class: type[AsyncConsumer], arguments: Mapping[str, Any]) -> None:
+        self.consumer_class = consumer_class
+        self.consumer_initkwargs = dict(arguments)
+        self.__name__ = consumer_class.__name__
+        self.__doc__ = consumer_class.__doc__
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """
+        Serve one connection to its end.
+
+        Raises:
+            SetupError: It is the lifespan, and the consumer has no methods for it: then servers go on without.
+
+        Source: ASGI 3, "Lifespan Protocol".
+        """
+        if scope["type"] == "lifespan" and not hasattr(self.consumer_class, "lifespan_startup"):
+            raise SetupError(f"{self.__name__} has nothing to do at startup and shutdown")
+        await Connection(self.consumer_class(**self.consumer_initkwargs), scope, receive, send).run()
+
+
+class AsyncConsumer:
+    """
+    A consumer of any ASGI protocol: a message of type ``a.b`` goes to the method ``a_b``.
+
+    Attributes:
+        scope: The connection's ASGI scope.
+        channel_layer: The channel layer, from ``connect`` on; None without an alias.
+        channel_name: The connection's address in the layer; without one it is random.
+        session: What handlers keep for the length of the connection.
+    """
+
+    #: Which registered layer to use; looked up when a client connects. None is none.
+    channel_layer_alias: ClassVar[str | None] = None
+    #: How many handlers of one connection may run at a time.
+    concurrency: ClassVar[int] = 1
+    #: How many messages of the layer may wait for one connection; None is the layer's number.
+    inbox_capacity: ClassVar[int | None] = None
+    #: Middlewares around the handlers, the first outermost.
+    middleware: ClassVar[Sequence[Any]] = ()
+    #: ``Depends(...)`` to resolve before each handler with an endpoint.
+    dependencies: ClassVar[Sequence[Any]] = ()
+    #: Dependency -> what is called in its place, for tests.
+    dependency_overrides: ClassVar[dict[Any, Any]] = {}
+    #: The field that tells messages apart.
+    discriminator_field: ClassVar[str] = "action"
+    #: Whether the fields of messages are camelCase on the wire.
+    camelize: ClassVar[bool] = False
+    #: What ``@channel`` said.
+    channel_info: ClassVar[ChannelInfo | None] = None
+
+    #: Whether only methods with a decorator can be called from the channel layer.
+    _is_typed: ClassVar[bool] = False
+    _plan: ClassVar[ConsumerPlan | None] = None
+    _kept: ClassVar[Kept] = Kept()
+
+    scope: Scope
+    channel_layer: BaseChannelLayer
+    channel_name: str
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if not isinstance(cls.concurrency, int) or cls.concurrency < 1:
+            raise SetupError(f"{cls.__qualname__}.concurrency is a positive whole number, not {cls.concurrency!r}")
+        if "channel_info" not in vars(cls):
+            cls.channel_info = None
+        cls._kept = Kept.of_parents(cls)
+        cls._plan = None
+        try:
+            cls._plan = Reader(cls, cls._kept).read(is_typed=cls._is_typed)
+        except UnresolvedError:
+            return  # until the first use: a class that is defined further down
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        self.is_stopped = False
+
+    @classmethod
+    def as_asgi(cls, **initkwargs: Any) -> ConsumerApplication:
+        """
+        Return the ASGI application, for a router.
+
+        Args:
+            initkwargs: What the consumer's constructor is called with, for each connection.
+
+        Raises:
+            SetupError: A handler cannot be called.
+        """
+        cls.plan()
+        return ConsumerApplication(cls, initkwargs)
+
+    @classmethod
+    def plan(cls) -> ConsumerPlan:
+        """
+        Return what was read of the class.
+
+        Raises:
+            SignatureError: An annotation names what does not exist.
+        """
+        plan = cls._plan
+        if plan is None:
+            try:
+                plan = cls._plan = Reader(cls, cls._kept).read(is_typed=cls._is_typed)
+            except UnresolvedError as error:
+                raise unresolved_error(cls.__qualname__, error) from error
+        return plan
+
+    @classmethod
+    def describe(cls) -> ConsumerInfo:
+        """Return what the class says of itself: channel, handlers, messages."""
+        channel = cls.channel_info or ChannelInfo(cls.__name__, own_docstring(cls))
+        return ConsumerInfo(channel, cls.plan().handlers, cls.discriminator_field, cls.camelize)
+
+    async def dispatch(self, message: Mapping[str, Any]) -> None:
+        """
+        Call the method for a message of the server.
+
+        Raises:
+            SetupError: There is none.
+        """
+        name = message["type"].replace(".", "_")
+        handler = getattr(self, name, None)
+        if handler is None:
+            raise SetupError(f"{type(self).__qualname__} has no method {name!r} for {message['type']!r}")
+        await handler(message)
+
+    async def handle_layer_message(self, message: Mapping[str, Any]) -> None:
+        """Call the method that a message of the channel layer names."""
+        kind = message.get("type")
+        handler = self._compiled.methods.get(kind.replace(".", "_")) if isinstance(kind, str) else None
+        if handler is None:
+            logger.warning(
+                "%s: a message of type %.100r came over the channel layer, and no method takes it; %s",
+                type(self).__qualname__,
+                kind,
+                "decorate one with @event_handler" if self._is_typed else "add one of that name",
+            )
+            return
+        await self._call(handler, message)
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        """
+        Give a message to the server.
+
+        Raises:
+            DisconnectedError: The client is gone.
+        """
+        await self._connection.write(dict(message))
+
+    async def on_failure(self, exc: Exception, message: Mapping[str, Any]) -> None:
+        """
+        Say what becomes of an exception that a handler raised.
+
+        Args:
+            exc: What was raised.
+            message: What the handler was called for.
+
+        Raises:
+            Exception: *exc*, when the server sent the message: the server ends the connection.
+        """
+        if str(message.get("type")).startswith(self._protocol):
+            raise exc
+        logger.error("%s: error while handling %s", type(self).__qualname__, message.get("type"), exc_info=exc)
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """What handlers keep for the length of the connection."""
+        return self._peer.session
+
+    @property
+    def peer(self) -> Peer:
+        """The client."""
+        return self._peer
+
+    # For the connection.
+
+    @property
+    def writes_broadcasts(self) -> bool:
+        """Whether a frame that was broadcast may be written to the connection without asking the consumer."""
+        return False
+
+    def attach(self, scope: Scope, connection: Connection) -> None:
+        """Begin to serve a connection."""
+        self.scope = scope
+        self.is_stopped = False
+        self._protocol = f"{scope['type']}."
+        self._connection = connection
+        self._compiled = self.plan()
+        self._peer = Peer(scope)
+        self.channel_name = self._peer.sid
+        self.channel_layer = None  # type: ignore[assignment] # consumers without a layer do not ask for it
+
+    def enter_channel(self, layer: BaseChannelLayer, channel: str) -> None:
+        """Become reachable over a layer."""
+        self.channel_layer = layer
+        self.channel_name = self._peer.sid = channel
+
+    @classmethod
+    def find_channel_layer(cls) -> BaseChannelLayer | None:
+        """
+        Return the class's layer.
+
+        Raises:
+            LayerNotFoundError: None is registered with its alias.
+        """
+        return None if cls.channel_layer_alias is None else get_channel_layer(cls.channel_layer_alias)
+
+    async def pass_on(self, message: Mapping[str, Any]) -> None:
+        """Pass on a frame that was broadcast."""
+        logger.warning("%s: a frame came over the channel layer, and the consumer has no WebSocket", type(self))
+
+    async def obey(self, message: Mapping[str, Any]) -> None:
+        """Do what a server asks of the consumer; without a WebSocket there is nothing it could be asked."""
+
+    async def release(self) -> None:
+        """Close what the connection's dependencies opened."""
+        try:
+            await self._peer.scope_store.aclose()
+        except Exception:  # noqa: BLE001 - the connection has ended, and the groups are still to be left
+            logger.exception("%s: a dependency of the connection could not be closed", type(self).__qualname__)
+
+    # Calling handlers.
+
+    async def _call(self, handler: HandlerPlan, content: Any) -> Any:
+        """Call a handler without message class, which has no answer."""
+        if handler.call is None:
+            result = handler.function(self, content)
+            return await result if handler.is_coroutine else result
+        return await self._run(handler.call, handler.action, (content,))
+
+    async def _run(self, call: Callable[[Context], Awaitable[Any]], event: str, args: tuple[Any, ...]) -> Any:
+        """Run an endpoint of its own, and close what its dependencies opened."""
+        context = Context(self, self._peer, event, args)
+        try:
+            result = await call(context)
+        except BaseException as exc:
+            await context.aclose(exc)
+            raise
+        await context.aclose()
+        return result
+
+    async def _hook(self, name: str, *args: Any, **offered: Any) -> None:
+        """Call a method of the connection, with its dependencies if it has any."""
+        hook = self._compiled.hooks.get(name)
+        if hook is None:
+            await getattr(self, name)(*args, **({} if args else offered))
+            return
+        context = Context(self, self._peer, name, named={hook.self_name: self, **offered})
+        try:
+            await hook.endpoint.call(context)
+        except BaseException as exc:
+            await context.aclose(exc)
+            raise
+        await context.aclose()

@@ -1,0 +1,278 @@
+"""
+One connection at work: frames of the client and messages of the channel layer, each in their order.
+
+**Order.** Frames are handled in the order they came, and so is what the channel layer brings. With ``concurrency = 1``
+one handler runs at a time, whichever of the two it is for; the next frame is read when it has ended, so a client that
+sends faster than its handlers work is slowed down by its transport. More concurrency starts handlers in order, and
+lets them end as they will.
+
+**The layer.** Its messages arrive by a synchronous callback and wait in a bounded queue, which one task of the
+connection works off. A frame that was broadcast, and is to be passed on as it is, is written at once if nothing waits
+before it: no task, and no trip through the event loop. What arrives while the consumer connects waits until it has.
+
+**The end.** Handlers at work end first, then the consumer hears that its client has left, with its groups still
+joined; then it leaves them, whatever happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.aio.engine.stepping import DONE, Rest
+from fastsio.consumers.envelopes import ENVELOPES, ORDER, TEXT, is_left_out
+from fastsio.consumers.exceptions import StopConsumer
+from fastsio.consumers.logs import logger
+from fastsio.exceptions import BusError, DisconnectedError
+from fastsio.layers.recent import Recent
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fastsio.consumers.base import AsyncConsumer
+    from fastsio.consumers.types import Receive, Scope, Send
+    from fastsio.layers import BaseChannelLayer
+
+#: How many messages to several groups a connection remembers, so that it takes none twice.
+REMEMBERED: Final = 100
+#: RFC 6455: no status code was in the close frame.
+NO_STATUS: Final = 1005
+#: RFC 6455, registry of close codes: try again later.
+TRY_AGAIN: Final = 1013
+
+
+class Connection:
+    """
+    Runs a consumer for one connection.
+
+    Args:
+        consumer: The consumer, made for this connection.
+        scope: The connection's ASGI scope.
+        receive: Gives what the server has for the application.
+        send: Takes what the application has for the server.
+    """
+
+    def __init__(self, consumer: AsyncConsumer, scope: Scope, receive: Receive, send: Send) -> None:
+        self._consumer = consumer
+        self._receive = receive
+        self._send = send
+        self._layer: BaseChannelLayer | None = None
+        self._channel = ""
+        self._capacity = 0
+        self._waiting: deque[dict[str, Any]] = deque()
+        self._rest: Rest | None = None
+        self._wake: asyncio.Future[None] | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._turn: asyncio.Lock | asyncio.Semaphore = (
+            asyncio.Lock() if consumer.concurrency == 1 else asyncio.Semaphore(consumer.concurrency)
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._recent: Recent | None = None
+        self._is_over = False
+        consumer.attach(scope, self)
+
+    async def run(self) -> None:
+        """Serve the connection to its end."""
+        try:
+            await self._open_channel()
+            await self._serve()
+        except StopConsumer:
+            pass
+        finally:
+            self._is_over = True
+            await self._shut()
+
+    async def write(self, message: dict[str, Any]) -> None:
+        """
+        Give a message to the server.
+
+        Raises:
+            DisconnectedError: The client is gone.
+        """
+        if self._is_over:
+            raise DisconnectedError("the client has left")
+        try:
+            await self._send(message)
+        except (OSError, RuntimeError) as error:
+            # Servers and frameworks say in several ways that the peer is gone; none of them is the handler's fault.
+            self._is_over = True
+            raise DisconnectedError("the client has left") from error
+
+    def offer(self, message: dict[str, Any]) -> bool:
+        """Take a message of the channel layer; False when there is no room for it."""
+        if self._is_over:
+            return True  # nobody misses it
+        kind = message.get("type")
+        if kind in ENVELOPES:
+            if not self._concerns(kind, message):
+                return True
+            if kind == TEXT and self._may_write_now():
+                self._write_now(message["text"])
+                return True
+        if len(self._waiting) >= self._capacity:
+            return False
+        self._waiting.append(message)
+        self._wake_worker()
+        return True
+
+    # The channel layer.
+
+    async def _open_channel(self) -> None:
+        consumer = self._consumer
+        layer = self._layer = consumer.find_channel_layer()
+        if layer is None:
+            return
+        channel = await layer.new_channel()
+        self._channel = channel
+        inbox = await layer.open_inbox(
+            channel, on_message=self.offer, on_close=self._on_overflow, capacity=consumer.inbox_capacity
+        )
+        self._capacity = inbox.capacity
+        consumer.enter_channel(layer, channel)
+
+    def _concerns(self, kind: Any, message: dict[str, Any]) -> bool:
+        """Tell whether a message is for this connection, and has not come by way of another group."""
+        exclude = message.get("exclude")
+        if exclude is not None and is_left_out(exclude, self._channel):
+            return False
+        message_id = message.get("id")
+        if message_id is not None:
+            if self._recent is None:
+                self._recent = Recent(REMEMBERED)
+            if self._recent.is_known(message_id):
+                return False
+        # Events with attachments are for clients of Socket.IO.
+        return bool(kind != ORDER or message["socketio"]["method"] != "emit")
+
+    def _may_write_now(self) -> bool:
+        return (
+            self._wake is not None and not self._wake.done() and not self._waiting and self._consumer.writes_broadcasts
+        )
+
+    def _write_now(self, text: str) -> None:
+        iterator = self._send({"type": "websocket.send", "text": text}).__await__()
+        try:
+            waited = next(iterator, DONE)
+        except (OSError, RuntimeError):  # the client is gone, as in write()
+            self._is_over = True
+            return
+        if waited is not DONE:
+            self._rest = Rest(iterator, waited)
+            self._wake_worker()
+
+    def _wake_worker(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def _work(self) -> None:
+        """Handle what the layer brings, in its order."""
+        waiting, loop = self._waiting, asyncio.get_running_loop()
+        while True:
+            if self._rest is not None:
+                rest, self._rest = self._rest, None
+                await self._finish(rest)
+            while waiting:
+                message = waiting.popleft()
+                if message.get("type") == TEXT:
+                    await self._guard(self._consumer.pass_on, message)
+                elif message.get("type") == ORDER:
+                    await self._in_turn(self._consumer.obey, message)
+                else:
+                    await self._in_turn(self._consumer.handle_layer_message, message)
+            self._wake = loop.create_future()
+            await self._wake
+
+    async def _finish(self, rest: Rest) -> None:
+        try:
+            await rest
+        except (OSError, RuntimeError):  # the client is gone, as in write()
+            self._is_over = True
+
+    def _on_overflow(self) -> None:
+        """End a connection whose inbox was closed for being full."""
+        task = asyncio.ensure_future(self._close_late())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _close_late(self) -> None:
+        await self._guard(self.write, {"type": "websocket.close", "code": TRY_AGAIN, "reason": "too slow"})
+
+    # The client.
+
+    async def _serve(self) -> None:
+        consumer, receive = self._consumer, self._receive
+        message = await receive()
+        if not _is_end(message):
+            await self._guard(consumer.dispatch, message)
+            if self._layer is not None and not consumer.is_stopped:
+                self._worker = asyncio.create_task(self._work())
+        while not (consumer.is_stopped or _is_end(message)):
+            message = await receive()
+            if not _is_end(message):
+                await self._in_turn(consumer.dispatch, message)
+        if _is_end(message):
+            await self._leave(message)
+
+    async def _leave(self, message: dict[str, Any]) -> None:
+        self._is_over = True
+        self._waiting.clear()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        async with self._turn:
+            if message["type"] == "websocket.disconnect":
+                message = {"code": NO_STATUS, "reason": None, **message}
+            await self._guard(self._consumer.dispatch, message)
+
+    async def _in_turn(self, work: Callable[[Any], Awaitable[None]], message: Any) -> None:
+        if self._consumer.concurrency == 1:
+            async with self._turn:
+                await self._guard(work, message)
+            return
+        await self._turn.acquire()
+        task = asyncio.create_task(self._guard(work, message))
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._turn.release()
+
+    async def _guard(self, work: Callable[[Any], Awaitable[None]], message: Any) -> None:
+        """Run a handler; what it raises ends neither the connection nor the task that handles its messages."""
+        if self._consumer.is_stopped:
+            return
+        try:
+            await work(message)
+        except DisconnectedError:
+            logger.debug("the client left while %s was handled", message.get("type"))
+        except StopConsumer:
+            self._consumer.is_stopped = True
+        except Exception as exc:  # noqa: BLE001 - the consumer says what becomes of it
+            await self._consumer.on_failure(exc, message)
+
+    # The end.
+
+    async def _shut(self) -> None:
+        try:
+            await _end({task for task in (self._worker, *self._tasks) if task is not None})
+            await self._consumer.release()
+        finally:
+            if self._layer is not None and self._channel:
+                await self._close_channel(self._layer)
+
+    async def _close_channel(self, layer: BaseChannelLayer) -> None:
+        try:
+            await layer.close_inbox(self._channel)
+        except BusError:
+            logger.warning("channel %s is left to expire: the broker is away", self._channel)
+
+
+async def _end(tasks: set[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _is_end(message: dict[str, Any]) -> bool:
+    return bool(message["type"].endswith(".disconnect"))

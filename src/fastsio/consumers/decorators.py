@@ -1,0 +1,215 @@
+"""
+The decorators of consumers. They note what was said; :mod:`compiling` reads the notes.
+
+A decorated method stays what it was and can be called as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, overload
+
+from fastsio.exceptions import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import UnionType
+
+    from fastsio.messages import BaseMessage
+
+    #: One message class, several, or their union.
+    MessageTypes: TypeAlias = (
+        type[BaseMessage] | UnionType | list[type[BaseMessage]] | tuple[type[BaseMessage], ...] | None
+    )
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Class = TypeVar("Class", bound=type)
+
+#: Where a method carries its note.
+MARK: Final = "__fastsio_consumer__"
+
+
+class Origin(Enum):
+    """Who sends what a handler takes."""
+
+    CLIENT = "client"
+    LAYER = "layer"
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerMark:
+    """What ``@ws_handler`` or ``@event_handler`` was told."""
+
+    origin: Origin
+    action: str | None = None
+    input_type: Any = None
+    output_type: Any = None
+    summary: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FailureMark:
+    """What ``@exception_handler`` was told."""
+
+    exception_class: type[BaseException]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelInfo:
+    """
+    What ``@channel`` says of a consumer, for its description.
+
+    Args:
+        name: What the channel is called.
+        description: What it is for.
+        tags: What it belongs to.
+    """
+
+    name: str
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+def channel(
+    *, name: str | None = None, description: str | None = None, tags: Iterable[str] | None = None
+) -> Callable[[Class], Class]:
+    """
+    Describe a consumer; kept as ``channel_info`` on the class.
+
+    Args:
+        name: What the channel is called; by default what the class is.
+        description: What it is for; by default the class's docstring.
+        tags: What it belongs to.
+    """
+
+    def describe(consumer: Class) -> Class:
+        info = ChannelInfo(name or consumer.__name__, description or own_docstring(consumer), tuple(tags or ()))
+        consumer.channel_info = info  # type: ignore[attr-defined] # of AsyncConsumer, which imports this module
+        return consumer
+
+    return describe
+
+
+@overload
+def ws_handler(func: Function) -> Function: ...
+@overload
+def ws_handler(
+    func: None = None,
+    *,
+    action: str | None = None,
+    input_type: MessageTypes = None,
+    output_type: MessageTypes = None,
+    description: str | None = None,
+    summary: str | None = None,
+    tags: Iterable[str] | None = None,
+) -> Callable[[Function], Function]: ...
+def ws_handler(
+    func: Function | None = None,
+    *,
+    action: str | None = None,
+    input_type: MessageTypes = None,
+    output_type: MessageTypes = None,
+    description: str | None = None,
+    summary: str | None = None,
+    tags: Iterable[str] | None = None,
+) -> Function | Callable[[Function], Function]:
+    """
+    Have a method handle one kind of message from clients: the one that its parameter is annotated with.
+
+    The method may take dependencies too. What it returns is sent to the client that asked.
+
+    Args:
+        func: The method, where the decorator stands without parentheses.
+        action: The action of messages whose class does not say it, or of a method without a message class.
+        input_type: The message class, if not that of the annotation.
+        output_type: What it sends beside what it returns; a result is one of these, or of the return annotation.
+        description: What it does, at length; by default its docstring.
+        summary: What it does, in a line.
+        tags: What it belongs to.
+    """
+    return _mark(
+        func, HandlerMark(Origin.CLIENT, action, input_type, output_type, summary, description, tuple(tags or ()))
+    )
+
+
+@overload
+def event_handler(func: Function) -> Function: ...
+@overload
+def event_handler(
+    func: None = None,
+    *,
+    input_type: MessageTypes = None,
+    output_type: MessageTypes = None,
+    description: str | None = None,
+    summary: str | None = None,
+    tags: Iterable[str] | None = None,
+) -> Callable[[Function], Function]: ...
+def event_handler(
+    func: Function | None = None,
+    *,
+    input_type: MessageTypes = None,
+    output_type: MessageTypes = None,
+    description: str | None = None,
+    summary: str | None = None,
+    tags: Iterable[str] | None = None,
+) -> Function | Callable[[Function], Function]:
+    """
+    Have a method handle what comes over the channel layer.
+
+    With a message class, by annotation, it takes what ``send_event()`` and ``broadcast_event()`` send; without one it
+    takes messages whose ``type`` is the method's name.
+
+    Args:
+        func: The method, where the decorator stands without parentheses.
+        input_type: The message class, if not that of the annotation.
+        output_type: What it sends beside what it returns.
+        description: What it does, at length; by default its docstring.
+        summary: What it does, in a line.
+        tags: What it belongs to.
+    """
+    return _mark(
+        func, HandlerMark(Origin.LAYER, None, input_type, output_type, summary, description, tuple(tags or ()))
+    )
+
+
+def exception_handler(exception_class: type[BaseException]) -> Callable[[Function], Function]:
+    """
+    Have a method answer when a handler of the consumer raises *exception_class*; the nearest class decides.
+
+    Its result, if it is a message, is sent to the client in place of the error.
+
+    Raises:
+        SetupError: It is no exception class.
+    """
+    if not (isinstance(exception_class, type) and issubclass(exception_class, BaseException)):
+        raise SetupError(f"{exception_class!r} is not an exception class")
+    return _marker(FailureMark(exception_class))
+
+
+def mark(function: Function, noted: HandlerMark | FailureMark) -> Function:
+    """Note on a method what a decorator was told."""
+    setattr(function, MARK, noted)
+    return function
+
+
+def own_docstring(consumer: type) -> str | None:
+    """Return what the class itself says of itself, in one paragraph."""
+    text = consumer.__dict__.get("__doc__")
+    return " ".join(text.split()) if text else None
+
+
+def _mark(func: Function | None, mark: HandlerMark) -> Function | Callable[[Function], Function]:
+    return _marker(mark) if func is None else _marker(mark)(func)
+
+
+def _marker(noted: HandlerMark | FailureMark) -> Callable[[Function], Function]:
+    def note(function: Function) -> Function:
+        if not callable(function):
+            raise SetupError(f"{function!r} is no method; put the decorator of a handler right above its 'def'")
+        return mark(function, noted)
+
+    return note

@@ -1,0 +1,57 @@
+"""JSON frames: reading what clients send, and writing what consumers say of their own accord."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json, to_json
+
+from fastsio.exceptions import ValidationFailed
+
+if TYPE_CHECKING:
+    from fastsio.messages import BaseMessage
+
+#: Characters of what a peer sent that an error shows.
+_SHOWN = 50
+
+
+def read_frame(text: str) -> Any:
+    """
+    Decode JSON.
+
+    Raises:
+        ValidationFailed: It is none. NaN and Infinity are none, nor what is nested too deeply.
+    """
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise ValidationFailed(
+            [{"loc": [], "msg": f"The frame is not JSON: {error}", "type": "json_invalid"}]
+        ) from None
+
+
+def write_frame(content: Any) -> str:
+    """Encode anything JSON-compatible, models and dates included; text stays as it is, emoji and all."""
+    return to_json(content, inf_nan_mode="null").decode()
+
+
+def write_message(message: BaseMessage) -> str:
+    """Encode a message."""
+    return message.__pydantic_serializer__.to_json(message, by_alias=True).decode()
+
+
+def control_frame(discriminator: str, action: str, payload: Any = None) -> str:
+    """Encode a message of the consumer itself."""
+    return write_frame({discriminator: action, "payload": payload})
+
+
+def with_ref(text: str, ref: str | int) -> str:
+    """Add the reference of the request to an encoded message."""
+    return f'{text[:-1]},"ref":{json.dumps(ref)}}}'
+
+
+def shown(value: object) -> str:
+    """Return what an error shows of a value that a peer sent."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

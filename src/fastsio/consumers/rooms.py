@@ -1,0 +1,370 @@
+"""
+Room classes for consumers: ``subscribe`` and ``unsubscribe``, guarded by the hooks that guard a join in Socket.IO.
+
+Who may enter, in which order hooks run, and who is told of it, is decided by the keeper of rooms that servers have; it
+takes :class:`ConsumerRooms` for a server. This module gives it the consumers of one class for clients, and the groups
+of their channel layer for rooms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from fastsio.aio.rooms import RoomKeeper
+from fastsio.base.room_hooks import IDENTIFY, hooks_of
+from fastsio.cluster.messages import AskMembers, TellMembers
+from fastsio.cluster.reading import read
+from fastsio.consumers.camel import from_wire, merged_keys
+from fastsio.consumers.decorators import HandlerMark, Origin, mark
+from fastsio.consumers.frames import shown
+from fastsio.consumers.logs import logger
+from fastsio.exceptions import BusError, EventError, SetupError
+from fastsio.injection import Context
+from fastsio.injection.signature import Unresolved, names_of_caller, read_parameters
+from fastsio.layers import get_channel_layer
+from fastsio.layers.following import PREFIX, group_of
+from fastsio.layers.manager import LayerManager
+from fastsio.layers.recent import Recent
+from fastsio.messages.rooms import (
+    SUBSCRIBED,
+    UNSUBSCRIBED,
+    SubscribedMessage,
+    SubscribeMessage,
+    UnsubscribedMessage,
+    UnsubscribeMessage,
+    told_by,
+)
+from fastsio.protocol import NamespaceState
+from fastsio.routing import check_rooms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+
+    from fastsio.aio.api import ServerAPI
+    from fastsio.base.room_hooks import RoomHooks
+    from fastsio.base.rooms import Room
+    from fastsio.consumers.camel import Keys
+    from fastsio.consumers.joining import JoiningConsumer
+    from fastsio.consumers.peer import Peer
+    from fastsio.messages import BaseMessage, RoomRequest
+
+#: How many questions to all consumers of a room are remembered, so that one of each class answers in a process.
+REMEMBERED: Final = 100
+
+
+class ConsumerRooms:
+    """
+    The rooms of one consumer class; to its :class:`RoomKeeper` it is the server, and its manager.
+
+    Args:
+        consumer_class: The class.
+
+    Raises:
+        SetupError: The rooms are none, have hooks that cannot be called, or there is no channel layer.
+    """
+
+    def __init__(self, consumer_class: type[JoiningConsumer]) -> None:
+        alias, self._class = consumer_class.channel_layer_alias, consumer_class
+        name = consumer_class.__qualname__
+        if alias is None:
+            raise SetupError(f"{name} has rooms, but no channel layer; set channel_layer_alias to the alias of one")
+        self._alias = alias
+        self._hooks = {
+            hooks.room_class.key: hooks
+            for hooks in (hooks_of(room, asynchronous=True) for room in check_rooms(consumer_class.rooms))
+        }
+        self._bus = LayerManager(alias, write_only=True, discriminator=consumer_class.discriminator_field)
+        self._members = _Members()
+        self._asked = Recent(REMEMBERED)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.logger = logger
+        self.not_handled = object()
+        self.manager = self
+        self.keeper = RoomKeeper(cast("ServerAPI", self))  # of which it needs what is here
+        self._guards = {
+            event: guard for hooks in self._hooks.values() for event, guard in self.keeper.guards(hooks).items()
+        }
+        self._keys = {key: _keys_of(hooks) for key, hooks in self._hooks.items()} if consumer_class.camelize else {}
+
+    # What clients ask for
+
+    async def subscribe(self, consumer: JoiningConsumer, request: RoomRequest) -> None:
+        """
+        Let a client in that asks for it, and tell it; its ``on_join`` has ended when this returns.
+
+        Raises:
+            EventError: There is no such room, or the client may not enter.
+        """
+        hooks = self._hooks_for(request)
+        await self._decide(consumer, hooks, hooks.join_event, request, SUBSCRIBED)
+
+    async def unsubscribe(self, consumer: JoiningConsumer, request: RoomRequest) -> None:
+        """
+        Let a client out, and tell it.
+
+        Raises:
+            EventError: There is no such room.
+        """
+        hooks = self._hooks_for(request)
+        await self._decide(consumer, hooks, hooks.leave_event, request, UNSUBSCRIBED)
+
+    async def enter(self, consumer: JoiningConsumer, room: Room) -> None:
+        """Let a client in without asking, as the application wants it."""
+        self._members.expect(consumer)
+        await self.keeper.enter(room.on(self, consumer.room_namespace), consumer.channel_name, None)
+
+    async def leave(self, consumer: JoiningConsumer, room: Room) -> None:
+        """Let a client out, as the application wants it."""
+        await self.keeper.leave(room.on(self, consumer.room_namespace), consumer.channel_name)
+
+    async def joined(self, hooks: RoomHooks, context: Context) -> Room:
+        """
+        Return the room that a frame names in its payload, if its client is in it.
+
+        Raises:
+            RoomAccessError: It is not.
+        """
+        (content,) = context.args
+        payload = content.get("payload") if isinstance(content, dict) else getattr(content, "payload", None)
+        inner = Context(self, context.client, context.event, (payload,))
+        try:
+            return await self.keeper.joined(hooks, inner)
+        finally:
+            await self._close_context(inner, None)
+
+    def _hooks_for(self, request: RoomRequest) -> RoomHooks:
+        try:
+            return self._hooks[request.room]
+        except KeyError:
+            known = ", ".join(map(repr, self._hooks))
+            raise EventError("not_found", f"There is no room {shown(request.room)} here; there is {known}.") from None
+
+    async def _decide(
+        self, consumer: JoiningConsumer, hooks: RoomHooks, event: str, request: RoomRequest, confirmation: str
+    ) -> None:
+        data = from_wire(request.data, self._keys.get(request.room))
+        context = Context(self, consumer.peer, event, () if data is None else (data,))
+        self._members.expect(consumer)
+        failure: BaseException | None = None
+        try:
+            answer = await self._guards[event](context, None)
+            if answer is not self.not_handled:
+                await consumer.send_control(confirmation, answer)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            await self._close_context(context, failure)
+
+    # What the connection tells
+
+    async def obey(self, consumer: JoiningConsumer, order: dict[str, Any], order_id: Any) -> None:
+        """Do what a server asks of a room of this class's consumers."""
+        match order:
+            case {"method": "leave_room" | "close_room", "namespace": str(namespace), "room": room}:
+                self._members.leave(namespace, room, consumer.channel_name)
+                self.keeper.taken_out(namespace, room, [consumer.channel_name])
+            case {"method": "recheck", "namespace": str(namespace), "room": room}:
+                if not self._asked.is_known(order_id):
+                    self.start_background_task(self.keeper.recheck_here, namespace, room)
+            case {"method": "room_members"}:
+                if not self._asked.is_known(order_id):
+                    await self._tell(cast("AskMembers", read(order)))
+
+    async def forget(self, consumer: JoiningConsumer) -> None:
+        """Take note that a client has gone: ``on_leave`` is called for each of its rooms."""
+        consumer.peer.state = NamespaceState.LEFT
+        self._members.forget(consumer.channel_name)
+        await self.keeper.client_left(cast("Any", consumer.peer))  # of a client it needs what a peer has
+
+    async def _tell(self, question: AskMembers) -> None:
+        """Tell the server that asked who of this class is in a room."""
+        members = self.keeper.members_here(question.namespace, question.room)
+        told = tuple((member.sid, member.user) for member in members)
+        try:
+            await self._bus.answer(TellMembers(question.host_id, question.question, told))
+        except BusError as error:
+            self.logger.warning("%s: a question could not be answered: %s", self._class.__qualname__, error)
+
+    # As the keeper's server
+
+    @property
+    def dependency_overrides(self) -> dict[Any, Any]:
+        """What is called in place of dependencies, for tests."""
+        return self._class.dependency_overrides
+
+    @property
+    def room_keeper(self) -> RoomKeeper:
+        """Who keeps the rooms, for the methods of a room that a hook is given."""
+        return self.keeper
+
+    async def emit(self, event: str, data: Any = None, *, ignore_queue: bool = False, **options: Any) -> None:
+        """Send an event to clients of both kinds, in all processes."""
+        if not ignore_queue:  # which is how the keeper confirms; a consumer does so itself
+            await self._bus.emit(event, data, **options)
+
+    def rooms(self, sid: str, namespace: str) -> list[Hashable]:
+        """Return the rooms a client is in."""
+        return self._members.rooms_of(namespace, sid)
+
+    def start_background_task(self, target: Any, *args: Any) -> None:
+        """Do something while others go on."""
+        task = asyncio.ensure_future(target(*args))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _find_client(self, sid: str, namespace: str) -> Peer | None:
+        consumer = self._members.consumer(sid)
+        return None if consumer is None or consumer.peer.namespace != namespace else consumer.peer
+
+    async def _close_context(self, context: Context, failure: BaseException | None) -> None:
+        try:
+            await context.aclose(failure)
+        except Exception as raised:
+            if raised is not failure:
+                self.logger.exception("%s: error after %s", self._class.__qualname__, context.event)
+
+    # As the keeper's manager
+
+    async def enter_room(self, sid: str, namespace: str, room: Hashable) -> None:
+        """
+        Put a consumer into the group of a room.
+
+        Raises:
+            ValueError: It is in as many rooms as it may be.
+            KeyError: It has gone.
+        """
+        consumer = self._members.consumer(sid)
+        if consumer is None:
+            raise KeyError(sid)
+        most = self._class.max_rooms
+        if most is not None and len(self._members.rooms_of(namespace, sid)) >= most:
+            raise ValueError(f"it is in max_rooms={most} rooms already")
+        try:
+            await consumer.join_group(group_of(namespace, room))
+        except BusError:
+            self.keeper.taken_out(namespace, room, [sid])
+            raise
+        self._members.enter(namespace, room, sid)
+
+    async def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
+        """Take a client, of whichever kind and wherever, out of a room."""
+        consumer = self._members.consumer(sid)
+        if consumer is None:
+            await self._bus.leave_room(sid, namespace, room)
+            return
+        self._members.leave(namespace, room, sid)
+        await consumer.leave_group(group_of(namespace, room))
+
+    async def close_room(self, room: Hashable, namespace: str) -> None:
+        """Take everybody, of whichever kind and wherever, out of a room."""
+        for sid in self._members.sids(namespace, room):
+            await self.leave_room(sid, namespace, room)
+        await self._bus.close_room(room, namespace)
+
+    def get_participants(self, namespace: str, room: Hashable) -> Iterator[tuple[str, str]]:
+        """Yield the consumers of this class and process that are in a room."""
+        for sid in self._members.sids(namespace, room):
+            yield sid, sid
+
+    async def members_elsewhere(self, room: Hashable, namespace: str, timeout: float) -> list[tuple[str, str | None]]:  # noqa: ASYNC109 - it is the whole duration
+        """Ask all servers, and consumers of other processes and classes, who is in a room."""
+        layer = get_channel_layer(self._alias)
+        channel = await layer.new_channel(PREFIX)
+        found: list[tuple[str, str | None]] = []
+
+        def take(message: dict[str, Any]) -> None:
+            found.extend(cast("TellMembers", read(message["socketio"])).members)
+
+        await layer.open_inbox(channel, on_message=take)
+        try:
+            await self._bus.ask(AskMembers(room, namespace, 0, channel))
+            await asyncio.sleep(timeout)
+        finally:
+            await layer.close_inbox(channel)
+        here = set(self._members.sids(namespace, room))
+        return [member for member in found if member[0] not in here]
+
+
+def handlers_for(discriminator: str) -> dict[str, Callable[..., Any]]:
+    """
+    Return the handlers of ``subscribe`` and ``unsubscribe``, by the names under which a consumer class has them.
+
+    Args:
+        discriminator: The field that tells its messages apart.
+    """
+
+    async def subscribe(consumer: Any, message: Any) -> None:
+        """Enter a room, if its hooks allow it."""
+        await consumer.room_keeper.subscribe(consumer, message.payload)
+
+    async def unsubscribe(consumer: Any, message: Any) -> None:
+        """Leave a room."""
+        await consumer.room_keeper.unsubscribe(consumer, message.payload)
+
+    def marked(handler: Callable[..., Any], takes: type[BaseMessage], sends: type[BaseMessage]) -> Callable[..., Any]:
+        took, sent = told_by(discriminator, takes), told_by(discriminator, sends)
+        return mark(handler, HandlerMark(Origin.CLIENT, input_type=took, output_type=sent))
+
+    return {
+        "_subscribe": marked(subscribe, SubscribeMessage, SubscribedMessage),
+        "_unsubscribe": marked(unsubscribe, UnsubscribeMessage, UnsubscribedMessage),
+    }
+
+
+class _Members:
+    """Which consumers are in which rooms."""
+
+    def __init__(self) -> None:
+        self._consumers: dict[str, JoiningConsumer] = {}
+        self._joined: dict[str, dict[tuple[str, Hashable], None]] = {}
+        self._rooms: dict[tuple[str, Hashable], dict[str, None]] = {}
+
+    def expect(self, consumer: JoiningConsumer) -> None:
+        """Take note of a consumer that may enter rooms."""
+        self._consumers[consumer.channel_name] = consumer
+
+    def consumer(self, sid: str) -> JoiningConsumer | None:
+        """Return a consumer that has asked for a room."""
+        return self._consumers.get(sid)
+
+    def enter(self, namespace: str, room: Hashable, sid: str) -> None:
+        """Take note that a consumer is in a room."""
+        self._rooms.setdefault((namespace, room), {})[sid] = None
+        self._joined.setdefault(sid, {})[namespace, room] = None
+
+    def leave(self, namespace: str, room: Hashable, sid: str) -> None:
+        """Take note that a consumer is in a room no longer."""
+        self._joined.get(sid, {}).pop((namespace, room), None)
+        members = self._rooms.get((namespace, room))
+        if members is not None:
+            members.pop(sid, None)
+            if not members:
+                del self._rooms[namespace, room]
+
+    def forget(self, sid: str) -> None:
+        """Take note that a consumer has gone."""
+        for namespace, room in list(self._joined.get(sid, ())):
+            self.leave(namespace, room, sid)
+        self._joined.pop(sid, None)
+        self._consumers.pop(sid, None)
+
+    def rooms_of(self, namespace: str, sid: str) -> list[Hashable]:
+        """Return the rooms of a consumer."""
+        return [room for place, room in self._joined.get(sid, ()) if place == namespace]
+
+    def sids(self, namespace: str, room: Hashable) -> list[str]:
+        """Return the consumers in a room."""
+        return list(self._rooms.get((namespace, room), ()))
+
+
+def _keys_of(hooks: RoomHooks) -> Keys | None:
+    """Return the camelCase of what the hooks of a class read, from their annotations."""
+    annotations = []
+    for name in (IDENTIFY, "can_join", "on_join", "on_leave", "presence_key"):
+        function = getattr(hooks.room_class, name, None)
+        if function is not None:
+            parameters = read_parameters(function, names_of_caller(function), unresolved=Unresolved) or ()
+            annotations += [parameter.annotation for parameter in parameters]
+    return merged_keys(annotations)

@@ -1,0 +1,267 @@
+"""The consumer of a WebSocket: ``connect``, ``receive``, ``disconnect``, with text and bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+
+from fastsio.consumers.base import AsyncConsumer
+from fastsio.consumers.exceptions import AcceptConnection, DenyConnection
+from fastsio.consumers.frames import control_frame
+from fastsio.consumers.logs import logger
+from fastsio.exceptions import DisconnectedError, SetupError
+from fastsio.layers.following import group_of
+from fastsio.routing import describe, is_expected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fastsio.consumers.connection import Connection
+    from fastsio.consumers.types import (
+        Scope,
+        WebSocketConnectEvent,
+        WebSocketDisconnectEvent,
+        WebSocketReceiveEvent,
+    )
+
+#: RFC 6455, registry of close codes: an unexpected condition.
+INTERNAL_ERROR: Final = 1011
+
+
+class AsyncWebsocketConsumer(AsyncConsumer):
+    """
+    A consumer of a WebSocket, with the methods of Channels.
+
+    Override ``connect``, ``receive`` and ``disconnect``. A message ``{"type": "chat.message", ...}`` of the channel
+    layer goes to the method ``chat_message(self, event)`` that the class adds.
+
+    Attributes:
+        groups: The groups of the layer to join before ``connect`` and to leave at the end. Each connection has a list
+            of its own, to which it may append.
+    """
+
+    groups: list[str] = []  # noqa: RUF012 - what each connection copies
+
+    #: Whether no subclass has put a method of its own in the way of a frame that was broadcast.
+    _sends_as_ever: ClassVar[bool] = True
+    _is_accepted = False
+    _is_closed = False
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls._sends_as_ever = all(_is_ours(method) for method in (cls.send, cls.pass_on))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.groups = list(type(self).groups)
+
+    # What applications override.
+
+    async def connect(self) -> None:
+        """Take or refuse the client: ``await self.accept()`` or ``await self.close()``. The default takes it."""
+        await self.accept()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+        """
+        Take a frame.
+
+        Args:
+            text_data: The text of a text frame, else None.
+            bytes_data: The content of a binary frame, else None.
+            kwargs: Nothing; for parameters to come.
+        """
+
+    async def disconnect(self, code: int) -> None:
+        """
+        Take leave of a client that was accepted; its groups are left afterwards.
+
+        Args:
+            code: The WebSocket's close code.
+        """
+
+    # What applications call.
+
+    async def accept(
+        self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] | None = None
+    ) -> None:
+        """
+        Take the client.
+
+        Args:
+            subprotocol: The one of those the client offers that is spoken.
+            headers: Headers of the answer to the handshake.
+        """
+        self._is_accepted = True
+        await self._connection.write(
+            {"type": "websocket.accept", "subprotocol": subprotocol, "headers": list(headers or ())}
+        )
+
+    async def send(  # type: ignore[override] # that of a WebSocket takes frames
+        self, text_data: str | None = None, bytes_data: bytes | None = None, close: bool | int = False
+    ) -> None:
+        """
+        Send a frame.
+
+        Args:
+            text_data: The text of a text frame.
+            bytes_data: The content of a binary frame.
+            close: Whether to close afterwards, or with which code.
+
+        Raises:
+            DisconnectedError: The client is gone.
+            RuntimeError: The client has not been accepted, or was refused.
+            ValueError: There is neither text nor bytes.
+        """
+        if not self._is_accepted or self._is_closed:
+            self._refuse_to_send()
+        if text_data is not None:
+            await self._connection.write({"type": "websocket.send", "text": text_data})
+        elif bytes_data is not None:
+            await self._connection.write({"type": "websocket.send", "bytes": bytes_data})
+        else:
+            raise ValueError("a frame has text or bytes; give send() one of them")
+        if close is not False:
+            await self.close(close)
+
+    async def close(self, code: int | bool | None = None, reason: str | None = None) -> None:
+        """
+        End the connection, or refuse a client that has not been accepted; once.
+
+        Args:
+            code: The WebSocket's close code; 1000 by default.
+            reason: Why, for the client.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if not self._is_accepted:
+            self.is_stopped = True  # it never was a client: nothing of it is left to handle
+        number = code if code is not None and not isinstance(code, bool) else 1000
+        message: dict[str, Any] = {"type": "websocket.close", "code": number}
+        if reason is not None:
+            message["reason"] = reason
+        await self._connection.write(message)
+
+    async def join_group(self, group: str) -> None:
+        """Join a group of the channel layer, until the end or :meth:`leave_group`."""
+        await self._require_layer().group_add(group, self.channel_name)
+        if group not in self.groups:
+            self.groups.append(group)
+
+    async def leave_group(self, group: str) -> None:
+        """Leave a group; one that was not joined is fine."""
+        await self._require_layer().group_discard(group, self.channel_name)
+        if group in self.groups:
+            self.groups.remove(group)
+
+    # What the server calls.
+
+    async def websocket_connect(self, message: WebSocketConnectEvent) -> None:
+        """Join the class's groups, and ask ``connect``."""
+        try:
+            await self._join_groups()
+            await self._hook("connect")
+        except AcceptConnection:
+            await self.accept()
+        except DenyConnection:
+            await self.close()
+
+    async def websocket_receive(self, message: WebSocketReceiveEvent) -> None:
+        """Hand a frame to ``receive``."""
+        if self._is_closed:
+            return
+        text = message.get("text")
+        if "receive" in self._compiled.hooks:
+            await self._hook("receive", text_data=text, bytes_data=message.get("bytes"))
+        elif text is not None:
+            await self.receive(text_data=text)
+        else:
+            await self.receive(bytes_data=message.get("bytes"))
+
+    async def websocket_disconnect(self, message: WebSocketDisconnectEvent) -> None:
+        """Tell ``disconnect``, if the client was accepted."""
+        if self._is_accepted:
+            code = message["code"]
+            await self._hook("disconnect", code, code=code, close_code=code)
+
+    # For the connection.
+
+    async def dispatch(self, message: Mapping[str, Any]) -> None:
+        """Call the method for a message of the server: as a rule, a frame."""
+        if message["type"] == "websocket.receive":
+            await self.websocket_receive(cast("WebSocketReceiveEvent", message))  # its type says so
+        else:
+            await super().dispatch(message)
+
+    def attach(self, scope: Scope, connection: Connection) -> None:
+        """Begin to serve a connection."""
+        super().attach(scope, connection)
+        if "groups" not in vars(self):  # a constructor that does not call that of its parent
+            self.groups = list(type(self).groups)
+
+    @property
+    def writes_broadcasts(self) -> bool:
+        """Whether a frame that was broadcast may be written without ``pass_on`` and ``send``."""
+        return self._sends_as_ever and self._is_accepted and not self._is_closed
+
+    async def pass_on(self, message: Mapping[str, Any]) -> None:
+        """Pass on a frame that was broadcast."""
+        await self.send(message["text"])
+
+    async def obey(self, message: Mapping[str, Any]) -> None:
+        """Do what a server asks: join or leave a room, or end the connection."""
+        match message["socketio"]:
+            case {"method": "enter_room", "namespace": str(namespace), "room": room}:
+                await self.join_group(group_of(namespace, room))
+            case {"method": "leave_room" | "close_room", "namespace": str(namespace), "room": room}:
+                await self.leave_group(group_of(namespace, room))
+            case {"method": "disconnect"}:
+                await self.close()
+
+    async def on_failure(self, exc: Exception, message: Mapping[str, Any]) -> None:
+        """
+        Log what a handler raised, and answer the client with an error; the connection lives on.
+
+        After a failure to connect it is closed: the client may try again, and what ``connect`` has not set is missed
+        by nobody.
+        """
+        kind = str(message.get("type"))
+        if not is_expected(exc):
+            logger.error("%s: error while handling %s", type(self).__qualname__, kind, exc_info=exc)
+        if kind == "websocket.disconnect":
+            return
+        try:
+            if self._is_accepted and not self._is_closed:
+                await self.send(self._error_text(exc, kind))
+            if kind == "websocket.connect":
+                await self.close(self._close_code_of(exc))
+        except DisconnectedError:
+            logger.debug("the client left before it could be told")
+        self.is_stopped = self.is_stopped or kind == "websocket.connect"
+
+    def _error_text(self, exc: Exception, event: str) -> str:
+        return control_frame(self.discriminator_field, "error", describe(exc, event).as_dict())
+
+    def _close_code_of(self, _exc: Exception) -> int:
+        return INTERNAL_ERROR
+
+    async def _join_groups(self) -> None:
+        if self.groups:
+            layer = self._require_layer()
+            for group in self.groups:
+                await layer.group_add(group, self.channel_name)
+
+    def _require_layer(self) -> Any:
+        if self.channel_layer is None:
+            raise SetupError(
+                f"{type(self).__qualname__} has groups, but no channel layer; set channel_layer_alias to one's alias"
+            )
+        return self.channel_layer
+
+    def _refuse_to_send(self) -> None:
+        if self._is_closed:
+            raise DisconnectedError("the connection was closed by the consumer")
+        raise RuntimeError("the client has not been accepted yet; await self.accept() before sending")
+
+
+def _is_ours(method: Any) -> bool:
+    return bool(method.__module__.startswith(f"{__package__}."))

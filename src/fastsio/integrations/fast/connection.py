@@ -1,0 +1,239 @@
+"""
+One request for a WebSocket, as the ASGI application sees it: ``receive`` and ``send``, the access log, the end.
+
+The application runs as under uvicorn's own protocol. When it is fastsio's that accepts, it finds the wire itself in the
+scope, and frames need no events from then on.
+
+Source: ASGI specification, "WebSocket".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from uvicorn.protocols.utils import ClientDisconnected, get_client_addr, get_path_with_query_string
+
+from fastsio.aio.engine.links import DIRECT, MESSAGE_TOO_BIG, NORMAL_CLOSURE, LinkLost
+from fastsio.exceptions import PacketError
+from fastsio.integrations.fast.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+    from fastsio.aio.engine.links import Event
+    from fastsio.integrations.fast.handshake import Handshake
+
+    OpenFraming = Callable[..., asyncio.BufferedProtocol]
+
+logger = logging.getLogger("uvicorn.error")
+#: What a client may send before it knows that it is accepted; more is left in the network.
+MAX_EARLY_BYTES: Final = 65_536
+INTERNAL_ERROR: Final = 1011
+SERVICE_RESTART: Final = 1012
+
+
+class Connection(asyncio.Protocol):
+    """
+    A request, and the WebSocket it becomes.
+
+    Args:
+        config: uvicorn's.
+        server_state: uvicorn's; lists this connection and its task.
+        transport: The connection to the client.
+        handshake: The request.
+        scope: The same for the application.
+        limit: The largest message, in bytes.
+        framing: The module :mod:`fastsio.integrations.fast.framing`, which needs picows.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_app",
+        "_body",
+        "_early",
+        "_framing",
+        "_is_accepted",
+        "_is_answered",
+        "_is_connect_sent",
+        "_key",
+        "_limit",
+        "_response",
+        "_scope",
+        "_state",
+        "_transport",
+        "_wire",
+    )
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        transport: asyncio.Transport,
+        handshake: Handshake,
+        scope: dict[str, Any],
+        *,
+        limit: int,
+        framing: Any,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._app: Any = config.loaded_app
+        self._state = server_state
+        self._transport = transport
+        self._key = handshake.key
+        self._scope = scope
+        self._limit = limit
+        self._framing = framing
+        self._wire = Wire(transport, loop, limit, self._forget)
+        scope["extensions"][DIRECT] = self._wire
+        self._early = bytearray()
+        self._is_connect_sent = self._is_accepted = self._is_answered = False
+        self._response: Event | None = None
+        self._body = b""
+        server_state.connections.add(self)  # type: ignore[arg-type] # it has what uvicorn calls
+        task = loop.create_task(self._run())
+        server_state.tasks.add(task)
+        task.add_done_callback(server_state.tasks.discard)
+
+    # What the transport calls until the framing takes over.
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what a hasty client sends."""
+        self._early += data
+        if len(self._early) > MAX_EARLY_BYTES and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Take note that the client has given up."""
+        self._wire.lost()
+
+    def _forget(self) -> None:
+        self._is_answered = True
+        self._state.connections.discard(self)
+
+    # What uvicorn calls.
+
+    def shutdown(self) -> None:
+        """Close the connection: the server stops."""
+        if self._is_accepted:
+            self._wire.hang_up(SERVICE_RESTART)
+        else:
+            self._fail()
+
+    # The application.
+
+    async def _run(self) -> None:
+        code = NORMAL_CLOSURE
+        try:
+            result = await self._app(self._scope, self._receive, self._send)
+        except ClientDisconnected:
+            pass
+        except BaseException:
+            logger.exception("Exception in ASGI application\n")
+            code = INTERNAL_ERROR
+        else:
+            if not self._is_answered:
+                logger.error("ASGI callable returned without completing handshake.")
+            elif result is not None:
+                logger.error("ASGI callable should return None, but returned '%s'.", result)
+        if not self._is_answered:
+            self._fail()
+        elif self._is_accepted and not self._wire.is_closing:
+            self._wire.hang_up(code)
+
+    async def _receive(self) -> Event:
+        if not self._is_connect_sent:
+            self._is_connect_sent = True
+            return {"type": "websocket.connect"}
+        try:
+            return await self._wire.receive()
+        except LinkLost:
+            return {"type": "websocket.disconnect", "code": 1006}
+        except PacketError:
+            self._wire.close(MESSAGE_TOO_BIG)
+            return {"type": "websocket.disconnect", "code": MESSAGE_TOO_BIG}
+
+    async def _send(self, event: Event) -> None:
+        kind = event["type"]
+        if self._is_accepted:
+            try:
+                await self._wire.send(event)
+            except LinkLost:
+                raise ClientDisconnected from None
+        elif self._is_answered:
+            raise ClientDisconnected
+        elif kind == "websocket.accept":
+            self._accept(event)
+        elif kind == "websocket.close":
+            self._refuse({"status": HTTPStatus.FORBIDDEN})
+        elif kind == "websocket.http.response.start":
+            self._response = event
+        elif kind == "websocket.http.response.body" and self._response is not None:
+            self._body += event.get("body", b"")
+            if not event.get("more_body", False):
+                self._refuse(self._response)
+        else:
+            raise RuntimeError(f"Unexpected ASGI message {kind!r} before the handshake is answered.")
+
+    # The answer to the handshake.
+
+    def _accept(self, event: Event) -> None:
+        self._log("[accepted]")
+        headers = _decoded([*self._state.default_headers, *event.get("headers", ())])
+        if event.get("subprotocol"):
+            headers.append(("Sec-WebSocket-Protocol", event["subprotocol"]))
+        self._is_accepted = self._is_answered = True
+        protocol = self._framing.open_framing(self._wire, key=self._key, headers=headers, max_bytes=self._limit)
+        self._transport.set_protocol(protocol)
+        if self._early:
+            self._framing.feed(protocol, self._early)
+            if len(self._early) > MAX_EARLY_BYTES and not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _refuse(self, response: Event) -> None:
+        self._log(str(int(response["status"])))
+        self._respond(response["status"], _decoded(response.get("headers", ())), self._body)
+
+    def _fail(self) -> None:
+        self._respond(HTTPStatus.INTERNAL_SERVER_ERROR, [], b"Internal Server Error")
+
+    def _respond(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        """Write a response and close."""
+        self._is_answered = True
+        given = {name.lower() for name, _ in headers}
+        headers += [(name, value) for name, value in _defaults(body) if name.lower() not in given]
+        lines = [f"HTTP/1.1 {int(status)} {_phrase(status)}", *[f"{name}: {value}" for name, value in headers], "", ""]
+        if not self._transport.is_closing():
+            self._transport.write("\r\n".join(lines).encode("latin-1") + body)
+            self._transport.close()
+
+    def _log(self, outcome: str) -> None:
+        scope: Any = self._scope
+        logger.info('%s - "WebSocket %s" %s', get_client_addr(scope), get_path_with_query_string(scope), outcome)
+
+
+def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+
+
+def _defaults(body: bytes) -> list[tuple[str, str]]:
+    """Return the headers that a response has when the application gives none of that name."""
+    return [
+        ("Date", formatdate(usegmt=True)),
+        ("Connection", "close"),
+        ("Content-Length", str(len(body))),
+        ("Content-Type", "text/plain; charset=utf-8"),
+    ]
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

@@ -1,0 +1,127 @@
+"""
+Which application will serve a request: found without calling anything, by the rules of those who will be called.
+
+Where it is not certain, the answer is nobody: uvicorn's own protocol serves the request then, and whoever stands in
+front of the application sees every message. So only what is known to leave the messages of a WebSocket alone is looked
+through. Classes are known by where their ``__call__`` was written; nothing is imported that the application does not
+use.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.integrations.asgi import ASGIApp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Scope = dict[str, Any]
+
+logger = logging.getLogger("uvicorn.error")
+STARLETTE: Final = frozenset({"starlette.applications.Starlette", "fastapi.applications.FastAPI"})
+ROUTERS: Final = frozenset({"starlette.routing.Router"})
+#: A route that hands the request to another application.
+MOUNTS: Final = frozenset({"starlette.routing.Mount.handle", "starlette.routing.Host.handle"})
+MIDDLEWARE: Final = frozenset(
+    {
+        "uvicorn.middleware.proxy_headers.ProxyHeadersMiddleware",
+        "fastapi._body_limit.AppBodyLimitMiddleware",
+        "fastapi.middleware.asyncexitstack.AsyncExitStackMiddleware",
+        "fastapi.telemetry._asgi.ExceptionTelemetryMiddleware",
+        "starlette.middleware.authentication.AuthenticationMiddleware",
+        "starlette.middleware.base.BaseHTTPMiddleware",
+        "starlette.middleware.body_limit.RequestBodyLimitMiddleware",
+        "starlette.middleware.cors.CORSMiddleware",
+        "starlette.middleware.errors.ServerErrorMiddleware",
+        "starlette.middleware.exceptions.ExceptionMiddleware",
+        "starlette.middleware.gzip.GZipMiddleware",
+        "starlette.middleware.httpsredirect.HTTPSRedirectMiddleware",
+        "starlette.middleware.sessions.SessionMiddleware",
+        "starlette.middleware.trustedhost.TrustedHostMiddleware",
+    }
+)
+
+
+def find_application(app: Any, scope: Scope) -> ASGIApp | None:
+    """
+    Find the Socket.IO application that a request for a WebSocket will reach.
+
+    Args:
+        app: What the server calls.
+        scope: Of the request; not changed.
+
+    Returns:
+        None when another application will get it, or something between might look at its messages.
+    """
+    try:
+        return _walk(app, dict(scope))
+    except Exception as error:  # noqa: BLE001 - routes of others may expect what only the real call puts into the scope
+        logger.debug("Who serves a WebSocket cannot be told beforehand: %r", error)
+        return None
+
+
+def _walk(app: Any, scope: Scope) -> ASGIApp | None:
+    while app is not None:
+        kind = _written_in(app)
+        if isinstance(app, ASGIApp):
+            if kind != f"{ASGIApp.__module__}.{ASGIApp.__qualname__}":
+                return None
+            if app.is_socketio(scope):
+                return app
+            app = app.other_asgi_app
+        elif kind in MIDDLEWARE:
+            app = app.app
+        elif kind in STARLETTE:
+            app = _enter_starlette(app, scope)
+        elif kind in ROUTERS:
+            app = _enter_router(app, scope)
+        else:
+            return None
+    return None
+
+
+def _enter_starlette(app: Any, scope: Scope) -> Any:
+    telemetry = getattr(app, "_native_telemetry", None)
+    if telemetry is not None and telemetry.enabled():
+        # FastAPI's own, which is around everything and may count messages.
+        return None
+    if getattr(app, "root_path", ""):
+        scope["root_path"] = app.root_path
+    return app.middleware_stack
+
+
+def _enter_router(router: Any, scope: Scope) -> Any:
+    if router.middleware_stack != router.app:  # a router may have middleware of its own
+        return None
+    for route in router.routes:
+        match, child_scope = route.matches(scope)
+        if match.name == "FULL":
+            scope.update(child_scope)
+            return route.app if _function_name(type(route).handle) in MOUNTS else None
+    return None
+
+
+def _written_in(app: Any) -> str:
+    """Return the dotted name of the class that wrote the ``__call__`` of an application."""
+    return _function_name(type(app).__call__).removesuffix(".__call__")
+
+
+def _function_name(function: Any) -> str:
+    return f"{getattr(function, '__module__', '')}.{function.__qualname__}"
+
+
+def find_all(app: Any) -> Iterator[ASGIApp]:
+    """Find every Socket.IO application there is, whatever stands in front of it."""
+    waiting: list[Any] = [app]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, ASGIApp):
+            yield one
+        waiting += [getattr(one, name, None) for name in ("app", "other_asgi_app", "router")]
+        waiting += list(getattr(one, "routes", None) or ())

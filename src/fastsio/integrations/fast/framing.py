@@ -1,0 +1,330 @@
+"""
+picows, and all that is known of it: bytes in, whole messages out, and the answer to the handshake.
+
+Its protocol class is not in its public API. So this is the one module that uses it, :func:`misfit` tries it out before
+the first connection depends on it, and nothing here writes to a socket: what picows writes goes through
+:class:`Outlet`.
+
+What picows leaves to its user is done here: messages in fragments, reserved bits, text that is no UTF-8, close frames.
+
+Source: RFC 6455, sections 5 and 7.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeResponse
+from picows.common import WSUpgradeResponseWithListener
+from picows.picows import WSProtocol  # type: ignore[attr-defined] # not public; see above
+
+from fastsio.aio.engine.links import MESSAGE_TOO_BIG
+from fastsio.engine.frames import CLOSE, PONG, frame
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable
+
+    from fastsio.aio.engine.links import Frame
+
+PROTOCOL_ERROR: Final = 1002
+NO_UTF8: Final = 1007
+#: picows takes what a buffer of this size holds per read, and doubles it when it fills up.
+READ_BUFFER_BYTES: Final = 2048
+#: The one request that picows reads; the peer's own was judged before.
+REQUEST: Final = (
+    b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: %b\r\n\r\n"
+)
+TEXT: Final = WSMsgType.TEXT
+logger = logging.getLogger("uvicorn.error")
+
+
+class Wire(Protocol):
+    """What takes the messages, and writes."""
+
+    def deliver(self, data: Frame) -> None:
+        """Take a message."""
+
+    def write_raw(self, data: bytes) -> None:
+        """Write bytes as they are."""
+
+    def fail(self, code: int) -> None:
+        """Close the WebSocket: the peer broke the protocol. No message follows."""
+
+    def peer_closes(self, reply: bytes) -> None:
+        """Answer the peer's close frame, and close. No message follows."""
+
+    def lost(self) -> None:
+        """Take note that the connection is gone."""
+
+    def pause_writing(self) -> None:
+        """Take note that the peer lags."""
+
+    def resume_writing(self) -> None:
+        """Take note that it has caught up."""
+
+
+class Messages(WSListener):
+    """
+    Puts messages together.
+
+    Args:
+        wire: What gets them.
+        max_bytes: The largest message.
+    """
+
+    def __init__(self, wire: Wire, max_bytes: int) -> None:
+        super().__init__()
+        self._wire = wire
+        self._max_bytes = max_bytes
+        self._parts: bytearray | None = None
+        self._is_text = False
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:  # noqa: ARG002 - picows's signature
+        """Take a frame."""
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            # No extension was negotiated that would give them a meaning.
+            self._wire.fail(PROTOCOL_ERROR)
+        elif frame.msg_type is TEXT and frame.fin and self._parts is None:
+            try:
+                data = frame.get_payload_as_utf8_text()
+            except UnicodeDecodeError:
+                self._wire.fail(NO_UTF8)
+            else:
+                self._wire.deliver(data)
+        else:
+            self._take_other(frame)
+
+    def _take_other(self, received: WSFrame) -> None:
+        match received.msg_type:
+            case WSMsgType.CLOSE:
+                self._take_close(received.get_payload_as_bytes())
+            case WSMsgType.PING:
+                self._wire.write_raw(frame(PONG, received.get_payload_as_bytes()))
+            case WSMsgType.PONG:
+                pass
+            case WSMsgType.BINARY if received.fin and self._parts is None:
+                self._wire.deliver(received.get_payload_as_bytes())
+            case kind:
+                self._take_part(kind, received)
+
+    def _take_part(self, kind: WSMsgType, received: WSFrame) -> None:
+        if (kind is WSMsgType.CONTINUATION) is (self._parts is None):
+            self._wire.fail(PROTOCOL_ERROR)
+            return
+        if self._parts is None:
+            self._parts = bytearray()
+            self._is_text = kind is TEXT
+        if len(self._parts) + received.payload_size > self._max_bytes:
+            self._wire.fail(MESSAGE_TOO_BIG)
+            return
+        self._parts += received.get_payload_as_memoryview()
+        if received.fin:
+            whole, self._parts = self._parts, None
+            self._deliver_whole(whole)
+
+    def _deliver_whole(self, whole: bytearray) -> None:
+        if not self._is_text:
+            self._wire.deliver(bytes(whole))
+            return
+        try:
+            text = whole.decode()
+        except UnicodeDecodeError:
+            self._wire.fail(NO_UTF8)
+        else:
+            self._wire.deliver(text)
+
+    def _take_close(self, payload: bytes) -> None:
+        """Answer with the same code, if it is one that may be sent."""
+        if payload and not _may_be_sent(int.from_bytes(payload[:2])):
+            self._wire.fail(PROTOCOL_ERROR)
+        else:
+            self._wire.peer_closes(frame(CLOSE, payload[:2]))
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows's signature
+        """Take note that the connection is gone."""
+        self._wire.lost()
+
+    def pause_writing(self) -> None:
+        """Take note that the peer lags."""
+        self._wire.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Take note that it has caught up."""
+        self._wire.resume_writing()
+
+
+def _may_be_sent(code: int) -> bool:
+    """Tell whether a code may stand in a close frame (RFC 6455, section 7.4; the registry of IANA)."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999  # noqa: PLR2004 - as registered
+
+
+class NoSocket:
+    """The socket that picows asks for: it is tuned already, and is not written to past its transport."""
+
+    def setsockopt(self, *_options: int) -> None:
+        """Leave it as it is."""
+
+    def getsockopt(self, *_options: int) -> int:
+        """Tell nothing."""
+        return 0
+
+    def fileno(self) -> int:
+        """Give no way to it."""
+        return -1
+
+
+class Outlet:
+    """
+    The transport that picows writes to.
+
+    Args:
+        wire: What writes.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._is_open = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Give a socket that does nothing."""
+        return NoSocket() if name == "socket" else default
+
+    def get_write_buffer_size(self) -> int:
+        """Claim that something waits, or picows would write to the socket itself."""
+        return 1
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write the answer to the handshake; all that comes later is the close frame of an error that picows found."""
+        raw = bytes(data)
+        if self._is_open:
+            self._wire.fail(int.from_bytes(raw[2:4]))
+        else:
+            self._is_open = True
+            self._wire.write_raw(raw)
+
+    def close(self) -> None:
+        """Leave closing to who was told of the error."""
+
+    abort = close
+
+
+class Log(logging.LoggerAdapter[logging.Logger]):
+    """Turns what picows says of each client into details; its failures stay loud."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log at most at DEBUG, but for exceptions."""
+        super().log(level if kwargs.get("exc_info") else min(level, logging.DEBUG), msg, *args, **kwargs)
+
+
+LOG: Final = Log(logger, {})
+
+
+def open_framing(
+    wire: Wire, *, key: bytes, headers: Iterable[tuple[str, str]], max_bytes: int
+) -> asyncio.BufferedProtocol:
+    """
+    Answer a handshake.
+
+    Args:
+        wire: What writes the answer and takes the messages.
+        key: ``Sec-WebSocket-Key``, which must be valid.
+        headers: Further headers of the answer.
+        max_bytes: The largest message.
+
+    Returns:
+        The protocol that the connection's transport gets.
+    """
+
+    def accept(_request: object) -> WSUpgradeResponseWithListener:
+        response = WSUpgradeResponse.create_101_response()
+        for name, value in headers:
+            response.headers.add(name, value)
+        return WSUpgradeResponseWithListener(response, Messages(wire, max_bytes))
+
+    protocol: asyncio.BufferedProtocol = WSProtocol(
+        host_port=None,
+        ws_path=None,
+        is_client_side=False,
+        ws_listener_factory=accept,
+        logger=LOG,
+        disconnect_on_exception=False,
+        websocket_handshake_timeout=None,
+        enable_auto_ping=False,
+        auto_ping_idle_timeout=1,
+        auto_ping_reply_timeout=1,
+        auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
+        enable_auto_pong=False,
+        max_frame_size=max_bytes,
+        extra_headers=None,
+        read_buffer_init_size=READ_BUFFER_BYTES,
+    )
+    protocol.connection_made(Outlet(wire))  # type: ignore[arg-type] # as much of a transport as picows uses
+    feed(protocol, REQUEST % key)
+    return protocol
+
+
+def feed(protocol: asyncio.BufferedProtocol, data: bytes | bytearray) -> None:
+    """Give a protocol bytes that did not come from its transport."""
+    rest = memoryview(data)
+    while rest:
+        buffer = memoryview(protocol.get_buffer(len(rest)))
+        count = min(len(buffer), len(rest))
+        buffer[:count] = rest[:count]
+        protocol.buffer_updated(count)
+        rest = rest[count:]
+
+
+class Trial:
+    """A wire that keeps what happens on it."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.delivered: list[Frame] = []
+        self.codes: list[int] = []
+
+    def deliver(self, data: Frame) -> None:
+        """Keep a message."""
+        self.delivered.append(data)
+
+    def write_raw(self, data: bytes) -> None:
+        """Keep what is written."""
+        self.written += data
+
+    def fail(self, code: int) -> None:
+        """Keep a code."""
+        self.codes.append(code)
+
+    def peer_closes(self, reply: bytes) -> None:
+        """Keep the answer."""
+        self.written += reply
+
+    def lost(self) -> None:
+        """Do nothing."""
+
+    pause_writing = resume_writing = lost
+
+
+def misfit() -> str | None:
+    """
+    Try the installed picows out, in the running loop.
+
+    Returns:
+        What it does not do as expected; None when it fits.
+    """
+    trial = Trial()
+    try:
+        protocol = open_framing(trial, key=b"dGhlIHNhbXBsZSBub25jZQ==", headers=[("x-trial", "1")], max_bytes=64)
+        # A text in two fragments with a ping between them, a frame that is not masked.
+        feed(protocol, b"\x01\x81\x00\x00\x00\x00a\x89\x81\x00\x00\x00\x00p\x80\x81\x01\x01\x01\x01c\x81\x01x")
+    except Exception as error:  # noqa: BLE001 - whatever another version does
+        return repr(error)
+    head, _, rest = trial.written.partition(b"\r\n\r\n")
+    is_accepted = head.startswith(b"HTTP/1.1 101 ") and b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head and b"x-trial" in head
+    if not is_accepted:
+        return "the handshake is answered in another way"
+    if (rest, trial.delivered, trial.codes) != (b"\x8a\x01p", ["ab"], [PROTOCOL_ERROR]):
+        return "frames are read in another way"
+    return None

@@ -1,0 +1,327 @@
+"""
+One WebSocket that the engine writes packets to and takes frames from: order, flow and the closing handshake.
+
+Bytes come and go through the framing and the transport; what they mean is the engine's part.
+
+**Flow.** While a message is being handled and another one has arrived, the transport is not read. When the transport's
+buffer is full, the engine keeps packets back in its own, which has bounds and a policy.
+
+Source: RFC 6455, section 7.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from fastsio.aio.engine.links import CLOSE_GRACE_S, MESSAGE_TOO_BIG, NORMAL_CLOSURE, DirectLink, LinkLost
+from fastsio.engine.frames import BINARY, TEXT, close_frame, frame
+from fastsio.exceptions import PacketError
+from fastsio.integrations.fast.flushing import flusher_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fastsio.aio.engine.links import Event, Frame
+    from fastsio.engine.packet import WirePacket
+
+#: More than this is not kept for the end of the loop's turn; the transport tells then whether the peer keeps up.
+MAX_QUEUED_BYTES: Final = 65_536
+#: How long a peer whose message was refused may go on sending it, so that it reads the close frame and no reset.
+LINGER_S: Final = 1.0
+#: How a peer's answer to a close frame begins: a masked close frame with a code and nothing else.
+CLOSE_REPLY: Final = b"\x88\x82"
+CLOSE_REPLY_BYTES: Final = 8
+
+
+class Wire(DirectLink):
+    """
+    A WebSocket.
+
+    Args:
+        transport: The connection.
+        loop: Its event loop.
+        limit: The largest message, in bytes.
+        on_lost: Called once when the connection is gone.
+    """
+
+    __slots__ = (
+        "_flusher",
+        "_is_closing",
+        "_is_let_go",
+        "_is_reading",
+        "_lags",
+        "_limit",
+        "_loop",
+        "_on_lost",
+        "_out",
+        "_queued_bytes",
+        "_reason",
+        "_take",
+        "_timer",
+        "_transport",
+        "_waiter",
+        "_writable",
+    )
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        limit: int,
+        on_lost: Callable[[], None],
+    ) -> None:
+        super().__init__(self._receive, self._send)
+        self._transport = transport
+        self._loop = loop
+        self._flusher = flusher_of(loop)
+        self._limit = limit
+        self._on_lost = on_lost
+        self._out: list[bytes] = []
+        self._queued_bytes = 0
+        self._is_reading = True
+        self._is_closing = self._is_let_go = self._lags = False
+        #: Why no frame will come any more.
+        self._reason: Exception | None = None
+        self._take: Callable[[Frame], bool] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # Writing.
+
+    def write(self, packets: Sequence[WirePacket]) -> bool:
+        """Queue packets for the one write of this turn of the loop."""
+        if self._lags:
+            return False
+        out = self._out
+        if not out:
+            self._flusher.add(self)
+        for packet in packets:
+            data = packet.frame
+            out.append(data)
+            self._queued_bytes += len(data)
+        if self._queued_bytes > MAX_QUEUED_BYTES:
+            self.flush()
+        return True
+
+    def flush(self) -> None:
+        """Write what is queued."""
+        out = self._out
+        if out:
+            self._out = []
+            self._queued_bytes = 0
+            if not self._is_closing:
+                self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+
+    async def _send(self, event: Event) -> None:
+        """
+        Do what an event says; a message is written as soon as the peer has caught up.
+
+        Raises:
+            LinkLost: The WebSocket is closed.
+            RuntimeError: The event has no place in an open WebSocket.
+        """
+        match event["type"]:
+            case "websocket.send":
+                await self._send_message(event)
+            case "websocket.close":
+                self.close(event.get("code", NORMAL_CLOSURE), event.get("reason") or "")
+            case kind:
+                raise RuntimeError(f"Unexpected ASGI message {kind!r} after 'websocket.accept'.")
+
+    async def _send_message(self, event: Event) -> None:
+        while self._lags:
+            if self._writable is None:
+                self._writable = self._loop.create_future()
+            await asyncio.shield(self._writable)
+        if self._is_closing:
+            raise LinkLost
+        self.flush()
+        data: bytes | None = event.get("bytes")
+        if data is None:
+            self._transport.write(frame(TEXT, event["text"].encode(errors="replace")))
+        else:
+            self._transport.write(frame(BINARY, data))
+
+    def write_raw(self, data: bytes) -> None:
+        """Write the answer to the handshake or to a ping; one that lags need not be told that it is heard."""
+        if not self._lags and not self._is_closing:
+            self._transport.write(data)
+
+    def pause_writing(self) -> None:
+        """Take note that the peer lags."""
+        self._lags = True
+
+    def resume_writing(self) -> None:
+        """Take note that it has caught up."""
+        self._lags = False
+        if self._writable is not None:
+            self._writable.set_result(None)
+            self._writable = None
+
+    # Reading.
+
+    def deliver(self, data: Frame) -> None:
+        """Take a message of the peer."""
+        if self._is_closing:
+            return
+        if self._take is not None and not self.frames and self._take(data):
+            return
+        self.frames.append(data)
+        if self._waiter is None:
+            self._pause_reading()
+        else:
+            self.wake()
+
+    def divert(self, take: Callable[[Frame], bool] | None) -> None:
+        """Offer messages to *take* when they arrive."""
+        self._take = take
+
+    def wake(self) -> None:
+        """Have :meth:`wait` return."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait for a message, or for :meth:`wake`."""
+        if self._reason is not None:
+            raise self._reason
+        self._resume_reading()
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    async def _receive(self) -> Event:
+        """Wait for a message as :meth:`wait` does; return its event."""
+        while not self.frames:
+            await self.wait()
+        data = self.frames.popleft()
+        return {"type": "websocket.receive", "text" if isinstance(data, str) else "bytes": data}
+
+    def _pause_reading(self) -> None:
+        if self._is_reading and not self._transport.is_closing():
+            self._is_reading = False
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self._is_reading:
+            self._is_reading = True
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    # The end.
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the end has begun, on either side."""
+        return self._is_closing
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Begin the closing handshake; what the peer still says is not heard."""
+        if self._is_closing:
+            if isinstance(self._reason, PacketError) and not self._transport.is_closing():
+                self._refuse(code)
+            return
+        self.flush()
+        self._stop(close_frame(code, reason))
+        self._resume_reading()
+
+    def fail(self, code: int) -> None:
+        """Close the WebSocket: the peer broke the protocol."""
+        if self._is_closing:
+            return
+        self.flush()
+        self._is_closing = True
+        self._transport.set_protocol(Deaf(self))
+        if code == MESSAGE_TOO_BIG:
+            # What it means for the session is the engine's part, which closes.
+            self._end(PacketError("a message over the size limit", limit=self._limit, value=self._limit + 1))
+        else:
+            self._end(LinkLost())
+            self._refuse(code)
+
+    def _refuse(self, code: int) -> None:
+        """Close without a handshake: where the peer's next frame begins is not known."""
+        self._reason = LinkLost()
+        self._transport.write(close_frame(code))
+        self._resume_reading()
+        self._timer = self._loop.call_later(0 if self._is_let_go else LINGER_S, self._hang_up)
+
+    def peer_lets_go(self) -> None:
+        """Take note that a refused peer has said goodbye; once it was told why, there is nothing to wait for."""
+        self._is_let_go = True
+        if self._timer is not None:
+            self._transport.close()
+
+    def _hang_up(self) -> None:
+        self._transport.close()
+        self._timer = self._loop.call_later(CLOSE_GRACE_S, self._transport.abort)
+
+    def peer_closes(self, reply: bytes) -> None:
+        """Finish the closing handshake, whoever began it."""
+        if not self._is_closing:
+            self.flush()
+            self._stop(reply)
+        self._transport.close()
+
+    def hang_up(self, code: int) -> None:
+        """Say goodbye and close, without waiting for an answer."""
+        if not self._is_closing:
+            self.flush()
+            self._stop(close_frame(code))
+        self._transport.close()
+
+    def lost(self) -> None:
+        """Take note that the connection is gone."""
+        self._is_closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self.resume_writing()
+        self._end(LinkLost())
+        self._on_lost()
+
+    def _stop(self, goodbye: bytes) -> None:
+        """Write the last frame; a peer that does not let go is cut off."""
+        self._is_closing = True
+        self._transport.write(goodbye)
+        self._timer = self._loop.call_later(CLOSE_GRACE_S, self._transport.abort)
+        self._end(LinkLost())
+
+    def _end(self, reason: Exception) -> None:
+        """Let no more frames be waited for."""
+        self._take = None
+        if self._reason is None:
+            self._reason = reason
+        self.wake()
+
+
+class Deaf(asyncio.Protocol):
+    """
+    Drops what arrives, until it looks as if the peer had read the close frame.
+
+    Args:
+        wire: What is told of everything else.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def data_received(self, data: bytes) -> None:
+        """Drop what arrives."""
+        if data[-CLOSE_REPLY_BYTES:].startswith(CLOSE_REPLY):
+            self._wire.peer_lets_go()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Take note that the connection is gone."""
+        self._wire.lost()
+
+    def pause_writing(self) -> None:
+        """Take note that the peer lags."""
+        self._wire.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Take note that it has caught up."""
+        self._wire.resume_writing()

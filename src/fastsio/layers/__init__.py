@@ -1,0 +1,43 @@
+"""
+Channel layers: messages between consumers, in one process or in several.
+
+Layers are made once, at the start of the program, and registered under an alias::
+
+    register_channel_layer("chat", RedisPubSubChannelLayer(hosts=["redis://localhost:6379"], prefix="chat"))
+"""
+
+from __future__ import annotations
+
+from fastsio.layers.base import BaseChannelLayer
+from fastsio.layers.errors import ChannelClosedError, ChannelFull, LayerNotFoundError
+from fastsio.layers.following import group_of
+from fastsio.layers.inbox import Inbox
+from fastsio.layers.memory import InMemoryChannelLayer
+from fastsio.layers.names import safe_group_name
+from fastsio.layers.registry import (
+    ChannelLayerRegistry,
+    channel_layers,
+    get_channel_layer,
+    has_layers,
+    override,
+    register_channel_layer,
+    unregister_channel_layer,
+)
+
+__all__ = [
+    "BaseChannelLayer",
+    "ChannelClosedError",
+    "ChannelFull",
+    "ChannelLayerRegistry",
+    "InMemoryChannelLayer",
+    "Inbox",
+    "LayerNotFoundError",
+    "channel_layers",
+    "get_channel_layer",
+    "group_of",
+    "has_layers",
+    "override",
+    "register_channel_layer",
+    "safe_group_name",
+    "unregister_channel_layer",
+]

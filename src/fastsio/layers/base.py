@@ -1,0 +1,132 @@
+"""What every channel layer offers, whoever carries its messages."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fastsio.layers.threads import SyncLayer
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Mapping
+
+    from fastsio.layers.copying import Message
+    from fastsio.layers.inbox import Inbox, Overflow
+
+
+class BaseChannelLayer(ABC):
+    """
+    Carries messages between the consumers of one process or of several.
+
+    A message is a mapping with strings for keys, by custom with a ``type``. A channel is one consumer's address, a
+    group the addresses that get the same messages. Making a layer does no I/O.
+
+    Attributes:
+        extensions: The optional parts that the layer has: ``groups`` and ``flush``.
+    """
+
+    extensions: ClassVar[list[str]] = ["groups", "flush"]
+    #: The event loop on which this process receives, once it does.
+    home: AbstractEventLoop | None = None
+
+    @abstractmethod
+    async def send(self, channel: str, message: Mapping[str, Any]) -> None:
+        """
+        Send a message to one channel.
+
+        Raises:
+            ChannelFull: There is no room for it, and the layer knows.
+            BusError: The broker did not take it.
+            TypeError: The name or the message is none.
+        """
+
+    @abstractmethod
+    async def receive(self, channel: str) -> Message:
+        """
+        Return the next message of a channel, waiting for it; it is the caller's own.
+
+        A caller that is cancelled loses neither messages nor groups.
+
+        Raises:
+            ChannelClosedError: The channel was closed meanwhile.
+        """
+
+    @abstractmethod
+    async def new_channel(self, prefix: str = "specific") -> str:
+        """
+        Make a channel of this process that nobody else has, and begin to listen to it.
+
+        Args:
+            prefix: What its name begins with.
+        """
+
+    @abstractmethod
+    async def group_add(self, group: str, channel: str) -> None:
+        """Put a channel into a group; once it returns, the channel gets what is sent to the group."""
+
+    @abstractmethod
+    async def group_discard(self, group: str, channel: str) -> None:
+        """Take a channel out of a group; one that is not in it is fine."""
+
+    @abstractmethod
+    async def group_send(self, group: str, message: Mapping[str, Any]) -> None:
+        """
+        Send a message to all channels of a group; each gets a copy of its own.
+
+        Raises:
+            BusError: The broker did not take it.
+            TypeError: The name or the message is none.
+        """
+
+    @abstractmethod
+    async def group_channels(self, group: str) -> list[str]:
+        """Return the channels of a group, in alphabetical order, that the layer knows of."""
+
+    @abstractmethod
+    async def open_inbox(
+        self,
+        channel: str,
+        *,
+        on_message: Callable[[Message], object] | None = None,
+        on_close: Callable[[], object] | None = None,
+        capacity: int | None = None,
+        overflow: Overflow | None = None,
+    ) -> Inbox:
+        """
+        Become the consumer of a channel until :meth:`close_inbox`.
+
+        Args:
+            channel: A name, as a rule from :meth:`new_channel`.
+            on_message: Called with each message as it arrives, on the caller's event loop, instead of queueing it:
+                no task, no queue. It returns False when it has no room.
+            on_close: Called when the overflow policy ``close`` ends the inbox.
+            capacity: Messages that may wait; None is the layer's.
+            overflow: What to do with more; None is the layer's.
+
+        Raises:
+            SetupError: Somebody in this process is its consumer already.
+        """
+
+    @abstractmethod
+    async def close_inbox(self, channel: str) -> None:
+        """Forget a channel with its messages, and take it out of all its groups."""
+
+    @abstractmethod
+    async def flush(self) -> None:
+        """Forget all messages and groups; consumers stay."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close all channels and connections; using the layer afterwards opens them anew."""
+
+    @property
+    @abstractmethod
+    def is_closed(self) -> bool:
+        """Whether the layer holds neither channels nor connections."""
+
+    @cached_property
+    def sync(self) -> SyncLayer:
+        """The same methods for threads and for programs without an event loop."""
+        return SyncLayer(self)

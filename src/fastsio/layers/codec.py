@@ -1,0 +1,145 @@
+"""
+Messages as bytes: JSON or MessagePack, encrypted if there are keys. Nothing that could run code when it is read.
+
+Both forms are read whichever is written, so that a fleet can go from one to the other; their first bytes differ.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode, urlsafe_b64encode
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+from fastsio.exceptions import PayloadError, SetupError
+from fastsio.extras import optional, require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SerializerFormat = Literal["json", "msgpack"]
+#: How bytes stand in JSON, and how a dict does that could be taken for that.
+_BYTES: Final = "__bytes__"
+_PAIRS: Final = "__pairs__"
+_MARKS: Final = (f'"{_BYTES}"', f'"{_PAIRS}"')
+_JSON_STARTS: Final = frozenset({b"{", b"["})
+
+
+class _Cipher(Protocol):
+    def encrypt(self, data: bytes) -> bytes: ...
+    def decrypt(self, token: bytes) -> bytes: ...
+
+
+class Codec:
+    """
+    Encodes and decodes what goes over the wire.
+
+    Args:
+        serializer_format: ``json`` or ``msgpack``.
+        symmetric_encryption_keys: The first encrypts, any decrypts.
+
+    Raises:
+        SetupError: The format or a key is none.
+        MissingExtraError: The package that the format or the keys need is not installed.
+    """
+
+    def __init__(
+        self,
+        serializer_format: SerializerFormat = "json",
+        symmetric_encryption_keys: Sequence[str | bytes] | None = None,
+    ) -> None:
+        if serializer_format not in {"json", "msgpack"}:
+            raise SetupError(f"serializer_format is 'json' or 'msgpack', not {serializer_format!r}")
+        self._writes_msgpack = serializer_format == "msgpack"
+        self._msgpack: Any = require("msgpack", "msgpack") if self._writes_msgpack else optional("msgpack")
+        self._cipher = _cipher(symmetric_encryption_keys)
+
+    def encode(self, value: Any) -> bytes:
+        """
+        Write a value.
+
+        Raises:
+            TypeError: It contains what the format does not have.
+        """
+        try:
+            plain = self._msgpack.packb(value) if self._writes_msgpack else _to_json(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise TypeError(
+                f"a message holds None, bool, int, float, str, bytes, lists and dicts with strings for keys: {error}"
+            ) from error
+        return plain if self._cipher is None else self._cipher.encrypt(plain)
+
+    def decode(self, data: bytes) -> Any:
+        """
+        Read a value.
+
+        Raises:
+            PayloadError: It was written by something else, or with other keys.
+        """
+        try:
+            plain = data if self._cipher is None else self._cipher.decrypt(data)
+            if plain[:1] in _JSON_STARTS:
+                return _from_json(plain)
+            return (self._msgpack or require("msgpack", "msgpack")).unpackb(plain)
+        except Exception as error:  # the decoders' errors have no base in common
+            raise PayloadError(f"not a message of this layer ({type(error).__name__}: {error})") from error
+
+    def decode_message(self, data: bytes) -> dict[str, Any]:
+        """
+        Read a value that is a dict.
+
+        Raises:
+            PayloadError: It is none, or cannot be read.
+        """
+        value = self.decode(data)
+        if not isinstance(value, dict):
+            raise PayloadError(f"not a message of this layer: {type(value).__name__} instead of a dict")
+        return value
+
+
+def _cipher(keys: Sequence[str | bytes] | None) -> _Cipher | None:
+    if keys is None:
+        return None
+    if isinstance(keys, str | bytes) or not keys or not all(isinstance(key, str | bytes) and key for key in keys):
+        raise SetupError("symmetric_encryption_keys is a list of secrets: [new] or, while they change, [new, old]")
+    fernet = require("cryptography.fernet", "encryption")
+    # A secret has any length; a Fernet key is 32 bytes in base64.
+    derived = [sha256(key.encode() if isinstance(key, str) else key).digest() for key in keys]
+    cipher: _Cipher = fernet.MultiFernet([fernet.Fernet(urlsafe_b64encode(key)) for key in derived])
+    return cipher
+
+
+def _to_json(value: Any) -> bytes:
+    text = json.dumps(value, default=_default, separators=(",", ":"), ensure_ascii=False)
+    if any(mark in text for mark in _MARKS):
+        # Rare, so only then are the value's own dicts told from ours.
+        text = json.dumps(_marked(value), separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {_BYTES: b64encode(value).decode("ascii")}
+    raise TypeError(f"{type(value).__name__} is not one of them")
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, dict):
+        plain = {str(key): _marked(item) for key, item in value.items()}
+        return {_PAIRS: list(plain.items())} if plain.keys() & {_BYTES, _PAIRS} else plain
+    if isinstance(value, list | tuple):
+        return [_marked(item) for item in value]
+    return _default(value) if isinstance(value, bytes | bytearray | memoryview) else value
+
+
+def _from_json(data: bytes) -> Any:
+    text = data.decode("utf-8", "surrogatepass")
+    return json.loads(text, object_hook=_unmarked if any(mark in text for mark in _MARKS) else None)
+
+
+def _unmarked(found: dict[str, Any]) -> Any:
+    if found.keys() == {_BYTES}:
+        return b64decode(found[_BYTES])
+    if found.keys() == {_PAIRS}:
+        return dict(found[_PAIRS])
+    return found

@@ -1,0 +1,275 @@
+"""
+The bounded queue of one consumer, and what happens when it is full.
+
+An inbox belongs to one event loop; only :meth:`Inbox.post` may be called from another thread. It knows no layer.
+"""
+
+from __future__ import annotations
+
+import logging
+from asyncio import Future, get_running_loop
+from collections import deque
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Literal, Self, get_args
+
+from fastsio.exceptions import SetupError
+from fastsio.layers.errors import ChannelClosedError
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from fastsio.layers.copying import Message
+
+#: What to do with a message for which there is no room.
+Overflow = Literal["drop_new", "drop_old", "close", "raise"]
+
+logger = logging.getLogger("fastsio.layers")
+
+
+def require_overflow(overflow: object) -> Overflow:
+    """Return *overflow*; raise SetupError if it is none of the policies."""
+    for policy in get_args(Overflow):
+        if overflow == policy:
+            return policy  # type: ignore[no-any-return] # get_args() gives Any
+    raise SetupError(f"overflow is one of {', '.join(map(repr, get_args(Overflow)))}, not {overflow!r}")
+
+
+class Inbox:
+    """
+    What a layer has for one consumer.
+
+    Args:
+        channel: The channel's name.
+        capacity: Messages that may wait here.
+        overflow: ``drop_new`` drops what does not fit, ``drop_old`` what waits longest; ``close`` ends the inbox,
+            and ``raise`` lets whoever sends know, if that is in this process, groups included.
+        loop: The event loop of the consumer.
+        on_message: Called for each message as it arrives; there is no queue then. Returning False says that there is
+            no room for the message.
+        on_close: Called when the inbox is closed by its overflow policy.
+
+    Attributes:
+        groups: The groups that the channel is in, as far as this process knows.
+        dropped: How many messages did not fit.
+        expired: How many messages waited too long.
+        used_at: When somebody received last.
+        keep_s: Seconds after which nobody receives any more, if nobody does; None while a consumer holds the inbox.
+        is_detached: Whether the layer has stopped listening for it.
+        release: Called by :meth:`aclose`, set by the layer.
+    """
+
+    __slots__ = (
+        "_on_close",
+        "_waiters",
+        "_waiting",
+        "capacity",
+        "channel",
+        "dropped",
+        "expired",
+        "groups",
+        "is_closed",
+        "is_detached",
+        "keep_s",
+        "loop",
+        "on_message",
+        "on_starved",
+        "overflow",
+        "release",
+        "used_at",
+    )
+
+    def __init__(
+        self,
+        channel: str,
+        *,
+        capacity: int,
+        overflow: Overflow,
+        loop: AbstractEventLoop,
+        on_message: Callable[[Message], object] | None = None,
+        on_close: Callable[[], object] | None = None,
+        keep_s: float | None = None,
+    ) -> None:
+        self.channel = channel
+        self.capacity = capacity
+        self.overflow: Overflow = overflow
+        self.loop = loop
+        self.on_message = on_message
+        self._on_close = on_close
+        self.keep_s = keep_s
+        self.groups: set[str] = set()
+        self.dropped = 0
+        self.expired = 0
+        self.is_closed = False
+        self.is_detached = False
+        self.used_at = monotonic()
+        #: Called when somebody waits in vain, by layers that fetch on demand.
+        self.on_starved: Callable[[], object] | None = None
+        self.release: Callable[[str], Awaitable[None]] | None = None
+        self._waiting: deque[tuple[Message, float, Callable[[], object] | None]] = deque()
+        self._waiters: deque[Future[None]] = deque()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait."""
+        return len(self._waiting)
+
+    @property
+    def waiters(self) -> int:
+        """How many callers of :meth:`receive` wait."""
+        return len(self._waiters)
+
+    async def receive(self) -> Message:
+        """
+        Return the next message, waiting for it.
+
+        A caller that is cancelled takes no message with it.
+
+        Raises:
+            ChannelClosedError: The inbox is closed, and what waited has been read.
+        """
+        while True:
+            now = self.used_at = monotonic()
+            while self._waiting:
+                message, deadline, on_taken = self._waiting.popleft()
+                if on_taken is not None:
+                    on_taken()
+                if deadline > now:
+                    return message
+                self.expired += 1
+            if self.is_closed:
+                raise ChannelClosedError(self.channel)
+            waiter: Future[None] = self.loop.create_future()
+            self._waiters.append(waiter)
+            if self.on_starved is not None:
+                self.on_starved()
+            try:
+                await waiter
+            except BaseException:
+                self._give_up(waiter)
+                raise
+
+    async def aclose(self) -> None:
+        """Close the inbox, and have its layer forget the channel and its groups."""
+        if self.release is None:
+            self.close()
+        else:
+            await self.release(self.channel)
+
+    def post(self, message: Message, deadline: float, on_taken: Callable[[], object] | None = None) -> None:
+        """Take a message, on the loop of the consumer; from any thread."""
+        with suppress(RuntimeError):  # its loop is closed: so is the consumer's life
+            self.loop.call_soon_threadsafe(self.put, message, deadline, on_taken)
+
+    def put(self, message: Message, deadline: float, on_taken: Callable[[], object] | None = None) -> bool:
+        """
+        Take a message.
+
+        Args:
+            message: The consumer's own copy.
+            deadline: When it is not worth reading any more, on the clock :func:`time.monotonic`.
+            on_taken: Called once the consumer has the message.
+
+        Returns:
+            False when there is no room for it.
+        """
+        if self.is_closed:
+            return True  # nobody misses it
+        if self.on_message is not None:
+            return self._hand_over(message, on_taken)
+        if len(self._waiting) >= self.capacity and not self._has_made_room():
+            self._overflow()
+            return False
+        self._waiting.append((message, deadline, on_taken))
+        if self._waiters:
+            self._wake()
+        return True
+
+    def close(self) -> None:
+        """Take nothing any more; what waits can still be received."""
+        self.is_closed = True
+        while self._waiters:
+            self._wake()
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()
+
+    def hold(self, terms: Inbox) -> None:
+        """Go to a consumer, on the terms of an inbox that is not used itself; what waits goes to its callback."""
+        self.keep_s, self.loop = None, terms.loop
+        self.capacity, self.overflow = terms.capacity, terms.overflow
+        self.on_message, self._on_close = terms.on_message, terms._on_close
+        if self.on_message is not None:
+            waiting, self._waiting = self._waiting, deque()
+            take: Callable[..., object] = self.put if self.loop is get_running_loop() else self.post
+            for item in waiting:
+                take(*item)
+
+    def move(self, loop: AbstractEventLoop) -> None:
+        """Go to another loop after the end of the one before, with whatever waited there."""
+        self.loop = loop
+        self._waiters.clear()
+
+    def _give_up(self, waiter: Future[None]) -> None:
+        """Forget a receiver that was cancelled."""
+        with suppress(ValueError):
+            self._waiters.remove(waiter)
+        # It was woken for a message that is the next one's now.
+        if waiter.done() and not waiter.cancelled() and self._waiting:
+            self._wake()
+
+    def _wake(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def _hand_over(self, message: Message, on_taken: Callable[[], object] | None) -> bool:
+        try:
+            taken = self.on_message(message) if self.on_message is not None else None
+        except Exception:
+            logger.exception("the consumer of channel %r failed to take a message", self.channel)
+            taken = None
+        if taken is False:
+            self._overflow()
+            return False
+        if on_taken is not None:
+            on_taken()
+        return True
+
+    def _has_made_room(self) -> bool:
+        """Drop what has expired; then, if that is the policy, what waits longest."""
+        now = monotonic()
+        while self._waiting and self._waiting[0][1] <= now:
+            self._drop_first()
+            self.expired += 1
+        if len(self._waiting) >= self.capacity and self.overflow == "drop_old":
+            self._drop_first()
+            self.dropped += 1
+        return len(self._waiting) < self.capacity
+
+    def _drop_first(self) -> None:
+        on_taken = self._waiting.popleft()[2]
+        if on_taken is not None:
+            on_taken()
+
+    def _overflow(self) -> None:
+        self.dropped += 1
+        if self.dropped == 1:
+            logger.warning("channel %r is full: %s (said once a channel)", self.channel, self.overflow)
+        if self.overflow == "close":
+            self.close()
+            if self._on_close is not None:
+                self._on_close()

@@ -1,0 +1,162 @@
+"""Which Redis servers a layer is spread over, in all the ways in which that may be written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
+from zlib import crc32
+
+from fastsio.cluster.redis_urls import RedisTarget, redis_target
+from fastsio.exceptions import SetupError
+from fastsio.extras import require
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    Host = str | tuple[str, int] | list[str | int] | Mapping[str, Any]
+
+DEFAULT_URL: Final = "redis://localhost:6379/0"
+#: Seconds that a server may take to connect or to answer.
+TIMEOUT_S: Final = 5.0
+_PLACE: Final = 2
+_FORMS: Final = (
+    "a host is a URL like 'redis://localhost:6379/0', a pair like ('localhost', 6379), or a dict with 'address', with "
+    "'host' and 'port', or with 'sentinels' and 'master_name'"
+)
+
+
+class RedisHost:
+    """
+    One Redis, or one master that sentinels know.
+
+    Args:
+        target: Where it is.
+        options: Keyword arguments for the client.
+        label: What messages call it: without a password.
+    """
+
+    def __init__(self, target: RedisTarget, options: dict[str, Any], label: str) -> None:
+        self._target = target
+        self._options = options
+        self.label = label
+        self._package = require(f"{target.package}.asyncio", "redis")
+        self.errors = require(f"{target.package}.exceptions", "redis")
+
+    def client(self, waits_s: float = 0.0) -> Any:
+        """
+        Return a client, which connects when it is used.
+
+        Args:
+            waits_s: Seconds for which its commands make Redis wait.
+        """
+        target = self._target
+        # The layer tries again by itself, in its own way.
+        retry = self._package.retry.Retry(require(f"{target.package}.backoff", "redis").NoBackoff(), 0)
+        options = {
+            "socket_timeout": TIMEOUT_S,
+            "socket_connect_timeout": TIMEOUT_S,
+            **dict(target.credentials),
+            **self._options,
+            "retry": retry,
+            "protocol": 2,
+            "decode_responses": False,
+        }
+        if options["socket_timeout"] is not None:
+            options["socket_timeout"] += waits_s
+        if target.sentinels:
+            kwargs = options.pop("sentinel_kwargs", None)
+            sentinel = self._package.Sentinel(list(target.sentinels), sentinel_kwargs=kwargs, **options)
+            return sentinel.master_for(target.service)
+        return self._package.from_url(target.url, **options)
+
+    async def close(self, client: Any) -> None:
+        """Close the connections of a client, those to the sentinels that told it where to connect included."""
+        await client.aclose()
+        sentinels = getattr(client.connection_pool, "sentinel_manager", None)
+        for each in () if sentinels is None else sentinels.sentinels:
+            await each.aclose()
+
+
+def read_hosts(hosts: Sequence[Host] | None) -> list[RedisHost]:
+    """
+    Read the option ``hosts``.
+
+    Args:
+        hosts: None is one Redis on this machine.
+
+    Raises:
+        SetupError: One of them cannot be understood, or there is none.
+        MissingExtraError: Neither redis nor valkey is installed.
+    """
+    if hosts is None:
+        return [read_host(DEFAULT_URL)]
+    if isinstance(hosts, str | bytes) or not hasattr(hosts, "__iter__") or hasattr(hosts, "keys"):
+        raise SetupError(f"hosts is a list: hosts=['redis://localhost:6379']; got {type(hosts).__name__}")
+    found = [read_host(host) for host in hosts]
+    if not found:
+        raise SetupError(f"hosts is empty; {_FORMS}")
+    return found
+
+
+def read_host(host: Host) -> RedisHost:
+    """Read one host."""
+    if isinstance(host, str):
+        return RedisHost(redis_target(host), {}, _label(host))
+    if isinstance(host, tuple | list):
+        url = _url(host)
+        return RedisHost(redis_target(url), {}, _label(url))
+    if not hasattr(host, "keys"):
+        raise SetupError(f"{_FORMS}; got {type(host).__name__}")
+    options = dict(host)
+    if "sentinels" in options:
+        return _behind_sentinels(options)
+    if "address" in options:
+        address = options.pop("address")
+        url = address if isinstance(address, str) else _url(address)
+    elif "path" in options:
+        url = f"unix://{options.pop('path')}"
+    elif "host" in options:
+        url = _url((options.pop("host"), options.pop("port", 6379)))
+    else:
+        raise SetupError(f"{_FORMS}; got a dict with {sorted(options)}")
+    return RedisHost(redis_target(url), options, _label(url))
+
+
+def _behind_sentinels(options: dict[str, Any]) -> RedisHost:
+    sentinels, service = options.pop("sentinels"), options.pop("master_name", None)
+    if not isinstance(service, str) or not service:
+        raise SetupError("a host with 'sentinels' has a 'master_name' too: the name under which they know the master")
+    places = ",".join(_url(place).removeprefix("redis://").removesuffix("/0") for place in sentinels)
+    url = f"redis+sentinel://{places}/{options.pop('db', 0)}/{quote(service, safe='')}"
+    return RedisHost(redis_target(url), options, f"{service} ({places})")
+
+
+def _url(place: Any) -> str:
+    if not isinstance(place, tuple | list) or len(place) != _PLACE or not isinstance(place[0], str):
+        raise SetupError(f"{_FORMS}; got {place!r:.80}")
+    name, port = place
+    if isinstance(port, bool) or not str(port).isdecimal():
+        raise SetupError(f"a port is a number, not {port!r}")
+    return f"redis://[{name}]:{port}/0" if ":" in name else f"redis://{name}:{port}/0"
+
+
+def _label(url: str) -> str:
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[2] or parts.path
+
+
+def shard_of(key: str, count: int) -> int:
+    """Return which of several servers has a key: the same in every process, for senders and for readers."""
+    return (crc32(key.encode()) * count) >> 32
+
+
+def quoted(prefix: object) -> str:
+    """
+    Return a prefix in the form that keys begin with: without the delimiter that follows it.
+
+    Raises:
+        SetupError: It is no string, or empty.
+    """
+    if not isinstance(prefix, str) or not prefix:
+        raise SetupError(f"prefix is what the keys of the layer begin with, like 'chat'; got {prefix!r}")
+    return prefix.replace("%", "%25").replace(":", "%3A")

@@ -1,0 +1,138 @@
+"""The layer on Redis pub/sub: fast, and what nobody listens to at the moment is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from fastsio.layers.perloop import PerLoop
+from fastsio.layers.redis.commands import Commands, close_all
+from fastsio.layers.redis.hosts import quoted, read_hosts, shard_of
+from fastsio.layers.redis.subscriptions import Subscriptions
+from fastsio.layers.tabled import CAPACITY, EXPIRY_S
+from fastsio.layers.topics import TopicLayer
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fastsio.layers.codec import SerializerFormat
+    from fastsio.layers.inbox import Overflow
+    from fastsio.layers.redis.hosts import Host
+
+
+class RedisPubSubChannelLayer(TopicLayer):
+    """
+    Carry messages between processes through Redis pub/sub, at most once.
+
+    A process has one connection to listen and one to send to each host. Databases do not separate layers, prefixes do.
+
+    Args:
+        hosts: Where Redis is; several share the groups and channels between them. Each is a URL (``redis://``,
+            ``rediss://``, ``unix://``, ``redis+sentinel://``, ``valkey://``), a pair of host and port, or a dict with
+            ``address``, with ``host`` and ``port``, or with ``sentinels`` and ``master_name``; what else is in the
+            dict goes to the client. None is ``redis://localhost:6379/0``.
+        prefix: What the layer's topics begin with; layers with different ones never hear each other.
+        on_disconnect: Called without arguments when a connection was lost; may be a coroutine function.
+        on_reconnect: Called without arguments when it is back; may be a coroutine function.
+        symmetric_encryption_keys: Secrets; the first encrypts, any decrypts. None does not encrypt.
+        serializer_format: ``json``, or ``msgpack`` (extra ``msgpack``); either is read.
+        expiry: Seconds for which a message that has arrived is worth reading. 60.
+        capacity: Messages that may wait for one consumer. 100.
+        channel_capacity: Other capacities, by pattern of the channel's name.
+        overflow: What to do with a message for which there is no room.
+
+    Raises:
+        SetupError: An option is out of range, or a host cannot be understood.
+        MissingExtraError: A package that an option needs is not installed.
+    """
+
+    def __init__(
+        self,
+        hosts: Sequence[Host] | None = None,
+        prefix: str = "asgi",
+        on_disconnect: Callable[[], object] | None = None,
+        on_reconnect: Callable[[], object] | None = None,
+        symmetric_encryption_keys: Sequence[str | bytes] | None = None,
+        serializer_format: SerializerFormat = "json",
+        *,
+        expiry: float = EXPIRY_S,
+        capacity: int = CAPACITY,
+        channel_capacity: Mapping[str | re.Pattern[str], int] | None = None,
+        overflow: Overflow = "drop_new",
+    ) -> None:
+        super().__init__(
+            expiry=expiry,
+            capacity=capacity,
+            channel_capacity=channel_capacity,
+            overflow=overflow,
+            symmetric_encryption_keys=symmetric_encryption_keys,
+            serializer_format=serializer_format,
+        )
+        self.prefix = prefix
+        self._key = quoted(prefix)
+        self._hosts = read_hosts(hosts)
+        self._on_disconnect = on_disconnect
+        self._on_reconnect = on_reconnect
+        self._senders: PerLoop[list[Commands]] = PerLoop(lambda: [Commands(host) for host in self._hosts], close_all)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the layer holds neither channels nor connections."""
+        return super().is_closed and not self._senders
+
+    async def close(self) -> None:
+        """Close all channels and connections."""
+        await super().close()
+        await self._senders.drop()
+
+    def _topic(self, kind: str, name: str) -> str:
+        return f"{self._key}:{kind}:{name}"
+
+    async def _publish(self, topic: str, payload: bytes) -> None:
+        senders = await self._senders.get()
+        await senders[shard_of(topic, len(senders))].post("PUBLISH", topic, payload)
+
+    def _subscribe(self) -> Sharded:
+        return Sharded(
+            [
+                Subscriptions(
+                    host,
+                    self._topic("host", self.node),
+                    [topic for topic in self._wanted() if shard_of(topic, len(self._hosts)) == number],
+                    self._take,
+                    self._on_disconnect,
+                    self._on_reconnect,
+                )
+                for number, host in enumerate(self._hosts)
+            ]
+        )
+
+
+class Sharded:
+    """
+    The subscriptions at all hosts.
+
+    Args:
+        shards: Those at each host.
+    """
+
+    def __init__(self, shards: list[Subscriptions]) -> None:
+        self._shards = shards
+
+    async def settle(self) -> None:
+        """Wait until each host was reached, or could not be."""
+        for shard in self._shards:
+            await shard.settle()
+
+    async def want(self, topic: str) -> None:
+        """Subscribe to a topic."""
+        await self._shards[shard_of(topic, len(self._shards))].want(topic)
+
+    def drop(self, topic: str) -> None:
+        """Unsubscribe."""
+        self._shards[shard_of(topic, len(self._shards))].drop(topic)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await asyncio.gather(*(shard.close() for shard in self._shards))

@@ -1,0 +1,343 @@
+"""The layer on Redis streams: what is sent is kept for a reader that is away or comes later, until it expires."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.exceptions import BusError, PayloadError, SetupError
+from fastsio.layers.capacity import require_seconds
+from fastsio.layers.codec import Codec
+from fastsio.layers.errors import ChannelFull
+from fastsio.layers.names import node_of
+from fastsio.layers.redis.hosts import quoted, read_hosts
+from fastsio.layers.redis.queues import Queues, route_of
+from fastsio.layers.redis.reader import SHARED_COUNT, StreamReader
+from fastsio.layers.tabled import CAPACITY, EXPIRY_S, GROUP_EXPIRY_S, TableLayer
+
+if TYPE_CHECKING:
+    import re
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fastsio.layers.codec import SerializerFormat
+    from fastsio.layers.copying import Message
+    from fastsio.layers.inbox import Inbox, Overflow
+    from fastsio.layers.redis.hosts import Host
+
+#: Seconds for which a process that gives no sign of life stays a member of its groups.
+LEASE_S: Final = 60.0
+
+logger = logging.getLogger("fastsio.layers")
+
+
+class RedisChannelLayer(TableLayer):
+    """
+    Carry messages between processes through Redis streams (Redis 6.2 or newer, or Valkey).
+
+    A message is kept until it was handed to its consumer, or *expiry* has passed: a connection that breaks, and a
+    reader that comes later, miss nothing. What Redis itself loses is lost; and what was handed to a process for a
+    channel of its own ends with the process.
+
+    Args:
+        hosts: Where Redis is, as for :class:`RedisPubSubChannelLayer`.
+        prefix: What the layer's keys begin with; layers with different ones never hear each other.
+        expiry: Seconds for which a message is worth reading. 60.
+        group_expiry: Seconds for which a channel that no process made for itself stays in a group. A day.
+        capacity: Messages that may wait for one consumer, and at Redis for a channel that any process may read. 100.
+        channel_capacity: Other capacities, by pattern of the channel's name.
+        symmetric_encryption_keys: Secrets; the first encrypts, any decrypts. None does not encrypt.
+        serializer_format: ``json``, or ``msgpack`` (extra ``msgpack``); either is read.
+        on_disconnect: Called without arguments when a connection was lost; may be a coroutine function.
+        on_reconnect: Called without arguments when it is back; may be a coroutine function.
+        overflow: What to do with a message for which there is no room.
+        lease: Seconds after which a process that gives no sign of life has left its groups, and others take over what
+            it was given of channels that they read too. 60; it gives one three times as often.
+
+    Raises:
+        SetupError: An option is out of range, or a host cannot be understood.
+        MissingExtraError: A package that an option needs is not installed.
+    """
+
+    def __init__(
+        self,
+        hosts: Sequence[Host] | None = None,
+        prefix: str = "asgi",
+        expiry: float = EXPIRY_S,
+        group_expiry: float = GROUP_EXPIRY_S,
+        capacity: int = CAPACITY,
+        channel_capacity: Mapping[str | re.Pattern[str], int] | None = None,
+        symmetric_encryption_keys: Sequence[str | bytes] | None = None,
+        serializer_format: SerializerFormat = "json",
+        *,
+        on_disconnect: Callable[[], object] | None = None,
+        on_reconnect: Callable[[], object] | None = None,
+        overflow: Overflow = "drop_new",
+        lease: float = LEASE_S,
+    ) -> None:
+        super().__init__(
+            expiry=expiry,
+            group_expiry=group_expiry,
+            capacity=capacity,
+            channel_capacity=channel_capacity,
+            overflow=overflow,
+        )
+        self.prefix = prefix
+        self.lease = require_seconds(lease, "lease")
+        self._codec = Codec(serializer_format, symmetric_encryption_keys)
+        self._on_disconnect = on_disconnect
+        self._on_reconnect = on_reconnect
+        self._queues = Queues(
+            read_hosts(hosts),
+            quoted(prefix),
+            expiry_s=self.expiry,
+            lease_s=self.lease,
+            capacities=self._capacities,
+            drops_old=self.overflow == "drop_old",
+        )
+        self._readers: list[StreamReader] = []
+        #: The inboxes of channels that other processes may read too, by stream.
+        self._shared: dict[str, Inbox] = {}
+        self._spawned: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the layer holds neither channels nor connections."""
+        return super().is_closed and not self._readers and not self._queues.senders
+
+    async def close(self) -> None:
+        """Close all channels and connections."""
+        await super().close()
+        await self._queues.senders.drop()
+
+    # Sending, on any loop.
+
+    async def _send(self, channel: str, message: Message) -> None:
+        node = node_of(channel)
+        if node is None:
+            taken = await self._queues.add_to_channel(channel, self._codec.encode({"m": message}))
+        else:
+            taken = await self._queues.add_to_node(node, self._codec.encode({"c": channel, "m": message}))
+        if not taken:
+            raise ChannelFull(channel)
+
+    async def _group_send(self, group: str, message: Message) -> None:
+        full = await self._queues.add_to_group(group, self._codec.encode({"g": group, "m": message}))
+        if full and self.overflow == "raise":
+            raise ChannelFull(*full)
+
+    # Groups and inboxes, at home.
+
+    async def _group_add(self, group: str, channel: str) -> None:
+        node, inbox = node_of(channel), self._table.inboxes.get(channel)
+        if node is None:
+            if inbox is not None:
+                inbox.groups.add(group)
+            await self._queues.join(group, route_of(channel), [channel], self.group_expiry)
+        elif inbox is None and node != self.node:
+            await self._tell(node, {"c": channel, "j": group})
+        else:
+            await self._enter(group, inbox or await self._listen_to(channel))
+
+    async def _enter(self, group: str, inbox: Inbox) -> None:
+        self._table.enter(group, inbox)
+        try:
+            await self._queues.join(group, route_of(inbox.channel), [inbox.channel], self.lease)
+        except BusError:
+            self._table.leave(group, inbox.channel)
+            raise
+
+    async def _group_discard(self, group: str, channel: str) -> None:
+        node, inbox = node_of(channel), self._table.inboxes.get(channel)
+        if node is not None and node != self.node and inbox is None:
+            await self._tell(node, {"c": channel, "l": group})
+            return
+        if inbox is not None:
+            inbox.groups.discard(group)
+        is_last = self._table.leave(group, channel) or node is None
+        await self._queues.leave(group, channel, route_of(channel) if is_last else None)
+
+    async def _group_channels(self, group: str) -> list[str]:
+        return await self._queues.members(group)
+
+    async def _attach(self, inbox: Inbox) -> None:
+        if node_of(inbox.channel) not in {None, self.node}:
+            del self._table.inboxes[inbox.channel]
+            raise SetupError(f"channel {inbox.channel!r} was made by another process, and only that one can read it")
+        readers = self._reading()
+        for reader in readers:
+            await reader.settle()
+        if node_of(inbox.channel) is None:
+            stream = self._queues.stream_of(inbox.channel)
+            self._shared[stream] = inbox
+            inbox.on_starved = partial(self._wake, stream)
+            if inbox.keep_s is None:
+                inbox.on_starved()
+
+    async def _retire(self, inbox: Inbox) -> None:
+        joined = sorted(inbox.groups)
+        local = {group for group in joined if group in self._table.groups}
+        emptied = set(self._table.leave_all(inbox))
+        inbox.groups.clear()
+        if inbox.is_detached:
+            return
+        inbox.is_detached = True
+        stream = self._queues.stream_of(inbox.channel)
+        self._shared.pop(stream, None)
+        with suppress(BusError):  # the lease ends by itself
+            for group in joined:
+                is_last = group not in local or group in emptied
+                await self._queues.leave(group, inbox.channel, route_of(inbox.channel) if is_last else None)
+            await self._let_go(stream)
+
+    async def _let_go(self, stream: str) -> None:
+        """Give what nobody has read to whoever reads the channel next."""
+        entries = self._readers[self._queues.shard_of(stream)].let_go(stream) if self._readers else ()
+        if entries:
+            await self._queues.release(stream, self.node, entries)
+
+    async def _flush(self) -> None:
+        self._table.clear()
+        for node in await self._queues.empty():
+            if node != self.node:
+                await self._queues.add_to_node(node, self._codec.encode({"f": True}))
+
+    async def _close(self) -> None:
+        await super()._close()
+        readers, self._readers = self._readers, []
+        for reader in readers:
+            await reader.close()
+        with suppress(BusError):
+            own = self._queues.stream_of_node(self.node)
+            await self._queues.run(own, "UNLINK", own)
+
+    def _take_over(self, loop: AbstractEventLoop) -> None:
+        super()._take_over(loop)
+        self._readers = []  # they ended with their loop
+        self._shared = {self._queues.stream_of(inbox.channel): inbox for inbox in self._table.inboxes.values()}
+        self._shared = {stream: inbox for stream, inbox in self._shared.items() if node_of(inbox.channel) is None}
+
+    # Reading.
+
+    def _reading(self) -> list[StreamReader]:
+        if not self._readers:
+            self._readers = [
+                StreamReader(
+                    host,
+                    node=self.node,
+                    own=self._queues.stream_of_node(self.node),
+                    keep_ms=self._queues.keep_ms,
+                    lease_s=self.lease,
+                    wanted=partial(self._wanted, number),
+                    take=partial(self._take, number),
+                    beat=partial(self._beat, number),
+                    on_disconnect=self._on_disconnect,
+                    on_reconnect=self._on_reconnect,
+                )
+                for number, host in enumerate(self._queues.hosts)
+            ]
+        return self._readers
+
+    def _wanted(self, number: int) -> dict[str, int]:
+        """Return from which streams of a host messages are wanted, and how many."""
+        wanted = {}
+        for stream, inbox in self._shared.items():
+            room = SHARED_COUNT if inbox.keep_s is None else inbox.waiters
+            room = min(room, inbox.capacity) - inbox.waiting
+            if room > 0 and self._queues.shard_of(stream) == number:
+                wanted[stream] = room
+        return wanted
+
+    def _wake(self, stream: str) -> None:
+        """Have a reader look again at what is wanted."""
+        number = self._queues.shard_of(stream)
+        if stream not in self._readers[number].reading:
+            self._spawn(self._nudge(number))
+
+    async def _nudge(self, number: int) -> None:
+        with suppress(BusError):  # it looks anyway, when it is connected again
+            await self._queues.nudge(number, self.node)
+
+    async def _beat(self, number: int) -> None:
+        """Renew what this process has joined at a host."""
+        queues = self._queues
+        joins = [
+            queues.join(group, f"n:{self.node}", members, self.lease)
+            for group, members in self._table.groups.items()
+            if queues.shard_of(group) == number
+        ]
+        joins += [
+            queues.join(group, route_of(inbox.channel), [inbox.channel], self.group_expiry)
+            for inbox in self._shared.values()
+            for group in inbox.groups
+            if queues.shard_of(group) == number
+        ]
+        await asyncio.gather(*joins)
+        await self._forget_lapsed()
+
+    async def _take(self, number: int, stream: str, entry: str, payload: bytes) -> bool:
+        """Hand out an entry of a stream; return whether it is done with."""
+        try:
+            told = self._codec.decode_message(payload)
+            reader = self._readers[number]
+            deadline = monotonic() - reader.age_of(entry) + self.expiry
+            if stream == self._queues.stream_of_node(self.node):
+                await self._obey(told, deadline)
+            else:
+                return await self._offer(stream, told, deadline, partial(reader.finish, stream, entry))
+        except PayloadError as error:
+            logger.warning("channel layer: an entry of %r is dropped: %s", stream, error)
+        except Exception:
+            logger.exception("channel layer: cannot hand out an entry of %r", stream)
+        return True
+
+    async def _offer(self, stream: str, told: Message, deadline: float, on_taken: Callable[[], object]) -> bool:
+        """Put a message of a channel that other processes read too into its inbox."""
+        inbox = self._shared.get(stream)
+        if inbox is None:
+            await self._let_go(stream)
+            return False
+        if not isinstance(told.get("m"), dict):
+            raise PayloadError("it holds no message")
+        if self._table.deliver(inbox, told["m"], deadline, on_taken):
+            return False
+        await self._settle([inbox])
+        return inbox.overflow != "close"
+
+    async def _obey(self, told: Message, deadline: float) -> None:
+        """Do what the process was told."""
+        inbox = self._table.inboxes.get(told.get("c", ""))
+        match told:
+            case {"g": str() as group, "m": dict() as message}:
+                await self._settle(self._table.fan_out(group, message, deadline, is_ours=True))
+            case {"f": True}:
+                self._table.clear()
+            case {"c": str()} if inbox is None:
+                pass  # it was closed
+            case {"m": dict() as message} if inbox is not None:
+                if not self._table.deliver(inbox, message, deadline):
+                    await self._settle([inbox])
+            case {"j": str() as group} if inbox is not None:
+                self._spawn(self._enter(group, inbox))
+            case {"l": str() as group} if inbox is not None:
+                self._spawn(self._group_discard(group, inbox.channel))
+            case _:
+                raise PayloadError("nothing that a process can be told")
+
+    async def _tell(self, node: str, fields: dict[str, Any]) -> None:
+        await self._queues.add_to_node(node, self._codec.encode(fields))
+
+    def _spawn(self, work: Any) -> None:
+        """Do something while reading goes on: what waits for Redis must not keep it from being read."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._spawned.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._spawned.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.warning("channel layer: %s", task.exception())

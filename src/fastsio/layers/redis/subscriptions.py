@@ -1,0 +1,175 @@
+"""The topics of one Redis that a process listens to, over one connection that is made again when it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.exceptions import BusError
+from fastsio.layers.listening import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from fastsio.layers.redis.hosts import RedisHost
+
+#: Seconds of silence after which the server is asked for a sign of life, and within which it has to give one.
+PING_INTERVAL_S: Final = 10.0
+
+
+class Subscriptions:
+    """
+    What is subscribed to at one Redis.
+
+    Args:
+        host: The Redis.
+        anchor: A topic to which nobody publishes; it keeps a connection without others open.
+        topics: What to subscribe to at once.
+        take: Gets topic and payload of each message.
+        on_disconnect: As for :class:`Listener`.
+        on_reconnect: As for :class:`Listener`.
+    """
+
+    def __init__(
+        self,
+        host: RedisHost,
+        anchor: str,
+        topics: Iterable[str],
+        take: Callable[[str, bytes], Awaitable[None]],
+        on_disconnect: Callable[[], object] | None,
+        on_reconnect: Callable[[], object] | None,
+    ) -> None:
+        self._host = host
+        self._take = take
+        self._wanted: set[str] = {anchor, *topics}
+        self._asked: set[str] = set()
+        self._confirmed: set[str] = set()
+        self._changed: set[str] = set()
+        #: SUBSCRIBE commands that Redis has not answered; an earlier answer says nothing about a later command.
+        self._unanswered: Counter[str] = Counter()
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._pubsub: Any = None
+        self._asking: asyncio.Task[None] | None = None
+        self._is_trying = True
+        self._listener = Listener(f"at Redis {host.label}", self._listen, on_disconnect, on_reconnect)
+
+    async def settle(self) -> None:
+        """Wait until Redis was reached, or could not be."""
+        await self._listener.settle()
+
+    async def want(self, topic: str) -> None:
+        """Subscribe to a topic; once it returns, nothing is missed."""
+        self._wanted.add(topic)
+        if topic in self._confirmed and topic in self._asked:
+            return
+        if not self._is_trying:
+            raise BusError(f"not connected to Redis at {self._host.label}; trying again")
+        confirmation: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(topic, []).append(confirmation)
+        self._change(topic)
+        await confirmation
+
+    def drop(self, topic: str) -> None:
+        """Unsubscribe."""
+        self._wanted.discard(topic)
+        self._change(topic)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._listener.stop()
+
+    def _change(self, topic: str) -> None:
+        self._changed.add(topic)
+        if self._pubsub is not None and (self._asking is None or self._asking.done()):
+            self._asking = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        """Tell Redis what has changed, all of one moment in one command, until nothing has."""
+        while self._changed and self._pubsub is not None:
+            changed, self._changed = self._changed, set()
+            gone = changed & self._asked - self._wanted
+            new = changed & self._wanted - self._asked
+            self._asked = self._asked - gone | new
+            self._confirmed -= gone
+            try:
+                if gone:
+                    await self._pubsub.unsubscribe(*gone)
+                if new:
+                    self._unanswered.update(new)
+                    await self._pubsub.subscribe(*new)
+            except (self._host.errors.RedisError, OSError) as error:
+                self._fail(error)  # the listener notices too, and subscribes anew
+                return
+
+    async def _listen(self) -> None:
+        """Subscribe to everything and listen, until the connection breaks."""
+        self._is_trying = True
+        client = self._host.client()
+        pubsub = client.pubsub()
+        cause: BaseException | None = None
+        try:
+            await self._hear(pubsub)
+        except BaseException as error:
+            cause = error
+            raise
+        finally:
+            self._is_trying = False
+            self._pubsub = None
+            self._asked, self._confirmed = set(), set()
+            self._unanswered.clear()
+            self._fail(cause)
+            if self._asking is not None:
+                self._asking.cancel()
+            await pubsub.aclose()
+            await self._host.close(client)
+
+    async def _hear(self, pubsub: Any) -> None:
+        self._asked = set(self._wanted)
+        missing = set(self._asked)
+        self._unanswered.update(missing)
+        await pubsub.subscribe(*missing)
+        self._pubsub = pubsub
+        for topic in self._changed | (self._wanted ^ self._asked):
+            self._change(topic)
+        while True:
+            message = await _next(pubsub)
+            if message["type"] == "message":
+                await self._take(message["channel"].decode(), message["data"])
+            elif message["type"] == "subscribe":
+                topic = message["channel"].decode()
+                self._confirm(topic)
+                if missing:
+                    missing.discard(topic)
+                    if not missing:
+                        self._listener.confirm()
+
+    def _confirm(self, topic: str) -> None:
+        self._unanswered[topic] -= 1
+        if self._unanswered[topic] > 0:
+            return
+        del self._unanswered[topic]
+        self._confirmed.add(topic)
+        for waiting in self._waiting.pop(topic, ()):
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def _fail(self, cause: BaseException | None) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for each in waiting.values():
+            for confirmation in each:
+                if not confirmation.done():
+                    error = BusError(f"the connection to Redis at {self._host.label} broke: {type(cause).__name__}")
+                    error.__cause__ = cause
+                    confirmation.set_exception(error)
+
+
+async def _next(pubsub: Any) -> dict[str, Any]:
+    """Return the next message; while there is none, make sure that the server is alive."""
+    message = await pubsub.get_message(timeout=PING_INTERVAL_S)
+    if message is None:
+        await pubsub.ping()
+        message = await pubsub.get_message(timeout=PING_INTERVAL_S)
+    if message is None:
+        raise ConnectionError("the server does not answer")
+    return message  # type: ignore[no-any-return] # redis and valkey give dicts

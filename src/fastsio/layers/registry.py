@@ -1,0 +1,142 @@
+"""Which layers an application has, by alias."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fastsio.layers.base import BaseChannelLayer
+from fastsio.layers.errors import LayerNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+
+class ChannelLayerRegistry:
+    """Layers by alias."""
+
+    def __init__(self) -> None:
+        self._layers: dict[str, BaseChannelLayer] = {}
+
+    def __contains__(self, alias: object) -> bool:
+        return alias in self._layers
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the aliases."""
+        return iter(list(self._layers))
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __getitem__(self, alias: str) -> BaseChannelLayer:
+        return self.get(alias)
+
+    def register(self, alias: str, layer: BaseChannelLayer) -> None:
+        """
+        Give a layer an alias, in place of the one that had it.
+
+        Raises:
+            TypeError: The alias is no string, or the layer none.
+        """
+        if not isinstance(alias, str) or not alias:
+            raise TypeError(f"the alias of a channel layer is a str like 'chat', not {alias!r}")
+        if not isinstance(layer, BaseChannelLayer):
+            raise TypeError(
+                f"channel layer {alias!r} is an object like InMemoryChannelLayer(), not {type(layer).__name__}"
+                + (" (the class itself; call it)" if isinstance(layer, type) else "")
+            )
+        self._layers[alias] = layer
+
+    def unregister(self, alias: str) -> None:
+        """Take an alias away; one that nobody has is fine."""
+        self._layers.pop(alias, None)
+
+    def get(self, alias: str) -> BaseChannelLayer:
+        """
+        Return a layer.
+
+        Raises:
+            LayerNotFoundError: None has the alias.
+        """
+        try:
+            return self._layers[alias]
+        except KeyError:
+            raise LayerNotFoundError(alias, self._layers) from None
+
+
+#: The layers of this process.
+channel_layers: Final = ChannelLayerRegistry()
+
+
+def register_channel_layer(alias: str, layer: BaseChannelLayer) -> None:
+    """
+    Register a layer; one that has the alias already is replaced.
+
+    Args:
+        alias: The name under which consumers ask for it.
+        layer: The layer.
+    """
+    channel_layers.register(alias, layer)
+
+
+def unregister_channel_layer(alias: str) -> None:
+    """Forget the layer with an alias; it is not closed."""
+    channel_layers.unregister(alias)
+
+
+def get_channel_layer(alias: str) -> BaseChannelLayer:
+    """
+    Return the layer with an alias.
+
+    Raises:
+        LayerNotFoundError: There is none; the error names those there are.
+    """
+    return channel_layers.get(alias)
+
+
+def has_layers() -> bool:
+    """Tell whether any layer is registered."""
+    return len(channel_layers) > 0
+
+
+class override:  # noqa: N801 - used like a function
+    """
+    Put another layer in place of one for the length of a block, for tests.
+
+    ::
+
+        with layers.override("chat", InMemoryChannelLayer()) as layer: ...
+
+    Args:
+        alias: Whose; it need not be registered.
+        layer: What takes its place; it is not closed at the end.
+    """
+
+    def __init__(self, alias: str, layer: BaseChannelLayer) -> None:
+        self._alias = alias
+        self._layer = layer
+        self._before: list[BaseChannelLayer | None] = []
+
+    def __enter__(self) -> BaseChannelLayer:
+        alias = self._alias
+        before = channel_layers.get(alias) if alias in channel_layers else None
+        channel_layers.register(alias, self._layer)
+        self._before.append(before)
+        return self._layer
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        before = self._before.pop()
+        if before is None:
+            channel_layers.unregister(self._alias)
+        else:
+            channel_layers.register(self._alias, before)
+
+    async def __aenter__(self) -> BaseChannelLayer:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)

@@ -1,0 +1,303 @@
+"""
+What the layers of this package share: the consumers of the process are in one table, on one event loop, the home.
+
+The home is the loop that first receives. Calls from other loops of the process are passed on to it; when it has
+ended, the next loop that comes takes over. Subclasses say what goes over the wire.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from asyncio import AbstractEventLoop, get_running_loop, run_coroutine_threadsafe, wrap_future
+from secrets import token_hex
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from fastsio.exceptions import SetupError
+from fastsio.layers.base import BaseChannelLayer
+from fastsio.layers.capacity import Capacities, require_seconds
+from fastsio.layers.copying import require_message
+from fastsio.layers.errors import ChannelClosedError
+from fastsio.layers.inbox import Inbox, require_overflow
+from fastsio.layers.names import channel_of_node, require_channel_name, require_group_name
+from fastsio.layers.table import LocalTable
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from fastsio.layers.copying import Message
+    from fastsio.layers.inbox import Overflow
+
+EXPIRY_S: Final = 60.0
+GROUP_EXPIRY_S: Final = 86_400.0
+CAPACITY: Final = 100
+_NODE_BYTES: Final = 8
+_UNIQUE_BYTES: Final = 8
+
+ResultT = TypeVar("ResultT")
+
+
+class TableLayer(BaseChannelLayer):
+    """
+    A layer with a table of the consumers in this process.
+
+    Args:
+        expiry: Seconds for which a message is worth reading.
+        group_expiry: Seconds after which a channel that no consumer holds, and nobody receives from, is forgotten.
+        capacity: Messages that may wait for one consumer.
+        channel_capacity: Other capacities, by pattern of the channel's name.
+        overflow: What to do with a message for which there is no room.
+    """
+
+    def __init__(
+        self,
+        *,
+        expiry: float,
+        group_expiry: float,
+        capacity: int,
+        channel_capacity: Mapping[str | re.Pattern[str], int] | None,
+        overflow: Overflow,
+    ) -> None:
+        self.expiry = require_seconds(expiry, "expiry")
+        self.group_expiry = require_seconds(group_expiry, "group_expiry")
+        self.capacity = capacity
+        self.overflow: Overflow = require_overflow(overflow)
+        self._capacities = Capacities(capacity, channel_capacity)
+        self._table = LocalTable()
+        self._node = ""
+        self._process = 0
+
+    # The public half: names are checked here, and the home is found.
+
+    async def send(self, channel: str, message: Mapping[str, Any]) -> None:
+        """Send a message to one channel."""
+        require_channel_name(channel)
+        await self._send(channel, require_message(message))
+
+    async def group_send(self, group: str, message: Mapping[str, Any]) -> None:
+        """Send a message to all channels of a group."""
+        require_group_name(group)
+        await self._group_send(group, require_message(message))
+
+    async def receive(self, channel: str) -> Message:
+        """Return the next message of a channel."""
+        loop = get_running_loop()
+        inbox = self._table.inboxes.get(channel)
+        if inbox is not None and inbox.loop is loop and not inbox.is_closed:
+            # The usual case; a channel that is open here has a valid name.
+            try:
+                return await inbox.receive()
+            except ChannelClosedError:
+                await self._at_home(self._forget_closed, inbox)
+                raise
+        require_channel_name(channel)
+        return await self._at_home(self._receive, channel)
+
+    async def new_channel(self, prefix: str = "specific") -> str:
+        """Make a channel of this process."""
+        if not isinstance(prefix, str):
+            raise TypeError(f"the prefix of a channel's name is a str, not {type(prefix).__name__}")
+        return await self._at_home(self._new_channel, prefix)
+
+    async def group_add(self, group: str, channel: str) -> None:
+        """Put a channel into a group."""
+        require_group_name(group)
+        require_channel_name(channel)
+        await self._at_home(self._group_add, group, channel)
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        """Take a channel out of a group."""
+        require_group_name(group)
+        require_channel_name(channel)
+        await self._at_home(self._group_discard, group, channel)
+
+    async def group_channels(self, group: str) -> list[str]:
+        """Return the channels of a group."""
+        require_group_name(group)
+        return await self._at_home(self._group_channels, group)
+
+    async def open_inbox(
+        self,
+        channel: str,
+        *,
+        on_message: Callable[[Message], object] | None = None,
+        on_close: Callable[[], object] | None = None,
+        capacity: int | None = None,
+        overflow: Overflow | None = None,
+    ) -> Inbox:
+        """Become the consumer of a channel."""
+        require_channel_name(channel)
+        inbox = Inbox(
+            channel,
+            capacity=self._capacities.of(channel) if capacity is None else Capacities(capacity).of(channel),
+            overflow=self.overflow if overflow is None else require_overflow(overflow),
+            loop=get_running_loop(),
+            on_message=on_message,
+            on_close=on_close,
+        )
+        return await self._at_home(self._open_inbox, inbox)
+
+    async def close_inbox(self, channel: str) -> None:
+        """Forget a channel and its groups."""
+        require_channel_name(channel)
+        await self._at_home(self._close_inbox, channel)
+
+    async def flush(self) -> None:
+        """Forget all messages and groups."""
+        await self._at_home(self._flush)
+
+    async def close(self) -> None:
+        """Close all channels and connections."""
+        if self.home is not None:
+            await self._at_home(self._close)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the layer holds neither channels nor connections."""
+        return not self._table.inboxes
+
+    @property
+    def dropped(self) -> int:
+        """How many messages the open channels of this process had no room for."""
+        return self._table.dropped
+
+    # What runs at home, and what subclasses add to it.
+
+    @abstractmethod
+    async def _send(self, channel: str, message: Message) -> None:
+        """Carry a message to a channel; on any loop."""
+
+    @abstractmethod
+    async def _group_send(self, group: str, message: Message) -> None:
+        """Carry a message to a group; on any loop."""
+
+    async def _attach(self, inbox: Inbox) -> None:
+        """Begin to listen to a channel that was opened."""
+
+    async def _detach(self, inbox: Inbox, emptied: list[str]) -> None:
+        """Stop to listen to a channel that was closed, and to the groups without a member left here."""
+
+    @abstractmethod
+    async def _group_add(self, group: str, channel: str) -> None: ...
+
+    @abstractmethod
+    async def _group_discard(self, group: str, channel: str) -> None: ...
+
+    async def _group_channels(self, group: str) -> list[str]:
+        await self._forget_lapsed()
+        return sorted(self._table.groups.get(group, ()))
+
+    async def _receive(self, channel: str) -> Message:
+        inbox = self._table.inboxes.get(channel) or await self._listen_to(channel)
+        try:
+            if inbox.loop is self.home:
+                return await inbox.receive()
+            return await wrap_future(run_coroutine_threadsafe(inbox.receive(), inbox.loop))
+        except ChannelClosedError:
+            await self._forget_closed(inbox)
+            raise
+
+    async def _forget_closed(self, inbox: Inbox) -> None:
+        """Forget a channel whose end its reader has seen, unless it was opened anew."""
+        if self._table.inboxes.get(inbox.channel) is inbox:
+            await self._close_inbox(inbox.channel)
+
+    async def _new_channel(self, prefix: str) -> str:
+        channel = channel_of_node(prefix, self.node, token_hex(_UNIQUE_BYTES))
+        await self._listen_to(channel)
+        return channel
+
+    async def _listen_to(self, channel: str, keep_s: float | None = None) -> Inbox:
+        """Open an inbox that no consumer holds."""
+        await self._forget_lapsed()
+        inbox = Inbox(
+            channel,
+            capacity=self._capacities.of(channel),
+            overflow=self.overflow,
+            loop=get_running_loop(),
+            keep_s=self.group_expiry if keep_s is None else keep_s,
+        )
+        inbox.release = self.close_inbox
+        self._table.add(inbox)
+        await self._attach(inbox)
+        return inbox
+
+    async def _open_inbox(self, inbox: Inbox) -> Inbox:
+        await self._forget_lapsed()
+        inbox.release = self.close_inbox
+        there = self._table.inboxes.get(inbox.channel)
+        if there is None:
+            self._table.add(inbox)
+            await self._attach(inbox)
+            return inbox
+        if there.keep_s is None:
+            raise SetupError(
+                f"channel {inbox.channel!r} has a consumer in this process already; close_inbox() it first"
+            )
+        there.hold(inbox)
+        return there
+
+    async def _close_inbox(self, channel: str) -> None:
+        inbox = self._table.inboxes.pop(channel, None)
+        if inbox is not None:
+            inbox.close()
+            await self._retire(inbox)
+
+    async def _retire(self, inbox: Inbox) -> None:
+        """Take a channel out of its groups and stop to listen to it; what waits can still be received."""
+        emptied = self._table.leave_all(inbox)
+        if not inbox.is_detached:
+            inbox.is_detached = True
+            await self._detach(inbox, emptied)
+
+    async def _settle(self, full: list[Inbox]) -> list[str]:
+        """Do what follows for consumers that had no room; return the channels for which the sender is told."""
+        for inbox in full:
+            if inbox.overflow == "close":
+                await self._retire(inbox)
+        return [inbox.channel for inbox in full if inbox.overflow == "raise"]
+
+    async def _forget_lapsed(self) -> None:
+        for channel in self._table.lapsed():
+            await self._close_inbox(channel)
+
+    @abstractmethod
+    async def _flush(self) -> None: ...
+
+    async def _close(self) -> None:
+        for channel in list(self._table.inboxes):
+            await self._close_inbox(channel)
+
+    # The home.
+
+    @property
+    def node(self) -> str:
+        """The name of this process; a process that was forked has one of its own."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._node = f"n{token_hex(_NODE_BYTES)}"
+        return self._node
+
+    async def _at_home(self, operation: Callable[..., Coroutine[Any, Any, ResultT]], *arguments: Any) -> ResultT:
+        """Run an operation on the loop that owns the table."""
+        loop = get_running_loop()
+        home = self.home
+        if home is loop:
+            return await operation(*arguments)
+        if home is not None and home.is_running():
+            return await wrap_future(run_coroutine_threadsafe(operation(*arguments), home))
+        self._take_over(loop)
+        return await operation(*arguments)
+
+    def _take_over(self, loop: AbstractEventLoop) -> None:
+        """Make *loop* the home."""
+        self.home = loop
+        for channel in self._table.move(loop):
+            inbox = self._table.inboxes.pop(channel)
+            inbox.is_closed = inbox.is_detached = True
+            self._table.leave_all(inbox)
+
+    def _deadline(self) -> float:
+        return monotonic() + self.expiry

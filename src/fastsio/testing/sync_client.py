@@ -1,0 +1,288 @@
+"""A Socket.IO client in the process of a server for threads: tests need no port."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from contextlib import suppress
+from threading import Condition, Thread
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlencode
+
+from fastsio.engine.client_payload import split_poll
+from fastsio.engine.payload import SEPARATOR
+from fastsio.exceptions import (
+    ConnectionRefusedError,  # noqa: A004 - the package's own, which users catch
+    DisconnectedError,
+    SetupError,
+    TimeoutError,  # noqa: A004 - as above
+)
+from fastsio.integrations.wsgi import WSGIApp
+from fastsio.sync.server import Server
+from fastsio.testing.base import BaseTestClient
+from fastsio.testing.conversation import CLOSE, PONG, Closed, Opened, Pinged, Received
+from fastsio.testing.wsgi import request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+OK = 200
+
+
+class SyncTestClient(BaseTestClient):
+    """
+    A client of a server for threads, without a port.
+
+    It calls the WSGI application as a browser that polls would, so everything but the web server is the real thing:
+    handshake, namespaces, injection, validation, middleware, acknowledgements.
+
+    Args:
+        app: The server, or the WSGI application it is part of.
+        socketio_path: Where the application serves Socket.IO.
+        headers: Of every request.
+        query: Of every request.
+        serializer: As the server's: ``"default"``, ``"msgpack"`` or a class of packets.
+        timeout: Seconds to wait for what a test expects.
+
+    Raises:
+        SetupError: *app* is an asyncio server, which needs :class:`TestClient`.
+    """
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._changed = Condition()
+        self._reader: Thread | None = None
+        self._session = ""
+
+    def connect(self, namespace: str = "/", auth: Any = None) -> Self:
+        """
+        Enter a namespace; the first time, connect as well.
+
+        Args:
+            namespace: The namespace.
+            auth: What the connect handler gets as ``auth``.
+
+        Returns:
+            The client, for ``client = SyncTestClient(sio).connect()``.
+
+        Raises:
+            ConnectionRefusedError: The server refused; its ``error_args`` are what the server gave as reason.
+            TimeoutError: No answer came in time.
+        """
+        if not self._session:
+            self._open()
+        self._say(self._conversation.connect(namespace, auth))
+        self._wait(
+            lambda: namespace in self._answers,
+            f"no answer to the connection to {namespace}",
+            is_over=lambda: not self._session,
+        )
+        try:
+            self._enter(namespace)
+        except ConnectionRefusedError:
+            if not self.connected:
+                self.disconnect()
+            raise
+        return self
+
+    def disconnect(self, namespace: str | None = None) -> None:
+        """
+        Leave a namespace; by default close the connection, and wait until the disconnect handlers have run.
+
+        Args:
+            namespace: None for all of them.
+
+        Raises:
+            BadNamespaceError: The client is not connected there.
+        """
+        if namespace is not None:
+            self.get_sid(namespace)
+            del self.sids[namespace]
+            self._say(self._conversation.disconnect(namespace))
+            return
+        self.sids.clear()
+        if self._session:
+            with suppress(DisconnectedError):
+                self._say([CLOSE])
+        if self._reader is not None:
+            self._reader.join(self._timeout_s)
+
+    def wait_disconnected(self, namespace: str | None = None, *, timeout: float | None = None) -> None:
+        """
+        Wait until the server has put the client out.
+
+        Args:
+            namespace: Of this namespace; None: of all of them.
+            timeout: Seconds to wait; None: as the client was told.
+
+        Raises:
+            TimeoutError: The client is still in.
+        """
+        with suppress(DisconnectedError):
+            self._wait(lambda: not self._is_in(namespace), "still connected", timeout)
+
+    def emit(self, event: str, data: Any = None, namespace: str = "/") -> None:
+        """
+        Send an event.
+
+        Args:
+            event: Event name.
+            data: Payload; a tuple is several arguments, None is none.
+            namespace: The namespace.
+
+        Raises:
+            BadNamespaceError: The client is not connected there.
+        """
+        self.get_sid(namespace)
+        self._say(self._conversation.emit(event, data, namespace))
+
+    def call(self, event: str, data: Any = None, namespace: str = "/", *, timeout: float | None = None) -> Any:
+        """
+        Send an event and wait for its acknowledgement.
+
+        Args:
+            event: Event name.
+            data: Payload; a tuple is several arguments, None is none.
+            namespace: The namespace.
+            timeout: Seconds to wait; None: as the client was told.
+
+        Returns:
+            None, one value, or a tuple of several.
+
+        Raises:
+            BadNamespaceError: The client is not connected there.
+            TimeoutError: No acknowledgement came in time.
+            DisconnectedError: The connection ended first.
+        """
+        self.get_sid(namespace)
+        ack_id, frames = self._conversation.call(event, data, namespace)
+        self._say(frames)
+        self._wait(lambda: ack_id in self._acknowledged, f"no acknowledgement of {event!r}", timeout)
+        return self._take_answer(ack_id)
+
+    def receive(
+        self, event: str | None = None, namespace: str | None = None, *, timeout: float | None = None
+    ) -> Received:
+        """
+        Wait for the next event, and take it out of those received.
+
+        Args:
+            event: Name of the event to wait for; others stay for later calls. None takes any.
+            namespace: Where it has to come; None anywhere.
+            timeout: Seconds to wait; None: as the client was told.
+
+        Raises:
+            TimeoutError: No such event came in time; the text names those that did.
+            DisconnectedError: The connection ended first.
+        """
+        expected = f"no event {event!r}" if event else "no event"
+        self._wait(lambda: self._find(event, namespace) is not None, expected, timeout)
+        return self._take_event(event, namespace)
+
+    def receive_nothing(self, event: str | None = None, namespace: str | None = None, *, within: float = 0.1) -> bool:
+        """
+        Tell whether no such event is there, nor comes soon.
+
+        Args:
+            event: Name of the event; None is any.
+            namespace: Where; None is anywhere.
+            within: Seconds to wait. An acknowledged ``call()`` shows the same sooner: one client's packets keep
+                their order.
+        """
+        try:
+            self._wait(lambda: self._find(event, namespace) is not None, "nothing", within)
+        except (TimeoutError, DisconnectedError):
+            return True
+        return False
+
+    def acknowledge(self, received: Received, *values: Any) -> None:
+        """
+        Answer an event of the server's ``call()``, or of an ``emit()`` with a callback.
+
+        Raises:
+            ValueError: The server does not wait for an acknowledgement of it.
+        """
+        self._say(self._frames_of_answer(received, values))
+
+    def __enter__(self) -> Self:
+        """Return the client; it is not connected yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self.disconnect()
+
+    # Inside
+
+    def _application_of(self, app: Any) -> Any:
+        if isinstance(app, Server):
+            return WSGIApp(app)
+        if hasattr(app, "is_asyncio_based"):
+            raise SetupError("SyncTestClient is for Server and WSGI applications; use TestClient for AsyncServer")
+        return app
+
+    def _open(self) -> None:
+        status, body = self._request("GET")
+        if status != OK:
+            raise ConnectionRefusedError(f"the handshake was refused with {status}: {body.decode(errors='replace')}")
+        opened = self._conversation.hear(split_poll(body)[0])
+        if not isinstance(opened, Opened):
+            raise ConnectionRefusedError("the application does not speak Engine.IO there")
+        self._session = opened.handshake["sid"]
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _request(self, method: str, body: bytes = b"") -> tuple[int, bytes]:
+        extra = self._query if isinstance(self._query, str) else urlencode(self._query)
+        query = f"EIO=4&transport=polling&{extra}".rstrip("&") + (f"&sid={self._session}" if self._session else "")
+        return request(self._app, method, self._path, query, self._headers, body)
+
+    def _read(self) -> None:
+        try:
+            while self._hear(*self._request("GET")):
+                pass
+        finally:
+            with self._changed:
+                self._session = ""
+                self.sids.clear()
+                self._changed.notify_all()
+
+    def _hear(self, status: int, body: bytes) -> bool:
+        """Take the answer to a poll; False when it was the last."""
+        if status != OK:
+            return False
+        for frame in split_poll(body):
+            happening = self._conversation.hear(frame)
+            if isinstance(happening, Closed):
+                return False
+            if isinstance(happening, Pinged):
+                self._say([PONG])
+            elif happening is not None:
+                with self._changed:
+                    self._take(happening)
+                    self._changed.notify_all()
+        return True
+
+    def _say(self, frames: Iterable[str | bytes]) -> None:
+        if not self._session:
+            raise DisconnectedError("the test client is not connected")
+        packets = (frame if isinstance(frame, str) else f"b{b64encode(frame).decode()}" for frame in frames)
+        status, _ = self._request("POST", SEPARATOR.join(packets).encode())
+        if status != OK:
+            raise DisconnectedError("the connection is over")
+
+    def _wait(
+        self,
+        has_come: Callable[[], bool],
+        expected: str,
+        timeout_s: float | None = None,
+        is_over: Callable[[], bool] | None = None,
+    ) -> None:
+        """Wait until something has come, or nothing can come any more."""
+        is_over = is_over or self._is_out
+        with self._changed:
+            self._changed.wait_for(lambda: has_come() or is_over(), self._timeout_s if timeout_s is None else timeout_s)
+            if not has_come():
+                raise self._failure(expected, is_over=is_over())

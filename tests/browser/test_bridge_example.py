@@ -1,0 +1,72 @@
+"""The example of one room in two protocols and two processes, in a real browser."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import ROOT, ChatServer, require_javascript_client
+from tests.support.brokers import redis_server
+from tests.support.chromium import FLAGS, require_chromium
+from tests.support.node import node_program
+
+PROGRAM = Path(__file__).parent / "bridge.mjs"
+WORKER = (sys.executable, "-m", "bridge.worker")
+
+
+@pytest.fixture
+def servers(monkeypatch):
+    """Two servers of the example on a Redis."""
+    require_javascript_client()
+    with redis_server() as broker:
+        monkeypatch.setenv("REDIS_URL", broker.url)
+        pair = ChatServer("bridge.app:app"), ChatServer("bridge.app:app")
+        try:
+            for server in pair:
+                server.start()
+            yield pair
+        finally:
+            for server in pair:
+                server.stop()
+
+
+@pytest.mark.acceptance("FC-1")
+@pytest.mark.acceptance("CX-29")
+async def test_both_kinds_hear_each_other_once_across_processes(servers, tmp_path):
+    """FC-1, CX-29: what one page says both read, once; a worker's result is for one user alone."""
+    options = {
+        "executable": require_chromium(),
+        "flags": FLAGS,
+        "profile": str(tmp_path / "profile"),
+        "screenshots": os.environ.get("BROWSER_SCREENSHOTS"),
+    }
+    arguments = (servers[0].url, servers[1].url, json.dumps(options))
+    async with node_program(PROGRAM, *arguments, packages=("playwright-core",)) as program:
+        await program.step("ready")
+        worker = await asyncio.create_subprocess_exec(*WORKER, "Ben", "the report is ready", cwd=ROOT / "examples")
+        assert await asyncio.wait_for(worker.wait(), 20) == 0
+        await program.tell()
+        result = await program.result()
+
+    said = ["Ann: <b>hello</b> from Socket.IO over Socket.IO", "Ben: hello from a plain WebSocket over WebSocket"]
+    end = "Ann: the end over Socket.IO"
+    assert result["ann"] == [*said, end]
+    assert result["ben"] == [*said, "For you: the report is ready from a worker", end]
+    assert result["at"] == f"{servers[1].url.removeprefix('http://')} as Ben"
+
+
+async def test_a_worker_without_redis_says_what_it_needs(monkeypatch):
+    """What is in the servers' memory cannot be reached from outside."""
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    worker = await asyncio.create_subprocess_exec(
+        *WORKER, "Ben", "done", cwd=ROOT / "examples", stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await asyncio.wait_for(worker.communicate(), 20)
+
+    assert worker.returncode == 1
+    assert b"Without REDIS_URL" in said

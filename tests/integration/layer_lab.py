@@ -1,0 +1,99 @@
+"""Channel layers of every kind on real brokers, as several processes would have them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastsio.layers import BaseChannelLayer, InMemoryChannelLayer
+from fastsio.layers.nats import NatsChannelLayer
+from fastsio.layers.redis import RedisChannelLayer, RedisPubSubChannelLayer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from tests.support.brokers import Broker
+
+WAIT_S = 10.0
+REDIS = {"pubsub": RedisPubSubChannelLayer, "queue": RedisChannelLayer}
+KINDS = ("memory", "pubsub", "queue", "nats")
+BROKERS = ("pubsub", "queue", "nats")
+_numbers = itertools.count()
+
+
+class Lab:
+    """
+    Makes layers, and closes them in the end.
+
+    Args:
+        kind: One of :data:`KINDS`.
+        broker: What they connect to.
+    """
+
+    def __init__(self, kind: str, broker: Broker | None) -> None:
+        self.kind = kind
+        self.broker = broker
+        self.prefix = f"test{next(_numbers)}"
+        self._layers: list[BaseChannelLayer] = []
+
+    def layer(self, **options: Any) -> Any:
+        """Make a layer that hears the others of this lab; in one process, a memory layer is the same for all."""
+        if self.kind == "memory":
+            if not self._layers or options:
+                self._layers.append(InMemoryChannelLayer(**options))
+            return self._layers[-1]
+        settings = {"hosts": [self.broker.url], "prefix": self.prefix, **options}
+        layer = NatsChannelLayer(**settings) if self.kind == "nats" else REDIS[self.kind](**settings)
+        self._layers.append(layer)
+        return layer
+
+    async def close(self) -> None:
+        """Close them all."""
+        for layer in self._layers:
+            await layer.close()
+
+
+@asynccontextmanager
+async def laboratory(kind: str, broker: Broker | None) -> AsyncIterator[Lab]:
+    """Give a lab for the length of a block."""
+    lab = Lab(kind, broker)
+    try:
+        yield lab
+    finally:
+        await lab.close()
+
+
+async def soon(awaitable: Awaitable[Any]) -> Any:
+    """Wait for what has to happen."""
+    return await asyncio.wait_for(awaitable, WAIT_S)
+
+
+async def receive(layer: BaseChannelLayer, channel: str, count: int = 1) -> list[Any]:
+    """Receive messages."""
+    return [await soon(layer.receive(channel)) for _ in range(count)]
+
+
+async def has_nothing(layer: BaseChannelLayer, *channels: str) -> bool:
+    """
+    Tell whether channels are empty: what was sent before a message that has arrived would have arrived too.
+
+    Each gets a message of its own, which has to be the first.
+    """
+    for channel in channels:
+        await layer.send(channel, {"type": "sentinel"})
+        if await soon(layer.receive(channel)) != {"type": "sentinel"}:
+            return False
+    return True
+
+
+async def until(check: Callable[[], Any]) -> None:
+    """Wait until *check* holds; it may be a coroutine function."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            found = check()
+            if await found if inspect.isawaitable(found) else found:
+                return
+            await asyncio.sleep(0.005)

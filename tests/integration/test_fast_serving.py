@@ -1,0 +1,511 @@
+"""The fast transport among other applications: who gets it, who does not, and that both ways look the same."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvloop
+from fastapi import FastAPI, WebSocket
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import Host, Mount, Router
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+import fastsio
+from fastsio.integrations import uvicorn as transport
+from tests.integration.clients import WebSocketClient, eventually, open_websocket, remains
+from tests.integration.fast import is_fast
+from tests.integration.raw_websocket import open_raw, request_of
+from tests.support.brokers import make_certificates
+from tests.support.servers import FAST_WS, serve
+
+QUERY = "/?EIO=4&transport=websocket"
+
+
+@pytest.fixture
+def sio(make_server):
+    """A server that echoes."""
+    sio = make_server()
+    sio.on("echo", lambda _sid, data: data)
+    return sio
+
+
+@asynccontextmanager
+async def opened(address, path="/socket.io", **options):
+    """Open a session for the length of the block, offering compression; yield the client and the connection."""
+    async with connect(f"{address.ws}{path}{QUERY}", proxy=None, **options) as websocket:
+        client = WebSocketClient(websocket)
+        assert str(await client.receive())[0] == "0"
+        yield client, websocket
+
+
+class Watching:
+    """A middleware of an application, which wants to see every message."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.kinds: list[str] = []
+
+    async def __call__(self, scope, receive, send):
+        async def watched():
+            event = await receive()
+            self.kinds.append(event["type"])
+            return event
+
+        await self.app(scope, watched if scope["type"] == "websocket" else receive, send)
+
+
+class Quiet(BaseHTTPMiddleware):
+    """A middleware that is called for HTTP only."""
+
+
+def wrapped(app):
+    """Put Socket.IO around the application."""
+    return fastsio.ASGIApp(app.sio, other_asgi_app=app)
+
+
+def mounted(app):
+    """Put it below two prefixes."""
+    app.mount("/deep", Router([Mount("/er", fastsio.ASGIApp(app.sio))]))
+    return app
+
+
+def with_middleware(app):
+    """Put it behind middleware that leaves WebSockets alone."""
+    app.add_middleware(CORSMiddleware, allow_origins=["*"])
+    app.add_middleware(GZipMiddleware)
+    app.add_middleware(Quiet)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1"])
+    app.mount("/live", fastsio.ASGIApp(app.sio, socketio_path=""))
+    return app
+
+
+def behind_a_host(app):
+    """Put it at a host name."""
+    app.router.routes.append(Host("127.0.0.1", fastsio.ASGIApp(app.sio)))
+    return app
+
+
+def in_a_subclass(app):
+    """Put it into an application of a class of its own."""
+
+    class Site(FastAPI):
+        """An application's own class."""
+
+    site = Site()
+    site.mount("/ws", fastsio.ASGIApp(app.sio))
+    return site
+
+
+PLACES = {
+    "around FastAPI": (wrapped, "/socket.io"),
+    "twice mounted": (mounted, "/deep/er/socket.io"),
+    "behind known middleware": (with_middleware, "/live"),
+    "at a host": (behind_a_host, "/socket.io"),
+    "in a subclass": (in_a_subclass, "/ws/socket.io"),
+}
+
+
+def site_for(sio) -> FastAPI:
+    """Return a FastAPI application with a WebSocket of its own."""
+    app = FastAPI()
+    app.sio = sio
+
+    @app.websocket("/plain")
+    async def plain(websocket: WebSocket):
+        await websocket.accept()
+        await websocket.send_text(await websocket.receive_text())
+        await websocket.close()
+
+    return app
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_socketio_is_fast_wherever_it_is_mounted(sio, place):
+    """An ASGIApp is found behind mounts and the middleware of Starlette."""
+    put, path = PLACES[place]
+    async with serve(put(site_for(sio)), ws=FAST_WS) as address, opened(address, path) as (client, websocket):
+        await client.join()
+
+        assert await client.ask("echo", "tea") == ["tea"]
+        assert is_fast(websocket)
+
+
+@pytest.mark.parametrize("put", [wrapped, with_middleware])
+async def test_other_websockets_are_served_as_ever(sio, put):
+    """A WebSocket route beside Socket.IO gets uvicorn's own protocol, compression included."""
+    async with serve(put(site_for(sio)), ws=FAST_WS) as address:
+        async with connect(f"{address.ws}/plain", proxy=None) as websocket:
+            await websocket.send("tea")
+
+            assert await websocket.recv() == "tea"
+            assert not is_fast(websocket)
+        with pytest.raises(InvalidStatus):
+            await connect(f"{address.ws}/nowhere", proxy=None)
+
+
+@pytest.mark.parametrize("ws", ["auto", FAST_WS])
+async def test_middleware_may_refuse_a_handshake(sio, ws):
+    """What stands in front of Socket.IO answers with a response of its own, the same on both ways."""
+    app = with_middleware(site_for(sio))
+    request = request_of(f"/live{QUERY}").replace(b"testserver", b"evil.example")
+    async with serve(app, ws=ws) as address, open_raw(address, request) as client:
+        answer = await asyncio.wait_for(client.reader.read(), 5)
+
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert answer.endswith(b"\r\n\r\nInvalid host header")
+
+
+def mounted_below_middleware(sio, watch):
+    """Wrap what is mounted."""
+    app = FastAPI()
+    app.mount("/ws", watch(fastsio.ASGIApp(sio)))
+    return app, "/ws/socket.io"
+
+
+def middleware_around_everything(sio, watch):
+    """Wrap the application."""
+    return watch(fastsio.ASGIApp(sio)), "/socket.io"
+
+
+def middleware_of_the_application(sio, watch):
+    """Give it to FastAPI."""
+    app = FastAPI(middleware=[Middleware(watch)])
+    app.mount("/ws", fastsio.ASGIApp(sio))
+    return app, "/ws/socket.io"
+
+
+def middleware_of_a_router(sio, watch):
+    """Give it to a router."""
+    return Router([Mount("/ws", fastsio.ASGIApp(sio))], middleware=[Middleware(watch)]), "/ws/socket.io"
+
+
+@pytest.mark.parametrize(
+    "put",
+    [mounted_below_middleware, middleware_around_everything, middleware_of_the_application, middleware_of_a_router],
+)
+async def test_middleware_that_is_not_known_sees_every_message(sio, put):
+    """Whoever might look at the messages gets them: such a Socket.IO is served the ASGI way."""
+    watching: list[Watching] = []
+
+    def watch(app):
+        watching.append(Watching(app))
+        return watching[-1]
+
+    app, path = put(sio, watch)
+    async with serve(app, ws=FAST_WS) as address, opened(address, path) as (client, websocket):
+        await client.join()
+        await client.ask("echo", "tea")
+
+        assert not is_fast(websocket)
+        assert watching[-1].kinds == ["websocket.connect", "websocket.receive", "websocket.receive"]
+
+
+def comparable(environ: dict[str, Any]) -> dict[str, Any]:
+    """Return what two requests have in common, without what is each one's own."""
+    own = {"REMOTE_PORT", "SERVER_PORT", "HTTP_HOST", "HTTP_SEC_WEBSOCKET_KEY"}
+    plain = {key: value for key, value in environ.items() if key not in own and not callable(value)}
+    scope = plain.pop("asgi.scope")
+    kept = {key: value for key, value in scope.items() if isinstance(value, (str, bytes, dict, list))}
+    kept["client"], kept["server"] = scope["client"][0], scope["server"][0]
+    own_headers = (b"host", b"sec-websocket-key")
+    kept["headers"] = [header for header in scope["headers"] if header[0] not in own_headers]
+    return {**plain, "wsgi.input": type(plain["wsgi.input"]), "keys": set(scope), "asgi.scope": kept}
+
+
+@pytest.mark.parametrize("options", [{}, {"root_path": "/proxied"}, {"forwarded_allow_ips": "*"}])
+@pytest.mark.parametrize("place", ["around FastAPI", "twice mounted"])
+async def test_the_environ_is_that_of_the_asgi_way(make_server, place, options):
+    """The same request has the same environ and scope on both ways, whatever is in it."""
+    put, path = PLACES[place]
+    seen = []
+    for ws in ("auto", FAST_WS):
+        sio = make_server(cors_allowed_origins="*")
+        sio.on("connect", lambda _sid, environ: seen.append(comparable(environ)))
+        headers = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Proto": "wss", "Cookie": "a=1", "X-Odd": "caf\xe9"}
+        app = put(site_for(sio))
+        url = f"{path}/?EIO=4&transport=websocket&name=%C3%A9&x=1%202"
+        async with (
+            serve(app, ws=ws, **options) as address,
+            connect(address.ws + url, additional_headers=headers, origin="http://a.example", proxy=None) as websocket,
+        ):
+            await WebSocketClient(websocket).receive()
+            await websocket.send("40")
+            await websocket.recv()
+
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("ws", ["auto", FAST_WS])
+async def test_the_lifespans_state_is_in_the_scope(make_server, ws):
+    """What the lifespan leaves reaches handlers through the environ."""
+    seen = []
+
+    @asynccontextmanager
+    async def lifespan(app):
+        yield {"pool": "of connections"}
+
+    sio = make_server()
+    sio.on("connect", lambda _sid, environ: seen.append(environ["asgi.scope"]["state"]))
+    app = FastAPI(lifespan=lifespan)
+    app.mount("/ws", fastsio.ASGIApp(sio))
+    async with serve(app, ws=ws, lifespan="on") as address, open_websocket(address, "/ws/socket.io/") as client:
+        await client.join()
+
+    assert seen == [{"pool": "of connections"}]
+
+
+async def test_a_foreign_origin_is_refused_with_the_same_answer(sio, caplog):
+    """The origin check answers, and the access log says so, as on the ASGI way."""
+    answers = []
+    for ws in ("auto", FAST_WS):
+        async with serve(fastsio.ASGIApp(sio), ws=ws, log_level="info", log_config=None) as address:
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(f"{address.ws}/socket.io{QUERY}", origin="http://evil.example", proxy=None)
+            response = refused.value.response
+            dated = {name: value for name, value in response.headers.items() if name.lower() != "date"}
+            answers.append((response.status_code, dated, response.body))
+
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 400
+    assert [line for line in access_log(caplog) if line.endswith(" 400")] == [
+        "/socket.io/?EIO=4&transport=websocket 400"
+    ] * 2
+
+
+def access_log(caplog) -> list[str]:
+    """Return what uvicorn logged of WebSockets: path and outcome."""
+    lines = [record.getMessage() for record in caplog.records if record.name == "uvicorn.error"]
+    return [line.partition("WebSocket ")[2].replace('"', "") for line in lines if ' - "WebSocket ' in line]
+
+
+async def test_an_accepted_websocket_is_in_the_access_log(sio, caplog):
+    """One line for each WebSocket, the same on both ways."""
+    for ws in ("auto", FAST_WS):
+        async with (
+            serve(fastsio.ASGIApp(sio), ws=ws, log_level="info", log_config=None) as address,
+            open_websocket(address, query="&name=%C3%A9"),
+        ):
+            pass
+
+    assert access_log(caplog) == ["/socket.io/?EIO=4&transport=websocket&name=%C3%A9 [accepted]"] * 2
+
+
+@pytest.mark.parametrize("ws", ["auto", FAST_WS])
+async def test_a_server_that_stops_says_that_it_restarts(sio, journal, ws):
+    """Clients read 1012, and the disconnect handlers run before the server is gone."""
+    sio.on("disconnect", lambda _sid, reason: journal.note(reason))
+    async with serve(fastsio.ASGIApp(sio), ws=ws) as address:
+        websockets = [await connect(f"{address.ws}/socket.io{QUERY}", proxy=None) for _ in range(3)]
+        for websocket in websockets:
+            await WebSocketClient(websocket).receive()
+            await WebSocketClient(websocket).join()
+
+    for websocket in websockets:
+        with pytest.raises(ConnectionClosed):
+            await websocket.recv()
+        assert websocket.close_code == 1012
+    assert journal == ["transport close"] * 3
+    assert not remains(sio)
+
+
+async def test_a_handshake_that_is_under_way_when_the_server_stops_is_refused(sio):
+    """Nobody is left waiting for an answer."""
+    leave, entered = asyncio.Event(), asyncio.Event()
+
+    async def connecting(_eio_sid, _environ):
+        entered.set()
+        await leave.wait()
+
+    sio.eio.on("connect", connecting)
+    async with serve(fastsio.ASGIApp(sio), ws=FAST_WS) as address:
+        attempt = asyncio.create_task(connect(f"{address.ws}/socket.io{QUERY}", proxy=None).__aenter__())
+        await asyncio.wait_for(entered.wait(), 5)
+        asyncio.get_running_loop().call_later(0.2, leave.set)
+
+    with pytest.raises(InvalidStatus) as refused:
+        await attempt
+    assert refused.value.response.status_code == 500
+
+
+@pytest.mark.parametrize("policy", ["close", "drop"])
+async def test_a_client_that_does_not_read_is_treated_by_the_policy(make_server, running, journal, policy):
+    """What a slow client has not read is bounded; others get everything meanwhile."""
+    sio = make_server(slow_client=policy, max_buffer_packets=5, ping_interval=300)
+    sio.on("disconnect", lambda _sid, reason: journal.note(reason))
+    count = 70
+    async with (
+        running(sio, ws=FAST_WS) as address,
+        connect(f"{address.ws}/socket.io{QUERY}", proxy=None, max_queue=1, close_timeout=1) as slow,
+        open_websocket(address) as quick,
+    ):
+        await WebSocketClient(slow).receive()
+        await WebSocketClient(slow).join()
+        await quick.join()
+        received = []
+        for number in range(count):
+            await sio.emit("news", [number, "x" * 250_000])
+            received.append(await quick.receive())
+        assert len(received) == count
+        if policy == "close":
+            await journal.until("transport error")
+            assert len(sio.eio.sockets) == 1
+        else:
+            (lagging,) = [one for one in sio.eio.sockets.values() if one.dropped]
+            assert lagging.buffered_count <= 5
+
+
+async def test_a_busy_handler_holds_back_what_its_client_sends(make_server, running):
+    """With one event at a time, what a client sends meanwhile stays in the network, in order, and all arrives."""
+    sio = make_server(async_handlers=False)
+    begun, leave, seen = asyncio.Event(), asyncio.Event(), []
+
+    @sio.event
+    async def wait(sid):
+        begun.set()
+        await leave.wait()
+
+    sio.on("note", lambda _sid, number, _padding: seen.append(number))
+    async with running(sio, ws=FAST_WS) as address, open_websocket(address) as client:
+        await client.join()
+        await client.send('42["wait"]')
+        await asyncio.wait_for(begun.wait(), 5)
+        padding = "x" * 10_000
+        sending = asyncio.create_task(client.send(*[f'42["note",{n},"{padding}"]' for n in range(3000)]))
+        done, _ = await asyncio.wait({sending}, timeout=0.5)
+        assert not done
+        assert seen == []
+        leave.set()
+        await asyncio.wait_for(sending, 10)
+        await eventually(lambda: seen == list(range(3000)))
+
+
+async def test_many_connections_close_cleanly(make_server, running):
+    """Clients that leave in every way at once leave nothing behind."""
+    sio = make_server()
+    async with running(sio, ws=FAST_WS) as address:
+        clients = []
+        for _ in range(4):
+            opening = [connect(f"{address.ws}/socket.io{QUERY}", proxy=None, compression=None) for _ in range(100)]
+            clients += await asyncio.gather(*opening)
+        await asyncio.gather(*[WebSocketClient(client).receive() for client in clients])
+        assert len(sio.eio.sockets) == 400
+        for client in clients[::3]:
+            client.transport.abort()
+        for client in clients[1::3]:
+            await client.send("1")
+        await asyncio.gather(*[client.close() for client in clients])
+        await eventually(lambda: not remains(sio))
+
+
+@pytest.mark.parametrize("problem", ["missing", "misfit"])
+async def test_without_a_picows_that_fits_the_asgi_way_is_taken(sio, running, caplog, monkeypatch, problem):
+    """Everything works, and one warning says what is wrong and how to change it."""
+    transport.usable_framing.cache_clear()
+    if problem == "missing":
+        monkeypatch.setattr(transport, "FRAMING", "fastsio.integrations.fast.no_such_module")
+    else:
+        monkeypatch.setattr("fastsio.integrations.fast.framing.REQUEST", b"GET / HTTP/1.1\r\nOdd: %b\r\n\r\n")
+    async with running(sio, ws=FAST_WS, log_config=None) as address:
+        for _ in range(2):
+            async with opened(address) as (client, websocket):
+                await client.join()
+
+                assert not is_fast(websocket)
+    transport.usable_framing.cache_clear()
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    expected = "pip install 'fastsio[fast]'" if problem == "missing" else "the handshake is answered in another way"
+    assert [line for line in warnings if "slower way" in line] == [line for line in warnings if expected in line]
+    assert len([line for line in warnings if expected in line]) == 1
+
+
+async def test_without_a_library_for_other_websockets_they_are_refused(sio, monkeypatch, caplog):
+    """Socket.IO needs none; another WebSocket gets an answer, and the log says what is missing."""
+    monkeypatch.setattr(transport, "AutoWebSocketsProtocol", None)
+    async with serve(wrapped(site_for(sio)), ws=FAST_WS, log_config=None) as address:
+        async with opened(address) as (client, _):
+            await client.join()
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"{address.ws}/plain", proxy=None)
+
+    assert refused.value.response.status_code == 501
+    assert "pip install websockets" in caplog.text
+
+
+async def test_it_works_over_a_unix_socket(sio, tmp_path):
+    """What picows does to TCP sockets is kept from others."""
+    import socket
+
+    path = str(tmp_path / "server.sock")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    async with serve_on(fastsio.ASGIApp(sio), listener):
+        from websockets.asyncio.client import unix_connect
+
+        async with unix_connect(path, f"ws://localhost/socket.io{QUERY}") as websocket:
+            client = WebSocketClient(websocket)
+            await client.receive()
+            await client.join()
+
+            assert await client.ask("echo", 1) == [1]
+            assert is_fast(websocket)
+
+
+@asynccontextmanager
+async def serve_on(app, listener, **options):
+    """Serve on a socket of any family."""
+    from tests.support import servers
+
+    server = servers._Server(servers.uvicorn.Config(app, ws=FAST_WS, log_level="warning", **options))
+    running = asyncio.create_task(server._serve([listener]))
+    await asyncio.wait_for(server.ready.wait(), 5)
+    yield
+    server.should_exit = True
+    server.leave.set()
+    await asyncio.wait_for(running, 5)
+    listener.close()
+
+
+async def test_it_works_over_tls(sio, tmp_path):
+    """Encrypted connections are framed the same way."""
+    make_certificates(tmp_path)
+    trusted = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    keys = {"ssl_keyfile": str(tmp_path / "server.key"), "ssl_certfile": str(tmp_path / "server.pem")}
+    async with (
+        serve(fastsio.ASGIApp(sio), ws=FAST_WS, **keys) as address,
+        connect(f"wss://{address.host}:{address.port}/socket.io{QUERY}", ssl=trusted, proxy=None) as websocket,
+    ):
+        client = WebSocketClient(websocket)
+        await client.receive()
+        await client.join()
+
+        assert await client.ask("echo", "x" * 300_000) == ["x" * 300_000]
+        assert is_fast(websocket)
+
+
+def test_it_works_on_uvloop(make_server):
+    """The other event loop, which reads into picows's own buffer, too."""
+
+    async def talk() -> None:
+        sio = make_server()
+        sio.on("echo", lambda _sid, data: data)
+        async with serve(fastsio.ASGIApp(sio), ws=FAST_WS) as address:
+            async with opened(address) as (client, websocket):
+                await client.join()
+                assert await client.ask("echo", "x" * 300_000) == ["x" * 300_000]
+                assert is_fast(websocket)
+            async with opened(address) as (client, websocket):
+                await client.send("4" + "x" * 2_000_000)
+                await client.closed()
+                assert websocket.close_code == 1009
+
+    uvloop.run(talk())

@@ -1,0 +1,190 @@
+"""Rooms whose members are on several servers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import socketio
+from socketio.async_pubsub_manager import AsyncPubSubManager
+
+from fastsio import Room, RoomMember
+from fastsio.exceptions import BusError
+from tests.integration.memory_bus import Breakdown, MemoryBus, make_node
+from tests.shells.aio.fake_engine import WAIT_S, settled, turns
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+#: Messages of the bus in this process take turns of the loop, no time.
+TIMEOUT_S = 0.05
+
+
+class ChatRoom(Room):
+    log: list[Any]
+
+    @classmethod
+    def extract_room_identifier(cls, data):
+        return data["id"]
+
+    @classmethod
+    def presence_key(cls, data):
+        return data.get("user")
+
+    @classmethod
+    def on_leave(cls, room: Room):
+        server, _ = room.where()
+        cls.log.append(server)
+
+
+@pytest.fixture
+def bus() -> MemoryBus:
+    """The bus of the test."""
+    return MemoryBus()
+
+
+@pytest.fixture
+async def both(bus):
+    """Two servers with the room and a client of each in it, as users ada and ben."""
+    ChatRoom.log = []
+    nodes = make_node(bus, "a"), make_node(bus, "b")
+    found = []
+    for node, user in zip(nodes, ("ada", "ben"), strict=True):
+        node.server.register_room(ChatRoom)
+        node.manager.initialize()
+        client = await node.join()
+        await client.send(f'2["join_chat",{json.dumps({"id": 5, "user": user})}]')
+        assert await client.receive() == '2["joined",{"room":"chat|5"}]'
+        found += [node, client]
+    await settled(lambda: bus.listeners == 2)
+    await turns()
+    for client in found[1::2]:
+        client.frames.clear()
+    bus.published.clear()
+    yield found
+    for node in nodes:
+        await node.server.shutdown()
+
+
+async def test_the_members_of_all_servers_are_listed(both, bus):
+    """Those of this one at once, those of the others when they are asked."""
+    a, first, b, second = both
+    here, there = RoomMember(first.sid, "ada"), RoomMember(second.sid, "ben")
+
+    assert await ChatRoom(5).on(a.server).members() == [here]
+    assert await ChatRoom(5).on(a.server).members(cluster=True, timeout=TIMEOUT_S) == [here, there]
+    assert await ChatRoom(5).on(b.server).members(cluster=True, timeout=TIMEOUT_S) == [there, here]
+    assert await ChatRoom(6).on(b.server).members(cluster=True, timeout=TIMEOUT_S) == []
+    assert bus.methods() == ["room_members", "room_members_answer"] * 3
+
+
+async def test_a_late_answer_is_dropped(both, bus):
+    """Nobody waits for it any more."""
+    a, first, _, _ = both
+    await ChatRoom(5).on(a.server).members(cluster=True, timeout=TIMEOUT_S)
+    answer = bus.published[-1]
+    bus.inject(json.dumps(answer))
+    await turns()
+
+    assert await ChatRoom(6).on(a.server).members(cluster=True, timeout=TIMEOUT_S) == []
+    await a.server.emit("alive", to=first.sid)
+    assert await first.receive() == '2["alive"]'
+
+
+async def test_a_broker_that_is_away_is_told_to_who_asks_and_to_the_log_of_who_answers(both, bus, caplog):
+    """The one raises, the other cannot do more."""
+    a, _, b, second = both
+    bus.failures += [Breakdown("gone"), Breakdown("gone")]
+    with pytest.raises(BusError):
+        await ChatRoom(5).on(a.server).members(cluster=True, timeout=TIMEOUT_S)
+    bus.failures += [Breakdown("gone"), Breakdown("gone")]
+    with caplog.at_level(logging.WARNING):
+        bus.inject('{"method":"room_members","room":"chat|5","namespace":"/","id":1,"host_id":"somebody"}')
+        await settled(lambda: "a question could not be answered" in caplog.text)
+    await b.server.emit("alive", to=second.sid)
+
+    assert await second.receive() == '2["alive"]'
+
+
+async def test_events_reach_the_members_of_all_servers(both):
+    """By the room's name on the bus."""
+    a, first, _, second = both
+
+    await ChatRoom(5).on(a.server).emit("news", 1)
+    await a.server.emit("more", 2, room=ChatRoom(5))
+
+    for client in (first, second):
+        assert [await client.receive(), await client.receive()] == ['2["news",1]', '2["more",2]']
+
+
+@pytest.mark.parametrize("way", ["leave", "kick", "close", "by name"])
+async def test_on_leave_runs_on_the_server_that_has_the_client(both, way):
+    """Another server tells it to take the client out."""
+    a, _, b, second = both
+    room = ChatRoom(5).on(a.server)
+    match way:
+        case "leave":
+            await room.leave(second.sid)
+        case "kick":
+            await room.kick(second.sid, "enough")
+        case "close":
+            await room.close()
+        case "by name":
+            await a.server.leave_room(second.sid, "chat|5")
+    await settled(lambda: b.server in ChatRoom.log)
+
+    assert ChatRoom.log.count(b.server) == 1
+    assert ChatRoom.log.count(a.server) == (way == "close")
+    assert b.server.rooms(second.sid) == [second.sid]
+    if way == "kick":
+        assert await second.receive() == '2["kicked",{"room":"chat|5","reason":"enough"}]'
+
+
+async def test_presence_is_told_to_the_members_of_all_servers(both):
+    """Each server counts its own."""
+    _, first, b, second = both
+    await second.lose()
+
+    assert await first.receive() == '2["presence",{"room":"chat|5","user":"ben","state":"left","count":0}]'
+    assert await ChatRoom(5).on(b.server).members() == []
+
+
+class Peer(AsyncPubSubManager):
+    """A manager of python-socketio on the same bus."""
+
+    def __init__(self, bus: MemoryBus) -> None:
+        super().__init__(logger=logging.getLogger("tests.peer"))
+        self.bus = bus
+        self.heard = asyncio.Queue()
+
+    async def _publish(self, data):
+        await self.bus.publish(json.dumps(data))
+
+    async def _listen(self) -> AsyncIterator[Any]:
+        async for message in self.bus.listen():
+            yield message
+            # It has done with it when it asks for the next one.
+            self.heard.put_nowait(json.loads(message)["method"])
+
+
+async def test_python_socketio_ignores_what_it_does_not_know(both, bus, caplog):
+    """It says nothing of its members, and goes on listening without a complaint."""
+    a, first, _, second = both
+    peer = Peer(bus)
+    server = socketio.AsyncServer(async_mode="asgi", client_manager=peer)
+    peer.initialize()
+    await settled(lambda: bus.listeners == 3)
+    with caplog.at_level(logging.WARNING):
+        members = await ChatRoom(5).on(a.server).members(cluster=True, timeout=TIMEOUT_S)
+        await a.server.emit("news", 1, room=ChatRoom(5))
+        heard = [await asyncio.wait_for(peer.heard.get(), WAIT_S) for _ in range(3)]
+
+    assert [member.sid for member in members] == [first.sid, second.sid]
+    assert heard == ["room_members", "room_members_answer", "emit"]
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    peer.thread.cancel()
+    await asyncio.wait([peer.thread])
+    assert server.manager is peer

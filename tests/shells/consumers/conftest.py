@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+import pytest
+
+from fastsio.layers import InMemoryChannelLayer, override
+
+
+@pytest.fixture
+async def layer():
+    """A layer with the alias ``chat``."""
+    with override("chat", InMemoryChannelLayer()) as layer:
+        yield layer
+        await layer.close()

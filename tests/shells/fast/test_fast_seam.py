@@ -1,0 +1,69 @@
+"""What is used of picows: the one place that may break with another version of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastsio.integrations.fast import framing
+from fastsio.integrations.fast.framing import Trial, feed, misfit, open_framing
+
+KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
+
+
+async def test_the_installed_picows_fits():
+    """The version that is pinned does what is expected of it."""
+    assert misfit() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("WSProtocol", None, "TypeError"),
+        ("REQUEST", b"GET / HTTP/1.1\r\nOdd: %b\r\n\r\n", "the handshake is answered in another way"),
+        ("TEXT", object(), "frames are read in another way"),
+    ],
+)
+async def test_one_that_does_not_fit_is_found_out(monkeypatch, name, value, complaint):
+    """Whatever another version does otherwise is said, not raised."""
+    monkeypatch.setattr(framing, name, value)
+
+    assert complaint in str(misfit())
+
+
+async def test_messages_are_put_together():
+    """Text and bytes come whole, a ping between their fragments is answered."""
+    trial = Trial()
+    protocol = open_framing(trial, key=KEY, headers=[], max_bytes=100)
+    trial.written = b""
+    mask = b"\x00" * 4
+    feed(protocol, b"\x81\x82" + mask + "é".encode() + b"\x82\x82" + mask + b"\xff\xfe")
+    feed(protocol, b"\x02\x81" + mask + b"a" + b"\x89\x80" + mask + b"\x80\x81" + mask + b"b")
+
+    assert trial.delivered == ["é", b"\xff\xfe", b"ab"]
+    assert trial.written == b"\x8a\x00"
+    assert trial.codes == []
+
+
+async def test_a_message_may_fill_the_buffer_many_times_over():
+    """The buffer grows with the message, up to the limit."""
+    trial = Trial()
+    protocol = open_framing(trial, key=KEY, headers=[], max_bytes=1_000_000)
+    size = 900_000
+    feed(protocol, b"\x82\xff" + size.to_bytes(8) + b"\x00" * 4 + b"x" * size)
+
+    assert trial.delivered == [b"x" * size]
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [(b"", b"\x88\x00"), ((1000).to_bytes(2), b"\x88\x02\x03\xe8"), ((3000).to_bytes(2) + b"why", b"\x88\x02\x0b\xb8")],
+)
+async def test_a_close_is_answered_with_its_code(payload, expected):
+    """The code comes back, the reason does not."""
+    trial = Trial()
+    protocol = open_framing(trial, key=KEY, headers=[], max_bytes=100)
+    trial.written = b""
+    feed(protocol, bytes([0x88, 0x80 | len(payload)]) + b"\x00" * 4 + payload)
+
+    assert trial.written == expected
+    assert trial.codes == []

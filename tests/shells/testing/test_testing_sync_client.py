@@ -1,0 +1,153 @@
+"""The in-process client of servers for threads."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import BaseModel
+
+from fastsio import AsyncServer, Auth, Environ, Server, SocketID, WSGIApp
+from fastsio.exceptions import BadNamespaceError, ConnectionRefusedError, SetupError, TimeoutError
+from fastsio.testing import Broadcast, Received, SyncTestClient, capture_broadcasts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Point(BaseModel):
+    """A payload."""
+
+    x: int
+
+
+@pytest.fixture
+def sio() -> Server:
+    """A server with an event of each kind."""
+    sio = Server(async_mode="threading")
+
+    @sio.event
+    def connect(sid: SocketID, environ: Environ, auth: Auth) -> None:
+        if auth == "mallory":
+            raise ConnectionRefusedError("not you", {"code": 7})
+        sio.emit("hello", environ.get("HTTP_X_NAME", "nobody"), to=sid)
+
+    @sio.event
+    def move(sid: SocketID, point: Point) -> Point:
+        return point
+
+    @sio.event
+    def join(sid: str, room: str) -> str:
+        sio.enter_room(sid, room)
+        return room
+
+    @sio.event
+    def shout(sid: str, *data: Any) -> None:
+        sio.emit("shouted", data, room="hall", skip_sid=sid)
+
+    return sio
+
+
+@pytest.fixture
+def client(sio: Server) -> Iterator[SyncTestClient]:
+    """A client that is connected and has been greeted."""
+    with SyncTestClient(sio) as connected:
+        connected.connect()
+        connected.receive("hello")
+        yield connected
+
+
+def test_connecting_runs_the_handler_with_headers(sio: Server) -> None:
+    """The environ has what the test client was given."""
+    with SyncTestClient(WSGIApp(sio), headers={"X-Name": "ada"}) as client:
+        client.connect()
+
+        assert client.receive("hello") == Received("hello", ("ada",))
+
+
+def test_refusal_carries_what_the_server_said(sio: Server) -> None:
+    """The message and the data of a refusal are in the error."""
+    with pytest.raises(ConnectionRefusedError) as refused:
+        SyncTestClient(sio).connect(auth="mallory")
+
+    assert refused.value.error_args == {"message": "not you", "data": {"code": 7}}
+
+
+def test_call_returns_the_acknowledgement(client: SyncTestClient) -> None:
+    """Validation and the dumping of models happen as for any client."""
+    assert client.call("move", {"x": 1}) == {"x": 1}
+    assert client.call("move", {"x": "far"})["error"]["type"] == "validation_error"
+
+
+def test_rooms_and_broadcasts(sio: Server, client: SyncTestClient) -> None:
+    """Members get a broadcast, attachments included; the skipped sender does not."""
+    with SyncTestClient(sio) as other:
+        other.connect()
+        client.call("join", "hall")
+        other.call("join", "hall")
+
+        other.emit("shout", ("a", b"\x00"))
+
+        assert client.receive("shouted").args == ("a", b"\x00")
+        assert client.rooms() == {"hall"}
+        assert other.receive_nothing("shouted", within=0)
+
+
+def test_missing_event_names_what_has_come(sio: Server, client: SyncTestClient) -> None:
+    """The error of a test that waits in vain helps to see why."""
+    sio.emit("other", to=client.sid)
+    client.call("join", "hall")
+
+    with pytest.raises(TimeoutError, match=r"no event 'wanted' in time; waiting to be taken: 'other'"):
+        client.receive("wanted", timeout=0.05)
+
+
+def test_server_can_wait_for_the_client(sio: Server, client: SyncTestClient) -> None:
+    """The acknowledgement of a test client reaches the server's call()."""
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(sio.call, "ask", 1, to=client.sid)
+
+        client.acknowledge(client.receive("ask"), "yes", 2)
+
+        assert asking.result(5) == ("yes", 2)
+
+
+def test_disconnecting_and_being_disconnected(sio: Server, client: SyncTestClient) -> None:
+    """Both ends are seen."""
+    with SyncTestClient(sio) as other:
+        other.connect()
+
+        sio.disconnect(other.sid)
+        other.wait_disconnected()
+        client.disconnect()
+
+    with pytest.raises(BadNamespaceError):
+        client.emit("move")
+
+
+def test_leaving_one_namespace_keeps_the_others(sio: Server, client: SyncTestClient) -> None:
+    """Namespaces are left one by one."""
+    sio.on("connect", lambda _sid, _environ: None, namespace="/chat")
+    client.connect("/chat")
+
+    client.disconnect("/chat")
+
+    assert client.call("join", "hall") == "hall"
+    with pytest.raises(BadNamespaceError, match="/chat"):
+        client.get_sid("/chat")
+
+
+def test_asyncio_server_needs_the_other_client() -> None:
+    """The error says which."""
+    with pytest.raises(SetupError, match="use TestClient"):
+        SyncTestClient(AsyncServer(async_mode="asgi"))
+
+
+def test_capture_broadcasts_records_what_is_emitted_inside(sio: Server, client: SyncTestClient) -> None:
+    """Emits are recorded, and still delivered."""
+    with capture_broadcasts(sio) as captured:
+        sio.emit("news", {"id": 1}, to=client.sid)
+
+    assert captured == [Broadcast("news", {"id": 1}, client.sid, "/")]
+    assert client.receive("news").data == {"id": 1}

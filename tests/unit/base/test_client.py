@@ -1,0 +1,100 @@
+"""What clients decide without sending or waiting."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastsio.base.client import BaseClient
+from fastsio.base.client_namespace import BaseClientNamespace
+from fastsio.base.namespace import BaseNamespace
+from fastsio.exceptions import SetupError
+
+
+@pytest.fixture
+def client() -> BaseClient:
+    """A client that cannot connect."""
+    return BaseClient()
+
+
+class Threaded(BaseClientNamespace):
+    """A namespace of clients for threads."""
+
+    def is_asyncio_based(self) -> bool:
+        """Not."""
+        return False
+
+
+class Asynchronous(BaseClientNamespace):
+    """A namespace of clients for asyncio."""
+
+    def is_asyncio_based(self) -> bool:
+        """It is."""
+        return True
+
+
+def test_ids_of_acknowledgements_count_in_each_namespace(client):
+    """From 1, as zero is falsy."""
+    ids = [client._generate_ack_id(namespace, print) for namespace in ("/", "/", "/a")]
+
+    assert ids == [1, 2, 1]
+    assert client.callbacks == {"/": {1: print, 2: print}, "/a": {1: print}}
+
+
+def test_what_waits_for_an_acknowledgement_is_taken_once(client):
+    """Unknown ids and namespaces have nothing."""
+    ack_id = client._generate_ack_id("/", print)
+
+    assert client._take_callback("/", ack_id) is print
+    assert client._take_callback("/", ack_id) is None
+    assert client._take_callback("/", None) is None
+    assert client._take_callback("/a", 1) is None
+
+
+def test_a_namespace_is_claimed_once(client):
+    """Its disconnect handlers run once."""
+    client._joined.add("/")
+
+    assert client._claim("/")
+    assert not client._claim("/")
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes", "expected"),
+    [
+        ("transport error", {}, True),
+        ("client disconnect", {}, False),
+        ("server disconnect", {}, False),
+        ("transport error", {"reconnection": False}, False),
+        ("transport error", {"_is_opening": True}, False),
+        ("transport error", {"_is_dismissed": True}, False),
+        ("transport error", {"_has_left": True}, False),
+    ],
+)
+def test_only_a_loss_is_followed_by_attempts(client, reason, changes, expected):
+    """Unless somebody wants the client to stay away."""
+    for name, value in changes.items():
+        setattr(client, name, value)
+
+    assert client._will_reconnect(reason) is expected
+
+
+def test_a_class_is_registered_with_its_client(client):
+    """One of the other kind, or of servers, is refused."""
+    chat = Threaded("/chat")
+    client.register_namespace(chat)
+
+    assert client.namespace_handlers == {"/chat": chat}
+    assert chat.client is client
+    with pytest.raises(SetupError, match="Not a valid namespace class for this client"):
+        client.register_namespace(Asynchronous("/a"))
+    for other in (BaseNamespace("/a"), object()):
+        with pytest.raises(SetupError, match="Not a namespace instance"):
+            client.register_namespace(other)
+
+
+def test_there_is_no_sid_without_a_connection(client):
+    """In no namespace."""
+    client.namespaces["/a"] = "one"
+
+    assert client.get_sid("/a") == "one"
+    assert client.get_sid() is None

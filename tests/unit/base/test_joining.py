@@ -1,0 +1,43 @@
+"""Which namespaces a client joins, and what it makes of the answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastsio.base.joining import failure_argument, failure_text, namespaces_to_join, refusal_arguments
+
+
+@pytest.mark.parametrize(
+    ("named", "handled", "joined"),
+    [
+        (None, [], ["/"]),
+        (None, ["*"], ["/"]),
+        (None, ["/b", "*", "/a", "/b"], ["/a", "/b"]),
+        ("/a", ["/b"], ["/a"]),
+        (("/b", "/a"), [], ["/b", "/a"]),
+        ([], ["/a"], []),
+    ],
+)
+def test_namespaces_are_named_or_have_handlers(named, handled, joined):
+    """Without either it is the root; the catch-all is no namespace."""
+    assert namespaces_to_join(named, handled) == joined
+
+
+@pytest.mark.parametrize(
+    ("said", "arguments"), [(None, ()), ({"message": "no"}, ({"message": "no"},)), ([1, 2], (1, 2)), ("no", ("no",))]
+)
+def test_a_refusal_becomes_arguments(said, arguments):
+    """A list spreads."""
+    assert refusal_arguments(said) == arguments
+
+
+def test_a_failure_is_told_by_what_the_server_said():
+    """Else by the text of the error."""
+    assert failure_argument(OSError("refused", {"code": 1})) == {"code": 1}
+    assert failure_argument(OSError()) == ""
+
+
+def test_the_error_names_the_namespaces_that_failed():
+    """Without one nobody knows more."""
+    assert failure_text(["/a", "/b"]) == "One or more namespaces failed to connect: /a, /b"
+    assert failure_text([]) == "Unexpected connection error"

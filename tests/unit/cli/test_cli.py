@@ -1,0 +1,153 @@
+"""The command line, its help and its refusals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fastsio.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+APPLICATION = """
+import asyncio
+
+import fastsio
+from starlette.applications import Starlette
+
+
+
+class Bus(fastsio.AsyncPubSubManager):
+    async def _publish(self, data):
+        pass
+
+    async def _listen(self):
+        await asyncio.Event().wait()
+        yield
+
+
+alone = fastsio.ASGIApp(fastsio.AsyncServer(async_mode="asgi"))
+together = fastsio.ASGIApp(fastsio.AsyncServer(async_mode="asgi", client_manager=Bus()))
+both = fastsio.ASGIApp(together.engineio_server, alone)
+foreign = Starlette()
+make = lambda: alone
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A folder with an application, which is not imported again by other tests."""
+    (tmp_path / "cli_application.py").write_text(APPLICATION)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "cli_application", raising=False)
+    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    return tmp_path
+
+
+def test_without_a_command_the_help_says_what_there_is(capsys):
+    """A command is asked for; the help lists them."""
+    with pytest.raises(SystemExit) as stopped:
+        main([])
+    assert stopped.value.code == 2
+    with pytest.raises(SystemExit):
+        main(["--help"])
+
+    assert "run" in capsys.readouterr().out
+
+
+def test_the_options_of_run_are_uvicorns(capsys):
+    """uvicorn's own help is shown, under the command's name."""
+    assert main(["run", "--help"]) == 0
+
+    shown = capsys.readouterr().out
+    assert "Usage: fastsio run" in shown
+    assert "--forwarded-allow-ips" in shown
+
+
+def test_a_wrong_option_is_uvicorns_to_refuse(capsys):
+    """What uvicorn does not know is an error of the command line."""
+    assert main(["run", "--no-such-option", "app:app"]) == 2
+    assert "No such option" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["alone", "both", "make"])
+def test_several_workers_need_a_client_manager(folder, capsys, name):
+    """Workers that know nothing of each other's clients are refused, with the reason and the way out."""
+    options = ["--factory"] if name == "make" else []
+
+    assert main(["run", f"cli_application:{name}", "--workers", "2", "--app-dir", str(folder), *options]) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"fastsio run: cli_application:{name} cannot be served by 2 workers")
+    assert "give AsyncServer a client_manager" in shown
+
+
+def test_the_environments_number_of_workers_counts(folder, capsys, monkeypatch):
+    """WEB_CONCURRENCY is read as uvicorn reads it."""
+    monkeypatch.setenv("WEB_CONCURRENCY", "3")
+
+    assert main(["run", "cli_application:alone", "--app-dir", str(folder)]) == 1
+    assert "3 workers" in capsys.readouterr().err
+
+
+def test_what_has_no_socketio_is_not_vouched_for(folder, capsys):
+    """Whether another application may have workers is not known here."""
+    assert main(["run", "cli_application:foreign", "--workers", "2", "--app-dir", str(folder)]) == 1
+    assert "has no ASGIApp of fastsio" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["no_such_module:app", "cli_application:nothing", "cli_application"])
+def test_an_application_that_is_not_there_is_named(folder, capsys, name):
+    """A name that leads nowhere is an error of one line."""
+    assert main(["run", name, "--workers", "2", "--app-dir", str(folder)]) == 1
+
+    shown = capsys.readouterr().err
+    assert name.split(":")[0] in shown
+    assert "Traceback" not in shown
+
+
+def first_answer(url: str) -> bytes:
+    """Ask until somebody listens: a worker says that it has started just before it does."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - of the test's own server
+                return bytes(answer.read())
+        except urllib.error.URLError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize("options", [["cli_application:alone"], ["--workers", "2", "cli_application:together"]])
+def test_it_serves_until_it_is_stopped(folder, options):
+    """``python -m fastsio run`` listens, takes options on either side of the application, and ends on a signal."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "fastsio", "run", "--port", str(port), "--app-dir", str(folder), *options]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stderr is not None
+            awaited = {"Uvicorn running", "Application startup complete"}
+            while awaited:
+                line = process.stderr.readline()
+                assert line, "it ended"
+                awaited = {each for each in awaited if each not in line}
+            url = f"http://127.0.0.1:{port}/socket.io/?EIO=4&transport=polling"
+            assert first_answer(url).startswith(b'0{"sid"')
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+    assert process.returncode in {0, -signal.SIGTERM}

@@ -1,0 +1,101 @@
+"""Outgoing packets."""
+
+from __future__ import annotations
+
+import pytest
+from engineio.packet import CLOSE as THEIR_CLOSE
+from engineio.packet import MESSAGE as THEIR_MESSAGE
+from engineio.packet import PING as THEIR_PING
+from engineio.packet import Packet as TheirPacket
+
+from fastsio.engine.packet import MESSAGE, NOOP_PACKET, PING, ControlPacket, MessagePacket, message_of, packet_of
+
+
+def test_text_has_its_type_in_front():
+    """On every transport."""
+    packet = MessagePacket("hi")
+
+    assert (packet.wire, packet.polling, packet.binary, packet.size) == ("4hi", "4hi", False, 3)
+    assert packet.encode() == packet.encode(b64=True) == "4hi"
+
+
+def test_binary_is_base64_where_there_is_only_text():
+    """And as it is on a WebSocket."""
+    packet = MessagePacket(b"\x01\x02")
+
+    assert (packet.wire, packet.polling, packet.binary, packet.size) == (b"\x01\x02", "bAQI=", True, 2)
+    assert (packet.encode(), packet.encode(b64=True)) == (b"\x01\x02", "bAQI=")
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes_like_data_is_copied(kind):
+    """The caller may use its buffer again."""
+    buffer = bytearray(b"abc")
+    data = kind(buffer)
+
+    packet = MessagePacket(data)
+    if kind is not bytes:
+        buffer[0] = 0
+
+    assert packet.wire == b"abc"
+
+
+def test_sizes_are_those_of_utf_8():
+    """Half of a surrogate pair, which has none, counts as what replaces it; a size is measured once."""
+    assert MessagePacket("ü").size == 3
+    assert MessagePacket("\ud800").size == 2
+    packet = MessagePacket("😀")
+    assert [packet.size, packet.size] == [5, 5]
+
+
+def test_frames_are_built_once():
+    """Text and binary, as a server writes them: without a mask."""
+    text, binary = MessagePacket("hi"), MessagePacket(b"\x01")
+
+    assert (text.frame, binary.frame) == (b"\x81\x034hi", b"\x82\x01\x01")
+    assert text.frame is text.frame
+
+
+@pytest.mark.parametrize(
+    ("data", "wire"),
+    [
+        ("hi", "4hi"),
+        (b"\x01", b"\x01"),
+        (bytearray(b"\x01"), b"\x01"),
+        (memoryview(b"\x01"), b"\x01"),
+        (None, "4"),
+        ({"a": [1, 2]}, '4{"a":[1,2]}'),
+        ([], "4[]"),
+        (0, "40"),
+    ],
+)
+def test_messages_are_made_of_what_send_takes(data, wire):
+    """Text and bytes as they are, the rest as JSON."""
+    assert message_of(data).wire == wire
+
+
+@pytest.mark.parametrize(
+    ("theirs", "kind", "wire"),
+    [
+        (TheirPacket(THEIR_MESSAGE, "hi"), MESSAGE, "4hi"),
+        (TheirPacket(THEIR_MESSAGE, b"\x01"), MESSAGE, b"\x01"),
+        (TheirPacket(THEIR_MESSAGE, {"a": 1}), MESSAGE, '4{"a":1}'),
+        (TheirPacket(THEIR_PING, "probe"), PING, "2probe"),
+        (TheirPacket(THEIR_CLOSE), 1, "1"),
+    ],
+)
+def test_packets_of_python_engineio_are_taken(theirs, kind, wire):
+    """By what they encode to."""
+    packet = packet_of(theirs)
+
+    assert (packet.packet_type, packet.wire) == (kind, wire)
+
+
+def test_packets_of_ours_are_taken_as_they_are():
+    """Messages and the transport's own."""
+    message = MessagePacket("hi")
+
+    assert packet_of(message) is message
+    assert packet_of(NOOP_PACKET) is NOOP_PACKET
+    assert ControlPacket(PING, "probe").wire == "2probe"
+    assert NOOP_PACKET.size == 1

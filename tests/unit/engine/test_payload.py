@@ -1,0 +1,84 @@
+"""Polling payloads."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fastsio.engine.packet import NOOP_PACKET, MessagePacket
+from fastsio.engine.payload import decode_base64, decode_payload, encode_payload
+from fastsio.exceptions import PacketError
+
+
+def test_packets_are_joined_in_order():
+    """By the record separator; binary is base64."""
+    packets = [MessagePacket("hello"), MessagePacket(b"\x01\x02\x03\x04"), NOOP_PACKET]
+
+    assert encode_payload(packets) == b"4hello\x1ebAQIDBA==\x1e6"
+    assert encode_payload([]) == b""
+
+
+def test_script_payloads_are_calls_of_a_function():
+    """With the text as a string of JavaScript."""
+    body = encode_payload([MessagePacket('a"b\u2028ü')], jsonp_index=12).decode()
+
+    assert body.startswith("___eio[12](")
+    assert body.endswith(");")
+    assert json.loads(body[len("___eio[12](") : -2]) == '4a"b\u2028ü'
+
+
+def test_text_that_has_no_utf_8_harms_only_itself():
+    """Half of a surrogate pair becomes a question mark."""
+    assert encode_payload([MessagePacket("\ud800"), MessagePacket("x")]) == b"4?\x1e4x"
+
+
+@pytest.mark.parametrize(
+    ("body", "packets"),
+    [
+        ("4hello", ["4hello"]),
+        ("4ü\x1ebAQI=\x1e3\x1e1", ["4ü", b"\x01\x02", "3", "1"]),
+        ("b", [b""]),
+        ("d=4hello%1E4a+b", ["4hello", "4a b"]),
+    ],
+)
+def test_bodies_are_split(body, packets):
+    """Text keeps its type; a script client posts a form."""
+    assert decode_payload(body.encode(), 16) == packets
+
+
+def test_as_many_packets_as_allowed_are_taken():
+    """One more is too many, and the error says by which limit."""
+    assert decode_payload(b"4a\x1e4b", 2) == ["4a", "4b"]
+
+    with pytest.raises(PacketError, match="too many packets") as caught:
+        decode_payload(b"4a\x1e4b\x1e4c", 2)
+    assert (caught.value.limit, caught.value.value) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"\xff", "not UTF-8"),
+        (b"", "an empty packet"),
+        (b"4a\x1e", "an empty packet"),
+        (b"d=", "an empty packet"),
+        (b"0{}", "unknown type"),
+        (b"2probe", "unknown type"),
+        (b"x", "unknown type"),
+        (b"b?", "not base64"),
+        ("bü".encode(), "not base64"),
+        (b"bAQ", "not base64"),
+    ],
+)
+def test_what_no_client_posts_is_refused(body, words):
+    """Handshakes, pings and what is no packet at all."""
+    with pytest.raises(PacketError, match=words):
+        decode_payload(body, 16)
+
+
+def test_base64_is_read_strictly():
+    """Nothing is skipped."""
+    assert decode_base64("AQI=") == b"\x01\x02"
+    with pytest.raises(PacketError, match="not base64"):
+        decode_base64("AQ I=")

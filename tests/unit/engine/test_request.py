@@ -1,0 +1,88 @@
+"""What a client asks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastsio.engine.http import Code
+from fastsio.engine.request import Request, RequestRefused, read_request
+
+BOTH = ["polling", "websocket"]
+
+
+def asked(query, method="GET", upgrade="", *, transports=BOTH, **options):
+    """Read a request."""
+    environ = {"QUERY_STRING": query, "REQUEST_METHOD": method, "HTTP_UPGRADE": upgrade}
+    return read_request(environ, transports, **options)
+
+
+def refused(*args, **options):
+    """Read a request that is refused; return why."""
+    with pytest.raises(RequestRefused) as caught:
+        asked(*args, **options)
+    assert caught.value.log == str(caught.value)
+    return caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("query", "method", "upgrade", "request_"),
+    [
+        ("EIO=4&transport=polling", "GET", "", Request(method="GET", sid=None, is_websocket=False, protocol=4)),
+        ("EIO=4&transport=polling&sid=a", "POST", "", Request(method="POST", sid="a", is_websocket=False, protocol=4)),
+        ("transport=polling&sid=a", "GET", "", Request(method="GET", sid="a", is_websocket=False, protocol=None)),
+        ("EIO=4&transport=websocket", "GET", "WebSocket", Request(method="GET", sid=None, is_websocket=True, protocol=4)),
+        ("EIO=4&transport=polling&t=abc&j=2&sid=a", "GET", "", Request(method="GET", sid="a", is_websocket=False, protocol=4, jsonp_index=2)),
+        ("EIO=4&transport=polling&b64=1&sid=a", "GET", "", Request(method="GET", sid="a", is_websocket=False, protocol=4, base64=True)),
+        ("EIO=4&transport=polling&sid=", "GET", "", Request(method="GET", sid="", is_websocket=False, protocol=4)),
+    ],
+)  # fmt: skip
+def test_a_request_says_what_it_is_for(query, method, upgrade, request_):
+    """A new session, or something about an existing one."""
+    assert asked(query, method, upgrade) == request_
+
+
+@pytest.mark.parametrize("query", ["", "EIO=4", "EIO=4&transport=", "EIO=4&transport=carrier+pigeon"])
+def test_a_transport_must_be_named(query):
+    """One that the server offers."""
+    assert refused(query) is Code.UNKNOWN_TRANSPORT
+    assert refused("EIO=4&transport=polling", transports=["websocket"]) is Code.UNKNOWN_TRANSPORT
+
+
+@pytest.mark.parametrize("version", ["", "EIO=3&", "EIO=5&", "EIO=x&", "EIO=&", "EIO=4&EIO=4&"])
+def test_other_revisions_are_refused(version):
+    """A new session must name the one that is spoken."""
+    assert refused(f"{version}transport=polling") is Code.UNSUPPORTED_PROTOCOL_VERSION
+
+
+def test_revision_3_may_be_allowed():
+    """Beside the other one."""
+    assert asked("EIO=3&transport=polling", allow_eio3=True).protocol == 3
+    assert asked("EIO=4&transport=polling", allow_eio3=True).protocol == 4
+    assert refused("EIO=2&transport=polling", allow_eio3=True) is Code.UNSUPPORTED_PROTOCOL_VERSION
+
+
+@pytest.mark.parametrize(
+    ("query", "method"),
+    [
+        ("EIO=4&transport=polling", "POST"),
+        ("EIO=4&transport=polling&sid=a", "PUT"),
+        ("EIO=4&transport=polling", "HEAD"),
+    ],
+)
+def test_sessions_begin_with_get(query, method):
+    """And know no methods but GET and POST."""
+    assert refused(query, method) is Code.BAD_HANDSHAKE_METHOD
+
+
+@pytest.mark.parametrize(
+    ("query", "upgrade"), [("EIO=4&transport=websocket", ""), ("EIO=4&transport=polling", "websocket")]
+)
+def test_the_upgrade_header_and_the_transport_agree(query, upgrade):
+    """Neither is believed alone."""
+    assert refused(query, "GET", upgrade) is Code.BAD_REQUEST
+
+
+@pytest.mark.parametrize("index", ["", "x", "-1", "1.5", "²", "1);alert(1"])
+def test_the_index_of_a_script_is_a_number(index):
+    """It stands in code that a browser runs."""
+    assert refused(f"EIO=4&transport=polling&j={index}") is Code.BAD_REQUEST
