@@ -12,9 +12,10 @@ import sys
 from pathlib import Path
 from statistics import median
 
+from harness.contenders import BARE_ASGI, PYTHON_SOCKETIO, Contender
 from harness.generator import BenchmarkError, Generator, compile_generator
 from harness.servers import STOCK_WS, allow_open_files, serving
-from harness.workloads import BARE_ASGI, BROADCAST, CONNECT, ECHO, IDLE, PYTHON_SOCKETIO, Contender, Workload
+from harness.workloads import BROADCAST, CONNECT, ECHO, IDLE, Workload
 from run import HERE, LOAD_CORE, SERVER_CORE
 
 TOLERANCE = 0.10

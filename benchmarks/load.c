@@ -3,9 +3,12 @@
  * message: on one core it keeps a server on another core busy, so what it reports is the server's figure.
  *
  *   gcc -O2 -o load load.c
- *   load MODE --port PORT [--port2 PORT] [--conns N] [--seconds S] [--size BYTES] [--window W] [--event NAME] [--rate R] [--pid PID]
+ *   load MODE --port PORT [--port2 PORT] [--conns N] [--seconds S] [--size BYTES] [--window W] [--event NAME] [--rate R]
+ *             [--binary 1] [--path PATH] [--pid PID]
  *
- * With --port2 every second client connects there: two servers that share their rooms.
+ * With --port2 every second client connects there: two servers that share their rooms. With --binary 1 the payload of
+ * an event and of its ack is one attachment. With --path the server is no Socket.IO server: a plain WebSocket there,
+ * where the payload of {"action":"cast","payload":...}, which one client sends (broadcast only), is sent to all.
  *
  * Modes
  *   echo        every client keeps W events under way, each with an ack; counts the acks
@@ -48,9 +51,9 @@
 #define STORM_TIMEOUT_S 300.0
 
 static struct {
-    int port, port2, conns, size, window, rate, pid;
+    int port, port2, conns, size, window, rate, binary, pid;
     double seconds;
-    const char *event;
+    const char *event, *path;
 } opt = {.conns = 64, .size = 64, .window = 8, .rate = 2000, .seconds = 4, .event = "echo"};
 
 /* ---- clock, errors, memory, latencies -------------------------------------------------------------------------- */
@@ -140,6 +143,8 @@ static void print_latencies(void)
            percentile_ms(.99), percentile_ms(.999), percentile_ms(1));
 }
 
+static Buffer marker; /* the text of every payload: must be in every reply */
+
 /* ---- clients: what one connection knows, and writing to it ------------------------------------------------------ */
 
 enum state { UPGRADING, OPENING, CONNECTED, CLOSED };
@@ -151,6 +156,7 @@ typedef struct {
     size_t out_sent;
     Buffer rest;     /* the beginning of a frame whose end has not arrived */
     uint32_t ack_id; /* of the latest event */
+    uint32_t bare_ack; /* of the ack whose attachment has not arrived; 0: none */
     double *sent_at; /* by ack id modulo ACKS_AT_ONCE; 0: no ack awaited */
 } Client;
 
@@ -218,37 +224,57 @@ static void put_text(Client *c, const char *text, size_t len)
 /* Adds an event that asks for an ack; due is the time its latency counts from. */
 static void put_event(Client *c, const Buffer *payload, double due)
 {
-    char head[16];
+    char head[32];
     if (!c->sent_at)
         c->sent_at = memset(grow(NULL, ACKS_AT_ONCE * sizeof(double)), 0, ACKS_AT_ONCE * sizeof(double));
     double *slot = &c->sent_at[++c->ack_id % ACKS_AT_ONCE];
     if (*slot)
         fail("more than %d acks awaited", ACKS_AT_ONCE);
     *slot = due;
-    put_frame(c, 1, head, snprintf(head, sizeof head, "42%u", c->ack_id), payload->data, payload->len);
+    put_frame(c, 1, head, snprintf(head, sizeof head, opt.binary ? "451-%u" : "42%u", c->ack_id), payload->data,
+              payload->len);
+    if (opt.binary)
+        put_frame(c, 2, marker.data, marker.len, "", 0);
 }
 
 /* ---- reading: frames, Engine.IO and Socket.IO packets ----------------------------------------------------------- */
 
-static Buffer marker; /* the text of every payload: must be in every reply */
 static long acks, deliveries;
 
 /* What a mode does with an ack: the JSON array that came and how long it took. */
 static void (*on_ack)(Client *c, const char *payload, size_t len, double latency);
 
-static void handle_ack(Client *c, const char *packet, size_t len)
+static void settle_ack(Client *c, unsigned long id, const char *payload, size_t len)
 {
-    char *payload;
-    unsigned long id = strtoul(packet + 2, &payload, 10);
     double *slot = c->sent_at ? &c->sent_at[id % ACKS_AT_ONCE] : NULL;
-    if (!on_ack || !slot || !*slot || *payload != '[') {
-        fail("ack nobody asked for: %.*s", (int)(len > 100 ? 100 : len), packet);
-        return;
-    }
+    if (!on_ack || !slot || !*slot)
+        return fail("ack %lu, which nobody asked for", id);
     double latency = now() - *slot;
     *slot = 0;
     acks++;
-    on_ack(c, payload, packet + len - payload, latency);
+    on_ack(c, payload, len, latency);
+}
+
+/* packet is behind its type: ID[...] */
+static void handle_ack(Client *c, const char *packet, size_t len)
+{
+    char *payload;
+    unsigned long id = strtoul(packet, &payload, 10);
+    if (*payload != '[')
+        return fail("not an ack: %.*s", (int)(len > 100 ? 100 : len), packet);
+    if (opt.binary)
+        c->bare_ack = id;
+    else
+        settle_ack(c, id, payload, packet + len - payload);
+}
+
+static void handle_attachment(Client *c, const char *data, size_t len)
+{
+    unsigned long id = c->bare_ack;
+    c->bare_ack = 0;
+    if (!id)
+        return fail("binary frame without a packet");
+    settle_ack(c, id, data, len);
 }
 
 static void handle_event(const char *packet, size_t len)
@@ -271,15 +297,22 @@ static void handle_socketio(Client *c, const char *packet, size_t len)
         handle_event(packet, len);
         break;
     case '3':
-        handle_ack(c, packet, len);
+        handle_ack(c, packet + 2, len - 2);
         break;
-    default: /* 41: disconnected, 44: refused, 45, 46: binary, which nobody sent */
+    case '6':
+        if (!opt.binary || len < 5 || memcmp(packet + 2, "1-", 2))
+            return fail("unexpected packet: %.*s", (int)(len > 100 ? 100 : len), packet);
+        handle_ack(c, packet + 4, len - 4);
+        break;
+    default: /* 41: disconnected, 44: refused, 45: binary, which nobody sent */
         fail("unexpected packet: %.*s", (int)(len > 100 ? 100 : len), packet);
     }
 }
 
 static void handle_text(Client *c, const char *packet, size_t len)
 {
+    if (opt.path)
+        return handle_event(packet, len);
     switch (len ? packet[0] : 0) {
     case '0': /* open: connect to the root namespace */
         put_text(c, "40", 2);
@@ -307,6 +340,9 @@ static void handle_frame(Client *c, unsigned char first, char *payload, size_t l
         payload[len] = after;
         break;
     }
+    case 0x82:
+        handle_attachment(c, payload, len);
+        break;
     case 0x89:
         put_frame(c, 10, payload, len, "", 0);
         break;
@@ -352,7 +388,8 @@ static size_t handle_upgrade(Client *c, char *data, size_t len)
         lose(c, "WebSocket handshake refused");
         return 0;
     }
-    c->state = OPENING;
+    c->state = opt.path ? CONNECTED : OPENING;
+    connected += c->state == CONNECTED;
     return end + 4 - data;
 }
 
@@ -402,9 +439,10 @@ static void run(double deadline, bool (*done)(void))
 
 static void dial(Client *c)
 {
-    static const char request[] = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    static const char request[] = " HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                                   "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    const char *path = opt.path ? opt.path : "/socket.io/?EIO=4&transport=websocket";
     int port = opt.port2 && (c - clients) % 2 ? opt.port2 : opt.port;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -415,6 +453,8 @@ static void dial(Client *c)
         return lose(c, strerror(errno));
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
     watch(c, EPOLL_CTL_ADD, EPOLLIN);
+    append(&c->out, "GET ", 4);
+    append(&c->out, path, strlen(path));
     append(&c->out, request, sizeof request - 1);
     flush(c);
 }
@@ -542,7 +582,9 @@ static double cast_once(void)
     static Buffer packet;
     if (!packet.len) {
         reserve(&packet, opt.size + 64);
-        packet.len = sprintf(packet.data, "42[\"cast\",{\"text\":\"%s\",\"room\":\"all\"}]", marker.data);
+        const char *cast = "42[\"cast\",{\"text\":\"%s\",\"room\":\"all\"}]";
+        const char *frame = "{\"action\":\"cast\",\"payload\":\"%s\"}";
+        packet.len = sprintf(packet.data, opt.path ? frame : cast, marker.data);
     }
     deliveries = 0;
     deliveries_goal = opt.conns;
@@ -696,14 +738,15 @@ static const struct {
     int *number;
 } numbers[] = {
     {"--port", &opt.port}, {"--port2", &opt.port2},   {"--conns", &opt.conns}, {"--size", &opt.size},
-    {"--pid", &opt.pid},   {"--window", &opt.window}, {"--rate", &opt.rate},
+    {"--pid", &opt.pid},   {"--window", &opt.window}, {"--rate", &opt.rate},   {"--binary", &opt.binary},
 };
 
 static void usage(const char *problem, const char *word)
 {
     fprintf(stderr,
             "load: %s %s\nusage: load echo|broadcast|connect|idle|pace|disconnect --port PORT [--port2 PORT] [--conns N]\n"
-            "            [--seconds S] [--size BYTES] [--window W] [--event NAME] [--rate R] [--pid PID]\n",
+            "            [--seconds S] [--size BYTES] [--window W] [--event NAME] [--rate R] [--binary 1] [--path PATH]\n"
+            "            [--pid PID]\n",
             problem, word);
     exit(2);
 }
@@ -714,6 +757,8 @@ static void set_option(const char *name, const char *value)
     bool known = false;
     if (!strcmp(name, "--event"))
         known = true, opt.event = value;
+    if (!strcmp(name, "--path"))
+        known = true, opt.path = value;
     if (!strcmp(name, "--seconds"))
         known = true, opt.seconds = strtod(value, &end);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -735,6 +780,10 @@ static void check_options(const char *mode)
         usage("--window", "is too large");
     if (!strcmp(mode, "idle") && !opt.pid)
         usage("idle needs", "--pid");
+    if (opt.path && strcmp(mode, "broadcast") && strcmp(mode, "connect") && strcmp(mode, "idle"))
+        usage("not a mode of a plain WebSocket:", mode);
+    if (opt.binary && strcmp(mode, "echo") && strcmp(mode, "pace"))
+        usage("not a mode with attachments:", mode);
 }
 
 static void prepare(void)
@@ -750,8 +799,9 @@ static void prepare(void)
     marker.data[opt.size] = 0;
     marker.len = opt.size;
     reserve(&event_payload, opt.size + strlen(opt.event) + 64);
-    event_payload.len =
-        sprintf(event_payload.data, "[\"%s\",{\"text\":\"%s\",\"room\":\"lobby\"}]", opt.event, marker.data);
+    const char *text = "[\"%s\",{\"text\":\"%s\",\"room\":\"lobby\"}]";
+    const char *binary = "[\"%s\",{\"_placeholder\":true,\"num\":0}]";
+    event_payload.len = sprintf(event_payload.data, opt.binary ? binary : text, opt.event, marker.data);
 }
 
 int main(int argc, char **argv)

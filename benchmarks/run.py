@@ -1,5 +1,5 @@
 """
-Measure fastsio against python-socketio and a bare ASGI application.
+Measure fastsio against python-socketio, the JavaScript server and a bare ASGI application.
 
 ``python benchmarks/run.py`` measures everything, ``--quick`` takes a fast look. See README.md in this folder.
 """
@@ -13,11 +13,13 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.contenders import CONTENDERS
 from harness.generator import BenchmarkError, Generator, compile_generator
 from harness.measure import Settings, measure
-from harness.report import document, judge, render
+from harness.report import document, render
 from harness.servers import STOCK_WS, allow_open_files
-from harness.workloads import CONTENDERS, WORKLOADS
+from harness.targets import judge
+from harness.workloads import WORKLOADS
 
 HERE = Path(__file__).resolve().parent
 SERVER_CORE = 0

@@ -13,13 +13,16 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from harness.generator import BenchmarkError, Generator
+from harness.importing import import_time
 from harness.receiving import receive
 from harness.servers import Running, serving
+from harness.workloads import ECHO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from harness.workloads import Contender, Workload
+    from harness.contenders import Contender
+    from harness.workloads import Workload
 
 
 #: Turns that contenders of one application take in a round.
@@ -32,6 +35,7 @@ class Series:
 
     workload: Workload
     contender: Contender
+    found: dict[str, float] = field(default_factory=dict)  # options that only the run itself can tell
     rounds: list[dict[str, Any]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
@@ -74,14 +78,30 @@ def measure(
     results: list[Series] = []
     for workload in workloads:
         series = [Series(workload, contender) for contender in workload.contenders if contender in chosen]
+        if series and workload.half_of is not None:
+            announce(f"{workload.name}: looking for the rate")
+            found: dict[str, float] = {"rate": round(peak(workload.half_of, results, generator, settings) / 2)}
+            series = [Series(each.workload, each.contender, found) for each in series]
         for number in range(1, settings.rounds + 1):
-            for _, group in groupby(series, key=lambda each: each.contender.app):
+            for _, group in groupby(series, key=lambda each: each.contender.process):
                 turn = list(group)
                 names = ", ".join(each.contender.name for each in turn)
                 announce(f"{workload.name}: {names}, round {number} of {settings.rounds}")
                 run_round(turn, generator, settings)
         results += series
     return results
+
+
+def peak(contender: Contender, results: Iterable[Series], generator: Generator, settings: Settings) -> float:
+    """Return how many acks a second a contender has achieved in this run; asked for now if it was not yet."""
+    for each in results:
+        if each.workload is ECHO and each.contender is contender and each.result is not None:
+            return each.result
+    now = Series(ECHO, contender)
+    run_round([now], generator, settings)
+    if now.result is None:
+        raise BenchmarkError(f"{contender.name}: {now.failures[0]}")
+    return now.result
 
 
 def run_round(turn: list[Series], generator: Generator, settings: Settings) -> None:
@@ -91,11 +111,9 @@ def run_round(turn: list[Series], generator: Generator, settings: Settings) -> N
         return
     contender = turn[0].contender
     try:
-        if contender.serving == "client":
+        if contender.runner in {"client", "import"}:
             for each in turn:
-                events = int(each.workload.options_for(quick=settings.quick)["events"])
-                answer = receive(each.contender, events=events, core=settings.server_core, load_core=generator.core)
-                each.rounds.append(answer)
+                each.rounds.append(run_alone(each, generator, settings))
             return
         with serving(contender, core=settings.server_core, load_core=generator.core, ws=settings.ws) as running:
             slices = SLICES if len(turn) > 1 else 1
@@ -107,10 +125,20 @@ def run_round(turn: list[Series], generator: Generator, settings: Settings) -> N
             each.failures.append(str(error))
 
 
+def run_alone(series: Series, generator: Generator, settings: Settings) -> dict[str, Any]:
+    """Measure once what is no server."""
+    if series.contender.runner == "import":
+        return import_time(series.contender, core=settings.server_core)
+    events = int(series.workload.options_for(quick=settings.quick)["events"])
+    return receive(series.contender, events=events, core=settings.server_core, load_core=generator.core)
+
+
 def run_one(series: Series, running: Running, generator: Generator, settings: Settings, slices: int) -> dict[str, Any]:
     """Run the load of one series once, for its share of the time."""
     workload = series.workload
-    options: dict[str, float | str] = {**workload.options_for(quick=settings.quick), **running.options}
+    options: dict[str, float | str] = {**workload.options_for(quick=settings.quick), **series.found, **running.options}
+    if workload.path is not None:
+        options["path"] = workload.path
     if workload.mode in {"echo", "pace"}:
         options["event"] = series.contender.event
         options["seconds"] = max(1.0, float(options["seconds"]) / slices)

@@ -11,7 +11,7 @@ from harness.generator import BenchmarkError
 from harness.servers import APPS, free_port, pinned, started
 
 if TYPE_CHECKING:
-    from harness.workloads import Contender
+    from harness.contenders import Contender
 
 TIMEOUT_S = 120
 

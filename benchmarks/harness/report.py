@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.workloads import TARGETS, Contender, Target, Workload
+from harness.targets import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,42 +31,13 @@ PACKAGES = (
 SATURATED = 0.9
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A target and the ratio that was measured for it."""
-
-    target: Target
-    ratio: float
-
-    @property
-    def met(self) -> bool:
-        """Whether the ratio is within the target's bound."""
-        return self.target.met_by(self.ratio)
-
-
-def judge(results: Sequence[Series]) -> list[Verdict]:
-    """Return a verdict for every target whose two sides were measured."""
-    medians = {(each.workload.name, each.contender.name): each.result for each in results}
-
-    def result(side: tuple[Workload, Contender]) -> float | None:
-        workload, contender = side
-        return medians.get((workload.name, contender.name))
-
-    verdicts = []
-    for target in TARGETS:
-        above, below = result(target.numerator), result(target.denominator)
-        if above is not None and below:
-            verdicts.append(Verdict(target, above / below))
-    return verdicts
-
-
 def render(results: Sequence[Series], *, quick: bool) -> str:
     """Return the table of figures, the table of targets and remarks on what makes the figures doubtful."""
     head = ("workload", "clients", "contender", "median", "range", "unit", "server CPU")
     blocks = [_table(head, _figures(results, quick=quick))]
     if verdicts := judge(results):
         rows = [(v.target.label, f"{v.ratio:.2f}", v.target.bound, "met" if v.met else "MISSED") for v in verdicts]
-        blocks.append(_table(("ratio (fastsio / python-socketio unless named)", "measured", "target", ""), rows))
+        blocks.append(_table(("ratio", "measured", "target", ""), rows))
     blocks += _remarks(results)
     return "\n\n".join(blocks)
 
@@ -80,7 +51,7 @@ def document(results: Sequence[Series], settings: Settings) -> dict[str, Any]:
             {
                 "workload": each.workload.name,
                 "contender": each.contender.name,
-                "options": each.workload.options_for(quick=settings.quick),
+                "options": each.workload.options_for(quick=settings.quick) | each.found,
                 "figure": each.workload.figure,
                 "unit": each.workload.unit,
                 "better": each.workload.better,

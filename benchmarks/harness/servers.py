@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from harness.generator import BenchmarkError, require
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from harness.workloads import Contender
+    from harness.contenders import Contender
 
 APPS = Path(__file__).resolve().parent.parent / "apps"
 HOST = "127.0.0.1"
@@ -45,11 +45,13 @@ def allow_open_files() -> None:
 
 def command_for(contender: Contender, *, port: int, core: int, ws: str) -> list[str]:
     """Return the command that serves an application on one core."""
+    if contender.runner == "node":
+        return [*pinned(core), require("node"), str(APPS / f"{contender.app}.mjs"), str(port)]
     python = [*pinned(core), sys.executable, "-W", "ignore::DeprecationWarning"]
-    if contender.serving == "threads":
+    if contender.runner == "threads":
         return [*python, str(APPS / f"{contender.app}.py"), str(port)]
     serve = ["-m", "uvicorn", f"{contender.app}:app", "--app-dir", str(APPS)]
-    return [*python, *serve, "--host", HOST, "--port", str(port), "--ws", ws, *UVICORN_OPTIONS]
+    return [*python, *serve, "--host", HOST, "--port", str(port), "--ws", contender.ws or ws, *UVICORN_OPTIONS]
 
 
 def pinned(core: int) -> list[str]:
@@ -63,36 +65,34 @@ def serving(contender: Contender, *, core: int, load_core: int, ws: str) -> Iter
     Serve an application for the length of a ``with`` block.
 
     Args:
-        contender: What to serve.
-        core: Core the server is pinned to; two nodes share it.
+        contender: What to serve; its nodes share a core and a Redis of their own.
+        core: Core the server is pinned to.
         load_core: Core of what is not measured: Redis.
-        ws: WebSocket implementation of uvicorn.
+        ws: WebSocket implementation of uvicorn, where the contender has none of its own.
 
     Raises:
         BenchmarkError: The server did not start.
     """
-    if contender.serving == "nodes":
-        with _nodes(contender, core=core, load_core=load_core, ws=ws) as running:
-            yield running
-        return
-    port = free_port()
-    with started(command_for(contender, port=port, core=core, ws=ws), contender.app, port) as process:
-        yield Running(port, process.pid)
+    with ExitStack() as stack:
+        environment = None
+        if contender.redis or contender.nodes > 1:
+            environment = {**os.environ, "REDIS_URL": stack.enter_context(_redis(load_core))}
+        ports = [free_port() for _ in range(contender.nodes)]
+        commands = [command_for(contender, port=port, core=core, ws=ws) for port in ports]
+        first, *_ = [
+            stack.enter_context(started(command, contender.app, port, environment))
+            for command, port in zip(commands, ports, strict=True)
+        ]
+        yield Running(ports[0], first.pid, {"port2": ports[1]} if contender.nodes > 1 else {})
 
 
 @contextmanager
-def _nodes(contender: Contender, *, core: int, load_core: int, ws: str) -> Iterator[Running]:
-    """Serve an application twice, the two on one Redis of their own."""
-    redis, first, second = free_port(), free_port(), free_port()
-    bus = [*pinned(load_core), require("redis-server"), "--port", str(redis), "--save", "", "--appendonly", "no"]
-    environment = {**os.environ, "REDIS_URL": f"redis://{HOST}:{redis}/0"}
-    one, other = (command_for(contender, port=port, core=core, ws=ws) for port in (first, second))
-    with (
-        started(bus, "redis-server", redis),
-        started(one, contender.app, first, environment) as process,
-        started(other, contender.app, second, environment),
-    ):
-        yield Running(first, process.pid, {"port2": second})
+def _redis(core: int) -> Iterator[str]:
+    """Run a Redis that keeps nothing on disk."""
+    port = free_port()
+    command = [*pinned(core), require("redis-server"), "--port", str(port), "--save", "", "--appendonly", "no"]
+    with started(command, "redis-server", port):
+        yield f"redis://{HOST}:{port}/0"
 
 
 @contextmanager

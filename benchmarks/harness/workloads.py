@@ -1,53 +1,46 @@
 """
-What is measured: the literal tables of contenders, workloads and targets.
+What is asked of the contenders: the literal table of workloads.
 
 Nothing here starts or measures anything.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
-#: How an application is run: one uvicorn, a threaded WSGI server, two uvicorns on one Redis, a client on its own.
-Serving: TypeAlias = Literal["uvicorn", "threads", "nodes", "client"]
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """An application under test, and the event the load sends it."""
-
-    name: str
-    app: str
-    event: str = "echo"
-    serving: Serving = "uvicorn"
-
-
-PYTHON_SOCKETIO = Contender("python-socketio", "python_socketio_app")
-FASTSIO = Contender("fastsio", "fastsio_app")
-FASTSIO_INJECTED = Contender("fastsio injected", "fastsio_app", "echo_model")
-BARE_ASGI = Contender("bare ASGI", "bare_asgi_app")
-
-PYTHON_SOCKETIO_THREADS = Contender("python-socketio threads", "python_socketio_threads_app", serving="threads")
-FASTSIO_THREADS = Contender("fastsio threads", "fastsio_threads_app", serving="threads")
-PYTHON_SOCKETIO_NODES = Contender("python-socketio nodes", "python_socketio_app", serving="nodes")
-FASTSIO_NODES = Contender("fastsio nodes", "fastsio_app", serving="nodes")
-PYTHON_SOCKETIO_CLIENT = Contender("python-socketio client", "socketio", serving="client")
-FASTSIO_CLIENT = Contender("fastsio client", "fastsio", serving="client")
-
-CONTENDERS = (
-    PYTHON_SOCKETIO,
-    FASTSIO,
-    FASTSIO_INJECTED,
+from harness.contenders import (
     BARE_ASGI,
-    PYTHON_SOCKETIO_THREADS,
-    FASTSIO_THREADS,
-    PYTHON_SOCKETIO_NODES,
-    FASTSIO_NODES,
-    PYTHON_SOCKETIO_CLIENT,
+    CHANX,
+    CHANX_REDIS,
+    FAST,
+    FAST_CHANNELS,
+    FAST_CHANNELS_REDIS,
+    FAST_INJECTED,
+    FAST_NODES,
+    FASTSIO,
     FASTSIO_CLIENT,
+    FASTSIO_CONSUMERS,
+    FASTSIO_CONSUMERS_REDIS,
+    FASTSIO_IMPORT,
+    FASTSIO_INJECTED,
+    FASTSIO_NODES,
+    FASTSIO_THREADS,
+    FASTSIO_TYPED,
+    FASTSIO_TYPED_REDIS,
+    NODE,
+    NODE_NODES,
+    PYTHON_SOCKETIO,
+    PYTHON_SOCKETIO_CLIENT,
+    PYTHON_SOCKETIO_IMPORT,
+    PYTHON_SOCKETIO_NODES,
+    PYTHON_SOCKETIO_THREADS,
+    Contender,
 )
-SERVERS = (PYTHON_SOCKETIO, FASTSIO, BARE_ASGI)
+
+SERVERS: Final = (PYTHON_SOCKETIO, FASTSIO, FAST, NODE, BARE_ASGI)
+#: Those that parse what they are sent; the bare application only knows short text.
+PARSERS: Final = (PYTHON_SOCKETIO, FASTSIO, FAST, NODE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +55,8 @@ class Workload:
         unit: Of that figure, for the table.
         better: Whether a higher or a lower figure is better.
         saturates: Whether the server should be running all the time, so that anything less is noise.
+        path: Where a plain WebSocket is served, for workloads without Socket.IO.
+        half_of: The contender whose median in ``echo``, halved, is the rate of this workload.
     """
 
     name: str
@@ -73,13 +68,15 @@ class Workload:
     better: Literal["higher", "lower"]
     saturates: bool = True
     contenders: tuple[Contender, ...] = SERVERS
+    half_of: Contender | None = None
+    path: str | None = None
 
     def options_for(self, *, quick: bool) -> dict[str, float]:
         """Return the generator's options of a quick or a full run."""
         return self.options | self.quick if quick else self.options
 
 
-ECHO = Workload(
+ECHO: Final = Workload(
     name="echo",
     mode="echo",
     options={"conns": 64, "window": 8, "size": 64, "seconds": 4},
@@ -87,9 +84,14 @@ ECHO = Workload(
     figure="rate",
     unit="acks/s",
     better="higher",
-    contenders=(PYTHON_SOCKETIO, FASTSIO, FASTSIO_INJECTED, BARE_ASGI),
+    contenders=(PYTHON_SOCKETIO, FASTSIO, FASTSIO_INJECTED, FAST, FAST_INJECTED, NODE, BARE_ASGI),
 )
-BROADCAST = Workload(
+ECHO_4K: Final = replace(ECHO, name="echo 4 KiB", options={**ECHO.options, "size": 4096}, contenders=PARSERS)
+ECHO_256K: Final = replace(
+    ECHO, name="echo 256 KiB", options={**ECHO.options, "conns": 16, "window": 1, "size": 262144}, contenders=PARSERS
+)
+ECHO_BINARY: Final = replace(ECHO, name="echo binary", options={**ECHO.options, "binary": 1}, contenders=PARSERS)
+BROADCAST: Final = Workload(
     name="broadcast",
     mode="broadcast",
     options={"conns": 500, "size": 64, "seconds": 4},
@@ -98,7 +100,13 @@ BROADCAST = Workload(
     unit="deliveries/s",
     better="higher",
 )
-CONNECT = Workload(
+BROADCAST_5000: Final = replace(
+    BROADCAST,
+    name="broadcast 5,000",
+    options={**BROADCAST.options, "conns": 5000},
+    quick={"seconds": 1.5, "conns": 2000},
+)
+CONNECT: Final = Workload(
     name="connect",
     mode="connect",
     options={"conns": 3000},
@@ -107,7 +115,7 @@ CONNECT = Workload(
     unit="connections/s",
     better="higher",
 )
-IDLE = Workload(
+IDLE: Final = Workload(
     name="idle memory",
     mode="idle",
     options={"conns": 3000},
@@ -117,7 +125,7 @@ IDLE = Workload(
     better="lower",
     saturates=False,
 )
-PACE = Workload(
+PACE: Final = Workload(
     name="latency",
     mode="pace",
     options={"conns": 64, "size": 64, "rate": 2000, "seconds": 4},
@@ -127,7 +135,8 @@ PACE = Workload(
     better="lower",
     saturates=False,
 )
-DISCONNECT_HALF = Workload(
+PACE_HALF: Final = replace(PACE, name="latency at half of Node.js's peak", contenders=(FAST, NODE), half_of=NODE)
+DISCONNECT_HALF: Final = Workload(
     name="disconnect half",
     mode="disconnect",
     options={"conns": 5000},
@@ -137,18 +146,9 @@ DISCONNECT_HALF = Workload(
     better="lower",
     saturates=False,
 )
-DISCONNECT = Workload(
-    name="disconnect",
-    mode="disconnect",
-    options={"conns": 10000},
-    quick={"conns": 1000},
-    figure="seconds",
-    unit="s",
-    better="lower",
-    saturates=False,
-)
+DISCONNECT: Final = replace(DISCONNECT_HALF, name="disconnect", options={"conns": 10000}, quick={"conns": 1000})
 
-ECHO_THREADS = Workload(
+ECHO_THREADS: Final = Workload(
     name="echo threads",
     mode="echo",
     options={"conns": 16, "window": 4, "size": 64, "seconds": 4},
@@ -158,18 +158,22 @@ ECHO_THREADS = Workload(
     better="higher",
     contenders=(PYTHON_SOCKETIO_THREADS, FASTSIO_THREADS),
 )
-BROADCAST_NODES = Workload(
+BROADCAST_NODES: Final = replace(
+    BROADCAST,
     name="broadcast nodes",
-    mode="broadcast",
-    options={"conns": 500, "size": 64, "seconds": 4},
-    quick={"seconds": 1.5},
-    figure="rate",
-    unit="deliveries/s",
-    better="higher",
     saturates=False,  # what is counted is one of the two servers
-    contenders=(PYTHON_SOCKETIO_NODES, FASTSIO_NODES),
+    contenders=(PYTHON_SOCKETIO_NODES, FASTSIO_NODES, FAST_NODES, NODE_NODES),
 )
-RECEIVE = Workload(
+GROUP: Final = replace(
+    BROADCAST, name="group", path="/ws", contenders=(FASTSIO_CONSUMERS, FASTSIO_TYPED, FAST_CHANNELS, CHANX)
+)
+GROUP_REDIS: Final = replace(
+    GROUP,
+    name="group, Redis",
+    saturates=False,  # Redis and what waits for it
+    contenders=(FASTSIO_CONSUMERS_REDIS, FASTSIO_TYPED_REDIS, FAST_CHANNELS_REDIS, CHANX_REDIS),
+)
+RECEIVE: Final = Workload(
     name="client receive",
     mode="receive",
     options={"events": 60000},
@@ -180,87 +184,35 @@ RECEIVE = Workload(
     saturates=False,
     contenders=(PYTHON_SOCKETIO_CLIENT, FASTSIO_CLIENT),
 )
+IMPORT: Final = Workload(
+    name="import",
+    mode="import",
+    options={},
+    quick={},
+    figure="ms",
+    unit="ms",
+    better="lower",
+    saturates=False,
+    contenders=(PYTHON_SOCKETIO_IMPORT, FASTSIO_IMPORT),
+)
 
-WORKLOADS = (
+WORKLOADS: Final = (
     ECHO,
+    ECHO_4K,
+    ECHO_256K,
+    ECHO_BINARY,
     BROADCAST,
+    BROADCAST_5000,
     CONNECT,
     IDLE,
     PACE,
+    PACE_HALF,
     DISCONNECT_HALF,
     DISCONNECT,
     ECHO_THREADS,
     BROADCAST_NODES,
+    GROUP,
+    GROUP_REDIS,
     RECEIVE,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """A bound for the ratio of two results: ``numerator / denominator``."""
-
-    label: str
-    numerator: tuple[Workload, Contender]
-    denominator: tuple[Workload, Contender]
-    at_least: float | None = None
-    at_most: float | None = None
-
-    def met_by(self, ratio: float) -> bool:
-        """Tell whether a measured ratio is within the bound."""
-        return (self.at_least is None or ratio >= self.at_least) and (self.at_most is None or ratio <= self.at_most)
-
-    @property
-    def bound(self) -> str:
-        """The bound as the table prints it."""
-        return f">= {self.at_least:g}" if self.at_least is not None else f"<= {self.at_most:g}"
-
-
-def _against_python_socketio(
-    label: str, workload: Workload, *, at_least: float | None = None, at_most: float | None = None
-) -> Target:
-    return Target(
-        label=label,
-        numerator=(workload, FASTSIO),
-        denominator=(workload, PYTHON_SOCKETIO),
-        at_least=at_least,
-        at_most=at_most,
-    )
-
-
-TARGETS = (
-    _against_python_socketio("echo with ack", ECHO, at_least=2.2),
-    Target(
-        label="injected, validated echo / plain echo",
-        numerator=(ECHO, FASTSIO_INJECTED),
-        denominator=(ECHO, FASTSIO),
-        at_least=0.85,
-    ),
-    _against_python_socketio("broadcast", BROADCAST, at_least=3),
-    _against_python_socketio("connections per second", CONNECT, at_least=1.5),
-    _against_python_socketio("idle memory per connection", IDLE, at_most=0.8),
-    _against_python_socketio("disconnect of all at once", DISCONNECT, at_most=1),
-    Target(
-        label="disconnect of all / of half as many (linear: 2)",
-        numerator=(DISCONNECT, FASTSIO),
-        denominator=(DISCONNECT_HALF, FASTSIO),
-        at_most=2.5,
-    ),
-    Target(
-        label="echo with ack, sync servers",
-        numerator=(ECHO_THREADS, FASTSIO_THREADS),
-        denominator=(ECHO_THREADS, PYTHON_SOCKETIO_THREADS),
-        at_least=1,
-    ),
-    Target(
-        label="broadcast, two nodes on one Redis",
-        numerator=(BROADCAST_NODES, FASTSIO_NODES),
-        denominator=(BROADCAST_NODES, PYTHON_SOCKETIO_NODES),
-        at_least=1.5,
-    ),
-    Target(
-        label="events received by a client",
-        numerator=(RECEIVE, FASTSIO_CLIENT),
-        denominator=(RECEIVE, PYTHON_SOCKETIO_CLIENT),
-        at_least=1.5,
-    ),
+    IMPORT,
 )
