@@ -143,6 +143,17 @@ class EngineClient(AsyncClient):
                 await self.break_off()
                 return
 
+    async def _send_request(self, *args: Any, **kwargs: Any) -> Any:
+        """Make a request and read its answer to the end, so that its connection is free for the next."""
+        answer = await super()._send_request(*args, **kwargs)
+        if answer is None or isinstance(answer, str):
+            return answer
+        try:
+            await answer.read()
+        except (OSError, TimeoutError, require("aiohttp", "asyncio_client").ClientError) as error:
+            return str(error) or type(error).__name__
+        return answer
+
     def _on_write_failure(self, error: Exception) -> None:
         # What reads notices the same, and ends the connection.
         self.logger.info("A packet could not be written: %r", error)
