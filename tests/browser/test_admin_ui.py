@@ -12,7 +12,10 @@ import socketio
 import fastsio
 from tests.support.chromium import FLAGS, require_chromium
 from tests.support.node import TESTS, node_program
+from tests.support.peer_clients import LEAVE_CONNECTIONS
 from tests.support.servers import serve
+
+pytestmark = LEAVE_CONNECTIONS
 
 PAGE = TESTS / "node_modules/@socket.io/admin-ui/ui/dist"
 PROGRAM = Path(__file__).parent / "admin_ui.mjs"

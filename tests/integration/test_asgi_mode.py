@@ -7,7 +7,10 @@ import socketio
 
 import fastsio
 from fastsio.exceptions import SetupError
+from tests.support.peer_clients import LEAVE_CONNECTIONS
 from tests.support.servers import serve
+
+pytestmark = LEAVE_CONNECTIONS
 
 
 async def test_async_mode_need_not_be_given() -> None:

@@ -14,7 +14,10 @@ from aiohttp import web
 
 import fastsio
 from tests.integration.clients import OPENERS, eventually, http_client, remains
+from tests.support.peer_clients import LEAVE_CONNECTIONS
 from tests.support.servers import Address, serve
+
+pytestmark = LEAVE_CONNECTIONS
 
 ALL = pytest.mark.parametrize("transports", [["websocket"], ["polling"], None], ids=["websocket", "polling", "upgrade"])
 

@@ -12,11 +12,12 @@ import socketio
 
 from tests.integration.clients import OPENERS, http_client
 from tests.support.frameworks import ELSEWHERE, HERE, Site, Sites, server_process
+from tests.support.peer_clients import LEAVE_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-pytestmark = pytest.mark.acceptance("SIO-4")
+pytestmark = [pytest.mark.acceptance("SIO-4"), *LEAVE_CONNECTIONS]
 
 WAIT_S = 10.0
 TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": None}

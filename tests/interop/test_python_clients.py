@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 import socketio
 
-#: The clients leave connections unclosed after an upgrade; that is theirs, not the server's.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+from tests.support.peer_clients import LEAVE_CONNECTIONS
+
+pytestmark = LEAVE_CONNECTIONS
 
 PAYLOAD = {"text": "ü", "bytes": b"\x01\x02", "nested": [b"", {"deep": b"\x03"}]}
-
-
-@pytest.fixture(autouse=True)
-def leaks_stay_here():
-    """Collect what the clients left behind before another test has to hear of it."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture

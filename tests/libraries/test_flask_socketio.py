@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -14,14 +13,14 @@ import socketio
 
 from tests.libraries.conftest import PROGRAMS, program, run_module
 from tests.parity.packages import OURS
+from tests.support.peer_clients import LEAVE_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.support.servers import Address
 
-#: The clients leave connections unclosed after an upgrade; that is theirs, not the server's.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+pytestmark = LEAVE_CONNECTIONS
 
 
 def test_the_test_client_of_the_library_works():
@@ -38,7 +37,6 @@ def application(request):
     served = program("flask_app.py", mode) if mode == "threading" else program("flask_green.py", mode, OURS, runner=())
     with served as address:
         yield address
-    gc.collect()
 
 
 @asynccontextmanager
