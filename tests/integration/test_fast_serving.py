@@ -23,10 +23,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 import fastsio
 from fastsio.integrations import uvicorn as transport
 from tests.integration.clients import WebSocketClient, eventually, open_websocket, remains
-from tests.integration.fast import is_fast
 from tests.integration.raw_websocket import open_raw, request_of
 from tests.support.brokers import make_certificates
-from tests.support.servers import FAST_WS, serve
+from tests.support.servers import FAST_WS, is_fast, serve
 
 QUERY = "/?EIO=4&transport=websocket"
 

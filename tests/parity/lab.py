@@ -22,22 +22,12 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from tests.parity.scenario import Script
+    from tests.parity.serving import Site
 
 QUIET_TURNS = 150
 STALLED_S = 10
 APPLICATION = "app"
 TOLD_HEADERS = ("content-type", "access-control-allow-origin", "access-control-allow-credentials", "set-cookie")
-
-
-class Switch:
-    """The ASGI application that uvicorn serves: it passes everything on to the one of the current scenario."""
-
-    def __init__(self) -> None:
-        self.app: Any = None
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Pass a request on."""
-        await self.app(scope, receive, send)
 
 
 @dataclass(slots=True)
@@ -60,16 +50,14 @@ class Lab:
     Args:
         package: The package under test: ``socketio`` or ``fastsio``.
         exceptions: Its ``exceptions`` module.
-        switch: The application that is being served.
-        address: ``host:port`` where it is served.
+        site: Where its applications are served.
 
     """
 
-    def __init__(self, package: ModuleType, exceptions: ModuleType, switch: Switch, address: str) -> None:
+    def __init__(self, package: ModuleType, exceptions: ModuleType, site: Site) -> None:
         self.package: Any = package
         self.exceptions: Any = exceptions
-        self._switch = switch
-        self._address = address
+        self._site = site
         self._clients: list[Client] = []
         self._steps = [Step("set up")]
         self._symbols: dict[str, str] = {}
@@ -83,7 +71,7 @@ class Lab:
 
     def serve(self, app: Any) -> None:
         """Let uvicorn serve this application for the rest of the scenario."""
-        self._switch.app = app
+        self._site.serve(app)
 
     async def client(
         self,
@@ -95,7 +83,7 @@ class Lab:
         path: str = "/socket.io/",
     ) -> Client:
         """Open a session and join *namespaces*; without any, stop before the first CONNECT."""
-        client = Client(self, f"c{len(self._clients) + 1}", self._address, path)
+        client = Client(self, f"c{len(self._clients) + 1}", self._site.address, path)
         client.packed = packed
         self._clients.append(client)
         self.step(f"{client.name} opens")
@@ -110,8 +98,8 @@ class Lab:
         self.step(f"GET {path} {dict(headers or {})}")
         transport = httpx.AsyncHTTPTransport(verify=False)
         async with httpx.AsyncClient(transport=transport) as http:
-            request = http.build_request("GET", f"http://{self._address}/", headers=headers)
-            request.url = httpx.URL(f"http://{self._address}").copy_with(raw_path=path.encode())
+            request = http.build_request("GET", f"http://{self._site.address}/", headers=headers)
+            request.url = httpx.URL(f"http://{self._site.address}").copy_with(raw_path=path.encode())
             answer = await http.send(request)
         told_sid = sid_in(answer.text) if answer.text.startswith("0{") else None
         if told_sid is not None:

@@ -33,15 +33,39 @@ class Server(uvicorn.Server):
         self.ready.set()
 
 
+class Site:
+    """
+    A running server whose application each scenario sets.
+
+    Args:
+        config: Of the server. The application is set in it rather than called by another one, so that the fast transport
+            finds it.
+        address: ``host:port`` where it listens.
+    """
+
+    def __init__(self, config: uvicorn.Config, address: str) -> None:
+        self._config = config
+        self.address = address
+
+    def serve(self, app: Any) -> None:
+        """Let *app* answer all connections from now on."""
+        self._config.loaded_app = app
+
+
+async def _nothing(_scope: Any, _receive: Any, _send: Any) -> None:
+    """Stand where an application must be."""
+
+
 @asynccontextmanager
-async def serve(app: Any) -> AsyncIterator[str]:
-    """Serve *app* on a free port for the length of the block, which gets ``host:port``."""
-    server = Server(uvicorn.Config(app, port=0, lifespan="off", log_level="critical", ws="websockets-sansio"))
+async def serving(ws: str) -> AsyncIterator[Site]:
+    """Run a server on a free port for the length of the block; *ws* is uvicorn's option."""
+    config = uvicorn.Config(_nothing, port=0, lifespan="off", log_level="critical", ws=ws)
+    server = Server(config)
     running = asyncio.create_task(server.serve())
     await asyncio.wait_for(server.ready.wait(), START_TIMEOUT_S)
     host, port = server.servers[0].sockets[0].getsockname()
     try:
-        yield f"{host}:{port}"
+        yield Site(config, f"{host}:{port}")
     finally:
         server.should_exit = True
         await running

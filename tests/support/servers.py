@@ -13,6 +13,8 @@ import uvicorn
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from websockets.asyncio.client import ClientConnection
+
 #: Options of every server, under those that a test gives.
 OPTIONS: dict[str, Any] = {"lifespan": "auto", "log_level": "warning", "timeout_graceful_shutdown": 2}
 #: The value of ``ws`` for fastsio's own protocol.
@@ -81,3 +83,11 @@ async def serve(app: Any, **options: Any) -> AsyncIterator[Address]:
         server.leave.set()
         await asyncio.wait_for(running, STOP_TIMEOUT_S)
         listener.close()
+
+
+def is_fast(websocket: ClientConnection) -> bool:
+    """Tell whether picows frames: a client that offers compression gets it from uvicorn's own protocol only."""
+    assert websocket.request is not None
+    assert websocket.response is not None
+    assert "Sec-WebSocket-Extensions" in websocket.request.headers
+    return "Sec-WebSocket-Extensions" not in websocket.response.headers
