@@ -66,6 +66,16 @@ async def test_servers_exchange_everything(manager, here, there):
         await exchange(b, a)
 
 
+@pytest.mark.parametrize(("here", "there"), [("asyncio", "threads"), ("threads", "asyncio")])
+async def test_servers_exchange_everything_whatever_they_write(manager, here, there):
+    """One writes MessagePack, the other JSON."""
+    async with cluster(manager(here, bus_format="msgpack"), manager(there)) as (a, b):
+        await acquainted(a, b)
+
+        await exchange(a, b)
+        await exchange(b, a)
+
+
 async def test_other_programs_emit(manager):
     """Managers that only write reach the clients of all servers, payloads that look like kombu's own included."""
     payload = {"__type__": "uuid", "__value__": "not one"}

@@ -51,6 +51,15 @@ async def test_servers_exchange_everything(manager):
         await exchange(b, a)
 
 
+async def test_servers_exchange_everything_whatever_they_write(manager):
+    """One writes MessagePack, the other JSON."""
+    async with cluster(manager(bus_format="msgpack"), manager()) as (a, b):
+        await acquainted(a, b)
+
+        await exchange(a, b)
+        await exchange(b, a)
+
+
 async def test_a_program_that_ends_at_once_has_emitted(manager, broker):
     """What ZeroMQ has taken is sent before the program is over."""
     async with cluster(manager(), manager()) as (a, b):

@@ -20,6 +20,7 @@ from fastsio.aio.listening import Listening
 from fastsio.aio.manager import AsyncManager
 from fastsio.aio.waiter import AckWaiter
 from fastsio.base.emission import check_event_name, event_arguments, rooms_of, skipped
+from fastsio.cluster.formats import BusFormatName, format_named
 from fastsio.cluster.messages import (
     CloseRoom,
     Disconnect,
@@ -28,8 +29,6 @@ from fastsio.cluster.messages import (
     LeaveRoom,
     Message,
     check_room,
-    encode,
-    pack_event,
 )
 from fastsio.cluster.relay import Reach, askable_room, reach_of_emit
 from fastsio.exceptions import BusError
@@ -54,8 +53,8 @@ class AsyncPubSubManager(AsyncManager):
 
     A subclass has ``async def _publish(self, data)``, which sends a dict to all servers and raises when it cannot, and
     ``_listen(self)``, an asynchronous generator that connects when it is entered, yields what was published as a dict
-    or as JSON, and raises when the connection breaks: it is then entered again, after a while. It may call
-    :meth:`_on_listening` once it is subscribed, and finds JSON for the broker in :meth:`_encode`.
+    or as :meth:`_encode` has written it, and raises when the connection breaks: it is then entered again, after a
+    while. It may call :meth:`_on_listening` once it is subscribed.
 
     Making one does no I/O.
 
@@ -67,6 +66,13 @@ class AsyncPubSubManager(AsyncManager):
         publish_timeout: Seconds that the broker may take to accept a message. 5; one that is well needs milliseconds.
         max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
             beyond it. 100,000.
+        bus_format: How messages are written: ``"json"``, which python-socketio reads too, or ``"msgpack"``, which is
+            smaller, carries bytes as they are, and is unpacked only by nodes with a client for it. Both are read in any
+            case.
+
+    Raises:
+        SetupError: There is no such format.
+        MissingExtraError: msgpack is not installed.
 
     Attributes:
         host_id: Name of this process on the bus, from when it begins to listen.
@@ -83,6 +89,7 @@ class AsyncPubSubManager(AsyncManager):
         *,
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
+        bus_format: BusFormatName = "json",
     ) -> None:
         super().__init__()
         self.channel = channel
@@ -91,6 +98,7 @@ class AsyncPubSubManager(AsyncManager):
         self.json = stdlib_json if json is None else json
         self.host_id = uuid4().hex
         self.publish_timeout = publish_timeout
+        self._format = format_named(bus_format)
         self._codec = adapt(json)
         self._has_own_json = json is not None
         self._remote_callbacks = PendingAcks(max_remote_callbacks)
@@ -110,8 +118,8 @@ class AsyncPubSubManager(AsyncManager):
     # What a subclass can use
 
     def _encode(self, data: dict[str, Any]) -> bytes:
-        """Return a message as JSON."""
-        return encode(data, self._codec)
+        """Return a message in the format of the bus."""
+        return self._format.encode(data, self._codec)
 
     def _on_listening(self) -> None:
         """Take note that messages arrive from now on; without this, the first one says so."""
@@ -208,7 +216,7 @@ class AsyncPubSubManager(AsyncManager):
     ) -> Emit:
         for room in rooms:
             check_room(room)
-        packed, binary = pack_event(event_arguments(data))
+        packed, binary = self._format.pack_event(event_arguments(data))
         asked = None if callback is None else await self._expect_answer(askable_room(rooms), namespace, callback)
         return Emit(event, packed, binary, namespace, rooms, skip, asked, self.host_id)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-#: Text, not application/json: kombu's JSON decoder would turn payloads with ``__type__`` keys into other objects.
-CONTENT_TYPE: Final = "text/plain"
-CONTENT_ENCODING: Final = "utf-8"
+#: The content type and encoding of each format of the bus. JSON is text, not application/json: kombu's JSON decoder
+#: would turn payloads with ``__type__`` keys into other objects.
+CONTENT: Final = {
+    "json": {"content_type": "text/plain", "content_encoding": "utf-8"},
+    "msgpack": {"content_type": "application/msgpack", "content_encoding": "binary"},
+}
 
 #: Messages on their way to a node that it has not taken yet.
 PREFETCH: Final = 100

@@ -10,6 +10,7 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.cluster import msgpack
 from fastsio.exceptions import SocketIOError
 from fastsio.protocol.binary import deconstruct, reconstruct
 from fastsio.protocol.plain import BinaryInPayload, plain_tree
@@ -53,16 +54,25 @@ def pack(arguments: Sequence[Any]) -> tuple[list[Any], bool]:
 
 def unpack(data: Any, *, binary: bool) -> tuple[Any, ...]:
     """
-    Return the arguments that :func:`pack` was given.
+    Return the arguments that :func:`pack` was given, or the format MessagePack.
 
     Raises:
-        MessageError: The data cannot be binary.
+        MessageError: The data cannot be binary, or is no MessagePack.
     """
-    if binary:
+    if isinstance(data, bytes):
+        data = _from_msgpack(data)
+    elif binary:
         data = _with_attachments(data)
     if isinstance(data, list):
         return tuple(data)
     return () if data is None else (data,)
+
+
+def _from_msgpack(data: bytes) -> Any:
+    try:
+        return msgpack.loads(data)
+    except ValueError as error:
+        raise MessageError(f"the payload cannot be read: {error}") from error
 
 
 def _with_attachments(data: Any) -> Any:
@@ -89,7 +99,7 @@ def unpack_event(data: Any, *, binary: bool) -> tuple[Any, ...]:
     Return the arguments that :func:`pack_event` was given, or that a python-socketio node emitted.
 
     Raises:
-        MessageError: The data cannot be binary.
+        MessageError: As :func:`unpack` does.
     """
     return () if data == [None] and not binary else unpack(data, binary=binary)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from fastsio.cluster import msgpack
 from fastsio.cluster.messages import (
     ROOM_TYPES,
     Answer,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_KINDS: Final = {str: "text", int: "an integer", list: "a list"}
+_KINDS: Final[dict[Any, str]] = {str: "text", int: "an integer", list: "a list"}
 
 
 def decode(raw: Any, codec: JSONCodec) -> dict[str, Any]:
@@ -40,22 +41,28 @@ def decode(raw: Any, codec: JSONCodec) -> dict[str, Any]:
     Read what came from the bus.
 
     Args:
-        raw: JSON, as text or bytes, or a dict that is read already.
+        raw: JSON, as text or bytes, MessagePack, or a dict that is read already.
         codec: Reads the text.
 
     Raises:
-        MessageError: It is no JSON object.
+        MessageError: It is no JSON object and no map of MessagePack.
     """
     if isinstance(raw, (bytes, bytearray, memoryview)):
-        try:
-            raw = bytes(raw).decode()
-        except UnicodeDecodeError as error:
-            raise MessageError("it is not UTF-8") from error
+        raw = _read_bytes(bytes(raw))
     if isinstance(raw, str):
         raw = _read_text(raw, codec)
     if not isinstance(raw, dict):
         raise MessageError(f"it must be an object, not {type(raw).__name__}")
     return raw
+
+
+def _read_bytes(raw: bytes) -> Any:
+    try:
+        return msgpack.loads(raw) if msgpack.is_map(raw) else raw.decode()
+    except UnicodeDecodeError as error:
+        raise MessageError("it is not UTF-8") from error
+    except ValueError as error:
+        raise MessageError(f"it is not MessagePack: {error}") from error
 
 
 def _read_text(text: str, codec: JSONCodec) -> Any:
@@ -109,7 +116,7 @@ def _read_answer(message: dict[str, Any]) -> Answer:
         sid=_room(message.get("sid")),
         namespace=_namespace(message),
         ack_id=_need(message, "id", int),
-        data=_need(message, "args", list),
+        data=_packed(message, "args"),
         binary=message["method"] == "binary_callback",
     )
 
@@ -167,6 +174,11 @@ def _need(message: dict[str, Any], key: str, kind: type[T]) -> T:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise MessageError(f"{key!r} must be {_KINDS[kind]}, not {type(value).__name__}")
     return value
+
+
+def _packed(message: dict[str, Any], key: str) -> Any:
+    """Read what was packed: in JSON a list, in MessagePack bytes, which are read where they are for."""
+    return message[key] if isinstance(message.get(key), bytes) else _need(message, key, list)
 
 
 def _namespace(message: dict[str, Any]) -> str:

@@ -20,7 +20,6 @@ from fastsio.cluster.messages import (
     LeaveRoom,
     Message,
     TellMembers,
-    pack,
     unpack,
     unpack_event,
 )
@@ -98,7 +97,7 @@ class Hearing:
     def _answer(self, host_id: str, asked: tuple[Hashable, str, int], *arguments: Any) -> None:
         """Tell the server that asked what a client of this one has acknowledged."""
         room, namespace, ack_id = asked
-        packed, binary = pack(arguments)
+        packed, binary = self._manager._format.pack(arguments)
         self._manager._tell_others(Answer(host_id, room, namespace, ack_id, packed, binary))
 
     def _tell_members(self, question: AskMembers) -> None:

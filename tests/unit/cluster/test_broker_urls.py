@@ -89,7 +89,8 @@ def test_other_zmq_urls_are_refused(url):
         zmq_addresses(url)
 
 
-def test_messages_are_text_to_rabbitmq():
+def test_rabbitmq_is_told_that_json_is_text_and_messagepack_is_not():
     """kombu's own JSON decoder would turn some payloads into other objects."""
-    assert (amqp.CONTENT_TYPE, amqp.CONTENT_ENCODING) == ("text/plain", "utf-8")
+    assert amqp.CONTENT["json"] == {"content_type": "text/plain", "content_encoding": "utf-8"}
+    assert amqp.CONTENT["msgpack"]["content_encoding"] == "binary"
     assert 0 < amqp.PREFETCH < amqp.MAX_QUEUED

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastsio.aio.backends.shared import Shared
 from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
-from fastsio.cluster.amqp import CONTENT_ENCODING, CONTENT_TYPE, MAX_QUEUED, PREFETCH
+from fastsio.cluster.amqp import CONTENT, MAX_QUEUED, PREFETCH
 from fastsio.cluster.broker_urls import require_scheme
 from fastsio.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from fastsio.cluster.formats import BusFormatName
 
 
 class _Publisher(NamedTuple):
@@ -35,6 +37,7 @@ class AsyncAioPikaManager(AsyncPubSubManager):
         publish_timeout: Seconds that the broker may take to accept a message. 5.
         max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
             beyond it. 100,000.
+        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
 
     Raises:
         SetupError: The URL cannot be used.
@@ -53,6 +56,7 @@ class AsyncAioPikaManager(AsyncPubSubManager):
         *,
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
+        bus_format: BusFormatName = "json",
     ) -> None:
         self._aio_pika = require("aio_pika", "rabbitmq")
         self._url = require_scheme(url, ("amqp", "amqps"), "amqp://guest:guest@localhost:5672//")
@@ -63,7 +67,9 @@ class AsyncAioPikaManager(AsyncPubSubManager):
             json,
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
+            bus_format=bus_format,
         )
+        self._content = CONTENT[bus_format]
         self._publishing: Shared[_Publisher] = Shared(
             self._open_publisher,
             lambda publisher: not publisher.channel.is_closed,
@@ -71,9 +77,7 @@ class AsyncAioPikaManager(AsyncPubSubManager):
         )
 
     async def _publish(self, data: dict[str, Any]) -> None:
-        message = self._aio_pika.Message(
-            self._encode(data), content_type=CONTENT_TYPE, content_encoding=CONTENT_ENCODING
-        )
+        message = self._aio_pika.Message(self._encode(data), **self._content)
         publisher = await self._publishing.get()
         # Not mandatory: that no node listens is no error.
         await publisher.exchange.publish(message, routing_key="", mandatory=False)

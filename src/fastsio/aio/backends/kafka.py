@@ -12,6 +12,8 @@ from fastsio.extras import require
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
+    from fastsio.cluster.formats import BusFormatName
+
 #: Milliseconds between two attempts to reach a broker; each is logged by aiokafka.
 RETRY_MS: Final = 500
 
@@ -29,6 +31,7 @@ class AsyncKafkaManager(AsyncPubSubManager):
         publish_timeout: Seconds that the broker may take to accept a message. 5.
         max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
             beyond it. 100,000.
+        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
 
     Raises:
         SetupError: A URL cannot be used.
@@ -47,6 +50,7 @@ class AsyncKafkaManager(AsyncPubSubManager):
         *,
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
+        bus_format: BusFormatName = "json",
     ) -> None:
         self._aiokafka = require("aiokafka", "kafka")
         self._servers = kafka_servers(url)
@@ -57,6 +61,7 @@ class AsyncKafkaManager(AsyncPubSubManager):
             json,
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
+            bus_format=bus_format,
         )
         # A producer finds its brokers again by itself.
         self._publishing: Shared[Any] = Shared(

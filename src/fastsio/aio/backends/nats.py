@@ -15,6 +15,8 @@ from fastsio.extras import require
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from fastsio.cluster.formats import BusFormatName
+
 
 class AsyncNatsManager(AsyncPubSubManager):
     """
@@ -31,6 +33,7 @@ class AsyncNatsManager(AsyncPubSubManager):
         publish_timeout: Seconds that the broker may take to accept a message. 5.
         max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
             beyond it. 100,000.
+        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
 
     Raises:
         SetupError: The URL or the channel cannot be used.
@@ -49,6 +52,7 @@ class AsyncNatsManager(AsyncPubSubManager):
         *,
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
+        bus_format: BusFormatName = "json",
     ) -> None:
         self._nats = require("nats", "nats")
         self._url = require_scheme(url, SCHEMES, "nats://localhost:4222")
@@ -61,6 +65,7 @@ class AsyncNatsManager(AsyncPubSubManager):
             json,
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
+            bus_format=bus_format,
         )
         self._publishing: Shared[Any] = Shared(
             partial(connect_once, self._nats, self._url),

@@ -14,6 +14,8 @@ from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from fastsio.cluster.formats import BusFormatName
+
 #: Milliseconds that one look for new messages may wait.
 POLL_MS: Final = 1000
 
@@ -31,6 +33,7 @@ class KafkaManager(BlockingPubSubManager):
         publish_timeout: Seconds that the broker may take to accept a message. 5.
         max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
             beyond it. 100,000.
+        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
 
     Raises:
         SetupError: A URL cannot be used.
@@ -49,6 +52,7 @@ class KafkaManager(BlockingPubSubManager):
         *,
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
+        bus_format: BusFormatName = "json",
     ) -> None:
         self._kafka = require("kafka", "kafka")
         self._admin = require("kafka.admin", "kafka")
@@ -61,6 +65,7 @@ class KafkaManager(BlockingPubSubManager):
             json,
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
+            bus_format=bus_format,
         )
         self._timeout_ms = int(self.publish_timeout * 1000)
         self._bootstrap = {"bootstrap_servers": servers, "bootstrap_timeout_ms": self._timeout_ms}

@@ -7,7 +7,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from fastsio.cluster.amqp import CONTENT_ENCODING, CONTENT_TYPE, MAX_QUEUED, PREFETCH
+from fastsio.cluster.amqp import CONTENT, MAX_QUEUED, PREFETCH
 from fastsio.exceptions import SetupError
 from fastsio.extras import require
 from fastsio.sync.backends.greenlets import BlockingPubSubManager
@@ -16,6 +16,8 @@ from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+
+    from fastsio.cluster.formats import BusFormatName
 
 #: Seconds between two heartbeats; a broker that vanished is noticed after two that are missing.
 HEARTBEAT_S: Final = 10
@@ -47,6 +49,7 @@ class KombuManager(BlockingPubSubManager):
         publish_timeout: Seconds that the broker may take to accept a message. 5.
         max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
             beyond it. 100,000.
+        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
 
     Raises:
         SetupError: kombu does not know the URL.
@@ -69,6 +72,7 @@ class KombuManager(BlockingPubSubManager):
         *,
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
+        bus_format: BusFormatName = "json",
     ) -> None:
         self._kombu = require("kombu", "rabbitmq")
         super().__init__(
@@ -78,7 +82,9 @@ class KombuManager(BlockingPubSubManager):
             json,
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
+            bus_format=bus_format,
         )
+        self._content = CONTENT[bus_format]
         self._url = url
         self._connection_options = dict(connection_options or {})
         self._exchange_options = dict(exchange_options or {})
@@ -115,14 +121,13 @@ class KombuManager(BlockingPubSubManager):
         return self._kombu.Exchange(self.channel, **{"type": "fanout", "durable": False, **self._exchange_options})
 
     def _publish(self, data: dict[str, Any]) -> None:
-        text = self._encode(data)
+        body = self._encode(data)
         if not self._publishing.acquire(timeout=self.publish_timeout):
             raise TimeoutError("other messages are still on their way to the broker")
         try:
             self._open_publisher().producer.publish(
-                text,
-                content_type=CONTENT_TYPE,
-                content_encoding=CONTENT_ENCODING,
+                body,
+                **self._content,
                 timeout=self.publish_timeout,
                 confirm_timeout=self.publish_timeout,
             )

@@ -13,6 +13,8 @@ from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from fastsio.cluster.formats import BusFormatName
+
 #: Seconds of silence after which the broker is asked for a sign of life, and within which it has to give one.
 PING_INTERVAL_S: Final = 10.0
 #: Seconds until a server that shuts down is noticed.
@@ -38,6 +40,7 @@ class RedisManager(BlockingPubSubManager):
         publish_timeout: Seconds that the broker may take to accept a message. 5.
         max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
             beyond it. 100,000.
+        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
 
     Raises:
         SetupError: The URL cannot be used.
@@ -57,6 +60,7 @@ class RedisManager(BlockingPubSubManager):
         *,
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
+        bus_format: BusFormatName = "json",
     ) -> None:
         self._target = redis_target(url)
         super().__init__(
@@ -66,6 +70,7 @@ class RedisManager(BlockingPubSubManager):
             json,
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
+            bus_format=bus_format,
         )
         self._errors = require(f"{self._target.package}.exceptions", "redis")
         self.redis_url = url

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json as json_module
 import time
 import weakref
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.cluster.broker_urls import zmq_addresses
+from fastsio.cluster.messages import MessageError
+from fastsio.cluster.reading import decode
 from fastsio.extras import require
 from fastsio.sync.concurrency import Lock, sleep
 from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, PubSubManager
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from fastsio.cluster.formats import BusFormatName
 
 #: Milliseconds between two signs of life that connections exchange, and until a silent one is given up.
 HEARTBEAT_MS: Final = 5_000
@@ -47,6 +50,7 @@ class ZmqManager(PubSubManager):
         publish_timeout: Seconds that the broker may take to accept a message. 5.
         max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
             beyond it. 100,000.
+        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
 
     Raises:
         SetupError: The URL cannot be used.
@@ -65,6 +69,7 @@ class ZmqManager(PubSubManager):
         *,
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
+        bus_format: BusFormatName = "json",
     ) -> None:
         self._zmq = require("zmq", "zmq")
         self._push_address, self._subscribe_address = zmq_addresses(url)
@@ -75,6 +80,7 @@ class ZmqManager(PubSubManager):
             json,
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
+            bus_format=bus_format,
         )
         self._push: Any = None
         # A socket of ZeroMQ belongs to one thread at a time.
@@ -147,10 +153,8 @@ class ZmqManager(PubSubManager):
     def _opened(self, frame: bytes) -> dict[str, Any] | None:
         """Return the message in a frame; None when it is none, or of another channel."""
         try:
-            envelope = json_module.loads(frame)
-        except ValueError:
+            envelope = decode(frame, self._codec)
+        except MessageError:
             return None
-        if isinstance(envelope, dict) and envelope.get("channel") == self.channel:
-            message = envelope.get("data")
-            return message if isinstance(message, dict) else None
-        return None
+        message = envelope.get("data") if envelope.get("channel") == self.channel else None
+        return message if isinstance(message, dict) else None

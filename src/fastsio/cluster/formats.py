@@ -1,0 +1,95 @@
+"""
+The formats of the bus: JSON, which python-socketio reads too, and MessagePack, which is smaller and keeps bytes bytes.
+
+Owns how messages are written; both formats are read whichever is written, so nodes can change one after the other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+from fastsio.cluster import messages, msgpack
+from fastsio.exceptions import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastsio.protocol.jsoncodec import JSONCodec
+
+#: The names of the formats.
+BusFormatName = Literal["json", "msgpack"]
+
+
+class BusFormat(Protocol):
+    """How messages are written."""
+
+    def pack(self, arguments: Sequence[Any]) -> tuple[Any, bool]:
+        """
+        Turn the arguments of an answer into the ``data`` of a message.
+
+        Returns:
+            The data, and whether bytes in it travel as Base64.
+
+        Raises:
+            TypeError: Something has no form in JSON.
+            ValueError: The arguments are nested too deeply, or there is a value that the format cannot write.
+        """
+        ...
+
+    def pack_event(self, arguments: Sequence[Any]) -> tuple[Any, bool]:
+        """Turn the arguments of an event into the ``data`` of a message, as :meth:`pack` does."""
+        ...
+
+    def encode(self, message: dict[str, Any], codec: JSONCodec) -> bytes:
+        """Write a message; *codec* writes its JSON."""
+        ...
+
+
+class JSONFormat:
+    """The JSON of python-socketio 5.15.1 and later."""
+
+    pack = staticmethod(messages.pack)
+    pack_event = staticmethod(messages.pack_event)
+    encode = staticmethod(messages.encode)
+
+
+class MsgPackFormat:
+    """
+    MessagePack: the same maps, with the arguments as MessagePack of their own.
+
+    So they are written once, and a node without a client for them does not read them.
+
+    Raises:
+        MissingExtraError: msgpack is not installed.
+    """
+
+    def __init__(self) -> None:
+        msgpack.check_installed()
+
+    def pack(self, arguments: Sequence[Any]) -> tuple[bytes, bool]:
+        """Write the arguments; see :meth:`BusFormat.pack`."""
+        return msgpack.dumps(arguments), False
+
+    def pack_event(self, arguments: Sequence[Any]) -> tuple[bytes, bool]:
+        """Write the arguments; a None is told from no argument at all, so nothing is special about events."""
+        return self.pack(arguments)
+
+    def encode(self, message: dict[str, Any], codec: JSONCodec) -> bytes:  # noqa: ARG002 - there is no JSON in it
+        """Write a message."""
+        return msgpack.dumps(message)
+
+
+_FORMATS: Final[dict[str, type[JSONFormat | MsgPackFormat]]] = {"json": JSONFormat, "msgpack": MsgPackFormat}
+
+
+def format_named(name: str) -> BusFormat:
+    """
+    Return the format of a name.
+
+    Raises:
+        SetupError: There is no such format.
+        MissingExtraError: msgpack was chosen, and is not installed.
+    """
+    if name not in _FORMATS:
+        raise SetupError(f"bus_format is {' or '.join(map(repr, _FORMATS))}, not {name!r}")
+    return _FORMATS[name]()
