@@ -12,6 +12,7 @@ import pytest
 from tests.interop.application import Site
 from tests.interop.live import LiveServer
 from tests.support.node import NodeProgram, node_program
+from tests.support.servers import FAST_WS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 RUNNER = Path(__file__).parent / "runner.mjs"
 PACKAGES = ("socket.io-client", "socket.io-msgpack-parser")
 
-#: How the JavaScript client may be told to connect; "upgrade" is what it does by itself.
+#: How a client may be told to connect; "upgrade" is what it does by itself.
 TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": None}
+#: uvicorn's option for each way of the server to serve WebSockets.
+WS = {"stock": "auto", "fast": FAST_WS}
 
 
 class World:
@@ -50,14 +53,20 @@ def library():
     return importlib.import_module(os.environ.get("INTEROP_LIBRARY", "fastsio"))
 
 
+@pytest.fixture(params=WS)
+def ws(request) -> str:
+    """Each way of the server to serve WebSockets."""
+    return WS[request.param]
+
+
 @pytest.fixture
-async def start(library):
+async def start(library, ws):
     """Start a world; options are those of ``AsyncServer``."""
     worlds: list[World] = []
 
     async def start_world(**options: Any) -> World:
         site = Site(library, **options)
-        server = LiveServer(site.app)
+        server = LiveServer(site.app, ws=ws)
         await server.start()
         worlds.append(World(site, server))
         return worlds[-1]
@@ -76,5 +85,15 @@ async def world(start) -> World:
 
 @pytest.fixture(params=TRANSPORTS)
 def transports(request) -> list[str] | None:
-    """Each way of the JavaScript client to connect."""
+    """Each way of a client to connect."""
     return TRANSPORTS[request.param]
+
+
+def pytest_collection_modifyitems(items):
+    """Leave out clients that only poll on the fast transport: HTTP is served by the same code there."""
+    items[:] = [item for item in items if not _polls_on_the_fast_transport(item)]
+
+
+def _polls_on_the_fast_transport(item: pytest.Item) -> bool:
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    return params.get("ws") == "fast" and "polling" in {params.get("transports"), params.get("transport")}

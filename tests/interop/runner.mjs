@@ -1,9 +1,11 @@
 // Runs one scenario with the real socket.io-client.
 //
 //   node runner.mjs GROUP SCENARIO URL OPTIONS(json)
-import { io, Manager } from "socket.io-client";
+import { createRequire } from "node:module";
 import { run, say, told } from "../support/program.mjs";
 
+// The build for require() is the same client, and loads in half the time.
+const { io, Manager } = createRequire(import.meta.url)("socket.io-client");
 const [group, name, url, options] = process.argv.slice(2);
 const managers = [];
 

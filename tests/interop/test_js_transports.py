@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from websockets.asyncio.client import connect
+
+from tests.support.servers import FAST_WS, is_fast
 
 pytestmark = pytest.mark.acceptance("SIO-26")
+
+
+async def test_the_server_is_what_the_test_says(world, ws, library):
+    """The fast transport serves fastsio's application, and only where it is told to."""
+    async with connect(f"ws{world.url.removeprefix('http')}/socket.io/?EIO=4&transport=websocket") as websocket:
+        assert is_fast(websocket) is (ws == FAST_WS and library.__name__ == "fastsio")
 
 
 async def test_each_transport_connects(world, transports):

@@ -22,12 +22,6 @@ async def world(start):
     return await start(ping_interval=0.5)
 
 
-@pytest.fixture(params=["websocket", "polling", "upgrade"])
-def transports(request) -> list[str] | None:
-    """Each way of a Python client to connect."""
-    return {"websocket": ["websocket"], "polling": ["polling"], "upgrade": None}[request.param]
-
-
 @asynccontextmanager
 async def connected(world, *, transports=None, serializer="default", **options):
     """Connect an AsyncClient for the block."""

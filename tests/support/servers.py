@@ -41,7 +41,7 @@ class Address:
         return f"ws://{self.host}:{self.port}"
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """A uvicorn that says when it accepts connections, stops at once, and leaves the signals to pytest."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -52,6 +52,11 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         await self.on_tick(0)
         await self.leave.wait()
+
+    def stop(self) -> None:
+        """Close the connections and stop listening."""
+        self.should_exit = True
+        self.leave.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -69,7 +74,7 @@ async def serve(app: Any, **options: Any) -> AsyncIterator[Address]:
     """
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    server = _Server(uvicorn.Config(app, **{**OPTIONS, **options}))
+    server = Server(uvicorn.Config(app, **{**OPTIONS, **options}))
     running = asyncio.create_task(server._serve([listener]))
     ready = asyncio.create_task(server.ready.wait())
     try:
@@ -79,8 +84,7 @@ async def serve(app: Any, **options: Any) -> AsyncIterator[Address]:
         yield Address(*listener.getsockname())
     finally:
         ready.cancel()
-        server.should_exit = True
-        server.leave.set()
+        server.stop()
         await asyncio.wait_for(running, STOP_TIMEOUT_S)
         listener.close()
 
