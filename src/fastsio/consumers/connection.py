@@ -21,11 +21,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.stepping import DONE, Rest
+from fastsio.cluster.recent import Recent
 from fastsio.consumers.envelopes import ENVELOPES, ORDER, TEXT, is_left_out
 from fastsio.consumers.exceptions import StopConsumer
 from fastsio.consumers.logs import logger
 from fastsio.exceptions import BusError, DisconnectedError
-from fastsio.layers.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -15,6 +15,7 @@ from fastsio.aio.rooms import RoomKeeper
 from fastsio.base.room_hooks import IDENTIFY, hooks_of
 from fastsio.cluster.messages import AskMembers, TellMembers
 from fastsio.cluster.reading import read
+from fastsio.cluster.recent import Recent
 from fastsio.consumers.camel import from_wire, merged_keys
 from fastsio.consumers.decorators import HandlerMark, Origin, mark
 from fastsio.consumers.frames import shown
@@ -25,7 +26,6 @@ from fastsio.injection.signature import Unresolved, names_of_caller, read_parame
 from fastsio.layers import get_channel_layer
 from fastsio.layers.following import PREFIX, group_of
 from fastsio.layers.manager import LayerManager
-from fastsio.layers.recent import Recent
 from fastsio.messages.rooms import (
     SUBSCRIBED,
     UNSUBSCRIBED,

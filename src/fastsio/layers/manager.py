@@ -22,10 +22,10 @@ from fastsio.aio.hearing import Hearing
 from fastsio.aio.listening import Listening
 from fastsio.aio.pubsub import AsyncPubSubManager
 from fastsio.cluster.messages import ANSWERS, unpack_event
+from fastsio.cluster.recent import Recent
 from fastsio.layers.following import Following, address_of
 from fastsio.layers.frames import ORDER, TEXT, event_of, frame_of
 from fastsio.layers.names import node_of
-from fastsio.layers.recent import Recent
 from fastsio.layers.registry import get_channel_layer
 from fastsio.protocol import DEFAULT_CODEC
 
