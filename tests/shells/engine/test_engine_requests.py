@@ -1,0 +1,255 @@
+"""Handshakes and the answers to requests, over an in-process ASGI wire: options, refusals, origins, compression."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+
+import pytest
+
+from tests.shells.engine.wire import (
+    Application,
+    WebSocketClient,
+    connect_polling,
+    connect_websocket,
+    soon,
+    start_http,
+)
+
+
+async def test_the_handshake_advertises_the_options_as_configured():
+    """Intervals are whole milliseconds, with the grace period, and the upgrade is offered."""
+    app = Application(ping_interval=(0.3, 0.2), ping_timeout=0.25, max_http_buffer_size=1234)
+
+    client = await connect_polling(app)
+
+    assert client.opened == {
+        "sid": client.sid,
+        "upgrades": ["websocket"],
+        "pingInterval": 500,
+        "pingTimeout": 250,
+        "maxPayload": 1234,
+    }
+    assert client.first.headers["content-type"] == "text/plain; charset=UTF-8"
+
+
+async def test_options_written_after_construction_take_effect():
+    """``ping_interval`` and the others are writable attributes."""
+    app = Application()
+
+    app.engine.ping_interval = 7
+    app.engine.ping_timeout = 3
+    app.engine.allow_upgrades = False
+    app.engine.cookie = "io"
+    client = await connect_polling(app)
+
+    assert (client.opened["pingInterval"], client.opened["pingTimeout"]) == (7000, 3000)
+    assert client.opened["upgrades"] == []
+    assert client.first.headers["set-cookie"] == f"io={client.sid}; path=/; SameSite=Lax"
+
+
+async def test_a_cookie_can_have_attributes():
+    """A dict names the cookie and its attributes; values may be callables or True."""
+    app = Application(cookie={"name": "sio", "Path": lambda: "/x", "HttpOnly": True})
+
+    client = await connect_polling(app)
+
+    assert client.first.headers["set-cookie"] == f"sio={client.sid}; Path=/x; HttpOnly"
+
+
+async def test_what_the_connect_handler_sends_comes_with_the_handshake():
+    """The first response holds the open packet and what follows it."""
+    app = Application()
+
+    async def on_connect(sid):
+        app.post(sid, "hello", b"\x01")
+
+    app.on_connect = on_connect
+
+    client = await connect_polling(app)
+
+    assert client.first.packets[1:] == ["4hello", "bAQ=="]
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "code"),
+    [
+        ("GET", "EIO=4", 0),
+        ("GET", "EIO=4&transport=abc", 0),
+        ("GET", "EIO=4&transport=polling&sid=abc", 1),
+        ("POST", "EIO=4&transport=polling&sid=abc", 1),
+        ("POST", "EIO=4&transport=polling", 2),
+        ("PUT", "EIO=4&transport=polling", 2),
+        ("DELETE", "EIO=4&transport=polling&sid=abc", 2),
+        ("GET", "EIO=4&transport=websocket", 3),
+        ("GET", "EIO=4&transport=polling&j=abc", 3),
+        ("GET", "transport=polling", 5),
+        ("GET", "EIO=3&transport=polling", 5),
+        ("GET", "EIO=abc&transport=polling&sid=abc", 5),
+    ],
+)
+async def test_requests_that_cannot_be_served_say_why(method, query, code):
+    """The status is 400 and the body holds the code and the message of the JavaScript server."""
+    app = Application()
+
+    response = await start_http(app, method, query).response()
+
+    assert (response.status, response.code) == (400, code)
+    assert response.headers["content-type"] == "application/json"
+    assert app.engine.sockets == {}
+
+
+async def test_a_transport_that_is_not_offered_is_refused():
+    """``transports`` limits what clients may use."""
+    app = Application(transports=["websocket"])
+
+    response = await start_http(app, "GET", "EIO=4&transport=polling").response()
+
+    assert response.code == 0
+
+
+async def test_a_refused_handshake_is_a_401():
+    """What the connect handler returned is the body."""
+    app = Application()
+
+    async def on_connect(sid):
+        return {"why": "full"}
+
+    app.on_connect = on_connect
+
+    response = await start_http(app, "GET", "EIO=4&transport=polling").response()
+
+    assert (response.status, json.loads(response.body)) == (401, {"why": "full"})
+    assert app.disconnects.empty()
+
+
+async def test_requests_before_the_session_is_accepted_are_refused():
+    """A sid is of no use while the connect handler runs."""
+    app = Application()
+    known: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    release = asyncio.Event()
+
+    async def on_connect(sid):
+        known.set_result(sid)
+        await release.wait()
+
+    app.on_connect = on_connect
+    opening = start_http(app, "GET", "EIO=4&transport=polling")
+    sid = await soon(known)
+
+    early = await start_http(app, "GET", f"EIO=4&transport=polling&sid={sid}").response()
+    release.set()
+
+    assert early.code == 3
+    assert (await opening.response()).status == 200
+
+
+async def test_an_origin_that_is_not_allowed_is_refused():
+    """Only the same origin is allowed by default."""
+    app = Application()
+
+    refused = await start_http(app, "GET", "EIO=4&transport=polling", headers=[("origin", "http://evil")]).response()
+    same = await start_http(
+        app, "GET", "EIO=4&transport=polling", headers=[("origin", "https://testserver")]
+    ).response()
+
+    assert (refused.status, refused.code) == (400, 4)
+    assert same.status == 200
+    assert same.headers["access-control-allow-origin"] == "https://testserver"
+
+
+async def test_the_origin_behind_a_proxy_is_the_forwarded_one():
+    """``X-Forwarded-Proto`` and ``-Host`` count for the origin check, as in engineio."""
+    app = Application()
+    headers = [("origin", "http://public"), ("x-forwarded-proto", "http"), ("x-forwarded-host", "public")]
+
+    response = await start_http(app, "GET", "EIO=4&transport=polling", headers=headers).response()
+
+    assert response.status == 200
+
+
+async def test_a_preflight_is_answered():
+    """OPTIONS needs no session and no query."""
+    app = Application(cors_allowed_origins="*")
+
+    response = await start_http(app, "OPTIONS", "", headers=[("origin", "http://a")]).response()
+
+    assert response.status == 200
+    assert response.headers["access-control-allow-methods"] == "OPTIONS, GET, POST"
+    assert response.headers["access-control-allow-origin"] == "http://a"
+
+
+async def test_cors_can_be_left_to_others():
+    """``cors_allowed_origins=[]`` neither checks nor answers."""
+    app = Application(cors_allowed_origins=[])
+
+    response = await start_http(app, "GET", "EIO=4&transport=polling", headers=[("origin", "http://a")]).response()
+
+    assert response.status == 200
+    assert "access-control-allow-origin" not in response.headers
+
+
+async def test_long_responses_are_compressed_when_the_client_takes_it():
+    """Compression starts at the threshold."""
+    app = Application(compression_threshold=50)
+    client = await connect_polling(app)
+    app.post(client.sid, "x" * 100)
+
+    headers = [("accept-encoding", "br, gzip;q=0.5")]
+    long = await start_http(app, "GET", client.query, headers=headers).response()
+    app.post(client.sid, "x")
+    short = await start_http(app, "GET", client.query, headers=headers).response()
+
+    assert long.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(long.body) == b"4" + b"x" * 100
+    assert "content-encoding" not in short.headers
+
+
+async def test_all_clients_can_be_disconnected_at_once():
+    """``disconnect()`` without a sid ends every session, and none is fine too."""
+    app = Application()
+    await soon(app.engine.disconnect())
+    client = await connect_polling(app)
+    websocket, _ = await connect_websocket(app)
+
+    await soon(app.engine.disconnect())
+
+    assert app.disconnects.qsize() == 2
+    assert await websocket.closed() == ["1"]
+    assert (await client.poll()).packets == ["1"]
+
+
+async def test_a_websocket_for_an_unknown_session_is_refused():
+    """There is nothing to upgrade."""
+    app = Application()
+    client = WebSocketClient(app, "EIO=4&transport=websocket&sid=abc")
+
+    await client.ended()
+
+    assert client.events == [{"type": "websocket.close", "code": 1008}]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("ping_interval", 0),
+        ("ping_interval", (25, -1)),
+        ("ping_timeout", "20"),
+        ("max_http_buffer_size", 0),
+        ("upgrade_timeout", -1),
+        ("max_buffer_bytes", 1.5),
+        ("max_buffer_packets", 0),
+        ("slow_client", "wait"),
+        ("max_decode_packets", True),
+    ],
+)
+def test_options_out_of_range_are_refused(option, value):
+    """The error names the option and what it was given."""
+    with pytest.raises(ValueError, match=f"{option} must be .*not "):
+        Application(**{option: value})
+
+
+def test_a_size_may_be_written_as_a_float():
+    """``1e8`` is a common way to write the limit."""
+    assert Application(max_http_buffer_size=1e8).engine.max_http_buffer_size == 100_000_000
