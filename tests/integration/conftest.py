@@ -75,3 +75,11 @@ async def gate(site):
     """The site, served behind a gate."""
     async with gated(site) as opened:
         yield opened
+
+
+@pytest.fixture
+def sio(make_server):
+    """A server that echoes."""
+    sio = make_server()
+    sio.on("echo", lambda _sid, data: data)
+    return sio

@@ -74,6 +74,13 @@ async def serve(app: Any, **options: Any) -> AsyncIterator[Address]:
     """
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
+    async with serve_on(listener, app, **options):
+        yield Address(*listener.getsockname())
+
+
+@asynccontextmanager
+async def serve_on(listener: socket.socket, app: Any, **options: Any) -> AsyncIterator[None]:
+    """Serve likewise on a socket of any family, which is closed with the block."""
     server = Server(uvicorn.Config(app, **{**OPTIONS, **options}))
     running = asyncio.create_task(server._serve([listener]))
     ready = asyncio.create_task(server.ready.wait())
@@ -81,7 +88,7 @@ async def serve(app: Any, **options: Any) -> AsyncIterator[Address]:
         await asyncio.wait({running, ready}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
         if not server.started:
             raise RuntimeError("uvicorn did not start")
-        yield Address(*listener.getsockname())
+        yield
     finally:
         ready.cancel()
         server.stop()
