@@ -18,6 +18,7 @@ from fastsio.protocol.limits import Limits
 from fastsio.protocol.msgpack import MsgPackPacket
 from fastsio.protocol.packet import ACK, BINARY_EVENT, CONNECT, EVENT, Packet
 from fastsio.protocol.packet_type import RESERVED_EVENTS
+from fastsio.protocol.quick import event_reader
 
 STDLIB, ORJSON = StdlibCodec(), OrjsonCodec(orjson)
 WIDE = Limits(max_attachments=1000)
@@ -285,3 +286,22 @@ def test_a_number_is_sent_as_it_is_or_as_null(number):
     sent = json.loads(ORJSON.dumps([number]))[0]
 
     assert sent == number if math.isfinite(number) else sent is None
+
+
+@given(
+    text=st.text('2[]{}"e,:017\\u٣ ', max_size=40)
+    | st.builds(
+        lambda head, data: head + ORJSON.dumps(data),
+        st.sampled_from(["2", "20", "2017", "21234567", "2/a,"]),
+        st.lists(payloads, max_size=3),
+    )
+)
+def test_what_is_read_quickly_is_what_the_decoder_reads(text):
+    """The quick way never takes what the decoder refuses, and reads the same."""
+    limits = Limits(max_json_depth=3, max_event_length=4, max_ack_id=1_000_000)
+    event = event_reader(Packet, limits)(text)
+    if event is None:
+        return
+    packet = Decoder(Packet, limits).feed(text)
+
+    assert (packet.packet_type, packet.namespace, packet.data, packet.id) == (EVENT, None, *event)

@@ -19,7 +19,15 @@ from fastsio.base.emission import acknowledgement
 from fastsio.engine.tracing import label
 from fastsio.exceptions import PacketError
 from fastsio.injection import Context
-from fastsio.protocol import NamespaceState, PacketType, Verdict, on_packet
+from fastsio.protocol import (
+    BinaryInPayload,
+    NamespaceState,
+    PacketType,
+    Verdict,
+    ack_writer,
+    event_reader,
+    on_packet,
+)
 from fastsio.routing import leading
 
 if TYPE_CHECKING:
@@ -56,6 +64,8 @@ class PacketServer(RunningServer):
             self.manager = AsyncManager()
         self.manager.set_server(self)
         self._connecting = Connecting(self)
+        self._read_event = event_reader(self.packet_class, self.limits)
+        self._write_ack = ack_writer(self.packet_class)
 
     # Observing
 
@@ -110,6 +120,21 @@ class PacketServer(RunningServer):
         waiting: Awaitable[Any] = self.eio.write(eio_sid, frames)
         return waiting
 
+    def _acknowledge(self, client: Client, ack_id: int, result: Any) -> Awaitable[Any]:
+        """Send what an event's handler returned."""
+        arguments = acknowledgement(result)
+        write = self._write_ack
+        is_usual = client.namespace == ROOT and self._observer is None and "_send_packet" not in self.__dict__
+        if write is not None and is_usual:
+            try:
+                text = write(ack_id, arguments)
+            except BinaryInPayload:
+                pass  # it needs attachments
+            else:
+                waiting: Awaitable[Any] = self.eio.write(client.connection.eio_sid, (MessagePacket(text),))
+                return waiting
+        return self.reply(client.eio_sid, self.packet_class(ACK, arguments, client.namespace, ack_id))
+
     # Receiving
 
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> bool | None:
@@ -124,13 +149,23 @@ class PacketServer(RunningServer):
         """Take a frame of a client, as python-socketio's method of this name does."""
         await concurrency.resolved(self._take_message(eio_sid, data))
 
-    def _take_message(self, eio_sid: str, data: str | bytes) -> Awaitable[None] | None:  # noqa: PLR0911 - a call for each way on would cost more
+    def _take_message(self, eio_sid: str, message: str | bytes) -> Awaitable[None] | None:
         """Take a frame of a client; the next may be taken when what is returned, if anything, is over."""
         connection = self._connections.get(eio_sid)
         if connection is None:
             return None
+        if self._read_event is not None and message.__class__ is str and connection.decoder.pending_packet is None:
+            event = self._read_event(message)
+            if event is not None:
+                client = connection.clients.get(ROOT)
+                if client is not None and client.state is CONNECTED:
+                    return self._take_event(connection, client, event[0], event[1])
+        return self._take_packet(connection, message)
+
+    def _take_packet(self, connection: Connection, message: str | bytes) -> Awaitable[None] | None:
+        """Take a frame that is not what most are."""
         try:
-            packet = connection.decoder.feed(data)
+            packet = connection.decoder.feed(message)
         except PacketError as exc:
             return self._break_off(connection, exc.args[0])
         if packet is None:
@@ -140,12 +175,7 @@ class PacketServer(RunningServer):
             return self._handle_packet(connection, client, packet)
         if connection.timer_key:
             self._connecting.attachments_arrived(connection)
-        if not self.async_handlers:
-            return self._event_run(client, packet)
-        if connection.starting + len(connection.tasks) >= self.options.max_concurrent_handlers:
-            return self._start_in_place(connection, client, packet)
-        self._start_handler(connection, client, packet)
-        return None
+        return self._take_event(connection, client, packet.data, packet.id)
 
     async def _handle_packet(self, connection: Connection, client: Client | None, packet: Packet) -> None:
         """Do what the lifecycle says about any packet but an event of a connected client."""
@@ -175,7 +205,7 @@ class PacketServer(RunningServer):
             case Verdict.HOLD:
                 await self._connecting.hold(client, packet)
             case Verdict.DISPATCH:
-                self._start_handler(connection, client, packet)
+                self._start_handler(connection, client, packet.data, packet.id)
 
     async def _expect_attachments(self, connection: Connection) -> None:
         """Judge the head of a binary packet before its attachments arrive (CVE-2026-48804)."""
@@ -243,20 +273,20 @@ class PacketServer(RunningServer):
 
     async def _run_event(self, client: Client, route: Route, data: list[Any], ack_id: int | None) -> None:
         event = data[0]
-        namespace = client.namespace
         context = None if route.is_plain else Context(self, client, event, tuple(data[1:]))
         failure: BaseException | None = None
         try:
             if context is None:
-                prefix = leading(route.prefix, event, namespace) if route.prefix else ()
-                result = route.handler(*prefix, client.sid, *data[1:])
+                if route.prefix:
+                    result = route.handler(*leading(route.prefix, event, client.namespace), client.sid, *data[1:])
+                else:
+                    result = route.handler(client.sid, *data[1:])
                 if route.is_coroutine:
                     result = await result
             else:
                 result = await route.call(context)
             if ack_id is not None and result is not self.not_handled:
-                packet = self.packet_class(ACK, acknowledgement(result), namespace, ack_id)
-                await self.reply(client.eio_sid, packet)
+                await self._acknowledge(client, ack_id, result)
         except Exception as exc:  # noqa: BLE001 - a handler's failure is its client's affair, not the connection's
             failure = exc
             context = context or Context(self, client, event, tuple(data[1:]))

@@ -18,7 +18,6 @@ from fastsio.protocol import NamespaceState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from fastsio.protocol import Packet
     from fastsio.state import Client, Connection
 
 
@@ -74,7 +73,9 @@ class RunningServer(BaseServer):
         if connection.starting or connection.tasks:
             await self._starter.all_begun()
 
-    async def _start_in_place(self, connection: Connection, client: Client, packet: Packet) -> None:
+    async def _start_in_place(
+        self, connection: Connection, client: Client, data: list[Any], ack_id: int | None
+    ) -> None:
         """Start an event's handler once the connection may have one more under way; its next packets wait too."""
         while connection.starting + len(connection.tasks) >= self.options.max_concurrent_handlers:
             if connection.starting:
@@ -82,30 +83,41 @@ class RunningServer(BaseServer):
             else:
                 await asyncio.wait(connection.tasks, return_when=asyncio.FIRST_COMPLETED)
         if client.state is NamespaceState.CONNECTED:
-            self._start_handler(connection, client, packet)
+            self._start_handler(connection, client, data, ack_id)
 
-    def _start_handler(self, connection: Connection, client: Client, packet: Packet) -> None:
+    def _take_event(
+        self, connection: Connection, client: Client, data: list[Any], ack_id: int | None
+    ) -> Awaitable[None] | None:
+        """Have an event of a connected client handled."""
+        if not self.async_handlers:
+            return self._event_run(client, data, ack_id)
+        if connection.starting + len(connection.tasks) >= self.options.max_concurrent_handlers:
+            return self._start_in_place(connection, client, data, ack_id)
+        self._start_handler(connection, client, data, ack_id)
+        return None
+
+    def _start_handler(self, connection: Connection, client: Client, data: list[Any], ack_id: int | None) -> None:
         """Handle an event without waiting for it."""
         if "_handle_event_internal" in self.__dict__:
-            run: Any = self._event_run(client, packet)
+            run: Any = self._event_run(client, data, ack_id)
             keep(connection, begin(run))
             return
         if self._observer is not None:
-            self._observer.event_received(client, packet.data)
-        route = self._registry.resolve(client.namespace, packet.data[0])
+            self._observer.event_received(client, data)
+        route = self._registry.resolve(client.namespace, data[0])
         if route is not None:
-            self._starter.start(connection, client, route, packet)
+            self._starter.start(connection, client, route, data, ack_id)
 
-    def _event_run(self, client: Client, packet: Packet) -> Coroutine[Any, Any, None] | None:
+    def _event_run(self, client: Client, data: list[Any], ack_id: int | None) -> Coroutine[Any, Any, None] | None:
         """Return the coroutine that handles an event, through the seam that add-ons replace if one has."""
         this: Any = self
         if self._observer is not None:
-            self._observer.event_received(client, packet.data)
+            self._observer.event_received(client, data)
         if "_handle_event_internal" in self.__dict__:
             return this._handle_event_internal(  # type: ignore[no-any-return] # a coroutine function
-                self, client.sid, client.eio_sid, packet.data, client.namespace, packet.id
+                self, client.sid, client.eio_sid, data, client.namespace, ack_id
             )
-        route = self._registry.resolve(client.namespace, packet.data[0])
+        route = self._registry.resolve(client.namespace, data[0])
         if route is None:
             return None
-        return this._run_event(client, route, packet.data, packet.id)  # type: ignore[no-any-return] # as above
+        return this._run_event(client, route, data, ack_id)  # type: ignore[no-any-return] # as above

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from contextvars import Context
 
-    from fastsio.protocol import Packet
     from fastsio.routing import Route
     from fastsio.state import Client, Connection
 
@@ -36,7 +35,7 @@ MAX_WAITING_ROUTES: Final = 4096
 
 
 #: An event that has not begun, and the context to handle it in.
-Arrival: TypeAlias = "tuple[Connection, Client, Route, Packet, Context]"
+Arrival: TypeAlias = "tuple[Connection, Client, Route, list[Any], int | None, Context]"
 
 
 class Handling(Protocol):
@@ -77,9 +76,9 @@ class EagerStarter:
     def __init__(self, server: Handling) -> None:
         self._server = server
 
-    def start(self, connection: Connection, client: Client, route: Route, packet: Packet) -> None:
+    def start(self, connection: Connection, client: Client, route: Route, data: list[Any], ack_id: int | None) -> None:
         """Handle an event up to its handler's first wait."""
-        keep(connection, begin(self._server._run_event(client, route, packet.data, packet.id)))
+        keep(connection, begin(self._server._run_event(client, route, data, ack_id)))
 
     async def all_begun(self) -> None:
         """Wait until every event that has arrived before has begun; only the application's own tasks begin late."""
@@ -105,7 +104,7 @@ class TurnStarter:
         #: Routes whose handlers have waited. Each event gets a task at once, for changing tasks takes a turn.
         self._waiting: set[Route] = set()
 
-    def start(self, connection: Connection, client: Client, route: Route, packet: Packet) -> None:
+    def start(self, connection: Connection, client: Client, route: Route, data: list[Any], ack_id: int | None) -> None:
         """Have an event handled in the loop's next turn, after those that arrived before."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # a server may outlive the loop it was first used on
@@ -113,7 +112,7 @@ class TurnStarter:
             self._arrived.clear()
             self._task = None
         # The context is that of the connection, which the task's is not.
-        arrival = (connection, client, route, packet, copy_context())
+        arrival = (connection, client, route, data, ack_id, copy_context())
         if self._task is None and route in self._waiting:
             self._start_apart(loop, arrival)
             return
@@ -145,16 +144,18 @@ class TurnStarter:
     def _begin_some(self, own: Any) -> Rest | None:
         """Begin events in their order, up to one that has to begin in another task; return what is left of the last."""
         is_behind = False
-        arrived = self._arrived
+        arrived, waiting, run_event = self._arrived, self._waiting, self._server._run_event
         for _ in range(min(len(arrived), FAIR_SHARE)):
-            if arrived[0][2] in self._waiting:
-                is_behind = True
-                self._start_apart(own.get_loop(), self._next())
-                continue
-            if is_behind:
+            connection, client, route, data, ack_id, context = arrival = arrived.popleft()
+            if is_behind and route not in waiting:
+                arrived.appendleft(arrival)
                 break
-            connection, client, route, packet, context = self._next()
-            iterator = self._server._run_event(client, route, packet.data, packet.id).__await__()
+            connection.starting -= 1
+            if route in waiting:
+                is_behind = True
+                self._start_apart(own.get_loop(), arrival)
+                continue
+            iterator = run_event(client, route, data, ack_id).__await__()
             waited = context.run(next, iterator, DONE)
             if waited is not DONE:
                 self._remember(route)
@@ -164,14 +165,9 @@ class TurnStarter:
                 break
         return None
 
-    def _next(self) -> Arrival:
-        arrival = self._arrived.popleft()
-        arrival[0].starting -= 1
-        return arrival
-
     def _start_apart(self, loop: asyncio.AbstractEventLoop, arrival: Arrival) -> None:
-        connection, client, route, packet, context = arrival
-        run = self._server._run_event(client, route, packet.data, packet.id)
+        connection, client, route, data, ack_id, context = arrival
+        run = self._server._run_event(client, route, data, ack_id)
         keep(connection, loop.create_task(run, context=context))
 
     def _remember(self, route: Route) -> None:

@@ -16,6 +16,7 @@ from fastsio.base.reasons import Reasons
 from fastsio.base.serializers import choose_packet_class
 from fastsio.exceptions import SetupError
 from fastsio.protocol.decoder import ServerDecoder
+from fastsio.protocol.quick import event_reader
 from fastsio.routing import CLIENT, EventRegistrar, Registration, Registry
 from fastsio.types import Source
 
@@ -86,6 +87,7 @@ class BaseClient(EventRegistrar):
         self.handlers = self._registry.handlers
         self.namespace_handlers = self._registry.namespace_handlers
         self._decoder = ServerDecoder(self.packet_class, self.limits)
+        self._read_event = event_reader(self.packet_class, self.limits)
         self.eio: Any = None
         self.failed_namespaces: list[str] = []
         self.connection_url: Any = None

@@ -37,9 +37,8 @@ def event_arguments(data: Any) -> list[Any]:
     return [] if data is None else [data]
 
 
-def acknowledgement(result: Any) -> list[Any]:
-    """Return the arguments of an acknowledgement: those of a tuple, none for None, else the one value."""
-    return event_arguments(result)
+#: The arguments of an acknowledgement are made of a handler's result in the same way.
+acknowledgement: Final = event_arguments
 
 
 def answer(arguments: Collection[Any]) -> Any:

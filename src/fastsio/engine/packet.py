@@ -29,15 +29,16 @@ class WirePacket:
         data: The payload as given.
         binary: True when ``wire`` is bytes.
         wire: The WebSocket frame: text with the packet type in front, or the bytes of a binary message.
+        framed: What :attr:`frame` is, once it was asked for.
     """
 
-    __slots__ = ("_eio3", "_frame", "_polling", "_size", "binary", "data", "wire")
+    __slots__ = ("_eio3", "_polling", "_size", "binary", "data", "framed", "wire")
 
     packet_type: int
     data: Any
     binary: bool
     wire: str | bytes
-    _frame: bytes | None
+    framed: bytes | None
     _polling: str | None
     _size: int
     #: Set on binary messages only.
@@ -73,12 +74,12 @@ class WirePacket:
     @property
     def frame(self) -> bytes:
         """The bytes of the whole frame, for transports that write them as they are."""
-        built = self._frame
-        if built is None:
+        if self.framed is None:
             wire = self.wire
-            built = frame(TEXT, wire.encode(errors="replace")) if isinstance(wire, str) else frame(BINARY, wire)
-            self._frame = built
-        return built
+            self.framed = (
+                frame(BINARY, wire) if isinstance(wire, bytes) else frame(TEXT, wire.encode("utf-8", "replace"))
+            )
+        return self.framed
 
     @property
     def eio3(self) -> WirePacket:
@@ -111,7 +112,7 @@ class MessagePacket(WirePacket):
 
     def __init__(self, data: str | bytes | bytearray | memoryview) -> None:
         self.data = data
-        self._polling = self._frame = None
+        self._polling = self.framed = None
         if isinstance(data, str):
             self.binary = False
             self.wire = "4" + data
@@ -142,7 +143,7 @@ class Eio3BinaryPacket(WirePacket):
         self.binary = True
         self.wire = bytes([MESSAGE]) + data
         self._size = len(self.wire)
-        self._polling = self._frame = self._text = None
+        self._polling = self.framed = self._text = None
         self._eio3 = self
 
     @property
@@ -179,7 +180,7 @@ class Eio3TextPacket(WirePacket):
         self.binary = False
         self.wire = packet.polling
         self._size = len(self.wire)
-        self._polling = self._frame = None
+        self._polling = self.framed = None
 
 
 class ControlPacket(WirePacket):
@@ -198,7 +199,7 @@ class ControlPacket(WirePacket):
         self.data = data
         self.binary = False
         self.wire = f"{packet_type}{data}"
-        self._polling = self._frame = None
+        self._polling = self.framed = None
         self._size = -1
 
 

@@ -97,31 +97,30 @@ class Decoder:
     Args:
         packet_class: The class of the packets, which decides the encoding.
         limits: What the client may send.
+
+    Attributes:
+        pending_packet: The packet that waits for attachments: its head may be judged before they arrive
+            (CVE-2026-48804).
     """
 
-    __slots__ = ("_limits", "_packet_class", "_pending", "_pending_bytes")
+    __slots__ = ("_limits", "_packet_class", "_pending_bytes", "pending_packet")
 
     _shapes: ClassVar[Mapping[int, _Check]] = _FROM_CLIENT
 
     def __init__(self, packet_class: type[Packet] = Packet, limits: Limits = DEFAULT_LIMITS) -> None:
         self._packet_class = packet_class
         self._limits = limits
-        self._pending: Packet | None = None
+        self.pending_packet: Packet | None = None
         self._pending_bytes = 0
 
     @property
     def pending(self) -> bool:
         """Whether a packet waits for attachments."""
-        return self._pending is not None
-
-    @property
-    def pending_packet(self) -> Packet | None:
-        """The packet that waits for attachments: its head may be judged before they arrive (CVE-2026-48804)."""
-        return self._pending
+        return self.pending_packet is not None
 
     def reset(self) -> None:
         """Forget a packet that waits for attachments."""
-        self._pending = None
+        self.pending_packet = None
         self._pending_bytes = 0
 
     def feed(self, frame: str | bytes) -> Packet | None:
@@ -138,13 +137,13 @@ class Decoder:
         Raises:
             PacketError: The client broke the protocol or a limit; close its connection.
         """
-        if self._pending is not None:
-            return self._feed_attachment(self._pending, frame)
+        if self.pending_packet is not None:
+            return self._feed_attachment(self.pending_packet, frame)
         packet = self._packet_class.parse(frame, self._limits)
         self._shapes[packet.packet_type](packet, self._limits)
         if not packet.attachment_count:
             return packet
-        self._pending = packet
+        self.pending_packet = packet
         return None
 
     def _feed_attachment(self, packet: Packet, frame: str | bytes) -> Packet | None:
@@ -157,7 +156,7 @@ class Decoder:
             raise PacketError("the attachments are too large", limit=self._limits.max_binary_bytes, value=size)
         if packet.add_attachment(frame):
             return packet
-        self._pending = packet
+        self.pending_packet = packet
         self._pending_bytes = size
         return None
 

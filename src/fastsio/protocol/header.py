@@ -2,7 +2,7 @@
 What stands before the payload in the text of a packet: type, attachment count, namespace, acknowledgement id.
 
 Owns the grammar of the header and its limits; knows nothing of JSON. Slices and searches, no regular expression: this
-runs for every packet that is not a plain event of the root namespace.
+runs for every packet but those that :mod:`.quick` reads.
 Source: Socket.IO protocol v5, "Packet encoding".
 """
 
@@ -22,8 +22,6 @@ _TYPES_WITH_ID: Final = frozenset({PacketType.EVENT, PacketType.ACK, PacketType.
 #: Digits of the highest attachment count and of the highest ack id that limits can allow.
 _COUNT_DIGITS: Final = 7
 _ID_DIGITS: Final = 16
-#: Ids of clients count from 0: nearly all are shorter than this.
-_QUICK_ID_END: Final = 10
 
 
 #: Packet type, attachment count, namespace, acknowledgement id, and where the payload starts. A plain tuple: a named
@@ -55,15 +53,6 @@ def read_header(text: str, limits: Limits) -> Header:
     if packet_type in _TYPES_WITH_ID:
         ack_id, position = _read_id(text, position, limits)
     return packet_type, count, namespace, ack_id, position
-
-
-def quick_event_id_end(text: str, limits: Limits) -> int:
-    """Return where the payload starts if *text* is an event of the root namespace with a short id, else 0."""
-    end = text.find("[", 1, _QUICK_ID_END)
-    if end < 0 or text[0] != "2":
-        return 0
-    digits = text[1:end]
-    return end if digits.isdecimal() and digits.isascii() and int(digits) <= limits.max_ack_id else 0
 
 
 def _read_count(text: str, limits: Limits) -> tuple[int, int]:

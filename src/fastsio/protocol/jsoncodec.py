@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 from fastsio.extras import optional
 from fastsio.protocol.plain import (
     BINARY_TYPES,
+    SCALAR_TYPES,
     BinaryInPayload,
     contains_binary,
     plain_tree,
@@ -158,9 +159,10 @@ class OrjsonCodec:
         """Write a payload as compact JSON; see :meth:`JSONCodec.dumps`."""
         try:
             # An acknowledgement is most often one model: pydantic writes it without a detour over Python objects.
-            model = quick_json(obj[0]) if type(obj) is list and len(obj) == 1 else None
-            if model is not None:
-                return f"[{model}]"
+            if obj.__class__ is list and len(obj) == 1 and obj[0].__class__ not in SCALAR_TYPES:
+                model = quick_json(obj[0])
+                if model is not None:
+                    return f"[{model}]"
             text: str = self._encode(obj, _hook, self._options).decode()
         except TypeError as error:
             if isinstance(error.__cause__, BinaryInPayload):

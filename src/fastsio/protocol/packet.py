@@ -13,7 +13,7 @@ from fastsio.exceptions import PacketError
 from fastsio.protocol import binary as _binary
 from fastsio.protocol.depth import check_text_depth, check_value_depth
 from fastsio.protocol.fields import check_ack_id, check_namespace, check_packet_type
-from fastsio.protocol.header import quick_event_id_end, read_header
+from fastsio.protocol.header import read_header
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC, BinaryInPayload, JSONCodec, adapt
 from fastsio.protocol.limits import DEFAULT_LIMITS, Limits
 from fastsio.protocol.packet_type import PACKET_NAMES, PacketType
@@ -180,22 +180,8 @@ class Packet:
         """
         self.attachments = []
         self._binary = None
-        if encoded_packet[:2] == "2[":
-            self.packet_type = EVENT
-            self.attachment_count = 0
-            self.namespace = self.id = None
-            body = encoded_packet[1:]
-        elif end := quick_event_id_end(encoded_packet, limits):
-            self.packet_type = EVENT
-            self.attachment_count = 0
-            self.namespace = None
-            self.id = int(encoded_packet[1:end])
-            body = encoded_packet[end:]
-        else:
-            self.packet_type, self.attachment_count, self.namespace, self.id, position = read_header(
-                encoded_packet, limits
-            )
-            body = encoded_packet[position:]
+        self.packet_type, self.attachment_count, self.namespace, self.id, position = read_header(encoded_packet, limits)
+        body = encoded_packet[position:]
         # JSON that is valid closes what it opens, so nothing shorter can be too deep.
         if len(body) > 2 * limits.max_json_depth:
             check_text_depth(body, limits.max_json_depth)

@@ -187,7 +187,7 @@ class Connecting:
             server._observer.client_connected(client)
         held, client.held = client.held, None
         for packet in held or ():
-            server._start_handler(client.connection, client, packet)
+            server._start_handler(client.connection, client, packet.data, packet.id)
 
     def _refusal_of(self, client: Client, exc: Exception, route: Route, context: Context) -> dict[str, Any]:
         """Return the CONNECT_ERROR payload for a connect handler that raised."""

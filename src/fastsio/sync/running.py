@@ -15,7 +15,6 @@ from fastsio.sync.engine.timers import Deadlines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastsio.protocol import Packet
     from fastsio.state import Client, Connection
 
 #: Seconds between two looks whether one of very many handlers is done.
@@ -49,33 +48,44 @@ class RunningServer(BaseServer):
     def _let_begin(self, connection: Connection) -> None:
         """Do nothing: threads begin by themselves."""
 
-    def _start_in_place(self, connection: Connection, client: Client, packet: Packet) -> None:
+    def _take_event(self, connection: Connection, client: Client, data: list[Any], ack_id: int | None) -> None:
+        """Have an event of a connected client handled."""
+        if not self.async_handlers:
+            self._event_run(client, data, ack_id)
+        elif len(connection.tasks) >= self.options.max_concurrent_handlers:
+            self._start_in_place(connection, client, data, ack_id)
+        else:
+            self._start_handler(connection, client, data, ack_id)
+
+    def _start_in_place(self, connection: Connection, client: Client, data: list[Any], ack_id: int | None) -> None:
         """Start an event's handler once the connection may have one more under way; its next packets wait too."""
         while len(connection.tasks) >= self.options.max_concurrent_handlers:
             self.eio.sleep(FULL_POLL_S)
         if client.state is NamespaceState.CONNECTED:
-            self._start_handler(connection, client, packet)
+            self._start_handler(connection, client, data, ack_id)
 
-    def _start_handler(self, connection: Connection, client: Client, packet: Packet) -> None:
+    def _start_handler(self, connection: Connection, client: Client, data: list[Any], ack_id: int | None) -> None:
         """Run an event's handler in a thread of its own."""
         ticket = object()
         connection.add_task(ticket)
-        self.eio.start_background_task(self._run_ticket, connection, ticket, client, packet)
+        self.eio.start_background_task(self._run_ticket, connection, ticket, client, data, ack_id)
 
-    def _run_ticket(self, connection: Connection, ticket: object, client: Client, packet: Packet) -> None:
+    def _run_ticket(
+        self, connection: Connection, ticket: object, client: Client, data: list[Any], ack_id: int | None
+    ) -> None:
         try:
-            self._event_run(client, packet)
+            self._event_run(client, data, ack_id)
         finally:
             connection.tasks.discard(ticket)
 
-    def _event_run(self, client: Client, packet: Packet) -> None:
+    def _event_run(self, client: Client, data: list[Any], ack_id: int | None) -> None:
         """Handle an event, through the seam that add-ons replace if one has."""
         this: Any = self
         if self._observer is not None:
-            self._observer.event_received(client, packet.data)
+            self._observer.event_received(client, data)
         if "_handle_event_internal" in self.__dict__:
-            this._handle_event_internal(self, client.sid, client.eio_sid, packet.data, client.namespace, packet.id)
+            this._handle_event_internal(self, client.sid, client.eio_sid, data, client.namespace, ack_id)
             return
-        route = self._registry.resolve(client.namespace, packet.data[0])
+        route = self._registry.resolve(client.namespace, data[0])
         if route is not None:
-            this._run_event(client, route, packet.data, packet.id)
+            this._run_event(client, route, data, ack_id)

@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.reading import READERS
 from fastsio.aio.engine.tracing import trace_messages
@@ -39,7 +40,7 @@ class Reader:
         link: Its WebSocket.
     """
 
-    __slots__ = ("_context", "_credit", "_is_stepped", "_link", "_on_message", "_rest", "_socket")
+    __slots__ = ("_credit", "_is_stepped", "_link", "_on_message", "_rest", "_socket")
 
     def __init__(self, socket: EngineSocket, link: DirectLink) -> None:
         server = socket.server
@@ -52,8 +53,6 @@ class Reader:
         self._on_message = on_message
         self._rest: Awaitable[None] | None = None
         self._credit = FAIR_SHARE
-        # What is started from the callback belongs to this session as much as what its task starts.
-        self._context = copy_context()
 
     async def read(self) -> None:
         """
@@ -66,7 +65,9 @@ class Reader:
         """
         socket, link = self._socket, self._link
         if self._is_stepped:
-            link.divert(self._take)
+            # What is started from the callback belongs to this session as much as what its task starts.
+            run: Any = copy_context().run
+            link.divert(partial(run, self._take))
         while not socket.closed:
             if self._credit <= 0:
                 await asyncio.sleep(0)
@@ -109,17 +110,13 @@ class Reader:
         if frame[:2] != EVENT or socket.handling or socket.closing or self._credit <= 0:
             return False
         self._credit -= 1
-        self._context.run(self._step, frame)
-        return True
-
-    def _step(self, frame: Frame) -> None:
-        socket = self._socket
         try:
             rest = self._on_message(socket.sid, frame[1:])
         except Exception:
             socket.server.logger.exception("message handler error")
-            return
+            return True
         if rest is not None:
             socket.handling = True
             self._rest = rest
             self._link.wake()
+        return True

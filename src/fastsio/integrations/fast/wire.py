@@ -97,11 +97,13 @@ class Wire(DirectLink):
         out = self._out
         if not out:
             self._flusher.add(self)
+        size = self._queued_bytes
         for packet in packets:
-            data = packet.frame
+            data = packet.framed or packet.frame
             out.append(data)
-            self._queued_bytes += len(data)
-        if self._queued_bytes > MAX_QUEUED_BYTES:
+            size += len(data)
+        self._queued_bytes = size
+        if size > MAX_QUEUED_BYTES:
             self.flush()
         return True
 

@@ -1,0 +1,92 @@
+"""
+What a busy server reads and writes most, without objects for packets: events of the root namespace and their answers.
+
+Whatever is unusual about a packet is left to :class:`Decoder` and :class:`Packet`, which also name its mistakes. A
+serializer with a format of its own has no quick ways.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from fastsio.protocol.depth import check_text_depth
+from fastsio.protocol.jsoncodec import adapt
+from fastsio.protocol.packet import Packet
+from fastsio.protocol.packet_type import RESERVED_EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastsio.protocol.limits import Limits
+
+#: Ids of clients count from 0: nearly all are shorter than this.
+ID_END: Final = 10
+
+#: Name and arguments of an event, and the id of the acknowledgement that is asked for.
+Event: TypeAlias = tuple[list[Any], int | None]
+
+
+def event_reader(packet_class: type[Packet], limits: Limits) -> Callable[[str], Event | None] | None:
+    """
+    Return a function that reads the text of an event, or returns None where anything about it is unusual or wrong.
+
+    Args:
+        packet_class: The class of the packets.
+        limits: What a client may send.
+
+    Returns:
+        None if the class reads packets in a way of its own.
+    """
+    if getattr(packet_class.parse, "__func__", None) is not getattr(Packet.parse, "__func__", None):
+        return None
+    loads = adapt(packet_class.json).loads
+    max_ack_id, max_depth, max_name = limits.max_ack_id, limits.max_json_depth, limits.max_event_length
+    # JSON that is valid closes what it opens, so nothing shorter can be too deep.
+    shallow_chars = 2 * max_depth
+
+    def read(text: str) -> Event | None:
+        end = text.find("[", 1, ID_END)
+        if end < 0 or text[0] != "2":
+            return None
+        try:
+            ack_id = _read_id(text[1:end], max_ack_id) if end > 1 else None
+            if len(text) > shallow_chars:
+                check_text_depth(text, max_depth)
+            data = loads(text[end:])
+        except ValueError:
+            return None
+        if not data or data[0].__class__ is not str or data[0] in RESERVED_EVENTS or len(data[0]) > max_name:
+            return None
+        return data, ack_id
+
+    return read
+
+
+def _read_id(digits: str, max_ack_id: int) -> int:
+    """Read an acknowledgement id; raise ValueError unless it is a plain number within the limit."""
+    ack_id = int(digits)
+    if not digits.isdigit() or not digits.isascii() or ack_id > max_ack_id:
+        raise ValueError(digits)
+    return ack_id
+
+
+def ack_writer(packet_class: type[Packet]) -> Callable[[int, list[Any]], str] | None:
+    """
+    Return a function that writes the text of an acknowledgement in the root namespace from its id and arguments.
+
+    It raises BinaryInPayload when there is binary in them, and TypeError when something has no JSON form.
+
+    Args:
+        packet_class: The class of the packets.
+
+    Returns:
+        None if the class writes packets in a way of its own.
+    """
+    if packet_class.encode is not Packet.encode:
+        return None
+    dumps = adapt(packet_class.json).dumps
+
+    def write(ack_id: int, arguments: list[Any]) -> str:
+        return f"3{ack_id}{dumps(arguments)}"
+
+    return write
