@@ -39,7 +39,7 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    served = [each.name for each in CONTENDERS if each.runner in {"uvicorn", "threads"}]
+    served = [each.name for each in CONTENDERS if each.runner in {"uvicorn", "python"}]
     parser.add_argument("contender", choices=served)
     parser.add_argument("--workload", default="echo", choices=[each.name for each in WORKLOADS])
     parser.add_argument("--native", action="store_true", help="name C functions too (py-spy --native)")

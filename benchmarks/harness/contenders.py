@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-#: What runs an application: uvicorn, a WSGI server with threads, Node.js, itself (a client); or it is only imported.
-Runner: TypeAlias = Literal["uvicorn", "threads", "node", "client", "import"]
+#: What runs an application: uvicorn, itself, Node.js; or it is a client, or only imported.
+Runner: TypeAlias = Literal["uvicorn", "python", "node", "client", "import"]
 #: fastsio's own WebSocket protocol for uvicorn.
 FAST_WS: Final = "fastsio.integrations.uvicorn:WebSocketProtocol"
 
@@ -51,9 +51,10 @@ FAST = Contender("fastsio fast", "fastsio_app", ws=FAST_WS)
 FAST_INJECTED = Contender("fastsio fast injected", "fastsio_app", "echo_model", ws=FAST_WS)
 NODE = Contender("Node.js", "node_app", runner="node")
 BARE_ASGI = Contender("bare ASGI", "bare_asgi_app")
+BARE_PICOWS = Contender("bare picows", "bare_picows_app", runner="python")
 
-PYTHON_SOCKETIO_THREADS = Contender("python-socketio threads", "python_socketio_threads_app", runner="threads")
-FASTSIO_THREADS = Contender("fastsio threads", "fastsio_threads_app", runner="threads")
+PYTHON_SOCKETIO_THREADS = Contender("python-socketio threads", "python_socketio_threads_app", runner="python")
+FASTSIO_THREADS = Contender("fastsio threads", "fastsio_threads_app", runner="python")
 
 PYTHON_SOCKETIO_NODES = Contender("python-socketio nodes", "python_socketio_app", nodes=2)
 FASTSIO_NODES = Contender("fastsio nodes", "fastsio_app", nodes=2)
@@ -83,6 +84,7 @@ CONTENDERS: Final = (
     FAST_INJECTED,
     NODE,
     BARE_ASGI,
+    BARE_PICOWS,
     PYTHON_SOCKETIO_THREADS,
     FASTSIO_THREADS,
     PYTHON_SOCKETIO_NODES,

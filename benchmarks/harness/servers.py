@@ -48,7 +48,7 @@ def command_for(contender: Contender, *, port: int, core: int, ws: str) -> list[
     if contender.runner == "node":
         return [*pinned(core), require("node"), str(APPS / f"{contender.app}.mjs"), str(port)]
     python = [*pinned(core), sys.executable, "-W", "ignore::DeprecationWarning"]
-    if contender.runner == "threads":
+    if contender.runner == "python":
         return [*python, str(APPS / f"{contender.app}.py"), str(port)]
     serve = ["-m", "uvicorn", f"{contender.app}:app", "--app-dir", str(APPS)]
     return [*python, *serve, "--host", HOST, "--port", str(port), "--ws", contender.ws or ws, *UVICORN_OPTIONS]

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from harness.contenders import (
     BARE_ASGI,
+    BARE_PICOWS,
     CHANX,
     CHANX_REDIS,
     FAST,
@@ -38,7 +39,7 @@ from harness.contenders import (
     Contender,
 )
 
-SERVERS: Final = (PYTHON_SOCKETIO, FASTSIO, FAST, NODE, BARE_ASGI)
+SERVERS: Final = (PYTHON_SOCKETIO, FASTSIO, FAST, NODE, BARE_ASGI, BARE_PICOWS)
 #: Those that parse what they are sent; the bare application only knows short text.
 PARSERS: Final = (PYTHON_SOCKETIO, FASTSIO, FAST, NODE)
 
@@ -84,7 +85,7 @@ ECHO: Final = Workload(
     figure="rate",
     unit="acks/s",
     better="higher",
-    contenders=(PYTHON_SOCKETIO, FASTSIO, FASTSIO_INJECTED, FAST, FAST_INJECTED, NODE, BARE_ASGI),
+    contenders=(PYTHON_SOCKETIO, FASTSIO, FASTSIO_INJECTED, FAST, FAST_INJECTED, NODE, BARE_ASGI, BARE_PICOWS),
 )
 ECHO_4K: Final = replace(ECHO, name="echo 4 KiB", options={**ECHO.options, "size": 4096}, contenders=PARSERS)
 ECHO_256K: Final = replace(
