@@ -1,4 +1,4 @@
-"""Messages of the tests."""
+"""Messages of the tests, and consumers that send them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from fastsio.messages import BaseMessage
+from fastsio.consumers import AsyncJsonWebsocketConsumer, event_handler, ws_handler
+from fastsio.messages import BaseMessage, PingMessage, PongMessage
 
 
 class Text(BaseModel):
@@ -27,3 +28,27 @@ class Said(BaseMessage):
 def say(text: str, **fields: Any) -> dict[str, Any]:
     """Return the frame of a client that says something."""
     return {"action": "say", "payload": {"text": text}, **fields}
+
+
+class Pinged(AsyncJsonWebsocketConsumer):
+    @ws_handler
+    async def ping(self, _message: PingMessage) -> PongMessage:
+        return PongMessage()
+
+
+class Told(AsyncJsonWebsocketConsumer):
+    channel_layer_alias = "chat"
+    groups = ["all"]
+
+    @event_handler
+    async def said(self, event: Said) -> Said:
+        return event
+
+    @ws_handler(output_type=Said)
+    async def say(self, message: Say) -> Any:
+        return {
+            "dict": {"payload": "made of a dict"},
+            "wrong dict": {"payload": 1, "action": "other"},
+            "number": 7,
+            "message": message,
+        }[message.payload.text]

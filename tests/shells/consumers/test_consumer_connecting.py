@@ -1,142 +1,24 @@
-"""How a connection begins and ends: accepting, refusing, authenticating, leaving, being left."""
+"""How a connection begins: accepting, refusing, constructing, groups with and without a layer."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 import pytest
 
-from fastsio import Depends, Header
 from fastsio.consumers import (
     AcceptConnection,
     AsyncConsumer,
     AsyncJsonWebsocketConsumer,
     AsyncWebsocketConsumer,
-    BaseAuthenticator,
     DenyConnection,
     StopConsumer,
-    ws_handler,
 )
-from fastsio.exceptions import BusError, DisconnectedError, EventError, SetupError, SignatureError
-from fastsio.layers import InMemoryChannelLayer, override
-from fastsio.messages import AuthenticationMessage, AuthenticationPayload, PingMessage, PongMessage
+from fastsio.exceptions import SetupError
+from fastsio.messages import PingMessage
+from tests.shells.consumers.messages import Pinged
 from tests.support.rooms import Person, present
-
-
-class Pinged(AsyncJsonWebsocketConsumer):
-    @ws_handler
-    async def ping(self, _message: PingMessage) -> PongMessage:
-        return PongMessage()
-
-
-class TokenAuthenticator(BaseAuthenticator):
-    async def authenticate(self, scope):
-        self.user = {"1": "ada", "2": "banned"}.get(self.get_query_param("token") or "")
-        if self.user == "banned":
-            self.status_code = 403
-            message = AuthenticationMessage(payload=AuthenticationPayload(status_code=403, status_text="Forbidden"))
-            await self.send_message(message)
-        return self.user == "ada"
-
-
-class Guarded(Pinged):
-    authenticator_class = TokenAuthenticator
-    authenticator: TokenAuthenticator
-
-    async def post_authentication(self) -> None:
-        await self.send_json(f"welcome {self.authenticator.user}")
-
-
-async def test_an_authenticator_lets_in_whom_it_knows():
-    """What it found is there for the consumer."""
-    async with present(Guarded.as_asgi(), "/?token=1") as (ada,):
-        assert await ada.hears_json() == ["welcome ada"]
-        await ada.send_json_to({"action": "ping"})
-        assert await ada.hears_json() == [{"action": "pong", "payload": None}]
-
-
-async def test_an_authenticator_closes_with_a_code_and_may_say_why():
-    """4401 by default, 4000 and the status code otherwise; nothing that the client sends is handled."""
-    stranger, banned = Person(Guarded.as_asgi(), "/"), Person(Guarded.as_asgi(), "/?token=2")
-    for person in (stranger, banned):
-        assert await person.connect() == (True, None)
-        await person.send_json_to({"action": "ping"})
-
-    await stranger.assert_closed(4401)
-    assert (await banned.hears_json())[0]["payload"]["status_code"] == 403
-    await banned.assert_closed(4403)
-    for person in (stranger, banned):
-        await person.disconnect()
-        assert person.pending() == 0
-
-
-async def test_authenticators_and_permissions_are_endpoints():
-    """They take dependencies and values of the handshake; a permission knows the consumer."""
-
-    def users() -> dict[str, str]:
-        return {"key": "ada"}
-
-    class Keyed(BaseAuthenticator):
-        async def authenticate(self, scope, x_key: str = Header(), users: Any = Depends(users)):  # noqa: B008 - so it is written
-            self.user = users.get(x_key)
-            return self.user is not None
-
-    async def is_open(consumer: Any, authenticator: Any, door: str = "open") -> bool:
-        return authenticator.user == consumer.authenticator.user and door == "open"
-
-    class Entrance(Pinged):
-        authenticator_class = Keyed
-        permissions = [lambda scope: scope["type"] == "websocket", is_open]
-
-    async def door_is_open(door: str = Depends(lambda: "closed")) -> bool:
-        return door == "open"
-
-    class Dependent(Entrance):
-        permissions = [door_is_open]
-
-    for consumer, key, close in ((Entrance, b"key", None), (Entrance, b"no", 4401), (Dependent, b"key", 4403)):
-        person = Person(consumer.as_asgi(), "/", headers=[(b"x-key", key)])
-        await person.connect()
-        if close is None:
-            await person.send_json_to({"action": "ping"})
-            assert (await person.hears_json())[0]["action"] == "pong"
-        else:
-            await person.assert_closed(close)
-        await person.disconnect()
-
-
-async def test_an_entrance_may_raise_what_the_client_is_to_read():
-    """The error object, then the close code that goes with it."""
-
-    class Raising(BaseAuthenticator):
-        async def authenticate(self):
-            raise EventError("rate_limited", "Too many attempts.")
-
-    class Entrance(Pinged):
-        authenticator_class = Raising
-
-    person = Person(Entrance.as_asgi(), "/")
-    await person.connect()
-
-    assert (await person.hears_json())[0]["payload"]["msg"] == "Too many attempts."
-    await person.assert_closed(4429)
-    await person.wait()
-
-
-def test_an_authenticator_that_cannot_be_called_is_found_at_registration():
-    """Its parameters are read once, before the first client."""
-
-    class Wrong(BaseAuthenticator):
-        async def authenticate(self, scope, unknown):
-            return True
-
-    class Entrance(Pinged):
-        authenticator_class = Wrong
-
-    with pytest.raises(SignatureError, match=r"Wrong\.authenticate: parameter 'unknown'"):
-        Entrance.as_asgi()
 
 
 @pytest.mark.parametrize("consumer", [AsyncWebsocketConsumer, AsyncJsonWebsocketConsumer])
@@ -306,134 +188,6 @@ async def test_initkwargs_reach_the_constructor():
     async with present(Named.as_asgi(name="ada"), "/") as (ada,):
         await ada.send_to("who")
         assert await ada.hears() == ["ada"]
-
-
-async def test_stop_consumer_ends_it_without_further_calls(layer):
-    """Whatever comes then is not handled, and the groups are left."""
-    calls = []
-
-    class Once(AsyncWebsocketConsumer):
-        channel_layer_alias = "chat"
-        groups = ["all"]
-
-        async def receive(self, text_data=None, bytes_data=None, **kwargs):
-            calls.append(text_data)
-            raise StopConsumer
-
-        async def disconnect(self, code):
-            calls.append(code)
-
-    async with present(Once.as_asgi(), "/") as (ada,):
-        await ada.send_to("one")
-        await ada.wait()
-
-    assert calls == ["one"]
-    assert await layer.group_channels("all") == []
-
-
-@pytest.mark.parametrize(
-    "error", [OSError("gone"), RuntimeError("Unexpected ASGI message, after the connection ended")]
-)
-async def test_sending_to_a_client_that_is_gone_is_no_failure_of_the_handler(layer, caplog, error):
-    """It ends the handler that sends, is no line in the log, and the rest goes on."""
-    caught = []
-
-    class Talkative(AsyncJsonWebsocketConsumer):
-        channel_layer_alias = "chat"
-        groups = ["all"]
-
-        @ws_handler
-        async def ping(self, _message: PingMessage) -> None:
-            try:
-                await self.send_message(PongMessage())
-            except DisconnectedError:
-                caught.append("gone")
-                raise
-
-        async def disconnect(self, code):
-            caught.append(code)
-
-    person = Person(Talkative.as_asgi(), "/")
-    fails = asyncio.Event()
-
-    async def application(scope, receive, send):
-        async def failing(message):
-            if fails.is_set():
-                raise error
-            await send(message)
-
-        await Talkative.as_asgi()(scope, receive, failing)
-
-    person.application = application
-    await person.connect()
-    fails.set()
-    await person.send_json_to({"action": "ping"})
-    await layer.group_send("all", {"type": "fastsio.text", "text": "nobody hears it"})
-    await person.disconnect(1006)
-
-    assert caught == ["gone", 1006]
-    assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
-
-
-async def test_a_server_that_stops_leaves_nothing_behind(layer):
-    """A connection that is cancelled leaves its groups and closes its dependencies."""
-    log = []
-
-    async def pool():
-        yield
-        log.append("closed")
-
-    class Pooled(AsyncWebsocketConsumer):
-        channel_layer_alias = "chat"
-        groups = ["all"]
-
-        async def connect(self, _: None = Depends(pool, scope="connection")):
-            await self.accept()
-
-    person = Person(Pooled.as_asgi(), "/")
-    await person.connect()
-    await person.stop()
-
-    assert log == ["closed"]
-    assert await layer.group_channels("all") == []
-
-
-async def test_a_broker_that_is_away_at_the_end_is_a_warning(caplog):
-    """The connection ends in order; its channel expires by itself."""
-
-    class Away(InMemoryChannelLayer):
-        async def close_inbox(self, channel):
-            raise BusError("away")
-
-    class Member(AsyncWebsocketConsumer):
-        channel_layer_alias = "away"
-
-    with override("away", Away()):
-        async with present(Member.as_asgi(), "/"):
-            pass
-
-    assert "is left to expire" in caplog.text
-
-
-async def test_a_dependency_that_fails_to_close_keeps_nobody_in_a_group(layer, caplog):
-    """It is logged, and the end goes on."""
-
-    async def broken():
-        yield
-        raise RuntimeError("cannot close")
-
-    class Pooled(AsyncWebsocketConsumer):
-        channel_layer_alias = "chat"
-        groups = ["all"]
-
-        async def connect(self, _: None = Depends(broken, scope="connection")):
-            await self.accept()
-
-    async with present(Pooled.as_asgi(), "/"):
-        pass
-
-    assert await layer.group_channels("all") == []
-    assert "cannot close" in caplog.text
 
 
 async def test_a_plain_consumer_takes_any_protocol(layer):

@@ -7,13 +7,7 @@ import json
 
 import pytest
 
-from tests.shells.engine.wire import (
-    Application,
-    connect_polling,
-    settle,
-    soon,
-    start_http,
-)
+from tests.shells.engine.wire import Application, connect_polling, settle, soon, start_http
 
 
 async def test_a_poll_waits_for_a_message():

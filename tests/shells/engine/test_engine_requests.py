@@ -8,14 +8,7 @@ import json
 
 import pytest
 
-from tests.shells.engine.wire import (
-    Application,
-    WebSocketClient,
-    connect_polling,
-    connect_websocket,
-    soon,
-    start_http,
-)
+from tests.shells.engine.wire import Application, WebSocketClient, connect_polling, connect_websocket, soon, start_http
 
 
 async def test_the_handshake_advertises_the_options_as_configured():
