@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import fastsio
+from fastsio.layers import listening
 from tests.integration.client_sides import Side, Site, gated
 from tests.integration.clients import Journal
 from tests.support.servers import serve
@@ -54,6 +55,14 @@ def quick_retries(monkeypatch):
         monkeypatch.setattr(f"fastsio.{half}.listening.FIRST_DELAY_S", 0.1)
         monkeypatch.setattr(f"fastsio.{half}.listening.MOST_DELAY_S", 0.3)
         monkeypatch.setattr(f"fastsio.{half}.listening.JITTER_S", 0.0)
+
+
+@pytest.fixture
+def quick_layers(monkeypatch):
+    """Let layers try again soon."""
+    monkeypatch.setattr(listening, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(listening, "MOST_DELAY_S", 0.05)
+    monkeypatch.setattr(listening, "JITTER_S", 0.0)
 
 
 @pytest.fixture(params=["aio", "sync"])

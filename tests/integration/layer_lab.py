@@ -21,6 +21,7 @@ WAIT_S = 10.0
 REDIS = {"pubsub": RedisPubSubChannelLayer, "queue": RedisChannelLayer}
 KINDS = ("memory", "pubsub", "queue", "nats")
 BROKERS = ("pubsub", "queue", "nats")
+MESSAGE = {"type": "chat.message", "text": "hi"}
 _numbers = itertools.count()
 
 
@@ -97,3 +98,23 @@ async def until(check: Callable[[], Any]) -> None:
             if await found if inspect.isawaitable(found) else found:
                 return
             await asyncio.sleep(0.005)
+
+
+class Calls:
+    """Counts what a layer tells the application."""
+
+    def __init__(self):
+        self.lost, self.back = asyncio.Event(), asyncio.Event()
+        self.seen = []
+
+    def on_disconnect(self):
+        self.seen.append("lost")
+        self.lost.set()
+
+    async def on_reconnect(self):
+        self.seen.append("back")
+        self.back.set()
+
+    def options(self):
+        """What a layer is made with."""
+        return {"on_disconnect": self.on_disconnect, "on_reconnect": self.on_reconnect}
