@@ -1,0 +1,100 @@
+"""What servers do with consumers in rooms, and consumers with clients of a server."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastsio import RoomMember
+from tests.shells.layers.chat import BANNED, LOG, Chat, ChatRoom, HallRoom, frame, subscribe
+from tests.shells.layers.waiting import until
+
+
+@pytest.mark.parametrize("way", ["kick", "leave", "close", "recheck", "by name"])
+async def test_a_server_takes_consumers_out(stage, way):
+    """By the name of their channel, or with everybody in the room; on_leave runs once, and they hear no more."""
+    ann, ben = await stage.visitor("ann"), await stage.socket("ben")
+    await ann.call("join_chat", {"chat_id": 5})
+    await subscribe(ben)
+    room = ChatRoom(5).on(stage.sio)
+    (member,) = [each for each in await room.members(cluster=True, timeout=0.05) if each.sid != ann.sid]
+    match way:
+        case "kick":
+            await room.kick(member.sid, "enough")
+        case "leave":
+            await room.leave(member.sid)
+        case "close":
+            await room.close()
+        case "recheck":
+            BANNED.add("ben")
+            assert await room.recheck() == []
+        case "by name":
+            await stage.sio.leave_room(member.sid, "chat|5")
+    await until(lambda: LOG.count(("on_leave", "ben", "chat|5")) == 1)
+    kicked = way in ("kick", "recheck") and await ben.receive_json_from()
+    await room.emit("news")
+
+    assert LOG.count(("on_leave", "ben", "chat|5")) == 1
+    if kicked:
+        reason = "enough" if way == "kick" else "You may not be in this room any more."
+        assert kicked == {"action": "kicked", "payload": {"room": "chat|5", "reason": reason}}
+    assert await ben.receive_nothing()
+
+
+@pytest.mark.parametrize("way", ["kick", "close"])
+async def test_consumers_take_clients_of_a_server_out(stage, way):
+    """What a hook can do with the room it is given reaches both kinds."""
+    ann, ben = await stage.visitor("ann"), await stage.socket("ben")
+    await ann.call("join_chat", {"chat_id": 5})
+    await subscribe(ben)
+    room = ChatRoom(5).on(Chat.keeper())
+
+    await (room.kick(ann.sid, "enough") if way == "kick" else room.close())
+    await until(lambda: ("on_leave", "ann", "chat|5") in LOG)
+
+    assert ann.rooms() == set()
+    if way == "kick":
+        assert (await ann.receive("kicked")).data == {"room": "chat|5", "reason": "enough"}
+    assert (("on_leave", "ben", "chat|5") in LOG) is (way == "close")
+    assert Chat.keeper().keeper.is_empty is (way == "close")
+
+
+async def test_a_server_disconnects_a_consumer(stage):
+    """By the name of its channel."""
+    await stage.visitor("ann")
+    ben = await stage.socket("ben")
+    await subscribe(ben)
+    (member,) = await ChatRoom(5).on(Chat.keeper()).members()
+
+    await stage.sio.disconnect(member.sid)
+
+    assert (await ben.receive_output())["type"] == "websocket.close"
+
+
+async def test_members_of_both_kinds_are_listed(stage):
+    """Those of this server at once, consumers when all are asked."""
+    ann, ben = await stage.visitor("ann"), await stage.socket("ben")
+    await ann.call("join_hall", {"hall_id": 1})
+    await ben.send_json_to(frame("subscribe", "hall", {"hall_id": 1}))
+    await ben.receive_json_from()
+    room = HallRoom(1).on(stage.sio)
+
+    assert await room.members() == [RoomMember(ann.sid, "ann")]
+    assert [each.user for each in await room.members(cluster=True, timeout=0.05)] == ["ann", "ben"]
+    of_consumers = HallRoom(1).on(Chat.keeper())
+    assert [each.user for each in await of_consumers.members()] == ["ben"]
+    assert [each.user for each in await of_consumers.members(cluster=True, timeout=0.05)] == ["ben", "ann"]
+
+
+async def test_a_server_puts_a_consumer_into_a_room(stage):
+    """Without its hooks, as for a client of another server."""
+    ben = await stage.socket("ben")
+    await subscribe(ben)
+    (member,) = await ChatRoom(5).on(stage.sio).members(cluster=True, timeout=0.05)
+    await stage.visitor("ann")
+
+    await stage.sio.enter_room(member.sid, "vip")
+    await until(lambda: "vip" in stage.layer._table.groups)
+    await stage.sio.emit("hello", room="vip")
+    await stage.sio.emit("only you", to=member.sid)
+
+    assert [(await ben.receive_json_from())["action"] for _ in range(2)] == ["hello", "only you"]
