@@ -247,3 +247,8 @@ class Lab:
         for session in self.sessions.values():
             session.cut()
         await self.settle()
+
+
+def described(client: Any) -> tuple[Any, ...]:
+    """Give what applications read of a client."""
+    return (client.connected, client.sid, client.namespaces, client.failed_namespaces, client.transport())

@@ -8,7 +8,7 @@ import pytest
 
 from tests.parity.packages import OURS, THEIRS
 from tests.parity.threads.lab import Lab, labs
-from tests.parity.threads.scenarios import SCENARIOS
+from tests.parity.threads.scenario import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ def by_actor(transcript: list[str]) -> dict[str, list[str]]:
 
 @pytest.mark.acceptance("SIO-2")
 @pytest.mark.acceptance("SIO-3")
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("scenario", load(), ids=lambda scenario: scenario.__name__)
 def test_both_packages_do_the_same(scenario: Callable[[Lab], None], make_lab: Callable[[str], Lab]) -> None:
     """The wire, what the application saw, and what was raised are the same."""
     transcripts = []
