@@ -10,11 +10,14 @@ import fastsio
 from fastsio.layers import listening
 from tests.integration.client_sides import Side, Site, gated
 from tests.integration.clients import Journal
+from tests.integration.engine_peers import patiently
+from tests.integration.engine_peers import running as echoing
 from tests.support.servers import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from tests.integration.engine_peers import Peer
     from tests.support.servers import Address
 
 
@@ -63,6 +66,26 @@ def quick_layers(monkeypatch):
     monkeypatch.setattr(listening, "FIRST_DELAY_S", 0.02)
     monkeypatch.setattr(listening, "MOST_DELAY_S", 0.05)
     monkeypatch.setattr(listening, "JITTER_S", 0.0)
+
+
+@pytest.fixture(params=["aio", "sync"])
+def kind(request) -> str:
+    """Each half of the server."""
+    return request.param
+
+
+@pytest.fixture
+async def peer(kind) -> AsyncIterator[Peer]:
+    """Run the echo server with the short intervals of the protocol's test suite."""
+    async with echoing(kind) as started:
+        yield started
+
+
+@pytest.fixture
+async def patient(kind) -> AsyncIterator[Peer]:
+    """Run the echo server with intervals that play no part."""
+    async with patiently(kind) as started:
+        yield started
 
 
 @pytest.fixture(params=["aio", "sync"])

@@ -6,6 +6,7 @@ import pytest
 
 from tests.integration.fast import fast
 from tests.integration.test_engine_conformance import *  # noqa: F403 - every test of that module
+from tests.integration.test_engine_lifetime import *  # noqa: F403 - as above
 
 __all__ = ["fast"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.parity.clients.lab import described
 from tests.parity.clients.scenario import scenario
 from tests.parity.scenario import Difference
 
@@ -18,11 +19,6 @@ def watched(lab: Lab, *namespaces: str, **options: Any) -> Any:
         for event in ("connect", "connect_error", "disconnect", "__disconnect_final"):
             client.on(event, lab.noting(f"{event} {namespace}"), namespace=namespace)
     return client
-
-
-def described(client: Any) -> tuple[Any, ...]:
-    """Give what applications read of a client."""
-    return (client.connected, client.sid, client.namespaces, client.failed_namespaces, client.transport())
 
 
 @scenario()

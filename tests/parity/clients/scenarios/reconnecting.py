@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from tests.parity.clients.lab import described
 from tests.parity.clients.scenario import scenario
-from tests.parity.clients.scenarios.disconnecting import described, watched
+from tests.parity.clients.scenarios.disconnecting import watched
 from tests.parity.scenario import Difference
 
 if TYPE_CHECKING:

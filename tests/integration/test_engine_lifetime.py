@@ -1,0 +1,202 @@
+"""
+The life of an Engine.IO v4 session, spoken raw to both transports under real web servers: heartbeat, upgrade, end.
+
+Source: Engine.IO protocol v4, "Test suite", and the lists of what the transport must do besides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from tests.integration.engine_peers import closed, pending_poll, polled, receive
+
+
+class TestHeartbeat:
+    """Pings and pongs."""
+
+    async def test_polling_is_pinged(self, peer):
+        """Each poll waits for the next ping."""
+        sid = await peer.open_polling()
+
+        for _ in range(3):
+            assert (await peer.poll(sid)).text == "2"
+            assert (await peer.post(sid, "3")).text == "ok"
+
+    async def test_polling_without_pongs_ends(self, peer):
+        """After the timeout any request with the sid gets 400."""
+        sid = await peer.open_polling()
+
+        assert await peer.reason() == "ping timeout"
+
+        assert (await peer.poll(sid)).status_code == 400
+        assert (await peer.post(sid, "3")).status_code == 400
+
+    async def test_a_websocket_is_pinged(self, peer):
+        """The server pings, the client answers."""
+        async with peer.websocket() as websocket:
+            await receive(websocket)
+
+            for _ in range(3):
+                assert await receive(websocket) == "2"
+                await websocket.send("3")
+
+    async def test_a_websocket_without_pongs_is_closed(self, peer):
+        """The reason is 'ping timeout'."""
+        async with peer.websocket() as websocket:
+            await receive(websocket)
+
+            assert await closed(websocket) == ["2", "1"]
+        assert await peer.reason() == "ping timeout"
+
+    async def test_unasked_pongs_are_ignored(self, patient):
+        """A flood of them neither ends the session nor starts anything."""
+        async with patient.websocket() as websocket:
+            await receive(websocket)
+
+            for _ in range(200):
+                await websocket.send("3")
+            await websocket.send("4x")
+
+            assert await receive(websocket) == "4x"
+            assert patient.background() == 0
+
+
+class TestClose:
+    """The end of a session."""
+
+    async def test_a_polling_client_says_goodbye(self, patient):
+        """The pending poll ends with a noop, then the sid is unknown."""
+        sid = await patient.open_polling()
+        poll = asyncio.create_task(patient.poll(sid))
+        await pending_poll(patient, sid)
+
+        response = await patient.post(sid, "1")
+
+        assert response.text == "ok"
+        assert (await poll).text == "6"
+        assert await patient.reason() == "client disconnect"
+        assert (await patient.poll(sid)).status_code == 400
+
+    async def test_a_websocket_client_says_goodbye(self, patient):
+        """The server closes the connection."""
+        async with patient.websocket() as websocket:
+            await receive(websocket)
+
+            await websocket.send("1")
+
+            assert await closed(websocket) == []
+        assert await patient.reason() == "client disconnect"
+
+    async def test_a_websocket_client_vanishes(self, patient):
+        """A connection that is cut runs the disconnect handler at once."""
+        async with patient.websocket() as websocket:
+            await receive(websocket)
+            websocket.transport.abort()
+
+            assert await patient.reason() == "transport close"
+
+    @pytest.mark.parametrize("kind", ["aio"], indirect=True)
+    async def test_a_polling_client_vanishes_during_a_poll(self, patient):
+        """So does a poll whose connection is closed; WSGI does not tell."""
+        sid = await patient.open_polling()
+        async with httpx.AsyncClient() as impatient:
+            with pytest.raises(httpx.ReadTimeout):
+                await impatient.get(f"{patient.url}?EIO=4&transport=polling&sid={sid}", timeout=0.2)
+
+        assert await patient.reason() == "transport error"
+
+    async def test_the_server_ends_a_websocket(self, patient):
+        """The close packet comes before the close."""
+        async with patient.websocket() as websocket:
+            sid = json.loads((await receive(websocket))[1:])["sid"]
+
+            await patient.close_client(sid)
+
+            assert await closed(websocket) == ["1"]
+        assert await patient.reason() == "server disconnect"
+
+    async def test_a_second_poll_ends_the_session(self, patient):
+        """The older poll gets ``1``, the newer 400."""
+        sid = await patient.open_polling()
+        first = asyncio.create_task(patient.poll(sid))
+        await pending_poll(patient, sid)
+
+        second = await patient.poll(sid)
+
+        assert second.status_code == 400
+        assert (await first).text == "1"
+        assert await patient.reason() == "transport error"
+
+
+class TestUpgrade:
+    """From polling to WebSocket."""
+
+    async def test_a_session_is_upgraded(self, patient):
+        """The pending poll ends with a noop; the WebSocket carries on."""
+        sid = await patient.open_polling()
+        poll = asyncio.create_task(patient.poll(sid))
+        await pending_poll(patient, sid)
+        async with patient.websocket(sid) as websocket:
+            await websocket.send("2probe")
+            assert await receive(websocket) == "3probe"
+            assert (await poll).text == "6"
+            await websocket.send("5")
+            await websocket.send("4hello")
+            assert await receive(websocket) == "4hello"
+
+    async def test_messages_of_an_upgrade_are_sent_once_and_in_order(self, patient):
+        """What was posted between probe and upgrade goes over the WebSocket, with no noop after it."""
+        sid = await patient.open_polling()
+        async with patient.websocket(sid) as websocket:
+            await websocket.send("2probe")
+            await receive(websocket)
+            assert (await patient.post(sid, "4a\x1e4b")).status_code == 200
+            assert (await patient.poll(sid)).text == "6"
+
+            await websocket.send("5")
+            await websocket.send("4c")
+
+            assert [await receive(websocket) for _ in range(3)] == ["4a", "4b", "4c"]
+
+    async def test_an_upgraded_session_refuses_other_transports(self, patient):
+        """HTTP gets 400, a second WebSocket is refused, the first goes on."""
+        sid = await patient.open_polling()
+        async with patient.websocket(sid) as websocket:
+            await websocket.send("2probe")
+            await receive(websocket)
+            await websocket.send("5")
+            await websocket.send("4up")
+            await receive(websocket)
+
+            assert (await patient.poll(sid)).status_code == 400
+            assert (await patient.post(sid, "4x")).status_code == 400
+            with pytest.raises(InvalidStatus):
+                async with patient.websocket(sid):
+                    pass
+            await websocket.send("4alive")
+            assert await receive(websocket) == "4alive"
+        assert await patient.reason() == "transport close"
+
+    async def test_a_websocket_that_does_not_probe_is_closed(self, patient):
+        """The disconnect handler runs at once."""
+        sid = await patient.open_polling()
+        async with patient.websocket(sid) as websocket:
+            await websocket.send("4hello")
+
+            assert await closed(websocket) == []
+        assert await patient.reason() == "transport error"
+
+    async def test_a_failed_upgrade_leaves_the_session_on_polling(self, patient):
+        """A WebSocket that closes after its probe is no loss."""
+        sid = await patient.open_polling()
+        async with patient.websocket(sid) as websocket:
+            await websocket.send("2probe")
+            await receive(websocket)
+        await patient.post(sid, "4x")
+
+        assert await polled(patient, sid) == "4x"
