@@ -12,6 +12,8 @@ from tests.integration.client_sides import Side, Site, gated
 from tests.integration.clients import Journal
 from tests.integration.engine_peers import patiently
 from tests.integration.engine_peers import running as echoing
+from tests.integration.layer_lab import KINDS, laboratory
+from tests.support.brokers import nats_server, redis_server
 from tests.support.servers import serve
 
 if TYPE_CHECKING:
@@ -66,6 +68,26 @@ def quick_layers(monkeypatch):
     monkeypatch.setattr(listening, "FIRST_DELAY_S", 0.02)
     monkeypatch.setattr(listening, "MOST_DELAY_S", 0.05)
     monkeypatch.setattr(listening, "JITTER_S", 0.0)
+
+
+@pytest.fixture(scope="module")
+def layer_brokers():
+    """What layers of each kind connect to, for the whole module."""
+    with redis_server() as redis, nats_server() as nats:
+        yield {"memory": None, "pubsub": redis, "queue": redis, "nats": nats}
+
+
+@pytest.fixture(params=KINDS)
+async def lab(request, layer_brokers):
+    """Layers of each kind."""
+    async with laboratory(request.param, layer_brokers[request.param]) as lab:
+        yield lab
+
+
+@pytest.fixture
+async def pair(lab):
+    """Two layers that hear each other."""
+    return lab.layer(), lab.layer()
 
 
 @pytest.fixture(params=["aio", "sync"])

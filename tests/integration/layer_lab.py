@@ -21,7 +21,7 @@ WAIT_S = 10.0
 REDIS = {"pubsub": RedisPubSubChannelLayer, "queue": RedisChannelLayer}
 KINDS = ("memory", "pubsub", "queue", "nats")
 BROKERS = ("pubsub", "queue", "nats")
-MESSAGE = {"type": "chat.message", "text": "hi"}
+MESSAGE = {"type": "chat.message", "text": "💬 hi", "data": b"\x00\xff", "deep": [{"n": [1, None, True, 1.5]}]}
 _numbers = itertools.count()
 
 
@@ -118,3 +118,11 @@ class Calls:
     def options(self):
         """What a layer is made with."""
         return {"on_disconnect": self.on_disconnect, "on_reconnect": self.on_reconnect}
+
+
+async def member(layer, *groups):
+    """Make a channel and put it into groups."""
+    channel = await layer.new_channel()
+    for group in groups:
+        await layer.group_add(group, channel)
+    return channel

@@ -8,30 +8,15 @@ import threading
 import pytest
 from asgiref.sync import async_to_sync
 
-from tests.integration.layer_lab import KINDS, Lab, has_nothing, laboratory, receive, soon
-from tests.support.brokers import nats_server, redis_server
+from tests.integration.layer_lab import KINDS, Lab, has_nothing, receive, soon
 
 MESSAGE = {"type": "job.done", "data": b"\x00"}
 
 
-@pytest.fixture(scope="module")
-def brokers():
-    """A Redis and a NATS for the whole module."""
-    with redis_server() as redis, nats_server() as nats:
-        yield {"memory": None, "pubsub": redis, "queue": redis, "nats": nats}
-
-
 @pytest.fixture(params=KINDS)
-async def lab(request, brokers):
-    """Layers of one kind."""
-    async with laboratory(request.param, brokers[request.param]) as lab:
-        yield lab
-
-
-@pytest.fixture(params=KINDS)
-def program(request, brokers):
+def program(request, layer_brokers):
     """Layers of one kind in a program without a loop."""
-    lab = Lab(request.param, brokers[request.param])
+    lab = Lab(request.param, layer_brokers[request.param])
     yield lab
     for layer in lab._layers:
         layer.sync.close()

@@ -21,12 +21,6 @@ from tests.support.wsgi_servers import serve_werkzeug
 pytestmark = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
 
-@pytest.fixture(params=["aio", "sync"])
-def kind(request) -> str:
-    """Which server."""
-    return request.param
-
-
 @pytest.fixture
 def make_server(kind, make_server):
     """Make a server of a kind."""
