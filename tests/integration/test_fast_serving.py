@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import ssl
@@ -11,6 +12,8 @@ from contextlib import asynccontextmanager
 import pytest
 import uvloop
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from websockets.asyncio.client import connect, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -184,6 +187,21 @@ async def test_many_connections_close_cleanly(make_server, running):
         await eventually(lambda: not remains(sio))
 
 
+@pytest.mark.parametrize("http", ["httptools", "h11"])
+async def test_nothing_is_kept_of_the_request_that_became_a_websocket(sio, running, http):
+    """uvicorn's protocol for HTTP and its parser go at once, and do not wait for the garbage collector."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with running(sio, ws=FAST_WS, http=http) as address, opened(address) as (client, websocket):
+            await client.join()
+
+            assert is_fast(websocket)
+            assert not [each for each in gc.get_objects() if isinstance(each, (H11Protocol, HttpToolsProtocol))]
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("problem", ["missing", "misfit"])
 async def test_without_a_picows_that_fits_the_asgi_way_is_taken(sio, running, caplog, monkeypatch, problem):
     """Everything works, and one warning says what is wrong and how to change it."""
@@ -191,7 +209,7 @@ async def test_without_a_picows_that_fits_the_asgi_way_is_taken(sio, running, ca
     if problem == "missing":
         monkeypatch.setattr(transport, "FRAMING", "fastsio.integrations.fast.no_such_module")
     else:
-        monkeypatch.setattr("fastsio.integrations.fast.framing.REQUEST", b"GET / HTTP/1.1\r\nOdd: %b\r\n\r\n")
+        monkeypatch.setattr("fastsio.integrations.fast.framing.REQUEST", b"GET / HTTP/1.1\r\nOdd: 1\r\n\r\n")
     async with running(sio, ws=FAST_WS, log_config=None) as address:
         for _ in range(2):
             async with opened(address) as (client, websocket):
@@ -200,7 +218,7 @@ async def test_without_a_picows_that_fits_the_asgi_way_is_taken(sio, running, ca
                 assert not is_fast(websocket)
     transport.usable_framing.cache_clear()
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    expected = "pip install 'fastsio[fast]'" if problem == "missing" else "the handshake is answered in another way"
+    expected = "pip install 'fastsio[fast]'" if problem == "missing" else "frames are read in another way"
     assert [line for line in warnings if "slower way" in line] == [line for line in warnings if expected in line]
     assert len([line for line in warnings if expected in line]) == 1
 

@@ -56,12 +56,12 @@ class WebSocketProtocol(asyncio.Protocol):
         self._config = config
         self._server_state = server_state
         self._app_state = app_state
-        self._transport: Any = None
         self._chosen: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
-        self._transport = transport
+        self._transport: Any = transport
+        self._before = self._transport.get_protocol()
 
     def data_received(self, data: bytes) -> None:
         """Take the request, which uvicorn hands over whole; what follows is for who was chosen."""
@@ -73,6 +73,8 @@ class WebSocketProtocol(asyncio.Protocol):
         asyncio.get_running_loop().call_soon(self._step_back)
 
     def _step_back(self) -> None:
+        # uvicorn's protocol and its parser hold each other, and would wait for the garbage collector.
+        vars(self._before).clear()
         if self._chosen is not None and self._transport.get_protocol() is self:
             self._transport.set_protocol(self._chosen)
 

@@ -9,7 +9,7 @@ from starlette.routing import Mount, Router
 
 from fastsio import ASGIApp, AsyncServer
 from fastsio.integrations.fast.finding import find_all, find_application
-from fastsio.integrations.fast.handshake import make_scope, read_handshake
+from fastsio.integrations.fast.handshake import acceptance, make_scope, read_handshake
 
 REQUEST = (
     b"GET /a%20b/?x=%C3%A9 HTTP/1.1\r\nhost: x\r\nsec-websocket-version: 13\r\n"
@@ -53,6 +53,21 @@ def test_a_request_becomes_a_scope():
 def test_what_is_unusual_is_left_to_others(old, new):
     """Only a handshake without any doubt is read."""
     assert read_handshake(REQUEST.replace(old, new)) is None
+
+
+def test_an_acceptance_is_that_of_the_rfc():
+    """RFC 6455, section 1.3; the application's headers are kept as bytes."""
+    answer = acceptance(b"dGhlIHNhbXBsZSBub25jZQ==", [(b"x-odd", b"caf\xe9")], "two")
+
+    status, *headers = answer.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    assert status == b"HTTP/1.1 101 Switching Protocols"
+    assert sorted(headers) == [
+        b"Connection: upgrade",
+        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+        b"Sec-WebSocket-Protocol: two",
+        b"Upgrade: websocket",
+        b"x-odd: caf\xe9",
+    ]
 
 
 class Wrapper:

@@ -39,6 +39,16 @@ async def test_what_is_queued_in_one_turn_is_one_write():
     assert transport.writes == [frame("a") + frame("b") + frame("c")]
 
 
+async def test_the_handshake_is_answered_together_with_the_first_packet():
+    """A client is greeted in one segment."""
+    wire, transport, _ = make_wire()
+    wire.open(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    wire.write([MessagePacket("a")])
+    await turn()
+
+    assert transport.writes == [b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + frame("a")]
+
+
 async def test_the_frame_of_a_broadcast_is_built_once():
     """Every client gets the same bytes object."""
     packet = MessagePacket("news")

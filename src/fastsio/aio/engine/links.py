@@ -7,11 +7,11 @@ engine gives a :class:`DirectLink`, which needs no events.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Sequence
 
     from fastsio.engine.packet import WirePacket
@@ -58,14 +58,14 @@ class DirectLink(Link):
         send: The same.
 
     Attributes:
-        frames: What has arrived and nobody has taken.
+        frames: What has arrived and nobody has taken; None while there is nothing, for an empty deque is not small.
     """
 
     __slots__ = ("frames",)
 
     def __init__(self, receive: Receive, send: Send) -> None:
         super().__init__(receive, send)
-        self.frames: deque[Frame] = deque()
+        self.frames: deque[Frame] | None = None
 
     def write(self, packets: Sequence[WirePacket]) -> bool:
         """

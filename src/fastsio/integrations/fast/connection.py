@@ -19,6 +19,7 @@ from uvicorn.protocols.utils import ClientDisconnected, get_client_addr, get_pat
 
 from fastsio.aio.engine.links import DIRECT, MESSAGE_TOO_BIG, NORMAL_CLOSURE, LinkLost
 from fastsio.exceptions import PacketError
+from fastsio.integrations.fast.handshake import acceptance
 from fastsio.integrations.fast.wire import Wire
 
 if TYPE_CHECKING:
@@ -185,11 +186,10 @@ class Connection(asyncio.Protocol):
 
     def _accept(self, event: Event) -> None:
         self._log("[accepted]")
-        headers = _decoded([*self._state.default_headers, *event.get("headers", ())])
-        if event.get("subprotocol"):
-            headers.append(("Sec-WebSocket-Protocol", event["subprotocol"]))
+        headers = [*self._state.default_headers, *event.get("headers", ())]
         self._is_accepted = self._is_answered = True
-        protocol = self._framing.open_framing(self._wire, key=self._key, headers=headers, max_bytes=self._limit)
+        self._wire.open(acceptance(self._key, headers, event.get("subprotocol")))
+        protocol = self._framing.open_framing(self._wire, max_bytes=self._limit)
         self._transport.set_protocol(protocol)
         if self._early:
             self._framing.feed(protocol, self._early)

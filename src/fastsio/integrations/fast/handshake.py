@@ -1,5 +1,5 @@
 """
-The request that uvicorn hands over when a client asks for a WebSocket, and the ASGI scope made of it.
+The request that uvicorn hands over when a client asks for a WebSocket, the ASGI scope made of it, and its acceptance.
 
 Reads as much as is needed: uvicorn's HTTP parser has judged the request. What is unusual is not judged here but left to
 uvicorn's own WebSocket protocol, which answers it as it always did.
@@ -10,12 +10,37 @@ Source: RFC 6455, section 4.2; ASGI specification, "WebSocket Connection Scope".
 from __future__ import annotations
 
 import binascii
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from typing import Any, Final
+from hashlib import sha1
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
 KEY_BYTES: Final = 16
+#: The names that nearly every request has: one object each for all connections.
+USUAL_NAMES: Final = {
+    name: name
+    for name in (
+        b"accept-encoding",
+        b"accept-language",
+        b"cache-control",
+        b"connection",
+        b"cookie",
+        b"host",
+        b"origin",
+        b"pragma",
+        b"sec-websocket-extensions",
+        b"sec-websocket-key",
+        b"sec-websocket-version",
+        b"upgrade",
+        b"user-agent",
+    )
+}
+#: What is appended to a key to show that the server understood (RFC 6455, section 1.3).
+GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +53,14 @@ class Handshake:
         query: As it was sent.
         key: ``Sec-WebSocket-Key``.
         headers: Name and value of all headers.
+        offered: The values of ``Sec-WebSocket-Protocol``.
     """
 
     path: bytes
     query: bytes
     key: bytes
     headers: list[tuple[bytes, bytes]]
+    offered: Sequence[bytes]
 
 
 def read_handshake(request: bytes) -> Handshake | None:
@@ -46,13 +73,18 @@ def read_handshake(request: bytes) -> Handshake | None:
     lines = request.removesuffix(b"\r\n\r\n").split(b"\r\n")
     method, _, rest = lines[0].partition(b" ")
     target, _, _ = rest.rpartition(b" ")
-    headers = [(name, value.strip(b" \t")) for name, _, value in (line.partition(b":") for line in lines[1:])]
-    versions = _values(headers, b"sec-websocket-version")
-    keys = _values(headers, b"sec-websocket-key")
+    headers = []
+    found: dict[bytes, list[bytes]] = {}
+    for line in lines[1:]:
+        name, _, value = line.partition(b":")
+        name, value = USUAL_NAMES.get(name, name), value.strip(b" \t")
+        headers.append((name, value))
+        found.setdefault(name, []).append(value)
+    versions, keys = found.get(b"sec-websocket-version"), found.get(b"sec-websocket-key", ())
     if method != b"GET" or not target.isascii() or versions != [b"13"] or len(keys) != 1 or not _is_key(keys[0]):
         return None
     path, _, query = target.partition(b"?")
-    return Handshake(path, query, keys[0], headers)
+    return Handshake(path, query, keys[0], headers, found.get(b"sec-websocket-protocol", ()))
 
 
 def make_scope(
@@ -77,7 +109,7 @@ def make_scope(
         asgi_version: Version of ASGI that the application speaks.
         state: What the lifespan left; copied.
     """
-    offered = _values(handshake.headers, b"sec-websocket-protocol")
+    offered = b",".join(handshake.offered).decode("latin-1")
     return {
         "type": "websocket",
         "asgi": {"version": asgi_version, "spec_version": "2.4"},
@@ -90,14 +122,27 @@ def make_scope(
         "raw_path": root_path.encode("ascii") + handshake.path,
         "query_string": handshake.query,
         "headers": handshake.headers,
-        "subprotocols": [token.strip() for line in offered for token in line.decode("latin-1").split(",")],
+        "subprotocols": [token.strip() for token in offered.split(",")] if offered else [],
         "state": state.copy(),
         "extensions": {"websocket.http.response": {}},
     }
 
 
-def _values(headers: list[tuple[bytes, bytes]], wanted: bytes) -> list[bytes]:
-    return [value for name, value in headers if name.lower() == wanted]
+def acceptance(key: bytes, headers: Iterable[tuple[bytes, bytes]], subprotocol: str | None) -> bytes:
+    """
+    Build the response that makes a connection a WebSocket.
+
+    Args:
+        key: ``Sec-WebSocket-Key``.
+        headers: Further headers.
+        subprotocol: The one that was chosen among those offered.
+    """
+    digest = b64encode(sha1(key + GUID, usedforsecurity=False).digest())
+    lines = [b"HTTP/1.1 101 Switching Protocols", *[b"%b: %b" % header for header in headers]]
+    if subprotocol:
+        lines.append(b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1"))
+    lines += [b"Connection: upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Accept: " + digest, b"", b""]
+    return b"\r\n".join(lines)
 
 
 def _is_key(key: bytes) -> bool:

@@ -12,6 +12,7 @@ Source: RFC 6455, section 7.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from fastsio.aio.engine.links import CLOSE_GRACE_S, MESSAGE_TOO_BIG, NORMAL_CLOSURE, DirectLink, LinkLost
@@ -107,6 +108,11 @@ class Wire(DirectLink):
             self.flush()
         return True
 
+    def open(self, acceptance: bytes) -> None:
+        """Queue the answer to the handshake; what the engine says first goes out with it."""
+        self._flusher.add(self)
+        self._out.append(acceptance)
+
     def flush(self) -> None:
         """Write what is queued."""
         out = self._out
@@ -147,7 +153,7 @@ class Wire(DirectLink):
             self._transport.write(frame(BINARY, data))
 
     def write_raw(self, data: bytes) -> None:
-        """Write the answer to the handshake or to a ping; one that lags need not be told that it is heard."""
+        """Write the answer to a ping; a peer that lags need not be told that it is heard."""
         if not self._lags and not self._is_closing:
             self._transport.write(data)
 
@@ -170,6 +176,8 @@ class Wire(DirectLink):
             return
         if self._take is not None and not self.frames and self._take(data):
             return
+        if self.frames is None:
+            self.frames = deque()
         self.frames.append(data)
         if self._waiter is None:
             self._pause_reading()
@@ -189,6 +197,7 @@ class Wire(DirectLink):
         """Wait for a message, or for :meth:`wake`."""
         if self._reason is not None:
             raise self._reason
+        self.frames = None
         self._resume_reading()
         self._waiter = self._loop.create_future()
         try:
