@@ -7,7 +7,7 @@ Works on the tables of its manager, never on the bus itself but to send an answe
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.manager import AsyncManager
 from fastsio.aio.waiter import AckWaiter
@@ -25,6 +25,7 @@ from fastsio.cluster.messages import (
     unpack_event,
 )
 from fastsio.cluster.reading import decode, read
+from fastsio.cluster.recent import Recent
 from fastsio.cluster.relay import is_for_us
 from fastsio.exceptions import BusError
 from fastsio.protocol import LEGACY
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from fastsio.aio.pubsub import AsyncPubSubManager
+
+
+#: Messages with several copies that are known: their copies come close together.
+REMEMBERED: Final = 10_000
 
 
 class Hearing:
@@ -46,13 +51,14 @@ class Hearing:
 
     def __init__(self, manager: AsyncPubSubManager) -> None:
         self._manager = manager
+        self._recent = Recent(REMEMBERED)
 
     async def take(self, raw: Any) -> None:
         """Do what a message says; one that makes no sense is logged and dropped."""
         manager = self._manager
         try:
             data = decode(raw, manager._codec)
-            if is_for_us(data, manager.host_id):
+            if is_for_us(data, manager.host_id) and not self._recent.is_known(data.get("copy_id")):
                 await self._do(read(data))
         except ValueError as error:  # also of a room that cannot be entered, left or closed
             manager._get_logger().warning("%s: message on %r dropped: %s", manager.name, manager.channel, error)

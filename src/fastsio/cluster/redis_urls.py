@@ -6,7 +6,7 @@ Errors name the scheme and what is expected, never the whole URL: it may hold a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -69,6 +69,26 @@ def _package(names: list[str]) -> str:
         if optional(name) is not None:
             return name
     raise MissingExtraError("redis", "redis")
+
+
+def may_be_cluster(target: RedisTarget) -> bool:
+    """Whether a target can be a node of a Redis Cluster; one behind sentinels or a unix socket is taken for none."""
+    return not target.sentinels and not target.url.startswith("unix://")
+
+
+def at_master(target: RedisTarget, address: tuple[str, int]) -> RedisTarget:
+    """
+    Return another node of the cluster that a target is a node of, reached with the same credentials.
+
+    Args:
+        target: The target.
+        address: Host and port of the node; without a host it is on the target's.
+    """
+    parts = urlsplit(target.url)
+    userinfo, separator, _ = parts.netloc.rpartition("@")
+    name = address[0] or parts.hostname or "localhost"
+    host = f"[{name}]" if ":" in name else name
+    return replace(target, url=parts._replace(netloc=f"{userinfo}{separator}{host}:{address[1]}").geturl())
 
 
 def parse_redis_sentinel_url(url: str) -> tuple[list[tuple[str, int]], str | None, dict[str, Any]]:

@@ -6,7 +6,7 @@ import pytest
 from socketio.redis_manager import parse_redis_sentinel_url as their_parse
 
 from fastsio.cluster import redis_urls
-from fastsio.cluster.redis_urls import parse_redis_sentinel_url, redis_target
+from fastsio.cluster.redis_urls import at_master, may_be_cluster, parse_redis_sentinel_url, redis_target
 from fastsio.exceptions import MissingExtraError, SetupError
 
 
@@ -108,3 +108,30 @@ def test_what_is_no_sentinel_url_is_refused(url):
     """With python-socketio's error."""
     with pytest.raises(ValueError, match="Invalid Redis Sentinel URL"):
         parse_redis_sentinel_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_possible"),
+    [("redis://h:1", True), ("rediss://h", True), ("unix:///run/redis.sock", False), ("redis+sentinel://h/0/m", False)],
+)
+def test_what_may_be_a_cluster_is_told_from_the_url(url, is_possible):
+    """Sentinels and unix sockets lead to one server."""
+    assert may_be_cluster(redis_target(url)) is is_possible
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "there"),
+    [
+        ("redis://h:1/0", ("other", 7000), "redis://other:7000/0"),
+        (
+            "rediss://u:p%40@h/0?ssl_ca_certs=/ca.pem",
+            ("::1", 7000),
+            "rediss://u:p%40@[::1]:7000/0?ssl_ca_certs=/ca.pem",
+        ),
+        ("redis://:p@h:1", ("", 7000), "redis://:p@h:7000"),
+        ("redis://", ("", 7000), "redis://localhost:7000"),
+    ],
+)
+def test_another_node_is_reached_in_the_same_way(url, address, there):
+    """With the same credentials and options; without a host, on the same one."""
+    assert at_master(redis_target(url), address).url == there

@@ -1,25 +1,28 @@
-"""The client manager on Redis or Valkey: the channel is one that every node subscribes to."""
+"""The client manager on Redis or Valkey: one channel that every node subscribes to, or one for each room."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.aio.backends.redis_publisher import Publisher, close_client
+from fastsio.aio.backends.redis_sharded import Sharded
+from fastsio.aio.backends.room_following import RoomFollowingManager
 from fastsio.aio.backends.shared import Shared
-from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
-from fastsio.cluster.redis_urls import redis_target
+from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
+from fastsio.cluster.redis_urls import at_master, may_be_cluster, redis_target
 from fastsio.extras import require
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Hashable
 
     from fastsio.cluster.formats import BusFormatName
+    from fastsio.cluster.slots import Address
 
 #: Seconds of silence after which the broker is asked for a sign of life, and within which it has to give one.
 PING_INTERVAL_S: Final = 10.0
 
 
-class AsyncRedisManager(AsyncPubSubManager):
+class AsyncRedisManager(RoomFollowingManager):
     """
     Share the clients of several asyncio servers through Redis or Valkey.
 
@@ -39,6 +42,9 @@ class AsyncRedisManager(AsyncPubSubManager):
         max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
             beyond it. 100,000.
         bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
+        sharded: Whether each room has a channel of its own, in the sharded pub/sub of Redis 7: a node receives what is
+            for rooms that it has clients in, and the channels spread over the masters of a Redis Cluster. The URL is
+            that of any of its nodes. All nodes of one bus must agree; those of python-socketio cannot take part.
 
     Raises:
         SetupError: The URL cannot be used.
@@ -59,6 +65,7 @@ class AsyncRedisManager(AsyncPubSubManager):
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
         bus_format: BusFormatName = "json",
+        sharded: bool = False,
     ) -> None:
         self._target = redis_target(url)
         super().__init__(
@@ -73,26 +80,57 @@ class AsyncRedisManager(AsyncPubSubManager):
         self._errors = require(f"{self._target.package}.exceptions", "redis")
         self.redis_url = url
         self.redis_options = dict(redis_options or {})
-        self._publishing: Shared[_Publisher] = Shared(
+        self._publishing: Shared[Publisher] = Shared(
             self._new_publisher, lambda _publisher: True, lambda publisher: publisher.close()
         )
+        self._sharded: Sharded | None = None
+        if sharded:
+            is_possible = may_be_cluster(self._target)
+            self._sharded = Sharded(self, self._client, self._errors, may_be_cluster=is_possible)
 
     async def shutdown(self) -> None:
         """Stop listening and close the connections."""
         await super().shutdown()
         await self._publishing.drop()
+        if self._sharded is not None:
+            await self._sharded.close()
+
+    async def enter_room(self, sid: str, namespace: str, room: Hashable, eio_sid: str | None = None) -> None:
+        """
+        Put a client into a room, whichever server has it.
+
+        With ``sharded``, a client of this server hears what others emit to the room from when this returns, unless the
+        broker is away; a client of another server soon after.
+
+        Raises:
+            ValueError: The room is another client's own, or the client is in too many.
+            BusError: The broker did not take the message.
+        """
+        await super().enter_room(sid, namespace, room, eio_sid)
+        if self._sharded is not None:
+            await self._sharded.in_force(namespace, room)
+
+    def _follow_room(self, namespace: str, room: Hashable, *, has_members: bool) -> None:
+        if self._sharded is not None:
+            self._sharded.follow(namespace, room, has_members=has_members)
 
     async def _publish(self, data: dict[str, Any]) -> None:
-        publisher = await self._publishing.get()
         try:
-            await publisher.publish(self._encode(data))
+            if self._sharded is not None:
+                await self._sharded.publish(data)
+            else:
+                publisher = await self._publishing.get()
+                await publisher.submit(self.channel, self._encode(data))
         except self._errors.TimeoutError as error:  # a class of its own
             raise TimeoutError(str(error)) from error
 
-    async def _new_publisher(self) -> _Publisher:
-        return _Publisher(self._client(), self.channel)
+    async def _new_publisher(self) -> Publisher:
+        return Publisher(self._client())
 
-    async def _listen(self) -> AsyncGenerator[Any, None]:
+    def _listen(self) -> AsyncGenerator[Any, None]:
+        return self._listen_to_one() if self._sharded is None else self._sharded.listen(PING_INTERVAL_S)
+
+    async def _listen_to_one(self) -> AsyncGenerator[Any, None]:
         client = self._client()
         pubsub = client.pubsub()
         try:
@@ -105,11 +143,11 @@ class AsyncRedisManager(AsyncPubSubManager):
                     yield message["data"]
         finally:
             await pubsub.aclose()
-            await _close(client)
+            await close_client(client)
 
-    def _client(self) -> Any:
-        """Return a client, which connects when it is used."""
-        target = self._target
+    def _client(self, master: Address | None = None) -> Any:
+        """Return a client, which connects when it is used: to what the URL names, or to a master of that cluster."""
+        target = self._target if master is None else at_master(self._target, master)
         package = require(f"{target.package}.asyncio", "redis")
         # The manager tries again by itself, in its own way.
         retry = package.retry.Retry(require(f"{target.package}.backoff", "redis").NoBackoff(), 0)
@@ -125,62 +163,6 @@ class AsyncRedisManager(AsyncPubSubManager):
         return package.from_url(target.url, **options)
 
 
-class _Publisher:
-    """
-    Publishes for any number of tasks over one connection: what they bring while a batch is on its way is the next one.
-
-    Args:
-        client: Of redis or valkey.
-        channel: Where to.
-    """
-
-    def __init__(self, client: Any, channel: str) -> None:
-        self._client = client
-        self._channel = channel
-        self._waiting: dict[asyncio.Future[None], bytes] = {}
-        self._flushing: asyncio.Task[None] | None = None
-
-    async def publish(self, payload: bytes) -> None:
-        """Publish a message; returns when the broker has it."""
-        accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[accepted] = payload
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
-        try:
-            await accepted
-        finally:
-            self._waiting.pop(accepted, None)
-
-    async def close(self) -> None:
-        """Give the connection back."""
-        if self._flushing is not None:
-            self._flushing.cancel()
-        await _close(self._client)
-
-    async def _flush(self) -> None:
-        """Send what waits, until nothing does."""
-        while self._waiting:
-            batch, self._waiting = self._waiting, {}
-            failure: BaseException | None = None
-            try:
-                await self._send(list(batch.values()))
-            except Exception as error:  # noqa: BLE001 - those who wait get it
-                failure = error
-            for accepted in batch:
-                if accepted.done():
-                    continue
-                if failure is None:
-                    accepted.set_result(None)
-                else:
-                    accepted.set_exception(failure)
-
-    async def _send(self, payloads: list[bytes]) -> None:
-        pipeline = self._client.pipeline(transaction=False)
-        for payload in payloads:
-            pipeline.publish(self._channel, payload)
-        await pipeline.execute()
-
-
 async def _next_message(pubsub: Any) -> dict[str, Any]:
     """Return the next message of a subscription; while it is silent, make sure that the broker is alive."""
     message = await pubsub.get_message(timeout=PING_INTERVAL_S)
@@ -190,11 +172,3 @@ async def _next_message(pubsub: Any) -> dict[str, Any]:
     if message is None:
         raise ConnectionError("the broker does not answer")
     return message  # type: ignore[no-any-return] # redis and valkey give dicts
-
-
-async def _close(client: Any) -> None:
-    """Close the connections of a client, those to the sentinels that told it where to connect included."""
-    await client.aclose()
-    sentinels = getattr(client.connection_pool, "sentinel_manager", None)
-    for each in () if sentinels is None else sentinels.sentinels:
-        await each.aclose()

@@ -1,0 +1,68 @@
+"""
+Which channels a node wants to be subscribed to, which it is, and what it has asked for meanwhile.
+
+For each channel there is one request at a time: whoever enters and leaves a room in quick succession is subscribed, or
+is not, whichever was last. Must not know connections.
+"""
+
+from __future__ import annotations
+
+
+class Subscriptions:
+    """
+    The subscriptions of one node.
+
+    Attributes:
+        wanted: The channels to be subscribed to.
+    """
+
+    def __init__(self) -> None:
+        self.wanted: set[bytes] = set()
+        self._active: set[bytes] = set()
+        #: Channel -> whether the request on its way is to subscribe.
+        self._asked: dict[bytes, bool] = {}
+
+    def set_wanted(self, channel: bytes, *, is_wanted: bool) -> None:
+        """Want to be subscribed to a channel, or not any more."""
+        if is_wanted:
+            self.wanted.add(channel)
+        else:
+            self.wanted.discard(channel)
+
+    def is_in_force(self, channel: bytes) -> bool:
+        """Whether what is published to a channel arrives, and will."""
+        return channel in self._active and channel not in self._asked
+
+    def is_behind(self, channel: bytes) -> bool:
+        """Whether something is to be asked for a channel now."""
+        return channel not in self._asked and (channel in self.wanted) is not (channel in self._active)
+
+    def next_request(self, channel: bytes) -> bool | None:
+        """
+        Return what is to be asked for a channel now, and take note that it is.
+
+        Returns:
+            True to subscribe, False to unsubscribe, None if there is nothing to ask, or a request is on its way.
+        """
+        if not self.is_behind(channel):
+            return None
+        is_wanted = self._asked[channel] = channel in self.wanted
+        return is_wanted
+
+    def confirm(self, channel: bytes, *, is_subscribed: bool) -> None:
+        """Take note of what the server says of a channel, asked or, when its slot has moved away, by itself."""
+        if self._asked.get(channel) is is_subscribed:
+            del self._asked[channel]
+        if is_subscribed:
+            self._active.add(channel)
+        else:
+            self._active.discard(channel)
+
+    def refuse(self, channel: bytes) -> None:
+        """Take note that a request was refused."""
+        self._asked.pop(channel, None)
+
+    def lose(self) -> None:
+        """Take note that the connections are gone: nothing is subscribed, and nothing on its way."""
+        self._active.clear()
+        self._asked.clear()
