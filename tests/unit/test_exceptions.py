@@ -10,6 +10,8 @@ from fastsio.exceptions import (
     MissingExtraError,
     PacketError,
     RateLimited,
+    RoomAccessError,
+    RoomIdentifierError,
     SignatureError,
     ValidationFailed,
 )
@@ -60,3 +62,10 @@ def test_errors_carry_fields():
     assert "pip install 'fastsio[msgpack]'" in str(missing)
     assert isinstance(missing, ImportError)
     assert isinstance(SignatureError("x"), ValueError)
+
+
+def test_errors_of_rooms_have_the_types_clients_know():
+    """Who may not join, and who does not say where."""
+    assert (RoomAccessError().type, RoomAccessError().msg) == ("forbidden", "You may not join this room.")
+    assert RoomAccessError("Members only.").msg == "Members only."
+    assert RoomIdentifierError("no id").type == "validation_error"

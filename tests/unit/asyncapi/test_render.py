@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -24,6 +25,14 @@ class Posted(BaseModel):
 
     written_by: Author
     co_authors: list[Author | None] = []
+
+
+class How(Enum):
+    VERY_WELL = "very_well"
+
+
+class Mood(BaseModel):
+    in_general: How | None = None
 
 
 def rendered(*operations: Operation, address: str | None = "/room/{name}/{page:int}") -> dict[str, Any]:
@@ -99,6 +108,16 @@ def test_fields_are_named_as_on_the_wire() -> None:
     assert set(schemas["Posted"]["properties"]) == {"written_by", "co_authors"}
     for reference in references(document):
         resolve(document, reference)
+
+
+def test_only_objects_have_names_on_the_wire() -> None:
+    """Values of an enumeration stay as they are; an object may have no field that is required."""
+    document = rendered(Operation("tell", Direction.RECEIVE, (Message("told", Mood, camelize=True),)))
+
+    schemas = document["components"]["schemas"]
+    assert schemas["HowCamel"] == {"title": "How", "type": "string", "enum": ["very_well"]}
+    assert set(schemas["MoodCamel"]["properties"]) == {"inGeneral"}
+    assert "required" not in schemas["MoodCamel"]
 
 
 def test_what_is_no_object_has_its_schema_in_place() -> None:

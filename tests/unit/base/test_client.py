@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from fastsio.base.client import BaseClient
@@ -98,3 +100,10 @@ def test_there_is_no_sid_without_a_connection(client):
 
     assert client.get_sid("/a") == "one"
     assert client.get_sid() is None
+
+
+def test_the_transport_is_that_of_the_connection(client):
+    """Engine.IO knows it."""
+    client.eio = SimpleNamespace(transport=lambda: "polling")
+
+    assert client.transport() == "polling"

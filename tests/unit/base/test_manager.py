@@ -196,3 +196,19 @@ def test_an_acknowledgement_is_expected_once(manager):
 
     assert manager._pop_callback("s1", ack_id) is print
     assert manager._pop_callback("s1", ack_id) is None
+
+
+def test_the_keeper_of_rooms_is_told_who_is_taken_out(manager):
+    """With the whole list, before anybody has left."""
+    told = []
+    manager.server.room_keeper = SimpleNamespace(
+        taken_out=lambda namespace, room, sids: told.append((namespace, room, sids, manager.get_rooms("s1", "/")))
+    )
+    manager.basic_enter_room("s1", "/", "a")
+    manager.basic_enter_room("s1", "/", "b")
+
+    manager.basic_leave_room("s1", "/", "a")
+    manager.basic_close_room("b", "/")
+
+    assert told == [("/", "a", ["s1"], ["s1", "a", "b"]), ("/", "b", ["s1"], ["s1", "b"])]
+    assert manager.get_rooms("s1", "/") == ["s1"]

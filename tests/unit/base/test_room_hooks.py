@@ -93,3 +93,13 @@ def test_presence_is_on_with_a_key_or_by_itself():
         presence = True
 
     assert [hooks_of(each, asynchronous=True).is_present for each in (ChatRoom, Keyed, Told)] == [False, True, True]
+
+
+def test_a_class_that_finds_no_room_says_what_to_write():
+    """Clients cannot join its rooms."""
+
+    class Closed(Room):
+        pass
+
+    with pytest.raises(SetupError, match=r"Closed has no extract_room_identifier\(cls, session, data\); write it"):
+        hooks_of(Closed, asynchronous=True).identifying()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import gc
+from types import SimpleNamespace
 
 import pytest
 
-from fastsio.base.rooms import Joined, Room, register_room
+from fastsio.base.room_hooks import hooks_of
+from fastsio.base.rooms import MEMBERS_TIMEOUT_S, Joined, Room, register_room
 from fastsio.exceptions import SetupError
 
 
@@ -126,3 +128,60 @@ def test_only_room_classes_are_taken():
             register_room(wrong)
         with pytest.raises(SetupError, match="is not a room class"):
             Joined(wrong)
+
+
+class Recorder:
+    """Stands for a server and its keeper of rooms: returns what it is asked to do."""
+
+    def __init__(self) -> None:
+        self.room_keeper = self
+
+    def __getattr__(self, name: str):
+        return lambda *args, **options: (name, *args, options)
+
+
+def test_what_is_done_with_a_room_is_done_by_its_servers_keeper():
+    """The object adds itself, and the defaults."""
+    server = Recorder()
+    room = ChatRoom(5).on(server, "/chat")
+
+    assert room.enter("a") == ("enter", room, "a", None, {})
+    assert room.enter("a", {"id": 5}) == ("enter", room, "a", {"id": 5}, {})
+    assert room.leave("a") == ("leave", room, "a", {})
+    assert room.kick("a", "enough") == ("kick", room, "a", "enough", {})
+    assert room.close() == ("close", room, {})
+    assert room.members() == ("members", room, {"cluster": False, "timeout": MEMBERS_TIMEOUT_S})
+    assert room.members(cluster=True, timeout=2) == ("members", room, {"cluster": True, "timeout": 2})
+    assert room.recheck() == ("recheck", room, {})
+
+
+def test_an_event_for_a_room_is_an_event_of_its_server():
+    """In its namespace, to its name."""
+    room = ChatRoom(5).on(Recorder(), "/chat")
+
+    name, event, data, options = room.emit("news", 1, skip_sid="a", ignore_queue=True)
+
+    assert (name, event, data) == ("emit", "news", 1)
+    assert options == {
+        "room": "chat|5",
+        "skip_sid": "a",
+        "namespace": "/chat",
+        "callback": None,
+        "ignore_queue": True,
+    }
+
+
+def test_joined_is_the_room_that_the_keeper_finds():
+    """The class must say which room is meant, when the marker is compiled."""
+
+    class Open(Room):
+        @classmethod
+        def extract_room_identifier(cls, data):
+            return data
+
+    make = Joined(Open).maker(asynchronous=True)
+    context = SimpleNamespace(server=Recorder())
+
+    assert make(context) == ("joined", hooks_of(Open, asynchronous=True), context, {})
+    with pytest.raises(SetupError, match="has no extract_room_identifier"):
+        Joined(ChatRoom).maker(asynchronous=True)

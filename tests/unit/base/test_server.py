@@ -8,7 +8,9 @@ import pytest
 
 from fastsio import BaseMiddleware, RouterSIO
 from fastsio.base.namespace import BaseServerNamespace
+from fastsio.base.rooms import Room, register_room
 from fastsio.base.server import BaseServer
+from fastsio.exceptions import SetupError
 from fastsio.protocol import LEGACY, Decoder, Packet
 from fastsio.state import Connection
 
@@ -125,3 +127,48 @@ def test_sids_of_old_clients_are_known_and_are_secrets(server):
     assert server._label("oldclient") == "oldcli..."
     assert server._label("/n#oldclient") == "/n#oldcli..."
     assert server._label("a fresh sid") == "a fresh sid"
+
+
+class ChatRoom(Room):
+    """A room that nobody is kept out of."""
+
+    @classmethod
+    def extract_room_identifier(cls, data):
+        """Return the payload."""
+        return data
+
+
+@pytest.fixture
+def keeping(server) -> BaseServer:
+    """Return a server whose keeper of rooms guards one event for each class."""
+    server.room_keeper = SimpleNamespace(guards=lambda hooks: {hooks.join_event: lambda context, own: hooks.room_class})
+    return server
+
+
+def test_the_rooms_of_a_class_based_namespace_are_registered_with_it(keeping):
+    """Their events are guarded, and room objects know where they are until the server is none any more."""
+
+    @register_room(ChatRoom)
+    class Chat(BaseServerNamespace):
+        pass
+
+    keeping.register_namespace(Chat("/chat"))
+
+    assert keeping._registry.resolve("/chat", "join_chat") is not None
+    assert keeping._registry.resolve("/", "join_chat") is None
+    assert ChatRoom(5).where() == (keeping, "/chat")
+    keeping._unsettle_rooms()
+    with pytest.raises(SetupError, match="registered on no server"):
+        ChatRoom(5).where()
+
+
+def test_rooms_have_a_namespace_and_a_key_of_their_own(keeping):
+    """Every namespace is none, and two classes cannot answer to one event."""
+    other = type("ChatRoom", (ChatRoom,), {})
+
+    with pytest.raises(SetupError, match="ChatRoom cannot be registered in every namespace; name one"):
+        keeping.register_room(ChatRoom, namespace="*")
+    keeping.register_room(ChatRoom)
+    with pytest.raises(SetupError, match="have the same key 'chat'"):
+        keeping.register_room(other)
+    keeping._unsettle_rooms()

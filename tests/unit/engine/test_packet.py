@@ -99,3 +99,15 @@ def test_packets_of_ours_are_taken_as_they_are():
     assert packet_of(NOOP_PACKET) is NOOP_PACKET
     assert ControlPacket(PING, "probe").wire == "2probe"
     assert NOOP_PACKET.size == 1
+
+
+def test_binary_for_engine_io_3_has_its_type_in_front():
+    """In a frame of bytes, in one of text, and in a payload; each form is made once, text has one only."""
+    packet, text = MessagePacket(b"\x01\x02"), MessagePacket("hi")
+
+    old = packet.eio3
+    assert packet.eio3 is old.eio3 is old
+    assert (old.wire, old.size, old.binary, old.polling) == (b"\x04\x01\x02", 3, True, "b4AQI=")
+    assert old.text.text is old.text is old.text
+    assert (old.text.wire, old.text.size, old.text.binary) == ("b4AQI=", 6, False)
+    assert text.eio3 is text.text is text

@@ -155,3 +155,16 @@ def test_a_connect_handler_of_a_client_gets_nothing_by_position(harness):
 
     with pytest.raises(SignatureError, match="'client connect' handler gets no further argument"):
         harness.compile(handler, HandlerKind.CLIENT_CONNECT)
+
+
+def test_a_consumer_has_no_server(harness):
+    """Nor a client; what there is instead is said."""
+
+    def with_server(server: FakeServerClass): ...
+
+    def with_client(client: FakeClientClass): ...
+
+    with pytest.raises(SignatureError, match="a consumer has none; what the server has is in 'self'"):
+        harness.compile(with_server, HandlerKind.CONSUMER)
+    with pytest.raises(SignatureError, match="annotate it with the server's class"):
+        harness.compile(with_client, HandlerKind.CONSUMER)

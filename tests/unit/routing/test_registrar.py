@@ -8,8 +8,9 @@ import pytest
 
 from fastsio import Auth, Depends, RouterSIO, SocketID
 from fastsio.exceptions import SetupError, SignatureError
-from fastsio.routing import Registrar, Registration, RoomRegistration, RouterScope
+from fastsio.routing import Registrar, Registration, RoomRegistration, RouterScope, check_rooms
 from fastsio.routing.registrar import check_namespace, compose
+from fastsio.state.room_names import NamedRoom
 
 
 class Collector(Registrar):
@@ -186,3 +187,37 @@ def test_exception_handlers_belong_to_their_scope(server):
     assert router._own_scope().exception_handlers == {KeyError: handler}
     with pytest.raises(SetupError, match="not an exception class"):
         server.exception_handler("ValueError")
+
+
+def room_class(key: str) -> type[NamedRoom]:
+    """Return what stands for a room class."""
+    return type(key.title(), (NamedRoom,), {"key": key})
+
+
+def test_rooms_reach_the_server_through_routers(server):
+    """Before and after a router is included, below the namespaces of those on the way."""
+    chat, hall = room_class("chat"), room_class("hall")
+    outer, inner = RouterSIO(namespace="/v1"), RouterSIO(namespace="/n")
+
+    inner.register_room(chat)
+    outer.add_router(inner)
+    server.add_router(outer)
+    inner.register_room(hall, chat, namespace="/other")
+    outer.register_room(hall)
+
+    assert [(room.namespace, room.room_class) for room in server.rooms] == [
+        ("/v1/n", chat),
+        ("/v1/other", hall),
+        ("/v1/other", chat),
+        ("/v1", hall),
+    ]
+    assert [len(room.scopes) for room in server.rooms] == [2, 2, 2, 1]
+
+
+def test_room_classes_have_keys_of_their_own():
+    """One may be named twice, two may not answer to one event."""
+    chat = room_class("chat")
+
+    assert check_rooms([chat, chat]) == (chat,)
+    with pytest.raises(SetupError, match="Chat and Chat have the same key 'chat'; give one of them another 'key'"):
+        check_rooms([chat, room_class("chat")])

@@ -87,3 +87,20 @@ def test_users_are_counted_once(table):
     assert table.arrive(guest) == Presence(changed=True, count=2)
     assert table.vanish(tab) == Presence(changed=False, count=2)
     assert table.vanish(other_tab) == Presence(changed=True, count=1)
+
+
+def test_a_members_place_is_its_namespace_and_room():
+    """What tells rooms of one name apart."""
+    assert member("a", "tea").place == ("/", "tea")
+
+
+def test_a_member_has_gone_as_soon_as_it_is_removed(table):
+    """Even while others are still being told that it has come."""
+    one = member("a")
+    table.arrive(one)
+    assert not one.has_gone
+
+    table.depart(one)
+    assert one.has_gone
+    table.settle(one)
+    assert one.has_gone
