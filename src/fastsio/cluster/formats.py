@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from fastsio.cluster import messages, msgpack
+from fastsio.cluster import messages, msgpack, payloads
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class BusFormat(Protocol):
 class JSONFormat:
     """The JSON of python-socketio 5.15.1 and later."""
 
-    pack = staticmethod(messages.pack)
-    pack_event = staticmethod(messages.pack_event)
+    pack = staticmethod(payloads.pack)
+    pack_event = staticmethod(payloads.pack_event)
     encode = staticmethod(messages.encode)
 
 

@@ -6,17 +6,13 @@ Owns the messages and how they are written; must not know how they travel, nor w
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.cluster import msgpack
 from fastsio.exceptions import SocketIOError
-from fastsio.protocol.binary import deconstruct, reconstruct
-from fastsio.protocol.plain import BinaryInPayload, plain_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Sequence
+    from collections.abc import Collection, Hashable
 
     from fastsio.protocol.jsoncodec import JSONCodec
 
@@ -26,85 +22,6 @@ ROOM_TYPES: Final = (str, int, float)
 
 class MessageError(SocketIOError, ValueError):
     """A message from the bus is not one that a Socket.IO server writes."""
-
-
-# What an emit or an answer carries
-
-
-def pack(arguments: Sequence[Any]) -> tuple[list[Any], bool]:
-    """
-    Turn arguments into what every JSON module can write: models are dumped, bytes travel as Base64 after the rest.
-
-    Returns:
-        The ``data`` of a message, and whether it is binary.
-
-    Raises:
-        TypeError: Something has no JSON form.
-        ValueError: The arguments are nested too deeply.
-    """
-    try:
-        try:
-            return plain_tree(list(arguments)), False
-        except BinaryInPayload:
-            tree, attachments = deconstruct(list(arguments))
-            return [plain_tree(tree), *(b64encode(one).decode() for one in attachments)], True
-    except RecursionError as error:
-        raise ValueError("the payload is nested too deeply") from error
-
-
-def unpack(data: Any, *, binary: bool) -> tuple[Any, ...]:
-    """
-    Return the arguments that :func:`pack` was given, or the format MessagePack.
-
-    Raises:
-        MessageError: The data cannot be binary, or is no MessagePack.
-    """
-    if isinstance(data, bytes):
-        data = _from_msgpack(data)
-    elif binary:
-        data = _with_attachments(data)
-    if isinstance(data, list):
-        return tuple(data)
-    return () if data is None else (data,)
-
-
-def _from_msgpack(data: bytes) -> Any:
-    try:
-        return msgpack.loads(data)
-    except ValueError as error:
-        raise MessageError(f"the payload cannot be read: {error}") from error
-
-
-def _with_attachments(data: Any) -> Any:
-    if not isinstance(data, list) or not data:
-        raise MessageError("binary data must be a list of the payload and its attachments")
-    try:
-        return reconstruct(data[0], [b64decode(one, validate=True) for one in data[1:]])
-    except (TypeError, ValueError, RecursionError) as error:
-        raise MessageError(f"binary data cannot be read: {error}") from error
-
-
-def pack_event(arguments: Sequence[Any]) -> tuple[list[Any], bool]:
-    """
-    Turn the arguments of an event into what every JSON module can write, as :func:`pack` does.
-
-    A single None is written as binary without attachments: python-socketio writes ``[null]`` for no argument at all.
-    """
-    packed, binary = pack(arguments)
-    return ([packed], True) if packed == [None] else (packed, binary)
-
-
-def unpack_event(data: Any, *, binary: bool) -> tuple[Any, ...]:
-    """
-    Return the arguments that :func:`pack_event` was given, or that a python-socketio node emitted.
-
-    Raises:
-        MessageError: As :func:`unpack` does.
-    """
-    return () if data == [None] and not binary else unpack(data, binary=binary)
-
-
-# The messages
 
 
 @dataclass(frozen=True, slots=True)

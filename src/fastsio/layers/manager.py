@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from fastsio.aio.hearing import Hearing
 from fastsio.aio.listening import Listening
 from fastsio.aio.pubsub import AsyncPubSubManager
-from fastsio.cluster.messages import ANSWERS, unpack_event
+from fastsio.cluster.messages import ANSWERS
+from fastsio.cluster.payloads import unpack_event
 from fastsio.cluster.recent import Recent
 from fastsio.layers.following import Following, address_of
 from fastsio.layers.frames import ORDER, TEXT, event_of, frame_of

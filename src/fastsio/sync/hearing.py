@@ -20,9 +20,8 @@ from fastsio.cluster.messages import (
     LeaveRoom,
     Message,
     TellMembers,
-    unpack,
-    unpack_event,
 )
+from fastsio.cluster.payloads import unpack, unpack_event
 from fastsio.cluster.reading import decode, read
 from fastsio.cluster.recent import Recent
 from fastsio.cluster.relay import is_for_us

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, Field
 
 from fastsio.cluster.messages import (
     Answer,
@@ -20,24 +18,12 @@ from fastsio.cluster.messages import (
     TellMembers,
     check_room,
     encode,
-    pack,
-    pack_event,
-    unpack,
-    unpack_event,
 )
+from fastsio.cluster.payloads import pack
 from fastsio.cluster.reading import read
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC
 
 HOST = "99687889fa5c4ba58ad357c849d92348"
-
-
-class Order(BaseModel):
-    number: int = Field(alias="no")
-
-
-class Upload(BaseModel):
-    name: str
-    content: bytes
 
 
 #: What python-socketio 5.18.1 was seen to publish, and the message that fastsio has for it.
@@ -88,50 +74,6 @@ def test_a_binary_answer_has_a_method_of_its_own():
     assert Answer(HOST, "s", "/", 1, data, binary).as_dict()["method"] == "binary_callback"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "data"),
-    [
-        ([], []),
-        ([None], [None]),
-        ([Order(no=1), date(2024, 5, 6)], [{"no": 1}, "2024-05-06"]),
-        ([UUID(int=1), {2: {"y"}}, (1, 2)], ["00000000-0000-0000-0000-000000000001", {2: ["y"]}, [1, 2]]),
-        ([float("nan"), float("inf")], [None, None]),
-    ],
-)
-def test_arguments_become_plain_json(arguments, data):
-    """So that every JSON module can write them, whichever a broker's manager uses."""
-    assert pack(arguments) == (data, False)
-    json.dumps(data)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "arrived"),
-    [
-        ([b"\x00\x01"], (b"\x00\x01",)),
-        ([1, {"a": [memoryview(b"m")]}, b""], (1, {"a": [b"m"]}, b"")),
-        ([Upload(name="n", content=b"c")], ({"name": "n", "content": b"c"},)),
-        ([date(2024, 5, 6), b"x"], ("2024-05-06", b"x")),
-        (["only text"], ("only text",)),
-    ],
-)
-def test_bytes_travel(arguments, arrived):
-    """Whatever holds them, next to what has no bytes."""
-    data, binary = pack(arguments)
-
-    assert unpack(json.loads(json.dumps(data)), binary=binary) == arrived
-
-
-def test_what_has_no_json_form_is_the_callers_mistake():
-    """The same errors as for local clients."""
-    endless: list[object] = []
-    endless.append(endless)
-
-    with pytest.raises(TypeError):
-        pack([object()])
-    with pytest.raises(ValueError, match="nested"):
-        pack(endless)
-
-
 @pytest.mark.parametrize("room", [None, "r", 5, 1.5])
 def test_rooms_with_a_json_name_can_be_told(room):
     """The name is the same elsewhere."""
@@ -148,20 +90,6 @@ def test_rooms_without_one_cannot(room):
 def test_messages_become_text():
     """UTF-8 JSON, with the codec's own rules."""
     assert encode({"event": "ü"}, DEFAULT_CODEC) == '{"event":"ü"}'.encode()
-
-
-@pytest.mark.parametrize("arguments", [(), (None,), (None, None), (1, None), ([None],), ([],), (b"\x01", None)])
-def test_events_arrive_with_the_arguments_they_were_emitted_with(arguments):
-    """A None that was given is told from nothing, which python-socketio writes as a null."""
-    packed, binary = pack_event(arguments)
-
-    assert unpack_event(json.loads(json.dumps(packed)), binary=binary) == arguments
-
-
-@pytest.mark.parametrize("data", [[None], [], None])
-def test_an_event_of_python_socketio_without_data_has_none(data):
-    """Its own servers leave the null out."""
-    assert unpack_event(data, binary=False) == ()
 
 
 @pytest.mark.parametrize(

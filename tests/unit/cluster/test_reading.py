@@ -14,8 +14,8 @@ from fastsio.cluster.messages import (
     EnterRoom,
     LeaveRoom,
     MessageError,
-    unpack,
 )
+from fastsio.cluster.payloads import unpack
 from fastsio.cluster.reading import decode, read
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC
 from tests.unit.cluster.test_messages import TRANSCRIPT

@@ -1,0 +1,108 @@
+"""
+What an emit or an answer carries over the bus: how arguments become data that any JSON module writes, and are read.
+
+Must not know which message they are in.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.cluster import msgpack
+from fastsio.cluster.messages import MessageError
+from fastsio.protocol.binary import deconstruct, reconstruct
+from fastsio.protocol.plain import BinaryInPayload, plain_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PLAIN_SCALARS: Final = frozenset({str, int, bool, type(None)})
+_TEXT: Final = frozenset({str})
+
+
+def pack(arguments: Sequence[Any]) -> tuple[list[Any], bool]:
+    """
+    Turn arguments into what every JSON module can write: models are dumped, bytes travel as Base64 after the rest.
+
+    Returns:
+        The ``data`` of a message, and whether it is binary.
+
+    Raises:
+        TypeError: Something has no JSON form.
+        ValueError: The arguments are nested too deeply.
+    """
+    listed = list(arguments)
+    try:
+        try:
+            return (listed if _is_plain(listed) else plain_tree(listed)), False
+        except BinaryInPayload:
+            tree, attachments = deconstruct(listed)
+            return [plain_tree(tree), *(b64encode(one).decode() for one in attachments)], True
+    except RecursionError as error:
+        raise ValueError("the payload is nested too deeply") from error
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether every JSON module writes a payload as it is. Most payloads are, and looking is faster than converting."""
+    kind = type(value)
+    if kind in _PLAIN_SCALARS:
+        return True
+    if kind is dict:
+        return _TEXT.issuperset(map(type, value)) and all(map(_is_plain, value.values()))
+    if kind is list:
+        return all(map(_is_plain, value))
+    return kind is float and isfinite(value)
+
+
+def unpack(data: Any, *, binary: bool) -> tuple[Any, ...]:
+    """
+    Return the arguments that :func:`pack` was given, or the format MessagePack.
+
+    Raises:
+        MessageError: The data cannot be binary, or is no MessagePack.
+    """
+    if isinstance(data, bytes):
+        data = _from_msgpack(data)
+    elif binary:
+        data = _with_attachments(data)
+    if isinstance(data, list):
+        return tuple(data)
+    return () if data is None else (data,)
+
+
+def _from_msgpack(data: bytes) -> Any:
+    try:
+        return msgpack.loads(data)
+    except ValueError as error:
+        raise MessageError(f"the payload cannot be read: {error}") from error
+
+
+def _with_attachments(data: Any) -> Any:
+    if not isinstance(data, list) or not data:
+        raise MessageError("binary data must be a list of the payload and its attachments")
+    try:
+        return reconstruct(data[0], [b64decode(one, validate=True) for one in data[1:]])
+    except (TypeError, ValueError, RecursionError) as error:
+        raise MessageError(f"binary data cannot be read: {error}") from error
+
+
+def pack_event(arguments: Sequence[Any]) -> tuple[list[Any], bool]:
+    """
+    Turn the arguments of an event into what every JSON module can write, as :func:`pack` does.
+
+    A single None is written as binary without attachments: python-socketio writes ``[null]`` for no argument at all.
+    """
+    packed, binary = pack(arguments)
+    return ([packed], True) if packed == [None] else (packed, binary)
+
+
+def unpack_event(data: Any, *, binary: bool) -> tuple[Any, ...]:
+    """
+    Return the arguments that :func:`pack_event` was given, or that a python-socketio node emitted.
+
+    Raises:
+        MessageError: As :func:`unpack` does.
+    """
+    return () if data == [None] and not binary else unpack(data, binary=binary)
