@@ -17,6 +17,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
 from fastsio.extras import optional
+from fastsio.integrations.fast.collecting import settle
 from fastsio.integrations.fast.connection import Connection
 from fastsio.integrations.fast.finding import find_application
 from fastsio.integrations.fast.handshake import Handshake, make_scope, read_handshake
@@ -85,6 +86,7 @@ class WebSocketProtocol(asyncio.Protocol):
         framing = None if app is None else usable_framing()
         if handshake is None or scope is None or app is None or framing is None:
             return self._choose_standard(request)
+        settle()
         return Connection(
             self._config,
             self._server_state,

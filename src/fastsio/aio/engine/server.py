@@ -20,6 +20,7 @@ from fastsio.aio.engine.stepping import NOTHING
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.aio.engine.upstream import AsyncServer, Payload
 from fastsio.engine import http
+from fastsio.engine.ids import new_id
 from fastsio.engine.options import SlowClientPolicy, check_options
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
@@ -140,6 +141,10 @@ class EngineServer(AsyncServer):
         self._async["create_route"](app, self, f"/{path}/" if path else "/")
         if on_shutdown is not None:
             self._async["on_shutdown"](app, on_shutdown)
+
+    def generate_id(self) -> str:
+        """Return the id of a new session."""
+        return new_id()
 
     # -- sending
 

@@ -13,8 +13,10 @@ Source: RFC 6455, sections 5 and 7.
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from multidict import CIMultiDict
 from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeResponse
 from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined] # not public; see above
@@ -36,7 +38,6 @@ REQUEST: Final = (
     b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
-RESPONSE: Final = WSUpgradeResponse.create_101_response()
 TEXT: Final = WSMsgType.TEXT
 logger = logging.getLogger("uvicorn.error")
 
@@ -64,6 +65,14 @@ class Wire(Protocol):
 
     def resume_writing(self) -> None:
         """Take note that it has caught up."""
+
+
+class Unsent(WSUpgradeResponse):
+    """picows's answer, of which nothing is sent."""
+
+    def to_bytes(self) -> bytearray:
+        """Write nothing."""
+        return bytearray()
 
 
 class Messages(WSListener):
@@ -224,6 +233,9 @@ class Log(logging.LoggerAdapter[logging.Logger]):
 
 LOG: Final = Log(logger, {})
 NO_SOCKET: Final = NoSocket()
+RESPONSE: Final = Unsent()
+RESPONSE.version, RESPONSE.status = b"HTTP/1.1", HTTPStatus.SWITCHING_PROTOCOLS
+RESPONSE.headers = CIMultiDict()
 
 
 def open_framing(wire: Wire, *, max_bytes: int) -> asyncio.BufferedProtocol:

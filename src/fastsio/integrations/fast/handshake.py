@@ -10,6 +10,7 @@ Source: RFC 6455, section 4.2; ASGI specification, "WebSocket Connection Scope".
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from hashlib import sha1
@@ -39,6 +40,9 @@ USUAL_NAMES: Final = {
         b"user-agent",
     )
 }
+#: A line of a header, as uvicorn writes it.
+HEADER: Final = re.compile(rb"\n([^:\r\n]+):[ \t]*(.*?)[ \t]*(?=\r)")
+OFFERED: Final = b"sec-websocket-protocol"
 #: What is appended to a key to show that the server understood (RFC 6455, section 1.3).
 GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -70,21 +74,19 @@ def read_handshake(request: bytes) -> Handshake | None:
     Returns:
         None when there is anything unusual about it.
     """
-    lines = request.removesuffix(b"\r\n\r\n").split(b"\r\n")
-    method, _, rest = lines[0].partition(b" ")
+    method, _, rest = request.partition(b"\r\n")[0].partition(b" ")
     target, _, _ = rest.rpartition(b" ")
-    headers = []
-    found: dict[bytes, list[bytes]] = {}
-    for line in lines[1:]:
-        name, _, value = line.partition(b":")
-        name, value = USUAL_NAMES.get(name, name), value.strip(b" \t")
-        headers.append((name, value))
-        found.setdefault(name, []).append(value)
-    versions, keys = found.get(b"sec-websocket-version"), found.get(b"sec-websocket-key", ())
-    if method != b"GET" or not target.isascii() or versions != [b"13"] or len(keys) != 1 or not _is_key(keys[0]):
+    headers = [(USUAL_NAMES.get(name, name), value) for name, value in HEADER.findall(request)]
+    fields = dict(headers)
+    key = fields.get(b"sec-websocket-key", b"")
+    if method != b"GET" or not target.isascii() or fields.get(b"sec-websocket-version") != b"13" or not _is_key(key):
+        return None
+    names = [name for name, _ in headers] if len(fields) < len(headers) else ()
+    if names.count(b"sec-websocket-key") > 1 or names.count(b"sec-websocket-version") > 1:
         return None
     path, _, query = target.partition(b"?")
-    return Handshake(path, query, keys[0], headers, found.get(b"sec-websocket-protocol", ()))
+    offered = [value for name, value in headers if name == OFFERED] if OFFERED in fields else ()
+    return Handshake(path, query, key, headers, offered)
 
 
 def make_scope(

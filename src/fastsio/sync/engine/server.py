@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from fastsio.engine import http
+from fastsio.engine.ids import new_id
 from fastsio.engine.options import SlowClientPolicy, check_options
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
@@ -107,6 +108,10 @@ class EngineServer(Server):
     def packets_per_payload(self) -> int:
         """How many packets one POST may carry."""
         return self.max_decode_packets or Payload.max_decode_packets
+
+    def generate_id(self) -> str:
+        """Return the id of a new session."""
+        return new_id()
 
     # -- sending
 
