@@ -13,9 +13,12 @@ from fastsio.cluster.sharding import ShardChannels
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC
 from tests.integration.clients import eventually
 from tests.support.cluster_nodes import Node, node
+from tests.support.redis_cluster import RedisCluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from tests.support.brokers import Broker
 
 CHANNEL = "test"
 CHANNELS = ShardChannels("test-sharded")
@@ -63,7 +66,13 @@ class ShardedNodes:
         return [await self.node(**options) for _ in range(count)]
 
 
-def subscribers(url: str, channel: bytes) -> int:
-    """Return how many listen to a shard channel of a Redis by itself."""
-    with redis.Redis.from_url(url) as client:
-        return int(client.pubsub_shardnumsub(channel)[0][1])
+def subscribers(broker: Broker | RedisCluster, channel: bytes) -> int:
+    """Return how many listen to a shard channel, on whichever server."""
+    servers = broker.masters if isinstance(broker, RedisCluster) else [broker]
+    return sum(subscribers_at(server, channel) for server in servers)
+
+
+def subscribers_at(server: Broker, channel: bytes) -> int:
+    """Return how many listen to a shard channel on one server."""
+    with redis.Redis.from_url(server.url, protocol=2) as client:
+        return int(client.execute_command("PUBSUB", "SHARDNUMSUB", channel)[1])

@@ -20,7 +20,7 @@ import redis
 from tests.support.brokers import HOST, POLL_S, START_TIMEOUT_S, Broker, folder, free_port, program, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SLOTS = 16384
 MASTERS = 3
@@ -54,7 +54,7 @@ class RedisCluster:
         for master in self.masters:
             if master.process is None:
                 master.start()
-        self._wait()
+        self._wait(self._is_well)
 
     def assign(self) -> None:
         """Make one cluster of three servers, and wait until they serve all slots."""
@@ -63,21 +63,21 @@ class RedisCluster:
             self.command(number, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             self.command(number, "CLUSTER", "ADDSLOTSRANGE", first, after - 1)
             self.command(0, "CLUSTER", "MEET", HOST, master.port, self.bus_ports[number])
-        self._wait()
+        self._wait(self._is_well)
 
     def command(self, number: int, *words: Any) -> Any:
         """Say something to one of the masters."""
         with redis.Redis(HOST, self.masters[number].port, decode_responses=True) as client:
             return client.execute_command(*words)
 
-    def master_of(self, slot: int) -> int:
-        """Return the number of the master that has a slot."""
-        ranges = self.command(0, "CLUSTER", "SLOTS")
+    def master_of(self, slot: int, asked: int = 0) -> int:
+        """Return the number of the master that has a slot, as one of them sees it."""
+        ranges = self.command(asked, "CLUSTER", "SLOTS")
         port = next(int(master[1]) for first, last, master, *_ in ranges if first <= slot <= last)
         return [master.port for master in self.masters].index(port)
 
     def move_slot(self, slot: int) -> int:
-        """Give a slot without keys to the next master, and return its number."""
+        """Give a slot without keys to the next master, wait until all know it, and return that master's number."""
         source = self.master_of(slot)
         target = (source + 1) % MASTERS
         to_whom, from_whom = (self.command(number, "CLUSTER", "MYID") for number in (target, source))
@@ -86,28 +86,22 @@ class RedisCluster:
         self.command(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", to_whom)
         for number in (target, source):
             self.command(number, "CLUSTER", "SETSLOT", slot, "NODE", to_whom)
+        self._wait(lambda number: self.master_of(slot, asked=number) == target)
         return target
 
-    def subscribers(self, channel: bytes) -> int:
-        """Return how many listen to a shard channel, on whichever master."""
-        counts = [self.command(number, "PUBSUB", "SHARDNUMSUB", channel) for number in range(MASTERS)]
-        return sum(int(_count(reply)) for reply in counts)
-
-    def _wait(self) -> None:
+    @staticmethod
+    def _wait(is_met: Callable[[int], bool]) -> None:
+        """Wait until a condition is met by all masters."""
         until = time.monotonic() + START_TIMEOUT_S
-        while not all(self._is_well(number) for number in range(MASTERS)):
+        while not all(map(is_met, range(MASTERS))):
             if time.monotonic() > until:
-                raise RuntimeError("the masters did not become a cluster")
+                raise RuntimeError("the masters do not agree")
             time.sleep(POLL_S)
 
     def _is_well(self, number: int) -> bool:
         with redis.Redis(HOST, self.masters[number].port) as client:
             info = client.execute_command("CLUSTER INFO")
         return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == str(MASTERS)
-
-
-def _count(reply: Any) -> Any:
-    return next(iter(reply.values())) if isinstance(reply, dict) else reply[-1]
 
 
 @contextmanager
