@@ -71,7 +71,7 @@ class ServerAPI(PacketServer):
         await self.manager.emit(
             event,
             data,
-            namespace or ("/" if target is None or target.__class__ is str else self._namespace_of(target)),
+            namespace or ("/" if target is None or type(target) is str else self._namespace_of(target)),
             room=target,
             skip_sid=skip_sid,
             callback=callback,

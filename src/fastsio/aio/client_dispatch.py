@@ -71,7 +71,7 @@ class PacketClient(HandlerClient):
 
     async def _handle_eio_message(self, data: str | bytes) -> None:
         """Take a frame of the server."""
-        if self._read_event is not None and data.__class__ is str and self._decoder.pending_packet is None:
+        if self._read_event is not None and type(data) is str and self._decoder.pending_packet is None:
             event = self._read_event(data)
             if event is not None:
                 await self._handle_event(ROOT, event[1], event[0])

@@ -93,12 +93,17 @@ class RunningServer(BaseServer):
             return self._event_run(client, data, ack_id)
         if connection.starting + len(connection.tasks) >= self.options.max_concurrent_handlers:
             return self._start_in_place(connection, client, data, ack_id)
-        self._start_handler(connection, client, data, ack_id)
+        if self._replaced or self._observer is not None:
+            self._start_handler(connection, client, data, ack_id)
+            return None
+        route = self._registry.resolve(client.namespace, data[0])
+        if route is not None:
+            self._starter.start(connection, client, route, data, ack_id)
         return None
 
     def _start_handler(self, connection: Connection, client: Client, data: list[Any], ack_id: int | None) -> None:
         """Handle an event without waiting for it."""
-        if "_handle_event_internal" in self.__dict__:
+        if "_handle_event_internal" in self._replaced:
             run: Any = self._event_run(client, data, ack_id)
             keep(connection, begin(run))
             return
@@ -113,7 +118,7 @@ class RunningServer(BaseServer):
         this: Any = self
         if self._observer is not None:
             self._observer.event_received(client, data)
-        if "_handle_event_internal" in self.__dict__:
+        if "_handle_event_internal" in self._replaced:
             return this._handle_event_internal(  # type: ignore[no-any-return] # a coroutine function
                 self, client.sid, client.eio_sid, data, client.namespace, ack_id
             )

@@ -87,7 +87,6 @@ class BaseClient(EventRegistrar):
         self.handlers = self._registry.handlers
         self.namespace_handlers = self._registry.namespace_handlers
         self._decoder = ServerDecoder(self.packet_class, self.limits)
-        self._read_event = event_reader(self.packet_class, self.limits)
         self.eio: Any = None
         self.failed_namespaces: list[str] = []
         self.connection_url: Any = None
@@ -110,6 +109,7 @@ class BaseClient(EventRegistrar):
         self.connected = False
         self.sid: str | None = None
         self.namespaces: dict[str, str] = {}
+        self._read_event = event_reader(self.packet_class, self.limits)
         self.callbacks: dict[str, dict[int, Any]] = {}
         self._ack_ids: dict[str, count[int]] = {}
         self._memberships: dict[str, Membership] = {}

@@ -24,7 +24,7 @@ def check_event_name(event: Any) -> None:
 
     Source: socket.io-parser 4.2.7, RESERVED_EVENTS.
     """
-    if event.__class__ is not str and not isinstance(event, str):
+    if type(event) is not str and not isinstance(event, str):
         raise ValueError(f"event name {event!r} is not valid; it must be a string")
     if event in RESERVED_EVENTS:
         raise ValueError(f"event name {event!r} is reserved, clients refuse it; choose another name")
@@ -32,7 +32,7 @@ def check_event_name(event: Any) -> None:
 
 def event_arguments(data: Any) -> list[Any]:
     """Return the arguments of an event: those of a tuple, none for None, else the one value."""
-    if data.__class__ is tuple:
+    if type(data) is tuple:
         return list(data)
     return [] if data is None else [data]
 

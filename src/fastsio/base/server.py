@@ -6,7 +6,7 @@ Decides everything that can be decided without sending or waiting; must not know
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.base.loggers import choose_logger
 from fastsio.base.namespace import BaseServerNamespace
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from fastsio.base.observing import Observer
     from fastsio.protocol import Decoder, Dialect
     from fastsio.state import Connection
+
+
+#: The methods of python-socketio that test clients and add-ons replace on a server.
+SEAMS: Final = frozenset({"_handle_event_internal", "_send_eio_packet", "_send_packet"})
 
 
 class BaseServer(Registrar):
@@ -64,6 +68,7 @@ class BaseServer(Registrar):
         namespaces: Any = None,
         **kwargs: Any,
     ) -> None:
+        self._replaced: frozenset[str] = frozenset()
         self.options, self.limits, self._engine_options = split_options(kwargs)
         self.logger = choose_logger(logger, "socketio.server")
         self.packet_class: type[Packet] = choose_packet_class(serializer, json)
@@ -82,6 +87,16 @@ class BaseServer(Registrar):
         self._registry = Registry(asynchronous=self.is_asyncio_based())
         self.handlers = self._registry.handlers
         self.namespace_handlers = self._registry.namespace_handlers
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Found out here: a look into __dict__ for each event would make every access to attributes slow (CPython 3.11).
+        super().__setattr__(name, value)
+        if name in SEAMS:
+            self._replaced |= {name}
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        self._replaced -= {name}
 
     def is_asyncio_based(self) -> bool:
         """Whether handlers may be coroutine functions."""

@@ -159,11 +159,12 @@ class OrjsonCodec:
         """Write a payload as compact JSON; see :meth:`JSONCodec.dumps`."""
         try:
             # An acknowledgement is most often one model: pydantic writes it without a detour over Python objects.
-            if obj.__class__ is list and len(obj) == 1 and obj[0].__class__ not in SCALAR_TYPES:
+            if type(obj) is list and len(obj) == 1 and type(obj[0]) not in SCALAR_TYPES:
                 model = quick_json(obj[0])
                 if model is not None:
                     return f"[{model}]"
-            text: str = self._encode(obj, _hook, self._options).decode()
+            encode = self._encode
+            text: str = encode(obj, _hook, self._options).decode()
         except TypeError as error:
             if isinstance(error.__cause__, BinaryInPayload):
                 raise error.__cause__ from None
@@ -173,8 +174,9 @@ class OrjsonCodec:
 
     def loads(self, text: str) -> Any:
         """Read JSON strictly; see :meth:`JSONCodec.loads`."""
+        decode = self._decode
         try:
-            return self._decode(text)
+            return decode(text)
         except ValueError:
             # A lone surrogate, which JavaScript sends and orjson refuses; or a mistake of the peer.
             return self._stdlib.loads(text)

@@ -55,7 +55,7 @@ def event_reader(packet_class: type[Packet], limits: Limits) -> Callable[[str], 
             data = loads(text[end:])
         except ValueError:
             return None
-        if not data or data[0].__class__ is not str or data[0] in RESERVED_EVENTS or len(data[0]) > max_name:
+        if not data or type(data[0]) is not str or data[0] in RESERVED_EVENTS or len(data[0]) > max_name:
             return None
         return data, ack_id
 

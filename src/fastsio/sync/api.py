@@ -72,7 +72,7 @@ class ServerAPI(PacketServer):
         self.manager.emit(
             event,
             data,
-            namespace or ("/" if target is None or target.__class__ is str else self._namespace_of(target)),
+            namespace or ("/" if target is None or type(target) is str else self._namespace_of(target)),
             room=target,
             skip_sid=skip_sid,
             callback=callback,

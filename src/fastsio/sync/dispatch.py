@@ -94,7 +94,7 @@ class PacketServer(RunningServer):
 
     def send_frames(self, eio_sid: str, frames: Sequence[MessagePacket]) -> None:
         """Send the frames of an emitted event, through the seam that test clients replace if one has."""
-        if "_send_eio_packet" in self.__dict__:
+        if "_send_eio_packet" in self._replaced:
             for frame in frames:
                 self._send_eio_packet(eio_sid, frame)
         else:
@@ -113,7 +113,7 @@ class PacketServer(RunningServer):
 
     def reply(self, eio_sid: str, packet: Packet) -> Any:
         """Send the answer to a client's packet; unlike :meth:`send_frames` this may wait until the client reads."""
-        if "_send_packet" in self.__dict__:
+        if "_send_packet" in self._replaced:
             return self._send_packet(eio_sid, packet)
         frames = self.frames_of(packet)
         if self._observer is not None:
@@ -125,7 +125,7 @@ class PacketServer(RunningServer):
         """Send what an event's handler returned."""
         arguments = acknowledgement(result)
         write = self._write_ack
-        is_usual = client.namespace == ROOT and self._observer is None and "_send_packet" not in self.__dict__
+        is_usual = client.namespace == ROOT and self._observer is None and "_send_packet" not in self._replaced
         if write is not None and is_usual:
             try:
                 text = write(ack_id, arguments)
@@ -155,8 +155,9 @@ class PacketServer(RunningServer):
         connection = self._connections.get(eio_sid)
         if connection is None:
             return None
-        if self._read_event is not None and message.__class__ is str and connection.decoder.pending_packet is None:
-            event = self._read_event(message)
+        read = self._read_event
+        if read is not None and type(message) is str and connection.decoder.pending_packet is None:
+            event = read(message)
             if event is not None:
                 client = connection.clients.get(ROOT)
                 if client is not None and client.state is CONNECTED:

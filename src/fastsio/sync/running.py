@@ -83,7 +83,7 @@ class RunningServer(BaseServer):
         this: Any = self
         if self._observer is not None:
             self._observer.event_received(client, data)
-        if "_handle_event_internal" in self.__dict__:
+        if "_handle_event_internal" in self._replaced:
             this._handle_event_internal(self, client.sid, client.eio_sid, data, client.namespace, ack_id)
             return
         route = self._registry.resolve(client.namespace, data[0])

@@ -203,3 +203,8 @@ async def test_an_idle_connection_keeps_nothing_of_its_last_frame():
 
     assert gone() is None
     await site.leave()
+
+
+def test_the_attributes_of_a_server_stay_few() -> None:
+    """CPython keeps up to 30 attributes of an object outside of a dict; reaching them is a fifth of an event's cost."""
+    assert len(vars(fastsio.AsyncServer(async_mode="asgi"))) <= 30

@@ -110,8 +110,9 @@ class Reader:
         if frame[:2] != EVENT or socket.handling or socket.closing or self._credit <= 0:
             return False
         self._credit -= 1
+        on_message = self._on_message
         try:
-            rest = self._on_message(socket.sid, frame[1:])
+            rest = on_message(socket.sid, frame[1:])
         except Exception:
             socket.server.logger.exception("message handler error")
             return True

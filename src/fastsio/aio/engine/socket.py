@@ -122,8 +122,9 @@ class EngineSocket(AsyncSocket):
         send = self.idle_send
         if send is None:
             return self._enqueue(packets)
-        if self.write_now is not None:
-            if not self.write_now(packets):
+        write_now = self.write_now
+        if write_now is not None:
+            if not write_now(packets):
                 self.idle_send = None
                 self._finish_in_task(None, packets)
             return True

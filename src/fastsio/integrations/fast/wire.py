@@ -174,7 +174,8 @@ class Wire(DirectLink):
         """Take a message of the peer."""
         if self._is_closing:
             return
-        if self._take is not None and not self.frames and self._take(data):
+        take = self._take
+        if take is not None and not self.frames and take(data):
             return
         if self.frames is None:
             self.frames = deque()
