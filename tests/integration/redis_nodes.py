@@ -128,9 +128,9 @@ async def close(manager: Any) -> None:
 
 
 @asynccontextmanager
-async def writer(kind: str, url: str, channel: str) -> AsyncIterator[Any]:
+async def writer(kind: str, url: str, channel: str, **options: Any) -> AsyncIterator[Any]:
     """Give a manager that only writes."""
-    manager = PACKAGES[kind].AsyncRedisManager(url, channel=channel, write_only=True)
+    manager = PACKAGES[kind].AsyncRedisManager(url, channel=channel, write_only=True, **options)
     try:
         yield manager
     finally:

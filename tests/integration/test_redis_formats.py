@@ -6,7 +6,7 @@ import msgpack
 import pytest
 import redis
 
-from tests.integration.redis_nodes import Cluster
+from tests.integration.redis_nodes import Cluster, writer
 from tests.support.brokers import redis_server
 from tests.support.cluster_nodes import Node, exchange
 
@@ -54,3 +54,14 @@ async def test_what_cannot_be_read_is_dropped_and_logged(cluster, kind, caplog):
 
     assert await node.client.receive() == '451-["good",{"_placeholder":true,"num":0}]'
     assert caplog.text.count(" dropped: ") == 3
+
+
+@pytest.mark.parametrize("kind", ["fastsio", "threads"])
+async def test_an_option_that_makes_text_of_bytes_is_no_obstacle(cluster, kind):
+    """Messages are read as they are."""
+    node = await cluster.node(kind, bus_format="msgpack", redis_options={"decode_responses": True})
+
+    async with writer("fastsio", cluster.url, cluster.channel, bus_format="msgpack") as manager:
+        await manager.emit("e", b"\xff")
+
+    assert [await node.client.receive() for _ in range(2)] == ['451-["e",{"_placeholder":true,"num":0}]', b"\xff"]

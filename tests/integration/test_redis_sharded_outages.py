@@ -12,7 +12,7 @@ from fastsio.cluster.slots import slot_of
 from fastsio.exceptions import BusError
 from tests.integration.clients import eventually
 from tests.integration.sharded_nodes import CHANNELS, RecordingManager, ShardedNodes, subscribers_at
-from tests.support.brokers import redis_server
+from tests.support.brokers import redis_sentinel, redis_server
 from tests.support.cluster_nodes import acquainted, heard, survive
 from tests.support.redis_cluster import redis_cluster
 
@@ -190,3 +190,30 @@ async def test_slots_without_a_master_are_the_emitters_problem(cluster):
 
         with pytest.raises(BusError, match="aioredis: cannot publish to 'test'"):
             await a.do("emit", "e", 1, to="r")
+
+
+@pytest.mark.parametrize("options", [{"decode_responses": True}, {"protocol": 2}, {"protocol": 3}])
+@pytest.mark.parametrize("package", ["redis", "valkey"])
+async def test_options_of_the_client_do_not_matter(cluster, package, options):
+    """Nor do they where the cluster is asked for its masters."""
+    async with ShardedNodes(cluster.url.replace("redis", package, 1)) as nodes:
+        a, b = await nodes.nodes(redis_options=options, bus_format="msgpack")
+        for room in ROOMS:
+            await b.do("enter_room", b.sid, room)
+
+        await check_rooms(a, b)
+
+
+@pytest.mark.parametrize("package", ["redis", "valkey"])
+@pytest.mark.parametrize("way", ["sentinel", "unix"])
+async def test_a_server_is_reached_in_other_ways(server, package, way):
+    """It is taken for no cluster then."""
+    with redis_sentinel(server) as sentinel:
+        url = f"unix://{server.folder}/redis.sock" if way == "unix" else sentinel.url.replace("redis", package, 1)
+        async with ShardedNodes(url) as nodes:
+            a, b = await nodes.nodes()
+            await b.do("enter_room", b.sid, "r")
+
+            await a.do("emit", "e", 1, to="r")
+
+            assert await b.receive() == ["e", 1]

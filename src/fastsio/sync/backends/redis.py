@@ -132,6 +132,8 @@ class RedisManager(BlockingPubSubManager):
             "retry": retry,
             **dict(target.credentials),
             **self.redis_options,
+            # MessagePack is no text.
+            "decode_responses": False,
         }
         if target.sentinels:
             return package.Sentinel(list(target.sentinels), **options).master_for(target.service)
