@@ -159,9 +159,11 @@ class Endpoint:
         for step in plan.steps:
             key = step.key
             if not (step.shared and key in values):
-                value = step.acquire(context)
+                acquire = step.acquire
+                value = acquire(context)
                 values[key] = await value if step.awaits else value
-        result = plan.call(context)
+        call = plan.call
+        result = call(context)
         if plan.awaits:
             result = await result
         return result if plan.finish is None else plan.finish(result)

@@ -9,7 +9,7 @@ model's ``bytes`` field must reach the wire as bytes, not as text.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from math import isfinite
@@ -29,6 +29,9 @@ SCALAR_TYPES: Final = frozenset({str, int, float, bool, type(None)})
 #: Whether the dump of a model class can have no bytes in it: then it is dumped once, without a search.
 _BINARY_FREE: Final[dict[type[BaseModel], bool]] = {}
 
+#: What writes the models of such a class as JSON.
+_JSON_WRITERS: Final[dict[type[BaseModel], Callable[..., bytes]]] = {}
+
 _SEQUENCE_TYPES: Final = (list, tuple, set, frozenset, deque)
 
 
@@ -47,11 +50,11 @@ def quick_dump(value: Any) -> Any:
 
 def quick_json(value: Any) -> str | None:
     """Write a model of a class known to hold no bytes as JSON; None for anything else, and for what has no UTF-8."""
-    kind = type(value)
-    if not _BINARY_FREE.get(kind):
+    write = _JSON_WRITERS.get(type(value))
+    if write is None:
         return None
     try:
-        encoded: bytes = kind.__pydantic_serializer__.to_json(value, by_alias=True)
+        encoded = write(value, by_alias=True)
     except PydanticSerializationError:
         return None
     return encoded.decode()
@@ -129,6 +132,8 @@ def _dump_model(model: BaseModel) -> Any:
     binary_free = _BINARY_FREE.get(model_class)
     if binary_free is None:
         binary_free = _BINARY_FREE[model_class] = is_binary_free(model_class)
+        if binary_free:
+            _JSON_WRITERS[model_class] = model_class.__pydantic_serializer__.to_json
     if binary_free:
         return model_class.__pydantic_serializer__.to_python(model, mode="json", by_alias=True)
     plain = model.model_dump(by_alias=True)

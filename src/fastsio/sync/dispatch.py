@@ -279,12 +279,14 @@ class PacketServer(RunningServer):
         failure: BaseException | None = None
         try:
             if context is None:
+                handler = route.handler
                 if route.prefix:
-                    result = route.handler(*leading(route.prefix, event, client.namespace), client.sid, *data[1:])
+                    result = handler(*leading(route.prefix, event, client.namespace), client.sid, *data[1:])
                 else:
-                    result = route.handler(client.sid, *data[1:])
+                    result = handler(client.sid, *data[1:])
             else:
-                result = route.call(context)
+                call = route.call
+                result = call(context)
             if ack_id is not None and result is not self.not_handled:
                 self._acknowledge(client, ack_id, result)
         except Exception as exc:  # noqa: BLE001 - a handler's failure is its client's affair, not the connection's
