@@ -13,6 +13,8 @@ from tests.integration.clients import Journal
 from tests.integration.engine_peers import patiently
 from tests.integration.engine_peers import running as echoing
 from tests.integration.layer_lab import KINDS, laboratory
+from tests.integration.memory_bus import MemoryBus, make_node
+from tests.shells.aio.fake_engine import settled
 from tests.support.brokers import nats_server, redis_server
 from tests.support.servers import serve
 
@@ -108,6 +110,31 @@ async def patient(kind) -> AsyncIterator[Peer]:
     """Run the echo server with intervals that play no part."""
     async with patiently(kind) as started:
         yield started
+
+
+@pytest.fixture
+def bus() -> MemoryBus:
+    """The bus of the test."""
+    return MemoryBus()
+
+
+@pytest.fixture
+async def nodes(bus):
+    """Two servers that listen, and are shut down at the end."""
+    pair = make_node(bus, "a"), make_node(bus, "b")
+    for node in pair:
+        node.manager.initialize()
+    await settled(lambda: bus.listeners == 2)
+    yield pair
+    for node in pair:
+        await node.server.shutdown()
+
+
+@pytest.fixture
+async def both(nodes):
+    """The two servers and a client of each."""
+    a, b = nodes
+    return a, await a.join(), b, await b.join()
 
 
 @pytest.fixture(params=["aio", "sync"])

@@ -8,7 +8,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import fastsio
-from tests.shells.aio.fake_engine import Wire
+from tests.shells.aio.fake_engine import Wire, turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -124,3 +124,9 @@ def make_node(bus: MemoryBus, name: str, **options: Any) -> Node:
     logger.setLevel(logging.INFO)
     server = fastsio.AsyncServer(async_mode="asgi", client_manager=MemoryManager(bus), logger=logger, **options)
     return Node(server, name)
+
+
+async def quiet(*clients: Any) -> None:
+    """Make sure that nothing is on its way to *clients*."""
+    await turns()
+    assert [client.frames for client in clients] == [[] for _ in clients]

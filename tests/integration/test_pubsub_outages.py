@@ -11,7 +11,7 @@ import pytest
 import fastsio
 from fastsio.aio import listening
 from fastsio.exceptions import BusError
-from tests.integration.memory_bus import Breakdown, MemoryBus, MemoryManager, make_node
+from tests.integration.memory_bus import Breakdown, MemoryManager, make_node
 from tests.shells.aio.fake_engine import FakeClient, settled, turns
 
 GOOD = json.dumps({"method": "emit", "event": "good", "data": [1], "namespace": "/", "host_id": "other"})
@@ -23,12 +23,6 @@ def _quick(monkeypatch):
     monkeypatch.setattr(listening, "FIRST_DELAY_S", 0.01)
     monkeypatch.setattr(listening, "MOST_DELAY_S", 0.02)
     monkeypatch.setattr(listening, "JITTER_S", 0.0)
-
-
-@pytest.fixture
-def bus() -> MemoryBus:
-    """The bus of the test."""
-    return MemoryBus()
 
 
 @pytest.fixture
