@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import fastsio
+from fastsio.aio import listening as aio_listening
 from fastsio.layers import listening
 from tests.integration.client_sides import Side, Site, gated
 from tests.integration.clients import Journal
@@ -135,6 +136,22 @@ async def both(nodes):
     """The two servers and a client of each."""
     a, b = nodes
     return a, await a.join(), b, await b.join()
+
+
+@pytest.fixture
+def quick_bus(monkeypatch):
+    """Let managers on a bus in memory try again soon."""
+    monkeypatch.setattr(aio_listening, "FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(aio_listening, "MOST_DELAY_S", 0.02)
+    monkeypatch.setattr(aio_listening, "JITTER_S", 0.0)
+
+
+@pytest.fixture
+async def node(bus, quick_bus):
+    """A server, which listens once it has a client."""
+    node = make_node(bus, "a")
+    yield node
+    await node.server.shutdown()
 
 
 @pytest.fixture(params=["aio", "sync"])

@@ -13,6 +13,9 @@ from tests.shells.aio.fake_engine import Wire, turns
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
+#: A message of another server, as it is on the bus.
+GOOD = json.dumps({"method": "emit", "event": "good", "data": [1], "namespace": "/", "host_id": "other"})
+
 
 class Breakdown(Exception):  # noqa: N818 - says what happened
     """The bus broke."""
