@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 
 from tests.interop.application import Site
 from tests.interop.live import LiveServer
@@ -17,7 +18,8 @@ from tests.support.servers import FAST_WS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-RUNNER = Path(__file__).parent / "runner.mjs"
+HERE = Path(__file__).parent
+RUNNER = HERE / "runner.mjs"
 PACKAGES = ("socket.io-client", "socket.io-msgpack-parser")
 
 #: How a client may be told to connect; "upgrade" is what it does by itself.
@@ -53,31 +55,37 @@ def library():
     return importlib.import_module(os.environ.get("INTEROP_LIBRARY", "fastsio"))
 
 
-@pytest.fixture(params=WS)
+@pytest.fixture(scope="module", params=WS)
 def ws(request) -> str:
     """Each way of the server to serve WebSockets."""
     return WS[request.param]
 
 
-@pytest.fixture
-async def start(library, ws):
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(ws):
+    """One server for the worlds of a module: uvicorn takes its time to stop."""
+    live = LiveServer(ws)
+    yield live
+    await live.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def start(library, server):
     """Start a world; options are those of ``AsyncServer``."""
     worlds: list[World] = []
 
     async def start_world(**options: Any) -> World:
         site = Site(library, **options)
-        server = LiveServer(site.app, ws=ws)
-        await server.start()
+        await server.serve(site.app)
         worlds.append(World(site, server))
         return worlds[-1]
 
     yield start_world
     for world in worlds:
-        await world.server.stop()
         await world.site.sio.shutdown()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def world(start) -> World:
     """A world with the default options."""
     return await start()
@@ -90,8 +98,15 @@ def transports(request) -> list[str] | None:
 
 
 def pytest_collection_modifyitems(items):
-    """Leave out clients that only poll on the fast transport: HTTP is served by the same code there."""
+    """
+    Let the tests that use the server of their module run in its loop.
+
+    Clients that only poll are left out on the fast transport: HTTP is served by the same code there.
+    """
     items[:] = [item for item in items if not _polls_on_the_fast_transport(item)]
+    for item in items:
+        if "server" in getattr(item, "fixturenames", ()) and HERE in item.path.parents:
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
 
 def _polls_on_the_fast_transport(item: pytest.Item) -> bool:

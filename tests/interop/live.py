@@ -1,4 +1,4 @@
-"""A uvicorn server in the test's own event loop, which can be stopped and started again on the same port."""
+"""A uvicorn server in the tests' own event loop, which can be stopped and started again on the same port."""
 
 from __future__ import annotations
 
@@ -11,37 +11,43 @@ import uvicorn
 from tests.support.servers import Server
 
 #: Options of every server.
-OPTIONS: dict[str, Any] = {"log_level": "error", "timeout_graceful_shutdown": 1, "lifespan": "on"}
+OPTIONS: dict[str, Any] = {"log_level": "error", "timeout_graceful_shutdown": 1, "lifespan": "off"}
 
 
 class LiveServer:
     """
-    An ASGI application on a free port of the loopback.
+    Serves one application after the other on a free port of the loopback.
 
     Args:
-        app: The application.
         ws: uvicorn's option: who serves WebSockets.
-        port: The port; 0 takes a free one at the first start and keeps it.
     """
 
-    def __init__(self, app: Any, *, ws: str, port: int = 0) -> None:
-        self._app = app
+    def __init__(self, ws: str) -> None:
         self._ws = ws
-        self.port = port
+        self._port = 0
+        self._app: Any = None
         self._server: Server | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
         """Where the server is."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self._port}"
+
+    async def serve(self, app: Any) -> None:
+        """Let *app* answer all connections from now on."""
+        self._app = app
+        if self._server is None:
+            await self.start()
+        else:
+            self._server.config.loaded_app = app
 
     async def start(self) -> None:
-        """Listen; returns once connections are taken."""
+        """Listen, on the same port as before; returns once connections are taken."""
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
-        self.port = listener.getsockname()[1]
+        listener.bind(("127.0.0.1", self._port))
+        self._port = listener.getsockname()[1]
         self._server = Server(uvicorn.Config(self._app, ws=self._ws, **OPTIONS))
         self._task = asyncio.create_task(self._server._serve([listener]))
         async with asyncio.timeout(5):

@@ -40,6 +40,11 @@ const harness = {
     return socket;
   },
 
+  /** Resolves when the connection is on the transport where it stays. */
+  async settled({ io: { engine } }) {
+    if (!harness.settings.transports && engine.transport.name === "polling") await harness.happens(engine, "upgrade");
+  },
+
   /** The arguments of the next `event`, as a list. */
   happens(emitter, event) {
     return new Promise((resolve) => emitter.once(event, (...args) => resolve(args)));

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import pytest_asyncio
 
 pytestmark = pytest.mark.acceptance("SIO-26")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def packed(start):
     """A world that speaks MessagePack."""
     return await start(serializer="msgpack")

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+import pytest_asyncio
 import socketio
 
 from tests.support.peer_clients import LEAVE_CONNECTIONS
@@ -16,7 +17,7 @@ pytestmark = LEAVE_CONNECTIONS
 PAYLOAD = {"text": "ü", "bytes": b"\x01\x02", "nested": [b"", {"deep": b"\x03"}]}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def world(start):
     """A world with a short ping interval: a polling client that leaves waits for its last poll to be answered."""
     return await start(ping_interval=0.5)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 
 from tests.support.node import NodeProgram, node_program
 
@@ -51,7 +52,7 @@ def transport(request) -> str:
     return request.param
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def world(start) -> World:
     """A world that allows Engine.IO 3."""
     return await start(allow_eio3=True)

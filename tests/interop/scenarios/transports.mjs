@@ -1,11 +1,10 @@
 // How a connection is made, and what it can carry.
 
 /** Connects, and says which transport each side believes in. */
-export async function connects({ connected, happens, settings }) {
+export async function connects({ connected, settled }) {
   const socket = await connected("/");
-  const { engine } = socket.io;
-  if (!settings.transports && engine.transport.name === "polling") await happens(engine, "upgrade");
-  return { id: socket.id, client: engine.transport.name, server: await socket.emitWithAck("transport") };
+  await settled(socket);
+  return { id: socket.id, client: socket.io.engine.transport.name, server: await socket.emitWithAck("transport") };
 }
 
 /** Sends before, during and after the upgrade; nothing may be lost, doubled or reordered. */
