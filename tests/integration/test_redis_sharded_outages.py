@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+import redis
 
 from fastsio.aio.backends import redis as backend
 from fastsio.cluster.slots import slot_of
@@ -80,6 +81,29 @@ async def test_one_master_that_comes_back_is_found_again(cluster, quick_retries)
         await heard(b, a.sio)
 
         await check_rooms(a, b)
+
+
+async def test_a_replica_that_takes_the_place_of_its_master_is_found(cluster, quick_retries):
+    """Also when it is the master in the URL that is gone."""
+    async with ShardedNodes(cluster.url) as nodes:
+        with cluster.replica(0) as replica:
+            a, b = await nodes.nodes(publish_timeout=1.0)
+            for room in ROOMS:
+                await b.do("enter_room", b.sid, room)
+
+            cluster.masters[0].kill()
+            await eventually(lambda: not b.sio.manager.listening)
+            await eventually(lambda: hear(a, b))
+            await acquainted(a, b)
+
+            await check_rooms(a, b)
+            assert await asyncio.to_thread(is_master, replica)
+
+
+def is_master(server):
+    """Whether a server has become a master."""
+    with redis.Redis.from_url(server.url) as client:
+        return client.info("replication")["role"] == "master"
 
 
 async def test_the_master_in_the_url_need_not_be_there(cluster, quick_retries):

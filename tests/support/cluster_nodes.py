@@ -111,14 +111,21 @@ async def cluster(*managers: Any) -> AsyncIterator[list[Node]]:
         yield [await stack.enter_async_context(node(manager, package)) for manager, package in pairs]
 
 
-async def heard(listener: Node, speaker: Any) -> None:
-    """Wait until *listener* hears *speaker*, a server or manager: it speaks until the listener's client has got it."""
+async def heard(listener: Node, speaker: Any, room: str | None = None) -> None:
+    """
+    Wait until *listener* hears *speaker*, a server or manager: it speaks until the listener's client has got it.
+
+    Args:
+        listener: Has the client.
+        speaker: Emits to it.
+        room: A room that the client is in, or will be; None is its own.
+    """
     until = time.monotonic() + HEARD_WITHIN_S
     nonce = time.monotonic_ns()
     error: BaseException | None = None
     while time.monotonic() < until:
         try:
-            await do(speaker, "emit", PROBE, nonce, namespace="/", room=listener.sid)
+            await do(speaker, "emit", PROBE, nonce, namespace="/", room=room or listener.sid)
         except Exception as exc:  # noqa: BLE001 - it is raised when time is up
             error = exc
             await asyncio.sleep(PROBE_S)
@@ -179,7 +186,7 @@ async def exchange(a: Node, b: Node, *, is_ordered: bool = True) -> None:
     assert await b.acknowledge({"twice": 10}) == ["ask", 5]
     assert await calling == {"twice": 10}
 
-    await heard(b, a.sio)  # the message that enters the room has been read by now
+    await heard(b, a.sio, other)  # it has entered when its server has read the message
     await a.do("emit", "entered", 1, to=other)
     assert await b.receive() == ["entered", 1]
 

@@ -39,6 +39,23 @@ class RedisCluster:
     masters: list[Broker]
     bus_ports: list[int]
 
+    @contextmanager
+    def replica(self, number: int) -> Iterator[Broker]:
+        """Run a replica of a master, which takes its place when it is gone."""
+        with _server() as (replica, bus_port), redis.Redis(HOST, replica.port) as client:
+            self.command(0, "CLUSTER", "MEET", HOST, replica.port, bus_port)
+            name = self.command(number, "CLUSTER", "MYID")
+            _wait(lambda: name in str(client.execute_command("CLUSTER", "NODES")))
+            client.execute_command("CLUSTER", "REPLICATE", name)
+            _wait(lambda: client.info("replication").get("master_link_status") == "up")
+            _wait(lambda: all(self._is_known(replica, asked) for asked in range(MASTERS)))
+            yield replica
+
+    def _is_known(self, replica: Broker, asked: int) -> bool:
+        """Whether a master counts a server among the replicas."""
+        lines = self.command(asked, "CLUSTER", "NODES").splitlines()
+        return any(f":{replica.port}@" in line and "slave" in line for line in lines)
+
     @property
     def url(self) -> str:
         """What clients connect to: the first master."""
@@ -54,7 +71,7 @@ class RedisCluster:
         for master in self.masters:
             if master.process is None:
                 master.start()
-        self._wait(self._is_well)
+        _wait(lambda: all(map(self._is_well, range(MASTERS))))
 
     def assign(self) -> None:
         """Make one cluster of three servers, and wait until they serve all slots."""
@@ -63,7 +80,7 @@ class RedisCluster:
             self.command(number, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             self.command(number, "CLUSTER", "ADDSLOTSRANGE", first, after - 1)
             self.command(0, "CLUSTER", "MEET", HOST, master.port, self.bus_ports[number])
-        self._wait(self._is_well)
+        _wait(lambda: all(map(self._is_well, range(MASTERS))))
 
     def command(self, number: int, *words: Any) -> Any:
         """Say something to one of the masters."""
@@ -86,36 +103,42 @@ class RedisCluster:
         self.command(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", to_whom)
         for number in (target, source):
             self.command(number, "CLUSTER", "SETSLOT", slot, "NODE", to_whom)
-        self._wait(lambda number: self.master_of(slot, asked=number) == target)
+        _wait(lambda: all(self.master_of(slot, asked=number) == target for number in range(MASTERS)))
         return target
-
-    @staticmethod
-    def _wait(is_met: Callable[[int], bool]) -> None:
-        """Wait until a condition is met by all masters."""
-        until = time.monotonic() + START_TIMEOUT_S
-        while not all(map(is_met, range(MASTERS))):
-            if time.monotonic() > until:
-                raise RuntimeError("the masters do not agree")
-            time.sleep(POLL_S)
 
     def _is_well(self, number: int) -> bool:
         with redis.Redis(HOST, self.masters[number].port) as client:
             info = client.execute_command("CLUSTER INFO")
-        return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == str(MASTERS)
+        return info["cluster_state"] == "ok" and int(info["cluster_known_nodes"]) >= MASTERS
+
+
+def _wait(is_met: Callable[[], bool]) -> None:
+    """Wait until a condition is met."""
+    until = time.monotonic() + START_TIMEOUT_S
+    while not is_met():
+        if time.monotonic() > until:
+            raise RuntimeError("the servers of the cluster do not agree")
+        time.sleep(POLL_S)
+
+
+@contextmanager
+def _server() -> Iterator[tuple[Broker, int]]:
+    """Run a server that may join a cluster, and tell where it talks to others of it."""
+    redis_server = program("redis-server", "apt-get install redis-server")
+    with folder() as path:
+        port, bus_port = free_port(), free_port()
+        command = [redis_server, "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
+        command += ["--cluster-enabled", "yes", "--cluster-port", str(bus_port), "--cluster-node-timeout", "1000"]
+        command += ["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"]
+        with running(Broker(command, port, f"redis://{HOST}:{port}/0", path)) as broker:
+            yield broker, bus_port
 
 
 @contextmanager
 def redis_cluster() -> Iterator[RedisCluster]:
     """Run a cluster that keeps nothing but who has which slot."""
-    redis_server = program("redis-server", "apt-get install redis-server")
     with ExitStack() as stack:
-        masters, bus_ports = [], []
-        for _ in range(MASTERS):
-            path, port, bus_port = stack.enter_context(folder()), free_port(), free_port()
-            command = [redis_server, "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
-            command += ["--cluster-enabled", "yes", "--cluster-port", str(bus_port), "--cluster-node-timeout", "1000"]
-            masters.append(stack.enter_context(running(Broker(command, port, f"redis://{HOST}:{port}/0", path))))
-            bus_ports.append(bus_port)
-        cluster = RedisCluster(masters, bus_ports)
+        servers = [stack.enter_context(_server()) for _ in range(MASTERS)]
+        cluster = RedisCluster([broker for broker, _ in servers], [bus_port for _, bus_port in servers])
         cluster.assign()
         yield cluster
