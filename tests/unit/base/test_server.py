@@ -9,7 +9,7 @@ import pytest
 from fastsio import BaseMiddleware, RouterSIO
 from fastsio.base.namespace import BaseServerNamespace
 from fastsio.base.rooms import Room, register_room
-from fastsio.base.server import BaseServer
+from fastsio.base.server import SEAMS, BaseServer
 from fastsio.exceptions import SetupError
 from fastsio.protocol import LEGACY, Decoder, Packet
 from fastsio.state import Connection
@@ -172,3 +172,17 @@ def test_rooms_have_a_namespace_and_a_key_of_their_own(keeping):
     with pytest.raises(SetupError, match="have the same key 'chat'"):
         keeping.register_room(other)
     keeping._unsettle_rooms()
+
+
+def test_a_server_knows_which_of_its_seams_are_replaced(server):
+    """Until the attribute is taken away again; others are nobody's business."""
+    assert server._replaced == set()
+
+    for seam in SEAMS:
+        setattr(server, seam, print)
+    server.anything = 1
+    assert server._replaced == set(SEAMS)
+
+    for seam in SEAMS:
+        delattr(server, seam)
+    assert server._replaced == set()
