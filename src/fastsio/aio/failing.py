@@ -49,7 +49,7 @@ async def answer_failure(
     except Exception:
         server.logger.exception("%s: the failure of %s could not be answered", client.label, context.event)
         return
-    if not is_answered and "_send_packet" in server.__dict__:
+    if not is_answered and "_send_packet" in server._replaced:
         raise exc
 
 

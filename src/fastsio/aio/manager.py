@@ -125,10 +125,8 @@ class AsyncManager(BaseManager):
         server = self.server
         if server._observer is not None:
             server._observer.frames_sent(frames, len(recipients))
-        if not self._connecting and "_send_eio_packet" not in server.__dict__:
-            post = server.eio.post
-            for _, eio_sid in recipients:
-                post(eio_sid, frames)
+        if not self._connecting and "_send_eio_packet" not in server._replaced:
+            server.eio.post_to_all([eio_sid for _, eio_sid in recipients], frames)
             return
         for sid, eio_sid in recipients:
             if not self._hold(sid, namespace, frames):

@@ -48,7 +48,7 @@ def answer_failure(server: PacketServer, exc: Exception, route: Route, context: 
     except Exception:
         server.logger.exception("%s: the failure of %s could not be answered", client.label, context.event)
         return
-    if not is_answered and "_send_packet" in server.__dict__:
+    if not is_answered and "_send_packet" in server._replaced:
         raise exc
 
 

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 WAIT_S = 5.0
 
@@ -48,6 +48,10 @@ class Wire:
             return False
         client.take([packet.data for packet in packets])
         return True
+
+    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[Any]) -> None:
+        for eio_sid in eio_sids:
+            self.post(eio_sid, packets)
 
     async def write(self, eio_sid: str, packets: Sequence[Any]) -> bool:
         """Keep what a client is sent."""

@@ -49,6 +49,37 @@ async def test_the_handshake_is_answered_together_with_the_first_packet():
     assert transport.writes == [b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + frame("a")]
 
 
+async def test_a_broadcast_is_written_at_once_and_more_of_its_turn_together():
+    """In order, also with what is meant for this client alone."""
+    wire, transport, _ = make_wire()
+    assert wire.write_shared(b"one")
+    assert transport.writes == [b"one"]
+    wire.write_shared(b"two")
+    wire.write([MessagePacket("a")])
+    wire.write_shared(b"three")
+    assert transport.writes == [b"one"]
+    await turn()
+    wire.write([MessagePacket("b")])
+    wire.write_shared(b"four")
+    await turn()
+    wire.write_shared(b"five")
+
+    assert transport.writes == [b"one", b"two" + frame("a") + b"three", frame("b") + b"four", b"five"]
+
+
+async def test_no_broadcast_is_written_to_a_peer_that_lags_or_has_left():
+    """One that lags has what waits for it elsewhere; one that has left needs nothing."""
+    wire, transport, _ = make_wire()
+    wire.pause_writing()
+    assert not wire.write_shared(b"one")
+    wire.resume_writing()
+    wire.close(1000)
+    written = list(transport.writes)
+
+    assert wire.write_shared(b"two")
+    assert transport.writes == written
+
+
 async def test_the_frame_of_a_broadcast_is_built_once():
     """Every client gets the same bytes object."""
     packet = MessagePacket("news")

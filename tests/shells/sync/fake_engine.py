@@ -12,7 +12,7 @@ from fastsio.engine.packet import WirePacket, packet_of
 from fastsio.sync.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 WAIT_S = 5.0
 
@@ -47,6 +47,10 @@ class Wire:
         return True
 
     write = post
+
+    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[Any]) -> None:
+        for eio_sid in eio_sids:
+            self.post(eio_sid, packets)
 
     def send_packet(self, eio_sid: str, packet: Any) -> bool:
         """Send one packet."""

@@ -17,6 +17,7 @@ from fastsio.engine.packet import PONG_PACKET
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fastsio.aio.engine.links import DirectLink
     from fastsio.aio.engine.server import EngineServer
     from fastsio.engine.packet import WirePacket
 
@@ -47,6 +48,9 @@ class Eio3Socket(EngineSocket):
         """Send packets as :class:`EngineSocket` does, each in the form this client reads."""
         forms = [packet.eio3 for packet in packets]
         return super().post([form.text for form in forms] if self.frames_base64 else forms)
+
+    def _shared_writer(self, link: DirectLink) -> None:
+        """Have none: binary has a form of its own."""
 
     def start_heartbeat(self) -> None:
         """Wait for the client's ping."""

@@ -76,6 +76,15 @@ class DirectLink(Link):
         """
         raise NotImplementedError
 
+    def write_shared(self, frames: bytes) -> bool:
+        """
+        Write frames that other links write too, without waiting and, if nothing else is to be written, without delay.
+
+        Returns:
+            False when the peer lags; then nothing was written.
+        """
+        raise NotImplementedError
+
     def divert(self, take: Callable[[Frame], bool] | None) -> None:
         """
         Offer frames to *take* the moment they arrive, while none waits; those it does not take wait in ``frames``.

@@ -27,7 +27,7 @@ from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_r
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
 
 #: A session is no response: the request becomes a WebSocket, which serves it.
@@ -164,6 +164,28 @@ class EngineServer(AsyncServer):
             self.logger.debug("Cannot send, the client is gone")
             return False
         return socket.post(packets)
+
+    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[WirePacket]) -> None:
+        """
+        Send packets to many clients as :meth:`post` does to one; those that are gone are left out.
+
+        Args:
+            eio_sids: The clients.
+            packets: What to send, shared by all.
+        """
+        sockets = self.sockets
+        frames = b""
+        for eio_sid in eio_sids:
+            socket = sockets.get(eio_sid)
+            if socket is None:
+                continue
+            write_shared = socket.write_shared
+            if write_shared is None or socket.idle_send is None:
+                socket.post(packets)
+                continue
+            frames = frames or b"".join([packet.frame for packet in packets])
+            if not write_shared(frames):
+                socket.post(packets)
 
     def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> Awaitable[None]:
         """

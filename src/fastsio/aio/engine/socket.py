@@ -72,6 +72,7 @@ class EngineSocket(AsyncSocket):
         "upgraded",
         "upgrading",
         "write_now",
+        "write_shared",
         "writer",
     )
 
@@ -93,6 +94,7 @@ class EngineSocket(AsyncSocket):
         self.send_event: Send | None = None
         self.idle_send: Send | None = None
         self.write_now: Callable[[Sequence[WirePacket]], bool] | None = None
+        self.write_shared: Callable[[bytes], bool] | None = None
         self.writer: asyncio.Task[None] | None = None
         self.reader: asyncio.Task[Any] | None = None
         self.poll_waiter: asyncio.Future[None] | None = None
@@ -237,13 +239,18 @@ class EngineSocket(AsyncSocket):
     def attach(self, link: Link) -> None:
         """Make *link* the way to the client, and write what waits."""
         send = link.send
-        self.write_now = link.write if isinstance(link, DirectLink) else None
         if self.server.logger.isEnabledFor(logging.INFO):
             send = trace_frames(send, self.sid, self.server.logger)
-            self.write_now = None
+        elif isinstance(link, DirectLink):
+            self.write_now = link.write
+            self.write_shared = self._shared_writer(link)
         self.send_event = self.idle_send = send
         if self.pending:
             self.post(self.take(self.buffered_bytes))
+
+    def _shared_writer(self, link: DirectLink) -> Callable[[bytes], bool] | None:
+        """Return what writes the frames of a broadcast, if they are the same for this client as for others."""
+        return link.write_shared
 
     async def detach(self) -> None:
         """Write no more once what is being written is out."""

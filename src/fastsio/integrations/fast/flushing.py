@@ -26,20 +26,30 @@ class Flusher:
 
     Args:
         loop: The event loop.
+
+    Attributes:
+        turn: Stands for the turn of the loop that has begun; None before anything of it was written.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._call_soon = loop.call_soon
         self._waiting: list[Flushable] = []
+        self.turn: object = None
+
+    def begin(self) -> object:
+        """Begin a turn, which lasts until what runs now, and is ready to run, has run."""
+        self._call_soon(self._flush)
+        self.turn = object()
+        return self.turn
 
     def add(self, flushable: Flushable) -> None:
-        """Flush *flushable* when what runs now, and is ready to run, has run."""
-        if not self._waiting:
-            self._call_soon(self._flush)
+        """Flush *flushable* at the end of the turn."""
+        if self.turn is None:
+            self.begin()
         self._waiting.append(flushable)
 
     def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self.turn = self._waiting, [], None
         for flushable in waiting:
             flushable.flush()
 

@@ -61,6 +61,7 @@ class Wire(DirectLink):
         "_take",
         "_timer",
         "_transport",
+        "_turn",
         "_waiter",
         "_writable",
     )
@@ -80,6 +81,8 @@ class Wire(DirectLink):
         self._on_lost = on_lost
         self._out: list[bytes] = []
         self._queued_bytes = 0
+        #: The turn in which a broadcast was last written.
+        self._turn: object = None
         self._is_reading = True
         self._is_closing = self._is_let_go = self._lags = False
         #: Why no frame will come any more.
@@ -108,10 +111,30 @@ class Wire(DirectLink):
             self.flush()
         return True
 
+    def write_shared(self, frames: bytes) -> bool:
+        """Write the frames of a broadcast: the first of a turn at once, for most clients get one; more are queued."""
+        if self._lags:
+            return False
+        flusher = self._flusher
+        turn = flusher.turn or flusher.begin()
+        if self._turn is turn or self._out:
+            self._queue(frames)
+        elif not self._is_closing:
+            self._turn = turn
+            self._transport.write(frames)
+        return True
+
+    def _queue(self, data: bytes) -> None:
+        if not self._out:
+            self._flusher.add(self)
+        self._out.append(data)
+        self._queued_bytes += len(data)
+        if self._queued_bytes > MAX_QUEUED_BYTES:
+            self.flush()
+
     def open(self, acceptance: bytes) -> None:
         """Queue the answer to the handshake; what the engine says first goes out with it."""
-        self._flusher.add(self)
-        self._out.append(acceptance)
+        self._queue(acceptance)
 
     def flush(self) -> None:
         """Write what is queued."""

@@ -23,7 +23,7 @@ from fastsio.sync.engine.timers import Deadlines, Timed
 from fastsio.sync.engine.upstream import Payload, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,19 @@ class EngineServer(Server):
             self.logger.debug("Cannot send, the client is gone")
             return False
         return socket.outbox.post(packets)
+
+    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[WirePacket]) -> None:
+        """
+        Send packets to many clients as :meth:`post` does to one; those that are gone are left out.
+
+        Args:
+            eio_sids: The clients.
+            packets: What to send, shared by all.
+        """
+        for eio_sid in eio_sids:
+            socket = self.sockets.get(eio_sid)
+            if socket is not None:
+                socket.outbox.post(packets)
 
     def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
         """
