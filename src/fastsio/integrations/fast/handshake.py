@@ -76,7 +76,8 @@ def read_handshake(request: bytes) -> Handshake | None:
     """
     method, _, rest = request.partition(b"\r\n")[0].partition(b" ")
     target, _, _ = rest.rpartition(b" ")
-    headers = [(USUAL_NAMES.get(name, name), value) for name, value in HEADER.findall(request)]
+    lines: list[tuple[bytes, bytes]] = HEADER.findall(request)
+    headers = [(USUAL_NAMES.get(name, name), value) for name, value in lines]
     fields = dict(headers)
     key = fields.get(b"sec-websocket-key", b"")
     if method != b"GET" or not target.isascii() or fields.get(b"sec-websocket-version") != b"13" or not _is_key(key):
