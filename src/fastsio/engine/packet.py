@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.engine.frames import BINARY, TEXT, frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 OPEN: Final = 0
 CLOSE: Final = 1
@@ -29,16 +32,15 @@ class WirePacket:
         data: The payload as given.
         binary: True when ``wire`` is bytes.
         wire: The WebSocket frame: text with the packet type in front, or the bytes of a binary message.
-        framed: What :attr:`frame` is, once it was asked for.
     """
 
-    __slots__ = ("_eio3", "_polling", "_size", "binary", "data", "framed", "wire")
+    __slots__ = ("_eio3", "_frame", "_polling", "_size", "binary", "data", "wire")
 
     packet_type: int
     data: Any
     binary: bool
     wire: str | bytes
-    framed: bytes | None
+    _frame: bytes | None
     _polling: str | None
     _size: int
     #: Set on binary messages only.
@@ -74,12 +76,12 @@ class WirePacket:
     @property
     def frame(self) -> bytes:
         """The bytes of the whole frame, for transports that write them as they are."""
-        if self.framed is None:
+        if self._frame is None:
             wire = self.wire
-            self.framed = (
+            self._frame = (
                 frame(BINARY, wire) if isinstance(wire, bytes) else frame(TEXT, wire.encode("utf-8", "replace"))
             )
-        return self.framed
+        return self._frame
 
     @property
     def eio3(self) -> WirePacket:
@@ -112,7 +114,7 @@ class MessagePacket(WirePacket):
 
     def __init__(self, data: str | bytes | bytearray | memoryview) -> None:
         self.data = data
-        self._polling = self.framed = None
+        self._polling = self._frame = None
         if isinstance(data, str):
             self.binary = False
             self.wire = "4" + data
@@ -143,7 +145,7 @@ class Eio3BinaryPacket(WirePacket):
         self.binary = True
         self.wire = bytes([MESSAGE]) + data
         self._size = len(self.wire)
-        self._polling = self.framed = self._text = None
+        self._polling = self._frame = self._text = None
         self._eio3 = self
 
     @property
@@ -180,7 +182,7 @@ class Eio3TextPacket(WirePacket):
         self.binary = False
         self.wire = packet.polling
         self._size = len(self.wire)
-        self._polling = self.framed = None
+        self._polling = self._frame = None
 
 
 class ControlPacket(WirePacket):
@@ -199,8 +201,13 @@ class ControlPacket(WirePacket):
         self.data = data
         self.binary = False
         self.wire = f"{packet_type}{data}"
-        self._polling = self.framed = None
+        self._polling = self._frame = None
         self._size = -1
+
+
+def join_frames(packets: Sequence[WirePacket]) -> bytes:
+    """Return the frames of packets in one piece; that of a single packet is shared by all who ask for it."""
+    return packets[0].frame if len(packets) == 1 else b"".join([packet.frame for packet in packets])
 
 
 CLOSE_PACKET: Final = ControlPacket(CLOSE)

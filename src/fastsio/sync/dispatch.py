@@ -132,7 +132,7 @@ class PacketServer(RunningServer):
             except BinaryInPayload:
                 pass  # it needs attachments
             else:
-                waiting: Any = self.eio.write(client.connection.eio_sid, (MessagePacket(text),))
+                waiting: Any = self.eio.write_text(client.connection.eio_sid, text)
                 return waiting
         return self.reply(client.eio_sid, self.packet_class(ACK, arguments, client.namespace, ack_id))
 

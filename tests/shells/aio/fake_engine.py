@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+from fastsio.engine.packet import MessagePacket
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -56,6 +58,9 @@ class Wire:
     async def write(self, eio_sid: str, packets: Sequence[Any]) -> bool:
         """Keep what a client is sent."""
         return self.post(eio_sid, packets)
+
+    async def write_text(self, eio_sid: str, text: str) -> bool:
+        return self.post(eio_sid, (MessagePacket(text),))
 
     async def send_packet(self, eio_sid: str, packet: Any) -> bool:
         """Keep what a client is sent."""

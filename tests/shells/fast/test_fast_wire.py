@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
 from fastsio.aio.engine.links import LinkLost
 from fastsio.engine.frames import close_frame
-from fastsio.engine.packet import MessagePacket
+from fastsio.engine.packet import MessagePacket, join_frames
 from fastsio.exceptions import PacketError
 from fastsio.integrations.fast import wire as wire_module
 from fastsio.integrations.fast.wire import MAX_QUEUED_BYTES
@@ -31,8 +33,8 @@ async def turn() -> None:
 async def test_what_is_queued_in_one_turn_is_one_write():
     """Packets wait for the end of the turn, and leave together and in order."""
     wire, transport, _ = make_wire()
-    assert wire.write([MessagePacket("a"), MessagePacket("b")])
-    assert wire.write([MessagePacket("c")])
+    assert wire.write(join_frames([MessagePacket("a"), MessagePacket("b")]))
+    assert wire.write(join_frames([MessagePacket("c")]))
     assert transport.writes == []
     await turn()
 
@@ -43,7 +45,7 @@ async def test_the_handshake_is_answered_together_with_the_first_packet():
     """A client is greeted in one segment."""
     wire, transport, _ = make_wire()
     wire.open(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
-    wire.write([MessagePacket("a")])
+    wire.write(join_frames([MessagePacket("a")]))
     await turn()
 
     assert transport.writes == [b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + frame("a")]
@@ -52,17 +54,17 @@ async def test_the_handshake_is_answered_together_with_the_first_packet():
 async def test_a_broadcast_is_written_at_once_and_more_of_its_turn_together():
     """In order, also with what is meant for this client alone."""
     wire, transport, _ = make_wire()
-    assert wire.write_shared(b"one")
+    assert wire.write_at_once(b"one")
     assert transport.writes == [b"one"]
-    wire.write_shared(b"two")
-    wire.write([MessagePacket("a")])
-    wire.write_shared(b"three")
+    wire.write_at_once(b"two")
+    wire.write(join_frames([MessagePacket("a")]))
+    wire.write_at_once(b"three")
     assert transport.writes == [b"one"]
     await turn()
-    wire.write([MessagePacket("b")])
-    wire.write_shared(b"four")
+    wire.write(join_frames([MessagePacket("b")]))
+    wire.write_at_once(b"four")
     await turn()
-    wire.write_shared(b"five")
+    wire.write_at_once(b"five")
 
     assert transport.writes == [b"one", b"two" + frame("a") + b"three", frame("b") + b"four", b"five"]
 
@@ -71,12 +73,12 @@ async def test_no_broadcast_is_written_to_a_peer_that_lags_or_has_left():
     """One that lags has what waits for it elsewhere; one that has left needs nothing."""
     wire, transport, _ = make_wire()
     wire.pause_writing()
-    assert not wire.write_shared(b"one")
+    assert not wire.write_at_once(b"one")
     wire.resume_writing()
     wire.close(1000)
     written = list(transport.writes)
 
-    assert wire.write_shared(b"two")
+    assert wire.write_at_once(b"two")
     assert transport.writes == written
 
 
@@ -91,7 +93,7 @@ async def test_the_frame_of_a_broadcast_is_built_once():
 async def test_much_is_written_before_the_turn_is_over():
     """What is more than a transport would buffer does not pile up in front of it."""
     wire, transport, _ = make_wire()
-    wire.write([MessagePacket("x" * MAX_QUEUED_BYTES)])
+    wire.write(join_frames([MessagePacket("x" * MAX_QUEUED_BYTES)]))
 
     assert len(transport.writes) == 1
 
@@ -100,7 +102,7 @@ async def test_nothing_is_taken_while_the_peer_lags():
     """The engine keeps what a slow peer does not read, and its send waits until the peer has caught up."""
     wire, transport, _ = make_wire()
     wire.pause_writing()
-    assert not wire.write([MessagePacket("a")])
+    assert not wire.write(join_frames([MessagePacket("a")]))
     sending = asyncio.create_task(wire.send({"type": "websocket.send", "text": "4b"}))
     await turn()
     assert transport.writes == []
@@ -113,7 +115,7 @@ async def test_nothing_is_taken_while_the_peer_lags():
 async def test_a_send_comes_after_what_is_queued():
     """Both ways to write keep the order of the calls."""
     wire, transport, _ = make_wire()
-    wire.write([MessagePacket("a")])
+    wire.write(join_frames([MessagePacket("a")]))
     await wire.send({"type": "websocket.send", "bytes": b"b"})
 
     assert b"".join(transport.writes) == frame("a") + b"\x82\x01b"
@@ -229,7 +231,7 @@ async def test_a_peer_that_does_not_answer_a_close_is_cut_off(monkeypatch):
     """The closing handshake takes its time and no more."""
     monkeypatch.setattr(wire_module, "CLOSE_GRACE_S", 0.01)
     wire, transport, _ = make_wire()
-    wire.write([MessagePacket("bye")])
+    wire.write(join_frames([MessagePacket("bye")]))
     wire.close(1000)
     assert transport.writes == [frame("bye"), close_frame(1000)]
     assert not transport.closed
@@ -266,3 +268,17 @@ async def test_an_event_without_a_place_is_refused():
 
     with pytest.raises(RuntimeError, match=r"websocket\.accept"):
         await wire.send({"type": "websocket.accept"})
+
+
+def test_a_loop_that_is_over_is_not_kept():
+    """Nor is what waited for the end of its last turn."""
+
+    async def leave_something() -> list[weakref.ref[object]]:
+        wire, transport, _ = make_wire()
+        wire.write(b"never written")
+        return [weakref.ref(transport), weakref.ref(asyncio.get_running_loop())]
+
+    left = asyncio.run(leave_something())
+    gc.collect()
+
+    assert [each() for each in left] == [None, None]

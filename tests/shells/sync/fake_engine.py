@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from fastsio.engine.packet import WirePacket, packet_of
+from fastsio.engine.packet import MessagePacket, WirePacket, packet_of
 from fastsio.sync.server import Server
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class Wire:
         return True
 
     write = post
+
+    def write_text(self, eio_sid: str, text: str) -> bool:
+        return self.post(eio_sid, (MessagePacket(text),))
 
     def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[Any]) -> None:
         for eio_sid in eio_sids:

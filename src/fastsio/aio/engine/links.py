@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Sequence
-
-    from fastsio.engine.packet import WirePacket
 
 Event: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Event]]
@@ -67,18 +64,18 @@ class DirectLink(Link):
         super().__init__(receive, send)
         self.frames: deque[Frame] | None = None
 
-    def write(self, packets: Sequence[WirePacket]) -> bool:
+    def write(self, frames: bytes) -> bool:
         """
-        Write packets, without waiting.
+        Write frames, without waiting, together with what else is written in this turn of the loop.
 
         Returns:
             False when the peer lags; then nothing was written.
         """
         raise NotImplementedError
 
-    def write_shared(self, frames: bytes) -> bool:
+    def write_at_once(self, frames: bytes) -> bool:
         """
-        Write frames that other links write too, without waiting and, if nothing else is to be written, without delay.
+        Write frames as :meth:`write` does, but without delay if nothing else was written in this turn.
 
         Returns:
             False when the peer lags; then nothing was written.

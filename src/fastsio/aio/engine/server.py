@@ -20,9 +20,10 @@ from fastsio.aio.engine.stepping import NOTHING
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.aio.engine.upstream import AsyncServer, Payload
 from fastsio.engine import http
+from fastsio.engine.frames import TEXT, frame
 from fastsio.engine.ids import new_id
 from fastsio.engine.options import SlowClientPolicy, check_options
-from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
+from fastsio.engine.packet import OPEN, ControlPacket, MessagePacket, WirePacket, join_frames, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
 from fastsio.exceptions import SetupError
 
@@ -183,7 +184,7 @@ class EngineServer(AsyncServer):
             if write_shared is None or socket.idle_send is None:
                 socket.post(packets)
                 continue
-            frames = frames or b"".join([packet.frame for packet in packets])
+            frames = frames or join_frames(packets)
             if not write_shared(frames):
                 socket.post(packets)
 
@@ -201,6 +202,15 @@ class EngineServer(AsyncServer):
             return NOTHING
         socket.post(packets)
         return socket.drain() if socket.buffered_count else NOTHING
+
+    def write_text(self, eio_sid: str, text: str) -> Awaitable[None]:
+        """Send a message of text as :meth:`write` does; a client on a direct link gets its frame without a packet."""
+        socket = self.sockets.get(eio_sid)
+        if socket is not None and socket.idle_send is not None:
+            write_now = socket.write_now
+            if write_now is not None and write_now(frame(TEXT, b"4" + text.encode("utf-8", "replace"))):
+                return NOTHING
+        return self.write(eio_sid, (MessagePacket(text),))
 
     async def send(self, sid: str, data: Any) -> bool:
         """Send a message: text, bytes, or what JSON can hold."""

@@ -21,7 +21,7 @@ from fastsio.aio.engine.stepping import DONE, Rest
 from fastsio.aio.engine.timers import NEVER
 from fastsio.aio.engine.tracing import trace_frames
 from fastsio.aio.engine.upstream import AsyncSocket
-from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, WirePacket
+from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, WirePacket, join_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,7 +93,7 @@ class EngineSocket(AsyncSocket):
         self.buffered_bytes = self.buffered_count = self.dropped = 0
         self.send_event: Send | None = None
         self.idle_send: Send | None = None
-        self.write_now: Callable[[Sequence[WirePacket]], bool] | None = None
+        self.write_now: Callable[[bytes], bool] | None = None
         self.write_shared: Callable[[bytes], bool] | None = None
         self.writer: asyncio.Task[None] | None = None
         self.reader: asyncio.Task[Any] | None = None
@@ -126,7 +126,7 @@ class EngineSocket(AsyncSocket):
             return self._enqueue(packets)
         write_now = self.write_now
         if write_now is not None:
-            if not write_now(packets):
+            if not write_now(join_frames(packets)):
                 self.idle_send = None
                 self._finish_in_task(None, packets)
             return True
@@ -250,7 +250,7 @@ class EngineSocket(AsyncSocket):
 
     def _shared_writer(self, link: DirectLink) -> Callable[[bytes], bool] | None:
         """Return what writes the frames of a broadcast, if they are the same for this client as for others."""
-        return link.write_shared
+        return link.write_at_once
 
     async def detach(self) -> None:
         """Write no more once what is being written is out."""

@@ -7,7 +7,7 @@ Knows what can be flushed, not what it writes.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 if TYPE_CHECKING:
     import asyncio
@@ -32,13 +32,16 @@ class Flusher:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._call_soon = loop.call_soon
+        # A strong reference would keep loops, and what waited on them, in the table below for good.
+        self._loop = ref(loop)
         self._waiting: list[Flushable] = []
         self.turn: object = None
 
     def begin(self) -> object:
         """Begin a turn, which lasts until what runs now, and is ready to run, has run."""
-        self._call_soon(self._flush)
+        loop = self._loop()
+        if loop is not None:
+            loop.call_soon(self._flush)
         self.turn = object()
         return self.turn
 

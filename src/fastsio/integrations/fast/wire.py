@@ -21,10 +21,9 @@ from fastsio.exceptions import PacketError
 from fastsio.integrations.fast.flushing import flusher_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from fastsio.aio.engine.links import Event, Frame
-    from fastsio.engine.packet import WirePacket
 
 #: More than this is not kept for the end of the loop's turn; the transport tells then whether the peer keeps up.
 MAX_QUEUED_BYTES: Final = 65_536
@@ -94,47 +93,35 @@ class Wire(DirectLink):
 
     # Writing.
 
-    def write(self, packets: Sequence[WirePacket]) -> bool:
-        """Queue packets for the one write of this turn of the loop."""
+    def write(self, frames: bytes) -> bool:
+        """Queue frames for the one write of this turn of the loop."""
         if self._lags:
             return False
         out = self._out
         if not out:
             self._flusher.add(self)
-        size = self._queued_bytes
-        for packet in packets:
-            data = packet.framed or packet.frame
-            out.append(data)
-            size += len(data)
-        self._queued_bytes = size
+        out.append(frames)
+        size = self._queued_bytes = self._queued_bytes + len(frames)
         if size > MAX_QUEUED_BYTES:
             self.flush()
         return True
 
-    def write_shared(self, frames: bytes) -> bool:
-        """Write the frames of a broadcast: the first of a turn at once, for most clients get one; more are queued."""
+    def write_at_once(self, frames: bytes) -> bool:
+        """Write the first frames of a turn at once, for a broadcast is all that most clients get; queue what follows."""
         if self._lags:
             return False
         flusher = self._flusher
         turn = flusher.turn or flusher.begin()
         if self._turn is turn or self._out:
-            self._queue(frames)
-        elif not self._is_closing:
+            return self.write(frames)
+        if not self._is_closing:
             self._turn = turn
             self._transport.write(frames)
         return True
 
-    def _queue(self, data: bytes) -> None:
-        if not self._out:
-            self._flusher.add(self)
-        self._out.append(data)
-        self._queued_bytes += len(data)
-        if self._queued_bytes > MAX_QUEUED_BYTES:
-            self.flush()
-
     def open(self, acceptance: bytes) -> None:
         """Queue the answer to the handshake; what the engine says first goes out with it."""
-        self._queue(acceptance)
+        self.write(acceptance)
 
     def flush(self) -> None:
         """Write what is queued."""

@@ -40,7 +40,7 @@ class ControlFrame(WirePacket):
         self.data = data
         self.binary = True
         self.wire = data
-        self._polling = self.framed = None
+        self._polling = self._frame = None
         self._eio3 = self
         self._size = len(data)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from fastsio.engine import http
 from fastsio.engine.ids import new_id
 from fastsio.engine.options import SlowClientPolicy, check_options
-from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
+from fastsio.engine.packet import OPEN, ControlPacket, MessagePacket, WirePacket, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
 from fastsio.sync.engine import accepting, polling, websocket
 from fastsio.sync.engine.eio3 import Eio3Socket
@@ -164,6 +164,10 @@ class EngineServer(Server):
         if socket.outbox.buffered_count:
             socket.outbox.drain()
         return sent
+
+    def write_text(self, eio_sid: str, text: str) -> bool:
+        """Send a message of text as :meth:`write` does."""
+        return self.write(eio_sid, (MessagePacket(text),))
 
     def send(self, sid: str, data: Any) -> bool:
         """Send a message: text, bytes, or what JSON can hold."""
