@@ -6,7 +6,6 @@ No packet is parsed beyond its event name, no event loop's turn is shared, nothi
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from itertools import count
 
@@ -28,7 +27,7 @@ class Client(WSListener):
         self.number = next(numbers)
         transport.send(WSMsgType.TEXT, OPEN % self.number)
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows's signature
         """Forget."""
         clients.pop(self.number, None)
 

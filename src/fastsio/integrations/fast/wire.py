@@ -107,7 +107,7 @@ class Wire(DirectLink):
         return True
 
     def write_at_once(self, frames: bytes) -> bool:
-        """Write the first frames of a turn at once, for a broadcast is all that most clients get; queue what follows."""
+        """Write the first frames of a turn at once, for most clients get one broadcast; queue what follows."""
         if self._lags:
             return False
         flusher = self._flusher
