@@ -129,10 +129,9 @@ class PacketServer(RunningServer):
             try:
                 text = write(ack_id, arguments)
             except BinaryInPayload:
-                pass  # it needs attachments
-            else:
-                waiting: Awaitable[Any] = self.eio.write_text(client.connection.eio_sid, text)
-                return waiting
+                return self.reply(client.eio_sid, self.packet_class(ACK, arguments, id=ack_id, binary=True))
+            waiting: Awaitable[Any] = self.eio.write_text(client.connection.eio_sid, text)
+            return waiting
         return self.reply(client.eio_sid, self.packet_class(ACK, arguments, client.namespace, ack_id))
 
     # Receiving
@@ -208,16 +207,16 @@ class PacketServer(RunningServer):
             case Verdict.DISPATCH:
                 self._start_handler(connection, client, packet.data, packet.id)
 
-    async def _expect_attachments(self, connection: Connection) -> None:
+    def _expect_attachments(self, connection: Connection) -> Awaitable[None] | None:
         """Judge the head of a binary packet before its attachments arrive (CVE-2026-48804)."""
         packet = connection.decoder.pending_packet
         if packet is None:
-            return
+            return None
         client = connection.clients.get(packet.namespace or ROOT)
         if client is None:
-            await self._break_off(connection, "binary packet before CONNECT")
-            return
+            return self._break_off(connection, "binary packet before CONNECT")
         self._connecting.watch_attachments(connection)
+        return None
 
     async def _break_off(self, connection: Connection, why: str) -> None:
         """Close the connection of a client that broke the protocol."""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from fastsio.aio.engine.links import DirectLink, Frame
     from fastsio.aio.engine.socket import EngineSocket
 
-#: How a message begins that is an event without attachments.
-EVENT: Final = "42"
+#: How a message begins that is an event, without or with attachments.
+EVENTS: Final = ("42", "45")
 #: Messages that are handled where they arrive, or read, before everybody else has a turn.
 FAIR_SHARE: Final = 64
 
@@ -107,12 +107,16 @@ class Reader:
     def _take(self, frame: Frame) -> bool:
         """Handle an event where it arrives."""
         socket = self._socket
-        if frame[:2] != EVENT or socket.handling or socket.closing or self._credit <= 0:
+        if socket.handling or socket.closing or self._credit <= 0:
             return False
+        if type(frame) is str:
+            if frame[:2] not in EVENTS:
+                return False
+            frame = frame[1:]
         self._credit -= 1
         on_message = self._on_message
         try:
-            rest = on_message(socket.sid, frame[1:])
+            rest = on_message(socket.sid, frame)
         except Exception:
             socket.server.logger.exception("message handler error")
             return True

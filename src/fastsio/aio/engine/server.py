@@ -1,5 +1,5 @@
 """
-The Engine.IO server: requests in, sessions kept, packets out.
+The Engine.IO server: requests in, sessions kept; what goes out stands in :mod:`.sending`.
 
 What a session does stands in :mod:`.socket`; this module finds the session and answers the request.
 """
@@ -15,27 +15,26 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from fastsio.aio.engine import polling, websocket
 from fastsio.aio.engine.drivers import async_mode_of, driver_for
 from fastsio.aio.engine.eio3 import Eio3Socket
+from fastsio.aio.engine.sending import SendingServer
 from fastsio.aio.engine.socket import EngineSocket
-from fastsio.aio.engine.stepping import NOTHING
 from fastsio.aio.engine.timers import Deadlines
-from fastsio.aio.engine.upstream import AsyncServer, Payload
+from fastsio.aio.engine.upstream import Payload
 from fastsio.engine import http
-from fastsio.engine.frames import TEXT, frame
 from fastsio.engine.ids import new_id
 from fastsio.engine.options import SlowClientPolicy, check_options
-from fastsio.engine.packet import OPEN, ControlPacket, MessagePacket, WirePacket, join_frames, message_of, packet_of
+from fastsio.engine.packet import OPEN, ControlPacket
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine
 
 
 #: A session is no response: the request becomes a WebSocket, which serves it.
 Answer: TypeAlias = http.Response | EngineSocket
 
 
-class EngineServer(AsyncServer):
+class EngineServer(SendingServer):
     """
     An Engine.IO server for asyncio: python-engineio's interface and options, and these besides.
 
@@ -54,8 +53,6 @@ class EngineServer(AsyncServer):
     Raises:
         ValueError: An option is not what it may be.
     """
-
-    sockets: dict[str, EngineSocket]
 
     def __init__(
         self,
@@ -146,79 +143,6 @@ class EngineServer(AsyncServer):
     def generate_id(self) -> str:
         """Return the id of a new session."""
         return new_id()
-
-    # -- sending
-
-    def post(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
-        """
-        Send packets to a client, in order and with nothing between them; never waits.
-
-        Args:
-            eio_sid: The client.
-            packets: What to send. Those of a broadcast are shared by all clients.
-
-        Returns:
-            False when there is no such client, or it is too slow and the packets were dropped.
-        """
-        socket = self.sockets.get(eio_sid)
-        if socket is None:
-            self.logger.debug("Cannot send, the client is gone")
-            return False
-        return socket.post(packets)
-
-    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[WirePacket]) -> None:
-        """
-        Send packets to many clients as :meth:`post` does to one; those that are gone are left out.
-
-        Args:
-            eio_sids: The clients.
-            packets: What to send, shared by all.
-        """
-        sockets = self.sockets
-        frames = b""
-        for eio_sid in eio_sids:
-            socket = sockets.get(eio_sid)
-            if socket is None:
-                continue
-            write_shared = socket.write_shared
-            if write_shared is None or socket.idle_send is None:
-                socket.post(packets)
-                continue
-            frames = frames or join_frames(packets)
-            if not write_shared(frames):
-                socket.post(packets)
-
-    def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> Awaitable[None]:
-        """
-        Send as :meth:`post` does; await the result to wait while the client has over half a buffer to catch up with.
-
-        Args:
-            eio_sid: The client.
-            packets: What to send.
-        """
-        socket = self.sockets.get(eio_sid)
-        if socket is None:
-            self.logger.debug("Cannot send, the client is gone")
-            return NOTHING
-        socket.post(packets)
-        return socket.drain() if socket.buffered_count else NOTHING
-
-    def write_text(self, eio_sid: str, text: str) -> Awaitable[None]:
-        """Send a message of text as :meth:`write` does; a client on a direct link gets its frame without a packet."""
-        socket = self.sockets.get(eio_sid)
-        if socket is not None and socket.idle_send is not None:
-            write_now = socket.write_now
-            if write_now is not None and write_now(frame(TEXT, b"4" + text.encode("utf-8", "replace"))):
-                return NOTHING
-        return self.write(eio_sid, (MessagePacket(text),))
-
-    async def send(self, sid: str, data: Any) -> bool:
-        """Send a message: text, bytes, or what JSON can hold."""
-        return self.post(sid, (message_of(data),))
-
-    async def send_packet(self, sid: str, pkt: Any) -> bool:
-        """Send a packet, one of ours or one of engineio's."""
-        return self.post(sid, (packet_of(pkt),))
 
     # -- ending
 

@@ -1,0 +1,101 @@
+"""
+The sending half of the Engine.IO server: packets out to one client, or to many.
+
+How a session writes stands in :mod:`.socket`; this module finds the session.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastsio.aio.engine.stepping import NOTHING
+from fastsio.aio.engine.upstream import AsyncServer
+from fastsio.engine.frames import TEXT, frame
+from fastsio.engine.packet import MessagePacket, WirePacket, join_frames, message_of, packet_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable, Sequence
+
+    from fastsio.aio.engine.socket import EngineSocket
+
+
+class SendingServer(AsyncServer):
+    """
+    Sends; by the Engine.IO session id, and never to a session that is over.
+
+    Attributes:
+        sockets: The sessions by their id.
+    """
+
+    sockets: dict[str, EngineSocket]
+
+    def post(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
+        """
+        Send packets to a client, in order and with nothing between them; never waits.
+
+        Args:
+            eio_sid: The client.
+            packets: What to send. Those of a broadcast are shared by all clients.
+
+        Returns:
+            False when there is no such client, or it is too slow and the packets were dropped.
+        """
+        socket = self.sockets.get(eio_sid)
+        if socket is None:
+            self.logger.debug("Cannot send, the client is gone")
+            return False
+        return socket.post(packets)
+
+    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[WirePacket]) -> None:
+        """
+        Send packets to many clients as :meth:`post` does to one; those that are gone are left out.
+
+        Args:
+            eio_sids: The clients.
+            packets: What to send, shared by all.
+        """
+        sockets = self.sockets
+        frames = b""
+        for eio_sid in eio_sids:
+            socket = sockets.get(eio_sid)
+            if socket is None:
+                continue
+            write_shared = socket.write_shared
+            if write_shared is None or socket.idle_send is None:
+                socket.post(packets)
+                continue
+            frames = frames or join_frames(packets)
+            if not write_shared(frames):
+                socket.post(packets)
+
+    def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> Awaitable[None]:
+        """
+        Send as :meth:`post` does; await the result to wait while the client has over half a buffer to catch up with.
+
+        Args:
+            eio_sid: The client.
+            packets: What to send.
+        """
+        socket = self.sockets.get(eio_sid)
+        if socket is None:
+            self.logger.debug("Cannot send, the client is gone")
+            return NOTHING
+        socket.post(packets)
+        return socket.drain() if socket.buffered_count else NOTHING
+
+    def write_text(self, eio_sid: str, text: str) -> Awaitable[None]:
+        """Send a message of text as :meth:`write` does; a client on a direct link gets its frame without a packet."""
+        socket = self.sockets.get(eio_sid)
+        if socket is not None and socket.idle_send is not None:
+            write_now = socket.write_now
+            if write_now is not None and write_now(frame(TEXT, b"4" + text.encode("utf-8", "replace"))):
+                return NOTHING
+        return self.write(eio_sid, (MessagePacket(text),))
+
+    async def send(self, sid: str, data: Any) -> bool:
+        """Send a message: text, bytes, or what JSON can hold."""
+        return self.post(sid, (message_of(data),))
+
+    async def send_packet(self, sid: str, pkt: Any) -> bool:
+        """Send a packet, one of ours or one of engineio's."""
+        return self.post(sid, (packet_of(pkt),))
