@@ -51,6 +51,7 @@ FAST = Contender("fastsio fast", "fastsio_app", ws=FAST_WS)
 FAST_INJECTED = Contender("fastsio fast injected", "fastsio_app", "echo_model", ws=FAST_WS)
 NODE = Contender("Node.js", "node_app", runner="node")
 BARE_ASGI = Contender("bare ASGI", "bare_asgi_app")
+BARE_FAST = Contender("bare ASGI fast", "bare_fast_app", ws=FAST_WS)
 BARE_PICOWS = Contender("bare picows", "bare_picows_app", runner="python")
 
 PYTHON_SOCKETIO_THREADS = Contender("python-socketio threads", "python_socketio_threads_app", runner="python")
@@ -84,6 +85,7 @@ CONTENDERS: Final = (
     FAST_INJECTED,
     NODE,
     BARE_ASGI,
+    BARE_FAST,
     BARE_PICOWS,
     PYTHON_SOCKETIO_THREADS,
     FASTSIO_THREADS,

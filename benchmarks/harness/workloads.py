@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from harness.contenders import (
     BARE_ASGI,
+    BARE_FAST,
     BARE_PICOWS,
     CHANX,
     CHANX_REDIS,
@@ -115,6 +116,7 @@ CONNECT: Final = Workload(
     figure="rate",
     unit="connections/s",
     better="higher",
+    contenders=(PYTHON_SOCKETIO, FASTSIO, FAST, NODE, BARE_ASGI, BARE_FAST, BARE_PICOWS),
 )
 IDLE: Final = Workload(
     name="idle memory",
