@@ -8,7 +8,16 @@ from engineio.packet import MESSAGE as THEIR_MESSAGE
 from engineio.packet import PING as THEIR_PING
 from engineio.packet import Packet as TheirPacket
 
-from fastsio.engine.packet import MESSAGE, NOOP_PACKET, PING, ControlPacket, MessagePacket, message_of, packet_of
+from fastsio.engine.packet import (
+    MESSAGE,
+    NOOP_PACKET,
+    PING,
+    ControlPacket,
+    MessagePacket,
+    join_frames,
+    message_of,
+    packet_of,
+)
 
 
 def test_text_has_its_type_in_front():
@@ -111,3 +120,11 @@ def test_binary_for_engine_io_3_has_its_type_in_front():
     assert old.text.text is old.text is old.text
     assert (old.text.wire, old.text.size, old.text.binary) == ("b4AQI=", 6, False)
     assert text.eio3 is text.text is text
+
+
+def test_frames_of_several_packets_are_joined():
+    """That of a single one is shared."""
+    text, binary = MessagePacket("a"), MessagePacket(b"\x00")
+
+    assert join_frames([text, binary]) == text.frame + binary.frame == b"\x81\x024a\x82\x01\x00"
+    assert join_frames([text]) is text.frame
