@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 from typing import Annotated
 
@@ -279,3 +280,32 @@ def test_rooms_and_callbacks_survive_many_threads():
         assert asked == 200
     assert len(answers) == 1600
     assert list(sio.manager.get_participants("/", "busy")) == []
+
+
+def test_a_client_that_was_just_told_that_it_is_connected_can_be_disconnected():
+    """Another thread may know of the client from its own end before the manager has it among the connected."""
+    sio, wire = wired()
+    left, looked, may_go_on = threading.Event(), threading.Event(), threading.Event()
+    sio.on("disconnect", lambda sid, reason: left.set())
+    connect, is_pre_connected = sio.manager.connect, sio.manager.is_pre_connected
+
+    def connect_late(sid, namespace):
+        assert may_go_on.wait(WAIT_S)
+        return connect(sid, namespace)
+
+    def look(sid, namespace):
+        looked.set()
+        return is_pre_connected(sid, namespace)
+
+    sio.manager.connect, sio.manager.is_pre_connected = connect_late, look
+    client = wire.open()
+    threading.Thread(target=client.send, args=("0",)).start()
+    sid = json.loads(client.receive()[1:])["sid"]
+    disconnecting = threading.Thread(target=sio.disconnect, args=(sid,))
+    disconnecting.start()
+    assert looked.wait(WAIT_S)
+    may_go_on.set()
+    disconnecting.join(WAIT_S)
+
+    assert client.receive() == "1"
+    assert left.is_set()
