@@ -384,9 +384,7 @@ class MiddlewareChain(BaseMiddleware):
 
 
 def _event_names(events: Iterable[str] | str | None) -> frozenset[str] | None:
-    if events is None:
-        return None
-    return frozenset((events,) if isinstance(events, str) else events)
+    return None if events is None else frozenset((events,) if isinstance(events, str) else events)
 
 
 def _overrides(middleware: Any, name: str) -> bool:

@@ -16,8 +16,8 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.aio.engine.reading import READERS
 from fastsio.aio.engine.tracing import trace_messages
+from fastsio.engine.reading import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

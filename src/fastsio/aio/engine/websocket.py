@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from fastsio.aio.engine.direct import Reader
 from fastsio.aio.engine.links import CLOSE_GRACE_S, MESSAGE_TOO_BIG, NORMAL_CLOSURE, DirectLink, LinkLost
-from fastsio.aio.engine.reading import READERS, ClientLeft
 from fastsio.aio.engine.tracing import trace_messages
+from fastsio.engine.reading import READERS, ClientLeft
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:

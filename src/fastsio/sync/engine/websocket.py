@@ -10,8 +10,8 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from fastsio.engine import eio3
 from fastsio.engine.packet import ControlPacket
+from fastsio.engine.reading import READERS, ClientLeft
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.framing import CLOSE_FRAME, pong_frame
 from fastsio.sync.engine.socket import CLOSE_GRACE_S
@@ -32,10 +32,6 @@ MAX_CHARACTER_BYTES: Final = 4
 
 class LinkLost(Exception):  # noqa: N818 - says what happened
     """The peer closed the WebSocket."""
-
-
-class ClientLeft(Exception):  # noqa: N818 - says what happened
-    """The client sent a close packet."""
 
 
 class Limit:
@@ -129,52 +125,6 @@ def _read(socket: EngineSocket, link: Link) -> None:
             server.logger.exception("message handler error")
         finally:
             socket.handling = False
-
-
-def _binary(frame: bytes, limit: int) -> bytes:
-    _check_size(len(frame), limit)
-    return frame
-
-
-def _text(socket: EngineSocket, frame: str) -> str | None:
-    """Read a text frame that is long or no message; None when it was for the transport."""
-    kind = frame[:1]
-    if kind == "4":
-        _check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
-        return frame[1:]
-    if kind == "3":
-        socket.on_heartbeat()
-        return None
-    if kind == "1":
-        raise ClientLeft
-    raise PacketError("a frame of unknown type" if kind else "an empty frame")
-
-
-def _eio3_binary(frame: bytes, limit: int) -> bytes:
-    return eio3.decode_binary(_binary(frame, limit))
-
-
-def _eio3_text(socket: EngineSocket, frame: str) -> str | bytes | None:
-    """Do as :func:`_text` does for a client that pings, and may have no other way for binary than base64."""
-    _check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
-    packet = eio3.decode_packet(frame)
-    if isinstance(packet, bytes):
-        return packet
-    if packet[0] == "4":
-        return packet[1:]
-    if packet[0] == "1":
-        raise ClientLeft
-    socket.on_heartbeat()
-    return None
-
-
-def _check_size(size: int, limit: int) -> None:
-    if size > limit:
-        raise PacketError("a frame over the size limit", limit=limit, value=size)
-
-
-#: How text and binary frames are read, by revision of Engine.IO.
-READERS: Final = {3: (_eio3_text, _eio3_binary), 4: (_text, _binary)}
 
 
 def _upgrade(socket: EngineSocket, link: Link) -> bool:

@@ -6,13 +6,19 @@ Source: Engine.IO protocol v4, "Packet encoding"; for v3 see :mod:`fastsio.engin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, Protocol
 
 from fastsio.engine import eio3
 from fastsio.exceptions import PacketError
 
-if TYPE_CHECKING:
-    from fastsio.aio.engine.socket import EngineSocket
+
+class Session(Protocol):
+    """What reading needs of a session."""
+
+    server: Any
+
+    def on_heartbeat(self) -> None:
+        """Take a ping or pong."""
 
 
 class ClientLeft(Exception):  # noqa: N818 - says what happened
@@ -24,7 +30,7 @@ def _binary(frame: bytes, limit: int) -> bytes:
     return frame
 
 
-def _text(socket: EngineSocket, frame: str) -> str | None:
+def _text(socket: Session, frame: str) -> str | None:
     """Read a text frame that is long or no message; None when it was for the transport."""
     kind = frame[:1]
     if kind == "4":
@@ -42,7 +48,7 @@ def _eio3_binary(frame: bytes, limit: int) -> bytes:
     return eio3.decode_binary(_binary(frame, limit))
 
 
-def _eio3_text(socket: EngineSocket, frame: str) -> str | bytes | None:
+def _eio3_text(socket: Session, frame: str) -> str | bytes | None:
     """Do as :func:`_text` does for a client that pings, and may have no other way for binary than base64."""
     check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
     packet = eio3.decode_packet(frame)

@@ -1,0 +1,54 @@
+"""What frames mean to a session."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from fastsio.engine.reading import READERS, ClientLeft
+from fastsio.exceptions import PacketError
+
+LIMIT = 8
+
+
+class Session:
+    """A session that counts heartbeats."""
+
+    def __init__(self) -> None:
+        self.server = SimpleNamespace(max_http_buffer_size=LIMIT)
+        self.heartbeats = 0
+
+    def on_heartbeat(self) -> None:
+        self.heartbeats += 1
+
+
+@pytest.mark.parametrize(("protocol", "heartbeat"), [(3, "2"), (4, "3")])
+def test_messages_heartbeats_and_goodbyes_are_told_apart(protocol, heartbeat):
+    """By either revision."""
+    session = Session()
+    read_text, _ = READERS[protocol]
+
+    assert read_text(session, "4hello") == "hello"
+    assert read_text(session, heartbeat) is None
+    assert session.heartbeats == 1
+    with pytest.raises(ClientLeft):
+        read_text(session, "1")
+
+
+def test_binary_is_taken_as_each_revision_writes_it():
+    """Engine.IO 3 has the type in front, and base64 for those that read no binary."""
+    assert READERS[4][1](b"\x00\x01", LIMIT) == b"\x00\x01"
+    assert READERS[3][1](b"\x04\x01", LIMIT) == b"\x01"
+    assert READERS[3][0](Session(), "b4AQI=") == b"\x01\x02"
+
+
+@pytest.mark.parametrize("protocol", [3, 4])
+def test_what_is_wrong_or_too_large_is_refused(protocol):
+    """In bytes, not in characters."""
+    read_text, read_binary = READERS[protocol]
+    for frame in ("", "9", "4" + "ü" * 4):
+        with pytest.raises(PacketError):
+            read_text(Session(), frame)
+    with pytest.raises(PacketError):
+        read_binary(b"\x04" * (LIMIT + 1), LIMIT)
