@@ -24,6 +24,11 @@ def frame(text: str) -> bytes:
     return bytes([0x81, len(text) + 1]) + b"4" + text.encode()
 
 
+def never(_: object) -> bool:
+    """Be called by nobody."""
+    raise AssertionError
+
+
 async def turn() -> None:
     """Let the loop do what was asked of it."""
     await asyncio.sleep(0)
@@ -138,20 +143,41 @@ async def test_messages_wait_in_order_and_hold_back_the_peer():
 
 
 async def test_what_is_taken_at_once_does_not_wait():
-    """A frame is offered when it arrives, unless one waits before it."""
-    wire, _, _ = make_wire()
+    """A frame is offered when it arrives, unless one waits before it; then the peer is not read."""
+    wire, transport, _ = make_wire()
     offered = []
 
     def take(data):
         offered.append(data)
         return data != "no"
 
-    wire.divert(take)
+    wire.listen(take, never)
     for data in ("a", "no", "b"):
         wire.deliver(data)
 
     assert offered == ["a", "no"]
     assert list(wire.frames) == ["no", "b"]
+    assert not transport.is_reading_
+    wire.resume()
+    assert transport.is_reading_
+
+
+@pytest.mark.parametrize("end", ["lost", "fail", "peer_closes", "hang_up"])
+async def test_whoever_listens_learns_of_the_end_once(end):
+    """However a WebSocket ends, before it was listened to or after."""
+    arguments = {"lost": (), "fail": (1002,), "peer_closes": (close_frame(1000),), "hang_up": (1012,)}[end]
+    for is_late in (False, True):
+        wire, _, _ = make_wire()
+        errors: list[Exception] = []
+        if not is_late:
+            wire.listen(never, errors.append)
+        getattr(wire, end)(*arguments)
+        if is_late:
+            wire.listen(never, errors.append)
+        wire.deliver("too late")
+        wire.lost()
+
+        assert [type(error) for error in errors] == [LinkLost]
 
 
 @pytest.mark.parametrize("end", ["lost", "fail", "peer_closes", "hang_up"])
@@ -177,7 +203,7 @@ async def test_a_message_over_the_limit_is_the_engines_to_judge():
     wire, transport, _ = make_wire(limit=10)
     wire.fail(1009)
     with pytest.raises(PacketError) as error:
-        await wire.wait()
+        await wire.receive()
     await wire.send({"type": "websocket.close", "code": 1009})
 
     assert error.value.limit == 10
@@ -187,7 +213,7 @@ async def test_a_message_over_the_limit_is_the_engines_to_judge():
 
 async def test_a_refused_peer_is_hung_up_on_when_it_has_read_why():
     """The rest of a refused message is dropped until the answer to the close frame is seen, or time is up."""
-    wire, transport, notes = make_wire()
+    wire, transport, owner = make_wire()
     wire.fail(1002)
     deaf = transport.protocol
     deaf.data_received(b"x" * 100)
@@ -196,7 +222,7 @@ async def test_a_refused_peer_is_hung_up_on_when_it_has_read_why():
 
     assert transport.closed
     deaf.connection_lost(None)
-    assert notes == ["lost"]
+    assert owner.notes == ["lost"]
 
 
 async def test_a_goodbye_does_not_come_before_its_reason():

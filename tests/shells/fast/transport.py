@@ -40,8 +40,22 @@ class FakeTransport(asyncio.Transport):
         self.protocol = protocol
 
 
-def make_wire(limit: int = 1000) -> tuple[Wire, FakeTransport, list[str]]:
-    """Return a wire, its transport, and the list that its loss is noted in."""
-    transport, notes = FakeTransport(), []
-    wire = Wire(transport, asyncio.get_running_loop(), limit, lambda: notes.append("lost"))
-    return wire, transport, notes
+class FakeOwner:
+    """Who has a wire: notes its loss and keeps its tasks."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def forget(self) -> None:
+        self.notes.append("lost")
+
+    def spawn(self, coroutine: Any, context: Any) -> asyncio.Task[None]:
+        self.tasks.append(asyncio.get_running_loop().create_task(coroutine, context=context))
+        return self.tasks[-1]
+
+
+def make_wire(limit: int = 1000) -> tuple[Wire, FakeTransport, FakeOwner]:
+    """Return a wire, its transport and its owner."""
+    transport, owner = FakeTransport(), FakeOwner()
+    return Wire(transport, asyncio.get_running_loop(), limit, owner), transport, owner

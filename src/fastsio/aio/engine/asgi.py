@@ -12,10 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.environ import NOWHERE, make_environ
-from fastsio.aio.engine.links import Link, Receive, Send, direct_link
+from fastsio.aio.engine.links import Link, direct_link
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from fastsio.aio.engine.links import AnyLink, Receive, Send
 
 
 class Body:
@@ -111,7 +113,7 @@ class WebSocket:
         server: Not used.
     """
 
-    def __init__(self, handler: Callable[[Link], Awaitable[None]], server: Any) -> None:  # noqa: ARG002 - engineio's drivers take it
+    def __init__(self, handler: Callable[[AnyLink], Awaitable[None]], server: Any) -> None:  # noqa: ARG002 - engineio's drivers take it
         self._handler = handler
 
     async def __call__(self, environ: dict[str, Any]) -> str:

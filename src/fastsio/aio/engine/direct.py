@@ -1,11 +1,12 @@
 """
 Reading a session from a link that gives frames without events.
 
-**In order, and without a task where that is possible.** An event of Socket.IO that finds nothing before it is handled
-in the transport's callback: the message handler is called, which for an event means that the event's own handler
-starts, and is done. When there is something to wait for, the session's task waits for it, and so does what arrives
-meanwhile. Everything else, and every frame of a server whose message handler runs application code itself, is read by
-the session's task, which is one step of the loop away.
+**In order, and without a task where that is possible.** A frame that finds nothing before it is handled in the
+transport's callback: the message handler is called, which for an event of Socket.IO means that the event's own handler
+starts, and is done. When there is something to wait for, a task waits for it, and reads what arrives meanwhile; it ends
+when nothing is left. So a session that idles has no task, and nothing of the request it began with but its environ.
+
+A server whose message handler runs application code itself gets such a task for every message.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.aio.engine.ending import close, end
 from fastsio.aio.engine.tracing import trace_messages
-from fastsio.engine.reading import READERS
+from fastsio.engine.reading import READERS, ClientLeft
+from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+    from contextvars import Context
 
     from fastsio.aio.engine.links import DirectLink, Frame
     from fastsio.aio.engine.socket import EngineSocket
 
-#: How a message begins that is an event, without or with attachments.
+#: How a frame begins that is an event of Socket.IO, without or with attachments, in both revisions of Engine.IO.
 EVENTS: Final = ("42", "45")
 #: Messages that are handled where they arrive, or read, before everybody else has a turn.
 FAIR_SHARE: Final = 64
@@ -40,46 +44,74 @@ class Reader:
         link: Its WebSocket.
     """
 
-    __slots__ = ("_credit", "_is_stepped", "_link", "_on_message", "_rest", "_socket")
+    __slots__ = ("_context", "_credit", "_error", "_link", "_on_message", "_rest", "_socket", "_task")
 
     def __init__(self, socket: EngineSocket, link: DirectLink) -> None:
         server = socket.server
         on_message = server.handlers["message"]
-        self._is_stepped = on_message in server.stepped_handlers and socket.protocol > 3  # noqa: PLR2004 - Engine.IO 4
+        is_stepped = on_message in server.stepped_handlers
         if server.logger.isEnabledFor(logging.INFO):
             on_message = trace_messages(on_message, server.logger)
         self._socket = socket
         self._link = link
-        self._on_message = on_message
-        self._rest: Awaitable[None] | None = None
+        self._on_message = on_message if is_stepped else partial(_call, on_message)
         self._credit = FAIR_SHARE
+        #: What the last message left to wait for.
+        self._rest: Awaitable[None] | None = None
+        #: Why nothing more will be read.
+        self._error: Exception | None = None
+        self._task: asyncio.Task[None] | None = None
+        # What is started for this session is started in its context: the one of the request it began with.
+        self._context: Context = copy_context()
 
-    async def read(self) -> None:
-        """
-        Dispatch frames in order until the session is over.
+    def start(self) -> None:
+        """Read from now on, whatever becomes of the task that calls this."""
+        self._socket.reader = self
+        run: Any = self._context.run
+        self._link.listen(partial(run, self._take), self._lose)
+        if self._link.frames:
+            self._go_on()
 
-        Raises:
-            ClientLeft: The client said goodbye.
-            LinkLost: The WebSocket is closed.
-            PacketError: The client sent what the protocol does not have.
-        """
-        socket, link = self._socket, self._link
-        if self._is_stepped:
-            # What is started from the callback belongs to this session as much as what its task starts.
-            run: Any = copy_context().run
-            link.divert(partial(run, self._take))
-        while not socket.closed:
-            if self._credit <= 0:
-                await asyncio.sleep(0)
-                self._credit = FAIR_SHARE
-            if self._rest is not None:
-                rest, self._rest = self._rest, None
-                await self._handle(rest)
-            elif not link.frames:
-                await link.wait()
-            elif (data := self._message(link.frames.popleft())) is not None and not socket.closing:
-                self._credit -= 1
-                await self._handle(self._read_message(data))
+    def cancel(self) -> None:
+        """Notice that the session is over; named as the method of the task that reads other links."""
+        self._go_on()
+
+    def _lose(self, error: Exception) -> None:
+        """Take note that no frame will come any more; those that are here come first."""
+        self._error = self._error or error
+        self._go_on()
+
+    def _take(self, frame: Frame) -> bool:
+        """Handle a frame where it arrives."""
+        socket = self._socket
+        if socket.closing or self._error is not None:
+            return True
+        if socket.handling or self._credit <= 0:
+            self._go_on()
+            return False
+        if type(frame) is str and frame[:2] in EVENTS:
+            data: Frame = frame[1:]
+        else:
+            try:
+                message = self._message(frame)
+            except (ClientLeft, PacketError) as error:
+                self._lose(error)
+                return True
+            if message is None:
+                return True
+            data = message
+        self._credit -= 1
+        on_message = self._on_message
+        try:
+            rest = on_message(socket.sid, data)
+        except Exception:
+            socket.server.logger.exception("message handler error")
+            return True
+        if rest is not None:
+            socket.handling = True
+            self._rest = rest
+            self._go_on()
+        return True
 
     def _message(self, frame: Frame) -> Frame | None:
         """Return the message in a frame; None when there is none."""
@@ -89,10 +121,53 @@ class Reader:
             return read_text(socket, frame)
         return read_binary(frame, socket.server.max_http_buffer_size)
 
-    async def _read_message(self, data: Frame) -> None:
-        rest = self._on_message(self._socket.sid, data)
-        if rest is not None:
-            await rest
+    # What there is a task for.
+
+    def _go_on(self) -> None:
+        if self._task is None:
+            self._task = self._link.spawn(self._work(), self._context)
+
+    async def _work(self) -> None:
+        """Wait for what there is to wait for, read what has arrived meanwhile, and see to the session's end."""
+        socket, link = self._socket, self._link
+        is_cancelled = True
+        try:
+            await self._read()
+            is_cancelled = False
+        except (ClientLeft, PacketError) as error:
+            self._error = error
+        finally:
+            if is_cancelled or self._error is not None or socket.closed:
+                code = await end(socket, self._error)
+                self._error = None  # its traceback knows this frame
+                await close(socket, link, code)
+            else:
+                self._task = None
+                link.resume()
+
+    async def _read(self) -> None:
+        """
+        Dispatch frames in order until nothing is left, or the session is over.
+
+        Raises:
+            ClientLeft: The client said goodbye.
+            PacketError: The client sent what the protocol does not have.
+        """
+        socket, link = self._socket, self._link
+        while not socket.closed:
+            if self._rest is not None:
+                rest, self._rest = self._rest, None
+                await self._handle(rest)
+            elif self._credit <= 0:
+                await asyncio.sleep(0)
+                self._credit = FAIR_SHARE
+            elif not link.frames:
+                break
+            else:
+                message = self._message(link.frames.popleft())
+                if message is not None and not socket.closing:
+                    self._credit -= 1
+                    await self._handle(_call(self._on_message, socket.sid, message))
 
     async def _handle(self, handling: Awaitable[None]) -> None:
         socket = self._socket
@@ -104,24 +179,9 @@ class Reader:
         finally:
             socket.handling = False
 
-    def _take(self, frame: Frame) -> bool:
-        """Handle an event where it arrives."""
-        socket = self._socket
-        if socket.handling or socket.closing or self._credit <= 0:
-            return False
-        if type(frame) is str:
-            if frame[:2] not in EVENTS:
-                return False
-            frame = frame[1:]
-        self._credit -= 1
-        on_message = self._on_message
-        try:
-            rest = on_message(socket.sid, frame)
-        except Exception:
-            socket.server.logger.exception("message handler error")
-            return True
-        if rest is not None:
-            socket.handling = True
-            self._rest = rest
-            self._link.wake()
-        return True
+
+async def _call(on_message: Any, sid: str, data: Frame) -> None:
+    """Call a message handler that may wait, or may not."""
+    rest = on_message(sid, data)
+    if rest is not None:
+        await rest

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
+    from asyncio import Task
     from collections import deque
+    from contextvars import Context
 
 Event: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Event]]
@@ -46,13 +48,9 @@ class Link:
         self.send = send
 
 
-class DirectLink(Link):
+class DirectLink:
     """
     A WebSocket whose server takes packets and gives frames as they are.
-
-    Args:
-        receive: As a :class:`Link` has it, for what is not worth a way of its own.
-        send: The same.
 
     Attributes:
         frames: What has arrived and nobody has taken; None while there is nothing, for an empty deque is not small.
@@ -60,9 +58,16 @@ class DirectLink(Link):
 
     __slots__ = ("frames",)
 
-    def __init__(self, receive: Receive, send: Send) -> None:
-        super().__init__(receive, send)
+    def __init__(self) -> None:
         self.frames: deque[Frame] | None = None
+
+    async def receive(self) -> Event:
+        """Wait for an event as with a :class:`Link`, for what is not worth a way of its own."""
+        raise NotImplementedError
+
+    async def send(self, event: Event) -> None:
+        """Write an event as with a :class:`Link`."""
+        raise NotImplementedError
 
     def write(self, frames: bytes) -> bool:
         """
@@ -82,28 +87,29 @@ class DirectLink(Link):
         """
         raise NotImplementedError
 
-    def divert(self, take: Callable[[Frame], bool] | None) -> None:
+    def listen(self, take: Callable[[Frame], bool], on_end: Callable[[Exception], None]) -> None:
         """
-        Offer frames to *take* the moment they arrive, while none waits; those it does not take wait in ``frames``.
+        Take the link over: from now on it lives until it is closed, also when the application's call is over.
 
         Args:
-            take: Tells whether it took the frame. It runs in no task and must not raise.
+            take: Offered each frame the moment it arrives, while none waits; tells whether it took the frame. Those
+                it does not take wait in ``frames``, and the peer is not read until :meth:`resume`. It runs in no task
+                and must not raise.
+            on_end: Called once when no frame will come any more: with :class:`LinkLost` when the WebSocket is closed,
+                with :class:`~fastsio.exceptions.PacketError` when the peer sent a message over the server's limit.
         """
         raise NotImplementedError
 
-    def wake(self) -> None:
-        """Have :meth:`wait` return."""
+    def resume(self) -> None:
+        """Read from the peer again: what waited in ``frames`` is taken."""
         raise NotImplementedError
 
-    async def wait(self) -> None:
-        """
-        Wait for a frame, or for :meth:`wake`.
-
-        Raises:
-            LinkLost: The WebSocket is closed.
-            PacketError: The peer sent a message over the server's limit.
-        """
+    def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context) -> Task[None]:
+        """Start a task that the server lets finish when it stops."""
         raise NotImplementedError
+
+
+AnyLink: TypeAlias = Link | DirectLink
 
 
 def direct_link(scope: Event) -> DirectLink | None:

@@ -209,7 +209,7 @@ class EngineServer(SendingServer):
             return await self._async["websocket"](partial(websocket.serve, answer), self)(environ)
         finally:
             answer.probing = False
-            if not is_upgrade:
+            if not is_upgrade and not answer.connected:
                 # Nothing is left of a session whose WebSocket could not even be accepted.
                 await answer.finish(self.reason.TRANSPORT_CLOSE, abort=True)
 

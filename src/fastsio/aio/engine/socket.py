@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from fastsio.aio.engine.links import DirectLink
 from fastsio.aio.engine.stepping import DONE, Rest
@@ -26,8 +26,15 @@ from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, Wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fastsio.aio.engine.links import Link, Send
+    from fastsio.aio.engine.links import AnyLink, Send
     from fastsio.aio.engine.server import EngineServer
+
+
+class Cancellable(Protocol):
+    """What reads from a WebSocket."""
+
+    def cancel(self) -> object:
+        """Have it notice that the session is over."""
 
 
 class EngineSocket(AsyncSocket):
@@ -96,7 +103,7 @@ class EngineSocket(AsyncSocket):
         self.write_now: Callable[[bytes], bool] | None = None
         self.write_shared: Callable[[bytes], bool] | None = None
         self.writer: asyncio.Task[None] | None = None
-        self.reader: asyncio.Task[Any] | None = None
+        self.reader: Cancellable | None = None
         self.poll_waiter: asyncio.Future[None] | None = None
         self.drained: asyncio.Future[None] | None = None
         self.timer_key = NEVER
@@ -236,7 +243,7 @@ class EngineSocket(AsyncSocket):
 
     # Writing to a WebSocket.
 
-    def attach(self, link: Link) -> None:
+    def attach(self, link: AnyLink) -> None:
         """Make *link* the way to the client, and write what waits."""
         send = link.send
         if self.server.logger.isEnabledFor(logging.INFO):
@@ -377,6 +384,6 @@ class EngineSocket(AsyncSocket):
         self._stop_reader()
 
     def _stop_reader(self) -> None:
-        """Wake the task that reads from the WebSocket; one that is busy with a message looks itself."""
+        """Wake what reads from the WebSocket; what is busy with a message looks itself."""
         if self.reader is not None and not self.handling:
             self.reader.cancel()

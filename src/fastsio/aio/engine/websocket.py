@@ -1,7 +1,7 @@
 """
-The WebSocket transport: the upgrade from polling, and the loop that reads.
+The WebSocket transport: the loop that reads. How a session comes here from polling stands in :mod:`.upgrading`.
 
-Source: Engine.IO protocol v4, "WebSocket", "Upgrade".
+Source: Engine.IO protocol v4, "WebSocket".
 """
 
 from __future__ import annotations
@@ -11,77 +11,61 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from fastsio.aio.engine.direct import Reader
-from fastsio.aio.engine.links import CLOSE_GRACE_S, MESSAGE_TOO_BIG, NORMAL_CLOSURE, DirectLink, LinkLost
+from fastsio.aio.engine.ending import absorb_cancellation, close, end
+from fastsio.aio.engine.links import NORMAL_CLOSURE, DirectLink, LinkLost
 from fastsio.aio.engine.tracing import trace_messages
+from fastsio.aio.engine.upgrading import upgrade
 from fastsio.engine.reading import READERS, ClientLeft
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from fastsio.aio.engine.links import Event, Link, Receive
+    from fastsio.aio.engine.links import AnyLink, Event, Receive
     from fastsio.aio.engine.socket import EngineSocket
 
-PROBE: Final = "2probe"
-PROBE_ANSWER: Final = "3probe"
-UPGRADE: Final = "5"
 #: Frames that are read before everybody else has a turn.
 FAIR_SHARE: Final = 64
 #: The most bytes a character takes in UTF-8.
 MAX_CHARACTER_BYTES: Final = 4
 
 
-async def serve(socket: EngineSocket, link: Link) -> None:
+async def serve(socket: EngineSocket, link: AnyLink) -> None:
     """
-    Run a session over an accepted WebSocket until either end closes it.
+    Run a session over an accepted WebSocket until either end closes it; on a direct link, only begin to.
 
     Args:
         socket: The session.
         link: The WebSocket.
     """
     socket.reader = asyncio.current_task()
-    code = NORMAL_CLOSURE
+    code: int | None = NORMAL_CLOSURE
     try:
-        if not socket.connected or await _upgrade(socket, link):
+        if not socket.connected or await upgrade(socket, link):
             code = await _run(socket, link)
     finally:
-        socket.reader = None
-        await _close(socket, link, code)
+        if code is not None:
+            socket.reader = None
+            await close(socket, link, code)
 
 
-def _absorb_cancellation(socket: EngineSocket) -> bool:
-    """Tell whether it was the session's end that cancelled this task, to wake it; then the task goes on."""
-    if socket.closed and socket.reader is not None:
-        socket.reader.uncancel()
-    return socket.closed
-
-
-async def _run(socket: EngineSocket, link: Link) -> int:
-    """Read until the session is over; return the code to close the WebSocket with."""
-    server = socket.server
+async def _run(socket: EngineSocket, link: AnyLink) -> int | None:
+    """Read until the session is over; return the code to close the WebSocket with, None when another sees to that."""
     socket.connected = socket.upgraded = True
     socket.upgrading = False
     socket.attach(link)
-    reason = server.reason.TRANSPORT_CLOSE
-    code = NORMAL_CLOSURE
+    if isinstance(link, DirectLink):
+        Reader(socket, link).start()
+        return None
+    error: Exception | None = None
     try:
-        if isinstance(link, DirectLink):
-            await Reader(socket, link).read()
-        else:
-            await _read(socket, link.receive)
-    except ClientLeft:
-        reason = server.reason.CLIENT_DISCONNECT
-    except LinkLost:
-        socket.lose_link()
-    except PacketError as error:
-        server.report(f"Closing a websocket session: {error}", "bad-frame")
-        reason = server.reason.TRANSPORT_ERROR
-        if error.limit is not None:
-            code = MESSAGE_TOO_BIG
+        await _read(socket, link.receive)
+    except (ClientLeft, LinkLost, PacketError) as raised:
+        error = raised
     except asyncio.CancelledError:
-        if not _absorb_cancellation(socket):
+        if not absorb_cancellation(socket):
             raise
     finally:
-        socket.reader = None
-        await socket.finish(reason, abort=True)
+        code = await end(socket, error)
+        error = None  # its traceback knows this frame
     return code
 
 
@@ -133,57 +117,3 @@ def _message(socket: EngineSocket, event: Event) -> str | bytes | None:
     if data is None:
         raise LinkLost
     return read_binary(data, socket.server.max_http_buffer_size)
-
-
-async def _close(socket: EngineSocket, link: Link, code: int) -> None:
-    """Let what is being written go out, then close, within bounds."""
-    server = socket.server
-    lost = socket.upgraded and socket.send_event is None
-    try:
-        async with asyncio.timeout(CLOSE_GRACE_S):
-            if socket.upgraded:
-                await socket.detach()
-            if not lost:
-                await link.send({"type": "websocket.close", "code": code})
-    except Exception as error:  # noqa: BLE001 - the peer may be gone, which is what is wanted
-        server.logger.debug("The closing handshake failed: %r", error)
-
-
-async def _upgrade(socket: EngineSocket, link: Link) -> bool:
-    """
-    Move a polling session to this WebSocket.
-
-    A peer that vanishes or takes too long leaves the session on polling; one that breaks the protocol ends it.
-
-    Returns:
-        True when the client asked for the switch.
-    """
-    server = socket.server
-    try:
-        async with asyncio.timeout(server.upgrade_timeout):
-            await _expect(link, PROBE)
-            socket.hold_polls()
-            await link.send({"type": "websocket.send", "text": PROBE_ANSWER})
-            await _expect(link, UPGRADE)
-    except PacketError as error:
-        server.report(f"Closing a session that failed to upgrade: {error}", "bad-probe")
-        socket.reader = None
-        await socket.finish(server.reason.TRANSPORT_ERROR, abort=True)
-    except (TimeoutError, LinkLost):
-        server.logger.info("An upgrade was not completed, the session stays on polling")
-    except asyncio.CancelledError:
-        if not _absorb_cancellation(socket):
-            raise
-    else:
-        return not socket.closing
-    finally:
-        socket.upgrading = socket.probing = False
-    return False
-
-
-async def _expect(link: Link, frame: str) -> None:
-    event = await link.receive()
-    if event["type"] != "websocket.receive":
-        raise LinkLost
-    if event.get("text") != frame:
-        raise PacketError(f"expected {frame!r}")

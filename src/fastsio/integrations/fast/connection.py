@@ -23,7 +23,8 @@ from fastsio.integrations.fast.handshake import acceptance
 from fastsio.integrations.fast.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
+    from contextvars import Context
 
     from uvicorn.config import Config
     from uvicorn.server import ServerState
@@ -65,6 +66,7 @@ class Connection(asyncio.Protocol):
         "_is_connect_sent",
         "_key",
         "_limit",
+        "_loop",
         "_response",
         "_scope",
         "_state",
@@ -91,16 +93,15 @@ class Connection(asyncio.Protocol):
         self._scope = scope
         self._limit = limit
         self._framing = framing
-        self._wire = Wire(transport, loop, limit, self._forget)
+        self._loop = loop
+        self._wire = Wire(transport, loop, limit, self)
         scope["extensions"][DIRECT] = self._wire
         self._early = bytearray()
         self._is_connect_sent = self._is_accepted = self._is_answered = False
         self._response: Event | None = None
         self._body = b""
         server_state.connections.add(self)  # type: ignore[arg-type] # it has what uvicorn calls
-        task = loop.create_task(self._run())
-        server_state.tasks.add(task)
-        task.add_done_callback(server_state.tasks.discard)
+        self.spawn(self._run())
 
     # What the transport calls until the framing takes over.
 
@@ -114,9 +115,18 @@ class Connection(asyncio.Protocol):
         """Take note that the client has given up."""
         self._wire.lost()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Take note that the connection is gone."""
         self._is_answered = True
         self._state.connections.discard(self)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context | None = None) -> asyncio.Task[None]:
+        """Start a task that uvicorn waits for when it stops."""
+        task = self._loop.create_task(coroutine, context=context)
+        tasks = self._state.tasks
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        return task
 
     # What uvicorn calls.
 
@@ -145,7 +155,7 @@ class Connection(asyncio.Protocol):
                 logger.error("ASGI callable should return None, but returned '%s'.", result)
         if not self._is_answered:
             self._fail()
-        elif self._is_accepted and not self._wire.is_closing:
+        elif self._is_accepted and not (self._wire.is_taken_over or self._wire.is_closing):
             self._wire.hang_up(code)
 
     async def _receive(self) -> Event:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastsio.aio.engine.links import CLOSE_GRACE_S, MESSAGE_TOO_BIG, NORMAL_CLOSURE, DirectLink, LinkLost
 from fastsio.engine.frames import BINARY, TEXT, close_frame, frame
@@ -21,7 +21,8 @@ from fastsio.exceptions import PacketError
 from fastsio.integrations.fast.flushing import flusher_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
+    from contextvars import Context
 
     from fastsio.aio.engine.links import Event, Frame
 
@@ -34,6 +35,17 @@ CLOSE_REPLY: Final = b"\x88\x82"
 CLOSE_REPLY_BYTES: Final = 8
 
 
+class Owner(Protocol):
+    """Who has the connection."""
+
+    def forget(self) -> None:
+        """Take note that the connection is gone; called once."""
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
+        """Start a task that the server lets finish when it stops."""
+        ...
+
+
 class Wire(DirectLink):
     """
     A WebSocket.
@@ -42,7 +54,10 @@ class Wire(DirectLink):
         transport: The connection.
         loop: Its event loop.
         limit: The largest message, in bytes.
-        on_lost: Called once when the connection is gone.
+        owner: Is told when the connection is gone, and starts tasks.
+
+    Attributes:
+        is_taken_over: Whether it lives on when the application's call is over.
     """
 
     __slots__ = (
@@ -53,8 +68,9 @@ class Wire(DirectLink):
         "_lags",
         "_limit",
         "_loop",
-        "_on_lost",
+        "_on_end",
         "_out",
+        "_owner",
         "_queued_bytes",
         "_reason",
         "_take",
@@ -63,6 +79,7 @@ class Wire(DirectLink):
         "_turn",
         "_waiter",
         "_writable",
+        "is_taken_over",
     )
 
     def __init__(
@@ -70,14 +87,14 @@ class Wire(DirectLink):
         transport: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
         limit: int,
-        on_lost: Callable[[], None],
+        owner: Owner,
     ) -> None:
-        super().__init__(self._receive, self._send)
+        super().__init__()
         self._transport = transport
         self._loop = loop
         self._flusher = flusher_of(loop)
         self._limit = limit
-        self._on_lost = on_lost
+        self._owner = owner
         self._out: list[bytes] = []
         self._queued_bytes = 0
         #: The turn in which a broadcast was last written.
@@ -86,7 +103,9 @@ class Wire(DirectLink):
         self._is_closing = self._is_let_go = self._lags = False
         #: Why no frame will come any more.
         self._reason: Exception | None = None
+        self.is_taken_over = False
         self._take: Callable[[Frame], bool] | None = None
+        self._on_end: Callable[[Exception], None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -132,7 +151,7 @@ class Wire(DirectLink):
             if not self._is_closing:
                 self._transport.write(out[0] if len(out) == 1 else b"".join(out))
 
-    async def _send(self, event: Event) -> None:
+    async def send(self, event: Event) -> None:
         """
         Do what an event says; a message is written as soon as the peer has caught up.
 
@@ -193,35 +212,51 @@ class Wire(DirectLink):
         if self._waiter is None:
             self._pause_reading()
         else:
-            self.wake()
+            self._wake()
 
-    def divert(self, take: Callable[[Frame], bool] | None) -> None:
-        """Offer messages to *take* when they arrive."""
-        self._take = take
-
-    def wake(self) -> None:
-        """Have :meth:`wait` return."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def wait(self) -> None:
-        """Wait for a message, or for :meth:`wake`."""
+    def listen(self, take: Callable[[Frame], bool], on_end: Callable[[Exception], None]) -> None:
+        """Offer messages to *take* when they arrive, and tell *on_end* when none will."""
+        self._take, self._on_end = take, on_end
+        self.is_taken_over = True
         if self._reason is not None:
-            raise self._reason
+            self._end(self._reason)
+
+    def resume(self) -> None:
+        """Read from the peer again."""
         self.frames = None
         self._resume_reading()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
+        """Start a task that uvicorn waits for when it stops."""
+        return self._owner.spawn(coroutine, context)
+
+    async def _wait(self) -> None:
+        """Wait for a message."""
+        if self._reason is not None:
+            raise self._reason
+        self.resume()
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:
             self._waiter = None
 
-    async def _receive(self) -> Event:
-        """Wait for a message as :meth:`wait` does; return its event."""
+    async def receive(self) -> Event:
+        """
+        Wait for a message; return its event.
+
+        Raises:
+            LinkLost: The WebSocket is closed.
+            PacketError: The peer sent a message over the limit.
+        """
         while not self.frames:
-            await self.wait()
+            await self._wait()
         data = self.frames.popleft()
         return {"type": "websocket.receive", "text" if isinstance(data, str) else "bytes": data}
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _pause_reading(self) -> None:
         if self._is_reading and not self._transport.is_closing():
@@ -303,7 +338,7 @@ class Wire(DirectLink):
             self._timer.cancel()
         self.resume_writing()
         self._end(LinkLost())
-        self._on_lost()
+        self._owner.forget()
 
     def _stop(self, goodbye: bytes) -> None:
         """Write the last frame; a peer that does not let go is cut off."""
@@ -317,7 +352,10 @@ class Wire(DirectLink):
         self._take = None
         if self._reason is None:
             self._reason = reason
-        self.wake()
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(self._reason)
+        self._wake()
 
 
 class Deaf(asyncio.Protocol):
