@@ -10,6 +10,7 @@ use.
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.integrations.asgi import ASGIApp
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     Scope = dict[str, Any]
 
 logger = logging.getLogger("uvicorn.error")
+OWN: Final = f"{ASGIApp.__module__}.{ASGIApp.__qualname__}"
 STARLETTE: Final = frozenset({"starlette.applications.Starlette", "fastapi.applications.FastAPI"})
 ROUTERS: Final = frozenset({"starlette.routing.Router"})
 #: A route that hands the request to another application.
@@ -56,7 +58,7 @@ def find_application(app: Any, scope: Scope) -> ASGIApp | None:
         None when another application will get it, or something between might look at its messages.
     """
     try:
-        return _walk(app, dict(scope))
+        return _walk(app, scope)
     except Exception as error:  # noqa: BLE001 - routes of others may expect what only the real call puts into the scope
         logger.debug("Who serves a WebSocket cannot be told beforehand: %r", error)
         return None
@@ -64,9 +66,9 @@ def find_application(app: Any, scope: Scope) -> ASGIApp | None:
 
 def _walk(app: Any, scope: Scope) -> ASGIApp | None:
     while app is not None:
-        kind = _written_in(app)
+        kind = _class_of(type(app).__call__)
         if isinstance(app, ASGIApp):
-            if kind != f"{ASGIApp.__module__}.{ASGIApp.__qualname__}":
+            if kind != OWN:
                 return None
             if app.is_socketio(scope):
                 return app
@@ -74,38 +76,39 @@ def _walk(app: Any, scope: Scope) -> ASGIApp | None:
         elif kind in MIDDLEWARE:
             app = app.app
         elif kind in STARLETTE:
-            app = _enter_starlette(app, scope)
+            app, scope = _enter_starlette(app, scope)
         elif kind in ROUTERS:
-            app = _enter_router(app, scope)
+            app, scope = _enter_router(app, scope)
         else:
             return None
     return None
 
 
-def _enter_starlette(app: Any, scope: Scope) -> Any:
+def _enter_starlette(app: Any, scope: Scope) -> tuple[Any, Scope]:
     telemetry = getattr(app, "_native_telemetry", None)
     if telemetry is not None and telemetry.enabled():
         # FastAPI's own, which is around everything and may count messages.
-        return None
-    if getattr(app, "root_path", ""):
-        scope["root_path"] = app.root_path
-    return app.middleware_stack
+        return None, scope
+    root_path = getattr(app, "root_path", "")
+    return app.middleware_stack, {**scope, "root_path": root_path} if root_path else scope
 
 
-def _enter_router(router: Any, scope: Scope) -> Any:
+def _enter_router(router: Any, scope: Scope) -> tuple[Any, Scope]:
     if router.middleware_stack != router.app:  # a router may have middleware of its own
-        return None
+        return None, scope
+    scope = dict(scope)  # routes are others', and may leave something in it
     for route in router.routes:
         match, child_scope = route.matches(scope)
         if match.name == "FULL":
-            scope.update(child_scope)
-            return route.app if _function_name(type(route).handle) in MOUNTS else None
-    return None
+            app = route.app if _function_name(type(route).handle) in MOUNTS else None
+            return app, {**scope, **child_scope}
+    return None, scope
 
 
-def _written_in(app: Any) -> str:
-    """Return the dotted name of the class that wrote the ``__call__`` of an application."""
-    return _function_name(type(app).__call__).removesuffix(".__call__")
+@lru_cache(maxsize=256)
+def _class_of(method: Any) -> str:
+    """Return the dotted name of the class that wrote a ``__call__``; asked of the method, which can be replaced."""
+    return _function_name(method).removesuffix(".__call__")
 
 
 def _function_name(function: Any) -> str:

@@ -1,54 +1,67 @@
 """
-The request that uvicorn hands over when a client asks for a WebSocket, the ASGI scope made of it, and its acceptance.
+The request for a WebSocket, the ASGI scope made of it, and its acceptance.
 
-Reads as much as is needed: uvicorn's HTTP parser has judged the request. What is unusual is not judged here but left to
-uvicorn's own WebSocket protocol, which answers it as it always did.
+Reads a request as a client sends it and as uvicorn hands it over, and only one that every HTTP parser of uvicorn's
+reads the same way. What is unusual is not judged here but left to uvicorn, which answers it as it always did.
 
-Source: RFC 6455, section 4.2; ASGI specification, "WebSocket Connection Scope".
+Source: RFC 9112, sections 3 and 5; RFC 6455, section 4.2; ASGI specification, "WebSocket Connection Scope".
 """
 
 from __future__ import annotations
 
 import binascii
 import re
-from base64 import b64decode, b64encode
-from dataclasses import dataclass
+from base64 import b64encode
 from hashlib import sha1
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    Header = tuple[bytes, bytes]
+
 KEY_BYTES: Final = 16
-#: The names that nearly every request has: one object each for all connections.
-USUAL_NAMES: Final = {
-    name: name
-    for name in (
+#: Headers that many clients send alike.
+SHARED_NAMES: Final = frozenset(
+    {
+        b"accept",
         b"accept-encoding",
         b"accept-language",
         b"cache-control",
         b"connection",
-        b"cookie",
         b"host",
         b"origin",
         b"pragma",
         b"sec-websocket-extensions",
-        b"sec-websocket-key",
         b"sec-websocket-version",
         b"upgrade",
         b"user-agent",
-    )
-}
-#: A line of a header, as uvicorn writes it.
-HEADER: Final = re.compile(rb"\n([^:\r\n]+):[ \t]*(.*?)[ \t]*(?=\r)")
+    }
+)
+#: The names that nearly every request has: one object each for all connections.
+USUAL_NAMES: Final = {name: name for name in (*SHARED_NAMES, b"cookie", b"sec-websocket-key")}
+#: Longer lines are not kept for others, nor more of them: what one client sends does not fill a server's memory.
+MAX_SHARED_BYTES: Final = 256
+MAX_SHARED_LINES: Final = 1024
+#: A request that has one of them is not a plain one.
+UNPLAIN_NAMES: Final = frozenset({b"content-length", b"expect", b"proxy-connection", b"transfer-encoding"})
+#: What decides about a WebSocket has to be there once.
+SINGLE_NAMES: Final = (b"host", b"upgrade", b"connection", b"sec-websocket-version", b"sec-websocket-key")
+#: The first line, without fragments and absolute targets. Nothing here goes back over what it has read.
+REQUEST_LINE: Final = re.compile(rb"GET (/[!-\"$->@-~]*+)(?:\?([!-\"$-~]*+))? HTTP/1\.1")
+#: A line of a header: a token, and no control characters. White space at the end is kept by httptools and not by h11.
+HEADER_LINE: Final = re.compile(
+    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]++):[ \t]*+((?:[^\x00-\x08\x0a-\x1f\x7f]*+(?<![ \t]))?+)"
+)
+#: Options of a connection, which uvicorn splits by commas.
+CONNECTION: Final = re.compile(rb"(?:[ \t]*+[0-9A-Za-z\-]++[ \t]*+(?:,|\Z))++")
 OFFERED: Final = b"sec-websocket-protocol"
 #: What is appended to a key to show that the server understood (RFC 6455, section 1.3).
 GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-@dataclass(frozen=True, slots=True)
-class Handshake:
+class Handshake(NamedTuple):
     """
     A request for a WebSocket.
 
@@ -56,38 +69,96 @@ class Handshake:
         path: As it was sent, without the query.
         query: As it was sent.
         key: ``Sec-WebSocket-Key``.
-        headers: Name and value of all headers.
+        headers: Name in lower case and value of all headers. The list is this request's own.
         offered: The values of ``Sec-WebSocket-Protocol``.
     """
 
     path: bytes
     query: bytes
     key: bytes
-    headers: list[tuple[bytes, bytes]]
+    headers: list[Header]
     offered: Sequence[bytes]
+
+
+class Lines(dict[bytes, "Header"]):
+    """
+    Reads lines of headers, and remembers those that many clients send alike.
+
+    Looking up any other line raises ValueError if it has no name and value beyond doubt, or a name of
+    ``UNPLAIN_NAMES``.
+    """
+
+    def __missing__(self, line: bytes) -> Header:
+        """Read a line that is not remembered."""
+        found = HEADER_LINE.fullmatch(line)
+        name = found[1].lower() if found is not None else b""
+        if found is None or name in UNPLAIN_NAMES:
+            raise ValueError("not a header of a plain request")
+        header = USUAL_NAMES.get(name, name), found[2]
+        if name in SHARED_NAMES and len(line) <= MAX_SHARED_BYTES:
+            if len(self) >= MAX_SHARED_LINES:
+                self.clear()
+            self[line] = header
+        return header
+
+
+LINES: Final = Lines()
 
 
 def read_handshake(request: bytes) -> Handshake | None:
     """
-    Read a request as uvicorn writes it: one line for each header, names in lower case.
+    Read a request, be it as a client sends it or as uvicorn writes it.
+
+    Args:
+        request: All of it, and nothing after the empty line.
 
     Returns:
         None when there is anything unusual about it.
     """
-    method, _, rest = request.partition(b"\r\n")[0].partition(b" ")
-    target, _, _ = rest.rpartition(b" ")
-    lines: list[tuple[bytes, bytes]] = HEADER.findall(request)
-    headers = [(USUAL_NAMES.get(name, name), value) for name, value in lines]
+    first, *lines = request.split(b"\r\n")
+    target = REQUEST_LINE.fullmatch(first)
+    if target is None or lines[-2:] != [b"", b""]:
+        return None
+    del lines[-2:]
+    try:
+        headers = list(map(LINES.__getitem__, lines))
+    except ValueError:
+        return None
     fields = dict(headers)
-    key = fields.get(b"sec-websocket-key", b"")
-    if method != b"GET" or not target.isascii() or fields.get(b"sec-websocket-version") != b"13" or not _is_key(key):
+    if not _asks_for_websocket(fields) or (len(fields) < len(headers) and _repeats(headers)):
         return None
-    names = [name for name, _ in headers] if len(fields) < len(headers) else ()
-    if names.count(b"sec-websocket-key") > 1 or names.count(b"sec-websocket-version") > 1:
-        return None
-    path, _, query = target.partition(b"?")
     offered = [value for name, value in headers if name == OFFERED] if OFFERED in fields else ()
-    return Handshake(path, query, key, headers, offered)
+    return Handshake(target[1], target[2] or b"", fields[b"sec-websocket-key"], headers, offered)
+
+
+def _asks_for_websocket(fields: dict[bytes, bytes]) -> bool:
+    return (
+        b"host" in fields
+        and fields.get(b"sec-websocket-version") == b"13"
+        and fields.get(b"upgrade", b"").lower() == b"websocket"
+        and _is_upgrade(fields.get(b"connection", b""))
+        and _is_key(fields.get(b"sec-websocket-key", b""))
+    )
+
+
+def _is_upgrade(connection: bytes) -> bool:
+    options = connection.lower()
+    return options == b"upgrade" or (
+        CONNECTION.fullmatch(options) is not None and b"upgrade" in [option.strip() for option in options.split(b",")]
+    )
+
+
+def _is_key(key: bytes) -> bool:
+    try:
+        return len(binascii.a2b_base64(key, strict_mode=True)) == KEY_BYTES
+    except binascii.Error:
+        return False
+
+
+def _repeats(headers: list[Header]) -> bool:
+    """Tell whether something is said twice that has to be said once."""
+    names = [name for name, _ in headers]
+    return any(names.count(name) > 1 for name in SINGLE_NAMES)
 
 
 def make_scope(
@@ -146,10 +217,3 @@ def acceptance(key: bytes, headers: Iterable[tuple[bytes, bytes]], subprotocol: 
         lines.append(b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1"))
     lines += [b"Connection: upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Accept: " + digest, b"", b""]
     return b"\r\n".join(lines)
-
-
-def _is_key(key: bytes) -> bool:
-    try:
-        return len(b64decode(key, validate=True)) == KEY_BYTES
-    except binascii.Error:
-        return False
