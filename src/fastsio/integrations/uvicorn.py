@@ -2,7 +2,8 @@
 The fast way to serve Socket.IO under uvicorn: ``uvicorn app:app --ws fastsio.integrations.uvicorn:WebSocketProtocol``.
 
 WebSockets of an :class:`~fastsio.integrations.asgi.ASGIApp` are framed by picows and handed to the engine without an
-ASGI message for each frame. All others go to the protocol that uvicorn takes by itself, untouched. See
+ASGI message for each frame. All others go to the protocol that uvicorn takes by itself, untouched. Once the first was
+served, plain requests for a WebSocket are taken before uvicorn's HTTP protocol reads them. See
 :mod:`fastsio.integrations.fast` for the parts.
 """
 
@@ -13,14 +14,14 @@ import logging
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
 from fastsio.extras import optional
 from fastsio.integrations.fast.collecting import settle
 from fastsio.integrations.fast.connection import Connection
 from fastsio.integrations.fast.finding import find_application
-from fastsio.integrations.fast.handshake import Handshake, make_scope, read_handshake
+from fastsio.integrations.fast.front import stand_before
+from fastsio.integrations.fast.handshake import make_scope, read_handshake
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -80,33 +81,13 @@ class WebSocketProtocol(asyncio.Protocol):
             self._transport.set_protocol(self._chosen)
 
     def _choose(self, request: bytes) -> Any:
-        handshake = read_handshake(request)
-        scope = None if handshake is None else self._scope_of(handshake)
-        app = None if scope is None else find_application(self._config.loaded_app, scope)
-        framing = None if app is None else usable_framing()
-        if handshake is None or scope is None or app is None or framing is None:
+        config = self._config
+        connection = open_connection(config, self._server_state, self._app_state, self._transport, request)
+        if connection is None:
             return self._choose_standard(request)
-        settle()
-        return Connection(
-            self._config,
-            self._server_state,
-            self._transport,
-            handshake,
-            scope,
-            limit=min(self._config.ws_max_size, _limit_of(app)),
-            framing=framing,
-        )
-
-    def _scope_of(self, handshake: Handshake) -> dict[str, Any]:
-        return make_scope(
-            handshake,
-            scheme="wss" if is_ssl(self._transport) else "ws",
-            client=get_remote_addr(self._transport),
-            server=get_local_addr(self._transport),
-            root_path=self._config.root_path,
-            asgi_version=self._config.asgi_version,
-            state=self._app_state,
-        )
+        if config.ws_protocol_class is WebSocketProtocol:
+            stand_before(config, open_connection)
+        return connection
 
     def _choose_standard(self, request: bytes) -> Any:
         if AutoWebSocketsProtocol is None:
@@ -126,6 +107,61 @@ class WebSocketProtocol(asyncio.Protocol):
         chosen, self._chosen = self._chosen, None
         if chosen is not None:
             chosen.connection_lost(exc)
+
+
+def open_connection(
+    config: Config, server_state: ServerState, app_state: dict[str, Any], transport: asyncio.Transport, request: bytes
+) -> Connection | None:
+    """
+    Serve a request for a Socket.IO WebSocket.
+
+    Args:
+        config: uvicorn's.
+        server_state: uvicorn's; lists the connection.
+        app_state: What the application's lifespan left.
+        transport: The connection; the caller gives it its protocol.
+        request: As the client sent it, or as uvicorn writes it.
+
+    Returns:
+        None when that is not what the request asks for beyond doubt, or when nothing can frame it. Nothing has happened
+        then.
+    """
+    handshake = read_handshake(request)
+    if handshake is None:
+        return None
+    scope = make_scope(
+        handshake,
+        scheme="wss" if transport.get_extra_info("sslcontext") else "ws",
+        client=client_of(transport),
+        server=server_of(transport),
+        root_path=config.root_path,
+        asgi_version=config.asgi_version,
+        state=app_state,
+    )
+    app = find_application(config.loaded_app, scope)
+    framing = None if app is None else usable_framing()
+    if app is None or framing is None:
+        return None
+    settle()
+    limit = min(config.ws_max_size, _limit_of(app))
+    return Connection(config, server_state, transport, handshake, scope, limit=limit, framing=framing)
+
+
+def client_of(transport: asyncio.Transport) -> tuple[str, int] | None:
+    """Return the client of a scope as uvicorn does, from what the transport knows without asking the socket again."""
+    try:
+        name = transport.get_extra_info("peername")
+    except OSError:  # uvloop's, when the client has left
+        return None
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
+
+
+def server_of(transport: asyncio.Transport) -> tuple[str, int | None] | None:
+    """Return the server of a scope likewise; that of a UNIX socket is its path."""
+    name = transport.get_extra_info("sockname")
+    if isinstance(name, tuple):
+        return str(name[0]), int(name[1])
+    return (name, None) if isinstance(name, str) else None
 
 
 def _limit_of(app: ASGIApp) -> int:
