@@ -20,6 +20,7 @@ from uvicorn.protocols.utils import ClientDisconnected, get_client_addr, get_pat
 from fastsio.aio.engine.links import DIRECT, MESSAGE_TOO_BIG, NORMAL_CLOSURE, LinkLost
 from fastsio.exceptions import PacketError
 from fastsio.integrations.fast.handshake import acceptance
+from fastsio.integrations.fast.quiet import QuietFraming
 from fastsio.integrations.fast.wire import Wire
 
 if TYPE_CHECKING:
@@ -199,10 +200,10 @@ class Connection(asyncio.Protocol):
         headers = [*self._state.default_headers, *event.get("headers", ())]
         self._is_accepted = self._is_answered = True
         self._wire.open(acceptance(self._key, headers, event.get("subprotocol")))
-        protocol = self._framing.open_framing(self._wire, max_bytes=self._limit)
+        protocol = QuietFraming(self._wire, self._transport, self._limit, self._framing)
         self._transport.set_protocol(protocol)
         if self._early:
-            self._framing.feed(protocol, self._early)
+            protocol.data_received(bytes(self._early))
             if len(self._early) > MAX_EARLY_BYTES and not self._transport.is_closing():
                 self._transport.resume_reading()
 
@@ -224,6 +225,8 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _log(self, outcome: str) -> None:
+        if not logger.isEnabledFor(logging.INFO):
+            return
         scope: Any = self._scope
         logger.info('%s - "WebSocket %s" %s', get_client_addr(scope), get_path_with_query_string(scope), outcome)
 

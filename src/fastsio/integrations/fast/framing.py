@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from multidict import CIMultiDict
 from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeResponse
@@ -84,8 +84,9 @@ class Messages(WSListener):
         max_bytes: The largest message.
     """
 
+    __slots__ = ("_is_text", "_max_bytes", "_parts", "_wire")
+
     def __init__(self, wire: Wire, max_bytes: int) -> None:
-        super().__init__()
         self._wire = wire
         self._max_bytes = max_bytes
         self._parts: bytearray | None = None
@@ -189,6 +190,9 @@ class NoSocket:
         return -1
 
 
+NO_SOCKET: Final = NoSocket()
+
+
 class Outlet:
     """
     The transport that picows writes to.
@@ -199,13 +203,12 @@ class Outlet:
 
     __slots__ = ("_is_open", "_wire")
 
+    #: Gives a socket that does nothing; no function of Python's, for it is called five times a connection.
+    get_extra_info = staticmethod({"socket": NO_SOCKET}.get)
+
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._is_open = False
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Give a socket that does nothing."""
-        return NO_SOCKET if name == "socket" else default
 
     def get_write_buffer_size(self) -> int:
         """Claim that something waits, or picows would write to the socket itself."""
@@ -223,16 +226,30 @@ class Outlet:
     abort = close
 
 
-class Log(logging.LoggerAdapter[logging.Logger]):
+class Log:
     """Turns what picows says of each client into details; its failures stay loud."""
 
-    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
-        """Log at most at DEBUG, but for exceptions."""
-        super().log(level if kwargs.get("exc_info") else min(level, logging.DEBUG), msg, *args, **kwargs)
+    exception = staticmethod(logger.exception)
+
+    @staticmethod
+    def isEnabledFor(level: int) -> bool:  # noqa: N802 - logging's name
+        """Tell whether a level is logged."""
+        return logger.isEnabledFor(level)
+
+    @staticmethod
+    def log(_level: int, msg: object, *args: object) -> None:
+        """Log at DEBUG."""
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug(msg, *args)
+
+    @classmethod
+    def info(cls, msg: object, *args: object) -> None:
+        """Log at DEBUG."""
+        cls.log(logging.DEBUG, msg, *args)
+
+    warning = error = info
 
 
-LOG: Final = Log(logger, {})
-NO_SOCKET: Final = NoSocket()
 RESPONSE: Final = Unsent()
 RESPONSE.version, RESPONSE.status = b"HTTP/1.1", HTTPStatus.SWITCHING_PROTOCOLS
 RESPONSE.headers = CIMultiDict()
@@ -255,7 +272,7 @@ def open_framing(wire: Wire, *, max_bytes: int) -> asyncio.BufferedProtocol:
         ws_path=None,
         is_client_side=False,
         ws_listener_factory=lambda _request: WSUpgradeResponseWithListener(RESPONSE, messages),
-        logger=LOG,
+        logger=Log,
         disconnect_on_exception=False,
         websocket_handshake_timeout=None,
         enable_auto_ping=False,
@@ -268,7 +285,8 @@ def open_framing(wire: Wire, *, max_bytes: int) -> asyncio.BufferedProtocol:
         read_buffer_init_size=READ_BUFFER_BYTES,
     )
     protocol.connection_made(Outlet(wire))  # type: ignore[arg-type] # as much of a transport as picows uses
-    feed(protocol, REQUEST)
+    memoryview(protocol.get_buffer(-1))[: len(REQUEST)] = REQUEST
+    protocol.buffer_updated(len(REQUEST))
     return protocol
 
 
