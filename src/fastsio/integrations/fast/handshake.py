@@ -115,11 +115,11 @@ def read_handshake(request: bytes) -> Handshake | None:
     Returns:
         None when there is anything unusual about it.
     """
-    first, *lines = request.split(b"\r\n")
+    head, end, rest = request.partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
     target = REQUEST_LINE.fullmatch(first)
-    if target is None or lines[-2:] != [b"", b""]:
+    if target is None or rest or not end:
         return None
-    del lines[-2:]
     try:
         headers = list(map(LINES.__getitem__, lines))
     except ValueError:
