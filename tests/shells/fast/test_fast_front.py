@@ -184,8 +184,9 @@ async def upgrade(config: Config, request: bytes = REQUEST) -> tuple[Line, Serve
 
 
 async def end(line: Line, state: ServerState) -> None:
-    """Lose the connection, and wait until nothing is left of it."""
+    """Lose the connection, forget its protocol as transports do, and wait until nothing is left of it."""
     line.protocol.connection_lost(None)
+    line.protocol = None
     await asyncio.gather(*state.tasks)
     assert not state.connections
 
