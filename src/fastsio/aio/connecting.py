@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.aio import concurrency
 from fastsio.aio.failing import run_exception_handler
+from fastsio.aio.manager import AsyncManager
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import refusal
@@ -19,6 +20,8 @@ from fastsio.routing import describe, is_expected
 from fastsio.state import Client, Connection
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from fastsio.aio.dispatch import PacketServer
     from fastsio.protocol import Packet
     from fastsio.routing import Route
@@ -103,27 +106,45 @@ class Connecting:
     # Coming
 
     async def begin(self, connection: Connection, namespace: str, auth: Any) -> None:
-        """Take a CONNECT packet."""
-        server = self._server
+        """Take a CONNECT packet, and wait as :meth:`take` says."""
+        await concurrency.resolved(self.take(connection, namespace, auth))
+
+    def take(self, connection: Connection, namespace: str, auth: Any) -> Awaitable[None] | None:
+        """Take a CONNECT packet; the next packet may be taken when what is returned, if anything, is over."""
         why_not = self._inadmissible(connection, namespace)
         if why_not is not None:
-            await self._refuse(connection, namespace, {"message": why_not})
-            return
-        sid = await server.manager.pre_connect(connection.eio_sid, namespace)
+            return self._refuse(connection, namespace, {"message": why_not})
+        manager = self._server.manager
+        if not _admits_at_once(manager):
+            return self._admit(connection, namespace, auth)
+        return self._introduce(connection, manager.admit(connection.eio_sid, namespace), namespace, auth)
+
+    async def _admit(self, connection: Connection, namespace: str, auth: Any) -> None:
+        sid = await self._server.manager.pre_connect(connection.eio_sid, namespace)
+        await concurrency.resolved(self._introduce(connection, sid, namespace, auth))
+
+    def _introduce(self, connection: Connection, sid: str, namespace: str, auth: Any) -> Awaitable[None] | None:
+        """Make a record of a client that the manager knows, and let it be decided about."""
         # Python clients send an empty object for no auth; JavaScript clients leave it out.
         client = Client(sid, namespace, connection, auth or None)
         client.advance(Happening.BEGIN)
         connection.clients[namespace] = client
         if connection.is_lost:  # while the manager was asked; nobody else knows of this client
-            await self._forget(client)
-            return
-        if server.always_connect:
-            await self._confirm(client)
-        route = server._registry.resolve(namespace, "connect")
+            return self._forget(client)
+        if self._server.always_connect:
+            return self._confirm_and_decide(client)
+        return self._start_deciding(client)
+
+    async def _confirm_and_decide(self, client: Client) -> None:
+        await self._confirm(client)
+        await concurrency.resolved(self._start_deciding(client))
+
+    def _start_deciding(self, client: Client) -> Awaitable[None] | None:
+        route = self._server._registry.resolve(client.namespace, "connect")
         if route is None:
-            await self._accept(client)
-        else:
-            await server._start_connecting(client, self._decide, route)
+            return self._accept(client)
+        self._server._start_connecting(client, self._decide, route)
+        return None
 
     def _inadmissible(self, connection: Connection, namespace: str) -> str | None:
         """Say why a client cannot join *namespace*, or None."""
@@ -317,6 +338,11 @@ class Connecting:
     async def _send(self, connection: Connection, packet_type: PacketType, namespace: str, payload: Any = None) -> None:
         packet = self._server.packet_class(packet_type, payload, namespace)
         await self._server._send_packet(connection.eio_sid, packet)
+
+
+def _admits_at_once(manager: Any) -> bool:
+    """Whether a client is added without waiting for anybody: the manager's way to do it is nobody's own."""
+    return getattr(manager.pre_connect, "__func__", None) is AsyncManager.pre_connect
 
 
 def _new_scope() -> ConnectionScope:

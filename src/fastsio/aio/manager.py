@@ -41,6 +41,10 @@ class AsyncManager(BaseManager):
 
     async def pre_connect(self, eio_sid: str, namespace: str) -> str:
         """Add a client whose connect handler is about to run; return its sid."""
+        return self.admit(eio_sid, namespace)
+
+    def admit(self, eio_sid: str, namespace: str) -> str:
+        """Do as :meth:`pre_connect` does, without waiting for anybody."""
         sid: str = self.server._known_sid(eio_sid, namespace) or self._make_sid()
         self.basic_connect(sid, eio_sid, namespace)
         return sid

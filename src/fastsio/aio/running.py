@@ -60,7 +60,7 @@ class RunningServer(BaseServer):
         except Exception:
             self.logger.exception("%s: error in the callback of an acknowledgement", self._label(sid))
 
-    async def _start_connecting(self, client: Client, decide: Any, *args: Any) -> None:
+    def _start_connecting(self, client: Client, decide: Any, *args: Any) -> None:
         """Run a connect handler without keeping the connection's other packets waiting."""
         task = begin(decide(client, *args))
         if not task.done():

@@ -18,6 +18,7 @@ from fastsio.routing import describe, is_expected
 from fastsio.state import Client, Connection
 from fastsio.sync import concurrency
 from fastsio.sync.failing import run_exception_handler
+from fastsio.sync.manager import Manager
 
 if TYPE_CHECKING:
     from fastsio.protocol import Packet
@@ -104,27 +105,45 @@ class Connecting:
     # Coming
 
     def begin(self, connection: Connection, namespace: str, auth: Any) -> None:
-        """Take a CONNECT packet."""
-        server = self._server
+        """Take a CONNECT packet, and wait as :meth:`take` says."""
+        concurrency.resolved(self.take(connection, namespace, auth))
+
+    def take(self, connection: Connection, namespace: str, auth: Any) -> Any:
+        """Take a CONNECT packet; the next packet may be taken when what is returned, if anything, is over."""
         why_not = self._inadmissible(connection, namespace)
         if why_not is not None:
-            self._refuse(connection, namespace, {"message": why_not})
-            return
-        sid = server.manager.pre_connect(connection.eio_sid, namespace)
+            return self._refuse(connection, namespace, {"message": why_not})
+        manager = self._server.manager
+        if not _admits_at_once(manager):
+            return self._admit(connection, namespace, auth)
+        return self._introduce(connection, manager.admit(connection.eio_sid, namespace), namespace, auth)
+
+    def _admit(self, connection: Connection, namespace: str, auth: Any) -> None:
+        sid = self._server.manager.pre_connect(connection.eio_sid, namespace)
+        concurrency.resolved(self._introduce(connection, sid, namespace, auth))
+
+    def _introduce(self, connection: Connection, sid: str, namespace: str, auth: Any) -> Any:
+        """Make a record of a client that the manager knows, and let it be decided about."""
         # Python clients send an empty object for no auth; JavaScript clients leave it out.
         client = Client(sid, namespace, connection, auth or None)
         client.advance(Happening.BEGIN)
         connection.clients[namespace] = client
         if connection.is_lost:  # while the manager was asked; nobody else knows of this client
-            self._forget(client)
-            return
-        if server.always_connect:
-            self._confirm(client)
-        route = server._registry.resolve(namespace, "connect")
+            return self._forget(client)
+        if self._server.always_connect:
+            return self._confirm_and_decide(client)
+        return self._start_deciding(client)
+
+    def _confirm_and_decide(self, client: Client) -> None:
+        self._confirm(client)
+        concurrency.resolved(self._start_deciding(client))
+
+    def _start_deciding(self, client: Client) -> Any:
+        route = self._server._registry.resolve(client.namespace, "connect")
         if route is None:
-            self._accept(client)
-        else:
-            server._start_connecting(client, self._decide, route)
+            return self._accept(client)
+        self._server._start_connecting(client, self._decide, route)
+        return None
 
     def _inadmissible(self, connection: Connection, namespace: str) -> str | None:
         """Say why a client cannot join *namespace*, or None."""
@@ -318,6 +337,11 @@ class Connecting:
     def _send(self, connection: Connection, packet_type: PacketType, namespace: str, payload: Any = None) -> None:
         packet = self._server.packet_class(packet_type, payload, namespace)
         self._server._send_packet(connection.eio_sid, packet)
+
+
+def _admits_at_once(manager: Any) -> bool:
+    """Whether a client is added without waiting for anybody: the manager's way to do it is nobody's own."""
+    return getattr(manager.pre_connect, "__func__", None) is Manager.pre_connect
 
 
 def _new_scope() -> ConnectionScope:

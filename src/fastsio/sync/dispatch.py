@@ -178,7 +178,7 @@ class PacketServer(RunningServer):
             self._connecting.attachments_arrived(connection)
         return self._take_event(connection, client, packet.data, packet.id)
 
-    def _handle_packet(self, connection: Connection, client: Client | None, packet: Packet) -> None:
+    def _handle_packet(self, connection: Connection, client: Client | None, packet: Packet) -> Any:
         """Do what the lifecycle says about any packet but an event of a connected client."""
         if packet.attachments:
             self._connecting.attachments_arrived(connection)
@@ -186,16 +186,17 @@ class PacketServer(RunningServer):
         verdict = on_packet(state, packet.packet_type, always_connect=self.always_connect)
         match verdict:
             case Verdict.CONNECT:
-                self._connecting.begin(connection, packet.namespace or ROOT, packet.data)
+                return self._connecting.take(connection, packet.namespace or ROOT, packet.data)
             case Verdict.CLOSE:
                 name = PacketType(packet.packet_type).name
-                self._break_off(connection, f"{name} is not allowed in a namespace that is {state.value}")
+                return self._break_off(connection, f"{name} is not allowed in a namespace that is {state.value}")
             case Verdict.IGNORE:
                 self.logger.debug(
                     "%s: packet of a namespace that is %s ignored", label(connection.eio_sid), state.value
                 )
             case _ if client is not None:
-                self._handle_known(connection, client, packet, verdict)
+                return self._handle_known(connection, client, packet, verdict)
+        return None
 
     def _handle_known(self, connection: Connection, client: Client, packet: Packet, verdict: Verdict) -> None:
         match verdict:
