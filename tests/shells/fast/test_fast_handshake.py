@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.routing import Mount, Router
@@ -139,6 +140,7 @@ def test_a_request_is_read_as_clients_send_it():
         (b"websocket\r\n", b"websocket \r\n"),
         (b"caf\xe9", b"caf\xe9\t"),
         (b"x-odd: ", b"x-\xe9: "),
+        (b"x-odd: caf\xe9", b"\r\n".join([b"x-odd: 1"] * 123)),
         (b"\r\n\r\n", b"\r\n"),
         (b"\r\n\r\n", b"\r\n\r\n\r\n"),
         (b"\r\n\r\n", b"\r\n\r\n\x81"),
@@ -422,6 +424,38 @@ def test_a_request_may_be_for_an_application_behind_another(sio):
 def test_who_might_look_at_messages_is_not_passed_over(sio, wrap):
     """Middleware, subclasses with a __call__ of their own and functions are not looked through."""
     assert find_application(wrap(ASGIApp(sio)), scope_of("/socket.io/")) is None
+
+
+def test_an_application_may_change_while_it_is_served(sio, monkeypatch):
+    """Who is in the way is asked for each request, also of a class that was known before."""
+    app = PlainSubclass(sio)
+    assert find_application(app, scope_of("/socket.io/")) is app
+    monkeypatch.setattr(PlainSubclass, "__call__", OwnApp.__call__)
+    assert find_application(app, scope_of("/socket.io/")) is None
+    monkeypatch.undo()
+
+    assert find_application(app, scope_of("/socket.io/")) is app
+
+
+def test_finding_leaves_the_scope_alone(sio):
+    """What routers and FastAPI put into a scope is seen by who is asked next, and by nobody else."""
+
+    class Marking(Mount):
+        """A route that leaves something in the scope."""
+
+        def matches(self, scope):
+            scope["marked"] = True
+            return super().matches(scope)
+
+    inner = ASGIApp(sio)
+    app = FastAPI(routes=[Marking("/ws", inner)])
+    app.root_path = "/api"
+    app.middleware_stack = app.build_middleware_stack()
+    scope = scope_of("/api/ws/socket.io/")
+    before = dict(scope)
+
+    assert find_application(app, scope) is inner
+    assert scope == before
 
 
 def test_a_route_that_cannot_be_asked_beforehand_is_no_error(sio):
