@@ -140,7 +140,6 @@ def test_a_request_is_read_as_clients_send_it():
         (b"websocket\r\n", b"websocket \r\n"),
         (b"caf\xe9", b"caf\xe9\t"),
         (b"x-odd: ", b"x-\xe9: "),
-        (b"x-odd: caf\xe9", b"\r\n".join([b"x-odd: 1"] * 123)),
         (b"\r\n\r\n", b"\r\n"),
         (b"\r\n\r\n", b"\r\n\r\n\r\n"),
         (b"\r\n\r\n", b"\r\n\r\n\x81"),

@@ -44,8 +44,6 @@ USUAL_NAMES: Final = {name: name for name in (*SHARED_NAMES, b"cookie", b"sec-we
 #: Longer lines are not kept for others, nor more of them: what one client sends does not fill a server's memory.
 MAX_SHARED_BYTES: Final = 256
 MAX_SHARED_LINES: Final = 1024
-#: As many as uvicorn's own WebSocket protocol takes.
-MAX_HEADERS: Final = 128
 #: A request that has one of them is not a plain one.
 UNPLAIN_NAMES: Final = frozenset({b"content-length", b"expect", b"proxy-connection", b"transfer-encoding"})
 #: What decides about a WebSocket has to be there once.
@@ -120,7 +118,7 @@ def read_handshake(request: bytes) -> Handshake | None:
     head, end, rest = request.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
     target = REQUEST_LINE.fullmatch(first)
-    if target is None or rest or not end or len(lines) > MAX_HEADERS:
+    if target is None or rest or not end:
         return None
     try:
         headers = list(map(LINES.__getitem__, lines))
