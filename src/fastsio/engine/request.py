@@ -8,9 +8,8 @@ Source: Engine.IO protocol v4, "Transports"; the order of the checks is the Java
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
 from fastsio.engine.http import Code
@@ -41,8 +40,7 @@ class RequestRefused(Exception):  # noqa: N818 - says what happened to the reque
         self.log = log
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """
     A well-formed request to the endpoint.
 

@@ -72,7 +72,7 @@ class ASGIApp:
     def is_socketio(self, scope: Scope) -> bool:
         """Tell whether a request is Socket.IO's."""
         path = self.engineio_path
-        if path is None:
+        if path is None or f"{scope['path']}/".startswith(path):
             return True
         return any(f"{candidate}/".startswith(path) for candidate in _paths(scope))
 

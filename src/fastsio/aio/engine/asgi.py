@@ -53,6 +53,19 @@ class Body:
         return b"".join(parts)
 
 
+class NoBody:
+    """The body of a WebSocket's handshake."""
+
+    __slots__ = ()
+
+    async def read(self, length: int) -> bytes:  # noqa: ARG002 - a body's signature
+        """Read nothing."""
+        return b""
+
+
+NO_BODY: Final = NoBody()
+
+
 async def translate_request(scope: dict[str, Any], receive: Receive, send: Send) -> dict[str, Any]:
     """Build the environ; empty when the client left before its handshake was read, or the scope is neither kind."""
     if scope["type"] == "websocket":
@@ -72,12 +85,14 @@ async def translate_request(scope: dict[str, Any], receive: Receive, send: Send)
         headers=scope["headers"],
     )
     environ["asgi.scope"] = scope
-    environ["wsgi.input"] = Body(receive)
     environ["asgi.receive"] = receive
     environ["asgi.send"] = send
     if scope["type"] == "websocket":
+        environ["wsgi.input"] = NO_BODY
         # HTTP/2 has no Upgrade header (RFC 8441); the scope's type says the same.
         environ["HTTP_UPGRADE"] = "websocket"
+    else:
+        environ["wsgi.input"] = Body(receive)
     return environ
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 #: Host and port; a server on a UNIX socket has no port, and its clients have neither.
 Address: TypeAlias = "tuple[str, int | None]"
+Header: TypeAlias = "tuple[bytes, ...]"
 NOWHERE: Final = ("", None)
 #: Some frameworks say so when a request asks for a WebSocket; WSGI knows the two others only.
 SCHEMES: Final = {"ws": "http", "wss": "https"}
@@ -37,8 +38,9 @@ SHARED_HEADERS: Final = frozenset(
         "HTTP_USER_AGENT",
     }
 )
-#: A longer value is not kept for others: a server's memory is not the place for what one client sent.
+#: Longer values are not kept for others, nor more of them: what one client sends does not fill a server's memory.
 MAX_SHARED_BYTES: Final = 256
+MAX_SHARED_ITEMS: Final = 1024
 
 
 def make_environ(
@@ -96,32 +98,45 @@ def address_of(name: Any) -> Address:
     return (str(name[0]), int(name[1])) if isinstance(name, tuple) else NOWHERE
 
 
-def _add_headers(environ: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]) -> None:
-    for raw_name, raw_value in headers:
-        key = _environ_key(raw_name)
+class Items(dict[Header, "tuple[str, str] | None"]):
+    """
+    Reads headers as items of an environ, and remembers those that many clients send alike.
+
+    Looking up a header gives None if its name or value is no text. Environs last as long as their clients are
+    connected, and share what is remembered.
+    """
+
+    def __missing__(self, header: Header) -> tuple[str, str] | None:
+        """Read a header that is not remembered."""
+        raw_name, raw_value = header
         try:
-            value = (
-                _shared_text(raw_value)
-                if key in SHARED_HEADERS and len(raw_value) <= MAX_SHARED_BYTES
-                else raw_value.decode()
-            )
+            key, value = _environ_key(raw_name), raw_value.decode()
         except UnicodeDecodeError:
+            return None
+        if key in SHARED_HEADERS and len(raw_value) <= MAX_SHARED_BYTES:
+            if len(self) >= MAX_SHARED_ITEMS:
+                self.clear()
+            self[header] = key, value
+        return key, value
+
+
+ITEMS: Final = Items()
+
+
+def _add_headers(environ: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]) -> None:
+    # A server may give a header as a list.
+    for item in map(ITEMS.__getitem__, map(tuple, headers)):
+        if item is None:
             continue
-        if key is not None:
-            environ[key] = f"{environ[key]},{value}" if key in environ and key.startswith("HTTP_") else value
-
-
-@lru_cache(maxsize=1024)
-def _shared_text(raw_value: bytes) -> str:
-    """Decode what many clients send alike: their environs, which last as long as they are connected, share it."""
-    return raw_value.decode()
+        key, value = item
+        if key in environ and key.startswith("HTTP_"):
+            environ[key] = f"{environ[key]},{value}"
+        else:
+            environ[key] = value
 
 
 @lru_cache(maxsize=256)
-def _environ_key(raw_name: bytes) -> str | None:
+def _environ_key(raw_name: bytes) -> str:
     """Return the environ's name for a header; clients send the same few, and share the text."""
-    try:
-        name = raw_name.decode().upper().replace("-", "_")
-    except UnicodeDecodeError:
-        return None
+    name = raw_name.decode().upper().replace("-", "_")
     return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"

@@ -253,7 +253,9 @@ class EngineSocket(AsyncSocket):
             self.write_shared = self._shared_writer(link)
         self.send_event = self.idle_send = send
         if self.pending:
-            self.post(self.take(self.buffered_bytes))
+            packets, self.pending = self.pending, None
+            self._left(self.buffered_count, self.buffered_bytes)
+            self.post(packets)
 
     def _shared_writer(self, link: DirectLink) -> Callable[[bytes], bool] | None:
         """Return what writes the frames of a broadcast, if they are the same for this client as for others."""

@@ -51,7 +51,8 @@ class Deadlines(Generic[Member]):
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._reset(loop)
-        self.clear(member)
+        if member.timer_key != NEVER:
+            self.clear(member)
         slice_s = max(delay_s / SLICES, 0.001)
         key = math.ceil((loop.time() + delay_s) / slice_s) * slice_s
         bucket = self._buckets.get(key)
