@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastsio.aio import concurrency
 from fastsio.aio.failing import run_exception_handler
 from fastsio.aio.manager import AsyncManager
+from fastsio.engine.collecting import catch_up
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import refusal
@@ -53,6 +54,7 @@ class Connecting:
         if not server.manager_initialized:
             server.manager_initialized = True
             server.manager.initialize()
+            catch_up()
         server.environ[eio_sid] = environ
         known = server._connections.get(eio_sid)
         if known is not None:  # a test client that joins one more namespace

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastsio.engine.collecting import catch_up
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import refusal
@@ -52,6 +53,7 @@ class Connecting:
         if not server.manager_initialized:
             server.manager_initialized = True
             server.manager.initialize()
+            catch_up()
         server.environ[eio_sid] = environ
         known = server._connections.get(eio_sid)
         if known is not None:  # a test client that joins one more namespace

@@ -15,8 +15,6 @@ from fastsio.aio.engine.environ import NOWHERE, make_environ
 from fastsio.aio.engine.links import Link, direct_link
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from fastsio.aio.engine.links import AnyLink, Receive, Send
 
 
@@ -119,25 +117,12 @@ async def wait_disconnected(environ: dict[str, Any]) -> None:
         pass
 
 
-class WebSocket:
-    """
-    Accept a WebSocket and run it.
-
-    Args:
-        handler: What to do with the accepted link.
-        server: Not used.
-    """
-
-    def __init__(self, handler: Callable[[AnyLink], Awaitable[None]], server: Any) -> None:  # noqa: ARG002 - engineio's drivers take it
-        self._handler = handler
-
-    async def __call__(self, environ: dict[str, Any]) -> str:
-        """Return once the WebSocket is over; there is nothing left to respond."""
-        send: Send = environ["asgi.send"]
-        direct = direct_link(environ["asgi.scope"])
-        await send({"type": "websocket.accept"})
-        await self._handler(direct or Link(environ["asgi.receive"], send))
-        return ""
+async def accept(environ: dict[str, Any]) -> AnyLink:
+    """Accept a WebSocket."""
+    send: Send = environ["asgi.send"]
+    direct = direct_link(environ["asgi.scope"])
+    await send({"type": "websocket.accept"})
+    return direct or Link(environ["asgi.receive"], send)
 
 
 DRIVER: Final[dict[str, Any]] = {
@@ -145,5 +130,7 @@ DRIVER: Final[dict[str, Any]] = {
     "translate_request": translate_request,
     "make_response": make_response,
     "wait_disconnected": wait_disconnected,
-    "websocket": WebSocket,
+    # engineio looks whether there is anything.
+    "websocket": accept,
+    "accept": accept,
 }

@@ -203,10 +203,13 @@ class EngineServer(SendingServer):
         if not isinstance(answer, EngineSocket):
             return await self._respond(answer, environ)
         is_upgrade = answer.probing
+        accept = self._async.get("accept")
         # Served from here, not from below: each frame between this one and the reading loop stays in memory for as long
         # as the WebSocket is open.
         try:
-            return await self._async["websocket"](partial(websocket.serve, answer), self)(environ)
+            if accept is None:
+                return await self._async["websocket"](partial(websocket.serve, answer), self)(environ)
+            return await websocket.serve(answer, await accept(environ))
         finally:
             answer.probing = False
             if not is_upgrade and not answer.connected:

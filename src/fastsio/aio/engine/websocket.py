@@ -32,41 +32,43 @@ async def serve(socket: EngineSocket, link: AnyLink) -> None:
     """
     Run a session over an accepted WebSocket until either end closes it; on a direct link, only begin to.
 
+    What waits here stays in memory for as long as the WebSocket is open, so there are few calls between.
+
     Args:
         socket: The session.
         link: The WebSocket.
     """
     socket.reader = asyncio.current_task()
     code: int | None = NORMAL_CLOSURE
+    error: Exception | None = None
     try:
-        if not socket.connected or await upgrade(socket, link):
-            code = await _run(socket, link)
+        if socket.connected and not await upgrade(socket, link):
+            return
+        _begin(socket, link)
+        if isinstance(link, DirectLink):
+            Reader(socket, link).start()
+            code = None
+            return
+        try:
+            await _read(socket, link.receive)
+        except (ClientLeft, LinkLost, PacketError) as raised:
+            error = raised
+        except asyncio.CancelledError:
+            if not absorb_cancellation(socket):
+                raise
+        finally:
+            code = await end(socket, error)
+            error = None  # its traceback knows this frame
     finally:
         if code is not None:
             socket.reader = None
             await close(socket, link, code)
 
 
-async def _run(socket: EngineSocket, link: AnyLink) -> int | None:
-    """Read until the session is over; return the code to close the WebSocket with, None when another sees to that."""
+def _begin(socket: EngineSocket, link: AnyLink) -> None:
     socket.connected = socket.upgraded = True
     socket.upgrading = False
     socket.attach(link)
-    if isinstance(link, DirectLink):
-        Reader(socket, link).start()
-        return None
-    error: Exception | None = None
-    try:
-        await _read(socket, link.receive)
-    except (ClientLeft, LinkLost, PacketError) as raised:
-        error = raised
-    except asyncio.CancelledError:
-        if not absorb_cancellation(socket):
-            raise
-    finally:
-        code = await end(socket, error)
-        error = None  # its traceback knows this frame
-    return code
 
 
 async def _read(socket: EngineSocket, receive: Receive) -> None:

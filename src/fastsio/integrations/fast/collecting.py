@@ -13,16 +13,16 @@ import gc
 from functools import cache
 from typing import Final
 
+from fastsio.engine.collecting import DEFAULT_YOUNG
+
 YOUNG_OBJECTS: Final = 10_000
-#: The highest threshold that CPython sets by itself (2,000 since 3.13); any other is the application's choice.
-HIGHEST_DEFAULT: Final = 2_000
 
 
 @cache
 def settle() -> None:
     """Freeze what is loaded, once in a process; leave a collector alone that is off or has thresholds of its own."""
     young, *older = gc.get_threshold()
-    if not gc.isenabled() or not 0 < young <= HIGHEST_DEFAULT:
+    if not gc.isenabled() or not 0 < young <= DEFAULT_YOUNG:  # any other is the application's choice
         return
     gc.collect()
     gc.freeze()
