@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import fastsio
 from tests.shells.engine.wire import WebSocketClient, settle
+from tests.support.garbage import circles
 
 if TYPE_CHECKING:
     import pytest
@@ -173,18 +173,9 @@ async def test_a_connection_that_is_over_is_freed_without_the_garbage_collector(
     client = site.clients[0]
     client.say('421["echo",1]')
     assert await client.frame() == "431[1]"
-    gc.collect()
-    gc.disable()
-    try:
+    with circles() as names:
         await site.leave()
         del client
-        gc.set_debug(gc.DEBUG_SAVEALL)
-        gc.collect()
-        names = {type(each).__name__ for each in gc.garbage}
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
 
     assert not names & {"Client", "Connection", "EngineSocket", "Decoder", "Link", "Body", "Context"}
 

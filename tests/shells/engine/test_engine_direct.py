@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from contextvars import ContextVar
 from typing import Any
 
@@ -14,6 +13,7 @@ from fastsio.aio.engine.links import DIRECT
 from fastsio.engine.frames import close_frame
 from tests.shells.engine.wire import Application, scope_of, settle, soon, until
 from tests.shells.fast.transport import make_wire
+from tests.support.garbage import circles
 
 WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
 
@@ -268,9 +268,7 @@ async def test_what_a_client_says_before_it_is_accepted_comes_first():
 async def test_a_session_that_is_over_is_freed_without_the_garbage_collector():
     """Nothing of it refers to itself in a circle, however it ended."""
     app = Application()
-    gc.collect()
-    gc.disable()
-    try:
+    with circles() as names:
         for frame in ("1", "x", None):
             client = Direct(app, stepped=True)
             await client.connect()
@@ -281,12 +279,5 @@ async def test_a_session_that_is_over_is_freed_without_the_garbage_collector():
             await until(lambda client=client: client.busy == 0)
             app.environs.clear()
             del client
-        gc.set_debug(gc.DEBUG_SAVEALL)
-        gc.collect()
-        names = {type(each).__name__ for each in gc.garbage}
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
 
     assert not names & {"EngineSocket", "Reader", "Wire", "Context"}

@@ -10,10 +10,13 @@ Source: RFC 6455, section 5.2.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.integrations.fast.wire import PeerProtocol
+
 if TYPE_CHECKING:
+    import asyncio
+
     from fastsio.integrations.fast.wire import Wire
 
 #: A text, whole.
@@ -27,7 +30,7 @@ MAX_FIRST_BYTES: Final = 125
 MAX_LATER_BYTES: Final = 1
 
 
-class QuietFraming(asyncio.Protocol):
+class QuietFraming(PeerProtocol):
     """
     Reads a WebSocket until its client has more to say.
 
@@ -38,10 +41,10 @@ class QuietFraming(asyncio.Protocol):
         framing: The module :mod:`fastsio.integrations.fast.framing`.
     """
 
-    __slots__ = ("_framing", "_limit", "_longest", "_transport", "_wire")
+    __slots__ = ("_framing", "_limit", "_longest", "_transport")
 
     def __init__(self, wire: Wire, transport: asyncio.Transport, limit: int, framing: Any) -> None:
-        self._wire = wire
+        super().__init__(wire)
         self._transport = transport
         self._limit = limit
         self._framing = framing
@@ -60,18 +63,6 @@ class QuietFraming(asyncio.Protocol):
         protocol = self._framing.open_framing(self._wire, max_bytes=self._limit)
         self._transport.set_protocol(protocol)
         self._framing.feed(protocol, data)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Take note that the connection is gone."""
-        self._wire.lost()
-
-    def pause_writing(self) -> None:
-        """Take note that the peer lags."""
-        self._wire.pause_writing()
-
-    def resume_writing(self) -> None:
-        """Take note that it has caught up."""
-        self._wire.resume_writing()
 
 
 def read_short_text(data: bytes, longest: int) -> str | None:

@@ -358,21 +358,18 @@ class Wire(DirectLink):
         self._wake()
 
 
-class Deaf(asyncio.Protocol):
+class PeerProtocol(asyncio.Protocol):
     """
-    Drops what arrives, until it looks as if the peer had read the close frame.
+    The protocol of a wire's connection: passes on all that is no data.
 
     Args:
-        wire: What is told of everything else.
+        wire: What is told.
     """
+
+    __slots__ = ("_wire",)
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-
-    def data_received(self, data: bytes) -> None:
-        """Drop what arrives."""
-        if data[-CLOSE_REPLY_BYTES:].startswith(CLOSE_REPLY):
-            self._wire.peer_lets_go()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Take note that the connection is gone."""
@@ -385,3 +382,14 @@ class Deaf(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Take note that it has caught up."""
         self._wire.resume_writing()
+
+
+class Deaf(PeerProtocol):
+    """Drops what arrives, until it looks as if the peer had read the close frame."""
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """Drop what arrives."""
+        if data[-CLOSE_REPLY_BYTES:].startswith(CLOSE_REPLY):
+            self._wire.peer_lets_go()
