@@ -240,18 +240,21 @@ async def test_a_task_that_is_cancelled_takes_its_session_along():
     assert client.transport.writes[-1] == close_frame(1000)
 
 
-async def test_a_client_that_floods_does_not_hold_up_the_others():
-    """After so many messages it is the others' turn; none is lost."""
+@pytest.mark.parametrize("before", [0, 10])
+async def test_a_client_that_floods_does_not_hold_up_the_others(before):
+    """After so many frames, whatever they are, it is the others' turn; none is lost."""
     client = Direct(Application(), stepped=True)
     await client.connect()
     texts = [f"2{number}" for number in range(2 * FAIR_SHARE + 1)]
-    client.say(*[f"4{text}" for text in texts])
-    assert len(client.heard) == FAIR_SHARE
+    client.say(*["3"] * before, *[f"4{text}" for text in texts])
+    assert len(client.heard) == FAIR_SHARE - before
+    assert not client.transport.is_reading_
     await asyncio.sleep(0)
-    assert len(client.heard) == FAIR_SHARE
+    assert len(client.heard) == FAIR_SHARE - before
     await until(lambda: client.busy == 0)
 
     assert client.heard == texts
+    assert client.transport.is_reading_
 
 
 async def test_what_a_client_says_before_it_is_accepted_comes_first():

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 #: How a frame begins that is an event of Socket.IO, without or with attachments, in both revisions of Engine.IO.
 EVENTS: Final = ("42", "45")
-#: Messages that are handled where they arrive, or read, before everybody else has a turn.
+#: Frames that are handled where they arrive, or read, before everybody else has a turn.
 FAIR_SHARE: Final = 64
 
 
@@ -89,6 +89,7 @@ class Reader:
         if socket.handling or self._credit <= 0:
             self._go_on()
             return False
+        self._credit -= 1
         if type(frame) is str and frame[:2] in EVENTS:
             data: Frame = frame[1:]
         else:
@@ -100,7 +101,6 @@ class Reader:
             if message is None:
                 return True
             data = message
-        self._credit -= 1
         on_message = self._on_message
         try:
             rest = on_message(socket.sid, data)
@@ -164,9 +164,9 @@ class Reader:
             elif not link.frames:
                 break
             else:
+                self._credit -= 1
                 message = self._message(link.frames.popleft())
                 if message is not None and not socket.closing:
-                    self._credit -= 1
                     await self._handle(_call(self._on_message, socket.sid, message))
 
     async def _handle(self, handling: Awaitable[None]) -> None:
