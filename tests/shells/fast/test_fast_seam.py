@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from fastsio.integrations.fast import framing
@@ -63,3 +65,30 @@ async def test_a_close_is_answered_with_its_code(payload, expected):
 
     assert trial.written == expected
     assert trial.codes == []
+
+
+@pytest.mark.parametrize("name", ["debug", "info", "warning", "error"])
+def test_what_picows_says_of_a_client_is_a_detail(name, caplog):
+    """Whatever it thinks of it; a client cannot fill the log with its mistakes."""
+    caplog.set_level(logging.DEBUG, "uvicorn.error")
+    getattr(framing.Log, name)("client %d", 1)
+    framing.Log.log(logging.ERROR, "client %d", 2)
+
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (logging.DEBUG, "client 1"),
+        (logging.DEBUG, "client 2"),
+    ]
+
+
+def test_what_fails_in_picows_is_an_error(caplog):
+    """With its traceback."""
+    caplog.set_level(logging.INFO, "uvicorn.error")
+    framing.Log.info("a detail")
+    try:
+        raise RuntimeError("broken")
+    except RuntimeError:
+        framing.Log.exception("it failed")
+
+    (record,) = caplog.records
+    assert (record.levelno, record.exc_info is not None) == (logging.ERROR, True)
+    assert not framing.Log.isEnabledFor(logging.DEBUG)

@@ -247,7 +247,7 @@ class Log:
         """Log at DEBUG."""
         cls.log(logging.DEBUG, msg, *args)
 
-    warning = error = info
+    debug = warning = error = info
 
 
 RESPONSE: Final = Unsent()

@@ -2,7 +2,7 @@
 A WebSocket whose client says little: its first message and its heartbeats, read without picows.
 
 A server of very many connections has mostly such: they are opened, join a namespace, and keep alive. What picows needs
-for each is 5 KiB, and a tenth of what a connection costs to open (measured). So it comes with the first frame that is
+for each is 4.5 KiB, and a tenth of what a connection costs to open (measured). So it comes with the first frame that is
 not one short text alone: that frame and all after it are picows's, which also judges what is not as it has to be.
 
 Source: RFC 6455, section 5.2.
