@@ -84,10 +84,7 @@ def test_what_fails_in_picows_is_an_error(caplog):
     """With its traceback."""
     caplog.set_level(logging.INFO, "uvicorn.error")
     framing.Log.info("a detail")
-    try:
-        raise RuntimeError("broken")
-    except RuntimeError:
-        framing.Log.exception("it failed")
+    framing.Log.exception("it failed", exc_info=RuntimeError("broken"))
 
     (record,) = caplog.records
     assert (record.levelno, record.exc_info is not None) == (logging.ERROR, True)
