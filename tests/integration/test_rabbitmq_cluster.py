@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import aio_pika
 import pytest
 import socketio
 
 import fastsio
 from fastsio.cluster.amqp import MAX_QUEUED
 from fastsio.exceptions import SetupError
-from tests.support.brokers import rabbitmq_server
+from tests.support.brokers import free_port, rabbitmq_server
 from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
 
 GREEN_PROGRAM = Path(__file__).parents[1] / "support" / "green_nodes.py"
@@ -165,3 +167,19 @@ async def test_options_of_kombu_are_used(broker, manager, request):
         await a.do("emit", "news", to=b.sid)
 
         assert await b.receive() == ["news"]
+
+
+async def test_a_connection_that_cannot_be_made_is_closed():
+    """Left open, it would close itself when it is freed, in whatever thread that happens."""
+    port = free_port()
+    manager = fastsio.AsyncAioPikaManager(f"amqp://guest:guest@127.0.0.1:{port}//")
+    with pytest.raises(OSError) as publishing:  # noqa: PT011 - of whatever kind
+        await manager._publish({"method": "emit"})
+    with pytest.raises(OSError) as listening:  # noqa: PT011 - of whatever kind
+        await anext(manager._listen())
+
+    # The errors keep what was there when they were raised.
+    made = [each for each in gc.get_objects() if isinstance(each, aio_pika.Connection) and each.url.port == port]
+    assert publishing.value is not listening.value
+    assert len(made) == 2
+    assert all(each.is_closed for each in made)

@@ -82,8 +82,23 @@ class AsyncAioPikaManager(AsyncPubSubManager):
         # Not mandatory: that no node listens is no error.
         await publisher.exchange.publish(message, routing_key="", mandatory=False)
 
+    async def _connect(self) -> Any:
+        made: list[Any] = []
+
+        def make(*args: Any, **kwargs: Any) -> Any:
+            made.append(self._aio_pika.Connection(*args, **kwargs))
+            return made[0]
+
+        try:
+            return await self._aio_pika.connect(self._url, connection_class=make)
+        except BaseException:
+            # It would close itself when it is freed, which may be in a thread without a loop.
+            for connection in made:
+                await connection.close()
+            raise
+
     async def _open_publisher(self) -> _Publisher:
-        connection = await self._aio_pika.connect(self._url)
+        connection = await self._connect()
         try:
             # With publisher confirms, aio-pika's default: a publish returns once the broker has the message.
             channel = await connection.channel()
@@ -93,7 +108,7 @@ class AsyncAioPikaManager(AsyncPubSubManager):
             raise
 
     async def _listen(self) -> AsyncGenerator[bytes, None]:
-        async with await self._aio_pika.connect(self._url) as connection:
+        async with await self._connect() as connection:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=PREFETCH)
             queue = await channel.declare_queue(
