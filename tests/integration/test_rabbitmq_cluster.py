@@ -179,7 +179,7 @@ async def test_a_connection_that_cannot_be_made_is_closed():
         await anext(manager._listen())
 
     # The errors keep what was there when they were raised.
-    made = [each for each in gc.get_objects() if isinstance(each, aio_pika.Connection) and each.url.port == port]
+    made = [each for each in gc.get_objects() if type(each) is aio_pika.Connection and each.url.port == port]
     assert publishing.value is not listening.value
     assert len(made) == 2
     assert all(each.is_closed for each in made)
