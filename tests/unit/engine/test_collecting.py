@@ -1,44 +1,50 @@
-"""The garbage collector's threshold, in processes of their own."""
+"""The garbage collector's threshold."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import gc
+from typing import TYPE_CHECKING
 
 import pytest
 
-PROGRAM = """
-import gc, json
 from fastsio.engine.collecting import catch_up
-{setting}
-catch_up()
-print(json.dumps([*gc.get_threshold(), gc.isenabled()]))
-"""
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-def after(setting: str) -> list[object]:
-    """Return the thresholds, and whether there is collecting."""
-    program = PROGRAM.format(setting=setting)
-    answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    return json.loads(answer.stdout)  # type: ignore[no-any-return] # what is printed above
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    """Leave the collector as it was."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.enable()
+    gc.set_threshold(*thresholds)
 
 
-def test_the_default_becomes_that_of_newer_versions():
-    """Whatever the version's own default is."""
-    assert after("gc.set_threshold(700, 10, 10)") == [2000, 10, 10, True]
-    assert after("")[0] == 2000
+def test_the_former_default_becomes_that_of_newer_versions():
+    """Whatever the version's own default is; once is enough."""
+    gc.set_threshold(700, 10, 10)
+    catch_up()
+    catch_up()
+
+    assert gc.get_threshold() == (2000, 10, 10)
 
 
-@pytest.mark.parametrize(
-    ("setting", "thresholds"),
-    [
-        ("gc.disable(); gc.set_threshold(700, 10, 10)", [700, 10, 10, False]),
-        ("gc.set_threshold(700, 10, 5)", [700, 10, 5, True]),
-        ("gc.set_threshold(50_000, 20, 30)", [50_000, 20, 30, True]),
-        ("gc.set_threshold(0, 10, 10)", [0, 10, 10, True]),
-    ],
-)
-def test_what_the_application_has_decided_is_left_alone(setting, thresholds):
-    """A collector that is off, or has thresholds of its own."""
-    assert after(setting) == thresholds
+@pytest.mark.parametrize("thresholds", [(700, 10, 5), (50_000, 20, 30), (0, 10, 10), (2000, 10, 10)])
+def test_thresholds_of_the_application_are_left_alone(thresholds):
+    """Any that is not the former default, as a whole, was somebody's choice."""
+    gc.set_threshold(*thresholds)
+    catch_up()
+
+    assert gc.get_threshold() == thresholds
+
+
+def test_a_collector_that_is_off_is_left_alone():
+    """Whoever collects by hand has reasons."""
+    gc.disable()
+    gc.set_threshold(700, 10, 10)
+    catch_up()
+
+    assert gc.get_threshold() == (700, 10, 10)
+    assert not gc.isenabled()
