@@ -8,6 +8,7 @@ the order of their events.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.client import BaseClient
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 ACK: Final = PacketType.ACK
 
 
-class HandlerClient(BaseClient):
+class HandlerClient(BaseClient, ABC):
     """Calls handlers; what they return goes out through :meth:`_reply`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -43,9 +44,9 @@ class HandlerClient(BaseClient):
         """Start a function in the background; return its task or thread."""
         return self.eio.start_background_task(target, *args, **kwargs)
 
+    @abstractmethod
     def _reply(self, packet: Packet) -> None:
         """Send what answers the server, without waiting for it to read."""
-        raise NotImplementedError
 
     def _start(self, target: Any, *args: Any) -> None:
         """Run something that may wait without keeping the next packets waiting."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from fastsio.aio.pubsub import AsyncPubSubManager
@@ -10,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 
-class RoomFollowingManager(AsyncPubSubManager):
+class RoomFollowingManager(AsyncPubSubManager, ABC):
     """Tells a subclass which rooms, those that clients have for themselves included, have members on this server."""
 
+    @abstractmethod
     def _follow_room(self, namespace: str, room: Hashable, *, has_members: bool) -> None:
         """Take note whether a room has members; it may have had, or not, before."""
-        raise NotImplementedError("a subclass takes note here")
 
     def basic_connect(self, sid: str, eio_sid: str, namespace: str) -> None:
         """Add a client whose connect handler has not decided yet."""

@@ -12,6 +12,8 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from fastsio.engine.headers import SharedHeaders
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -21,26 +23,6 @@ Header: TypeAlias = "tuple[bytes, ...]"
 NOWHERE: Final = ("", None)
 #: Some frameworks say so when a request asks for a WebSocket; WSGI knows the two others only.
 SCHEMES: Final = {"ws": "http", "wss": "https"}
-#: Headers whose values many clients have in common, and that no client needs to make long.
-SHARED_HEADERS: Final = frozenset(
-    {
-        "HTTP_ACCEPT",
-        "HTTP_ACCEPT_ENCODING",
-        "HTTP_ACCEPT_LANGUAGE",
-        "HTTP_CACHE_CONTROL",
-        "HTTP_CONNECTION",
-        "HTTP_HOST",
-        "HTTP_ORIGIN",
-        "HTTP_PRAGMA",
-        "HTTP_SEC_WEBSOCKET_EXTENSIONS",
-        "HTTP_SEC_WEBSOCKET_VERSION",
-        "HTTP_UPGRADE",
-        "HTTP_USER_AGENT",
-    }
-)
-#: Longer values are not kept for others, nor more of them: what one client sends does not fill a server's memory.
-MAX_SHARED_BYTES: Final = 256
-MAX_SHARED_ITEMS: Final = 1024
 
 
 def make_environ(
@@ -98,7 +80,7 @@ def address_of(name: Any) -> Address:
     return (str(name[0]), int(name[1])) if isinstance(name, tuple) else NOWHERE
 
 
-class Items(dict[Header, "tuple[str, str] | None"]):
+class Items(SharedHeaders[Header, "tuple[str, str] | None"]):
     """
     Reads headers as items of an environ, and remembers those that many clients send alike.
 
@@ -113,11 +95,9 @@ class Items(dict[Header, "tuple[str, str] | None"]):
             key, value = _environ_key(raw_name), raw_value.decode()
         except UnicodeDecodeError:
             return None
-        if key in SHARED_HEADERS and len(raw_value) <= MAX_SHARED_BYTES:
-            if len(self) >= MAX_SHARED_ITEMS:
-                self.clear()
-            self[header] = key, value
-        return key, value
+        item = key, value
+        self.remember(header, item, raw_name.lower(), len(raw_value))
+        return item
 
 
 ITEMS: Final = Items()

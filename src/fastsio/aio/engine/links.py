@@ -7,6 +7,7 @@ engine gives a :class:`DirectLink`, which needs no events.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -48,7 +49,7 @@ class Link:
         self.send = send
 
 
-class DirectLink:
+class DirectLink(ABC):
     """
     A WebSocket whose server takes packets and gives frames as they are.
 
@@ -61,14 +62,15 @@ class DirectLink:
     def __init__(self) -> None:
         self.frames: deque[Frame] | None = None
 
+    @abstractmethod
     async def receive(self) -> Event:
         """Wait for an event as with a :class:`Link`, for what is not worth a way of its own."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def send(self, event: Event) -> None:
         """Write an event as with a :class:`Link`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, frames: bytes) -> bool:
         """
         Write frames, without waiting, together with what else is written in this turn of the loop.
@@ -76,8 +78,8 @@ class DirectLink:
         Returns:
             False when the peer lags; then nothing was written.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def write_at_once(self, frames: bytes) -> bool:
         """
         Write frames as :meth:`write` does, but without delay if nothing else was written in this turn.
@@ -85,8 +87,8 @@ class DirectLink:
         Returns:
             False when the peer lags; then nothing was written.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def listen(self, take: Callable[[Frame], bool], on_end: Callable[[Exception], None]) -> None:
         """
         Take the link over: from now on it lives until it is closed, also when the application's call is over.
@@ -98,15 +100,14 @@ class DirectLink:
             on_end: Called once when no frame will come any more: with :class:`LinkLost` when the WebSocket is closed,
                 with :class:`~fastsio.exceptions.PacketError` when the peer sent a message over the server's limit.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def resume(self) -> None:
         """Read from the peer again: what waited in ``frames`` is taken."""
-        raise NotImplementedError
 
+    @abstractmethod
     def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context) -> Task[None]:
         """Start a task that the server lets finish when it stops."""
-        raise NotImplementedError
 
 
 AnyLink: TypeAlias = Link | DirectLink

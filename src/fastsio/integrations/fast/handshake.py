@@ -16,34 +16,16 @@ from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote
 
+from fastsio.engine.headers import SHARED_NAMES, SharedHeaders
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     Header = tuple[bytes, bytes]
 
 KEY_BYTES: Final = 16
-#: Headers that many clients send alike.
-SHARED_NAMES: Final = frozenset(
-    {
-        b"accept",
-        b"accept-encoding",
-        b"accept-language",
-        b"cache-control",
-        b"connection",
-        b"host",
-        b"origin",
-        b"pragma",
-        b"sec-websocket-extensions",
-        b"sec-websocket-version",
-        b"upgrade",
-        b"user-agent",
-    }
-)
 #: The names that nearly every request has: one object each for all connections.
 USUAL_NAMES: Final = {name: name for name in (*SHARED_NAMES, b"cookie", b"sec-websocket-key")}
-#: Longer lines are not kept for others, nor more of them: what one client sends does not fill a server's memory.
-MAX_SHARED_BYTES: Final = 256
-MAX_SHARED_LINES: Final = 1024
 #: A request that has one of them is not a plain one.
 UNPLAIN_NAMES: Final = frozenset({b"content-length", b"expect", b"proxy-connection", b"transfer-encoding"})
 #: What decides about a WebSocket has to be there once.
@@ -80,7 +62,7 @@ class Handshake(NamedTuple):
     offered: Sequence[bytes]
 
 
-class Lines(dict[bytes, "Header"]):
+class Lines(SharedHeaders[bytes, "Header"]):
     """
     Reads lines of headers, and remembers those that many clients send alike.
 
@@ -95,10 +77,7 @@ class Lines(dict[bytes, "Header"]):
         if found is None or name in UNPLAIN_NAMES:
             raise ValueError("not a header of a plain request")
         header = USUAL_NAMES.get(name, name), found[2]
-        if name in SHARED_NAMES and len(line) <= MAX_SHARED_BYTES:
-            if len(self) >= MAX_SHARED_LINES:
-                self.clear()
-            self[line] = header
+        self.remember(line, header, name, len(line))
         return header
 
 

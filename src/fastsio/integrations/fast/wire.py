@@ -55,9 +55,6 @@ class Wire(DirectLink):
         loop: Its event loop.
         limit: The largest message, in bytes.
         owner: Is told when the connection is gone, and starts tasks.
-
-    Attributes:
-        is_taken_over: Whether it lives on when the application's call is over.
     """
 
     __slots__ = (
@@ -79,7 +76,6 @@ class Wire(DirectLink):
         "_turn",
         "_waiter",
         "_writable",
-        "is_taken_over",
     )
 
     def __init__(
@@ -103,7 +99,6 @@ class Wire(DirectLink):
         self._is_closing = self._is_let_go = self._lags = False
         #: Why no frame will come any more.
         self._reason: Exception | None = None
-        self.is_taken_over = False
         self._take: Callable[[Frame], bool] | None = None
         self._on_end: Callable[[Exception], None] | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -217,9 +212,13 @@ class Wire(DirectLink):
     def listen(self, take: Callable[[Frame], bool], on_end: Callable[[Exception], None]) -> None:
         """Offer messages to *take* when they arrive, and tell *on_end* when none will."""
         self._take, self._on_end = take, on_end
-        self.is_taken_over = True
         if self._reason is not None:
             self._end(self._reason)
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether somebody listens, and it lives on when the application's call is over."""
+        return self._on_end is not None
 
     def resume(self) -> None:
         """Read from the peer again."""
