@@ -229,7 +229,7 @@ async def test_the_cookie_is_set_by_the_handshake(site):
         answer = await http.get(site.address.http + POLLING)
 
     sid = json.loads(answer.text[1:])["sid"]
-    assert answer.headers.get_list("set-cookie") == [f"io={sid}; path=/; SameSite=Lax"]
+    assert answer.headers.get_list("set-cookie") == [f"io={sid}; path=/; HttpOnly; SameSite=Lax"]
 
 
 async def test_large_answers_are_compressed(site, name):

@@ -54,6 +54,11 @@ def refusal(code: Code, message: str | None = None, *, status: str = "400 Bad Re
     return {"status": status, "headers": [("Content-Type", "application/json")], "response": body.encode()}
 
 
+def foreign(origin: str) -> Response:
+    """Build the answer to a request from an origin that is not taken."""
+    return refusal(Code.FORBIDDEN, f"{origin} is not an accepted origin.")
+
+
 def too_large() -> Response:
     """Build the answer to a body over the limit."""
     return refusal(Code.BAD_REQUEST, "Payload too large", status="413 Payload Too Large")

@@ -183,7 +183,21 @@ async def transports_may_be_limited(lab: Lab) -> None:
     await lab.client("/")
 
 
-@scenario()
+OPENED = (
+    """OPEN {"maxPayload": 1000000, "pingInterval": 25000, "pingTimeout": 20000, "sid": "<http eio 2>", """
+    """"upgrades": ["websocket"]}"""
+)
+HEADERS = "'content-type': 'text/plain; charset=UTF-8', 'access-control-allow-credentials': 'true'"
+
+
+@scenario(
+    differs=Difference(
+        row="C-151",
+        reason="Scripts have no use for the session's id, as in the JavaScript server.",
+        socketio=[f"http: 200 {{{HEADERS}, 'set-cookie': 'io=<http eio 2>; path=/; SameSite=Lax'}} {OPENED}"],
+        fastsio=[f"http: 200 {{{HEADERS}, 'set-cookie': 'io=<http eio 2>; path=/; HttpOnly; SameSite=Lax'}} {OPENED}"],
+    )
+)
 async def a_cookie_is_set_when_asked_for(lab: Lab) -> None:
     """``cookie`` takes a name or a dict of attributes."""
     for cookie in (None, "io", {"name": "test", "path": "/x", "Secure": True, "HttpOnly": True, "SameSite": "Strict"}):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gzip
 import json
+import logging
 
 import pytest
 
@@ -39,7 +41,7 @@ async def test_options_written_after_construction_take_effect():
 
     assert (client.opened["pingInterval"], client.opened["pingTimeout"]) == (7000, 3000)
     assert client.opened["upgrades"] == []
-    assert client.first.headers["set-cookie"] == f"io={client.sid}; path=/; SameSite=Lax"
+    assert client.first.headers["set-cookie"] == f"io={client.sid}; path=/; HttpOnly; SameSite=Lax"
 
 
 async def test_a_cookie_can_have_attributes():
@@ -48,7 +50,7 @@ async def test_a_cookie_can_have_attributes():
 
     client = await connect_polling(app)
 
-    assert client.first.headers["set-cookie"] == f"sio={client.sid}; Path=/x; HttpOnly"
+    assert client.first.headers["set-cookie"] == f"sio={client.sid}; Path=/x; HttpOnly; SameSite=Lax"
 
 
 async def test_what_the_connect_handler_sends_comes_with_the_handshake():
@@ -160,6 +162,72 @@ async def test_the_origin_behind_a_proxy_is_the_forwarded_one():
     response = await start_http(app, "GET", "EIO=4&transport=polling", headers=headers).response()
 
     assert response.status == 200
+
+
+async def take_ours(origin, environ):
+    """Take one origin, after a turn of the loop."""
+    await asyncio.sleep(0)
+    return origin == "http://ours" and environ["REQUEST_METHOD"] == "GET"
+
+
+class TakeOurs:
+    """An object that is called."""
+
+    async def __call__(self, origin, environ):
+        """Take one origin."""
+        return await take_ours(origin, environ)
+
+
+def give_a_coroutine(origin, environ):
+    """Give something to await, which cannot be seen before."""
+    return take_ours(origin, environ)
+
+
+@pytest.mark.parametrize(
+    "allowed",
+    [take_ours, TakeOurs(), functools.partial(take_ours), give_a_coroutine],
+    ids=["coroutine function", "object", "partial", "function that returns a coroutine"],
+)
+async def test_what_an_async_callable_says_of_an_origin_is_awaited(allowed):
+    """A coroutine is true by itself; only what it returns lets an origin in, over polling and WebSocket."""
+    app = Application(cors_allowed_origins=allowed)
+
+    for origin, status, code in (("http://ours", 200, None), ("http://evil", 400, 4)):
+        headers = [("origin", origin)]
+        polled = await start_http(app, "GET", "EIO=4&transport=polling", headers=headers).response()
+        websocket = WebSocketClient(app, headers=[(b"host", b"testserver"), (b"origin", origin.encode())])
+
+        assert polled.status == status
+        assert polled.headers.get("access-control-allow-origin") == (origin if code is None else None)
+        if code is None:
+            await websocket.opened()
+        else:
+            assert polled.code == code
+            await websocket.ended()
+            assert websocket.events == [{"type": "websocket.close", "code": 1008}]
+
+
+async def test_a_callable_that_raises_lets_nobody_in(caplog):
+    """The request is refused, and the defect is logged once."""
+    app = Application(cors_allowed_origins=lambda origin: 1 / 0)
+    app.engine.logger = logging.getLogger("origins")
+
+    for _ in range(3):
+        response = await start_http(app, "GET", "EIO=4&transport=polling", headers=[("origin", "http://a")]).response()
+        assert (response.status, response.code) == (400, 4)
+
+    assert [record.message for record in caplog.records if "ZeroDivisionError" in record.message] == [
+        caplog.records[0].message
+    ]
+
+
+async def test_a_response_varies_with_the_origin():
+    """With credentials the origin is reflected: a cache must not give the response to another page."""
+    app = Application(cors_allowed_origins="*")
+
+    for headers in ([], [("origin", "http://a")]):
+        response = await start_http(app, "GET", "EIO=4&transport=polling", headers=headers).response()
+        assert response.headers["vary"] == "Origin"
 
 
 async def test_a_preflight_is_answered():

@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import json
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastsio.aio.engine import polling, websocket
@@ -20,10 +21,14 @@ from fastsio.aio.engine.socket import EngineSocket
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.aio.engine.upstream import Payload
 from fastsio.engine import http
+from fastsio.engine.cookies import sid_cookie
+from fastsio.engine.cors import Origins, cors_headers
 from fastsio.engine.ids import new_id
 from fastsio.engine.options import SlowClientPolicy, check_options
 from fastsio.engine.packet import OPEN, ControlPacket
+from fastsio.engine.reports import Reports
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
+from fastsio.engine.tracing import shown_text
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:
@@ -76,6 +81,7 @@ class EngineServer(SendingServer):
                 **options,
             }
         )
+        self._reports = Reports()
         super().__init__(**options)
         self.max_http_buffer_size = int(self.max_http_buffer_size)
         self.upgrade_timeout = upgrade_timeout
@@ -96,6 +102,15 @@ class EngineServer(SendingServer):
     def wait_disconnected(self) -> Callable[[dict[str, Any]], Awaitable[None]] | None:
         """What waits until a client has given its request up; None where the framework cancels the request instead."""
         return self._async.get("wait_disconnected")
+
+    @property
+    def cors_allowed_origins(self) -> Any:
+        """The origins that are taken; may be written."""
+        return self._origins.allowed
+
+    @cors_allowed_origins.setter
+    def cors_allowed_origins(self, allowed: Any) -> None:
+        self._origins = Origins(allowed, may_await=True)
 
     @property
     def packets_per_payload(self) -> int:
@@ -199,9 +214,10 @@ class EngineServer(SendingServer):
             environ = await environ
         if not environ:
             return None
-        answer = await self._answer(environ)
+        is_admitted = await self._admits(environ) if "HTTP_ORIGIN" in environ else True
+        answer = await self._answer(environ) if is_admitted else http.foreign(environ["HTTP_ORIGIN"])
         if not isinstance(answer, EngineSocket):
-            return await self._respond(answer, environ)
+            return await self._respond(answer, environ, is_admitted=is_admitted)
         is_upgrade = answer.probing
         accept = self._async.get("accept")
         # Served from here, not from below: each frame between this one and the reading loop stays in memory for as long
@@ -216,16 +232,19 @@ class EngineServer(SendingServer):
                 # Nothing is left of a session whose WebSocket could not even be accepted.
                 await answer.finish(self.reason.TRANSPORT_CLOSE, abort=True)
 
-    async def _respond(self, response: http.Response, environ: dict[str, Any]) -> Any:
+    async def _respond(self, response: http.Response, environ: dict[str, Any], *, is_admitted: bool) -> Any:
         if self.http_compression:
             methods = {name: getattr(self, f"_{name}") for name in self.compression_methods}
             accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
             http.compress(response, accepted, methods, self.compression_threshold)
-        return await self._make_response(response, environ)
+        headers = response["headers"]
+        if not self._origins.is_off:
+            is_allowed = is_admitted and bool(environ.get("HTTP_ORIGIN"))
+            headers = [*headers, *cors_headers(environ, is_allowed=is_allowed, with_credentials=self.cors_credentials)]
+        answer = self._async["make_response"](response["status"], headers, response["response"], environ)
+        return await answer if inspect.iscoroutine(answer) else answer
 
     async def _answer(self, environ: dict[str, Any]) -> Answer:
-        if self._is_foreign(environ):
-            return http.refusal(http.Code.FORBIDDEN, f"{environ['HTTP_ORIGIN']} is not an accepted origin.")
         if environ["REQUEST_METHOD"] == "OPTIONS":
             return http.accepted(b"OK")
         try:
@@ -237,16 +256,25 @@ class EngineServer(SendingServer):
             self.report(refused.log, refused.log)
             return http.refusal(refused.code)
 
-    def _is_foreign(self, environ: dict[str, Any]) -> bool:
-        """Browsers apply CORS to responses; a WebSocket handshake is protected by looking at its origin only."""
+    async def _admits(self, environ: dict[str, Any]) -> bool:
+        """
+        Tell whether the origin of a request, if it has one, is taken.
+
+        Browsers apply CORS to responses; a WebSocket handshake is protected by looking at its origin only.
+        """
         origin = environ.get("HTTP_ORIGIN")
-        if not origin or self.cors_allowed_origins == []:
+        if not origin or self._origins.is_off:
+            return True
+        try:
+            verdict = self._origins.admit(origin, environ)
+            if inspect.isawaitable(verdict):
+                verdict = await verdict
+        except Exception as error:  # noqa: BLE001 - the application's; nobody is let in by it
+            self.report(f"cors_allowed_origins raised {error!r}", "origins-failed")
             return False
-        allowed = self._cors_allowed_origins(environ)
-        if allowed is None or origin in allowed:
-            return False
-        self.report(f"{origin} is not an accepted origin.", "bad-origin")
-        return True
+        if not verdict:
+            self.report(f"{shown_text(origin)} is not an accepted origin.", "bad-origin")
+        return bool(verdict)
 
     def _find(self, sid: str, request: Request) -> EngineSocket:
         socket = self.sockets.get(sid)
@@ -317,12 +345,7 @@ class EngineServer(SendingServer):
         return f'{{"sid":"{sid}","upgrades":{names},{times},"maxPayload":{self.max_http_buffer_size}}}'
 
     def _cookies(self, sid: str) -> list[tuple[str, str]]:
-        if not self.cookie:
-            return []
-        attributes = self.cookie
-        if isinstance(attributes, str):
-            attributes = {"name": attributes, "path": "/", "SameSite": "Lax"}
-        return [("Set-Cookie", self._generate_sid_cookie(sid, attributes))]
+        return [("Set-Cookie", sid_cookie(sid, self.cookie))] if self.cookie else []
 
     # -- the application
 
@@ -359,8 +382,21 @@ class EngineServer(SendingServer):
     # -- background
 
     def report(self, message: str, kind: str) -> None:
-        """Log what a client did wrong: the first of a kind as an error, the rest as information, so none floods."""
-        self._log_error_once(message, kind)
+        """
+        Log what a client did wrong: the first of a kind as an error, later ones as information and once a minute.
+
+        Args:
+            message: What it was.
+            kind: A word for it, without anything that the client sent.
+        """
+        due = self._reports.due(kind, monotonic())
+        if due is None:
+            return
+        is_first, skipped = due
+        if is_first:
+            self.logger.error("%s (more of this kind are logged as information, once a minute)", message)
+        else:
+            self.logger.info("%s (and %d more of this kind since the last)", message, skipped)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine in a task that is kept alive until it is done."""

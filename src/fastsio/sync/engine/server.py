@@ -6,15 +6,21 @@ What a session does stands in :mod:`.socket`; this module finds the session and 
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from fastsio.engine import http
+from fastsio.engine.cookies import sid_cookie
+from fastsio.engine.cors import Origins, cors_headers
 from fastsio.engine.ids import new_id
 from fastsio.engine.options import SlowClientPolicy, check_options
 from fastsio.engine.packet import OPEN, ControlPacket, MessagePacket, WirePacket, message_of, packet_of
+from fastsio.engine.reports import Reports
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
+from fastsio.engine.tracing import shown_text
 from fastsio.sync.engine import accepting, polling, websocket
 from fastsio.sync.engine.eio3 import Eio3Socket
 from fastsio.sync.engine.framing import accept_response
@@ -91,6 +97,7 @@ class EngineServer(Server):
                 **options,
             }
         )
+        self._reports = Reports()
         super().__init__(**options)
         self.max_http_buffer_size = int(self.max_http_buffer_size)
         self.upgrade_timeout = upgrade_timeout
@@ -103,6 +110,15 @@ class EngineServer(Server):
         self._parting: dict[str, EngineSocket] = {}
         # uWSGI ends the connection with the response without a word: a client that used it again would lose a request.
         self._connection_headers = [("Connection", "close")] if self.async_mode == "gevent_uwsgi" else []
+
+    @property
+    def cors_allowed_origins(self) -> Any:
+        """The origins that are taken; may be written."""
+        return self._origins.allowed
+
+    @cors_allowed_origins.setter
+    def cors_allowed_origins(self, allowed: Any) -> None:
+        self._origins = Origins(allowed, may_await=False)
 
     @property
     def packets_per_payload(self) -> int:
@@ -224,25 +240,29 @@ class EngineServer(Server):
 
     def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Serve one request, as a WSGI application."""
-        answer = self._answer(environ)
+        is_admitted = self._admits(environ)
+        answer = self._answer(environ) if is_admitted else http.foreign(environ["HTTP_ORIGIN"])
         if isinstance(answer, Switch):
             return self._serve_websocket(environ, answer)
-        return self._respond(answer, environ, start_response)
+        return self._respond(answer, environ, start_response, is_admitted=is_admitted)
 
-    def _respond(self, response: http.Response, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    def _respond(
+        self, response: http.Response, environ: dict[str, Any], start_response: Any, *, is_admitted: bool
+    ) -> list[bytes]:
         if self.http_compression:
             methods = {name: getattr(self, f"_{name}") for name in self.compression_methods}
             accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
             http.compress(response, accepted, methods, self.compression_threshold)
         body = response["response"]
         length = ("Content-Length", str(len(body)))
-        headers = [*response["headers"], length, *self._connection_headers, *self._cors_headers(environ)]
+        headers = [*response["headers"], length, *self._connection_headers]
+        if not self._origins.is_off:
+            is_allowed = is_admitted and bool(environ.get("HTTP_ORIGIN"))
+            headers += cors_headers(environ, is_allowed=is_allowed, with_credentials=self.cors_credentials)
         start_response(response["status"], headers)
         return [body]
 
     def _answer(self, environ: dict[str, Any]) -> Answer:
-        if self._is_foreign(environ):
-            return http.refusal(http.Code.FORBIDDEN, f"{environ['HTTP_ORIGIN']} is not an accepted origin.")
         if environ["REQUEST_METHOD"] == "OPTIONS":
             return http.accepted(b"OK")
         try:
@@ -256,16 +276,28 @@ class EngineServer(Server):
             self.report(refused.log, refused.log)
             return http.refusal(refused.code)
 
-    def _is_foreign(self, environ: dict[str, Any]) -> bool:
-        """Browsers apply CORS to responses; a WebSocket handshake is protected by looking at its origin only."""
+    def _admits(self, environ: dict[str, Any]) -> bool:
+        """
+        Tell whether the origin of a request, if it has one, is taken.
+
+        Browsers apply CORS to responses; a WebSocket handshake is protected by looking at its origin only.
+        """
         origin = environ.get("HTTP_ORIGIN")
-        if not origin or self.cors_allowed_origins == []:
+        if not origin or self._origins.is_off:
+            return True
+        try:
+            verdict = self._origins.admit(origin, environ)
+        except Exception as error:  # noqa: BLE001 - the application's; nobody is let in by it
+            self.report(f"cors_allowed_origins raised {error!r}", "origins-failed")
             return False
-        allowed = self._cors_allowed_origins(environ)
-        if allowed is None or origin in allowed:
+        if inspect.isawaitable(verdict):
+            self.report("cors_allowed_origins gave something to await, which a sync server cannot", "origins-failed")
+            if inspect.iscoroutine(verdict):
+                verdict.close()
             return False
-        self.report(f"{origin} is not an accepted origin.", "bad-origin")
-        return True
+        if not verdict:
+            self.report(f"{shown_text(origin)} is not an accepted origin.", "bad-origin")
+        return bool(verdict)
 
     def _check_websocket(self, environ: dict[str, Any]) -> None:
         if not accepting.can_accept(self, environ):
@@ -352,12 +384,7 @@ class EngineServer(Server):
         return f'{{"sid":"{sid}","upgrades":{upgrades},{times},"maxPayload":{self.max_http_buffer_size}}}'
 
     def _cookies(self, sid: str) -> list[tuple[str, str]]:
-        if not self.cookie:
-            return []
-        attributes = self.cookie
-        if isinstance(attributes, str):
-            attributes = {"name": attributes, "path": "/", "SameSite": "Lax"}
-        return [("Set-Cookie", self._generate_sid_cookie(sid, attributes))]
+        return [("Set-Cookie", sid_cookie(sid, self.cookie))] if self.cookie else []
 
     # -- the application
 
@@ -392,8 +419,21 @@ class EngineServer(Server):
     # -- background
 
     def report(self, message: str, kind: str) -> None:
-        """Log what a client did wrong: the first of a kind as an error, the rest as information, so none floods."""
-        self._log_error_once(message, kind)
+        """
+        Log what a client did wrong: the first of a kind as an error, later ones as information and once a minute.
+
+        Args:
+            message: What it was.
+            kind: A word for it, without anything that the client sent.
+        """
+        due = self._reports.due(kind, monotonic())
+        if due is None:
+            return
+        is_first, skipped = due
+        if is_first:
+            self.logger.error("%s (more of this kind are logged as information, once a minute)", message)
+        else:
+            self.logger.info("%s (and %d more of this kind since the last)", message, skipped)
 
     def _on_due(self, members: list[Due]) -> None:
         for member in members:
