@@ -9,7 +9,7 @@ import requests
 
 import fastsio
 from fastsio.exceptions import ConnectionError, TimeoutError
-from tests.integration.client_sides import WAIT_S, Heard, Side, Site, gated
+from tests.integration.client_sides import QUICK, WAIT_S, Heard, Side, Site, gated
 from tests.support.servers import serve
 
 WAYS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": None}
@@ -157,3 +157,91 @@ async def test_a_simple_client_waits_for_the_reconnection(side: Side, site, gate
 
     assert await asking == 1
     await side.run(client.disconnect)
+
+
+@pytest.mark.parametrize("way", ["polling", "websocket"])
+async def test_a_message_of_five_megabytes_arrives(side: Side, site, gate, way):
+    """Text and attachments, over either transport, with the defaults."""
+    news = Heard()
+    client = side.client()
+    client.on("news", news)
+    await side.run(client.connect, gate.address.http, transports=WAYS[way], wait_timeout=5)
+
+    for payload in ("x" * 5_000_000, b"x" * 5_000_000):
+        await site.sio.emit("news", payload, to=client.get_sid())
+        assert await news.next() == (payload,)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_connect_handler_may_disconnect(side: Side, site, gate, way):
+    """connect() returns without an error, and the client, which is not connected, can connect again."""
+    left = Heard()
+    site.sio.on("disconnect", lambda _sid, reason: left(reason))
+    client = side.client()
+    if side.asynchronous:
+
+        async def connect():
+            await client.emit("note", 1)
+            await client.disconnect()
+    else:
+
+        def connect():
+            client.emit("note", 1)
+            client.disconnect()
+
+    client.on("connect", connect)
+    for _ in range(2):
+        await side.run(client.connect, gate.address.http, transports=WAYS[way], wait_timeout=5)
+
+        assert (client.connected, client.namespaces) == (False, {})
+        assert await left.next() == ("client disconnect",)
+    assert site.numbers("begins") == [1, 1]
+
+
+async def test_a_refused_client_that_disconnects_hears_of_the_refusal(side: Side):
+    """A connect_error handler that calls disconnect() does not hide the error of connect()."""
+    sio = fastsio.AsyncServer(async_mode="asgi", namespaces=["/chat"])
+    async with serve(fastsio.ASGIApp(sio)) as address:
+        client = side.client()
+        if side.asynchronous:
+
+            async def connect_error(data):
+                await client.disconnect()
+        else:
+
+            def connect_error(data):
+                client.disconnect()
+
+        client.on("connect_error", connect_error)
+
+        with pytest.raises(ConnectionError, match="namespaces failed to connect: /"):
+            await side.run(client.connect, address.http, wait_timeout=5)
+
+
+async def test_a_number_that_json_does_not_have_costs_one_value(side: Side, site, gate):
+    """What a foreign server writes as NaN is None; the connection lives on."""
+    news = Heard()
+    client = side.client()
+    client.on("news", news)
+    await side.run(client.connect, gate.address.http, transports=["websocket"], wait_timeout=5)
+
+    foreign = type("Foreign", (), {"encode": lambda self: '2["news",{"rate":NaN,"name":"x"}]'})()
+    (eio_sid,) = site.sio.eio.sockets
+    await site.sio._send_packet(eio_sid, foreign)
+
+    assert await news.next() == ({"rate": None, "name": "x"},)
+    assert await side.run(client.call, "echo", 1) == 1
+
+
+async def test_headers_of_the_websocket_are_sent_with_every_connection(side: Side, site, gate):
+    """A client that comes back says again what it said the first time."""
+    seen = Heard()
+    site.sio.on("connect", lambda _sid, environ: seen(environ.get("HTTP_X_TENANT")))
+    name = "headers" if side.asynchronous else "header"
+    client = side.client(**QUICK, websocket_extra_options={name: {"X-Tenant": "acme"}})
+    await side.run(client.connect, gate.address.http, transports=["websocket"], wait_timeout=5)
+    assert await seen.next() == ("acme",)
+
+    gate.cut()
+
+    assert await seen.next() == ("acme",)

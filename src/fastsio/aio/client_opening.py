@@ -30,6 +30,8 @@ class OpeningClient(PacketClient):
         """
         Make one attempt to connect.
 
+        The client is not connected afterwards if ``disconnect()`` was called meanwhile.
+
         Raises:
             ConnectionError: It failed.
         """
@@ -43,7 +45,7 @@ class OpeningClient(PacketClient):
             raise
         finally:
             self._is_opening = False
-        self.connected = True
+        self.connected = not self._has_left
 
     async def _reach(self) -> None:
         self._reset_state()
@@ -65,17 +67,18 @@ class OpeningClient(PacketClient):
         self._was_reached = True
 
     async def _join(self) -> None:
-        """Wait until the namespaces have been answered."""
+        """Wait until the namespaces have been answered, or ``disconnect()`` is called."""
         wanted = set(self.connection_namespaces)
-        while not wanted <= self._settled and self.eio.state == "connected":
+        while not wanted <= self._settled and self.eio.state == "connected" and not self._has_left:
             if not await concurrency.wait_event(self._answered_event, self._wait_timeout_s):
                 break
             self._answered_event.clear()
-        if wanted <= self.namespaces.keys():
+        if wanted <= self.namespaces.keys() and not self._has_left:
             return
         text = failure_text(self.failed_namespaces)
         await self._hang_up()
-        raise ConnectFailed(text)
+        if self.failed_namespaces or not self._has_left:
+            raise ConnectFailed(text)
 
     async def _real_value(self, value: Any) -> Any:
         return await concurrency.resolved(value() if callable(value) else value)

@@ -13,7 +13,7 @@ from fastsio.base.client_namespace import BaseClientNamespace
 from fastsio.base.client_options import ClientOptions, split_client_options
 from fastsio.base.loggers import choose_logger
 from fastsio.base.reasons import Reasons
-from fastsio.base.serializers import choose_packet_class
+from fastsio.base.serializers import choose_client_packet_class
 from fastsio.exceptions import SetupError
 from fastsio.protocol.decoder import ServerDecoder
 from fastsio.protocol.quick import event_reader
@@ -81,7 +81,7 @@ class BaseClient(EventRegistrar):
         )
         self.limits, self._engine_options = split_client_options(kwargs)
         self.logger = choose_logger(logger, "socketio.client")
-        self.packet_class: type[Packet] = choose_packet_class(serializer, json)
+        self.packet_class: type[Packet] = choose_client_packet_class(serializer, json)
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self._registry = Registry(asynchronous=self.is_asyncio_based(), role=CLIENT)
         self.handlers = self._registry.handlers

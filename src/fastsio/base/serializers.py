@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from fastsio.exceptions import SetupError
 from fastsio.protocol import Packet
+from fastsio.protocol.jsoncodec import CLIENT_CODEC
+
+
+class ClientPacket(Packet):
+    """A packet of a client: NaN, infinities and too large numbers of a server are read as None."""
+
+    __slots__ = ()
+
+    json: ClassVar[Any] = CLIENT_CODEC
+
+
+def choose_client_packet_class(serializer: Any, json: Any) -> type[Packet]:
+    """Return the class of the packets of a client; as :func:`choose_packet_class`, but for the default."""
+    if serializer == "default" and json is None:
+        return ClientPacket
+    return choose_packet_class(serializer, json)
 
 
 def choose_packet_class(serializer: Any, json: Any) -> type[Packet]:

@@ -23,10 +23,12 @@ from fastsio.protocol.plain import (
     to_plain,
 )
 
-__all__ = ["DEFAULT_CODEC", "BinaryInPayload", "JSONCodec", "OrjsonCodec", "StdlibCodec", "adapt"]
+__all__ = ["CLIENT_CODEC", "DEFAULT_CODEC", "BinaryInPayload", "JSONCodec", "OrjsonCodec", "StdlibCodec", "adapt"]
 
 _SMALLEST: Final = -(2**63)
 _LARGEST: Final = 2**64 - 1
+#: Longer integers need more than 64 bits.
+_INTEGER_CHARS: Final = 20
 
 
 @runtime_checkable
@@ -97,17 +99,41 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+def _read_any_integer(digits: str) -> int | float | None:
+    """Read an integer; None if it is too large for a float."""
+    value = int(digits) if len(digits) <= _INTEGER_CHARS else _LARGEST + 1
+    return value if _SMALLEST <= value <= _LARGEST else _read_any_float(digits)
+
+
+def _read_any_float(digits: str) -> float | None:
+    """Read a float; None if it is too large."""
+    value = float(digits)
+    return value if isfinite(value) else None
+
+
+def _ignore_constant(_name: str) -> None:
+    """Read NaN and the infinities as None, as ``JSON.stringify`` writes them."""
+
+
 class StdlibCodec:
-    """The standard library's JSON, made strict."""
+    """
+    The standard library's JSON.
+
+    Args:
+        strict: Whether NaN, the infinities and numbers too large for a float are refused; otherwise each is read as
+            None.
+    """
 
     __slots__ = ("_decode", "_encode", "_encode_ascii")
 
-    def __init__(self) -> None:
+    def __init__(self, *, strict: bool = True) -> None:
         compact = (",", ":")
         self._encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=compact, default=_hook).encode
         self._encode_ascii = json.JSONEncoder(allow_nan=False, separators=compact).encode
         self._decode = json.JSONDecoder(
-            parse_int=_read_integer, parse_float=_read_float, parse_constant=_refuse_constant
+            parse_int=_read_integer if strict else _read_any_integer,
+            parse_float=_read_float if strict else _read_any_float,
+            parse_constant=_refuse_constant if strict else _ignore_constant,
         ).decode
 
     def dumps(self, obj: Any) -> str:
@@ -132,7 +158,7 @@ class StdlibCodec:
             return self._encode(plain_tree(obj))
 
     def loads(self, text: str) -> Any:
-        """Read JSON strictly; see :meth:`JSONCodec.loads`."""
+        """Read JSON; see :meth:`JSONCodec.loads`."""
         try:
             return self._decode(text)
         except RecursionError as error:
@@ -145,15 +171,16 @@ class OrjsonCodec:
 
     Args:
         orjson: The module.
+        strict: As for :class:`StdlibCodec`.
     """
 
     __slots__ = ("_decode", "_encode", "_options", "_stdlib")
 
-    def __init__(self, orjson: Any) -> None:
+    def __init__(self, orjson: Any, *, strict: bool = True) -> None:
         self._encode = orjson.dumps
         self._decode = orjson.loads
         self._options: int = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
-        self._stdlib = StdlibCodec()
+        self._stdlib = StdlibCodec(strict=strict)
 
     def dumps(self, obj: Any) -> str:
         """Write a payload as compact JSON; see :meth:`JSONCodec.dumps`."""
@@ -173,7 +200,7 @@ class OrjsonCodec:
         return text
 
     def loads(self, text: str) -> Any:
-        """Read JSON strictly; see :meth:`JSONCodec.loads`."""
+        """Read JSON; see :meth:`JSONCodec.loads`."""
         decode = self._decode
         try:
             return decode(text)
@@ -248,3 +275,6 @@ _orjson = optional("orjson")
 
 #: The codec of packets whose class was not given another.
 DEFAULT_CODEC: Final[JSONCodec] = StdlibCodec() if _orjson is None else OrjsonCodec(_orjson)
+
+#: The JSON of clients: a value that a server should not have sent costs that value and not the connection.
+CLIENT_CODEC: Final[JSONCodec] = StdlibCodec(strict=False) if _orjson is None else OrjsonCodec(_orjson, strict=False)

@@ -49,7 +49,9 @@ class Client(OpeningClient):
         max_buffered_events: Events that may wait, with *retries* or *offline_buffer*. 1,000.
         kwargs: The fields of :class:`~fastsio.protocol.Limits`, with 1,000 attachments and 100 MB as defaults, and
             every option of Engine.IO's client: ``request_timeout``, ``http_session``, ``ssl_verify``,
-            ``websocket_extra_options``, ``timestamp_requests``, ``engineio_logger``.
+            ``websocket_extra_options``, ``timestamp_requests``, ``engineio_logger``. ``websocket_extra_options`` go to
+            the library that opens the WebSocket. A message over it may have 100 MB in :class:`Client`
+            (``{"max_msg_size": 0}`` allows any size), and any size in :class:`Client`.
 
     Raises:
         SetupError: An option is not valid.
@@ -98,7 +100,8 @@ class Client(OpeningClient):
         """
         Connect to a server.
 
-        *url*, *headers* and *auth* may be functions, called for each attempt to connect.
+        *url*, *headers* and *auth* may be functions, called for each attempt to connect. A connect handler may call
+        :meth:`disconnect`; then this method returns, and the client is not connected.
 
         Args:
             url: The server's URL; a query in it goes into the handshake.

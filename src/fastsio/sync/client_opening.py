@@ -31,6 +31,8 @@ class OpeningClient(PacketClient):
         """
         Make one attempt to connect.
 
+        The client is not connected afterwards if ``disconnect()`` was called meanwhile.
+
         Raises:
             ConnectionError: It failed.
         """
@@ -44,7 +46,7 @@ class OpeningClient(PacketClient):
             raise
         finally:
             self._is_opening = False
-        self.connected = True
+        self.connected = not self._has_left
 
     def _reach(self) -> None:
         self._reset_state()
@@ -66,17 +68,18 @@ class OpeningClient(PacketClient):
         self._was_reached = True
 
     def _join(self) -> None:
-        """Wait until the namespaces have been answered."""
+        """Wait until the namespaces have been answered, or ``disconnect()`` is called."""
         wanted = set(self.connection_namespaces)
-        while not wanted <= self._settled and self.eio.state == "connected":
+        while not wanted <= self._settled and self.eio.state == "connected" and not self._has_left:
             if not concurrency.wait_event(self._answered_event, self._wait_timeout_s):
                 break
             self._answered_event.clear()
-        if wanted <= self.namespaces.keys():
+        if wanted <= self.namespaces.keys() and not self._has_left:
             return
         text = failure_text(self.failed_namespaces)
         self._hang_up()
-        raise ConnectFailed(text)
+        if self.failed_namespaces or not self._has_left:
+            raise ConnectFailed(text)
 
     def _real_value(self, value: Any) -> Any:
         return concurrency.resolved(value() if callable(value) else value)

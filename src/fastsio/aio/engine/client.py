@@ -22,6 +22,8 @@ from fastsio.extras import require
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: Bytes of a message of the server, as clients' ``max_binary_bytes``; aiohttp alone would take 4 MiB.
+MAX_MESSAGE_BYTES: Final = 100_000_000
 #: Bytes of one POST, a tenth of what servers take by default.
 MAX_POST_BYTES: Final = 100_000
 _SUCCESS: Final = range(200, 300)
@@ -36,6 +38,8 @@ class EngineClient(AsyncClient):
 
     def __init__(self, *, handle_sigint: bool = True, **options: Any) -> None:
         super().__init__(handle_sigint=False, **options)
+        self.websocket_extra_options: dict[str, Any]
+        self._websocket_options = {"max_msg_size": MAX_MESSAGE_BYTES, **self.websocket_extra_options}
         self._heeds_interrupts = handle_sigint
         self._tasks: set[asyncio.Future[Any]] = set()
         self._outlet = Outlet(self._on_write_failure)
@@ -86,6 +90,8 @@ class EngineClient(AsyncClient):
             raise
 
     async def _connect_websocket(self, url: str, headers: Any, engineio_path: str) -> bool:
+        # python-engineio takes the headers out when it connects; the next connection needs them too.
+        self.websocket_extra_options = dict(self._websocket_options)
         try:
             async with asyncio.timeout(self.request_timeout):
                 return await super()._connect_websocket(url, headers, engineio_path)

@@ -37,6 +37,8 @@ class EngineClient(Client):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self.websocket_extra_options: dict[str, Any]
+        self._websocket_options = self.websocket_extra_options
         # What belongs together, a packet and its attachments, is one entry; None ends the writing. Each connection has
         # its own queue, by which the threads of one tell that it was succeeded by another.
         self._outgoing: queue.SimpleQueue[Sequence[WirePacket] | None] = queue.SimpleQueue()
@@ -63,6 +65,8 @@ class EngineClient(Client):
             MissingExtraError: requests, or for a WebSocket websocket-client, is not installed.
             ValueError: The client is connected, or there is no transport of that name.
         """
+        # python-engineio takes the headers out when it connects; the next connection needs them too.
+        self.websocket_extra_options = dict(self._websocket_options)
         require("websocket" if list(transports or ())[:1] == ["websocket"] else "requests", "client")
         if self.state != "disconnected":
             raise ValueError("Client is not in a disconnected state")
