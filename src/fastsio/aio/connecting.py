@@ -55,11 +55,22 @@ class Connecting:
             server.manager_initialized = True
             server.manager.initialize()
             catch_up()
-        server.environ[eio_sid] = environ
         known = server._connections.get(eio_sid)
         if known is not None:  # a test client that joins one more namespace
-            known.environ = environ
+            server.environ[eio_sid] = known.environ = environ
             return None
+        try:
+            self._keep(eio_sid, environ)
+        except BaseException:
+            # The engine refuses the client then, and nobody is told of the end of one that was refused.
+            self._drop(eio_sid)
+            raise
+        return None
+
+    def _keep(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        """Make the record of a new connection, and begin to wait for its first CONNECT."""
+        server = self._server
+        server.environ[eio_sid] = environ
         dialect = LEGACY if PROTOCOL_KEY in environ else CURRENT
         decoder = server._new_decoder(dialect)
         connection = Connection(eio_sid, environ, decoder, _new_scope, concurrency.guard(), dialect)
@@ -69,7 +80,14 @@ class Connecting:
             server._observer.connection_opened(eio_sid, environ)
         if dialect.joins_root:
             server.start_background_task(self.begin, connection, "/", None)
-        return None
+
+    def _drop(self, eio_sid: str) -> None:
+        """Take back what :meth:`_keep` has done of its work."""
+        self._server.environ.pop(eio_sid, None)
+        connection = self._server._connections.pop(eio_sid, None)
+        if connection is not None:
+            connection.is_lost = True
+            self._deadlines.clear(connection)
 
     async def close(self, eio_sid: str, reason: str) -> None:
         """Take the end of a connection: every client on it leaves."""
@@ -328,7 +346,11 @@ class Connecting:
     def _on_due(self, connections: list[Any]) -> None:
         for connection in connections:
             why = "attachments are missing" if connection.decoder.pending else "no namespace joined in time"
-            self._server.start_background_task(self._server._break_off, connection, why)
+            try:
+                self._server.start_background_task(self._server._break_off, connection, why)
+            except Exception:
+                self._server.logger.exception("A connection whose time is up cannot be closed")
+                self._deadlines.set(connection, self._server.options.connect_timeout)
 
     async def _confirm(self, client: Client) -> None:
         payload = client.connection.dialect.confirmation(client.sid)

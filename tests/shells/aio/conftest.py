@@ -9,6 +9,9 @@ import pytest
 import fastsio
 from tests.shells.aio.fake_engine import Wire
 from tests.shells.aio.rooms import ChatRoom
+from tests.support.loops import pytest_asyncio_loop_factories
+
+__all__ = ["pytest_asyncio_loop_factories"]
 
 
 @pytest.fixture

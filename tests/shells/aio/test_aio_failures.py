@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from fastsio import RouterSIO, SocketID
+from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import EventError
 from tests.shells.aio.fake_engine import settled
 
@@ -238,3 +239,26 @@ async def test_a_failure_after_the_client_left_is_only_logged(sio, wire, caplog)
 
     assert "too late" in caplog.text
     assert client.frames == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (lambda sio: sio, "_new_decoder"),
+        (lambda sio: sio._connecting._deadlines, "set"),
+        (lambda sio: sio._connecting, "begin"),
+    ],
+)
+async def test_a_connection_that_cannot_be_begun_leaves_no_records(sio, wire, owner, name, monkeypatch):
+    """The engine refuses the client, and nobody would be told of its end."""
+
+    def failing(*_args):
+        raise RuntimeError("cannot begin")
+
+    monkeypatch.setattr(owner(sio), name, failing)
+
+    with pytest.raises(RuntimeError, match="cannot begin"):
+        await wire.open(**{PROTOCOL_KEY: 3})
+
+    assert sio.environ == {}
+    assert sio._connections == {}

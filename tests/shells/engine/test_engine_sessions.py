@@ -7,7 +7,15 @@ import asyncio
 import pytest
 
 from fastsio.aio.engine import MessagePacket
-from tests.shells.engine.wire import Application, WebSocketClient, connect_websocket, scope_of, soon
+from tests.shells.engine.wire import (
+    Application,
+    WebSocketClient,
+    connect_websocket,
+    scope_of,
+    settle,
+    soon,
+    start_http,
+)
 
 
 async def test_the_server_ends_a_session_with_a_close_packet():
@@ -266,3 +274,56 @@ async def test_write_returns_false_for_a_client_that_is_gone():
 
     assert await app.engine.write("nobody", [MessagePacket("x")]) is None
     assert not app.engine.post("nobody", [MessagePacket("x")])
+
+
+@pytest.mark.parametrize("query", ["EIO=4&transport=polling", "EIO=4&transport=websocket"])
+async def test_a_handshake_that_fails_after_the_client_was_accepted_leaves_no_session(query, monkeypatch):
+    """The application is told that the client is gone, whatever it was that failed."""
+    app = Application()
+    monkeypatch.setattr(app.engine.deadlines, "set", failing)
+    request = WebSocketClient(app, query) if "websocket" in query else start_http(app, "GET", query)
+
+    with pytest.raises(RuntimeError, match="no more timers"):
+        await soon(request.task)
+
+    assert await app.reason() == "transport error"
+    assert app.engine.sockets == {}
+
+
+async def test_a_handshake_that_is_cancelled_after_the_client_was_accepted_leaves_no_session(monkeypatch):
+    """A request may be given up at any time."""
+    app = Application()
+
+    def cancelled(*_args, **_kwargs):
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(app.engine, "_cookies", cancelled)
+
+    with pytest.raises(asyncio.CancelledError):
+        await start_http(app, "GET", "EIO=4&transport=polling").response()
+
+    assert await app.reason() == "transport error"
+    assert app.engine.sockets == {}
+    assert app.engine._parting == {}
+
+
+async def test_a_disconnect_handler_that_is_cancelled_leaves_no_session():
+    """The end of a session does not depend on how its handler ends."""
+    app = Application()
+
+    async def on_disconnect(sid, reason):
+        raise asyncio.CancelledError
+
+    app.on_disconnect = on_disconnect
+    client, _ = await connect_websocket(app)
+
+    client.leave()
+
+    assert await app.reason() == "transport close"
+    await settle()
+    assert app.engine.sockets == {}
+
+
+def failing(*_args, **_kwargs):
+    """Fail."""
+    raise RuntimeError("no more timers")

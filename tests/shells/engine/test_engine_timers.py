@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import pytest
+import uvloop
+
+from fastsio.aio.engine.socket import EngineSocket
 from fastsio.aio.engine.timers import NEVER, Deadlines
 from tests.shells.engine.wire import Application, connect_polling, connect_websocket, soon, until
 
@@ -230,7 +235,8 @@ async def test_deadlines_are_met_in_order_and_never_early():
         assert delay <= when - start <= delay * 1.05 + 0.05
 
 
-def test_a_server_can_be_used_on_one_loop_after_another():
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_server_can_be_used_on_one_loop_after_another(run):
     """Deadlines of a loop that is closed are forgotten."""
     deadlines = Deadlines([].extend)
     old, new = Member(), Member()
@@ -238,8 +244,66 @@ def test_a_server_can_be_used_on_one_loop_after_another():
     async def use(member):
         deadlines.set(member, 10)
 
-    asyncio.run(use(old))
-    asyncio.run(use(new))
+    run(use(old))
+    run(use(new))
 
     assert old.timer_key == NEVER
     assert new.timer_key != NEVER
+
+
+async def test_a_deadline_can_be_set_while_another_is_about_to_pass():
+    """What a loop returns for a timer that is due at once need not know when it is due."""
+    due: list[Member] = []
+    deadlines = Deadlines(due.extend)
+    members = [Member() for _ in range(20)]
+
+    for member in members:
+        deadlines.set(member, 0)
+        deadlines.set(Member(), 30)
+
+    await until(lambda: len(due) == len(members))
+    deadlines.stop()
+
+
+async def test_deadlines_go_on_after_a_member_that_could_not_be_served():
+    """What fails for some does not stop the timer."""
+    met: list[list[Member]] = []
+    failures: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(context))
+
+    def on_due(members):
+        met.append(members)
+        raise RuntimeError("cannot be served")
+
+    deadlines = Deadlines(on_due)
+    first, second = Member(), Member()
+    deadlines.set(first, 0.01)
+    deadlines.set(second, 0.05)
+
+    await until(lambda: len(met) == 2)
+
+    assert met == [[first], [second]]
+    assert len(failures) == 2
+
+
+class Faulty(EngineSocket):
+    """A session that cannot be pinged."""
+
+    __slots__ = ()
+
+    def post_control(self, packet):
+        raise RuntimeError("a ping that cannot be sent")
+
+
+async def test_a_heartbeat_that_fails_ends_its_own_session_and_no_other(caplog):
+    """Clients that share a deadline do not share a fault."""
+    app = Application(ping_interval=0.1, ping_timeout=5)
+    clients = [await connect_websocket(app) for _ in range(3)]
+    for _, sid in clients[::2]:
+        app.engine.sockets[sid].__class__ = Faulty
+
+    assert await clients[1][0].frame() == "2"
+
+    assert [await app.reason(), await app.reason()] == ["transport error"] * 2
+    assert list(app.engine.sockets) == [clients[1][1]]
+    assert "the heartbeat of a client failed" in caplog.text

@@ -309,3 +309,19 @@ def test_a_client_that_was_just_told_that_it_is_connected_can_be_disconnected():
 
     assert client.receive() == "1"
     assert left.is_set()
+
+
+def test_a_connection_that_cannot_be_begun_leaves_no_records(monkeypatch):
+    """The engine refuses the client, and nobody would be told of its end."""
+    sio, wire = wired()
+
+    def failing(*_args):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(sio._connecting._deadlines, "set", failing)
+
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        wire.open()
+
+    assert sio.environ == {}
+    assert sio._connections == {}

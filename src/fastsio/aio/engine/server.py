@@ -310,14 +310,23 @@ class EngineServer(SendingServer):
     async def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
         sid = self.generate_id()
         socket = self.sockets[sid] = self._new_socket(sid, environ, request)
-        socket.post_control(ControlPacket(OPEN, self._open_data(sid, is_websocket=request.is_websocket)))
+        answer: Answer | None = None
         try:
-            verdict = await self.run_connect(sid, environ)
-            socket.accepted = verdict is None or verdict is True
+            answer = await self._open(socket, environ, request)
         finally:
             if not socket.accepted:
                 socket.closing = socket.closed = True
                 self.sockets.pop(sid, None)
+            elif answer is None:
+                # Whatever failed, nothing is left of a session that its client will never hear of.
+                await socket.finish(self.reason.TRANSPORT_ERROR, abort=True)
+        return answer
+
+    async def _open(self, socket: EngineSocket, environ: dict[str, Any], request: Request) -> Answer:
+        """Ask the application about a new client, and begin its session if it is accepted."""
+        socket.post_control(ControlPacket(OPEN, self._open_data(socket.sid, is_websocket=request.is_websocket)))
+        verdict = await self.run_connect(socket.sid, environ)
+        socket.accepted = verdict is None or verdict is True
         if not socket.accepted:
             self.logger.warning("Application rejected connection")
             return http.unauthorized(verdict)
@@ -329,7 +338,7 @@ class EngineServer(SendingServer):
             return self._switch(socket, request)
         socket.connected = True
         packets = await polling.poll(socket)
-        return polling.answer(socket, packets, jsonp_index=request.jsonp_index, headers=self._cookies(sid))
+        return polling.answer(socket, packets, jsonp_index=request.jsonp_index, headers=self._cookies(socket.sid))
 
     def _new_socket(self, sid: str, environ: dict[str, Any], request: Request) -> EngineSocket:
         if request.protocol != Eio3Socket.protocol:
@@ -411,4 +420,8 @@ class EngineServer(SendingServer):
 
     async def _serve_deadlines(self, members: list[EngineSocket]) -> None:
         for socket in members:
-            socket.on_deadline()
+            try:
+                socket.on_deadline()
+            except Exception:
+                self.logger.exception("the heartbeat of a client failed, its session is ended")
+                self.spawn(socket.finish(self.reason.TRANSPORT_ERROR, abort=True))

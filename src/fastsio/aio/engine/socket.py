@@ -376,14 +376,16 @@ class EngineSocket(AsyncSocket):
         server.deadlines.clear(self)
         if silent:
             self._stop_writer()
-        await server.run_disconnect(self.sid, reason)
-        if not abort:
-            self.post_control(CLOSE_PACKET)
-        self.closed = True
-        server.retire(self, keep=not silent and not self.upgraded and self.poll_waiter is None)
-        self._release_drained()
-        self.end_poll()
-        self._stop_reader()
+        try:
+            await server.run_disconnect(self.sid, reason)
+            if not abort:
+                self.post_control(CLOSE_PACKET)
+        finally:
+            self.closed = True
+            server.retire(self, keep=not silent and not self.upgraded and self.poll_waiter is None)
+            self._release_drained()
+            self.end_poll()
+            self._stop_reader()
 
     def _stop_reader(self) -> None:
         """Wake what reads from the WebSocket; what is busy with a message looks itself."""

@@ -3,6 +3,9 @@ Deadlines of all clients on one loop timer.
 
 Clients whose deadlines fall into the same slice of time share a bucket. A slice is a fraction of the delay, so a
 deadline is met at most that fraction late and never early. Knows members with a ``timer_key``, not what they time.
+
+The clock is the system's: uvloop's own stands still during a turn of the loop, and what its ``call_at()`` returns for a
+time that has almost come does not know the time.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import math
 from heapq import heappop, heappush
+from time import monotonic
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Deadlines are met at most a thirty-second of the delay late.
 SLICES: Final = 32
+#: Loops round times to milliseconds; no slice is shorter, and nothing is waited for less long.
+RESOLUTION_S: Final = 0.001
 NEVER: Final = 0.0
 
 
@@ -44,6 +50,8 @@ class Deadlines(Generic[Member]):
         self._buckets: dict[float, set[Member]] = {}
         self._keys: list[float] = []
         self._handle: asyncio.TimerHandle | None = None
+        #: The key of the bucket that the loop's timer is set for.
+        self._armed_key = NEVER
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def set(self, member: Member, delay_s: float) -> None:
@@ -53,8 +61,8 @@ class Deadlines(Generic[Member]):
             self._reset(loop)
         if member.timer_key != NEVER:
             self.clear(member)
-        slice_s = max(delay_s / SLICES, 0.001)
-        key = math.ceil((loop.time() + delay_s) / slice_s) * slice_s
+        slice_s = max(delay_s / SLICES, RESOLUTION_S)
+        key = math.ceil((monotonic() + delay_s) / slice_s) * slice_s
         bucket = self._buckets.get(key)
         member.timer_key = key
         if bucket is None:
@@ -93,15 +101,16 @@ class Deadlines(Generic[Member]):
         while keys and not self._buckets[keys[0]] and len(keys) > 1:
             del self._buckets[heappop(keys)]
         if self._handle is not None:
-            if not self._handle.cancelled() and self._handle.when() == keys[0]:
+            if self._armed_key == keys[0]:
                 return
             self._handle.cancel()
         if self._loop is not None:
-            self._handle = self._loop.call_at(keys[0], self._fire)
+            self._armed_key = keys[0]
+            self._handle = self._loop.call_later(max(keys[0] - monotonic(), RESOLUTION_S), self._fire)
 
     def _fire(self) -> None:
         self._handle = None
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         due: list[Member] = []
         while self._keys and self._keys[0] <= now:
             for member in self._buckets.pop(heappop(self._keys)):

@@ -223,8 +223,9 @@ class EngineServer(Server):
         """
         if keep:
             self._parting[socket.sid] = socket
-            self.deadlines.set(socket, self.ping_timeout)
         self.sockets.pop(socket.sid, None)
+        if keep:
+            self.deadlines.set(socket, self.ping_timeout)
 
     def forget(self, socket: EngineSocket) -> None:
         """Stop waiting for the last poll of a session that is over."""
@@ -346,17 +347,24 @@ class EngineServer(Server):
     def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
         sid = self.generate_id()
         socket = self.sockets[sid] = self._new_socket(sid, environ, request)
-        opened = ControlPacket(OPEN, self._open_data(sid, environ, is_websocket=request.is_websocket))
-        socket.outbox.post((opened,), is_limited=False)
-        verdict: Any = False
+        answer: Answer | None = None
         try:
-            verdict = self.run_connect(sid, environ)
+            answer = self._open(socket, environ, request)
         finally:
-            is_accepted = verdict is None or verdict is True
-            if not is_accepted:
+            if not socket.accepted:
                 socket.reject()
                 self.sockets.pop(sid, None)
-        if not is_accepted:
+            elif answer is None:
+                # Whatever failed, nothing is left of a session that its client will never hear of.
+                socket.finish(self.reason.TRANSPORT_ERROR, abort=True)
+        return answer
+
+    def _open(self, socket: EngineSocket, environ: dict[str, Any], request: Request) -> Answer:
+        """Ask the application about a new client, and begin its session if it is accepted."""
+        opened = ControlPacket(OPEN, self._open_data(socket.sid, environ, is_websocket=request.is_websocket))
+        socket.outbox.post((opened,), is_limited=False)
+        verdict = self.run_connect(socket.sid, environ)
+        if not (verdict is None or verdict is True):
             self.logger.warning("Application rejected connection")
             return http.unauthorized(verdict)
         doomed = socket.accept()
@@ -368,7 +376,7 @@ class EngineServer(Server):
             return self._switch(socket, request)
         socket.connected = True
         packets = polling.take(socket)
-        return polling.answer(socket, packets, jsonp_index=request.jsonp_index, headers=self._cookies(sid))
+        return polling.answer(socket, packets, jsonp_index=request.jsonp_index, headers=self._cookies(socket.sid))
 
     def _new_socket(self, sid: str, environ: dict[str, Any], request: Request) -> EngineSocket:
         if request.protocol != Eio3Socket.protocol:
@@ -437,4 +445,8 @@ class EngineServer(Server):
 
     def _on_due(self, members: list[Due]) -> None:
         for member in members:
-            member.on_deadline()
+            try:
+                member.on_deadline()
+            except Exception:
+                self.logger.exception("the deadline of a client could not be served, it is tried again")
+                self.deadlines.set(member, self.ping_timeout)

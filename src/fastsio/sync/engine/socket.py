@@ -178,11 +178,13 @@ class EngineSocket(Socket):
         server.deadlines.clear(self)
         if silent and self.outbox.is_lagging:
             self.outbox.abort()
-        server.run_disconnect(self.sid, reason)
-        if not abort:
-            self.outbox.post((CLOSE_PACKET,), is_limited=False)
-        self.closed = True
-        was_polled = self.outbox.close()
-        server.retire(self, keep=not silent and not self.upgraded and not was_polled)
-        if self.outbox.is_attached:
-            server.deadlines.set(self, CLOSE_GRACE_S)
+        try:
+            server.run_disconnect(self.sid, reason)
+            if not abort:
+                self.outbox.post((CLOSE_PACKET,), is_limited=False)
+        finally:
+            self.closed = True
+            was_polled = self.outbox.close()
+            server.retire(self, keep=not silent and not self.upgraded and not was_polled)
+            if self.outbox.is_attached:
+                server.deadlines.set(self, CLOSE_GRACE_S)

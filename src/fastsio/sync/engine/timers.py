@@ -78,9 +78,19 @@ class Deadlines(Generic[Member]):
                 self._wake = self._background.create_event()
             wake = self._wake if key < self._wakes_at else None
         if starts:
-            self._background.start_background_task(self._run)
+            self._start(member)
         elif wake is not None:
             wake.set()
+
+    def _start(self, member: Member) -> None:
+        """Start the thread; without one nobody has a deadline, and the next who sets one tries again."""
+        try:
+            self._background.start_background_task(self._run)
+        except BaseException:
+            with self._lock:
+                self._remove(member)
+                self._wake = None
+            raise
 
     def clear(self, member: Member) -> None:
         """Take back the deadline of *member*, if it has one."""
