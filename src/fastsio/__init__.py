@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from fastsio.sync.server import Server
     from fastsio.sync.simple_client import SimpleClient
 
+__version__: Final = "1.0.0.dev0"
+
 #: Where the names are that are imported when they are first used: most programs need one half only.
 _LATER: Final = {
     "AsyncAioPikaManager": "fastsio.aio.backends.aiopika",

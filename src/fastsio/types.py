@@ -7,6 +7,7 @@ Each is an ``Annotated`` alias: type checkers see the plain type, the compiler i
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
 from typing import Annotated, Any, TypeAlias
 
@@ -43,3 +44,10 @@ Event: TypeAlias = Annotated[str, Source.EVENT]
 NamespaceName: TypeAlias = Annotated[str, Source.NAMESPACE]
 #: The client's session dict; what a handler writes into it is kept.
 Session: TypeAlias = Annotated[dict[str, Any], Source.SESSION]
+
+#: Whom an event is for: a sid, a room, or any iterable of them; None is everybody.
+Rooms: TypeAlias = Hashable | Iterable[Hashable]
+#: Whom an event is not for: a sid, or any iterable of them.
+Sids: TypeAlias = str | Iterable[str] | None
+#: What is called with the values of an acknowledgement; a coroutine function is awaited.
+AckCallback: TypeAlias = Callable[..., Any] | None

@@ -55,6 +55,8 @@ INSTANCES: dict[str, dict[str, Any]] = {
     "server.Server": {"async_mode": "threading"},
     "simple_client.SimpleClient": {},
 }
+#: Each name is looked for among the options: "*" stands for those that are unknown.
+BY_KEYWORD = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
 COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -109,13 +111,13 @@ def parameters(function: Any) -> list[tuple[str, Any, Any]]:
 def without_additions(
     mine: list[tuple[str, Any, Any]], theirs: list[tuple[str, Any, Any]]
 ) -> list[tuple[str, Any, Any]]:
-    """Leave out what fastsio adds: keyword-only options, and defaults where python-socketio demands an argument."""
+    """Leave out what fastsio adds: options by keyword, and defaults where python-socketio demands an argument."""
     demanded = {name for name, _, default in theirs if default is inspect.Parameter.empty}
     known = {name for name, _, _ in theirs}
     return [
         (name, kind, inspect.Parameter.empty if name in demanded else default)
         for name, kind, default in mine
-        if kind is not inspect.Parameter.KEYWORD_ONLY or name in known
+        if kind not in BY_KEYWORD or name in known
     ]
 
 

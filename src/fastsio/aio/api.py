@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from fastsio.state import Client
+    from fastsio.types import AckCallback, Rooms, Sids
 
 #: How often, and after how many seconds, to look whether a client that is being accepted has been.
 MOST_LOOKS: Final = 1000
@@ -45,11 +46,11 @@ class ServerAPI(PacketServer):
         self,
         event: str,
         data: Any = None,
-        to: Any = None,
-        room: Any = None,
-        skip_sid: Any = None,
+        to: Rooms = None,
+        room: Rooms = None,
+        skip_sid: Sids = None,
         namespace: str | None = None,
-        callback: Any = None,
+        callback: AckCallback = None,
         ignore_queue: bool = False,
     ) -> None:
         """
@@ -85,11 +86,11 @@ class ServerAPI(PacketServer):
     async def send(
         self,
         data: Any,
-        to: Any = None,
-        room: Any = None,
-        skip_sid: Any = None,
+        to: Rooms = None,
+        room: Rooms = None,
+        skip_sid: Sids = None,
         namespace: str | None = None,
-        callback: Any = None,
+        callback: AckCallback = None,
         ignore_queue: bool = False,
     ) -> None:
         """Send the event ``message``; the arguments are those of :meth:`emit`."""

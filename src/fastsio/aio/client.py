@@ -6,7 +6,7 @@ Each checks its arguments and asks one of the parts.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastsio.aio.answer import Answer
 from fastsio.aio.client_opening import OpeningClient
@@ -15,6 +15,12 @@ from fastsio.base.joining import namespaces_to_join
 from fastsio.base.outbox import Emission
 from fastsio.exceptions import ConnectionError as ConnectFailed
 from fastsio.exceptions import TimeoutError as AckTimeoutError
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from fastsio.base.keywords import ClientKeywords
+    from fastsio.types import AckCallback
 
 #: Seconds that connect() waits for the answer of one more namespace, by default; also while reconnecting.
 WAIT_TIMEOUT_S = 1.0
@@ -68,7 +74,7 @@ class AsyncClient(OpeningClient):
         serializer: Any = "default",
         json: Any = None,
         handle_sigint: bool = True,
-        **kwargs: Any,
+        **kwargs: Unpack[ClientKeywords],
     ) -> None:
         super().__init__(
             reconnection,
@@ -168,7 +174,9 @@ class AsyncClient(OpeningClient):
 
     # Emitting
 
-    async def emit(self, event: str, data: Any = None, namespace: str | None = None, callback: Any = None) -> None:
+    async def emit(
+        self, event: str, data: Any = None, namespace: str | None = None, callback: AckCallback = None
+    ) -> None:
         """
         Send an event to the server.
 
@@ -187,7 +195,7 @@ class AsyncClient(OpeningClient):
         check_event_name(event)
         await self._delivery.send(Emission(event, data, namespace or "/", callback))
 
-    async def send(self, data: Any, namespace: str | None = None, callback: Any = None) -> None:
+    async def send(self, data: Any, namespace: str | None = None, callback: AckCallback = None) -> None:
         """Send the event ``message``; the arguments are those of :meth:`emit`."""
         await self.emit("message", data=data, namespace=namespace, callback=callback)
 

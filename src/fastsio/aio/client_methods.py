@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastsio.aio import concurrency
 from fastsio.base.client_namespace import BaseClientNamespace
+
+if TYPE_CHECKING:
+    from fastsio.types import AckCallback
 
 
 class ClientMethods(BaseClientNamespace):
@@ -32,7 +35,9 @@ class ClientMethods(BaseClientNamespace):
         """
         return await self.client.trigger_method(self, event, args)
 
-    async def emit(self, event: str, data: Any = None, namespace: str | None = None, callback: Any = None) -> Any:
+    async def emit(
+        self, event: str, data: Any = None, namespace: str | None = None, callback: AckCallback = None
+    ) -> Any:
         """Send an event; as the client's method, in this namespace unless another is given."""
         return await self.client.emit(event, data=data, namespace=namespace or self.namespace, callback=callback)
 

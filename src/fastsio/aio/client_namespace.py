@@ -6,9 +6,12 @@ By hand in both halves, for python-socketio's ``send`` takes a ``room`` in one o
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastsio.aio.client_methods import ClientMethods
+
+if TYPE_CHECKING:
+    from fastsio.types import AckCallback
 
 
 class AsyncClientNamespace(ClientMethods):
@@ -21,6 +24,6 @@ class AsyncClientNamespace(ClientMethods):
         namespace: The namespace; None is ``"/"``, ``"*"`` every namespace.
     """
 
-    async def send(self, data: Any, namespace: str | None = None, callback: Any = None) -> Any:
+    async def send(self, data: Any, namespace: str | None = None, callback: AckCallback = None) -> Any:
         """Send the event ``message``; as the client's method, in this namespace unless another is given."""
         return await self.client.send(data, namespace=namespace or self.namespace, callback=callback)

@@ -16,10 +16,12 @@ from fastsio.protocol import PacketType
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from typing import Never
 
     from fastsio.engine.packet import MessagePacket
 
     Recipients = list[tuple[str, str]]
+    from fastsio.types import AckCallback, Rooms, Sids
 
 
 class AsyncManager(BaseManager):
@@ -29,8 +31,8 @@ class AsyncManager(BaseManager):
     Subclasses that connect several processes override the coroutines and call them for what is local.
     """
 
-    def __init__(self) -> None:
-        super().__init__(lock=concurrency.guard())
+    def __init__(self, **unknown: Never) -> None:
+        super().__init__(lock=concurrency.guard(), **unknown)
 
     async def shutdown(self) -> None:
         """Release what the manager holds; called when the server shuts down."""
@@ -94,10 +96,10 @@ class AsyncManager(BaseManager):
         event: str,
         data: Any,
         namespace: str,
-        room: Any = None,
-        skip_sid: Any = None,
-        callback: Any = None,
-        to: Any = None,
+        room: Rooms = None,
+        skip_sid: Sids = None,
+        callback: AckCallback = None,
+        to: Rooms = None,
         **_kwargs: Any,
     ) -> None:
         """

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from fastsio.aio.session import SessionContext
+    from fastsio.types import AckCallback, Rooms, Sids
 
 
 class AsyncNamespace(BaseServerNamespace):
@@ -48,11 +49,11 @@ class AsyncNamespace(BaseServerNamespace):
         self,
         event: str,
         data: Any = None,
-        to: Any = None,
-        room: Any = None,
-        skip_sid: Any = None,
+        to: Rooms = None,
+        room: Rooms = None,
+        skip_sid: Sids = None,
         namespace: str | None = None,
-        callback: Any = None,
+        callback: AckCallback = None,
         ignore_queue: bool = False,
     ) -> Any:
         """Emit an event; as :meth:`AsyncServer.emit`, in this namespace unless another is given."""
@@ -70,11 +71,11 @@ class AsyncNamespace(BaseServerNamespace):
     async def send(
         self,
         data: Any,
-        to: Any = None,
-        room: Any = None,
-        skip_sid: Any = None,
+        to: Rooms = None,
+        room: Rooms = None,
+        skip_sid: Sids = None,
         namespace: str | None = None,
-        callback: Any = None,
+        callback: AckCallback = None,
         ignore_queue: bool = False,
     ) -> Any:
         """Send the event ``message``; as :meth:`AsyncServer.send`, in this namespace unless another is given."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastsio.aio.api import ServerAPI
 from fastsio.aio.namespace import AsyncNamespace
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from fastsio.base.keywords import AsyncServerKeywords
 
 __all__ = ["AsyncNamespace", "AsyncServer"]
 
@@ -43,7 +48,7 @@ class AsyncServer(ServerAPI):
         json: Any = None,
         async_handlers: bool = True,
         namespaces: Any = None,
-        **kwargs: Any,
+        **kwargs: Unpack[AsyncServerKeywords],
     ) -> None:
         super().__init__(
             client_manager=client_manager,

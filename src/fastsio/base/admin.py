@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from fastsio.exceptions import SetupError
+from fastsio.routing import check_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -76,6 +77,7 @@ def read_settings(
     """
     if mode not in (DEVELOPMENT, PRODUCTION):
         raise SetupError(f"mode={mode!r} is not valid; give 'development' or 'production'")
+    namespace = check_namespace(namespace)
     if server_stats_interval <= 0:
         raise SetupError(f"server_stats_interval={server_stats_interval!r} is not valid; give seconds above 0")
     if max_reports < 1:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.base.client_namespace import BaseClientNamespace
 from fastsio.base.client_options import ClientOptions, split_client_options
+from fastsio.base.keywords import CLIENT_NAMES, CLIENT_PARAMETERS, known_options
 from fastsio.base.loggers import choose_logger
 from fastsio.base.reasons import Reasons
 from fastsio.base.serializers import choose_client_packet_class
@@ -79,7 +80,9 @@ class BaseClient(EventRegistrar):
             offline_buffer=offline_buffer,
             max_buffered_events=max_buffered_events,
         )
-        self.limits, self._engine_options = split_client_options(kwargs)
+        self.limits, self._engine_options = split_client_options(
+            known_options(type(self).__name__, kwargs, CLIENT_NAMES, CLIENT_PARAMETERS)
+        )
         self.logger = choose_logger(logger, "socketio.client")
         self.packet_class: type[Packet] = choose_client_packet_class(serializer, json)
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}

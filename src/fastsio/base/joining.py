@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastsio.exceptions import SetupError
+from fastsio.routing import check_namespace
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -19,11 +22,16 @@ def namespaces_to_join(named: str | Iterable[str] | None, handled: Iterable[str]
     Args:
         named: What ``connect()`` was given; None is every namespace that has a handler, or the root.
         handled: The namespaces that have handlers.
+
+    Raises:
+        SetupError: A name does not begin with a slash.
     """
-    if isinstance(named, str):
-        return [named]
     if named is not None:
-        return list(named)
+        names = [named] if isinstance(named, str) else list(named)
+        for name in names:
+            if check_namespace(name) == "*":
+                raise SetupError("a client cannot join every namespace; write the names of those it joins")
+        return names
     return sorted(set(handled) - {"*"}) or ["/"]
 
 

@@ -10,12 +10,14 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from fastsio.base.emission import rooms_of
+from fastsio.base.keywords import known_options, parameters_of
 from fastsio.protocol import PendingAcks
 from fastsio.state import RoomTable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator
     from contextlib import AbstractContextManager
+    from typing import Never
 
     from fastsio.base.observing import Observer
     from fastsio.state.rooms import RoomsView
@@ -27,9 +29,14 @@ class BaseManager:
 
     Args:
         lock: Held while a table is read or changed, by threads; it may be entered again by who holds it.
+        unknown: Options that there are not. A warning names each.
+
+    Raises:
+        SetupError: The name of an option is nearly that of another.
     """
 
-    def __init__(self, *, lock: AbstractContextManager[Any] | None = None) -> None:
+    def __init__(self, *, lock: AbstractContextManager[Any] | None = None, **unknown: Never) -> None:
+        known_options(type(self).__name__, unknown, frozenset(), parameters_of(type(self)) - {"lock"})
         self._lock: AbstractContextManager[Any] = nullcontext() if lock is None else lock
         self.logger: Any = None
         self.server: Any = None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastsio.routing import check_namespace
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,10 +20,13 @@ class BaseNamespace:
 
     Args:
         namespace: The namespace; None is ``"/"``, ``"*"`` every namespace.
+
+    Raises:
+        SetupError: The name does not begin with a slash.
     """
 
     def __init__(self, namespace: str | None = None) -> None:
-        self.namespace = namespace or "/"
+        self.namespace = check_namespace(namespace)
 
     def is_asyncio_based(self) -> bool:
         """Whether the namespace belongs on an asyncio server."""

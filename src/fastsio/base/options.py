@@ -6,6 +6,7 @@ Must not know what the options do.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -53,6 +54,32 @@ class ServerOptions:
             number = (int, float) if isinstance(field.default, float) else int
             if isinstance(value, bool) or not isinstance(value, number) or value <= 0:
                 raise SetupError(f"{field.name}={value!r} is not valid; give it a positive number")
+
+
+def check_origins(origins: Any) -> None:
+    """
+    Make sure that browsers may send the origins that are allowed.
+
+    Args:
+        origins: The option ``cors_allowed_origins``.
+
+    Raises:
+        SetupError: One has no scheme, or a path, so that no request would ever match it.
+    """
+    for origin in (origins,) if isinstance(origins, str) else _listed(origins):
+        if origin in ("", "*", "null"):  # an empty setting split at its commas; what sandboxed pages send
+            continue
+        scheme, mark, host = str(origin).partition("://")
+        if not (scheme and mark):
+            raise SetupError(f"origin {origin!r} has no scheme; write 'https://{origin}', as browsers send it")
+        if "/" in host:
+            raise SetupError(
+                f"origin {origin!r} has a path; write '{scheme}://{host.partition('/')[0]}', as browsers send it"
+            )
+
+
+def _listed(origins: Any) -> Iterable[Any]:
+    return origins if isinstance(origins, Iterable) and not callable(origins) else ()
 
 
 def split_options(options: dict[str, Any]) -> tuple[ServerOptions, Limits, dict[str, Any]]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from fastsio.base.room_hooks import RoomHooks
     from fastsio.injection import Context
+    from fastsio.types import AckCallback, Sids
 
 NamespaceClass = TypeVar("NamespaceClass", bound=type)
 
@@ -196,8 +197,8 @@ class Room(NamedRoom):
         event: str,
         data: Any = None,
         *,
-        skip_sid: Any = None,
-        callback: Any = None,
+        skip_sid: Sids = None,
+        callback: AckCallback = None,
         ignore_queue: bool = False,
     ) -> Any:
         """

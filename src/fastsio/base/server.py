@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from fastsio.base.keywords import SERVER_NAMES, SERVER_PARAMETERS, known_options
 from fastsio.base.loggers import choose_logger
 from fastsio.base.namespace import BaseServerNamespace
-from fastsio.base.options import split_options
+from fastsio.base.options import check_origins, split_options
 from fastsio.base.reasons import Reasons
 from fastsio.base.room_hooks import hooks_of
 from fastsio.base.rooms import ROOMS_ATTRIBUTE
@@ -24,6 +25,7 @@ from fastsio.routing import (
     RoomRegistration,
     RouterScope,
     Scope,
+    check_namespaces,
     refuse_same_key,
 )
 from fastsio.types import Source
@@ -69,12 +71,15 @@ class BaseServer(Registrar):
         **kwargs: Any,
     ) -> None:
         self._replaced: frozenset[str] = frozenset()
+        # Those that are unknown are passed on all the same: an application's own engine may know them.
+        known_options(type(self).__name__, kwargs, SERVER_NAMES, SERVER_PARAMETERS)
+        check_origins(kwargs.get("cors_allowed_origins"))
         self.options, self.limits, self._engine_options = split_options(kwargs)
         self.logger = choose_logger(logger, "socketio.server")
         self.packet_class: type[Packet] = choose_packet_class(serializer, json)
         self.async_handlers = async_handlers
         self.always_connect = always_connect
-        self.namespaces: Any = ["/"] if namespaces is None else namespaces
+        self.namespaces: Any = ["/"] if namespaces is None else check_namespaces(namespaces)
         self.not_handled = object()
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self.manager = client_manager

@@ -10,6 +10,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Final
 
+from fastsio import __version__
 from fastsio.cli.make import MAKE
 from fastsio.cli.run import RUN
 from fastsio.exceptions import SocketIOError
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fastsio", description="Socket.IO for Python.")
+    parser.add_argument("--version", action="version", version=f"fastsio {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
         sub = commands.add_parser(command.name, help=command.summary, description=command.summary, **command.parsing)

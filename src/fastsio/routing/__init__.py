@@ -10,6 +10,7 @@ from fastsio.routing.registrar import (
     RouterScope,
     RouterSIO,
     check_namespace,
+    check_namespaces,
     check_rooms,
     refuse_same_key,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Scope",
     "SyncMiddleware",
     "check_namespace",
+    "check_namespaces",
     "check_rooms",
     "describe",
     "is_expected",

@@ -101,9 +101,23 @@ def check_namespace(namespace: str | None) -> str:
     """
     if namespace is None or namespace in ("", "/"):
         return "/"
-    if not isinstance(namespace, str) or not (namespace == "*" or namespace.startswith("/")):
+    if not isinstance(namespace, str):
         raise SetupError(f"namespace {namespace!r} is not valid; write '/name', or '*' for every namespace")
+    if namespace != "*" and not namespace.startswith("/"):
+        raise SetupError(f"namespace {namespace!r} has no slash; write '/{namespace}'")
     return namespace
+
+
+def check_namespaces(namespaces: Any) -> Any:
+    """
+    Return the option ``namespaces`` of a server as it is.
+
+    Raises:
+        SetupError: A name neither is ``"*"`` nor begins with ``"/"``.
+    """
+    for name in (namespaces,) if isinstance(namespaces, str) else namespaces:
+        check_namespace(name)
+    return namespaces
 
 
 class EventRegistrar(ABC):

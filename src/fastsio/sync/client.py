@@ -7,7 +7,7 @@ Each checks its arguments and asks one of the parts.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastsio.base.emission import check_event_name
 from fastsio.base.joining import namespaces_to_join
@@ -16,6 +16,12 @@ from fastsio.exceptions import ConnectionError as ConnectFailed
 from fastsio.exceptions import TimeoutError as AckTimeoutError
 from fastsio.sync.answer import Answer
 from fastsio.sync.client_opening import OpeningClient
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from fastsio.base.keywords import ClientKeywords
+    from fastsio.types import AckCallback
 
 #: Seconds that connect() waits for the answer of one more namespace, by default; also while reconnecting.
 WAIT_TIMEOUT_S = 1.0
@@ -68,7 +74,7 @@ class Client(OpeningClient):
         serializer: Any = "default",
         json: Any = None,
         handle_sigint: bool = True,
-        **kwargs: Any,
+        **kwargs: Unpack[ClientKeywords],
     ) -> None:
         super().__init__(
             reconnection,
@@ -168,7 +174,7 @@ class Client(OpeningClient):
 
     # Emitting
 
-    def emit(self, event: str, data: Any = None, namespace: str | None = None, callback: Any = None) -> None:
+    def emit(self, event: str, data: Any = None, namespace: str | None = None, callback: AckCallback = None) -> None:
         """
         Send an event to the server.
 
@@ -187,7 +193,7 @@ class Client(OpeningClient):
         check_event_name(event)
         self._delivery.send(Emission(event, data, namespace or "/", callback))
 
-    def send(self, data: Any, namespace: str | None = None, callback: Any = None) -> None:
+    def send(self, data: Any, namespace: str | None = None, callback: AckCallback = None) -> None:
         """Send the event ``message``; the arguments are those of :meth:`emit`."""
         self.emit("message", data=data, namespace=namespace, callback=callback)
 

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastsio.base.client_namespace import BaseClientNamespace
 from fastsio.sync import concurrency
+
+if TYPE_CHECKING:
+    from fastsio.types import AckCallback
 
 
 class ClientMethods(BaseClientNamespace):
@@ -33,7 +36,7 @@ class ClientMethods(BaseClientNamespace):
         """
         return self.client.trigger_method(self, event, args)
 
-    def emit(self, event: str, data: Any = None, namespace: str | None = None, callback: Any = None) -> Any:
+    def emit(self, event: str, data: Any = None, namespace: str | None = None, callback: AckCallback = None) -> Any:
         """Send an event; as the client's method, in this namespace unless another is given."""
         return self.client.emit(event, data=data, namespace=namespace or self.namespace, callback=callback)
 

@@ -17,10 +17,12 @@ from fastsio.sync.waiter import AckWaiter
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from typing import Never
 
     from fastsio.engine.packet import MessagePacket
 
     Recipients = list[tuple[str, str]]
+    from fastsio.types import AckCallback, Rooms, Sids
 
 
 class Manager(BaseManager):
@@ -30,8 +32,8 @@ class Manager(BaseManager):
     Subclasses that connect several processes override the coroutines and call them for what is local.
     """
 
-    def __init__(self) -> None:
-        super().__init__(lock=concurrency.guard())
+    def __init__(self, **unknown: Never) -> None:
+        super().__init__(lock=concurrency.guard(), **unknown)
 
     def shutdown(self) -> None:
         """Release what the manager holds; called when the server shuts down."""
@@ -95,10 +97,10 @@ class Manager(BaseManager):
         event: str,
         data: Any,
         namespace: str,
-        room: Any = None,
-        skip_sid: Any = None,
-        callback: Any = None,
-        to: Any = None,
+        room: Rooms = None,
+        skip_sid: Sids = None,
+        callback: AckCallback = None,
+        to: Rooms = None,
         **_kwargs: Any,
     ) -> None:
         """

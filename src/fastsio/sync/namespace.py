@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from fastsio.sync.session import SessionContext
+    from fastsio.types import AckCallback, Rooms, Sids
 
 
 class Namespace(BaseServerNamespace):
@@ -49,11 +50,11 @@ class Namespace(BaseServerNamespace):
         self,
         event: str,
         data: Any = None,
-        to: Any = None,
-        room: Any = None,
-        skip_sid: Any = None,
+        to: Rooms = None,
+        room: Rooms = None,
+        skip_sid: Sids = None,
         namespace: str | None = None,
-        callback: Any = None,
+        callback: AckCallback = None,
         ignore_queue: bool = False,
     ) -> Any:
         """Emit an event; as :meth:`Server.emit`, in this namespace unless another is given."""
@@ -71,11 +72,11 @@ class Namespace(BaseServerNamespace):
     def send(
         self,
         data: Any,
-        to: Any = None,
-        room: Any = None,
-        skip_sid: Any = None,
+        to: Rooms = None,
+        room: Rooms = None,
+        skip_sid: Sids = None,
         namespace: str | None = None,
-        callback: Any = None,
+        callback: AckCallback = None,
         ignore_queue: bool = False,
     ) -> Any:
         """Send the event ``message``; as :meth:`Server.send`, in this namespace unless another is given."""

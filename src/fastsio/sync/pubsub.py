@@ -38,6 +38,9 @@ from fastsio.sync.waiter import AckWaiter
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
+    from typing import Never
+
+    from fastsio.types import AckCallback, Rooms, Sids
 
 #: The client that answers of other servers belong to among the pending ones; no sid is empty.
 ELSEWHERE: Final = ""
@@ -91,8 +94,9 @@ class PubSubManager(Manager):
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
         bus_format: BusFormatName = "json",
+        **unknown: Never,
     ) -> None:
-        super().__init__()
+        super().__init__(**unknown)
         self.channel = channel
         self.write_only = write_only
         self.logger = logger
@@ -167,10 +171,10 @@ class PubSubManager(Manager):
         event: str,
         data: Any,
         namespace: str | None = None,
-        room: Any = None,
-        skip_sid: Any = None,
-        callback: Any = None,
-        to: Any = None,
+        room: Rooms = None,
+        skip_sid: Sids = None,
+        callback: AckCallback = None,
+        to: Rooms = None,
         **kwargs: Any,
     ) -> None:
         """

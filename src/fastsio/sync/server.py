@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.sync.api import ServerAPI
 from fastsio.sync.namespace import Namespace
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from fastsio.base.keywords import SyncServerKeywords
 
 __all__ = ["Namespace", "Server"]
 
@@ -50,7 +55,7 @@ class Server(ServerAPI):
         async_handlers: bool = True,
         always_connect: bool = False,
         namespaces: Any = None,
-        **kwargs: Any,
+        **kwargs: Unpack[SyncServerKeywords],
     ) -> None:
         super().__init__(
             client_manager=client_manager,

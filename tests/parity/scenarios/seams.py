@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock
 
@@ -186,7 +187,9 @@ async def unknown_options_are_taken(lab: Lab) -> None:
     """Options that neither server knows, like ``loop=None`` of old versions."""
 
     async def build(**options: Any) -> str:
-        lab.package.AsyncServer(async_mode="asgi", **options)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*it does nothing")
+            lab.package.AsyncServer(async_mode="asgi", **options)
         return "built"
 
     await lab.attempt("loop", build, loop=None)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from fastsio.base.joining import failure_argument, failure_text, namespaces_to_join, refusal_arguments
+from fastsio.exceptions import SetupError
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,21 @@ from fastsio.base.joining import failure_argument, failure_text, namespaces_to_j
 def test_namespaces_are_named_or_have_handlers(named, handled, joined):
     """Without either it is the root; the catch-all is no namespace."""
     assert namespaces_to_join(named, handled) == joined
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("chat", "namespace 'chat' has no slash; write '/chat'"),
+        (["/a", "b"], "namespace 'b' has no slash; write '/b'"),
+        (["*"], "a client cannot join every namespace"),
+        ([7], "namespace 7 is not valid"),
+    ],
+)
+def test_what_cannot_be_joined_is_refused_before_anything_is_sent(named, told):
+    """The server would read it as something else."""
+    with pytest.raises(SetupError, match=re.escape(told)):
+        namespaces_to_join(named, [])
 
 
 @pytest.mark.parametrize(

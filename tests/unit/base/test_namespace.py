@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fastsio.base.namespace import BaseNamespace
+from fastsio.exceptions import SetupError
 
 
 def test_the_default_namespace_is_the_root():
@@ -10,6 +13,13 @@ def test_the_default_namespace_is_the_root():
     assert BaseNamespace().namespace == "/"
     assert BaseNamespace("/n").namespace == "/n"
     assert BaseNamespace().is_asyncio_based() is False
+
+
+def test_a_class_based_namespace_begins_with_a_slash():
+    """Its handlers would never run."""
+    assert BaseNamespace("*").namespace == "*"
+    with pytest.raises(SetupError, match="namespace 'chat' has no slash; write '/chat'"):
+        BaseNamespace("chat")
 
 
 def test_methods_are_found_by_the_name_of_the_event():

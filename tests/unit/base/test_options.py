@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from fastsio.base.options import ServerOptions, split_options
+from fastsio.base.options import ServerOptions, check_origins, split_options
 from fastsio.exceptions import SetupError
 from fastsio.protocol import Limits
 
@@ -53,3 +55,40 @@ def test_some_bounds_can_be_taken_away():
 
     assert options.max_rooms is None
     assert options.max_pending_acks is None
+
+
+@pytest.mark.parametrize(
+    ("origins", "told"),
+    [
+        ("example.com", "origin 'example.com' has no scheme; write 'https://example.com'"),
+        (["https://a.example", "localhost:3000"], "origin 'localhost:3000' has no scheme"),
+        ({"://example.com"}, "has no scheme"),
+        (("https://example.com/",), "origin 'https://example.com/' has a path; write 'https://example.com'"),
+        ("https://example.com/app", "write 'https://example.com'"),
+        ([None], "origin None has no scheme"),
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused_at_once(origins, told):
+    """Instead of every request that it was meant to allow."""
+    with pytest.raises(SetupError, match=re.escape(told)):
+        check_origins(origins)
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        None,
+        "*",
+        [],
+        ["*"],
+        [""],
+        "null",
+        "https://example.com",
+        {"http://localhost:3000", "capacitor://localhost"},
+        lambda origin: origin == "x",
+        5,
+    ],
+)
+def test_other_origins_are_left_to_the_transport(origins):
+    """Every way that python-engineio knows to write them."""
+    check_origins(origins)

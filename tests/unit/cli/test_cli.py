@@ -10,10 +10,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
 
+import fastsio
 from fastsio.cli import main
 
 if TYPE_CHECKING:
@@ -63,6 +65,16 @@ def test_without_a_command_the_help_says_what_there_is(capsys):
         main(["--help"])
 
     assert "run" in capsys.readouterr().out
+
+
+def test_the_version_is_shown(capsys):
+    """That of the package, which the distribution has too."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"fastsio {fastsio.__version__}\n"
+    assert fastsio.__version__ == version("fastsio")
 
 
 def test_the_options_of_run_are_uvicorns(capsys):

@@ -9,7 +9,7 @@ import pytest
 from fastsio import Auth, Depends, RouterSIO, SocketID
 from fastsio.exceptions import SetupError, SignatureError
 from fastsio.routing import Registrar, Registration, RoomRegistration, RouterScope, check_rooms
-from fastsio.routing.registrar import check_namespace, compose
+from fastsio.routing.registrar import check_namespace, check_namespaces, compose
 from fastsio.state.room_names import NamedRoom
 
 
@@ -72,8 +72,18 @@ def test_an_event_name_is_text(server, event):
 @pytest.mark.parametrize("namespace", ["chat", 5])
 def test_a_namespace_begins_with_a_slash(server, namespace):
     """A namespace no client can name is refused."""
-    with pytest.raises(SetupError, match="namespace"):
+    with pytest.raises(SetupError, match="has no slash; write '/chat'" if namespace == "chat" else "write '/name'"):
         server.on("a", handler, namespace=namespace)
+
+
+def test_the_namespaces_of_a_server_begin_with_a_slash():
+    """One name or several; the object stays the application's own."""
+    names = ["/a", "/b"]
+
+    assert check_namespaces(names) is names
+    assert check_namespaces("*") == "*"
+    with pytest.raises(SetupError, match="namespace 'b' has no slash; write '/b'"):
+        check_namespaces(["/a", "b"])
 
 
 def test_namespace_names():

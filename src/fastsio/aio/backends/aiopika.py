@@ -12,6 +12,7 @@ from fastsio.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from typing import Never
 
     from fastsio.cluster.formats import BusFormatName
 
@@ -57,6 +58,7 @@ class AsyncAioPikaManager(AsyncPubSubManager):
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
         bus_format: BusFormatName = "json",
+        **unknown: Never,
     ) -> None:
         self._aio_pika = require("aio_pika", "rabbitmq")
         self._url = require_scheme(url, ("amqp", "amqps"), "amqp://guest:guest@localhost:5672//")
@@ -68,6 +70,7 @@ class AsyncAioPikaManager(AsyncPubSubManager):
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
             bus_format=bus_format,
+            **unknown,
         )
         self._content = CONTENT[bus_format]
         self._publishing: Shared[_Publisher] = Shared(

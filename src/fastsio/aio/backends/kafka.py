@@ -11,6 +11,7 @@ from fastsio.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
+    from typing import Never
 
     from fastsio.cluster.formats import BusFormatName
 
@@ -51,6 +52,7 @@ class AsyncKafkaManager(AsyncPubSubManager):
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
         bus_format: BusFormatName = "json",
+        **unknown: Never,
     ) -> None:
         self._aiokafka = require("aiokafka", "kafka")
         self._servers = kafka_servers(url)
@@ -62,6 +64,7 @@ class AsyncKafkaManager(AsyncPubSubManager):
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
             bus_format=bus_format,
+            **unknown,
         )
         # A producer finds its brokers again by itself.
         self._publishing: Shared[Any] = Shared(

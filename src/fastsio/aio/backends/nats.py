@@ -14,6 +14,7 @@ from fastsio.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from typing import Never
 
     from fastsio.cluster.formats import BusFormatName
 
@@ -53,6 +54,7 @@ class AsyncNatsManager(AsyncPubSubManager):
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
         bus_format: BusFormatName = "json",
+        **unknown: Never,
     ) -> None:
         self._nats = require("nats", "nats")
         self._url = require_scheme(url, SCHEMES, "nats://localhost:4222")
@@ -66,6 +68,7 @@ class AsyncNatsManager(AsyncPubSubManager):
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
             bus_format=bus_format,
+            **unknown,
         )
         self._publishing: Shared[Any] = Shared(
             partial(connect_once, self._nats, self._url),

@@ -14,6 +14,7 @@ from fastsio.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable
+    from typing import Never
 
     from fastsio.cluster.formats import BusFormatName
     from fastsio.cluster.slots import Address
@@ -66,6 +67,7 @@ class AsyncRedisManager(RoomFollowingManager):
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
         bus_format: BusFormatName = "json",
         sharded: bool = False,
+        **unknown: Never,
     ) -> None:
         self._target = redis_target(url)
         super().__init__(
@@ -76,6 +78,7 @@ class AsyncRedisManager(RoomFollowingManager):
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
             bus_format=bus_format,
+            **unknown,
         )
         self._errors = require(f"{self._target.package}.exceptions", "redis")
         self.redis_url = url

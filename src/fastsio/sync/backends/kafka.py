@@ -13,6 +13,7 @@ from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from typing import Never
 
     from fastsio.cluster.formats import BusFormatName
 
@@ -53,6 +54,7 @@ class KafkaManager(BlockingPubSubManager):
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
         bus_format: BusFormatName = "json",
+        **unknown: Never,
     ) -> None:
         self._kafka = require("kafka", "kafka")
         self._admin = require("kafka.admin", "kafka")
@@ -66,6 +68,7 @@ class KafkaManager(BlockingPubSubManager):
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
             bus_format=bus_format,
+            **unknown,
         )
         self._timeout_ms = int(self.publish_timeout * 1000)
         self._bootstrap = {"bootstrap_servers": servers, "bootstrap_timeout_ms": self._timeout_ms}

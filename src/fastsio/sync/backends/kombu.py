@@ -16,6 +16,7 @@ from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+    from typing import Never
 
     from fastsio.cluster.formats import BusFormatName
 
@@ -73,6 +74,7 @@ class KombuManager(BlockingPubSubManager):
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
         bus_format: BusFormatName = "json",
+        **unknown: Never,
     ) -> None:
         self._kombu = require("kombu", "rabbitmq")
         super().__init__(
@@ -83,6 +85,7 @@ class KombuManager(BlockingPubSubManager):
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
             bus_format=bus_format,
+            **unknown,
         )
         self._content = CONTENT[bus_format]
         self._url = url

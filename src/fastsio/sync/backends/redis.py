@@ -12,6 +12,7 @@ from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from typing import Never
 
     from fastsio.cluster.formats import BusFormatName
 
@@ -61,6 +62,7 @@ class RedisManager(BlockingPubSubManager):
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
         bus_format: BusFormatName = "json",
+        **unknown: Never,
     ) -> None:
         self._target = redis_target(url)
         super().__init__(
@@ -71,6 +73,7 @@ class RedisManager(BlockingPubSubManager):
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
             bus_format=bus_format,
+            **unknown,
         )
         self._errors = require(f"{self._target.package}.exceptions", "redis")
         self.redis_url = url

@@ -16,6 +16,7 @@ from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, PubSubM
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from typing import Never
 
     from fastsio.cluster.formats import BusFormatName
 
@@ -70,6 +71,7 @@ class ZmqManager(PubSubManager):
         publish_timeout: float = PUBLISH_TIMEOUT_S,
         max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
         bus_format: BusFormatName = "json",
+        **unknown: Never,
     ) -> None:
         self._zmq = require("zmq", "zmq")
         self._push_address, self._subscribe_address = zmq_addresses(url)
@@ -81,6 +83,7 @@ class ZmqManager(PubSubManager):
             publish_timeout=publish_timeout,
             max_remote_callbacks=max_remote_callbacks,
             bus_format=bus_format,
+            **unknown,
         )
         self._push: Any = None
         # A socket of ZeroMQ belongs to one thread at a time.
