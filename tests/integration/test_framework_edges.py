@@ -280,6 +280,19 @@ async def test_the_address_of_a_client_is_known(site, name, transport):
         await site.journal.until(["connect", name, "127.0.0.3"])
 
 
+@pytest.mark.parametrize("transport", OPENERS)
+async def test_a_header_with_an_underscore_passes_for_no_other(site, name, transport):
+    """A proxy that sets or removes X-Remote-User does not know of X_Remote_User, which has the same name in an environ."""
+    headers = {"X_Remote_User": "root", "X-Remote-Group": "users", "X_Remote_Group": "wheel", "Content_Length": "1"}
+    async with OPENERS[transport](site.address, headers=headers) as client:
+        await joined(client, name)
+
+        asked = await client.ask("environ", "HTTP_X_REMOTE_USER", "HTTP_X_REMOTE_GROUP", "CONTENT_LENGTH")
+
+        assert asked[0][:2] == [None, "users"]
+        assert asked[0][2] in (None, "", "0")
+
+
 @pytest.mark.parametrize("missing", ["Sec-WebSocket-Key", "Sec-WebSocket-Version"])
 async def test_a_broken_websocket_handshake_leaves_nothing(site, missing):
     """The server refuses it, and goes on serving."""

@@ -83,6 +83,10 @@ def _use_the_server(sio: fastsio.AsyncServer) -> None:
         return sio.transport(sid)
 
     @sio.event
+    async def environ(sid, *keys):
+        return [sio.get_environ(sid).get(key) for key in keys]
+
+    @sio.event
     async def kick(sid):
         await sio.disconnect(sid)
 

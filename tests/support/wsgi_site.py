@@ -75,6 +75,10 @@ def _use_the_server(sio: fastsio.Server) -> None:
         return sio.transport(sid)
 
     @sio.event
+    def environ(sid, *keys):
+        return [sio.get_environ(sid).get(key) for key in keys]
+
+    @sio.event
     def kick(sid):
         sio.disconnect(sid)
 

@@ -6,6 +6,7 @@ Reads an environ and nothing else; never awaits a body.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from fastsio.injection.context import ClientView
 
 _SECURE: Final = {"ws": "http", "wss": "https"}
+#: A character by its octal number, or itself.
+_ESCAPE: Final = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
 
 
 class Handshake:
@@ -71,7 +74,7 @@ def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
     Return the ASGI scope of a handshake, as an HTTP request's.
 
     A websocket's scope is rewritten to that of the GET request it began as; without ``asgi.scope`` the scope is made
-    from the environ's WSGI keys.
+    from the environ's WSGI keys. Headers with an underscore in their name are left out.
 
     Source: ASGI HTTP & WebSocket specification, "HTTP Connection Scope".
     """
@@ -82,7 +85,8 @@ def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
     scope["type"] = "http"
     scope.setdefault("method", "GET")
     scope["scheme"] = _SECURE.get(scope.get("scheme", "http"), scope.get("scheme", "http"))
-    scope.setdefault("headers", [])
+    # X_Token passes for X-Token wherever names are written with underscores: no environ has it.
+    scope["headers"] = [header for header in scope.get("headers", ()) if b"_" not in header[0]]
     scope.setdefault("query_string", b"")
     return scope
 
@@ -141,8 +145,17 @@ def _cookies(scope: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if header != "cookie":
             continue
         for chunk in line.split(";"):
-            name, _, value = chunk.partition("=")
-            yield name.strip(), value.strip().removeprefix('"').removesuffix('"')
+            # As browsers do, a cookie without "=" has no name.
+            name, _, value = chunk.partition("=") if "=" in chunk else ("", "", chunk)
+            if name.strip() or value.strip():
+                yield name.strip(), _unquote(value.strip())
+
+
+def _unquote(value: str) -> str:
+    """Read a quoted value of a cookie, as Python's own module writes it and Starlette reads it."""
+    if len(value) < len('""') or value[0] != '"' or value[-1] != '"':
+        return value
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 8)) if found[1] else found[2], value[1:-1])
 
 
 def _query(scope: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -37,7 +37,7 @@ def request(
         "REMOTE_ADDR": "127.0.0.1",
         "wsgi.input": io.BytesIO(body),
         "wsgi.multithread": True,
-        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers},
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers if "_" not in name},
     }
     setup_testing_defaults(environ)
     started: list[str] = []

@@ -56,18 +56,20 @@ async def test_an_authenticator_closes_with_a_code_and_may_say_why():
 
 
 async def test_an_authenticator_reads_header_cookie_and_query():
-    """Or nothing, where there is nothing."""
+    """Or nothing, where there is nothing; a header with an underscore passes for none."""
     found: list[Any] = []
 
     class Reading(BaseAuthenticator):
         async def authenticate(self, scope):
-            found.append((self.get_header("X-Key"), self.get_cookie("c"), self.get_query_param("q")))
+            found.append(
+                (self.get_header("X_Key") or self.get_header("X-Key"), self.get_cookie("c"), self.get_query_param("q"))
+            )
             return True
 
     class Entrance(AsyncJsonWebsocketConsumer):
         authenticator_class = Reading
 
-    headers = [(b"x-key", b"k"), (b"cookie", b"c=1")]
+    headers = [(b"x_key", b"forged"), (b"x-key", b"k"), (b"cookie", b"c=1")]
     async with present(Entrance.as_asgi(), "/?q=2", headers=headers), present(Entrance.as_asgi(), "/"):
         pass
 

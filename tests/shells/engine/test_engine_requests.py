@@ -314,3 +314,25 @@ def test_options_out_of_range_are_refused(option, value):
 def test_a_size_may_be_written_as_a_float():
     """``1e8`` is a common way to write the limit."""
     assert Application(max_http_buffer_size=1e8).engine.max_http_buffer_size == 100_000_000
+
+
+async def test_headers_with_underscores_are_left_out_of_the_environ():
+    """They would pass for others: X_Remote_User for X-Remote-User, Content_Length for the length of the body."""
+    app = Application()
+    headers = [("x_remote_user", "root"), ("x-real", "1"), ("content-length", "0"), ("content_length", "5")]
+
+    await start_http(app, "GET", "EIO=4&transport=polling", headers=headers).response()
+
+    environ = app.environs[0]
+    assert (environ["HTTP_X_REAL"], environ["CONTENT_LENGTH"]) == ("1", "0")
+    assert "HTTP_X_REMOTE_USER" not in environ
+
+
+async def test_cookies_in_headers_of_their_own_are_one_line():
+    """HTTP/2 sends them so; other repeated headers are joined by commas."""
+    app = Application()
+    headers = [("cookie", "a=1"), ("x-many", "1"), ("cookie", "b=2"), ("x-many", "2")]
+
+    await start_http(app, "GET", "EIO=4&transport=polling", headers=headers).response()
+
+    assert (app.environs[0]["HTTP_COOKIE"], app.environs[0]["HTTP_X_MANY"]) == ("a=1; b=2", "1,2")

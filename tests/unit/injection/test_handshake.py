@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from starlette.requests import Request
 
 from fastsio.injection import Handshake, scope_of
 from fastsio.injection.markers import Place
@@ -78,7 +81,7 @@ def test_an_empty_environ_is_a_request_without_addresses():
     ("place", "expected"),
     [
         (Place.HEADER, {"x-a": ["1", "2"], "cookie": ['a="x y"; b=2; c', "a=3"]}),
-        (Place.COOKIE, {"a": ["x y", "3"], "b": ["2"], "c": [""]}),
+        (Place.COOKIE, {"a": ["x y", "3"], "b": ["2"], "": ["c"]}),
         (Place.QUERY, {"q": ["1", "\u00e9"], "empty": [""]}),
     ],
 )
@@ -92,3 +95,27 @@ def test_values_are_collected_by_name(place, expected):
 
     assert values == expected
     assert handshake.values(place) is values
+
+
+def test_a_header_with_an_underscore_is_no_header():
+    """X_Token must not pass for X-Token, neither for a marker nor for Starlette's Request."""
+    headers = [(b"x_token", b"forged"), (b"x-token", b"real"), (b"X_Only", b"forged")]
+    handshake = Handshake({"asgi.scope": {"type": "websocket", "headers": headers}})
+
+    assert handshake.values(Place.HEADER) == {"x-token": ["real"]}
+    assert handshake.scope["headers"] == [(b"x-token", b"real")]
+
+
+COOKIES = st.text(st.sampled_from([*'ab=;, "\\013789', "\t", "\xe9"]), max_size=30)
+
+
+@given(st.lists(COOKIES, max_size=3))
+@example(['a="x\\054y\\"z"; b="'])
+def test_cookies_are_read_as_starlette_reads_them(lines):
+    """Quotes, escapes, cookies without a name, and several headers; the last of a name counts."""
+    headers = [(b"cookie", line.encode("latin-1")) for line in lines]
+    handshake = Handshake({"asgi.scope": {"type": "http", "headers": headers}})
+
+    values = handshake.values(Place.COOKIE)
+
+    assert {name: found[-1] for name, found in values.items()} == Request(handshake.scope).cookies

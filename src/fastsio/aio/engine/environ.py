@@ -49,7 +49,8 @@ def make_environ(
         scheme: ``http``, ``https``, ``ws`` or ``wss``.
         client: Who asks.
         server: Where the request arrived.
-        headers: Name and value, as they were sent. Repeated ones are joined by a comma.
+        headers: Name and value, as they were sent. Repeated ones are joined by a comma, and those with an underscore in
+            their name are left out.
     """
     environ = {
         "wsgi.errors": sys.stderr,
@@ -84,15 +85,18 @@ class Items(SharedHeaders[Header, "tuple[str, str] | None"]):
     """
     Reads headers as items of an environ, and remembers those that many clients send alike.
 
-    Looking up a header gives None if its name or value is no text. Environs last as long as their clients are
-    connected, and share what is remembered.
+    Looking up a header gives None if its name or value is no text, or if its name is that of another in an environ.
+    Environs last as long as their clients are connected, and share what is remembered.
     """
 
     def __missing__(self, header: Header) -> tuple[str, str] | None:
         """Read a header that is not remembered."""
         raw_name, raw_value = header
+        key = _environ_key(raw_name)
+        if key is None:
+            return None
         try:
-            key, value = _environ_key(raw_name), raw_value.decode()
+            value = raw_value.decode()
         except UnicodeDecodeError:
             return None
         item = key, value
@@ -110,13 +114,21 @@ def _add_headers(environ: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]
             continue
         key, value = item
         if key in environ and key.startswith("HTTP_"):
-            environ[key] = f"{environ[key]},{value}"
+            # HTTP/2 sends each cookie in a header of its own (RFC 9113, section 8.2.3).
+            environ[key] = f"{environ[key]}; {value}" if key == "HTTP_COOKIE" else f"{environ[key]},{value}"
         else:
             environ[key] = value
 
 
 @lru_cache(maxsize=256)
-def _environ_key(raw_name: bytes) -> str:
-    """Return the environ's name for a header; clients send the same few, and share the text."""
-    name = raw_name.decode().upper().replace("-", "_")
+def _environ_key(raw_name: bytes) -> str | None:
+    """
+    Return the environ's name for a header; clients send the same few, and share the text.
+
+    ``X_Remote_User`` and ``X-Remote-User`` have the same key: the first would pass for the second, which a proxy sets
+    and removes from requests. So names with an underscore have none, as in nginx, Werkzeug and Gunicorn.
+    """
+    if b"_" in raw_name or not raw_name.isascii():
+        return None
+    name = raw_name.decode("ascii").upper().replace("-", "_")
     return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
