@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastsio.injection.compiler import compile_endpoint
+from fastsio.injection.compiler import compile_endpoint, reads_payload
 from fastsio.injection.context import ClientView, Context
 from fastsio.injection.endpoint import Endpoint
 from fastsio.injection.handshake import Handshake, handshake_of, scope_of
@@ -27,6 +27,7 @@ __all__ = [
     "ResponseValidationError",
     "compile_endpoint",
     "handshake_of",
+    "reads_payload",
     "register_dependency",
     "scope_of",
 ]

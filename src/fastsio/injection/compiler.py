@@ -46,7 +46,7 @@ from fastsio.injection import foreign, needs
 from fastsio.injection.binding import bind
 from fastsio.injection.endpoint import Endpoint, Plan
 from fastsio.injection.fallback import with_fallback
-from fastsio.injection.graph import Flattener, Graph, Site
+from fastsio.injection.graph import Flattener, Graph, Node, Site
 from fastsio.injection.kinds import OPTIONAL_LAST, ROOM_KINDS, HandlerKind
 from fastsio.injection.markers import Dependency
 from fastsio.injection.response import response_filter
@@ -104,6 +104,10 @@ def compile_endpoint(
         DependencyCycleError: A dependency depends on itself.
     """
     label = label or name_of(handler)
+    caller_names: dict[str, Any] = {}
+    for marker in dependencies:
+        caller_names |= _names_around(marker)
+    caller_names |= names_of_caller(handler)
     handler, is_coroutine = _callable_form(handler, label, kind, asynchronous=asynchronous)
     recipe = _Recipe(
         handler,
@@ -114,7 +118,7 @@ def compile_endpoint(
         tuple(dependencies),
         response_model,
         asynchronous,
-        names_of_caller(handler),
+        caller_names,
     )
     endpoint = Endpoint(
         handler,
@@ -126,6 +130,29 @@ def compile_endpoint(
     )
     endpoint.prepare(lenient=True)
     return endpoint
+
+
+def reads_payload(marker: Any, *, kind: HandlerKind, label: str, asynchronous: bool) -> bool:
+    """
+    Tell whether a dependency is only for events that carry what it reads.
+
+    Args:
+        marker: A ``Depends(...)`` of a router.
+        kind: The kind of handler it would be resolved for.
+        label: The name of the event in messages.
+        asynchronous: Whether the server awaits.
+
+    Returns:
+        True for one that reads the payload, or cannot be resolved for *kind*.
+    """
+    graph = Graph(asynchronous=asynchronous, overrides={}, caller_names=_names_around(marker))
+    try:
+        filling = graph.injected(_ANONYMOUS, _dependency_of(marker, label), Site(label, kind))
+    except UnresolvedError:  # what it needs may be registered before it is called
+        return False
+    except SignatureError:
+        return True
+    return isinstance(filling, Node) and filling.volatile
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +183,7 @@ class _Recipe:
         graph = Graph(asynchronous=self.asynchronous, overrides=overrides, caller_names=self.caller_names)
         flattener = Flattener(asynchronous=self.asynchronous)
         for marker in self.dependencies:
-            flattener.getter(graph.injected(_ANONYMOUS, self._dependency(marker), site))
+            flattener.getter(graph.injected(_ANONYMOUS, _dependency_of(marker, self.label), site))
         positional = self.kind not in _ALWAYS_INJECTED and not any(needs.is_marked(need) for _, need in entries)
         call = self._call(entries, site, graph, flattener, positional=positional)
         return Plan(
@@ -206,11 +233,18 @@ class _Recipe:
             arguments = wire_handler(entries, prefix=self.prefix, site=site, graph=graph, flattener=flattener)
         return bind(self.handler, arguments)
 
-    def _dependency(self, marker: Any) -> needs.FromDependency:
-        translated = marker if isinstance(marker, Dependency) else foreign.translate(marker)
-        if not isinstance(translated, Dependency):
-            raise SignatureError(f"{self.label}: dependencies=[...] takes Depends(...) objects, not {marker!r}")
-        return needs.FromDependency(translated, EMPTY)
+
+def _names_around(marker: Any) -> dict[str, Any]:
+    """Return the local names of the function in which a dependency was defined, if that is still running."""
+    function = getattr(marker, "dependency", None)
+    return names_of_caller(function) if callable(function) else {}
+
+
+def _dependency_of(marker: Any, label: str) -> needs.FromDependency:
+    translated = marker if isinstance(marker, Dependency) else foreign.translate(marker)
+    if not isinstance(translated, Dependency):
+        raise SignatureError(f"{label}: dependencies=[...] takes Depends(...) objects, not {marker!r}")
+    return needs.FromDependency(translated, EMPTY)
 
 
 #: Stands for the parameter in messages about ``dependencies=[...]``.

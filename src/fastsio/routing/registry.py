@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fastsio.injection import Endpoint, HandlerKind, compile_endpoint
+from fastsio.injection import Endpoint, HandlerKind, compile_endpoint, reads_payload
 from fastsio.injection.compiler import awaiting
 from fastsio.injection.signature import Colour, colour_of
 from fastsio.routing.failures import find_exception_handler
@@ -22,6 +22,8 @@ from fastsio.routing.tables import WatchedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from fastsio.injection import Context
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +70,11 @@ class Registry:
         self._methods: dict[tuple[str, str, bool], Entry] = {}
         self._routes: dict[str, dict[str, Route]] = {}
         self._built: dict[tuple[Entry, tuple[Layer, ...]], Route] = {}
+        #: (router, event) -> what resolves the router's dependencies for a built-in event or, "", for a guarded one.
+        self._checks: dict[tuple[RouterScope, str], Endpoint] = {}
+        #: Namespace -> the routers that have handlers there, innermost first; None until it is asked for.
+        self._routers: dict[str, tuple[RouterScope, ...]] | None = None
+        self._passages: dict[tuple[str, Entry | None, tuple[RouterScope, ...], tuple[Layer, ...]], Route | None] = {}
 
     # Registration
 
@@ -79,6 +86,8 @@ class Registry:
             SignatureError: A parameter of the handler cannot be filled.
         """
         namespace, event = registration.namespace, registration.event
+        for scope in registration.scopes:
+            self._add_checks(scope)
         if event is None:
             self._classes[namespace] = registration
             self.namespace_handlers[namespace] = registration.handler
@@ -93,8 +102,39 @@ class Registry:
 
         Handlers for ``"*"`` do not see the event any more.
         """
+        for scope in scopes:
+            self._add_checks(scope)
         self._guards[namespace, event] = GuardEntry(guard, scopes)
         self._forget_routes()
+
+    def _add_checks(self, scope: RouterScope) -> None:
+        """Compile a router's dependencies for events that may come without a handler of that router."""
+        if not scope.dependencies or (scope, "") in self._checks:
+            return
+        # Here, and not when a client comes: annotations may name what is local to the function that is running.
+        self._checks[scope, ""] = self._compile_check(scope.dependencies, "")
+        for event, kind in self._role.kinds.items():
+            dependencies = [
+                one
+                for one in scope.dependencies
+                if not reads_payload(one, kind=kind, label=event, asynchronous=self._asynchronous)
+            ]
+            if dependencies:
+                self._checks[scope, event] = self._compile_check(dependencies, event)
+
+    def _compile_check(self, dependencies: Iterable[Any], event: str) -> Endpoint:
+        return compile_endpoint(
+            _ignore,
+            kind=self._role.kind_of(event),
+            label=event or "an event",
+            asynchronous=self._asynchronous,
+            dependencies=tuple(dependencies),
+        )
+
+    def _checks_of(self, scopes: tuple[RouterScope, ...], event: str) -> tuple[Endpoint, ...]:
+        """Return what resolves the dependencies of routers, given innermost first, outermost first."""
+        found = (self._checks.get((scope, event)) for scope in reversed(scopes))
+        return tuple(check for check in found if check is not None)
 
     def _new_entry(self, registration: Registration, event: str) -> Entry:
         entry = Entry(registration, self._compile(registration, event))
@@ -140,6 +180,8 @@ class Registry:
         self._routes.clear()
         self._built.clear()
         self._methods.clear()
+        self._routers = None
+        self._passages.clear()
 
     # Lookup
 
@@ -159,6 +201,8 @@ class Registry:
 
         The order is python-socketio's: the namespace's handler for the event, its handler for ``"*"``, the same two of
         the namespace ``"*"``, the class-based namespace, the class-based namespace ``"*"``.
+
+        ``connect`` and ``disconnect`` also have a route without a handler, where middlewares or routers are around it.
         """
         routes = self._routes.get(namespace)
         if routes is not None:
@@ -170,10 +214,16 @@ class Registry:
     def _find_route(self, namespace: str, event: str) -> Route | None:
         guarded = self._guards.get((namespace, event))
         if guarded is not None:
-            route = self._build_guarded(guarded, namespace, event)
+            route = self._build_guarded(guarded, namespace, event, self._find_own(namespace, event))
             self._routes.setdefault(namespace, {})[event] = route
             return route
         entry = self._find(namespace, event)
+        if event in self._role.kinds and (entry is None or entry.registration.namespace != namespace):
+            passage = self._find_passage(entry, namespace, event)
+            if passage is not None:
+                if namespace in self.handlers or namespace in self.namespace_handlers:
+                    self._routes.setdefault(namespace, {})[event] = passage
+                return passage
         if entry is None:
             return None
         route = self._build(entry, namespace, event)
@@ -181,6 +231,64 @@ class Registry:
         if entry.registration.namespace == namespace and entry.registration.event == event:
             self._routes.setdefault(namespace, {})[event] = route
         return route
+
+    def _find_passage(self, entry: Entry | None, namespace: str, event: str) -> Route | None:
+        """
+        Return the route of a built-in event that the namespace has no handler of its own for.
+
+        Middlewares of the server and what the namespace's routers put around their handlers run for it all the same.
+
+        Args:
+            entry: The handler for every namespace, if there is one.
+            namespace: The namespace.
+            event: ``connect`` or ``disconnect``.
+
+        Returns:
+            The route, or None where nothing but *entry* has a part in the event.
+        """
+        known = () if entry is None else entry.registration.scopes
+        routers = tuple(scope for scope in self._routers_of(namespace) if scope not in known)
+        if not routers and (entry is not None or not self._middlewares):
+            return None
+        layers = _holding([*self._server_layers(), *_layers_of(routers)], event, namespace)
+        key = (event, entry, routers, layers)
+        if key not in self._passages:
+            self._passages[key] = self._build_passage(entry, routers, layers, namespace, event)
+        return self._passages[key]
+
+    def _build_passage(
+        self,
+        entry: Entry | None,
+        routers: tuple[RouterScope, ...],
+        layers: tuple[Layer, ...],
+        namespace: str,
+        event: str,
+    ) -> Route | None:
+        checks = self._checks_of(routers, event)
+        if not checks and not layers:
+            return None
+        guard = _pass_on if self._asynchronous else _pass_on_sync
+        return self._build_around(guard, routers, checks, layers, entry, namespace, event)
+
+    def _routers_of(self, namespace: str) -> tuple[RouterScope, ...]:
+        """Return the routers that have handlers in *namespace* or in every namespace, innermost first."""
+        if self._routers is None:
+            self._routers = self._find_routers()
+        if not self._routers:
+            return ()
+        everywhere = self._routers.get("*", ())
+        own = self._routers.get(namespace, ())
+        return (*(scope for scope in own if scope not in everywhere), *everywhere)
+
+    def _find_routers(self) -> dict[str, tuple[RouterScope, ...]]:
+        found: dict[str, list[RouterScope]] = {}
+        registrations = [entry.registration for entry in self._entries.values()] + list(self._classes.values())
+        places = [(one.namespace, one.scopes) for one in registrations]
+        places += [(namespace, guarded.scopes) for (namespace, _), guarded in self._guards.items()]
+        for namespace, scopes in places:
+            routers = found.setdefault(namespace, [])
+            routers += [scope for scope in reversed(scopes) if scope not in routers]
+        return {namespace: tuple(reversed(routers)) for namespace, routers in found.items() if routers}
 
     def _find(self, namespace: str, event: str) -> Entry | None:
         for place in self._role.places(namespace, self.handlers):
@@ -256,26 +364,43 @@ class Registry:
         entry = self._method_entry(self._class_at(namespace_handler.namespace), event)
         return None if entry is None else entry.endpoint
 
-    def _build_guarded(self, guarded: GuardEntry, namespace: str, event: str) -> Route:
-        """Return the route of a guarded event; routers and middlewares are around the guard, each once."""
-        entry = self._find_own(namespace, event)
-        inner = None
+    def _build_guarded(self, guarded: GuardEntry, namespace: str, event: str, entry: Entry | None) -> Route:
+        """Return the route of a guarded event."""
         scopes = guarded.scopes
+        layers = _holding([*self._server_layers(), *_layers_of(scopes)], event, namespace)
+        return self._build_around(guarded.guard, scopes, self._checks_of(scopes, ""), layers, entry, namespace, event)
+
+    def _build_around(
+        self,
+        guard: Guard,
+        scopes: tuple[RouterScope, ...],
+        checks: tuple[Endpoint, ...],
+        layers: tuple[Layer, ...],
+        entry: Entry | None,
+        namespace: str,
+        event: str,
+    ) -> Route:
+        """
+        Return the route of an event that *guard* decides about.
+
+        Args:
+            guard: The guard.
+            scopes: The routers around it, innermost first.
+            checks: What resolves the dependencies of these routers before it, in this order.
+            layers: The middlewares around it, those of the server included.
+            entry: The handler inside of it, if there is one; its routers are around it, each once.
+            namespace: The namespace.
+            event: The event.
+        """
+        inner = None
         if entry is not None:
             registration = entry.registration
             others = tuple(scope for scope in registration.scopes if scope not in scopes)
-            layers = _holding(_layers_of(others), event, namespace)
-            inner = build_route(entry.endpoint, prefix_of(registration), layers, asynchronous=self._asynchronous)
+            own_layers = _holding(_layers_of(others), event, namespace)
+            inner = build_route(entry.endpoint, prefix_of(registration), own_layers, asynchronous=self._asynchronous)
             scopes = (*others, *scopes)
-        first = compile_endpoint(
-            _ignore,
-            kind=self._role.event_kind,
-            label=event,
-            asynchronous=self._asynchronous,
-            dependencies=_dependencies_of(guarded.scopes),
-        )
-        layers = _holding([*self._server_layers(), *_layers_of(guarded.scopes)], event, namespace)
-        return build_guarded_route(guarded.guard, first, inner, layers, scopes, asynchronous=self._asynchronous)
+        stand_in = self._missing_method.endpoint
+        return build_guarded_route(guard, stand_in, checks, inner, layers, scopes, asynchronous=self._asynchronous)
 
     def _server_layers(self) -> list[tuple[Scope, Layer]]:
         return [(scope, layer) for _, scope, layer in self._middlewares]
@@ -323,3 +448,13 @@ def _holding(scoped: Iterable[tuple[Scope, Layer]], event: str, namespace: str) 
 
 def _ignore(*_args: Any) -> None:
     """Do nothing about an event."""
+
+
+async def _pass_on(context: Context, own: Callable[[Context], Any] | None) -> Any:
+    """Call the handler, if there is one."""
+    return None if own is None else await own(context)
+
+
+def _pass_on_sync(context: Context, own: Callable[[Context], Any] | None) -> Any:
+    """Do what :func:`_pass_on` does, on a server without an event loop."""
+    return None if own is None else own(context)

@@ -83,7 +83,8 @@ def _fold_sync(layers: tuple[Layer, ...], endpoint: Endpoint) -> Callable[[Conte
 
 def build_guarded_route(
     guard: Guard,
-    first: Endpoint,
+    stand_in: Endpoint,
+    checks: tuple[Endpoint, ...],
     inner: Route | None,
     layers: tuple[Layer, ...],
     scopes: tuple[RouterScope, ...],
@@ -95,7 +96,8 @@ def build_guarded_route(
 
     Args:
         guard: The guard; awaited if *asynchronous*.
-        first: Called before it, for what the routers around it depend on.
+        stand_in: What the route names as its handler.
+        checks: Called before it in this order, for what the routers around it depend on.
         inner: The application's own handler of the event.
         layers: The middlewares around all of it.
         scopes: The routers around it, innermost first.
@@ -104,14 +106,15 @@ def build_guarded_route(
     own = None if inner is None else inner.call
 
     async def guarded(context: Context) -> Any:
-        if asynchronous:
-            await first.call(context)
-            return await guard(context, own)
-        first.call_sync(context)
-        return guard(context, own)
+        for check in checks:
+            if asynchronous:
+                await check.call(context)
+            else:
+                check.call_sync(context)
+        return await guard(context, own) if asynchronous else guard(context, own)
 
     call = fold(layers, guarded)
-    return Route(first, call if asynchronous else run_through(call), (), scopes, is_plain=False)
+    return Route(stand_in, call if asynchronous else run_through(call), (), scopes, is_plain=False)
 
 
 def leading(prefix: tuple[str, ...], event: str, namespace: str) -> tuple[str, ...]:

@@ -100,13 +100,15 @@ async def test_routers_bring_rooms_with_their_namespace_dependencies_and_middlew
         if session.get("banned"):
             raise PermissionError("Banned.")
 
-    inner = RouterSIO("/rooms", middleware=[Noting()], dependencies=[Depends(guard)])
+    inner = RouterSIO("/rooms", middleware=[Noting(events=["join_chat"])], dependencies=[Depends(guard)])
     outer = RouterSIO("/app")
     outer.add_router(inner)
     sio.add_router(outer)
     inner.register_room(ChatRoom)
     client = await wire.open()
     sid = await client.join("/app/rooms")
+    assert steps == ["dependency"]
+    steps.clear()
 
     await client.send('2/app/rooms,1["join_chat",{"id":4}]')
     assert await client.receive() == '2/app/rooms,["joined",{"room":"chat|5"}]'
@@ -127,7 +129,7 @@ async def test_middleware_runs_once_around_a_join_with_a_handler_of_its_own(sio,
             steps.append(event)
             return data
 
-    router = RouterSIO(middleware=[Noting()])
+    router = RouterSIO(middleware=[Noting(events="join_chat")])
     router.register_room(ChatRoom)
 
     @router.on("join_chat")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pytest
 
-from fastsio import AsyncNamespace, BaseMiddleware, Depends, RouterSIO, SocketID
+from fastsio import AsyncNamespace, BaseMiddleware, Depends, Joined, Room, RouterSIO, SocketID
 from fastsio.exceptions import SetupError, SignatureError
 from fastsio.routing import Registration, Registry, Scope, leading
+from tests.unit.injection.conftest import Harness
 
 
 @pytest.fixture
@@ -245,3 +248,81 @@ def test_a_pending_handler_is_built_until_it_compiles(registry):
     add(registry, "/", "e", later)
     assert registry.resolve("/", "e").endpoint.pending
     assert not registry._built
+
+
+def test_nothing_is_found_for_connect_where_nothing_is_scoped_to_it(registry):
+    """A namespace without gates has no route to call: its clients pay nothing for them."""
+    add(registry, "/", "say")
+    assert registry.resolve("/", "connect") is None
+    assert registry.resolve("/", "disconnect") is None
+    registry.add_middleware(BaseMiddleware(), Scope(frozenset({"say"})))
+
+    assert registry.resolve("/", "connect") is None
+
+
+def test_the_gates_of_a_namespace_are_folded_once(registry):
+    """The next client finds the route of the first, also in namespaces that only clients name."""
+    registry.add_middleware(BaseMiddleware(), Scope())
+    route = registry.resolve("/a", "connect")
+
+    assert route is not None
+    assert registry.resolve("/b", "connect") is route
+    assert registry.resolve("/b", "disconnect") is not route
+
+
+async def test_the_dependencies_of_routers_run_outermost_first_for_connect(registry):
+    """As for the handlers of the routers, each once, and those of every namespace outside."""
+    order = []
+
+    def note(name):
+        def dependency():
+            order.append(name)
+
+        return Depends(dependency)
+
+    outer = RouterSIO("/n", dependencies=[note("outer")])
+    inner = RouterSIO("/", dependencies=[note("inner")])
+    everywhere = RouterSIO("*", dependencies=[note("everywhere")])
+    for router in (inner, everywhere):
+        router.on("a", lambda *args: None)
+        router.on("b", lambda *args: None)
+    outer.add_router(inner)
+    include(registry, outer)
+    include(registry, everywhere)
+
+    route = registry.resolve("/n", "connect")
+    assert route is not None
+    await route.call(Harness().context(event="connect"))
+
+    assert order == ["everywhere", "outer", "inner"]
+
+
+def test_a_dependency_that_no_connection_can_fill_is_left_to_the_events(registry):
+    """One that waits for a name to be registered is not: clients that come after that are asked."""
+
+    def check(body: dict[str, int]): ...
+
+    class Hall(Room):
+        @classmethod
+        def extract_room_identifier(cls, session, data): ...
+
+    def member(room: Annotated[Hall, Joined(Hall)]): ...
+
+    for namespace, dependency in (("/payload", check), ("/room", member), ("/later", "not yet there")):
+        router = RouterSIO(namespace, dependencies=[Depends(dependency)])
+        router.on("e", lambda sid: None)
+        include(registry, router)
+
+    assert registry.resolve("/payload", "connect") is None
+    assert registry.resolve("/room", "connect") is None
+    assert registry.resolve("/later", "connect") is not None
+
+
+def include(registry: Registry, router: RouterSIO) -> None:
+    """Add a router's handlers to a registry."""
+
+    class Server:
+        default_namespace = None
+        _register = staticmethod(registry.add)
+
+    router.attach(Server)
