@@ -66,7 +66,7 @@ def is_expected(exc: BaseException) -> bool:
 
 
 def _permission_text(exc: PermissionError) -> str:
-    # The operating system's PermissionError names files; its text stays here.
+    # The operating system's PermissionError has an error number and names files; its text stays here.
     if exc.errno is not None or not exc.args:
         return "Not allowed."
     return str(exc)

@@ -7,7 +7,7 @@ Runs connect and disconnect handlers and keeps the records of connections; must 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.engine.collecting import catch_up
 from fastsio.engine.request import PROTOCOL_KEY
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from fastsio.protocol import Packet
     from fastsio.routing import Route
     from fastsio.sync.dispatch import PacketServer
+
+#: What a client reads of a builtin ConnectionRefusedError, whose own text may name a database.
+REFUSED: Final = "Connection refused by server"
 
 
 class Connecting:
@@ -232,8 +235,6 @@ class Connecting:
         """Return the CONNECT_ERROR payload for a connect handler that raised."""
         if isinstance(exc, Refused):
             return exc.error_args
-        if isinstance(exc, ConnectionRefusedError):
-            return refusal(*exc.args)
         failure = describe(exc, "connect")
         endpoint = self._server._registry.exception_endpoint(exc, route.scopes)
         if endpoint is not None:
@@ -241,8 +242,12 @@ class Connecting:
                 return {"message": failure.msg, "data": run_exception_handler(endpoint, context, exc)}
             except Exception as raised:  # noqa: BLE001 - the handler's own failure is described instead
                 exc, failure = raised, describe(raised, "connect")
+        if isinstance(exc, ConnectionRefusedError) and exc.errno is None:
+            return refusal(REFUSED)
         if not is_expected(exc):
             self._server.logger.error("%s: error in the connect handler", client.label, exc_info=exc)
+        if isinstance(exc, ConnectionRefusedError):  # the operating system's: something the handler needs is not there
+            return refusal(REFUSED)
         return {"message": failure.msg, "data": failure.as_dict()}
 
     def hold(self, client: Client, packet: Packet) -> None:
