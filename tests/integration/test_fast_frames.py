@@ -149,6 +149,24 @@ async def test_pings_are_answered_between_the_fragments_of_a_message(sio, runnin
         ]
 
 
+@pytest.mark.parametrize("kind", [PING, PONG], ids=["pings", "pongs"])
+async def test_an_absurd_rate_of_control_frames_closes_the_connection(make_server, running, journal, caplog, kind):
+    """The client reads 1008, the reason is logged, the disconnect handler runs, others live on."""
+    sio = make_server(max_control_frames=20)
+    sio.on("disconnect", lambda _sid, reason: journal.note(reason))
+    sio.on("echo", lambda _sid, data: data)
+    async with running(sio, ws=FAST_WS) as address, open_raw(address) as other, open_raw(address) as client:
+        await other.join()
+        await client.join()
+        await client.send(client_frame(FIN | kind, b"") * 200)
+
+        assert await client.close_code() == 1008
+        await journal.until("transport error")
+        await other.say('421["echo",1]')
+        assert await other.text() == "431[1]"
+    assert "more pings, pongs and empty fragments in a second than the limit" in caplog.text
+
+
 async def test_a_message_in_many_fragments_is_whole(sio, running, journal, ws):
     """A message may come byte by byte, and in any number of writes."""
     parts = [EVENT[index : index + 1] for index in range(len(EVENT))]

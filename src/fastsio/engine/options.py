@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SlowClientPolicy: TypeAlias = Literal["close", "drop"]
+#: In a second. No client needs more than a few, and this many cost the server nothing worth mentioning.
+DEFAULT_CONTROL_FRAMES: Final = 1000
 
 
 def _is_number(value: Any) -> bool:
@@ -64,6 +66,7 @@ RULES: Final = {
     "max_buffer_packets": COUNT,
     "slow_client": Rule(is_policy, "'close' or 'drop'"),
     "max_decode_packets": COUNT_OR_NONE,
+    "max_control_frames": COUNT,
     "allow_eio3": Rule(lambda value: isinstance(value, bool), "True or False"),
 }
 

@@ -143,8 +143,12 @@ def open_connection(
     if app is None or framing is None:
         return None
     settle()
-    limit = min(config.ws_max_size, _limit_of(app))
-    return Connection(config, server_state, transport, handshake, scope, limit=limit, framing=framing)
+    engine = _engine_of(app)
+    limit = min(config.ws_max_size, engine.max_http_buffer_size)
+    max_rate = engine.max_control_frames
+    return Connection(
+        config, server_state, transport, handshake, scope, limit=limit, max_rate=max_rate, framing=framing
+    )
 
 
 def client_of(transport: asyncio.Transport) -> tuple[str, int] | None:
@@ -164,10 +168,9 @@ def server_of(transport: asyncio.Transport) -> tuple[str, int | None] | None:
     return (name, None) if isinstance(name, str) else None
 
 
-def _limit_of(app: ASGIApp) -> int:
+def _engine_of(app: ASGIApp) -> Any:
     server = app.engineio_server
-    limit: int = getattr(server, "eio", server).max_http_buffer_size
-    return limit
+    return getattr(server, "eio", server)
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ class Quiet:
         self.wire, self.transport, self.owner = make_wire(limit)
         self.heard: list[str | bytes] = []
         self.wire.listen(self._hear, lambda _error: None)
-        self.transport.protocol = QuietFraming(self.wire, self.transport, limit, framing)
+        self.transport.protocol = QuietFraming(self.wire, self.transport, framing, max_bytes=limit, max_rate=100)
 
     def _hear(self, data: str | bytes) -> bool:
         self.heard.append(data)
@@ -37,10 +39,7 @@ class Quiet:
 
     def say(self, *segments: bytes) -> None:
         for segment in segments:
-            if self.is_quiet:
-                self.transport.protocol.data_received(segment)
-            else:
-                framing.feed(self.transport.protocol, segment)
+            self.transport.arrive(segment)
 
     @property
     def is_quiet(self) -> bool:
@@ -123,6 +122,7 @@ async def test_what_is_wrong_is_judged_by_picows(data, written):
     """The client is told the same as ever."""
     quiet = Quiet()
     quiet.say(data)
+    await asyncio.sleep(0)
 
     assert quiet.heard == []
     assert quiet.transport.writes == [written]

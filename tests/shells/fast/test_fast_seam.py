@@ -18,7 +18,7 @@ async def test_the_installed_picows_fits():
 @pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [
-        ("WSProtocol", None, "TypeError"),
+        ("Framing", None, "TypeError"),
         ("REQUEST", b"GET / HTTP/1.1\r\nOdd: 1\r\n\r\n", "frames are read in another way"),
         ("TEXT", object(), "frames are read in another way"),
     ],
@@ -33,7 +33,7 @@ async def test_one_that_does_not_fit_is_found_out(monkeypatch, name, value, comp
 async def test_messages_are_put_together():
     """Text and bytes come whole, a ping between their fragments is answered."""
     trial = Trial()
-    protocol = open_framing(trial, max_bytes=100)
+    protocol = open_framing(trial, max_bytes=100, max_rate=100)
     mask = b"\x00" * 4
     feed(protocol, b"\x81\x82" + mask + "é".encode() + b"\x82\x82" + mask + b"\xff\xfe")
     feed(protocol, b"\x02\x81" + mask + b"a" + b"\x89\x80" + mask + b"\x80\x81" + mask + b"b")
@@ -46,7 +46,7 @@ async def test_messages_are_put_together():
 async def test_a_message_may_fill_the_buffer_many_times_over():
     """The buffer grows with the message, up to the limit."""
     trial = Trial()
-    protocol = open_framing(trial, max_bytes=1_000_000)
+    protocol = open_framing(trial, max_bytes=1_000_000, max_rate=100)
     size = 900_000
     feed(protocol, b"\x82\xff" + size.to_bytes(8) + b"\x00" * 4 + b"x" * size)
 
@@ -60,7 +60,7 @@ async def test_a_message_may_fill_the_buffer_many_times_over():
 async def test_a_close_is_answered_with_its_code(payload, expected):
     """The code comes back, the reason does not."""
     trial = Trial()
-    protocol = open_framing(trial, max_bytes=100)
+    protocol = open_framing(trial, max_bytes=100, max_rate=100)
     feed(protocol, bytes([0x88, 0x80 | len(payload)]) + b"\x00" * 4 + payload)
 
     assert trial.written == expected

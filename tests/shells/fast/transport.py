@@ -39,6 +39,20 @@ class FakeTransport(asyncio.Transport):
     def set_protocol(self, protocol: Any) -> None:
         self.protocol = protocol
 
+    def arrive(self, data: bytes) -> None:
+        """Hand data to the protocol as a transport does."""
+        rest = memoryview(data)
+        while rest:
+            if isinstance(self.protocol, asyncio.BufferedProtocol):
+                buffer = memoryview(self.protocol.get_buffer(-1))
+                count = min(len(buffer), len(rest))
+                buffer[:count] = rest[:count]
+                self.protocol.buffer_updated(count)
+            else:
+                count = len(rest)
+                self.protocol.data_received(bytes(rest))
+            rest = rest[count:]
+
 
 class FakeOwner:
     """Who has a wire: notes its loss and keeps its tasks."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from fastsio.aio.engine.links import CLOSE_GRACE_S, MESSAGE_TOO_BIG, NORMAL_CLOSURE, LinkLost
+from fastsio.aio.engine.links import CLOSE_GRACE_S, NORMAL_CLOSURE, LinkLost, closing_code
 from fastsio.engine.reading import ClientLeft
 from fastsio.exceptions import PacketError
 
@@ -39,8 +39,7 @@ async def end(socket: EngineSocket, error: Exception | None) -> int:
     elif isinstance(error, PacketError):
         socket.server.report(f"Closing a websocket session: {error}", "bad-frame")
         reason = reasons.TRANSPORT_ERROR
-        if error.limit is not None:
-            code = MESSAGE_TOO_BIG
+        code = closing_code(error)
     socket.reader = None
     await socket.finish(reason, abort=True)
     return code

@@ -11,10 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from fastsio.engine.reading import TooManyFrames
+
 if TYPE_CHECKING:
     from asyncio import Task
     from collections import deque
     from contextvars import Context
+
+    from fastsio.exceptions import PacketError
 
 Event: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Event]]
@@ -24,6 +28,7 @@ Frame: TypeAlias = str | bytes
 #: The extension of an ASGI scope that a server offers its direct link in.
 DIRECT: Final = "fastsio.direct"
 NORMAL_CLOSURE: Final = 1000
+POLICY_VIOLATION: Final = 1008
 MESSAGE_TOO_BIG: Final = 1009
 #: How long the last frames and the closing handshake may take before the connection is given up.
 CLOSE_GRACE_S: Final = 10.0
@@ -31,6 +36,13 @@ CLOSE_GRACE_S: Final = 10.0
 
 class LinkLost(Exception):  # noqa: N818 - says what happened
     """The peer closed the WebSocket."""
+
+
+def closing_code(error: PacketError) -> int:
+    """Return the code to close the WebSocket of a client with that broke the protocol or a limit."""
+    if isinstance(error, TooManyFrames):
+        return POLICY_VIOLATION
+    return NORMAL_CLOSURE if error.limit is None else MESSAGE_TOO_BIG
 
 
 class Link:
@@ -98,7 +110,7 @@ class DirectLink(ABC):
                 it does not take wait in ``frames``, and the peer is not read until :meth:`resume`. It runs in no task
                 and must not raise.
             on_end: Called once when no frame will come any more: with :class:`LinkLost` when the WebSocket is closed,
-                with :class:`~fastsio.exceptions.PacketError` when the peer sent a message over the server's limit.
+                with :class:`~fastsio.exceptions.PacketError` when the peer passed one of the server's limits.
         """
 
     @abstractmethod

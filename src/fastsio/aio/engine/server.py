@@ -24,7 +24,7 @@ from fastsio.engine import http
 from fastsio.engine.cookies import sid_cookie
 from fastsio.engine.cors import Origins, cors_headers
 from fastsio.engine.ids import new_id
-from fastsio.engine.options import SlowClientPolicy, check_options
+from fastsio.engine.options import DEFAULT_CONTROL_FRAMES, SlowClientPolicy, check_options
 from fastsio.engine.packet import OPEN, ControlPacket
 from fastsio.engine.reports import Reports
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
@@ -52,6 +52,8 @@ class EngineServer(SendingServer):
         max_buffer_packets: How many packets may wait for one slow client.
         slow_client: What happens beyond that: ``"close"`` ends the session, ``"drop"`` drops the new packets.
         max_decode_packets: How many packets one POST may carry; None takes ``engineio.payload.Payload``'s.
+        max_control_frames: How many frames without a message a WebSocket may send in a second: pings, pongs, empty
+            fragments. Beyond, it is closed with 1008. It holds where fastsio reads the frames itself.
         allow_eio3: Whether clients of Engine.IO 3 are served too. Off, as in the JavaScript server.
         options: Those of ``engineio.AsyncServer``.
 
@@ -67,6 +69,7 @@ class EngineServer(SendingServer):
         max_buffer_packets: int = 10_000,
         slow_client: SlowClientPolicy = "close",
         max_decode_packets: int | None = None,
+        max_control_frames: int = DEFAULT_CONTROL_FRAMES,
         allow_eio3: bool = False,
         **options: Any,
     ) -> None:
@@ -77,6 +80,7 @@ class EngineServer(SendingServer):
                 "max_buffer_packets": max_buffer_packets,
                 "slow_client": slow_client,
                 "max_decode_packets": max_decode_packets,
+                "max_control_frames": max_control_frames,
                 "allow_eio3": allow_eio3,
                 **options,
             }
@@ -89,6 +93,7 @@ class EngineServer(SendingServer):
         self.max_buffer_packets = max_buffer_packets
         self.slow_client = slow_client
         self.max_decode_packets = max_decode_packets
+        self.max_control_frames = max_control_frames
         self.allow_eio3 = allow_eio3
         self.deadlines: Deadlines[EngineSocket] = Deadlines(self._on_due)
         self._async = driver_for(self.async_mode)

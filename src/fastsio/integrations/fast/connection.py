@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.utils import ClientDisconnected, get_client_addr, get_path_with_query_string
 
-from fastsio.aio.engine.links import DIRECT, MESSAGE_TOO_BIG, NORMAL_CLOSURE, LinkLost
+from fastsio.aio.engine.links import DIRECT, NORMAL_CLOSURE, LinkLost, closing_code
 from fastsio.exceptions import PacketError
 from fastsio.integrations.fast.handshake import acceptance
 from fastsio.integrations.fast.quiet import QuietFraming
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("uvicorn.error")
 #: What a client may send before it knows that it is accepted; more is left in the network.
-MAX_EARLY_BYTES: Final = 65_536
+MAX_EARLY_BYTES: Final = 8192
 INTERNAL_ERROR: Final = 1011
 SERVICE_RESTART: Final = 1012
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """
     A request, and the WebSocket it becomes.
 
@@ -53,6 +53,7 @@ class Connection(asyncio.Protocol):
         handshake: The request.
         scope: The same for the application.
         limit: The largest message, in bytes.
+        max_rate: The most frames without a message in a second.
         framing: The module :mod:`fastsio.integrations.fast.framing`, which needs picows.
     """
 
@@ -68,6 +69,7 @@ class Connection(asyncio.Protocol):
         "_key",
         "_limit",
         "_loop",
+        "_max_rate",
         "_response",
         "_scope",
         "_state",
@@ -84,6 +86,7 @@ class Connection(asyncio.Protocol):
         scope: dict[str, Any],
         *,
         limit: int,
+        max_rate: int,
         framing: Any,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -93,6 +96,7 @@ class Connection(asyncio.Protocol):
         self._key = handshake.key
         self._scope = scope
         self._limit = limit
+        self._max_rate = max_rate
         self._framing = framing
         self._loop = loop
         self._wire = Wire(transport, loop, limit, self)
@@ -106,7 +110,15 @@ class Connection(asyncio.Protocol):
 
     # What the transport calls until the framing takes over.
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Return where to read to."""
+        return self._wire.scratch
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Keep what a hasty client sends."""
+        self.data_received(self._wire.scratch[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
         """Keep what a hasty client sends."""
         self._early += data
         if len(self._early) > MAX_EARLY_BYTES and not self._transport.is_closing():
@@ -167,9 +179,10 @@ class Connection(asyncio.Protocol):
             return await self._wire.receive()
         except LinkLost:
             return {"type": "websocket.disconnect", "code": 1006}
-        except PacketError:
-            self._wire.close(MESSAGE_TOO_BIG)
-            return {"type": "websocket.disconnect", "code": MESSAGE_TOO_BIG}
+        except PacketError as error:
+            code = closing_code(error)
+            self._wire.close(code)
+            return {"type": "websocket.disconnect", "code": code}
 
     async def _send(self, event: Event) -> None:
         kind = event["type"]
@@ -200,10 +213,12 @@ class Connection(asyncio.Protocol):
         headers = [*self._state.default_headers, *event.get("headers", ())]
         self._is_accepted = self._is_answered = True
         self._wire.open(acceptance(self._key, headers, event.get("subprotocol")))
-        protocol = QuietFraming(self._wire, self._transport, self._limit, self._framing)
+        protocol = QuietFraming(
+            self._wire, self._transport, self._framing, max_bytes=self._limit, max_rate=self._max_rate
+        )
         self._transport.set_protocol(protocol)
         if self._early:
-            protocol.data_received(bytes(self._early))
+            protocol.take(bytes(self._early))
             if len(self._early) > MAX_EARLY_BYTES and not self._transport.is_closing():
                 self._transport.resume_reading()
 

@@ -1,16 +1,19 @@
 """
-One write for all that is queued for a client in one turn of the event loop.
+What the connections of an event loop share: one write for all that a client gets in a turn, and a place to read to.
 
 Knows what can be flushed, not what it writes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakKeyDictionary, ref
 
 if TYPE_CHECKING:
     import asyncio
+
+#: What is read at a time of a connection that says little.
+SCRATCH_BYTES: Final = 2048
 
 
 class Flushable(Protocol):
@@ -28,6 +31,7 @@ class Flusher:
         loop: The event loop.
 
     Attributes:
+        scratch: Where a connection without a buffer of its own reads to; it is the next one's when a read is over.
         turn: Stands for the turn of the loop that has begun; None before anything of it was written.
     """
 
@@ -35,6 +39,7 @@ class Flusher:
         # A strong reference would keep loops, and what waited on them, in the table below for good.
         self._loop = ref(loop)
         self._waiting: list[Flushable] = []
+        self.scratch = memoryview(bytearray(SCRATCH_BYTES))
         self.turn: object = None
 
     def begin(self) -> object:

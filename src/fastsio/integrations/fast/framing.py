@@ -7,11 +7,16 @@ the first connection depends on it, and nothing here writes to a socket: what pi
 
 What picows leaves to its user is done here: messages in fragments, reserved bits, text that is no UTF-8, close frames.
 
+**What a client can ask for.** A read takes at most ``MAX_READ_BYTES``, so that no connection has more than that handled
+before the others have their turn. Frames that carry no message are counted besides (see :class:`Messages`). The buffer
+grows with a frame that does not fit, and is given back when that frame has been read.
+
 Source: RFC 6455, sections 5 and 7.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol
@@ -21,24 +26,35 @@ from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTranspo
 from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined] # not public; see above
 
-from fastsio.aio.engine.links import MESSAGE_TOO_BIG
+from fastsio.aio.engine.links import MESSAGE_TOO_BIG, POLICY_VIOLATION
 from fastsio.engine.frames import CLOSE, PONG, frame
 
 if TYPE_CHECKING:
-    import asyncio
-
     from fastsio.aio.engine.links import Frame
+    from fastsio.integrations.fast.flushing import Flushable
 
 PROTOCOL_ERROR: Final = 1002
 NO_UTF8: Final = 1007
 #: picows takes what a buffer of this size holds per read, and doubles it when it fills up.
 READ_BUFFER_BYTES: Final = 2048
+#: The most that is read at a time: it may be as many frames of six bytes as that.
+MAX_READ_BYTES: Final = 8192
+#: A buffer with room for more than this is not kept.
+MAX_KEPT_BYTES: Final = 32_768
+#: Frames without a message that are taken before everybody else has a turn.
+FAIR_SHARE: Final = 64
+RATE_WINDOW_S: Final = 1.0
+#: Stands for any number of bytes of an unfinished frame.
+SOME: Final = -1
 #: The one request that picows reads, and what it answers: the peer's own is judged and answered elsewhere.
 REQUEST: Final = (
     b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
 TEXT: Final = WSMsgType.TEXT
+BINARY: Final = WSMsgType.BINARY
+PING: Final = WSMsgType.PING
+PONG_FRAME: Final = WSMsgType.PONG
 logger = logging.getLogger("uvicorn.error")
 
 
@@ -50,6 +66,15 @@ class Wire(Protocol):
 
     def write_raw(self, data: bytes) -> None:
         """Write a frame as it is."""
+
+    def call_later(self, flushable: Flushable) -> None:
+        """Call the ``flush()`` of *flushable* at the end of this turn of the loop."""
+
+    def give_way(self) -> None:
+        """Read nothing more before the other connections have had a turn."""
+
+    def replace(self, protocol: asyncio.BufferedProtocol) -> None:
+        """Read with *protocol* from now on, unless the WebSocket is closing."""
 
     def fail(self, code: int) -> None:
         """Close the WebSocket: the peer broke the protocol. No message follows."""
@@ -79,16 +104,44 @@ class Messages(WSListener):
     """
     Puts messages together.
 
+    **Frames without a message.** Pings, pongs and fragments count in a share of each turn of the loop, after which the
+    connection is not read until the next. Of the pings of a turn the last is answered (RFC 6455, section 5.5.3). A
+    client that sends more pings, pongs and empty fragments in a second than any use needs is hung up on.
+
     Args:
-        wire: What gets them.
+        wire: What gets the messages.
         max_bytes: The largest message.
+        max_rate: The most pings, pongs and empty fragments in a second.
+
+    Attributes:
+        wire: As given.
+        max_bytes: As given.
+        unread_bytes: What picows's buffer held behind the frame that was taken last: a frame that is not complete.
     """
 
-    __slots__ = ("_is_text", "_max_bytes", "_parts", "_wire")
+    __slots__ = (
+        "_is_text",
+        "_max_rate",
+        "_parts",
+        "_ping",
+        "_share",
+        "_spare",
+        "_window",
+        "max_bytes",
+        "unread_bytes",
+        "wire",
+    )
 
-    def __init__(self, wire: Wire, max_bytes: int) -> None:
-        self._wire = wire
-        self._max_bytes = max_bytes
+    def __init__(self, wire: Wire, max_bytes: int, max_rate: int) -> None:
+        self.unread_bytes = SOME
+        self.wire = wire
+        self.max_bytes = max_bytes
+        self._max_rate = self._spare = max_rate
+        #: When the second began that is counted.
+        self._window = asyncio.get_running_loop().time()
+        self._share = FAIR_SHARE
+        #: The payload of a ping that is not answered yet.
+        self._ping: bytes | None = None
         self._parts: bytearray | None = None
         self._is_text = False
 
@@ -98,41 +151,72 @@ class Messages(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:  # noqa: ARG002 - picows's signature
         """Take a frame."""
+        self.unread_bytes = frame.tail_size
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             # No extension was negotiated that would give them a meaning.
-            self._wire.fail(PROTOCOL_ERROR)
+            self.wire.fail(PROTOCOL_ERROR)
         elif frame.msg_type is TEXT and frame.fin and self._parts is None:
             try:
                 data = frame.get_payload_as_utf8_text()
             except UnicodeDecodeError:
-                self._wire.fail(NO_UTF8)
+                self.wire.fail(NO_UTF8)
             else:
-                self._wire.deliver(data)
+                self.wire.deliver(data)
         else:
             self._take_other(frame)
 
     def _take_other(self, received: WSFrame) -> None:
-        match received.msg_type:
-            case WSMsgType.CLOSE:
-                self._take_close(received.get_payload_as_bytes())
-            case WSMsgType.PING:
-                self._wire.write_raw(frame(PONG, received.get_payload_as_bytes()))
-            case WSMsgType.PONG:
-                pass
-            case WSMsgType.BINARY if received.fin and self._parts is None:
-                self._wire.deliver(received.get_payload_as_bytes())
-            case kind:
-                self._take_part(kind, received)
+        kind = received.msg_type
+        if kind is BINARY and received.fin and self._parts is None:
+            self.wire.deliver(received.get_payload_as_bytes())
+        elif kind is PING:
+            self._count(is_empty=True)
+            self._take_ping(received.get_payload_as_bytes())
+        elif kind is PONG_FRAME:
+            self._count(is_empty=True)
+        elif kind is WSMsgType.CLOSE:
+            self._take_close(received.get_payload_as_bytes())
+        else:
+            self._count(is_empty=not received.payload_size)
+            self._take_part(kind, received)
+
+    def _count(self, *, is_empty: bool) -> None:
+        """Count a frame that is no message; an empty one in the rate, too."""
+        self._share -= 1
+        if self._share <= 0:
+            self._share = FAIR_SHARE
+            self.wire.give_way()
+        if is_empty:
+            self._spare -= 1
+            if self._spare < 0:
+                self._begin_window()
+
+    def _begin_window(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._window < RATE_WINDOW_S:
+            self.wire.fail(POLICY_VIOLATION)
+        self._window = now
+        self._spare = self._max_rate
+
+    def _take_ping(self, payload: bytes) -> None:
+        is_first, self._ping = self._ping is None, payload
+        if is_first:
+            self.wire.call_later(self)
+
+    def flush(self) -> None:
+        """Answer the last ping."""
+        payload, self._ping = self._ping, None
+        self.wire.write_raw(frame(PONG, payload or b""))
 
     def _take_part(self, kind: WSMsgType, received: WSFrame) -> None:
         if (kind is WSMsgType.CONTINUATION) is (self._parts is None):
-            self._wire.fail(PROTOCOL_ERROR)
+            self.wire.fail(PROTOCOL_ERROR)
             return
         if self._parts is None:
             self._parts = bytearray()
             self._is_text = kind is TEXT
-        if len(self._parts) + received.payload_size > self._max_bytes:
-            self._wire.fail(MESSAGE_TOO_BIG)
+        if len(self._parts) + received.payload_size > self.max_bytes:
+            self.wire.fail(MESSAGE_TOO_BIG)
             return
         self._parts += received.get_payload_as_memoryview()
         if received.fin:
@@ -141,33 +225,33 @@ class Messages(WSListener):
 
     def _deliver_whole(self, whole: bytearray) -> None:
         if not self._is_text:
-            self._wire.deliver(bytes(whole))
+            self.wire.deliver(bytes(whole))
             return
         try:
             text = whole.decode()
         except UnicodeDecodeError:
-            self._wire.fail(NO_UTF8)
+            self.wire.fail(NO_UTF8)
         else:
-            self._wire.deliver(text)
+            self.wire.deliver(text)
 
     def _take_close(self, payload: bytes) -> None:
         """Answer with the same code, if it is one that may be sent."""
         if payload and not _may_be_sent(int.from_bytes(payload[:2])):
-            self._wire.fail(PROTOCOL_ERROR)
+            self.wire.fail(PROTOCOL_ERROR)
         else:
-            self._wire.peer_closes(frame(CLOSE, payload[:2]))
+            self.wire.peer_closes(frame(CLOSE, payload[:2]))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows's signature
         """Take note that the connection is gone."""
-        self._wire.lost()
+        self.wire.lost()
 
     def pause_writing(self) -> None:
         """Take note that the peer lags."""
-        self._wire.pause_writing()
+        self.wire.pause_writing()
 
     def resume_writing(self) -> None:
         """Take note that it has caught up."""
-        self._wire.resume_writing()
+        self.wire.resume_writing()
 
 
 def _may_be_sent(code: int) -> bool:
@@ -255,19 +339,54 @@ RESPONSE.version, RESPONSE.status = b"HTTP/1.1", HTTPStatus.SWITCHING_PROTOCOLS
 RESPONSE.headers = CIMultiDict()
 
 
-def open_framing(wire: Wire, *, max_bytes: int) -> asyncio.BufferedProtocol:
+class Framing(WSProtocol):  # type: ignore[misc] # picows has no types for it
+    """
+    picows's protocol, which reads little at a time and does not keep a large buffer.
+
+    How full the buffer is, picows does not tell: only how much room it has, and what was behind each frame. Room for
+    more than ``MAX_KEPT_BYTES`` with nothing behind the last frame, and no reading since, is a large empty buffer.
+    """
+
+    __slots__ = ()
+
+    def get_buffer(self, size_hint: int) -> memoryview:
+        """Return where to read to."""
+        buffer: memoryview = GET_BUFFER(self, size_hint)
+        return buffer if len(buffer) <= MAX_READ_BYTES else self._bounded(buffer)
+
+    def _bounded(self, buffer: memoryview) -> memoryview:
+        # A buffer has a size that was kept before it is doubled, so this is passed before anything is given back.
+        self.listener.unread_bytes = SOME
+        if len(buffer) > MAX_KEPT_BYTES:
+            asyncio.get_running_loop().call_soon(self._give_back)
+        return buffer[:MAX_READ_BYTES]
+
+    def _give_back(self) -> None:
+        messages = self.listener
+        if not messages.unread_bytes:
+            messages.wire.replace(_open(messages))
+
+
+GET_BUFFER: Final = WSProtocol.get_buffer
+
+
+def open_framing(wire: Wire, *, max_bytes: int, max_rate: int) -> asyncio.BufferedProtocol:
     """
     Frame a connection whose handshake is answered.
 
     Args:
         wire: What writes, and takes the messages.
         max_bytes: The largest message.
+        max_rate: The most pings, pongs and empty fragments in a second.
 
     Returns:
         The protocol that the connection's transport gets.
     """
-    messages = Messages(wire, max_bytes)
-    protocol: asyncio.BufferedProtocol = WSProtocol(
+    return _open(Messages(wire, max_bytes, max_rate))
+
+
+def _open(messages: Messages) -> asyncio.BufferedProtocol:
+    protocol: asyncio.BufferedProtocol = Framing(
         host_port=None,
         ws_path=None,
         is_client_side=False,
@@ -280,11 +399,11 @@ def open_framing(wire: Wire, *, max_bytes: int) -> asyncio.BufferedProtocol:
         auto_ping_reply_timeout=1,
         auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
         enable_auto_pong=False,
-        max_frame_size=max_bytes,
+        max_frame_size=messages.max_bytes,
         extra_headers=None,
         read_buffer_init_size=READ_BUFFER_BYTES,
     )
-    protocol.connection_made(Outlet(wire))  # type: ignore[arg-type] # as much of a transport as picows uses
+    protocol.connection_made(Outlet(messages.wire))  # type: ignore[arg-type] # as much of a transport as picows uses
     memoryview(protocol.get_buffer(-1))[: len(REQUEST)] = REQUEST
     protocol.buffer_updated(len(REQUEST))
     return protocol
@@ -317,6 +436,13 @@ class Trial:
         """Keep what is written."""
         self.written += data
 
+    def call_later(self, flushable: Flushable) -> None:
+        """Call it at once."""
+        flushable.flush()
+
+    def replace(self, protocol: asyncio.BufferedProtocol) -> None:
+        """Keep the old one."""
+
     def fail(self, code: int) -> None:
         """Keep a code."""
         self.codes.append(code)
@@ -328,7 +454,7 @@ class Trial:
     def lost(self) -> None:
         """Do nothing."""
 
-    pause_writing = resume_writing = lost
+    give_way = pause_writing = resume_writing = lost
 
 
 def misfit() -> str | None:
@@ -340,7 +466,7 @@ def misfit() -> str | None:
     """
     trial = Trial()
     try:
-        protocol = open_framing(trial, max_bytes=64)
+        protocol = open_framing(trial, max_bytes=64, max_rate=64)
         # A text in two fragments with a ping between them, a frame that is not masked.
         feed(protocol, b"\x01\x81\x00\x00\x00\x00a\x89\x81\x00\x00\x00\x00p\x80\x81\x01\x01\x01\x01c\x81\x01x")
     except Exception as error:  # noqa: BLE001 - whatever another version does

@@ -10,13 +10,12 @@ Source: RFC 6455, section 5.2.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.integrations.fast.wire import PeerProtocol
 
 if TYPE_CHECKING:
-    import asyncio
-
     from fastsio.integrations.fast.wire import Wire
 
 #: A text, whole.
@@ -30,27 +29,39 @@ MAX_FIRST_BYTES: Final = 125
 MAX_LATER_BYTES: Final = 1
 
 
-class QuietFraming(PeerProtocol):
+class QuietFraming(PeerProtocol, asyncio.BufferedProtocol):
     """
     Reads a WebSocket until its client has more to say.
 
     Args:
         wire: What takes the messages.
         transport: The connection.
-        limit: The largest message, in bytes.
         framing: The module :mod:`fastsio.integrations.fast.framing`.
+        max_bytes: The largest message.
+        max_rate: The most frames without a message in a second.
     """
 
-    __slots__ = ("_framing", "_limit", "_longest", "_transport")
+    __slots__ = ("_framing", "_longest", "_max_bytes", "_max_rate", "_transport")
 
-    def __init__(self, wire: Wire, transport: asyncio.Transport, limit: int, framing: Any) -> None:
+    def __init__(
+        self, wire: Wire, transport: asyncio.Transport, framing: Any, *, max_bytes: int, max_rate: int
+    ) -> None:
         super().__init__(wire)
         self._transport = transport
-        self._limit = limit
         self._framing = framing
-        self._longest = min(MAX_FIRST_BYTES, limit)
+        self._max_bytes = max_bytes
+        self._max_rate = max_rate
+        self._longest = min(MAX_FIRST_BYTES, max_bytes)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Return where to read to."""
+        return self._wire.scratch
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was read."""
+        self.take(bytes(self._wire.scratch[:nbytes]))
+
+    def take(self, data: bytes) -> None:
         """Read one short text; leave everything else to picows."""
         text = read_short_text(data, self._longest)
         if text is None:
@@ -60,7 +71,7 @@ class QuietFraming(PeerProtocol):
             self._wire.deliver(text)
 
     def _give_way(self, data: bytes) -> None:
-        protocol = self._framing.open_framing(self._wire, max_bytes=self._limit)
+        protocol = self._framing.open_framing(self._wire, max_bytes=self._max_bytes, max_rate=self._max_rate)
         self._transport.set_protocol(protocol)
         self._framing.feed(protocol, data)
 

@@ -15,8 +15,16 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from fastsio.aio.engine.links import CLOSE_GRACE_S, MESSAGE_TOO_BIG, NORMAL_CLOSURE, DirectLink, LinkLost
+from fastsio.aio.engine.links import (
+    CLOSE_GRACE_S,
+    MESSAGE_TOO_BIG,
+    NORMAL_CLOSURE,
+    POLICY_VIOLATION,
+    DirectLink,
+    LinkLost,
+)
 from fastsio.engine.frames import BINARY, TEXT, close_frame, frame
+from fastsio.engine.reading import TooManyFrames
 from fastsio.exceptions import PacketError
 from fastsio.integrations.fast.flushing import flusher_of
 
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from fastsio.aio.engine.links import Event, Frame
+    from fastsio.integrations.fast.flushing import Flushable
 
 #: More than this is not kept for the end of the loop's turn; the transport tells then whether the peer keeps up.
 MAX_QUEUED_BYTES: Final = 65_536
@@ -181,6 +190,10 @@ class Wire(DirectLink):
         if not self._lags and not self._is_closing:
             self._transport.write(data)
 
+    def call_later(self, flushable: Flushable) -> None:
+        """Call the ``flush()`` of *flushable* at the end of this turn of the loop."""
+        self._flusher.add(flushable)
+
     def pause_writing(self) -> None:
         """Take note that the peer lags."""
         self._lags = True
@@ -193,6 +206,11 @@ class Wire(DirectLink):
             self._writable = None
 
     # Reading.
+
+    @property
+    def scratch(self) -> memoryview:
+        """Where to read to, for as long as one read takes."""
+        return self._flusher.scratch
 
     def deliver(self, data: Frame) -> None:
         """Take a message of the peer."""
@@ -225,6 +243,21 @@ class Wire(DirectLink):
         self.frames = None
         self._resume_reading()
 
+    def give_way(self) -> None:
+        """Read nothing more before the other connections have had a turn."""
+        if self._is_reading and not self._is_closing:
+            self._pause_reading()
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self.frames is None:  # else the engine resumes
+            self._resume_reading()
+
+    def replace(self, protocol: asyncio.BufferedProtocol) -> None:
+        """Read with *protocol* from now on, unless the WebSocket is closing."""
+        if not self._is_closing:
+            self._transport.set_protocol(protocol)
+
     def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
         """Start a task that uvicorn waits for when it stops."""
         return self._owner.spawn(coroutine, context)
@@ -246,7 +279,7 @@ class Wire(DirectLink):
 
         Raises:
             LinkLost: The WebSocket is closed.
-            PacketError: The peer sent a message over the limit.
+            PacketError: The peer sent a message over the limit, or too many frames without one.
         """
         while not self.frames:
             await self._wait()
@@ -292,9 +325,11 @@ class Wire(DirectLink):
         self.flush()
         self._is_closing = True
         self._transport.set_protocol(Deaf(self))
+        # What a limit that was passed means for the session is the engine's part, which closes.
         if code == MESSAGE_TOO_BIG:
-            # What it means for the session is the engine's part, which closes.
             self._end(PacketError("a message over the size limit", limit=self._limit, value=self._limit + 1))
+        elif code == POLICY_VIOLATION:
+            self._end(TooManyFrames("more pings, pongs and empty fragments in a second than the limit"))
         else:
             self._end(LinkLost())
             self._refuse(code)
@@ -357,7 +392,7 @@ class Wire(DirectLink):
         self._wake()
 
 
-class PeerProtocol(asyncio.Protocol):
+class PeerProtocol(asyncio.BaseProtocol):
     """
     The protocol of a wire's connection: passes on all that is no data.
 
@@ -383,7 +418,7 @@ class PeerProtocol(asyncio.Protocol):
         self._wire.resume_writing()
 
 
-class Deaf(PeerProtocol):
+class Deaf(PeerProtocol, asyncio.Protocol):
     """Drops what arrives, until it looks as if the peer had read the close frame."""
 
     __slots__ = ()
