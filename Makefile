@@ -1,17 +1,20 @@
 # make demo     serve examples/chat at http://127.0.0.1:8000 (PORT=... for another port)
 # make test     the whole test suite
 # make lint types docs bench coverage     what else is checked or measured
-# Each target prepares what it needs: .venv, npm packages, Chromium. PYTHON=... picks the interpreter of a new .venv.
+# Each target prepares what it needs: .venv, npm packages, Chromium. PYTHON=... picks the interpreter of a new .venv,
+# VENV=... another folder for it.
 
 PORT ?= 8000
 # Most tests wait for other programs rather than compute: more at once than there are cores.
 PYTEST_ARGS ?= -n 3 --dist loadfile
-BIN := .venv/bin
+VENV ?= .venv
+export VENV
+BIN := $(VENV)/bin
 
 .PHONY: help demo test lint types coverage docs bench clean
 
 help:
-	@sed -n '1,4s/^# //p' Makefile
+	@sed -n '1,5s/^# //p' Makefile
 
 demo:
 	@tools/setup_venv.sh demo
@@ -52,7 +55,7 @@ bench:
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf .venv examples/chat/node_modules tests/node_modules docs/_build benchmarks/build
+	rm -rf .venv .venv-newest examples/chat/node_modules tests/node_modules docs/_build benchmarks/build
 
 # The floors that do no I/O: every branch of them is reached by the unit tests.
 CORE := src/fastsio/exceptions.py,src/fastsio/types.py,src/fastsio/extras.py,src/fastsio/protocol/*,src/fastsio/state/*,src/fastsio/injection/*,src/fastsio/routing/*,src/fastsio/engine/*,src/fastsio/cluster/*,src/fastsio/asyncapi/*,src/fastsio/base/*

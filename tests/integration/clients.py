@@ -233,8 +233,12 @@ class Journal(list[Any]):
 
     async def until(self, entry: Any, count: int = 1) -> None:
         """Wait until *entry* has been written *count* times."""
+        await self.until_any([entry], count)
+
+    async def until_any(self, entries: list[Any], count: int = 1) -> None:
+        """Wait until one of *entries* has been written *count* times."""
         async with asyncio.timeout(WAIT_S):
-            while self.count(entry) < count:
+            while all(self.count(entry) < count for entry in entries):
                 self._changed.clear()
                 await self._changed.wait()
 

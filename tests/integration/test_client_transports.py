@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 import requests
+import websockets
 
 import fastsio
 from fastsio.exceptions import ConnectionError, TimeoutError
@@ -245,3 +246,25 @@ async def test_headers_of_the_websocket_are_sent_with_every_connection(side: Sid
     gate.cut()
 
     assert await seen.next() == ("acme",)
+
+
+async def test_leaving_is_announced(side: Side):
+    """C-54: what was emitted, DISCONNECT of every namespace and CLOSE are written before the WebSocket is closed."""
+    frames: list[str] = []
+
+    async def answer(socket):
+        await socket.send('0{"sid":"s","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}')
+        async for frame in socket:
+            frames.append(frame)
+            if frame.startswith("40"):
+                namespace = "/a," if frame.startswith("40/a,") else ""
+                await socket.send(f'40{namespace}{{"sid":"s"}}')
+
+    async with websockets.serve(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = side.client()
+        await side.run(client.connect, url, namespaces=["/", "/a"], transports=["websocket"], wait_timeout=5)
+        await side.run(client.emit, "last", 1)
+        await side.run(client.disconnect)
+
+    assert frames[2:] == ['42["last",1]', "41", "41/a,", "1"]

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 import socketio
 
-from tests.support.peer_clients import LEAVE_CONNECTIONS
+from tests.support.peer_clients import LEAVE_CONNECTIONS, LEAVES
 
 pytestmark = LEAVE_CONNECTIONS
 
@@ -77,7 +77,7 @@ async def test_async_client_disconnects(world):
 
     seen = await world.site.saw("disconnect")
     assert seen["sid"] == sid
-    assert seen["reason"] in {"client disconnect", "transport close"}
+    assert seen["reason"] in LEAVES
 
 
 async def test_async_client_is_sent_away(world, transports):

@@ -109,8 +109,8 @@ def asgi() -> fastsio.ASGIApp:
     api = FastAPI(lifespan=lifespan)
 
     @api.get("/journal")
-    async def until(entry: str, count: int) -> list[Any]:
-        await journal.until(json.loads(entry), count)
+    async def until(entries: str, count: int) -> list[Any]:
+        await journal.until_any(json.loads(entries), count)
         return journal
 
     mounted = FastAPI()

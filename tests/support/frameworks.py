@@ -54,8 +54,12 @@ class RemoteJournal:
 
     async def until(self, entry: Any, count: int = 1) -> None:
         """Wait until *entry* has been written *count* times."""
+        await self.until_any([entry], count)
+
+    async def until_any(self, entries: list[Any], count: int = 1) -> None:
+        """Wait until one of *entries* has been written *count* times."""
         async with httpx.AsyncClient(timeout=WAIT_S) as http:
-            query = {"entry": json.dumps(entry), "count": str(count)}
+            query = {"entries": json.dumps(entries), "count": str(count)}
             answer = await http.get(f"{self.address.http}/journal", params=query)
             answer.raise_for_status()
 

@@ -51,7 +51,6 @@ class Lab:
         refusals: What answers the next handshakes instead of a session.
         upgrades: Whether polling sessions may be upgraded.
         packed: Whether binary frames are packets of msgpack.
-        goodbyes: Whether what clients say when they leave is recorded.
     """
 
     def __init__(
@@ -67,7 +66,6 @@ class Lab:
         self.refusals: list[Callable[[], Any]] = []
         self.upgrades = False
         self.packed = False
-        self.goodbyes = False
         self._clients: list[Any] = []
         self._steps = [Step("set up")]
         self._activity = 0

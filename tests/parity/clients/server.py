@@ -103,7 +103,7 @@ class Session:
             self.pongs.release()
             return
         line = describe_frame(frame, packed=self.lab.packed)
-        if self.lab.goodbyes or not line.startswith(GOODBYES):
+        if not line.startswith(GOODBYES):
             self.lab.record(self.name, line)
         if frame == "1":
             self._waiting.append("6")

@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock
 
-from tests.parity.scenario import Difference, scenario
+from tests.parity.scenario import scenario
 
 if TYPE_CHECKING:
     from tests.parity.lab import Lab
@@ -133,14 +133,7 @@ async def frames_of_the_engine_can_be_watched(lab: Lab) -> None:
     await lab.do("emit", sio.emit, "x", 1)
 
 
-@scenario(
-    differs=Difference(
-        row="C-24",
-        reason="The connect handler runs beside the reading of the client.",
-        socketio=["app: join gave None"],
-        fastsio=["app: join gave None"],
-    )
-)
+@scenario()
 async def a_client_can_be_played_without_a_transport(lab: Lab) -> None:
     """Test clients call ``_handle_eio_connect`` and ``_handle_eio_message`` and read what ``_send_packet`` gets."""
     sio = lab.server()
@@ -155,8 +148,11 @@ async def a_client_can_be_played_without_a_transport(lab: Lab) -> None:
     sio._send_packet = sent
 
     await lab.do("connect", sio._handle_eio_connect, "eio", {"asgi.scope": {}})
-    await lab.do("join", sio._handle_eio_message, "eio", '0{"token":1}')
-    await lab.do("ask", sio._handle_eio_message, "eio", '27["ask",1]')
+    # Whether a handler is done when the call returns depends on how the Python at work starts tasks.
+    for what, frame in (("join", '0{"token":1}'), ("ask", '27["ask",1]')):
+        lab.step(what)
+        await sio._handle_eio_message("eio", frame)
+        await lab.settle()
     await lab.do("joined", lambda: len(list(sio.manager.get_participants("/", None))))
 
 

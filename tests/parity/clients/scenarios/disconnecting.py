@@ -248,19 +248,3 @@ async def disconnect_in_a_handler(lab: Lab) -> None:
     await session.write('42["leave"]')
     await lab.until("app: left")
     lab.note("then", *described(client))
-
-
-@scenario(
-    differs=Difference(
-        row="C-54",
-        reason="The server can tell a client that left from one that was lost.",
-        fastsio=["s1: DISCONNECT /", "s1: DISCONNECT /a", "s1: CLOSE"],
-    ),
-    halves=("aio",),
-)
-async def leaving_is_announced(lab: Lab) -> None:
-    """Every namespace is left, then the connection."""
-    lab.goodbyes = True
-    client, _ = await lab.connected(namespaces=["/", "/a"])
-
-    await lab.do("disconnect", client.disconnect)
