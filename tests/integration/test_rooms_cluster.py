@@ -188,3 +188,69 @@ async def test_python_socketio_ignores_what_it_does_not_know(both, bus, caplog):
     peer.thread.cancel()
     await asyncio.wait([peer.thread])
     assert server.manager is peer
+
+
+class Guarded(Room):
+    """A room whose ``can_join`` waits for the test."""
+
+    asked: list[asyncio.Future[bool]]
+
+    @classmethod
+    def extract_room_identifier(cls, data):
+        return data["id"]
+
+    @classmethod
+    async def can_join(cls):
+        answer = asyncio.get_running_loop().create_future()
+        cls.asked.append(answer)
+        return await answer
+
+
+@pytest.mark.parametrize("way", ["kick", "leave", "close", "by name", "recheck"])
+async def test_what_another_server_takes_back_ends_a_join_that_waits(both, way):
+    """A kick, a closed room or a recheck on one server counts for a join under way on the other."""
+    a, _, b, second = both
+    Guarded.asked = []
+    for node in (a, b):
+        node.server.register_room(Guarded)
+    room = Guarded(5).on(a.server)
+    await second.send('27["join_guarded",{"id":5}]')
+    await settled(lambda: Guarded.asked)
+    match way:
+        case "kick":
+            await room.kick(second.sid)
+            assert await second.receive() == '2["kicked",{"room":"guarded|5","reason":null}]'
+        case "leave":
+            await room.leave(second.sid)
+        case "close":
+            await room.close()
+        case "by name":
+            await a.server.leave_room(second.sid, "guarded|5")
+        case "recheck":
+            assert await room.recheck() == []
+    await turns()
+    Guarded.asked[0].set_result(True)
+    if way == "recheck":
+        await settled(lambda: len(Guarded.asked) == 2)
+        Guarded.asked[1].set_result(False)
+
+    assert '"type":"forbidden"' in await second.receive()
+    assert await Guarded(5).on(b.server).members() == []
+
+
+async def test_a_recheck_asks_about_the_members_of_all_servers(both):
+    """Those that the class refuses now are kicked, wherever they are."""
+    a, _, b, second = both
+    Guarded.asked = []
+    for node in (a, b):
+        node.server.register_room(Guarded)
+    await second.send('2["join_guarded",{"id":5}]')
+    await settled(lambda: Guarded.asked)
+    Guarded.asked[0].set_result(True)
+    assert await second.receive() == '2["joined",{"room":"guarded|5"}]'
+    await Guarded(5).on(a.server).recheck()
+    await settled(lambda: len(Guarded.asked) == 2)
+    Guarded.asked[1].set_result(False)
+
+    assert json.loads((await second.receive())[1:])[0] == "kicked"
+    assert await Guarded(5).on(b.server).members() == []

@@ -70,6 +70,12 @@ def is_current(task: Any) -> bool:
     return asyncio.current_task() is task
 
 
+def is_cancelled() -> bool:
+    """Whether the running task was asked to end; a CancelledError raised without that is another task's."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def guard() -> AbstractContextManager[Any]:
     """Return the lock of tables: none, for tasks only change places where one waits."""
     return _NO_LOCK

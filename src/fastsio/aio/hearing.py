@@ -20,6 +20,7 @@ from fastsio.cluster.messages import (
     EnterRoom,
     LeaveRoom,
     Message,
+    Recheck,
     TellMembers,
 )
 from fastsio.cluster.payloads import unpack, unpack_event
@@ -73,8 +74,8 @@ class Hearing:
                 self._take_answer(message)
             case CloseRoom(room, namespace):
                 await AsyncManager.close_room(manager, room, namespace)
-            case AskMembers():
-                manager.server.start_background_task(self._tell_members, message)
+            case AskMembers() | Recheck():
+                manager.server.start_background_task(self._look_into_room, message)
             case TellMembers():
                 manager._asking.take(message)
             case _ if not manager.is_sid_room(message.namespace, message.sid):
@@ -106,6 +107,12 @@ class Hearing:
         packed, binary = self._manager._format.pack(arguments)
         await self._manager._tell_others(Answer(host_id, room, namespace, ack_id, packed, binary))
 
+    async def _look_into_room(self, message: AskMembers | Recheck) -> None:
+        if isinstance(message, AskMembers):
+            await self._tell_members(message)
+        else:
+            await self._recheck(message.namespace, message.room)
+
     async def _tell_members(self, question: AskMembers) -> None:
         """Tell the server that asked who of a room is here."""
         manager = self._manager
@@ -115,6 +122,13 @@ class Hearing:
             await manager._tell_others(TellMembers(question.host_id, question.question, told))
         except BusError as error:
             manager._get_logger().warning("%s: a question could not be answered: %s", manager.name, error)
+
+    async def _recheck(self, namespace: str, room: Hashable) -> None:
+        manager = self._manager
+        try:
+            await manager.server.room_keeper.recheck_here(namespace, room)
+        except Exception:  # noqa: BLE001 - at the top of its task, and logged
+            manager._get_logger().exception("%s: the members of %r could not be rechecked", manager.name, room)
 
     def _take_answer(self, message: Answer) -> None:
         manager = self._manager

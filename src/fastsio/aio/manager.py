@@ -82,6 +82,12 @@ class AsyncManager(BaseManager):
         """Take a client out of a room."""
         self.basic_leave_room(sid, namespace, room)
 
+    async def begin_join(self, namespace: str, room: Hashable) -> None:
+        """Hear from now on what other servers say of a room that a client may be let into."""
+
+    def end_join(self, namespace: str, room: Hashable) -> None:
+        """Note that a client is in a room now, or was not let in."""
+
     async def close_room(self, room: Hashable, namespace: str) -> None:
         """
         Take everybody out of a room.

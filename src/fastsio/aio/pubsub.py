@@ -28,6 +28,7 @@ from fastsio.cluster.messages import (
     EnterRoom,
     LeaveRoom,
     Message,
+    Recheck,
     check_room,
 )
 from fastsio.cluster.relay import Reach, askable_room, reach_of_emit
@@ -258,6 +259,16 @@ class AsyncPubSubManager(AsyncManager):
         check_room(room)
         await self._listen_for_answers()
         return await self._asking.members(room, namespace, timeout)
+
+    async def recheck_elsewhere(self, room: Hashable, namespace: str) -> None:
+        """
+        Have the other servers ask again whether their clients in a room may be there.
+
+        Raises:
+            BusError: The broker did not take the message.
+        """
+        check_room(room)
+        await self._tell_others(Recheck(room, namespace, self.host_id))
 
     async def _send_emit(self, message: Emit) -> None:
         try:

@@ -54,6 +54,11 @@ class BaseManager:
         """Start what needs a running event loop; called before the first client."""
 
     @property
+    def lock(self) -> AbstractContextManager[Any]:
+        """What is held, by threads, while clients enter and leave rooms; it may be entered again by who holds it."""
+        return self._lock
+
+    @property
     def rooms(self) -> RoomsView:
         """Namespace -> room -> {sid: eio_sid}, read-only."""
         return self._table.view()
@@ -70,6 +75,13 @@ class BaseManager:
         """Whether there is anybody in any of *rooms*."""
         with self._lock:
             return any(self._table.members(namespace, room) for room in rooms)
+
+    def _concerns_us(self, namespace: str, room: Hashable) -> bool:
+        """Whether a client of this server is in a room, or is about to be let in."""
+        keeper = None if self.server is None else self.server.room_keeper
+        return self.has_participants(namespace, (room,)) or (
+            keeper is not None and bool(keeper.is_awaited(namespace, room))
+        )
 
     def _recipients(
         self, namespace: str, rooms: Iterable[Hashable], skip: Collection[str] = ()
@@ -172,15 +184,17 @@ class BaseManager:
         with self._lock:
             if self._table.has(namespace, room):
                 raise ValueError("cannot close a sid room")
-            self._report_leaving(namespace, self._table.members(namespace, room), room)
+            self._report_leaving(namespace, self._table.members(namespace, room), room, is_closed=True)
             self._table.close(namespace, room)
 
-    def _report_leaving(self, namespace: str, sids: Iterable[str], room: Hashable) -> None:
+    def _report_leaving(self, namespace: str, sids: Iterable[str], room: Hashable, *, is_closed: bool = False) -> None:
         """Tell the keeper of rooms and the observer, if there are any, who is about to leave a room."""
         if self.server is None:
             return
         keeper = self.server.room_keeper
-        if keeper is not None:
+        if keeper is not None and is_closed:
+            keeper.closed(namespace, room)
+        elif keeper is not None:
             keeper.taken_out(namespace, room, list(sids))
         if self.server._observer is None:  # noqa: SLF001 - the manager is its server's
             return

@@ -239,7 +239,11 @@ class Room(NamedRoom):
         return self._keeper().enter(self, sid, data)
 
     def leave(self, sid: str) -> Any:
-        """Take a client out; ``on_leave`` is called, on the server that has the client."""
+        """
+        Take a client out; ``on_leave`` is called, on the server that has the client.
+
+        A join that is under way fails; so it does after :meth:`kick` and :meth:`close`.
+        """
         return self._keeper().leave(self, sid)
 
     def kick(self, sid: str, reason: str | None = None) -> Any:
@@ -272,10 +276,10 @@ class Room(NamedRoom):
 
     def recheck(self) -> Any:
         """
-        Ask ``can_join`` again for everybody this server has let in, and kick those it refuses now.
+        Ask ``can_join`` again for everybody in the room, on all servers, and kick those it refuses now.
 
         Returns:
-            The sids of those who were kicked.
+            The sids of those of this server that were kicked.
         """
         return self._keeper().recheck(self)
 

@@ -174,6 +174,19 @@ class AskMembers:
 
 
 @dataclass(frozen=True, slots=True)
+class Recheck:
+    """Ask again whether the clients in a room may be there; python-socketio ignores what it does not know."""
+
+    room: Hashable
+    namespace: str
+    host_id: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the message as JSON has it."""
+        return {"method": "recheck", "room": self.room, "namespace": self.namespace, "host_id": self.host_id}
+
+
+@dataclass(frozen=True, slots=True)
 class TellMembers:
     """
     Who is in a room; only for the server that asked.
@@ -198,7 +211,7 @@ class TellMembers:
         }
 
 
-Message = Emit | Answer | Disconnect | EnterRoom | LeaveRoom | CloseRoom | AskMembers | TellMembers
+Message = Emit | Answer | Disconnect | EnterRoom | LeaveRoom | CloseRoom | AskMembers | TellMembers | Recheck
 
 #: What is for the server that asked, and for no other.
 ANSWERS: Final = ("callback", "binary_callback", "room_members_answer")

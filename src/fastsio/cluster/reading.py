@@ -22,6 +22,7 @@ from fastsio.cluster.messages import (
     LeaveRoom,
     Message,
     MessageError,
+    Recheck,
     TellMembers,
 )
 from fastsio.protocol.packet_type import RESERVED_EVENTS
@@ -143,6 +144,10 @@ def _read_ask_members(message: dict[str, Any]) -> AskMembers:
     return AskMembers(_room(message.get("room")), _namespace(message), _need(message, "id", int), _host_id(message))
 
 
+def _read_recheck(message: dict[str, Any]) -> Recheck:
+    return Recheck(_room(message.get("room")), _namespace(message), _host_id(message))
+
+
 def _read_tell_members(message: dict[str, Any]) -> TellMembers:
     members = tuple(_member(member) for member in _need(message, "members", list))
     return TellMembers(_host_id(message), _need(message, "id", int), members)
@@ -166,6 +171,7 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
     "close_room": _read_close_room,
     "room_members": _read_ask_members,
     "room_members_answer": _read_tell_members,
+    "recheck": _read_recheck,
 }
 
 

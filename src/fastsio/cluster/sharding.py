@@ -25,7 +25,7 @@ MOST_COPIES: Final = 8
 #: What sids look like. A room that is called so shares the channel of everybody.
 _SID: Final = re.compile(r"[A-Za-z0-9_-]{20}")
 #: The methods that are for who is in a room.
-_FOR_ROOMS: Final = frozenset({"emit", "close_room", "room_members"})
+_FOR_ROOMS: Final = frozenset({"emit", "close_room", "room_members", "recheck"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,11 +76,11 @@ class JoiningConsumer(AsyncWebsocketConsumer):
         await self.send(control_frame(self.discriminator_field, action, payload))
 
     async def obey(self, message: Mapping[str, Any]) -> None:
-        """Do what a server asks: as any consumer, and what concerns rooms."""
-        await super().obey(message)
+        """Do what a server asks: what concerns rooms first, then as any consumer."""
         keeper = self.keeper()
         if keeper is not None:
             await keeper.obey(self, message["socketio"], message.get("id"))
+        await super().obey(message)
 
     def attach(self, scope: Scope, connection: Connection) -> None:
         """Begin to serve a connection."""

@@ -9,6 +9,7 @@ of their channel layer for rooms.
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastsio.aio.rooms import RoomKeeper
@@ -24,7 +25,7 @@ from fastsio.exceptions import BusError, EventError, SetupError
 from fastsio.injection import Context
 from fastsio.injection.signature import Unresolved, names_of_caller, read_parameters
 from fastsio.layers import get_channel_layer
-from fastsio.layers.following import PREFIX, group_of
+from fastsio.layers.following import PREFIX, Following, group_of
 from fastsio.layers.manager import LayerManager
 from fastsio.messages.rooms import (
     SUBSCRIBED,
@@ -78,6 +79,8 @@ class ConsumerRooms:
         self._members = _Members()
         self._asked = Recent(REMEMBERED)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._following: Following | None = None
+        self.lock = nullcontext()
         self.logger = logger
         self.not_handled = object()
         self.manager = self
@@ -148,7 +151,7 @@ class ConsumerRooms:
         self._members.expect(consumer)
         failure: BaseException | None = None
         try:
-            answer = await self._guards[event](context, None)
+            answer = await self.keeper.decide(self._guards[event], context)
             if answer is not self.not_handled:
                 await consumer.send_control(confirmation, answer)
         except BaseException as error:
@@ -165,9 +168,10 @@ class ConsumerRooms:
             case {"method": "leave_room" | "close_room", "namespace": str(namespace), "room": room}:
                 self._members.leave(namespace, room, consumer.channel_name)
                 self.keeper.taken_out(namespace, room, [consumer.channel_name])
+            case {"method": "recheck", "host_id": host_id} if host_id == self._bus.host_id:
+                pass  # it was done before it was said
             case {"method": "recheck", "namespace": str(namespace), "room": room}:
-                if not self._asked.is_known(order_id):
-                    self.start_background_task(self.keeper.recheck_here, namespace, room)
+                self._recheck(namespace, room, order_id)
             case {"method": "room_members"}:
                 if not self._asked.is_known(order_id):
                     await self._tell(cast("AskMembers", read(order)))
@@ -241,12 +245,15 @@ class ConsumerRooms:
         most = self._class.max_rooms
         if most is not None and len(self._members.rooms_of(namespace, sid)) >= most:
             raise ValueError(f"it is in max_rooms={most} rooms already")
-        try:
-            await consumer.join_group(group_of(namespace, room))
-        except BusError:
-            self.keeper.taken_out(namespace, room, [sid])
-            raise
         self._members.enter(namespace, room, sid)
+        group = group_of(namespace, room)
+        try:
+            await consumer.join_group(group)
+        except BaseException:
+            self._members.leave(namespace, room, sid)
+            raise
+        if not self._members.is_in(namespace, room, sid):  # it was taken out meanwhile
+            await consumer.leave_group(group)
 
     async def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
         """Take a client, of whichever kind and wherever, out of a room."""
@@ -263,10 +270,50 @@ class ConsumerRooms:
             await self.leave_room(sid, namespace, room)
         await self._bus.close_room(room, namespace)
 
+    async def begin_join(self, namespace: str, room: Hashable) -> None:
+        """Hear from now on what servers say of a room that a client may be let into."""
+        following = self._here()
+        group = following.note((namespace, room), has_members=True)
+        await following.follow(() if group is None else (group,))
+
+    def end_join(self, namespace: str, room: Hashable) -> None:
+        """Note that a client is in a room now, and hears for itself, or was not let in."""
+        following = self._following
+        if following is None or self.keeper.is_awaited(namespace, room):
+            return
+        group = following.note((namespace, room), has_members=False)
+        if group is not None:
+            following.start(group)
+
+    def _here(self) -> Following:
+        """Return the groups of rooms that are about to be joined, on the layer and the loop of the moment."""
+        layer, loop = get_channel_layer(self._alias), asyncio.get_running_loop()
+        if self._following is None or self._following.layer is not layer or self._following.loop is not loop:
+            self._following = Following(layer, self._hear, self.logger, self._bus.publish_timeout)
+        return self._following
+
+    def _hear(self, _group: str | None, message: dict[str, Any]) -> None:
+        """Do what a server asks of a room that clients are about to enter; its members hear it for themselves."""
+        match message:
+            case {"socketio": {"host_id": host_id}} if host_id == self._bus.host_id:
+                pass  # it was done before it was said
+            case {"socketio": {"method": "close_room", "namespace": str(namespace), "room": str(room)}}:
+                self.keeper.call_off(namespace, room)
+            case {"socketio": {"method": "recheck", "namespace": str(namespace), "room": str(room)}, "id": order_id}:
+                self._recheck(namespace, room, order_id)
+
+    def _recheck(self, namespace: str, room: Hashable, order_id: Any) -> None:
+        if not self._asked.is_known(order_id):
+            self.start_background_task(self.keeper.recheck_here, namespace, room)
+
     def get_participants(self, namespace: str, room: Hashable) -> Iterator[tuple[str, str]]:
         """Yield the consumers of this class and process that are in a room."""
         for sid in self._members.sids(namespace, room):
             yield sid, sid
+
+    async def recheck_elsewhere(self, room: Hashable, namespace: str) -> None:
+        """Have servers, and consumers of other processes and classes, ask again who may be in a room."""
+        await self._bus.recheck_elsewhere(room, namespace)
 
     async def members_elsewhere(self, room: Hashable, namespace: str, timeout: float) -> list[tuple[str, str | None]]:  # noqa: ASYNC109 - it is the whole duration
         """Ask all servers, and consumers of other processes and classes, who is in a room."""
@@ -349,6 +396,10 @@ class _Members:
             self.leave(namespace, room, sid)
         self._joined.pop(sid, None)
         self._consumers.pop(sid, None)
+
+    def is_in(self, namespace: str, room: Hashable, sid: str) -> bool:
+        """Whether a consumer is in a room."""
+        return sid in self._rooms.get((namespace, room), ())
 
     def rooms_of(self, namespace: str, sid: str) -> list[Hashable]:
         """Return the rooms of a consumer."""

@@ -14,7 +14,6 @@ wherever it is, and of whichever kind. What is said of a room reaches the consum
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -49,19 +48,6 @@ _OF_ROOMS: Final = ("emit", "close_room", "room_members", "recheck")
 _NEEDS_NO_ID: Final = ("emit", "close_room", "enter_room", "leave_room", "disconnect")
 #: How an event with a single None is packed: as binary without attachments.
 _NULL: Final = [[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Recheck:
-    """Ask again whether the consumers in a room may be there; servers ask for their own clients themselves."""
-
-    method: ClassVar[str] = "recheck"
-    room: Hashable
-    namespace: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the message as JSON has it."""
-        return {"method": self.method, "room": self.room, "namespace": self.namespace}
 
 
 class LayerManager(AsyncPubSubManager):
@@ -143,6 +129,14 @@ class LayerManager(AsyncPubSubManager):
         await super().enter_room(sid, namespace, room, eio_sid)
         await self._follow(namespace, (room,))
 
+    async def begin_join(self, namespace: str, room: Hashable) -> None:
+        """Hear from now on what other servers say of a room that a client may be let into."""
+        await self._follow(namespace, (room,))
+
+    def end_join(self, namespace: str, room: Hashable) -> None:
+        """Note that a client is in a room now, or was not let in."""
+        self._follow_soon(namespace, (room,))
+
     def basic_enter_room(self, sid: str, namespace: str, room: Hashable, eio_sid: str | None = None) -> None:
         """
         Put a client of this server into a room.
@@ -177,9 +171,7 @@ class LayerManager(AsyncPubSubManager):
 
     def _changed(self, following: Following, namespace: str, rooms: Iterable[Hashable]) -> list[str]:
         """Return the groups of rooms that are to be joined or left."""
-        noted = [
-            following.note((namespace, room), has_members=self.has_participants(namespace, (room,))) for room in rooms
-        ]
+        noted = [following.note((namespace, room), has_members=self._concerns_us(namespace, room)) for room in rooms]
         return [group for group in noted if group is not None]
 
     async def _follow(self, namespace: str, rooms: Iterable[Hashable]) -> None:
@@ -256,7 +248,7 @@ class LayerManager(AsyncPubSubManager):
         """Yield what a message of the layer is in the words of the cluster: nothing, if it is nothing, or known."""
         said = message.get("socketio")
         if isinstance(said, dict):
-            is_ours = said.get("host_id") in self._former_names or said.get("method") == Recheck.method
+            is_ours = said.get("host_id") in self._former_names
             if not is_ours and not self._recent.is_known(message.get("id")):
                 yield said
             return
@@ -271,15 +263,6 @@ class LayerManager(AsyncPubSubManager):
         yield from _broadcast(*found, exclude, (place for each in groups for place in following.rooms.get(each, ())))
 
     # Saying
-
-    async def recheck_guests(self, room: Hashable, namespace: str) -> None:
-        """
-        Have the consumers in a room asked again whether they may be, in all processes.
-
-        Raises:
-            BusError: The broker did not take the message.
-        """
-        await self._tell_others(Recheck(room, namespace))  # type: ignore[arg-type] # a word for consumers only
 
     async def ask(self, question: AskMembers) -> None:
         """

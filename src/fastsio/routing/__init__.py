@@ -16,7 +16,7 @@ from fastsio.routing.registrar import (
 )
 from fastsio.routing.registry import Registry
 from fastsio.routing.roles import CLIENT, SERVER, Role
-from fastsio.routing.route import Route, leading
+from fastsio.routing.route import Guard, Route, leading
 
 __all__ = [
     "CLIENT",
@@ -24,6 +24,7 @@ __all__ = [
     "BaseMiddleware",
     "EventRegistrar",
     "Failure",
+    "Guard",
     "MiddlewareChain",
     "Registrar",
     "Registration",

@@ -267,7 +267,7 @@ class Registry:
         checks = self._checks_of(routers, event)
         if not checks and not layers:
             return None
-        guard = _pass_on if self._asynchronous else _pass_on_sync
+        guard = Guard(_pass_on if self._asynchronous else _pass_on_sync)
         return self._build_around(guard, routers, checks, layers, entry, namespace, event)
 
     def _routers_of(self, namespace: str) -> tuple[RouterScope, ...]:

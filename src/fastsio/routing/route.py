@@ -6,7 +6,8 @@ Everything that can be decided before an event arrives is decided in :func:`buil
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import SignatureError
 from fastsio.injection import Endpoint, HandlerKind
@@ -14,13 +15,25 @@ from fastsio.routing.middleware import Layer, fold, run_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from fastsio.injection import Context
     from fastsio.routing.registrar import RouterScope
 
 
-#: Decides about an event before its handler, if it has one, is called: ``guard(context, call)``.
-Guard: TypeAlias = "Callable[[Context, Callable[[Context], Any] | None], Any]"
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """
+    Decides about an event before its handler, if it has one, is called.
+
+    Args:
+        decide: Called with the context and what calls the handler, or None; awaited if the server awaits.
+        arrival: Entered with the event's context as soon as the event has arrived, before all middleware, and left
+            when the event has been handled; None where nothing is to be noted then.
+    """
+
+    decide: Callable[[Context, Callable[[Context], Any] | None], Any]
+    arrival: Callable[[Context], AbstractContextManager[None]] | None = None
 
 
 class Route:
@@ -95,7 +108,7 @@ def build_guarded_route(
     Return the route of an event that a guard decides about.
 
     Args:
-        guard: The guard; awaited if *asynchronous*.
+        guard: The guard.
         stand_in: What the route names as its handler.
         checks: Called before it in this order, for what the routers around it depend on.
         inner: The application's own handler of the event.
@@ -111,10 +124,34 @@ def build_guarded_route(
                 await check.call(context)
             else:
                 check.call_sync(context)
-        return await guard(context, own) if asynchronous else guard(context, own)
+        return await guard.decide(context, own) if asynchronous else guard.decide(context, own)
 
     call = fold(layers, guarded)
-    return Route(stand_in, call if asynchronous else run_through(call), (), scopes, is_plain=False)
+    if not asynchronous:
+        call = run_through(call)
+    if guard.arrival is not None:
+        call = _arriving(guard.arrival, call) if asynchronous else _arriving_sync(guard.arrival, call)
+    return Route(stand_in, call, (), scopes, is_plain=False)
+
+
+def _arriving(
+    arrival: Callable[[Context], AbstractContextManager[None]], call: Callable[[Context], Any]
+) -> Callable[[Context], Any]:
+    async def arriving(context: Context) -> Any:
+        with arrival(context):
+            return await call(context)
+
+    return arriving
+
+
+def _arriving_sync(
+    arrival: Callable[[Context], AbstractContextManager[None]], call: Callable[[Context], Any]
+) -> Callable[[Context], Any]:
+    def arriving(context: Context) -> Any:
+        with arrival(context):
+            return call(context)
+
+    return arriving
 
 
 def leading(prefix: tuple[str, ...], event: str, namespace: str) -> tuple[str, ...]:

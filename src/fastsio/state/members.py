@@ -9,11 +9,16 @@ former runs, or before it. So a membership goes through stages, and whoever take
     NEW --arrive--> ARRIVING --settle--> PRESENT --depart--> GONE     the one that departs runs on_leave
      |                  |--depart--> LEAVING --settle--> GONE         the one that settles does
      |--depart--> GONE                                                nobody does: on_join has not run either
+
+**Joins under way.** Hooks of a join may wait for long, and what is said about its client and its room meanwhile counts.
+So each join is in the table from the moment it began, a :class:`Join`, and whatever takes a client out of a room ends
+the client's joins that began before. Moments are numbers in the order in which requests arrived: a leave that is slow
+does not undo a join that was asked for after it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +42,39 @@ class Stage(Enum):
 
 
 @dataclass(slots=True, eq=False)
+class Join:
+    """
+    A join under way: what was said about its client since it began.
+
+    Args:
+        client: The client.
+        moment: When it began.
+
+    Attributes:
+        room: The room, once it is known.
+        ended: Name of a room -> whether it was the client itself that left it since.
+        must_ask: Whether the class has to be asked again whether the client may join.
+    """
+
+    client: Any
+    moment: int
+    room: Hashable = None
+    ended: dict[Hashable, bool] = field(default_factory=dict)
+    must_ask: bool = False
+
+
+class JoinVerdict(Enum):
+    """What the table says to a join that has been allowed."""
+
+    #: The client left the room since the join began.
+    LEFT = auto()
+    #: The client was taken out of the room since.
+    TAKEN_OUT = auto()
+    #: The members were to be asked about again since: the answer that allowed the join may be an old one.
+    ASK_AGAIN = auto()
+
+
+@dataclass(slots=True, eq=False)
 class Member:
     """
     One client in one room.
@@ -48,6 +86,7 @@ class Member:
         args: The payload it joined with.
         user: Who it is, if the class says so: one user may have several clients.
         stage: How far it has come.
+        since: The moment of the last join that made it one.
     """
 
     client: Any
@@ -56,6 +95,7 @@ class Member:
     args: tuple[Any, ...]
     user: str | None = None
     stage: Stage = Stage.NEW
+    since: int = 0
 
     @property
     def place(self) -> Place:
@@ -92,7 +132,7 @@ class MemberTable:
     The members of all rooms.
 
     Args:
-        lock: Held while the table is read or changed, by threads.
+        lock: Held while the table is read or changed, by threads; it may be entered again by who holds it.
     """
 
     def __init__(self, lock: AbstractContextManager[Any]) -> None:
@@ -100,42 +140,142 @@ class MemberTable:
         self._rooms: dict[Place, dict[str, Member]] = {}
         self._joined: dict[tuple[str, str], dict[Hashable, Member]] = {}
         self._present: dict[Place, dict[Hashable, int]] = {}
+        self._joins: dict[tuple[str, str], set[Join]] = {}
+        self._asked: dict[Place, set[Join]] = {}
+        self._last_moment = 0
 
-    def add(self, member: Member) -> Member:
-        """Add a member; of a client that is in the room already, the one it is, with the new payload."""
-        client = member.client
+    # Joins under way
+
+    def moment(self) -> int:
+        """Return the number of this moment: of two requests, the one that arrived later has the higher one."""
         with self._lock:
+            self._last_moment += 1
+            return self._last_moment
+
+    def begin(self, client: Any) -> Join:
+        """Note that a client asks to join a room that is not known yet; :meth:`end` follows."""
+        with self._lock:
+            join = Join(client, self.moment())
+            self._joins.setdefault((client.namespace, client.sid), set()).add(join)
+            self._asked.setdefault((client.namespace, None), set()).add(join)
+            return join
+
+    def place(self, join: Join, room: Hashable) -> None:
+        """Note which room a join is about; :meth:`unplace` follows."""
+        with self._lock:
+            self.unplace(join)
+            join.room = room
+            self._asked.setdefault((join.client.namespace, room), set()).add(join)
+
+    def unplace(self, join: Join) -> None:
+        """Note that what is said of the room of a join does not matter to it any more."""
+        with self._lock:
+            _discard(self._asked, (join.client.namespace, join.room), join)
+
+    def end(self, join: Join) -> None:
+        """Forget a join, whatever became of it."""
+        with self._lock:
+            self.unplace(join)
+            _discard(self._joins, (join.client.namespace, join.client.sid), join)
+
+    def is_awaited(self, namespace: str, room: Hashable) -> bool:
+        """Whether a join of a room is under way."""
+        return (namespace, room) in self._asked
+
+    def call_off(self, namespace: str, room: Hashable) -> None:
+        """End the joins of a room that are under way."""
+        with self._lock:
+            for asked in (room, None):
+                for join in self._asked.get((namespace, asked), ()):
+                    join.ended[room] = False
+
+    # Members
+
+    def add(self, member: Member, join: Join) -> Member | JoinVerdict:
+        """
+        Add the member that a join makes, unless something was said against it since it began.
+
+        Returns:
+            The member; of a client that is in the room already, the one it is, with the new payload.
+        """
+        client, room = member.client, member.room.name
+        with self._lock:
+            if room in join.ended:
+                return JoinVerdict.LEFT if join.ended[room] else JoinVerdict.TAKEN_OUT
+            if join.must_ask:
+                join.must_ask = False
+                return JoinVerdict.ASK_AGAIN
             known = self._rooms.get(member.place, {}).get(client.sid)
             if known is not None:
-                known.args = member.args
+                known.args, known.since = member.args, max(known.since, join.moment)
                 return known
+            member.since = join.moment
             self._rooms.setdefault(member.place, {})[client.sid] = member
-            self._joined.setdefault((client.namespace, client.sid), {})[member.room.name] = member
+            self._joined.setdefault((client.namespace, client.sid), {})[room] = member
             return member
 
-    def remove(self, namespace: str, room: Hashable, sids: Iterable[str]) -> list[Member]:
-        """Take clients out of a room; return those that were in it."""
+    def remove(
+        self,
+        namespace: str,
+        room: Hashable,
+        sids: Iterable[str],
+        *,
+        until: int | None = None,
+        by_client: bool = False,
+    ) -> list[Member]:
+        """
+        Take clients out of a room, and end their joins of it that are under way.
+
+        Args:
+            namespace: The namespace.
+            room: The room.
+            sids: The clients.
+            until: The moment up to which joins are undone; None is this one.
+            by_client: Whether it is the client's own wish.
+
+        Returns:
+            Those that were in it.
+        """
+        removed = []
         with self._lock:
-            return [member for sid in sids if (member := self._pop(namespace, room, sid)) is not None]
+            for sid in sids:
+                for join in self._joins.get((namespace, sid), ()):
+                    if until is None or join.moment <= until:
+                        join.ended[room] = by_client
+                member = self._rooms.get((namespace, room), {}).get(sid)
+                if member is not None and (until is None or member.since <= until):
+                    self._pop(namespace, room, sid)
+                    removed.append(member)
+        return removed
+
+    def remove_all(self, namespace: str, room: Hashable) -> list[Member]:
+        """Take everybody out of a room, and end all joins of it that are under way; return those that were in it."""
+        with self._lock:
+            self.call_off(namespace, room)
+            return self.remove(namespace, room, self.members(namespace, room))
 
     def remove_client(self, namespace: str, sid: str) -> list[Member]:
         """Take a client out of all rooms of a namespace."""
         with self._lock:
             rooms = list(self._joined.get((namespace, sid), ()))
-            return [member for room in rooms if (member := self._pop(namespace, room, sid)) is not None]
+            return [member for room in rooms for member in self.remove(namespace, room, (sid,))]
 
-    def _pop(self, namespace: str, room: Hashable, sid: str) -> Member | None:
-        members = self._rooms.get((namespace, room))
-        member = None if members is None else members.pop(sid, None)
-        if members is None or member is None:
-            return None
+    def recheck(self, namespace: str, room: Hashable) -> dict[str, Member]:
+        """Have the joins of a room that are under way asked about again; return the members, to be asked about too."""
+        with self._lock:
+            for join in self._asked.get((namespace, room), ()):
+                join.must_ask = True
+            return self.members(namespace, room)
+
+    def _pop(self, namespace: str, room: Hashable, sid: str) -> None:
+        members = self._rooms[namespace, room]
+        del members[sid]
         if not members:
             del self._rooms[namespace, room]
         joined = self._joined[namespace, sid]
         del joined[room]
         if not joined:
             del self._joined[namespace, sid]
-        return member
 
     def members(self, namespace: str, room: Hashable) -> dict[str, Member]:
         """Return the members of a room by their sids."""
@@ -144,9 +284,9 @@ class MemberTable:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no member and nobody is counted."""
+        """Whether there is no member, no join under way, and nobody is counted."""
         with self._lock:
-            return not (self._rooms or self._joined or self._present)
+            return not (self._rooms or self._joined or self._present or self._joins or self._asked)
 
     # Stages
 
@@ -185,3 +325,12 @@ class MemberTable:
             if not people:
                 del self._present[member.place]
             return Presence(is_last, len(people))
+
+
+def _discard(joins: dict[Any, set[Join]], key: Any, join: Join) -> None:
+    """Take a join out of a set of them, and a set that is empty out of the others."""
+    found = joins.get(key)
+    if found is not None:
+        found.discard(join)
+        if not found:
+            del joins[key]

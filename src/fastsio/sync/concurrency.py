@@ -65,6 +65,11 @@ def is_current(task: Any) -> bool:
     return task is threading.current_thread()
 
 
+def is_cancelled() -> bool:
+    """Return False: a thread cannot be cancelled."""
+    return False
+
+
 def guard() -> AbstractContextManager[Any]:
     """Return the lock of tables."""
     return threading.RLock()

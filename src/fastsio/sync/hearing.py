@@ -19,6 +19,7 @@ from fastsio.cluster.messages import (
     EnterRoom,
     LeaveRoom,
     Message,
+    Recheck,
     TellMembers,
 )
 from fastsio.cluster.payloads import unpack, unpack_event
@@ -74,8 +75,8 @@ class Hearing:
                 self._take_answer(message)
             case CloseRoom(room, namespace):
                 Manager.close_room(manager, room, namespace)
-            case AskMembers():
-                manager.server.start_background_task(self._tell_members, message)
+            case AskMembers() | Recheck():
+                manager.server.start_background_task(self._look_into_room, message)
             case TellMembers():
                 manager._asking.take(message)
             case _ if not manager.is_sid_room(message.namespace, message.sid):
@@ -105,6 +106,12 @@ class Hearing:
         packed, binary = self._manager._format.pack(arguments)
         self._manager._tell_others(Answer(host_id, room, namespace, ack_id, packed, binary))
 
+    def _look_into_room(self, message: AskMembers | Recheck) -> None:
+        if isinstance(message, AskMembers):
+            self._tell_members(message)
+        else:
+            self._recheck(message.namespace, message.room)
+
     def _tell_members(self, question: AskMembers) -> None:
         """Tell the server that asked who of a room is here."""
         manager = self._manager
@@ -114,6 +121,13 @@ class Hearing:
             manager._tell_others(TellMembers(question.host_id, question.question, told))
         except BusError as error:
             manager._get_logger().warning("%s: a question could not be answered: %s", manager.name, error)
+
+    def _recheck(self, namespace: str, room: Hashable) -> None:
+        manager = self._manager
+        try:
+            manager.server.room_keeper.recheck_here(namespace, room)
+        except Exception:  # noqa: BLE001 - at the top of its task, and logged
+            manager._get_logger().exception("%s: the members of %r could not be rechecked", manager.name, room)
 
     def _take_answer(self, message: Answer) -> None:
         manager = self._manager

@@ -8,31 +8,35 @@ this keeper, with what its hooks need to know, to a :class:`~fastsio.state.membe
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastsio.base.room_hooks import hooks_of
 from fastsio.base.rooms import RoomMember
 from fastsio.exceptions import EventError, PayloadError, RoomAccessError
 from fastsio.injection import Context
-from fastsio.routing import describe
-from fastsio.state.members import Member, MemberTable
+from fastsio.routing import Guard, describe
+from fastsio.state.members import Join, JoinVerdict, Member, MemberTable
 from fastsio.sync import concurrency
 from fastsio.sync.room_admission import admit, ask, identify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable, Iterator
     from types import TracebackType
 
     from fastsio.base.room_hooks import RoomHooks
     from fastsio.base.rooms import Room
     from fastsio.injection import Endpoint
-    from fastsio.routing.route import Guard
     from fastsio.state import Client
     from fastsio.state.members import Presence
+    from fastsio.state.room_names import NamedRoom
     from fastsio.sync.api import ServerAPI
 
     Step = Callable[[], None]
+
+#: Where the context of an event keeps the join that it began, or the moment when a leave began.
+_ARRIVAL: Final = "arrival"
 
 
 class RoomKeeper:
@@ -45,7 +49,11 @@ class RoomKeeper:
 
     def __init__(self, server: ServerAPI) -> None:
         self._server = server
-        self._table = MemberTable(concurrency.guard())
+        # Who was let in, and who is in the room, are changed together: by threads under the manager's lock.
+        self._lock = server.manager.lock
+        self._table = MemberTable(self._lock)
+        #: What this keeper itself takes out of a room; the manager tells it of that too.
+        self._leaving: set[tuple[str, Hashable, str]] = set()
 
     def guards(self, hooks: RoomHooks) -> dict[str, Guard]:
         """
@@ -55,9 +63,30 @@ class RoomKeeper:
             SetupError: Clients cannot join rooms of this class.
         """
         hooks.identifying()
-        return {hooks.join_event: partial(self._join, hooks), hooks.leave_event: partial(self._ask_to_leave, hooks)}
+        return {
+            hooks.join_event: Guard(partial(self._join, hooks), self._join_arrives),
+            hooks.leave_event: Guard(partial(self._ask_to_leave, hooks), self._leave_arrives),
+        }
 
     # What clients ask for
+
+    def decide(self, guard: Guard, context: Context) -> Any:
+        """Do what a guard says of an event that has no handler of its own, and has just arrived."""
+        with nullcontext() if guard.arrival is None else guard.arrival(context):
+            return guard.decide(context, None)
+
+    @contextmanager
+    def _join_arrives(self, context: Context) -> Iterator[None]:
+        context.values[_ARRIVAL] = join = self._table.begin(context.client)
+        try:
+            yield
+        finally:
+            self._table.end(join)
+
+    @contextmanager
+    def _leave_arrives(self, context: Context) -> Iterator[None]:
+        context.values[_ARRIVAL] = self._table.moment()
+        yield
 
     def _join(self, hooks: RoomHooks, context: Context, own: Any) -> Any:
         """
@@ -67,34 +96,75 @@ class RoomKeeper:
             hooks: The hooks of the room's class.
             context: The event.
             own: Calls the application's own handler of the event, if there is one.
+
+        Raises:
+            EventError: The client may not join, or has been taken out, or has left, since it asked.
         """
         client: Any = context.client
+        join: Join = context.values[_ARRIVAL]
         room = self._placed(identify(hooks, context), client)
-        admit(hooks, context, room)
-        user = self._user_of(hooks, context, room)
-        member = Member(client, room, hooks, context.args, user)
-        known = self._let_in(member)
+        known = self._decide(join, hooks, context, room)
         if known is None:
             return self._server.not_handled
         try:
             answer = None if own is None else own(context)
         except BaseException:
-            if known is member:
-                self._take_out(client, room)
+            if known.since == join.moment:
+                self._departing(self._take_out(client, room, until=join.moment))
             raise
         if known.has_gone:
-            # Whoever takes out a member that is not announced yet leaves the rest to this.
+            # The one that takes out a member that is not announced yet leaves the rest to this.
             if client.is_active:
                 raise RoomAccessError("You are not in this room any more.")
             return self._server.not_handled
         return self._confirm(context, "joined", room, answer, partial(self._announce, known, context))
 
+    def _decide(self, join: Join, hooks: RoomHooks, context: Context, room: Room) -> Member | None:
+        """
+        Ask whether a client may join, and put it into the room.
+
+        What is said of the room by other servers counts from before the question.
+
+        Returns:
+            The member; None when the client has gone meanwhile.
+
+        Raises:
+            EventError: It may not, or something was said against it since the join began.
+        """
+        client, manager = cast("Client", context.client), self._server.manager
+        self._table.place(join, room.name)
+        try:
+            if hooks.can_join is not None or hooks.presence_key is not None:
+                manager.begin_join(client.namespace, room.name)
+            while True:
+                join.must_ask = False
+                admit(hooks, context, room)
+                user = self._user_of(hooks, context, room)
+                outcome = self._let_in(Member(client, room, hooks, context.args, user), join)
+                if outcome is JoinVerdict.LEFT:
+                    raise EventError("conflict", "You left this room before you had joined it.")
+                if outcome is JoinVerdict.TAKEN_OUT:
+                    raise RoomAccessError("You were taken out of this room before you had joined it.")
+                if outcome is not JoinVerdict.ASK_AGAIN:
+                    return outcome
+        finally:
+            self._table.unplace(join)
+            manager.end_join(client.namespace, room.name)
+
     def _ask_to_leave(self, hooks: RoomHooks, context: Context, own: Any) -> Any:
-        """Let a client out that asks for it; one that is not in the room is told the same."""
+        """
+        Let a client out that asks for it; one that is not in the room is told the same.
+
+        Raises:
+            EventError: It has joined the room again since it asked.
+        """
         client: Any = context.client
+        moment: int = context.values[_ARRIVAL]
         room = self._placed(identify(hooks, context), client)
         answer = None if own is None else own(context)
-        has_left = self._take_out(client, room)
+        has_left = self._departing(self._take_out(client, room, until=moment, by_client=True))
+        if client.sid in self._table.members(client.namespace, room.name):
+            raise EventError("conflict", "You have joined this room again.")
         return self._confirm(context, "left", room, answer, partial(self._dismiss, has_left))
 
     def joined(self, hooks: RoomHooks, context: Context) -> Room:
@@ -128,20 +198,24 @@ class RoomKeeper:
         hooks = hooks_of(type(room), asynchronous=concurrency.ASYNCHRONOUS)
         context = Context(server, client, hooks.join_event, ({} if data is None else data,))
         placed = self._placed(room, client)
-        with _Event(server, context):
-            user = self._user_of(hooks, context, placed)
-            member = Member(client, placed, hooks, context.args, user)
-            if self._let_in(member, is_asked=False) is member:
+        with self._join_arrives(context):
+            self._enter(hooks, context, placed)
+
+    def _enter(self, hooks: RoomHooks, context: Context, room: Room) -> None:
+        with _Event(self._server, context):
+            user = self._user_of(hooks, context, room)
+            member = Member(context.client, room, hooks, context.args, user)
+            if self._let_in(member, context.values[_ARRIVAL], is_asked=False) is member:
                 self._announce(member, context)
 
     def leave(self, room: Room, sid: str) -> None:
         """Take a client out."""
-        _, namespace = room.where()
-        members = self._table.remove(namespace, room.name, (sid,))
-        try:
-            self._server.manager.leave_room(sid, namespace, room.name)
-        finally:
-            self._dismiss(self._departing(members))
+        server, namespace = room.where()
+        client = server._find_client(sid, namespace)
+        if client is not None:
+            self._dismiss(self._departing(self._take_out(client, room)))
+        else:
+            server.manager.leave_room(sid, namespace, room.name)
 
     def kick(self, room: Room, sid: str, reason: str | None) -> None:
         """Take a client out and tell it."""
@@ -152,7 +226,7 @@ class RoomKeeper:
     def close(self, room: Room) -> None:
         """Take everybody out."""
         _, namespace = room.where()
-        members = self._table.remove(namespace, room.name, self._table.members(namespace, room.name))
+        members = self._table.remove_all(namespace, room.name)
         try:
             self._server.manager.close_room(room.name, namespace)
         finally:
@@ -172,23 +246,34 @@ class RoomKeeper:
         return [RoomMember(sid, known[sid].user if sid in known else None) for sid, _ in participants]
 
     def recheck(self, room: Room) -> list[str]:
-        """Ask again for everybody who was let in, and kick whom the class refuses now."""
+        """Ask again for everybody who was let in, on all servers, and kick those that the class refuses now."""
         _, namespace = room.where()
         kicked = self.recheck_here(namespace, room.name)
-        others = getattr(self._server.manager, "recheck_guests", None)
+        others = getattr(self._server.manager, "recheck_elsewhere", None)
         if others is not None:
             others(room.name, namespace)
         return kicked
 
     def recheck_here(self, namespace: str, room: Hashable) -> list[str]:
-        """Ask again for everybody whom this keeper has let into a room."""
+        """Ask again for everybody whom this keeper has let into a room; joins under way ask again by themselves."""
         kicked = []
-        for sid, member in self._table.members(namespace, room).items():
+        for sid, member in self._table.recheck(namespace, room).items():
+            asked = member.since
             why = self._objection(member)
-            if why is not None:
-                self.kick(cast("Room", member.room), sid, why)  # a keeper lets nobody into anything else
+            # A client that has joined again meanwhile was asked about then.
+            if why is not None and self._expel(member, why, until=asked):
                 kicked.append(sid)
         return kicked
+
+    def _expel(self, member: Member, why: str, *, until: int) -> bool:
+        """Take a member out and tell it; False if it has gone, or has joined again since a moment."""
+        removed = self._take_out(member.client, member.room, until=until)
+        if not removed:
+            return False
+        self._dismiss(self._departing(removed))
+        (namespace, room), sid = member.place, member.client.sid
+        self._server.emit("kicked", {"room": room, "reason": why}, to=sid, namespace=namespace)
+        return True
 
     def _objection(self, member: Member) -> str | None:
         """Return why a member may not stay, or None."""
@@ -210,8 +295,24 @@ class RoomKeeper:
     # What happens otherwise
 
     def taken_out(self, namespace: str, room: Hashable, sids: Iterable[str]) -> None:
-        """Take note that clients left a room by its name, or that another server told them to."""
-        members = self._departing(self._table.remove(namespace, room, sids))
+        """Note that clients leave a room by its name, or that another server told them to."""
+        others = [sid for sid in sids if (namespace, room, sid) not in self._leaving]
+        self._dismiss_soon(self._table.remove(namespace, room, others))
+
+    def closed(self, namespace: str, room: Hashable) -> None:
+        """Note that a room is closed: everybody leaves it."""
+        self._dismiss_soon(self._table.remove_all(namespace, room))
+
+    def call_off(self, namespace: str, room: Hashable) -> None:
+        """End the joins of a room that are under way."""
+        self._table.call_off(namespace, room)
+
+    def is_awaited(self, namespace: str, room: Hashable) -> bool:
+        """Whether a client is about to be let into a room, perhaps."""
+        return self._table.is_awaited(namespace, room)
+
+    def _dismiss_soon(self, removed: list[Member]) -> None:
+        members = self._departing(removed)
         if members:
             self._server.start_background_task(self._dismiss, members)
 
@@ -228,9 +329,9 @@ class RoomKeeper:
         user = None if hooks.presence_key is None else ask(hooks.presence_key, context, room)
         return None if user is None else str(user)
 
-    def _let_in(self, member: Member, *, is_asked: bool = True) -> Member | None:
+    def _let_in(self, member: Member, join: Join, *, is_asked: bool = True) -> Member | JoinVerdict | None:
         """
-        Put a client into its room.
+        Put a client into its room, unless something was said against it since the join began.
 
         Returns:
             The member: the one it was already, if it was. None when the client has gone meanwhile.
@@ -240,36 +341,68 @@ class RoomKeeper:
             ValueError: The manager does not allow it.
         """
         client, name = member.client, member.room.name
-        if not client.is_active:
-            return None
-        known = self._table.add(member)
-        if known is not member:
-            return known
-        try:
-            self._server.manager.enter_room(client.sid, client.namespace, name)
-        except (KeyError, ValueError) as error:
-            self._table.remove(client.namespace, name, (client.sid,))
-            if not client.is_active:
+        with self._lock:
+            if not client.is_active or not self._has(client):
                 return None
-            if not is_asked:
+            outcome = self._table.add(member, join)
+            if outcome is not member:
+                return outcome
+            try:
+                self._server.manager.enter_room(client.sid, client.namespace, name)
+            except (KeyError, ValueError) as error:
+                self._departing(self._table.remove(client.namespace, name, (client.sid,), until=join.moment))
+                if not client.is_active:
+                    return None
+                if not is_asked:
+                    raise
+                self._server.logger.warning("%s: cannot enter %s: %s", client.label, name, error)
+                raise RoomAccessError("This room cannot be joined.") from error
+            except BaseException:
+                with suppress(Exception):  # what ended the join is what is raised
+                    self._departing(self._take_out(client, member.room, until=join.moment))
                 raise
-            self._server.logger.warning("%s: cannot enter %s: %s", client.label, name, error)
-            raise RoomAccessError("This room cannot be joined.") from error
         if client.is_active:
             return member
         # It has gone meanwhile; of several threads, the one that said so may have been too early to see it here.
-        self._table.remove(client.namespace, name, (client.sid,))
+        self._departing(self._table.remove(client.namespace, name, (client.sid,)))
         return None
 
-    def _take_out(self, client: Client, room: Room) -> list[Member]:
-        """Take a client out of a room; return who is to be announced as gone."""
-        removed = self._table.remove(client.namespace, room.name, (client.sid,))
-        if client.is_active:
-            self._server.manager.leave_room(client.sid, client.namespace, room.name)
-        return self._departing(removed)
+    def _take_out(
+        self, client: Client, room: NamedRoom, *, until: int | None = None, by_client: bool = False
+    ) -> list[Member]:
+        """
+        Take a client out of a room, and end its joins of it that are under way.
+
+        Args:
+            client: The client.
+            room: The room.
+            until: The moment up to which joins are undone; None is this one.
+            by_client: Whether the client asked for it.
+
+        Returns:
+            The member that was removed, if it was one; :meth:`_departing` says whether that is to be announced.
+        """
+        namespace, name, sid = client.namespace, room.name, client.sid
+        removed: list[Member] = []
+        try:
+            with self._lock:
+                removed = self._table.remove(namespace, name, (sid,), until=until, by_client=by_client)
+                if sid not in self._table.members(namespace, name) and self._has(client):
+                    self._leaving.add((namespace, name, sid))
+                    self._server.manager.leave_room(sid, namespace, name)
+        except BaseException:
+            self._dismiss_soon(removed)
+            raise
+        finally:
+            self._leaving.discard((namespace, name, sid))
+        return removed
+
+    def _has(self, client: Client) -> bool:
+        """Whether the manager knows a client; it does no longer once the client has left."""
+        return self._server._find_client(client.sid, client.namespace) is client
 
     def _departing(self, members: Iterable[Member]) -> list[Member]:
-        """Return those of removed members whose leaving is to be announced by whoever removed them."""
+        """Return those of removed members whose leaving is to be announced by the caller."""
         return [member for member in members if self._table.depart(member)]
 
     def _announce(self, member: Member, context: Context) -> None:
@@ -277,26 +410,41 @@ class RoomKeeper:
         presence = self._table.arrive(member)
         if presence is None:
             return
-        self._tell_presence(member, "joined", presence)
-        self._run_hook(member.hooks.on_join, member, context)
+        try:
+            self._tell_presence(member, "joined", presence)
+            self._run_hook(member.hooks.on_join, member, context)
+        except BaseException:
+            if self._table.settle(member):
+                self._server.start_background_task(self._dismiss, [member])
+            raise
         if self._table.settle(member):
             self._dismiss([member])
 
     def _dismiss(self, members: Iterable[Member]) -> None:
         """Tell of members that have gone: the room's members first, then ``on_leave``."""
-        for member in members:
-            self._tell_presence(member, "left", self._table.vanish(member))
+        waiting = list(members)
+        while waiting:
+            member = waiting.pop(0)
+            presence = self._table.vanish(member)
             context = Context(self._server, member.client, member.hooks.leave_event, member.args)
-            with _Event(self._server, context):
-                self._run_hook(member.hooks.on_leave, member, context)
+            try:
+                self._tell_presence(member, "left", presence)
+                with _Event(self._server, context):
+                    self._run_hook(member.hooks.on_leave, member, context)
+            except BaseException:
+                if waiting:
+                    self._server.start_background_task(self._dismiss, waiting)
+                raise
 
     def _run_hook(self, hook: Endpoint | None, member: Member, context: Context) -> None:
-        """Call a hook whose failure is nobody's but the log's."""
+        """Call a hook; what it raises is logged, the CancelledError of another task included."""
         if hook is None:
             return
         try:
             ask(hook, context, member.room)
-        except Exception:
+        except (Exception, concurrency.Cancelled):
+            if concurrency.is_cancelled():
+                raise
             self._server.logger.exception("%s: error in %s", member.client.label, hook.label)
 
     def _tell_presence(self, member: Member, state: str, presence: Presence) -> None:
@@ -341,7 +489,7 @@ class _Afterwards(_Event):
     Args:
         server: The server.
         context: The context.
-        then: What follows. Not when the event is cancelled; its client is told, and in or out, if it fails.
+        then: What follows, even if the event fails; in the background if it is cancelled.
     """
 
     def __init__(self, server: ServerAPI, context: Context, then: Step) -> None:
@@ -352,5 +500,10 @@ class _Afterwards(_Event):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if exc is None or isinstance(exc, Exception):
-            self._then()
-            super().__exit__(None, None, None)
+            self._finish()
+        else:
+            self._server.start_background_task(self._finish)
+
+    def _finish(self) -> None:
+        self._then()
+        super().__exit__(None, None, None)

@@ -301,3 +301,58 @@ def test_many_threads_join_and_leave_in_pairs():
 
     assert counts["on_join"] == counts["on_leave"]
     assert sio.room_keeper.is_empty
+
+
+def take_out(way: str, client: FakeClient, sio: Any, room: Room) -> None:
+    """Do what takes a client out of a room."""
+    match way:
+        case "leave":
+            client.send('22["leave_slow",{"id":5}]')
+            assert [client.receive(), client.receive()] == ['2["left",{"room":"slow|5"}]', '32[{"room":"slow|5"}]']
+        case "kick":
+            room.kick(client.sid)
+            assert client.receive() == '2["kicked",{"room":"slow|5","reason":null}]'
+        case "close":
+            room.close()
+        case "recheck":
+            assert room.recheck() == []
+        case "by name":
+            sio.leave_room(client.sid, room)
+
+
+@pytest.mark.parametrize("way", ["leave", "kick", "close", "recheck", "by name"])
+def test_what_takes_a_client_out_ends_its_join_that_waits(way):
+    """In threads too: the client is not in the room once ``can_join`` has answered, and is told so."""
+    questions: list[threading.Event] = []
+    answers: list[bool] = []
+    asked = threading.Semaphore(0)
+    sio, wire = wired()
+
+    class Slow(Room):
+        @classmethod
+        def extract_room_identifier(cls, data):
+            return data["id"]
+
+        @classmethod
+        def can_join(cls):
+            answered = threading.Event()
+            questions.append(answered)
+            asked.release()
+            answered.wait(WAIT_S)
+            return answers.pop()
+
+    sio.register_room(Slow)
+    client = wire.join()
+    client.send('21["join_slow",{"id":5}]')
+    assert asked.acquire(timeout=WAIT_S)
+    take_out(way, client, sio, Slow(5))
+    answers.append(True)
+    questions[0].set()
+    if way == "recheck":
+        assert asked.acquire(timeout=WAIT_S)
+        answers.append(False)
+        questions[1].set()
+
+    error = json.loads(client.receive()[2:])[0]["error"]
+    assert error["type"] == ("conflict" if way == "leave" else "forbidden")
+    assert Slow(5).members() == []

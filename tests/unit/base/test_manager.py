@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import RLock
 from types import SimpleNamespace
 
 import pytest
@@ -199,10 +200,11 @@ def test_an_acknowledgement_is_expected_once(manager):
 
 
 def test_the_keeper_of_rooms_is_told_who_is_taken_out(manager):
-    """With the whole list, before anybody has left."""
+    """Before anybody has left; of a room that is closed, that it is."""
     told = []
     manager.server.room_keeper = SimpleNamespace(
-        taken_out=lambda namespace, room, sids: told.append((namespace, room, sids, manager.get_rooms("s1", "/")))
+        taken_out=lambda namespace, room, sids: told.append((namespace, room, sids, manager.get_rooms("s1", "/"))),
+        closed=lambda namespace, room: told.append((namespace, room, "closed", manager.get_rooms("s1", "/"))),
     )
     manager.basic_enter_room("s1", "/", "a")
     manager.basic_enter_room("s1", "/", "b")
@@ -210,5 +212,21 @@ def test_the_keeper_of_rooms_is_told_who_is_taken_out(manager):
     manager.basic_leave_room("s1", "/", "a")
     manager.basic_close_room("b", "/")
 
-    assert told == [("/", "a", ["s1"], ["s1", "a", "b"]), ("/", "b", ["s1"], ["s1", "b"])]
+    assert told == [("/", "a", ["s1"], ["s1", "a", "b"]), ("/", "b", "closed", ["s1", "b"])]
     assert manager.get_rooms("s1", "/") == ["s1"]
+
+
+def test_a_room_concerns_a_server_with_a_member_or_with_one_that_may_become_one(manager):
+    """Without a server nobody may."""
+    manager.basic_enter_room("s1", "/", "a")
+    assert [manager._concerns_us("/", room) for room in ("a", "b")] == [True, False]
+    manager.server.room_keeper = SimpleNamespace(is_awaited=lambda namespace, room: (namespace, room) == ("/", "b"))
+    assert [manager._concerns_us("/", room) for room in ("a", "b", "c")] == [True, True, False]
+    manager.server = None
+    assert not manager._concerns_us("/", "b")
+
+
+def test_the_lock_of_a_manager_is_the_one_it_was_given():
+    """Others change its rooms under the same one."""
+    lock = RLock()
+    assert BaseManager(lock=lock).lock is lock

@@ -12,6 +12,7 @@ from fastsio.base.rooms import Room, register_room
 from fastsio.base.server import SEAMS, BaseServer
 from fastsio.exceptions import SetupError
 from fastsio.protocol import LEGACY, Decoder, Packet
+from fastsio.routing import Guard
 from fastsio.state import Connection
 
 
@@ -141,7 +142,9 @@ class ChatRoom(Room):
 @pytest.fixture
 def keeping(server) -> BaseServer:
     """Return a server whose keeper of rooms guards one event for each class."""
-    server.room_keeper = SimpleNamespace(guards=lambda hooks: {hooks.join_event: lambda context, own: hooks.room_class})
+    server.room_keeper = SimpleNamespace(
+        guards=lambda hooks: {hooks.join_event: Guard(lambda context, own: hooks.room_class)}
+    )
     return server
 
 

@@ -15,6 +15,7 @@ from fastsio.cluster.messages import (
     Emit,
     EnterRoom,
     LeaveRoom,
+    Recheck,
     TellMembers,
     check_room,
     encode,
@@ -103,3 +104,8 @@ def test_messages_become_text():
 def test_questions_about_members_arrive_as_they_were(message):
     """They are fastsio's own; what is written is what is read."""
     assert read(json.loads(json.dumps(message.as_dict()))) == message
+
+
+def test_a_recheck_is_written_as_it_is_read():
+    """python-socketio has no such message."""
+    assert Recheck("r", "/n", HOST).as_dict() == {"method": "recheck", "room": "r", "namespace": "/n", "host_id": HOST}

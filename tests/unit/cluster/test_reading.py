@@ -14,6 +14,7 @@ from fastsio.cluster.messages import (
     EnterRoom,
     LeaveRoom,
     MessageError,
+    Recheck,
 )
 from fastsio.cluster.payloads import unpack
 from fastsio.cluster.reading import decode, read
@@ -34,6 +35,7 @@ def test_missing_keys_have_python_socketios_meaning():
     assert read(EMIT) == Emit("e", None, False, "/", (None,))
     assert read({"method": "disconnect", "sid": "s"}) == Disconnect("s", "/")
     assert read({"method": "close_room", "room": "r"}) == CloseRoom("r", "/")
+    assert read({"method": "recheck", "room": "r", "host_id": "h"}) == Recheck("r", "/", "h")
     assert read({"method": "enter_room", "sid": "s", "room": 1}) == EnterRoom("s", 1, "/")
     assert read({"method": "leave_room", "sid": "s", "room": 1}) == LeaveRoom("s", 1, "/")
 
@@ -126,6 +128,7 @@ def test_binary_data_can_be_nested_too_deeply():
         {"method": "enter_room", "sid": "s"},
         {"method": "leave_room", "room": "r"},
         {"method": "close_room"},
+        {"method": "recheck"},
         {"method": "room_members", "room": "r"},
         {"method": "room_members", "room": None, "id": 1},
         {"method": "room_members_answer", "id": 1},

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fastsio import AsyncNamespace, BaseMiddleware, Depends, RouterSIO, SyncMiddleware
 from fastsio.exceptions import SetupError
-from fastsio.routing import Registration, Registry, RouterScope, Scope, check_rooms
+from fastsio.routing import Guard, Registration, Registry, RouterScope, Scope, check_rooms
 from fastsio.routing.middleware import Layer
 from tests.unit.injection.conftest import Harness
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fastsio.injection import Context
 
 
@@ -28,6 +31,11 @@ class Guards:
 
     def guard_sync(self, context: Context, own: Any) -> Any:
         return "guarded" if own is None else ("guarded", own(context))
+
+
+def deciding(decide: Any) -> Guard:
+    """Return a guard that does nothing when the event arrives."""
+    return Guard(decide, nullcontext)
 
 
 @pytest.fixture
@@ -53,7 +61,7 @@ async def call(registry: Registry, event: str, namespace: str = "/") -> Any:
 async def test_a_guard_needs_no_handler(registry, guards):
     """It answers alone, and its namespace is open."""
     assert not registry.accepts("/", [])
-    registry.add_guard("/", "join", guards.guard, ())
+    registry.add_guard("/", "join", deciding(guards.guard), ())
 
     assert await call(registry, "join") == "guarded"
     assert registry.accepts("/", [])
@@ -64,7 +72,7 @@ async def test_a_guard_needs_no_handler(registry, guards):
 
 async def test_a_guard_is_around_whatever_handles_the_event(registry, guards):
     """A function, one for every namespace, a method, a dispatcher; not a handler for every event."""
-    registry.add_guard("/", "join", guards.guard, ())
+    registry.add_guard("/", "join", deciding(guards.guard), ())
 
     class Methods(AsyncNamespace):
         async def on_join(self, sid, data):
@@ -93,7 +101,7 @@ async def test_a_guard_is_around_whatever_handles_the_event(registry, guards):
 
 
 async def test_routers_and_middlewares_are_around_the_guard(registry, guards):
-    """Each once, dependencies after middlewares, those of another router around the handler only."""
+    """Each once, after the arrival; dependencies after middlewares, those of another router around the handler only."""
     steps: list[Any] = []
 
     class Noting(BaseMiddleware):
@@ -115,13 +123,20 @@ async def test_routers_and_middlewares_are_around_the_guard(registry, guards):
         marker = Depends(lambda: steps.append(f"depends of {name}"))
         return RouterScope(((Scope.of(middleware), Layer.of(middleware)),), (marker,))
 
+    @contextmanager
+    def arriving(context: Context) -> Iterator[None]:
+        steps.append("arrival")
+        yield
+        steps.append("end")
+
     rooms, handlers = scope_of("rooms"), scope_of("handlers")
     registry.add_middleware(Noting("server"), Scope())
-    registry.add_guard("/", "join", Stepping().guard, (rooms,))
+    registry.add_guard("/", "join", Guard(Stepping().guard, arriving), (rooms,))
     registry.add(Registration("/", "join", lambda sid, data: steps.append("handler"), scopes=(handlers, rooms)))
     await call(registry, "join")
 
-    assert steps == ["server", "rooms", "depends of rooms", "guard", "handlers", "depends of handlers", "handler"]
+    around = ["server", "rooms", "depends of rooms", "guard", "handlers", "depends of handlers", "handler"]
+    assert steps == ["arrival", *around, "end"]
     route = registry.resolve("/", "join")
     assert route is not None
     assert route.scopes == (handlers, rooms)
@@ -130,9 +145,9 @@ async def test_routers_and_middlewares_are_around_the_guard(registry, guards):
 def test_a_server_without_an_event_loop_calls_guards(guards):
     """With middlewares and without."""
     registry = Registry(asynchronous=False)
-    registry.add_guard("/", "join", guards.guard_sync, ())
+    registry.add_guard("/", "join", deciding(guards.guard_sync), ())
     registry.add(Registration("/", "leave", lambda sid, data: "handler"))
-    registry.add_guard("/", "leave", guards.guard_sync, ())
+    registry.add_guard("/", "leave", deciding(guards.guard_sync), ())
 
     class Noting(SyncMiddleware):
         def after_event(self, event, sid, response, **_):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fastsio.state.members import Member, MemberTable, Presence, Stage
+from fastsio.state.members import JoinVerdict, Member, MemberTable, Presence, Stage
 from fastsio.state.room_names import NamedRoom
 
 
@@ -22,13 +22,22 @@ def member(sid: str, room: str = "r", user: str | None = None, args: tuple = ())
     return Member(SimpleNamespace(sid=sid, namespace="/"), NamedRoom(room), None, args, user)
 
 
+def enter(table: MemberTable, one: Member) -> Member | JoinVerdict:
+    """Join and be let in at once."""
+    join = table.begin(one.client)
+    table.place(join, one.room.name)
+    outcome = table.add(one, join)
+    table.end(join)
+    return outcome
+
+
 def test_a_client_is_in_a_room_once(table):
     """A second entry is the first one, with the newer payload."""
     first = member("a", args=(1,))
 
-    assert table.add(first) is first
-    assert table.add(member("a", args=(2,))) is first
-    assert first.args == (2,)
+    assert enter(table, first) is first
+    assert enter(table, member("a", args=(2,))) is first
+    assert (first.args, first.since) == ((2,), 2)
     assert table.members("/", "r") == {"a": first}
     assert table.members("/", "other") == table.members("/n", "r") == {}
 
@@ -37,7 +46,7 @@ def test_removing_returns_those_who_were_there(table):
     """By room and by client; nothing is left behind."""
     one, two, elsewhere = member("a"), member("b"), member("a", "s")
     for each in (one, two, elsewhere):
-        table.add(each)
+        enter(table, each)
 
     assert table.remove("/", "r", ["b", "nobody"]) == [two]
     assert table.remove("/", "nowhere", ["a"]) == []
@@ -104,3 +113,91 @@ def test_a_member_has_gone_as_soon_as_it_is_removed(table):
     assert one.has_gone
     table.settle(one)
     assert one.has_gone
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize(
+    ("undo", "verdict"),
+    [
+        (lambda table: table.remove("/", "r", ["a"]), JoinVerdict.TAKEN_OUT),
+        (lambda table: table.remove("/", "r", ["a"], by_client=True), JoinVerdict.LEFT),
+        (lambda table: table.remove_all("/", "r"), JoinVerdict.TAKEN_OUT),
+        (lambda table: table.call_off("/", "r"), JoinVerdict.TAKEN_OUT),
+    ],
+)
+def test_what_takes_a_client_out_ends_its_joins_under_way(table, undo, verdict, is_known):
+    """Whether or not the room of the join is known yet."""
+    one = member("a")
+    join = table.begin(one.client)
+    if is_known:
+        table.place(join, "r")
+    undo(table)
+
+    assert table.add(one, join) is verdict
+    assert table.members("/", "r") == {}
+    table.end(join)
+    assert table.is_empty
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda table: table.remove("/", "s", ["a"]),
+        lambda table: table.remove("/", "r", ["b"]),
+        lambda table: table.remove("/n", "r", ["a"]),
+        lambda table: table.remove_all("/", "s"),
+        lambda table: table.recheck("/", "s"),
+    ],
+)
+def test_what_concerns_others_does_not_end_a_join(table, other):
+    """Another room, another client, another namespace."""
+    one = member("a")
+    join = table.begin(one.client)
+    table.place(join, "r")
+    other(table)
+
+    assert table.add(one, join) is one
+
+
+def test_a_leave_undoes_only_the_joins_that_arrived_before_it(table):
+    """However late the leave is done: neither the pending nor the finished join that came after it ends."""
+    one = member("a")
+    before = table.begin(one.client)
+    moment = table.moment()
+    after = table.begin(one.client)
+    later = table.begin(one.client)
+
+    assert table.add(one, before) is one
+    assert table.add(one, after) is one
+    assert table.remove("/", "r", ["a"], until=moment, by_client=True) == []
+    assert table.add(member("a"), later) is one
+    assert table.add(member("a"), before) is JoinVerdict.LEFT
+    assert table.members("/", "r") == {"a": one}
+
+
+def test_a_recheck_has_joins_under_way_asked_about_again(table):
+    """Once: the next answer counts."""
+    one = member("a")
+    join = table.begin(one.client)
+    table.place(join, "r")
+
+    assert table.recheck("/", "r") == {}
+    assert table.add(one, join) is JoinVerdict.ASK_AGAIN
+    assert table.add(one, join) is one
+    assert table.recheck("/", "r") == {"a": one}
+
+
+def test_a_room_is_awaited_while_a_join_of_it_is_under_way(table):
+    """From when the room is known until it is not of interest any more."""
+    join, other = table.begin(member("a").client), table.begin(member("b").client)
+    for each in (join, other):
+        table.place(each, "r")
+    assert table.is_awaited("/", "r")
+
+    table.unplace(join)
+    table.unplace(join)
+    assert table.is_awaited("/", "r")
+    table.end(other)
+    assert not table.is_awaited("/", "r")
+    table.end(join)
+    assert table.is_empty

@@ -113,6 +113,12 @@ class AsyncRedisManager(RoomFollowingManager):
         if self._sharded is not None:
             await self._sharded.in_force(namespace, room)
 
+    async def begin_join(self, namespace: str, room: Hashable) -> None:
+        """Hear from now on what other servers say of a room that a client may be let into."""
+        await super().begin_join(namespace, room)
+        if self._sharded is not None:
+            await self._sharded.in_force(namespace, room)
+
     def _follow_room(self, namespace: str, room: Hashable, *, has_members: bool) -> None:
         if self._sharded is not None:
             self._sharded.follow(namespace, room, has_members=has_members)

@@ -56,5 +56,13 @@ class RoomFollowingManager(AsyncPubSubManager, ABC):
         for room in rooms:
             self._tell_of(namespace, room)
 
+    async def begin_join(self, namespace: str, room: Hashable) -> None:
+        """Hear from now on what other servers say of a room that a client may be let into."""
+        self._tell_of(namespace, room)
+
+    def end_join(self, namespace: str, room: Hashable) -> None:
+        """Note that a client is in a room now, or was not let in."""
+        self._tell_of(namespace, room)
+
     def _tell_of(self, namespace: str, room: Hashable) -> None:
-        self._follow_room(namespace, room, has_members=self.has_participants(namespace, (room,)))
+        self._follow_room(namespace, room, has_members=self._concerns_us(namespace, room))
