@@ -2,17 +2,68 @@
 The annotations users write in handlers.
 
 Each is an ``Annotated`` alias: type checkers see the plain type, the compiler in :mod:`fastsio.injection` sees the
-:class:`Source` behind it. Nothing here does more than name things.
+:class:`Source` behind it. Markers do nothing but name things, and refuse to be read by FastAPI.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+
+from fastsio.exceptions import SignatureError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+#: The package that reads the parameters of FastAPI's routes. It is never imported here.
+_READER: Final = "fastapi.dependencies."
 
 
-class Source(Enum):
+class HandlerMarker:
+    """
+    Base of the markers that only handlers of Socket.IO events understand.
+
+    FastAPI takes a parameter whose marker it does not know for a query parameter, so that a client could send the
+    value: ``?user=root``. A marker therefore raises when FastAPI reads it, which FastAPI does when a route is made:
+    with ``isinstance()``, which asks for ``__class__``, and with pydantic where the marker stands deeper in the
+    annotation.
+    """
+
+    __slots__ = ()
+
+    def instead(self) -> str:
+        """Return what the message of the refusal calls the marker, and what it says to write in a route."""
+        return f"{self!r} of fastsio means nothing there"
+
+    @property  # type: ignore[misc] # there is no setter, because nobody sets it
+    def __class__(self) -> type[Any]:  # pyright: ignore[reportIncompatibleMethodOverride] # as above
+        """The type of the marker, for everybody but what reads the parameters of routes."""
+        if _reads_routes(sys._getframe(1)):  # noqa: SLF001 - the caller is not known in any other way
+            raise self._refusal()
+        return type(self)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Leave the annotated type as it is; refuse a parameter of a FastAPI route."""
+        # A field of a model may well be annotated SocketID: its name is known, that of a parameter is not.
+        if handler.field_name is None:
+            frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as above
+            while frame is not None:
+                if _reads_routes(frame):
+                    raise self._refusal()
+                frame = frame.f_back
+        return handler(source)
+
+    def _refusal(self) -> SignatureError:
+        return SignatureError(f"a parameter of a FastAPI route or of its dependencies has a marker: {self.instead()}")
+
+
+def _reads_routes(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith(_READER)
+
+
+class Source(HandlerMarker, Enum):
     """Where an injected value comes from."""
 
     SID = "sid"
@@ -26,6 +77,28 @@ class Source(Enum):
     SERVER = "server"
     CLIENT = "client"
     ROOM = "room"
+
+    def instead(self) -> str:
+        """Return what the message of the refusal calls the marker, and what it says to write in a route."""
+        return _IN_ROUTES.get(self, super().instead())
+
+
+#: What a FastAPI route takes in place of what an event has.
+_IN_ROUTES: Final = {
+    Source.SID: "SocketID of fastsio is the client of an event, and a request has none; "
+    "let the client send it: sid: str",
+    Source.ENVIRON: "Environ of fastsio is the handshake of an event's client; "
+    "write request: Request, with 'from fastapi import Request'",
+    Source.AUTH: "Auth of fastsio is what a Socket.IO client sends when it connects; "
+    "write Depends(...) or Security(...), with 'from fastapi import Depends, Security'",
+    Source.REASON: "Reason of fastsio says why a Socket.IO client left; a request has none, leave it out",
+    Source.DATA: "Data of fastsio is the payload of an event; "
+    "annotate the body with a model, or write Body(), with 'from fastapi import Body'",
+    Source.EVENT: "Event of fastsio is the name of an event; a request has none, leave it out",
+    Source.NAMESPACE: "NamespaceName of fastsio is the namespace of an event; a request has none, leave it out",
+    Source.SESSION: "Session of fastsio belongs to a Socket.IO client; "
+    "write request: Request, with 'from fastapi import Request', and read request.session",
+}
 
 
 #: The client's session id in the event's namespace.

@@ -295,6 +295,9 @@ class _Joined(EventMarker):
     def __init__(self, room_class: type[Room]) -> None:
         self._room_class = room_class
 
+    def __repr__(self) -> str:
+        return f"Joined({self._room_class.__name__})"
+
     def maker(self, *, asynchronous: bool) -> Callable[[Context], Any]:
         hooks = hooks_of(self._room_class, asynchronous=asynchronous)
         hooks.identifying()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 import pydantic
 
 from fastsio.exceptions import SetupError
+from fastsio.types import HandlerMarker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ REQUIRED: Final[Any] = ...
 
 
 @dataclass(frozen=True, slots=True)
-class Dependency:
+class Dependency(HandlerMarker):
     """
     What :func:`Depends` makes.
 
@@ -47,6 +48,11 @@ class Dependency:
     scope: Lifetime = "event"
     scopes: tuple[str, ...] = ()
     inherits: bool = False
+
+    def instead(self) -> str:
+        """Return what the message of the refusal calls the marker, and what it says to write in a route."""
+        name = getattr(self.dependency, "__qualname__", self.dependency)
+        return f"Depends({name}) is the one of fastsio; write 'from fastapi import Depends'"
 
 
 def Depends(  # noqa: N802 - FastAPI's name
@@ -82,7 +88,7 @@ def Depends(  # noqa: N802 - FastAPI's name
     return Dependency(dependency, use_cache, scope)
 
 
-class EventMarker(ABC):
+class EventMarker(HandlerMarker, ABC):
     """
     A marker in handlers of events whose value is made of the whole event, by whoever defines the marker.
 
@@ -91,6 +97,10 @@ class EventMarker(ABC):
     """
 
     word: ClassVar[str]
+
+    def instead(self) -> str:
+        """Return what the message of the refusal calls the marker, and what it says to write in a route."""
+        return f"{self!r} of fastsio is made of an event; a request has none, leave it out"
 
     @abstractmethod
     def maker(self, *, asynchronous: bool) -> Callable[[Context], Any]:
@@ -114,7 +124,7 @@ class Place(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class HandshakeParameter:
+class HandshakeParameter(HandlerMarker):
     """
     A value of the client's handshake.
 
@@ -133,6 +143,11 @@ class HandshakeParameter:
     alias: str | None = None
     convert_underscores: bool = False
     constraints: FieldInfo | None = None
+
+    def instead(self) -> str:
+        """Return what the message of the refusal calls the marker, and what it says to write in a route."""
+        name = self.place.value.title()
+        return f"{name}() is the one of fastsio; write 'from fastapi import {name}'"
 
 
 def Header(  # noqa: N802 - FastAPI's name
