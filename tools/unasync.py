@@ -61,6 +61,7 @@ NAMES: Final = {
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "aclose": "close",
+    "afail": "fail",
     "unwind_async": "unwind",
     "AsyncIterator": "Iterator",
     "AsyncGenerator": "Generator",

@@ -188,8 +188,8 @@ class Connecting:
             accepted = await route.call(context)
             payload = refusal() if accepted is False else None
         except Exception as exc:  # noqa: BLE001 - whatever fails, the client is told and forgotten
-            failure = exc
-            payload = await self._refusal_of(client, exc, route, context)
+            failure = await context.afail(exc)
+            payload = await self._refusal_of(client, failure, route, context)
         except BaseException as exc:
             failure = exc
             if client.state is not NamespaceState.LEFT:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fastsio.consumers.authentication import CLOSE_FORBIDDEN, authenticate_endpoint, permission_endpoint
 from fastsio.injection import Context
-from fastsio.routing import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
     from fastsio.consumers.authentication import BaseAuthenticator
     from fastsio.consumers.peer import Peer
     from fastsio.injection import Endpoint
-
-#: Error type -> the close code of a connection that failed of it.
-_CLOSE_CODES: Final = {"unauthorized": 4401, "forbidden": CLOSE_FORBIDDEN, "not_found": 4404, "rate_limited": 4429}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +61,6 @@ class Admission:
             if not await _ask(permission, consumer, peer, offered):
                 return Refusal(CLOSE_FORBIDDEN, "not allowed")
         return None
-
-
-def refusal_of(exc: Exception) -> int | None:
-    """Return the close code for a client that failed to connect with *exc*, if it is the client's matter."""
-    return _CLOSE_CODES.get(describe(exc, "").type)
 
 
 async def _ask(endpoint: Endpoint, consumer: Any, peer: Peer, offered: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from fastsio.consumers.admission import Admission, refusal_of
+from fastsio.consumers.admission import Admission
 from fastsio.consumers.camel import from_wire
 from fastsio.consumers.envelopes import EVENT
 from fastsio.consumers.exceptions import AcceptConnection, DenyConnection, StopConsumer
@@ -16,7 +16,7 @@ from fastsio.exceptions import DisconnectedError, EventError, ValidationFailed
 from fastsio.injection import Context
 from fastsio.messages import EVENT_ACTION_COMPLETE, GROUP_ACTION_COMPLETE, MESSAGE_ACTION_COMPLETE
 from fastsio.routing import describe, is_expected
-from fastsio.routing.failures import find_exception_handler
+from fastsio.routing.failures import find_exception_handler, is_websocket_exception
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -220,8 +220,8 @@ class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
             failure = exc
             raise
         except Exception as exc:  # noqa: BLE001 - as in _handle
-            failure = exc
-            await self._fail(handler, exc, context)
+            failure = await context.afail(exc)
+            await self._fail(handler, failure, context)
         except BaseException as exc:
             failure = exc
             raise
@@ -255,6 +255,9 @@ class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
                 exc = raised
             else:
                 return
+        if is_websocket_exception(exc):
+            await self._close_for(exc)
+            return
         if not is_expected(exc):
             logger.error("%s: error in the handler of %s", handler.label, handler.action, exc_info=exc)
         await self._send_failure(exc, handler.action)
@@ -277,9 +280,6 @@ class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
     async def _complete(self, action: str) -> None:
         if self.send_completion:
             await self._send_text(control_frame(self.discriminator_field, action))
-
-    def _close_code_of(self, exc: Exception) -> int:
-        return refusal_of(exc) or super()._close_code_of(exc)
 
     @property
     def writes_broadcasts(self) -> bool:

@@ -11,6 +11,7 @@ from fastsio.consumers.logs import logger
 from fastsio.exceptions import DisconnectedError, SetupError
 from fastsio.layers.following import group_of
 from fastsio.routing import describe, is_expected
+from fastsio.routing.failures import close_code_of, is_websocket_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -221,10 +222,13 @@ class AsyncWebsocketConsumer(AsyncConsumer):
         """
         Log what a handler raised, and answer the client with an error; the connection lives on.
 
-        After a failure to connect it is closed: the client may try again, and what ``connect`` has not set is missed
-        by nobody.
+        A WebSocketException of FastAPI closes the connection with its code and reason. After a failure to connect it is
+        closed: the client may try again, and what ``connect`` has not set is missed by nobody.
         """
         kind = str(message.get("type"))
+        if is_websocket_exception(exc):
+            await self._close_for(exc)
+            return
         if not is_expected(exc):
             logger.error("%s: error while handling %s", type(self).__qualname__, kind, exc_info=exc)
         if kind == "websocket.disconnect":
@@ -241,8 +245,15 @@ class AsyncWebsocketConsumer(AsyncConsumer):
     def _error_text(self, exc: Exception, event: str) -> str:
         return control_frame(self.discriminator_field, "error", describe(exc, event).as_dict())
 
-    def _close_code_of(self, _exc: Exception) -> int:
-        return INTERNAL_ERROR
+    async def _close_for(self, exc: Any) -> None:
+        """Close the connection as a WebSocketException says, unless the client has left."""
+        try:
+            await self.close(exc.code, exc.reason or None)
+        except DisconnectedError:
+            logger.debug("the client left before it could be told")
+
+    def _close_code_of(self, exc: Exception) -> int:
+        return close_code_of(exc) or INTERNAL_ERROR
 
     async def _join_groups(self) -> None:
         if self.groups:

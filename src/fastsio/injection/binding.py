@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from inspect import isasyncgen, isawaitable, isgenerator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from fastsio.injection import foreign
 from fastsio.injection.signature import Colour
 
 if TYPE_CHECKING:
@@ -123,14 +124,39 @@ def _bind_4(function: Callable[..., Any], a: Getter, b: Getter, c: Getter, d: Ge
 _SHORT: tuple[Callable[..., Getter], ...] = (_bind_0, _bind_1, _bind_2, _bind_3, _bind_4)
 
 
+def value_call(
+    function: Callable[..., Any], colour: Colour, arguments: Arguments, *, in_thread: bool
+) -> tuple[Getter, bool]:
+    """Return what makes the value of a dependency that has nothing to close, and whether that is to be awaited."""
+    if in_thread and colour is Colour.PLAIN:
+        return bind(foreign.in_thread(function), arguments), True
+    return bind(function, arguments), colour is Colour.COROUTINE
+
+
 def opener_for(
-    function: Callable[..., Any], colour: Colour, arguments: Arguments, *, asynchronous: bool
+    function: Callable[..., Any],
+    colour: Colour,
+    arguments: Arguments,
+    *,
+    asynchronous: bool,
+    in_thread: bool = False,
 ) -> tuple[Opener, bool]:
-    """Return what makes a dependency's value, and whether that is to be awaited."""
+    """
+    Return what makes a dependency's value, and whether that is to be awaited.
+
+    Args:
+        function: The dependency.
+        colour: What calling it gives.
+        arguments: What it is called with.
+        asynchronous: Whether the server awaits.
+        in_thread: Whether a plain function, or a plain generator, runs in FastAPI's thread pool.
+    """
     match colour:
         case Colour.PLAIN | Colour.COROUTINE:
-            call = bind(function, arguments)
-            return lambda context, _keep: call(context), colour is Colour.COROUTINE
+            call, awaits = value_call(function, colour, arguments, in_thread=in_thread)
+            return lambda context, _keep: call(context), awaits
+        case Colour.GENERATOR if in_thread:
+            return _entering_async(bind(foreign.managed_in_thread(function), arguments)), True
         case Colour.GENERATOR:
             return _entering(bind(contextmanager(function), arguments)), False
         case Colour.ASYNC_GENERATOR:
@@ -203,11 +229,55 @@ def _as_manager(result: Any) -> Any:
     return result
 
 
+def bounded(opener: Opener, semaphore: Callable[[], Any]) -> Opener:
+    """Return an opener, whose value is to be awaited, that holds a semaphore for as long as the value lives."""
+
+    async def open_value(context: Context, keep: Keep) -> Any:
+        held = semaphore()
+        await held.acquire()
+        opened: list[Manager] = []
+        try:
+            value = await opener(context, opened.append)
+        except BaseException:
+            held.release()
+            raise
+        if not opened:
+            held.release()
+            return value
+        keep(_Release(held))
+        for manager in opened:
+            keep(manager)
+        return value
+
+    return open_value
+
+
+class _Release(AbstractContextManager[None]):
+    """Releases a semaphore after what was kept later has been closed."""
+
+    __slots__ = ("_semaphore",)
+
+    def __init__(self, semaphore: Any) -> None:
+        self._semaphore = semaphore
+
+    def __exit__(self, *_exc: object) -> None:
+        self._semaphore.release()
+
+
 def event_step(key: Hashable, opener: Opener, *, awaits: bool, shared: bool) -> Step:
     """Return the step of a dependency that lives as long as the event."""
 
     def acquire(context: Context) -> Any:
         return opener(context, context.keep)
+
+    return Step(key, acquire, awaits, shared)
+
+
+def brief_step(key: Hashable, opener: Opener, *, awaits: bool, shared: bool) -> Step:
+    """Return the step of a dependency that is closed when the handler has returned."""
+
+    def acquire(context: Context) -> Any:
+        return opener(context, context.keep_briefly)
 
     return Step(key, acquire, awaits, shared)
 

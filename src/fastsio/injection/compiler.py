@@ -193,6 +193,8 @@ class _Recipe:
             plain=positional and not self.dependencies and self.response_model is None,
             named=graph.named,
             finish=None if self.response_model is None else response_filter(self.label, self.response_model),
+            opens=flattener.opens,
+            brief_keys=tuple(flattener.brief_keys),
         )
 
     def _parameters(self, *, final: bool) -> tuple[Parameter, ...] | None:

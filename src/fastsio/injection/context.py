@@ -73,7 +73,7 @@ class Context:
     """
 
     room: Any
-    __slots__ = ("args", "client", "event", "exc", "named", "reason", "room", "server", "stack", "values")
+    __slots__ = ("args", "brief", "client", "event", "exc", "named", "reason", "room", "server", "stack", "values")
 
     def __init__(
         self,
@@ -94,12 +94,20 @@ class Context:
         self.named = named
         self.values: dict[Hashable, Any] = {}
         self.stack: list[Manager] | None = None
+        #: Those that are closed when the endpoint that runs has returned.
+        self.brief: list[Manager] | None = None
 
     def keep(self, manager: Manager) -> None:
         """Remember an entered context manager until the event is over."""
         if self.stack is None:
             self.stack = []
         self.stack.append(manager)
+
+    def keep_briefly(self, manager: Manager) -> None:
+        """Remember an entered context manager until the endpoint that runs has returned."""
+        if self.brief is None:
+            self.brief = []
+        self.brief.append(manager)
 
     async def aclose(self, exc: BaseException | None = None) -> None:
         """
@@ -116,9 +124,100 @@ class Context:
             self.stack = None
             await unwind_async(stack, exc)
 
+    async def afail(self, exc: Exception) -> Exception:
+        """
+        Close what dependencies opened, with the exception that ended the event, before the client is answered.
+
+        Returns:
+            What the client is answered for: an exception that a dependency raised in place of *exc*, or *exc*.
+        """
+        try:
+            await self.aclose(exc)
+        except Exception as raised:  # noqa: BLE001 - it is the failure of the event now
+            return raised
+        return exc
+
+    def fail(self, exc: Exception) -> Exception:
+        """Do what :meth:`afail` does, for a server without an event loop."""
+        try:
+            self.close(exc)
+        except Exception as raised:  # noqa: BLE001 - as above
+            return raised
+        return exc
+
     def close(self, exc: BaseException | None = None) -> None:
         """Do what :meth:`aclose` does, for a server without an event loop."""
         stack = self.stack
         if stack is not None:
             self.stack = None
             unwind(stack, exc)
+
+
+class Opening:
+    """
+    What one endpoint opens while it runs for an event.
+
+    An endpoint that fails closes what it opened, so that its dependencies see the exception, and may raise another
+    one in its place, before middleware, exception handlers and the client do. One that returns closes only what lives
+    as long as the call.
+
+    Args:
+        context: The event.
+        brief_keys: Where the values are stored that live as long as the call.
+    """
+
+    __slots__ = ("_before", "_brief_keys", "_context", "_known", "_mark")
+
+    def __init__(self, context: Context, brief_keys: tuple[Hashable, ...]) -> None:
+        self._context = context
+        self._brief_keys = brief_keys
+        self._mark = len(context.stack or ())
+        self._known = set(context.values)
+        self._before, context.brief = context.brief, None
+
+    async def finish(self) -> None:
+        """
+        Close what lives as long as the call.
+
+        Raises:
+            BaseException: What a dependency raised while it was closed.
+        """
+        await unwind_async(self._end_brief())
+
+    def finish_sync(self) -> None:
+        """Do what :meth:`finish` does, for a server without an event loop."""
+        unwind(self._end_brief())
+
+    async def fail(self, exc: BaseException) -> None:
+        """
+        Close everything that was opened, with the exception that ended the call.
+
+        Raises:
+            BaseException: What a dependency raised in place of *exc*.
+        """
+        await unwind_async(self._end(), exc)
+
+    def fail_sync(self, exc: BaseException) -> None:
+        """Do what :meth:`fail` does, for a server without an event loop."""
+        unwind(self._end(), exc)
+
+    def _end_brief(self) -> list[Manager]:
+        context = self._context
+        managers, context.brief = context.brief, self._before
+        for key in self._brief_keys:
+            if key not in self._known:
+                context.values.pop(key, None)
+        self._brief_keys = ()
+        return managers or []
+
+    def _end(self) -> list[Manager]:
+        context = self._context
+        brief = [] if context.brief is self._before else self._end_brief()
+        opened: list[Manager] = []
+        if context.stack is not None:
+            opened = context.stack[self._mark :]
+            context.stack = context.stack[: self._mark] or None
+        # They may hold what is closed now; an exception handler that asks for one of them is given a new one.
+        for key in context.values.keys() - self._known:
+            del context.values[key]
+        return [*opened, *brief]

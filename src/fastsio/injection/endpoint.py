@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastsio.exceptions import SignatureError
+from fastsio.injection.context import Opening
 from fastsio.injection.markers import REGISTRY
 from fastsio.injection.signature import UnresolvedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from fastsio.injection.binding import Step
     from fastsio.injection.context import Context
@@ -34,6 +35,8 @@ class Plan:
         plain: Whether the function has no marker and nothing added at registration.
         named: Whether it uses dependencies found by name.
         finish: What the result goes through, if anything.
+        opens: Whether a dependency may have to be closed.
+        brief_keys: Where the values are stored that are closed when the call has returned.
     """
 
     steps: tuple[Step, ...]
@@ -42,6 +45,8 @@ class Plan:
     plain: bool
     named: bool
     finish: Callable[[Any], Any] | None
+    opens: bool = False
+    brief_keys: tuple[Hashable, ...] = ()
 
 
 class Endpoint:
@@ -146,7 +151,7 @@ class Endpoint:
         Resolve the dependencies and call the handler.
 
         Args:
-            context: The event. Dependencies that were opened stay open until it is closed.
+            context: The event. Dependencies that were opened stay open until it is closed, or the call fails.
 
         Raises:
             ValidationFailed: What the peer sent does not match an annotation; the handler was not called.
@@ -155,31 +160,51 @@ class Endpoint:
         plan = self._plan
         if plan is None or ((plan.steps and context.server.dependency_overrides) or plan.named):
             plan = self._select(context)
-        values = context.values
-        for step in plan.steps:
-            key = step.key
-            if not (step.shared and key in values):
-                acquire = step.acquire
-                value = acquire(context)
-                values[key] = await value if step.awaits else value
-        call = plan.call
-        result = call(context)
-        if plan.awaits:
-            result = await result
-        return result if plan.finish is None else plan.finish(result)
+        opening = Opening(context, plan.brief_keys) if plan.opens else None
+        try:
+            values = context.values
+            for step in plan.steps:
+                key = step.key
+                if not (step.shared and key in values):
+                    acquire = step.acquire
+                    value = acquire(context)
+                    values[key] = await value if step.awaits else value
+            call = plan.call
+            result = call(context)
+            if plan.awaits:
+                result = await result
+            if plan.finish is not None:
+                result = plan.finish(result)
+            if opening is not None:
+                await opening.finish()
+        except BaseException as exc:
+            if opening is not None:
+                await opening.fail(exc)
+            raise
+        return result
 
     def call_sync(self, context: Context) -> Any:
         """Do what :meth:`call` does, on a server without an event loop."""
         plan = self._plan
         if plan is None or ((plan.steps and context.server.dependency_overrides) or plan.named):
             plan = self._select(context)
-        values = context.values
-        for step in plan.steps:
-            key = step.key
-            if not (step.shared and key in values):
-                values[key] = step.acquire(context)
-        result = plan.call(context)
-        return result if plan.finish is None else plan.finish(result)
+        opening = Opening(context, plan.brief_keys) if plan.opens else None
+        try:
+            values = context.values
+            for step in plan.steps:
+                key = step.key
+                if not (step.shared and key in values):
+                    values[key] = step.acquire(context)
+            result = plan.call(context)
+            if plan.finish is not None:
+                result = plan.finish(result)
+            if opening is not None:
+                opening.finish_sync()
+        except BaseException as exc:
+            if opening is not None:
+                opening.fail_sync(exc)
+            raise
+        return result
 
     def _select(self, context: Context) -> Plan:
         """Return the plan for the server's overrides and the names registered by now."""

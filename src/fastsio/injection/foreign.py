@@ -8,11 +8,16 @@ An application can only have written one of them if it has imported the library 
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import PydanticUndefined
 
+from fastsio.exceptions import SignatureError
 from fastsio.injection.markers import REQUIRED, Dependency, HandshakeParameter, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Classes of ``fastapi.params`` that read the handshake.
 _PLACES: Final = {"Header": Place.HEADER, "Cookie": Place.COOKIE, "Query": Place.QUERY}
@@ -68,13 +73,55 @@ def _is_a(annotation: type, module: str, name: str) -> bool:
     return loaded is not None and issubclass(annotation, getattr(loaded, name))
 
 
+def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a coroutine function that calls *function* in FastAPI's thread pool, as FastAPI does."""
+    run_in_threadpool = sys.modules["fastapi.concurrency"].run_in_threadpool
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return await run_in_threadpool(function, *args, **kwargs)
+
+    return call
+
+
+def managed_in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what makes an asynchronous context manager of a generator function that runs in FastAPI's thread pool."""
+    in_threadpool = sys.modules["fastapi.concurrency"].contextmanager_in_threadpool
+    manager_of = contextmanager(function)
+
+    def make(*args: Any, **kwargs: Any) -> Any:
+        return in_threadpool(manager_of(*args, **kwargs))
+
+    return make
+
+
 def _dependency(marker: Any) -> Dependency:
+    is_brief = getattr(marker, "scope", None) == "function"
     return Dependency(
         marker.dependency,
         use_cache=marker.use_cache,
+        scope="function" if is_brief else "event",
         scopes=tuple(getattr(marker, "scopes", None) or ()),
-        inherits=True,
+        inherits=not is_brief,
+        in_thread=True,
+        semaphore=_semaphore_of(marker),
     )
+
+
+def _semaphore_of(marker: Any) -> Callable[[], Any] | None:
+    """
+    Return what gives the semaphore of ``max_concurrency``, the same one that FastAPI's routes wait for.
+
+    Raises:
+        SignatureError: This version of FastAPI keeps it elsewhere: a limit must not be passed over.
+    """
+    if getattr(marker, "max_concurrency", None) is None:
+        return None
+    get_semaphore = getattr(getattr(marker, "_concurrency", None), "get_semaphore", None)
+    if get_semaphore is None:
+        raise SignatureError(
+            f"{marker!r}: max_concurrency of this version of FastAPI is not known here; use a semaphore of your own"
+        )
+    return get_semaphore  # type: ignore[no-any-return] # as its use below shows
 
 
 def _handshake(marker: Any, place: Place) -> HandshakeParameter:

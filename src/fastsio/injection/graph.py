@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from fastsio.exceptions import DependencyCycleError, SignatureError
 from fastsio.injection import needs, sides, sources
-from fastsio.injection.binding import Arguments, Step, bind, connection_step, event_step, opener_for
+from fastsio.injection.binding import (
+    Arguments,
+    Step,
+    bounded,
+    brief_step,
+    connection_step,
+    event_step,
+    opener_for,
+    value_call,
+)
 from fastsio.injection.kinds import ROOM_KINDS, HandlerKind
 from fastsio.injection.markers import REGISTRY, Dependency, EventMarker, HandshakeParameter, Lifetime, Place
 from fastsio.injection.signature import (
@@ -44,6 +53,8 @@ _NO_ROOM: Final = (
     "is annotated with a room class, but this hook is the one that says which room it is",
 )
 
+_GENERATORS: Final = {Colour.GENERATOR, Colour.ASYNC_GENERATOR}
+
 #: The kinds of handler that are told why a connection ended.
 _LEAVING: Final = {HandlerKind.DISCONNECT, HandlerKind.CLIENT_DISCONNECT}
 
@@ -72,6 +83,7 @@ class Site:
         lifetime: How long the value lives that is being made.
         scopes: The security scopes on the way here.
         trail: The dependencies on the way here.
+        outlives_call: Whether what asks is closed after the handler has returned.
     """
 
     label: str
@@ -79,6 +91,7 @@ class Site:
     lifetime: Lifetime = "event"
     scopes: tuple[str, ...] = ()
     trail: tuple[Any, ...] = ()
+    outlives_call: bool = False
 
     def error(self, parameter: Parameter, cure: str) -> SignatureError:
         """Return the error that names this function, the parameter and what to do."""
@@ -174,12 +187,24 @@ class Graph:
     def node(self, parameter: Parameter, marker: Dependency, annotation: Any, site: Site) -> Node:
         """Return the node of a dependency, with everything it depends on."""
         function = self._function(parameter, marker, annotation, site)
-        lifetime = site.lifetime if marker.inherits else marker.scope
-        if site.lifetime == "connection" and lifetime == "event":
+        lifetime = "connection" if marker.inherits and site.lifetime == "connection" else marker.scope
+        if site.lifetime == "connection" and lifetime != "connection":
             raise site.error(
                 parameter,
                 f"depends on {name_of(function)}, which lives for one event only; "
                 "give it scope='connection' too, or resolve it in the handler",
+            )
+        if site.outlives_call and lifetime == "function":
+            raise site.error(
+                parameter,
+                f"depends on {name_of(function)}, which scope='function' closes before what comes after this yield; "
+                "give both the same scope",
+            )
+        if marker.semaphore is not None and not self.asynchronous:
+            raise site.error(
+                parameter,
+                f"depends on {name_of(function)} with max_concurrency, which needs an event loop; "
+                "use a threading.BoundedSemaphore in the dependency",
             )
         _refuse_cycle(function, site)
         node = Node(function, marker, lifetime, (*site.scopes, *marker.scopes))
@@ -189,6 +214,7 @@ class Graph:
             lifetime,
             node.scopes,
             (*site.trail, function),
+            outlives_call=lifetime == "event" and colour_of(function) in _GENERATORS,
         )
         self._refuse_awaiting(parameter, function, site)
         for each in _parameters_of(function, self._caller_names):
@@ -281,6 +307,10 @@ class Flattener:
         self._asynchronous = asynchronous
         self._keys: set[Hashable] = set()
         self.steps: list[Step] = []
+        #: Whether one of the steps may open what has to be closed.
+        self.opens = False
+        #: The keys of those that are closed when the handler has returned.
+        self.brief_keys: list[Hashable] = []
 
     def getter(self, filling: Filling) -> Getter:
         """Return the getter of a filling; for a dependency, after making sure that its step exists."""
@@ -300,13 +330,24 @@ class Flattener:
         return sources.resolved(key)
 
     def _step(self, key: Hashable, node: Node, arguments: Arguments) -> Step:
-        colour = colour_of(node.function)
-        shared = node.marker.use_cache and not node.volatile
-        if node.lifetime == "event" and colour in (Colour.PLAIN, Colour.COROUTINE):
-            return Step(key, bind(node.function, arguments), colour is Colour.COROUTINE, shared)
-        opener, awaits = opener_for(node.function, colour, arguments, asynchronous=self._asynchronous)
+        marker, colour = node.marker, colour_of(node.function)
+        shared = marker.use_cache and not node.volatile
+        in_thread = marker.in_thread and self._asynchronous
+        is_value = colour in (Colour.PLAIN, Colour.COROUTINE)
+        if node.lifetime != "connection" and is_value and marker.semaphore is None:
+            call, awaits = value_call(node.function, colour, arguments, in_thread=in_thread)
+            return Step(key, call, awaits, shared)
+        opener, awaits = opener_for(
+            node.function, colour, arguments, asynchronous=self._asynchronous, in_thread=in_thread
+        )
+        if marker.semaphore is not None:
+            opener = bounded(opener, marker.semaphore)
         if node.lifetime == "connection":
             return connection_step(key, opener, awaits=awaits, asynchronous=self._asynchronous)
+        self.opens = True
+        if node.lifetime == "function":
+            self.brief_keys.append(key)
+            return brief_step(key, opener, awaits=awaits, shared=shared)
         return event_step(key, opener, awaits=awaits, shared=shared)
 
 

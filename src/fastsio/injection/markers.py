@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
 
 import pydantic
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fastsio.injection.context import Context
 
 #: How long a dependency's value lives.
-Lifetime: TypeAlias = Literal["event", "connection"]
+Lifetime: TypeAlias = Literal["function", "event", "connection"]
 
 #: The default of a parameter that has none, as in FastAPI.
 REQUIRED: Final[Any] = ...
@@ -40,7 +40,9 @@ class Dependency(HandlerMarker):
         use_cache: Whether one value serves every use within its lifetime.
         scope: How long the value lives.
         scopes: Security scopes this use adds.
-        inherits: Whether it lives as long as the dependency that asks for it; FastAPI's markers do.
+        inherits: Whether it lives as long as the connection where what asks for it does; FastAPI's markers do.
+        in_thread: Whether a plain function is called in FastAPI's thread pool.
+        semaphore: Gives the semaphore that bounds how many values there are at a time; None is any number.
     """
 
     dependency: Callable[..., Any] | str | None = None
@@ -48,6 +50,8 @@ class Dependency(HandlerMarker):
     scope: Lifetime = "event"
     scopes: tuple[str, ...] = ()
     inherits: bool = False
+    in_thread: bool = False
+    semaphore: Callable[[], Any] | None = None
 
     def instead(self) -> str:
         """Return what the message of the refusal calls the marker, and what it says to write in a route."""
@@ -65,13 +69,14 @@ def Depends(  # noqa: N802 - FastAPI's name
     Ask for what a function, class or callable object returns.
 
     Works as a default (``user: User = Depends(get_user)``) and inside ``Annotated``. A dependency may be sync or
-    async, may ``yield`` once (the rest runs after the handler and its acknowledgement), and may itself have
-    dependencies.
+    async, may ``yield`` once (the rest runs after the handler and its acknowledgement, or before the answer if the
+    handler fails, so that it may raise what the client is answered), and may itself have dependencies.
 
     Args:
         dependency: What to call; a name given to :func:`register_dependency`; None for the annotated class.
         use_cache: Share one value within the event. False resolves anew for each use.
-        scope: ``"event"``, or ``"connection"`` to resolve once per connection and close at disconnect.
+        scope: ``"event"``; ``"function"`` to close when the handler has returned, before its acknowledgement is sent;
+            ``"connection"`` to resolve once per connection and close at disconnect.
 
     Returns:
         A marker; typed Any so that it may stand as the default of a parameter of any type.
@@ -79,8 +84,8 @@ def Depends(  # noqa: N802 - FastAPI's name
     Raises:
         SetupError: The arguments contradict each other or are of the wrong kind.
     """
-    if scope not in {"event", "connection"}:
-        raise SetupError(f"Depends: scope must be 'event' or 'connection', not {scope!r}")
+    if scope not in get_args(Lifetime):
+        raise SetupError(f"Depends: scope must be 'event', 'function' or 'connection', not {scope!r}")
     if scope == "connection" and not use_cache:
         raise SetupError("Depends: scope='connection' shares one value, so it cannot have use_cache=False")
     if not (dependency is None or isinstance(dependency, str) or callable(dependency)):

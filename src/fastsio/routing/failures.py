@@ -6,6 +6,7 @@ Knows exceptions and the error object; must not know packets, clients or servers
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,16 +15,34 @@ from fastsio.exceptions import EventError, ValidationFailed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-#: HTTP status of a FastAPI or Starlette HTTPException -> error type.
+#: HTTP status of a FastAPI or Starlette HTTPException -> error type. Others below 500 are a ``bad_request``.
 STATUS_TYPES: Final = {
+    400: "bad_request",
     401: "unauthorized",
     403: "forbidden",
     404: "not_found",
+    409: "conflict",
     422: "validation_error",
     429: "rate_limited",
 }
 
 INTERNAL_MESSAGE: Final = "The server could not process the event."
+REFUSED_MESSAGE: Final = "The request was refused."
+
+#: The first status of an HTTPException that is a defect rather than an answer.
+_SERVER_ERROR: Final = 500
+#: Close codes of the application's own: 4403 is the status 403.
+_STATUS_CODES: Final = range(4000, 5000)
+#: Close codes of RFC 6455 that are about the client's message -> error type; any other one is a defect.
+_CLOSE_TYPES: Final = {
+    1003: "bad_request",
+    1007: "validation_error",
+    1008: "forbidden",
+    1009: "bad_request",
+    1013: "rate_limited",
+}
+#: Error type -> the close code of a WebSocket that could not connect because of it.
+_CLOSE_CODES: Final = {"unauthorized": 4401, "forbidden": 4403, "not_found": 4404, "rate_limited": 4429}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +51,7 @@ class Failure:
     The error object.
 
     Args:
-        type: validation_error, unauthorized, forbidden, not_found, rate_limited or internal.
+        type: validation_error, unauthorized, forbidden, not_found, rate_limited, conflict, bad_request or internal.
         event: The event that failed.
         msg: One sentence for people.
         detail: For validation errors a list of ``{loc, msg, type}``, for rate_limited ``{"retry_after": seconds}``.
@@ -57,7 +76,8 @@ def describe(exc: BaseException, event: str) -> Failure:
             return Failure(exc.type, event, exc.msg, exc.detail)
         case PermissionError():
             return Failure("forbidden", event, _permission_text(exc))
-    return _describe_http(exc, event) or Failure("internal", event, INTERNAL_MESSAGE)
+    described = _describe_websocket(exc, event) if is_websocket_exception(exc) else _describe_http(exc, event)
+    return described or Failure("internal", event, INTERNAL_MESSAGE)
 
 
 def is_expected(exc: BaseException) -> bool:
@@ -73,13 +93,52 @@ def _permission_text(exc: PermissionError) -> str:
 
 
 def _describe_http(exc: BaseException, event: str) -> Failure | None:
-    """Describe an HTTPException of FastAPI or Starlette, recognised by its shape."""
-    status = getattr(exc, "status_code", None)
-    if not isinstance(status, int) or status not in STATUS_TYPES:
+    """Describe an HTTPException of FastAPI or Starlette."""
+    status = _status_of(exc)
+    if status is None:
         return None
-    detail = getattr(exc, "detail", None)
-    msg = detail if isinstance(detail, str) else "The request was refused."
-    return Failure(STATUS_TYPES[status], event, msg, None if isinstance(detail, str) else detail)
+    detail: Any = getattr(exc, "detail", None)
+    msg = detail if isinstance(detail, str) else REFUSED_MESSAGE
+    return Failure(STATUS_TYPES.get(status, "bad_request"), event, msg, None if isinstance(detail, str) else detail)
+
+
+def _status_of(exc: BaseException) -> int | None:
+    """
+    Return the status below 500 of an HTTPException, recognised by its shape; None for any other exception.
+
+    Errors of HTTP clients have a status too, but no ``detail``: they are defects, and their texts are not for clients.
+    """
+    status = getattr(exc, "status_code", None)
+    is_answer = isinstance(status, int) and status < _SERVER_ERROR and hasattr(exc, "detail")
+    return status if is_answer else None
+
+
+def is_websocket_exception(exc: BaseException) -> bool:
+    """Tell whether this is the WebSocketException of FastAPI or Starlette; neither is imported for it."""
+    module = sys.modules.get("starlette.exceptions")
+    return module is not None and isinstance(exc, module.WebSocketException)
+
+
+def _describe_websocket(exc: Any, event: str) -> Failure | None:
+    """Describe a WebSocketException: its reason is written for the client."""
+    code = exc.code
+    if code in _STATUS_CODES:
+        status = code - _STATUS_CODES.start
+        kind = None if status >= _SERVER_ERROR else STATUS_TYPES.get(status, "bad_request")
+    else:
+        kind = _CLOSE_TYPES.get(code)
+    return None if kind is None else Failure(kind, event, exc.reason or REFUSED_MESSAGE)
+
+
+def close_code_of(exc: BaseException) -> int | None:
+    """Return the close code of a WebSocket that *exc* kept from connecting; None where it says none."""
+    if is_websocket_exception(exc):
+        code: int = exc.code  # type: ignore[attr-defined] # Starlette's exception has one
+        return code
+    status = _status_of(exc)
+    if status is not None:
+        return _STATUS_CODES.start + status
+    return _CLOSE_CODES.get(describe(exc, "").type)
 
 
 def find_exception_handler(

@@ -86,8 +86,8 @@ class HandlerClient(BaseClient, ABC):
             if ack_id is not None:
                 self._reply(self.packet_class(ACK, acknowledgement(result), namespace, ack_id))
         except Exception as exc:  # noqa: BLE001 - a handler's failure is not the connection's
-            failure = exc
-            self._answer_failure(exc, route, namespace, event, ack_id)
+            failure = exc if context is None else context.fail(exc)
+            self._answer_failure(failure, route, namespace, event, ack_id)
         except BaseException as exc:
             failure = exc
             raise

@@ -187,8 +187,8 @@ class Connecting:
             accepted = route.call(context)
             payload = refusal() if accepted is False else None
         except Exception as exc:  # noqa: BLE001 - whatever fails, the client is told and forgotten
-            failure = exc
-            payload = self._refusal_of(client, exc, route, context)
+            failure = context.fail(exc)
+            payload = self._refusal_of(client, failure, route, context)
         except BaseException as exc:
             failure = exc
             if client.state is not NamespaceState.LEFT:

@@ -24,9 +24,10 @@ def answer_failure(server: PacketServer, exc: Exception, route: Route, context: 
     """
     Answer a failed event.
 
-    An exception handler's result is the acknowledgement. Without one the client gets the error object, as
-    acknowledgement if it asked for one and as ``error`` event otherwise; a plain handler, which python-socketio would
-    leave without an answer, is left without one.
+    What its dependencies opened is closed first: one of them may raise what the client is to read. An exception
+    handler's result is the acknowledgement. Without one the client gets the error object, as acknowledgement if it
+    asked for one and as ``error`` event otherwise; a plain handler, which python-socketio would leave without an
+    answer, is left without one.
 
     Args:
         server: The server.
@@ -38,6 +39,7 @@ def answer_failure(server: PacketServer, exc: Exception, route: Route, context: 
     Raises:
         Exception: *exc*, unanswered, where a test client plays the client: the test is to fail of it.
     """
+    exc = context.fail(exc)
     endpoint = server._registry.exception_endpoint(exc, route.scopes)
     client: Any = context.client
     try:

@@ -4,8 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
-from fastsio import Auth, Depends, Environ, Session, SocketID
+import fastapi
+import pytest
+
+from fastsio import Auth, BaseMiddleware, Depends, Environ, Session, SocketID
+from fastsio.exceptions import EventError
 from tests.shells.aio.fake_engine import settled, turns
 
 
@@ -34,7 +39,7 @@ async def test_a_generator_is_closed_after_the_acknowledgement(sio, wire):
 
 
 async def test_the_exception_is_thrown_into_a_generator(sio, wire):
-    """SIO-25: a failing handler's exception reaches its dependencies, as rollback needs; the client has its error."""
+    """A failing handler's exception reaches its dependencies, as rollback needs, before the client is answered."""
     log = []
 
     async def transaction():
@@ -52,7 +57,8 @@ async def test_the_exception_is_thrown_into_a_generator(sio, wire):
     await client.send('21["fail"]')
     await settled(lambda: log)
 
-    assert log == [("rollback", "bad", 1)]
+    assert log == [("rollback", "bad", 0)]
+    await settled(lambda: client.frames)
 
 
 async def test_a_cancelled_handler_closes_its_generators(make):
@@ -239,3 +245,160 @@ async def test_overrides_take_effect_at_once(sio, wire):
     sio.dependency_overrides.clear()
 
     assert await client.ask("ask") == ["real"]
+
+
+async def test_an_exception_that_a_dependency_translates_is_what_the_client_reads(sio, wire, caplog):
+    """As in a route: the application's exception becomes an HTTPException or an EventError after the yield."""
+
+    async def item():
+        try:
+            yield "item"
+        except LookupError as error:
+            raise fastapi.HTTPException(404, f"No {error.args[0]}.") from error
+
+    @sio.event
+    async def find(sid: SocketID, value: str = fastapi.Depends(item)):
+        raise LookupError("owner")
+
+    client = await wire.join()
+
+    assert (await client.ask("find"))[0]["error"]["msg"] == "No owner."
+    assert not caplog.records
+
+
+async def test_an_acknowledgement_that_cannot_be_written_reaches_the_dependencies(sio, wire):
+    """The event has failed for them, and one of them says what the client reads."""
+    seen = []
+
+    async def transaction():
+        try:
+            yield
+        except Exception as error:
+            seen.append(type(error))
+            raise EventError("conflict", "Not saved.") from error
+
+    @sio.event
+    async def save(sid: SocketID, db=Depends(transaction)):
+        return object()
+
+    client = await wire.join()
+
+    assert (await client.ask("save"))[0]["error"]["type"] == "conflict"
+    assert len(seen) == 1
+
+
+async def test_a_dependency_that_closes_with_the_call_closes_before_the_answer(sio, wire):
+    """``scope="function"``: a commit that fails is what the client reads."""
+    committed = []
+
+    async def session():
+        yield committed
+        committed.append("done")
+
+    async def refused():
+        yield
+        raise fastapi.HTTPException(403, "The commit was refused.")
+
+    @sio.event
+    async def save(sid: SocketID, db=fastapi.Depends(session, scope="function")):
+        return "saved"
+
+    @sio.event
+    async def lose(sid: SocketID, db=Depends(refused, scope="function")):
+        return "saved"
+
+    client = await wire.join()
+
+    assert await client.ask("save") == ["saved"]
+    assert committed == ["done"]
+    assert (await client.ask("lose"))[0]["error"]["msg"] == "The commit was refused."
+
+
+async def test_a_middleware_that_answers_for_a_failure_does_not_hide_it_from_dependencies(sio, wire):
+    """The transaction of the handler is rolled back although the client gets an answer."""
+    log = []
+
+    class Calm(BaseMiddleware):
+        async def handle_exception(self, exc, event, sid, data, **context):
+            log.append("middleware")
+            return "never mind"
+
+    async def transaction():
+        try:
+            yield
+        except ValueError:
+            log.append("rollback")
+            raise
+
+    @sio.event
+    async def risky(sid: SocketID, db=Depends(transaction)):
+        raise ValueError("bad")
+
+    sio.add_middleware(Calm())
+    client = await wire.join()
+
+    assert await client.ask("risky") == ["never mind"]
+    assert log == ["rollback", "middleware"]
+
+
+async def test_an_exception_handler_is_given_dependencies_that_are_open(sio, wire):
+    """Those of the handler that failed have been closed."""
+    opened = []
+
+    async def session():
+        opened.append("open")
+        yield len(opened)
+        opened.append("closed")
+
+    @sio.exception_handler(ValueError)
+    async def answer(exc: ValueError, db=Depends(session)):
+        return [db, list(opened)]
+
+    @sio.event
+    async def fail(sid: SocketID, db=Depends(session)):
+        raise ValueError("bad")
+
+    client = await wire.join()
+
+    assert await client.ask("fail") == [[2, ["open", "open"]]]
+
+
+@pytest.mark.parametrize("status", [400, 402, 405, 409, 410, 418])
+async def test_an_answer_of_fastapi_is_readable_and_no_defect(sio, wire, caplog, status):
+    """Whatever its status below 500: the client reads its text, in events and in connect, and nothing is logged."""
+
+    def active(x_state: str = fastapi.Header("inactive")):
+        raise fastapi.HTTPException(status, "Inactive user")
+
+    @sio.event
+    async def whoami(sid: SocketID, user: None = fastapi.Depends(active)): ...
+
+    @sio.on("connect", namespace="/members")
+    async def enter(sid: SocketID, user: None = fastapi.Depends(active)): ...
+
+    client = await wire.join()
+    answer = (await client.ask("whoami"))[0]["error"]
+    await client.send("0/members,")
+    refusal = json.loads((await client.receive()).removeprefix("4/members,"))
+
+    assert answer["msg"] == refusal["message"] == "Inactive user"
+    assert answer["type"] == refusal["data"]["type"] == {409: "conflict"}.get(status, "bad_request")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_websocket_exception_refuses_a_client_with_its_reason(sio, wire, caplog):
+    """FastAPI's dependencies for WebSockets serve ``connect`` unchanged."""
+
+    async def token_of(token: str = fastapi.Query("")):
+        raise fastapi.WebSocketException(1008, "no token")
+
+    @sio.event
+    async def connect(sid: SocketID, token: str = fastapi.Depends(token_of)): ...
+
+    client = await wire.open()
+    await client.send("0")
+    refusal = json.loads((await client.receive()).removeprefix("4"))
+
+    assert refusal["message"] == "no token"
+    assert refusal["data"]["type"] == "forbidden"
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

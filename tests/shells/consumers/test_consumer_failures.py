@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import fastapi
 import pytest
 
 from fastsio import BaseMiddleware, Depends
@@ -17,7 +18,7 @@ from fastsio.consumers import (
 )
 from fastsio.exceptions import EventError, SetupError, ValidationFailed
 from tests.shells.consumers.messages import Said, Say, say
-from tests.support.rooms import present
+from tests.support.rooms import Person, present
 
 
 class TroubleError(Exception):
@@ -270,3 +271,82 @@ def test_an_exception_handler_is_for_exceptions():
     """Anything else is a mistake of the developer."""
     with pytest.raises(SetupError, match="is not an exception class"):
         exception_handler(int)
+
+
+async def no_token() -> None:
+    """Refuse, as FastAPI's dependencies for WebSockets do."""
+    raise fastapi.WebSocketException(1008, "no token")
+
+
+class Guarded(AsyncWebsocketConsumer):
+    async def receive(self, text_data=None, bytes_data=None, token: None = fastapi.Depends(no_token), **kwargs): ...
+
+
+class Typed(AsyncJsonWebsocketConsumer):
+    @ws_handler
+    async def say(self, message: Say, token: None = fastapi.Depends(no_token)) -> None: ...
+
+
+class Door(AsyncWebsocketConsumer):
+    async def connect(self, token: None = fastapi.Depends(no_token)): ...
+
+
+@pytest.mark.parametrize("consumer", [Guarded, Typed])
+async def test_a_websocket_exception_closes_the_connection_as_it_says(consumer, caplog):
+    """The code and the reason are FastAPI's words for it; it is no defect, and not an error message either."""
+    async with present(consumer.as_asgi(), "/") as (ada,):
+        await ada.send_json_to(say("a"))
+        output = await ada.receive_output()
+
+    assert output == {"type": "websocket.close", "code": 1008, "reason": "no token"}
+    assert not caplog.records
+
+
+async def test_a_websocket_exception_in_connect_refuses_the_client():
+    """The handshake is answered with its code."""
+    assert await Person(Door.as_asgi(), "/").connect() == (False, 1008)
+
+
+async def test_an_answer_of_fastapi_in_connect_is_the_close_code(caplog):
+    """4000 and the status, for both kinds of consumer; it is no defect."""
+    for parent in (AsyncWebsocketConsumer, AsyncJsonWebsocketConsumer):
+
+        class Paid(parent):
+            async def connect(self):
+                raise fastapi.HTTPException(402, "Pay first.")
+
+        assert await Person(Paid.as_asgi(), "/").connect() == (False, 4402)
+    assert not caplog.records
+
+
+async def test_an_exception_that_a_dependency_translates_is_what_the_consumers_client_reads():
+    """As in a route."""
+
+    async def item():
+        try:
+            yield "item"
+        except LookupError as error:
+            raise fastapi.HTTPException(404, "No owner.") from error
+
+    class Finding(AsyncJsonWebsocketConsumer):
+        @ws_handler
+        async def say(self, message: Say, value: str = fastapi.Depends(item)) -> None:
+            raise LookupError("owner")
+
+    async with present(Finding.as_asgi(), "/") as (ada,):
+        await ada.send_json_to(say("a"))
+        (answer,) = await ada.hears_json(1)
+
+    assert (answer["payload"]["type"], answer["payload"]["msg"]) == ("not_found", "No owner.")
+
+
+async def test_a_websocket_exception_for_a_client_that_has_left_is_nothing(caplog):
+    """There is nobody to close the connection to."""
+
+    class Late(AsyncWebsocketConsumer):
+        async def disconnect(self, code):
+            raise fastapi.WebSocketException(1008)
+
+    async with present(Late.as_asgi(), "/"):
+        pass
+    assert not caplog.records

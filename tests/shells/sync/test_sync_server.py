@@ -4,6 +4,7 @@ import json
 import threading
 from typing import Annotated
 
+import fastapi
 import pytest
 from pydantic import BaseModel
 
@@ -325,3 +326,21 @@ def test_a_connection_that_cannot_be_begun_leaves_no_records(monkeypatch):
 
     assert sio.environ == {}
     assert sio._connections == {}
+
+
+def test_an_exception_that_a_dependency_translates_is_what_the_client_reads():
+    """Threads answer in the same order: the dependencies first, then the client."""
+    sio, wire = wired()
+
+    def item():
+        try:
+            yield "item"
+        except LookupError as error:
+            raise fastapi.HTTPException(409, "No owner.") from error
+
+    @sio.event
+    def find(sid: SocketID, value: Annotated[str, fastapi.Depends(item)]):
+        raise LookupError("owner")
+
+    (answer,) = wire.join().ask("find")
+    assert (answer["error"]["type"], answer["error"]["msg"]) == ("conflict", "No owner.")

@@ -19,7 +19,7 @@ def test_depends_makes_a_dependency():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"scope": "request"}, "scope must be 'event' or 'connection', not 'request'"),
+        ({"scope": "request"}, "scope must be 'event', 'function' or 'connection', not 'request'"),
         ({"scope": "connection", "use_cache": False}, "cannot have use_cache=False"),
         ({"dependency": 42}, "expected a callable or a registered name, not 42"),
     ],

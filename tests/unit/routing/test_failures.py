@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from fastapi import HTTPException
+from fastapi import HTTPException, WebSocketException
 
 from fastsio.exceptions import EventError, RateLimited, ValidationFailed
-from fastsio.routing.failures import INTERNAL_MESSAGE, describe, find_exception_handler, is_expected
+from fastsio.routing.failures import (
+    INTERNAL_MESSAGE,
+    REFUSED_MESSAGE,
+    close_code_of,
+    describe,
+    find_exception_handler,
+    is_expected,
+)
 
 
 def test_a_failure_is_an_object_of_four_fields():
@@ -31,7 +38,18 @@ def test_a_failure_is_an_object_of_four_fields():
         (PermissionError(13, "Permission denied", "/etc/secret"), "forbidden", "Not allowed.", None),
         (HTTPException(401, "Who are you?"), "unauthorized", "Who are you?", None),
         (HTTPException(404, {"id": 5}), "not_found", "The request was refused.", {"id": 5}),
+        (HTTPException(400, "Inactive user"), "bad_request", "Inactive user", None),
+        (HTTPException(402), "bad_request", "Payment Required", None),
+        (HTTPException(409, "Taken."), "conflict", "Taken.", None),
+        (HTTPException(418, "A teapot."), "bad_request", "A teapot.", None),
+        (HTTPException(307, "Elsewhere."), "bad_request", "Elsewhere.", None),
         (HTTPException(500, "secret"), "internal", INTERNAL_MESSAGE, None),
+        (WebSocketException(1008, "no token"), "forbidden", "no token", None),
+        (WebSocketException(1007), "validation_error", REFUSED_MESSAGE, None),
+        (WebSocketException(4401, "Who are you?"), "unauthorized", "Who are you?", None),
+        (WebSocketException(4418, "A teapot."), "bad_request", "A teapot.", None),
+        (WebSocketException(4500, "secret"), "internal", INTERNAL_MESSAGE, None),
+        (WebSocketException(1011, "secret"), "internal", INTERNAL_MESSAGE, None),
         (ValueError("secret"), "internal", INTERNAL_MESSAGE, None),
     ],
 )
@@ -41,6 +59,31 @@ def test_exceptions_become_types_and_nothing_leaks(exc, type_, msg, detail):
 
     assert (failure.type, failure.msg, failure.detail) == (type_, msg, detail)
     assert is_expected(exc) is (type_ != "internal")
+
+
+def test_errors_of_http_clients_are_defects():
+    """They have a status too, but their texts tell of another server."""
+
+    class StatusError(Exception):
+        status_code = 401
+
+    assert describe(StatusError("the key of the payment service"), "e").type == "internal"
+
+
+@pytest.mark.parametrize(
+    ("exc", "code"),
+    [
+        (WebSocketException(1008, "no token"), 1008),
+        (HTTPException(402), 4402),
+        (HTTPException(500), None),
+        (PermissionError("Members only."), 4403),
+        (RateLimited(1), 4429),
+        (ValueError("secret"), None),
+    ],
+)
+def test_an_exception_says_how_a_websocket_is_closed(exc, code):
+    """The code of a WebSocketException, 4000 and the status of an answer, nothing for a defect."""
+    assert close_code_of(exc) == code
 
 
 def test_the_nearest_class_wins_and_inner_scopes_come_first():
