@@ -17,8 +17,8 @@ from fastsio.protocol import Limits
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 COMPATIBILITY = (REFERENCE / "compatibility.md").read_text(encoding="utf-8")
-_ROW = re.compile(r"^\| (C-\d\d) \|", re.MULTILINE)
-_ID = re.compile(r"\bC-\d\d\b")
+_ROW = re.compile(r"^\| (C-\d{2,3}) \|", re.MULTILINE)
+_ID = re.compile(r"\bC-\d{2,3}\b")
 
 
 def options() -> list[tuple[str, object]]:

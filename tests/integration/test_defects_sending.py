@@ -244,7 +244,7 @@ async def test_a_slow_client_is_closed(make_server, running, journal, caplog):
         sid = await slow.join()
         await quick.join()
         for number in range(20):
-            await sio.emit("flood", number, to=sid)
+            await sio.emit("flood", number, to=sid, wait=False)
         await journal.until("transport error")
 
         assert caplog.text.count("too slow") == 1
@@ -260,7 +260,7 @@ async def test_a_slow_client_loses_new_packets(make_server, running, caplog):
     async with running(sio) as address, open_polling(address) as slow:
         sid = await slow.join()
         for number in range(20):
-            await sio.emit("flood", number, to=sid)
+            await sio.emit("flood", number, to=sid, wait=False)
 
         assert [await slow.receive() for _ in range(10)] == [f'42["flood",{number}]' for number in range(10)]
         await sio.emit("after", to=sid)
@@ -280,7 +280,7 @@ async def test_a_buffer_is_bounded_by_bytes_too(make_server, running, journal):
     async with running(sio) as address, open_polling(address) as slow:
         sid = await slow.join()
         for _ in range(5):
-            await sio.emit("flood", "x" * 4000, to=sid)
+            await sio.emit("flood", "x" * 4000, to=sid, wait=False)
 
         await journal.until("transport error")
 

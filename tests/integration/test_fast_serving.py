@@ -120,7 +120,7 @@ async def test_a_handshake_that_is_under_way_when_the_server_stops_is_refused(si
 @pytest.mark.parametrize("policy", ["close", "drop"])
 async def test_a_client_that_does_not_read_is_treated_by_the_policy(make_server, running, journal, policy):
     """What a slow client has not read is bounded; others get everything meanwhile."""
-    sio = make_server(slow_client=policy, max_buffer_packets=5, ping_interval=300)
+    sio = make_server(slow_client=policy, max_buffer_packets=5, slow_client_timeout=0.2, ping_interval=300)
     sio.on("disconnect", lambda _sid, reason: journal.note(reason))
     count = 70
     async with (

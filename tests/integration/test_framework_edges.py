@@ -320,7 +320,7 @@ async def test_a_broken_websocket_handshake_leaves_nothing(site, missing):
 @pytest.mark.parametrize("framework", HERE)
 async def test_a_client_that_does_not_read_is_ended(framework, name):
     """What waits for it is bounded: the frameworks' own buffers fill first, then ours, then its session ends."""
-    sites = Sites(max_buffer_bytes=1_000_000)
+    sites = Sites(max_buffer_bytes=1_000_000, slow_client_timeout=0.2)
     async with sites.open(framework) as site, open_websocket(site.address) as client:
         await joined(client, name)
 

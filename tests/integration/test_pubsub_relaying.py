@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import date
 
@@ -200,3 +201,34 @@ async def test_a_server_that_only_writes_does_not_listen(bus):
     assert await client.receive() == '2["e",1]'
     assert bus.entered == 0
     assert bus.methods() == ["emit"]
+
+
+async def test_a_client_that_is_behind_does_not_delay_what_other_servers_say(both):
+    """What the bus brings is handed to the clients here, whoever of them reads or not."""
+    a, first, b, second = both
+    a.congested.add(first.eio_sid)
+    other = await a.join()
+
+    for number in range(3):
+        await b.server.emit("news", number)
+
+    for client in (first, second, other):
+        assert [await client.receive() for _ in range(3)] == [f'2["news",{number}]' for number in range(3)]
+
+
+async def test_other_servers_are_told_before_anybody_waits_for_a_client(both):
+    """One client that is behind delays the sender, and nobody elsewhere."""
+    a, first, _, second = both
+    a.congested.add(first.eio_sid)
+
+    sending = asyncio.create_task(a.server.emit("news"))
+
+    assert await second.receive() == '2["news"]'
+    assert await first.receive() == '2["news"]'
+    assert not sending.done()
+    a.congested.clear()
+    a.reads.set()
+    await asyncio.wait_for(sending, 5)
+    a.congested.add(first.eio_sid)
+    await a.server.emit("more", wait=False)
+    assert await second.receive() == '2["more"]'

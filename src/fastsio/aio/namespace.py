@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio.aio import concurrency
+from fastsio.base.emission import wait_option
 from fastsio.base.namespace import BaseServerNamespace
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class AsyncNamespace(BaseServerNamespace):
         namespace: str | None = None,
         callback: AckCallback = None,
         ignore_queue: bool = False,
+        *,
+        wait: bool = True,
     ) -> Any:
         """Emit an event; as :meth:`AsyncServer.emit`, in this namespace unless another is given."""
         return await self.server.emit(
@@ -66,6 +69,7 @@ class AsyncNamespace(BaseServerNamespace):
             namespace=namespace or self.namespace,
             callback=callback,
             ignore_queue=ignore_queue,
+            **wait_option(wait=wait),
         )
 
     async def send(
@@ -77,6 +81,8 @@ class AsyncNamespace(BaseServerNamespace):
         namespace: str | None = None,
         callback: AckCallback = None,
         ignore_queue: bool = False,
+        *,
+        wait: bool = True,
     ) -> Any:
         """Send the event ``message``; as :meth:`AsyncServer.send`, in this namespace unless another is given."""
         return await self.server.send(
@@ -87,6 +93,7 @@ class AsyncNamespace(BaseServerNamespace):
             namespace=namespace or self.namespace,
             callback=callback,
             ignore_queue=ignore_queue,
+            **wait_option(wait=wait),
         )
 
     async def call(

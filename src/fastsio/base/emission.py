@@ -66,6 +66,11 @@ def rooms_of(to: Any) -> Iterable[Hashable]:
     return dict.fromkeys(map(plain_room, rooms)) if any(isinstance(room, NamedRoom) for room in rooms) else rooms
 
 
+def wait_option(*, wait: bool) -> dict[str, bool]:
+    """Return ``wait`` as a keyword argument unless it is the default: an ``emit()`` that is overridden may lack it."""
+    return {} if wait else {"wait": False}
+
+
 def skipped(skip_sid: Any) -> Collection[str]:
     """Return the sids to leave out: one, or any iterable of them."""
     if skip_sid is None:

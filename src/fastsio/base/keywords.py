@@ -64,6 +64,9 @@ class ServerKeywords(LimitKeywords, total=False):
     upgrade_timeout: float
     max_buffer_bytes: int
     max_buffer_packets: int
+    high_water_bytes: int
+    high_water_packets: int
+    slow_client_timeout: float
     slow_client: Literal["close", "drop"]
     max_decode_packets: int | None
     allow_eio3: bool

@@ -13,6 +13,7 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
+from fastsio.base.emission import wait_option
 from fastsio.base.room_hooks import hooks_of
 from fastsio.exceptions import SetupError
 from fastsio.injection import EventMarker
@@ -200,6 +201,7 @@ class Room(NamedRoom):
         skip_sid: Sids = None,
         callback: AckCallback = None,
         ignore_queue: bool = False,
+        wait: bool = True,
     ) -> Any:
         """
         Send an event to everybody in the room.
@@ -210,6 +212,7 @@ class Room(NamedRoom):
             skip_sid: The sid, or any iterable of sids, to leave out.
             callback: Called with what each client acknowledges.
             ignore_queue: Send to this process's clients only.
+            wait: Whether to wait while a client of this process is behind and reads.
 
         Raises:
             SetupError: It is not clear on which server.
@@ -223,6 +226,7 @@ class Room(NamedRoom):
             namespace=namespace,
             callback=callback,
             ignore_queue=ignore_queue,
+            **wait_option(wait=wait),
         )
 
     def enter(self, sid: str, data: Any = None) -> Any:

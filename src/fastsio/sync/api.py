@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.base.emission import check_event_name
+from fastsio.base.emission import check_event_name, wait_option
 from fastsio.base.rooms import Room
 from fastsio.protocol import NamespaceState
 from fastsio.state.room_names import plain_room
@@ -53,6 +53,8 @@ class ServerAPI(PacketServer):
         namespace: str | None = None,
         callback: AckCallback = None,
         ignore_queue: bool = False,
+        *,
+        wait: bool = True,
     ) -> None:
         """
         Send an event to one client, a room, several rooms, or everybody.
@@ -68,6 +70,8 @@ class ServerAPI(PacketServer):
             namespace: The namespace; None is ``"/"``, for the object of a room class where that is registered.
             callback: Called with what each client acknowledges.
             ignore_queue: Send to this process's clients only.
+            wait: Whether to wait while a client of this process is behind and reads. The event is in its place before
+                the wait begins; a caller that must not wait says False.
 
         Raises:
             ValueError: The event's name is not valid.
@@ -82,6 +86,7 @@ class ServerAPI(PacketServer):
             skip_sid=skip_sid,
             callback=callback,
             ignore_queue=ignore_queue,
+            wait=wait,
         )
 
     def send(
@@ -93,6 +98,8 @@ class ServerAPI(PacketServer):
         namespace: str | None = None,
         callback: AckCallback = None,
         ignore_queue: bool = False,
+        *,
+        wait: bool = True,
     ) -> None:
         """Send the event ``message``; the arguments are those of :meth:`emit`."""
         self.emit(
@@ -104,6 +111,7 @@ class ServerAPI(PacketServer):
             namespace=namespace,
             callback=callback,
             ignore_queue=ignore_queue,
+            **wait_option(wait=wait),
         )
 
     def call(
@@ -117,7 +125,7 @@ class ServerAPI(PacketServer):
         ignore_queue: bool = False,
     ) -> Any:
         """
-        Emit an event to one client and wait for its acknowledgement.
+        Emit an event to one client and wait for its acknowledgement, however much else waits for the client.
 
         Args:
             event: Event name.

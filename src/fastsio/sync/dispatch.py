@@ -92,13 +92,30 @@ class PacketServer(RunningServer):
             return [MessagePacket(frame) for frame in encoded]
         return [MessagePacket(encoded)]
 
-    def send_frames(self, eio_sid: str, frames: Sequence[MessagePacket]) -> None:
-        """Send the frames of an emitted event, through the seam that test clients replace if one has."""
+    def send_frames(self, eio_sid: str, frames: Sequence[MessagePacket], waits: bool = False) -> None:
+        """
+        Send the frames of an emitted event, through the seam that test clients replace if one has.
+
+        Args:
+            eio_sid: The client.
+            frames: The frames.
+            waits: Whether the caller waits afterwards while the client is behind.
+        """
         if "_send_eio_packet" in self._replaced:
             for frame in frames:
                 self._send_eio_packet(eio_sid, frame)
         else:
-            self.eio.post(eio_sid, frames)
+            self.eio.post(eio_sid, frames, waits)
+
+    def send_packet(self, eio_sid: str, packet: Packet, waits: bool = False) -> None:
+        """Send the packet of an emitted event as :meth:`send_frames` does, through the seam for packets."""
+        if "_send_packet" in self._replaced:
+            self._send_packet(eio_sid, packet)
+            return
+        frames = self.frames_of(packet)
+        if self._observer is not None:
+            self._observer.frames_sent(frames, 1)
+        self.eio.post(eio_sid, frames, waits)
 
     def _send_packet(self, eio_sid: str, pkt: Packet) -> None:
         """Send a Socket.IO packet to a client."""

@@ -98,7 +98,10 @@ class Hearing:
         if message.callback is not None and message.host_id is not None:
             answer = partial(self._answer, message.host_id, message.callback)
         arguments = unpack_event(message.data, binary=message.binary)
-        Manager.emit(manager, message.event, arguments, namespace, room=rooms, skip_sid=message.skip, callback=answer)
+        # What other servers say to others must not wait for one client here.
+        Manager.emit(
+            manager, message.event, arguments, namespace, room=rooms, skip_sid=message.skip, callback=answer, wait=False
+        )
 
     def _answer(self, host_id: str, asked: tuple[Hashable, str, int], *arguments: Any) -> None:
         """Tell the server that asked what a client of this one has acknowledged."""

@@ -16,7 +16,7 @@ from fastsio.sync import concurrency
 from fastsio.sync.waiter import AckWaiter
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Collection, Hashable, Iterable
     from typing import Never
 
     from fastsio.engine.packet import MessagePacket
@@ -107,6 +107,8 @@ class Manager(BaseManager):
         skip_sid: Sids = None,
         callback: AckCallback = None,
         to: Rooms = None,
+        *,
+        wait: bool = True,
         **_kwargs: Any,
     ) -> None:
         """
@@ -120,32 +122,48 @@ class Manager(BaseManager):
             skip_sid: The sid, or several, to leave out.
             callback: Called with what each client acknowledges.
             to: The same as *room*.
+            wait: Whether to wait while a client is behind and reads.
         """
-        recipients = self._recipients(namespace, rooms_of(room if to is None else to), skipped(skip_sid))
-        if not recipients:
-            return
-        arguments = [event, *event_arguments(data)]
-        if self.server._observer is not None:
-            self.server._observer.event_sent(recipients, namespace, arguments)
-        if callback is None:
-            packet = self.server.packet_class(PacketType.EVENT, arguments, namespace)
-            self._broadcast(recipients, namespace, self.server.frames_of(packet))
-        else:
-            self._ask_each(recipients, namespace, arguments, callback)
+        rooms, skip = rooms_of(room if to is None else to), skipped(skip_sid)
+        recipients = self._send_here(event, data, namespace, rooms, skip, callback, wait)
+        if wait and recipients and self.server.eio.congested:
+            self._let_read(recipients, callback)
 
-    def _broadcast(self, recipients: Recipients, namespace: str, frames: list[MessagePacket]) -> None:
-        """Send the same frames to all: they are encoded once and shared."""
+    def _send_here(
+        self,
+        event: str,
+        data: Any,
+        namespace: str,
+        rooms: Iterable[Hashable],
+        skip: Collection[str],
+        callback: Any,
+        waits: bool,
+    ) -> Recipients:
+        """Send an event to the local clients of rooms without waiting for any; return them."""
+        recipients = self._recipients(namespace, rooms, skip)
+        if not recipients:
+            return recipients
         server = self.server
+        arguments = [event, *event_arguments(data)]
+        if server._observer is not None:
+            server._observer.event_sent(recipients, namespace, arguments)
+        if callback is not None:
+            self._ask_each(recipients, namespace, arguments, callback, waits)
+            return recipients
+        frames = server.frames_of(server.packet_class(PacketType.EVENT, arguments, namespace))
         if server._observer is not None:
             server._observer.frames_sent(frames, len(recipients))
         if not self._connecting and "_send_eio_packet" not in server._replaced:
-            server.eio.post_to_all([eio_sid for _, eio_sid in recipients], frames)
-            return
+            server.eio.post_to_all([eio_sid for _, eio_sid in recipients], frames, waits)
+            return recipients
         for sid, eio_sid in recipients:
             if not self._hold(sid, namespace, frames):
-                server.send_frames(eio_sid, frames)
+                server.send_frames(eio_sid, frames, waits)
+        return recipients
 
-    def _ask_each(self, recipients: Recipients, namespace: str, arguments: list[Any], callback: Any) -> None:
+    def _ask_each(
+        self, recipients: Recipients, namespace: str, arguments: list[Any], callback: Any, waits: bool
+    ) -> None:
         """Send an event that each client is to acknowledge under an id of its own."""
         server = self.server
         for sid, eio_sid in recipients:
@@ -154,7 +172,12 @@ class Manager(BaseManager):
                 callback.expect(sid, ack_id)
             packet = server.packet_class(PacketType.EVENT, arguments, namespace, ack_id)
             if not (self._connecting and self._hold(sid, namespace, server.frames_of(packet))):
-                server._send_packet(eio_sid, packet)
+                server.send_packet(eio_sid, packet, waits)
+
+    def _let_read(self, recipients: Recipients, callback: Any) -> None:
+        """Wait while a client is behind and reads; ``call()`` waits for its answer anyway."""
+        if not isinstance(callback, AckWaiter):
+            self.server.eio.let_read([eio_sid for _, eio_sid in recipients])
 
     def _hold(self, sid: str, namespace: str, frames: list[MessagePacket]) -> bool:
         """Keep frames for a client that has not been told that it is connected; False when it has been."""

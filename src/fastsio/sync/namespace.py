@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastsio.base.emission import wait_option
 from fastsio.base.namespace import BaseServerNamespace
 from fastsio.sync import concurrency
 
@@ -56,6 +57,8 @@ class Namespace(BaseServerNamespace):
         namespace: str | None = None,
         callback: AckCallback = None,
         ignore_queue: bool = False,
+        *,
+        wait: bool = True,
     ) -> Any:
         """Emit an event; as :meth:`Server.emit`, in this namespace unless another is given."""
         return self.server.emit(
@@ -67,6 +70,7 @@ class Namespace(BaseServerNamespace):
             namespace=namespace or self.namespace,
             callback=callback,
             ignore_queue=ignore_queue,
+            **wait_option(wait=wait),
         )
 
     def send(
@@ -78,6 +82,8 @@ class Namespace(BaseServerNamespace):
         namespace: str | None = None,
         callback: AckCallback = None,
         ignore_queue: bool = False,
+        *,
+        wait: bool = True,
     ) -> Any:
         """Send the event ``message``; as :meth:`Server.send`, in this namespace unless another is given."""
         return self.server.send(
@@ -88,6 +94,7 @@ class Namespace(BaseServerNamespace):
             namespace=namespace or self.namespace,
             callback=callback,
             ignore_queue=ignore_queue,
+            **wait_option(wait=wait),
         )
 
     def call(

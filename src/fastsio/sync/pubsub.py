@@ -192,7 +192,8 @@ class PubSubManager(Manager):
             skip_sid: The sid, or several, to leave out.
             callback: Called with what the client acknowledges; *room* must then be the room of one client.
             to: The same as *room*.
-            kwargs: ``ignore_queue=True`` sends to this server's clients only.
+            kwargs: ``ignore_queue=True`` sends to this server's clients only; ``wait=False`` does not wait while a
+                client of this server is behind.
 
         Raises:
             ValueError: The event's name is not valid, or a callback is given without the room of one client.
@@ -212,10 +213,15 @@ class PubSubManager(Manager):
         message = None
         if Reach.ELSEWHERE in reach:
             message = self._emit_message(event, data, namespace, rooms, skip, callback)
+        wait = bool(kwargs.get("wait", True))
+        recipients = []
         if Reach.HERE in reach:
-            super().emit(event, data, namespace, room=rooms, skip_sid=skip, callback=callback)
+            recipients = self._send_here(event, data, namespace, rooms, skip, callback, wait)
         if message is not None:
             self._send_emit(message)
+        # The other servers have it before anybody waits for a client of this one.
+        if wait and recipients and self.server.eio.congested:
+            self._let_read(recipients, callback)
 
     def _emit_message(
         self, event: str, data: Any, namespace: str, rooms: tuple[Any, ...], skip: tuple[str, ...], callback: Any

@@ -35,7 +35,8 @@ class Server(ServerAPI):
         namespaces: Namespaces that clients may connect to without a handler there, ``"*"`` for any; None is ``["/"]``.
         kwargs: ``async_mode`` (``"threading"``, ``"gevent"``, ``"gevent_uwsgi"``, ``"eventlet"``), the fields of
             :class:`~fastsio.base.options.ServerOptions` and :class:`~fastsio.protocol.Limits`,
-            ``max_buffer_bytes``, ``max_buffer_packets``, ``slow_client``, ``upgrade_timeout``, ``allow_eio3``, and
+            ``max_buffer_bytes``, ``max_buffer_packets``, ``high_water_bytes``, ``high_water_packets``,
+            ``slow_client_timeout``, ``slow_client``, ``upgrade_timeout``, ``allow_eio3``, and
             every option of Engine.IO.
 
             ``allow_eio3=True`` serves the JavaScript clients 1.x and 2.x too. As with the JavaScript server, the query

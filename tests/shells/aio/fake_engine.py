@@ -23,6 +23,8 @@ class Wire:
 
     Attributes:
         closed: Engine.IO sid -> why the server ended the session.
+        congested: Engine.IO sids of clients that are behind.
+        reads: Set when they have caught up.
         stopped: Whether the server has shut the engine down.
     """
 
@@ -33,6 +35,8 @@ class Wire:
         self.clients: dict[str, FakeClient] = {}
         self.closed: dict[str, str] = {}
         self.stopped = False
+        self.congested: set[str] = set()
+        self.reads = asyncio.Event()
         self._last_id = 0
         server.eio = self
 
@@ -43,7 +47,7 @@ class Wire:
         self._last_id += 1
         return f"sid{self._last_id}"
 
-    def post(self, eio_sid: str, packets: Sequence[Any]) -> bool:
+    def post(self, eio_sid: str, packets: Sequence[Any], waits: bool = False) -> bool:
         """Keep what a client is sent."""
         client = self.clients.get(eio_sid)
         if client is None:
@@ -51,9 +55,14 @@ class Wire:
         client.take([packet.data for packet in packets])
         return True
 
-    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[Any]) -> None:
+    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[Any], waits: bool = False) -> None:
         for eio_sid in eio_sids:
             self.post(eio_sid, packets)
+
+    async def let_read(self, eio_sids: Sequence[str]) -> None:
+        """Wait as long as the test wants for clients that are behind."""
+        while self.congested.intersection(eio_sids):
+            await self.reads.wait()
 
     async def write(self, eio_sid: str, packets: Sequence[Any]) -> bool:
         """Keep what a client is sent."""

@@ -32,7 +32,11 @@ async def test_a_cancelled_writer_does_not_tear_a_packet_from_its_attachments():
     client, sid = await connect_websocket(app)
     client.stall()
 
-    writing = asyncio.create_task(app.engine.write(sid, [MessagePacket("head"), MessagePacket(b"tail")]))
+    async def write() -> None:
+        await app.engine.write(sid, [MessagePacket("head"), MessagePacket(b"tail")])
+        await asyncio.sleep(60)
+
+    writing = asyncio.create_task(write())
     await asyncio.sleep(0)
     writing.cancel()
     client.resume()

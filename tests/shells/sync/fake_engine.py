@@ -27,6 +27,7 @@ class Wire:
         self.clients: dict[str, FakeClient] = {}
         self.closed: dict[str, str] = {}
         self.stopped = False
+        self.congested: set[str] = set()
         self._numbers = iter(range(1_000_000))
         self._lock = threading.Lock()
 
@@ -37,7 +38,7 @@ class Wire:
         with self._lock:
             return f"sid{next(self._numbers)}"
 
-    def post(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
+    def post(self, eio_sid: str, packets: Sequence[WirePacket], waits: bool = False) -> bool:
         """Send."""
         client = self.clients.get(eio_sid)
         if client is None:
@@ -51,7 +52,7 @@ class Wire:
     def write_text(self, eio_sid: str, text: str) -> bool:
         return self.post(eio_sid, (MessagePacket(text),))
 
-    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[Any]) -> None:
+    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[Any], waits: bool = False) -> None:
         for eio_sid in eio_sids:
             self.post(eio_sid, packets)
 

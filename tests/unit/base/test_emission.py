@@ -11,6 +11,7 @@ from fastsio.base.emission import (
     event_arguments,
     rooms_of,
     skipped,
+    wait_option,
 )
 from fastsio.state.room_names import NamedRoom
 
@@ -85,3 +86,9 @@ def test_objects_of_room_classes_stand_for_their_names():
     assert list(rooms_of(room)) == ["chat|5"]
     assert list(rooms_of(["a", room, "chat|5"])) == ["a", "chat|5"]
     assert list(rooms_of(iter(("a", "b")))) == ["a", "b"]
+
+
+def test_wait_is_passed_on_only_where_it_is_not_the_default():
+    """An emit() that an application overrides, with python-socketio's arguments, is called as ever."""
+    assert wait_option(wait=True) == {}
+    assert wait_option(wait=False) == {"wait": False}

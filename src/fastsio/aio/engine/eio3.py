@@ -44,10 +44,10 @@ class Eio3Socket(EngineSocket):
         super().__init__(server, sid)
         self.polls_base64 = self.frames_base64 = base64
 
-    def post(self, packets: Sequence[WirePacket]) -> bool:
+    def post(self, packets: Sequence[WirePacket], waits: bool = False) -> bool:
         """Send packets as :class:`EngineSocket` does, each in the form this client reads."""
         forms = [packet.eio3 for packet in packets]
-        return super().post([form.text for form in forms] if self.frames_base64 else forms)
+        return super().post([form.text for form in forms] if self.frames_base64 else forms, waits)
 
     def _shared_writer(self, link: DirectLink) -> None:
         """Have none: binary has a form of its own."""

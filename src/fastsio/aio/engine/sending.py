@@ -25,17 +25,21 @@ class SendingServer(AsyncServer):
 
     Attributes:
         sockets: The sessions by their id.
+        congested: Those that others wait for: more waits for them than the high-water mark.
     """
 
     sockets: dict[str, EngineSocket]
+    congested: set[EngineSocket]
 
-    def post(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
+    def post(self, eio_sid: str, packets: Sequence[WirePacket], waits: bool = False) -> bool:
         """
         Send packets to a client, in order and with nothing between them; never waits.
 
         Args:
             eio_sid: The client.
             packets: What to send. Those of a broadcast are shared by all clients.
+            waits: Whether the caller waits afterwards, with :meth:`let_read`. Then a full buffer takes them too,
+                unless the client has been behind for long.
 
         Returns:
             False when there is no such client, or it is too slow and the packets were dropped.
@@ -44,15 +48,16 @@ class SendingServer(AsyncServer):
         if socket is None:
             self.logger.debug("Cannot send, the client is gone")
             return False
-        return socket.post(packets)
+        return socket.post(packets, waits)
 
-    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[WirePacket]) -> None:
+    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[WirePacket], waits: bool = False) -> None:
         """
         Send packets to many clients as :meth:`post` does to one; those that are gone are left out.
 
         Args:
             eio_sids: The clients.
             packets: What to send, shared by all.
+            waits: As with :meth:`post`.
         """
         sockets = self.sockets
         frames = b""
@@ -62,15 +67,26 @@ class SendingServer(AsyncServer):
                 continue
             write_shared = socket.write_shared
             if write_shared is None or socket.idle_send is None:
-                socket.post(packets)
+                socket.post(packets, waits)
                 continue
             frames = frames or join_frames(packets)
             if not write_shared(frames):
-                socket.post(packets)
+                socket.post(packets, waits)
+
+    async def let_read(self, eio_sids: Sequence[str]) -> None:
+        """
+        Wait while any of some clients is behind and reads; call it when there are :attr:`congested` ones.
+
+        Args:
+            eio_sids: The clients. With several, one delays the caller by no more than ``slow_client_timeout``.
+        """
+        sockets, is_shared = self.sockets, len(eio_sids) > 1
+        for socket in self.congested.intersection(map(sockets.get, eio_sids)):
+            await socket.let_read(is_shared=is_shared)
 
     def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> Awaitable[None]:
         """
-        Send as :meth:`post` does; await the result to wait while the client has over half a buffer to catch up with.
+        Send as :meth:`post` does; await the result to wait while the client is behind and reads.
 
         Args:
             eio_sid: The client.
@@ -80,8 +96,8 @@ class SendingServer(AsyncServer):
         if socket is None:
             self.logger.debug("Cannot send, the client is gone")
             return NOTHING
-        socket.post(packets)
-        return socket.drain() if socket.buffered_count else NOTHING
+        socket.post(packets, True)
+        return NOTHING if socket.congestion is None else socket.let_read()
 
     def write_text(self, eio_sid: str, text: str) -> Awaitable[None]:
         """Send a message of text as :meth:`write` does; a client on a direct link gets its frame without a packet."""
@@ -93,9 +109,15 @@ class SendingServer(AsyncServer):
         return self.write(eio_sid, (MessagePacket(text),))
 
     async def send(self, sid: str, data: Any) -> bool:
-        """Send a message: text, bytes, or what JSON can hold."""
-        return self.post(sid, (message_of(data),))
+        """Send a message: text, bytes, or what JSON can hold; waits while the client is behind and reads."""
+        return await self._send(sid, message_of(data))
 
     async def send_packet(self, sid: str, pkt: Any) -> bool:
-        """Send a packet, one of ours or one of engineio's."""
-        return self.post(sid, (packet_of(pkt),))
+        """Send a packet, one of ours or one of engineio's; waits as :meth:`send` does."""
+        return await self._send(sid, packet_of(pkt))
+
+    async def _send(self, sid: str, packet: WirePacket) -> bool:
+        is_sent = self.post(sid, (packet,), True)
+        if self.congested:
+            await self.let_read((sid,))
+        return is_sent

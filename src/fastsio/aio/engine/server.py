@@ -50,7 +50,12 @@ class EngineServer(SendingServer):
         upgrade_timeout: Seconds a client may take from the WebSocket handshake to the end of the upgrade.
         max_buffer_bytes: How much may wait for one slow client.
         max_buffer_packets: How many packets may wait for one slow client.
-        slow_client: What happens beyond that: ``"close"`` ends the session, ``"drop"`` drops the new packets.
+        high_water_bytes: How much may wait for one client before those who send to it wait; at most half of
+            ``max_buffer_bytes`` counts.
+        high_water_packets: The same in packets.
+        slow_client_timeout: Seconds that others wait for a client that reads nothing.
+        slow_client: What happens after that, and beyond the buffer: ``"close"`` ends the session, ``"drop"`` drops the
+            new packets.
         max_decode_packets: How many packets one POST may carry; None takes ``engineio.payload.Payload``'s.
         max_control_frames: How many frames without a message a WebSocket may send in a second: pings, pongs, empty
             fragments. Beyond, it is closed with 1008. It holds where fastsio reads the frames itself.
@@ -67,6 +72,9 @@ class EngineServer(SendingServer):
         upgrade_timeout: float = 10.0,
         max_buffer_bytes: int = 16_777_216,
         max_buffer_packets: int = 10_000,
+        high_water_bytes: int = 1_048_576,
+        high_water_packets: int = 1_000,
+        slow_client_timeout: float = 20.0,
         slow_client: SlowClientPolicy = "close",
         max_decode_packets: int | None = None,
         max_control_frames: int = DEFAULT_CONTROL_FRAMES,
@@ -78,6 +86,9 @@ class EngineServer(SendingServer):
                 "upgrade_timeout": upgrade_timeout,
                 "max_buffer_bytes": max_buffer_bytes,
                 "max_buffer_packets": max_buffer_packets,
+                "high_water_bytes": high_water_bytes,
+                "high_water_packets": high_water_packets,
+                "slow_client_timeout": slow_client_timeout,
                 "slow_client": slow_client,
                 "max_decode_packets": max_decode_packets,
                 "max_control_frames": max_control_frames,
@@ -91,6 +102,11 @@ class EngineServer(SendingServer):
         self.upgrade_timeout = upgrade_timeout
         self.max_buffer_bytes = max_buffer_bytes
         self.max_buffer_packets = max_buffer_packets
+        # So that who waits does not wait at the very end of the buffer.
+        self.high_water_bytes = min(high_water_bytes, max_buffer_bytes // 2)
+        self.high_water_packets = min(high_water_packets, max_buffer_packets // 2)
+        self.slow_client_timeout = slow_client_timeout
+        self.congested: set[EngineSocket] = set()
         self.slow_client = slow_client
         self.max_decode_packets = max_decode_packets
         self.max_control_frames = max_control_frames
@@ -203,8 +219,10 @@ class EngineServer(SendingServer):
         self.deadlines.clear(socket)
 
     async def shutdown(self) -> None:
-        """Stop the timers and what runs in the background. Nobody is disconnected."""
+        """Stop the timers and what runs in the background. Nobody is disconnected, and nobody waits for clients."""
         self.deadlines.stop()
+        for socket in list(self.congested):
+            socket.give_up()
         current = asyncio.current_task()
         for task in list(self._tasks):
             if task is not current:
@@ -321,6 +339,7 @@ class EngineServer(SendingServer):
         finally:
             if not socket.accepted:
                 socket.closing = socket.closed = True
+                socket.give_up()
                 self.sockets.pop(sid, None)
             elif answer is None:
                 # Whatever failed, nothing is left of a session that its client will never hear of.

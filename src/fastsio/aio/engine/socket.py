@@ -5,15 +5,18 @@ The transports that read from the client stand in :mod:`.websocket` and :mod:`.p
 
 **Writing.** ``idle_send`` is the WebSocket's ``send`` while nothing is being written and nothing waits, else None: one
 look tells whether a packet may go out at once. It is then stepped (see :mod:`.stepping`) in the caller's task. When the
-peer lags and the write has to wait, a task finishes it and whatever is posted meanwhile, in order. So nobody who posts
-waits for a peer, and a cancelled caller cannot tear a packet from its attachments. A direct link writes packets itself,
-as long as the peer does not lag.
+peer lags and the write has to wait, a task finishes it and whatever is posted meanwhile, in order. So a cancelled
+caller cannot tear a packet from its attachments. A direct link writes packets itself, as long as the peer does not lag.
+
+**Waiting.** What is posted is in the buffer, in its place, before anybody waits: :meth:`EngineSocket.let_read` only
+keeps the caller from posting more while the client is behind. How long is decided in :mod:`fastsio.engine.congestion`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from fastsio.aio.engine.links import DirectLink
@@ -21,6 +24,7 @@ from fastsio.aio.engine.stepping import DONE, Rest
 from fastsio.aio.engine.timers import NEVER
 from fastsio.aio.engine.tracing import trace_frames
 from fastsio.aio.engine.upstream import AsyncSocket
+from fastsio.engine.congestion import Congestion
 from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, WirePacket, join_frames
 
 if TYPE_CHECKING:
@@ -46,6 +50,7 @@ class EngineSocket(AsyncSocket):
         sid: Its Engine.IO session id, a secret of the client.
 
     Attributes:
+        congestion: Set while the client is behind: more waits for it than the high-water mark.
         dropped: Packets dropped because the client was too slow.
         handling: True while the message handler runs for this client.
         probing: True from the handshake of a WebSocket that would take over to its success or failure.
@@ -60,9 +65,9 @@ class EngineSocket(AsyncSocket):
         "buffered_count",
         "closed",
         "closing",
+        "congestion",
         "connected",
         "doomed",
-        "drained",
         "dropped",
         "handling",
         "idle_send",
@@ -105,7 +110,7 @@ class EngineSocket(AsyncSocket):
         self.writer: asyncio.Task[None] | None = None
         self.reader: Cancellable | None = None
         self.poll_waiter: asyncio.Future[None] | None = None
-        self.drained: asyncio.Future[None] | None = None
+        self.congestion: Congestion | None = None
         self.timer_key = NEVER
 
     @property
@@ -121,16 +126,20 @@ class EngineSocket(AsyncSocket):
 
     # Sending.
 
-    def post(self, packets: Sequence[WirePacket]) -> bool:
+    def post(self, packets: Sequence[WirePacket], waits: bool = False) -> bool:
         """
         Send packets in order, at once if the client keeps up, else as soon as it does.
+
+        Args:
+            packets: What to send.
+            waits: Whether the caller waits afterwards, with :meth:`let_read`.
 
         Returns:
             False when the session is over, or its buffer is full and the packets were dropped.
         """
         send = self.idle_send
         if send is None:
-            return self._enqueue(packets)
+            return self._enqueue(packets, waits)
         write_now = self.write_now
         if write_now is not None:
             if not write_now(join_frames(packets)):
@@ -164,12 +173,50 @@ class EngineSocket(AsyncSocket):
         elif not self.closed:
             self._append((packet,), packet.size)
 
-    async def drain(self) -> None:
-        """Wait until at most half of the buffer is in use, or the session is over."""
-        while self._is_congested() and not self.closed:
-            if self.drained is None:
-                self.drained = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self.drained)
+    async def let_read(self, *, is_shared: bool = False) -> None:
+        """
+        Wait until the client has caught up, as long as it reads; one that does not is treated by ``slow_client``.
+
+        Args:
+            is_shared: Whether others wait for the same call. Then slow reading counts as none.
+        """
+        while (congestion := self.congestion) is not None and self._is_worth_waiting(congestion):
+            now = monotonic()
+            left_s = congestion.left_s(now, is_shared=is_shared)
+            if left_s <= 0:
+                if congestion.is_stuck(now) and not self.upgrading:
+                    self._treat_as_stuck(congestion)
+                return
+            if congestion.released is None:
+                congestion.released = asyncio.get_running_loop().create_future()
+            await asyncio.wait((congestion.released,), timeout=left_s)
+
+    def _is_worth_waiting(self, congestion: Congestion) -> bool:
+        """Tell whether the client can read, now or soon, without the caller's going on."""
+        if self.closing or not self.accepted or congestion.is_given_up:
+            return False
+        # A client ends an upgrade when its POST is answered, and the caller may be what the POST waits for.
+        return not (self.upgrading and self.posting)
+
+    def give_up(self) -> None:
+        """Have nobody wait for this client any more."""
+        congestion = self.congestion
+        if congestion is not None:
+            congestion.is_given_up = True
+            self.server.congested.discard(self)
+            self._wake_waiting(congestion)
+
+    def _treat_as_stuck(self, congestion: Congestion) -> None:
+        """Apply the policy for slow clients to one that reads nothing; packets are dropped until it has caught up."""
+        if not congestion.is_refused:
+            congestion.is_refused = True
+            self.give_up()
+            self._overflow(0)
+
+    def _wake_waiting(self, congestion: Congestion) -> None:
+        released, congestion.released = congestion.released, None
+        if released is not None and not released.done():
+            released.set_result(None)
 
     def take(self, max_bytes: int) -> list[WirePacket]:
         """Take what waits, in order, up to *max_bytes* but at least one packet."""
@@ -184,26 +231,34 @@ class EngineSocket(AsyncSocket):
         self._left(count, size)
         return packets[:count]
 
-    def _enqueue(self, packets: Sequence[WirePacket]) -> bool:
+    def _enqueue(self, packets: Sequence[WirePacket], waits: bool) -> bool:
         if self.closed:
             return False
         size = sum([packet.size for packet in packets])
-        server = self.server
-        if self.buffered_count and (
-            self.buffered_bytes + size > server.max_buffer_bytes
-            or self.buffered_count + len(packets) > server.max_buffer_packets
-        ):
+        if self.buffered_count and not self._has_room(len(packets), size, waits):
             self._overflow(len(packets))
             return False
         self._append(packets, size)
         return True
 
+    def _has_room(self, count: int, size: int, waits: bool) -> bool:
+        server, congestion = self.server, self.congestion
+        if congestion is not None and not self.upgrading and congestion.is_stuck(monotonic()):
+            self._treat_as_stuck(congestion)
+        if congestion is not None and congestion.is_refused:
+            return False
+        if (
+            self.buffered_bytes + size <= server.max_buffer_bytes
+            and self.buffered_count + count <= server.max_buffer_packets
+        ):
+            return True
+        return waits and not self.closing and (congestion is None or congestion.may_exceed(monotonic()))
+
     def _append(self, packets: Sequence[WirePacket], size: int) -> None:
         if self.pending is None:
             self.pending = []
         self.pending.extend(packets)
-        self.buffered_bytes += size
-        self.buffered_count += len(packets)
+        self._arrived(len(packets), size)
         self.end_poll()
 
     def _overflow(self, count: int) -> None:
@@ -224,22 +279,32 @@ class EngineSocket(AsyncSocket):
         if not drops:
             server.spawn(self.finish(server.reason.TRANSPORT_ERROR, abort=True))
 
+    def _arrived(self, count: int, size: int) -> None:
+        """Account for packets that came into the buffer."""
+        self.buffered_count += count
+        self.buffered_bytes += size
+        server = self.server
+        if (
+            self.congestion is None
+            and (self.buffered_bytes > server.high_water_bytes or self.buffered_count > server.high_water_packets)
+            and not self.closing
+        ):
+            self.congestion = Congestion(monotonic(), server.slow_client_timeout)
+            server.congested.add(self)
+
     def _left(self, count: int, size: int) -> None:
         """Account for packets that left the buffer."""
         self.buffered_count -= count
         self.buffered_bytes -= size
-        if self.drained is not None and not self._is_congested():
-            self._release_drained()
-
-    def _is_congested(self) -> bool:
-        server = self.server
-        return self.buffered_bytes * 2 > server.max_buffer_bytes or self.buffered_count * 2 > server.max_buffer_packets
-
-    def _release_drained(self) -> None:
-        if self.drained is not None:
-            if not self.drained.done():
-                self.drained.set_result(None)
-            self.drained = None
+        congestion, server = self.congestion, self.server
+        if congestion is None:
+            return
+        if self.buffered_bytes * 2 > server.high_water_bytes or self.buffered_count * 2 > server.high_water_packets:
+            congestion.move(monotonic())
+            return
+        self.congestion = None
+        server.congested.discard(self)
+        self._wake_waiting(congestion)
 
     # Writing to a WebSocket.
 
@@ -280,8 +345,7 @@ class EngineSocket(AsyncSocket):
     def _finish_in_task(self, rest: Rest | None, packets: Sequence[WirePacket]) -> None:
         if packets:
             self.pending = [*packets, *(self.pending or ())]
-            self.buffered_count += len(packets)
-            self.buffered_bytes += sum([packet.size for packet in packets])
+            self._arrived(len(packets), sum([packet.size for packet in packets]))
         self.writer = self.server.spawn(self._write(rest))
 
     async def _write(self, rest: Rest | None) -> None:
@@ -318,6 +382,14 @@ class EngineSocket(AsyncSocket):
         """Keep packets for the WebSocket that takes over."""
         self.upgrading = True
         self.end_poll()
+        if self.congestion is not None:
+            self._wake_waiting(self.congestion)
+
+    def end_hold(self) -> None:
+        """Give packets to polls again: the WebSocket has not taken over. The client could not read them meanwhile."""
+        self.upgrading = False
+        if self.congestion is not None:
+            self.congestion.move(monotonic())
 
     # The heartbeat.
 
@@ -340,12 +412,17 @@ class EngineSocket(AsyncSocket):
             self.awaiting_pong = True
             server.deadlines.set(self, server.ping_timeout)
             self.post_control(PING_PACKET)
-        elif not server.start_service_task or (self.handling and self.writer is None):
-            # The pong may stand behind the message that is being handled: it is read when the handler returns.
+        elif not server.start_service_task or (self.handling and self.writer is None) or self._reads():
+            # The pong may stand behind the message that is being handled: it is read when the handler returns. And the
+            # ping may stand behind much that the client is still reading.
             server.deadlines.set(self, server.ping_timeout)
         else:
             server.logger.info("A client missed its heartbeat, its session is ended")
             server.spawn(self.finish(server.reason.PING_TIMEOUT))
+
+    def _reads(self) -> bool:
+        """Tell whether the client is behind, but has read something lately."""
+        return self.congestion is not None and not self.congestion.is_stuck(monotonic())
 
     # The end.
 
@@ -367,6 +444,7 @@ class EngineSocket(AsyncSocket):
             self.doomed = self.doomed or reason
             return
         self.closing = True
+        self.give_up()
         # In a task of its own, so that a request that is cancelled does not cancel the application's handler.
         await asyncio.shield(self.server.spawn(self._end(reason, abort=abort)))
 
@@ -383,7 +461,6 @@ class EngineSocket(AsyncSocket):
         finally:
             self.closed = True
             server.retire(self, keep=not silent and not self.upgraded and self.poll_waiter is None)
-            self._release_drained()
             self.end_poll()
             self._stop_reader()
 

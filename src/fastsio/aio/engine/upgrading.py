@@ -50,7 +50,8 @@ async def upgrade(socket: EngineSocket, link: AnyLink) -> bool:
     else:
         return not socket.closing
     finally:
-        socket.upgrading = socket.probing = False
+        socket.probing = False
+        socket.end_hold()
     return False
 
 

@@ -28,9 +28,9 @@ class Eio3Outbox(Outbox):
 
     __slots__ = ()
 
-    def post(self, packets: Sequence[WirePacket], *, is_limited: bool = True) -> bool:
+    def post(self, packets: Sequence[WirePacket], *, is_limited: bool = True, waits: bool = False) -> bool:
         """Send packets as :class:`Outbox` does."""
-        return super().post([packet.eio3 for packet in packets], is_limited=is_limited)
+        return super().post([packet.eio3 for packet in packets], is_limited=is_limited, waits=waits)
 
 
 class Eio3Socket(EngineSocket):

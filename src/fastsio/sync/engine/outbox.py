@@ -3,15 +3,20 @@ What waits to be sent to one client, and how it goes out, whichever threads send
 
 **Writing.** One thread writes at a time: the one that found nobody writing. Who posts to a WebSocket then writes
 itself, as far as that does not wait; so a message to a client that keeps up costs one system call and no other thread.
-When the client lags, a thread of its own finishes the write and whatever is posted meanwhile, in order. So nobody who
-posts waits for a client, and a packet's attachments stay together.
+When the client lags, a thread of its own finishes the write and whatever is posted meanwhile, in order. So a packet's
+attachments stay together.
+
+**Waiting.** What is posted is in the buffer, in its place, before anybody waits: :meth:`Outbox.let_read` only keeps the
+caller from posting more while the client is behind. How long it does is decided in :mod:`fastsio.engine.congestion`.
 """
 
 from __future__ import annotations
 
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.engine.congestion import Congestion
 from fastsio.engine.packet import NOOP_PACKET
 from fastsio.sync.engine.framing import CLOSE_FRAME
 
@@ -38,13 +43,13 @@ class Outbox:
     Attributes:
         buffered_bytes: What waits, and what is being written to a client that lags.
         buffered_count: The same in packets.
+        congestion: Set while the client is behind: more waits for it than the high-water mark.
         dropped: Packets dropped because the client was too slow.
         is_lagging: True while a thread waits for the client to read.
     """
 
     __slots__ = (
         "_closed",
-        "_drained",
         "_held",
         "_in_flight",
         "_link",
@@ -56,6 +61,7 @@ class Outbox:
         "_writing",
         "buffered_bytes",
         "buffered_count",
+        "congestion",
         "dropped",
         "is_lagging",
     )
@@ -69,19 +75,20 @@ class Outbox:
         self._in_flight = (0, 0)
         self._link: Link | None = None
         self._poll: Any = None
-        self._drained: Any = None
+        self.congestion: Congestion | None = None
         self._writing = self._held = self._slow = self._closed = self.is_lagging = False
         self.buffered_bytes = self.buffered_count = self.dropped = 0
 
     # Sending.
 
-    def post(self, packets: Sequence[WirePacket], *, is_limited: bool = True) -> bool:
+    def post(self, packets: Sequence[WirePacket], *, is_limited: bool = True, waits: bool = False) -> bool:
         """
         Send packets in order and with nothing between them, at once if the client keeps up, else as soon as it does.
 
         Args:
             packets: What to send.
             is_limited: False for packets of the transport itself: the buffer's limits do not apply.
+            waits: Whether the caller waits afterwards, with :meth:`let_read`.
 
         Returns:
             False when the session is over, or its buffer is full and the packets were dropped.
@@ -90,41 +97,103 @@ class Outbox:
             if self._closed:
                 return False
             link = None if self._writing else self._link
+            is_stuck = False
             if link is not None:
                 self._writing = True
-            elif not is_limited or self._has_room(packets):
-                self._append(packets)
-                return True
+            else:
+                is_stuck = is_limited and self._is_stuck()
+                if not is_limited or self._has_room(packets, waits=waits):
+                    self._append(packets)
+                    return True
         if link is not None:
             return self._write(link, packets)
+        if is_stuck:
+            self.give_up()
         self._overflow(len(packets))
         return False
 
-    def drain(self) -> None:
-        """Wait until at most half of the buffer is in use, or the session is over."""
+    def let_read(self, *, is_shared: bool = False) -> None:
+        """
+        Wait until the client has caught up, as long as it reads; one that does not is treated by ``slow_client``.
+
+        Args:
+            is_shared: Whether others wait for the same call. Then slow reading counts as none.
+        """
         while True:
             with self._lock:
-                if self._closed or not self._is_congested():
+                congestion, now = self.congestion, monotonic()
+                if congestion is None or not self._is_worth_waiting(congestion):
                     return
-                if self._drained is None:
-                    self._drained = self._socket.server.create_event()
-                drained = self._drained
-            drained.wait()
+                left_s = congestion.left_s(now, is_shared=is_shared)
+                if left_s <= 0:
+                    break
+                if congestion.released is None:
+                    congestion.released = self._socket.server.create_event()
+                released = congestion.released
+            released.wait(left_s)
+        self._treat_if_stuck()
 
-    def _has_room(self, packets: Sequence[WirePacket]) -> bool:
+    def _is_worth_waiting(self, congestion: Congestion) -> bool:
+        """Tell whether the client can read, now or soon, without the caller's going on."""
+        socket = self._socket
+        if socket.closing or not socket.accepted or congestion.is_given_up:
+            return False
+        # A client ends an upgrade when its POST is answered, and the caller may be what the POST waits for.
+        return not (self._held and socket.posting)
+
+    def give_up(self) -> None:
+        """Have nobody wait for this client any more."""
+        with self._lock:
+            congestion = self.congestion
+            if congestion is not None:
+                congestion.is_given_up = True
+                self._socket.server.congested.discard(self._socket)
+                self._wake_waiting(congestion)
+
+    def _is_stuck(self) -> bool:
+        """Tell whether the client reads nothing; then packets are refused until it has caught up."""
+        congestion = self.congestion
+        if congestion is None or congestion.is_refused or self._held or not congestion.is_stuck(monotonic()):
+            return False
+        congestion.is_refused = True
+        return True
+
+    def _treat_if_stuck(self) -> None:
+        """Apply the policy for slow clients to one that reads nothing."""
+        with self._lock:
+            is_stuck = self._is_stuck()
+        if is_stuck:
+            self.give_up()
+            self._overflow(0)
+
+    def _wake_waiting(self, congestion: Congestion) -> None:
+        released, congestion.released = congestion.released, None
+        if released is not None:
+            released.set()
+
+    @property
+    def reads(self) -> bool:
+        """Whether the client is behind, but has read something lately."""
+        congestion = self.congestion
+        return congestion is not None and not congestion.is_stuck(monotonic())
+
+    def _has_room(self, packets: Sequence[WirePacket], *, waits: bool) -> bool:
         if not self.buffered_count:
             return True
-        server = self._socket.server
+        server, congestion = self._socket.server, self.congestion
+        if congestion is not None and congestion.is_refused:
+            return False
         size = sum([packet.size for packet in packets])
-        return (
+        if (
             self.buffered_bytes + size <= server.max_buffer_bytes
             and self.buffered_count + len(packets) <= server.max_buffer_packets
-        )
+        ):
+            return True
+        return waits and not self._socket.closing and (congestion is None or congestion.may_exceed(monotonic()))
 
     def _append(self, packets: Sequence[WirePacket]) -> None:
         self._pending.extend(packets)
-        self.buffered_bytes += sum([packet.size for packet in packets])
-        self.buffered_count += len(packets)
+        self._arrived(len(packets), sum([packet.size for packet in packets]))
         self._end_poll()
 
     def _overflow(self, count: int) -> None:
@@ -145,10 +214,6 @@ class Outbox:
         if not drops:
             self._socket.finish_in_background(server.reason.TRANSPORT_ERROR)
 
-    def _is_congested(self) -> bool:
-        server = self._socket.server
-        return self.buffered_bytes * 2 > server.max_buffer_bytes or self.buffered_count * 2 > server.max_buffer_packets
-
     def _cut(self, max_bytes: int) -> tuple[list[WirePacket], int]:
         """Take what waits, in order, up to *max_bytes* but at least one packet; return its size too."""
         count = size = 0
@@ -160,17 +225,32 @@ class Outbox:
         taken, self._pending = self._pending[:count], self._pending[count:]
         return taken, size
 
+    def _arrived(self, count: int, size: int) -> None:
+        """Account for packets that came into the buffer."""
+        self.buffered_count += count
+        self.buffered_bytes += size
+        server = self._socket.server
+        if (
+            self.congestion is None
+            and (self.buffered_bytes > server.high_water_bytes or self.buffered_count > server.high_water_packets)
+            and not self._socket.closing
+        ):
+            self.congestion = Congestion(monotonic(), server.slow_client_timeout)
+            server.congested.add(self._socket)
+
     def _left(self, count: int, size: int) -> None:
         """Account for packets that left the buffer."""
         self.buffered_count -= count
         self.buffered_bytes -= size
-        if self._drained is not None and not self._is_congested():
-            self._release_drained()
-
-    def _release_drained(self) -> None:
-        if self._drained is not None:
-            self._drained.set()
-            self._drained = None
+        congestion, server = self.congestion, self._socket.server
+        if congestion is None:
+            return
+        if self.buffered_bytes * 2 > server.high_water_bytes or self.buffered_count * 2 > server.high_water_packets:
+            congestion.move(monotonic())
+            return
+        self.congestion = None
+        server.congested.discard(self._socket)
+        self._wake_waiting(congestion)
 
     # Writing to a WebSocket; by whoever has set _writing.
 
@@ -234,8 +314,7 @@ class Outbox:
             if not self._in_flight[0]:
                 size = sum([packet.size for packet in packets])
                 self._in_flight = (len(packets), size)
-                self.buffered_count += len(packets)
-                self.buffered_bytes += size
+                self._arrived(len(packets), size)
 
     def _finish_writing(self, link: Link) -> None:
         """Finish a write that has to wait, then write what was posted meanwhile."""
@@ -304,6 +383,11 @@ class Outbox:
         with self._lock:
             self._held = is_held
             self._end_poll()
+            congestion = self.congestion
+            if congestion is not None:
+                # The client could not read meanwhile; who waits looks whether it may go on.
+                congestion.move(monotonic())
+                self._wake_waiting(congestion)
 
     def _end_poll(self) -> None:
         if self._poll is not None:
@@ -322,7 +406,6 @@ class Outbox:
             if self._closed:
                 return False
             self._closed = True
-            self._release_drained()
             was_polled = self.is_polled
             self._end_poll()
             link = self._link

@@ -64,7 +64,12 @@ class EngineServer(Server):
         upgrade_timeout: Seconds a client may take from the WebSocket handshake to the end of the upgrade.
         max_buffer_bytes: How much may wait for one slow client.
         max_buffer_packets: How many packets may wait for one slow client.
-        slow_client: What happens beyond that: ``"close"`` ends the session, ``"drop"`` drops the new packets.
+        high_water_bytes: How much may wait for one client before those who send to it wait; at most half of
+            ``max_buffer_bytes`` counts.
+        high_water_packets: The same in packets.
+        slow_client_timeout: Seconds that others wait for a client that reads nothing.
+        slow_client: What happens after that, and beyond the buffer: ``"close"`` ends the session, ``"drop"`` drops the
+            new packets.
         max_decode_packets: How many packets one POST may carry; None takes ``engineio.payload.Payload``'s.
         max_control_frames: How many frames without a message a WebSocket may send in a second: pings, pongs, empty
             fragments. Beyond, it is closed with 1008.
@@ -83,6 +88,9 @@ class EngineServer(Server):
         upgrade_timeout: float = 10.0,
         max_buffer_bytes: int = 16_777_216,
         max_buffer_packets: int = 10_000,
+        high_water_bytes: int = 1_048_576,
+        high_water_packets: int = 1_000,
+        slow_client_timeout: float = 20.0,
         slow_client: SlowClientPolicy = "close",
         max_decode_packets: int | None = None,
         max_control_frames: int = DEFAULT_CONTROL_FRAMES,
@@ -94,6 +102,9 @@ class EngineServer(Server):
                 "upgrade_timeout": upgrade_timeout,
                 "max_buffer_bytes": max_buffer_bytes,
                 "max_buffer_packets": max_buffer_packets,
+                "high_water_bytes": high_water_bytes,
+                "high_water_packets": high_water_packets,
+                "slow_client_timeout": slow_client_timeout,
                 "slow_client": slow_client,
                 "max_decode_packets": max_decode_packets,
                 "max_control_frames": max_control_frames,
@@ -107,6 +118,12 @@ class EngineServer(Server):
         self.upgrade_timeout = upgrade_timeout
         self.max_buffer_bytes = max_buffer_bytes
         self.max_buffer_packets = max_buffer_packets
+        # So that who waits does not wait at the very end of the buffer.
+        self.high_water_bytes = min(high_water_bytes, max_buffer_bytes // 2)
+        self.high_water_packets = min(high_water_packets, max_buffer_packets // 2)
+        self.slow_client_timeout = slow_client_timeout
+        #: The sessions that others wait for: more waits for them than the high-water mark.
+        self.congested: set[EngineSocket] = set()
         self.slow_client = slow_client
         self.max_decode_packets = max_decode_packets
         self.max_control_frames = max_control_frames
@@ -136,13 +153,15 @@ class EngineServer(Server):
 
     # -- sending
 
-    def post(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
+    def post(self, eio_sid: str, packets: Sequence[WirePacket], waits: bool = False) -> bool:
         """
         Send packets to a client, in order and with nothing between them; never waits.
 
         Args:
             eio_sid: The client.
             packets: What to send. Those of a broadcast are shared by all clients.
+            waits: Whether the caller waits afterwards, with :meth:`let_read`. Then a full buffer takes them too,
+                unless the client has been behind for long.
 
         Returns:
             False when there is no such client, or it is too slow and the packets were dropped.
@@ -151,24 +170,37 @@ class EngineServer(Server):
         if socket is None:
             self.logger.debug("Cannot send, the client is gone")
             return False
-        return socket.outbox.post(packets)
+        return socket.outbox.post(packets, waits=waits)
 
-    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[WirePacket]) -> None:
+    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[WirePacket], waits: bool = False) -> None:
         """
         Send packets to many clients as :meth:`post` does to one; those that are gone are left out.
 
         Args:
             eio_sids: The clients.
             packets: What to send, shared by all.
+            waits: As with :meth:`post`.
         """
         for eio_sid in eio_sids:
             socket = self.sockets.get(eio_sid)
             if socket is not None:
-                socket.outbox.post(packets)
+                socket.outbox.post(packets, waits=waits)
+
+    def let_read(self, eio_sids: Sequence[str]) -> None:
+        """
+        Wait while any of some clients is behind and reads; call it when there are :attr:`congested` ones.
+
+        Args:
+            eio_sids: The clients. With several, one delays the caller by no more than ``slow_client_timeout``.
+        """
+        is_shared = len(eio_sids) > 1
+        for socket in map(self.sockets.get, eio_sids):
+            if socket in self.congested and socket is not None:
+                socket.outbox.let_read(is_shared=is_shared)
 
     def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
         """
-        Send as :meth:`post` does, then wait while the client has more than half a buffer to catch up with.
+        Send as :meth:`post` does, then wait while the client is behind and reads.
 
         Args:
             eio_sid: The client.
@@ -181,22 +213,22 @@ class EngineServer(Server):
         if socket is None:
             self.logger.debug("Cannot send, the client is gone")
             return False
-        sent = socket.outbox.post(packets)
-        if socket.outbox.buffered_count:
-            socket.outbox.drain()
-        return sent
+        is_sent = socket.outbox.post(packets, waits=True)
+        if socket.outbox.congestion is not None:
+            socket.outbox.let_read()
+        return is_sent
 
     def write_text(self, eio_sid: str, text: str) -> bool:
         """Send a message of text as :meth:`write` does."""
         return self.write(eio_sid, (MessagePacket(text),))
 
     def send(self, sid: str, data: Any) -> bool:
-        """Send a message: text, bytes, or what JSON can hold."""
-        return self.post(sid, (message_of(data),))
+        """Send a message: text, bytes, or what JSON can hold; waits while the client is behind and reads."""
+        return self.write(sid, (message_of(data),))
 
     def send_packet(self, sid: str, pkt: Any) -> bool:
-        """Send a packet, one of ours or one of engineio's."""
-        return self.post(sid, (packet_of(pkt),))
+        """Send a packet, one of ours or one of engineio's; waits as :meth:`send` does."""
+        return self.write(sid, (packet_of(pkt),))
 
     # -- ending
 
@@ -238,7 +270,9 @@ class EngineServer(Server):
         self.deadlines.clear(socket)
 
     def shutdown(self) -> None:
-        """Stop the timers. Nobody is disconnected, but nobody is waited for who has been."""
+        """Stop the timers. Nobody is disconnected, but nobody waits for clients, nor for those that have left."""
+        for socket in list(self.congested):
+            socket.outbox.give_up()
         for member in self.deadlines.stop():
             member.on_shutdown()
 

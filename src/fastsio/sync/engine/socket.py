@@ -102,6 +102,7 @@ class EngineSocket(Socket):
         """Do not let the client in: nothing of the session is left."""
         with self._lock:
             self.closing = self.closed = True
+        self.outbox.give_up()
         self.outbox.close()
 
     def attach(self, link: Link) -> None:
@@ -131,8 +132,9 @@ class EngineSocket(Socket):
             self.awaiting_pong = True
             server.deadlines.set(self, server.ping_timeout)
             self.outbox.post((PING_PACKET,), is_limited=False)
-        elif not server.start_service_task or (self.handling and not self.outbox.is_lagging):
-            # The pong may stand behind the message that is being handled: it is read when the handler returns.
+        elif not server.start_service_task or (self.handling and not self.outbox.is_lagging) or self.outbox.reads:
+            # The pong may stand behind the message that is being handled: it is read when the handler returns. And the
+            # ping may stand behind much that the client is still reading.
             server.deadlines.set(self, server.ping_timeout)
         else:
             server.logger.info("A client missed its heartbeat, its session is ended")
@@ -170,6 +172,7 @@ class EngineSocket(Socket):
                 self.doomed = self.doomed or reason
                 return
             self.closing = True
+        self.outbox.give_up()
         self._end(reason, abort=abort)
 
     def _end(self, reason: str, *, abort: bool) -> None:

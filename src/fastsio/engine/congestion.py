@@ -1,0 +1,59 @@
+"""
+How long others wait for a client that is behind: one for which more waits than the high-water mark.
+
+Knows neither transports nor clocks. Times are seconds of any clock that never goes back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Congestion:
+    """
+    The time from when more waits for a client than the high-water mark until half of that is left.
+
+    Args:
+        now: When it begins.
+        timeout_s: The ``slow_client_timeout`` of the server.
+
+    Attributes:
+        is_given_up: True once nobody waits for this client any more.
+        is_refused: True once packets for this client are refused until it has caught up.
+        released: What a shell wakes those with who wait; None while nobody does.
+    """
+
+    __slots__ = ("_moved_at", "_since", "_timeout_s", "is_given_up", "is_refused", "released")
+
+    def __init__(self, now: float, timeout_s: float) -> None:
+        self._since = self._moved_at = now
+        self._timeout_s = timeout_s
+        self.is_given_up = self.is_refused = False
+        self.released: Any = None
+
+    def move(self, now: float) -> None:
+        """Record that the client has read something."""
+        self._moved_at = now
+
+    def left_s(self, now: float, *, is_shared: bool) -> float:
+        """
+        Return how many seconds one may still wait; zero or less ends the wait.
+
+        Args:
+            now: The time.
+            is_shared: Whether there are other recipients. They are not kept waiting by one that reads, but slowly:
+                the time counts from the beginning then, else from when the client last read something.
+        """
+        return (self._since if is_shared else self._moved_at) + self._timeout_s - now
+
+    def is_stuck(self, now: float) -> bool:
+        """Tell whether the client has read nothing for the whole timeout."""
+        return now - self._moved_at >= self._timeout_s
+
+    def may_exceed(self, now: float) -> bool:
+        """
+        Tell whether a caller that waits may add to a full buffer.
+
+        Many may call at once, and each waits. That ends when the client has been behind for the whole timeout.
+        """
+        return not self.is_given_up and now - self._since < self._timeout_s
