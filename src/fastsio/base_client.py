@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fastsio.base.client import BaseClient
+from fastsio.base.client import BaseClient, reconnecting_clients, signal_handler
 
-__all__ = ["BaseClient"]
+__all__ = ["BaseClient", "reconnecting_clients", "signal_handler"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastsio.base.client import reconnecting_clients, signal_handler
 from fastsio.sync.client import Client
 
-__all__ = ["Client"]
+__all__ = ["Client", "reconnecting_clients", "signal_handler"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import signal
 from typing import Any
 
 import pytest
@@ -23,7 +24,6 @@ pytestmark = pytest.mark.acceptance("SIO-2")
 MISSING: frozenset[Any] = frozenset(
     {
         ("ZmqManager", "zmq_listen"),  # how it reads its socket
-        "signal_handler",  # of the process; installed with Client(handle_sigint=True)
         ("ZmqManager", "zmq_listen"),  # behind _listen()
         # Its two managers make coroutines of one of these and not of the other; nobody uses the base alone.
         ("BaseManager", "connect"), ("BaseManager", "pre_connect"),
@@ -57,6 +57,7 @@ INSTANCES: dict[str, dict[str, Any]] = {
 }
 #: Each name is looked for among the options: "*" stands for those that are unknown.
 BY_KEYWORD = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+SPECIAL = ("__init__", "__call__", "__enter__", "__exit__", "__aenter__", "__aexit__")
 COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -89,7 +90,7 @@ def public_methods() -> list[tuple[str, str]]:
         (path, name)
         for path in CLASSES
         for name, member in inspect.getmembers(THEIRS[path])
-        if (name == "__init__" or not name.startswith("_")) and inspect.isroutine(member)
+        if (name in SPECIAL or not name.startswith("_")) and inspect.isroutine(member)
         if not is_slot(member) and (path.rpartition(".")[2], name) not in MISSING
     ]
 
@@ -210,3 +211,29 @@ def test_disconnect_reasons_are_the_same(path: str):
 
     assert names
     assert [getattr(ours(path).reason, name) for name in names] == [getattr(theirs, name) for name in names]
+
+
+@pytest.mark.parametrize("path", CLASSES)
+def test_classes_descend_from_those_of_engineio(path: str):
+    """``isinstance(app, engineio.ASGIApp)`` holds for the applications of both packages."""
+    bases = {base for base in THEIRS[path].__mro__ if base.__module__.startswith("engineio.")}
+
+    assert bases <= set(ours(path).__mro__)
+
+
+@pytest.mark.parametrize("package", ["socketio", OURS])
+def test_the_signal_handler_ends_the_attempts_to_reconnect(package: str, monkeypatch: pytest.MonkeyPatch):
+    """Then it does what is done about the signal otherwise."""
+    module = importlib.import_module(f"{package}.base_client")
+    client = importlib.import_module(package).Client(handle_sigint=False)
+    client._reconnect_abort = client.eio.create_event()
+    # Where the package keeps what it calls last; None is what Python does.
+    monkeypatch.setattr(importlib.import_module(module.signal_handler.__module__), "original_signal_handler", None)
+    module.reconnecting_clients.append(client)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            module.signal_handler(signal.SIGINT, None)
+    finally:
+        module.reconnecting_clients.remove(client)
+
+    assert client._reconnect_abort.is_set()

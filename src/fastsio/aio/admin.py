@@ -347,7 +347,7 @@ class AdminPanel:
             "aggregatedEvents": self.event_buffer.get_and_clear(),
             "namespaces": [
                 {"name": name, "socketsCount": len(list(manager.get_participants(name, None)))}
-                for name in list(manager.get_namespaces())
+                for name in sorted({*self.sio._registry.namespaces(self.sio.namespaces), *manager.get_namespaces()})
             ],
         }
 

@@ -13,6 +13,7 @@ from fastsio.aio.failing import run_exception_handler
 from fastsio.aio.manager import AsyncManager
 from fastsio.engine.collecting import catch_up
 from fastsio.engine.request import PROTOCOL_KEY
+from fastsio.engine.tracing import label
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import refusal
 from fastsio.injection import ConnectionScope, Context
@@ -362,7 +363,12 @@ class Connecting:
         await self._send(client.connection, PacketType.CONNECT, client.namespace, payload)
 
     async def _refuse(self, connection: Connection, namespace: str, payload: dict[str, Any]) -> None:
-        await self._send(connection, PacketType.CONNECT_ERROR, namespace, connection.dialect.refusal(payload))
+        dialect = connection.dialect
+        try:
+            await self._send(connection, PacketType.CONNECT_ERROR, namespace, dialect.refusal(payload))
+        except (TypeError, ValueError):
+            self._server.logger.exception("%s: the refusal cannot be sent as it is", label(connection.eio_sid))
+            await self._send(connection, PacketType.CONNECT_ERROR, namespace, dialect.refusal(refusal()))
 
     async def _send(self, connection: Connection, packet_type: PacketType, namespace: str, payload: Any = None) -> None:
         packet = self._server.packet_class(packet_type, payload, namespace)

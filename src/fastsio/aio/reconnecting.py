@@ -10,6 +10,7 @@ from random import random
 from typing import TYPE_CHECKING, Any
 
 from fastsio.aio import concurrency
+from fastsio.base.client import reconnecting_clients
 from fastsio.exceptions import ConnectionError as ConnectFailed
 from fastsio.protocol.backoff import Backoff
 
@@ -27,7 +28,7 @@ class Reconnecting:
 
     def __init__(self, client: OpeningClient) -> None:
         self._client = client
-        self._abort = client.eio.create_event()
+        client._reconnect_abort = client.eio.create_event()
         self._is_replaced = False
         self._task: Any = None
         #: Set when the attempts are over; each loss has its own.
@@ -41,13 +42,17 @@ class Reconnecting:
 
     def start(self) -> None:
         """Begin to make attempts."""
-        self._abort = self._client.eio.create_event()
-        self._over = self._client.eio.create_event()
+        client = self._client
+        client._reconnect_abort = client.eio.create_event()
+        self._over = client.eio.create_event()
         self._is_replaced = False
-        if self._client._has_left:
+        if client._has_left:
             # A disconnect handler, or another thread, has left while the loss was being handled.
-            self._abort.set()
-        self._task = self._client.start_background_task(self._run, self._over)
+            client._reconnect_abort.set()
+        reconnecting_clients.append(client)
+        self._task = client._reconnect_task = client.start_background_task(self._run, self._over)
+        if not self.is_active:  # a thread may be done by now
+            client._reconnect_task = None
 
     async def wait(self) -> None:
         """Wait until no attempts are made any more."""
@@ -55,7 +60,7 @@ class Reconnecting:
 
     def abort(self) -> None:
         """Make no more attempts, and undo one that succeeds meanwhile."""
-        self._abort.set()
+        self._client._reconnect_abort.set()
         self._client._answered_event.set()
 
     async def stop(self, *, is_replaced: bool = False) -> None:
@@ -79,6 +84,8 @@ class Reconnecting:
                 for namespace in client.connection_namespaces:
                     await client._end(namespace)
         finally:
+            reconnecting_clients.remove(client)
+            client._reconnect_task = None
             over.set()
 
     async def _succeed(self) -> bool:
@@ -90,11 +97,11 @@ class Reconnecting:
         while not client.reconnection_attempts or backoff.attempts < client.reconnection_attempts:
             delay_s = backoff.next(random())  # noqa: S311 - jitter is no secret
             client.logger.info("Connection failed, new attempt in %.02f seconds", delay_s)
-            if await concurrency.wait_event(self._abort, delay_s):
+            if await concurrency.wait_event(client._reconnect_abort, delay_s):
                 client.logger.info("Reconnect task aborted")
                 return False
             if await self._attempt():
-                if not self._abort.is_set():
+                if not client._reconnect_abort.is_set():
                     return True
                 await client._hang_up()
                 return False

@@ -6,8 +6,9 @@ Decides everything that can be decided without sending or waiting; must not know
 
 from __future__ import annotations
 
+import signal
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.base.client_namespace import BaseClientNamespace
 from fastsio.base.client_options import ClientOptions, split_client_options
@@ -26,6 +27,29 @@ if TYPE_CHECKING:
 
     from fastsio.base.membership import Membership
     from fastsio.protocol import Packet
+
+
+#: The clients whose connection was lost and which try to come back.
+reconnecting_clients: Final[list[BaseClient]] = []
+#: What :func:`signal_handler` calls last; None is what Python does.
+original_signal_handler: Any = None
+
+
+def signal_handler(sig: int, frame: Any) -> Any:
+    """
+    Let no client come back, then do what is done about the signal otherwise.
+
+    A program may install it for SIGINT, as python-socketio does.
+
+    Args:
+        sig: The signal's number.
+        frame: Where the program was.
+    """
+    for client in reconnecting_clients:
+        client._reconnect_abort.set()  # noqa: SLF001 - the event's name in python-socketio
+    if callable(original_signal_handler):
+        return original_signal_handler(sig, frame)
+    return signal.default_int_handler(sig, frame)
 
 
 class BaseClient(EventRegistrar):
@@ -47,6 +71,10 @@ class BaseClient(EventRegistrar):
     reserved_events: ClassVar[list[str]] = ["connect", "connect_error", "disconnect", "__disconnect_final"]
     reason = Reasons
     __fastsio_source__ = Source.CLIENT
+    #: The task or thread that tries to come back, None while there is none.
+    _reconnect_task: Any = None
+    #: Set to end the attempts; each loss has its own.
+    _reconnect_abort: Any = None
 
     def __init__(
         self,

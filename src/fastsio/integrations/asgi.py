@@ -10,6 +10,7 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastsio.aio.engine.upstream import ASGIApp as EngineASGIApp
 from fastsio.integrations.static import StaticFile, StaticFiles, serve_file
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-class ASGIApp:
+class ASGIApp(EngineASGIApp):
     """
     Serve a Socket.IO server, and what else there is, as one ASGI application.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.exceptions import SetupError
 from fastsio.integrations.static import StaticFile, StaticFiles
+from fastsio.sync.engine.upstream import WSGIApp as EngineWSGIApp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     StartResponse = Callable[..., Any]
 
 
-class WSGIApp:
+class WSGIApp(EngineWSGIApp):
     """
     Serve a Socket.IO server, and what else there is, as one WSGI application.
 

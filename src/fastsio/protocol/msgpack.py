@@ -79,7 +79,7 @@ class MsgPackPacket(Packet):
             TypeError: Something in the payload has no MessagePack form.
             ValueError: A text has a lone surrogate, which has no UTF-8 form and, unlike in JSON, no escaped one.
         """
-        wire: dict[str, Any] = {"type": _WIRE_TYPES[self.packet_type], "nsp": self.namespace or "/"}
+        wire: dict[str, Any] = {"type": _WIRE_TYPES[self._type], "nsp": self.namespace or "/"}
         if self.data is not None:
             # A nil would be a payload; JavaScript refuses a DISCONNECT that has one.
             wire["data"] = self.data
@@ -90,9 +90,11 @@ class MsgPackPacket(Packet):
 
     def _convert(self, value: Any) -> Any:
         """Convert what MessagePack has no form for."""
-        if self.dumps_default is not None:
+        # Read from the class: a function that a subclass has for its attribute is no method.
+        dumps_default = type(self).dumps_default
+        if dumps_default is not None:
             try:
-                return self.dumps_default(value)
+                return dumps_default(value)
             except TypeError:
                 pass
         return to_plain(value)
@@ -130,8 +132,19 @@ class MsgPackPacket(Packet):
         return 0
 
     def _read_extension(self, code: int, data: bytes) -> Any:
-        """Read an extension; socket.io-msgpack-parser writes JavaScript's undefined as one."""
-        return None if (code, data) == _UNDEFINED else self.ext_hook(code, data)
+        """
+        Read an extension; socket.io-msgpack-parser writes JavaScript's undefined as one.
+
+        An application may use the code of undefined for something of its own, so it is asked first.
+        """
+        ext_hook = type(self).ext_hook or _msgpack.ExtType
+        if (code, data) != _UNDEFINED:
+            return ext_hook(code, data)
+        try:
+            value = ext_hook(code, data)
+        except Exception:  # noqa: BLE001 - the application does not know undefined
+            return None
+        return None if isinstance(value, _msgpack.ExtType) else value
 
     @classmethod
     def parse(cls, frame: str | bytes, limits: Limits) -> Self:

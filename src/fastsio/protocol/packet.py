@@ -67,16 +67,16 @@ class Packet:
 
     Raises:
         PacketError: *encoded_packet* does not follow the protocol.
+        ValueError: There is binary in a packet that is neither event nor acknowledgement.
     """
 
-    __slots__ = ("_binary", "attachment_count", "attachments", "data", "id", "namespace", "packet_type")
+    __slots__ = ("_binary", "_type", "attachment_count", "attachments", "data", "id", "namespace")
 
     #: Whether binary travels in frames of its own.
     uses_binary_events: ClassVar[bool] = True
     #: A codec, or a module or object with ``dumps(obj, separators=...)`` and ``loads(text)``; None for the default.
     json: ClassVar[Any] = DEFAULT_CODEC
 
-    packet_type: int
     data: Any
     namespace: str | None
     id: int | None
@@ -92,13 +92,15 @@ class Packet:
         binary: bool | None = None,
         encoded_packet: Any = None,
     ) -> None:
-        self.packet_type = packet_type
+        self._type = packet_type
         self.data = data
         self.namespace = namespace
         self.id = id
         self._binary = binary
         self.attachment_count = 0
         self.attachments = []
+        if data is not None and packet_type not in _BINARY_TYPES:
+            self._refuse_binary()
         if encoded_packet:
             self.attachment_count = self.decode(encoded_packet) or 0
 
@@ -112,6 +114,22 @@ class Packet:
     def __repr__(self) -> str:
         name = PACKET_NAMES[self.packet_type]
         return f"<{type(self).__name__} {name} namespace={self.namespace!r} id={self.id!r}>"
+
+    @property
+    def packet_type(self) -> int:
+        """One of the module's constants: a binary one as soon as there is binary in the data."""
+        if self._binary is None and self.uses_binary_events:
+            # Looked for when somebody asks: encoding alone finds out by itself.
+            self._binary = self._type in _BINARY_TYPES and self.data_is_binary(self.data)
+        return _BINARY_TYPES.get(self._type, self._type) if self._binary and self.uses_binary_events else self._type
+
+    @packet_type.setter
+    def packet_type(self, packet_type: int) -> None:
+        self._type = packet_type
+
+    def _refuse_binary(self) -> None:
+        if self.uses_binary_events and (self._binary or (self._binary is None and self.data_is_binary(self.data))):
+            raise ValueError("Packet does not support binary payload.")
 
     def encode(self) -> EncodedPacket:
         """
@@ -139,11 +157,10 @@ class Packet:
                 if self._binary is not None:
                     raise
                 return self._encode_attachments(codec)
+        digit = _DIGITS[self._type]
         if self.namespace is None or self.namespace == "/":
-            return (
-                _DIGITS[self.packet_type] + body if self.id is None else f"{_DIGITS[self.packet_type]}{self.id}{body}"
-            )
-        return _DIGITS[self.packet_type] + self._address() + body
+            return digit + body if self.id is None else f"{digit}{self.id}{body}"
+        return digit + self._address() + body
 
     def _address(self) -> str:
         """Encode what stands between the type and the payload."""
@@ -157,11 +174,11 @@ class Packet:
         body = codec.dumps(tree)
         if not attachments:
             # Since socket.io-parser 4.2.7 a binary packet without attachments is an error.
-            return _DIGITS[self.packet_type] + self._address() + body
-        if self.packet_type not in _BINARY_DIGITS:
+            return _DIGITS[self._type] + self._address() + body
+        if self._type not in _BINARY_DIGITS:
             raise ValueError("Packet does not support binary payload.")
-        head = f"{_BINARY_DIGITS[self.packet_type]}{len(attachments)}-{self._address()}"
-        self.packet_type = _BINARY_TYPES[self.packet_type]
+        head = f"{_BINARY_DIGITS[self._type]}{len(attachments)}-{self._address()}"
+        self._type = _BINARY_TYPES[self._type]
         return [head + body, *attachments]
 
     def decode(self, encoded_packet: str, *, limits: Limits = DEFAULT_LIMITS) -> int:
@@ -179,8 +196,8 @@ class Packet:
             PacketError: The text does not follow the grammar, or passes a limit.
         """
         self.attachments = []
-        self._binary = None
-        self.packet_type, self.attachment_count, self.namespace, self.id, position = read_header(encoded_packet, limits)
+        self._type, self.attachment_count, self.namespace, self.id, position = read_header(encoded_packet, limits)
+        self._binary = self.attachment_count > 0
         body = encoded_packet[position:]
         # JSON that is valid closes what it opens, so nothing shorter can be too deep.
         if len(body) > 2 * limits.max_json_depth:
@@ -297,7 +314,8 @@ def _parse_by_decoding(cls: type[_PacketT], frame: str | bytes, limits: Limits) 
         raise
     except Exception as error:
         raise PacketError("the packet could not be decoded") from error
-    packet.packet_type = check_packet_type(packet.packet_type)
+    packet.packet_type = check_packet_type(packet._type)
+    packet._binary = packet.attachment_count > 0
     packet.namespace = check_namespace(packet.namespace or "/", limits)
     packet.id = check_ack_id(packet.id, limits)
     check_value_depth(packet.data, limits.max_json_depth)

@@ -195,6 +195,11 @@ class Registry:
             or any(place == namespace for place, _ in self._guards)
         )
 
+    def namespaces(self, configured: Iterable[str] | str) -> set[str]:
+        """Return the namespaces that :meth:`accepts` knows by name."""
+        named = () if configured == "*" else (configured,) if isinstance(configured, str) else configured
+        return {*named, *self.handlers, *self.namespace_handlers, *(place for place, _ in self._guards)} - {"*"}
+
     def resolve(self, namespace: str, event: str) -> Route | None:
         """
         Return the route of *event* in *namespace*, or None.

@@ -32,6 +32,9 @@ class SessionContext:
         return self._session
 
     def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_val: BaseException | None = None,
+        exc_tb: TracebackType | None = None,
     ) -> None:
         self._server.save_session(self._sid, self._session, self._namespace)

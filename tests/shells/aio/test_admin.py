@@ -229,6 +229,21 @@ async def test_production_reports_counts_only():
     assert {one["type"]: one["count"] for one in stats["aggregatedEvents"]}["rawConnection"] == 2
 
 
+async def test_statistics_list_every_namespace_of_the_server():
+    """Those of functions, of classes and of the options, with clients and without; a catch-all is none."""
+    server, wire, _ = watched(mode="production", server_stats_interval=0.01)
+    server.namespaces = ["/", "/open"]
+    server.on("hello", lambda _sid: None, namespace="/functions")
+    server.on("hello", lambda _sid: None, namespace="*")
+    server.register_namespace(fastsio.AsyncNamespace("/class"))
+    admin = await wire.join("/admin", ADA)
+    await report(admin)
+
+    _, stats = await report(admin)
+    counts = {one["name"]: one["socketsCount"] for one in stats["namespaces"]}
+    assert counts == {"/": 0, "/admin": 1, "/class": 0, "/functions": 0, "/open": 0}
+
+
 async def test_upgrade_is_reported():
     """A connection that went to a WebSocket is no polling client any more."""
     _, wire, _ = watched(server_stats_interval=0.01)

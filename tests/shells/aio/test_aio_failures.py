@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from fastsio import RouterSIO, SocketID
 from fastsio.engine.request import PROTOCOL_KEY
-from fastsio.exceptions import EventError
+from fastsio.exceptions import ConnectionRefusedError, EventError
 from tests.shells.aio.fake_engine import settled
 
 
@@ -262,3 +262,19 @@ async def test_a_connection_that_cannot_be_begun_leaves_no_records(sio, wire, ow
 
     assert sio.environ == {}
     assert sio._connections == {}
+
+
+@pytest.mark.parametrize("detail", [b"bytes", {"at": object()}], ids=["bytes", "object"])
+async def test_a_refusal_that_cannot_be_written_is_a_refusal_all_the_same(sio, wire, caplog, detail):
+    """The client is answered; what could not be sent stands in the log."""
+
+    @sio.event
+    async def connect(sid, environ):
+        raise ConnectionRefusedError("no", detail)
+
+    client = await wire.open()
+    await client.send("0")
+    await settled(lambda: client.frames)
+
+    assert client.frames == ['4{"message":"Connection rejected by server"}']
+    assert "the refusal cannot be sent as it is" in caplog.text

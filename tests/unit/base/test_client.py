@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
 
+from fastsio.base import client as client_module
 from fastsio.base.client import BaseClient
 from fastsio.base.client_namespace import BaseClientNamespace
 from fastsio.base.namespace import BaseNamespace
@@ -107,3 +109,25 @@ def test_the_transport_is_that_of_the_connection(client):
     client.eio = SimpleNamespace(transport=lambda: "polling")
 
     assert client.transport() == "polling"
+
+
+def test_the_signal_handler_passes_the_signal_on(monkeypatch):
+    """To what was there before it, if anything was."""
+    monkeypatch.setattr(client_module, "original_signal_handler", lambda *given: given)
+    assert client_module.signal_handler(2, None) == (2, None)
+
+    monkeypatch.setattr(client_module, "original_signal_handler", None)
+    with pytest.raises(KeyboardInterrupt):
+        client_module.signal_handler(2, None)
+
+
+def test_the_signal_handler_ends_the_attempts_of_clients(monkeypatch):
+    """Of those whose connection was lost."""
+    client = BaseClient()
+    client._reconnect_abort = Event()
+    monkeypatch.setattr(client_module, "reconnecting_clients", [client])
+    monkeypatch.setattr(client_module, "original_signal_handler", lambda *_: None)
+
+    client_module.signal_handler(2, None)
+
+    assert client._reconnect_abort.is_set()

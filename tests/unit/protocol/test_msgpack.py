@@ -186,3 +186,30 @@ def test_undefined_of_javascript_is_none():
 
     assert packet.packet_type == 0
     assert packet.data is None
+
+
+def test_undefined_of_javascript_is_none_for_who_reads_other_types():
+    """An application that has extension types of its own need not know JavaScript's."""
+
+    def read(code, data):
+        if code == 7:
+            return data
+        raise ValueError(code)
+
+    own = MsgPackPacket.configure(ext_hook=read)
+    frame = msgpack.packb({"type": 0, "nsp": "/", "data": msgpack.ExtType(0, b"\x00")})
+
+    assert own(encoded_packet=frame).data is None
+
+
+def test_functions_of_a_subclass_are_no_methods():
+    """They are called as python-socketio calls them, with the value alone."""
+
+    class Own(MsgPackPacket):
+        dumps_default = str
+        ext_hook = None
+
+    Own.dumps_default = lambda value: f"<{value}>"
+    frame = Own(data=["a", complex(1, 2), msgpack.ExtType(3, b"x")]).encode()
+
+    assert Own(encoded_packet=frame).data == ["a", "<(1+2j)>", msgpack.ExtType(3, b"x")]

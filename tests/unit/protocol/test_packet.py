@@ -344,3 +344,23 @@ def test_the_facade_is_the_module_applications_import():
     """socketio.packet by its new name."""
     assert fastsio.packet.Packet is Packet
     assert [getattr(fastsio.packet, name) for name in packet_names] == list(range(7))
+
+
+@pytest.mark.parametrize("packet_type", [CONNECT, DISCONNECT, CONNECT_ERROR])
+def test_only_events_and_acknowledgements_take_binary(packet_type):
+    """Any other packet with bytes is refused when it is made, not when it is sent."""
+    with pytest.raises(ValueError, match="does not support binary"):
+        Packet(packet_type, {"message": b"x"})
+    with pytest.raises(ValueError, match="does not support binary"):
+        Packet(packet_type, {"message": "x"}, binary=True)
+
+    assert Packet(packet_type, {"message": "x"}, binary=False).packet_type == packet_type
+
+
+def test_a_packet_has_its_binary_type_before_it_is_encoded():
+    """As soon as the data given holds bytes; a packet that was read has the type it came with."""
+    assert Packet(EVENT, ["a", b"x"]).packet_type is BINARY_EVENT
+    assert Packet(ACK, [{"b": [b"x"]}]).packet_type is BINARY_ACK
+    assert Packet(EVENT, ["a", b"x"], binary=True).packet_type is BINARY_EVENT
+    assert Packet(EVENT, ["a"]).packet_type is EVENT
+    assert Packet(encoded_packet='51-["a",{"_placeholder":true,"num":0}]').packet_type is BINARY_EVENT

@@ -157,6 +157,9 @@ def test_namespaces_open_by_handlers_or_configuration(registry):
     assert registry.accepts("/", ["/"])
     assert not registry.accepts("/c", ["/"])
     assert registry.accepts("/c", "*")
+    assert registry.namespaces("*") == {"/a", "/b"}
+    assert registry.namespaces("/c") == {"/a", "/b", "/c"}
+    assert registry.namespaces(["/", "*"]) == {"/", "/a", "/b"}
 
 
 @pytest.mark.parametrize(

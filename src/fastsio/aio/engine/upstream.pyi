@@ -2,6 +2,8 @@ from collections.abc import Callable
 from logging import Logger
 from typing import Any
 
+class ASGIApp: ...
+
 class Payload:
     max_decode_packets: int
 

@@ -6,8 +6,9 @@ No other module of the transport imports engineio.
 
 from __future__ import annotations
 
+from engineio.middleware import WSGIApp
 from engineio.payload import Payload
 from engineio.server import Server
 from engineio.socket import Socket
 
-__all__ = ["Payload", "Server", "Socket"]
+__all__ = ["Payload", "Server", "Socket", "WSGIApp"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from typing import TYPE_CHECKING
 
 from tests.parity.clients.lab import described
@@ -85,6 +86,27 @@ async def attempts_go_on_until_one_succeeds(lab: Lab) -> None:
     lab.step("the connection is cut")
     lab.session.cut()
     await lab.until("app: connect /")
+
+
+@scenario()
+async def the_task_that_reconnects_can_be_seen_and_ended(lab: Lab) -> None:
+    """Through the names that programs use: the task, the list of such clients, the event that ends the attempts."""
+    client = watched(lab, **{**QUICK, "reconnection_delay": 60, "reconnection_delay_max": 60})
+    waiting = importlib.import_module(f"{lab.package.__name__}.base_client").reconnecting_clients
+    await lab.connected(client)
+    lab.note("before", client._reconnect_task, client in waiting)
+
+    lab.step("the connection is cut")
+    lab.session.cut()
+    await lab.until("app: disconnect / 'transport error'")
+    await lab.settle()
+    lab.note("meanwhile", client._reconnect_task is not None, client in waiting)
+
+    lab.step("the attempts are ended")
+    client._reconnect_abort.set()
+    await lab.until("app: __disconnect_final /")
+    await lab.settle()
+    lab.note("afterwards", client in waiting)
 
 
 @scenario()
