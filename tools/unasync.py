@@ -62,6 +62,7 @@ NAMES: Final = {
     "__aexit__": "__exit__",
     "aclose": "close",
     "afail": "fail",
+    "TaskScope": "ThreadScope",
     "unwind_async": "unwind",
     "AsyncIterator": "Iterator",
     "AsyncGenerator": "Generator",

@@ -11,11 +11,12 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
+from fastsio.aio.connection_scope import TaskScope
 from fastsio.base.client import BaseClient
 from fastsio.base.emission import acknowledgement
 from fastsio.base.membership import Membership
 from fastsio.exceptions import EventError
-from fastsio.injection import ConnectionScope, Context
+from fastsio.injection import Context
 from fastsio.protocol import PacketType
 from fastsio.routing import describe, is_expected, leading
 
@@ -156,7 +157,7 @@ class HandlerClient(BaseClient, ABC):
     def _membership(self, namespace: str) -> Membership:
         membership = self._memberships.get(namespace)
         if membership is None:
-            new = Membership(namespace, self.namespaces, ConnectionScope(concurrency.Lock))
+            new = Membership(namespace, self.namespaces, TaskScope(self))
             membership = self._memberships.setdefault(namespace, new)
         return membership
 

@@ -6,9 +6,11 @@ Runs connect and disconnect handlers and keeps the records of connections; must 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
+from fastsio.aio.connection_scope import TaskScope
 from fastsio.aio.failing import run_exception_handler
 from fastsio.aio.manager import AsyncManager
 from fastsio.engine.collecting import catch_up
@@ -16,7 +18,7 @@ from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.engine.tracing import label
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import refusal
-from fastsio.injection import ConnectionScope, Context
+from fastsio.injection import Context
 from fastsio.protocol import CURRENT, LEGACY, Happening, NamespaceState, PacketType
 from fastsio.routing import describe, is_expected
 from fastsio.state import Client, Connection
@@ -45,6 +47,7 @@ class Connecting:
 
     def __init__(self, server: PacketServer) -> None:
         self._server = server
+        self._new_scope = partial(TaskScope, server)
         self._deadlines = server._new_deadlines(self._on_due)
         self.is_closed = False
 
@@ -77,7 +80,7 @@ class Connecting:
         server.environ[eio_sid] = environ
         dialect = LEGACY if PROTOCOL_KEY in environ else CURRENT
         decoder = server._new_decoder(dialect)
-        connection = Connection(eio_sid, environ, decoder, _new_scope, concurrency.guard(), dialect)
+        connection = Connection(eio_sid, environ, decoder, self._new_scope, concurrency.guard(), dialect)
         server._connections[eio_sid] = connection
         self._deadlines.set(connection, server.options.connect_timeout)
         if server._observer is not None:
@@ -378,7 +381,3 @@ class Connecting:
 def _admits_at_once(manager: Any) -> bool:
     """Whether a client is added without waiting for anybody: the manager's way to do it is nobody's own."""
     return getattr(manager.pre_connect, "__func__", None) is AsyncManager.pre_connect
-
-
-def _new_scope() -> ConnectionScope:
-    return ConnectionScope(concurrency.Lock)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.aio.connection_scope import TaskScope
 from fastsio.aio.engine.environ import NOWHERE, make_environ
-from fastsio.injection import ConnectionScope
 from fastsio.protocol import NamespaceState
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class Peer:
         self.namespace = "/"
         self.auth: Any = None
         self.session: dict[str, Any] = {}
-        self.scope_store = ConnectionScope(asyncio.Lock)
+        self.scope_store = TaskScope()
         self.state = NamespaceState.CONNECTED
 
     @property

@@ -282,36 +282,13 @@ def brief_step(key: Hashable, opener: Opener, *, awaits: bool, shared: bool) -> 
     return Step(key, acquire, awaits, shared)
 
 
-def connection_step(key: Hashable, opener: Opener, *, awaits: bool, asynchronous: bool) -> Step:
+def connection_step(key: Hashable, opener: Opener, *, awaits: bool, asynchronous: bool, opens: bool) -> Step:
     """Return the step of a dependency that lives as long as the connection."""
-    acquire = _connection_async(key, opener, awaits=awaits) if asynchronous else _connection(key, opener)
-    return Step(key, acquire, asynchronous, shared=True)
 
-
-def _connection(key: Hashable, opener: Opener) -> Getter:
     def acquire(context: Context) -> Any:
-        return context.client.scope_store.resolve_sync(key, lambda: opener(context, _keeper(context)))
+        return context.client.scope_store.resolve_sync(context, key, opener, opens=opens)
 
-    return acquire
+    def acquire_async(context: Context) -> Any:
+        return context.client.scope_store.resolve(context, key, opener, awaits=awaits, opens=opens)
 
-
-def _connection_async(key: Hashable, opener: Opener, *, awaits: bool) -> Getter:
-    async def acquire(context: Context) -> Any:
-        async def open_value() -> Any:
-            value = opener(context, _keeper(context))
-            return await value if awaits else value
-
-        return await context.client.scope_store.resolve(key, open_value)
-
-    return acquire
-
-
-def _keeper(context: Context) -> Keep:
-    """Keep with the connection, or with the event when the client has left meanwhile."""
-    store = context.client.scope_store
-
-    def keep(manager: Manager) -> None:
-        if not store.keep(manager):
-            context.keep(manager)
-
-    return keep
+    return Step(key, acquire_async if asynchronous else acquire, asynchronous, shared=True)

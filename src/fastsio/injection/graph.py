@@ -342,9 +342,10 @@ class Flattener:
         )
         if marker.semaphore is not None:
             opener = bounded(opener, marker.semaphore)
+        opens = not is_value or marker.semaphore is not None
+        self.opens = self.opens or opens
         if node.lifetime == "connection":
-            return connection_step(key, opener, awaits=awaits, asynchronous=self._asynchronous)
-        self.opens = True
+            return connection_step(key, opener, awaits=awaits, asynchronous=self._asynchronous, opens=opens)
         if node.lifetime == "function":
             self.brief_keys.append(key)
             return brief_step(key, opener, awaits=awaits, shared=shared)

@@ -15,10 +15,11 @@ from fastsio.base.client import BaseClient
 from fastsio.base.emission import acknowledgement
 from fastsio.base.membership import Membership
 from fastsio.exceptions import EventError
-from fastsio.injection import ConnectionScope, Context
+from fastsio.injection import Context
 from fastsio.protocol import PacketType
 from fastsio.routing import describe, is_expected, leading
 from fastsio.sync import concurrency
+from fastsio.sync.connection_scope import ThreadScope
 
 if TYPE_CHECKING:
     from fastsio.protocol import Packet
@@ -153,7 +154,7 @@ class HandlerClient(BaseClient, ABC):
     def _membership(self, namespace: str) -> Membership:
         membership = self._memberships.get(namespace)
         if membership is None:
-            new = Membership(namespace, self.namespaces, ConnectionScope(concurrency.Lock))
+            new = Membership(namespace, self.namespaces, ThreadScope(self))
             membership = self._memberships.setdefault(namespace, new)
         return membership
 

@@ -402,3 +402,32 @@ async def test_a_websocket_exception_refuses_a_client_with_its_reason(sio, wire,
     assert refusal["message"] == "no token"
     assert refusal["data"]["type"] == "forbidden"
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_dependency_of_the_connection_stays_open_for_a_handler_whose_client_left(sio, wire):
+    """It is closed when that handler is done, and the leave of the client does not wait for it."""
+    log, gate = [], asyncio.Event()
+
+    async def database():
+        yield "database"
+        log.append("closed")
+
+    @sio.event
+    async def transfer(sid: SocketID, db: str = Depends(database, scope="connection")):
+        log.append("debit")
+        await gate.wait()
+        log.append("credit")
+
+    @sio.event
+    async def disconnect(sid: SocketID, db: str = Depends(database, scope="connection")):
+        log.append(f"left {db}")
+
+    client = await wire.join()
+    await client.send('2["transfer"]')
+    await settled(lambda: log)
+    await client.lose()
+    assert log == ["debit", "left database"]
+
+    gate.set()
+    await settled(lambda: len(log) == 4)
+    assert log[2:] == ["credit", "closed"]

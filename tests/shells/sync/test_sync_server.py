@@ -344,3 +344,32 @@ def test_an_exception_that_a_dependency_translates_is_what_the_client_reads():
 
     (answer,) = wire.join().ask("find")
     assert (answer["error"]["type"], answer["error"]["msg"]) == ("conflict", "No owner.")
+
+
+def test_a_dependency_of_the_connection_stays_open_for_a_handler_whose_client_left():
+    """It is closed, by the thread that opened it, when that handler is done."""
+    sio, wire = wired()
+    log: list[str] = []
+    begun, gate, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def database():
+        thread = threading.get_ident()
+        yield "database"
+        log.append(f"closed {thread == threading.get_ident()}")
+        closed.set()
+
+    @sio.event
+    def transfer(sid: SocketID, db: Annotated[str, Depends(database, scope="connection")]):
+        begun.set()
+        assert gate.wait(WAIT_S)
+        log.append("credit")
+
+    client = wire.join()
+    client.send('2["transfer"]')
+    assert begun.wait(WAIT_S)
+    client.lose()
+    assert log == []
+
+    gate.set()
+    assert closed.wait(WAIT_S)
+    assert log == ["credit", "closed True"]

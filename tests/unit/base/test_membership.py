@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Lock
-
 from fastsio.base.membership import Membership
 from fastsio.injection import ConnectionScope
 
@@ -11,7 +9,7 @@ from fastsio.injection import ConnectionScope
 def test_a_membership_knows_its_sid_once_the_server_has_told_it():
     """The table of sids is the client's, read when asked."""
     sids: dict[str, str] = {"/": "root"}
-    store = ConnectionScope(Lock)
+    store = ConnectionScope()
 
     membership = Membership("/chat", sids, store)
 

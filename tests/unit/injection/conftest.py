@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fastsio.aio.connection_scope import TaskScope
 from fastsio.injection import ConnectionScope, Context, HandlerKind, compile_endpoint
+from fastsio.sync.connection_scope import ThreadScope
 from fastsio.types import Source
 
 if TYPE_CHECKING:
@@ -23,6 +24,15 @@ class FakeServer:
 
     def __init__(self) -> None:
         self.dependency_overrides: dict[Any, Any] = {}
+        self.eio = self
+
+    def create_event(self) -> threading.Event:
+        """Return what threads wait on."""
+        return threading.Event()
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any) -> None:
+        """Start a thread."""
+        threading.Thread(target=target, args=args, daemon=True).start()
 
 
 @dataclass
@@ -44,11 +54,11 @@ class Harness:
 
     def __init__(self) -> None:
         self.server = FakeServer()
-        self.client = FakeClient(ConnectionScope(asyncio.Lock))
+        self.client = FakeClient(TaskScope())
 
     def use_threads(self) -> None:
         """Make the client one of a synchronous server."""
-        self.client.scope_store = ConnectionScope(threading.Lock)
+        self.client.scope_store = ThreadScope(self.server)
 
     def context(self, *args: Any, event: str = "said", **facts: Any) -> Context:
         """Return the context of an event with these payload arguments."""

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 
+import anyio
 import pytest
 
 from fastsio.exceptions import SignatureError
-from fastsio.injection import ConnectionScope, Context, Depends
+from fastsio.injection import Context, Depends
 from fastsio.types import Auth, Data, Environ, Event, Session, SocketID
 
 
@@ -142,6 +145,216 @@ async def test_a_value_being_resolved_while_the_connection_ends_closes_with_its_
     assert log == ["closed"]
 
 
+async def test_a_value_is_closed_when_the_last_event_that_uses_it_is_over(harness):
+    """A client that leaves does not take the database from the handlers that still run."""
+    log = []
+
+    async def pool():
+        yield "pool"
+        log.append("pool closed")
+
+    async def lease(inner=Depends(pool, scope="connection")):
+        yield f"lease of {inner}"
+        log.append("lease closed")
+
+    endpoint = harness.compile(lambda value=Depends(lease, scope="connection"): value)
+    first, second = harness.context(), harness.context()
+    await endpoint.call(first)
+    await harness.client.scope_store.aclose()
+    assert await endpoint.call(second) == "lease of pool"
+
+    await first.aclose()
+    assert log == []
+    await second.aclose()
+    assert log == ["lease closed", "pool closed"]
+
+
+async def test_an_event_that_fails_uses_the_value_no_more(harness):
+    """Its use ends with the call, and the next events share the value."""
+    log = []
+
+    async def user():
+        yield "user"
+        log.append("closed")
+
+    def fail(who=Depends(user, scope="connection")):
+        raise ValueError(who)
+
+    with pytest.raises(ValueError, match="user"):
+        await harness.compile(fail).call(harness.context())
+    assert log == []
+
+    await harness.client.scope_store.aclose()
+    assert log == ["closed"]
+
+
+async def test_a_generator_is_opened_and_closed_in_one_task_and_one_context(harness):
+    """So a context variable can be reset; what depends on it sees what it has set."""
+    variable = contextvars.ContextVar("variable", default="none")
+    log = []
+
+    async def outer():
+        token = variable.set("outer")
+        task = asyncio.current_task()
+        yield
+        variable.reset(token)
+        log.append(task is asyncio.current_task())
+
+    def inner(above=Depends(outer, scope="connection")):
+        token = variable.set(f"inner of {variable.get()}")
+        yield variable.get()
+        variable.reset(token)
+        log.append(variable.get())
+
+    event = asyncio.create_task(harness.call(lambda value=Depends(inner, scope="connection"): value))
+    assert await event == "inner of outer"
+    await asyncio.create_task(harness.client.scope_store.aclose())
+
+    assert log == ["outer", True]
+
+
+async def test_a_task_group_of_anyio_serves_the_events_of_a_connection(harness):
+    """Whichever task they run in; it is left by the one that entered it."""
+    log = []
+
+    async def workers():
+        async with anyio.create_task_group() as group:
+            yield group
+            group.cancel_scope.cancel()
+
+    async def work(number):
+        log.append(number)
+
+    async def handler(number: int, group=Depends(workers, scope="connection")):
+        group.start_soon(work, number)
+
+    await asyncio.create_task(harness.call(handler, 1))
+    await asyncio.create_task(harness.call(handler, 2))
+    await asyncio.create_task(harness.client.scope_store.aclose())
+
+    assert log == [1, 2]
+
+
+async def test_a_task_group_that_fails_is_told_of_and_opened_anew(harness):
+    """The connection goes on without it; the next event that asks for it has another one."""
+    reported, opened = [], []
+    told = asyncio.Event()
+
+    def report(_loop, details):
+        reported.append(details["exception"])
+        told.set()
+
+    asyncio.get_running_loop().set_exception_handler(report)
+
+    async def workers():
+        async with anyio.create_task_group() as group:
+            opened.append(group)
+            yield group
+
+    async def crash():
+        raise ValueError("bad")
+
+    async def handler(group=Depends(workers, scope="connection")):
+        group.start_soon(crash)
+
+    endpoint = harness.compile(handler)
+    for number in (1, 2):
+        told.clear()
+        context = harness.context()
+        await endpoint.call(context)
+        await asyncio.wait_for(told.wait(), 5)
+        await context.aclose()
+        assert len(opened) == len(reported) == number
+
+    assert isinstance(reported[0].exceptions[0], ValueError)
+    await harness.client.scope_store.aclose()
+
+
+async def test_an_event_that_is_cancelled_leaves_the_opening_to_the_others(harness):
+    """What one of them has begun is not begun again."""
+    gate, started, calls = asyncio.Event(), asyncio.Event(), []
+
+    async def user():
+        calls.append("user")
+        started.set()
+        await gate.wait()
+        yield "user"
+
+    endpoint = harness.compile(lambda who=Depends(user, scope="connection"): who)
+    first = asyncio.create_task(endpoint.call(harness.context()))
+    await asyncio.wait_for(started.wait(), 5)
+    second = asyncio.create_task(endpoint.call(harness.context()))
+    first.cancel()
+    await asyncio.wait([first])
+    gate.set()
+
+    assert await asyncio.wait_for(second, 5) == "user"
+    assert calls == ["user"]
+
+
+async def test_a_generator_that_fails_to_open_is_tried_again_by_the_next_event(harness):
+    """Those that waited for it are the next ones."""
+    outcomes = [ValueError("down"), None]
+
+    async def user():
+        outcome = outcomes.pop(0)
+        if outcome is not None:
+            raise outcome
+        yield "user"
+
+    endpoint = harness.compile(lambda who=Depends(user, scope="connection"): who)
+    results = await asyncio.gather(*(endpoint.call(harness.context()) for _ in range(3)), return_exceptions=True)
+
+    assert isinstance(results[0], ValueError)
+    assert results[1:] == ["user", "user"]
+
+
+async def test_what_fails_while_it_is_closed_is_raised_when_all_are_closed(harness):
+    """One that fails keeps no other one open."""
+    log = []
+
+    async def pool():
+        yield
+        log.append("pool closed")
+
+    async def lease(inner=Depends(pool, scope="connection")):
+        yield
+        raise ValueError("bad")
+
+    await harness.call(lambda value=Depends(lease, scope="connection"): value)
+
+    with pytest.raises(ValueError, match="bad"):
+        await harness.client.scope_store.aclose()
+    assert log == ["pool closed"]
+
+
+async def test_a_wrapper_around_a_generator_and_around_a_function_last_as_long(harness):
+    """Only what they return tells which of the two they are."""
+    log = []
+
+    async def generator():
+        yield "value"
+        log.append("closed")
+
+    async def function():
+        return "plain"
+
+    @wraps(generator)
+    def opened():
+        return generator()
+
+    @wraps(function)
+    def called():
+        return function()
+
+    def handler(one=Depends(opened, scope="connection"), two=Depends(called, scope="connection")):
+        return one, two
+
+    assert await harness.call(handler) == ("value", "plain")
+    await harness.client.scope_store.aclose()
+    assert log == ["closed"]
+
+
 async def test_it_may_use_what_the_connection_knows(harness):
     """Auth is kept with the client, so it is available here outside connect handlers."""
     harness.client.auth = {"token": "t"}
@@ -205,27 +418,6 @@ def test_threads_that_race_resolve_a_value_once(harness):
     assert calls == ["user"]
 
 
-def test_a_thread_that_waited_takes_the_value_of_the_first():
-    """The value is looked up again under the lock."""
-
-    class SlowLock:
-        """Lets another thread resolve the value while this one waits."""
-
-        waited = False
-
-        def __enter__(self):
-            if not SlowLock.waited:
-                SlowLock.waited = True
-                scope.resolve_sync("key", lambda: "first")
-
-        def __exit__(self, *_details):
-            return None
-
-    scope = ConnectionScope(SlowLock)
-
-    assert scope.resolve_sync("key", lambda: "second") == "first"
-
-
 def test_a_sync_scope_closes_its_generators(harness):
     """close() is aclose() without an event loop."""
     harness.use_threads()
@@ -243,6 +435,90 @@ def test_a_sync_scope_closes_its_generators(harness):
     assert log == ["closed"]
 
 
+def test_a_sync_generator_is_opened_and_closed_in_one_thread_and_one_context(harness):
+    """As with tasks: thread-locals, locks of threads and context variables work."""
+    harness.use_threads()
+    variable = contextvars.ContextVar("variable", default="none")
+    lock, log = threading.RLock(), []
+
+    def user():
+        token = variable.set("set")
+        thread = threading.get_ident()
+        with lock:
+            yield variable.get()
+        variable.reset(token)
+        log.append(thread == threading.get_ident())
+
+    endpoint = harness.compile(lambda who=Depends(user, scope="connection"): who, asynchronous=False)
+    context = harness.context()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(endpoint.call_sync, context).result(5) == "set"
+    harness.client.scope_store.close()
+    assert log == []
+
+    context.close()
+    assert log == [True]
+
+
+def test_threads_that_race_open_a_generator_once(harness):
+    """The second waits for the first; if that fails it tries itself."""
+    harness.use_threads()
+    started, gate, calls = threading.Event(), threading.Event(), []
+
+    def user():
+        calls.append("user")
+        started.set()
+        assert gate.wait(5)
+        if len(calls) == 1:
+            raise ValueError("down")
+        yield "user"
+
+    endpoint = harness.compile(lambda who=Depends(user, scope="connection"): who, asynchronous=False)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(endpoint.call_sync, harness.context())
+        assert started.wait(5)
+        second = pool.submit(endpoint.call_sync, harness.context())
+        gate.set()
+
+        assert isinstance(first.exception(5), ValueError)
+        assert second.result(5) == "user"
+    assert calls == ["user", "user"]
+
+
+def test_a_thread_that_fails_leaves_nothing_and_one_that_comes_late_closes_with_its_event(harness):
+    """As with tasks."""
+    harness.use_threads()
+    outcomes, log = [ValueError("down"), "plain"], []
+
+    def plain():
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def user():
+        yield "user"
+        log.append("closed")
+        raise ValueError("bad")
+
+    endpoint = harness.compile(lambda who=Depends(plain, scope="connection"): who, asynchronous=False)
+    with pytest.raises(ValueError, match="down"):
+        endpoint.call_sync(harness.context())
+    assert endpoint.call_sync(harness.context()) == "plain"
+
+    opened = harness.compile(lambda who=Depends(user, scope="connection"): who, asynchronous=False)
+    context = harness.context()
+    opened.call_sync(context)
+    context.close()
+    with pytest.raises(ValueError, match="bad"):
+        harness.client.scope_store.close()
+    late = harness.context()
+    assert opened.call_sync(late) == "user"
+    with pytest.raises(ValueError, match="bad"):
+        late.close()
+    assert log == ["closed", "closed"]
+
+
 async def test_two_clients_have_values_of_their_own(harness):
     """The scope belongs to the connection, not to the handler."""
 
@@ -251,7 +527,7 @@ async def test_two_clients_have_values_of_their_own(harness):
 
     endpoint = harness.compile(lambda who=Depends(user, scope="connection"): who)
     first = await endpoint.call(harness.context())
-    harness.client.scope_store = ConnectionScope(asyncio.Lock)
+    harness.client.scope_store = type(harness.client.scope_store)()
 
     second = await endpoint.call(Context(harness.server, harness.client, "said"))
 
