@@ -254,3 +254,21 @@ async def test_a_recheck_asks_about_the_members_of_all_servers(both):
 
     assert json.loads((await second.receive())[1:])[0] == "kicked"
     assert await Guarded(5).on(b.server).members() == []
+
+
+async def test_no_server_of_the_cluster_puts_a_client_into_the_room_of_a_class_by_its_name(both, bus, caplog):
+    """A python-socketio node cannot, nor one that does not have the class; a room object can, and names reach members."""
+    a, _, b, second = both
+    peer = Peer(bus)
+    socketio.AsyncServer(async_mode="asgi", client_manager=peer)
+    with pytest.raises(ValueError, match="is a room of ChatRoom"):
+        await a.server.enter_room(second.sid, "chat|6")
+    await peer.enter_room(second.sid, "/", "chat|6")
+    await settled(lambda: "is a room of ChatRoom" in caplog.text)
+    assert await ChatRoom(6).on(b.server).members() == []
+
+    await a.server.enter_room(second.sid, ChatRoom(6))
+    await settled(lambda: b.server.rooms(second.sid)[1:] == ["chat|5", "chat|6"])
+    second.frames.clear()
+    await peer.emit("news", 1, namespace="/", room="chat|6")
+    assert await second.receive() == '2["news",1]'

@@ -16,7 +16,7 @@ from fastsio.aio.waiter import AckWaiter
 from fastsio.base.emission import check_event_name, wait_option
 from fastsio.base.rooms import Room
 from fastsio.protocol import NamespaceState
-from fastsio.state.room_names import plain_room
+from fastsio.state.room_names import entered_room, plain_room
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -156,13 +156,19 @@ class ServerAPI(PacketServer):
 
     async def enter_room(self, sid: str, room: Hashable, namespace: str | None = None) -> None:
         """
-        Put a client into a room; into that of a room class by its name, without its hooks.
+        Put a client into a room; into that of a room class without its hooks.
+
+        Args:
+            sid: The client.
+            room: The room. That of a registered room class is given as itself, ``ChatRoom(5)`` or ``str(ChatRoom(5))``:
+                other text that is its name is refused, for it may have come from a client.
+            namespace: The namespace; None is ``"/"``, for the object of a room class where that is registered.
 
         Raises:
-            ValueError: The room is another client's own.
+            ValueError: The room is another client's own, or text that is the name of a room of a class.
             KeyError: The client is not connected to the namespace.
         """
-        await self.manager.enter_room(sid, namespace or self._namespace_of(room), plain_room(room))
+        await self.manager.enter_room(sid, namespace or self._namespace_of(room), entered_room(room))
 
     async def leave_room(self, sid: str, room: Hashable, namespace: str | None = None) -> None:
         """Take a client out of a room."""

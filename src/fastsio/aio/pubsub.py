@@ -332,7 +332,8 @@ class AsyncPubSubManager(AsyncManager):
         Put a client into a room, whichever server has it.
 
         Raises:
-            ValueError: The room is another client's own, or the client is in too many.
+            ValueError: The room is another client's own, or that of a class and given as text; or the client is in too
+                many.
             BusError: The broker did not take the message.
         """
         if self._has_client(sid, namespace):
@@ -341,6 +342,7 @@ class AsyncPubSubManager(AsyncManager):
             check_room(room)
             if self.is_sid_room(namespace, room):  # the client's server would not know
                 raise ValueError("cannot enter a sid room")
+            self._check_way_in(namespace, room)
             await self._tell_others(EnterRoom(sid, room, namespace, self.host_id))
 
     async def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:

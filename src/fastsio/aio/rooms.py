@@ -19,6 +19,7 @@ from fastsio.exceptions import EventError, PayloadError, RoomAccessError
 from fastsio.injection import Context
 from fastsio.routing import Guard, describe
 from fastsio.state.members import Join, JoinVerdict, Member, MemberTable
+from fastsio.state.room_names import RoomName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator
@@ -347,7 +348,7 @@ class RoomKeeper:
             if outcome is not member:
                 return outcome
             try:
-                await self._server.manager.enter_room(client.sid, client.namespace, name)
+                await self._server.manager.enter_room(client.sid, client.namespace, RoomName(name))
             except (KeyError, ValueError) as error:
                 self._departing(self._table.remove(client.namespace, name, (client.sid,), until=join.moment))
                 if not client.is_active:

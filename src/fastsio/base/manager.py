@@ -13,6 +13,7 @@ from fastsio.base.emission import rooms_of
 from fastsio.base.keywords import known_options, parameters_of
 from fastsio.protocol import PendingAcks
 from fastsio.state import RoomTable
+from fastsio.state.room_names import RoomName
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator
@@ -141,8 +142,8 @@ class BaseManager:
         Put a client into a room.
 
         Raises:
-            ValueError: The room is another client's own, the client is in as many rooms as it may be, or the
-                namespace has no clients.
+            ValueError: The room is another client's own, or that of a class and given as text; the client is in as many
+                rooms as it may be, or the namespace has no clients.
             KeyError: The client is not in the namespace.
         """
         with self._lock:
@@ -161,7 +162,17 @@ class BaseManager:
             if namespace not in self._table.namespaces():
                 raise ValueError("sid is not connected to requested namespace")
             raise KeyError(sid)
+        self._check_way_in(namespace, room)
         self._check_room_count(sid, namespace)
+
+    def _check_way_in(self, namespace: str, room: Hashable) -> None:
+        """Make sure that the room of a class is entered as that, not by text that happens to be its name."""
+        if self.server is None or isinstance(room, RoomName):
+            return
+        room_class = self.server.room_class_of(namespace, room)
+        if room_class is not None:
+            name = room_class.__qualname__
+            raise ValueError(f"{room!r} is a room of {name}: give the room, {name}(...), or enter one of another name")
 
     def _check_room_count(self, sid: str, namespace: str) -> None:
         most = self.server.options.max_rooms if self.server else None

@@ -28,6 +28,7 @@ from fastsio.routing import (
     check_namespaces,
     refuse_same_key,
 )
+from fastsio.state.room_names import key_of_name
 from fastsio.types import Source
 
 if TYPE_CHECKING:
@@ -185,6 +186,12 @@ class BaseServer(Registrar):
         for event, guard in guards.items():
             self._registry.add_guard(namespace, event, guard, registration.scopes)
         room_class.settle(self, namespace)
+
+    def room_class_of(self, namespace: str, room: Any) -> Any:
+        """Return the registered class that has a room of a name in a namespace, or None."""
+        if not (self._room_classes and isinstance(room, str)):
+            return None
+        return self._room_classes.get((namespace, key_of_name(room)))
 
     def _unsettle_rooms(self) -> None:
         """Take note that this server is none any more."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import SocketIOError
+from fastsio.state.room_names import RoomName
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable
@@ -114,7 +115,7 @@ class Disconnect:
 
 @dataclass(frozen=True, slots=True)
 class EnterRoom:
-    """Put a client into a room."""
+    """Put a client into a room; the name of one that the application meant as that of a class is a RoomName."""
 
     sid: str
     room: Hashable
@@ -123,7 +124,8 @@ class EnterRoom:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the message as JSON has it."""
-        return _about_a_room("enter_room", self)
+        message = _about_a_room("enter_room", self)
+        return {**message, "of_class": True} if isinstance(self.room, RoomName) else message
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from fastsio.cluster.messages import (
     TellMembers,
 )
 from fastsio.protocol.packet_type import RESERVED_EVENTS
+from fastsio.state.room_names import RoomName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -128,6 +129,8 @@ def _read_disconnect(message: dict[str, Any]) -> Disconnect:
 
 def _read_enter_room(message: dict[str, Any]) -> EnterRoom:
     room = _room(message.get("room"))
+    if isinstance(room, str) and message.get("of_class") is True:
+        room = RoomName(room)
     return EnterRoom(_need(message, "sid", str), room, _namespace(message), _host_id(message))
 
 

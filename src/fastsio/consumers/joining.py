@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.consumers.frames import control_frame
+from fastsio.consumers.logs import logger
 from fastsio.consumers.rooms import ConsumerRooms, handlers_for
 from fastsio.consumers.websocket import AsyncWebsocketConsumer
 from fastsio.exceptions import SetupError
@@ -79,7 +80,11 @@ class JoiningConsumer(AsyncWebsocketConsumer):
         """Do what a server asks: what concerns rooms first, then as any consumer."""
         keeper = self.keeper()
         if keeper is not None:
-            await keeper.obey(self, message["socketio"], message.get("id"))
+            order = message["socketio"]
+            if not keeper.allows(self, order):
+                logger.warning("%s: cannot enter %r by its name", type(self).__qualname__, order["room"])
+                return
+            await keeper.obey(self, order, message.get("id"))
         await super().obey(message)
 
     def attach(self, scope: Scope, connection: Connection) -> None:

@@ -38,6 +38,7 @@ from fastsio.messages.rooms import (
 )
 from fastsio.protocol import NamespaceState
 from fastsio.routing import check_rooms
+from fastsio.state.room_names import key_of_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -175,6 +176,15 @@ class ConsumerRooms:
             case {"method": "room_members"}:
                 if not self._asked.is_known(order_id):
                     await self._tell(cast("AskMembers", read(order)))
+
+    def allows(self, consumer: JoiningConsumer, order: dict[str, Any]) -> bool:
+        """Whether a consumer obeys an order: text that happens to be the name of a room class's room is no way in."""
+        match order:
+            case {"method": "enter_room", "of_class": True}:
+                return True
+            case {"method": "enter_room", "namespace": consumer.room_namespace, "room": str(room)}:
+                return key_of_name(room) not in self._hooks
+        return True
 
     async def forget(self, consumer: JoiningConsumer) -> None:
         """Take note that a client has gone: ``on_leave`` is called for each of its rooms."""

@@ -17,6 +17,17 @@ _WORD_END: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
 _CONTAINERS: Final = (Mapping, AbstractSet, list, tuple, bytes, bytearray, memoryview)
 
 
+class RoomName(str):
+    """
+    The name of a room that was made of the room itself.
+
+    It is the text that managers and the wire know, and says besides that the application means the room: text that came
+    from elsewhere, a client perhaps, does not put anybody into it.
+    """
+
+    __slots__ = ()
+
+
 class NamedRoom:
     """An object that stands for a room: :attr:`name` is what managers and the wire know."""
 
@@ -26,7 +37,7 @@ class NamedRoom:
         self.name = name
 
     def __str__(self) -> str:
-        return self.name
+        return RoomName(self.name)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, NamedRoom) and other.name == self.name
@@ -38,6 +49,22 @@ class NamedRoom:
 def plain_room(room: Any) -> Hashable:
     """Return the name of a room, however it was given."""
     return room.name if isinstance(room, NamedRoom) else room
+
+
+def entered_room(room: Any) -> Hashable:
+    """Return the name under which a room is entered, however it was given: one that shows that a room was meant."""
+    return RoomName(room.name) if isinstance(room, NamedRoom) else room
+
+
+def key_of_name(name: str) -> str:
+    """
+    Return the key that the classes have whose rooms may have a name.
+
+    >>> key_of_name("chat|5"), key_of_name("chat|a|b"), key_of_name("hall")
+    ('chat', 'chat', '')
+    """
+    key, separator, _ = name.partition(SEPARATOR)
+    return key if separator else ""
 
 
 def snake_case(name: str) -> str:

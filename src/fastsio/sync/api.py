@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.base.emission import check_event_name, wait_option
 from fastsio.base.rooms import Room
 from fastsio.protocol import NamespaceState
-from fastsio.state.room_names import plain_room
+from fastsio.state.room_names import entered_room, plain_room
 from fastsio.sync.dispatch import PacketServer
 from fastsio.sync.instrumented import InstrumentedServer
 from fastsio.sync.rooms import RoomKeeper
@@ -157,13 +157,19 @@ class ServerAPI(PacketServer):
 
     def enter_room(self, sid: str, room: Hashable, namespace: str | None = None) -> None:
         """
-        Put a client into a room; into that of a room class by its name, without its hooks.
+        Put a client into a room; into that of a room class without its hooks.
+
+        Args:
+            sid: The client.
+            room: The room. That of a registered room class is given as itself, ``ChatRoom(5)`` or ``str(ChatRoom(5))``:
+                other text that is its name is refused, for it may have come from a client.
+            namespace: The namespace; None is ``"/"``, for the object of a room class where that is registered.
 
         Raises:
-            ValueError: The room is another client's own.
+            ValueError: The room is another client's own, or text that is the name of a room of a class.
             KeyError: The client is not connected to the namespace.
         """
-        self.manager.enter_room(sid, namespace or self._namespace_of(room), plain_room(room))
+        self.manager.enter_room(sid, namespace or self._namespace_of(room), entered_room(room))
 
     def leave_room(self, sid: str, room: Hashable, namespace: str | None = None) -> None:
         """Take a client out of a room."""

@@ -333,7 +333,8 @@ class PubSubManager(Manager):
         Put a client into a room, whichever server has it.
 
         Raises:
-            ValueError: The room is another client's own, or the client is in too many.
+            ValueError: The room is another client's own, or that of a class and given as text; or the client is in too
+                many.
             BusError: The broker did not take the message.
         """
         if self._has_client(sid, namespace):
@@ -342,6 +343,7 @@ class PubSubManager(Manager):
             check_room(room)
             if self.is_sid_room(namespace, room):  # the client's server would not know
                 raise ValueError("cannot enter a sid room")
+            self._check_way_in(namespace, room)
             self._tell_others(EnterRoom(sid, room, namespace, self.host_id))
 
     def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:

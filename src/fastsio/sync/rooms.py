@@ -18,6 +18,7 @@ from fastsio.exceptions import EventError, PayloadError, RoomAccessError
 from fastsio.injection import Context
 from fastsio.routing import Guard, describe
 from fastsio.state.members import Join, JoinVerdict, Member, MemberTable
+from fastsio.state.room_names import RoomName
 from fastsio.sync import concurrency
 from fastsio.sync.room_admission import admit, ask, identify
 
@@ -348,7 +349,7 @@ class RoomKeeper:
             if outcome is not member:
                 return outcome
             try:
-                self._server.manager.enter_room(client.sid, client.namespace, name)
+                self._server.manager.enter_room(client.sid, client.namespace, RoomName(name))
             except (KeyError, ValueError) as error:
                 self._departing(self._table.remove(client.namespace, name, (client.sid,), until=join.moment))
                 if not client.is_active:

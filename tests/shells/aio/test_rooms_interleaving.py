@@ -159,7 +159,7 @@ async def test_middleware_that_holds_up_a_join_does_not_change_the_order(sio, wi
     go_on.set()
 
     assert (await error_of(client, 1))["type"] == "conflict"
-    assert await slow(5).members() == []
+    assert await slow(5).on(sio).members() == []
 
 
 @pytest.mark.parametrize("way", ["kick", "leave", "close", "by name", "closed by name"])
@@ -205,7 +205,7 @@ async def test_a_kick_counts_while_the_room_is_still_being_found(sio, wire):
     door.answer(5)
 
     assert (await error_of(client, 1))["type"] == "forbidden"
-    assert await Found(5).members() == []
+    assert await Found(5).on(sio).members() == []
 
 
 async def test_a_recheck_asks_again_for_a_join_that_waits(sio, wire, door, slow):
@@ -220,7 +220,7 @@ async def test_a_recheck_asks_again_for_a_join_that_waits(sio, wire, door, slow)
     door.answer(False)
 
     assert (await error_of(client, 1))["type"] == "forbidden"
-    assert await slow(5).members() == []
+    assert await slow(5).on(sio).members() == []
 
 
 async def test_a_recheck_spares_who_has_joined_again_since_it_asked(sio, wire, door, slow):

@@ -200,3 +200,43 @@ async def test_joined_may_be_a_default_and_stand_in_dependencies(chat):
     await joined(client)
 
     assert await client.ask("look", {"id": 5}) == [["chat|5", 5]]
+
+
+async def test_text_from_a_client_puts_nobody_into_the_room_of_a_class(chat):
+    """Neither ``Joined``, nor ``members()``, nor what is sent to the room, takes it for a member."""
+    sio, wire = chat
+
+    @sio.event
+    async def enter(sid, name):
+        try:
+            await sio.enter_room(sid, name)
+        except ValueError as error:
+            return str(error)
+
+    @sio.event
+    async def say(sid: SocketID, room: Annotated[ChatRoom, Joined(ChatRoom)]) -> str:
+        return "said"
+
+    client = await wire.join()
+    [answer] = await client.ask("enter", "chat|5")
+
+    assert answer.startswith("'chat|5' is a room of ChatRoom: give the room")
+    assert (await client.ask("say", {"id": 5}))[0]["error"]["type"] == "forbidden"
+    assert await ChatRoom(5).on(sio).members() == []
+    await sio.emit("secret", room="chat|5")
+    assert client.frames == []
+    with pytest.raises(ValueError, match="is a room of ChatRoom"):
+        await sio.manager.enter_room(client.sid, "/", "chat|5")
+
+
+@pytest.mark.parametrize("given", [ChatRoom(5), str(ChatRoom(5))])
+async def test_the_application_enters_the_room_of_a_class_by_the_room(chat, given):
+    """Then its name reaches the client as any room's does."""
+    sio, wire = chat
+    client = await wire.join()
+    await sio.enter_room(client.sid, given)
+    await sio.emit("news", room="chat|5")
+
+    assert await client.receive() == '2["news"]'
+    assert sio.rooms(client.sid) == [client.sid, "chat|5"]
+    assert [member.sid for member in await ChatRoom(5).on(sio).members()] == [client.sid]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fastsio import RoomMember
+from fastsio.layers import group_of
+from fastsio.layers.manager import LayerManager
 from tests.shells.layers.chat import BANNED, LOG, Chat, ChatRoom, HallRoom, frame, subscribe
 from tests.shells.layers.waiting import until
 
@@ -98,3 +100,22 @@ async def test_a_server_puts_a_consumer_into_a_room(stage):
     await stage.sio.emit("only you", to=member.sid)
 
     assert [(await ben.receive_json_from())["action"] for _ in range(2)] == ["hello", "only you"]
+
+
+async def test_the_name_of_a_room_is_no_way_in_for_a_consumer(stage, caplog):
+    """A server that has no such class may still name it; the room itself is meant as that."""
+    ben = await stage.socket("ben")
+    await subscribe(ben)
+    (member,) = await ChatRoom(5).on(stage.sio).members(cluster=True, timeout=0.05)
+    manager = LayerManager("chat", write_only=True)
+    with pytest.raises(ValueError, match="is a room of ChatRoom"):
+        await stage.sio.enter_room(member.sid, "chat|6")
+    await manager.enter_room(member.sid, "/", "chat|6")
+    await until(lambda: "cannot enter 'chat|6' by its name" in caplog.text)
+    await ChatRoom(6).on(stage.sio).emit("secret")
+    assert await ben.receive_nothing()
+
+    await stage.sio.enter_room(member.sid, ChatRoom(7))
+    await until(lambda: group_of("/", "chat|7") in stage.layer._table.groups)
+    await ChatRoom(7).on(stage.sio).emit("news")
+    assert (await ben.receive_json_from())["action"] == "news"

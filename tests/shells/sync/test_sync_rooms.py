@@ -356,3 +356,16 @@ def test_what_takes_a_client_out_ends_its_join_that_waits(way):
     error = json.loads(client.receive()[2:])[0]["error"]
     assert error["type"] == ("conflict" if way == "leave" else "forbidden")
     assert Slow(5).members() == []
+
+
+def test_text_from_a_client_puts_nobody_into_the_room_of_a_class():
+    """The room itself does."""
+    sio, wire = wired()
+    sio.register_room(ChatRoom)
+    client = wire.join()
+    with pytest.raises(ValueError, match="is a room of ChatRoom"):
+        sio.enter_room(client.sid, "chat|5")
+    assert ChatRoom(5).members() == []
+
+    sio.enter_room(client.sid, ChatRoom(5))
+    assert [member.sid for member in ChatRoom(5).members()] == [client.sid]

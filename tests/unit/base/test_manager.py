@@ -9,6 +9,11 @@ import pytest
 
 from fastsio.base.manager import BaseManager
 from fastsio.base.options import ServerOptions
+from fastsio.base.rooms import Room
+
+
+class ChatRoom(Room):
+    pass
 
 
 @pytest.fixture
@@ -19,6 +24,7 @@ def manager() -> BaseManager:
         SimpleNamespace(
             _observer=None,
             room_keeper=None,
+            room_class_of=lambda namespace, room: ChatRoom if (namespace, room) == ("/", "chat|5") else None,
             options=ServerOptions(max_rooms=2),
             logger="server's",
             _label=lambda sid: f"<{sid}>",
@@ -230,3 +236,16 @@ def test_the_lock_of_a_manager_is_the_one_it_was_given():
     """Others change its rooms under the same one."""
     lock = RLock()
     assert BaseManager(lock=lock).lock is lock
+
+
+def test_a_room_of_a_class_is_entered_by_the_room_only(manager):
+    """Text that happens to be its name is refused, and the error says what to give."""
+    with pytest.raises(ValueError, match=r"'chat\|5' is a room of ChatRoom: give the room, ChatRoom\(\.\.\.\)"):
+        manager.basic_enter_room("s1", "/", "chat|5")
+    assert manager.get_rooms("s1", "/") == ["s1"]
+
+    manager.basic_enter_room("s1", "/", str(ChatRoom(5)))
+    manager.basic_enter_room("s1", "/", "chat|6")
+    assert manager.get_rooms("s1", "/") == ["s1", "chat|5", "chat|6"]
+    manager.basic_leave_room("s1", "/", "chat|5")
+    assert manager.get_rooms("s1", "/") == ["s1", "chat|6"]

@@ -189,3 +189,23 @@ def test_a_server_knows_which_of_its_seams_are_replaced(server):
     for seam in SEAMS:
         delattr(server, seam)
     assert server._replaced == set()
+
+
+def test_a_server_knows_whose_rooms_a_name_is_among(keeping):
+    """By namespace and key; a class without a key has all names of one part."""
+
+    class Anything(Room):
+        key = ""
+
+        @classmethod
+        def extract_room_identifier(cls, data):
+            return data
+
+    assert keeping.room_class_of("/", "chat|5") is None
+    keeping.register_room(ChatRoom)
+    keeping.register_room(Anything, namespace="/open")
+
+    assert keeping.room_class_of("/", "chat|5") is ChatRoom
+    assert [keeping.room_class_of("/", room) for room in ("chat", "chats|5", 5, None)] == [None] * 4
+    assert keeping.room_class_of("/open", "hall") is Anything
+    assert [keeping.room_class_of("/open", room) for room in ("chat|5", 5)] == [None] * 2

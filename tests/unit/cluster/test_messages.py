@@ -21,8 +21,9 @@ from fastsio.cluster.messages import (
     encode,
 )
 from fastsio.cluster.payloads import pack
-from fastsio.cluster.reading import read
+from fastsio.cluster.reading import decode, read
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC
+from fastsio.state.room_names import NamedRoom, RoomName
 
 HOST = "99687889fa5c4ba58ad357c849d92348"
 
@@ -109,3 +110,14 @@ def test_questions_about_members_arrive_as_they_were(message):
 def test_a_recheck_is_written_as_it_is_read():
     """python-socketio has no such message."""
     assert Recheck("r", "/n", HOST).as_dict() == {"method": "recheck", "room": "r", "namespace": "/n", "host_id": HOST}
+
+
+def test_a_room_that_was_meant_as_that_of_a_class_is_one_on_the_other_server():
+    """Text that happens to be its name is text there too, and written as python-socketio writes it."""
+    meant, text = EnterRoom("s", str(NamedRoom("chat|5")), "/", HOST), EnterRoom("s", "chat|5", "/", HOST)
+
+    assert meant.as_dict() == {**text.as_dict(), "of_class": True}
+    assert "of_class" not in text.as_dict()
+    found = [read(decode(encode(message.as_dict(), DEFAULT_CODEC), DEFAULT_CODEC)) for message in (meant, text)]
+    assert [isinstance(message.room, RoomName) for message in found] == [True, False]
+    assert not isinstance(read({**meant.as_dict(), "room": 5}).room, RoomName)

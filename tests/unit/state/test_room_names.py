@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import enum
+import json
 import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastsio.state.room_names import NamedRoom, is_key, key_of_class, plain_room, room_name, snake_case
+from fastsio.state.room_names import (
+    NamedRoom,
+    RoomName,
+    entered_room,
+    is_key,
+    key_of_class,
+    key_of_name,
+    plain_room,
+    room_name,
+    snake_case,
+)
 
 PARTS = st.lists(st.text(min_size=1, max_size=6, alphabet=st.sampled_from("ab|%7C25-")), min_size=1, max_size=3)
 
@@ -84,3 +95,24 @@ def test_an_object_stands_for_its_name():
     assert room == NamedRoom("chat|5")
     assert room != "chat|5"
     assert len({room, NamedRoom("chat|5"), NamedRoom("chat|6")}) == 2
+
+
+def test_the_text_of_a_room_shows_that_the_room_was_meant():
+    """It is equal to other text of that kind, which does not."""
+    room = NamedRoom("chat|5")
+
+    assert isinstance(str(room), RoomName)
+    assert (str(room), json.dumps(str(room))) == ("chat|5", '"chat|5"')
+    assert entered_room(room) == "chat|5"
+    assert isinstance(entered_room(room), RoomName)
+    assert entered_room(5) == 5
+    assert not isinstance(entered_room("chat|5"), RoomName)
+    assert type(plain_room(room)) is str
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("chat|5", "chat"), ("chat|a|b", "chat"), ("hall", ""), ("|5", ""), ("", "")]
+)
+def test_a_name_says_the_key_of_its_class(name, key):
+    """A name of one part is that of a class without a key."""
+    assert key_of_name(name) == key
