@@ -8,11 +8,14 @@ Source: Engine.IO protocol v4, "Transports"; the order of the checks is the Java
 
 from __future__ import annotations
 
+import re
+import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
 from fastsio.engine.http import Code
+from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -23,6 +26,12 @@ PROTOCOLS: Final = ("4", "3")
 PROTOCOL_KEY: Final = "engineio.protocol"
 #: ``EIO=4&transport=websocket`` is 25 characters.
 SHORT_QUERY: Final = 32
+#: Clients count their scripts from 0.
+MAX_INDEX_DIGITS: Final = 9
+#: More digits than any length of a body has.
+MAX_LENGTH_DIGITS: Final = 18
+#: 16 bytes in base64.
+WEBSOCKET_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
 
 
 class RequestRefused(Exception):  # noqa: N818 - says what happened to the request
@@ -81,8 +90,8 @@ def read_request(environ: dict[str, Any], transports: Container[str], *, allow_e
     protocol = _protocol(query, sid, PROTOCOLS if allow_eio3 else PROTOCOLS[:1])
     method = environ["REQUEST_METHOD"]
     if method not in ("GET", "POST") or (method == "POST" and sid is None):
-        raise RequestRefused(Code.BAD_HANDSHAKE_METHOD, f"Method {method} not supported")
-    is_websocket = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+        raise RequestRefused(Code.BAD_HANDSHAKE_METHOD, "A method that is not supported")
+    is_websocket = asks_for_websocket(environ)
     if is_websocket != (transport == "websocket"):
         raise RequestRefused(Code.BAD_REQUEST, "Transport and Upgrade header do not match")
     return Request(
@@ -93,6 +102,56 @@ def read_request(environ: dict[str, Any], transports: Container[str], *, allow_e
         base64=bool(query.get("b64", [""])[0]),
         jsonp_index=_jsonp_index(query),
     )
+
+
+def asks_for_websocket(environ: dict[str, Any]) -> bool:
+    """
+    Tell whether a request asks to become a WebSocket; proxies may have written its headers anew.
+
+    Source: RFC 9110, sections 7.6.1 and 7.8. An ``Upgrade`` that is not an option of the connection is another hop's.
+    """
+    upgrade = environ.get("HTTP_UPGRADE")
+    if upgrade is None:
+        return False
+    return "websocket" in _tokens(upgrade) and "upgrade" in _tokens(environ.get("HTTP_CONNECTION", ""))
+
+
+def websocket_key(environ: dict[str, Any]) -> str | None:
+    """
+    Return the key of a WebSocket handshake; None when the request is no handshake of version 13.
+
+    Source: RFC 6455, section 4.2.1.
+    """
+    key: str = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").strip()
+    is_handshake = (
+        environ["REQUEST_METHOD"] == "GET"
+        and environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1")
+        and environ.get("HTTP_SEC_WEBSOCKET_VERSION", "").strip() == "13"
+        and asks_for_websocket(environ)
+        and WEBSOCKET_KEY.fullmatch(key) is not None
+    )
+    return key if is_handshake else None
+
+
+def content_length(environ: dict[str, Any]) -> int | None:
+    """
+    Return the length that a request declares for its body; None when it declares none.
+
+    Raises:
+        PacketError: It is no number.
+    """
+    declared = environ.get("CONTENT_LENGTH")
+    if not declared:
+        return None
+    if not (declared.isascii() and declared.isdigit()):
+        raise PacketError("a bad Content-Length")
+    # Python refuses to read numbers of thousands of digits; this one is over every limit.
+    return int(declared) if len(declared) <= MAX_LENGTH_DIGITS else sys.maxsize
+
+
+def _tokens(value: str) -> list[str]:
+    """Return the items of a header that lists words."""
+    return [token.strip().lower() for token in value.split(",")]
 
 
 def _parse_query(text: str) -> dict[str, list[str]]:
@@ -122,6 +181,6 @@ def _jsonp_index(query: dict[str, list[str]]) -> int | None:
     if "j" not in query:
         return None
     index = query["j"][0]
-    if not (index.isascii() and index.isdigit()):
+    if not (index.isascii() and index.isdigit() and len(index) <= MAX_INDEX_DIGITS):
         raise RequestRefused(Code.BAD_REQUEST, "Invalid JSONP index number")
     return int(index)

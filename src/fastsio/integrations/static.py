@@ -10,10 +10,16 @@ import asyncio
 import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+
+#: A file's name, and its content type if that is not to be guessed.
+Entry: TypeAlias = "tuple[str, str | None]"
+#: No file has a longer path.
+MAX_URL: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +42,27 @@ class StaticFiles:
     def __init__(self, mapping: dict[str, Any]) -> None:
         self._mapping = {url: _entry(value) for url, value in mapping.items()}
         self._index = self._mapping.pop("", ("index.html", None))
+        self._directories = _directories(self._mapping)
 
     def find(self, url: str) -> StaticFile | None:
         """Return the file for a URL path, or None when there is none."""
-        prefix, rest = url, ""
-        while True:
-            entry = self._mapping.get(prefix) or (self._mapping.get(f"{prefix}/") if rest or prefix != url else None)
-            if entry is not None:
-                try:
-                    return self._locate(entry, rest)
-                except (OSError, ValueError):  # a name no file can have: too long, or with a NUL in it
-                    return None
-            if not prefix:
+        if len(url) > MAX_URL:
+            return None
+        entry = self._mapping.get(url)
+        rest = ""
+        if entry is None:
+            for prefix, directory in self._directories:
+                if url.startswith(prefix):
+                    entry, rest = directory, url[len(prefix) :].rstrip("/")
+                    break
+            else:
                 return None
-            prefix, _, last = prefix.rpartition("/")
-            rest = f"{last}/{rest}" if rest else last
+        try:
+            return self._locate(entry, rest)
+        except (OSError, ValueError):  # a name no file can have: too long, or with a NUL in it
+            return None
 
-    def _locate(self, entry: tuple[str, str | None], rest: str) -> StaticFile | None:
+    def _locate(self, entry: Entry, rest: str) -> StaticFile | None:
         filename, content_type = entry
         base = Path(filename)
         path = base / rest if rest else base
@@ -79,7 +89,16 @@ async def serve_file(
     await send({"type": "http.response.body", "body": body if with_body else b""})
 
 
-def _entry(value: Any) -> tuple[str, str | None]:
+def _directories(mapping: dict[str, Entry]) -> list[tuple[str, Entry]]:
+    """Return what the paths below each entry begin with, the longest first."""
+    found = {f"{url}/": entry for url, entry in mapping.items()}
+    for url, entry in mapping.items():
+        if url.endswith("/"):
+            found.setdefault(url, entry)
+    return sorted(found.items(), key=lambda item: len(item[0]), reverse=True)
+
+
+def _entry(value: Any) -> Entry:
     if isinstance(value, dict):
         return str(value["filename"]), value.get("content_type")
     return str(value), None

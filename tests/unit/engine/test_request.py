@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from fastsio.engine.http import Code
-from fastsio.engine.request import Request, RequestRefused, read_request
+from fastsio.engine.request import Request, RequestRefused, content_length, read_request, websocket_key
+from fastsio.exceptions import PacketError
 
 BOTH = ["polling", "websocket"]
 
 
-def asked(query, method="GET", upgrade="", *, transports=BOTH, **options):
+def asked(query, method="GET", upgrade="", *, connection="Upgrade", transports=BOTH, **options):
     """Read a request."""
-    environ = {"QUERY_STRING": query, "REQUEST_METHOD": method, "HTTP_UPGRADE": upgrade}
+    environ = {"QUERY_STRING": query, "REQUEST_METHOD": method, "HTTP_UPGRADE": upgrade, "HTTP_CONNECTION": connection}
     return read_request(environ, transports, **options)
 
 
@@ -70,7 +73,7 @@ def test_revision_3_may_be_allowed():
     ],
 )
 def test_sessions_begin_with_get(query, method):
-    """And know no methods but GET and POST."""
+    """And know no methods but GET and POST; what a client calls another is not logged."""
     assert refused(query, method) is Code.BAD_HANDSHAKE_METHOD
 
 
@@ -82,7 +85,79 @@ def test_the_upgrade_header_and_the_transport_agree(query, upgrade):
     assert refused(query, "GET", upgrade) is Code.BAD_REQUEST
 
 
-@pytest.mark.parametrize("index", ["", "x", "-1", "1.5", "²", "1);alert(1"])
+@pytest.mark.parametrize("index", ["", "x", "-1", "1" * 10, "1" * 5000, "1.5", "²", "1);alert(1"])
 def test_the_index_of_a_script_is_a_number(index):
     """It stands in code that a browser runs."""
     assert refused(f"EIO=4&transport=polling&j={index}") is Code.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "connection"),
+    [
+        ("websocket", "Upgrade"),
+        ("WebSocket", "keep-alive, Upgrade"),
+        ("WEBSOCKET", "UPGRADE"),
+        ("websocket,websocket", "Upgrade,keep-alive,Upgrade"),
+        ("h2c, websocket", "keep-alive,\r\n upgrade"),
+        (" websocket ", "\tupgrade\t"),
+    ],
+)
+def test_a_websocket_is_asked_for_however_proxies_write_it(upgrade, connection):
+    """Repeated and folded headers, in any case."""
+    assert asked("EIO=4&transport=websocket", "GET", upgrade, connection=connection).is_websocket
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "connection"), [("websocket", ""), ("websocket", "keep-alive"), ("h2c", "Upgrade"), ("", "Upgrade")]
+)
+def test_an_upgrade_is_an_option_of_the_connection(upgrade, connection):
+    """Else the header is another hop's, and the request is a plain one."""
+    assert not asked("EIO=4&transport=polling", "GET", upgrade, connection=connection).is_websocket
+    assert refused("EIO=4&transport=websocket", "GET", upgrade, connection=connection) is Code.BAD_REQUEST
+
+
+HANDSHAKE = {
+    "REQUEST_METHOD": "GET",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "HTTP_UPGRADE": "websocket",
+    "HTTP_CONNECTION": "Upgrade",
+    "HTTP_SEC_WEBSOCKET_VERSION": "13",
+    "HTTP_SEC_WEBSOCKET_KEY": " dGhlIHNhbXBsZSBub25jZQ== ",
+}
+
+
+def test_a_handshake_has_a_key():
+    """Of 16 bytes, in base64."""
+    assert websocket_key(HANDSHAKE) == "dGhlIHNhbXBsZSBub25jZQ=="
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REQUEST_METHOD", "POST"),
+        ("SERVER_PROTOCOL", "HTTP/2"),
+        ("HTTP_UPGRADE", "h2c"),
+        ("HTTP_CONNECTION", "keep-alive"),
+        ("HTTP_SEC_WEBSOCKET_VERSION", "8"),
+        ("HTTP_SEC_WEBSOCKET_KEY", "short"),
+        ("HTTP_SEC_WEBSOCKET_KEY", "\u0662GhlIHNhbXBsZSBub25jZQ=="),
+    ],
+)
+def test_other_requests_are_no_handshakes(name, value):
+    """Anything else is not answered as one."""
+    assert websocket_key({**HANDSHAKE, name: value}) is None
+
+
+@pytest.mark.parametrize(
+    ("declared", "length"), [("0", 0), ("12", 12), ("", None), (None, None), ("9" * 999, sys.maxsize)]
+)
+def test_the_length_of_a_body_is_a_number(declared, length):
+    """None is declared by a body in chunks; one of too many digits is over every limit."""
+    assert content_length({} if declared is None else {"CONTENT_LENGTH": declared}) == length
+
+
+@pytest.mark.parametrize("declared", ["x", "-1", "1.0", "0x10", "+1", " 1", "\u0663", "1,1"])
+def test_other_lengths_are_refused(declared):
+    """Proxies may read them otherwise."""
+    with pytest.raises(PacketError):
+        content_length({"CONTENT_LENGTH": declared})

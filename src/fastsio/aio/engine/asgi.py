@@ -87,9 +87,12 @@ async def translate_request(scope: dict[str, Any], receive: Receive, send: Send)
     environ["asgi.send"] = send
     if scope["type"] == "websocket":
         environ["wsgi.input"] = NO_BODY
-        # HTTP/2 has no Upgrade header (RFC 8441); the scope's type says the same.
+        # HTTP/2 has neither header (RFC 8441); the scope's type says the same.
         environ["HTTP_UPGRADE"] = "websocket"
+        environ["HTTP_CONNECTION"] = "Upgrade"
     else:
+        # The server has not upgraded the connection, whatever the client asks for.
+        environ.pop("HTTP_UPGRADE", None)
         environ["wsgi.input"] = Body(receive)
     return environ
 

@@ -22,6 +22,8 @@ Address: TypeAlias = "tuple[str, int | None]"
 Header: TypeAlias = "tuple[bytes, ...]"
 NOWHERE: Final = ("", None)
 #: Some frameworks say so when a request asks for a WebSocket; WSGI knows the two others only.
+#: The names of longer headers are not remembered.
+MAX_NAME_BYTES: Final = 64
 SCHEMES: Final = {"ws": "http", "wss": "https"}
 
 
@@ -120,15 +122,22 @@ def _add_headers(environ: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]
             environ[key] = value
 
 
-@lru_cache(maxsize=256)
 def _environ_key(raw_name: bytes) -> str | None:
     """
-    Return the environ's name for a header; clients send the same few, and share the text.
+    Return the environ's name for a header; None when it has none.
 
     ``X_Remote_User`` and ``X-Remote-User`` have the same key: the first would pass for the second, which a proxy sets
     and removes from requests. So names with an underscore have none, as in nginx, Werkzeug and Gunicorn.
     """
     if b"_" in raw_name or not raw_name.isascii():
         return None
+    return _short_key(raw_name) if len(raw_name) <= MAX_NAME_BYTES else _key_of(raw_name)
+
+
+def _key_of(raw_name: bytes) -> str:
     name = raw_name.decode("ascii").upper().replace("-", "_")
     return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
+
+
+#: Clients send the same few names, and share the text.
+_short_key: Final = lru_cache(maxsize=256)(_key_of)

@@ -14,6 +14,7 @@ from fastsio.aio.engine.eio3 import Eio3Socket
 from fastsio.engine import eio3, http
 from fastsio.engine.packet import CLOSE_PACKET, NOOP_PACKET
 from fastsio.engine.payload import decode_payload
+from fastsio.engine.request import content_length
 from fastsio.engine.tracing import label, shown
 from fastsio.exceptions import PacketError
 
@@ -145,12 +146,10 @@ def _decode(socket: EngineSocket, body: bytes, *, is_binary: bool) -> list[str |
 
 async def _read_body(environ: dict[str, Any], limit: int) -> bytes:
     """Read the whole body, or one byte more than the limit of one that does not declare its length."""
-    declared = environ.get("CONTENT_LENGTH") or str(limit + 1)
-    if not declared.isdecimal():
-        raise PacketError("a bad Content-Length")
-    length = int(declared)
-    if length > limit and environ.get("CONTENT_LENGTH"):
-        raise BodyTooLarge("a body over the size limit", limit=limit, value=length)
+    declared = content_length(environ)
+    if declared is not None and declared > limit:
+        raise BodyTooLarge("a body over the size limit", limit=limit, value=declared)
+    length = limit + 1 if declared is None else declared
     body = bytearray()
     try:
         while len(body) < length and (chunk := await environ["wsgi.input"].read(length - len(body))):

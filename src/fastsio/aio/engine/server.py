@@ -27,7 +27,7 @@ from fastsio.engine.ids import new_id
 from fastsio.engine.options import DEFAULT_CONTROL_FRAMES, SlowClientPolicy, check_options
 from fastsio.engine.packet import OPEN, ControlPacket
 from fastsio.engine.reports import Reports
-from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
+from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request, websocket_key
 from fastsio.engine.tracing import shown_text
 from fastsio.exceptions import SetupError
 
@@ -272,6 +272,8 @@ class EngineServer(SendingServer):
             return http.accepted(b"OK")
         try:
             request = read_request(environ, self.transports, allow_eio3=self.allow_eio3)
+            if request.is_websocket:
+                self._check_websocket(environ)
             if request.sid is None:
                 return await self._handshake(environ, request)
             return await self._serve(environ, request, self._find(request.sid, request))
@@ -299,6 +301,13 @@ class EngineServer(SendingServer):
             self.report(f"{shown_text(origin)} is not an accepted origin.", "bad-origin")
         return bool(verdict)
 
+    def _check_websocket(self, environ: dict[str, Any]) -> None:
+        if self._async["websocket"] is None:
+            raise RequestRefused(http.Code.BAD_REQUEST, "No WebSocket server is installed")
+        # An ASGI server has judged the handshake. The frameworks do so when it is accepted: too late to refuse it.
+        if "accept" not in self._async and websocket_key(environ) is None:
+            raise RequestRefused(http.Code.BAD_REQUEST, "Not a WebSocket handshake of version 13")
+
     def _find(self, sid: str, request: Request) -> EngineSocket:
         socket = self.sockets.get(sid)
         is_poll = request.method == "GET" and not request.is_websocket
@@ -323,8 +332,6 @@ class EngineServer(SendingServer):
         return await polling.handle_get(socket, environ, request.jsonp_index)
 
     def _switch(self, socket: EngineSocket, request: Request) -> EngineSocket:
-        if self._async["websocket"] is None:
-            raise RequestRefused(http.Code.BAD_REQUEST, "No WebSocket server is installed")
         if isinstance(socket, Eio3Socket):
             socket.frames_base64 = request.base64
         socket.probing = socket.connected

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.engine.frames import BINARY, CLOSE, PONG, TEXT, frame
 from fastsio.engine.packet import WirePacket
+from fastsio.engine.request import websocket_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,17 +77,8 @@ def accept_response(environ: dict[str, Any]) -> bytes | None:
     Returns:
         The response to write, or None when the request is no handshake of version 13.
     """
-    key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").strip()
-    tokens = {token.strip().lower() for token in environ.get("HTTP_CONNECTION", "").split(",")}
-    is_handshake = (
-        environ["REQUEST_METHOD"] == "GET"
-        and environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1")
-        and environ.get("HTTP_SEC_WEBSOCKET_VERSION", "").strip() == "13"
-        and "upgrade" in tokens
-        and key.isascii()
-        and key
-    )
-    if not is_handshake:
+    key = websocket_key(environ)
+    if key is None:
         return None
     digest = b64encode(sha1(key.encode() + ACCEPT_GUID, usedforsecurity=False).digest())
     head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fastsio.engine import eio3, http
 from fastsio.engine.packet import CLOSE_PACKET
 from fastsio.engine.payload import decode_payload
+from fastsio.engine.request import content_length
 from fastsio.engine.tracing import label, shown
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.eio3 import Eio3Socket
@@ -110,19 +111,19 @@ def _decode(socket: EngineSocket, body: bytes, *, is_binary: bool) -> list[str |
 def _read_body(environ: dict[str, Any], limit: int) -> bytes:
     """Read the whole body, or one byte more than the limit of one that does not declare its length."""
     # PEP 3333: without a length there is nothing to read, unless the server marks the end of chunked bodies.
-    declared = environ.get("CONTENT_LENGTH") or ("" if environ.get("wsgi.input_terminated") else "0")
-    if declared and not declared.isdecimal():
-        raise PacketError("a bad Content-Length")
-    length = int(declared) if declared else limit + 1
-    if declared and length > limit:
-        raise BodyTooLarge("a body over the size limit", limit=limit, value=length)
+    declared = content_length(environ)
+    if declared is None and not environ.get("wsgi.input_terminated"):
+        declared = 0
+    if declared is not None and declared > limit:
+        raise BodyTooLarge("a body over the size limit", limit=limit, value=declared)
+    length = limit + 1 if declared is None else declared
     try:
         body = _read(environ["wsgi.input"], length)
     except OSError as error:
         raise PacketError("a body that was cut off") from error
     if len(body) > limit:
         raise BodyTooLarge("a body over the size limit", limit=limit, value=len(body))
-    if declared and len(body) < length:
+    if declared is not None and len(body) < length:
         raise PacketError("a body that was cut off")
     return body
 
