@@ -75,7 +75,7 @@ async def ask(address: Address, request: tuple[str, str, list[str], str]) -> byt
     """Send a request; return all of the answer."""
     method, target, headers, body = request
     head = [f"{method} {target} HTTP/1.1", f"Host: {address.host}:{address.port}"]
-    if not any(header.startswith("Connection") for header in headers):
+    if not any(header.lower().startswith("connection") for header in headers):
         head.append("Connection: close")
     reader, writer = await asyncio.open_connection(address.host, address.port)
     writer.write("\r\n".join([*head, *headers, "", body]).encode())
@@ -108,3 +108,26 @@ async def test_a_malformed_request_is_a_client_error(kind, caplog):
         record.getMessage() for record in ours if record.name == "engineio.server" and "of this kind" in record.msg
     ]
     assert len(reports) == len(set(reports))
+
+
+#: How proxies write the two headers.
+FOLDED = {
+    "in capitals": ["UPGRADE: WEBSOCKET", "CONNECTION: UPGRADE"],
+    "with other options": ["Upgrade: websocket", "Connection: keep-alive, Upgrade"],
+    "with spaces": ["Upgrade:   WebSocket  ", "Connection:  keep-alive ,upgrade "],
+    "connection repeated": ["Upgrade: websocket", "Connection: keep-alive", "Connection: Upgrade"],
+    "upgrade joined": ["Upgrade: websocket, websocket", "Connection: Upgrade, Upgrade"],
+    "upgrade repeated": ["Upgrade: websocket", "Upgrade: websocket", "Connection: Upgrade"],
+}
+
+
+@pytest.mark.parametrize("kind", ["aiohttp", "sanic", "tornado", "werkzeug"])
+async def test_a_websocket_opens_however_a_proxy_writes_its_headers(kind):
+    """In any case, with spaces, repeated and joined. Under ASGI the server reads them, and answers before we are asked."""
+    statuses = {}
+    async with under(kind) as address:
+        for name, headers in FOLDED.items():
+            answer = await ask(address, ("GET", WEBSOCKET, [*headers, KEY, VERSION], ""))
+            statuses[name] = int(answer.split()[1])
+
+    assert statuses == dict.fromkeys(FOLDED, 101)

@@ -30,6 +30,8 @@ SHORT_QUERY: Final = 32
 MAX_INDEX_DIGITS: Final = 9
 #: More digits than any length of a body has.
 MAX_LENGTH_DIGITS: Final = 18
+#: What ``Upgrade`` asks for, in lower case.
+WEBSOCKET: Final = "websocket"
 #: 16 bytes in base64.
 WEBSOCKET_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
 
@@ -113,7 +115,7 @@ def asks_for_websocket(environ: dict[str, Any]) -> bool:
     upgrade = environ.get("HTTP_UPGRADE")
     if upgrade is None:
         return False
-    return "websocket" in _tokens(upgrade) and "upgrade" in _tokens(environ.get("HTTP_CONNECTION", ""))
+    return WEBSOCKET in _tokens(upgrade) and "upgrade" in _tokens(environ.get("HTTP_CONNECTION", ""))
 
 
 def websocket_key(environ: dict[str, Any]) -> str | None:

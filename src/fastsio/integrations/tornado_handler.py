@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.aio.engine.links import Event, Link
+from fastsio.engine.request import WEBSOCKET
 from fastsio.extras import require
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
             serve: Reads from the link and writes to it until one end closes it.
         """
         self._serve_link = serve
+        # A proxy may have repeated it, which Tornado takes for another one.
+        self.request.headers["Upgrade"] = WEBSOCKET
         await super().get()
         if self._serving is not None:
             await self._serving

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.environ import NOWHERE, Address, address_of, make_environ
 from fastsio.aio.engine.links import Event, Link
+from fastsio.engine.request import WEBSOCKET
 from fastsio.exceptions import PacketError
 from fastsio.extras import require
 
@@ -120,9 +121,18 @@ class WebSocket:
         """Return the response that became the WebSocket, once that is over."""
         response = require("aiohttp.web", EXTRA).WebSocketResponse
         websocket = response(max_msg_size=self._too_large, timeout=CLOSE_TIMEOUT_S)
-        await websocket.prepare(environ["aiohttp.request"])
+        await websocket.prepare(_plain(environ["aiohttp.request"]))
         await self._handler(_link(websocket))
         return websocket
+
+
+def _plain(request: Any) -> Any:
+    """Return a handshake as aiohttp reads it, which takes an ``Upgrade`` that a proxy has repeated for another one."""
+    if request.headers["Upgrade"].strip().lower() == WEBSOCKET:
+        return request
+    headers = request.headers.copy()
+    headers["Upgrade"] = WEBSOCKET
+    return request.clone(headers=headers)
 
 
 def _link(websocket: Any) -> Link:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.environ import NOWHERE, make_environ
 from fastsio.aio.engine.links import Event, Link
+from fastsio.engine.request import WEBSOCKET
 from fastsio.exceptions import PacketError, SetupError
 from fastsio.extras import require
 
@@ -136,6 +137,8 @@ class WebSocket:
         request = environ["sanic.request"]
         if request.app.asgi:
             raise SetupError("attach() serves Sanic's own server; under an ASGI server use ASGIApp(server, app)")
+        # A proxy may have repeated them, which Sanic takes for others.
+        request.headers["Upgrade"], request.headers["Connection"] = WEBSOCKET, "Upgrade"
         protocol = request.transport.get_protocol()
         protocol.websocket_max_size = self._limit
         await self._handler(_link(await protocol.websocket_handshake(request)))
