@@ -8,6 +8,7 @@ the order of their events.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # Members of an Enum are slow to reach through their class.
 ACK: Final = PacketType.ACK
+#: The event that an application's own ``_trigger_event`` is called for, until it calls the inherited one.
+triggered: Final[ContextVar[Context | None]] = ContextVar("triggered", default=None)
 
 
 class HandlerClient(BaseClient, ABC):
@@ -35,6 +38,8 @@ class HandlerClient(BaseClient, ABC):
         super().__init__(*args, **kwargs)
         #: True from the moment a handler was started until it has begun for sure.
         self._is_starting = False
+        #: The route of events without a handler, for an application's own dispatcher.
+        self._no_route = self._registry.no_route()
 
     def is_asyncio_based(self) -> bool:
         """Whether handlers may be coroutine functions."""
@@ -64,6 +69,8 @@ class HandlerClient(BaseClient, ABC):
     async def _handle_event(self, namespace: str, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
         """Call the handler of an event and acknowledge what it returns."""
         route = self._registry.resolve(namespace, data[0])
+        if "_trigger_event" in self._replaced:
+            route = (route or self._no_route).through(self._call_trigger)
         if route is None:
             if id is not None:
                 await self._reply(self.packet_class(ACK, [], namespace, id))
@@ -105,28 +112,60 @@ class HandlerClient(BaseClient, ABC):
 
         A plain handler, which python-socketio leaves without an answer, is left without one.
         """
-        if is_expected(exc) and not route.is_plain:
+        if is_expected(exc) and not route.is_silent:
             self.logger.warning("the event %s in %s was not handled: %s", event, namespace, exc)
         else:
             self.logger.error("error in the handler of %s", event, exc_info=exc)
-        if ack_id is not None and (isinstance(exc, EventError) or not route.is_plain):
+        if ack_id is not None and (isinstance(exc, EventError) or not route.is_silent):
             error = {"error": describe(exc, event).as_dict()}
             await self._reply(self.packet_class(ACK, [error], namespace, ack_id))
 
     # What happens to the client
 
-    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> None:
-        """Call the handler of something that happened to the client; its failure is logged."""
+    async def _call_trigger(self, context: Context) -> Any:
+        """Call the application's own dispatcher for an event."""
+        triggered.set(context)
+        try:
+            return await concurrency.resolved(
+                self._trigger_event(context.event, context.client.namespace, *context.args)
+            )
+        finally:
+            triggered.set(None)
+
+    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
+        """
+        Call the handler of an event, as python-socketio's method of this name does.
+
+        Override it to dispatch differently.
+
+        The failure of a handler of something that happened to the client is logged.
+
+        Args:
+            event: The event.
+            namespace: The namespace.
+            args: What the event brought: ``reason`` of a disconnect, what the server said of a ``connect_error``.
+
+        Returns:
+            What the handler returned; None without one.
+        """
+        namespace = namespace or "/"
         route = self._registry.resolve(namespace, event)
         if route is None:
-            return
+            return None
+        context = triggered.get()
+        if context is not None and context.event == event and context.client.namespace == namespace:
+            context.args = args
+            return await route.call(context)
         context = self._happening(namespace, event, args)
         failure: BaseException | None = None
         try:
-            await route.call(context)
+            return await route.call(context)
         except Exception as exc:
             failure = exc
+            if event not in self.reserved_events:
+                raise
             self.logger.exception("error in the %s handler of %s", event, namespace)
+            return None
         finally:
             await self._close_context(context, failure)
 

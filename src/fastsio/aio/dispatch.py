@@ -7,6 +7,7 @@ decided elsewhere, and what need not wait is no coroutine.
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
@@ -16,6 +17,7 @@ from fastsio.aio.failing import answer_failure
 from fastsio.aio.manager import AsyncManager
 from fastsio.aio.running import RunningServer
 from fastsio.base.emission import acknowledgement
+from fastsio.base.seams import PACKET_SEAMS, SERVER_SEAMS, own_methods
 from fastsio.engine.tracing import label
 from fastsio.exceptions import PacketError
 from fastsio.injection import Context
@@ -29,9 +31,10 @@ from fastsio.protocol import (
     on_packet,
 )
 from fastsio.routing import leading
+from fastsio.routing.middleware import detached_context
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from fastsio.base.observing import Observer
     from fastsio.protocol import Packet
@@ -43,13 +46,16 @@ EVENTS: Final = (PacketType.EVENT, PacketType.BINARY_EVENT)
 ACK: Final = PacketType.ACK
 CONNECTED: Final = NamespaceState.CONNECTED
 ROOT: Final = "/"
+#: The event that an application's own ``_trigger_event`` is called for, until it calls the inherited one.
+triggered: Final[ContextVar[Context | None]] = ContextVar("triggered", default=None)
 
 
 class PacketServer(RunningServer):
     """
     Takes what Engine.IO delivers and calls handlers.
 
-    The underscored names are python-socketio's: test clients and add-ons replace them on an instance.
+    The underscored names of :mod:`fastsio.base.seams` are python-socketio's: applications, test clients and add-ons
+    override them in a class or replace them on an object. What is replaced is called in place of the short ways.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -57,14 +63,16 @@ class PacketServer(RunningServer):
         # Frames are handed over one after the other; tasks are started here.
         self.eio = EngineServer(**{**self._engine_options, "async_handlers": False})
         self.eio.on("connect", self._handle_eio_connect)
-        self.eio.on("message", self._take_message)
+        self.eio.on("message", self._message_handler())
         self.eio.on("disconnect", self._handle_eio_disconnect)
         self.async_mode = self.eio.async_mode
         if self.manager is None:
             self.manager = AsyncManager()
         self.manager.set_server(self)
         self._connecting = Connecting(self)
-        self._read_event = event_reader(self.packet_class, self.limits)
+        #: The route of events without a handler, for an application's own dispatcher.
+        self._no_route = self._registry.no_route()
+        self._on_replaced(self._replaced)
         self._write_ack = ack_writer(self.packet_class)
 
     # Observing
@@ -73,13 +81,32 @@ class PacketServer(RunningServer):
         """Tell *observer* what happens from now on; None ends it."""
         self._observer = observer
         # The handler is chosen here, so that frames cost nothing more while nobody counts them.
-        self.eio.on("message", self._take_message if observer is None else self._take_observed_message)
+        self.eio.on("message", self._message_handler())
+
+    def _message_handler(self) -> Callable[[str, str | bytes], Any]:
+        """Return what takes frames: the short way, unless an application has its own or an observer counts them."""
+        if self._observer is not None:
+            return self._take_observed_message
+        if "_handle_eio_message" in self._replaced:
+            return self._handle_eio_message
+        return self._take_message
+
+    def _on_replaced(self, replaced: frozenset[str]) -> None:
+        has_changed = ("_handle_eio_message" in replaced) is not ("_handle_eio_message" in self._replaced)
+        super()._on_replaced(replaced)
+        if has_changed:
+            self.eio.on("message", self._message_handler())
+        self._is_intercepted = not replaced.isdisjoint(PACKET_SEAMS)
+        # What is read in one go has no packet that could be shown to anybody.
+        self._read_event = None if self._is_intercepted else event_reader(self.packet_class, self.limits)
 
     def _take_observed_message(self, eio_sid: str, data: str | bytes) -> Awaitable[None] | None:
         """Take a frame of a client, and tell the observer of it."""
         observer = self._observer
         if observer is not None:
             observer.frame_received(data)
+        if "_handle_eio_message" in self._replaced:
+            return self._handle_eio_message(eio_sid, data)
         return self._take_message(eio_sid, data)
 
     # Sending
@@ -187,12 +214,74 @@ class PacketServer(RunningServer):
             return self._break_off(connection, exc.args[0])
         if packet is None:
             return self._expect_attachments(connection)
+        if self._is_intercepted:
+            return self._pass_through(connection, packet)
+        return self._take_whole_packet(connection, packet)
+
+    def _take_whole_packet(self, connection: Connection, packet: Packet) -> Awaitable[None] | None:
         client = connection.clients.get(packet.namespace or ROOT)
         if client is None or client.state is not CONNECTED or packet.packet_type not in EVENTS:
             return self._handle_packet(connection, client, packet)
         if connection.timer_key:
             self._connecting.attachments_arrived(connection)
         return self._take_event(connection, client, packet.data, packet.id)
+
+    async def _pass_through(self, connection: Connection, packet: Packet) -> None:
+        """Show a packet to the methods of the application first; what they call of fastsio's does the rest."""
+        if packet.attachments:
+            self._connecting.attachments_arrived(connection)
+        eio_sid, namespace = connection.eio_sid, packet.namespace or ROOT
+        match packet.packet_type:
+            case PacketType.CONNECT:
+                await self._handle_connect(eio_sid, namespace, packet.data)
+            case PacketType.DISCONNECT:
+                await self._handle_disconnect(eio_sid, namespace, self.reason.CLIENT_DISCONNECT)
+            case PacketType.EVENT | PacketType.BINARY_EVENT:
+                await self._handle_event(eio_sid, namespace, packet.id, packet.data)
+            case PacketType.ACK | PacketType.BINARY_ACK:
+                await self._handle_ack(eio_sid, namespace, packet.id, packet.data)
+            case _:
+                await concurrency.resolved(self._take_whole_packet(connection, packet))
+
+    async def _handle_connect(self, eio_sid: str, namespace: str, data: Any) -> None:
+        """Take a CONNECT packet, as python-socketio's method of this name does."""
+        await self._take_made_packet(eio_sid, self.packet_class(PacketType.CONNECT, data, namespace))
+
+    async def _handle_disconnect(self, eio_sid: str, namespace: str, reason: str | None = None) -> None:
+        """Take a DISCONNECT packet, or the end of the connection, likewise."""
+        connection = self._connections.get(eio_sid)
+        if connection is None:
+            return
+        client = connection.clients.get(namespace)
+        if connection.is_lost and client is not None:
+            await self._connecting.leave(client, reason or self.reason.CLIENT_DISCONNECT)
+        elif not connection.is_lost:
+            await self._take_made_packet(eio_sid, self.packet_class(PacketType.DISCONNECT, None, namespace))
+
+    async def _handle_event(
+        self,
+        eio_sid: str,
+        namespace: str,
+        id: int | None,  # noqa: A002 - python-socketio's signature
+        data: list[Any],
+    ) -> None:
+        """Take an EVENT packet, likewise."""
+        await self._take_made_packet(eio_sid, self.packet_class(PacketType.EVENT, data, namespace, id))
+
+    async def _handle_ack(
+        self,
+        eio_sid: str,
+        namespace: str,
+        id: int | None,  # noqa: A002 - python-socketio's signature
+        data: list[Any],
+    ) -> None:
+        """Take an ACK packet, likewise."""
+        await self._take_made_packet(eio_sid, self.packet_class(PacketType.ACK, data, namespace, id))
+
+    async def _take_made_packet(self, eio_sid: str, packet: Packet) -> None:
+        connection = self._connections.get(eio_sid)
+        if connection is not None:
+            await concurrency.resolved(self._take_whole_packet(connection, packet))
 
     def _handle_packet(self, connection: Connection, client: Client | None, packet: Packet) -> Awaitable[None] | None:
         """Do what the lifecycle says about any packet but an event of a connected client."""
@@ -217,7 +306,7 @@ class PacketServer(RunningServer):
     async def _handle_known(self, connection: Connection, client: Client, packet: Packet, verdict: Verdict) -> None:
         match verdict:
             case Verdict.ACKNOWLEDGE:
-                await self._handle_ack(client, packet)
+                await self._take_ack(client, packet)
             case Verdict.LEAVE:
                 await self._connecting.leave(client, self.reason.CLIENT_DISCONNECT)
             case Verdict.HOLD:
@@ -263,7 +352,7 @@ class PacketServer(RunningServer):
         client = None if connection is None else connection.clients.get(namespace)
         return client if client is not None and client.sid == sid else None
 
-    async def _handle_ack(self, client: Client, packet: Packet) -> None:
+    async def _take_ack(self, client: Client, packet: Packet) -> None:
         ack_id = packet.id
         if ack_id is None:  # the decoder lets none through
             return
@@ -285,9 +374,91 @@ class PacketServer(RunningServer):
         client = self._find_client(sid, namespace)
         if client is None or client.eio_sid != eio_sid:
             return
-        route = self._registry.resolve(namespace, data[0])
+        route = self._find_route(namespace, data[0])
         if route is not None:
             await self._run_event(client, route, data, id)
+
+    def _find_route(self, namespace: str, event: str) -> Route | None:
+        """Return the route of an event, through the application's own ``_trigger_event`` if it has one."""
+        route = self._registry.resolve(namespace, event)
+        if "_trigger_event" in self._replaced:
+            return (route or self._no_route).through(self._call_trigger)
+        return route
+
+    async def _call_trigger(self, context: Context) -> Any:
+        """Call the application's own dispatcher for an event."""
+        client = context.client
+        match context.event:
+            case "connect":
+                arguments = (client.environ, *filter(None, context.args))
+            case "disconnect":
+                arguments = (context.reason,)
+            case _:
+                arguments = context.args
+        triggered.set(context)
+        try:
+            return await concurrency.resolved(
+                self._trigger_event(context.event, client.namespace, client.sid, *arguments)
+            )
+        finally:
+            triggered.set(None)
+
+    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
+        """
+        Call the handler of an event, as python-socketio's method of this name does.
+
+        Override it to dispatch differently.
+
+        Args:
+            event: The event.
+            namespace: The namespace.
+            args: The sid and what the event brought: ``environ`` and ``auth`` of a connect, ``reason`` of a disconnect.
+
+        Returns:
+            What the handler returned; ``not_handled`` without one.
+        """
+        namespace = namespace or ROOT
+        route = self._registry.resolve(namespace, event)
+        if route is None:
+            return self.not_handled
+        sid, *rest = args or ("",)
+        context = triggered.get()
+        if context is not None and (context.event, context.client.namespace, context.client.sid) == (
+            event,
+            namespace,
+            sid,
+        ):
+            if event not in self.reserved_events:
+                context.args = tuple(rest)
+            return await self._call_route(route, context, args)
+        client = self._find_client(sid, namespace)
+        view: Any = self._stranger(event, namespace, sid, rest) if client is None else client
+        context = event_context(self, view, event, rest)
+        failure: BaseException | None = None
+        try:
+            return await self._call_route(route, context, args)
+        except BaseException as exc:
+            failure = exc
+            raise
+        finally:
+            await self._close_context(context, failure)
+            if client is None:
+                await view.scope_store.aclose()
+
+    async def _call_route(self, route: Route, context: Context, args: tuple[Any, ...]) -> Any:
+        if not route.is_plain:
+            return await route.call(context)
+        prefix = leading(route.prefix, context.event, context.client.namespace)
+        return await concurrency.resolved(route.handler(*prefix, *args))
+
+    def _stranger(self, event: str, namespace: str, sid: str, args: Sequence[Any]) -> Any:
+        """Return what stands for the client of an event that none sent: a test or another handler triggers it."""
+        environ, *auth = args if event == "connect" and args else ({},)
+        view: Any = detached_context(
+            event, sid, None, namespace=namespace, environ=environ, auth=auth[0] if auth else None
+        ).client
+        view.scope_store = self._connecting._new_scope()
+        return view
 
     async def _run_event(self, client: Client, route: Route, data: list[Any], ack_id: int | None) -> None:
         event = data[0]
@@ -325,6 +496,10 @@ class PacketServer(RunningServer):
         except Exception as raised:
             if raised is not exc:
                 self.logger.exception("error while closing a dependency of %s", context.event)
+
+
+#: Marks where this half's own methods are, so that those of applications are told from them.
+PacketServer._own_seams = own_methods(PacketServer, SERVER_SEAMS)
 
 
 def event_context(server: PacketServer, client: Client, event: str, args: Sequence[Any]) -> Context:

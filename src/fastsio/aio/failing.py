@@ -51,7 +51,7 @@ async def answer_failure(
     except Exception:
         server.logger.exception("%s: the failure of %s could not be answered", client.label, context.event)
         return
-    if not is_answered and "_send_packet" in server._replaced:
+    if not is_answered and "_send_packet" in vars(server):
         raise exc
 
 
@@ -78,9 +78,9 @@ async def _answer_by_vocabulary(
     server: PacketServer, exc: Exception, route: Route, context: Context, ack_id: int | None
 ) -> bool:
     """Answer with the error object, unless python-socketio would not answer; tell whether that was done."""
-    if not is_expected(exc) or route.is_plain:
+    if not is_expected(exc) or route.is_silent:
         _log(server, exc, context.event)
-    if route.is_plain and not isinstance(exc, EventError):
+    if route.is_silent and not isinstance(exc, EventError):
         return False
     await _send(server, describe(exc, context.event).as_dict(), context, ack_id)
     return True

@@ -20,6 +20,7 @@ from fastsio.aio.listening import Listening
 from fastsio.aio.manager import AsyncManager
 from fastsio.aio.waiter import AckWaiter
 from fastsio.base.emission import check_event_name, event_arguments, rooms_of, skipped
+from fastsio.base.seams import MANAGER_REFUSED, refuse_class
 from fastsio.cluster.formats import BusFormatName, format_named
 from fastsio.cluster.messages import (
     CloseRoom,
@@ -83,6 +84,10 @@ class AsyncPubSubManager(AsyncManager):
     """
 
     name: ClassVar[str] = "asyncpubsub"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_class(cls, MANAGER_REFUSED)
 
     def __init__(
         self,

@@ -109,7 +109,8 @@ class RunningServer(BaseServer):
             return
         if self._observer is not None:
             self._observer.event_received(client, data)
-        route = self._registry.resolve(client.namespace, data[0])
+        this: Any = self
+        route = this._find_route(client.namespace, data[0])
         if route is not None:
             self._starter.start(connection, client, route, data, ack_id)
 
@@ -122,7 +123,7 @@ class RunningServer(BaseServer):
             return this._handle_event_internal(  # type: ignore[no-any-return] # a coroutine function
                 self, client.sid, client.eio_sid, data, client.namespace, ack_id
             )
-        route = self._registry.resolve(client.namespace, data[0])
+        route = this._find_route(client.namespace, data[0])
         if route is None:
             return None
         return this._run_event(client, route, data, ack_id)  # type: ignore[no-any-return] # as above

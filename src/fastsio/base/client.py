@@ -15,6 +15,7 @@ from fastsio.base.client_options import ClientOptions, split_client_options
 from fastsio.base.keywords import CLIENT_NAMES, CLIENT_PARAMETERS, known_options
 from fastsio.base.loggers import choose_logger
 from fastsio.base.reasons import Reasons
+from fastsio.base.seams import CLIENT_REFUSED, CLIENT_SEAMS, overridden, refuse, refuse_class
 from fastsio.base.serializers import choose_client_packet_class
 from fastsio.exceptions import SetupError
 from fastsio.protocol.decoder import ServerDecoder
@@ -23,7 +24,7 @@ from fastsio.routing import CLIENT, EventRegistrar, Registration, Registry
 from fastsio.types import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fastsio.base.membership import Membership
     from fastsio.protocol import Packet
@@ -75,8 +76,26 @@ class BaseClient(EventRegistrar):
     _reconnect_task: Any = None
     #: Set to end the attempts; each loss has its own.
     _reconnect_abort: Any = None
+    #: The methods of python-socketio that applications have versions of their own of, as fastsio has them.
+    _own_seams: ClassVar[Mapping[str, Any]] = {}
+    _replaced: frozenset[str]
 
-    def __init__(
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_class(cls, CLIENT_REFUSED)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        refuse("a client was given", name, CLIENT_REFUSED)
+        super().__setattr__(name, value)
+        if name in CLIENT_SEAMS:
+            self._replaced |= {name}
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        if name in CLIENT_SEAMS:
+            self._replaced = self._replaced - {name} | overridden(type(self), self._own_seams)
+
+    def __init__(  # noqa: PLR0915 - one statement an attribute
         self,
         reconnection: bool = True,
         reconnection_attempts: int = 0,
@@ -95,6 +114,8 @@ class BaseClient(EventRegistrar):
         max_buffered_events: int = 1000,
         **kwargs: Any,
     ) -> None:
+        refuse_class(type(self), CLIENT_REFUSED)
+        self._replaced = overridden(type(self), self._own_seams)
         self.reconnection = reconnection
         self.reconnection_attempts = reconnection_attempts
         self.reconnection_delay = reconnection_delay

@@ -39,8 +39,8 @@ class BaseNamespace:
 
     @property
     def overrides_trigger(self) -> bool:
-        """Whether a subclass dispatches its events itself."""
-        return getattr(type(self), "trigger_event", None) is not self._own_trigger()
+        """Whether a subclass, or the object itself, dispatches its events."""
+        return "trigger_event" in vars(self) or getattr(type(self), "trigger_event", None) is not self._own_trigger()
 
     @classmethod
     def _own_trigger(cls) -> Any:

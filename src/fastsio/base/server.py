@@ -6,7 +6,7 @@ Decides everything that can be decided without sending or waiting; must not know
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.base.keywords import SERVER_NAMES, SERVER_PARAMETERS, known_options
 from fastsio.base.loggers import choose_logger
@@ -15,6 +15,7 @@ from fastsio.base.options import check_origins, split_options
 from fastsio.base.reasons import Reasons
 from fastsio.base.room_hooks import hooks_of
 from fastsio.base.rooms import ROOMS_ATTRIBUTE
+from fastsio.base.seams import SERVER_REFUSED, SERVER_SEAMS, overridden, refuse, refuse_class
 from fastsio.base.serializers import choose_packet_class
 from fastsio.exceptions import SetupError
 from fastsio.protocol import CURRENT, Packet
@@ -32,15 +33,11 @@ from fastsio.state.room_names import key_of_name
 from fastsio.types import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from fastsio.base.observing import Observer
     from fastsio.protocol import Decoder, Dialect
     from fastsio.state import Connection
-
-
-#: The methods of python-socketio that test clients and add-ons replace on a server.
-SEAMS: Final = frozenset({"_handle_event_internal", "_send_eio_packet", "_send_packet"})
 
 
 class BaseServer(Registrar):
@@ -59,6 +56,12 @@ class BaseServer(Registrar):
     reserved_events: ClassVar[list[str]] = ["connect", "disconnect"]
     reason = Reasons
     __fastsio_source__ = Source.SERVER
+    #: The methods of python-socketio that applications have versions of their own of, as fastsio has them.
+    _own_seams: ClassVar[Mapping[str, Any]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_class(cls, SERVER_REFUSED)
 
     def __init__(
         self,
@@ -71,7 +74,8 @@ class BaseServer(Registrar):
         namespaces: Any = None,
         **kwargs: Any,
     ) -> None:
-        self._replaced: frozenset[str] = frozenset()
+        refuse_class(type(self), SERVER_REFUSED)
+        self._replaced: frozenset[str] = overridden(type(self), self._own_seams)
         # Those that are unknown are passed on all the same: an application's own engine may know them.
         known_options(type(self).__name__, kwargs, SERVER_NAMES, SERVER_PARAMETERS)
         check_origins(kwargs.get("cors_allowed_origins"))
@@ -95,14 +99,20 @@ class BaseServer(Registrar):
         self.namespace_handlers = self._registry.namespace_handlers
 
     def __setattr__(self, name: str, value: Any) -> None:
+        refuse("a server was given", name, SERVER_REFUSED)
         # Found out here: a look into __dict__ for each event would make every access to attributes slow (CPython 3.11).
         super().__setattr__(name, value)
-        if name in SEAMS:
-            self._replaced |= {name}
+        if name in SERVER_SEAMS:
+            self._on_replaced(self._replaced | {name})
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
-        self._replaced -= {name}
+        if name in SERVER_SEAMS:
+            self._on_replaced(self._replaced - {name} | overridden(type(self), self._own_seams))
+
+    def _on_replaced(self, replaced: frozenset[str]) -> None:
+        """Take note of the methods that are not fastsio's own, in the class or on the object."""
+        self._replaced = replaced
 
     def is_asyncio_based(self) -> bool:
         """Whether handlers may be coroutine functions."""

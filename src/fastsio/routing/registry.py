@@ -364,6 +364,12 @@ class Registry:
             entry = self._methods[key] = Entry(found, self._compile(called, event))
         return entry
 
+    def no_route(self) -> Route:
+        """Return a route for events without a handler, whose failures are left without an answer."""
+        route = Route(self._missing_method.endpoint, self._missing_method.endpoint.call, (), (), is_plain=False)
+        route.is_silent = True
+        return route
+
     def method_endpoint(self, namespace_handler: Any, event: str) -> Endpoint | None:
         """Return the method of a registered class-based namespace for *event*, or None."""
         entry = self._method_entry(self._class_at(namespace_handler.namespace), event)

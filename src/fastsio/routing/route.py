@@ -48,9 +48,21 @@ class Route:
         is_coroutine: Whether the handler is a coroutine function.
         call: Runs the handler with everything around it; awaited unless the server has no event loop.
         scopes: The routers around it, innermost first.
+        is_silent: Whether its failure is left without an answer, as that of a plain handler is in python-socketio.
+        within: The route through the application's own dispatcher, once one was made.
     """
 
-    __slots__ = ("call", "endpoint", "handler", "is_coroutine", "is_plain", "prefix", "scopes")
+    __slots__ = (
+        "call",
+        "endpoint",
+        "handler",
+        "is_coroutine",
+        "is_plain",
+        "is_silent",
+        "prefix",
+        "scopes",
+        "within",
+    )
 
     def __init__(
         self,
@@ -68,6 +80,15 @@ class Route:
         self.call = call
         self.prefix = prefix
         self.scopes = scopes
+        self.is_silent = is_plain
+        self.within: Route | None = None
+
+    def through(self, call: Callable[[Context], Any]) -> Route:
+        """Return the route that calls the application's own dispatcher, which may call this one."""
+        if self.within is None:
+            self.within = Route(self.endpoint, call, (), self.scopes, is_plain=False)
+            self.within.is_silent = self.is_silent
+        return self.within
 
 
 def build_route(

@@ -11,8 +11,9 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.joining import refusal_arguments
+from fastsio.base.seams import CLIENT_SEAMS, own_methods
 from fastsio.engine.packet import MessagePacket
-from fastsio.exceptions import PacketError
+from fastsio.exceptions import PacketError, SetupError
 from fastsio.protocol import PacketType
 from fastsio.sync import concurrency
 from fastsio.sync.answer import Answer
@@ -40,7 +41,13 @@ class PacketClient(HandlerClient):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.eio = self._engineio_client_class()(handle_sigint=self.handle_sigint, **self._engine_options)
+        engine_class = self._engineio_client_class()
+        if not (isinstance(engine_class, type) and issubclass(engine_class, EngineClient)):
+            raise SetupError(
+                f"{type(self).__qualname__} overrides _engineio_client_class with {engine_class!r}, which is no "
+                f"subclass of {EngineClient.__module__}.{EngineClient.__qualname__}; derive it from that class"
+            )
+        self.eio = engine_class(handle_sigint=self.handle_sigint, **self._engine_options)
         self.eio.on("message", self._handle_eio_message)
         self._delivery = Delivery(self)
         #: Set when a namespace was answered, or the connection was lost, which ``connect()`` waits for.
@@ -63,7 +70,7 @@ class PacketClient(HandlerClient):
         self.eio.write(self._frames_of(pkt))
 
     def _reply(self, packet: Packet) -> None:
-        if "_send_packet" in self.__dict__:
+        if "_send_packet" in self._replaced:
             self._send_packet(packet)
         else:
             self.eio.post(self._frames_of(packet))
@@ -196,3 +203,7 @@ class PacketClient(HandlerClient):
         """Take the end of a namespace that the client does not come back to by itself."""
         self._delivery.end(namespace)
         self._trigger_event("__disconnect_final", namespace)
+
+
+#: Marks where this half's own methods are, so that those of applications are told from them.
+PacketClient._own_seams = own_methods(PacketClient, CLIENT_SEAMS)

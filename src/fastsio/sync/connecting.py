@@ -106,7 +106,10 @@ class Connecting:
         connection.is_lost = True
         for client in list(connection.clients.values()):
             try:
-                self.leave(client, reason)
+                if "_handle_disconnect" in server._replaced and client.state is not NamespaceState.LEFT:
+                    server._handle_disconnect(eio_sid, client.namespace, reason)
+                else:
+                    self.leave(client, reason)
             except Exception:
                 server.logger.exception("%s: error while leaving", client.label)
         self._release(connection)
@@ -166,7 +169,7 @@ class Connecting:
         concurrency.resolved(self._start_deciding(client))
 
     def _start_deciding(self, client: Client) -> Any:
-        route = self._server._registry.resolve(client.namespace, "connect")
+        route = self._server._find_route(client.namespace, "connect")
         if route is None:
             return self._accept(client)
         self._server._start_connecting(client, self._decide, route)
@@ -298,7 +301,7 @@ class Connecting:
 
     def _run_disconnect_handler(self, client: Client, reason: str) -> None:
         server = self._server
-        route = server._registry.resolve(client.namespace, "disconnect")
+        route = server._find_route(client.namespace, "disconnect")
         if route is None:
             return
         context = Context(server, client, "disconnect", (), reason)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import uuid4
 
 from fastsio.base.emission import check_event_name, event_arguments, rooms_of, skipped
+from fastsio.base.seams import MANAGER_REFUSED, refuse_class
 from fastsio.cluster.formats import BusFormatName, format_named
 from fastsio.cluster.messages import (
     CloseRoom,
@@ -84,6 +85,10 @@ class PubSubManager(Manager):
     """
 
     name: ClassVar[str] = "pubsub"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_class(cls, MANAGER_REFUSED)
 
     def __init__(
         self,

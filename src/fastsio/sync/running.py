@@ -86,6 +86,6 @@ class RunningServer(BaseServer):
         if "_handle_event_internal" in self._replaced:
             this._handle_event_internal(self, client.sid, client.eio_sid, data, client.namespace, ack_id)
             return
-        route = self._registry.resolve(client.namespace, data[0])
+        route = this._find_route(client.namespace, data[0])
         if route is not None:
             this._run_event(client, route, data, ack_id)

@@ -9,7 +9,8 @@ import pytest
 from fastsio import BaseMiddleware, RouterSIO
 from fastsio.base.namespace import BaseServerNamespace
 from fastsio.base.rooms import Room, register_room
-from fastsio.base.server import SEAMS, BaseServer
+from fastsio.base.seams import SERVER_SEAMS
+from fastsio.base.server import BaseServer
 from fastsio.exceptions import SetupError
 from fastsio.protocol import LEGACY, Decoder, Packet
 from fastsio.routing import Guard
@@ -181,12 +182,13 @@ def test_a_server_knows_which_of_its_seams_are_replaced(server):
     """Until the attribute is taken away again; others are nobody's business."""
     assert server._replaced == set()
 
-    for seam in SEAMS:
+    for seam in SERVER_SEAMS:
         setattr(server, seam, print)
     server.anything = 1
-    assert server._replaced == set(SEAMS)
+    assert server._replaced == set(SERVER_SEAMS)
 
-    for seam in SEAMS:
+    del server.anything
+    for seam in SERVER_SEAMS:
         delattr(server, seam)
     assert server._replaced == set()
 

@@ -1,0 +1,100 @@
+"""
+The underscored methods of python-socketio that applications override in a class or replace on an object.
+
+Decides which of them a server or client calls, and refuses those that it cannot; must not know what they do.
+"""
+
+from __future__ import annotations
+
+from inspect import getattr_static
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.exceptions import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+#: What happens to a packet of a client before its meaning is looked up.
+PACKET_SEAMS: Final = frozenset({"_handle_ack", "_handle_connect", "_handle_disconnect", "_handle_event"})
+
+#: What a server calls in place of its own short ways, once an application has a version of its own.
+SERVER_SEAMS: Final = PACKET_SEAMS | {
+    "_handle_eio_message",
+    "_handle_event_internal",
+    "_send_eio_packet",
+    "_send_packet",
+    "_trigger_event",
+}
+
+#: The same for a client; it calls all others by their names anyway.
+CLIENT_SEAMS: Final = frozenset({"_send_packet", "_trigger_event"})
+
+_ROUTING: Final = "override _trigger_event(event, namespace, *args), or add a middleware"
+
+#: What a server has no part for, and what to do instead.
+SERVER_REFUSED: Final = {
+    "_engineio_server_class": "fastsio brings its own Engine.IO server; set what it is to do differently by options",
+    "_get_event_handler": _ROUTING,
+    "_get_namespace_handler": _ROUTING,
+}
+
+CLIENT_REFUSED: Final = {
+    "_get_event_handler": "override _trigger_event(event, namespace, *args)",
+    "_get_namespace_handler": "override _trigger_event(event, namespace, *args)",
+    "_get_real_value": "give connect() functions for url, headers and auth",
+    "_handle_reconnect": "set the options reconnection, reconnection_attempts and reconnection_delay",
+}
+
+_MANAGER_ADVICE: Final = "override the public method of the manager that it calls, such as emit or disconnect"
+MANAGER_REFUSED: Final = dict.fromkeys(
+    (
+        "_handle_callback",
+        "_handle_close_room",
+        "_handle_disconnect",
+        "_handle_emit",
+        "_handle_enter_room",
+        "_handle_leave_room",
+        "_return_callback",
+        "_thread",
+    ),
+    _MANAGER_ADVICE,
+)
+
+
+def own_methods(cls: type, names: Iterable[str]) -> dict[str, Any]:
+    """Return the methods of a class of fastsio, to tell those of applications from them."""
+    return {name: getattr_static(cls, name) for name in names}
+
+
+def overridden(cls: type, own: Mapping[str, Any]) -> frozenset[str]:
+    """
+    Return the names of the methods that a class has another version of.
+
+    Args:
+        cls: The class of a server or client; a subclass, or one whose methods were replaced.
+        own: The methods of fastsio.
+    """
+    return frozenset(name for name, method in own.items() if getattr_static(cls, name) is not method)
+
+
+def refuse_class(cls: type, refused: Mapping[str, str]) -> None:
+    """
+    Make sure that a class overrides nothing that would not be called.
+
+    Raises:
+        SetupError: It does.
+    """
+    for name in refused:
+        if hasattr(cls, name):
+            refuse(f"{cls.__qualname__} overrides", name, refused)
+
+
+def refuse(where: str, name: str, refused: Mapping[str, str]) -> None:
+    """
+    Refuse what python-socketio calls by this name, and fastsio does not.
+
+    Raises:
+        SetupError: If it does not.
+    """
+    if name in refused:
+        raise SetupError(f"{where} {name}, which fastsio does not call; {refused[name]}")

@@ -1,0 +1,106 @@
+"""Methods of python-socketio that applications override or replace."""
+
+from __future__ import annotations
+
+import pytest
+
+import fastsio
+from fastsio.base.client import BaseClient
+from fastsio.base.seams import CLIENT_REFUSED, MANAGER_REFUSED, SERVER_REFUSED, overridden, own_methods
+from fastsio.exceptions import SetupError
+
+
+class Own:
+    """A class of the package."""
+
+    def handle(self): ...
+
+    def send(self): ...
+
+
+def test_a_version_of_its_own_is_told_from_the_inherited_one():
+    """In the class itself, by way of another base class, and where somebody has replaced it in the class."""
+    own = own_methods(Own, ("handle", "send"))
+
+    class Mixed:
+        def send(self): ...
+
+    class Below(Mixed, Own):
+        pass
+
+    class Patched(Own):
+        pass
+
+    Patched.handle = lambda self: None
+
+    assert overridden(Own, own) == set()
+    assert overridden(Below, own) == {"send"}
+    assert overridden(Patched, own) == {"handle"}
+
+
+@pytest.mark.parametrize(
+    ("base", "refused"),
+    [
+        (fastsio.AsyncServer, SERVER_REFUSED),
+        (fastsio.Server, SERVER_REFUSED),
+        (fastsio.AsyncClient, CLIENT_REFUSED),
+        (fastsio.Client, CLIENT_REFUSED),
+        (fastsio.PubSubManager, MANAGER_REFUSED),
+        (fastsio.AsyncPubSubManager, MANAGER_REFUSED),
+    ],
+)
+def test_what_would_not_be_called_is_refused_when_the_class_is_made(base, refused):
+    """The message names the class and the method, and says what to do instead."""
+    for name, advice in refused.items():
+        with pytest.raises(SetupError, match=f"Custom overrides {name}, which fastsio does not call") as caught:
+            type("Custom", (base,), {name: lambda self: None, "__qualname__": "Custom"})
+        assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("made", "options"),
+    [
+        (fastsio.AsyncServer, {"async_mode": "asgi"}),
+        (fastsio.Server, {"async_mode": "threading"}),
+        (fastsio.AsyncClient, {}),
+        (fastsio.Client, {}),
+    ],
+)
+def test_what_would_not_be_called_is_refused_on_an_object(made, options):
+    """Replaced on a server or client, and replaced in the class before one is made."""
+    with pytest.raises(SetupError, match="was given _get_event_handler"):
+        made(**options)._get_event_handler = print
+    class_ = type("Patched", (made,), {})
+    class_._get_event_handler = print
+
+    with pytest.raises(SetupError, match="Patched overrides _get_event_handler"):
+        class_(**options)
+
+
+@pytest.mark.parametrize("made", [fastsio.AsyncClient, fastsio.Client])
+def test_an_engine_of_another_package_is_refused(made):
+    """A subclass of the engine that fastsio brings is taken."""
+    engine = type(made().eio)
+    own = type("Engine", (engine,), {})
+    taken = type("Taking", (made,), {"_engineio_client_class": lambda self: own})
+    refused = type("Refused", (made,), {"_engineio_client_class": lambda self: object})
+
+    assert type(taken().eio) is own
+    with pytest.raises(SetupError, match="Refused overrides _engineio_client_class with <class 'object'>"):
+        refused()
+
+
+def test_a_client_knows_which_of_its_methods_are_replaced():
+    """Until the attribute is taken away again."""
+
+    class Bare(BaseClient):
+        def _register(self, registration): ...
+
+    client = Bare()
+    client._trigger_event = print
+    assert client._replaced == {"_trigger_event"}
+
+    del client._trigger_event
+    client.anything = 1
+    del client.anything
+    assert client._replaced == set()
