@@ -68,6 +68,7 @@ class ServerKeywords(LimitKeywords, total=False):
     high_water_packets: int
     slow_client_timeout: float
     slow_client: Literal["close", "drop"]
+    max_control_frames: int
     max_decode_packets: int | None
     allow_eio3: bool
 
