@@ -226,6 +226,11 @@ class AsyncPubSubManager(AsyncManager):
         # The other servers have it before anybody waits for a client of this one.
         if wait and recipients and self.server.eio.congested:
             await self._let_read(recipients, callback)
+        if wait and message is not None:
+            await self._let_guests_read(namespace, rooms)
+
+    async def _let_guests_read(self, namespace: str, rooms: tuple[Any, ...]) -> None:
+        """Wait for recipients of this process that are no clients of the server; here there are none."""
 
     async def _emit_message(
         self, event: str, data: Any, namespace: str, rooms: tuple[Any, ...], skip: tuple[str, ...], callback: Any

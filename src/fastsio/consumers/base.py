@@ -72,6 +72,9 @@ class AsyncConsumer:
     concurrency: ClassVar[int] = 1
     #: How many messages of the layer may wait for one connection; None is the layer's number.
     inbox_capacity: ClassVar[int | None] = None
+    #: Seconds that a frame may wait for a client that reads nothing; then the connection is closed with 1013. None is
+    #: any time.
+    slow_client_timeout: ClassVar[float | None] = 20.0
     #: Middlewares around the handlers, the first outermost.
     middleware: ClassVar[Sequence[Any]] = ()
     #: ``Depends(...)`` to resolve before each handler with an endpoint.

@@ -22,27 +22,37 @@ async def send_text(
     groups: Collection[str] | str | None,
     own_groups: Iterable[str],
     exclude: Sequence[str],
+    *,
+    wait: bool,
 ) -> None:
     """Send a frame to the clients of groups, once to each."""
     names = _names(groups, own_groups)
-    envelope = text_envelope(text, exclude=exclude, groups=names)
-    for group in names:
-        await layer.group_send(group, envelope)
+    await _send_to_groups(layer, names, text_envelope(text, exclude=exclude, groups=names), wait=wait)
 
 
-async def send_event(consumer: type[AsyncWebsocketConsumer], event: BaseMessage, channel_name: str) -> None:
+async def send_event(
+    consumer: type[AsyncWebsocketConsumer], event: BaseMessage, channel_name: str, *, wait: bool
+) -> None:
     """Send an event to one connection."""
-    await layer_of(consumer).send(channel_name, _envelope(event))
+    await layer_of(consumer).send(channel_name, _envelope(event), wait=wait)
 
 
 async def broadcast_event(
-    consumer: type[AsyncWebsocketConsumer], event: BaseMessage, groups: Collection[str] | str | None
+    consumer: type[AsyncWebsocketConsumer], event: BaseMessage, groups: Collection[str] | str | None, *, wait: bool
 ) -> None:
     """Send an event to the connections of groups."""
-    layer, names = layer_of(consumer), _names(groups, consumer.groups)
-    envelope = _envelope(event, names)
-    for group in names:
-        await layer.group_send(group, envelope)
+    names = _names(groups, consumer.groups)
+    await _send_to_groups(layer_of(consumer), names, _envelope(event, names), wait=wait)
+
+
+async def _send_to_groups(
+    layer: BaseChannelLayer, groups: Sequence[str], envelope: dict[str, Any], *, wait: bool
+) -> None:
+    """Send to all groups, then wait for clients that are behind."""
+    for group in groups:
+        await layer.group_send(group, envelope, wait=False)
+    if wait:
+        await layer.let_read(groups)
 
 
 def send_event_sync(consumer: type[AsyncWebsocketConsumer], event: BaseMessage, channel_name: str) -> None:

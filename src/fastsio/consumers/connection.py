@@ -10,6 +10,10 @@ lets them end as they will.
 connection works off. A frame that was broadcast, and is to be passed on as it is, is written at once if nothing waits
 before it: no task, and no trip through the event loop. What arrives while the consumer connects waits until it has.
 
+**Waiting.** A frame waits while its client does not read, and with it the handler that sends it. While more messages of
+the layer wait behind such a frame than half of the queue holds, those who send them wait too. A client that takes no
+frame for ``slow_client_timeout`` is closed.
+
 **The end.** Handlers at work end first, then the consumer hears that its client has left, with its groups still
 joined; then it leaves them, whatever happened.
 """
@@ -18,6 +22,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.stepping import DONE, Rest
@@ -25,6 +31,7 @@ from fastsio.cluster.recent import Recent
 from fastsio.consumers.envelopes import ENVELOPES, ORDER, TEXT, is_left_out
 from fastsio.consumers.exceptions import StopConsumer
 from fastsio.consumers.logs import logger
+from fastsio.engine.congestion import Congestion
 from fastsio.exceptions import BusError, DisconnectedError
 
 if TYPE_CHECKING:
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
     from fastsio.consumers.base import AsyncConsumer
     from fastsio.consumers.types import Receive, Scope, Send
     from fastsio.layers import BaseChannelLayer
+    from fastsio.layers.inbox import Inbox
 
 #: How many messages to several groups a connection remembers, so that it takes none twice.
 REMEMBERED: Final = 100
@@ -69,7 +77,13 @@ class Connection:
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._recent: Recent | None = None
-        self._is_over = False
+        self._inbox: Inbox | None = None
+        #: Frames that wait for the client.
+        self._unread = 0
+        #: How many messages of the layer have been taken out of the queue.
+        self._taken = 0
+        self._congestion: Congestion | None = None
+        self._is_over = self._is_too_slow = False
         consumer.attach(scope, self)
 
     async def run(self) -> None:
@@ -81,6 +95,7 @@ class Connection:
             pass
         finally:
             self._is_over = True
+            self._catch_up()
             await self._shut()
 
     async def write(self, message: dict[str, Any]) -> None:
@@ -90,10 +105,13 @@ class Connection:
         Raises:
             DisconnectedError: The client is gone.
         """
-        if self._is_over:
+        if self._is_over or (self._is_too_slow and message["type"] != "websocket.close"):
             raise DisconnectedError("the client has left")
         try:
-            await self._send(message)
+            iterator = self._send(message).__await__()
+            waited = next(iterator, DONE)
+            if waited is not DONE:
+                await self._finish(Rest(iterator, waited))
         except (OSError, RuntimeError) as error:
             # Servers and frameworks say in several ways that the peer is gone; none of them is the handler's fault.
             self._is_over = True
@@ -113,8 +131,45 @@ class Connection:
         if len(self._waiting) >= self._capacity:
             return False
         self._waiting.append(message)
+        if self._congestion is None and len(self._waiting) * 2 > self._capacity and self._inbox is not None:
+            self._congestion = Congestion(monotonic(), self._consumer.slow_client_timeout or inf)
+            self._inbox.fall_behind(self._let_read)
         self._wake_worker()
         return True
+
+    async def _let_read(self) -> None:
+        """
+        Wait until the client has read much of what waits for it, as long as it is the client that is slow.
+
+        Handlers that are slow are not waited for: who sends may be one of them.
+        """
+        while (congestion := self._congestion) is not None and not self._is_over:
+            if not self._unread:
+                taken = self._taken
+                await asyncio.sleep(0)  # the worker may not have had its turn
+                if taken == self._taken and not self._unread:
+                    return
+                continue
+            left_s = congestion.left_s(monotonic(), is_shared=True)
+            if left_s <= 0:
+                return
+            if congestion.released is None:
+                congestion.released = asyncio.get_running_loop().create_future()
+            timeout_s = None if left_s == inf else left_s
+            await asyncio.wait((congestion.released,), timeout=timeout_s)
+
+    def _catch_up(self) -> None:
+        """Wake those who wait for the client, if it has caught up, for them to look again if it has not."""
+        congestion = self._congestion
+        if congestion is None:
+            return
+        if self._is_over or len(self._waiting) * 4 <= self._capacity:
+            self._congestion = None
+            if self._inbox is not None:
+                self._inbox.catch_up()
+        released, congestion.released = congestion.released, None
+        if released is not None:
+            released.set_result(None)
 
     # The channel layer.
 
@@ -128,7 +183,7 @@ class Connection:
         inbox = await layer.open_inbox(
             channel, on_message=self.offer, on_close=self._on_overflow, capacity=consumer.inbox_capacity
         )
-        self._capacity = inbox.capacity
+        self._inbox, self._capacity = inbox, inbox.capacity
         consumer.enter_channel(layer, channel)
 
     def _concerns(self, kind: Any, message: dict[str, Any]) -> bool:
@@ -159,6 +214,7 @@ class Connection:
             return
         if waited is not DONE:
             self._rest = Rest(iterator, waited)
+            self._unread += 1  # until the worker has begun to wait
             self._wake_worker()
 
     def _wake_worker(self) -> None:
@@ -171,23 +227,54 @@ class Connection:
         while True:
             if self._rest is not None:
                 rest, self._rest = self._rest, None
-                await self._finish(rest)
+                self._unread -= 1
+                await self._finish_late(rest)
             while waiting:
                 message = waiting.popleft()
+                self._taken += 1
                 if message.get("type") == TEXT:
                     await self._guard(self._consumer.pass_on, message)
                 elif message.get("type") == ORDER:
                     await self._in_turn(self._consumer.obey, message)
                 else:
                     await self._in_turn(self._consumer.handle_layer_message, message)
+            self._catch_up()
             self._wake = loop.create_future()
             await self._wake
 
-    async def _finish(self, rest: Rest) -> None:
+    async def _finish_late(self, rest: Rest) -> None:
         try:
-            await rest
+            await self._finish(rest)
+        except DisconnectedError:
+            pass
         except (OSError, RuntimeError):  # the client is gone, as in write()
             self._is_over = True
+
+    async def _finish(self, rest: Rest) -> None:
+        """
+        Wait until the client has taken a frame.
+
+        Raises:
+            DisconnectedError: It reads nothing, and its connection is closed.
+        """
+        self._unread += 1
+        timeout = asyncio.timeout(self._consumer.slow_client_timeout)
+        try:
+            async with timeout:
+                await rest
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            if not self._is_too_slow:
+                self._is_too_slow = True
+                logger.warning(
+                    "%s: a client reads nothing, its connection is closed", type(self._consumer).__qualname__
+                )
+                self._on_overflow()
+            raise DisconnectedError("the client reads nothing") from None
+        finally:
+            self._unread -= 1
+            self._catch_up()
 
     def _on_overflow(self) -> None:
         """End a connection whose inbox was closed for being full."""
@@ -217,6 +304,7 @@ class Connection:
     async def _leave(self, message: dict[str, Any]) -> None:
         self._is_over = True
         self._waiting.clear()
+        self._catch_up()
         if self._tasks:
             await asyncio.wait(self._tasks)
         async with self._turn:

@@ -60,6 +60,7 @@ class SpeakingConsumer(JoiningConsumer, Generic[EventT]):
         *,
         exclude_current: bool = False,
         exclude: Collection[str] | str = (),
+        wait: bool = True,
     ) -> None:
         """
         Send a message to the clients of groups, in this process and in others; once to who is in several.
@@ -69,12 +70,13 @@ class SpeakingConsumer(JoiningConsumer, Generic[EventT]):
             groups: The groups; by default those of the connection.
             exclude_current: Whether to leave out this connection's client.
             exclude: Whom else to leave out: the ``channel_name`` of consumers, the sids of clients of Socket.IO.
+            wait: Whether to wait while clients of this process are behind and read.
         """
         text = self.encode_message(message) if isinstance(message, BaseMessage) else write_frame(message)
         left_out = [exclude] if isinstance(exclude, str) else [*exclude]
         if exclude_current:
             left_out.append(self.channel_name)
-        await broadcasting.send_text(self._require_layer(), text, groups, self.groups, left_out)
+        await broadcasting.send_text(self._require_layer(), text, groups, self.groups, left_out, wait=wait)
 
     async def send_json(self, content: Any, close: bool = False) -> None:
         """Send anything JSON-compatible as a frame."""
@@ -83,34 +85,38 @@ class SpeakingConsumer(JoiningConsumer, Generic[EventT]):
             await self.close()
 
     @classmethod
-    async def send_event(cls, event: EventT, channel_name: str) -> None:
+    async def send_event(cls, event: EventT, channel_name: str, *, wait: bool = True) -> None:
         """
         Send an event to one connection, from anywhere: another consumer, a route, a worker.
 
         Args:
             event: What an ``@event_handler`` of this class takes.
             channel_name: The connection's ``channel_name``.
+            wait: As for :meth:`broadcast_message`.
 
         Raises:
             LayerNotFoundError: The class's layer is not registered in this process.
             BusError: The broker did not take it.
         """
-        await broadcasting.send_event(cls, event, channel_name)
+        await broadcasting.send_event(cls, event, channel_name, wait=wait)
 
     @classmethod
-    async def broadcast_event(cls, event: EventT, groups: Collection[str] | str | None = None) -> None:
+    async def broadcast_event(
+        cls, event: EventT, groups: Collection[str] | str | None = None, *, wait: bool = True
+    ) -> None:
         """
         Send an event to the connections of groups, from anywhere.
 
         Args:
             event: What an ``@event_handler`` of this class takes.
             groups: The groups; by default those of the class.
+            wait: As for :meth:`broadcast_message`.
 
         Raises:
             LayerNotFoundError: The class's layer is not registered in this process.
             BusError: The broker did not take it.
         """
-        await broadcasting.broadcast_event(cls, event, groups)
+        await broadcasting.broadcast_event(cls, event, groups, wait=wait)
 
     @classmethod
     def send_event_sync(cls, event: EventT, channel_name: str) -> None:

@@ -10,7 +10,7 @@ from fastsio.layers.threads import SyncLayer
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from fastsio.layers.copying import Message
     from fastsio.layers.inbox import Inbox, Overflow
@@ -32,9 +32,15 @@ class BaseChannelLayer(ABC):
     home: AbstractEventLoop | None = None
 
     @abstractmethod
-    async def send(self, channel: str, message: Mapping[str, Any]) -> None:
+    async def send(self, channel: str, message: Mapping[str, Any], *, wait: bool = True) -> None:
         """
         Send a message to one channel.
+
+        Args:
+            channel: Its name.
+            message: The message.
+            wait: Whether to wait while the channel's consumer is one of this process, and its client is behind and
+                reads.
 
         Raises:
             ChannelFull: There is no room for it, and the layer knows.
@@ -71,13 +77,28 @@ class BaseChannelLayer(ABC):
         """Take a channel out of a group; one that is not in it is fine."""
 
     @abstractmethod
-    async def group_send(self, group: str, message: Mapping[str, Any]) -> None:
+    async def group_send(self, group: str, message: Mapping[str, Any], *, wait: bool = True) -> None:
         """
         Send a message to all channels of a group; each gets a copy of its own.
+
+        Args:
+            group: The group.
+            message: The message.
+            wait: Whether to wait while clients of consumers in this process are behind and read. The message has been
+                sent before; what other processes send never waits here.
 
         Raises:
             BusError: The broker did not take it.
             TypeError: The name or the message is none.
+        """
+
+    @abstractmethod
+    async def let_read(self, addresses: Collection[str]) -> None:
+        """
+        Wait while clients of consumers in this process are behind and read, as :meth:`group_send` does.
+
+        Args:
+            addresses: The channels of the consumers, or groups that they are in.
         """
 
     @abstractmethod

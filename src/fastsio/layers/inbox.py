@@ -59,9 +59,11 @@ class Inbox:
         keep_s: Seconds after which nobody receives any more, if nobody does; None while a consumer holds the inbox.
         is_detached: Whether the layer has stopped listening for it.
         release: Called by :meth:`aclose`, set by the layer.
+        peers_behind: Those of the layer that are behind, this one included while it is.
     """
 
     __slots__ = (
+        "_let_read",
         "_on_close",
         "_waiters",
         "_waiting",
@@ -77,6 +79,7 @@ class Inbox:
         "on_message",
         "on_starved",
         "overflow",
+        "peers_behind",
         "release",
         "used_at",
     )
@@ -108,6 +111,8 @@ class Inbox:
         #: Called when somebody waits in vain, by layers that fetch on demand.
         self.on_starved: Callable[[], object] | None = None
         self.release: Callable[[str], Awaitable[None]] | None = None
+        self.peers_behind: set[Inbox] = set()
+        self._let_read: Callable[[], Awaitable[None]] | None = None
         self._waiting: deque[tuple[Message, float, Callable[[], object] | None]] = deque()
         self._waiters: deque[Future[None]] = deque()
 
@@ -159,6 +164,26 @@ class Inbox:
                 self._give_up(waiter)
                 raise
 
+    def fall_behind(self, let_read: Callable[[], Awaitable[None]]) -> None:
+        """
+        Have those who send wait; called by a consumer whose client does not read as fast as messages come.
+
+        Args:
+            let_read: Waits until the client has caught up, or is not worth waiting for.
+        """
+        self._let_read = let_read
+        self.peers_behind.add(self)
+
+    def catch_up(self) -> None:
+        """Have nobody wait any more."""
+        self._let_read = None
+        self.peers_behind.discard(self)
+
+    async def let_read(self) -> None:
+        """Wait for the consumer's client, if it is behind; on the loop of the consumer."""
+        if self._let_read is not None:
+            await self._let_read()
+
     async def aclose(self) -> None:
         """Close the inbox, and have its layer forget the channel and its groups."""
         if self.release is None:
@@ -198,6 +223,7 @@ class Inbox:
     def close(self) -> None:
         """Take nothing any more; what waits can still be received."""
         self.is_closed = True
+        self.catch_up()
         while self._waiters:
             self._wake()
 

@@ -282,11 +282,15 @@ class LayerManager(AsyncPubSubManager):
         """
         await self._tell_others(answer)
 
+    async def _let_guests_read(self, namespace: str, rooms: tuple[Any, ...]) -> None:
+        """Wait while clients of consumers in this process are behind and read."""
+        await self.layer.let_read([address_of(namespace, room) for room in rooms])
+
     async def _publish(self, data: dict[str, Any]) -> None:
         """Send what concerns a room to its group, and what concerns a server or a consumer to its channel."""
         layer = self.layer
         if data["method"] in ANSWERS:
-            await layer.send(data["host_id"], {"type": ORDER, "socketio": data})
+            await layer.send(data["host_id"], {"type": ORDER, "socketio": data}, wait=False)
             return
         whom = data["room"] if data["method"] in _OF_ROOMS else data["sid"]
         rooms = whom if isinstance(whom, list) else [whom]
@@ -318,7 +322,7 @@ class LayerManager(AsyncPubSubManager):
 
 
 async def _send(layer: BaseChannelLayer, address: str, message: dict[str, Any]) -> None:
-    await (layer.group_send if node_of(address) is None else layer.send)(address, message)
+    await (layer.group_send if node_of(address) is None else layer.send)(address, message, wait=False)
 
 
 def _broadcast(event: str, data: Any, exclude: Any, places: Iterable[tuple[str, Hashable]]) -> Iterator[dict[str, Any]]:

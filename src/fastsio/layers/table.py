@@ -25,9 +25,15 @@ SPARE_ENTRIES: Final = 64
 
 
 class LocalTable:
-    """The inboxes of a process and their groups."""
+    """
+    The inboxes of a process and their groups.
+
+    Attributes:
+        behind: The inboxes of consumers whose clients are behind, and that others wait for.
+    """
 
     def __init__(self) -> None:
+        self.behind: set[Inbox] = set()
         self.inboxes: dict[str, Inbox] = {}
         self.groups: dict[str, dict[str, Inbox]] = {}
         #: When to look whether an inbox that no consumer holds is still used.
@@ -41,6 +47,7 @@ class LocalTable:
     def add(self, inbox: Inbox) -> Inbox:
         """Open an inbox."""
         self.inboxes[inbox.channel] = inbox
+        inbox.peers_behind = self.behind
         if inbox.keep_s is not None:
             self._expect(inbox)
         return inbox

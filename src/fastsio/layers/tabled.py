@@ -25,7 +25,7 @@ from fastsio.layers.table import LocalTable
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Collection, Coroutine, Mapping
 
     from fastsio.layers.copying import Message
     from fastsio.layers.inbox import Overflow
@@ -71,15 +71,30 @@ class TableLayer(BaseChannelLayer):
 
     # The public half: names are checked here, and the home is found.
 
-    async def send(self, channel: str, message: Mapping[str, Any]) -> None:
+    async def send(self, channel: str, message: Mapping[str, Any], *, wait: bool = True) -> None:
         """Send a message to one channel."""
         require_channel_name(channel)
         await self._send(channel, require_message(message))
+        if wait and self._table.behind:
+            await self.let_read((channel,))
 
-    async def group_send(self, group: str, message: Mapping[str, Any]) -> None:
+    async def group_send(self, group: str, message: Mapping[str, Any], *, wait: bool = True) -> None:
         """Send a message to all channels of a group."""
         require_group_name(group)
         await self._group_send(group, require_message(message))
+        if wait and self._table.behind:
+            await self.let_read((group,))
+
+    async def let_read(self, addresses: Collection[str]) -> None:
+        """Wait while clients of consumers in this process are behind and read."""
+        loop = get_running_loop()
+        for inbox in tuple(self._table.behind):
+            if inbox.channel not in addresses and inbox.groups.isdisjoint(addresses):
+                continue
+            if inbox.loop is loop:
+                await inbox.let_read()
+            elif inbox.loop.is_running():
+                await wrap_future(run_coroutine_threadsafe(inbox.let_read(), inbox.loop))
 
     async def receive(self, channel: str) -> Message:
         """Return the next message of a channel."""

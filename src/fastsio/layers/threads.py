@@ -33,9 +33,9 @@ class SyncLayer:
     def __init__(self, layer: BaseChannelLayer) -> None:
         self._layer = layer
 
-    def send(self, channel: str, message: Mapping[str, Any]) -> None:
+    def send(self, channel: str, message: Mapping[str, Any], *, wait: bool = True) -> None:
         """Send a message to one channel."""
-        self._wait(self._layer.send(channel, message))
+        self._wait(self._layer.send(channel, message, wait=wait))
 
     def receive(self, channel: str, timeout: float | None = None) -> Message:
         """
@@ -66,9 +66,9 @@ class SyncLayer:
         """Take a channel out of a group."""
         self._wait(self._layer.group_discard(group, channel))
 
-    def group_send(self, group: str, message: Mapping[str, Any]) -> None:
+    def group_send(self, group: str, message: Mapping[str, Any], *, wait: bool = True) -> None:
         """Send a message to all channels of a group."""
-        self._wait(self._layer.group_send(group, message))
+        self._wait(self._layer.group_send(group, message, wait=wait))
 
     def group_channels(self, group: str) -> list[str]:
         """Return the channels of a group."""

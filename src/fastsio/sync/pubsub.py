@@ -227,6 +227,11 @@ class PubSubManager(Manager):
         # The other servers have it before anybody waits for a client of this one.
         if wait and recipients and self.server.eio.congested:
             self._let_read(recipients, callback)
+        if wait and message is not None:
+            self._let_guests_read(namespace, rooms)
+
+    def _let_guests_read(self, namespace: str, rooms: tuple[Any, ...]) -> None:
+        """Wait for recipients of this process that are no clients of the server; here there are none."""
 
     def _emit_message(
         self, event: str, data: Any, namespace: str, rooms: tuple[Any, ...], skip: tuple[str, ...], callback: Any
