@@ -49,7 +49,6 @@ MALFORMED = [
     ["43[]"],
     ["431{}"],
     ["431"],
-    ["40"],
     ["40/other,[]"],
     ["40/other,5"],
     ["41{}"],
@@ -303,26 +302,95 @@ async def test_events_while_connecting_are_never_dispatched(make_server, running
         assert journal == ["late"]
 
 
-async def test_a_second_connect_while_connecting_closes(make_server, running, journal):
-    """1.9-6: CONNECT for a namespace that is connecting breaks the protocol; the handler under way is cancelled."""
-    sio = make_server()
+async def test_a_second_connect_while_connecting_begins_anew(make_server, running, journal):
+    """The connect handler under way is cancelled, another one decides, and other namespaces of the connection live on."""
+    sio = make_server(namespaces=["/"])
 
-    @sio.event
-    async def connect(sid, environ):
-        journal.note("connecting")
+    @sio.on("connect", namespace="/slow")
+    async def connect(sid, environ, auth):
+        journal.note(auth)
         try:
-            await asyncio.Event().wait()
+            if auth == {"number": 1}:
+                await asyncio.Event().wait()
         finally:
             journal.note("over")
 
+    sio.on("hello", lambda _sid: None)
     async with running(sio) as address, open_websocket(address) as client:
-        await client.send("40")
-        await journal.until("connecting")
-        await client.send("40")
-        await client.closed()
-        await eventually(lambda: not remains(sio))
+        await client.join()
+        await client.send('40/slow,{"number":1}')
+        await journal.until({"number": 1})
+        await client.join("/slow", {"number": 2})
 
-        assert journal == ["connecting", "over"]
+        assert await client.ask("hello") == []
+        await eventually(lambda: len(journal) == 4)
+        assert sorted(map(str, journal)) == ["over", "over", "{'number': 1}", "{'number': 2}"]
+
+
+async def test_a_second_connect_once_connected_leaves_and_begins_anew(make_server, running, journal):
+    """As if the client had left before: its disconnect handler runs, its session is new, other namespaces live on."""
+    sio = make_server(namespaces=["/"])
+    sio.on("connect", lambda _sid, _environ: journal.note("connect"), namespace="/admin")
+    sio.on("disconnect", lambda _sid, reason: journal.note(reason), namespace="/admin")
+    sio.on("hello", lambda _sid: None)
+    async with running(sio) as address, open_websocket(address) as client:
+        await client.join()
+        first = await client.join("/admin")
+        second = await client.join("/admin")
+
+        assert first != second
+        assert journal == ["connect", "client disconnect", "connect"]
+        assert list(sio.manager.get_participants("/admin", None)) == [(second, client.eio_sid)]
+        assert await client.ask("hello") == []
+
+
+async def test_a_connect_while_the_disconnect_handler_runs_waits_for_it(make_server, running, journal):
+    """A client that the server sent away may come back at once; it is answered when nothing of it is left."""
+    sio = make_server()
+    gate = asyncio.Event()
+
+    @sio.event
+    async def disconnect(sid, reason):
+        journal.note(reason)
+        await gate.wait()
+        journal.note("over")
+
+    async with running(sio) as address, open_websocket(address) as client:
+        sid = await client.join()
+        leaving = asyncio.create_task(sio.disconnect(sid))
+        assert await client.receive() == "41"
+        await journal.until("server disconnect")
+        await client.send("40")
+        await eventually(lambda: record_of(sio, client).clients["/"].gone is not None)
+        gate.set()
+
+        assert (await client.receive()).startswith('40{"sid":"')
+        await leaving
+        assert journal == ["server disconnect", "over"]
+
+
+async def test_a_client_that_is_lost_while_its_connect_waits_leaves_nothing(make_server, running, journal):
+    """Nobody waits for a disconnect handler on behalf of a client that is gone."""
+    sio = make_server()
+    gate = asyncio.Event()
+
+    @sio.event
+    async def disconnect(sid, reason):
+        journal.note(reason)
+        await gate.wait()
+
+    async with running(sio) as address, open_websocket(address) as client:
+        sid = await client.join()
+        leaving = asyncio.create_task(sio.disconnect(sid))
+        await journal.until("server disconnect")
+        await client.send("40")
+        await eventually(lambda: record_of(sio, client).clients["/"].gone is not None)
+        await sio.eio.close_client(client.eio_sid, "transport error", abort=True)
+        gate.set()
+        await leaving
+
+        await eventually(lambda: not remains(sio))
+        assert journal == ["server disconnect"]
 
 
 async def test_late_packets_of_a_namespace_the_server_ended_are_ignored(application, running, journal):

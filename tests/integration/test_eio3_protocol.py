@@ -240,7 +240,6 @@ async def test_the_server_ends_a_namespace(site):
 @pytest.mark.parametrize(
     "frame",
     [
-        "40",
         "4",
         "49",
         "42",

@@ -106,6 +106,8 @@ class Connecting:
         connection.decoder.reset()
         connection.is_lost = True
         for client in list(connection.clients.values()):
+            if client.gone is not None:
+                client.gone.set()
             try:
                 if "_handle_disconnect" in server._replaced and client.state is not NamespaceState.LEFT:
                     await server._handle_disconnect(eio_sid, client.namespace, reason)
@@ -138,6 +140,18 @@ class Connecting:
     async def begin(self, connection: Connection, namespace: str, auth: Any) -> None:
         """Take a CONNECT packet, and wait as :meth:`take` says."""
         await concurrency.resolved(self.take(connection, namespace, auth))
+
+    async def rejoin(self, client: Client, auth: Any) -> None:
+        """Take a CONNECT packet for a namespace that the client has not left; what it was leaves first."""
+        connection = client.connection
+        await self.leave(client, self._server.reason.CLIENT_DISCONNECT)
+        with connection.lock:
+            if client.state is NamespaceState.LEAVING and not connection.is_lost:
+                client.gone = self._server.eio.create_event()
+        if client.gone is not None:
+            await concurrency.wait_event(client.gone)
+        if not connection.is_lost:
+            await self.begin(connection, client.namespace, auth)
 
     def take(self, connection: Connection, namespace: str, auth: Any) -> Awaitable[None] | None:
         """Take a CONNECT packet; the next packet may be taken when what is returned, if anything, is over."""
@@ -331,6 +345,14 @@ class Connecting:
         if not client.try_advance(Happening.GONE, NamespaceState.CONNECTING, NamespaceState.LEAVING):
             return
         client.held = None
+        try:
+            await self._take_away(client)
+        finally:
+            if client.gone is not None:
+                client.gone.set()
+
+    async def _take_away(self, client: Client) -> None:
+        """Take a client out of its rooms and close what its dependencies keep."""
         try:
             await self._server.manager.disconnect(client.sid, client.namespace, ignore_queue=True)
         finally:

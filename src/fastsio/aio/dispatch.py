@@ -309,6 +309,8 @@ class PacketServer(RunningServer):
                 await self._take_ack(client, packet)
             case Verdict.LEAVE:
                 await self._connecting.leave(client, self.reason.CLIENT_DISCONNECT)
+            case Verdict.REJOIN:
+                await self._connecting.rejoin(client, packet.data)
             case Verdict.HOLD:
                 await self._connecting.hold(client, packet)
             case Verdict.DISPATCH:

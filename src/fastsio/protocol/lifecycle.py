@@ -10,8 +10,7 @@ Rule 1: everything that decides what a packet means, and every step from one sta
 this module. The shells look up and obey; they do not decide.
 
 Rule 2: a packet that cannot have been sent by a correct client closes the connection. Nothing but CONNECT is allowed
-before a namespace was ever connected, a second CONNECT is not allowed while it is, and a client never sends
-CONNECT_ERROR.
+before a namespace was ever connected, and a client never sends CONNECT_ERROR.
 
 Rule 3: a packet that a correct client may have sent before it read what the server had to say is ignored. The server
 may have ended or refused the namespace while an event was on its way; that is nobody's fault and closes nothing.
@@ -20,6 +19,10 @@ Rule 4: no event reaches the application before the connect handler has accepted
 that handler makes. A client that follows the protocol waits for the answer to its CONNECT, so an event from one that
 has not got it is ignored. Under ``always_connect`` the answer is sent before the handler runs, so there events are held
 until it has decided, and acknowledgements of what it emitted are taken.
+
+Rule 5: a CONNECT of a namespace that the client has not left begins it anew. Clients that were told to disconnect and
+to connect before the server had answered send a second CONNECT and no DISCONNECT. What the client was leaves first, as
+with a DISCONNECT, or when its disconnect handler is done; other namespaces of the connection are not concerned.
 
 The diagram in ``docs/explanation/lifecycle.md`` is drawn from these tables by ``tools/lifecycle_diagram.py``.
 
@@ -56,6 +59,8 @@ class Verdict(Enum):
 
     #: Begin a connection to the namespace.
     CONNECT = "connect"
+    #: Let what the client was leave, then begin anew.
+    REJOIN = "rejoin"
     #: Call the event's handler.
     DISPATCH = "dispatch"
     #: Hand the payload to whoever waits for this acknowledgement.
@@ -95,17 +100,17 @@ VERDICTS: Final[Mapping[tuple[NamespaceState, PacketType], Verdict]] = {
     (NamespaceState.NONE, PacketType.EVENT): Verdict.CLOSE,
     (NamespaceState.NONE, PacketType.ACK): Verdict.CLOSE,
     (NamespaceState.NONE, PacketType.CONNECT_ERROR): Verdict.CLOSE,
-    (NamespaceState.CONNECTING, PacketType.CONNECT): Verdict.CLOSE,
+    (NamespaceState.CONNECTING, PacketType.CONNECT): Verdict.REJOIN,
     (NamespaceState.CONNECTING, PacketType.DISCONNECT): Verdict.LEAVE,
     (NamespaceState.CONNECTING, PacketType.EVENT): Verdict.IGNORE,
     (NamespaceState.CONNECTING, PacketType.ACK): Verdict.IGNORE,
     (NamespaceState.CONNECTING, PacketType.CONNECT_ERROR): Verdict.CLOSE,
-    (NamespaceState.CONNECTED, PacketType.CONNECT): Verdict.CLOSE,
+    (NamespaceState.CONNECTED, PacketType.CONNECT): Verdict.REJOIN,
     (NamespaceState.CONNECTED, PacketType.DISCONNECT): Verdict.LEAVE,
     (NamespaceState.CONNECTED, PacketType.EVENT): Verdict.DISPATCH,
     (NamespaceState.CONNECTED, PacketType.ACK): Verdict.ACKNOWLEDGE,
     (NamespaceState.CONNECTED, PacketType.CONNECT_ERROR): Verdict.CLOSE,
-    (NamespaceState.LEAVING, PacketType.CONNECT): Verdict.IGNORE,
+    (NamespaceState.LEAVING, PacketType.CONNECT): Verdict.REJOIN,
     (NamespaceState.LEAVING, PacketType.DISCONNECT): Verdict.IGNORE,
     (NamespaceState.LEAVING, PacketType.EVENT): Verdict.IGNORE,
     (NamespaceState.LEAVING, PacketType.ACK): Verdict.IGNORE,

@@ -130,9 +130,10 @@ class Client:
         state: Where the client is in the life of a namespace (:mod:`fastsio.protocol.lifecycle`).
         connecting: The shell's task that runs the connect handler, or None.
         held: Packets that wait for the connect handler, or None while nothing waits.
+        gone: The shell's event that is set when nothing is left of the client, or None while nobody waits for that.
     """
 
-    __slots__ = ("_scope", "_session", "auth", "connecting", "connection", "held", "namespace", "sid", "state")
+    __slots__ = ("_scope", "_session", "auth", "connecting", "connection", "gone", "held", "namespace", "sid", "state")
 
     def __init__(self, sid: str, namespace: str, connection: Connection, auth: Any) -> None:
         self.sid = sid
@@ -142,6 +143,7 @@ class Client:
         self.state = NamespaceState.NONE
         self.connecting: Any = None
         self.held: list[Any] | None = None
+        self.gone: Any = None
         self._session: dict[str, Any] | None = None
         self._scope: Any = None
 

@@ -105,6 +105,8 @@ class Connecting:
         connection.decoder.reset()
         connection.is_lost = True
         for client in list(connection.clients.values()):
+            if client.gone is not None:
+                client.gone.set()
             try:
                 if "_handle_disconnect" in server._replaced and client.state is not NamespaceState.LEFT:
                     server._handle_disconnect(eio_sid, client.namespace, reason)
@@ -137,6 +139,18 @@ class Connecting:
     def begin(self, connection: Connection, namespace: str, auth: Any) -> None:
         """Take a CONNECT packet, and wait as :meth:`take` says."""
         concurrency.resolved(self.take(connection, namespace, auth))
+
+    def rejoin(self, client: Client, auth: Any) -> None:
+        """Take a CONNECT packet for a namespace that the client has not left; what it was leaves first."""
+        connection = client.connection
+        self.leave(client, self._server.reason.CLIENT_DISCONNECT)
+        with connection.lock:
+            if client.state is NamespaceState.LEAVING and not connection.is_lost:
+                client.gone = self._server.eio.create_event()
+        if client.gone is not None:
+            concurrency.wait_event(client.gone)
+        if not connection.is_lost:
+            self.begin(connection, client.namespace, auth)
 
     def take(self, connection: Connection, namespace: str, auth: Any) -> Any:
         """Take a CONNECT packet; the next packet may be taken when what is returned, if anything, is over."""
@@ -330,6 +344,14 @@ class Connecting:
         if not client.try_advance(Happening.GONE, NamespaceState.CONNECTING, NamespaceState.LEAVING):
             return
         client.held = None
+        try:
+            self._take_away(client)
+        finally:
+            if client.gone is not None:
+                client.gone.set()
+
+    def _take_away(self, client: Client) -> None:
+        """Take a client out of its rooms and close what its dependencies keep."""
         try:
             self._server.manager.disconnect(client.sid, client.namespace, ignore_queue=True)
         finally:

@@ -310,6 +310,8 @@ class PacketServer(RunningServer):
                 self._take_ack(client, packet)
             case Verdict.LEAVE:
                 self._connecting.leave(client, self.reason.CLIENT_DISCONNECT)
+            case Verdict.REJOIN:
+                self._connecting.rejoin(client, packet.data)
             case Verdict.HOLD:
                 self._connecting.hold(client, packet)
             case Verdict.DISPATCH:

@@ -57,10 +57,10 @@ def test_a_first_packet_other_than_connect_closes_the_connection(packet_type):
     assert on_packet(NONE, packet_type) is Verdict.CLOSE
 
 
-@pytest.mark.parametrize("state", [CONNECTING, CONNECTED])
-def test_a_second_connect_closes_the_connection(state):
-    """As the JavaScript server has it."""
-    assert on_packet(state, PacketType.CONNECT) is Verdict.CLOSE
+@pytest.mark.parametrize("state", [CONNECTING, CONNECTED, LEAVING])
+def test_a_second_connect_begins_the_namespace_anew(state):
+    """Clients that disconnect and connect before they are answered say CONNECT twice; nobody broke anything."""
+    assert on_packet(state, PacketType.CONNECT) is Verdict.REJOIN
 
 
 @pytest.mark.parametrize("state", [state for state in NamespaceState if state is not CONNECTED])
