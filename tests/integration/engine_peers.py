@@ -9,12 +9,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from aiohttp import web
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+import fastsio
 import fastsio.aio.engine
 import fastsio.sync.engine
 from fastsio.engine.packet import MessagePacket
+from tests.support.frameworks import aiohttp_server
 from tests.support.servers import Address, serve
 from tests.support.wsgi_servers import serve_werkzeug
 
@@ -63,10 +66,10 @@ class Peer:
         response = await self.get("EIO=4&transport=polling")
         return json.loads(response.text[1:])["sid"]
 
-    def websocket(self, sid: str | None = None) -> connect:
+    def websocket(self, sid: str | None = None, query: str = "", **options: Any) -> connect:
         """Make a connection to enter with ``async with``."""
-        suffix = "" if sid is None else f"&sid={sid}"
-        return connect(f"{self.ws_url}?EIO=4&transport=websocket{suffix}")
+        suffix = query if sid is None else f"{query}&sid={sid}"
+        return connect(f"{self.ws_url}?EIO=4&transport=websocket{suffix}", **options)
 
     async def reason(self) -> str:
         """Wait for the disconnect handler."""
@@ -115,8 +118,36 @@ class SyncPeer(Peer):
 
 @asynccontextmanager
 async def running_aio(**options: Any) -> AsyncIterator[Peer]:
-    """Run an echo server on asyncio."""
-    engine = fastsio.aio.engine.EngineServer(async_mode="asgi", **options)
+    """Run an echo server on asyncio, under uvicorn."""
+    peer = echo_server("asgi", options)
+    # The fast transport knows this application, and leaves any other one to uvicorn.
+    app = fastsio.ASGIApp(peer.engine, socketio_path="engine.io")
+    async with serve(app, lifespan="off") as address, talking(peer, address):
+        yield peer
+
+
+@asynccontextmanager
+async def running_aiohttp(**options: Any) -> AsyncIterator[Peer]:
+    """Run an echo server on asyncio, in an application of aiohttp."""
+    peer = echo_server("aiohttp", options)
+    app = web.Application()
+    peer.engine.attach(app, "engine.io")
+    async with aiohttp_server(app) as address, talking(peer, address):
+        yield peer
+
+
+@asynccontextmanager
+async def talking(peer: Peer, address: Address) -> AsyncIterator[None]:
+    """Have the peer talk to its server for the length of the block, and end its sessions."""
+    async with httpx.AsyncClient(timeout=WAIT_S) as http:
+        peer.use(address, http)
+        yield
+        await peer.engine.disconnect()
+
+
+def echo_server(async_mode: str, options: dict[str, Any]) -> AioPeer:
+    """Make an echo server on asyncio."""
+    engine = fastsio.aio.engine.EngineServer(async_mode=async_mode, **options)
     peer = AioPeer(engine)
 
     async def on_connect(sid, environ):
@@ -128,16 +159,10 @@ async def running_aio(**options: Any) -> AsyncIterator[Peer]:
     async def on_disconnect(sid, reason):
         peer.disconnects.put_nowait(reason)
 
-    async def app(scope, receive, send):
-        await engine.handle_request(scope, receive, send)
-
     engine.on("connect", on_connect)
     engine.on("message", on_message)
     engine.on("disconnect", on_disconnect)
-    async with serve(app, lifespan="off") as address, httpx.AsyncClient(timeout=WAIT_S) as http:
-        peer.use(address, http)
-        yield peer
-        await engine.disconnect()
+    return peer
 
 
 @asynccontextmanager
@@ -164,7 +189,7 @@ async def running_sync(**options: Any) -> AsyncIterator[Peer]:
             engine.shutdown()
 
 
-RUNNING = {"aio": running_aio, "sync": running_sync}
+RUNNING = {"aio": running_aio, "aiohttp": running_aiohttp, "sync": running_sync}
 
 
 def running(kind: str, **options: Any) -> Any:

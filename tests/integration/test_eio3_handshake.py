@@ -41,12 +41,23 @@ async def test_engine_io_3_is_refused_unless_allowed(transport):
     assert (response.status, response.code) == (400, 5)
 
 
-@pytest.mark.parametrize("query", ["transport=polling", "EIO=2&transport=polling", "EIO=3&EIO=4&transport=polling"])
+@pytest.mark.parametrize(
+    "query", ["EIO=2&transport=polling", "EIO=3&EIO=5&transport=polling", "EIO=&transport=polling"]
+)
 async def test_other_revisions_are_refused(app, query):
-    """Only 3 and 4 exist, and a client says which."""
+    """Only 3 and 4 exist; a client that says neither speaks 3."""
     response = await start_http(app, "GET", query).response()
 
     assert (response.status, response.code) == (400, 5)
+
+
+@pytest.mark.parametrize("query", ["transport=polling&b64=1", "EIO=4&transport=polling&EIO=3"])
+async def test_a_client_need_not_say_that_it_speaks_revision_3(app, query):
+    """As in the JavaScript server: what names no revision is of the one that did not have to."""
+    response = await start_http(app, "GET", query).response()
+
+    assert response.status == 200
+    assert ':0{"sid":"' in response.text
 
 
 async def test_clients_of_engine_io_4_are_served_as_ever(app):

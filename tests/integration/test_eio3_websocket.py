@@ -76,7 +76,7 @@ async def test_a_broadcast_of_binary_is_written_as_base64_once(app, direct):
     assert all(frame is frames[0] for frame in frames)
 
 
-@pytest.mark.parametrize("frame", ["", "9", "3", "0", "5", "6", "b", "b2AQI=", "b4AQ", b"", b"\x02hi", b"\x00"])
+@pytest.mark.parametrize("frame", ["", "9", "3", "b", "b2AQI=", "b4AQ", b"", b"\x02hi", b"\x00"])
 async def test_a_malformed_frame_closes_that_session(app, dialer, frame):
     """The websocket is closed, disconnect runs, and another session is not disturbed."""
     client, _ = await dialer.open(app)

@@ -16,7 +16,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
 
-from fastsio.engine.payload import decode_base64
+from fastsio.engine.payload import IGNORED, decode_base64
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from fastsio.engine.packet import WirePacket
 
-#: The packet types a client may send: close, ping, message. A pong comes from the server, the rest are handshakes.
-CLIENT_TYPES: Final = frozenset("124")
+#: The packet types a client may send: close, ping, message, and those that are ignored. A pong comes from the server.
+CLIENT_TYPES: Final = frozenset("124") | IGNORED
 MESSAGE_BYTE: Final = 4
 #: Digits of any length that a limit can allow.
 LENGTH_DIGITS: Final = 16

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from fastsio.engine.packet import WirePacket
 
 SEPARATOR: Final = "\x1e"
-#: The packet types a client may post: close, pong, message. A ping comes from the server, the rest are handshakes.
-CLIENT_TYPES: Final = frozenset("134")
+#: Open, upgrade and noop mean nothing to a session that is open; the JavaScript server ignores them too.
+IGNORED: Final = frozenset("056")
+#: The packet types a client may post: close, pong, message, and those that are ignored. A ping comes from the server.
+CLIENT_TYPES: Final = frozenset("134") | IGNORED
 
 
 def encode_payload(packets: Iterable[WirePacket], jsonp_index: int | None = None) -> bytes:

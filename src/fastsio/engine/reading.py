@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, Protocol
 
 from fastsio.engine import eio3
+from fastsio.engine.payload import IGNORED, decode_base64
 from fastsio.exceptions import PacketError
 
 
@@ -34,17 +35,20 @@ def _binary(frame: bytes, limit: int) -> bytes:
     return frame
 
 
-def _text(socket: Session, frame: str) -> str | None:
-    """Read a text frame that is long or no message; None when it was for the transport."""
+def _text(socket: Session, frame: str) -> str | bytes | None:
+    """Read a text frame that is long or no text message; None when it was for the transport."""
     kind = frame[:1]
-    if kind == "4":
+    if kind in ("4", "b"):
         check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
-        return frame[1:]
+        # Clients that cannot send binary frames, or are told not to (forceBase64), write binary as polling does.
+        return frame[1:] if kind == "4" else decode_base64(frame[1:])
     if kind == "3":
         socket.on_heartbeat()
         return None
     if kind == "1":
         raise ClientLeft
+    if kind in IGNORED:
+        return None
     raise PacketError("a frame of unknown type" if kind else "an empty frame")
 
 
@@ -62,7 +66,8 @@ def _eio3_text(socket: Session, frame: str) -> str | bytes | None:
         return packet[1:]
     if packet[0] == "1":
         raise ClientLeft
-    socket.on_heartbeat()
+    if packet[0] not in IGNORED:
+        socket.on_heartbeat()
     return None
 
 

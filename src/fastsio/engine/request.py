@@ -12,13 +12,13 @@ import re
 import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from fastsio.engine.http import Code
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Iterable
 
 #: The revision every server speaks, and the one it may be allowed to speak besides.
 PROTOCOLS: Final = ("4", "3")
@@ -34,6 +34,8 @@ MAX_LENGTH_DIGITS: Final = 18
 WEBSOCKET: Final = "websocket"
 #: 16 bytes in base64.
 WEBSOCKET_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
+#: The name of a subprotocol (RFC 6455, section 4.1).
+TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 class RequestRefused(Exception):  # noqa: N818 - says what happened to the request
@@ -85,11 +87,11 @@ def read_request(environ: dict[str, Any], transports: Container[str], *, allow_e
         RequestRefused: The request is none this protocol has.
     """
     query = _parse_query(environ.get("QUERY_STRING", ""))
-    transport = query.get("transport", [""])[0]
+    transport = query.get("transport", "")
     if transport not in transports:
         raise RequestRefused(Code.UNKNOWN_TRANSPORT, "Invalid transport")
-    sid = query["sid"][0] if "sid" in query else None
-    protocol = _protocol(query, sid, PROTOCOLS if allow_eio3 else PROTOCOLS[:1])
+    sid = query.get("sid")
+    protocol = _protocol(query.get("EIO"), sid, allow_eio3=allow_eio3)
     method = environ["REQUEST_METHOD"]
     if method not in ("GET", "POST") or (method == "POST" and sid is None):
         raise RequestRefused(Code.BAD_HANDSHAKE_METHOD, "A method that is not supported")
@@ -101,7 +103,7 @@ def read_request(environ: dict[str, Any], transports: Container[str], *, allow_e
         sid=sid,
         is_websocket=is_websocket,
         protocol=protocol,
-        base64=bool(query.get("b64", [""])[0]),
+        base64=bool(query.get("b64")),
         jsonp_index=_jsonp_index(query),
     )
 
@@ -156,33 +158,59 @@ def _tokens(value: str) -> list[str]:
     return [token.strip().lower() for token in value.split(",")]
 
 
-def _parse_query(text: str) -> dict[str, list[str]]:
+def choose_subprotocol(offered: Iterable[str]) -> str | None:
+    """
+    Choose the subprotocol of a WebSocket, which means nothing here; browsers give up when their offer has no answer.
+
+    Args:
+        offered: The names in ``Sec-WebSocket-Protocol``, in their order.
+
+    Returns:
+        The first name, as the JavaScript server does; None when there is none.
+    """
+    return next((name for name in offered if TOKEN.fullmatch(name)), None)
+
+
+def offered_subprotocols(environ: dict[str, Any]) -> list[str]:
+    """Return the names in ``Sec-WebSocket-Protocol`` in their order; empty when there is none."""
+    header: str = environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "")
+    return [name.strip() for name in header.split(",")]
+
+
+def _parse_query(text: str) -> dict[str, str]:
+    """Read a query; of a parameter that is repeated the last value counts."""
     # Every client's WebSocket handshake has the same query; those with a session id or a timestamp are longer.
-    return _parse_short_query(text) if len(text) <= SHORT_QUERY else parse_qs(text, keep_blank_values=True)
+    return _parse_short_query(text) if len(text) <= SHORT_QUERY else dict(parse_qsl(text, keep_blank_values=True))
 
 
 @lru_cache(maxsize=64)
-def _parse_short_query(text: str) -> dict[str, list[str]]:
-    return parse_qs(text, keep_blank_values=True)
+def _parse_short_query(text: str) -> dict[str, str]:
+    return dict(parse_qsl(text, keep_blank_values=True))
 
 
-def _protocol(query: dict[str, list[str]], sid: str | None, allowed: Sequence[str]) -> int | None:
-    """Read the revision of the protocol; a request for a session may leave it out."""
-    versions = query.get("EIO")
-    if versions is None and sid is not None:
+def _protocol(version: str | None, sid: str | None, *, allow_eio3: bool) -> int | None:
+    """
+    Read the revision of the protocol.
+
+    A request for a session may leave it out, and so may a handshake where revision 3 is allowed: its clients need not
+    say what they speak.
+    """
+    if version is None and sid is not None:
         return None
-    if versions is None or len(versions) != 1 or versions[0] not in allowed:
+    if version is None and allow_eio3:
+        return 3
+    if version is None or version not in (PROTOCOLS if allow_eio3 else PROTOCOLS[:1]):
         raise RequestRefused(
             Code.UNSUPPORTED_PROTOCOL_VERSION,
             "The client is using an unsupported version of the Socket.IO or Engine.IO protocols",
         )
-    return int(versions[0])
+    return int(version)
 
 
-def _jsonp_index(query: dict[str, list[str]]) -> int | None:
-    if "j" not in query:
+def _jsonp_index(query: dict[str, str]) -> int | None:
+    index = query.get("j")
+    if index is None:
         return None
-    index = query["j"][0]
     if not (index.isascii() and index.isdigit() and len(index) <= MAX_INDEX_DIGITS):
         raise RequestRefused(Code.BAD_REQUEST, "Invalid JSONP index number")
     return int(index)

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.aio.engine.links import Event, Link
-from fastsio.engine.request import WEBSOCKET
+from fastsio.engine.request import WEBSOCKET, choose_subprotocol
 from fastsio.extras import require
 
 if TYPE_CHECKING:
@@ -110,6 +110,10 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
         """Give a poll no ETag: the answer is another one each time."""
 
     # The WebSocket.
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        """Name one of those that the client offers; they mean nothing to the server."""
+        return choose_subprotocol(subprotocols)
 
     @property
     def max_message_size(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -211,18 +212,17 @@ async def test_many_deadlines_share_one_loop_timer():
 
 async def test_deadlines_are_met_in_order_and_never_early():
     """Each member is called for once, at its own time, within five per cent and the loop's resolution."""
-    loop = asyncio.get_running_loop()
     done = asyncio.Event()
     met: list[tuple[Member, float]] = []
 
     def on_due(members):
-        met.extend((member, loop.time()) for member in members)
+        met.extend((member, monotonic()) for member in members)
         if len(met) == 3:
             done.set()
 
     deadlines = Deadlines(on_due)
     slow, middle, fast, gone = (Member() for _ in range(4))
-    start = loop.time()
+    start = monotonic()
     for member, delay in ((slow, 0.3), (middle, 0.2), (fast, 0.1), (gone, 0.05)):
         deadlines.set(member, delay)
     deadlines.clear(gone)
@@ -307,3 +307,42 @@ async def test_a_heartbeat_that_fails_ends_its_own_session_and_no_other(caplog):
     assert [await app.reason(), await app.reason()] == ["transport error"] * 2
     assert list(app.engine.sockets) == [clients[1][1]]
     assert "the heartbeat of a client failed" in caplog.text
+
+
+async def test_a_request_at_the_moment_of_the_timeout_finds_the_session_closed(monkeypatch):
+    """A session without pongs is over when ``ping_interval`` and ``ping_timeout`` are, however late the timer is."""
+    app = Application(ping_interval=0.05, ping_timeout=0.5)
+    client = await connect_polling(app)
+    over = monotonic() + 0.55
+    assert (await client.poll()).packets == ["2"]
+    app.engine.deadlines.stop()  # the timer would be up to a thirty-second late
+    await until(lambda: monotonic() >= over)
+    refused = [await client.poll(), await client.send("3")]
+
+    assert [(response.status, response.code) for response in refused] == [(400, 1)] * 2
+    assert await app.reason() == "ping timeout"
+
+
+async def test_a_ping_that_is_sent_late_leaves_the_client_its_time():
+    """A server that was busy does not end the sessions of those whom it did not ask."""
+    app = Application(ping_interval=0.05, ping_timeout=0.2)
+    client, sid = await connect_websocket(app)
+    socket = app.engine.sockets[sid]
+    socket.expires = monotonic() - 1
+
+    assert await client.frame() == "2"
+
+    assert socket.expires >= monotonic() + 0.1
+    client.say("3")
+    assert await client.frame() == "2"
+
+
+async def test_pings_are_never_late():
+    """So the client has all of ``ping_timeout`` to answer, and the session ends in time if it does not."""
+    app = Application(ping_interval=10, ping_timeout=5)
+    before = monotonic()
+    client, sid = await connect_websocket(app)
+
+    assert before + 9.5 < app.engine.sockets[sid].timer_key < monotonic() + 10
+    client.leave()
+    await client.ended()

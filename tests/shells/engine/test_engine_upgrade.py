@@ -57,8 +57,25 @@ async def test_messages_can_be_posted_by_the_client_during_the_upgrade():
     assert await app.message() == "a"
 
 
-async def test_an_upgraded_session_refuses_http_and_a_second_websocket():
-    """The live WebSocket is untouched."""
+async def test_an_upgrade_needs_no_probe():
+    """Some clients send ``5`` alone; a pending poll ends with a noop."""
+    app = Application()
+    client = await connect_polling(app)
+    poll = client.start_poll()
+    await settle()
+    websocket = await start_upgrade(client)
+
+    websocket.say("5")
+    websocket.say("4up")
+
+    assert await app.message() == "up"
+    assert (await poll.response()).packets == ["6"]
+    app.post(client.sid, "down")
+    assert await websocket.frame() == "4down"
+
+
+async def test_an_upgraded_session_refuses_http_and_closes_a_second_websocket():
+    """The second WebSocket is accepted first, as by the JavaScript server; the live one is untouched."""
     app = Application()
     client = await connect_polling(app)
     websocket = await upgrade(client)
@@ -70,12 +87,12 @@ async def test_an_upgraded_session_refuses_http_and_a_second_websocket():
 
     assert (await client.poll()).code == 3
     assert (await client.send("4a")).code == 3
-    assert second.events == [{"type": "websocket.close", "code": 1008}]
+    assert second.events == [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1000}]
     app.post(client.sid, "alive")
     assert await websocket.frame() == "4alive"
 
 
-async def test_a_second_websocket_during_an_upgrade_is_refused():
+async def test_a_second_websocket_during_an_upgrade_is_closed():
     """Only one WebSocket can take a session over."""
     app = Application()
     client = await connect_polling(app)
@@ -85,24 +102,67 @@ async def test_a_second_websocket_during_an_upgrade_is_refused():
     await second.ended()
     websocket.say("2probe")
 
-    assert second.events == [{"type": "websocket.close", "code": 1008}]
+    assert second.events == [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1000}]
     assert await websocket.frame() == "3probe"
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_poll_that_arrives_together_with_the_end_of_the_upgrade_is_refused(is_first):
+    """The session has moved, whichever of the two is read first."""
+    app = Application()
+    client = await connect_polling(app)
+    websocket = await start_upgrade(client)
+    websocket.say("2probe")
+    await websocket.frame()
+
+    if is_first:
+        poll = client.start_poll()
+        await settle()
+        websocket.say("5")
+    else:
+        websocket.say("5")
+        poll = client.start_poll()
+
+    refused = await poll.response()
+    assert (refused.status, refused.code) == (400, 3)
+    app.post(client.sid, "alive")
+    assert await websocket.frame() == "4alive"
+
+
+async def test_a_poll_that_waits_for_an_upgrade_goes_on_when_that_fails():
+    """The session stays on polling, and the poll gets what comes."""
+    app = Application()
+    client = await connect_polling(app)
+    websocket = await start_upgrade(client)
+    websocket.say("2probe")
+    await websocket.frame()
+    poll = client.start_poll()
+    await settle()
+
+    websocket.leave()
+    await websocket.ended()
+    app.post(client.sid, "still here")
+
+    assert (await poll.response()).packets == ["4still here"]
+
+
 @pytest.mark.parametrize("frames", [["4hello"], ["2"], [b"2probe"], ["2probe", "4early"], ["2probe", "2probe"]])
-async def test_a_websocket_that_does_not_probe_ends_the_session(frames):
-    """It breaks the protocol: it is closed and the disconnect handler runs at once."""
+async def test_a_websocket_that_probes_wrongly_is_closed_and_the_session_stays_on_polling(frames):
+    """What a connection says that has not taken the session over does not end the session."""
     app = Application()
     client = await connect_polling(app)
     websocket = await start_upgrade(client)
 
     for frame in frames:
         websocket.say(frame)
-
-    assert await app.reason() == "transport error"
     await websocket.closed()
     await websocket.ended()
-    assert (await client.poll()).status == 400
+
+    app.post(client.sid, "still here")
+    assert (await client.poll()).packets == ["4still here"]
+    assert (await client.send("4me too")).status == 200
+    assert app.disconnects.empty()
+    await upgrade(client)
 
 
 @pytest.mark.parametrize("frames", [[], ["2probe"]])

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from fastsio.aio.engine.websocket import FAIR_SHARE
-from tests.shells.engine.wire import Application, connect_websocket, until
+from tests.shells.engine.wire import Application, WebSocketClient, connect_websocket, until
 
 
 async def test_a_client_opens_talks_and_leaves():
@@ -105,7 +105,7 @@ async def test_the_close_packet_of_the_client_ends_the_session():
     await client.ended()
 
 
-@pytest.mark.parametrize("frame", ["", "x", "2", "2probe", "5", "6", "0{}", "7"])
+@pytest.mark.parametrize("frame", ["", "x", "2", "2probe", "7", "b%"])
 async def test_a_frame_that_is_no_packet_closes_the_connection(frame, caplog):
     """The disconnect handler runs at once and the log says why."""
     app = Application()
@@ -186,3 +186,38 @@ async def test_a_client_that_sends_very_much_leaves_the_others_their_turn():
 
     assert order.index(other_sid) <= FAIR_SHARE
     assert order.count(flood_sid) == 4 * FAIR_SHARE
+
+
+@pytest.mark.parametrize("frame", ["0{}", "5", "6"])
+async def test_packets_that_mean_nothing_to_an_open_session_are_ignored(frame):
+    """As in the JavaScript server; the session goes on."""
+    app = Application()
+    client, _ = await connect_websocket(app)
+
+    client.say(frame)
+    client.say("4x")
+
+    assert await app.message() == "x"
+
+
+async def test_a_client_that_wants_base64_sends_and_gets_binary_as_text():
+    """Of the JavaScript client this is the option ``forceBase64``."""
+    app = Application()
+    client = WebSocketClient(app, "EIO=4&transport=websocket&b64=1")
+    sid = await client.opened()
+
+    client.say("bAQI=")
+    app.post(sid, "text", b"\x01\x02")
+
+    assert await app.message() == b"\x01\x02"
+    assert [await client.frame(), await client.frame()] == ["4text", "bAQI="]
+
+
+@pytest.mark.parametrize(("offered", "answer"), [(["v1", "v2"], {"subprotocol": "v1"}), (["", "b d"], {}), ([], {})])
+async def test_an_offered_subprotocol_is_answered(offered, answer):
+    """With the first, as by the JavaScript server; browsers give up otherwise."""
+    app = Application()
+    client = WebSocketClient(app, subprotocols=offered)
+    await client.opened()
+
+    assert client.events[0] == {"type": "websocket.accept", **answer}

@@ -43,11 +43,27 @@ def test_binary_is_taken_as_each_revision_writes_it():
     assert READERS[3][0](Session(), "b4AQI=") == b"\x01\x02"
 
 
+@pytest.mark.parametrize(("protocol", "frame"), [(4, "bAQI="), (3, "b4AQI=")])
+def test_binary_may_come_as_base64_in_a_text_frame(protocol, frame):
+    """Clients that send no binary frames write it as in a polling payload."""
+    assert READERS[protocol][0](Session(), frame) == b"\x01\x02"
+
+
+@pytest.mark.parametrize("protocol", [3, 4])
+@pytest.mark.parametrize("frame", ["0{}", "5", "6"])
+def test_packets_that_mean_nothing_to_an_open_session_are_ignored(protocol, frame):
+    """Open, upgrade and noop, as in the JavaScript server; they are no heartbeat."""
+    session = Session()
+
+    assert READERS[protocol][0](session, frame) is None
+    assert session.heartbeats == 0
+
+
 @pytest.mark.parametrize("protocol", [3, 4])
 def test_what_is_wrong_or_too_large_is_refused(protocol):
     """In bytes, not in characters."""
     read_text, read_binary = READERS[protocol]
-    for frame in ("", "9", "4" + "ü" * 4):
+    for frame in ("", "9", "b%", "4" + "ü" * 4, "b" + "A" * 8):
         with pytest.raises(PacketError):
             read_text(Session(), frame)
     with pytest.raises(PacketError):

@@ -7,7 +7,15 @@ import sys
 import pytest
 
 from fastsio.engine.http import Code
-from fastsio.engine.request import Request, RequestRefused, content_length, read_request, websocket_key
+from fastsio.engine.request import (
+    Request,
+    RequestRefused,
+    choose_subprotocol,
+    content_length,
+    offered_subprotocols,
+    read_request,
+    websocket_key,
+)
 from fastsio.exceptions import PacketError
 
 BOTH = ["polling", "websocket"]
@@ -51,10 +59,35 @@ def test_a_transport_must_be_named(query):
     assert refused("EIO=4&transport=polling", transports=["websocket"]) is Code.UNKNOWN_TRANSPORT
 
 
-@pytest.mark.parametrize("version", ["", "EIO=3&", "EIO=5&", "EIO=x&", "EIO=&", "EIO=4&EIO=4&"])
+@pytest.mark.parametrize("version", ["", "EIO=3&", "EIO=5&", "EIO=x&", "EIO=&", "EIO=4&EIO=3&"])
 def test_other_revisions_are_refused(version):
     """A new session must name the one that is spoken."""
     assert refused(f"{version}transport=polling") is Code.UNSUPPORTED_PROTOCOL_VERSION
+
+
+def test_of_a_parameter_that_is_repeated_the_last_value_counts():
+    """Clients append theirs to what a URL has already."""
+    query = "EIO=3&EIO=4&transport=websocket&transport=polling&sid=a&sid=b&b64=1&b64=&j=1&j=2"
+
+    assert asked(query) == Request(method="GET", sid="b", is_websocket=False, protocol=4, jsonp_index=2)
+
+
+def test_a_handshake_without_a_revision_is_one_of_revision_3_where_that_is_allowed():
+    """As in the JavaScript server; one for a session has the session's."""
+    assert asked("transport=polling", allow_eio3=True).protocol == 3
+    assert asked("transport=polling&sid=a", allow_eio3=True).protocol is None
+    assert refused("transport=polling") is Code.UNSUPPORTED_PROTOCOL_VERSION
+
+
+@pytest.mark.parametrize(
+    ("header", "chosen"),
+    [(None, None), ("", None), ("chat", "chat"), ("v1.x, v2", "v1.x"), (" , v2", "v2"), ('a b, c"d, \u00fc', None)],
+)
+def test_the_first_subprotocol_that_is_offered_is_chosen(header, chosen):
+    """It means nothing, but browsers give up when their offer has no answer."""
+    environ = {} if header is None else {"HTTP_SEC_WEBSOCKET_PROTOCOL": header}
+
+    assert choose_subprotocol(offered_subprotocols(environ)) == chosen
 
 
 def test_revision_3_may_be_allowed():

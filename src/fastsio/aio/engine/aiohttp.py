@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.environ import NOWHERE, Address, address_of, make_environ
 from fastsio.aio.engine.links import Event, Link
-from fastsio.engine.request import WEBSOCKET
+from fastsio.engine.request import WEBSOCKET, choose_subprotocol, offered_subprotocols
 from fastsio.exceptions import PacketError
 from fastsio.extras import require
 
@@ -120,7 +120,9 @@ class WebSocket:
     async def __call__(self, environ: dict[str, Any]) -> Any:
         """Return the response that became the WebSocket, once that is over."""
         response = require("aiohttp.web", EXTRA).WebSocketResponse
-        websocket = response(max_msg_size=self._too_large, timeout=CLOSE_TIMEOUT_S)
+        chosen = choose_subprotocol(offered_subprotocols(environ))
+        protocols = [chosen] if chosen else []
+        websocket = response(max_msg_size=self._too_large, timeout=CLOSE_TIMEOUT_S, protocols=protocols)
         await websocket.prepare(_plain(environ["aiohttp.request"]))
         await self._handler(_link(websocket))
         return websocket

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.environ import NOWHERE, make_environ
 from fastsio.aio.engine.links import Link, direct_link
+from fastsio.engine.request import choose_subprotocol
 
 if TYPE_CHECKING:
     from fastsio.aio.engine.links import AnyLink, Receive, Send
@@ -124,7 +125,10 @@ async def accept(environ: dict[str, Any]) -> AnyLink:
     """Accept a WebSocket."""
     send: Send = environ["asgi.send"]
     direct = direct_link(environ["asgi.scope"])
-    await send({"type": "websocket.accept"})
+    subprotocol = choose_subprotocol(environ["asgi.scope"].get("subprotocols") or ())
+    await send(
+        {"type": "websocket.accept", "subprotocol": subprotocol} if subprotocol else {"type": "websocket.accept"}
+    )
     return direct or Link(environ["asgi.receive"], send)
 
 

@@ -9,6 +9,7 @@ Source: Engine.IO protocol v3; the JavaScript server's ``allowEIO3``.
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from fastsio.aio.engine.socket import EngineSocket
@@ -33,10 +34,9 @@ class Eio3Socket(EngineSocket):
 
     Attributes:
         polls_base64: Whether polls are answered with nothing but text.
-        frames_base64: Whether binary messages go over the WebSocket as text; its own handshake says so.
     """
 
-    __slots__ = ("frames_base64", "polls_base64")
+    __slots__ = ("polls_base64",)
 
     protocol: ClassVar[int] = 3
 
@@ -56,8 +56,9 @@ class Eio3Socket(EngineSocket):
         """Wait for the client's ping."""
         server = self.server
         self.awaiting_pong = True
-        interval_s = server.ping_interval + server.ping_interval_grace_period
-        server.deadlines.set(self, interval_s + server.ping_timeout)
+        allowed_s = server.ping_interval + server.ping_interval_grace_period + server.ping_timeout
+        self.expires = monotonic() + allowed_s
+        server.deadlines.set(self, allowed_s)
 
     def on_heartbeat(self) -> None:
         """Answer a ping; it counts like a message, so that a client that never reads cannot pile up pongs."""

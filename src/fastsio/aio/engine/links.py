@@ -8,6 +8,7 @@ engine gives a :class:`DirectLink`, which needs no events.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -123,6 +124,16 @@ class DirectLink(ABC):
 
 
 AnyLink: TypeAlias = Link | DirectLink
+
+
+def send_as_text(send: Send) -> Send:
+    """Write binary messages as text, as in a polling payload, to a client of Engine.IO 4 that reads no binary."""
+
+    async def send_event(event: Event) -> None:
+        data = event.get("bytes")
+        await send(event if data is None else {"type": event["type"], "text": "b" + b64encode(data).decode("ascii")})
+
+    return send_event
 
 
 def direct_link(scope: Event) -> DirectLink | None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.eio3 import Eio3Socket
 from fastsio.engine import eio3, http
 from fastsio.engine.packet import CLOSE_PACKET, NOOP_PACKET
-from fastsio.engine.payload import decode_payload
-from fastsio.engine.request import content_length
+from fastsio.engine.payload import IGNORED, decode_payload
+from fastsio.engine.request import RequestRefused, content_length
 from fastsio.engine.tracing import label, shown
 from fastsio.exceptions import PacketError
 
@@ -25,18 +25,27 @@ if TYPE_CHECKING:
     from fastsio.engine.packet import WirePacket
 
 
+#: How long a poll that comes during an upgrade waits to see its end.
+UPGRADE_CHECK_S: Final = 0.1
+
+
 class BodyTooLarge(PacketError):  # noqa: N818 - says what happened
     """A body is larger than the server takes."""
 
 
 async def poll(socket: EngineSocket) -> list[WirePacket]:
-    """Wait until something is to be sent and take it; a session that ends meanwhile gives its last packets."""
-    if not (socket.pending or socket.upgrading or socket.closed):
-        socket.poll_waiter = asyncio.get_running_loop().create_future()
-        try:
-            await socket.poll_waiter
-        finally:
-            socket.poll_waiter = None
+    """
+    Wait until something is to be sent and take it; a session that ends meanwhile gives its last packets.
+
+    Raises:
+        RequestRefused: The session moved to a WebSocket before the poll came.
+    """
+    if socket.upgrading:
+        await _see_upgrade_decided(socket)
+        if socket.upgraded:
+            raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
+    while not (socket.pending or socket.upgrading or socket.upgraded or socket.closed):
+        await _wait(socket)
     if socket.upgrading or socket.upgraded:
         return [NOOP_PACKET]
     packets = socket.take(socket.server.max_http_buffer_size) or [NOOP_PACKET]
@@ -44,6 +53,30 @@ async def poll(socket: EngineSocket) -> list[WirePacket]:
         for packet in packets:
             socket.server.logger.info("%s: Sending packet %s", label(socket.sid), shown(packet.polling))
     return packets
+
+
+async def _see_upgrade_decided(socket: EngineSocket) -> None:
+    """
+    Wait a moment for the end of an upgrade.
+
+    The frame that completes it may have arrived before the poll and not have been read. A poll that the client needs an
+    answer to before it completes the upgrade is answered within this time, as by the JavaScript server.
+    """
+    try:
+        async with asyncio.timeout(UPGRADE_CHECK_S):
+            while socket.upgrading and not socket.closed:
+                await _wait(socket)
+    except TimeoutError:
+        return
+
+
+async def _wait(socket: EngineSocket) -> None:
+    """Be the pending poll until something has changed."""
+    socket.poll_waiter = asyncio.get_running_loop().create_future()
+    try:
+        await socket.poll_waiter
+    finally:
+        socket.poll_waiter = None
 
 
 async def handle_get(socket: EngineSocket, environ: dict[str, Any], jsonp_index: int | None) -> http.Response:
@@ -171,7 +204,7 @@ async def _receive(socket: EngineSocket, packet: str | bytes) -> None:
             socket.handling = False
     elif packet[0] == "1":
         await socket.finish(socket.server.reason.CLIENT_DISCONNECT, abort=True)
-    else:
+    elif packet[0] not in IGNORED:
         socket.on_heartbeat()
 
 

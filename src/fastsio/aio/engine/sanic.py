@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.environ import NOWHERE, make_environ
 from fastsio.aio.engine.links import Event, Link
-from fastsio.engine.request import WEBSOCKET
+from fastsio.engine.request import WEBSOCKET, choose_subprotocol, offered_subprotocols
 from fastsio.exceptions import PacketError, SetupError
 from fastsio.extras import require
 
@@ -141,7 +141,9 @@ class WebSocket:
         request.headers["Upgrade"], request.headers["Connection"] = WEBSOCKET, "Upgrade"
         protocol = request.transport.get_protocol()
         protocol.websocket_max_size = self._limit
-        await self._handler(_link(await protocol.websocket_handshake(request)))
+        chosen = choose_subprotocol(offered_subprotocols(environ))
+        websocket = await protocol.websocket_handshake(request, [chosen] if chosen else None)
+        await self._handler(_link(websocket))
 
 
 def _link(websocket: Any) -> Link:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+from enum import Enum
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -35,8 +36,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
 
-#: A session is no response: the request becomes a WebSocket, which serves it.
-Answer: TypeAlias = http.Response | EngineSocket
+class Surplus(Enum):
+    """A WebSocket for a session that has one already: it is accepted, and closed."""
+
+    SURPLUS = "surplus"
+
+
+#: What is no response: the request becomes a WebSocket, which serves the session, if there is one.
+Answer: TypeAlias = http.Response | EngineSocket | Surplus
 
 
 class EngineServer(SendingServer):
@@ -239,10 +246,14 @@ class EngineServer(SendingServer):
             return None
         is_admitted = await self._admits(environ) if "HTTP_ORIGIN" in environ else True
         answer = await self._answer(environ) if is_admitted else http.foreign(environ["HTTP_ORIGIN"])
+        accept = self._async.get("accept")
+        if isinstance(answer, Surplus):
+            if accept is None:
+                return await self._async["websocket"](websocket.turn_away, self)(environ)
+            return await websocket.turn_away(await accept(environ))
         if not isinstance(answer, EngineSocket):
             return await self._respond(answer, environ, is_admitted=is_admitted)
         is_upgrade = answer.probing
-        accept = self._async.get("accept")
         # Served from here, not from below: each frame between this one and the reading loop stays in memory for as long
         # as the WebSocket is open.
         try:
@@ -320,7 +331,11 @@ class EngineServer(SendingServer):
             raise RequestRefused(http.Code.BAD_REQUEST, "A request that changes the protocol of its session")
         if not socket.connected:
             raise RequestRefused(http.Code.BAD_REQUEST, "A request for a session that is not connected yet")
-        if socket.upgraded or (request.is_websocket and socket.probing):
+        if socket.is_overdue():
+            # The timer is up to a slice late; who asks at the very moment finds the session closed.
+            socket.expire()
+            raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
+        if socket.upgraded and not request.is_websocket:
             raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
         return socket
 
@@ -328,12 +343,11 @@ class EngineServer(SendingServer):
         if request.method == "POST":
             return await polling.handle_post(socket, environ)
         if request.is_websocket:
-            return self._switch(socket, request)
+            return Surplus.SURPLUS if socket.upgraded or socket.probing else self._switch(socket, request)
         return await polling.handle_get(socket, environ, request.jsonp_index)
 
     def _switch(self, socket: EngineSocket, request: Request) -> EngineSocket:
-        if isinstance(socket, Eio3Socket):
-            socket.frames_base64 = request.base64
+        socket.frames_base64 = request.base64
         socket.probing = socket.connected
         return socket
 

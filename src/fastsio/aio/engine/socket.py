@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from fastsio.aio.engine.links import DirectLink
+from fastsio.aio.engine.links import DirectLink, send_as_text
 from fastsio.aio.engine.stepping import DONE, Rest
-from fastsio.aio.engine.timers import NEVER
+from fastsio.aio.engine.timers import NEVER, PUNCTUAL
 from fastsio.aio.engine.tracing import trace_frames
 from fastsio.aio.engine.upstream import AsyncSocket
 from fastsio.engine.congestion import Congestion
@@ -52,6 +53,8 @@ class EngineSocket(AsyncSocket):
     Attributes:
         congestion: Set while the client is behind: more waits for it than the high-water mark.
         dropped: Packets dropped because the client was too slow.
+        expires: When the session is over unless a pong comes, by the system's clock.
+        frames_base64: Whether binary messages go over the WebSocket as text; its own handshake says so.
         handling: True while the message handler runs for this client.
         probing: True from the handshake of a WebSocket that would take over to its success or failure.
         upgrading: True from its probe on: packets wait for it, polls are answered empty.
@@ -69,6 +72,8 @@ class EngineSocket(AsyncSocket):
         "connected",
         "doomed",
         "dropped",
+        "expires",
+        "frames_base64",
         "handling",
         "idle_send",
         "pending",
@@ -98,6 +103,7 @@ class EngineSocket(AsyncSocket):
         self.sid = sid
         self._session: dict[str, Any] | None = None
         self.connected = self.upgrading = self.upgraded = self.closing = self.closed = False
+        self.frames_base64 = False
         self.accepted = self.probing = self.posting = self.handling = self.awaiting_pong = self.slow = False
         #: The reason of an end asked for while the connect handler still ran.
         self.doomed: str | None = None
@@ -112,6 +118,7 @@ class EngineSocket(AsyncSocket):
         self.poll_waiter: asyncio.Future[None] | None = None
         self.congestion: Congestion | None = None
         self.timer_key = NEVER
+        self.expires = math.inf
 
     @property
     def session(self) -> dict[str, Any]:
@@ -311,9 +318,11 @@ class EngineSocket(AsyncSocket):
     def attach(self, link: AnyLink) -> None:
         """Make *link* the way to the client, and write what waits."""
         send = link.send
+        if self.frames_base64:
+            send = send_as_text(send)
         if self.server.logger.isEnabledFor(logging.INFO):
             send = trace_frames(send, self.sid, self.server.logger)
-        elif isinstance(link, DirectLink):
+        elif isinstance(link, DirectLink) and not self.frames_base64:
             self.write_now = link.write
             self.write_shared = self._shared_writer(link)
         self.send_event = self.idle_send = send
@@ -394,9 +403,11 @@ class EngineSocket(AsyncSocket):
     # The heartbeat.
 
     def start_heartbeat(self) -> None:
-        """Schedule the next ping."""
+        """Schedule the next ping; it is never late, so that the client has all of its time to answer."""
+        server = self.server
         self.awaiting_pong = False
-        self.server.deadlines.set(self, self.server.ping_interval)
+        self.expires = monotonic() + server.ping_interval + server.ping_timeout
+        server.deadlines.set(self, server.ping_interval * PUNCTUAL)
 
     def on_heartbeat(self) -> None:
         """Take a pong: schedule the next ping if one was waited for; others start nothing (CVE-2026-48802)."""
@@ -410,15 +421,34 @@ class EngineSocket(AsyncSocket):
             server.forget(self)
         elif not self.awaiting_pong:
             self.awaiting_pong = True
-            server.deadlines.set(self, server.ping_timeout)
+            now = monotonic()
+            if self.expires - now < server.ping_timeout / 2:
+                # The ping is late, for the server was busy: the client has time to answer all the same.
+                self.expires = now + server.ping_timeout
+            server.deadlines.set(self, self.expires - now)
             self.post_control(PING_PACKET)
-        elif not server.start_service_task or (self.handling and self.writer is None) or self._reads():
-            # The pong may stand behind the message that is being handled: it is read when the handler returns. And the
-            # ping may stand behind much that the client is still reading.
+        elif self._is_excused():
             server.deadlines.set(self, server.ping_timeout)
         else:
-            server.logger.info("A client missed its heartbeat, its session is ended")
-            server.spawn(self.finish(server.reason.PING_TIMEOUT))
+            self.expire()
+
+    def is_overdue(self) -> bool:
+        """Whether the pong should have come by now; the timer may be about to find that out."""
+        return self.awaiting_pong and not self.closing and monotonic() >= self.expires and not self._is_excused()
+
+    def _is_excused(self) -> bool:
+        """
+        Whether a pong need not come yet.
+
+        It may stand behind the message that is being handled: it is read when the handler returns. And the ping may
+        stand behind much that the client is still reading.
+        """
+        return not self.server.start_service_task or (self.handling and self.writer is None) or self._reads()
+
+    def expire(self) -> None:
+        """End the session: its pong has not come."""
+        self.server.logger.info("A client missed its heartbeat, its session is ended")
+        self.server.spawn(self.finish(self.server.reason.PING_TIMEOUT))
 
     def _reads(self) -> bool:
         """Tell whether the client is behind, but has read something lately."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Deadlines are met at most a thirty-second of the delay late.
 SLICES: Final = 32
+#: A deadline of this part of a delay is met before the whole delay is over.
+PUNCTUAL: Final = 1 - 1 / SLICES
 #: Loops round times to milliseconds; no slice is shorter, and nothing is waited for less long.
 RESOLUTION_S: Final = 0.001
 NEVER: Final = 0.0

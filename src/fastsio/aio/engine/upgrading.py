@@ -26,7 +26,8 @@ async def upgrade(socket: EngineSocket, link: AnyLink) -> bool:
     """
     Move a polling session to this WebSocket.
 
-    A peer that vanishes or takes too long leaves the session on polling; one that breaks the protocol ends it.
+    A client may leave the probe out. One that vanishes, takes too long or says something else loses the WebSocket, and
+    its session stays on polling.
 
     Returns:
         True when the client asked for the switch.
@@ -34,14 +35,12 @@ async def upgrade(socket: EngineSocket, link: AnyLink) -> bool:
     server = socket.server
     try:
         async with asyncio.timeout(server.upgrade_timeout):
-            await _expect(link, PROBE)
-            socket.hold_polls()
-            await link.send({"type": "websocket.send", "text": PROBE_ANSWER})
-            await _expect(link, UPGRADE)
+            if await _expect(link, PROBE, UPGRADE) == PROBE:
+                socket.hold_polls()
+                await link.send({"type": "websocket.send", "text": PROBE_ANSWER})
+                await _expect(link, UPGRADE)
     except PacketError as error:
-        server.report(f"Closing a session that failed to upgrade: {error}", "bad-probe")
-        socket.reader = None
-        await socket.finish(server.reason.TRANSPORT_ERROR, abort=True)
+        server.report(f"An upgrade failed, the session stays on polling: {error}", "bad-probe")
     except (TimeoutError, LinkLost):
         server.logger.info("An upgrade was not completed, the session stays on polling")
     except asyncio.CancelledError:
@@ -52,12 +51,17 @@ async def upgrade(socket: EngineSocket, link: AnyLink) -> bool:
     finally:
         socket.probing = False
         socket.end_hold()
+        # A poll that waits is answered once the session is on the WebSocket, or waits on.
+        socket.end_poll()
     return False
 
 
-async def _expect(link: AnyLink, frame: str) -> None:
+async def _expect(link: AnyLink, *frames: str) -> str:
+    """Wait for one of *frames*, and return it."""
     event = await link.receive()
     if event["type"] != "websocket.receive":
         raise LinkLost
-    if event.get("text") != frame:
-        raise PacketError(f"expected {frame!r}")
+    text: str | None = event.get("text")
+    if text not in frames:
+        raise PacketError(f"expected {' or '.join(frames)}")
+    return text

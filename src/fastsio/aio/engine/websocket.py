@@ -65,6 +65,11 @@ async def serve(socket: EngineSocket, link: AnyLink) -> None:
             await close(socket, link, code)
 
 
+async def turn_away(link: AnyLink) -> None:
+    """Close a WebSocket for a session that has one, as the JavaScript server does; the session is untouched."""
+    await link.send({"type": "websocket.close", "code": NORMAL_CLOSURE})
+
+
 def _begin(socket: EngineSocket, link: AnyLink) -> None:
     socket.connected = socket.upgraded = True
     socket.upgrading = False

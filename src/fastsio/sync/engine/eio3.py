@@ -9,17 +9,17 @@ Source: Engine.IO protocol v3; the JavaScript server's ``allowEIO3``.
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
-from fastsio.engine.packet import PONG_PACKET, Eio3BinaryPacket, WirePacket
-from fastsio.sync.engine.links import PreparedLink
+from fastsio.engine.packet import PONG_PACKET
 from fastsio.sync.engine.outbox import Outbox
 from fastsio.sync.engine.socket import EngineSocket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fastsio.sync.engine.links import Link
+    from fastsio.engine.packet import WirePacket
     from fastsio.sync.engine.server import EngineServer
 
 
@@ -44,10 +44,9 @@ class Eio3Socket(EngineSocket):
 
     Attributes:
         polls_base64: Whether polls are answered with nothing but text.
-        frames_base64: Whether binary messages go over the WebSocket as text; its own handshake says so.
     """
 
-    __slots__ = ("frames_base64", "polls_base64")
+    __slots__ = ("polls_base64",)
 
     protocol: ClassVar[int] = 3
 
@@ -56,42 +55,16 @@ class Eio3Socket(EngineSocket):
         self.outbox = Eio3Outbox(self)
         self.polls_base64 = self.frames_base64 = base64
 
-    def attach(self, link: Link) -> None:
-        """Make *link* the way to the client, and write what waits."""
-        super().attach(TextLink(link) if self.frames_base64 else link)
-
     def start_heartbeat(self) -> None:
         """Wait for the client's ping."""
         server = self.server
         self.awaiting_pong = True
-        interval_s = server.ping_interval + server.ping_interval_grace_period
-        server.deadlines.set(self, interval_s + server.ping_timeout)
+        allowed_s = server.ping_interval + server.ping_interval_grace_period + server.ping_timeout
+        self.expires = monotonic() + allowed_s
+        server.deadlines.set(self, allowed_s)
 
     def on_heartbeat(self) -> None:
         """Answer a ping; it counts like a message, so that a client that never reads cannot pile up pongs."""
         if not self.closing:
             self.start_heartbeat()
             self.outbox.post((PONG_PACKET,))
-
-
-class TextLink(PreparedLink):
-    """A link that carries binary as base64 in text frames."""
-
-    def prepare(self, packets: Sequence[WirePacket]) -> Sequence[WirePacket]:
-        """Return *packets* as text."""
-        return [Base64Packet(packet) if isinstance(packet, Eio3BinaryPacket) else packet for packet in packets]
-
-
-class Base64Packet(WirePacket):
-    """
-    A binary message as a text frame.
-
-    Args:
-        packet: The message.
-    """
-
-    __slots__ = ()
-
-    def __init__(self, packet: Eio3BinaryPacket) -> None:
-        self.binary = False
-        self.wire = packet.polling

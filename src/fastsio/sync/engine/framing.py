@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.engine.frames import BINARY, CLOSE, PONG, TEXT, frame
 from fastsio.engine.packet import WirePacket
-from fastsio.engine.request import websocket_key
+from fastsio.engine.request import choose_subprotocol, offered_subprotocols, websocket_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,4 +82,7 @@ def accept_response(environ: dict[str, Any]) -> bytes | None:
         return None
     digest = b64encode(sha1(key.encode() + ACCEPT_GUID, usedforsecurity=False).digest())
     head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    subprotocol = choose_subprotocol(offered_subprotocols(environ))
+    if subprotocol is not None:
+        head += b"Sec-WebSocket-Protocol: " + subprotocol.encode("ascii") + b"\r\n"
     return head + b"Sec-WebSocket-Accept: " + digest + b"\r\n\r\n"

@@ -7,12 +7,15 @@ link needs no lock.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from fastsio.engine.packet import Eio3BinaryPacket, MessagePacket, WirePacket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fastsio.engine.packet import WirePacket
+#: What a client that reads no binary gets as text; a message of text stays what it is.
+BINARY_MESSAGES: Final = (MessagePacket, Eio3BinaryPacket)
 
 
 class Link(Protocol):
@@ -86,3 +89,26 @@ class PreparedLink:
     def write_later(self, packets: Sequence[WirePacket]) -> None:
         """Keep frames for :meth:`flush`."""
         self._link.write_later(self.prepare(packets))
+
+
+class TextLink(PreparedLink):
+    """A link that carries binary as base64 in text frames."""
+
+    def prepare(self, packets: Sequence[WirePacket]) -> Sequence[WirePacket]:
+        """Return *packets* as text, but for the frames of WebSocket itself."""
+        return [Base64Packet(packet) if isinstance(packet, BINARY_MESSAGES) else packet for packet in packets]
+
+
+class Base64Packet(WirePacket):
+    """
+    A message as a text frame.
+
+    Args:
+        packet: The message.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, packet: WirePacket) -> None:
+        self.binary = False
+        self.wire = packet.polling

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 BATCH_BYTES: Final = 65_536
 #: After this many batches of other threads a thread that posts hands over to one of the session's own.
 ROUNDS: Final = 8
+#: How long a poll that comes during an upgrade waits to see its end.
+UPGRADE_CHECK_S: Final = 0.1
 
 
 class Outbox:
@@ -259,6 +261,7 @@ class Outbox:
         with self._lock:
             self._held = False
             self._link = link
+            self._end_poll()
             if self._closed:
                 self._append([CLOSE_FRAME])
             if not self._pending:
@@ -355,6 +358,25 @@ class Outbox:
     def is_polled(self) -> bool:
         """Whether a poll waits."""
         return self._poll is not None
+
+    def see_upgrade_decided(self) -> None:
+        """
+        Wait a moment for the end of an upgrade that is under way.
+
+        The frame that completes it may have arrived before the poll and not have been read. A poll that the client
+        needs an answer to before it completes the upgrade is answered within this time, as by the JavaScript server.
+        """
+        until = monotonic() + UPGRADE_CHECK_S
+        if self._poll is not None:
+            return
+        while True:
+            with self._lock:
+                left_s = until - monotonic()
+                if not self._held or self._closed or left_s <= 0:
+                    self._poll = None
+                    return
+                poll = self._poll = self._socket.server.create_event()
+            poll.wait(left_s)
 
     def wait_for_packets(self) -> bool:
         """Wait until a poll is to be answered; False when another poll waits already."""

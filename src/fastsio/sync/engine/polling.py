@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.engine import eio3, http
 from fastsio.engine.packet import CLOSE_PACKET
-from fastsio.engine.payload import decode_payload
-from fastsio.engine.request import content_length
+from fastsio.engine.payload import IGNORED, decode_payload
+from fastsio.engine.request import RequestRefused, content_length
 from fastsio.engine.tracing import label, shown
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.eio3 import Eio3Socket
@@ -43,7 +43,13 @@ def handle_get(socket: EngineSocket, jsonp_index: int | None) -> http.Response:
     Serve a poll.
 
     A second poll while one is pending ends the session: the first gets the close packet, this one an error.
+
+    Raises:
+        RequestRefused: The session moved to a WebSocket before the poll came.
     """
+    socket.outbox.see_upgrade_decided()
+    if socket.upgraded:
+        raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
     if not socket.outbox.wait_for_packets():
         socket.outbox.post((CLOSE_PACKET,), is_limited=False)
         return _reject(socket, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
@@ -145,7 +151,7 @@ def _receive(socket: EngineSocket, packet: str | bytes) -> None:
             socket.handling = False
     elif packet[0] == "1":
         socket.finish(socket.server.reason.CLIENT_DISCONNECT, abort=True)
-    else:
+    elif packet[0] not in IGNORED:
         socket.on_heartbeat()
 
 

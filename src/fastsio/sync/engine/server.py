@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Not a response: the request becomes a WebSocket, which serves this session."""
+    """Not a response: the request becomes a WebSocket, which serves this session, or none: then it is closed."""
 
-    socket: EngineSocket
-    is_upgrade: bool
+    socket: EngineSocket | None
+    is_upgrade: bool = False
 
 
 Answer: TypeAlias = http.Response | Switch
@@ -357,7 +357,11 @@ class EngineServer(Server):
             raise RequestRefused(http.Code.BAD_REQUEST, "A request that changes the protocol of its session")
         if not socket.connected:
             raise RequestRefused(http.Code.BAD_REQUEST, "A request for a session that is not connected yet")
-        if socket.upgraded or (request.is_websocket and not socket.claim_probe()):
+        if socket.is_overdue():
+            # The timer is up to a slice late; who asks at the very moment finds the session closed.
+            socket.expire()
+            raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
+        if socket.upgraded and not request.is_websocket:
             raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
         return socket
 
@@ -365,16 +369,17 @@ class EngineServer(Server):
         if request.method == "POST":
             return polling.handle_post(socket, environ)
         if request.is_websocket:
-            return self._switch(socket, request)
+            return self._switch(socket, request) if socket.claim_probe() else Switch(None)
         return polling.handle_get(socket, request.jsonp_index)
 
     def _switch(self, socket: EngineSocket, request: Request) -> Switch:
-        if isinstance(socket, Eio3Socket):
-            socket.frames_base64 = request.base64
+        socket.frames_base64 = request.base64
         return Switch(socket, is_upgrade=socket.connected)
 
     def _serve_websocket(self, environ: dict[str, Any], switch: Switch) -> Any:
         socket = switch.socket
+        if socket is None:
+            return accepting.accept(self, environ, partial(websocket.turn_away, self))
         try:
             return accepting.accept(self, environ, partial(websocket.serve, socket))
         finally:

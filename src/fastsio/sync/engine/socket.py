@@ -7,12 +7,15 @@ whoever comes first runs the disconnect handler.
 
 from __future__ import annotations
 
+import math
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET
+from fastsio.sync.engine.links import TextLink
 from fastsio.sync.engine.outbox import Outbox
-from fastsio.sync.engine.timers import NEVER
+from fastsio.sync.engine.timers import NEVER, PUNCTUAL
 from fastsio.sync.engine.upstream import Socket
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ class EngineSocket(Socket):
 
     Attributes:
         accepted: True once the connect handler has let the client in.
+        expires: When the session is over unless a pong comes, by the system's clock.
+        frames_base64: Whether binary messages go over the WebSocket as text; its own handshake says so.
         handling: True while the message handler runs for this client.
         posting: True while a POST is taken.
         probing: True from the handshake of a WebSocket that would take over to its success or failure.
@@ -46,6 +51,8 @@ class EngineSocket(Socket):
         "closing",
         "connected",
         "doomed",
+        "expires",
+        "frames_base64",
         "handling",
         "outbox",
         "posting",
@@ -71,6 +78,8 @@ class EngineSocket(Socket):
         #: The reason of an end asked for while the connect handler still ran.
         self.doomed: str | None = None
         self.timer_key = NEVER
+        self.expires = math.inf
+        self.frames_base64 = False
         self.outbox = Outbox(self)
         self._lock = threading.Lock()
 
@@ -109,14 +118,16 @@ class EngineSocket(Socket):
         """Make *link* the way to the client, and write what waits."""
         self.connected = self.upgraded = True
         self.probing = False
-        self.outbox.attach(link)
+        self.outbox.attach(TextLink(link) if self.frames_base64 else link)
 
     # The heartbeat.
 
     def start_heartbeat(self) -> None:
-        """Schedule the next ping."""
+        """Schedule the next ping; it is never late, so that the client has all of its time to answer."""
+        server = self.server
         self.awaiting_pong = False
-        self.server.deadlines.set(self, self.server.ping_interval)
+        self.expires = monotonic() + server.ping_interval + server.ping_timeout
+        server.deadlines.set(self, server.ping_interval * PUNCTUAL)
 
     def on_heartbeat(self) -> None:
         """Take a pong: schedule the next ping if one was waited for; others start nothing (CVE-2026-48802)."""
@@ -130,15 +141,35 @@ class EngineSocket(Socket):
             self.on_shutdown()
         elif not self.awaiting_pong:
             self.awaiting_pong = True
-            server.deadlines.set(self, server.ping_timeout)
+            now = monotonic()
+            if self.expires - now < server.ping_timeout / 2:
+                # The ping is late, for the server was busy: the client has time to answer all the same.
+                self.expires = now + server.ping_timeout
+            server.deadlines.set(self, self.expires - now)
             self.outbox.post((PING_PACKET,), is_limited=False)
-        elif not server.start_service_task or (self.handling and not self.outbox.is_lagging) or self.outbox.reads:
-            # The pong may stand behind the message that is being handled: it is read when the handler returns. And the
-            # ping may stand behind much that the client is still reading.
+        elif self._is_excused():
             server.deadlines.set(self, server.ping_timeout)
         else:
-            server.logger.info("A client missed its heartbeat, its session is ended")
-            server.start_background_task(self.finish, server.reason.PING_TIMEOUT)
+            self.expire()
+
+    def is_overdue(self) -> bool:
+        """Whether the pong should have come by now; the timer may be about to find that out."""
+        return self.awaiting_pong and not self.closing and monotonic() >= self.expires and not self._is_excused()
+
+    def _is_excused(self) -> bool:
+        """
+        Whether a pong need not come yet.
+
+        It may stand behind the message that is being handled: it is read when the handler returns. And the ping may
+        stand behind much that the client is still reading.
+        """
+        server, outbox = self.server, self.outbox
+        return not server.start_service_task or (self.handling and not outbox.is_lagging) or outbox.reads
+
+    def expire(self) -> None:
+        """End the session: its pong has not come."""
+        self.server.logger.info("A client missed its heartbeat, its session is ended")
+        self.server.start_background_task(self.finish, self.server.reason.PING_TIMEOUT)
 
     def on_shutdown(self) -> None:
         """Stop waiting for a client whose session is over."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Deadlines are met at most a thirty-second of the delay late.
 SLICES: Final = 32
+#: A deadline of this part of a delay is met before the whole delay is over.
+PUNCTUAL: Final = 1 - 1 / SLICES
 NEVER: Final = 0.0
 
 

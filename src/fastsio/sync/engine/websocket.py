@@ -21,6 +21,7 @@ from fastsio.sync.engine.tracing import TracedLink, trace_messages
 if TYPE_CHECKING:
     from fastsio.engine.packet import WirePacket
     from fastsio.sync.engine.links import Link
+    from fastsio.sync.engine.server import EngineServer
     from fastsio.sync.engine.socket import EngineSocket
 
 PROBE: Final = "2probe"
@@ -65,6 +66,14 @@ def serve(socket: EngineSocket, link: Link) -> None:
         link = TracedLink(link, socket.sid, socket.server.logger)
     if not socket.connected or _upgrade(socket, link):
         _run(socket, link)
+
+
+def turn_away(server: EngineServer, link: Link) -> None:
+    """Close a WebSocket for a session that has one, as the JavaScript server does; the session is untouched."""
+    limit = Limit(link)
+    server.deadlines.set(limit, CLOSE_GRACE_S)
+    _leave(link)
+    server.deadlines.clear(limit)
 
 
 def _run(socket: EngineSocket, link: Link) -> None:
@@ -131,7 +140,8 @@ def _upgrade(socket: EngineSocket, link: Link) -> bool:
     """
     Move a polling session to this WebSocket.
 
-    A peer that vanishes or takes too long leaves the session on polling; one that breaks the protocol ends it.
+    A client may leave the probe out. One that vanishes, takes too long or says something else loses the WebSocket, and
+    its session stays on polling.
 
     Returns:
         True when the client asked for the switch.
@@ -141,14 +151,13 @@ def _upgrade(socket: EngineSocket, link: Link) -> bool:
     server.deadlines.set(limit, server.upgrade_timeout)
     upgraded = False
     try:
-        _expect(link, PROBE)
-        socket.outbox.hold(is_held=True)
-        _send(link, PROBE_ANSWER)
-        _expect(link, UPGRADE)
+        if _expect(link, PROBE, UPGRADE) == PROBE:
+            socket.outbox.hold(is_held=True)
+            _send(link, PROBE_ANSWER)
+            _expect(link, UPGRADE)
         upgraded = not socket.closing
     except PacketError as error:
-        server.report(f"Closing a session that failed to upgrade: {error}", "bad-probe")
-        socket.finish(server.reason.TRANSPORT_ERROR, abort=True)
+        server.report(f"An upgrade failed, the session stays on polling: {error}", "bad-probe")
     except (LinkLost, OSError):
         server.logger.info("An upgrade was not completed, the session stays on polling")
     finally:
@@ -161,12 +170,14 @@ def _upgrade(socket: EngineSocket, link: Link) -> bool:
     return upgraded
 
 
-def _expect(link: Link, wanted: str) -> None:
+def _expect(link: Link, *frames: str) -> str | bytes:
+    """Wait for one of *frames*, and return it."""
     frame = link.receive()
     if frame is None:
         raise LinkLost
-    if frame != wanted:
-        raise PacketError(f"expected {wanted!r}")
+    if frame not in frames:
+        raise PacketError(f"expected {' or '.join(frames)}")
+    return frame
 
 
 def _send(link: Link, packet: WirePacket) -> None:

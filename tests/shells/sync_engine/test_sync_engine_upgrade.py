@@ -1,0 +1,142 @@
+"""The upgrade from polling to a WebSocket in threads, and what else of the protocol a WebSocket's handshake decides."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+import pytest
+
+from tests.shells.sync_engine.wire import PollingClient, WebSocketClient, until
+
+
+def start_upgrade(client: PollingClient) -> WebSocketClient:
+    """Open a WebSocket for a polling session."""
+    return WebSocketClient(client.app, f"EIO=4&transport=websocket&sid={client.sid}")
+
+
+def test_an_upgrade_needs_no_probe(app):
+    """Some clients send ``5`` alone; a pending poll ends with a noop."""
+    client = PollingClient(app)
+    poll = client.start_poll()
+    websocket = start_upgrade(client)
+
+    websocket.say("5", "4up")
+
+    assert app.message() == "up"
+    assert poll.result(5).packets == ["6"]
+    app.post(client.sid, "down")
+    assert websocket.frame() == "4down"
+
+
+def test_a_poll_that_arrives_before_the_end_of_the_upgrade_is_read_is_refused(app):
+    """The session has moved, whichever of the two is read first."""
+    client = PollingClient(app)
+    websocket = start_upgrade(client)
+    websocket.say("2probe")
+    assert websocket.frame() == "3probe"
+
+    poll = client.start_poll()
+    websocket.say("5")
+
+    assert (poll.result(5).status, poll.result(5).code) == (400, 3)
+    app.post(client.sid, "alive")
+    assert websocket.frame() == "4alive"
+
+
+def test_a_poll_that_waits_for_an_upgrade_goes_on_when_that_fails(app):
+    """The session stays on polling, and the poll gets what comes."""
+    client = PollingClient(app)
+    websocket = start_upgrade(client)
+    websocket.say("2probe")
+    assert websocket.frame() == "3probe"
+    poll = client.start_poll()
+
+    websocket.say("4hello")
+    assert websocket.closed() == []
+    app.post(client.sid, "still here")
+
+    assert poll.result(5).packets in (["4still here"], ["6"])
+    assert app.engine.sockets[client.sid].connected
+    assert app.reasons.empty()
+
+
+def test_two_polls_during_an_upgrade_end_the_session(app):
+    """Only one poll may wait, for whatever it waits."""
+    client = PollingClient(app)
+    websocket = start_upgrade(client)
+    websocket.say("2probe")
+    assert websocket.frame() == "3probe"
+    client.start_poll()
+
+    assert client.poll().status == 400
+
+    assert app.reason() == "transport error"
+
+
+@pytest.mark.parametrize("frames", [["4hello"], ["2"], [b"2probe"], ["2probe", "4early"], ["2probe", "2probe"]])
+def test_a_websocket_that_probes_wrongly_is_closed_and_the_session_stays_on_polling(app, frames):
+    """What a connection says that has not taken the session over does not end the session."""
+    client = PollingClient(app)
+    websocket = start_upgrade(client)
+
+    websocket.say(*frames)
+
+    assert websocket.closed() == ["3probe"] * (len(frames) - 1)
+    app.post(client.sid, "still here")
+    assert client.poll().packets == ["4still here"]
+    assert client.send("4me too").status == 200
+    assert app.reasons.empty()
+
+
+def test_a_second_websocket_is_accepted_and_closed(app):
+    """As by the JavaScript server; the live one is untouched."""
+    client = PollingClient(app)
+    websocket = start_upgrade(client)
+    websocket.say("2probe", "5", "4x")
+    assert app.message() == "x"
+
+    second = start_upgrade(client)
+
+    assert second.closed() == []
+    assert websocket.frame() == "3probe"
+    app.post(client.sid, "alive")
+    assert websocket.frame() == "4alive"
+
+
+def test_a_client_that_wants_base64_sends_and_gets_binary_as_text(app):
+    """Of the JavaScript client this is the option ``forceBase64``; pings of the WebSocket stay what they are."""
+    client = WebSocketClient(app, "EIO=4&transport=websocket&b64=1")
+    client.frame()
+    (sid,) = app.engine.sockets
+
+    client.say("bAQI=")
+    app.post(sid, "text", b"\x01\x02")
+
+    assert app.message() == b"\x01\x02"
+    assert [client.frame(), client.frame()] == ["4text", "bAQI="]
+    client.ping(b"p")
+    assert client.pong() == b"p"
+
+
+@pytest.mark.parametrize(("offered", "answer"), [("v1, v2", b"v1"), (", v2", b"v2"), ("b d", None), ("", None)])
+def test_an_offered_subprotocol_is_answered(app, offered, answer):
+    """With the first, as by the JavaScript server; browsers give up otherwise."""
+    client = WebSocketClient(app, HTTP_SEC_WEBSOCKET_PROTOCOL=offered)
+
+    found = [line for line in client.head.split(b"\r\n") if line.startswith(b"Sec-WebSocket-Protocol:")]
+    assert found == ([] if answer is None else [b"Sec-WebSocket-Protocol: " + answer])
+
+
+def test_a_request_at_the_moment_of_the_timeout_finds_the_session_closed(make_app):
+    """A session without pongs is over when ``ping_interval`` and ``ping_timeout`` are, however late the timer is."""
+    app = make_app(ping_interval=0.05, ping_timeout=0.5)
+    client = PollingClient(app)
+    over = monotonic() + 0.55
+    assert client.poll().packets == ["2"]
+    app.engine.deadlines.stop()
+    until(lambda: monotonic() >= over)
+
+    refused = [client.poll(), client.send("3")]
+
+    assert [(response.status, response.code) for response in refused] == [(400, 1)] * 2
+    assert app.reason() == "ping timeout"
