@@ -6,8 +6,10 @@ The messages are those of ``@socket.io/admin-ui`` 0.5; sending them is the shell
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
+import re
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,13 +21,20 @@ from fastsio.exceptions import SetupError
 from fastsio.routing import check_namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Container, Hashable
     from contextlib import AbstractContextManager
 
 #: What an administrator can do unless the interface is read-only; M is for many clients at once.
 COMMANDS: Final = ("EMIT", "JOIN", "LEAVE", "DISCONNECT", "MJOIN", "MLEAVE", "MDISCONNECT")
 DEVELOPMENT: Final = "development"
 PRODUCTION: Final = "production"
+MINUTE_S: Final = 60.0
+#: What stands for a value that administrators do not see.
+HIDDEN: Final = "(hidden)"
+#: Names of headers and query parameters whose values are secret.
+SECRETS: Final = re.compile(
+    "auth|cookie|token|secret|passw|credential|session|signature|key|jwt|csrf|xsrf|^sid$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,8 @@ class AdminSettings:
         namespace: The namespace of the interface.
         interval_s: Seconds between two reports of the counts.
         max_reports: How many reports may wait to be sent.
+        max_failed_logins: How often one connection may give wrong credentials.
+        max_failed_logins_per_minute: How often all connections together may.
     """
 
     auth: Any
@@ -50,6 +61,8 @@ class AdminSettings:
     namespace: str
     interval_s: float
     max_reports: int
+    max_failed_logins: int
+    max_failed_logins_per_minute: int
 
     @property
     def features(self) -> list[str]:
@@ -66,6 +79,8 @@ def read_settings(
     namespace: str,
     server_stats_interval: float,
     max_reports: int,
+    max_failed_logins: int,
+    max_failed_logins_per_minute: int,
     *,
     may_await: bool,
 ) -> AdminSettings:
@@ -80,8 +95,14 @@ def read_settings(
     namespace = check_namespace(namespace)
     if server_stats_interval <= 0:
         raise SetupError(f"server_stats_interval={server_stats_interval!r} is not valid; give seconds above 0")
-    if max_reports < 1:
-        raise SetupError(f"max_reports={max_reports!r} is not valid; give 1 or more")
+    limits = {
+        "max_reports": max_reports,
+        "max_failed_logins": max_failed_logins,
+        "max_failed_logins_per_minute": max_failed_logins_per_minute,
+    }
+    for name, value in limits.items():
+        if value < 1:
+            raise SetupError(f"{name}={value!r} is not valid; give 1 or more")
     return AdminSettings(
         auth=read_auth(auth, may_await=may_await),
         is_verbose=mode == DEVELOPMENT,
@@ -89,7 +110,7 @@ def read_settings(
         server_id=server_id,
         namespace=namespace,
         interval_s=server_stats_interval,
-        max_reports=max_reports,
+        **limits,
     )
 
 
@@ -119,13 +140,66 @@ def read_auth(auth: Any, *, may_await: bool) -> Any:
 
 
 def matches(accepted: list[dict[str, Any]], given: Any) -> bool:
-    """Whether credentials are among those accepted; the time it takes does not tell how far they agree."""
-    seen = _canonical(given)
-    return any([hmac.compare_digest(_canonical(one), seen) for one in accepted])  # noqa: C419 - all are compared
+    """Whether credentials are among those accepted; the time it takes tells nothing of them."""
+    seen = _fingerprint(given)
+    return any([hmac.compare_digest(_fingerprint(one), seen) for one in accepted])  # noqa: C419 - all are compared
 
 
-def _canonical(credentials: Any) -> bytes:
-    return json.dumps(credentials, sort_keys=True, default=repr).encode()
+def _fingerprint(credentials: Any) -> bytes:
+    try:
+        text = json.dumps(credentials, sort_keys=True, default=repr)
+    except (TypeError, ValueError):  # MessagePack has keys that JSON has not
+        text = repr(credentials)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+
+
+class FailedLogins:
+    """
+    Bounds how often credentials may be guessed.
+
+    An attempt counts as failed from its begin, so that many at once are bounded too, until it turns out right. Each
+    costs the same, however many there were.
+
+    Args:
+        per_connection: How often one connection may be wrong, for as long as it lasts.
+        per_minute: How often all together may.
+    """
+
+    def __init__(self, per_connection: int, per_minute: int) -> None:
+        self._per_connection = per_connection
+        self._per_minute = per_minute
+        self._by_connection: dict[str, int] = {}
+        self._in_minute = 0
+        self._minute_began_s = -MINUTE_S
+
+    def begin(self, eio_sid: str, now_s: float) -> bool:
+        """
+        Begin an attempt.
+
+        Args:
+            eio_sid: The connection.
+            now_s: Seconds of a clock that never goes back.
+
+        Returns:
+            False when the credentials are not to be looked at.
+        """
+        if now_s - self._minute_began_s >= MINUTE_S:
+            self._minute_began_s, self._in_minute = now_s, 0
+        failed = self._by_connection.get(eio_sid, 0)
+        if failed >= self._per_connection or self._in_minute >= self._per_minute:
+            return False
+        self._by_connection[eio_sid] = failed + 1
+        self._in_minute += 1
+        return True
+
+    def succeed(self, eio_sid: str) -> None:
+        """Take back an attempt: its credentials are right."""
+        self._by_connection.pop(eio_sid, None)
+        self._in_minute = max(0, self._in_minute - 1)
+
+    def forget(self, eio_sid: str) -> None:
+        """Forget a connection that is closed."""
+        self._by_connection.pop(eio_sid, None)
 
 
 def is_yes(verdict: Any) -> bool:
@@ -182,9 +256,28 @@ def short_id(eio_sid: str) -> str:
     return eio_sid[:12]
 
 
+def hide_session(name: str, sessions: Container[str]) -> str:
+    """
+    Return a sid or a room's name as those may see it who only look.
+
+    A client of Engine.IO 3 makes its sids of its Engine.IO sid, with which one could take over the connection.
+
+    Args:
+        name: The sid or the room.
+        sessions: The Engine.IO sids there are.
+    """
+    start, mark, eio_sid = name.rpartition("#")
+    return f"{start}{mark}{short_id(eio_sid)}" if eio_sid in sessions else name
+
+
+def _without_secrets(values: dict[str, str]) -> dict[str, str]:
+    """Hide what lets one act as the client: cookies, tokens, and what is called like them."""
+    return {name: HIDDEN if SECRETS.search(name) else value for name, value in values.items()}
+
+
 def handshake(environ: dict[str, Any], issued_s: float) -> dict[str, Any]:
     """
-    Describe the request that opened a connection.
+    Describe the request that opened a connection, without what is secret in it.
 
     Args:
         environ: Its environ.
@@ -195,10 +288,11 @@ def handshake(environ: dict[str, Any], issued_s: float) -> dict[str, Any]:
         for name, value in environ.items()
         if name.startswith("HTTP_")
     }
+    query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
     return {
         "address": environ.get("REMOTE_ADDR", ""),
-        "headers": headers,
-        "query": dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)),
+        "headers": _without_secrets(headers),
+        "query": _without_secrets(query),
         "secure": environ.get("wsgi.url_scheme") in ("https", "wss"),
         "url": environ.get("PATH_INFO", ""),
         "issued": issued_s * 1000,

@@ -8,12 +8,13 @@ Source: Socket.IO protocol v5, "Packet encoding"; socket.io-parser 4.2.7 for wha
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from fastsio.exceptions import PacketError
 from fastsio.protocol.limits import DEFAULT_LIMITS, Limits
 from fastsio.protocol.packet import Packet
-from fastsio.protocol.packet_type import RESERVED_EVENTS, PacketType
+from fastsio.protocol.packet_type import FORBIDDEN_EVENTS, RESERVED_EVENTS, PacketType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,16 +36,24 @@ def _check_disconnect(packet: Packet, _limits: Limits) -> None:
 
 
 def _check_event(packet: Packet, limits: Limits) -> None:
+    _check_event_named(packet, limits, FORBIDDEN_EVENTS)
+
+
+def _check_event_of_server(packet: Packet, limits: Limits) -> None:
+    _check_event_named(packet, limits, RESERVED_EVENTS)
+
+
+def _check_event_named(packet: Packet, limits: Limits, forbidden: frozenset[str]) -> None:
     data = packet.data
     if type(data) is not list or not data:
         raise PacketError("the payload of an event is no array with a name")
     name: Any = data[0]
     if type(name) is str:
-        if name in RESERVED_EVENTS:
+        if name in forbidden:
             raise PacketError("the event's name is reserved")
         if len(name) > limits.max_event_length:
             raise PacketError("the event's name is too long", limit=limits.max_event_length, value=len(name))
-    elif type(name) is not int and type(name) is not float:
+    elif type(name) is not int and (type(name) is not float or not isfinite(name)):
         raise PacketError("the event's name is neither text nor a number")
 
 
@@ -87,6 +96,8 @@ _FROM_SERVER: Final[Mapping[int, _Check]] = {
     PacketType.CONNECT: _check_acceptance,
     PacketType.DISCONNECT: _check_nothing,
     PacketType.CONNECT_ERROR: _check_nothing,
+    PacketType.EVENT: _check_event_of_server,
+    PacketType.BINARY_EVENT: _check_event_of_server,
 }
 
 

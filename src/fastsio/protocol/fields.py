@@ -46,10 +46,12 @@ def check_namespace(value: Any, limits: Limits) -> str:
         Its name without a query string.
 
     Raises:
-        PacketError: It is no text, or too long.
+        PacketError: It is no text, does not begin with a slash as that of a packet in JSON does, or is too long.
     """
     if not isinstance(value, str):
         raise PacketError("the namespace is no text")
+    if not value.startswith("/"):
+        raise PacketError("the namespace does not begin with a slash")
     name = value.partition("?")[0]
     if len(name) > limits.max_namespace_length:
         raise PacketError("the namespace's name is too long", limit=limits.max_namespace_length, value=len(name))

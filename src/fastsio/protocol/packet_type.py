@@ -33,3 +33,6 @@ PACKET_NAMES: Final[list[str]] = [packet_type.name for packet_type in PACKET_TYP
 RESERVED_EVENTS: Final[frozenset[str]] = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )
+
+#: Names that a client may not give to an event: ``"*"`` is a server's word for all of them.
+FORBIDDEN_EVENTS: Final[frozenset[str]] = RESERVED_EVENTS | {"*"}

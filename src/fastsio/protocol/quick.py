@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from fastsio.protocol.depth import check_text_depth
 from fastsio.protocol.jsoncodec import adapt
 from fastsio.protocol.packet import Packet
-from fastsio.protocol.packet_type import RESERVED_EVENTS
+from fastsio.protocol.packet_type import FORBIDDEN_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ def event_reader(packet_class: type[Packet], limits: Limits) -> Callable[[str], 
             data = loads(text[end:])
         except ValueError:
             return None
-        if not data or type(data[0]) is not str or data[0] in RESERVED_EVENTS or len(data[0]) > max_name:
+        if not data or type(data[0]) is not str or data[0] in FORBIDDEN_EVENTS or len(data[0]) > max_name:
             return None
         return data, ack_id
 

@@ -186,10 +186,11 @@ class Registry:
     # Lookup
 
     def accepts(self, namespace: str, configured: Iterable[str] | str) -> bool:
-        """Whether clients may connect to *namespace*; a handler for ``"*"`` alone does not open one."""
-        return (
+        """Whether clients may connect to *namespace*; a handler for ``"*"`` alone opens none, nor one of that name."""
+        named = (configured,) if isinstance(configured, str) else configured
+        return namespace != "*" and (
             configured == "*"
-            or namespace in configured
+            or namespace in named
             or namespace in self.handlers
             or namespace in self.namespace_handlers
             or any(place == namespace for place, _ in self._guards)

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.admin import (
     EventCounts,
+    FailedLogins,
     handshake,
+    hide_session,
     is_yes,
     iso_time,
     matches,
@@ -24,6 +26,7 @@ from fastsio.base.admin import (
     room_name,
     short_id,
 )
+from fastsio.engine.reports import Reports
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import SetupError
 from fastsio.sync import concurrency
@@ -69,6 +72,8 @@ class AdminPanel:
         self._reports: deque[tuple[str, tuple[Any, ...], str]] = deque()
         self._has_dropped = False
         self._opened: dict[str, float] = {}
+        self._reports_of_failures = Reports()
+        self._failed_logins = FailedLogins(settings.max_failed_logins, settings.max_failed_logins_per_minute)
         self._polling: set[str] = set()
         self._wake: Any = None
         self._task: Any = None
@@ -141,6 +146,7 @@ class AdminPanel:
         """Forget a connection."""
         self.event_buffer.push("rawDisconnection")
         self._opened.pop(eio_sid, None)
+        self._failed_logins.forget(eio_sid)
         self._polling.discard(eio_sid)
 
     def client_connected(self, client: Client) -> None:
@@ -148,37 +154,38 @@ class AdminPanel:
         if self._is_shown(client.namespace):
             described = self.serialize_socket(client.sid, client.namespace, client.eio_sid)
             for room in described["rooms"]:
-                self._report("room_joined", client.namespace, room, client.sid, _now())
+                self._report("room_joined", client.namespace, room, described["id"], _now())
             self._report("socket_connected", described, _now())
 
     def client_disconnected(self, client: Client, reason: str) -> None:
         """Report that a client is gone, and from which rooms."""
         if self._is_shown(client.namespace):
-            self._report("socket_disconnected", client.namespace, client.sid, reason, _now())
+            sid = self._shown(client.sid)
+            self._report("socket_disconnected", client.namespace, sid, reason, _now())
             for room in self.sio.manager.get_rooms(client.sid, client.namespace):
-                self._report("room_left", client.namespace, room_name(room), client.sid, _now())
+                self._report("room_left", client.namespace, self._shown(room), sid, _now())
 
     def room_entered(self, namespace: str, room: Hashable, sid: str) -> None:
         """Report who entered a room."""
         if self._is_shown(namespace):
-            self._report("room_joined", namespace, room_name(room), sid, _now())
+            self._report("room_joined", namespace, self._shown(room), self._shown(sid), _now())
 
     def room_left(self, namespace: str, room: Hashable, sid: str) -> None:
         """Report who left a room."""
         if self._is_shown(namespace):
-            self._report("room_left", namespace, room_name(room), sid, _now())
+            self._report("room_left", namespace, self._shown(room), self._shown(sid), _now())
 
     def event_received(self, client: Client, data: list[Any]) -> None:
         """Report what a client sent."""
         if self._is_shown(client.namespace):
-            self._report("event_received", client.namespace, client.sid, data, _now())
+            self._report("event_received", client.namespace, self._shown(client.sid), data, _now())
 
     def event_sent(self, recipients: Sequence[tuple[str, str]], namespace: str, data: list[Any]) -> None:
         """Report to whom an event goes."""
         if self._is_shown(namespace):
             now = _now()
             for sid, _ in recipients:
-                self._report("event_sent", namespace, sid, data, now)
+                self._report("event_sent", namespace, self._shown(sid), data, now)
 
     def frame_received(self, frame: str | bytes) -> None:
         """Count what arrives."""
@@ -189,6 +196,13 @@ class AdminPanel:
         """Count what goes out."""
         self.event_buffer.push("packetsOut", len(frames) * clients)
         self.event_buffer.push("bytesOut", sum([frame.size for frame in frames]) * clients)
+
+    def _shown(self, name: Hashable) -> Any:
+        """Return a sid or a room's name as administrators see it: those who act on clients need their sids."""
+        shown = room_name(name)
+        if self.settings.read_only and isinstance(shown, str):
+            return hide_session(shown, self._opened)
+        return shown
 
     def _is_shown(self, namespace: str) -> bool:
         return self.settings.is_verbose and namespace != self.admin_namespace
@@ -202,13 +216,29 @@ class AdminPanel:
         Raises:
             ConnectionRefusedError: The credentials are wrong, in words that the UI knows.
         """
-        if self._is_stopped or not self._may_enter(client_auth):
+        if self._is_stopped or not self._is_let_in(sid, client_auth):
             raise Refused("invalid credentials")
         self._start()
         self.sio.enter_room(sid, ADMINISTRATORS, namespace=self.admin_namespace)
         self._report("config", {"supportedFeatures": self.settings.features}, to=sid)
         if self.settings.is_verbose:
             self._report("all_sockets", self._all_sockets(), to=sid)
+
+    def _is_let_in(self, sid: str, client_auth: Any) -> bool:
+        """Look at credentials, unless too many were wrong."""
+        eio_sid: Any = self.sio.manager.eio_sid_from_sid(sid, self.admin_namespace)
+        now_s = time.monotonic()
+        if not self._failed_logins.begin(eio_sid, now_s):
+            self._tell_of_failures(now_s)
+            return False
+        is_right = self._may_enter(client_auth)
+        if is_right:
+            self._failed_logins.succeed(eio_sid)
+        return is_right
+
+    def _tell_of_failures(self, now_s: float) -> None:
+        if self._reports_of_failures.due("login", now_s) is not None:
+            self.sio.logger.warning("admin: too many failed logins, more are refused without a look")
 
     def _may_enter(self, client_auth: Any) -> bool:
         auth = self.settings.auth
@@ -261,13 +291,13 @@ class AdminPanel:
         """Describe a client as the UI wants it; what its session holds stays here."""
         known: Any = eio_sid or self.sio.manager.eio_sid_from_sid(sid, namespace)
         return {
-            "id": sid,
+            "id": self._shown(sid),
             "clientId": short_id(known),
             "transport": self._transport(known),
             "nsp": namespace,
             "data": {},
             "handshake": handshake(self.sio.environ.get(known, {}), self._opened.get(known) or time.time()),
-            "rooms": [room_name(room) for room in self.sio.manager.get_rooms(sid, namespace)],
+            "rooms": [self._shown(room) for room in self.sio.manager.get_rooms(sid, namespace)],
         }
 
     def _all_sockets(self) -> list[dict[str, Any]]:
@@ -332,9 +362,8 @@ class AdminPanel:
             connection = self.sio._connections.get(eio_sid)
             for client in connection.active() if connection is not None else ():
                 if self._is_shown(client.namespace):
-                    self._report(
-                        "socket_updated", {"id": client.sid, "nsp": client.namespace, "transport": "websocket"}
-                    )
+                    sid = self._shown(client.sid)
+                    self._report("socket_updated", {"id": sid, "nsp": client.namespace, "transport": "websocket"})
 
     def _stats(self) -> dict[str, Any]:
         manager = self.sio.manager

@@ -267,6 +267,8 @@ class ServerAPI(PacketServer):
         server_stats_interval: float = 2,
         *,
         max_reports: int = 10_000,
+        max_failed_logins: int = 5,
+        max_failed_logins_per_minute: int = 100,
     ) -> InstrumentedServer:
         """
         Let the Socket.IO Admin UI (https://admin.socket.io, or ``@socket.io/admin-ui``) watch and steer this server.
@@ -284,6 +286,9 @@ class ServerAPI(PacketServer):
             server_stats_interval: Seconds between two reports of the counts.
             max_reports: How many reports may wait to be sent; more are dropped, and a new list of all clients
                 follows.
+            max_failed_logins: How often one connection may give wrong credentials; then it is refused without a look.
+            max_failed_logins_per_minute: How often all connections together may; then everybody is refused until the
+                minute is over.
 
         Returns:
             The interface; its ``shutdown()`` ends it.
@@ -300,6 +305,8 @@ class ServerAPI(PacketServer):
             namespace=namespace,
             server_stats_interval=server_stats_interval,
             max_reports=max_reports,
+            max_failed_logins=max_failed_logins,
+            max_failed_logins_per_minute=max_failed_logins_per_minute,
         )
 
     def sleep(self, seconds: float = 0) -> None:

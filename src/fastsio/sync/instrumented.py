@@ -27,6 +27,8 @@ class InstrumentedServer(AdminPanel):
         namespace: The namespace of the interface.
         server_stats_interval: Seconds between two reports of the counts.
         max_reports: How many reports may wait to be sent.
+        max_failed_logins: How often one connection may give wrong credentials.
+        max_failed_logins_per_minute: How often all connections together may.
 
     Raises:
         ValueError: An argument is not valid.
@@ -43,10 +45,21 @@ class InstrumentedServer(AdminPanel):
         server_stats_interval: float = 2,
         *,
         max_reports: int = 10_000,
+        max_failed_logins: int = 5,
+        max_failed_logins_per_minute: int = 100,
     ) -> None:
         super().__init__(
             sio,
             read_settings(
-                auth, mode, read_only, server_id, namespace, server_stats_interval, max_reports, may_await=False
+                auth,
+                mode,
+                read_only,
+                server_id,
+                namespace,
+                server_stats_interval,
+                max_reports,
+                max_failed_logins,
+                max_failed_logins_per_minute,
+                may_await=False,
             ),
         )

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 import fastsio
+from fastsio.engine.request import PROTOCOL_KEY
+from fastsio.protocol.msgpack import MsgPackPacket
+from fastsio.protocol.packet import CONNECT
 from tests.shells.aio.fake_engine import FakeClient, Wire, settled, turns
 
 ADA = {"username": "ada", "password": "secret"}
@@ -362,3 +365,64 @@ async def test_interface_can_be_opened_again():
     client = await wire.join()
 
     assert (await report(admin))[:4] == ["room_joined", "/", client.sid, client.sid]
+
+
+async def test_passwords_cannot_be_guessed_at_will(caplog):
+    """After some wrong ones a connection's credentials are not looked at any more; so for all connections together."""
+    asked: list[Any] = []
+
+    def auth(given: Any) -> bool:
+        asked.append(given)
+        return given == ADA
+
+    _, wire, _ = watched(auth=auth, max_failed_logins=3, max_failed_logins_per_minute=5)
+    guesser, other = await wire.open(), await wire.open()
+
+    async def guess(client: FakeClient, credentials: Any) -> str:
+        await client.send(f"0/admin,{json.dumps(credentials)}")
+        return (await client.receive())[:1]
+
+    assert {await guess(guesser, {"password": str(number)}) for number in range(20)} == {"4"}
+    assert await guess(guesser, ADA) == "4"
+    assert len(asked) == 3
+    assert await guess(other, ADA) == "0"
+    await other.send("1/admin,")
+    assert {await guess(await wire.open(), {"password": str(number)}) for number in range(20)} == {"4"}
+    assert len(asked) == 3 + 1 + 2
+    assert caplog.text.count("too many failed logins") == 1
+
+
+async def test_who_only_looks_sees_no_secrets():
+    """No cookies, no Authorization, and no id with which to take over the connection of a client of Engine.IO 3."""
+    eio_sid = "0123456789abcdefghij"
+    _, wire, _ = watched(read_only=True)
+    admin = await administrator(wire)
+    old = FakeClient(wire, eio_sid)
+    wire.clients[eio_sid] = old
+    environ = {PROTOCOL_KEY: 3, "HTTP_COOKIE": "session=1", "HTTP_AUTHORIZATION": "Bearer x"}
+    await wire.server._handle_eio_connect(eio_sid, environ)
+    await old.receive()
+    await old.send('2["news",1]')
+    await wire.server.emit("told", 1, to=eio_sid)
+    await wire.server.enter_room(eio_sid, "tea")
+    late = await wire.join("/admin", ADA)
+    await old.lose()
+    await settled(lambda: any('"socket_disconnected"' in frame for frame in late.frames))
+
+    told = "".join([*admin.frames, *late.frames])
+
+    assert eio_sid[:12] in told
+    assert not [word for word in (eio_sid, "session=1", "Bearer") if word in told]
+
+
+async def test_no_client_is_in_the_namespace_of_all_namespaces():
+    """A MessagePack client may name any namespace; "*" is a word of the server's."""
+    server = fastsio.AsyncServer(async_mode="asgi", serializer="msgpack", namespaces=["/"])
+    server.on("*", lambda *arguments: None, namespace="*")
+    wire = Wire(server)
+    client = await wire.open()
+
+    await client.send(MsgPackPacket(CONNECT, namespace="*").encode())
+    await settled(lambda: wire.closed)
+
+    assert list(server.manager.get_namespaces()) == []

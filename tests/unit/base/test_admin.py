@@ -6,7 +6,9 @@ import pytest
 
 from fastsio.base.admin import (
     EventCounts,
+    FailedLogins,
     handshake,
+    hide_session,
     is_yes,
     matches,
     opens_with_websocket,
@@ -30,6 +32,8 @@ def settings(**changes):
         "namespace": "/admin",
         "server_stats_interval": 2,
         "max_reports": 10,
+        "max_failed_logins": 5,
+        "max_failed_logins_per_minute": 100,
         "may_await": True,
     }
     return read_settings(**{**arguments, **changes})
@@ -82,7 +86,8 @@ def test_coroutine_is_not_a_yes():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [({"mode": "test"}, "mode='test'"), ({"server_stats_interval": 0}, "server_stats_interval=0"),
-     ({"max_reports": 0}, "max_reports=0")],
+     ({"max_reports": 0}, "max_reports=0"), ({"max_failed_logins": 0}, "max_failed_logins=0"),
+     ({"max_failed_logins_per_minute": 0}, "max_failed_logins_per_minute=0")],
 )  # fmt: skip
 def test_settings_are_checked(changes, message):
     """What cannot work is refused where it is written."""
@@ -160,3 +165,63 @@ def test_names_are_safe_to_send():
     """Rooms are what JSON can hold, and a connection is told apart without its secret."""
     assert [room_name(room) for room in ("a", 1, ("a", 1))] == ["a", 1, "('a', 1)"]
     assert short_id("0123456789abcdef") == "0123456789ab"
+
+
+def test_credentials_that_json_does_not_have_agree_with_none():
+    """MessagePack has keys of any type; they are compared like others, and nothing raises."""
+    assert not matches([ADA], {1: "a", "b": 2})
+    assert not matches([ADA], "\ud800")
+    assert matches([{1: "a", "b": 2}], {1: "a", "b": 2})
+
+
+def test_what_lets_one_act_as_a_client_is_hidden():
+    """Cookies, tokens and what is called like them, in headers and in the query."""
+    environ = {
+        "HTTP_COOKIE": "session=1",
+        "HTTP_AUTHORIZATION": "Bearer x",
+        "HTTP_X_API_KEY": "k",
+        "HTTP_X_FORWARDED_FOR": "10.0.0.2",
+        "QUERY_STRING": "EIO=4&access_token=t&sid=s&page=1",
+    }
+
+    described = handshake(environ, 0.0)
+
+    assert described["headers"] == {
+        "cookie": "(hidden)",
+        "authorization": "(hidden)",
+        "x-api-key": "(hidden)",
+        "x-forwarded-for": "10.0.0.2",
+    }
+    assert described["query"] == {"EIO": "4", "access_token": "(hidden)", "sid": "(hidden)", "page": "1"}
+
+
+def test_a_sid_made_of_a_session_is_shortened():
+    """Those of Engine.IO 3 are; others are not, nor are names of rooms."""
+    sessions = {"0123456789abcdefghij"}
+
+    assert hide_session("0123456789abcdefghij", sessions) == "0123456789ab"
+    assert hide_session("/chat#0123456789abcdefghij", sessions) == "/chat#0123456789ab"
+    assert hide_session("another", sessions) == "another"
+    assert hide_session("room#1", sessions) == "room#1"
+
+
+def test_guessing_is_bounded_for_a_connection():
+    """For as long as it lasts; right credentials do not count."""
+    failed = FailedLogins(per_connection=2, per_minute=100)
+
+    assert failed.begin("a", 0.0)
+    failed.succeed("a")
+    assert [failed.begin("a", 1.0) for _ in range(3)] == [True, True, False]
+    assert not failed.begin("a", 1000.0)
+    assert failed.begin("b", 1.0)
+    failed.forget("a")
+    assert failed.begin("a", 1.0)
+
+
+def test_guessing_is_bounded_for_all_connections():
+    """Within a minute; then a new one begins."""
+    failed = FailedLogins(per_connection=10, per_minute=3)
+
+    assert [failed.begin(eio_sid, 5.0) for eio_sid in "abcd"] == [True, True, True, False]
+    assert not failed.begin("e", 64.9)
+    assert failed.begin("e", 65.0)

@@ -82,6 +82,8 @@ def test_packets_without_attachments_are_complete_at_once(frame, packet_type, na
         '51-{"a":1}',
         "61-[1]",
         "61-1{}",
+        '2["*"]',
+        '51-["*",' + HOLE + "]",
         *(f'2["{name}","x"]' for name in ("connect", "connect_error", "disconnect", "disconnecting")),
         *(f'51-["{name}",{HOLE}]' for name in ("newListener", "removeListener", "disconnect")),
         b"",
@@ -230,6 +232,7 @@ def test_a_decoder_has_no_dict():
         ("1", None),
         ('1{"message":"no"}', {"message": "no"}),
         ('2["a"]', ["a"]),
+        ('2["*"]', ["*"]),
     ],
 )
 def test_a_server_may_say_what_clients_may_not(frame, data):

@@ -27,9 +27,9 @@ def test_a_namespace_loses_its_query_string():
     assert check_namespace("/chat?token=1", Limits()) == "/chat"
 
 
-@pytest.mark.parametrize("value", [None, 1, b"/", "/" + "a" * 256])
-def test_a_namespace_that_is_no_text_or_too_long_is_refused(value):
-    """The limit holds for every encoding."""
+@pytest.mark.parametrize("value", [None, 1, b"/", "/" + "a" * 256, "*", "", "chat", "?/"])
+def test_a_namespace_that_no_packet_in_json_can_have_is_refused(value):
+    """It is a text with a slash at its start, within the limit, in every encoding: "*" is a server's word."""
     with pytest.raises(PacketError):
         check_namespace(value, Limits())
 

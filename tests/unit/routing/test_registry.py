@@ -157,6 +157,10 @@ def test_namespaces_open_by_handlers_or_configuration(registry):
     assert registry.accepts("/", ["/"])
     assert not registry.accepts("/c", ["/"])
     assert registry.accepts("/c", "*")
+    assert registry.accepts("/cat", "/cat")
+    assert not registry.accepts("/c", "/cat")
+    assert not registry.accepts("*", "*")
+    assert not registry.accepts("*", ["/"])
     assert registry.namespaces("*") == {"/a", "/b"}
     assert registry.namespaces("/c") == {"/a", "/b", "/c"}
     assert registry.namespaces(["/", "*"]) == {"/", "/a", "/b"}
