@@ -9,6 +9,7 @@ Every error fastsio raises, as one tree.
     ├── TimeoutError                    call() got no acknowledgement in time
     ├── BadNamespaceError               the namespace is not connected
     ├── DisconnectedError               the peer is gone
+    │   └── ClientLeftError (TimeoutError)  the client left before it acknowledged an event
     ├── BusError                        the other servers could not be told
     ├── PacketError (ValueError)        the peer broke the protocol or a limit
     ├── PayloadError (ValueError)       the peer sent data a handler cannot take
@@ -75,6 +76,14 @@ class BadNamespaceError(SocketIOError):
 
 class DisconnectedError(SocketIOError):
     """The peer is not connected any more."""
+
+
+class ClientLeftError(DisconnectedError, TimeoutError):
+    """
+    The client left before it acknowledged an event, or was not there: no acknowledgement will come.
+
+    It is a :class:`TimeoutError` too, which is all that python-socketio raises, so that code for that goes on working.
+    """
 
 
 class BusError(SocketIOError):

@@ -7,9 +7,10 @@ import asyncio
 import pytest
 
 import fastsio
+from fastsio.exceptions import ClientLeftError
 from fastsio.exceptions import TimeoutError as AckTimeoutError
 from tests.integration.memory_bus import MemoryManager, make_node, quiet
-from tests.shells.aio.fake_engine import settled
+from tests.shells.aio.fake_engine import WAIT_S, settled
 
 
 async def test_a_client_of_another_server_can_be_called(both):
@@ -182,3 +183,36 @@ async def test_only_the_server_that_asked_takes_the_answer(both, bus):
 
     await settled(lambda: taken)
     assert taken == [("a", 1)]
+
+
+@pytest.mark.parametrize("way", ["lost", "left"])
+async def test_a_call_to_a_client_that_leaves_another_server_fails_at_once(both, bus, way):
+    """Its server tells the one that asked; a callback is dropped there, and nobody is told of a room's."""
+    a, _, _, second = both
+    called: list[object] = []
+    await a.server.emit("ask", to=second.sid, callback=called.append)
+    call = asyncio.create_task(a.server.call("ask", to=second.sid, timeout=None))
+    await settled(lambda: len(second.frames) == 2)
+    bus.published.clear()
+    await (second.lose() if way == "lost" else second.send("1"))
+
+    with pytest.raises(ClientLeftError):
+        await asyncio.wait_for(call, WAIT_S)
+    await settled(lambda: len(bus.methods()) == 2)
+    assert bus.methods() == ["no_callback"] * 2
+    assert called == []
+    assert a.manager._remote_callbacks.pending("") == 0
+
+
+async def test_a_call_to_a_room_of_another_server_is_not_failed_by_one_client(both, bus):
+    """Another server may have a client in it that answers."""
+    a, _, b, second = both
+    await b.server.enter_room(second.sid, "r")
+    call = asyncio.create_task(a.server.call("ask", to="r", timeout=None))
+    await second.receive()
+    bus.published.clear()
+    await second.lose()
+    await quiet()
+
+    assert bus.methods() == []
+    call.cancel()

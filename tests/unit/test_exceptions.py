@@ -40,6 +40,12 @@ def test_python_socketios_errors_are_not_the_builtins():
         assert not issubclass(ours, OSError)
 
 
+def test_a_client_that_left_is_a_timeout_too():
+    """Programs written for python-socketio, which waits to the end of the timeout, expect that one."""
+    assert issubclass(exceptions.ClientLeftError, exceptions.DisconnectedError)
+    assert issubclass(exceptions.ClientLeftError, exceptions.TimeoutError)
+
+
 def test_a_packet_error_names_limit_and_value():
     """The log says what was too much."""
     error = PacketError("too many attachments", limit=10, value=11)

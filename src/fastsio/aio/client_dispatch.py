@@ -127,8 +127,9 @@ class PacketClient(HandlerClient):
     async def _run_callback(self, callback: Any, arguments: Any) -> None:
         try:
             result = callback(*arguments)
-        except Exception:
-            self.logger.exception("error in the callback of an acknowledgement")
+        except (Exception, concurrency.Cancelled) as error:
+            failure = concurrency.failure_of(error)
+            self.logger.exception("error in the callback of an acknowledgement", exc_info=failure)
             return
         if isawaitable(result):
             # It may wait for what the server sends next.
@@ -136,7 +137,7 @@ class PacketClient(HandlerClient):
 
     async def _finish_callback(self, result: Any) -> None:
         try:
-            await concurrency.resolved(result)
+            await concurrency.outcome(concurrency.resolved(result))
         except Exception:
             self.logger.exception("error in the callback of an acknowledgement")
 

@@ -94,9 +94,11 @@ class HandlerClient(BaseClient, ABC):
                 result = await route.call(context)
             if ack_id is not None:
                 await self._reply(self.packet_class(ACK, acknowledgement(result), namespace, ack_id))
-        except Exception as exc:  # noqa: BLE001 - a handler's failure is not the connection's
-            failure = exc if context is None else await context.afail(exc)
-            await self._answer_failure(failure, route, namespace, event, ack_id)
+        except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - a handler's failure is not the connection's
+            failure = exc
+            failure = error = concurrency.failure_of(exc)
+            failure = error = error if context is None else await context.afail(error)
+            await self._answer_failure(error, route, namespace, event, ack_id)
         except BaseException as exc:
             failure = exc
             raise
@@ -159,7 +161,7 @@ class HandlerClient(BaseClient, ABC):
         context = self._happening(namespace, event, args)
         failure: BaseException | None = None
         try:
-            return await route.call(context)
+            return await concurrency.outcome(route.call(context))
         except Exception as exc:
             failure = exc
             if event not in self.reserved_events:
@@ -204,9 +206,10 @@ class HandlerClient(BaseClient, ABC):
         """Run what follows the ``yield`` of the event's dependencies."""
         try:
             await context.aclose(exc)
-        except Exception as raised:
+        except (Exception, concurrency.Cancelled) as raised:
             if raised is not exc:
-                self.logger.exception("error while closing a dependency of %s", context.event)
+                failure = concurrency.failure_of(raised)
+                self.logger.exception("error while closing a dependency of %s", context.event, exc_info=failure)
 
     async def _end_membership(self, namespace: str) -> None:
         """Run what follows the ``yield`` of the dependencies that lived as long as the connection."""

@@ -10,10 +10,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import nullcontext
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from contextlib import AbstractContextManager
+
+T = TypeVar("T")
 
 #: Whether functions of this half are awaited.
 ASYNCHRONOUS: Final = True
@@ -50,6 +53,19 @@ async def resolved(value: Any) -> Any:
     return await value if isawaitable(value) else value
 
 
+async def outcome(call: Awaitable[T]) -> T:
+    """
+    Wait for a function of the application, and return what it returns.
+
+    Raises:
+        RuntimeError: It raised the CancelledError of another task; see :func:`failure_of`.
+    """
+    try:
+        return await call
+    except Cancelled as error:
+        raise failure_of(error) from error
+
+
 async def sleep(seconds: float) -> None:
     """Wait without keeping others from running."""
     await asyncio.sleep(seconds)
@@ -70,10 +86,22 @@ def is_current(task: Any) -> bool:
     return asyncio.current_task() is task
 
 
-def is_cancelled() -> bool:
-    """Whether the running task was asked to end; a CancelledError raised without that is another task's."""
+def failure_of(error: BaseException) -> Exception:
+    """
+    Return what a function of the application failed with, as an Exception.
+
+    A CancelledError is the end of the running task only if that was asked to end. Otherwise the function has waited for
+    another task that was cancelled, and failed as with any other error.
+
+    Raises:
+        BaseException: *error* itself, if it is meant for the running task.
+    """
+    if isinstance(error, Exception):
+        return error
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    if not isinstance(error, Cancelled) or (task is not None and task.cancelling()):
+        raise error
+    return RuntimeError("what was waited for was cancelled")
 
 
 def guard() -> AbstractContextManager[Any]:

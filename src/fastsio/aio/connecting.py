@@ -206,7 +206,7 @@ class Connecting:
         context = Context(self._server, client, "connect", (client.auth,))
         failure: BaseException | None = None
         try:
-            accepted = await route.call(context)
+            accepted = await concurrency.outcome(route.call(context))
             payload = refusal() if accepted is False else None
         except Exception as exc:  # noqa: BLE001 - whatever fails, the client is told and forgotten
             failure = await context.afail(exc)
@@ -322,7 +322,7 @@ class Connecting:
         context = Context(server, client, "disconnect", (), reason)
         failure: BaseException | None = None
         try:
-            await route.call(context)
+            await concurrency.outcome(route.call(context))
         except Exception as exc:
             failure = exc
             endpoint = server._registry.exception_endpoint(exc, route.scopes)

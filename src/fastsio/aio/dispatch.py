@@ -360,8 +360,9 @@ class PacketServer(RunningServer):
             return
         try:
             await self.manager.trigger_callback(client.sid, ack_id, packet.data)
-        except Exception:
-            self.logger.exception("%s: error in the callback of an acknowledgement", client.label)
+        except (Exception, concurrency.Cancelled) as error:
+            failure = concurrency.failure_of(error)
+            self.logger.exception("%s: error in the callback of an acknowledgement", client.label, exc_info=failure)
 
     async def _handle_event_internal(
         self,
@@ -480,10 +481,11 @@ class PacketServer(RunningServer):
                 result = await call(context)
             if ack_id is not None and result is not self.not_handled:
                 await self._acknowledge(client, ack_id, result)
-        except Exception as exc:  # noqa: BLE001 - a handler's failure is its client's affair, not the connection's
+        except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - a handler's failure is not the connection's
             failure = exc
+            failure = error = concurrency.failure_of(exc)
             context = context or Context(self, client, event, tuple(data[1:]))
-            await answer_failure(self, exc, route, context, ack_id)
+            await answer_failure(self, error, route, context, ack_id)
         except BaseException as exc:
             failure = exc
             raise
@@ -495,9 +497,10 @@ class PacketServer(RunningServer):
         """Run what follows the ``yield`` of the event's dependencies."""
         try:
             await context.aclose(exc)
-        except Exception as raised:
+        except (Exception, concurrency.Cancelled) as raised:
             if raised is not exc:
-                self.logger.exception("error while closing a dependency of %s", context.event)
+                failure = concurrency.failure_of(raised)
+                self.logger.exception("error while closing a dependency of %s", context.event, exc_info=failure)
 
 
 #: Marks where this half's own methods are, so that those of applications are told from them.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastsio.aio import concurrency
 from fastsio.base.emission import acknowledgement
 from fastsio.exceptions import EventError
 from fastsio.protocol import PacketType
@@ -58,7 +59,7 @@ async def answer_failure(
 async def run_exception_handler(endpoint: Endpoint, context: Context, exc: Exception) -> Any:
     """Call an exception handler for *exc*."""
     context.exc = exc
-    return await endpoint.call(context)
+    return await concurrency.outcome(endpoint.call(context))
 
 
 async def _answer_by_handler(

@@ -6,11 +6,13 @@ Works on the tables of its manager, never on the bus itself but to send an answe
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.aio import concurrency
 from fastsio.aio.manager import AsyncManager
 from fastsio.aio.waiter import AckWaiter
+from fastsio.base.expected_acks import ExpectedAcks
+from fastsio.base.manager import ELSEWHERE
 from fastsio.cluster.messages import (
     Answer,
     AskMembers,
@@ -20,6 +22,7 @@ from fastsio.cluster.messages import (
     EnterRoom,
     LeaveRoom,
     Message,
+    NoAnswer,
     Recheck,
     TellMembers,
 )
@@ -38,6 +41,44 @@ if TYPE_CHECKING:
 
 #: Messages with several copies that are known: their copies come close together.
 REMEMBERED: Final = 10_000
+
+
+class RemoteAnswer(ExpectedAcks):
+    """
+    Tells a server that asked what a client of this one has acknowledged, or that it will not.
+
+    Args:
+        manager: The manager of this server.
+        host_id: The server that asked.
+        asked: The room that it asked, the namespace, and its id of the acknowledgement.
+    """
+
+    def __init__(self, manager: AsyncPubSubManager, host_id: str, asked: tuple[Hashable, str, int]) -> None:
+        super().__init__()
+        self._manager = manager
+        self._host_id = host_id
+        self._asked = asked
+        room, namespace, _ = asked
+        # In another room there may be clients of other servers, which may answer yet.
+        self._is_of_client = manager.is_sid_room(namespace, room)
+
+    async def __call__(self, *arguments: Any) -> None:
+        """Pass on what the client acknowledged."""
+        room, namespace, ack_id = self._asked
+        packed, binary = self._manager._format.pack(arguments)
+        await self._manager._tell_others(Answer(self._host_id, room, namespace, ack_id, packed, binary))
+
+    def give_up(self) -> None:
+        """Tell the server that asked that the client has left."""
+        if self._is_of_client:
+            self._manager.server.start_background_task(self._tell)
+
+    async def _tell(self) -> None:
+        manager = self._manager
+        try:
+            await manager._tell_others(NoAnswer(self._host_id, *self._asked))
+        except BusError as error:
+            manager._get_logger().warning("%s: a question could not be answered: %s", manager.name, error)
 
 
 class Hearing:
@@ -70,7 +111,7 @@ class Hearing:
         match message:
             case Emit():
                 await self._emit(message)
-            case Answer():
+            case Answer() | NoAnswer():
                 self._take_answer(message)
             case CloseRoom(room, namespace):
                 await AsyncManager.close_room(manager, room, namespace)
@@ -95,18 +136,12 @@ class Hearing:
             return
         answer = None
         if message.callback is not None and message.host_id is not None:
-            answer = partial(self._answer, message.host_id, message.callback)
+            answer = RemoteAnswer(manager, message.host_id, message.callback)
         arguments = unpack_event(message.data, binary=message.binary)
         # What other servers say to others must not wait for one client here.
         await AsyncManager.emit(
             manager, message.event, arguments, namespace, room=rooms, skip_sid=message.skip, callback=answer, wait=False
         )
-
-    async def _answer(self, host_id: str, asked: tuple[Hashable, str, int], *arguments: Any) -> None:
-        """Tell the server that asked what a client of this one has acknowledged."""
-        room, namespace, ack_id = asked
-        packed, binary = self._manager._format.pack(arguments)
-        await self._manager._tell_others(Answer(host_id, room, namespace, ack_id, packed, binary))
 
     async def _look_into_room(self, message: AskMembers | Recheck) -> None:
         if isinstance(message, AskMembers):
@@ -131,13 +166,17 @@ class Hearing:
         except Exception:  # noqa: BLE001 - at the top of its task, and logged
             manager._get_logger().exception("%s: the members of %r could not be rechecked", manager.name, room)
 
-    def _take_answer(self, message: Answer) -> None:
+    def _take_answer(self, message: Answer | NoAnswer) -> None:
         manager = self._manager
         callback = manager._pop_remote_callback(message.ack_id)
         # What is logged of a client elsewhere: its sid is a secret if it is an old one, and nobody here knows.
         label = LEGACY.label(str(message.sid))
         if callback is None:
             manager._get_logger().debug("%s: unexpected acknowledgement %s", label, message.ack_id)
+            return
+        if isinstance(message, NoAnswer):
+            if isinstance(callback, ExpectedAcks):
+                callback.lose(ELSEWHERE, message.ack_id)
             return
         arguments = unpack(message.data, binary=message.binary)
         if isinstance(callback, AckWaiter):
@@ -149,7 +188,7 @@ class Hearing:
     async def _call_back(self, label: str, callback: Any, arguments: tuple[Any, ...]) -> None:
         manager = self._manager
         try:
-            await manager.server.run_callback(label, callback, arguments)
+            await concurrency.outcome(manager.server.run_callback(label, callback, arguments))
         except Exception:  # noqa: BLE001 - at the top of its task, and logged
             manager._get_logger().exception("%s: error in the callback of an acknowledgement", label)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastsio.aio import concurrency
 from fastsio.aio.waiter import AckWaiter
 from fastsio.base.emission import event_arguments, rooms_of, skipped
+from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import BaseManager
 from fastsio.protocol import PacketType
 
@@ -141,6 +142,8 @@ class AsyncManager(BaseManager):
         """Send an event to the local clients of rooms without waiting for any; return them."""
         recipients = self._recipients(namespace, rooms, skip)
         if not recipients:
+            if isinstance(callback, ExpectedAcks):
+                callback.sent()
             return recipients
         server = self.server
         arguments = [event, *event_arguments(data)]
@@ -166,12 +169,12 @@ class AsyncManager(BaseManager):
         """Send an event that each client is to acknowledge under an id of its own."""
         server = self.server
         for sid, eio_sid in recipients:
-            ack_id = self._generate_ack_id(sid, callback)
-            if isinstance(callback, AckWaiter):
-                callback.expect(sid, ack_id)
+            ack_id = self._expect_ack(sid, namespace, callback)
             packet = server.packet_class(PacketType.EVENT, arguments, namespace, ack_id)
             if not (self._connecting and self._hold(sid, namespace, server.frames_of(packet))):
                 await server.send_packet(eio_sid, packet, waits)
+        if isinstance(callback, ExpectedAcks):
+            callback.sent()
 
     async def _let_read(self, recipients: Recipients, callback: Any) -> None:
         """Wait while a client is behind and reads; ``call()`` waits for its answer anyway."""

@@ -18,8 +18,9 @@ from fastsio.aio.asking import Asking
 from fastsio.aio.hearing import Hearing
 from fastsio.aio.listening import Listening
 from fastsio.aio.manager import AsyncManager
-from fastsio.aio.waiter import AckWaiter
 from fastsio.base.emission import check_event_name, event_arguments, rooms_of, skipped
+from fastsio.base.expected_acks import ExpectedAcks
+from fastsio.base.manager import ELSEWHERE
 from fastsio.base.seams import MANAGER_REFUSED, refuse_class
 from fastsio.cluster.formats import BusFormatName, format_named
 from fastsio.cluster.messages import (
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
     from typing import Never
 
     from fastsio.types import AckCallback, Rooms, Sids
-
-#: The client that answers of other servers belong to among the pending ones; no sid is empty.
-ELSEWHERE: Final = ""
 
 #: A broker that is well needs milliseconds, and handlers wait for it.
 PUBLISH_TIMEOUT_S: Final = 5.0
@@ -248,7 +246,7 @@ class AsyncPubSubManager(AsyncManager):
         await self._listen_for_answers()
         with self._lock:
             ack_id = self._remote_callbacks.add(ELSEWHERE, callback)
-        if isinstance(callback, AckWaiter):
+        if isinstance(callback, ExpectedAcks):
             callback.expect(ELSEWHERE, ack_id)
         return room, namespace, ack_id
 

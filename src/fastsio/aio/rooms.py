@@ -437,14 +437,12 @@ class RoomKeeper:
                 raise
 
     async def _run_hook(self, hook: Endpoint | None, member: Member, context: Context) -> None:
-        """Call a hook; what it raises is logged, the CancelledError of another task included."""
+        """Call a hook; what it raises is logged."""
         if hook is None:
             return
         try:
-            await ask(hook, context, member.room)
-        except (Exception, concurrency.Cancelled):
-            if concurrency.is_cancelled():
-                raise
+            await concurrency.outcome(ask(hook, context, member.room))
+        except Exception:
             self._server.logger.exception("%s: error in %s", member.client.label, hook.label)
 
     async def _tell_presence(self, member: Member, state: str, presence: Presence) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from fastsio.aio import concurrency
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.aio.starting import Starter, begin, keep
 from fastsio.base.server import BaseServer
@@ -56,7 +57,7 @@ class RunningServer(BaseServer):
 
     async def _finish_callback(self, sid: str, result: Awaitable[Any]) -> None:
         try:
-            await result
+            await concurrency.outcome(result)
         except Exception:
             self.logger.exception("%s: error in the callback of an acknowledgement", self._label(sid))
 

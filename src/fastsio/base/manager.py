@@ -7,9 +7,10 @@ The tables are in :mod:`fastsio.state`; sending is the shells' part.
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.emission import rooms_of
+from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.keywords import known_options, parameters_of
 from fastsio.protocol import PendingAcks
 from fastsio.state import RoomTable
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from fastsio.base.observing import Observer
     from fastsio.state.rooms import RoomsView
+
+#: The client that answers of other servers belong to among the pending ones; no sid is empty.
+ELSEWHERE: Final = ""
 
 
 class BaseManager:
@@ -117,7 +121,10 @@ class BaseManager:
         with self._lock:
             if self._table.has(namespace, sid):
                 self._leaving.add((namespace, sid))
-            return self._table.eio_sid_of(namespace, sid)
+            eio_sid = self._table.eio_sid_of(namespace, sid)
+            unanswered = self._acks.forget(sid)
+        self._lose(sid, unanswered)
+        return eio_sid
 
     def basic_connect(self, sid: str, eio_sid: str, namespace: str) -> None:
         """Add a client whose connect handler has not decided yet."""
@@ -133,9 +140,25 @@ class BaseManager:
         """Forget a client: its rooms, its callbacks, what was held for it."""
         with self._lock:
             self._table.remove(namespace, sid)
-            self._acks.forget(sid)
+            unanswered = self._acks.forget(sid)
             self._connecting.pop((namespace, sid), None)
             self._leaving.discard((namespace, sid))
+        self._lose(sid, unanswered)
+
+    def _lose(self, sid: str, unanswered: dict[int, Any]) -> None:
+        """Tell those callbacks of a client that left which want to know it."""
+        for ack_id, callback in unanswered.items():
+            if isinstance(callback, ExpectedAcks):
+                callback.lose(sid, ack_id)
+
+    def _expect_ack(self, sid: str, namespace: str, callback: Any) -> int:
+        """Return the id with which a client is to acknowledge an event; one that is leaving will not."""
+        with self._lock:
+            ack_id = self._generate_ack_id(sid, callback)
+            will_answer = self._table.has(namespace, sid) and (namespace, sid) not in self._leaving
+            unanswered = {} if will_answer else self._acks.forget(sid)
+        self._lose(sid, unanswered)
+        return ack_id
 
     def basic_enter_room(self, sid: str, namespace: str, room: Hashable, eio_sid: str | None = None) -> None:  # noqa: ARG002 - python-socketio's signature
         """
@@ -233,7 +256,10 @@ class BaseManager:
 
     def _generate_ack_id(self, sid: str, callback: Any) -> int:
         with self._lock:
-            return self._acks.add(sid, callback)
+            ack_id = self._acks.add(sid, callback)
+            if isinstance(callback, ExpectedAcks):
+                callback.expect(sid, ack_id)
+            return ack_id
 
     def _pop_callback(self, sid: str, ack_id: int) -> Any:
         with self._lock:

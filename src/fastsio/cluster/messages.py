@@ -101,6 +101,34 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """
+    A client left before it acknowledged; only for the server that asked.
+
+    Args:
+        host_id: The server that asked.
+        sid: The client.
+        namespace: The namespace.
+        ack_id: The id in the callback of its emit.
+    """
+
+    host_id: str | None
+    sid: Hashable
+    namespace: str
+    ack_id: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the message as JSON has it; python-socketio, which ignores it, waits to the end of its timeout."""
+        return {
+            "method": "no_callback",
+            "host_id": self.host_id,
+            "sid": self.sid,
+            "namespace": self.namespace,
+            "id": self.ack_id,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnect:
     """End a client's connection to a namespace."""
 
@@ -213,10 +241,10 @@ class TellMembers:
         }
 
 
-Message = Emit | Answer | Disconnect | EnterRoom | LeaveRoom | CloseRoom | AskMembers | TellMembers | Recheck
+Message = Emit | Answer | NoAnswer | Disconnect | EnterRoom | LeaveRoom | CloseRoom | AskMembers | TellMembers | Recheck
 
 #: What is for the server that asked, and for no other.
-ANSWERS: Final = ("callback", "binary_callback", "room_members_answer")
+ANSWERS: Final = ("callback", "binary_callback", "no_callback", "room_members_answer")
 
 
 def _about_a_room(method: str, message: EnterRoom | LeaveRoom) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from fastsio.cluster.messages import (
     LeaveRoom,
     Message,
     MessageError,
+    NoAnswer,
     Recheck,
     TellMembers,
 )
@@ -123,6 +124,10 @@ def _read_answer(message: dict[str, Any]) -> Answer:
     )
 
 
+def _read_no_answer(message: dict[str, Any]) -> NoAnswer:
+    return NoAnswer(_host_id(message), _room(message.get("sid")), _namespace(message), _need(message, "id", int))
+
+
 def _read_disconnect(message: dict[str, Any]) -> Disconnect:
     return Disconnect(_need(message, "sid", str), _namespace(message), _host_id(message))
 
@@ -168,6 +173,7 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
     "emit": _read_emit,
     "callback": _read_answer,
     "binary_callback": _read_answer,
+    "no_callback": _read_no_answer,
     "disconnect": _read_disconnect,
     "enter_room": _read_enter_room,
     "leave_room": _read_leave_room,

@@ -26,6 +26,7 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.aio import concurrency
 from fastsio.aio.engine.stepping import DONE, Rest
 from fastsio.cluster.recent import Recent
 from fastsio.consumers.envelopes import ENVELOPES, ORDER, TEXT, is_left_out
@@ -336,8 +337,8 @@ class Connection:
             logger.debug("the client left while %s was handled", message.get("type"))
         except StopConsumer:
             self._consumer.is_stopped = True
-        except Exception as exc:  # noqa: BLE001 - the consumer says what becomes of it
-            await self._consumer.on_failure(exc, message)
+        except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - the consumer says what becomes of it
+            await self._consumer.on_failure(concurrency.failure_of(exc), message)
 
     # The end.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from fastsio.aio import concurrency
 from fastsio.consumers.admission import Admission
 from fastsio.consumers.camel import from_wire
 from fastsio.consumers.envelopes import EVENT
@@ -203,8 +204,9 @@ class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
                 await self._answer(handler, result)
         except _NOT_FAILURES:
             raise
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the client is answered
-            await self._fail(handler, exc, Context(self, self._peer, handler.action, (content,)))
+        except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - whatever it is, the client is answered
+            error = concurrency.failure_of(exc)
+            await self._fail(handler, error, Context(self, self._peer, handler.action, (content,)))
 
     async def _handle_in_context(self, handler: HandlerPlan, content: Any) -> None:
         """Call a handler through its endpoint; dependencies are closed after the answer was sent."""
@@ -219,9 +221,10 @@ class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
         except _NOT_FAILURES as exc:
             failure = exc
             raise
-        except Exception as exc:  # noqa: BLE001 - as in _handle
-            failure = await context.afail(exc)
-            await self._fail(handler, failure, context)
+        except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - as in _handle
+            failure = exc
+            failure = error = await context.afail(concurrency.failure_of(exc))
+            await self._fail(handler, error, context)
         except BaseException as exc:
             failure = exc
             raise
@@ -230,7 +233,7 @@ class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
 
     async def _close_context(self, context: Context, failure: BaseException | None) -> None:
         try:
-            await context.aclose(failure)
+            await concurrency.outcome(context.aclose(failure))
         except Exception:  # noqa: BLE001 - the client has its answer, and the connection lives on
             logger.exception("%s: a dependency of %s could not be closed", type(self).__qualname__, context.event)
 
@@ -246,7 +249,7 @@ class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
         if endpoint is not None:
             context.exc = exc
             try:
-                result = await endpoint.call(context)
+                result = await concurrency.outcome(endpoint.call(context))
                 if result is not None:
                     await self._answer(handler, result)
             except _NOT_FAILURES:

@@ -85,14 +85,18 @@ class PendingAcks:
         """
         self.pop(sid, ack_id)
 
-    def forget(self, sid: str) -> None:
+    def forget(self, sid: str) -> dict[int, Any]:
         """
         Drop all that is kept of a client.
 
         Args:
             sid: The client.
+
+        Returns:
+            The callbacks that wait, by id: no answer to them will come.
         """
-        self._clients.pop(sid, None)
+        client = self._clients.pop(sid, None)
+        return {} if client is None else client.callbacks
 
     def pending(self, sid: str) -> int:
         """

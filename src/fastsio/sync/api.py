@@ -142,7 +142,9 @@ class ServerAPI(PacketServer):
         Raises:
             ValueError: No client was named.
             RuntimeError: The server runs handlers one after the other, so the answer could never be read.
-            TimeoutError: The client did not acknowledge in time.
+            ClientLeftError: The client left before it acknowledged, or is not there. It is a DisconnectedError and a
+                TimeoutError.
+            TimeoutError: The client did not acknowledge in time; or it was never there, and may be another server's.
         """
         target = to or sid
         if target is None:

@@ -128,8 +128,9 @@ class PacketClient(HandlerClient):
     def _run_callback(self, callback: Any, arguments: Any) -> None:
         try:
             result = callback(*arguments)
-        except Exception:
-            self.logger.exception("error in the callback of an acknowledgement")
+        except (Exception, concurrency.Cancelled) as error:
+            failure = concurrency.failure_of(error)
+            self.logger.exception("error in the callback of an acknowledgement", exc_info=failure)
             return
         if isawaitable(result):
             # It may wait for what the server sends next.
@@ -137,7 +138,7 @@ class PacketClient(HandlerClient):
 
     def _finish_callback(self, result: Any) -> None:
         try:
-            concurrency.resolved(result)
+            concurrency.outcome(concurrency.resolved(result))
         except Exception:
             self.logger.exception("error in the callback of an acknowledgement")
 

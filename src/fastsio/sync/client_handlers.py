@@ -93,9 +93,11 @@ class HandlerClient(BaseClient, ABC):
                 result = route.call(context)
             if ack_id is not None:
                 self._reply(self.packet_class(ACK, acknowledgement(result), namespace, ack_id))
-        except Exception as exc:  # noqa: BLE001 - a handler's failure is not the connection's
-            failure = exc if context is None else context.fail(exc)
-            self._answer_failure(failure, route, namespace, event, ack_id)
+        except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - a handler's failure is not the connection's
+            failure = exc
+            failure = error = concurrency.failure_of(exc)
+            failure = error = error if context is None else context.fail(error)
+            self._answer_failure(error, route, namespace, event, ack_id)
         except BaseException as exc:
             failure = exc
             raise
@@ -154,7 +156,7 @@ class HandlerClient(BaseClient, ABC):
         context = self._happening(namespace, event, args)
         failure: BaseException | None = None
         try:
-            return route.call(context)
+            return concurrency.outcome(route.call(context))
         except Exception as exc:
             failure = exc
             if event not in self.reserved_events:
@@ -199,9 +201,10 @@ class HandlerClient(BaseClient, ABC):
         """Run what follows the ``yield`` of the event's dependencies."""
         try:
             context.close(exc)
-        except Exception as raised:
+        except (Exception, concurrency.Cancelled) as raised:
             if raised is not exc:
-                self.logger.exception("error while closing a dependency of %s", context.event)
+                failure = concurrency.failure_of(raised)
+                self.logger.exception("error while closing a dependency of %s", context.event, exc_info=failure)
 
     def _end_membership(self, namespace: str) -> None:
         """Run what follows the ``yield`` of the dependencies that lived as long as the connection."""

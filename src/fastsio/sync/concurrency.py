@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+
+T = TypeVar("T")
 
 #: Whether functions of this half are awaited.
 ASYNCHRONOUS: Final = False
@@ -46,6 +48,11 @@ def resolved(value: Any) -> Any:
     return value
 
 
+def outcome(result: T) -> T:
+    """Return what a function of the application returned."""
+    return result
+
+
 def sleep(seconds: float) -> None:
     """Wait without keeping other threads from running."""
     time.sleep(seconds)
@@ -65,9 +72,16 @@ def is_current(task: Any) -> bool:
     return task is threading.current_thread()
 
 
-def is_cancelled() -> bool:
-    """Return False: a thread cannot be cancelled."""
-    return False
+def failure_of(error: BaseException) -> Exception:
+    """
+    Return what a function of the application failed with.
+
+    Raises:
+        BaseException: *error* itself, if it is no Exception.
+    """
+    if isinstance(error, Exception):
+        return error
+    raise error
 
 
 def guard() -> AbstractContextManager[Any]:

@@ -205,7 +205,7 @@ class Connecting:
         context = Context(self._server, client, "connect", (client.auth,))
         failure: BaseException | None = None
         try:
-            accepted = route.call(context)
+            accepted = concurrency.outcome(route.call(context))
             payload = refusal() if accepted is False else None
         except Exception as exc:  # noqa: BLE001 - whatever fails, the client is told and forgotten
             failure = context.fail(exc)
@@ -321,7 +321,7 @@ class Connecting:
         context = Context(server, client, "disconnect", (), reason)
         failure: BaseException | None = None
         try:
-            route.call(context)
+            concurrency.outcome(route.call(context))
         except Exception as exc:
             failure = exc
             endpoint = server._registry.exception_endpoint(exc, route.scopes)

@@ -361,8 +361,9 @@ class PacketServer(RunningServer):
             return
         try:
             self.manager.trigger_callback(client.sid, ack_id, packet.data)
-        except Exception:
-            self.logger.exception("%s: error in the callback of an acknowledgement", client.label)
+        except (Exception, concurrency.Cancelled) as error:
+            failure = concurrency.failure_of(error)
+            self.logger.exception("%s: error in the callback of an acknowledgement", client.label, exc_info=failure)
 
     def _handle_event_internal(
         self,
@@ -477,10 +478,11 @@ class PacketServer(RunningServer):
                 result = call(context)
             if ack_id is not None and result is not self.not_handled:
                 self._acknowledge(client, ack_id, result)
-        except Exception as exc:  # noqa: BLE001 - a handler's failure is its client's affair, not the connection's
+        except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - a handler's failure is not the connection's
             failure = exc
+            failure = error = concurrency.failure_of(exc)
             context = context or Context(self, client, event, tuple(data[1:]))
-            answer_failure(self, exc, route, context, ack_id)
+            answer_failure(self, error, route, context, ack_id)
         except BaseException as exc:
             failure = exc
             raise
@@ -492,9 +494,10 @@ class PacketServer(RunningServer):
         """Run what follows the ``yield`` of the event's dependencies."""
         try:
             context.close(exc)
-        except Exception as raised:
+        except (Exception, concurrency.Cancelled) as raised:
             if raised is not exc:
-                self.logger.exception("error while closing a dependency of %s", context.event)
+                failure = concurrency.failure_of(raised)
+                self.logger.exception("error while closing a dependency of %s", context.event, exc_info=failure)
 
 
 #: Marks where this half's own methods are, so that those of applications are told from them.

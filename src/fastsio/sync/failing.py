@@ -13,6 +13,7 @@ from fastsio.base.emission import acknowledgement
 from fastsio.exceptions import EventError
 from fastsio.protocol import PacketType
 from fastsio.routing import describe, is_expected
+from fastsio.sync import concurrency
 
 if TYPE_CHECKING:
     from fastsio.injection import Context, Endpoint
@@ -57,7 +58,7 @@ def answer_failure(server: PacketServer, exc: Exception, route: Route, context: 
 def run_exception_handler(endpoint: Endpoint, context: Context, exc: Exception) -> Any:
     """Call an exception handler for *exc*."""
     context.exc = exc
-    return endpoint.call_sync(context)
+    return concurrency.outcome(endpoint.call_sync(context))
 
 
 def _answer_by_handler(

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import uuid4
 
 from fastsio.base.emission import check_event_name, event_arguments, rooms_of, skipped
+from fastsio.base.expected_acks import ExpectedAcks
+from fastsio.base.manager import ELSEWHERE
 from fastsio.base.seams import MANAGER_REFUSED, refuse_class
 from fastsio.cluster.formats import BusFormatName, format_named
 from fastsio.cluster.messages import (
@@ -36,16 +38,12 @@ from fastsio.sync.asking import Asking
 from fastsio.sync.hearing import Hearing
 from fastsio.sync.listening import Listening
 from fastsio.sync.manager import Manager
-from fastsio.sync.waiter import AckWaiter
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
     from typing import Never
 
     from fastsio.types import AckCallback, Rooms, Sids
-
-#: The client that answers of other servers belong to among the pending ones; no sid is empty.
-ELSEWHERE: Final = ""
 
 #: A broker that is well needs milliseconds, and handlers wait for it.
 PUBLISH_TIMEOUT_S: Final = 5.0
@@ -249,7 +247,7 @@ class PubSubManager(Manager):
         self._listen_for_answers()
         with self._lock:
             ack_id = self._remote_callbacks.add(ELSEWHERE, callback)
-        if isinstance(callback, AckWaiter):
+        if isinstance(callback, ExpectedAcks):
             callback.expect(ELSEWHERE, ack_id)
         return room, namespace, ack_id
 

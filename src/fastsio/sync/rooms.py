@@ -438,14 +438,12 @@ class RoomKeeper:
                 raise
 
     def _run_hook(self, hook: Endpoint | None, member: Member, context: Context) -> None:
-        """Call a hook; what it raises is logged, the CancelledError of another task included."""
+        """Call a hook; what it raises is logged."""
         if hook is None:
             return
         try:
-            ask(hook, context, member.room)
-        except (Exception, concurrency.Cancelled):
-            if concurrency.is_cancelled():
-                raise
+            concurrency.outcome(ask(hook, context, member.room))
+        except Exception:
             self._server.logger.exception("%s: error in %s", member.client.label, hook.label)
 
     def _tell_presence(self, member: Member, state: str, presence: Presence) -> None:

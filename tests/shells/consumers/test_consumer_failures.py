@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -350,3 +351,31 @@ async def test_a_websocket_exception_for_a_client_that_has_left_is_nothing(caplo
     async with present(Late.as_asgi(), "/"):
         pass
     assert not caplog.records
+
+
+class Waiting(AsyncJsonWebsocketConsumer):
+    @ws_handler
+    async def say(self, message: Say) -> Said:
+        raise asyncio.CancelledError
+
+
+class Listening(AsyncWebsocketConsumer):
+    async def receive(self, text_data=None, bytes_data=None, **kwargs):
+        if text_data == "cancelled":
+            raise asyncio.CancelledError
+        await self.send(text_data)
+
+
+async def test_a_handler_that_waited_for_a_cancelled_task_has_failed(caplog):
+    """The client is answered, the connection lives on, of both kinds of consumers."""
+    async with present(Waiting.as_asgi(), "/") as (ada,):
+        for _ in range(2):
+            await ada.send_json_to(say("hi"))
+        assert [frame["payload"]["type"] for frame in await ada.hears_json(2)] == ["internal", "internal"]
+    async with present(Listening.as_asgi(), "/") as (ben,):
+        await ben.send_to("cancelled")
+        await ben.send_to("again")
+        error, again = await ben.hears(2)
+    assert '"internal"' in error
+    assert again == "again"
+    assert "what was waited for was cancelled" in caplog.text

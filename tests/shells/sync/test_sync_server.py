@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from fastsio import BaseMiddleware, Data, Depends, RouterSIO, Session, SocketID, SyncMiddleware
-from fastsio.exceptions import SignatureError, TimeoutError
+from fastsio.exceptions import ClientLeftError, SignatureError, TimeoutError
 from fastsio.sync.namespace import Namespace
 from fastsio.sync.server import Server
 from tests.shells.sync.fake_engine import WAIT_S, wired
@@ -373,3 +373,26 @@ def test_a_dependency_of_the_connection_stays_open_for_a_handler_whose_client_le
     gate.set()
     assert closed.wait(WAIT_S)
     assert log == ["credit", "closed True"]
+
+
+def test_a_call_to_a_client_that_leaves_fails_at_once():
+    """The thread that waits is woken; a call to nobody does not wait at all."""
+    sio, wire = wired()
+    client = wire.join()
+    errors: list[Exception] = []
+
+    def call() -> None:
+        try:
+            sio.call("ask", to=client.sid, timeout=None)
+        except ClientLeftError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    assert client.receive() == '21["ask"]'
+    client.lose()
+    thread.join(WAIT_S)
+
+    assert len(errors) == 1
+    with pytest.raises(ClientLeftError):
+        sio.call("ask", to=client.sid, timeout=None)

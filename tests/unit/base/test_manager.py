@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import BaseManager
 from fastsio.base.options import ServerOptions
 from fastsio.base.rooms import Room
@@ -249,3 +250,34 @@ def test_a_room_of_a_class_is_entered_by_the_room_only(manager):
     assert manager.get_rooms("s1", "/") == ["s1", "chat|5", "chat|6"]
     manager.basic_leave_room("s1", "/", "chat|5")
     assert manager.get_rooms("s1", "/") == ["s1", "chat|6"]
+
+
+class Asked(ExpectedAcks):
+    has_given_up = False
+
+    def give_up(self):
+        self.has_given_up = True
+
+
+@pytest.mark.parametrize("leave", [BaseManager.pre_disconnect, BaseManager.basic_disconnect])
+def test_callbacks_that_want_to_know_are_told_when_a_client_leaves(manager, leave):
+    """As soon as it begins to; others are dropped."""
+    asked = Asked()
+    manager._expect_ack("s1", "/", asked)
+    manager._expect_ack("s1", "/", print)
+    asked.sent()
+    assert not asked.has_given_up
+
+    leave(manager, "s1", "/")
+    assert asked.has_given_up
+    assert manager._pop_callback("s1", 2) is None
+
+
+def test_no_acknowledgement_is_expected_of_a_client_that_is_leaving(manager):
+    """It has said its last word."""
+    manager.pre_disconnect("s1", "/")
+    asked = Asked()
+    manager._expect_ack("s1", "/", asked)
+    asked.sent()
+
+    assert asked.has_given_up

@@ -15,6 +15,7 @@ from fastsio.cluster.messages import (
     Emit,
     EnterRoom,
     LeaveRoom,
+    NoAnswer,
     Recheck,
     TellMembers,
     check_room,
@@ -121,3 +122,11 @@ def test_a_room_that_was_meant_as_that_of_a_class_is_one_on_the_other_server():
     found = [read(decode(encode(message.as_dict(), DEFAULT_CODEC), DEFAULT_CODEC)) for message in (meant, text)]
     assert [isinstance(message.room, RoomName) for message in found] == [True, False]
     assert not isinstance(read({**meant.as_dict(), "room": 5}).room, RoomName)
+
+
+def test_a_client_that_left_is_told_as_it_is_read():
+    """python-socketio has no such message."""
+    written = {"method": "no_callback", "host_id": HOST, "sid": "s", "namespace": "/", "id": 1}
+
+    assert NoAnswer(HOST, "s", "/", 1).as_dict() == written
+    assert read(written) == NoAnswer(HOST, "s", "/", 1)

@@ -124,6 +124,8 @@ def test_binary_data_can_be_nested_too_deeply():
         {"method": "callback", "sid": "s", "id": True, "args": []},
         {"method": "callback", "sid": "s", "id": 1, "args": "x"},
         {"method": "callback", "sid": None, "id": 1, "args": []},
+        {"method": "no_callback", "sid": "s", "id": "1"},
+        {"method": "no_callback", "id": 1},
         {"method": "disconnect"},
         {"method": "enter_room", "sid": "s"},
         {"method": "leave_room", "room": "r"},

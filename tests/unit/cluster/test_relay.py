@@ -69,6 +69,8 @@ def test_several_cannot(rooms):
         ("room_members", "other", True),
         ("room_members", "me", False),
         ("room_members_answer", "me", True),
+        ("no_callback", "me", True),
+        ("no_callback", "other", False),
         ("room_members_answer", "other", False),
     ],
 )

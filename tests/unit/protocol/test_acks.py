@@ -66,7 +66,8 @@ def test_forget_drops_all_of_a_client():
     acks.add("a", "callback")
     acks.add("b", "other")
 
-    acks.forget("a")
+    assert acks.forget("a") == {1: "callback"}
+    assert acks.forget("nobody") == {}
 
     assert (acks.pending("a"), acks.pending("b")) == (0, 1)
 
