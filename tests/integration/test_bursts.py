@@ -114,3 +114,31 @@ async def test_a_handler_in_the_thread_that_reads_may_emit_much(transport):
         numbers = await read(address, transport, 300, 10_000)
 
     assert numbers == list(range(300))
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_burst_of_a_client_arrives(side, transport):
+    """The client waits while much waits to be sent, whatever the transport; all of it arrives, in order."""
+    sio = fastsio.AsyncServer(async_mode="asgi")
+    numbers, end = [], asyncio.Event()
+    sio.on("row", lambda _sid, number, _text: numbers.append(number))
+    sio.on("end", lambda _sid: end.set())
+    client = side.client(high_water_bytes=100_000, high_water_packets=20)
+
+    def produce() -> None:
+        for number in range(300):
+            client.emit("row", (number, "x" * 1000))
+        client.emit("end")
+
+    async def produce_in_task() -> None:
+        for number in range(300):
+            await client.emit("row", (number, "x" * 1000))
+        await client.emit("end")
+
+    async with serve(fastsio.ASGIApp(sio)) as address:
+        await side.run(client.connect, address.http, transports=TRANSPORTS[transport])
+        await side.run(produce_in_task if side.asynchronous else produce)
+        await asyncio.wait_for(end.wait(), WAIT_S)
+        await side.run(client.disconnect)
+
+    assert numbers == list(range(300))

@@ -98,6 +98,8 @@ class ClientKeywords(LimitKeywords, total=False):
 
     engineio_logger: Any
     request_timeout: float
+    high_water_bytes: int
+    high_water_packets: int
     http_session: Any
     ssl_verify: bool
     websocket_extra_options: dict[str, Any] | None

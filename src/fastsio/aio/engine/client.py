@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.aio.engine import client_interrupt
 from fastsio.aio.engine.client_upstream import AsyncClient, EngineConnectionError, connected_clients
 from fastsio.aio.engine.client_writing import Outlet
-from fastsio.engine.client_payload import next_post, split_poll
+from fastsio.engine.client_payload import split_poll
+from fastsio.engine.options import check_options
 from fastsio.engine.packet import CLOSE_PACKET, PONG, ControlPacket, WirePacket, packet_of
 from fastsio.exceptions import PacketError
 from fastsio.extras import require
@@ -34,15 +35,33 @@ class EngineClient(AsyncClient):
     An Engine.IO client for asyncio: python-engineio's interface and options.
 
     The ``message`` handler is a coroutine function that takes text or bytes; the next message is read when it returns.
+
+    Args:
+        handle_sigint: Whether Ctrl-C ends the connection.
+        high_water_bytes: How much may wait to be posted, over polling, before those who send wait.
+        high_water_packets: The same in packets.
+        options: Those of ``engineio.AsyncClient``.
+
+    Raises:
+        ValueError: An option is not what it may be.
     """
 
-    def __init__(self, *, handle_sigint: bool = True, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        handle_sigint: bool = True,
+        high_water_bytes: int = 1_048_576,
+        high_water_packets: int = 1_000,
+        **options: Any,
+    ) -> None:
+        self._high_water = {"high_water_bytes": high_water_bytes, "high_water_packets": high_water_packets}
         super().__init__(handle_sigint=False, **options)
+        check_options(self._high_water)
         self.websocket_extra_options: dict[str, Any]
         self._websocket_options = {"max_msg_size": MAX_MESSAGE_BYTES, **self.websocket_extra_options}
         self._heeds_interrupts = handle_sigint
         self._tasks: set[asyncio.Future[Any]] = set()
-        self._outlet = Outlet(self._on_write_failure)
+        self._outlet = Outlet(self._on_write_failure, **self._high_water)
         self._is_broken = False
         #: When the server was last heard, by the loop's clock; infinity while a message is being handled.
         self._heard_at = math.inf
@@ -77,7 +96,7 @@ class EngineClient(AsyncClient):
             raise ValueError("Client is not in a disconnected state")
         if self._heeds_interrupts:
             client_interrupt.heed_interrupts()
-        self._outlet = Outlet(self._on_write_failure)
+        self._outlet = Outlet(self._on_write_failure, **self._high_water)
         self._is_broken = False
         self._over.clear()
         try:
@@ -121,7 +140,7 @@ class EngineClient(AsyncClient):
     async def write(self, packets: Sequence[WirePacket]) -> None:
         """Send packets in order, and wait while the server does not read what was sent."""
         self.post(packets)
-        await self._outlet.drained()
+        await self._outlet.let_write()
 
     async def _send_packet(self, pkt: Any) -> None:
         self.post((packet_of(pkt),))
@@ -140,7 +159,7 @@ class EngineClient(AsyncClient):
                 outlet.arrived.clear()
                 await outlet.arrived.wait()
                 continue
-            body = next_post(outlet.waiting, MAX_POST_BYTES)
+            body = outlet.next_post(MAX_POST_BYTES)
             headers = {"Content-Type": "text/plain; charset=UTF-8"}
             answer = await self._send_request(
                 "POST", self.base_url, body=body, headers=headers, timeout=self.request_timeout

@@ -12,10 +12,12 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.engine.client_payload import next_post, split_poll
+from fastsio.engine.client_payload import MAX_POSTED, next_post, split_poll
+from fastsio.engine.options import check_options
 from fastsio.engine.packet import CLOSE_PACKET, PONG, ControlPacket, WirePacket, packet_of
 from fastsio.exceptions import PacketError
 from fastsio.extras import require
+from fastsio.sync.engine.client_outgoing import Outgoing
 from fastsio.sync.engine.client_upstream import Client, connected_clients
 
 if TYPE_CHECKING:
@@ -33,15 +35,24 @@ class EngineClient(Client):
     An Engine.IO client for threads: python-engineio's interface and options.
 
     The ``message`` handler takes text or bytes; the next message is read when it returns.
+
+    Args:
+        high_water_bytes: How much may wait to be written before those who send wait.
+        high_water_packets: The same in packets.
+        options: Those of ``engineio.Client``.
+
+    Raises:
+        ValueError: An option is not what it may be.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, high_water_bytes: int = 1_048_576, high_water_packets: int = 1_000, **options: Any) -> None:
+        self._high_water = {"high_water_bytes": high_water_bytes, "high_water_packets": high_water_packets}
         super().__init__(**options)
+        check_options(self._high_water)
         self.websocket_extra_options: dict[str, Any]
         self._websocket_options = self.websocket_extra_options
-        # What belongs together, a packet and its attachments, is one entry; None ends the writing. Each connection has
-        # its own queue, by which the threads of one tell that it was succeeded by another.
-        self._outgoing: queue.SimpleQueue[Sequence[WirePacket] | None] = queue.SimpleQueue()
+        # Each connection has its own, by which the threads of one tell that it was succeeded by another.
+        self._outgoing = Outgoing(**self._high_water)
         # Holds an entry while there is no connection. A queue, for a signal handler may put it there.
         self._over: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._over.put(None)
@@ -70,7 +81,7 @@ class EngineClient(Client):
         require("websocket" if list(transports or ())[:1] == ["websocket"] else "requests", "client")
         if self.state != "disconnected":
             raise ValueError("Client is not in a disconnected state")
-        self._outgoing = queue.SimpleQueue()
+        self._outgoing = Outgoing(**self._high_water)
         self._is_broken = False
         self._over = queue.SimpleQueue()
         try:
@@ -90,23 +101,28 @@ class EngineClient(Client):
             self._outgoing.put(packets)
 
     def write(self, packets: Sequence[WirePacket]) -> None:
-        """Send packets in order; as :meth:`post`, for another thread writes."""
+        """Send packets in order, and wait while much waits for the thread that writes."""
         self.post(packets)
+        if self.write_loop_task is not threading.current_thread():
+            self._outgoing.let_write()
 
     def _send_packet(self, pkt: Any) -> None:
         self.post((packet_of(pkt),))
 
     def _write_loop(self) -> None:
+        outgoing = self._outgoing
         try:
             if self.current_transport == "websocket":
-                self._write_frames(self._outgoing)
+                self._write_frames(outgoing)
             else:
-                self._write_polling(self._outgoing)
+                self._write_polling(outgoing)
         except Exception as error:  # noqa: BLE001 - websocket-client has several ways to say that the server is gone
             # What reads notices the same, and ends the connection.
             self.logger.info("A packet could not be written: %r", error)
+        finally:
+            outgoing.end()
 
-    def _write_frames(self, outgoing: queue.SimpleQueue[Sequence[WirePacket] | None]) -> None:
+    def _write_frames(self, outgoing: Outgoing) -> None:
         while (packets := outgoing.get()) is not None:
             for packet in packets:
                 if packet.binary:
@@ -114,12 +130,12 @@ class EngineClient(Client):
                 else:
                     self.ws.send(packet.wire)
 
-    def _write_polling(self, outgoing: queue.SimpleQueue[Sequence[WirePacket] | None]) -> None:
+    def _write_polling(self, outgoing: Outgoing) -> None:
         """Post what waits, as much at once as a POST may carry."""
         waiting: deque[WirePacket] = deque()
         is_over = False
         while waiting or not is_over:
-            if not waiting or not outgoing.empty():
+            if not waiting or (len(waiting) < MAX_POSTED and not outgoing.empty()):
                 packets = outgoing.get()
                 is_over = is_over or packets is None
                 waiting.extend(packets or ())
@@ -293,6 +309,7 @@ class EngineClient(Client):
             http.close()
 
     def _forget(self) -> None:
+        self._outgoing.end()
         if self in connected_clients:
             connected_clients.remove(self)
         self._reset()

@@ -1,0 +1,149 @@
+"""Who sends with a client waits while much waits to be written."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from typing import Any
+
+import pytest
+
+import fastsio
+from fastsio.aio.engine.client_writing import Outlet
+from fastsio.engine.packet import MessagePacket
+from fastsio.sync.engine.client_outgoing import Outgoing
+from tests.shells.aio.fake_engine import turns
+
+WAIT_S = 5.0
+MARK: dict[str, Any] = {"high_water_bytes": 1000, "high_water_packets": 4}
+
+
+def packets(*texts: str) -> list[MessagePacket]:
+    """Return messages."""
+    return [MessagePacket(text) for text in texts]
+
+
+class Socket:
+    """A WebSocket that writes when it may."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.flowing = asyncio.Event()
+
+    async def send_str(self, text: str) -> None:
+        await self.flowing.wait()
+        self.sent.append(text)
+
+
+@pytest.fixture
+def outlet():
+    """What an asyncio client writes through."""
+    return Outlet(lambda error: None, **MARK)
+
+
+@pytest.mark.parametrize("texts", ["abcde", ["x" * 1000]])
+async def test_a_task_waits_until_much_is_posted(outlet, texts):
+    """By packets and by bytes."""
+    outlet.post(packets(*texts))
+
+    waiting = asyncio.create_task(outlet.let_write())
+    await turns()
+    assert not waiting.done()
+    while outlet.waiting:
+        outlet.next_post(2)
+
+    await asyncio.wait_for(waiting, WAIT_S)
+
+
+async def test_a_task_does_not_wait_below_the_mark(outlet):
+    """It would keep it from sending several packets in one POST."""
+    outlet.post(packets(*"abcd"))
+
+    await asyncio.wait_for(outlet.let_write(), WAIT_S)
+
+    assert len(outlet.waiting) == 4
+
+
+async def test_a_task_waits_for_the_websocket_that_takes_over(outlet):
+    """What waits is written there first."""
+    socket = Socket()
+    outlet.post(packets(*"abcde"))
+    waiting = asyncio.create_task(outlet.let_write())
+    await turns()
+
+    outlet.attach(socket)
+    await turns()
+    assert not waiting.done()
+    socket.flowing.set()
+
+    await asyncio.wait_for(waiting, WAIT_S)
+    assert socket.sent == ["4a", "4b", "4c", "4d", "4e"]
+
+
+async def test_a_task_is_released_when_the_connection_ends(outlet):
+    """Nobody waits for what is not written any more."""
+    outlet.post(packets(*"abcde"))
+    waiting = asyncio.create_task(outlet.let_write())
+    await turns()
+
+    outlet.detach()
+
+    await asyncio.wait_for(waiting, WAIT_S)
+
+
+@pytest.fixture
+def pool():
+    """Threads that end with the test."""
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("texts", ["abcde", ["x" * 400, "y" * 400, "z" * 400]])
+def test_a_thread_waits_until_much_is_written(pool, texts):
+    """By packets and by bytes; several threads are released at once."""
+    outgoing = Outgoing(**MARK)
+    for text in texts:
+        outgoing.put(packets(text))
+
+    waiting = [pool.submit(outgoing.let_write) for _ in range(3)]
+    for each in waiting:
+        with pytest.raises(NotYet):
+            each.result(0.02)
+    while not outgoing.empty():
+        outgoing.get()
+
+    for each in waiting:
+        each.result(WAIT_S)
+
+
+def test_a_thread_does_not_wait_below_the_mark():
+    """What is written at once keeps nobody."""
+    outgoing = Outgoing(**MARK)
+    outgoing.put(packets(*"abcd"))
+
+    outgoing.let_write()
+
+    assert outgoing.get() is not None
+
+
+def test_a_thread_is_released_when_writing_ends(pool):
+    """Nobody waits for what is not written any more, now or later."""
+    outgoing = Outgoing(**MARK)
+    outgoing.put(packets(*"abcde"))
+    waiting = pool.submit(outgoing.let_write)
+    with pytest.raises(NotYet):
+        waiting.result(0.02)
+
+    outgoing.end()
+
+    waiting.result(WAIT_S)
+    outgoing.let_write()
+
+
+@pytest.mark.parametrize("client", [fastsio.AsyncClient, fastsio.Client])
+@pytest.mark.parametrize("option", ["high_water_bytes", "high_water_packets"])
+def test_a_mark_that_cannot_be_is_refused(client, option):
+    """When the client is made."""
+    with pytest.raises(ValueError, match=f"{option} must be a whole number above 0"):
+        client(handle_sigint=False, **{option: 0})
