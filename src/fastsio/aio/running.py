@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 from fastsio.aio import concurrency
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.aio.starting import Starter, begin, keep
+from fastsio.base.options import MAX_SMALL_BYTES, UNLIMITED
 from fastsio.base.server import BaseServer
 from fastsio.protocol import NamespaceState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from fastsio.protocol import Packet
+    from fastsio.routing import Route
     from fastsio.state import Client, Connection
 
 
@@ -75,25 +78,38 @@ class RunningServer(BaseServer):
             await self._starter.all_begun()
 
     async def _start_in_place(
-        self, connection: Connection, client: Client, data: list[Any], ack_id: int | None
+        self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> None:
         """Start an event's handler once the connection may have one more under way; its next packets wait too."""
-        while connection.starting + len(connection.tasks) >= self.options.max_concurrent_handlers:
+        while not self._may_start(connection, size_bytes):
             if connection.starting:
                 await self._starter.all_begun()
             else:
                 await asyncio.wait(connection.tasks, return_when=asyncio.FIRST_COMPLETED)
         if client.state is NamespaceState.CONNECTED:
-            self._start_handler(connection, client, data, ack_id)
+            self._start_handler(connection, client, data, ack_id, size_bytes)
+        else:
+            connection.release(size_bytes)
+
+    def _may_start(self, connection: Connection, size_bytes: int) -> bool:
+        """Whether a connection may have one more handler under way; then its event's size is counted."""
+        under_way = connection.starting + len(connection.tasks)
+        if not under_way:
+            connection.handler_bytes = 0  # a task that was cancelled before it began has not said so
+        return under_way < self.options.max_concurrent_handlers and (
+            not size_bytes or connection.claim(size_bytes, self.options.max_handler_bytes)
+        )
 
     def _take_event(
-        self, connection: Connection, client: Client, data: list[Any], ack_id: int | None
+        self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> Awaitable[None] | None:
         """Have an event of a connected client handled."""
         if not self.async_handlers:
             return self._event_run(client, data, ack_id)
+        if size_bytes > MAX_SMALL_BYTES:
+            return self._take_large_event(connection, client, data, ack_id, size_bytes)
         if connection.starting + len(connection.tasks) >= self.options.max_concurrent_handlers:
-            return self._start_in_place(connection, client, data, ack_id)
+            return self._start_in_place(connection, client, data, ack_id, 0)
         if self._replaced or self._observer is not None:
             self._start_handler(connection, client, data, ack_id)
             return None
@@ -102,18 +118,53 @@ class RunningServer(BaseServer):
             self._starter.start(connection, client, route, data, ack_id)
         return None
 
-    def _start_handler(self, connection: Connection, client: Client, data: list[Any], ack_id: int | None) -> None:
-        """Handle an event without waiting for it."""
+    def _take_large_event(
+        self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
+    ) -> Awaitable[None] | None:
+        if not self._may_start(connection, size_bytes):
+            return self._start_in_place(connection, client, data, ack_id, size_bytes)
+        self._start_handler(connection, client, data, ack_id, size_bytes)
+        return None
+
+    def _start_held(self, client: Client, packet: Packet, size_bytes: int) -> None:
+        """Handle an event that has waited; its size counts, though it is too late to let it wait longer."""
+        connection = client.connection
+        counted = size_bytes if size_bytes > MAX_SMALL_BYTES else 0
+        connection.claim(counted, UNLIMITED)
+        self._start_handler(connection, client, packet.data, packet.id, counted)
+
+    def _start_handler(
+        self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int = 0
+    ) -> None:
+        """Handle an event without waiting for it; *size_bytes* is what was counted of it."""
         if "_handle_event_internal" in self._replaced:
             run: Any = self._event_run(client, data, ack_id)
-            keep(connection, begin(run))
+            keep(connection, begin(self._release_after(run, connection, size_bytes) if size_bytes else run))
             return
         if self._observer is not None:
             self._observer.event_received(client, data)
         this: Any = self
         route = this._find_route(client.namespace, data[0])
         if route is not None:
-            self._starter.start(connection, client, route, data, ack_id)
+            self._starter.start(connection, client, route, data, ack_id, size_bytes)
+        else:
+            connection.release(size_bytes)
+
+    async def _run_large_event(
+        self, client: Client, route: Route, data: list[Any], ack_id: int | None, size_bytes: int
+    ) -> None:
+        """Handle an event whose size counts for as long as that takes."""
+        this: Any = self
+        try:
+            await this._run_event(client, route, data, ack_id)
+        finally:
+            client.connection.release(size_bytes)
+
+    async def _release_after(self, run: Awaitable[None], connection: Connection, size_bytes: int) -> None:
+        try:
+            await run
+        finally:
+            connection.release(size_bytes)
 
     def _event_run(self, client: Client, data: list[Any], ack_id: int | None) -> Coroutine[Any, Any, None] | None:
         """Return the coroutine that handles an event, through the seam that add-ons replace if one has."""

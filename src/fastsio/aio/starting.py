@@ -34,8 +34,8 @@ HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 MAX_WAITING_ROUTES: Final = 4096
 
 
-#: An event that has not begun, and the context to handle it in.
-Arrival: TypeAlias = "tuple[Connection, Client, Route, list[Any], int | None, Context]"
+#: An event that has not begun, how much of its size counts, and the context to handle it in.
+Arrival: TypeAlias = "tuple[Connection, Client, Route, list[Any], int | None, int, Context]"
 
 
 class Handling(Protocol):
@@ -45,6 +45,12 @@ class Handling(Protocol):
         self, client: Client, route: Route, data: list[Any], ack_id: int | None
     ) -> Coroutine[Any, Any, None]:
         """Handle one event."""
+        ...
+
+    def _run_large_event(
+        self, client: Client, route: Route, data: list[Any], ack_id: int | None, size_bytes: int
+    ) -> Coroutine[Any, Any, None]:
+        """Handle one event whose size counts."""
         ...
 
 
@@ -76,9 +82,21 @@ class EagerStarter:
     def __init__(self, server: Handling) -> None:
         self._server = server
 
-    def start(self, connection: Connection, client: Client, route: Route, data: list[Any], ack_id: int | None) -> None:
+    def start(
+        self,
+        connection: Connection,
+        client: Client,
+        route: Route,
+        data: list[Any],
+        ack_id: int | None,
+        size_bytes: int = 0,
+    ) -> None:
         """Handle an event up to its handler's first wait."""
-        keep(connection, begin(self._server._run_event(client, route, data, ack_id)))
+        server = self._server
+        if size_bytes:
+            keep(connection, begin(server._run_large_event(client, route, data, ack_id, size_bytes)))
+        else:
+            keep(connection, begin(server._run_event(client, route, data, ack_id)))
 
     async def all_begun(self) -> None:
         """Wait until every event that has arrived before has begun; only the application's own tasks begin late."""
@@ -104,7 +122,15 @@ class TurnStarter:
         #: Routes whose handlers have waited. Each event gets a task at once, for changing tasks takes a turn.
         self._waiting: set[Route] = set()
 
-    def start(self, connection: Connection, client: Client, route: Route, data: list[Any], ack_id: int | None) -> None:
+    def start(
+        self,
+        connection: Connection,
+        client: Client,
+        route: Route,
+        data: list[Any],
+        ack_id: int | None,
+        size_bytes: int = 0,
+    ) -> None:
         """Have an event handled in the loop's next turn, after those that arrived before."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # a server may outlive the loop it was first used on
@@ -112,7 +138,7 @@ class TurnStarter:
             self._arrived.clear()
             self._task = None
         # The context is that of the connection, which the task's is not.
-        arrival = (connection, client, route, data, ack_id, copy_context())
+        arrival = (connection, client, route, data, ack_id, size_bytes, copy_context())
         if self._task is None and route in self._waiting:
             self._start_apart(loop, arrival)
             return
@@ -146,7 +172,7 @@ class TurnStarter:
         is_behind = False
         arrived, waiting, run_event = self._arrived, self._waiting, self._server._run_event
         for _ in range(min(len(arrived), FAIR_SHARE)):
-            connection, client, route, data, ack_id, context = arrival = arrived.popleft()
+            connection, client, route, data, ack_id, size, context = arrival = arrived.popleft()
             if is_behind and route not in waiting:
                 arrived.appendleft(arrival)
                 break
@@ -155,7 +181,11 @@ class TurnStarter:
                 is_behind = True
                 self._start_apart(own.get_loop(), arrival)
                 continue
-            iterator = run_event(client, route, data, ack_id).__await__()
+            if size:
+                run = self._server._run_large_event(client, route, data, ack_id, size)
+            else:
+                run = run_event(client, route, data, ack_id)
+            iterator = run.__await__()
             waited = context.run(next, iterator, DONE)
             if waited is not DONE:
                 self._remember(route)
@@ -166,8 +196,11 @@ class TurnStarter:
         return None
 
     def _start_apart(self, loop: asyncio.AbstractEventLoop, arrival: Arrival) -> None:
-        connection, client, route, data, ack_id, context = arrival
-        run = self._server._run_event(client, route, data, ack_id)
+        connection, client, route, data, ack_id, size, context = arrival
+        if size:
+            run = self._server._run_large_event(client, route, data, ack_id, size)
+        else:
+            run = self._server._run_event(client, route, data, ack_id)
         keep(connection, loop.create_task(run, context=context))
 
     def _remember(self, route: Route) -> None:

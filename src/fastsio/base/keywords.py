@@ -47,6 +47,9 @@ class ServerKeywords(LimitKeywords, total=False):
     max_rooms: int | None
     max_concurrent_handlers: int
     max_held_packets: int
+    max_held_bytes: int
+    max_auth_bytes: int
+    max_handler_bytes: int
     shutdown_timeout: float
 
     engineio_logger: Any

@@ -13,7 +13,7 @@ from fastsio.base.emission import rooms_of
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.keywords import known_options, parameters_of
 from fastsio.protocol import PendingAcks
-from fastsio.state import RoomTable
+from fastsio.state import Held, RoomTable
 from fastsio.state.room_names import RoomName
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class BaseManager:
         self.server: Any = None
         self._table = RoomTable()
         self._acks = PendingAcks()
-        self._connecting: dict[tuple[str, str], list[Any]] = {}
+        #: What was sent to clients that are not accepted yet; None while that is nothing.
+        self._connecting: dict[tuple[str, str], Held | None] = {}
         self._leaving: set[tuple[str, str]] = set()
 
     def set_server(self, server: Any) -> None:
@@ -130,11 +131,12 @@ class BaseManager:
         """Add a client whose connect handler has not decided yet."""
         with self._lock:
             self._table.add(namespace, sid, eio_sid)
-            self._connecting[namespace, sid] = []
+            self._connecting[namespace, sid] = None
 
     def basic_accept(self, sid: str, namespace: str) -> list[Any]:
         """Mark a client as connected; return what was sent to it meanwhile."""
-        return self._connecting.pop((namespace, sid), [])
+        held = self._connecting.pop((namespace, sid), None)
+        return [] if held is None else held.packets
 
     def basic_disconnect(self, sid: str, namespace: str, **_kwargs: Any) -> None:
         """Forget a client: its rooms, its callbacks, what was held for it."""

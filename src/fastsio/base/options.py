@@ -6,6 +6,7 @@ Must not know what the options do.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -13,6 +14,10 @@ from typing import Any, Final
 from fastsio.exceptions import SetupError
 from fastsio.protocol.limits import Limits
 
+#: Events up to this size are bounded by their number.
+MAX_SMALL_BYTES: Final = 1024
+#: More than any size.
+UNLIMITED: Final = 1 << 62
 _LIMIT_NAMES: Final = frozenset(field.name for field in fields(Limits))
 
 
@@ -29,6 +34,10 @@ class ServerOptions:
         max_rooms: Rooms that one client may be in, its own not counted. None: any number, the application decides.
         max_concurrent_handlers: Event handlers of one connection under way; its next event waits. 1,000.
         max_held_packets: Packets kept for a client until its connect handler has decided. 1,000.
+        max_held_bytes: Bytes of those that come from the client. 1,000,000, as Engine.IO's message size.
+        max_auth_bytes: Bytes of the CONNECT packets with auth of one connection's clients. 65,536.
+        max_handler_bytes: Bytes of the events whose handlers are under way for one connection; its next event waits.
+            Those up to 1 KiB do not count. 2,000,000, twice Engine.IO's message size.
         shutdown_timeout: Seconds that ``shutdown()`` waits for handlers before it cancels them. 5.
 
     Raises:
@@ -44,6 +53,9 @@ class ServerOptions:
     max_rooms: int | None = None
     max_concurrent_handlers: int = 1000
     max_held_packets: int = 1000
+    max_held_bytes: int = 1_000_000
+    max_auth_bytes: int = 65_536
+    max_handler_bytes: int = 2_000_000
     shutdown_timeout: float = 5.0
 
     def __post_init__(self) -> None:
@@ -95,10 +107,14 @@ def split_options(options: dict[str, Any]) -> tuple[ServerOptions, Limits, dict[
     rest = dict(options)
     own = {field.name: rest.pop(field.name) for field in fields(ServerOptions) if field.name in rest}
     limits = {name: rest.pop(name) for name in _LIMIT_NAMES & rest.keys()}
-    # Attachments travel as Engine.IO messages of their own: together they may be as large as one message.
-    message_size = rest.get("max_http_buffer_size")
-    if isinstance(message_size, int) and message_size >= 0:
+    message_size: Any = rest.get("max_http_buffer_size")
+    # What is no size is refused by Engine.IO.
+    if isinstance(message_size, (int, float)) and 1 <= message_size < math.inf:
+        message_size = int(message_size)
+        # Attachments travel as Engine.IO messages of their own: together they may be as large as one message.
         limits.setdefault("max_binary_bytes", message_size)
+        own.setdefault("max_held_bytes", message_size)
+        own.setdefault("max_handler_bytes", 2 * message_size)
     try:
         return ServerOptions(**own), Limits(**limits), rest
     except ValueError as exc:

@@ -7,7 +7,7 @@ Nothing in here reads a clock, a socket or a random number; what happens is give
 from __future__ import annotations
 
 from fastsio.protocol.acks import PendingAcks
-from fastsio.protocol.decoder import Decoder
+from fastsio.protocol.decoder import Decoder, wire_bytes
 from fastsio.protocol.dialect import CURRENT, LEGACY, Dialect
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC, BinaryInPayload, JSONCodec, OrjsonCodec, StdlibCodec, adapt
 from fastsio.protocol.lifecycle import TRANSITIONS, VERDICTS, Happening, NamespaceState, Verdict, advance, on_packet
@@ -44,4 +44,5 @@ __all__ = [
     "advance",
     "event_reader",
     "on_packet",
+    "wire_bytes",
 ]

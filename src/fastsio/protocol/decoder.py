@@ -101,6 +101,13 @@ _FROM_SERVER: Final[Mapping[int, _Check]] = {
 }
 
 
+def wire_bytes(frame: str | bytes) -> int:
+    """Return how many bytes a frame has on the wire."""
+    if isinstance(frame, bytes) or frame.isascii():
+        return len(frame)
+    return len(frame.encode(errors="replace"))
+
+
 class Decoder:
     """
     Reads the frames of one client.
@@ -110,11 +117,12 @@ class Decoder:
         limits: What the client may send.
 
     Attributes:
+        packet_bytes: Size of the packet that :meth:`feed` has returned last, attachments included.
         pending_packet: The packet that waits for attachments: its head may be judged before they arrive
             (CVE-2026-48804).
     """
 
-    __slots__ = ("_limits", "_packet_class", "_pending_bytes", "pending_packet")
+    __slots__ = ("_limits", "_packet_class", "_pending_bytes", "packet_bytes", "pending_packet")
 
     _shapes: ClassVar[Mapping[int, _Check]] = _FROM_CLIENT
 
@@ -122,7 +130,7 @@ class Decoder:
         self._packet_class = packet_class
         self._limits = limits
         self.pending_packet: Packet | None = None
-        self._pending_bytes = 0
+        self.packet_bytes = self._pending_bytes = 0
 
     @property
     def pending(self) -> bool:
@@ -150,6 +158,7 @@ class Decoder:
         """
         if self.pending_packet is not None:
             return self._feed_attachment(self.pending_packet, frame)
+        self.packet_bytes = wire_bytes(frame)
         packet = self._packet_class.parse(frame, self._limits)
         self._shapes[packet.packet_type](packet, self._limits)
         if not packet.attachment_count:
@@ -165,6 +174,7 @@ class Decoder:
             raise PacketError("text while attachments are missing")
         if size > self._limits.max_binary_bytes:
             raise PacketError("the attachments are too large", limit=self._limits.max_binary_bytes, value=size)
+        self.packet_bytes += len(frame)
         if packet.add_attachment(frame):
             return packet
         self.pending_packet = packet

@@ -1,6 +1,6 @@
 """Who is connected, and where: plain tables, no I/O."""
 
-from fastsio.state.clients import Client, Connection
+from fastsio.state.clients import Client, Connection, Held
 from fastsio.state.rooms import RoomTable
 
-__all__ = ["Client", "Connection", "RoomTable"]
+__all__ = ["Client", "Connection", "Held", "RoomTable"]

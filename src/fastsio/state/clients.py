@@ -13,7 +13,7 @@ from fastsio.protocol.dialect import CURRENT
 from fastsio.protocol.lifecycle import Happening, NamespaceState, advance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
     from fastsio.protocol.decoder import Decoder
@@ -22,6 +22,35 @@ if TYPE_CHECKING:
 _NO_LOCK: Final[AbstractContextManager[Any]] = nullcontext()
 #: What connections share until the first of their tasks.
 _NO_TASKS: Final[Any] = frozenset()
+
+
+class Held:
+    """
+    Packets that wait for a decision, in order and within limits.
+
+    Attributes:
+        packets: What waits.
+        size_bytes: How large it is on the wire.
+    """
+
+    __slots__ = ("packets", "size_bytes")
+
+    def __init__(self) -> None:
+        self.packets: list[Any] = []
+        self.size_bytes = 0
+
+    def add(self, packets: Iterable[Any], size_bytes: int, *, most: int, most_bytes: int) -> bool:
+        """
+        Add packets that belong together; the first are taken whatever their size.
+
+        Returns:
+            False when *most* packets wait already, or the bytes would be more than *most_bytes*.
+        """
+        if len(self.packets) >= most or (self.packets and self.size_bytes + size_bytes > most_bytes):
+            return False
+        self.packets.extend(packets)
+        self.size_bytes += size_bytes
+        return True
 
 
 class Connection:
@@ -40,6 +69,7 @@ class Connection:
         clients: Namespace -> client, also of namespaces that were left (their late packets are ignored).
         tasks: What runs for this connection: event handlers under way. Added to with :meth:`add_task` only.
         starting: How many event handlers are about to begin.
+        handler_bytes: Size of the events whose handlers are under way, as far as they count.
         has_joined: Whether a connect handler has ever accepted one of its clients.
         is_lost: Whether the connection is over; its record stays until the last client has left.
         timer_key: Where the shell's timer keeps the connection; 0.0 while it has no deadline.
@@ -51,6 +81,7 @@ class Connection:
         "dialect",
         "eio_sid",
         "environ",
+        "handler_bytes",
         "has_joined",
         "is_lost",
         "lock",
@@ -77,7 +108,7 @@ class Connection:
         self.make_scope = make_scope
         self.clients: dict[str, Client] = {}
         self.tasks: set[Any] = _NO_TASKS
-        self.starting = 0
+        self.starting = self.handler_bytes = 0
         self.timer_key = 0.0
         self.has_joined = False
         self.is_lost = False
@@ -90,6 +121,29 @@ class Connection:
                 tasks = self.tasks = set()
             tasks.add(task)
         return tasks.discard
+
+    def claim(self, size_bytes: int, most_bytes: int) -> bool:
+        """
+        Count the size of an event whose handler is about to begin; of several none is too large for the first.
+
+        Returns:
+            False, and nothing is counted, when that would be more than *most_bytes*.
+        """
+        with self.lock:
+            if self.handler_bytes and self.handler_bytes + size_bytes > most_bytes:
+                return False
+            self.handler_bytes += size_bytes
+            return True
+
+    def release(self, size_bytes: int) -> None:
+        """Count the size of an event no more: its handler is done."""
+        with self.lock:
+            self.handler_bytes = max(0, self.handler_bytes - size_bytes)
+
+    @property
+    def auth_bytes(self) -> int:
+        """Size of the auth that is kept for its clients."""
+        return sum([client.auth_bytes for client in list(self.clients.values())])
 
     def active(self) -> list[Client]:
         """Clients that are connecting or connected."""
@@ -125,6 +179,7 @@ class Client:
         namespace: The namespace.
         connection: The connection underneath.
         auth: What the client sent with CONNECT.
+        auth_bytes: How large that was on the wire.
 
     Attributes:
         state: Where the client is in the life of a namespace (:mod:`fastsio.protocol.lifecycle`).
@@ -133,16 +188,29 @@ class Client:
         gone: The shell's event that is set when nothing is left of the client, or None while nobody waits for that.
     """
 
-    __slots__ = ("_scope", "_session", "auth", "connecting", "connection", "gone", "held", "namespace", "sid", "state")
+    __slots__ = (
+        "_scope",
+        "_session",
+        "auth",
+        "auth_bytes",
+        "connecting",
+        "connection",
+        "gone",
+        "held",
+        "namespace",
+        "sid",
+        "state",
+    )
 
-    def __init__(self, sid: str, namespace: str, connection: Connection, auth: Any) -> None:
+    def __init__(self, sid: str, namespace: str, connection: Connection, auth: Any, auth_bytes: int = 0) -> None:
         self.sid = sid
         self.namespace = namespace
         self.connection = connection
         self.auth = auth
+        self.auth_bytes = auth_bytes
         self.state = NamespaceState.NONE
         self.connecting: Any = None
-        self.held: list[Any] | None = None
+        self.held: Held | None = None
         self.gone: Any = None
         self._session: dict[str, Any] | None = None
         self._scope: Any = None

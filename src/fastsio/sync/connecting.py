@@ -18,7 +18,7 @@ from fastsio.exceptions import refusal
 from fastsio.injection import Context
 from fastsio.protocol import CURRENT, LEGACY, Happening, NamespaceState, PacketType
 from fastsio.routing import describe, is_expected
-from fastsio.state import Client, Connection
+from fastsio.state import Client, Connection, Held
 from fastsio.sync import concurrency
 from fastsio.sync.connection_scope import ThreadScope
 from fastsio.sync.failing import run_exception_handler
@@ -154,22 +154,23 @@ class Connecting:
 
     def take(self, connection: Connection, namespace: str, auth: Any) -> Any:
         """Take a CONNECT packet; the next packet may be taken when what is returned, if anything, is over."""
-        why_not = self._inadmissible(connection, namespace)
+        size = connection.decoder.packet_bytes if auth else 0
+        why_not = self._inadmissible(connection, namespace, size)
         if why_not is not None:
             return self._refuse(connection, namespace, {"message": why_not})
         manager = self._server.manager
         if not _admits_at_once(manager):
-            return self._admit(connection, namespace, auth)
-        return self._introduce(connection, manager.admit(connection.eio_sid, namespace), namespace, auth)
+            return self._admit(connection, namespace, auth, size)
+        return self._introduce(connection, manager.admit(connection.eio_sid, namespace), namespace, auth, size)
 
-    def _admit(self, connection: Connection, namespace: str, auth: Any) -> None:
+    def _admit(self, connection: Connection, namespace: str, auth: Any, size: int) -> None:
         sid = self._server.manager.pre_connect(connection.eio_sid, namespace)
-        concurrency.resolved(self._introduce(connection, sid, namespace, auth))
+        concurrency.resolved(self._introduce(connection, sid, namespace, auth, size))
 
-    def _introduce(self, connection: Connection, sid: str, namespace: str, auth: Any) -> Any:
+    def _introduce(self, connection: Connection, sid: str, namespace: str, auth: Any, size: int) -> Any:
         """Make a record of a client that the manager knows, and let it be decided about."""
         # Python clients send an empty object for no auth; JavaScript clients leave it out.
-        client = Client(sid, namespace, connection, auth or None)
+        client = Client(sid, namespace, connection, auth or None, size)
         client.advance(Happening.BEGIN)
         connection.clients[namespace] = client
         if connection.is_lost:  # while the manager was asked; nobody else knows of this client
@@ -189,7 +190,7 @@ class Connecting:
         self._server._start_connecting(client, self._decide, route)
         return None
 
-    def _inadmissible(self, connection: Connection, namespace: str) -> str | None:
+    def _inadmissible(self, connection: Connection, namespace: str, auth_bytes: int) -> str | None:
         """Say why a client cannot join *namespace*, or None."""
         server = self._server
         if self.is_closed:
@@ -198,6 +199,8 @@ class Connecting:
             return "Invalid namespace"
         if namespace not in connection.clients and not connection.make_place(server.options.max_namespaces):
             return "Too many namespaces"
+        if auth_bytes and connection.auth_bytes + auth_bytes > server.options.max_auth_bytes:
+            return "Too much auth"
         return None
 
     def _decide(self, client: Client, route: Route) -> None:
@@ -249,8 +252,9 @@ class Connecting:
         if server._observer is not None:
             server._observer.client_connected(client)
         held, client.held = client.held, None
-        for packet in held or ():
-            server._start_handler(client.connection, client, packet.data, packet.id)
+        if held is not None:
+            for packet, size in held.packets:
+                server._start_held(client, packet, size)
 
     def _refusal_of(self, client: Client, exc: Exception, route: Route, context: Context) -> dict[str, Any]:
         """Return the CONNECT_ERROR payload for a connect handler that raised."""
@@ -274,11 +278,12 @@ class Connecting:
     def hold(self, client: Client, packet: Packet) -> None:
         """Keep an event that a client sent after CONNECT was answered but before its handler has decided."""
         if client.held is None:
-            client.held = []
-        if len(client.held) >= self._server.options.max_held_packets:
+            client.held = Held()
+        options = self._server.options
+        size = client.connection.decoder.packet_bytes
+        limits = {"most": options.max_held_packets, "most_bytes": options.max_held_bytes}
+        if not client.held.add([(packet, size)], size, **limits):
             self._server._break_off(client.connection, "too many events before connect was decided")
-            return
-        client.held.append(packet)
 
     # Going
 
@@ -357,6 +362,8 @@ class Connecting:
         finally:
             self._release(client.connection)
         self._server.room_keeper.client_left(client)
+        # The record stays for as long as the connection.
+        client.auth, client.auth_bytes = None, 0
         scope = client.used_scope
         if scope is not None:
             try:

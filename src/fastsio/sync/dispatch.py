@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.emission import acknowledgement
+from fastsio.base.options import MAX_SMALL_BYTES
 from fastsio.base.seams import PACKET_SEAMS, SERVER_SEAMS, own_methods
 from fastsio.engine.tracing import label
 from fastsio.exceptions import PacketError
@@ -24,6 +25,7 @@ from fastsio.protocol import (
     ack_writer,
     event_reader,
     on_packet,
+    wire_bytes,
 )
 from fastsio.routing import leading
 from fastsio.routing.middleware import detached_context
@@ -204,7 +206,10 @@ class PacketServer(RunningServer):
             if event is not None:
                 client = connection.clients.get(ROOT)
                 if client is not None and client.state is CONNECTED:
-                    return self._take_event(connection, client, event[0], event[1])
+                    size = len(message)
+                    if size > MAX_SMALL_BYTES:
+                        size = wire_bytes(message)
+                    return self._take_event(connection, client, event[0], event[1], size)
         return self._take_packet(connection, message)
 
     def _take_packet(self, connection: Connection, message: str | bytes) -> Any:
@@ -225,7 +230,7 @@ class PacketServer(RunningServer):
             return self._handle_packet(connection, client, packet)
         if connection.timer_key:
             self._connecting.attachments_arrived(connection)
-        return self._take_event(connection, client, packet.data, packet.id)
+        return self._take_event(connection, client, packet.data, packet.id, connection.decoder.packet_bytes)
 
     def _pass_through(self, connection: Connection, packet: Packet) -> None:
         """Show a packet to the methods of the application first; what they call of fastsio's does the rest."""
@@ -315,7 +320,7 @@ class PacketServer(RunningServer):
             case Verdict.HOLD:
                 self._connecting.hold(client, packet)
             case Verdict.DISPATCH:
-                self._start_handler(connection, client, packet.data, packet.id)
+                self._start_held(client, packet, connection.decoder.packet_bytes)
 
     def _expect_attachments(self, connection: Connection) -> Any:
         """Judge the head of a binary packet before its attachments arrive (CVE-2026-48804)."""

@@ -13,6 +13,7 @@ from fastsio.base.emission import event_arguments, rooms_of, skipped
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import BaseManager
 from fastsio.protocol import PacketType
+from fastsio.state import Held
 from fastsio.sync import concurrency
 from fastsio.sync.waiter import AckWaiter
 
@@ -185,14 +186,19 @@ class Manager(BaseManager):
     def _hold(self, sid: str, namespace: str, frames: list[MessagePacket]) -> bool:
         """Keep frames for a client that has not been told that it is connected; False when it has been."""
         with self._lock:
-            held = self._connecting.get((namespace, sid))
-            if held is None or self.server.always_connect:
+            key = (namespace, sid)
+            if key not in self._connecting or self.server.always_connect:
                 return False
-            if len(held) < self.server.options.max_held_packets:
-                held.extend(frames)
+            held = self._connecting[key]
+            if held is None:
+                held = self._connecting[key] = Held()
+            most, most_bytes = self.server.options.max_held_packets, self.server.eio.max_buffer_bytes
+            if held.add(frames, sum([frame.size for frame in frames]), most=most, most_bytes=most_bytes):
                 return True
-        label = self.server._label(sid)
-        self._get_logger().warning("%s: max_held_packets reached before connect was decided, event dropped", label)
+        self._get_logger().warning(
+            "%s: max_held_packets or max_buffer_bytes reached before connect was decided, event dropped",
+            self.server._label(sid),
+        )
         return True
 
     def trigger_callback(self, sid: str, id: int, data: list[Any]) -> None:  # noqa: A002 - python-socketio's name

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.base.options import MAX_SMALL_BYTES, UNLIMITED
 from fastsio.base.server import BaseServer
 from fastsio.protocol import NamespaceState
 from fastsio.sync.engine.timers import Deadlines
@@ -15,6 +16,7 @@ from fastsio.sync.engine.timers import Deadlines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fastsio.protocol import Packet
     from fastsio.state import Client, Connection
 
 #: Seconds between two looks whether one of very many handlers is done.
@@ -48,35 +50,57 @@ class RunningServer(BaseServer):
     def _let_begin(self, connection: Connection) -> None:
         """Do nothing: threads begin by themselves."""
 
-    def _take_event(self, connection: Connection, client: Client, data: list[Any], ack_id: int | None) -> None:
-        """Have an event of a connected client handled."""
+    def _take_event(
+        self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
+    ) -> None:
+        """Have an event of a connected client handled, once the connection may have one more handler under way."""
         if not self.async_handlers:
             self._event_run(client, data, ack_id)
-        elif len(connection.tasks) >= self.options.max_concurrent_handlers:
-            self._start_in_place(connection, client, data, ack_id)
-        else:
-            self._start_handler(connection, client, data, ack_id)
-
-    def _start_in_place(self, connection: Connection, client: Client, data: list[Any], ack_id: int | None) -> None:
-        """Start an event's handler once the connection may have one more under way; its next packets wait too."""
-        while len(connection.tasks) >= self.options.max_concurrent_handlers:
+            return
+        counted = size_bytes if size_bytes > MAX_SMALL_BYTES else 0
+        while not self._may_start(connection, counted):
             self.eio.sleep(FULL_POLL_S)
         if client.state is NamespaceState.CONNECTED:
-            self._start_handler(connection, client, data, ack_id)
+            self._start_handler(connection, client, data, ack_id, counted)
+        elif counted:
+            connection.release(counted)
 
-    def _start_handler(self, connection: Connection, client: Client, data: list[Any], ack_id: int | None) -> None:
-        """Run an event's handler in a thread of its own."""
+    def _may_start(self, connection: Connection, size_bytes: int) -> bool:
+        """Whether a connection may have one more handler under way; then its event's size is counted."""
+        return len(connection.tasks) < self.options.max_concurrent_handlers and (
+            not size_bytes or connection.claim(size_bytes, self.options.max_handler_bytes)
+        )
+
+    def _start_held(self, client: Client, packet: Packet, size_bytes: int) -> None:
+        """Handle an event that has waited; its size counts, though it is too late to let it wait longer."""
+        counted = size_bytes if size_bytes > MAX_SMALL_BYTES else 0
+        if counted:
+            client.connection.claim(counted, UNLIMITED)
+        self._start_handler(client.connection, client, packet.data, packet.id, counted)
+
+    def _start_handler(
+        self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int = 0
+    ) -> None:
+        """Run an event's handler in a thread of its own; *size_bytes* is what was counted of it."""
         ticket = object()
         connection.add_task(ticket)
-        self.eio.start_background_task(self._run_ticket, connection, ticket, client, data, ack_id)
+        self.eio.start_background_task(self._run_ticket, connection, ticket, client, data, ack_id, size_bytes)
 
     def _run_ticket(
-        self, connection: Connection, ticket: object, client: Client, data: list[Any], ack_id: int | None
+        self,
+        connection: Connection,
+        ticket: object,
+        client: Client,
+        data: list[Any],
+        ack_id: int | None,
+        size_bytes: int,
     ) -> None:
         try:
             self._event_run(client, data, ack_id)
         finally:
             connection.tasks.discard(ticket)
+            if size_bytes:
+                connection.release(size_bytes)
 
     def _event_run(self, client: Client, data: list[Any], ack_id: int | None) -> None:
         """Handle an event, through the seam that add-ons replace if one has."""

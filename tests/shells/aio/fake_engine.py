@@ -29,6 +29,7 @@ class Wire:
     """
 
     async_mode = "asgi"
+    max_buffer_bytes = 5_000
 
     def __init__(self, server: Any) -> None:
         self.server = server

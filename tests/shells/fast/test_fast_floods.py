@@ -96,6 +96,20 @@ async def test_frames_without_a_message_leave_the_others_their_turn(flood):
     assert talker.transport.is_reading_
 
 
+@pytest.mark.parametrize("flood", [frame(b"42[1]"), PING], ids=["messages", "pings"])
+async def test_a_connection_that_is_closing_leaves_the_others_their_turn(flood):
+    """What a client goes on sending instead of an answer to the close frame is dropped a little at a time."""
+    talker = Talker()
+    talker.wire.close(1000)
+    talker.transport.arrive(flood * FAIR_SHARE)
+    assert not talker.transport.is_reading_
+    await asyncio.sleep(0)
+
+    assert talker.transport.is_reading_
+    assert talker.heard == []
+    talker.wire.lost()
+
+
 async def test_what_waits_for_the_engine_holds_a_flood_back():
     """The end of the turn does not resume what a waiting message has paused."""
     talker = Talker()

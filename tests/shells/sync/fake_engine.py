@@ -21,6 +21,7 @@ class Wire:
     """What a server takes for its Engine.IO server."""
 
     async_mode = "threading"
+    max_buffer_bytes = 5_000
 
     def __init__(self, server: Server) -> None:
         self.server = server

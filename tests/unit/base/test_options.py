@@ -30,6 +30,16 @@ def test_attachments_together_may_be_as_large_as_a_message():
     assert limits.max_binary_bytes == 10
 
 
+def test_budgets_grow_with_the_largest_message():
+    """One message waits, and two are handled, unless the application says otherwise; 1e8 is a size, too."""
+    options, limits, _ = split_options({"max_http_buffer_size": 5e6})
+    assert (options.max_held_bytes, options.max_handler_bytes) == (5_000_000, 10_000_000)
+    assert limits.max_binary_bytes == 5_000_000
+
+    options, _, _ = split_options({"max_http_buffer_size": 500, "max_handler_bytes": 7, "max_held_bytes": 8})
+    assert (options.max_held_bytes, options.max_handler_bytes) == (8, 7)
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -39,6 +49,8 @@ def test_attachments_together_may_be_as_large_as_a_message():
         {"max_namespaces": True},
         {"max_namespaces": None},
         {"max_rooms": -1},
+        {"max_auth_bytes": 0},
+        {"max_handler_bytes": None},
         {"max_attachments": -1},
     ],
 )

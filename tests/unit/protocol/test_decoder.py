@@ -247,3 +247,24 @@ def test_a_server_has_to_follow_the_protocol_too(frame):
     """A sid is text; events and acknowledgements look as those of a client."""
     with pytest.raises(PacketError):
         ServerDecoder().feed(frame)
+
+
+@pytest.mark.parametrize(
+    ("frames", "size"),
+    [
+        (['2["a"]'], 6),
+        (['2["é"]'], 7),
+        (['51-["a",{"_placeholder":true,"num":0}]', b"123"], 41),
+        (['52-["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]', b"123", b"45"], 73),
+    ],
+    ids=["text", "two bytes a character", "one attachment", "two attachments"],
+)
+def test_the_size_of_a_packet_is_that_of_its_frames(frames, size):
+    """In bytes, attachments included; each packet has its own."""
+    decoder = Decoder()
+    for _ in range(2):
+        *first, last = frames
+        assert [decoder.feed(frame) for frame in first] == [None] * len(first)
+        assert decoder.feed(last) is not None
+
+        assert decoder.packet_bytes == size

@@ -6,7 +6,7 @@ import pytest
 
 from fastsio.exceptions import LifecycleError
 from fastsio.protocol import LEGACY, Decoder, Happening, NamespaceState
-from fastsio.state import Client, Connection
+from fastsio.state import Client, Connection, Held
 
 
 @pytest.fixture
@@ -133,3 +133,35 @@ def test_tasks_are_kept_until_they_are_taken_away(connection):
     second("second")
     connection.add_task("third")
     assert connection.tasks == {"third"}
+
+
+def test_packets_are_held_within_limits():
+    """By number and by size; the first are held whatever their size."""
+    held = Held()
+
+    assert held.add("ab", 10, most=4, most_bytes=5)
+    assert not held.add("c", 1, most=4, most_bytes=5)
+    assert held.add("c", 1, most=4, most_bytes=11)
+    assert held.add("de", 0, most=4, most_bytes=11)
+    assert not held.add("f", 0, most=4, most_bytes=11)
+    assert (held.packets, held.size_bytes) == (list("abcde"), 11)
+
+
+def test_the_size_of_events_under_way_is_counted(connection):
+    """The first may be of any size, more only within the limit."""
+    assert connection.claim(10, 5)
+    assert not connection.claim(1, 5)
+    assert connection.claim(1, 11)
+    connection.release(10)
+    assert connection.handler_bytes == 1
+    connection.release(10)
+
+    assert connection.handler_bytes == 0
+
+
+def test_the_auth_of_a_connection_is_that_of_its_clients(connection):
+    """Each namespace has its own."""
+    for namespace in ("/a", "/b"):
+        connection.clients[namespace] = Client("s", namespace, connection, "x", 5)
+
+    assert connection.auth_bytes == 10

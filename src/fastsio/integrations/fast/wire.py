@@ -215,6 +215,7 @@ class Wire(DirectLink):
     def deliver(self, data: Frame) -> None:
         """Take a message of the peer."""
         if self._is_closing:
+            self.give_way()
             return
         take = self._take
         if take is not None and not self.frames and take(data):
@@ -244,13 +245,13 @@ class Wire(DirectLink):
         self._resume_reading()
 
     def give_way(self) -> None:
-        """Read nothing more before the other connections have had a turn."""
-        if self._is_reading and not self._is_closing:
+        """Read nothing more before the other connections have had a turn; uvloop reads again and again in one."""
+        if self._is_reading:
             self._pause_reading()
             self._loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
-        if self.frames is None:  # else the engine resumes
+        if self.frames is None or self._is_closing:  # else the engine resumes
             self._resume_reading()
 
     def replace(self, protocol: asyncio.BufferedProtocol) -> None:
