@@ -69,6 +69,8 @@ class BaseClient(EventRegistrar):
         packet_class: The class of this client's packets.
     """
 
+    #: A client is served with no application.
+    host_app: ClassVar[None] = None
     reserved_events: ClassVar[list[str]] = ["connect", "connect_error", "disconnect", "__disconnect_final"]
     reason = Reasons
     __fastsio_source__ = Source.CLIENT

@@ -6,19 +6,18 @@ Must not know what the options do. An option that is added anywhere is added her
 
 from __future__ import annotations
 
-import sys
 import warnings
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from fastsio.exceptions import SetupError
+from fastsio.routing.habits import outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from fastsio.protocol.packet import Packet
 
-_PACKAGE: Final = __name__.partition(".")[0]
 #: How alike two names are, from 0 to 1, for one to be taken for a slip of the other.
 _ALIKE: Final = 0.75
 #: What libraries pass on of their own options, which is not their users' mistake: Flask-SocketIO.
@@ -144,7 +143,7 @@ def known_options(
         if meant:
             raise SetupError(f"{owner} has no option {name!r}; did you mean {meant[0]!r}?")
         if name not in _PASSED_ON:
-            warnings.warn(f"{owner} has no option {name!r}; it does nothing", stacklevel=_outside())
+            warnings.warn(f"{owner} has no option {name!r}; it does nothing", stacklevel=outside())
     return {name: value for name, value in given.items() if name in known}
 
 
@@ -152,11 +151,3 @@ def parameters_of(kind: type) -> set[str]:
     """Return the names that the constructors of a class and its bases take."""
     codes = [base.__init__.__code__ for base in kind.__mro__ if hasattr(base.__init__, "__code__")]  # type: ignore[misc] # read, not called
     return {name for code in codes for name in code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]}
-
-
-def _outside() -> int:
-    """Return the level of the application's call in the stack of who calls this."""
-    frame, level = sys._getframe(1), 1  # noqa: SLF001 - the way to it
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
-        frame, level = frame.f_back, level + 1
-    return level

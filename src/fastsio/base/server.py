@@ -49,6 +49,7 @@ class BaseServer(Registrar):
         handlers: Namespace -> event -> handler.
         namespace_handlers: Namespace -> class-based namespace.
         dependency_overrides: Dependency -> what to call in its place, for tests.
+        host_app: The FastAPI application that is served with the server: its ``dependency_overrides`` count too.
         packet_class: The class of this server's packets.
         room_keeper: Does what the methods of room objects say.
     """
@@ -56,6 +57,8 @@ class BaseServer(Registrar):
     reserved_events: ClassVar[list[str]] = ["connect", "disconnect"]
     reason = Reasons
     __fastsio_source__ = Source.SERVER
+    #: What stands for the result of an event that has no handler.
+    not_handled: ClassVar[object] = object()
     #: The methods of python-socketio that applications have versions of their own of, as fastsio has them.
     _own_seams: ClassVar[Mapping[str, Any]] = {}
 
@@ -85,8 +88,8 @@ class BaseServer(Registrar):
         self.async_handlers = async_handlers
         self.always_connect = always_connect
         self.namespaces: Any = ["/"] if namespaces is None else check_namespaces(namespaces)
-        self.not_handled = object()
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self.host_app: Any = None
         self.manager = client_manager
         self.manager_initialized = False
         self.environ: dict[str, dict[str, Any]] = {}
@@ -130,6 +133,15 @@ class BaseServer(Registrar):
         if namespace_handler.is_asyncio_based() != self.is_asyncio_based():
             raise SetupError("Not a valid namespace class for this server")
         self._register(Registration(namespace_handler.namespace, None, namespace_handler))
+
+    def check_handlers(self) -> None:
+        """
+        Make sure that what the annotations of handlers name exists by now; the server does this when it starts.
+
+        Raises:
+            SignatureError: An annotation names what does not exist, or a parameter cannot be filled.
+        """
+        self._registry.settle()
 
     def add_middleware(
         self,

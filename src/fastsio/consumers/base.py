@@ -93,6 +93,8 @@ class AsyncConsumer:
     _plan: ClassVar[ConsumerPlan | None] = None
     _kept: ClassVar[Kept] = Kept()
 
+    #: The FastAPI application that the consumer is mounted in: its ``dependency_overrides`` count too.
+    host_app: Any = None
     scope: Scope
     channel_layer: BaseChannelLayer
     channel_name: str
@@ -220,6 +222,8 @@ class AsyncConsumer:
     def attach(self, scope: Scope, connection: Connection) -> None:
         """Begin to serve a connection."""
         self.scope = scope
+        if hasattr(scope.get("app"), "dependency_overrides"):
+            self.host_app = scope["app"]
         self.is_stopped = False
         self._protocol = f"{scope['type']}."
         self._connection = connection

@@ -209,6 +209,10 @@ class ConsumerRooms:
         return self._class.dependency_overrides
 
     @property
+    def host_app(self) -> None:
+        """The FastAPI application whose overrides count: each consumer knows its own."""
+
+    @property
     def room_keeper(self) -> RoomKeeper:
         """Who keeps the rooms, for the methods of a room that a hook is given."""
         return self.keeper

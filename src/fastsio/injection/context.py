@@ -60,7 +60,8 @@ class Context:
     acknowledgement has been sent, with the exception that ended the event if one did.
 
     Args:
-        server: The server, or the client whose handlers run; its ``dependency_overrides`` are honoured.
+        server: The server, or the client whose handlers run; its ``dependency_overrides`` are honoured, and those of
+            its ``host_app``.
         client: The client the event came from; in a client, its own place in the event's namespace.
         event: The event's name.
         args: The payload arguments; for ``connect`` it is ``(auth,)``.

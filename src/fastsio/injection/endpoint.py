@@ -135,7 +135,7 @@ class Endpoint:
             where = f"parameter {error.parameter!r}" if error.parameter else "the signature"
             raise SignatureError(
                 f"{self.label}: {where} refers to what does not exist ({error.reason}); "
-                "import or register it before the first event"
+                "import or register it before the server starts"
             ) from error
 
     def arity(self) -> tuple[int, int | None]:
@@ -158,8 +158,9 @@ class Endpoint:
             SignatureError: A name the plan waited for still does not exist.
         """
         plan = self._plan
-        if plan is None or ((plan.steps and context.server.dependency_overrides) or plan.named):
-            plan = self._select(context)
+        server = context.server
+        if plan is None or plan.named or (plan.steps and (server.dependency_overrides or server.host_app)):
+            plan = self._select(server)
         opening = Opening(context, plan.brief_keys) if plan.opens else None
         try:
             values = context.values
@@ -186,8 +187,9 @@ class Endpoint:
     def call_sync(self, context: Context) -> Any:
         """Do what :meth:`call` does, on a server without an event loop."""
         plan = self._plan
-        if plan is None or ((plan.steps and context.server.dependency_overrides) or plan.named):
-            plan = self._select(context)
+        server = context.server
+        if plan is None or plan.named or (plan.steps and (server.dependency_overrides or server.host_app)):
+            plan = self._select(server)
         opening = Opening(context, plan.brief_keys) if plan.opens else None
         try:
             values = context.values
@@ -206,15 +208,17 @@ class Endpoint:
             raise
         return result
 
-    def _select(self, context: Context) -> Plan:
-        """Return the plan for the server's overrides and the names registered by now."""
+    def _select(self, server: Any) -> Plan:
+        """Return the plan for the overrides, those of a FastAPI application included, and the names known by now."""
         plan = self._plan
         if plan is None or (plan.named and self._version != REGISTRY.version):
             plan = self._renew()
-        overrides = context.server.dependency_overrides
-        if overrides and plan.steps:
-            return self._plan_with(overrides)
-        return plan
+        if not plan.steps:
+            return plan
+        overrides = server.dependency_overrides
+        if server.host_app is not None:
+            overrides = {**server.host_app.dependency_overrides, **overrides}
+        return self._plan_with(overrides) if overrides else plan
 
     def _plan_with(self, overrides: Mapping[Any, Any]) -> Plan:
         kept = self._overridden

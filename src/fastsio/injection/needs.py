@@ -133,7 +133,7 @@ def is_marked(need: Need) -> bool:
 
 def admits_none(annotation: Any) -> bool:
     """Tell whether None is a value of *annotation*."""
-    annotation = _bare(annotation)
+    annotation = bare(annotation)
     if annotation in (Any, None, type(None), object):
         return True
     return _is_union(annotation) and any(admits_none(member) for member in get_args(annotation))
@@ -141,7 +141,7 @@ def admits_none(annotation: Any) -> bool:
 
 def is_scalar(annotation: Any) -> bool:
     """Tell whether FastAPI would read a parameter of this type from the query rather than from the body."""
-    annotation = _bare(annotation)
+    annotation = bare(annotation)
     if _is_union(annotation):
         return all(is_scalar(member) for member in get_args(annotation))
     kind = get_origin(annotation) or annotation
@@ -153,7 +153,7 @@ def is_scalar(annotation: Any) -> bool:
 
 def is_list(annotation: Any) -> bool:
     """Tell whether a handshake value of this type is every value sent under its name."""
-    annotation = _bare(annotation)
+    annotation = bare(annotation)
     if _is_union(annotation):
         return any(is_list(member) for member in get_args(annotation))
     kind = get_origin(annotation) or annotation
@@ -168,7 +168,7 @@ def model_of(annotation: Any) -> type[BaseModel] | None:
 
 def contains(annotation: Any, base: type) -> bool:
     """Tell whether a subclass of *base* stands anywhere in *annotation*."""
-    annotation = _bare(annotation)
+    annotation = bare(annotation)
     if get_origin(annotation) is Literal:
         return False
     if isinstance(annotation, type) and get_origin(annotation) is None:
@@ -240,7 +240,7 @@ def _metadata(annotation: Any) -> Iterator[Any]:
         yield from _metadata(member)
 
 
-def _bare(annotation: Any) -> Any:
+def bare(annotation: Any) -> Any:
     """Strip ``Annotated`` and ``type`` aliases."""
     annotation = _alias_value(annotation)
     while get_origin(annotation) is Annotated:
@@ -256,7 +256,7 @@ def _alias_value(annotation: Any) -> Any:
 
 def _core(annotation: Any) -> Any:
     """Return the one type that matters in ``Annotated[M, ...] | None``."""
-    return _bare(_only_member(_bare(annotation)))
+    return bare(_only_member(bare(annotation)))
 
 
 def _only_member(annotation: Any) -> Any:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.upstream import ASGIApp as EngineASGIApp
+from fastsio.exceptions import SetupError
 from fastsio.integrations.static import StaticFile, StaticFiles, serve_file
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+#: How many middlewares may be around the other application for it to be found.
+_MAX_WRAPPERS: Final = 64
 
 
 class ASGIApp(EngineASGIApp):
@@ -32,7 +37,8 @@ class ASGIApp(EngineASGIApp):
     Args:
         socketio_server: The :class:`AsyncServer`.
         other_asgi_app: Gets every request that is neither Socket.IO nor a static file, and the lifespan events
-            unless one of the hooks below is given.
+            unless one of the hooks below is given. An application of FastAPI is ``request.app`` in handlers too, and
+            its ``dependency_overrides`` count for events.
         static_files: URL -> file name, directory or ``{"filename": ..., "content_type": ...}``.
         socketio_path: Where Socket.IO is served. ``""`` or None serves it at every path, for applications mounted at
             the path of Socket.IO itself.
@@ -59,6 +65,7 @@ class ASGIApp(EngineASGIApp):
         self.static_files = static_files or {}
         self.on_startup = on_startup
         self.on_shutdown = on_shutdown
+        self._host = _starlette_in(other_asgi_app)
         self._static = StaticFiles(self.static_files)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,9 +73,19 @@ class ASGIApp(EngineASGIApp):
         if scope["type"] == "lifespan":
             await self.lifespan(scope, receive, send)
         elif scope["type"] in ("http", "websocket") and self.is_socketio(scope):
+            self._introduce(scope)
             await self.engineio_server.handle_request(scope, receive, send)
         else:
             await self._serve_other(scope, receive, send)
+
+    def _introduce(self, scope: Scope) -> None:
+        """Let handlers find the application beside or around this one in ``request.app``, and its overrides count."""
+        host = self._host
+        if host is not None and "app" not in scope:
+            scope["app"], scope["router"] = host, host.router
+        app = scope.get("app")
+        if app is not None and hasattr(app, "dependency_overrides"):
+            self.engineio_server.host_app = app
 
     def is_socketio(self, scope: Scope) -> bool:
         """Tell whether a request is Socket.IO's."""
@@ -92,16 +109,31 @@ class ASGIApp(EngineASGIApp):
     async def lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the lifespan of the application: the hooks', or else that of the other application."""
         if self.other_asgi_app is not None and self.on_startup is None and self.on_shutdown is None:
-            await self.other_asgi_app(scope, receive, send)
+            await self.other_asgi_app(scope, receive, self._checking(send))
             return
         for phase, hook in (("startup", self.on_startup), ("shutdown", self.on_shutdown)):
             await receive()
             try:
                 await _call(hook)
+                if phase == "startup":
+                    self.engineio_server.check_handlers()
             except Exception as exc:  # noqa: BLE001 - the server is told, as the ASGI specification asks
                 await send({"type": f"lifespan.{phase}.failed", "message": f"{type(exc).__name__}: {exc}"})
                 return
             await send({"type": f"lifespan.{phase}.complete"})
+
+    def _checking(self, send: Send) -> Send:
+        """Return *send*, which tells the ASGI server that the start failed where a handler is not ready by then."""
+
+        async def send_checked(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                try:
+                    self.engineio_server.check_handlers()
+                except SetupError as exc:
+                    message = {"type": "lifespan.startup.failed", "message": f"{type(exc).__name__}: {exc}"}
+            await send(message)
+
+        return send_checked
 
     async def serve_static_file(self, static_file: dict[str, str], receive: Receive, send: Send) -> None:  # noqa: ARG002 - python-socketio's signature
         """Answer with the file of a ``{"filename": ..., "content_type": ...}``."""
@@ -126,6 +158,15 @@ def _paths(scope: Scope) -> tuple[str, ...]:
         if prefix and (path == prefix or path.startswith(f"{prefix}/")):
             return path, path[len(prefix) :] or "/"
     return (path,)
+
+
+def _starlette_in(app: Any) -> Any:
+    """Return the application of Starlette or FastAPI that *app* is, or that its middlewares are around; else None."""
+    for _ in range(_MAX_WRAPPERS):
+        if hasattr(app, "router") and hasattr(app, "url_path_for"):
+            return app
+        app = getattr(app, "app", None)
+    return None
 
 
 async def _call(hook: Callable[[], Any] | None) -> None:

@@ -13,7 +13,7 @@ from inspect import isawaitable
 from typing import Any, Final
 
 from fastsio.exceptions import SetupError
-from fastsio.injection import Context, HandlerKind, compile_endpoint
+from fastsio.injection import Context, Endpoint, HandlerKind, compile_endpoint
 from fastsio.injection.signature import Colour, colour_of
 
 #: Runs an endpoint, or a layer around one, for one event.
@@ -166,6 +166,11 @@ class Hook:
         )
         self.is_coroutine = self._endpoint.is_coroutine
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """The function, compiled."""
+        return self._endpoint
+
     async def run(self, context: Context, **extra: Any) -> Any:
         """Call the hook with what it names of the event's context and of *extra*."""
         client = context.client
@@ -223,6 +228,10 @@ class Layer:
                 f"{middleware!r} is not a middleware; give it before_event, after_event, handle_exception or __call__"
             )
         return cls(*hooks)
+
+    def endpoints(self) -> list[Endpoint]:
+        """Return the hooks, compiled."""
+        return [hook.endpoint for hook in (self.before, self.after, self.on_error, self.around) if hook is not None]
 
     def wrap(self, inner: Call) -> Call:
         """Return *inner* with this layer around it."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from fastsio.exceptions import SetupError
 from fastsio.injection import HandlerKind, compile_endpoint
+from fastsio.routing.habits import warn_of_habit
 from fastsio.routing.middleware import Layer, Scope
 from fastsio.routing.roles import SERVER
 from fastsio.state.room_names import NamedRoom
@@ -334,7 +335,7 @@ class RouterSIO(Registrar):
 
     def _register(self, registration: Registration) -> None:
         if registration.event is not None and not registration.scopes:
-            compile_endpoint(
+            endpoint = compile_endpoint(
                 registration.handler,
                 kind=SERVER.kind_of(registration.event),
                 label=label_of(registration),
@@ -343,6 +344,7 @@ class RouterSIO(Registrar):
                 dependencies=self._scope.dependencies,
                 response_model=registration.response_model,
             )
+            warn_of_habit(endpoint, prefix_of(registration))
         self._registrations.append(registration)
         for parent in self._parents:
             self._hand_over(parent, registration)

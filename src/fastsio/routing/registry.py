@@ -7,13 +7,16 @@ until something is registered. Must not know packets or clients.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from fastsio.exceptions import SignatureError
 from fastsio.injection import Endpoint, HandlerKind, compile_endpoint, reads_payload
 from fastsio.injection.compiler import awaiting
 from fastsio.injection.signature import Colour, colour_of
 from fastsio.routing.failures import find_exception_handler
+from fastsio.routing.habits import warn_of_habit
 from fastsio.routing.middleware import Layer, Scope
 from fastsio.routing.registrar import Registration, RouterScope, label_of, prefix_of
 from fastsio.routing.roles import SERVER, Role
@@ -21,7 +24,7 @@ from fastsio.routing.route import Guard, Route, build_guarded_route, build_route
 from fastsio.routing.tables import WatchedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from fastsio.injection import Context
 
@@ -91,8 +94,12 @@ class Registry:
         if event is None:
             self._classes[namespace] = registration
             self.namespace_handlers[namespace] = registration.handler
+            for entry in self._method_entries(namespace):
+                warn_of_habit(entry.endpoint, prefix_of(entry.registration))
         else:
-            self._entries[namespace, event] = self._new_entry(registration, event)
+            entry = self._entries[namespace, event] = self._new_entry(registration, event)
+            if not registration.scopes:  # a router has told of its own handlers
+                warn_of_habit(entry.endpoint, prefix_of(registration))
             self.handlers.setdefault(namespace, {})[event] = registration.handler
         self._forget_routes()
 
@@ -175,6 +182,38 @@ class Registry:
     def middlewares(self) -> list[Any]:
         """Return the middlewares in the order they were added."""
         return [middleware for middleware, _, _ in self._middlewares]
+
+    def settle(self) -> None:
+        """
+        Compile what has waited for names that did not exist yet. The server starts: they exist now, or never.
+
+        Raises:
+            SignatureError: An annotation names what does not exist, or a parameter cannot be filled.
+        """
+        entries = [self._entry_at(*key) for key in list(_keys_of(self.handlers))]
+        entries += [entry for namespace in self.namespace_handlers for entry in self._method_entries(namespace)]
+        found = [entry for entry in entries if entry is not None]
+        scopes = {scope for entry in found for scope in entry.registration.scopes} | {self.scope}
+        layers = [layer for _, layer in self._server_layers()]
+        layers += [layer for scope in scopes for _, layer in scope.layers]
+        endpoints = [entry.endpoint for entry in found] + list(self._checks.values())
+        endpoints += [endpoint for layer in layers for endpoint in layer.endpoints()]
+        endpoints += [self._exception_endpoint(one) for scope in scopes for one in scope.exception_handlers.values()]
+        for endpoint in endpoints:
+            if endpoint.pending:
+                endpoint.prepare()
+        for entry in found:
+            check_arity(entry.endpoint, prefix_of(entry.registration))
+        self._forget_routes()
+
+    def _method_entries(self, namespace: str) -> list[Entry]:
+        """Return the methods for events of a class-based namespace, unless it dispatches its events itself."""
+        registration = self._class_at(namespace)
+        if registration.handler.overrides_trigger:
+            return []
+        names = [name.removeprefix("on_") for name in dir(type(registration.handler)) if name.startswith("on_")]
+        found = (self._method_entry(registration, name) for name in names)
+        return [entry for entry in found if entry is not None and entry is not self._missing_method]
 
     def _forget_routes(self) -> None:
         self._routes.clear()
@@ -418,6 +457,9 @@ class Registry:
         return [(scope, layer) for _, scope, layer in self._middlewares]
 
     def _build(self, entry: Entry, namespace: str, event: str) -> Route:
+        if entry.endpoint.pending:  # registered since the server has started
+            with suppress(SignatureError):
+                entry.endpoint.prepare()
         layers = _holding([*self._server_layers(), *_layers_of(entry.registration.scopes)], event, namespace)
         route = self._built.get((entry, layers))
         if route is None:
@@ -438,8 +480,9 @@ class Registry:
     def exception_endpoint(self, exc: BaseException, scopes: tuple[RouterScope, ...]) -> Endpoint | None:
         """Return the exception handler for *exc*, of the innermost router that has one, else of the server."""
         handler = find_exception_handler(exc, [scope.exception_handlers for scope in (*scopes, self.scope)])
-        if handler is None:
-            return None
+        return None if handler is None else self._exception_endpoint(handler)
+
+    def _exception_endpoint(self, handler: Callable[..., Any]) -> Endpoint:
         return compile_endpoint(
             handler, kind=HandlerKind.EXCEPTION, label=handler.__qualname__, asynchronous=self._asynchronous
         )
@@ -456,6 +499,12 @@ def _layers_of(scopes: tuple[RouterScope, ...]) -> list[tuple[Scope, Layer]]:
 
 def _holding(scoped: Iterable[tuple[Scope, Layer]], event: str, namespace: str) -> tuple[Layer, ...]:
     return tuple(layer for scope, layer in scoped if scope.holds(event, namespace))
+
+
+def _keys_of(handlers: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for namespace, events in handlers.items():
+        for event in events:
+            yield namespace, event
 
 
 def _ignore(*_args: Any) -> None:

@@ -58,6 +58,7 @@ class Connecting:
         if self.is_closed:
             return False
         if not server.manager_initialized:
+            server.check_handlers()
             server.manager_initialized = True
             server.manager.initialize()
             catch_up()

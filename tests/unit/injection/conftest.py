@@ -25,6 +25,7 @@ class FakeServer:
     def __init__(self) -> None:
         self.dependency_overrides: dict[Any, Any] = {}
         self.eio = self
+        self.host_app: Any = None
 
     def create_event(self) -> threading.Event:
         """Return what threads wait on."""

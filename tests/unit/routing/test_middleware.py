@@ -166,6 +166,7 @@ async def test_hooks_may_have_dependencies():
 
     class Server:
         dependency_overrides = {}
+        host_app = None
 
     assert await run(Hook(), data=1, server=Server()) == 8
 

@@ -333,3 +333,94 @@ def include(registry: Registry, router: RouterSIO) -> None:
         _register = staticmethod(registry.add)
 
     router.attach(Server)
+
+
+def unresolved(event: str = "e", **registration) -> Registration:
+    """Return the registration of an injected handler with an annotation that names nothing."""
+
+    def handler(sid: SocketID, data: Missing): ...  # type: ignore[name-defined] # noqa: F821 - that is what is tested
+
+    return Registration("/", event, handler, **registration)
+
+
+def test_what_annotations_name_must_exist_when_the_server_starts(registry):
+    """A program that starts has no handler that fails when its first event comes."""
+    registry.add(unresolved())
+
+    with pytest.raises(SignatureError, match=r"parameter 'data' refers to what does not exist .*'Missing'"):
+        registry.settle()
+
+
+def test_every_kind_of_function_is_looked_at_when_the_server_starts():
+    """Methods, hooks of middlewares, dependencies of routers and exception handlers."""
+
+    def needs(what: Missing): ...  # type: ignore[name-defined] # noqa: F821 - that is what is tested
+
+    class Chat(AsyncNamespace):
+        async def on_say(self, sid: SocketID, data: Missing): ...  # type: ignore[name-defined] # noqa: F821 - as above
+
+    class Late(BaseMiddleware):
+        async def before_event(self, event, sid, data, value: Missing = None): ...  # type: ignore[name-defined] # noqa: F821 - as above
+
+    def with_method(registry):
+        registry.add(Registration("/chat", None, Chat("/chat")))
+
+    def with_hook(registry):
+        registry.add_middleware(Late(), Scope())
+
+    def with_router(registry):
+        router = RouterSIO(dependencies=[Depends(needs)])
+        registry.add(Registration("/", "e", lambda sid: None, scopes=(router._own_scope(),)))
+
+    def with_router_hook(registry):
+        router = RouterSIO(middleware=[Late()])
+        registry.add(Registration("/", "e", lambda sid: None, scopes=(router._own_scope(),)))
+
+    def with_exception_handler(registry):
+        registry.scope.exception_handlers[ValueError] = needs
+
+    for prepare in (with_method, with_hook, with_router, with_router_hook, with_exception_handler):
+        registry = Registry(asynchronous=True)
+        prepare(registry)
+        with pytest.raises(SignatureError, match="refers to what does not exist"):
+            registry.settle()
+
+
+def test_a_handler_whose_annotations_are_for_type_checkers_is_a_plain_one(registry):
+    """It is called, and fails, as in python-socketio; one that takes too little is told of when the server starts."""
+
+    def handler(sid: Missing, data: Missing): ...  # type: ignore[name-defined] # noqa: F821 - names under TYPE_CHECKING
+
+    def connect(sid: Missing): ...  # type: ignore[name-defined] # noqa: F821 - as above
+
+    add(registry, "/", "e", handler)
+    registry.settle()
+    assert registry.resolve("/", "e").is_plain
+
+    add(registry, "/", "late", handler)
+    assert registry.resolve("/", "late").is_plain
+
+    add(registry, "/", "connect", connect)
+    with pytest.raises(SignatureError, match="is called with"):
+        registry.settle()
+
+
+def test_a_handler_registered_after_the_start_may_wait_for_its_names(registry):
+    """It is asked again with each event."""
+    registry.settle()
+    registry.add(unresolved("late"))
+
+    assert not registry.resolve("/", "late").is_plain
+
+
+def test_a_class_that_dispatches_its_events_itself_is_left_alone(registry):
+    """Which of its methods are called, and with what, is its own affair."""
+
+    class Own(AsyncNamespace):
+        async def trigger_event(self, event, *args): ...
+
+        async def on_e(self, sid: SocketID, data: Missing): ...  # type: ignore[name-defined] # noqa: F821 - as above
+
+    registry.add(Registration("/", None, Own("/")))
+
+    registry.settle()
