@@ -13,12 +13,20 @@ import json
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 
 import fastsio
 from tests.integration.clients import OPENERS, Closed, eventually, remains
+from tests.support.frameworks import aiohttp_server
 from tests.support.wsgi_servers import serve_werkzeug
 
 pytestmark = pytest.mark.parametrize("transport", ["websocket", "polling"])
+
+
+@pytest.fixture(params=["aio", "aiohttp", "sync"])
+def kind(request) -> str:
+    """Which server: under uvicorn, in an application of aiohttp, in threads."""
+    return request.param
 
 
 @pytest.fixture
@@ -26,6 +34,8 @@ def make_server(kind, make_server):
     """Make a server of a kind."""
     if kind == "aio":
         return make_server
+    if kind == "aiohttp":
+        return lambda **options: fastsio.AsyncServer(async_mode="aiohttp", **options)
     return lambda **options: fastsio.Server(async_mode="threading", **options)
 
 
@@ -39,14 +49,21 @@ def running(kind, running):
             yield address
             await asyncio.to_thread(sio.shutdown)
 
-    return running if kind == "aio" else run
+    @asynccontextmanager
+    async def run_aiohttp(sio):
+        app = web.Application()
+        sio.attach(app)
+        async with aiohttp_server(app) as address:
+            yield address
+
+    return {"aio": running, "aiohttp": run_aiohttp, "sync": run}[kind]
 
 
 @pytest.fixture
 def suite(kind, make_server):
     """The server of the test suite: "/" greets with the auth and echoes, "/custom" greets."""
     sio = make_server(ping_interval=0.3, ping_timeout=0.2)
-    (serve_suite if kind == "aio" else serve_suite_in_threads)(sio)
+    (serve_suite_in_threads if kind == "sync" else serve_suite)(sio)
     return sio
 
 
@@ -176,6 +193,21 @@ async def test_leaving_one_namespace_keeps_the_others(client):
     await client.send("41/custom", '42["message","message to main namespace"]')
 
     assert await client.receive() == '42["message-back","message to main namespace"]'
+
+
+@pytest.mark.parametrize("goodbye", [[], ["41/custom"]], ids=["connect-connect", "connect-disconnect-connect"])
+async def test_a_namespace_is_connected_anew_at_once(client, goodbye):
+    """A client that connects, disconnects and connects in one go is in the namespace, and the others live on."""
+    await greeted(client)
+    await client.send("40/custom", *goodbye, "40/custom")
+    await client.send('42["message","still here"]')
+    frames = []
+    while (frame := await client.receive()) != '42["message-back","still here"]':
+        frames.append(frame)
+    while frames[-1:] != ['42/custom,["auth",{}]']:
+        frames.append(await client.receive())
+
+    assert {frame[:11] for frame in frames} == {"40/custom,{", "42/custom,["}
 
 
 async def test_the_server_ends_a_namespace(client, suite):

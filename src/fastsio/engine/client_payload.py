@@ -10,7 +10,7 @@ import binascii
 from base64 import b64decode
 from typing import TYPE_CHECKING, Final
 
-from fastsio.engine.payload import SEPARATOR
+from fastsio.engine.payload import CAREFUL_PACKETS, SEPARATOR
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from fastsio.engine.packet import WirePacket
 
-#: Packets of one POST; python-engineio's servers drop a body that has more.
-MAX_POSTED: Final = 16
+#: Packets of one POST; python-engineio's servers drop a body that has more, as its clients do.
+MAX_POSTED: Final = CAREFUL_PACKETS
 
 
 def split_poll(body: bytes) -> list[str | bytes]:

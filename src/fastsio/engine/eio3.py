@@ -20,7 +20,7 @@ from fastsio.engine.payload import IGNORED, decode_base64
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
     from fastsio.engine.packet import WirePacket
 
@@ -66,24 +66,25 @@ def fits_text(packets: Iterable[WirePacket]) -> bool:
     return all(not packet.binary and packet.wire.isascii() for packet in packets)
 
 
-def decode_payload(body: bytes, max_packets: int, *, is_binary: bool) -> list[str | bytes]:
+def decode_payload(body: bytes, *, is_binary: bool) -> Iterator[str | bytes]:
     """
-    Split a posted body into packets: text with the type in front, bytes for a binary message.
+    Split a posted body into packets, one at a time: text with the type in front, bytes for a binary message.
 
     Args:
         body: The request's body.
-        max_packets: How many packets one body may hold.
         is_binary: Whether the client said that the body is bytes.
 
     Raises:
-        PacketError: The body follows neither form, holds too many packets, or a packet of it is malformed.
+        PacketError: The body follows neither form, or the next packet is malformed.
     """
     if is_binary:
-        return _split_bytes(body, max_packets)
+        yield from _split_bytes(body)
+        return
     text = _decode_utf8(body)
     if text.startswith("d="):
         text = _ESCAPED_NEWLINE.sub(lambda match: "\\n" if match[1] else "\n", unquote_plus(text[2:].partition("&")[0]))
-    return [decode_packet(packet) for packet in _split_text(text, max_packets)]
+    for packet in _split_text(text):
+        yield decode_packet(packet)
 
 
 def decode_packet(text: str) -> str | bytes:
@@ -131,13 +132,11 @@ def _framed(wire: str | bytes) -> bytes:
     return bytes([is_binary, *digits, END_OF_LENGTH]) + packet
 
 
-def _split_text(text: str, max_packets: int) -> Sequence[str]:
+def _split_text(text: str) -> Iterator[str]:
     has_pairs = not text.isascii() and _BEYOND_16_BITS.search(text) is not None
     units = _BEYOND_16_BITS.sub(_surrogates, text) if has_pairs else text
-    packets: list[str] = []
     position = 0
     while position < len(units):
-        _check_count(len(packets) + 1, max_packets)
         colon = units.find(":", position, position + LENGTH_DIGITS + 1)
         digits = units[position : max(colon, position)]
         if not (digits.isdecimal() and digits.isascii()):
@@ -145,13 +144,16 @@ def _split_text(text: str, max_packets: int) -> Sequence[str]:
         position = colon + 1 + int(digits)
         if position > len(units):
             raise PacketError("a packet shorter than its length")
-        packets.append(units[colon + 1 : position])
-    # No pair is torn: its second half would begin a length.
-    return (
-        [packet.encode("utf-16-le", "surrogatepass").decode("utf-16-le") for packet in packets]
-        if has_pairs
-        else packets
-    )
+        packet = units[colon + 1 : position]
+        yield _joined_pairs(packet) if has_pairs else packet
+
+
+def _joined_pairs(packet: str) -> str:
+    """Put the halves of pairs together again."""
+    try:
+        return packet.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError as error:
+        raise PacketError("a packet shorter than its length") from error
 
 
 def _surrogates(match: re.Match[str]) -> str:
@@ -160,11 +162,9 @@ def _surrogates(match: re.Match[str]) -> str:
     return chr(0xD800 + (offset >> 10)) + chr(0xDC00 + (offset & 0x3FF))
 
 
-def _split_bytes(body: bytes, max_packets: int) -> list[str | bytes]:
-    packets: list[str | bytes] = []
+def _split_bytes(body: bytes) -> Iterator[str | bytes]:
     position = 0
     while position < len(body):
-        _check_count(len(packets) + 1, max_packets)
         is_binary = body[position]
         end = body.find(END_OF_LENGTH, position + 1, position + LENGTH_DIGITS + 2)
         digits = body[position + 1 : max(end, 0)]
@@ -174,13 +174,7 @@ def _split_bytes(body: bytes, max_packets: int) -> list[str | bytes]:
         if position > len(body):
             raise PacketError("a packet shorter than its length")
         packet = body[end + 1 : position]
-        packets.append(decode_binary(packet) if is_binary else decode_packet(_decode_utf8(packet)))
-    return packets
-
-
-def _check_count(count: int, limit: int) -> None:
-    if count > limit:
-        raise PacketError("too many packets in one payload", limit=limit, value=count)
+        yield decode_binary(packet) if is_binary else decode_packet(_decode_utf8(packet))
 
 
 def _decode_utf8(text: bytes) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import sys
 from base64 import b64decode
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
@@ -15,11 +16,15 @@ from urllib.parse import parse_qs
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from fastsio.engine.packet import WirePacket
 
 SEPARATOR: Final = "\x1e"
+#: python-engineio's clients lose all of a poll's packets if there are more.
+CAREFUL_PACKETS: Final = 16
+#: How the User-Agent of clients begins that read any number: browsers, Node.js, and Java's on Android.
+CARELESS_CLIENTS: Final = ("Mozilla/", "node", "okhttp/")
 #: Open, upgrade and noop mean nothing to a session that is open; the JavaScript server ignores them too.
 IGNORED: Final = frozenset("056")
 #: The packet types a client may post: close, pong, message, and those that are ignored. A ping comes from the server.
@@ -40,16 +45,26 @@ def encode_payload(packets: Iterable[WirePacket], jsonp_index: int | None = None
     return text.encode(errors="replace")
 
 
-def decode_payload(body: bytes, max_packets: int) -> list[str | bytes]:
+def packets_per_poll(user_agent: str) -> int:
     """
-    Split a posted body into packets: text with the type in front, bytes for a binary message.
+    Return how many packets the answer to a poll may have.
+
+    Args:
+        user_agent: The request's ``User-Agent``. What is not known to read any number gets as many as all clients read;
+            the rest comes with its next polls.
+    """
+    return sys.maxsize if user_agent.startswith(CARELESS_CLIENTS) else CAREFUL_PACKETS
+
+
+def decode_payload(body: bytes) -> Iterator[str | bytes]:
+    """
+    Split a posted body into packets, one at a time: text with the type in front, bytes for a binary message.
 
     Args:
         body: The request's body.
-        max_packets: How many packets one body may hold.
 
     Raises:
-        PacketError: The body is not UTF-8, holds too many packets, or a packet of it is malformed.
+        PacketError: The body is not UTF-8, or the next packet is malformed.
     """
     try:
         text = body.decode()
@@ -57,10 +72,11 @@ def decode_payload(body: bytes, max_packets: int) -> list[str | bytes]:
         raise PacketError("the body is not UTF-8") from error
     if text.startswith("d="):
         text = parse_qs(text).get("d", [""])[0]
-    count = text.count(SEPARATOR) + 1
-    if count > max_packets:
-        raise PacketError("too many packets in one payload", limit=max_packets, value=count)
-    return [_decode_packet(packet) for packet in text.split(SEPARATOR)]
+    start = 0
+    while (end := text.find(SEPARATOR, start)) >= 0:
+        yield _decode_packet(text[start:end])
+        start = end + 1
+    yield _decode_packet(text[start:])
 
 
 def _decode_packet(text: str) -> str | bytes:

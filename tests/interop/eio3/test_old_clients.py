@@ -180,4 +180,4 @@ async def test_payloads_of_bytes_are_what_the_clients_read_and_write(client):
     assert result["decoded"][2][0] == "message"
     assert result["decoded"][3] == ["message", {"bytes": "04ff"}]
     encoded = bytes.fromhex(result["encoded"]["bytes"])
-    assert eio3.decode_payload(encoded, 16, is_binary=True) == ["4plain", "4grüße 😀", "4", b"\x04\xff"]
+    assert list(eio3.decode_payload(encoded, is_binary=True)) == ["4plain", "4grüße 😀", "4", b"\x04\xff"]

@@ -430,5 +430,5 @@ async def test_senders_wait_for_clients_of_engine_io_3():
     await settle()
 
     assert not sender.done()
-    assert len(socket.take(100)) == 3
+    assert len(socket.take(100, 16)) == 3
     assert await soon(sender)

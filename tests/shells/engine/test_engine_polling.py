@@ -51,8 +51,8 @@ async def test_a_post_brings_messages_and_is_answered_ok():
 
 @pytest.mark.parametrize(
     "body",
-    [b"\xff\xfe", b"", b"abc", b"2", b"9", b"b%%%", b"4a\x1e", "\u0663".encode(), b"4\x1e" * 16 + b"4"],
-    ids=["utf-8", "empty", "text", "ping", "unknown", "base64", "empty-packet", "digit", "many"],
+    [b"\xff\xfe", b"", b"abc", b"2", b"9", b"b%%%", "\u0663".encode()],
+    ids=["utf-8", "empty", "text", "ping", "unknown", "base64", "digit"],
 )
 async def test_a_post_that_cannot_be_decoded_ends_the_session(body):
     """Nothing of a bad body is handled; the answer is 400 and the disconnect handler runs."""
@@ -67,24 +67,91 @@ async def test_a_post_that_cannot_be_decoded_ends_the_session(body):
     assert app.messages.empty()
 
 
-async def test_the_number_of_packets_in_a_post_can_be_set():
-    """``max_decode_packets`` replaces engineio's limit of 16."""
-    app = Application(max_decode_packets=20)
-    client = await connect_polling(app)
-
-    response = await client.send("\x1e".join(["4"] * 20))
-
-    assert response.status == 200
-
-
-async def test_the_class_knob_of_engineio_is_read_when_needed(monkeypatch):
-    """``Payload.max_decode_packets`` may be set after the server is made."""
+async def test_what_comes_before_a_packet_that_cannot_be_decoded_is_handled():
+    """The session ends where the body is wrong, as in the JavaScript server."""
     app = Application()
     client = await connect_polling(app)
 
-    monkeypatch.setattr("engineio.payload.Payload.max_decode_packets", 2)
+    assert (await client.send("4a\x1e\x1e4b")).status == 400
 
-    assert (await client.send("4\x1e4\x1e4")).status == 400
+    assert await app.message() == "a"
+    assert await app.reason() == "transport error"
+    assert app.messages.empty()
+
+
+async def test_a_post_may_carry_as_many_packets_as_its_size_allows():
+    """A browser that was offline posts all it has kept at once."""
+    app = Application()
+    client = await connect_polling(app)
+
+    response = await client.send("\x1e".join(f"4{number}" for number in range(1000)))
+
+    assert response.status == 200
+    assert [app.messages.get_nowait() for _ in range(1000)] == [str(number) for number in range(1000)]
+
+
+@pytest.mark.parametrize("options", [{}, {"max_decode_packets": 2}])
+async def test_others_have_a_turn_while_a_post_of_many_packets_is_handled(options, monkeypatch):
+    """After ``max_decode_packets`` packets, or as many as engineio's ``Payload`` says."""
+    app = Application(**options)
+    client = await connect_polling(app)
+    if not options:
+        monkeypatch.setattr("engineio.payload.Payload.max_decode_packets", 2)
+    posting = asyncio.create_task(client.send("\x1e".join(["3"] * 100)))
+    turns = 0
+    while not posting.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert posting.result().status == 200
+    assert turns >= 50
+
+
+async def test_a_post_that_is_given_up_while_it_is_handled_ends_the_session():
+    """What is left of it is lost, so the client begins anew."""
+    app = Application()
+    client = await connect_polling(app)
+    gate = asyncio.Event()
+
+    async def on_message(sid, data):
+        await gate.wait()
+
+    app.on_message = on_message
+    posting = start_http(app, "POST", client.query, b"4a\x1e4b", headers=[("content-length", "5")])
+    await app.message()
+    posting.task.cancel()
+
+    assert await app.reason() == "transport error"
+    assert app.messages.empty()
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "sizes"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64)", [40, 1]),
+        ("node-XMLHttpRequest", [40, 1]),
+        ("Python/3.11 aiohttp/3.9.1", [16, 16, 9]),
+        (None, [16, 16, 9]),
+    ],
+)
+async def test_a_burst_is_polled_in_payloads_that_the_client_reads(user_agent, sizes):
+    """python-engineio's clients lose what holds more than 16 packets; nothing is lost, also when the session ends."""
+    app = Application()
+    client = await connect_polling(app)
+    headers = [] if user_agent is None else [("user-agent", user_agent)]
+    poll = start_http(app, "GET", client.query, headers=headers)
+    await settle()
+
+    for number in range(40):
+        app.post(client.sid, str(number))
+    await app.engine.disconnect(client.sid)
+
+    polled = [(await poll.response()).packets]
+    while polled[-1][-1] != "1":
+        polled.append((await start_http(app, "GET", client.query, headers=headers).response()).packets)
+    assert [len(packets) for packets in polled] == sizes
+    assert [packet for packets in polled for packet in packets] == [*[f"4{number}" for number in range(40)], "1"]
+    assert (await client.poll()).code == 1
 
 
 @pytest.mark.parametrize("declared", [True, False])

@@ -129,7 +129,7 @@ def test_many_threads_that_wait_may_exceed_the_buffer(make_app):
     senders = [app.pool.submit(app.engine.send, client.sid, "x") for _ in range(30)]
     until(lambda: outbox_of(app, client).buffered_count == 30)
 
-    assert client.poll().packets == ["4x"] * 30
+    assert [len(client.poll().packets), len(client.poll().packets)] == [16, 14]
     assert all(sender.result(5) for sender in senders)
 
 

@@ -278,6 +278,7 @@ def test_a_failed_write_ends_the_session_once(app):
     """The post that meets it says so; the reason is 'transport close'."""
     client = WebSocketClient.open(app)
     outbox = app.engine.sockets[client.sid].outbox
+    until(lambda: not outbox._writing)  # the open packet may be read before its writer is done
 
     def fail(packets):
         raise BrokenPipeError("the peer is gone")

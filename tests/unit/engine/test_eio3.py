@@ -31,7 +31,12 @@ def test_text_packets_are_the_same_in_both_revisions():
 def test_lengths_are_in_utf_16_units():
     """What is beyond 16 bits counts twice, as in JavaScript."""
     assert eio3.encode_text(packets("hi", "ü", "😀", b"\xff")) == "3:4hi2:4ü3:4😀6:b4/w=="
-    assert eio3.decode_payload("3:4hi2:4ü3:4😀6:b4/w==".encode(), 9, is_binary=False) == ["4hi", "4ü", "4😀", b"\xff"]
+    assert list(eio3.decode_payload("3:4hi2:4ü3:4😀6:b4/w==".encode(), is_binary=False)) == [
+        "4hi",
+        "4ü",
+        "4😀",
+        b"\xff",
+    ]
 
 
 def test_payloads_of_bytes_say_the_kind_and_the_length():
@@ -39,12 +44,12 @@ def test_payloads_of_bytes_say_the_kind_and_the_length():
     payload = eio3.encode_bytes(packets("ü" * 5, b"\xff"))
 
     assert payload == b"\x00\x01\x01\xff4" + b"\xc3\xbc" * 5 + b"\x01\x02\xff\x04\xff"
-    assert eio3.decode_payload(payload, 9, is_binary=True) == ["4üüüüü", b"\xff"]
+    assert list(eio3.decode_payload(payload, is_binary=True)) == ["4üüüüü", b"\xff"]
 
 
 def test_text_in_payloads_of_bytes_may_be_base64():
     """A client that has no binary frames may still write its payloads as bytes."""
-    assert eio3.decode_payload(b"\x00\x06\xffb4/w==", 1, is_binary=True) == [b"\xff"]
+    assert list(eio3.decode_payload(b"\x00\x06\xffb4/w==", is_binary=True)) == [b"\xff"]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +90,7 @@ def test_answers_to_script_tags_are_text():
 )
 def test_forms_of_script_tags_have_escaped_newlines(form, decoded):
     """A newline is a backslash and n; a backslash before an n is doubled."""
-    assert eio3.decode_payload(form, 1, is_binary=False) == decoded
+    assert list(eio3.decode_payload(form, is_binary=False)) == decoded
 
 
 @pytest.mark.parametrize(
@@ -105,15 +110,14 @@ def test_forms_of_script_tags_have_escaped_newlines(form, decoded):
         (b"1:3", "unknown type"),
         (b"6:b2/w==", "unknown type"),
         (b"4:b4/w", "not base64"),
-        ("2:4😀".encode(), "valid length"),
+        ("2:4😀".encode(), "shorter"),
         (b"2:4\xff", "not UTF-8"),
-        (b"1:41:41:4", "too many packets"),
     ],
 )
 def test_malformed_text_is_refused(body, message):
-    """A body that does not follow the grammar, or passes the limit, is an error."""
+    """A body that does not follow the grammar is an error."""
     with pytest.raises(PacketError, match=message):
-        eio3.decode_payload(body, 2, is_binary=False)
+        list(eio3.decode_payload(body, is_binary=False))
 
 
 @pytest.mark.parametrize(
@@ -130,16 +134,15 @@ def test_malformed_text_is_refused(body, message):
         (b"\x01\x00\xff", "empty packet"),
         (b"\x01\x01\xff\x02", "binary packet of unknown type"),
         (b"\x00\x02\xff4\xff", "not UTF-8"),
-        (b"\x00\x01\xff4" * 3, "too many packets"),
     ],
 )
 def test_malformed_bytes_are_refused(body, message):
     """The same for a body of bytes."""
     with pytest.raises(PacketError, match=message):
-        eio3.decode_payload(body, 2, is_binary=True)
+        list(eio3.decode_payload(body, is_binary=True))
 
 
 def test_an_empty_body_has_no_packets():
     """Nothing was posted, nothing is wrong."""
-    assert eio3.decode_payload(b"", 1, is_binary=False) == []
-    assert eio3.decode_payload(b"", 1, is_binary=True) == []
+    assert list(eio3.decode_payload(b"", is_binary=False)) == []
+    assert list(eio3.decode_payload(b"", is_binary=True)) == []

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fastsio.engine.packet import NOOP_PACKET, MessagePacket
-from fastsio.engine.payload import decode_base64, decode_payload, encode_payload
+from fastsio.engine.payload import decode_base64, decode_payload, encode_payload, packets_per_poll
 from fastsio.exceptions import PacketError
 
 
@@ -44,16 +44,32 @@ def test_text_that_has_no_utf_8_harms_only_itself():
 )
 def test_bodies_are_split(body, packets):
     """Text keeps its type; a script client posts a form."""
-    assert decode_payload(body.encode(), 16) == packets
+    assert list(decode_payload(body.encode())) == packets
 
 
-def test_as_many_packets_as_allowed_are_taken():
-    """One more is too many, and the error says by which limit."""
-    assert decode_payload(b"4a\x1e4b", 2) == ["4a", "4b"]
+def test_packets_are_read_one_at_a_time():
+    """However many there are; what is wrong is found when it is reached."""
+    packets = decode_payload(b"4a\x1e4b\x1ex")
 
-    with pytest.raises(PacketError, match="too many packets") as caught:
-        decode_payload(b"4a\x1e4b\x1e4c", 2)
-    assert (caught.value.limit, caught.value.value) == (2, 3)
+    assert [next(packets), next(packets)] == ["4a", "4b"]
+    with pytest.raises(PacketError, match="unknown type"):
+        next(packets)
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "is_careful"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", False),
+        ("node-XMLHttpRequest", False),
+        ("okhttp/3.12.12", False),
+        ("Python/3.11 aiohttp/3.9.1", True),
+        ("python-requests/2.31.0", True),
+        ("", True),
+    ],
+)
+def test_polls_of_clients_that_are_not_known_are_answered_with_what_all_of_them_read(user_agent, is_careful):
+    """python-engineio's clients lose all of a poll's packets if there are more than 16."""
+    assert (packets_per_poll(user_agent) == 16) is is_careful
 
 
 @pytest.mark.parametrize(
@@ -73,7 +89,7 @@ def test_as_many_packets_as_allowed_are_taken():
 def test_what_no_client_posts_is_refused(body, words):
     """Handshakes, pings and what is no packet at all."""
     with pytest.raises(PacketError, match=words):
-        decode_payload(body, 16)
+        list(decode_payload(body))
 
 
 def test_base64_is_read_strictly():

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.aio.engine.eio3 import Eio3Socket
 from fastsio.engine import eio3, http
 from fastsio.engine.packet import CLOSE_PACKET, NOOP_PACKET
-from fastsio.engine.payload import IGNORED, decode_payload
+from fastsio.engine.payload import IGNORED, decode_payload, packets_per_poll
 from fastsio.engine.request import RequestRefused, content_length
 from fastsio.engine.tracing import label, shown
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fastsio.aio.engine.socket import EngineSocket
     from fastsio.engine.packet import WirePacket
@@ -33,9 +33,13 @@ class BodyTooLarge(PacketError):  # noqa: N818 - says what happened
     """A body is larger than the server takes."""
 
 
-async def poll(socket: EngineSocket) -> list[WirePacket]:
+async def poll(socket: EngineSocket, environ: dict[str, Any]) -> list[WirePacket]:
     """
     Wait until something is to be sent and take it; a session that ends meanwhile gives its last packets.
+
+    Args:
+        socket: The session.
+        environ: Of the request, which says how much its client can take at once.
 
     Raises:
         RequestRefused: The session moved to a WebSocket before the poll came.
@@ -48,7 +52,8 @@ async def poll(socket: EngineSocket) -> list[WirePacket]:
         await _wait(socket)
     if socket.upgrading or socket.upgraded:
         return [NOOP_PACKET]
-    packets = socket.take(socket.server.max_http_buffer_size) or [NOOP_PACKET]
+    max_packets = packets_per_poll(environ.get("HTTP_USER_AGENT", ""))
+    packets = socket.take(socket.server.max_http_buffer_size, max_packets) or [NOOP_PACKET]
     if socket.server.logger.isEnabledFor(logging.INFO):
         for packet in packets:
             socket.server.logger.info("%s: Sending packet %s", label(socket.sid), shown(packet.polling))
@@ -90,7 +95,7 @@ async def handle_get(socket: EngineSocket, environ: dict[str, Any], jsonp_index:
         return await _reject(socket, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
     watcher = _watch(socket, environ)
     try:
-        packets = await poll(socket)
+        packets = await poll(socket, environ)
     except asyncio.CancelledError:
         # So some frameworks say that the client is gone.
         await socket.finish(socket.server.reason.TRANSPORT_ERROR, abort=True)
@@ -98,7 +103,7 @@ async def handle_get(socket: EngineSocket, environ: dict[str, Any], jsonp_index:
     finally:
         if watcher is not None:
             watcher.cancel()
-    if socket.closed:
+    if socket.closed and not socket.pending:
         socket.server.forget(socket)
     return answer(socket, packets, jsonp_index=jsonp_index)
 
@@ -146,7 +151,7 @@ async def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Resp
     try:
         is_binary = _is_binary(socket, environ)
         body = await _read_body(environ, server.max_http_buffer_size)
-        packets = _decode(socket, body, is_binary=is_binary)
+        await _take_packets(socket, _decode(socket, body, is_binary=is_binary))
     except asyncio.CancelledError:
         # So some frameworks say that the client is gone.
         await socket.finish(server.reason.TRANSPORT_ERROR, abort=True)
@@ -154,11 +159,20 @@ async def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Resp
     except PacketError as error:
         response = http.too_large() if isinstance(error, BodyTooLarge) else http.refusal(http.Code.BAD_REQUEST)
         return await _reject(socket, response, str(error))
+    return http.accepted()
+
+
+async def _take_packets(socket: EngineSocket, packets: Iterator[str | bytes]) -> None:
+    """Act on the packets of a body one by one; however many there are, others have a turn now and then."""
+    share = credit = socket.server.packets_per_payload
     for packet in packets:
         if socket.closing:
             break
         await _receive(socket, packet)
-    return http.accepted()
+        credit -= 1
+        if not credit:
+            credit = share
+            await asyncio.sleep(0)
 
 
 def _is_binary(socket: EngineSocket, environ: dict[str, Any]) -> bool:
@@ -170,11 +184,10 @@ def _is_binary(socket: EngineSocket, environ: dict[str, Any]) -> bool:
     return is_binary
 
 
-def _decode(socket: EngineSocket, body: bytes, *, is_binary: bool) -> list[str | bytes]:
-    max_packets = socket.server.packets_per_payload
+def _decode(socket: EngineSocket, body: bytes, *, is_binary: bool) -> Iterator[str | bytes]:
     if isinstance(socket, Eio3Socket):
-        return eio3.decode_payload(body, max_packets, is_binary=is_binary)
-    return decode_payload(body, max_packets)
+        return eio3.decode_payload(body, is_binary=is_binary)
+    return decode_payload(body)
 
 
 async def _read_body(environ: dict[str, Any], limit: int) -> bytes:

@@ -63,7 +63,8 @@ class EngineServer(SendingServer):
         slow_client_timeout: Seconds that others wait for a client that reads nothing.
         slow_client: What happens after that, and beyond the buffer: ``"close"`` ends the session, ``"drop"`` drops the
             new packets.
-        max_decode_packets: How many packets one POST may carry; None takes ``engineio.payload.Payload``'s.
+        max_decode_packets: After how many packets of one POST others have a turn; None takes
+            ``engineio.payload.Payload``'s.
         max_control_frames: How many frames without a message a WebSocket may send in a second: pings, pongs, empty
             fragments. Beyond, it is closed with 1008. It holds where fastsio reads the frames itself.
         allow_eio3: Whether clients of Engine.IO 3 are served too. Off, as in the JavaScript server.
@@ -142,7 +143,7 @@ class EngineServer(SendingServer):
 
     @property
     def packets_per_payload(self) -> int:
-        """How many packets one POST may carry."""
+        """How many packets of one POST are handled before others have a turn."""
         return self.max_decode_packets or Payload.max_decode_packets
 
     def use_mode(self, async_mode: str) -> None:
@@ -382,7 +383,7 @@ class EngineServer(SendingServer):
         if request.is_websocket:
             return self._switch(socket, request)
         socket.connected = True
-        packets = await polling.poll(socket)
+        packets = await polling.poll(socket, environ)
         return polling.answer(socket, packets, jsonp_index=request.jsonp_index, headers=self._cookies(socket.sid))
 
     def _new_socket(self, sid: str, environ: dict[str, Any], request: Request) -> EngineSocket:

@@ -225,12 +225,12 @@ class EngineSocket(AsyncSocket):
         if released is not None and not released.done():
             released.set_result(None)
 
-    def take(self, max_bytes: int) -> list[WirePacket]:
-        """Take what waits, in order, up to *max_bytes* but at least one packet."""
+    def take(self, max_bytes: int, max_packets: int) -> list[WirePacket]:
+        """Take what waits, in order, up to *max_packets* and up to *max_bytes* but at least one packet."""
         packets = self.pending or []
         count = size = 0
         for packet in packets:
-            if count and size + packet.size > max_bytes:
+            if count and (count >= max_packets or size + packet.size > max_bytes):
                 break
             count += 1
             size += packet.size
@@ -490,7 +490,7 @@ class EngineSocket(AsyncSocket):
                 self.post_control(CLOSE_PACKET)
         finally:
             self.closed = True
-            server.retire(self, keep=not silent and not self.upgraded and self.poll_waiter is None)
+            server.retire(self, keep=not silent and not self.upgraded)
             self.end_poll()
             self._stop_reader()
 

@@ -12,6 +12,7 @@ caller from posting more while the client is behind. How long it does is decided
 
 from __future__ import annotations
 
+import sys
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -216,11 +217,11 @@ class Outbox:
         if not drops:
             self._socket.finish_in_background(server.reason.TRANSPORT_ERROR)
 
-    def _cut(self, max_bytes: int) -> tuple[list[WirePacket], int]:
-        """Take what waits, in order, up to *max_bytes* but at least one packet; return its size too."""
+    def _cut(self, max_bytes: int, max_packets: int = sys.maxsize) -> tuple[list[WirePacket], int]:
+        """Take what waits, in order, within the limits but at least one packet; return its size too."""
         count = size = 0
         for packet in self._pending:
-            if count and size + packet.size > max_bytes:
+            if count and (count >= max_packets or size + packet.size > max_bytes):
                 break
             count += 1
             size += packet.size
@@ -391,12 +392,12 @@ class Outbox:
             self._poll = None
         return True
 
-    def take(self, max_bytes: int) -> list[WirePacket]:
-        """Take what waits, up to *max_bytes* but at least one packet; what is for a WebSocket is not for polls."""
+    def take(self, max_bytes: int, max_packets: int) -> list[WirePacket]:
+        """Take what waits, within the limits but at least one packet; what is for a WebSocket is not for polls."""
         with self._lock:
             if self._held or self._link is not None or not self._pending:
                 return [NOOP_PACKET]
-            packets, size = self._cut(max_bytes)
+            packets, size = self._cut(max_bytes, max_packets)
             self._left(len(packets), size)
             return packets
 
@@ -417,25 +418,18 @@ class Outbox:
 
     # The end.
 
-    def close(self) -> bool:
-        """
-        Take no more packets; what waits still goes out, then the closing handshake of a WebSocket begins.
-
-        Returns:
-            Whether a poll waited, which takes what was left.
-        """
+    def close(self) -> None:
+        """Take no more packets; what waits still goes out, then the closing handshake of a WebSocket begins."""
         with self._lock:
             if self._closed:
-                return False
+                return
             self._closed = True
-            was_polled = self.is_polled
             self._end_poll()
             link = self._link
             if link is None:
-                return was_polled
+                return
             self._append([CLOSE_FRAME])
             if self._writing:
-                return False
+                return
             self._writing = True
         self._write_pending(link)
-        return False

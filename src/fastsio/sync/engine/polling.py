@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.engine import eio3, http
 from fastsio.engine.packet import CLOSE_PACKET
-from fastsio.engine.payload import IGNORED, decode_payload
+from fastsio.engine.payload import IGNORED, decode_payload, packets_per_poll
 from fastsio.engine.request import RequestRefused, content_length
 from fastsio.engine.tracing import label, shown
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.eio3 import Eio3Socket
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fastsio.engine.packet import WirePacket
     from fastsio.sync.engine.socket import EngineSocket
@@ -28,17 +28,17 @@ class BodyTooLarge(PacketError):  # noqa: N818 - says what happened
     """A body is larger than the server takes."""
 
 
-def take(socket: EngineSocket) -> list[WirePacket]:
-    """Take what a poll is answered with."""
+def take(socket: EngineSocket, environ: dict[str, Any]) -> list[WirePacket]:
+    """Take what a poll is answered with: as much as the client of the request can take at once."""
     server = socket.server
-    packets = socket.outbox.take(server.max_http_buffer_size)
+    packets = socket.outbox.take(server.max_http_buffer_size, packets_per_poll(environ.get("HTTP_USER_AGENT", "")))
     if server.logger.isEnabledFor(logging.INFO):
         for packet in packets:
             server.logger.info("%s: Sending packet %s", label(socket.sid), shown(packet.polling))
     return packets
 
 
-def handle_get(socket: EngineSocket, jsonp_index: int | None) -> http.Response:
+def handle_get(socket: EngineSocket, environ: dict[str, Any], jsonp_index: int | None) -> http.Response:
     """
     Serve a poll.
 
@@ -53,8 +53,8 @@ def handle_get(socket: EngineSocket, jsonp_index: int | None) -> http.Response:
     if not socket.outbox.wait_for_packets():
         socket.outbox.post((CLOSE_PACKET,), is_limited=False)
         return _reject(socket, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
-    packets = take(socket)
-    if socket.closed:
+    packets = take(socket, environ)
+    if socket.closed and not socket.outbox.buffered_count:
         socket.server.forget(socket)
     return answer(socket, packets, jsonp_index=jsonp_index)
 
@@ -87,15 +87,24 @@ def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Response:
     try:
         is_binary = _is_binary(socket, environ)
         body = _read_body(environ, server.max_http_buffer_size)
-        packets = _decode(socket, body, is_binary=is_binary)
+        _take_packets(socket, _decode(socket, body, is_binary=is_binary))
     except PacketError as error:
         response = http.too_large() if isinstance(error, BodyTooLarge) else http.refusal(http.Code.BAD_REQUEST)
         return _reject(socket, response, str(error))
+    return http.accepted()
+
+
+def _take_packets(socket: EngineSocket, packets: Iterator[str | bytes]) -> None:
+    """Act on the packets of a body one by one; however many there are, other greenlets have a turn now and then."""
+    share = credit = socket.server.packets_per_payload
     for packet in packets:
         if socket.closing:
             break
         _receive(socket, packet)
-    return http.accepted()
+        credit -= 1
+        if not credit:
+            credit = share
+            socket.server.sleep(0)
 
 
 def _is_binary(socket: EngineSocket, environ: dict[str, Any]) -> bool:
@@ -107,11 +116,10 @@ def _is_binary(socket: EngineSocket, environ: dict[str, Any]) -> bool:
     return is_binary
 
 
-def _decode(socket: EngineSocket, body: bytes, *, is_binary: bool) -> list[str | bytes]:
-    max_packets = socket.server.packets_per_payload
+def _decode(socket: EngineSocket, body: bytes, *, is_binary: bool) -> Iterator[str | bytes]:
     if isinstance(socket, Eio3Socket):
-        return eio3.decode_payload(body, max_packets, is_binary=is_binary)
-    return decode_payload(body, max_packets)
+        return eio3.decode_payload(body, is_binary=is_binary)
+    return decode_payload(body)
 
 
 def _read_body(environ: dict[str, Any], limit: int) -> bytes:

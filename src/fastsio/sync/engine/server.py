@@ -70,7 +70,8 @@ class EngineServer(Server):
         slow_client_timeout: Seconds that others wait for a client that reads nothing.
         slow_client: What happens after that, and beyond the buffer: ``"close"`` ends the session, ``"drop"`` drops the
             new packets.
-        max_decode_packets: How many packets one POST may carry; None takes ``engineio.payload.Payload``'s.
+        max_decode_packets: After how many packets of one POST others have a turn; None takes
+            ``engineio.payload.Payload``'s.
         max_control_frames: How many frames without a message a WebSocket may send in a second: pings, pongs, empty
             fragments. Beyond, it is closed with 1008.
         allow_eio3: Whether clients of Engine.IO 3 are served too. Off, as in the JavaScript server.
@@ -144,7 +145,7 @@ class EngineServer(Server):
 
     @property
     def packets_per_payload(self) -> int:
-        """How many packets one POST may carry."""
+        """How many packets of one POST are handled before others have a turn."""
         return self.max_decode_packets or Payload.max_decode_packets
 
     def generate_id(self) -> str:
@@ -370,7 +371,7 @@ class EngineServer(Server):
             return polling.handle_post(socket, environ)
         if request.is_websocket:
             return self._switch(socket, request) if socket.claim_probe() else Switch(None)
-        return polling.handle_get(socket, request.jsonp_index)
+        return polling.handle_get(socket, environ, request.jsonp_index)
 
     def _switch(self, socket: EngineSocket, request: Request) -> Switch:
         socket.frames_base64 = request.base64
@@ -419,7 +420,7 @@ class EngineServer(Server):
         if request.is_websocket:
             return self._switch(socket, request)
         socket.connected = True
-        packets = polling.take(socket)
+        packets = polling.take(socket, environ)
         return polling.answer(socket, packets, jsonp_index=request.jsonp_index, headers=self._cookies(socket.sid))
 
     def _new_socket(self, sid: str, environ: dict[str, Any], request: Request) -> EngineSocket:

@@ -218,7 +218,7 @@ class EngineSocket(Socket):
                 self.outbox.post((CLOSE_PACKET,), is_limited=False)
         finally:
             self.closed = True
-            was_polled = self.outbox.close()
-            server.retire(self, keep=not silent and not self.upgraded and not was_polled)
+            server.retire(self, keep=not silent and not self.upgraded)
+            self.outbox.close()
             if self.outbox.is_attached:
                 server.deadlines.set(self, CLOSE_GRACE_S)
