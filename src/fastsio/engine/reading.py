@@ -26,10 +26,6 @@ class ClientLeft(Exception):  # noqa: N818 - says what happened
     """The client sent a close packet."""
 
 
-class TooManyFrames(PacketError):  # noqa: N818 - says what happened
-    """The client sent frames that carry no message at a rate that no use needs."""
-
-
 def _binary(frame: bytes, limit: int) -> bytes:
     check_size(len(frame), limit)
     return frame

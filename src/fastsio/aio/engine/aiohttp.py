@@ -7,10 +7,12 @@ corrected (``request.clone(remote=...)``), and from no header.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.environ import NOWHERE, Address, address_of, make_environ
-from fastsio.aio.engine.links import Event, Link
+from fastsio.aio.engine.links import NORMAL_CLOSURE, Event, Link
+from fastsio.engine.rates import FrameRate, TooManyFrames
 from fastsio.engine.request import WEBSOCKET, choose_subprotocol, offered_subprotocols
 from fastsio.exceptions import PacketError
 from fastsio.extras import require
@@ -22,6 +24,8 @@ EXTRA: Final = "aiohttp"
 #: How long the peer's closing frame is waited for. An application that shuts down waits in vain: aiohttp reads nothing
 #: any more then.
 CLOSE_TIMEOUT_S: Final = 1.0
+#: Pings and pongs that are taken before everybody else has a turn.
+FAIR_SHARE: Final = 64
 
 
 def create_route(app: Any, engine: Any, endpoint: str) -> None:
@@ -109,11 +113,12 @@ class WebSocket:
 
     Args:
         handler: What to do with the accepted link.
-        server: The Engine.IO server, for its size limit.
+        server: The Engine.IO server, for its limits.
     """
 
     def __init__(self, handler: Callable[[Link], Awaitable[None]], server: Any) -> None:
         self._handler = handler
+        self._max_control_frames = server.max_control_frames
         # aiohttp refuses what is as large as its limit.
         self._too_large = server.max_http_buffer_size + 1
 
@@ -122,9 +127,9 @@ class WebSocket:
         response = require("aiohttp.web", EXTRA).WebSocketResponse
         chosen = choose_subprotocol(offered_subprotocols(environ))
         protocols = [chosen] if chosen else []
-        websocket = response(max_msg_size=self._too_large, timeout=CLOSE_TIMEOUT_S, protocols=protocols)
+        websocket = response(max_msg_size=self._too_large, timeout=CLOSE_TIMEOUT_S, protocols=protocols, autoping=False)
         await websocket.prepare(_plain(environ["aiohttp.request"]))
-        await self._handler(_link(websocket))
+        await self._handler(_link(websocket, self._max_control_frames))
         return websocket
 
 
@@ -137,12 +142,13 @@ def _plain(request: Any) -> Any:
     return request.clone(headers=headers)
 
 
-def _link(websocket: Any) -> Link:
+def _link(websocket: Any, max_control_frames: int) -> Link:
     aiohttp = require("aiohttp", EXTRA)
     kinds = {aiohttp.WSMsgType.TEXT: "text", aiohttp.WSMsgType.BINARY: "bytes"}
+    rate = FrameRate(max_control_frames, asyncio.get_running_loop().time)
 
     async def receive() -> Event:
-        message = await websocket.receive()
+        message = await _next_message(websocket, rate, aiohttp.WSMsgType)
         kind = kinds.get(message.type)
         if kind is not None:
             return {"type": "websocket.receive", kind: message.data}
@@ -152,13 +158,34 @@ def _link(websocket: Any) -> Link:
 
     async def send(event: Event) -> None:
         if event["type"] == "websocket.close":
-            await websocket.close()
+            await websocket.close(code=event.get("code", NORMAL_CLOSURE))
         elif (text := event.get("text")) is not None:
             await websocket.send_str(text)
         else:
             await websocket.send_bytes(event["bytes"])
 
     return Link(receive, send)
+
+
+async def _next_message(websocket: Any, rate: FrameRate, kinds: Any) -> Any:
+    """
+    Return what comes next that is no ping or pong; answer pings.
+
+    Raises:
+        TooManyFrames: Pings and pongs come at a rate that no use needs.
+    """
+    count = 0
+    while True:
+        message = await websocket.receive()
+        if message.type is not kinds.PING and message.type is not kinds.PONG:
+            return message
+        if rate.is_exceeded():
+            raise TooManyFrames
+        if message.type is kinds.PING:
+            await websocket.pong(message.data)
+        count += 1
+        if count % FAIR_SHARE == 0:  # aiohttp does not wait while it has frames
+            await asyncio.sleep(0)
 
 
 DRIVER: Final[dict[str, Any]] = {

@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from fastsio.engine.reading import TooManyFrames
+from fastsio.engine.rates import TooManyFrames
 
 if TYPE_CHECKING:
     from asyncio import Task

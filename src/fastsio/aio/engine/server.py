@@ -66,7 +66,7 @@ class EngineServer(SendingServer):
         max_decode_packets: After how many packets of one POST others have a turn; None takes
             ``engineio.payload.Payload``'s.
         max_control_frames: How many frames without a message a WebSocket may send in a second: pings, pongs, empty
-            fragments. Beyond, it is closed with 1008. It holds where fastsio reads the frames itself.
+            fragments. Beyond, it is closed. uvicorn's own WebSocket protocols, Tornado and Sanic do not show them.
         allow_eio3: Whether clients of Engine.IO 3 are served too. Off, as in the JavaScript server.
         options: Those of ``engineio.AsyncServer``.
 

@@ -28,6 +28,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined] # not public;
 
 from fastsio.aio.engine.links import MESSAGE_TOO_BIG, POLICY_VIOLATION
 from fastsio.engine.frames import CLOSE, PONG, frame
+from fastsio.engine.rates import FrameRate
 
 if TYPE_CHECKING:
     from fastsio.aio.engine.links import Frame
@@ -43,7 +44,6 @@ MAX_READ_BYTES: Final = 8192
 MAX_KEPT_BYTES: Final = 32_768
 #: Frames without a message that are taken before everybody else has a turn.
 FAIR_SHARE: Final = 64
-RATE_WINDOW_S: Final = 1.0
 #: Stands for any number of bytes of an unfinished frame.
 SOME: Final = -1
 #: The one request that picows reads, and what it answers: the peer's own is judged and answered elsewhere.
@@ -121,12 +121,10 @@ class Messages(WSListener):
 
     __slots__ = (
         "_is_text",
-        "_max_rate",
         "_parts",
         "_ping",
+        "_rate",
         "_share",
-        "_spare",
-        "_window",
         "max_bytes",
         "unread_bytes",
         "wire",
@@ -136,9 +134,7 @@ class Messages(WSListener):
         self.unread_bytes = SOME
         self.wire = wire
         self.max_bytes = max_bytes
-        self._max_rate = self._spare = max_rate
-        #: When the second began that is counted.
-        self._window = asyncio.get_running_loop().time()
+        self._rate = FrameRate(max_rate, asyncio.get_running_loop().time)
         self._share = FAIR_SHARE
         #: The payload of a ping that is not answered yet.
         self._ping: bytes | None = None
@@ -186,17 +182,8 @@ class Messages(WSListener):
         if self._share <= 0:
             self._share = FAIR_SHARE
             self.wire.give_way()
-        if is_empty:
-            self._spare -= 1
-            if self._spare < 0:
-                self._begin_window()
-
-    def _begin_window(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._window < RATE_WINDOW_S:
+        if is_empty and self._rate.is_exceeded():
             self.wire.fail(POLICY_VIOLATION)
-        self._window = now
-        self._spare = self._max_rate
 
     def _take_ping(self, payload: bytes) -> None:
         is_first, self._ping = self._ping is None, payload

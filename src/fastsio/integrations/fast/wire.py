@@ -24,7 +24,7 @@ from fastsio.aio.engine.links import (
     LinkLost,
 )
 from fastsio.engine.frames import BINARY, TEXT, close_frame, frame
-from fastsio.engine.reading import TooManyFrames
+from fastsio.engine.rates import TooManyFrames
 from fastsio.exceptions import PacketError
 from fastsio.integrations.fast.flushing import flusher_of
 
@@ -330,7 +330,7 @@ class Wire(DirectLink):
         if code == MESSAGE_TOO_BIG:
             self._end(PacketError("a message over the size limit", limit=self._limit, value=self._limit + 1))
         elif code == POLICY_VIOLATION:
-            self._end(TooManyFrames("more pings, pongs and empty fragments in a second than the limit"))
+            self._end(TooManyFrames())
         else:
             self._end(LinkLost())
             self._refuse(code)

@@ -61,7 +61,7 @@ def accept(server: EngineServer, environ: dict[str, Any], serve: Callable[[Link]
 
 def _run(sock: Any, server: EngineServer, environ: dict[str, Any], serve: Callable[[Link], None]) -> None:
     _send_at_once(sock)
-    link = SocketLink(sock, server.max_http_buffer_size, server.sleep)
+    link = SocketLink(sock, server.max_http_buffer_size, server.max_control_frames, server.sleep)
     try:
         if "wsgi.websocket" not in environ:  # gevent-websocket has answered already
             sock.sendall(accept_response(environ))

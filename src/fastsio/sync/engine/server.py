@@ -73,7 +73,7 @@ class EngineServer(Server):
         max_decode_packets: After how many packets of one POST others have a turn; None takes
             ``engineio.payload.Payload``'s.
         max_control_frames: How many frames without a message a WebSocket may send in a second: pings, pongs, empty
-            fragments. Beyond, it is closed with 1008.
+            fragments. Beyond, it is closed.
         allow_eio3: Whether clients of Engine.IO 3 are served too. Off, as in the JavaScript server.
         options: Those of ``engineio.Server``.
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import _socket
 import socket
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from wsproto.connection import Connection, ConnectionType
-from wsproto.events import CloseConnection, Message, Ping, TextMessage
+from wsproto.events import CloseConnection, Message, Ping, Pong, TextMessage
 
+from fastsio.engine.rates import FrameRate, TooManyFrames
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.framing import frames_of, pong_frame
 
@@ -39,6 +41,7 @@ class SocketLink:
     Args:
         sock: The connection, after its handshake.
         max_message_bytes: The most a message may have.
+        max_control_frames: The most pings, pongs and empty fragments in a second.
         give_way: Lets other greenlets run.
     """
 
@@ -49,6 +52,7 @@ class SocketLink:
         "_left",
         "_over",
         "_parts",
+        "_rate",
         "_raw",
         "_reads",
         "_size",
@@ -57,13 +61,14 @@ class SocketLink:
         "max_bytes",
     )
 
-    def __init__(self, sock: Any, max_message_bytes: int, give_way: Callable[[], Any]) -> None:
+    def __init__(self, sock: Any, max_message_bytes: int, max_control_frames: int, give_way: Callable[[], Any]) -> None:
         sock.settimeout(None)
         self.max_bytes = max_message_bytes
         self._answer: Callable[[bytes], Any] = self._answer_directly
         self._sock = sock
         self._connection = Connection(ConnectionType.SERVER)
         self._raw = _raw_socket(sock)
+        self._rate = FrameRate(max_control_frames, monotonic)
         self._left: bytes | memoryview = b""
         self._parts: list[Any] = []
         self._size = self._reads = 0
@@ -77,15 +82,17 @@ class SocketLink:
         Wait for the next message; None when the WebSocket is over.
 
         Raises:
-            PacketError: The message is larger than the server takes.
+            PacketError: The message is larger than the server takes, or frames without one come too often.
         """
         while not self._over:
             for event in self._connection.events():
                 if isinstance(event, Message):
                     if self._take(event):
                         return self._message(event)
-                elif isinstance(event, Ping):
-                    self._answer(bytes(event.payload))
+                elif isinstance(event, Ping | Pong):
+                    self._count()
+                    if isinstance(event, Ping):
+                        self._answer(bytes(event.payload))
                 elif isinstance(event, CloseConnection):
                     self._over = True
                     return None
@@ -116,11 +123,18 @@ class SocketLink:
         """Keep a part of a message; True when it was the last."""
         if self._unused:
             return False
+        if not event.data and not event.message_finished:
+            self._count()
         self._size += len(event.data)
         if self._size > self.max_bytes:
             raise PacketError("a frame over the size limit", limit=self.max_bytes, value=self._size)
         self._parts.append(event.data)
         return event.message_finished
+
+    def _count(self) -> None:
+        """Count a frame that carries no message."""
+        if not self._unused and self._rate.is_exceeded():
+            raise TooManyFrames
 
     def _message(self, event: Event) -> str | bytes:
         parts, self._parts, self._size = self._parts, [], 0
