@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from inspect import isasyncgen, isawaitable, isgenerator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from fastsio.exceptions import ValidationFailed
 from fastsio.injection import foreign
 from fastsio.injection.signature import Colour
+from fastsio.injection.validation import MAX_DETAIL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -56,7 +58,12 @@ class Step:
 
 
 def bind(function: Callable[..., Any], arguments: Arguments) -> Getter:
-    """Return what calls *function* with its arguments, the fewest operations for the usual shapes."""
+    """
+    Return what calls *function* with its arguments, the fewest operations for the usual shapes.
+
+    Of what the peer sent, everything that is wrong is reported, and not the first mistake only.
+    """
+    arguments = _reporting_all(arguments)
     if arguments.keywords or arguments.rest is not None or arguments.open_keywords is not None:
         return _bind_any(function, arguments)
     getters = tuple(arguments.positional)
@@ -67,6 +74,39 @@ def bind(function: Callable[..., Any], arguments: Arguments) -> Getter:
         return function(*[get(context) for get in getters])
 
     return call
+
+
+def _reporting_all(arguments: Arguments) -> Arguments:
+    """Return the arguments with each getter that may fail telling of the failures of those after it."""
+    getters = [*arguments.positional, *arguments.keywords.values()]
+    failing = [get for get in getters if getattr(get, "validates", False)]
+
+    def reporting(get: Getter) -> Getter:
+        others = failing[failing.index(get) + 1 :] if get in failing else []
+        return _reporting(get, others) if others else get
+
+    return Arguments(
+        [reporting(get) for get in arguments.positional],
+        {name: reporting(get) for name, get in arguments.keywords.items()},
+        arguments.rest,
+        arguments.open_keywords,
+    )
+
+
+def _reporting(get: Getter, others: list[Getter]) -> Getter:
+    def get_or_report(context: Context) -> Any:
+        try:
+            return get(context)
+        except ValidationFailed as error:
+            detail = list(error.detail)
+        for other in others:
+            try:
+                other(context)
+            except ValidationFailed as error:
+                detail += error.detail
+        raise ValidationFailed(detail[:MAX_DETAIL])
+
+    return get_or_report
 
 
 def _bind_any(function: Callable[..., Any], arguments: Arguments) -> Getter:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from fastsio.injection.validation import adapter_for
+from fastsio.injection.validation import adapter_for, names_struct
+from fastsio.protocol.model_schema import is_safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,14 +37,31 @@ def response_filter(label: str, response_model: Any) -> Callable[[Any], Any]:
         SignatureError: pydantic cannot validate the model.
         UnresolvedError: The model names a type that does not exist yet.
     """
+    if names_struct(response_model):
+        return _struct_filter(label, response_model)
     adapter = adapter_for(response_model)
     check, render = adapter.validator.validate_python, adapter.dump_python
+    # Bytes stay bytes, for attachments; what has none has the form of JSON at once.
+    mode: Literal["json", "python"] = "json" if is_safe(adapter.core_schema) else "python"
 
     def filter_response(returned: Any) -> Any:
         try:
             valid = check(returned, from_attributes=True)
         except ValidationError as error:
             raise ResponseValidationError(label, str(error)) from error
-        return render(valid, by_alias=True)
+        return render(valid, by_alias=True, mode=mode)
+
+    return filter_response
+
+
+def _struct_filter(label: str, response_model: Any) -> Callable[[Any], Any]:
+    msgspec: Any = sys.modules["msgspec"]
+    convert, failure = msgspec.convert, msgspec.ValidationError
+
+    def filter_response(returned: Any) -> Any:
+        try:
+            return convert(returned, response_model, from_attributes=True)
+        except failure as error:
+            raise ResponseValidationError(label, str(error)) from error
 
     return filter_response

@@ -78,6 +78,12 @@ def resolved(key: Hashable) -> Getter:
     return get
 
 
+def validating(get: Getter) -> Getter:
+    """Mark a getter that raises ValidationFailed for what the peer sent: all of these of one function are reported."""
+    get.validates = True  # type: ignore[attr-defined] # a function takes attributes
+    return get
+
+
 def raw_argument(index: int, default: Any) -> Getter:
     """Give one payload argument as it came; *default* (EMPTY: none) when there is no such argument."""
     failure_loc = ("args", index)
@@ -90,7 +96,7 @@ def raw_argument(index: int, default: Any) -> Getter:
             raise missing(failure_loc)
         return default
 
-    return get
+    return validating(get)
 
 
 def valid_argument(index: int, annotation: Any, default: Any) -> Getter:
@@ -106,7 +112,7 @@ def valid_argument(index: int, annotation: Any, default: Any) -> Getter:
             raise missing(loc)
         return default
 
-    return get
+    return validating(get)
 
 
 def auth_argument(annotation: Any, default: Any) -> Getter:
@@ -121,7 +127,7 @@ def auth_argument(annotation: Any, default: Any) -> Getter:
             raise missing(("auth",))
         return default
 
-    return get
+    return validating(get)
 
 
 def named_value(name: str, default: Any) -> Getter:
@@ -141,7 +147,7 @@ def valid_named_value(name: str, annotation: Any, default: Any) -> Getter:
         value = (context.named or {}).get(name)
         return default if value is None and default is not EMPTY else validate(value)
 
-    return get
+    return validating(get)
 
 
 def connection_view(factory: type) -> Getter:
@@ -177,7 +183,7 @@ def handshake_value(name: str, marker: HandshakeParameter, annotation: Any, defa
         found = handshake_of(context.client).values(marker.place).get(alias)
         return validate(pick(found)) if found is not None else fallback()
 
-    return get
+    return validating(get)
 
 
 def _handshake_model(marker: HandshakeParameter, model: type[BaseModel], annotation: Any) -> Getter:
@@ -192,7 +198,7 @@ def _handshake_model(marker: HandshakeParameter, model: type[BaseModel], annotat
         values = handshake_of(context.client).values(marker.place)
         return validate({key: pick(values[alias]) for key, alias, pick in fields if alias in values})
 
-    return get
+    return validating(get)
 
 
 def _name_in(marker: HandshakeParameter, name: str, alias: str | None) -> str:

@@ -44,8 +44,7 @@ def validator_for(annotation: Any, loc: Sequence[str | int]) -> Validator:
     place = list(loc)
     if annotation is Any or annotation is object:
         return _unchecked
-    struct = _struct_base()
-    if struct is not None and contains(annotation, struct):
+    if names_struct(annotation):
         return _msgspec_validator(annotation, place)
     return _pydantic_validator(annotation, place)
 
@@ -107,10 +106,10 @@ def _build_adapter(annotation: Any) -> TypeAdapter[Any]:
 _cached_adapter = lru_cache(maxsize=1024)(_build_adapter)
 
 
-def _struct_base() -> type | None:
-    """Return ``msgspec.Struct`` when the application uses msgspec."""
+def names_struct(annotation: Any) -> bool:
+    """Tell whether a ``Struct`` of msgspec stands in an annotation: pydantic does not know it."""
     module = sys.modules.get("msgspec")
-    return None if module is None else module.Struct
+    return module is not None and contains(annotation, module.Struct)
 
 
 def _msgspec_validator(annotation: Any, place: list[str | int]) -> Validator:

@@ -8,6 +8,7 @@ model's ``bytes`` field must reach the wire as bytes, not as text.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -15,10 +16,10 @@ from enum import Enum
 from math import isfinite
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, EncodedBytes, RootModel
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from fastsio.protocol.model_schema import is_binary_free
+from fastsio.protocol.model_schema import is_binary_free, writes_no_constants
 
 #: What the protocol sends as attachments.
 BINARY_TYPES: Final = (bytes, bytearray, memoryview)
@@ -28,6 +29,9 @@ SCALAR_TYPES: Final = frozenset({str, int, float, bool, type(None)})
 
 #: Whether the dump of a model class can have no bytes in it: then it is dumped once, without a search.
 _BINARY_FREE: Final[dict[type[BaseModel], bool]] = {}
+
+#: The fields of a model class, as they are called in its dump, whose bytes have the form of a text in JSON.
+_ENCODED_FIELDS: Final[dict[type[BaseModel], tuple[str, ...]]] = {}
 
 #: What writes the models of such a class as JSON.
 _JSON_WRITERS: Final[dict[type[BaseModel], Callable[..., bytes]]] = {}
@@ -131,13 +135,42 @@ def _dump_model(model: BaseModel) -> Any:
     model_class = type(model)
     binary_free = _BINARY_FREE.get(model_class)
     if binary_free is None:
+        _ENCODED_FIELDS[model_class] = tuple(_encoded_fields(model_class))
         binary_free = _BINARY_FREE[model_class] = is_binary_free(model_class)
-        if binary_free:
+        if binary_free and writes_no_constants(model_class):
             _JSON_WRITERS[model_class] = model_class.__pydantic_serializer__.to_json
     if binary_free:
         return model_class.__pydantic_serializer__.to_python(model, mode="json", by_alias=True)
     plain = model.model_dump(by_alias=True)
-    return plain if contains_binary(plain) else model.model_dump(mode="json", by_alias=True)
+    for name in _ENCODED_FIELDS[model_class]:
+        if isinstance(plain.get(name), bytes):
+            plain[name] = plain[name].decode("ascii")
+    if contains_binary(plain):
+        return plain
+    try:
+        return model.model_dump(mode="json", by_alias=True)
+    except PydanticSerializationError:
+        # Something in a field of any type that pydantic does not know, such as a Struct: the codec asks for its form.
+        return plain
+
+
+def _encoded_fields(model_class: type[BaseModel]) -> Iterator[str]:
+    """Yield what the fields are called in a dump whose bytes have the form of a text, such as ``Base64Bytes``."""
+    if issubclass(model_class, RootModel):
+        return
+    for name, field in model_class.model_fields.items():
+        if any(isinstance(note, EncodedBytes) for note in field.metadata):
+            yield field.serialization_alias or name
+
+
+def is_struct(value: object) -> bool:
+    """Tell whether *value* is a Struct of msgspec, which is not imported for that."""
+    return hasattr(type(value), "__struct_fields__") and "msgspec" in sys.modules
+
+
+def _dump_struct(value: Any) -> Any:
+    """Convert a Struct as msgspec would write it; bytes stay what they are, and models in it are dumped as any."""
+    return sys.modules["msgspec"].to_builtins(value, builtin_types=BINARY_TYPES, str_keys=True, enc_hook=to_plain)
 
 
 def _dump_dataclass(value: Any) -> Any:
@@ -151,6 +184,8 @@ def _dump_dataclass(value: Any) -> Any:
 
 def _dump_scalar(value: Any) -> Any:
     """Let pydantic convert a date, UUID, Decimal, path, URL...; an iterator would be empty on a second attempt."""
+    if is_struct(value):
+        return _dump_struct(value)
     if not isinstance(value, Iterator):
         try:
             return to_jsonable_python(value)
@@ -185,4 +220,6 @@ def contains_binary(value: Any) -> bool:
 
 def is_container(value: object) -> bool:
     """Tell whether :func:`to_plain` may find bytes in *value*, which is no dict and no sequence."""
-    return isinstance(value, (BaseModel, Enum, Mapping)) or (is_dataclass(value) and not isinstance(value, type))
+    if isinstance(value, (BaseModel, Enum, Mapping)) or is_struct(value):
+        return True
+    return is_dataclass(value) and not isinstance(value, type)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from pydantic import BaseModel
 
@@ -223,3 +225,23 @@ def test_a_sync_endpoint_shares_values_within_the_event(harness):
 
     assert [endpoint.call_sync(context), endpoint.call_sync(context)] == ["Ada", "Ada"]
     assert calls == ["user"]
+
+
+async def test_overrides_of_the_application_beside_the_server_count_too(harness):
+    """The server's own come first."""
+
+    def user():
+        return "real"
+
+    async def handler(who: str = Depends(user)):
+        return who
+
+    harness.server.host_app = SimpleNamespace(dependency_overrides={})
+    endpoint = harness.compile(handler)
+    assert await endpoint.call(harness.context()) == "real"
+
+    harness.server.host_app.dependency_overrides = {user: lambda: "theirs"}
+    assert await endpoint.call(harness.context()) == "theirs"
+
+    harness.server.dependency_overrides[user] = lambda: "ours"
+    assert await endpoint.call(harness.context()) == "ours"

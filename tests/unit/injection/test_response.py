@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
+import msgspec
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import Base64Bytes, BaseModel, Field
 
 from fastsio.injection import ResponseValidationError
 from fastsio.injection.response import response_filter
@@ -32,3 +35,28 @@ def test_a_result_outside_the_model_is_the_programs_defect():
 
     assert failure.value.label == "chat.said"
     assert "Message" in failure.value.reason
+
+
+class Encoded(BaseModel):
+    data: Base64Bytes
+    value: float = math.nan
+
+
+class Point(msgspec.Struct):
+    x: int
+
+
+def test_what_has_no_bytes_gets_the_form_of_json_at_once():
+    """Bytes whose form in JSON is text are text, in containers as well."""
+    answer = response_filter("chat.said", list[Encoded])([{"data": b"aGVsbG8=", "value": 1}])
+
+    assert answer == [{"data": "aGVsbG8=", "value": 1.0}]
+
+
+def test_a_struct_may_be_a_response_model():
+    """msgspec validates it, also in a container; a result outside of it is the program's defect."""
+    said = response_filter("chat.said", list[Point])
+
+    assert said([{"x": 1}, Point(2)]) == [Point(1), Point(2)]
+    with pytest.raises(ResponseValidationError, match=r"chat\.said"):
+        said([{"x": "one"}])

@@ -10,8 +10,10 @@ import pytest
 from pydantic import BaseModel, Field
 
 from fastsio.exceptions import SignatureError, ValidationFailed
+from fastsio.injection import Depends, Header, Query
 from fastsio.injection.signature import UnresolvedError
 from fastsio.injection.validation import MAX_DETAIL, adapter_for, validator_for
+from fastsio.types import SocketID  # noqa: TC001 - annotations are resolved at run time
 
 
 class Message(BaseModel):
@@ -119,3 +121,60 @@ def test_a_model_that_waits_for_another_class_is_not_an_error_yet(annotation):
     """It may be defined later."""
     with pytest.raises(UnresolvedError):
         validator_for(annotation, ("args", 0))
+
+
+class Pair(BaseModel):
+    left: int
+    right: int
+
+
+async def test_everything_that_is_wrong_is_reported(harness):
+    """Not the first argument only: a client that corrects one mistake is told of the others with it."""
+
+    async def handler(
+        sid: SocketID, pair: Pair, name: str, count: int, token: Annotated[str, Header()], *rest: str
+    ): ...
+
+    with pytest.raises(ValidationFailed) as failure:
+        await harness.call(handler, {"left": "x"}, 5)
+
+    assert [tuple(item["loc"]) for item in failure.value.detail] == [
+        ("args", 0, "left"),
+        ("args", 0, "right"),
+        ("args", 1),
+        ("args", 2),
+        ("header", "token"),
+    ]
+
+
+async def test_one_wrong_argument_among_right_ones_is_reported_alone(harness):
+    """Whichever it is."""
+
+    async def handler(first: int, second: int, *, third: Annotated[int, Query()] = 0, pair: Pair | None = None): ...
+
+    for arguments, place in (((1, "x"), ("args", 1)), (("x", 1), ("args", 0)), ((1, 2, 3), ("args", 2))):
+        with pytest.raises(ValidationFailed) as failure:
+            await harness.call(handler, *arguments)
+        assert [tuple(item["loc"]) for item in failure.value.detail] == [place]
+
+
+async def test_everything_that_a_dependency_misses_is_reported(harness):
+    """Its parameters are arguments as well."""
+
+    def page(limit: int, offset: int): ...
+
+    async def handler(sid: SocketID, found: Annotated[None, Depends(page)]): ...
+
+    with pytest.raises(ValidationFailed) as failure:
+        await harness.call(handler)
+    assert [item["loc"][1] for item in failure.value.detail] == ["limit", "offset"]
+
+
+async def test_the_report_has_an_end(harness):
+    """A small packet cannot ask for a large answer."""
+
+    async def handler(one: list[Pair], two: list[Pair]): ...
+
+    with pytest.raises(ValidationFailed) as failure:
+        await harness.call(handler, [{}] * 8, [{}] * 8)
+    assert len(failure.value.detail) == MAX_DETAIL
