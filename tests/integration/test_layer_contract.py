@@ -9,6 +9,10 @@ import pytest
 from fastsio.layers import safe_group_name
 from tests.integration.layer_lab import BROKERS, MESSAGE, has_nothing, laboratory, member, receive, soon, until
 
+#: Redis keeps a reader waiting for two seconds at a time.
+AT_ONCE_S = 1.0
+BOTH = 2
+
 
 @pytest.mark.acceptance("FC-1", "FC-21", "CX-3", "CX-7")
 async def test_a_message_reaches_the_channel_it_is_sent_to(pair):
@@ -211,3 +215,16 @@ async def test_what_is_encrypted_is_read_with_either_key(layer_brokers, kind):
         assert await receive(none, channels[2]) == [{"n": 3}]
         assert await has_nothing(both, channels[1])
         assert await has_nothing(old, channels[0])
+
+
+async def test_each_of_two_receivers_of_a_channel_gets_its_message_at_once(pair):
+    """Neither waits for the other to be done."""
+    a, b = pair
+    for _ in range(2):
+        waiting = [asyncio.create_task(a.receive("jobs")) for _ in range(BOTH)]
+        await until(lambda: "jobs" in a._table.inboxes and a._table.inboxes["jobs"].waiters == BOTH)
+        await b.send("jobs", {"type": "one"})
+        await b.send("jobs", {"type": "two"})
+        async with asyncio.timeout(AT_ONCE_S):
+            got = await asyncio.gather(*waiting)
+        assert sorted(message["type"] for message in got) == ["one", "two"]

@@ -78,19 +78,22 @@ class PacketClient(HandlerClient):
 
     async def _handle_eio_message(self, data: str | bytes) -> None:
         """Take a frame of the server."""
-        if self._read_event is not None and type(data) is str and self._decoder.pending_packet is None:
-            event = self._read_event(data)
-            if event is not None:
-                await self._handle_event(ROOT, event[1], event[0])
-                return
+        event = packet = None
         try:
-            packet = self._decoder.feed(data)
+            if self._read_event is not None and type(data) is str and self._decoder.pending_packet is None:
+                event = self._read_event(data)
+            if event is None:
+                packet = self._decoder.feed(data)
         except PacketError as exc:
             self.logger.error("connection closed: the server broke the protocol: %s", exc)  # noqa: TRY400 - no defect here
             await self.eio.break_off()
             return
-        if packet is None:
-            return
+        if event is not None:
+            await self._handle_event(ROOT, event[1], event[0])
+        elif packet is not None:
+            await self._handle_packet(packet)
+
+    async def _handle_packet(self, packet: Packet) -> None:
         namespace = packet.namespace or ROOT
         if packet.packet_type is EVENT or packet.packet_type is BINARY_EVENT:
             await self._handle_event(namespace, packet.id, packet.data)

@@ -201,7 +201,10 @@ class PacketServer(RunningServer):
             return None
         read = self._read_event
         if read is not None and type(message) is str and connection.decoder.pending_packet is None:
-            event = read(message)
+            try:
+                event = read(message)
+            except PacketError as exc:
+                return self._break_off(connection, exc.args[0])
             if event is not None:
                 client = connection.clients.get(ROOT)
                 if client is not None and client.state is CONNECTED:

@@ -7,6 +7,7 @@ Owns the messages and how they are written; must not know how they travel, nor w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import SocketIOError
@@ -272,7 +273,8 @@ def check_room(room: Hashable) -> None:
     Raises:
         ValueError: The name is not text, a number or None.
     """
-    if room is not None and not isinstance(room, ROOM_TYPES):
+    is_nameable = isinstance(room, ROOM_TYPES) and (not isinstance(room, float) or isfinite(room))
+    if room is not None and not is_nameable:
         raise ValueError(f"room {room!r} cannot be named to other servers; use text or a number")
 
 

@@ -8,6 +8,7 @@ done about a message.
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fastsio.cluster import msgpack
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: The members of messages that are for clients.
+_PAYLOADS: Final = ("data", "args")
 _KINDS: Final[dict[Any, str]] = {str: "text", int: "an integer", list: "a list"}
 
 
@@ -74,10 +77,25 @@ def _read_text(text: str, codec: JSONCodec) -> Any:
     except ValueError:
         pass
     try:
-        # python-socketio writes NaN and the infinities, which are no JSON; clients are sent null for them.
-        return json.loads(text, parse_constant=lambda _: None)
+        # python-socketio writes NaN and the infinities, which are no JSON.
+        message = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise MessageError(f"it is not JSON: {error}") from error
+    if isinstance(message, dict):
+        # Clients are sent null for them; anywhere else they are a mistake, which is found there.
+        message.update({key: _finite(message[key]) for key in _PAYLOADS if key in message})
+    return message
+
+
+def _finite(value: Any) -> Any:
+    """Return a payload with None for each number that JSON does not have."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return value
 
 
 def read(message: dict[str, Any]) -> Message:
@@ -104,7 +122,7 @@ def _read_emit(message: dict[str, Any]) -> Emit:
     return Emit(
         event=event,
         data=message.get("data"),
-        binary=message.get("binary") is True,
+        binary=_flag(message, "binary"),
         namespace=_namespace(message),
         rooms=_rooms(message.get("room")),
         skip=_sids(message.get("skip_sid")),
@@ -134,7 +152,7 @@ def _read_disconnect(message: dict[str, Any]) -> Disconnect:
 
 def _read_enter_room(message: dict[str, Any]) -> EnterRoom:
     room = _room(message.get("room"))
-    if isinstance(room, str) and message.get("of_class") is True:
+    if _flag(message, "of_class") and isinstance(room, str):
         room = RoomName(room)
     return EnterRoom(_need(message, "sid", str), room, _namespace(message), _host_id(message))
 
@@ -184,6 +202,24 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
 }
 
 
+def copy_id(message: dict[str, Any]) -> str | None:
+    """
+    Return the id of a message that may come in several copies, or None.
+
+    Raises:
+        MessageError: It is not text.
+    """
+    return None if message.get("copy_id") is None else _need(message, "copy_id", str)
+
+
+def _flag(message: dict[str, Any], key: str) -> bool:
+    """Read what is true or false; left out, or null, it is false."""
+    value = message.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise MessageError(f"{key!r} must be true or false, not {type(value).__name__}")
+    return value is True
+
+
 def _need(message: dict[str, Any], key: str, kind: type[T]) -> T:
     value = message.get(key)
     if not isinstance(value, kind) or isinstance(value, bool):
@@ -207,6 +243,8 @@ def _host_id(message: dict[str, Any]) -> str | None:
 def _room(value: Any) -> Hashable:
     if not isinstance(value, ROOM_TYPES):
         raise MessageError(f"a room must be text or a number, not {type(value).__name__}")
+    if isinstance(value, float) and not isfinite(value):
+        raise MessageError(f"a room must be text or a number, not {value}")
     return value
 
 
@@ -227,7 +265,7 @@ def _callback(value: Any) -> tuple[Hashable, str, int] | None:
     match value:
         case None:
             return None
-        case [room, str(namespace), int(ack_id)]:
+        case [room, str(namespace), int(ack_id)] if not isinstance(ack_id, bool):
             return _room(room), namespace, ack_id
         case _:
             raise MessageError("'callback' must be a room, a namespace and an id")

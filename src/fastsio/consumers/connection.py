@@ -34,6 +34,7 @@ from fastsio.consumers.exceptions import StopConsumer
 from fastsio.consumers.logs import logger
 from fastsio.engine.congestion import Congestion
 from fastsio.exceptions import BusError, DisconnectedError
+from fastsio.layers.frames import fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 #: How many messages to several groups a connection remembers, so that it takes none twice.
 REMEMBERED: Final = 100
+#: The members of a frame that is broadcast to one group: type and text.
+BARE: Final = 2
 #: RFC 6455: no status code was in the close frame.
 NO_STATUS: Final = 1005
 #: RFC 6455, registry of close codes: try again later.
@@ -123,8 +126,13 @@ class Connection:
         if self._is_over:
             return True  # nobody misses it
         kind = message.get("type")
-        if kind in ENVELOPES:
-            if not self._concerns(kind, message):
+        if isinstance(kind, str) and kind in ENVELOPES:
+            # Most are a text and nothing else.
+            is_bare = kind == TEXT and len(message) == BARE and type(message.get("text")) is str
+            fault = None if is_bare else fault_of(message)
+            if fault is not None:
+                logger.warning("channel %s: message dropped: %s", self._channel, fault)
+            if fault is not None or not self._concerns(kind, message):
                 return True
             if kind == TEXT and self._may_write_now():
                 self._write_now(message["text"])

@@ -10,15 +10,13 @@ from __future__ import annotations
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.layers.frames import ORDER, TEXT
+from fastsio.layers.frames import EVENT, ORDER, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["ENVELOPES", "EVENT", "ORDER", "TEXT", "event_envelope", "is_left_out", "text_envelope"]
 
-#: An event for an ``@event_handler``.
-EVENT: Final = "fastsio.event"
 #: What may leave somebody out, or have an id.
 ENVELOPES: Final = frozenset({TEXT, EVENT, ORDER})
 _ID_BYTES: Final = 12

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastsio.aio.rooms import RoomKeeper
 from fastsio.base.room_hooks import IDENTIFY, hooks_of
-from fastsio.cluster.messages import AskMembers, TellMembers
+from fastsio.cluster.messages import AskMembers, MessageError, TellMembers
 from fastsio.cluster.reading import read
 from fastsio.cluster.recent import Recent
 from fastsio.consumers.camel import from_wire, merged_keys
@@ -175,7 +175,7 @@ class ConsumerRooms:
                 self._recheck(namespace, room, order_id)
             case {"method": "room_members"}:
                 if not self._asked.is_known(order_id):
-                    await self._tell(cast("AskMembers", read(order)))
+                    await self._answer_about(order)
 
     def allows(self, consumer: JoiningConsumer, order: dict[str, Any]) -> bool:
         """Whether a consumer obeys an order: text that happens to be the name of a room class's room is no way in."""
@@ -191,6 +191,14 @@ class ConsumerRooms:
         consumer.peer.state = NamespaceState.LEFT
         self._members.forget(consumer.channel_name)
         await self.keeper.client_left(cast("Any", consumer.peer))  # of a client it needs what a peer has
+
+    async def _answer_about(self, order: dict[str, Any]) -> None:
+        try:
+            question = cast("AskMembers", read(order))  # its method says so
+        except MessageError as error:
+            self.logger.warning("%s: message dropped: %s", self._class.__qualname__, error)
+        else:
+            await self._tell(question)
 
     async def _tell(self, question: AskMembers) -> None:
         """Tell the server that asked who of this class is in a room."""

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 TEXT: Final = "fastsio.text"
 #: What servers say to each other, and consumers obey, that is no frame.
 ORDER: Final = "fastsio.order"
+#: An event for an ``@event_handler``.
+EVENT: Final = "fastsio.event"
+#: The member that each of these messages is about.
+_SUBJECTS: Final = {TEXT: "text", ORDER: "socketio", EVENT: "event"}
 #: The member of a frame that has what the event is about.
 PAYLOAD = "payload"
 
@@ -31,6 +35,48 @@ def frame_of(event: str, arguments: Sequence[Any], discriminator: str) -> dict[s
     if len(arguments) > 1:
         return {discriminator: event, PAYLOAD: list(arguments)}
     return {discriminator: event, PAYLOAD: arguments[0] if arguments else None}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_order(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("method"), str)
+
+
+#: What their members are; all but the subject may be left out.
+_MEMBERS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
+    "text": (_is_text, "text"),
+    "event": (lambda value: isinstance(value, dict), "an object"),
+    "socketio": (_is_order, "an object with a method"),
+    "id": (_is_text, "text"),
+    "groups": (_is_texts, "a list of text"),
+    "exclude": (lambda value: isinstance(value, str) or _is_texts(value), "text or a list of it"),
+}
+
+
+def fault_of(message: Mapping[str, Any]) -> str | None:
+    """
+    Say what is wrong with a message that servers and consumers send one another, or return None.
+
+    Messages of the application, which have other types, are not looked at; nor is what servers say to each other, which
+    is read where it is obeyed.
+    """
+    kind = message.get("type")
+    if not isinstance(kind, str) or kind not in _SUBJECTS:
+        return None
+    subject = _SUBJECTS[kind]
+    if subject not in message:
+        return f"{subject!r} is missing"
+    for key, (is_valid, words) in _MEMBERS.items():
+        if not is_valid(message.get(key)) and (message.get(key) is not None or key == subject):
+            return f"{key!r} must be {words}"
+    return None
 
 
 def event_of(message: Mapping[str, Any], discriminator: str, loads: Callable[[str], Any]) -> tuple[str, Any] | None:

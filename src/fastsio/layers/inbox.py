@@ -67,6 +67,7 @@ class Inbox:
         "_on_close",
         "_waiters",
         "_waiting",
+        "_woken",
         "capacity",
         "channel",
         "dropped",
@@ -115,6 +116,7 @@ class Inbox:
         self._let_read: Callable[[], Awaitable[None]] | None = None
         self._waiting: deque[tuple[Message, float, Callable[[], object] | None]] = deque()
         self._waiters: deque[Future[None]] = deque()
+        self._woken: set[Future[None]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -131,8 +133,8 @@ class Inbox:
 
     @property
     def waiters(self) -> int:
-        """How many callers of :meth:`receive` wait."""
-        return len(self._waiters)
+        """How many callers of :meth:`receive` wait, those included for whom a message has just come."""
+        return len(self._waiters) + len(self._woken)
 
     async def receive(self) -> Message:
         """
@@ -163,6 +165,7 @@ class Inbox:
             except BaseException:
                 self._give_up(waiter)
                 raise
+            self._woken.discard(waiter)
 
     def fall_behind(self, let_read: Callable[[], Awaitable[None]]) -> None:
         """
@@ -246,9 +249,11 @@ class Inbox:
         """Go to another loop after the end of the one before, with whatever waited there."""
         self.loop = loop
         self._waiters.clear()
+        self._woken.clear()
 
     def _give_up(self, waiter: Future[None]) -> None:
         """Forget a receiver that was cancelled."""
+        self._woken.discard(waiter)
         with suppress(ValueError):
             self._waiters.remove(waiter)
         # It was woken for a message that is the next one's now.
@@ -260,6 +265,7 @@ class Inbox:
             waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.set_result(None)
+                self._woken.add(waiter)
                 return
 
     def _hand_over(self, message: Message, on_taken: Callable[[], object] | None) -> bool:

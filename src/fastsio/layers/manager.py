@@ -24,7 +24,7 @@ from fastsio.cluster.messages import ANSWERS
 from fastsio.cluster.payloads import unpack_event
 from fastsio.cluster.recent import Recent
 from fastsio.layers.following import Following, address_of
-from fastsio.layers.frames import ORDER, TEXT, event_of, frame_of
+from fastsio.layers.frames import ORDER, TEXT, event_of, fault_of, frame_of
 from fastsio.layers.names import node_of
 from fastsio.layers.registry import get_channel_layer
 from fastsio.protocol import DEFAULT_CODEC
@@ -234,6 +234,10 @@ class LayerManager(AsyncPubSubManager):
         try:
             while True:
                 group, message = await heard.get()
+                fault = fault_of(message)
+                if fault is not None:
+                    self._get_logger().warning("%s: message in %r dropped: %s", self.name, group or channel, fault)
+                    continue
                 for meaning in self._meanings(following, group, message):
                     yield meaning
         finally:
@@ -246,9 +250,10 @@ class LayerManager(AsyncPubSubManager):
 
     def _meanings(self, following: Following, group: str | None, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield what a message of the layer is in the words of the cluster: nothing, if it is nothing, or known."""
-        said = message.get("socketio")
-        if isinstance(said, dict):
-            is_ours = said.get("host_id") in self._former_names
+        said = message.get("socketio") if message.get("type") in (TEXT, ORDER) else None
+        if said is not None:
+            host_id = said.get("host_id")
+            is_ours = isinstance(host_id, str) and host_id in self._former_names
             if not is_ours and not self._recent.is_known(message.get("id")):
                 yield said
             return

@@ -27,6 +27,8 @@ __all__ = ["CLIENT_CODEC", "DEFAULT_CODEC", "BinaryInPayload", "JSONCodec", "Orj
 
 _SMALLEST: Final = -(2**63)
 _LARGEST: Final = 2**64 - 1
+#: In the complaints of orjson about what others read: lone surrogates, and more levels than it counts.
+_ORJSON_ONLY: Final = ("surrogate", "depth", "ecursion")
 #: Longer integers need more than 64 bits.
 _INTEGER_CHARS: Final = 20
 
@@ -66,6 +68,15 @@ class JSONCodec(Protocol):
             ValueError: The text is not JSON.
         """
         ...
+
+
+def _complaint(orjson: Any, text: str) -> str:
+    """Return what orjson says of text that it does not read."""
+    try:
+        orjson.loads(text)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _hook(value: Any) -> Any:
@@ -174,13 +185,15 @@ class OrjsonCodec:
         strict: As for :class:`StdlibCodec`.
     """
 
-    __slots__ = ("_decode", "_encode", "_options", "_stdlib")
+    __slots__ = ("_decode", "_encode", "_is_final", "_options", "_stdlib")
 
     def __init__(self, orjson: Any, *, strict: bool = True) -> None:
         self._encode = orjson.dumps
         self._decode = orjson.loads
         self._options: int = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
         self._stdlib = StdlibCodec(strict=strict)
+        # Whether what orjson refuses for its own reasons can be told from mistakes, which need not be read twice.
+        self._is_final = strict and _ORJSON_ONLY[0] in _complaint(orjson, '"\\ud800"')
 
     def dumps(self, obj: Any) -> str:
         """Write a payload as compact JSON; see :meth:`JSONCodec.dumps`."""
@@ -204,8 +217,10 @@ class OrjsonCodec:
         decode = self._decode
         try:
             return decode(text)
-        except ValueError:
-            # A lone surrogate, which JavaScript sends and orjson refuses; or a mistake of the peer.
+        except ValueError as error:
+            if self._is_final and not any(word in str(error) for word in _ORJSON_ONLY):
+                raise
+            # A lone surrogate, which JavaScript sends and orjson refuses, or many levels.
             return self._stdlib.loads(text)
 
 

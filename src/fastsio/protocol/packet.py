@@ -27,6 +27,8 @@ BINARY_EVENT: Final = PacketType.BINARY_EVENT
 BINARY_ACK: Final = PacketType.BINARY_ACK
 packet_names: Final = PACKET_NAMES
 
+#: What is wrong with a payload that no JSON module reads.
+NOT_JSON: Final = "the payload is not JSON"
 #: The first character of a packet without attachments.
 _DIGITS: Final[dict[int, str]] = {
     CONNECT: "0",
@@ -234,7 +236,7 @@ class Packet:
         try:
             data = codec.loads(body)
         except ValueError as error:
-            raise PacketError("the payload is not JSON") from error
+            raise PacketError(NOT_JSON) from error
         if data is None:
             raise PacketError("the payload is null")
         return data

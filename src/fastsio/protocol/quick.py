@@ -1,17 +1,18 @@
 """
 What a busy server reads and writes most, without objects for packets: events of the root namespace and their answers.
 
-Whatever is unusual about a packet is left to :class:`Decoder` and :class:`Packet`, which also name its mistakes. A
-serializer with a format of its own has no quick ways.
+Whatever is unusual about a packet is left to :class:`Decoder` and :class:`Packet`, but text that is not JSON, which
+nobody need read twice. A serializer with a format of its own has no quick ways.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from fastsio.exceptions import PacketError
 from fastsio.protocol.depth import check_text_depth
 from fastsio.protocol.jsoncodec import adapt
-from fastsio.protocol.packet import Packet
+from fastsio.protocol.packet import NOT_JSON, Packet
 from fastsio.protocol.packet_type import FORBIDDEN_EVENTS
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ Event: TypeAlias = tuple[list[Any], int | None]
 
 def event_reader(packet_class: type[Packet], limits: Limits) -> Callable[[str], Event | None] | None:
     """
-    Return a function that reads the text of an event, or returns None where anything about it is unusual or wrong.
+    Return a function that reads the text of an event, or returns None where anything about it is unusual.
+
+    It raises PacketError when the payload is not JSON or nested too deeply.
 
     Args:
         packet_class: The class of the packets.
@@ -50,11 +53,14 @@ def event_reader(packet_class: type[Packet], limits: Limits) -> Callable[[str], 
             return None
         try:
             ack_id = _read_id(text[1:end], max_ack_id) if end > 1 else None
-            if len(text) > shallow_chars:
-                check_text_depth(text, max_depth)
-            data = loads(text[end:])
         except ValueError:
             return None
+        if len(text) > shallow_chars:
+            check_text_depth(text, max_depth)
+        try:
+            data = loads(text[end:])
+        except ValueError as error:
+            raise PacketError(NOT_JSON) from error
         if not data or type(data[0]) is not str or data[0] in FORBIDDEN_EVENTS or len(data[0]) > max_name:
             return None
         return data, ack_id

@@ -25,7 +25,7 @@ from fastsio.cluster.messages import (
     TellMembers,
 )
 from fastsio.cluster.payloads import unpack, unpack_event
-from fastsio.cluster.reading import decode, read
+from fastsio.cluster.reading import copy_id, decode, read
 from fastsio.cluster.recent import Recent
 from fastsio.cluster.relay import is_for_us
 from fastsio.exceptions import BusError
@@ -100,7 +100,7 @@ class Hearing:
         manager = self._manager
         try:
             data = decode(raw, manager._codec)
-            if is_for_us(data, manager.host_id) and not self._recent.is_known(data.get("copy_id")):
+            if is_for_us(data, manager.host_id) and not self._recent.is_known(copy_id(data)):
                 self._do(read(data))
         except ValueError as error:  # also of a room that cannot be entered, left or closed
             manager._get_logger().warning("%s: message on %r dropped: %s", manager.name, manager.channel, error)

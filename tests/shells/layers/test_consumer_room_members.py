@@ -119,3 +119,25 @@ async def test_the_name_of_a_room_is_no_way_in_for_a_consumer(stage, caplog):
     await until(lambda: group_of("/", "chat|7") in stage.layer._table.groups)
     await ChatRoom(7).on(stage.sio).emit("news")
     assert (await ben.receive_json_from())["action"] == "news"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "fastsio.text", "text": 5},
+        {"type": "fastsio.text", "text": "{}", "id": {"a": 1}},
+        {"type": "fastsio.order"},
+        {"type": "fastsio.order", "socketio": {"method": "room_members", "room": 5.5, "id": "x"}, "id": "one"},
+        {"type": "fastsio.order", "socketio": ["emit"]},
+        {"type": ["fastsio.text"]},
+    ],
+)
+async def test_a_broken_message_is_no_concern_of_a_consumers_client(stage, message, caplog):
+    """It is logged, and the next one arrives."""
+    ben = await stage.socket("ben")
+    await subscribe(ben)
+    await stage.layer.group_send(group_of("/", "chat|5"), message)
+    await ChatRoom(5).on(stage.sio).emit("news")
+
+    assert (await ben.receive_json_from())["action"] == "news"
+    assert caplog.text

@@ -272,3 +272,31 @@ def test_rooms_are_groups_of_the_same_name() -> None:
     assert group_of("/", "room_general") == "room_general"
     assert group_of("/chat", "general") != group_of("/", "general")
     assert len({group_of("/", None), group_of("/chat", None), group_of("/", "socketio")}) == 3
+
+
+BROKEN = [
+    {"type": "fastsio.text", "text": 5},
+    {"type": "fastsio.text", "text": "{}", "id": {"a": 1}},
+    {"type": "fastsio.text", "text": "{}", "groups": 5, "id": "one"},
+    {"type": "fastsio.text", "text": '{"action":"said"}', "exclude": 5.5},
+    {"type": "fastsio.order"},
+    {"type": "fastsio.order", "socketio": {"method": "close_room", "room": "a", "host_id": ["x"]}},
+    {"type": "fastsio.order", "socketio": {"method": ["emit"]}},
+    {"type": "fastsio.order", "socketio": {"method": "emit", "event": "e", "room": float("nan"), "host_id": "x"}},
+    {"type": ["fastsio.text"]},
+    {"type": "fastsio.text", "text": "[" * 5_000},
+]
+
+
+@pytest.mark.parametrize("message", BROKEN)
+async def test_a_broken_message_is_dropped_and_the_next_one_arrives(pair: Pair, message: Any) -> None:
+    """The servers listen on: nothing is lost, and nobody is told anything."""
+    await pair.both_join("a")
+    listening = pair.here.manager.host_id
+
+    await pair.layer.group_send("a", message)
+    await pair.layer.group_send("a", {"type": "fastsio.text", "text": '{"action":"said","payload":1}'})
+
+    for client in (pair.ours, pair.theirs):
+        assert await client.receive() == Received("said", (1,))
+    assert pair.here.manager.host_id == listening

@@ -108,6 +108,13 @@ def test_questions_about_members_arrive_as_they_were(message):
     assert read(json.loads(json.dumps(message.as_dict()))) == message
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_json_does_not_have_is_no_room(number):
+    """Others could not be told of it."""
+    with pytest.raises(ValueError, match="cannot be named to other servers"):
+        check_room(number)
+
+
 def test_a_recheck_is_written_as_it_is_read():
     """python-socketio has no such message."""
     assert Recheck("r", "/n", HOST).as_dict() == {"method": "recheck", "room": "r", "namespace": "/n", "host_id": HOST}

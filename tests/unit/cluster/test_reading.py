@@ -17,7 +17,7 @@ from fastsio.cluster.messages import (
     Recheck,
 )
 from fastsio.cluster.payloads import unpack
-from fastsio.cluster.reading import decode, read
+from fastsio.cluster.reading import copy_id, decode, read
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC
 from tests.unit.cluster.test_messages import TRANSCRIPT
 
@@ -120,6 +120,12 @@ def test_binary_data_can_be_nested_too_deeply():
         {**EMIT, "callback": ["s", "/", "1"]},
         {**EMIT, "callback": [None, "/", 1]},
         {**EMIT, "host_id": 5},
+        {**EMIT, "room": float("nan")},
+        {**EMIT, "room": ["a", float("inf")]},
+        {**EMIT, "binary": 1},
+        {**EMIT, "binary": "yes"},
+        {**EMIT, "callback": ["s", "/", True]},
+        {"method": "enter_room", "sid": "s", "room": "r", "of_class": "yes"},
         {"method": "callback", "sid": "s", "id": "1", "args": []},
         {"method": "callback", "sid": "s", "id": True, "args": []},
         {"method": "callback", "sid": "s", "id": 1, "args": "x"},
@@ -152,8 +158,29 @@ def test_json_comes_as_text_bytes_or_read_already(raw):
 
 
 def test_constants_that_are_no_json_become_null():
-    """python-socketio writes NaN."""
-    assert decode('{"a":[NaN,Infinity,-Infinity,1]}', DEFAULT_CODEC) == {"a": [None, None, None, 1]}
+    """python-socketio writes NaN; clients get null for it."""
+    text = '{"data":[NaN,{"a":Infinity}],"args":[-Infinity,1.5,"x"]}'
+    assert decode(text, DEFAULT_CODEC) == {"data": [None, {"a": None}], "args": [None, 1.5, "x"]}
+
+
+@pytest.mark.parametrize("key", ["room", "skip_sid", "namespace", "host_id", "callback", "binary", "event", "sid"])
+def test_a_number_that_json_does_not_have_is_nothing_but_a_mistake_elsewhere(key):
+    """In a room it does not mean everybody, in a namespace not the root."""
+    found = decode('{"method":"emit","event":"e","sid":"s","%s":NaN}' % key, DEFAULT_CODEC)  # noqa: UP031 - braces
+
+    if key == "sid":
+        found |= {"method": "callback", "id": 1, "args": []}
+    with pytest.raises(MessageError):
+        read(found)
+
+
+@pytest.mark.parametrize("value", [5, "", [], {"a": 1}])
+def test_the_id_of_a_copy_is_text(value):
+    """Or left out."""
+    with pytest.raises(MessageError):
+        copy_id({"copy_id": value} if value != "" else {"copy_id": b""})
+    assert copy_id({}) is None
+    assert copy_id({"copy_id": "x"}) == "x"
 
 
 @pytest.mark.parametrize("raw", ["", "x", b"\xff", "5", "null", "[]", 5, None, b"\x80\x04}q\x00.", "[" * 100_000])

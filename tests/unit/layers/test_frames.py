@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fastsio.layers.frames import event_of, frame_of
+from fastsio.layers.frames import event_of, fault_of, frame_of
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,30 @@ def test_text_that_is_no_json_is_no_event() -> None:
 def test_message_with_a_type_is_an_event(message: dict[str, Any], event: tuple[str, Any] | None) -> None:
     """What consumers have handlers for is named by its type; the framework's own types are not events."""
     assert event_of(message, "action", json.loads) == event
+
+
+@pytest.mark.parametrize(
+    ("message", "fault"),
+    [
+        ({"type": "fastsio.text", "text": "{}"}, None),
+        ({"type": "fastsio.text", "text": "{}", "id": "1", "groups": ["a"], "exclude": "s"}, None),
+        ({"type": "fastsio.text", "text": "{}", "socketio": {"method": "emit"}, "exclude": ["s"], "id": None}, None),
+        ({"type": "fastsio.order", "socketio": {"method": "leave_room"}}, None),
+        ({"type": "fastsio.event", "event": {}}, None),
+        ({"type": "job.done", "id": 5, "socketio": 5}, None),
+        ({"type": ["fastsio.text"]}, None),
+        ({}, None),
+        ({"type": "fastsio.text"}, "'text' is missing"),
+        ({"type": "fastsio.text", "text": 5}, "'text' must be text"),
+        ({"type": "fastsio.text", "text": None}, "'text' must be text"),
+        ({"type": "fastsio.order", "socketio": []}, "'socketio' must be an object with a method"),
+        ({"type": "fastsio.order", "socketio": {"method": ["emit"]}}, "'socketio' must be an object with a method"),
+        ({"type": "fastsio.event", "event": "said"}, "'event' must be an object"),
+        ({"type": "fastsio.text", "text": "{}", "id": ["1"]}, "'id' must be text"),
+        ({"type": "fastsio.text", "text": "{}", "groups": [["a"]]}, "'groups' must be a list of text"),
+        ({"type": "fastsio.text", "text": "{}", "exclude": {"a": 1}}, "'exclude' must be text or a list of it"),
+    ],
+)
+def test_what_is_wrong_with_a_message_is_said(message: Any, fault: str | None) -> None:
+    """Messages of the application are its own affair."""
+    assert fault_of(message) == fault

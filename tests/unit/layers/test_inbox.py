@@ -143,3 +143,18 @@ def test_an_unknown_policy_is_refused():
     """The error names those there are."""
     with pytest.raises(SetupError, match=r"'drop_new', 'drop_old', 'close', 'raise', not 'drop'"):
         require_overflow("drop")
+
+
+async def test_a_receiver_counts_until_it_has_its_message():
+    """A layer that fetches on demand has one message for it, and fetches one for each of the others."""
+    box = inbox()
+    tasks = [asyncio.create_task(box.receive()) for _ in range(2)]
+    await asyncio.sleep(0)
+    box.put({"n": 1}, LATER)
+
+    assert (box.waiters, box.waiting) == (2, 1)
+    await tasks[0]
+    assert (box.waiters, box.waiting) == (1, 0)
+    box.move(asyncio.get_running_loop())
+    assert box.waiters == 0
+    tasks[1].cancel()

@@ -6,6 +6,7 @@ import math
 import uuid
 from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -273,3 +274,48 @@ def test_no_module_means_the_default():
 def test_the_default_is_the_fast_codec_when_it_is_installed():
     """It is in the extra 'fast', and in the test environment."""
     assert isinstance(DEFAULT_CODEC, OrjsonCodec)
+
+
+class CountingOrjson:
+    """orjson, which counts how often it is asked, and says what it wants to of a lone surrogate."""
+
+    OPT_PASSTHROUGH_DATACLASS = OPT_PASSTHROUGH_DATETIME = 0
+    dumps = staticmethod(json.dumps)
+
+    def __init__(self, complaint: str) -> None:
+        self.complaint = complaint
+        self.asked = 0
+
+    def loads(self, text: str) -> object:
+        self.asked += 1
+        if "\\ud800" in text:
+            raise ValueError(self.complaint)
+        return json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("complaint", "strict", "reads"),
+    [("no low surrogate", True, 1), ("an odd escape", True, 2), ("no low surrogate", False, 2)],
+)
+def test_what_is_not_json_is_read_once_where_the_complaint_tells(monkeypatch, complaint, strict, reads):
+    """By the standard library as well where orjson may have refused what others read; a lone surrogate always is."""
+    orjson = CountingOrjson(complaint)
+    codec = OrjsonCodec(orjson, strict=strict)
+    orjson.asked, second = 0, []
+    stdlib = codec._stdlib
+    monkeypatch.setattr(codec, "_stdlib", SimpleNamespace(loads=lambda text: second.append(text) or stdlib.loads(text)))
+
+    with pytest.raises(ValueError, match="Expecting"):
+        codec.loads('["x",')
+    assert orjson.asked + len(second) == reads
+    assert codec.loads('["\\ud800"]') == ["\ud800"]
+
+
+def test_an_orjson_that_reads_lone_surrogates_is_asked_and_no_other():
+    """Should there be one some day."""
+
+    class Lenient(CountingOrjson):
+        def loads(self, text):
+            return json.loads(text)
+
+    assert OrjsonCodec(Lenient("")).loads('["\\ud800"]') == ["\ud800"]

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from fastsio.exceptions import PacketError
 from fastsio.msgpack_packet import MsgPackPacket
 from fastsio.protocol import BinaryInPayload, Limits, Packet, ack_writer, event_reader
 
@@ -66,18 +67,45 @@ def test_events_of_the_root_namespace_are_read(text, event):
         '2²["e"]',
         '2 1["e"]',
         "2[]",
-        '2["e"',
-        '2["e"]x',
         "2[1]",
         '2[["e"]]',
         '2["connect"]',
         '2["longer"]',
-        '2["e",[[[]]]]' + " " * 10,
     ],
 )
 def test_everything_else_is_left_to_the_decoder(text):
-    """Other packets, other namespaces, what passes a limit, and every mistake, which the decoder then names."""
+    """Other packets, other namespaces, what passes a limit, and most mistakes, which the decoder then names."""
     assert read(text) is None
+
+
+@pytest.mark.parametrize("text", ['2["e"', '2["e"]x', '2["e",[[[]]]]' + " " * 10])
+def test_a_payload_that_is_not_json_or_too_deep_is_named_as_the_decoder_names_it(text):
+    """So that it is read once."""
+    with pytest.raises(PacketError) as here:
+        read(text)
+    with pytest.raises(PacketError) as there:
+        Packet.parse(text, LIMITS)
+
+    assert here.value.args == there.value.args
+
+
+def test_a_payload_that_is_not_json_is_read_once():
+    """By the application's JSON module, or by the default."""
+    asked: list[str] = []
+
+    class Refusing:
+        def loads(self, text):
+            asked.append(text)
+            return json.loads(text)
+
+    class Own(Packet):
+        json = Refusing()
+
+    reader = event_reader(Own, LIMITS)
+    assert reader is not None
+    with pytest.raises(PacketError, match="the payload is not JSON"):
+        reader('2["e",')
+    assert asked == ['["e",']
 
 
 @pytest.mark.parametrize("packet_class", [Custom, MsgPackPacket])
