@@ -77,10 +77,13 @@ class ServerAPI(PacketServer):
         """
         check_event_name(event)
         target = room if to is None else to
+        place = namespace or ("/" if target is None or type(target) is str else self._namespace_of(target))
+        if self._event_log is not None:
+            self._event_log.emitting(event, self._label(target) if isinstance(target, str) else target, place)
         await self.manager.emit(
             event,
             data,
-            namespace or ("/" if target is None or type(target) is str else self._namespace_of(target)),
+            place,
             room=target,
             skip_sid=skip_sid,
             callback=callback,
@@ -170,11 +173,17 @@ class ServerAPI(PacketServer):
             ValueError: The room is another client's own, or text that is the name of a room of a class.
             KeyError: The client is not connected to the namespace.
         """
-        await self.manager.enter_room(sid, namespace or self._namespace_of(room), entered_room(room))
+        place, name = namespace or self._namespace_of(room), entered_room(room)
+        if self._event_log is not None:
+            self._event_log.entering(self._label(sid), name, place)
+        await self.manager.enter_room(sid, place, name)
 
     async def leave_room(self, sid: str, room: Hashable, namespace: str | None = None) -> None:
         """Take a client out of a room."""
-        await self.manager.leave_room(sid, namespace or self._namespace_of(room), plain_room(room))
+        place, name = namespace or self._namespace_of(room), plain_room(room)
+        if self._event_log is not None:
+            self._event_log.leaving(self._label(sid), name, place)
+        await self.manager.leave_room(sid, place, name)
 
     async def close_room(self, room: Hashable, namespace: str | None = None) -> None:
         """
@@ -183,7 +192,10 @@ class ServerAPI(PacketServer):
         Raises:
             ValueError: The room is a client's own.
         """
-        await self.manager.close_room(plain_room(room), namespace or self._namespace_of(room))
+        place, name = namespace or self._namespace_of(room), plain_room(room)
+        if self._event_log is not None:
+            self._event_log.closing(name, place)
+        await self.manager.close_room(name, place)
 
     # Clients
 
@@ -231,6 +243,8 @@ class ServerAPI(PacketServer):
         """
         name = namespace or "/"
         client = self._find_client(sid, name)
+        if client is not None and self._event_log is not None:
+            self._event_log.disconnecting(client.label, name)
         if client is not None and client.state is NamespaceState.CONNECTING:
             await self._connecting.dismiss(client)
             return

@@ -193,6 +193,8 @@ class AsyncClient(OpeningClient):
             ValueError: The event's name is not valid.
         """
         check_event_name(event)
+        if self._event_log is not None:
+            self._event_log.sending(event, namespace or "/")
         await self._delivery.send(Emission(event, data, namespace or "/", callback))
 
     async def send(self, data: Any, namespace: str | None = None, callback: AckCallback = None) -> None:

@@ -113,6 +113,8 @@ class PacketClient(HandlerClient):
 
     async def _handle_ack(self, namespace: str, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
         """Call what waits for an acknowledgement."""
+        if self._event_log is not None:
+            self._event_log.acknowledged_by_server(namespace)
         callback = self._take_callback(namespace, id)
         if callback is None:
             self.logger.info("an acknowledgement nobody waits for was ignored")

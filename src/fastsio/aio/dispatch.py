@@ -17,6 +17,7 @@ from fastsio.aio.failing import answer_failure
 from fastsio.aio.manager import AsyncManager
 from fastsio.aio.running import RunningServer
 from fastsio.base.emission import acknowledgement
+from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import MAX_SMALL_BYTES
 from fastsio.base.seams import PACKET_SEAMS, SERVER_SEAMS, own_methods
 from fastsio.engine.tracing import label
@@ -76,6 +77,17 @@ class PacketServer(RunningServer):
         self._no_route = self._registry.no_route()
         self._on_replaced(self._replaced)
         self._write_ack = ack_writer(self.packet_class)
+        if self._event_log is not None:
+            # In the place of the method, so that events cost nothing more while nobody reads of them.
+            self._take_event = self._take_logged_event  # type: ignore[method-assign] # it calls the method
+
+    def _take_logged_event(
+        self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
+    ) -> Awaitable[None] | None:
+        """Take an event of a connected client, and write that it has come."""
+        if self._event_log is not None:
+            self._event_log.received(client, data[0])
+        return super()._take_event(connection, client, data, ack_id, size_bytes)
 
     # Observing
 
@@ -366,6 +378,8 @@ class PacketServer(RunningServer):
         ack_id = packet.id
         if ack_id is None:  # the decoder lets none through
             return
+        if self._event_log is not None:
+            self._event_log.acknowledged(client)
         try:
             await self.manager.trigger_callback(client.sid, ack_id, packet.data)
         except (Exception, concurrency.Cancelled) as error:
@@ -386,7 +400,9 @@ class PacketServer(RunningServer):
         if client is None or client.eio_sid != eio_sid:
             return
         route = self._find_route(namespace, data[0])
-        if route is not None:
+        if route is None:
+            tell_unhandled(self, data[0], namespace)
+        else:
             await self._run_event(client, route, data, id)
 
     def _find_route(self, namespace: str, event: str) -> Route | None:

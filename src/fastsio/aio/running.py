@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fastsio.aio import concurrency
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.aio.starting import Starter, begin, keep
+from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import MAX_SMALL_BYTES, UNLIMITED
 from fastsio.base.server import BaseServer
 from fastsio.protocol import NamespaceState
@@ -114,7 +115,9 @@ class RunningServer(BaseServer):
             self._start_handler(connection, client, data, ack_id)
             return None
         route = self._registry.resolve(client.namespace, data[0])
-        if route is not None:
+        if route is None:
+            tell_unhandled(self, data[0], client.namespace)
+        else:
             self._starter.start(connection, client, route, data, ack_id)
         return None
 
@@ -128,6 +131,8 @@ class RunningServer(BaseServer):
 
     def _start_held(self, client: Client, packet: Packet, size_bytes: int) -> None:
         """Handle an event that has waited; its size counts, though it is too late to let it wait longer."""
+        if self._event_log is not None:
+            self._event_log.received(client, packet.data[0])
         connection = client.connection
         counted = size_bytes if size_bytes > MAX_SMALL_BYTES else 0
         connection.claim(counted, UNLIMITED)
@@ -148,6 +153,7 @@ class RunningServer(BaseServer):
         if route is not None:
             self._starter.start(connection, client, route, data, ack_id, size_bytes)
         else:
+            tell_unhandled(self, data[0], client.namespace)
             connection.release(size_bytes)
 
     async def _run_large_event(
@@ -177,5 +183,6 @@ class RunningServer(BaseServer):
             )
         route = this._find_route(client.namespace, data[0])
         if route is None:
+            tell_unhandled(self, data[0], client.namespace)
             return None
         return this._run_event(client, route, data, ack_id)  # type: ignore[no-any-return] # as above

@@ -103,6 +103,8 @@ class AsyncServer(ServerAPI):
         Args:
             timeout: Seconds until handlers still running are cancelled; None is the option ``shutdown_timeout``.
         """
+        if self._event_log is not None:
+            self._event_log.stopping()
         self._connecting.stop()
         await self._starter.all_begun()
         grace_s = self.options.shutdown_timeout if timeout is None else timeout

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.base.client_namespace import BaseClientNamespace
 from fastsio.base.client_options import ClientOptions, split_client_options
+from fastsio.base.event_log import event_log
 from fastsio.base.keywords import CLIENT_NAMES, CLIENT_PARAMETERS, known_options
 from fastsio.base.loggers import choose_logger
 from fastsio.base.reasons import Reasons
@@ -135,6 +136,7 @@ class BaseClient(EventRegistrar):
             known_options(type(self).__name__, kwargs, CLIENT_NAMES, CLIENT_PARAMETERS)
         )
         self.logger = choose_logger(logger, "socketio.client")
+        self._event_log = event_log(self.logger)
         self.packet_class: type[Packet] = choose_client_packet_class(serializer, json)
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self._registry = Registry(asynchronous=self.is_asyncio_based(), role=CLIENT)
@@ -152,8 +154,7 @@ class BaseClient(EventRegistrar):
         self._auth: Any = None
         self._wait_timeout_s = 1.0
         #: Whether connect(), or an attempt to reconnect, is under way: then a lost connection is its failure.
-        self._is_opening = False
-        self._was_reached = False
+        self._is_opening = self._was_reached = False
         #: Whether disconnect() was called since the last connect().
         self._has_left = False
         self._reset_state()

@@ -6,6 +6,12 @@ import logging
 from typing import Any
 
 
+def takes_information(logger: Any) -> bool:
+    """Whether a logger writes what is logged at level INFO; those of other libraries may not be able to tell."""
+    is_enabled = getattr(logger, "isEnabledFor", None)
+    return is_enabled is None or bool(is_enabled(logging.INFO))
+
+
 def choose_logger(logger: Any, name: str) -> Any:
     """
     Return the logger for the ``logger`` argument.

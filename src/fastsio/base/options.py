@@ -105,6 +105,7 @@ def split_options(options: dict[str, Any]) -> tuple[ServerOptions, Limits, dict[
         SetupError: A value is not valid.
     """
     rest = dict(options)
+    rest["logger"] = rest.pop("engineio_logger", False)
     own = {field.name: rest.pop(field.name) for field in fields(ServerOptions) if field.name in rest}
     limits = {name: rest.pop(name) for name in _LIMIT_NAMES & rest.keys()}
     message_size: Any = rest.get("max_http_buffer_size")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fastsio.base.event_log import event_log
 from fastsio.base.keywords import SERVER_NAMES, SERVER_PARAMETERS, known_options
 from fastsio.base.loggers import choose_logger
 from fastsio.base.namespace import BaseServerNamespace
@@ -35,6 +36,7 @@ from fastsio.types import Source
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from fastsio.base.event_log import EventLog
     from fastsio.base.observing import Observer
     from fastsio.protocol import Decoder, Dialect
     from fastsio.state import Connection
@@ -57,6 +59,7 @@ class BaseServer(Registrar):
     reserved_events: ClassVar[list[str]] = ["connect", "disconnect"]
     reason = Reasons
     __fastsio_source__ = Source.SERVER
+    _event_log: EventLog | None = None
     #: What stands for the result of an event that has no handler.
     not_handled: ClassVar[object] = object()
     #: The methods of python-socketio that applications have versions of their own of, as fastsio has them.
@@ -84,6 +87,9 @@ class BaseServer(Registrar):
         check_origins(kwargs.get("cors_allowed_origins"))
         self.options, self.limits, self._engine_options = split_options(kwargs)
         self.logger = choose_logger(logger, "socketio.server")
+        log = event_log(self.logger)
+        if log is not None:  # an attribute more makes the others slow (CPython 3.11)
+            self._event_log = log
         self.packet_class: type[Packet] = choose_packet_class(serializer, json)
         self.async_handlers = async_handlers
         self.always_connect = always_connect

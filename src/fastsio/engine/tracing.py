@@ -1,11 +1,19 @@
-"""What of a session and its packets may stand in a log: a session id is a bearer secret."""
+"""
+What of a session and its packets stands in a log, in python-engineio's words.
+
+What lets somebody in is left out: session ids are bearer secrets, and CONNECT has what a client proves itself with.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 #: How many characters of what a client sent stand in a log.
 MAX_SHOWN: Final = 200
+_NAMES: Final = ("OPEN", "CLOSE", "PING", "PONG", "MESSAGE", "UPGRADE", "NOOP")
+_KINDS: Final = frozenset("0123456")
+_HIDDEN: Final = "<hidden>"
+_BINARY: Final = "<binary>"
 
 
 def label(sid: str) -> str:
@@ -13,9 +21,33 @@ def label(sid: str) -> str:
     return f"{sid[:6]}..."
 
 
-def shown(packet: str) -> str:
-    """Hide the handshake, which holds the session id."""
-    return "OPEN" if packet[:1] == "0" else packet
+def shown(wire: Any, *, from_server: bool) -> str:
+    """
+    Describe a packet.
+
+    Args:
+        wire: The packet as a text frame or in a poll, or bytes.
+        from_server: Whether the server sends it.
+    """
+    if not isinstance(wire, str) or wire[:1] == "b":
+        return f"MESSAGE data {_BINARY}"
+    if wire[:1] not in _KINDS:
+        return shown_text(wire)
+    name, data = _NAMES[int(wire[0])], wire[1:]
+    if name == "OPEN":
+        return f"OPEN data {_HIDDEN}"
+    return f"{name} data {shown_message(data, from_server=from_server) if name == 'MESSAGE' else data}"
+
+
+def shown_message(message: str | bytes, *, from_server: bool) -> str:
+    """Return a message of Engine.IO without the credentials of a client's CONNECT; the sid of its answer is none."""
+    if not isinstance(message, str):
+        return _BINARY
+    if message[:1] == "0" and not from_server:
+        head = message.partition("{")[0].partition("?")[0]
+        if head != message:
+            return head + _HIDDEN
+    return message if message.isprintable() else ascii(message)
 
 
 def shown_text(text: str) -> str:

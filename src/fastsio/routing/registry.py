@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import SignatureError
 from fastsio.injection import Endpoint, HandlerKind, compile_endpoint, reads_payload
@@ -45,6 +45,10 @@ class GuardEntry:
     scopes: tuple[RouterScope, ...]
 
 
+#: Events without a handler that are told apart: clients choose their names.
+MAX_MISSED: Final = 100
+
+
 class Registry:
     """
     Handlers, class-based namespaces and middlewares of one server or client.
@@ -77,6 +81,8 @@ class Registry:
         self._checks: dict[tuple[RouterScope, str], Endpoint] = {}
         #: Namespace -> the routers that have handlers there, innermost first; None until it is asked for.
         self._routers: dict[str, tuple[RouterScope, ...]] | None = None
+        #: Events that were looked for in vain.
+        self._missed: set[tuple[str, str]] = set()
         self._passages: dict[tuple[str, Entry | None, tuple[RouterScope, ...], tuple[Layer, ...]], Route | None] = {}
 
     # Registration
@@ -234,6 +240,13 @@ class Registry:
             or namespace in self.namespace_handlers
             or any(place == namespace for place, _ in self._guards)
         )
+
+    def is_first_miss(self, namespace: str, event: str) -> bool:
+        """Whether an event without a handler has not been asked about before; never after ``MAX_MISSED`` of them."""
+        if (namespace, event) in self._missed or len(self._missed) >= MAX_MISSED:
+            return False
+        self._missed.add((namespace, event))
+        return True
 
     def namespaces(self, configured: Iterable[str] | str) -> set[str]:
         """Return the namespaces that :meth:`accepts` knows by name."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.client import BaseClient
 from fastsio.base.emission import acknowledgement
+from fastsio.base.event_log import tell_unhandled
 from fastsio.base.membership import Membership
 from fastsio.exceptions import EventError
 from fastsio.injection import Context
@@ -69,10 +70,13 @@ class HandlerClient(BaseClient, ABC):
 
     def _handle_event(self, namespace: str, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
         """Call the handler of an event and acknowledge what it returns."""
+        if self._event_log is not None:
+            self._event_log.received_from_server(data[0], namespace)
         route = self._registry.resolve(namespace, data[0])
         if "_trigger_event" in self._replaced:
             route = (route or self._no_route).through(self._call_trigger)
         if route is None:
+            tell_unhandled(self, data[0], namespace)
             if id is not None:
                 self._reply(self.packet_class(ACK, [], namespace, id))
         elif self.async_handlers and (not concurrency.ASYNCHRONOUS or route.is_coroutine or not route.is_plain):

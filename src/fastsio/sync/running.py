@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import MAX_SMALL_BYTES, UNLIMITED
 from fastsio.base.server import BaseServer
 from fastsio.protocol import NamespaceState
@@ -73,6 +74,8 @@ class RunningServer(BaseServer):
 
     def _start_held(self, client: Client, packet: Packet, size_bytes: int) -> None:
         """Handle an event that has waited; its size counts, though it is too late to let it wait longer."""
+        if self._event_log is not None:
+            self._event_log.received(client, packet.data[0])
         counted = size_bytes if size_bytes > MAX_SMALL_BYTES else 0
         if counted:
             client.connection.claim(counted, UNLIMITED)
@@ -111,5 +114,7 @@ class RunningServer(BaseServer):
             this._handle_event_internal(self, client.sid, client.eio_sid, data, client.namespace, ack_id)
             return
         route = this._find_route(client.namespace, data[0])
-        if route is not None:
+        if route is None:
+            tell_unhandled(self, data[0], client.namespace)
+        else:
             this._run_event(client, route, data, ack_id)

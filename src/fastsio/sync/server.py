@@ -81,6 +81,8 @@ class Server(ServerAPI):
             timeout: Seconds that handlers still running are waited for; None is the option ``shutdown_timeout``.
                 They are not stopped, for a thread cannot be.
         """
+        if self._event_log is not None:
+            self._event_log.stopping()
         self._connecting.stop()
         grace_s = self.options.shutdown_timeout if timeout is None else timeout
         until = time.monotonic() + grace_s

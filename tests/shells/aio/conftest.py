@@ -40,7 +40,7 @@ def make():
 def make_server(**options: Any) -> fastsio.AsyncServer:
     """Make a server that logs to ``tests.socketio``."""
     logger = logging.getLogger("tests.socketio")
-    logger.setLevel(logging.DEBUG)
+    logger.setLevel(logging.WARNING)
     return fastsio.AsyncServer(async_mode="asgi", logger=logger, **options)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from logging import getLogger
+
 import pytest
 
 from tests.shells.engine.wire import Application, WebSocketClient, connect_polling, settle, start_upgrade, upgrade
@@ -24,6 +26,29 @@ async def test_a_session_moves_to_the_websocket():
     assert app.engine.transport(client.sid) == "websocket"
     websocket.leave()
     assert await app.reason() == "transport close"
+
+
+async def test_the_packet_log_tells_of_the_upgrade_and_of_what_is_posted(caplog):
+    """In python-engineio's words, without the session id."""
+    caplog.set_level("INFO", "tests.packets")
+    app = Application(logger=getLogger("tests.packets"))
+    client = await connect_polling(app)
+    await client.send("4posted")
+    await app.message()
+
+    websocket = await upgrade(client)
+    websocket.say("4up")
+    await app.message()
+
+    lines = [record.getMessage().partition(": ")[2] for record in caplog.records if "..." in record.getMessage()]
+    assert [line for line in lines if not line.startswith("Sending packet NOOP")] == [
+        "Sending packet OPEN data <hidden>",
+        "Received packet MESSAGE data posted",
+        "Received request to upgrade to websocket",
+        "Upgrade to websocket successful",
+        "Received packet MESSAGE data up",
+    ]
+    assert client.sid not in caplog.text
 
 
 async def test_messages_posted_during_the_upgrade_are_sent_once_and_in_order():

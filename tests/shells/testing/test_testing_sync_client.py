@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from logging import getLogger
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,3 +152,31 @@ def test_capture_broadcasts_records_what_is_emitted_inside(sio: Server, client: 
 
     assert captured == [Broadcast("news", {"id": 1}, client.sid, "/")]
     assert client.receive("news").data == {"id": 1}
+
+
+def test_a_server_for_threads_logs_events_and_packets(caplog: pytest.LogCaptureFixture) -> None:
+    """With the loggers that it is given; credentials and session ids are left out."""
+    caplog.set_level("INFO", "tests.events")
+    caplog.set_level("INFO", "tests.packets")
+    sio = Server(async_mode="threading", logger=getLogger("tests.events"), engineio_logger=getLogger("tests.packets"))
+
+    @sio.event
+    def hello(sid: str, number: int) -> str:
+        sio.emit("news", number, to=sid)
+        return "hi"
+
+    with SyncTestClient(sio) as client:
+        client.connect(auth={"token": "secret"})
+        assert client.call("hello", 1) == "hi"
+        client.emit("nobody")
+        client.emit("nobody")
+        assert client.call("hello", 2) == "hi"
+
+    events = [record.getMessage() for record in caplog.records if record.name == "tests.events"]
+    packets = [record.getMessage() for record in caplog.records if record.name == "tests.packets"]
+    assert sum(line.startswith('received event "hello" from ') for line in events) == 2
+    assert sum(line.startswith('emitting event "news" to ') for line in events) == 2
+    assert [line for line in events if "no handler" in line] == ['no handler for event "nobody" [/]; this is said once']
+    assert any(line.endswith('Received packet MESSAGE data 21["hello",1]') for line in packets)
+    assert any(line.endswith('Sending packet MESSAGE data 2["news",1]') for line in packets)
+    assert "secret" not in caplog.text

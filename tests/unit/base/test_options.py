@@ -17,14 +17,14 @@ def test_options_go_to_whom_they_concern():
 
     assert options == ServerOptions(connect_timeout=5)
     assert limits == Limits(max_attachments=3)
-    assert rest == {"ping_interval": 9}
+    assert rest == {"ping_interval": 9, "logger": False}
 
 
 def test_attachments_together_may_be_as_large_as_a_message():
     """max_http_buffer_size bounds the attachments of a packet unless they have a bound of their own."""
     _, limits, rest = split_options({"max_http_buffer_size": 500})
     assert limits.max_binary_bytes == 500
-    assert rest == {"max_http_buffer_size": 500}
+    assert rest == {"max_http_buffer_size": 500, "logger": False}
 
     _, limits, _ = split_options({"max_http_buffer_size": 500, "max_binary_bytes": 10})
     assert limits.max_binary_bytes == 10

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastsio.engine.tracing import MAX_SHOWN, label, shown, shown_text
+import pytest
+
+from fastsio.engine.tracing import MAX_SHOWN, label, shown, shown_message, shown_text
 
 
 def test_session_ids_are_shortened():
@@ -10,11 +12,49 @@ def test_session_ids_are_shortened():
     assert label("5fTzQm3Jc8kLq9xWAAAA") == "5fTzQm..."
 
 
-def test_handshakes_are_hidden():
-    """They hold the session id; other packets are shown."""
-    assert shown('0{"sid":"5fTzQm3Jc8kLq9xWAAAA"}') == "OPEN"
-    assert shown("4hello") == "4hello"
-    assert shown("") == ""
+def test_packets_are_described_by_kind_and_content():
+    """In python-engineio's words; what opens a session is hidden, for it holds the session id."""
+    described = {
+        '0{"sid":"5fTzQm3Jc8kLq9xWAAAA"}': "OPEN data <hidden>",
+        '42["news"]': 'MESSAGE data 2["news"]',
+        "3probe": "PONG data probe",
+        "1": "CLOSE data ",
+        "bAAAA": "MESSAGE data <binary>",
+        b"x": "MESSAGE data <binary>",
+        None: "MESSAGE data <binary>",
+        "": "",
+        "9x": "9x",
+    }
+
+    assert {wire: shown(wire, from_server=True) for wire in described} == described
+
+
+@pytest.mark.parametrize(
+    ("message", "written"),
+    [
+        ('0{"token":"secret"}', "0<hidden>"),
+        ('0{"sid":"secret"}', "0<hidden>"),
+        ('0/chat,{"token":"secret"}', "0/chat,<hidden>"),
+        ("0/chat?token=secret,", "0/chat<hidden>"),
+        ("0", "0"),
+        ("0/chat,", "0/chat,"),
+    ],
+)
+def test_credentials_are_hidden(message, written):
+    """What a client sends with CONNECT, or as the query of its namespace."""
+    assert shown_message(message, from_server=False) == written
+    assert shown(f"4{message}", from_server=False) == f"MESSAGE data {written}"
+
+
+def test_the_sid_of_a_client_is_no_secret():
+    """It is the server's answer to CONNECT."""
+    assert shown_message('0{"sid":"x"}', from_server=True) == '0{"sid":"x"}'
+
+
+def test_a_message_takes_one_line():
+    """Line breaks in it are written as escapes, and bytes are not written."""
+    assert shown_message('2["news",\n1]', from_server=False) == "'2[\"news\",\\n1]'"
+    assert shown_message(b"\x81", from_server=False) == "<binary>"
 
 
 def test_what_a_client_sent_takes_one_short_line():

@@ -7,16 +7,17 @@ How packets go out stands in :mod:`.client_writing`; this module connects, reads
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine import client_interrupt
 from fastsio.aio.engine.client_upstream import AsyncClient, EngineConnectionError, connected_clients
 from fastsio.aio.engine.client_writing import Outlet
+from fastsio.base.loggers import takes_information
 from fastsio.engine.client_payload import split_poll
 from fastsio.engine.options import check_options
 from fastsio.engine.packet import CLOSE_PACKET, PONG, ControlPacket, WirePacket, packet_of
+from fastsio.engine.tracing import shown
 from fastsio.exceptions import PacketError
 from fastsio.extras import require
 
@@ -57,6 +58,8 @@ class EngineClient(AsyncClient):
         self._high_water = {"high_water_bytes": high_water_bytes, "high_water_packets": high_water_packets}
         super().__init__(handle_sigint=False, **options)
         check_options(self._high_water)
+        #: Whether packets are logged, which is decided here, once.
+        self._is_traced = takes_information(self.logger)
         self.websocket_extra_options: dict[str, Any]
         self._websocket_options = {"max_msg_size": MAX_MESSAGE_BYTES, **self.websocket_extra_options}
         self._heeds_interrupts = handle_sigint
@@ -132,9 +135,9 @@ class EngineClient(AsyncClient):
     def post(self, packets: Sequence[WirePacket]) -> None:
         """Send packets in order without waiting for the server to read them; without a connection do nothing."""
         if self.state == "connected":
-            if self.logger.isEnabledFor(logging.INFO):
+            if self._is_traced:
                 for packet in packets:
-                    self.logger.info("Sending packet %s", "<binary>" if packet.binary else packet.wire)
+                    self.logger.info("Sending packet %s", shown(packet.wire, from_server=False))
             self._outlet.post(packets)
 
     async def write(self, packets: Sequence[WirePacket]) -> None:
@@ -197,8 +200,8 @@ class EngineClient(AsyncClient):
         Raises:
             PacketError: It is none of the protocol's.
         """
-        if self.logger.isEnabledFor(logging.INFO):
-            self.logger.info("Received packet %s", frame if isinstance(frame, str) else "<binary>")
+        if self._is_traced:
+            self.logger.info("Received packet %s", shown(frame, from_server=True))
         if isinstance(frame, bytes):
             await self.handlers["message"](frame)
             return
@@ -231,7 +234,7 @@ class EngineClient(AsyncClient):
         aiohttp = require("aiohttp", "asyncio_client")
         text, binary = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY
         on_message = self.handlers["message"]
-        quick = not self.logger.isEnabledFor(logging.INFO)
+        quick = not self._is_traced
         clock = asyncio.get_running_loop().time
         while self.state == "connected" and not self._is_broken:
             self._heard_at = clock()

@@ -12,7 +12,6 @@ A server whose message handler runs application code itself gets such a task for
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -50,7 +49,7 @@ class Reader:
         server = socket.server
         on_message = server.handlers["message"]
         is_stepped = on_message in server.stepped_handlers
-        if server.logger.isEnabledFor(logging.INFO):
+        if server.is_traced:
             on_message = trace_messages(on_message, server.logger)
         self._socket = socket
         self._link = link

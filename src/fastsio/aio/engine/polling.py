@@ -7,7 +7,6 @@ Source: Engine.IO protocol v4, "HTTP long-polling"; v3, "Transports".
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.eio3 import Eio3Socket
@@ -52,11 +51,12 @@ async def poll(socket: EngineSocket, environ: dict[str, Any]) -> list[WirePacket
         await _wait(socket)
     if socket.upgrading or socket.upgraded:
         return [NOOP_PACKET]
+    server = socket.server
     max_packets = packets_per_poll(environ.get("HTTP_USER_AGENT", ""))
-    packets = socket.take(socket.server.max_http_buffer_size, max_packets) or [NOOP_PACKET]
-    if socket.server.logger.isEnabledFor(logging.INFO):
+    packets = socket.take(server.max_http_buffer_size, max_packets) or [NOOP_PACKET]
+    if server.is_traced:
         for packet in packets:
-            socket.server.logger.info("%s: Sending packet %s", label(socket.sid), shown(packet.polling))
+            server.logger.info("%s: Sending packet %s", label(socket.sid), shown(packet.polling, from_server=True))
     return packets
 
 

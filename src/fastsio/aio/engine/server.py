@@ -21,6 +21,7 @@ from fastsio.aio.engine.sending import SendingServer
 from fastsio.aio.engine.socket import EngineSocket
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.aio.engine.upstream import Payload
+from fastsio.base.loggers import takes_information
 from fastsio.engine import http
 from fastsio.engine.cookies import sid_cookie
 from fastsio.engine.cors import Origins, cors_headers
@@ -29,7 +30,7 @@ from fastsio.engine.options import DEFAULT_CONTROL_FRAMES, SlowClientPolicy, che
 from fastsio.engine.packet import OPEN, ControlPacket
 from fastsio.engine.reports import Reports
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request, websocket_key
-from fastsio.engine.tracing import shown_text
+from fastsio.engine.tracing import label, shown_message, shown_text
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class EngineServer(SendingServer):
         self._reports = Reports()
         super().__init__(**options)
         self.max_http_buffer_size = int(self.max_http_buffer_size)
+        #: Whether packets are logged, which is decided here, once.
+        self.is_traced = takes_information(self.logger)
         self.upgrade_timeout = upgrade_timeout
         self.max_buffer_bytes = max_buffer_bytes
         self.max_buffer_packets = max_buffer_packets
@@ -416,7 +419,9 @@ class EngineServer(SendingServer):
             return False
 
     async def run_message(self, sid: str, data: str | bytes) -> None:
-        """Give the application a message."""
+        """Give the application a message that came in a POST."""
+        if self.is_traced:
+            self.logger.info("%s: Received packet MESSAGE data %s", label(sid), shown_message(data, from_server=False))
         try:
             waiting = self.handlers["message"](sid, data)
             if waiting is not None:

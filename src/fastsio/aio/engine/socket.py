@@ -15,7 +15,6 @@ keeps the caller from posting more while the client is behind. How long is decid
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -320,7 +319,7 @@ class EngineSocket(AsyncSocket):
         send = link.send
         if self.frames_base64:
             send = send_as_text(send)
-        if self.server.logger.isEnabledFor(logging.INFO):
+        if self.server.is_traced:
             send = trace_frames(send, self.sid, self.server.logger)
         elif isinstance(link, DirectLink) and not self.frames_base64:
             self.write_now = link.write

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastsio.engine.tracing import label, shown
+from fastsio.engine.tracing import label, shown, shown_message
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ def trace_messages(on_message: MessageHandler, logger: Logger) -> MessageHandler
     """Log each message before it is handled."""
 
     def traced(sid: str, data: str | bytes) -> Awaitable[Any] | None:
-        logger.info("%s: Received packet MESSAGE data %s", label(sid), data if isinstance(data, str) else "<binary>")
+        logger.info("%s: Received packet MESSAGE data %s", label(sid), shown_message(data, from_server=False))
         return on_message(sid, data)
 
     return traced
@@ -34,8 +34,7 @@ def trace_frames(send: Send, sid: str, logger: Logger) -> Send:
 
     async def traced(event: Event) -> None:
         if event["type"] == "websocket.send":
-            text = event.get("text")
-            logger.info("%s: Sending packet %s", label(sid), "<binary>" if text is None else shown(text))
+            logger.info("%s: Sending packet %s", label(sid), shown(event.get("text"), from_server=True))
         await send(event)
 
     return traced

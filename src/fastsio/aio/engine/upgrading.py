@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from fastsio.aio.engine.ending import absorb_cancellation
 from fastsio.aio.engine.links import LinkLost
+from fastsio.engine.tracing import label
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ async def upgrade(socket: EngineSocket, link: AnyLink) -> bool:
         True when the client asked for the switch.
     """
     server = socket.server
+    if server.is_traced:
+        server.logger.info("%s: Received request to upgrade to websocket", label(socket.sid))
     try:
         async with asyncio.timeout(server.upgrade_timeout):
             if await _expect(link, PROBE, UPGRADE) == PROBE:
@@ -47,6 +50,8 @@ async def upgrade(socket: EngineSocket, link: AnyLink) -> bool:
         if not absorb_cancellation(socket):
             raise
     else:
+        if server.is_traced:
+            server.logger.info("%s: Upgrade to websocket successful", label(socket.sid))
         return not socket.closing
     finally:
         socket.probing = False

@@ -7,7 +7,6 @@ Source: Engine.IO protocol v4, "WebSocket".
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Final
 
 from fastsio.aio.engine.direct import Reader
@@ -87,7 +86,7 @@ async def _read(socket: EngineSocket, receive: Receive) -> None:
     """
     server = socket.server
     on_message = server.handlers["message"]
-    if server.logger.isEnabledFor(logging.INFO):
+    if server.is_traced:
         on_message = trace_messages(on_message, server.logger)
     credit = FAIR_SHARE
     while not socket.closed:

@@ -6,15 +6,16 @@ One thread reads and hands messages over, one writes. By hand; :mod:`fastsio.aio
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.base.loggers import takes_information
 from fastsio.engine.client_payload import MAX_POSTED, next_post, split_poll
 from fastsio.engine.options import check_options
 from fastsio.engine.packet import CLOSE_PACKET, PONG, ControlPacket, WirePacket, packet_of
+from fastsio.engine.tracing import shown
 from fastsio.exceptions import PacketError
 from fastsio.extras import require
 from fastsio.sync.engine.client_outgoing import Outgoing
@@ -49,6 +50,8 @@ class EngineClient(Client):
         self._high_water = {"high_water_bytes": high_water_bytes, "high_water_packets": high_water_packets}
         super().__init__(**options)
         check_options(self._high_water)
+        #: Whether packets are logged, which is decided here, once.
+        self._is_traced = takes_information(self.logger)
         self.websocket_extra_options: dict[str, Any]
         self._websocket_options = self.websocket_extra_options
         # Each connection has its own, by which the threads of one tell that it was succeeded by another.
@@ -95,9 +98,9 @@ class EngineClient(Client):
     def post(self, packets: Sequence[WirePacket]) -> None:
         """Send packets in order without waiting for the server to read them; without a connection do nothing."""
         if self.state == "connected":
-            if self.logger.isEnabledFor(logging.INFO):
+            if self._is_traced:
                 for packet in packets:
-                    self.logger.info("Sending packet %s", "<binary>" if packet.binary else packet.wire)
+                    self.logger.info("Sending packet %s", shown(packet.wire, from_server=False))
             self._outgoing.put(packets)
 
     def write(self, packets: Sequence[WirePacket]) -> None:
@@ -160,8 +163,8 @@ class EngineClient(Client):
         Raises:
             PacketError: It is none of the protocol's.
         """
-        if self.logger.isEnabledFor(logging.INFO):
-            self.logger.info("Received packet %s", frame if isinstance(frame, str) else "<binary>")
+        if self._is_traced:
+            self.logger.info("Received packet %s", shown(frame, from_server=True))
         if isinstance(frame, bytes):
             self.handlers["message"](frame)
             return

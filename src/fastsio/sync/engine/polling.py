@@ -6,7 +6,6 @@ Source: Engine.IO protocol v4, "HTTP long-polling"; v3, "Transports".
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from fastsio.engine import eio3, http
@@ -32,9 +31,9 @@ def take(socket: EngineSocket, environ: dict[str, Any]) -> list[WirePacket]:
     """Take what a poll is answered with: as much as the client of the request can take at once."""
     server = socket.server
     packets = socket.outbox.take(server.max_http_buffer_size, packets_per_poll(environ.get("HTTP_USER_AGENT", "")))
-    if server.logger.isEnabledFor(logging.INFO):
+    if server.is_traced:
         for packet in packets:
-            server.logger.info("%s: Sending packet %s", label(socket.sid), shown(packet.polling))
+            server.logger.info("%s: Sending packet %s", label(socket.sid), shown(packet.polling, from_server=True))
     return packets
 
 

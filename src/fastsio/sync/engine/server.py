@@ -12,6 +12,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from fastsio.base.loggers import takes_information
 from fastsio.engine import http
 from fastsio.engine.cookies import sid_cookie
 from fastsio.engine.cors import Origins, cors_headers
@@ -20,7 +21,7 @@ from fastsio.engine.options import DEFAULT_CONTROL_FRAMES, SlowClientPolicy, che
 from fastsio.engine.packet import OPEN, ControlPacket, MessagePacket, WirePacket, message_of, packet_of
 from fastsio.engine.reports import Reports
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
-from fastsio.engine.tracing import shown_text
+from fastsio.engine.tracing import label, shown_message, shown_text
 from fastsio.sync.engine import accepting, polling, websocket
 from fastsio.sync.engine.eio3 import Eio3Socket
 from fastsio.sync.engine.framing import accept_response
@@ -116,6 +117,8 @@ class EngineServer(Server):
         self._reports = Reports()
         super().__init__(**options)
         self.max_http_buffer_size = int(self.max_http_buffer_size)
+        #: Whether packets are logged, which is decided here, once.
+        self.is_traced = takes_information(self.logger)
         self.upgrade_timeout = upgrade_timeout
         self.max_buffer_bytes = max_buffer_bytes
         self.max_buffer_packets = max_buffer_packets
@@ -453,7 +456,9 @@ class EngineServer(Server):
             return False
 
     def run_message(self, sid: str, data: str | bytes) -> None:
-        """Give the application a message."""
+        """Give the application a message that came in a POST."""
+        if self.is_traced:
+            self.logger.info("%s: Received packet MESSAGE data %s", label(sid), shown_message(data, from_server=False))
         try:
             self.handlers["message"](sid, data)
         except Exception:

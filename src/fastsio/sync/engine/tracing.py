@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastsio.engine.tracing import label, shown
+from fastsio.engine.tracing import label, shown, shown_message
 from fastsio.sync.engine.links import PreparedLink
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def trace_messages(on_message: MessageHandler, logger: Logger) -> MessageHandler
     """Log each message before it is handled."""
 
     def traced(sid: str, data: str | bytes) -> None:
-        logger.info("%s: Received packet MESSAGE data %s", label(sid), data if isinstance(data, str) else "<binary>")
+        logger.info("%s: Received packet MESSAGE data %s", label(sid), shown_message(data, from_server=False))
         on_message(sid, data)
 
     return traced
@@ -49,6 +49,5 @@ class TracedLink(PreparedLink):
     def prepare(self, packets: Sequence[WirePacket]) -> Sequence[WirePacket]:
         """Log *packets*."""
         for packet in packets:
-            text = shown(packet.wire) if isinstance(packet.wire, str) else "<binary>"
-            self._logger.info("%s: Sending packet %s", label(self._sid), text)
+            self._logger.info("%s: Sending packet %s", label(self._sid), shown(packet.wire, from_server=True))
         return packets

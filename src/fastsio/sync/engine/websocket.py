@@ -6,12 +6,12 @@ Source: Engine.IO protocol v4, "WebSocket", "Upgrade".
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from fastsio.engine.packet import ControlPacket
 from fastsio.engine.reading import READERS, ClientLeft
+from fastsio.engine.tracing import label
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.framing import CLOSE_FRAME, pong_frame
 from fastsio.sync.engine.socket import CLOSE_GRACE_S
@@ -62,7 +62,7 @@ def serve(socket: EngineSocket, link: Link) -> None:
         socket: The session.
         link: The WebSocket.
     """
-    if socket.server.logger.isEnabledFor(logging.INFO):
+    if socket.server.is_traced:
         link = TracedLink(link, socket.sid, socket.server.logger)
     if not socket.connected or _upgrade(socket, link):
         _run(socket, link)
@@ -112,7 +112,7 @@ def _read(socket: EngineSocket, link: Link) -> None:
     # Chosen once, so that clients of Engine.IO 4 do not pay for the others with every frame.
     read_text, read_binary = READERS[socket.protocol]
     on_message = server.handlers["message"]
-    if server.logger.isEnabledFor(logging.INFO):
+    if server.is_traced:
         on_message = trace_messages(on_message, server.logger)
     while not socket.closed:
         frame = link.receive()
@@ -147,6 +147,8 @@ def _upgrade(socket: EngineSocket, link: Link) -> bool:
         True when the client asked for the switch.
     """
     server = socket.server
+    if server.is_traced:
+        server.logger.info("%s: Received request to upgrade to websocket", label(socket.sid))
     limit = Limit(link)
     server.deadlines.set(limit, server.upgrade_timeout)
     upgraded = False
@@ -156,6 +158,8 @@ def _upgrade(socket: EngineSocket, link: Link) -> bool:
             _send(link, PROBE_ANSWER)
             _expect(link, UPGRADE)
         upgraded = not socket.closing
+        if server.is_traced:
+            server.logger.info("%s: Upgrade to websocket successful", label(socket.sid))
     except PacketError as error:
         server.report(f"An upgrade failed, the session stays on polling: {error}", "bad-probe")
     except (LinkLost, OSError):
