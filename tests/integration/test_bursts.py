@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import fastsio
-from tests.support.servers import FAST_WS, serve
+from tests.integration.raw_websocket import open_raw
+from tests.support.servers import FAST_WS, Address, serve, serve_on
 from tests.support.wsgi_servers import serve_werkzeug
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tests.support.servers import Address
 
 WAIT_S = 20.0
 #: A buffer that any burst of these tests would fill many times.
@@ -45,10 +46,10 @@ async def served(ws: str) -> AsyncIterator[tuple[Address, list[int]]]:
 
     @sio.event
     async def rows(sid: str, count: int, size: int) -> None:
-        (socket,) = sio.eio.sockets.values()
+        (session,) = sio.eio.sockets.values()
         for number in range(count):
             await sio.emit("row", (number, "x" * size), to=sid)
-            waited[0] = max(waited[0], socket.buffered_bytes)
+            waited[0] = max(waited[0], session.buffered_bytes)
         await sio.emit("end", to=sid)
 
     async with serve(fastsio.ASGIApp(sio), ws=ws) as address:
@@ -142,3 +143,28 @@ async def test_a_burst_of_a_client_arrives(side, transport):
         await side.run(client.disconnect)
 
     assert numbers == list(range(300))
+
+
+async def test_a_large_message_may_take_longer_than_the_timeout():
+    """On fastsio's own transport a client that reads a part of a message reads; one that stops does not."""
+    sio = fastsio.AsyncServer(async_mode="asgi", high_water_bytes=1000, slow_client_timeout=0.3, ping_interval=300)
+    ended = asyncio.Event()
+    sio.on("disconnect", lambda _sid, _reason: ended.set())
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+    listener.bind(("127.0.0.1", 0))
+    address = Address(*listener.getsockname())
+    async with serve_on(listener, fastsio.ASGIApp(sio), ws=FAST_WS), open_raw(address) as client:
+        await client.join()
+        await sio.emit("large", "x" * 5_000_000)
+        sending = asyncio.create_task(sio.emit("next", "y" * 2000))
+        begun = asyncio.get_running_loop().time()
+        while not sending.done() and (await client.reader.read(100_000)):  # noqa: ASYNC110 - reads slowly
+            await asyncio.sleep(0.01)
+
+        assert asyncio.get_running_loop().time() - begun > 0.3
+        assert not ended.is_set()
+        client.writer.transport.pause_reading()
+        await sio.emit("large", "x" * 10_000_000)
+        await asyncio.wait_for(sio.emit("next", "y" * 2000), WAIT_S)
+        await asyncio.wait_for(ended.wait(), WAIT_S)

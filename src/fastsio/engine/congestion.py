@@ -6,7 +6,10 @@ Knows neither transports nor clocks. Times are seconds of any clock that never g
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+#: Who waits looks this often, in the time of one timeout, whether a large packet is being read.
+LOOKS: Final = 4
 
 
 class Congestion:
@@ -23,17 +26,34 @@ class Congestion:
         released: What a shell wakes those with who wait; None while nobody does.
     """
 
-    __slots__ = ("_moved_at", "_since", "_timeout_s", "is_given_up", "is_refused", "released")
+    __slots__ = ("_moved_at", "_since", "_timeout_s", "_unsent", "is_given_up", "is_refused", "released")
 
     def __init__(self, now: float, timeout_s: float) -> None:
         self._since = self._moved_at = now
         self._timeout_s = timeout_s
+        self._unsent = 0
         self.is_given_up = self.is_refused = False
         self.released: Any = None
 
     def move(self, now: float) -> None:
         """Record that the client has read something."""
         self._moved_at = now
+
+    def look(self, now: float, unsent: int) -> None:
+        """
+        Find out whether the client reads a packet that takes long.
+
+        Args:
+            now: The time.
+            unsent: Bytes of what is being written that the network has not taken yet; less than before is progress.
+        """
+        if unsent < self._unsent:
+            self._moved_at = now
+        self._unsent = unsent
+
+    def next_look_s(self, left_s: float) -> float:
+        """Return how many of the seconds that one may still wait pass until the next :meth:`look`."""
+        return min(left_s, self._timeout_s / LOOKS)
 
     def left_s(self, now: float, *, is_shared: bool) -> float:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any
 
@@ -237,3 +238,18 @@ def test_a_client_that_lags_with_one_large_message_is_waited_for(make_app):
     assert client.frame() == "4" + MUCH
     assert client.frame() == "4next"
     assert sender.result(5)
+
+
+def test_a_large_message_may_take_longer_than_the_timeout(make_app):
+    """A client that reads a part of a message reads."""
+    app = make_app(high_water_bytes=1000, slow_client_timeout=0.2)
+    client = WebSocketClient.open(app)
+    lag(app, client)
+    sender = app.pool.submit(app.engine.send, client.sid, "next")
+    begun = time.monotonic()
+    while not sender.done() and client.sock.recv(40_000):
+        time.sleep(0.02)  # reads slowly
+
+    assert sender.result()
+    assert time.monotonic() - begun > 0.2
+    assert app.reasons.empty()

@@ -45,3 +45,23 @@ def test_nobody_exceeds_the_buffer_of_a_client_that_was_given_up():
     congestion.is_given_up = True
 
     assert not congestion.may_exceed(101.0)
+
+
+def test_a_large_packet_that_is_being_read_is_progress():
+    """What the network has not taken of it gets less; what grows is no progress."""
+    congestion = Congestion(100.0, 10.0)
+
+    congestion.look(104.0, 5000)
+    assert congestion.left_s(104.0, is_shared=False) == 6.0
+    congestion.look(106.0, 4000)
+    assert congestion.left_s(106.0, is_shared=False) == 10.0
+    congestion.look(108.0, 4000)
+    assert congestion.left_s(108.0, is_shared=False) == 8.0
+
+
+def test_who_waits_looks_several_times_in_one_timeout():
+    """So the time counts from about when the client last read."""
+    congestion = Congestion(100.0, 10.0)
+
+    assert congestion.next_look_s(10.0) == 2.5
+    assert congestion.next_look_s(1.0) == 1.0

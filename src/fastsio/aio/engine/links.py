@@ -93,6 +93,10 @@ class DirectLink(ABC):
         """
 
     @abstractmethod
+    def unsent(self) -> int:
+        """Return how many bytes were written that the network has not taken yet."""
+
+    @abstractmethod
     def write_at_once(self, frames: bytes) -> bool:
         """
         Write frames as :meth:`write` does, but without delay if nothing else was written in this turn.

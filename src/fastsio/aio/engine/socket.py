@@ -69,6 +69,7 @@ class EngineSocket(AsyncSocket):
         "closing",
         "congestion",
         "connected",
+        "direct_link",
         "doomed",
         "dropped",
         "expires",
@@ -112,6 +113,8 @@ class EngineSocket(AsyncSocket):
         self.idle_send: Send | None = None
         self.write_now: Callable[[bytes], bool] | None = None
         self.write_shared: Callable[[bytes], bool] | None = None
+        #: The link, if it tells how much of what was written the network has not taken.
+        self.direct_link: DirectLink | None = None
         self.writer: asyncio.Task[None] | None = None
         self.reader: Cancellable | None = None
         self.poll_waiter: asyncio.Future[None] | None = None
@@ -187,15 +190,24 @@ class EngineSocket(AsyncSocket):
             is_shared: Whether others wait for the same call. Then slow reading counts as none.
         """
         while (congestion := self.congestion) is not None and self._is_worth_waiting(congestion):
-            now = monotonic()
-            left_s = congestion.left_s(now, is_shared=is_shared)
+            is_stuck = self._is_stuck(congestion)
+            left_s = congestion.left_s(monotonic(), is_shared=is_shared)
             if left_s <= 0:
-                if congestion.is_stuck(now) and not self.upgrading:
+                if is_stuck:
                     self._treat_as_stuck(congestion)
                 return
             if congestion.released is None:
                 congestion.released = asyncio.get_running_loop().create_future()
+            if self.direct_link is not None:
+                left_s = congestion.next_look_s(left_s)
             await asyncio.wait((congestion.released,), timeout=left_s)
+
+    def _is_stuck(self, congestion: Congestion) -> bool:
+        """Tell whether the client could have read something for a whole timeout, and has not."""
+        now = monotonic()
+        if self.direct_link is not None:
+            congestion.look(now, self.direct_link.unsent())
+        return congestion.is_stuck(now) and not self.upgrading
 
     def _is_worth_waiting(self, congestion: Congestion) -> bool:
         """Tell whether the client can read, now or soon, without the caller's going on."""
@@ -249,7 +261,7 @@ class EngineSocket(AsyncSocket):
 
     def _has_room(self, count: int, size: int, waits: bool) -> bool:
         server, congestion = self.server, self.congestion
-        if congestion is not None and not self.upgrading and congestion.is_stuck(monotonic()):
+        if congestion is not None and self._is_stuck(congestion):
             self._treat_as_stuck(congestion)
         if congestion is not None and congestion.is_refused:
             return False
@@ -317,6 +329,8 @@ class EngineSocket(AsyncSocket):
     def attach(self, link: AnyLink) -> None:
         """Make *link* the way to the client, and write what waits."""
         send = link.send
+        if isinstance(link, DirectLink):
+            self.direct_link = link
         if self.frames_base64:
             send = send_as_text(send)
         if self.server.is_traced:
@@ -338,11 +352,11 @@ class EngineSocket(AsyncSocket):
         """Write no more once what is being written is out."""
         if self.writer is not None:
             await asyncio.wait([self.writer])
-        self.send_event = self.idle_send = None
+        self.send_event = self.idle_send = self.direct_link = None
 
     def lose_link(self) -> None:
         """Note that the peer closed the WebSocket: nothing can be written any more."""
-        self.send_event = self.idle_send = None
+        self.send_event = self.idle_send = self.direct_link = None
         self._stop_writer()
 
     def _stop_writer(self) -> None:
@@ -376,7 +390,7 @@ class EngineSocket(AsyncSocket):
     def _lose(self, error: Exception) -> None:
         """End the session after a failed write."""
         self.server.logger.debug("A write failed, the client is gone: %r", error)
-        self.send_event = self.idle_send = None
+        self.send_event = self.idle_send = self.direct_link = None
         self.server.spawn(self.finish(self.server.reason.TRANSPORT_CLOSE, abort=True))
 
     # Polls.
@@ -451,7 +465,7 @@ class EngineSocket(AsyncSocket):
 
     def _reads(self) -> bool:
         """Tell whether the client is behind, but has read something lately."""
-        return self.congestion is not None and not self.congestion.is_stuck(monotonic())
+        return self.congestion is not None and not self._is_stuck(self.congestion)
 
     # The end.
 

@@ -142,6 +142,10 @@ class Wire(DirectLink):
             self._transport.write(frames)
         return True
 
+    def unsent(self) -> int:
+        """Return how many bytes the transport keeps."""
+        return self._transport.get_write_buffer_size()
+
     def open(self, acceptance: bytes) -> None:
         """Queue the answer to the handshake; what the engine says first goes out with it."""
         self.write(acceptance)

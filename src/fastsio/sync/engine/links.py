@@ -55,6 +55,10 @@ class Link(Protocol):
             OSError: The peer is gone, or the link was aborted.
         """
 
+    def unsent(self) -> int:
+        """Return how many bytes of what is being written the network has not taken yet."""
+        raise NotImplementedError
+
     def drain(self) -> None:
         """Read on without a use for it until the peer has closed too."""
 
@@ -75,6 +79,7 @@ class PreparedLink:
         self.receive = link.receive
         self.answer_pings = link.answer_pings
         self.flush = link.flush
+        self.unsent = link.unsent
         self.drain = link.drain
         self.abort = link.abort
 

@@ -127,12 +127,13 @@ class Outbox:
                 congestion, now = self.congestion, monotonic()
                 if congestion is None or not self._is_worth_waiting(congestion):
                     return
+                self._look(congestion)
                 left_s = congestion.left_s(now, is_shared=is_shared)
                 if left_s <= 0:
                     break
                 if congestion.released is None:
                     congestion.released = self._socket.server.create_event()
-                released = congestion.released
+                released, left_s = congestion.released, congestion.next_look_s(left_s)
             released.wait(left_s)
         self._treat_if_stuck()
 
@@ -156,10 +157,18 @@ class Outbox:
     def _is_stuck(self) -> bool:
         """Tell whether the client reads nothing; then packets are refused until it has caught up."""
         congestion = self.congestion
-        if congestion is None or congestion.is_refused or self._held or not congestion.is_stuck(monotonic()):
+        if congestion is None or congestion.is_refused or self._held:
+            return False
+        self._look(congestion)
+        if not congestion.is_stuck(monotonic()):
             return False
         congestion.is_refused = True
         return True
+
+    def _look(self, congestion: Congestion) -> None:
+        """Find out whether the client reads a packet that takes long."""
+        if self._link is not None:
+            congestion.look(monotonic(), self._link.unsent())
 
     def _treat_if_stuck(self) -> None:
         """Apply the policy for slow clients to one that reads nothing."""
@@ -178,7 +187,10 @@ class Outbox:
     def reads(self) -> bool:
         """Whether the client is behind, but has read something lately."""
         congestion = self.congestion
-        return congestion is not None and not congestion.is_stuck(monotonic())
+        if congestion is None:
+            return False
+        self._look(congestion)
+        return not congestion.is_stuck(monotonic())
 
     def _has_room(self, packets: Sequence[WirePacket], *, waits: bool) -> bool:
         if not self.buffered_count:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from fastsio.engine.packet import WirePacket
 
 RECEIVE_BYTES: Final = 65_536
+#: The most that is written at once while the peer lags.
+WRITE_BYTES: Final = 16_384
 #: A greenlet that always finds something to read gives way to the others after this many readings.
 READS_AT_A_STRETCH: Final = 16
 #: Zero where the system has no writing that does not wait; then a thread writes.
@@ -57,6 +59,7 @@ class SocketLink:
         "_reads",
         "_size",
         "_sock",
+        "_unsent",
         "_unused",
         "max_bytes",
     )
@@ -71,7 +74,7 @@ class SocketLink:
         self._rate = FrameRate(max_control_frames, monotonic)
         self._left: bytes | memoryview = b""
         self._parts: list[Any] = []
-        self._size = self._reads = 0
+        self._size = self._reads = self._unsent = 0
         self._give_way = give_way
         self._over = self._unused = False
 
@@ -174,8 +177,16 @@ class SocketLink:
 
     def flush(self) -> None:
         """Write what is left."""
-        left, self._left = self._left, b""
-        self._sock.sendall(left)
+        left, self._left = memoryview(self._left), b""
+        while left:
+            self._unsent = len(left)
+            # In pieces, which show that the peer reads.
+            left = left[self._sock.send(left[:WRITE_BYTES]) :]
+        self._unsent = 0
+
+    def unsent(self) -> int:
+        """Return how many bytes the thread that writes still has."""
+        return self._unsent
 
     def abort(self) -> None:
         """Cut the connection."""
