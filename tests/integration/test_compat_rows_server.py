@@ -307,7 +307,6 @@ def test_options_are_taken(kind: Kind):
         cors_credentials=False,
         monitor_clients=False,
         transports=["websocket"],
-        loop=None,
     )
 
     assert (server.always_connect, server.namespaces) == (True, "*")

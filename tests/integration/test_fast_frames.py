@@ -254,15 +254,17 @@ async def test_a_client_that_vanishes_while_connect_waits_leaves_nothing(make_se
         await eventually(lambda: not remains(sio))
 
 
-async def test_a_probe_over_the_limit_ends_the_session_as_any_wrong_probe(sio, running, journal, ws):
-    """The limit holds before the upgrade, too."""
+async def test_a_probe_over_the_limit_ends_its_websocket_alone(sio, running, journal, ws):
+    """It is a wrong probe like any other: the session goes on over polling."""
     async with running(sio, ws=ws) as address, open_polling(address) as poller:
         await poller.join()
         path = f"/socket.io/?EIO=4&transport=websocket&sid={poller.eio_sid}"
         async with open_raw(address, request_of(path)) as client:
             await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 5)
             await client.send(client_frame(FIN | TEXT, b"x" * (LIMIT + 1)))
-            await journal.until("transport error")
+            assert await client.close_code() == 1000
+
+        assert journal == []
 
 
 async def test_nothing_of_a_connection_is_kept(sio, running):

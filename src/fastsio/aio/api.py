@@ -88,7 +88,7 @@ class ServerAPI(PacketServer):
             skip_sid=skip_sid,
             callback=callback,
             ignore_queue=ignore_queue,
-            wait=wait,
+            **wait_option(wait=wait),
         )
 
     async def send(

@@ -89,7 +89,7 @@ class ServerAPI(PacketServer):
             skip_sid=skip_sid,
             callback=callback,
             ignore_queue=ignore_queue,
-            wait=wait,
+            **wait_option(wait=wait),
         )
 
     def send(
