@@ -6,10 +6,13 @@ Owns how messages are written; both formats are read whichever is written, so no
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from fastsio.cluster import messages, msgpack, payloads
 from fastsio.exceptions import SetupError
+from fastsio.protocol.jsoncodec import DEFAULT_CODEC
+from fastsio.protocol.plain import BinaryInPayload, to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +26,13 @@ BusFormatName = Literal["json", "msgpack"]
 class BusFormat(Protocol):
     """How messages are written."""
 
-    def pack(self, arguments: Sequence[Any]) -> tuple[Any, bool]:
+    def pack(self, arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[Any, bool]:
         """
         Turn the arguments of an answer into the ``data`` of a message.
+
+        Args:
+            arguments: The arguments.
+            codec: Says what becomes of objects, if it is one of the application's choice.
 
         Returns:
             The data, and whether bytes in it travel as Base64.
@@ -36,7 +43,7 @@ class BusFormat(Protocol):
         """
         ...
 
-    def pack_event(self, arguments: Sequence[Any]) -> tuple[Any, bool]:
+    def pack_event(self, arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[Any, bool]:
         """Turn the arguments of an event into the ``data`` of a message, as :meth:`pack` does."""
         ...
 
@@ -66,17 +73,26 @@ class MsgPackFormat:
     def __init__(self) -> None:
         msgpack.check_installed()
 
-    def pack(self, arguments: Sequence[Any]) -> tuple[bytes, bool]:
+    def pack(self, arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[bytes, bool]:
         """Write the arguments; see :meth:`BusFormat.pack`."""
-        return msgpack.dumps(arguments), False
+        convert = to_plain if payloads.writes_as_ever(codec) else partial(_written, codec)
+        return msgpack.dumps(arguments, convert), False
 
-    def pack_event(self, arguments: Sequence[Any]) -> tuple[bytes, bool]:
+    def pack_event(self, arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[bytes, bool]:
         """Write the arguments; a None is told from no argument at all, so nothing is special about events."""
-        return self.pack(arguments)
+        return self.pack(arguments, codec)
 
     def encode(self, message: dict[str, Any], codec: JSONCodec) -> bytes:  # noqa: ARG002 - there is no JSON in it
         """Write a message."""
         return msgpack.dumps(message)
+
+
+def _written(codec: JSONCodec, value: Any) -> Any:
+    """Return what a codec of the application writes of a value that MessagePack does not know."""
+    try:
+        return payloads.as_written(codec, value)
+    except BinaryInPayload:  # which MessagePack has, and JSON has not
+        return to_plain(value)
 
 
 _FORMATS: Final[dict[str, type[JSONFormat | MsgPackFormat]]] = {"json": JSONFormat, "msgpack": MsgPackFormat}

@@ -6,11 +6,14 @@ Needs the extra ``msgpack``, which a cluster that keeps to JSON does without.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import MissingExtraError
 from fastsio.extras import optional, require
 from fastsio.protocol.plain import to_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _package: Final[Any] = optional("msgpack")
 
@@ -33,16 +36,20 @@ def check_installed() -> None:
     require("msgpack", "msgpack")
 
 
-def dumps(value: Any) -> bytes:
+def dumps(value: Any, convert: Callable[[Any], Any] = to_plain) -> bytes:
     """
-    Write a value, once :func:`check_installed` has passed; models and dates are converted as in JSON, bytes stay bytes.
+    Write a value, once :func:`check_installed` has passed; bytes stay bytes.
+
+    Args:
+        value: The value.
+        convert: Makes what MessagePack has of anything else: by default of models and dates, as in JSON.
 
     Raises:
         TypeError: Something has no form in JSON, and none here.
         ValueError: An integer has more than 64 bits, a text a lone surrogate, or the value is nested too deeply.
     """
     try:
-        encoded: bytes = _package.packb(value, default=to_plain)
+        encoded: bytes = _package.packb(value, default=convert)
     except OverflowError as error:
         raise ValueError("an integer has more than 64 bits, which MessagePack cannot write") from error
     return encoded

@@ -6,25 +6,34 @@ Must not know which message they are in.
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode, b64encode
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.cluster import msgpack
 from fastsio.cluster.messages import MessageError
 from fastsio.protocol.binary import deconstruct, reconstruct
+from fastsio.protocol.jsoncodec import DEFAULT_CODEC, AdaptedCodec
 from fastsio.protocol.plain import BinaryInPayload, plain_tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fastsio.protocol.jsoncodec import JSONCodec
+
 _PLAIN_SCALARS: Final = frozenset({str, int, bool, type(None)})
 _TEXT: Final = frozenset({str})
 
 
-def pack(arguments: Sequence[Any]) -> tuple[list[Any], bool]:
+def pack(arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[list[Any], bool]:
     """
     Turn arguments into what every JSON module can write: models are dumped, bytes travel as Base64 after the rest.
+
+    Args:
+        arguments: The arguments.
+        codec: The JSON of the bus. One of the application's choice says what becomes of objects, as for clients here.
 
     Returns:
         The ``data`` of a message, and whether it is binary.
@@ -34,14 +43,32 @@ def pack(arguments: Sequence[Any]) -> tuple[list[Any], bool]:
         ValueError: The arguments are nested too deeply.
     """
     listed = list(arguments)
+    plain = plain_tree if writes_as_ever(codec) else partial(as_written, codec)
     try:
         try:
-            return (listed if _is_plain(listed) else plain_tree(listed)), False
+            return (listed if _is_plain(listed) else plain(listed)), False
         except BinaryInPayload:
             tree, attachments = deconstruct(listed)
-            return [plain_tree(tree), *(b64encode(one).decode() for one in attachments)], True
+            return [plain(tree), *(b64encode(one).decode() for one in attachments)], True
     except RecursionError as error:
         raise ValueError("the payload is nested too deeply") from error
+
+
+def writes_as_ever(codec: JSONCodec) -> bool:
+    """Whether a codec writes models, dates and the like as fastsio does."""
+    return not isinstance(codec, AdaptedCodec)
+
+
+def as_written(codec: JSONCodec, value: Any) -> Any:
+    """
+    Return what another server reads of what a codec writes.
+
+    Raises:
+        BinaryInPayload: There is binary in it.
+        TypeError: The codec cannot write it.
+        ValueError: It is nested too deeply, or what the codec writes is not JSON.
+    """
+    return json.loads(codec.dumps(value))
 
 
 def _is_plain(value: Any) -> bool:
@@ -88,13 +115,13 @@ def _with_attachments(data: Any) -> Any:
         raise MessageError(f"binary data cannot be read: {error}") from error
 
 
-def pack_event(arguments: Sequence[Any]) -> tuple[list[Any], bool]:
+def pack_event(arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[list[Any], bool]:
     """
     Turn the arguments of an event into what every JSON module can write, as :func:`pack` does.
 
     A single None is written as binary without attachments: python-socketio writes ``[null]`` for no argument at all.
     """
-    packed, binary = pack(arguments)
+    packed, binary = pack(arguments, codec)
     return ([packed], True) if packed == [None] else (packed, binary)
 
 

@@ -66,7 +66,7 @@ class RemoteAnswer(ExpectedAcks):
     def __call__(self, *arguments: Any) -> None:
         """Pass on what the client acknowledged."""
         room, namespace, ack_id = self._asked
-        packed, binary = self._manager._format.pack(arguments)
+        packed, binary = self._manager._format.pack(arguments, self._manager._codec)
         self._manager._tell_others(Answer(self._host_id, room, namespace, ack_id, packed, binary))
 
     def give_up(self) -> None:

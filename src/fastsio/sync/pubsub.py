@@ -236,7 +236,7 @@ class PubSubManager(Manager):
     ) -> Emit:
         for room in rooms:
             check_room(room)
-        packed, binary = self._format.pack_event(event_arguments(data))
+        packed, binary = self._format.pack_event(event_arguments(data), self._codec)
         asked = None if callback is None else self._expect_answer(askable_room(rooms), namespace, callback)
         return Emit(event, packed, binary, namespace, rooms, skip, asked, self.host_id)
 

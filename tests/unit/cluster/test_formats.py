@@ -17,7 +17,7 @@ from fastsio.cluster.messages import Answer, Emit, MessageError
 from fastsio.cluster.payloads import unpack, unpack_event
 from fastsio.cluster.reading import decode, read
 from fastsio.exceptions import MissingExtraError, SetupError
-from fastsio.protocol.jsoncodec import DEFAULT_CODEC
+from fastsio.protocol.jsoncodec import DEFAULT_CODEC, adapt
 from tests.unit.cluster.test_messages import HOST, TRANSCRIPT
 
 FORMATS = {"json": JSONFormat(), "msgpack": MsgPackFormat()}
@@ -149,3 +149,59 @@ def test_messagepack_that_cannot_be_read_is_a_bad_message(monkeypatch):
 
     with pytest.raises(ValueError, match=r"fastsio\[msgpack\]"):
         without.loads(b"\x80")
+
+
+class Money:
+    """An object that only the application's JSON can write."""
+
+
+class Bill(BaseModel):
+    """A model with binary in it."""
+
+    scan: bytes
+
+
+class OwnJSON:
+    """An application's JSON: it writes money, and dates in a way of its own."""
+
+    @staticmethod
+    def dumps(value, **options) -> str:
+        def default(one):
+            if isinstance(one, Money):
+                return {"cents": 5}
+            if isinstance(one, date):
+                return one.year
+            raise TypeError(type(one).__name__)
+
+        return json.dumps(value, default=default, **options)
+
+    loads = staticmethod(json.loads)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "arrived"),
+    [
+        ((Money(), {"m": [Money()]}), ({"cents": 5}, {"m": [{"cents": 5}]})),
+        ((date(2024, 5, 6), (1, 2)), (2024, [1, 2])),
+        (({1}, Colour.RED), ([1], "red")),
+        ((b"a", Money()), (b"a", {"cents": 5})),
+        ((Bill(scan=b"x"),), ({"scan": b"x"},)),
+        ((1, "a", None), (1, "a", None)),
+    ],
+)
+def test_the_json_of_the_application_writes_what_goes_over_the_bus(bus_format, arguments, arrived):
+    """So that clients of all servers get what those of this one get."""
+    codec = adapt(OwnJSON)
+    packed, binary = bus_format.pack_event(arguments, codec)
+    emit = Emit("e", packed, binary, "/", (None,)).as_dict()
+    found = read(decode(bus_format.encode(emit, codec), codec))
+
+    assert unpack_event(found.data, binary=found.binary) == arrived
+    packed, binary = bus_format.pack(arguments, codec)
+    assert unpack(packed, binary=binary) == arrived
+
+
+def test_what_the_json_of_the_application_cannot_write_is_its_type_error(bus_format):
+    """It is not passed over."""
+    with pytest.raises(TypeError):
+        bus_format.pack_event([object()], adapt(OwnJSON))
