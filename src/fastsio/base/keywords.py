@@ -81,6 +81,7 @@ class AsyncServerKeywords(ServerKeywords, total=False):
     async_mode: Literal["aiohttp", "asgi", "sanic", "tornado"] | None
     serializer: Literal["default", "msgpack"] | type[Packet]
     always_connect: bool
+    handler_grace: float
 
 
 class SyncServerKeywords(ServerKeywords, total=False):

@@ -70,6 +70,8 @@ class AsyncConsumer:
     channel_layer_alias: ClassVar[str | None] = None
     #: How many handlers of one connection may run at a time.
     concurrency: ClassVar[int] = 1
+    #: Seconds that handlers at work have to end once the client has left; then they are cancelled.
+    handler_grace: ClassVar[float] = 1.0
     #: How many messages of the layer may wait for one connection; None is the layer's number.
     inbox_capacity: ClassVar[int | None] = None
     #: Seconds that a frame may wait for a client that reads nothing; then the connection is closed with 1013. None is

@@ -14,8 +14,9 @@ before it: no task, and no trip through the event loop. What arrives while the c
 the layer wait behind such a frame than half of the queue holds, those who send them wait too. A client that takes no
 frame for ``slow_client_timeout`` is closed.
 
-**The end.** Handlers at work end first, then the consumer hears that its client has left, with its groups still
-joined; then it leaves them, whatever happened.
+**The end.** Frames are read on, within bounds, while a handler waits, so that the end of the connection is noticed.
+Handlers at work end first, and what came before is handled; after ``handler_grace`` seconds they are cancelled. Then
+the consumer hears that its client has left, with its groups still joined; then it leaves them, whatever happened.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
+from fastsio.aio.engine.ahead import CANCEL_S, Ahead
 from fastsio.aio.engine.stepping import DONE, Rest
 from fastsio.cluster.recent import Recent
 from fastsio.consumers.envelopes import ENVELOPES, ORDER, TEXT, is_left_out
@@ -67,7 +69,12 @@ class Connection:
 
     def __init__(self, consumer: AsyncConsumer, scope: Scope, receive: Receive, send: Send) -> None:
         self._consumer = consumer
-        self._receive = receive
+        self._ahead = Ahead(receive, self._note_end)
+        self._main: asyncio.Task[Any] | None = None
+        self._is_handling = self._is_overdue = False
+        #: When handlers are cancelled, in the time of the loop; None while the client is there.
+        self._patience_ends: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._send = send
         self._layer: BaseChannelLayer | None = None
         self._channel = ""
@@ -100,6 +107,9 @@ class Connection:
         finally:
             self._is_over = True
             self._catch_up()
+            self._ahead.stop()
+            if self._timer is not None:
+                self._timer.cancel()
             await self._shut()
 
     async def write(self, message: dict[str, Any]) -> None:
@@ -297,16 +307,17 @@ class Connection:
     # The client.
 
     async def _serve(self) -> None:
-        consumer, receive = self._consumer, self._receive
-        message = await receive()
+        consumer, ahead = self._consumer, self._ahead
+        self._main = asyncio.current_task()
+        message = await ahead.next()
         if not _is_end(message):
-            await self._guard(consumer.dispatch, message)
+            await self._wait_for(self._guard(consumer.dispatch, message))
             if self._layer is not None and not consumer.is_stopped:
                 self._worker = asyncio.create_task(self._work())
         while not (consumer.is_stopped or _is_end(message)):
-            message = await receive()
-            if not _is_end(message):
-                await self._in_turn(consumer.dispatch, message)
+            message = await ahead.next()
+            if not (self._is_overdue or _is_end(message)):
+                await self._wait_for(self._in_turn(consumer.dispatch, message))
         if _is_end(message):
             await self._leave(message)
 
@@ -314,12 +325,50 @@ class Connection:
         self._is_over = True
         self._waiting.clear()
         self._catch_up()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        async with self._turn:
-            if message["type"] == "websocket.disconnect":
-                message = {"code": NO_STATUS, "reason": None, **message}
-            await self._guard(self._consumer.dispatch, message)
+        self._note_end(message)
+        await self._end_handlers()
+        if message["type"] == "websocket.disconnect":
+            message = {"code": NO_STATUS, "reason": None, **message}
+        await self._guard(self._consumer.dispatch, message)
+
+    async def _wait_for(self, handling: Awaitable[None]) -> None:
+        """Handle a message, and cancel that when the client has been gone for long enough."""
+        self._is_handling = True
+        try:
+            await self._ahead.wait_for(handling)
+        except asyncio.CancelledError:
+            if self._main is None or not self._is_overdue or self._main.uncancel():
+                raise
+        finally:
+            self._is_handling = False
+
+    def _note_end(self, message: dict[str, Any]) -> bool:
+        """Limit the time of handlers once the client is gone; every message is kept."""
+        if _is_end(message) and self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._patience_ends = loop.time() + self._consumer.handler_grace
+            self._timer = loop.call_at(self._patience_ends, self._interrupt)
+        return True
+
+    def _interrupt(self) -> None:
+        self._is_overdue = True
+        if self._is_handling and self._main is not None:
+            self._main.cancel()
+
+    async def _end_handlers(self) -> None:
+        """Let handlers at work end; cancel those that take too long."""
+        try:
+            async with asyncio.timeout_at(self._patience_ends):
+                if self._tasks:
+                    await asyncio.wait(self._tasks)
+                async with self._turn:
+                    return
+        except TimeoutError:
+            late = {task for task in (self._worker, *self._tasks) if task is not None}
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=CANCEL_S)
 
     async def _in_turn(self, work: Callable[[Any], Awaitable[None]], message: Any) -> None:
         if self._consumer.concurrency == 1:

@@ -70,6 +70,7 @@ RULES: Final = {
     "slow_client": Rule(is_policy, "'close' or 'drop'"),
     "max_decode_packets": COUNT_OR_NONE,
     "max_control_frames": COUNT,
+    "handler_grace": POSITIVE,
     "allow_eio3": Rule(lambda value: isinstance(value, bool), "True or False"),
 }
 

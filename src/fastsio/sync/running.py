@@ -60,6 +60,8 @@ class RunningServer(BaseServer):
             return
         counted = size_bytes if size_bytes > MAX_SMALL_BYTES else 0
         while not self._may_start(connection, counted):
+            if client.state is not NamespaceState.CONNECTED:
+                return
             self.eio.sleep(FULL_POLL_S)
         if client.state is NamespaceState.CONNECTED:
             self._start_handler(connection, client, data, ack_id, counted)

@@ -111,7 +111,7 @@ async def test_unasked_pongs_start_nothing():
 
 
 async def test_a_busy_message_handler_does_not_time_its_client_out():
-    """The pong stands behind the message; it counts once the handler has returned."""
+    """The pong stands behind the message, and is found there."""
     app = Application(ping_interval=0.05, ping_timeout=0.05)
     release = asyncio.Event()
 

@@ -396,3 +396,30 @@ def test_a_call_to_a_client_that_leaves_fails_at_once():
     assert len(errors) == 1
     with pytest.raises(ClientLeftError):
         sio.call("ask", to=client.sid, timeout=None)
+
+
+def test_an_event_that_waits_for_a_place_keeps_no_client():
+    """Its thread ends with the client; the handler that has begun goes on."""
+    sio, wire = wired(max_concurrent_handlers=1)
+    begun, release, gone = threading.Event(), threading.Event(), threading.Event()
+
+    @sio.event
+    def hang(sid):
+        begun.set()
+        release.wait(WAIT_S)
+
+    @sio.event
+    def disconnect(sid, reason):
+        gone.set()
+
+    client = wire.join()
+    client.send('2["hang"]')
+    assert begun.wait(WAIT_S)
+    waiting = threading.Thread(target=client.send, args=('2["hang"]',))
+    waiting.start()
+    wire.close_client(client.eio_sid, "transport close")
+
+    assert gone.wait(WAIT_S)
+    waiting.join(WAIT_S)
+    assert not waiting.is_alive()
+    release.set()

@@ -12,10 +12,12 @@ A server whose message handler runs application code itself gets such a task for
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.aio.engine.ahead import MOST_BYTES, MOST_EVENTS
 from fastsio.aio.engine.ending import close, end
 from fastsio.aio.engine.tracing import trace_messages
 from fastsio.engine.reading import READERS, ClientLeft
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 #: How a frame begins that is an event of Socket.IO, without or with attachments, in both revisions of Engine.IO.
 EVENTS: Final = ("42", "45")
+#: How a text frame begins that is a message, in base64 or not.
+MESSAGES: Final = ("4", "b")
 #: Frames that are handled where they arrive, or read, before everybody else has a turn.
 FAIR_SHARE: Final = 64
 
@@ -43,7 +47,18 @@ class Reader:
         link: Its WebSocket.
     """
 
-    __slots__ = ("_context", "_credit", "_error", "_link", "_on_message", "_rest", "_socket", "_task")
+    __slots__ = (
+        "_ahead",
+        "_ahead_size",
+        "_context",
+        "_credit",
+        "_error",
+        "_link",
+        "_on_message",
+        "_rest",
+        "_socket",
+        "_task",
+    )
 
     def __init__(self, socket: EngineSocket, link: DirectLink) -> None:
         server = socket.server
@@ -55,6 +70,9 @@ class Reader:
         self._link = link
         self._on_message = on_message if is_stepped else partial(_call, on_message)
         self._credit = FAIR_SHARE
+        #: What arrived while a message was handled, in order, and how large it is.
+        self._ahead: deque[Frame] | None = None
+        self._ahead_size = 0
         #: What the last message left to wait for.
         self._rest: Awaitable[None] | None = None
         #: Why nothing more will be read.
@@ -73,11 +91,15 @@ class Reader:
 
     def cancel(self) -> None:
         """Notice that the session is over; named as the method of the task that reads other links."""
-        self._go_on()
+        if self._socket.is_given_up and self._socket.handling and self._task is not None:
+            self._task.cancel()
+        else:
+            self._go_on()
 
     def _lose(self, error: Exception) -> None:
         """Take note that no frame will come any more; those that are here come first."""
         self._error = self._error or error
+        self._socket.limit_handling()
         self._go_on()
 
     def _take(self, frame: Frame) -> bool:
@@ -85,9 +107,8 @@ class Reader:
         socket = self._socket
         if socket.closing or self._error is not None:
             return True
-        if socket.handling or self._credit <= 0:
-            self._go_on()
-            return False
+        if socket.handling or self._credit <= 0 or self._ahead:
+            return self._put_off(frame)
         self._credit -= 1
         if type(frame) is str and frame[:2] in EVENTS:
             data: Frame = frame[1:]
@@ -111,6 +132,41 @@ class Reader:
             self._rest = rest
             self._go_on()
         return True
+
+    def _put_off(self, frame: Frame) -> bool:
+        """Leave a frame for the task; tell whether the peer is read on meanwhile."""
+        if self._socket.handling:
+            return self._keep(frame)
+        self._go_on()
+        return False
+
+    def _keep(self, frame: Frame) -> bool:
+        """Read ahead while a message is handled, as far as that goes; a heartbeat counts when it arrives."""
+        is_text = isinstance(frame, str)
+        if is_text and frame[:1] not in MESSAGES:
+            try:
+                if self._message(frame) is None:
+                    return True
+            except (ClientLeft, PacketError) as error:
+                self._lose(error)
+                return True
+        if self._ahead is None:
+            self._ahead = deque()
+        if len(self._ahead) >= MOST_EVENTS or self._ahead_size >= MOST_BYTES:
+            return False
+        self._ahead.append(frame)
+        self._ahead_size += len(frame)
+        return True
+
+    def _next(self) -> Frame | None:
+        """Return the next frame that has arrived, or None."""
+        if self._ahead:
+            frame = self._ahead.popleft()
+            self._ahead_size -= len(frame)
+            return frame
+        self._ahead = None
+        frames = self._link.frames
+        return frames.popleft() if frames else None
 
     def _message(self, frame: Frame) -> Frame | None:
         """Return the message in a frame; None when there is none."""
@@ -152,31 +208,45 @@ class Reader:
             ClientLeft: The client said goodbye.
             PacketError: The client sent what the protocol does not have.
         """
-        socket, link = self._socket, self._link
-        while not socket.closed:
+        socket = self._socket
+        while not socket.closed and not socket.is_given_up:
             if self._rest is not None:
                 rest, self._rest = self._rest, None
                 await self._handle(rest)
             elif self._credit <= 0:
                 await asyncio.sleep(0)
                 self._credit = FAIR_SHARE
-            elif not link.frames:
+            elif (frame := self._next()) is None:
                 break
             else:
                 self._credit -= 1
-                message = self._message(link.frames.popleft())
+                message = self._message(frame)
                 if message is not None and not socket.closing:
                     await self._handle(_call(self._on_message, socket.sid, message))
 
     async def _handle(self, handling: Awaitable[None]) -> None:
         socket = self._socket
         socket.handling = True
+        if self._error is not None:
+            socket.limit_handling()
+        timer = asyncio.get_running_loop().call_later(socket.server.ahead_after, self._read_ahead)
         try:
             await handling
+            socket.has_progressed = True
         except Exception:
             socket.server.logger.exception("message handler error")
         finally:
+            timer.cancel()
             socket.handling = False
+
+    def _read_ahead(self) -> None:
+        """Take what waits from the link, so that the peer is read on; its end would not be noticed otherwise."""
+        frames = self._link.frames
+        while frames:
+            if not self._keep(frames[0]):
+                return
+            frames.popleft()
+        self._link.resume()
 
 
 async def _call(on_message: Any, sid: str, data: Frame) -> None:

@@ -93,7 +93,7 @@ async def handle_get(socket: EngineSocket, environ: dict[str, Any], jsonp_index:
     if socket.poll_waiter is not None:
         socket.post_control(CLOSE_PACKET)
         return await _reject(socket, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
-    watcher = _watch(socket, environ)
+    watcher = None if socket.pending else _watch(socket, environ)
     try:
         packets = await poll(socket, environ)
     except asyncio.CancelledError:
@@ -122,14 +122,14 @@ def answer(
 
 
 def _watch(socket: EngineSocket, environ: dict[str, Any]) -> asyncio.Task[None] | None:
-    """Notice, where the driver can, that the client gave the poll up."""
+    """Notice, where the driver can, that the client gave its request up."""
     wait_disconnected = socket.server.wait_disconnected
-    if wait_disconnected is None or socket.pending:
+    if wait_disconnected is None:
         return None
 
     async def watch() -> None:
         await wait_disconnected(environ)
-        socket.server.logger.info("A client gave its poll up")
+        socket.server.logger.info("A client gave its request up")
         await socket.finish(socket.server.reason.TRANSPORT_ERROR, abort=True)
 
     return socket.server.spawn(watch())
@@ -151,7 +151,7 @@ async def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Resp
     try:
         is_binary = _is_binary(socket, environ)
         body = await _read_body(environ, server.max_http_buffer_size)
-        await _take_packets(socket, _decode(socket, body, is_binary=is_binary))
+        await _take_packets(socket, environ, _decode(socket, body, is_binary=is_binary))
     except asyncio.CancelledError:
         # So some frameworks say that the client is gone.
         await socket.finish(server.reason.TRANSPORT_ERROR, abort=True)
@@ -162,17 +162,27 @@ async def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Resp
     return http.accepted()
 
 
-async def _take_packets(socket: EngineSocket, packets: Iterator[str | bytes]) -> None:
+async def _take_packets(socket: EngineSocket, environ: dict[str, Any], packets: Iterator[str | bytes]) -> None:
     """Act on the packets of a body one by one; however many there are, others have a turn now and then."""
     share = credit = socket.server.packets_per_payload
-    for packet in packets:
-        if socket.closing:
-            break
-        await _receive(socket, packet)
-        credit -= 1
-        if not credit:
-            credit = share
-            await asyncio.sleep(0)
+    # Most are handled before it is worth to look whether the client is still there.
+    watchers: list[asyncio.Task[None] | None] = []
+    after_s = socket.server.ahead_after
+    timer = asyncio.get_running_loop().call_later(after_s, lambda: watchers.append(_watch(socket, environ)))
+    try:
+        for packet in packets:
+            if socket.closing:
+                break
+            await _receive(socket, packet)
+            credit -= 1
+            if not credit:
+                credit = share
+                await asyncio.sleep(0)
+    finally:
+        timer.cancel()
+        for watcher in watchers:
+            if watcher is not None:
+                watcher.cancel()
 
 
 def _is_binary(socket: EngineSocket, environ: dict[str, Any]) -> bool:
@@ -211,10 +221,19 @@ async def _receive(socket: EngineSocket, packet: str | bytes) -> None:
     """Act on one well-formed packet."""
     if isinstance(packet, bytes) or packet[0] == "4":
         socket.handling = True
+        task = asyncio.current_task()
+        socket.reader = socket.reader or task
         try:
             await socket.server.run_message(socket.sid, packet if isinstance(packet, bytes) else packet[1:])
+            socket.has_progressed = True
+        except asyncio.CancelledError:
+            if task is None or not socket.is_given_up:
+                raise
+            task.uncancel()
         finally:
             socket.handling = False
+            if socket.reader is task:
+                socket.reader = None
     elif packet[0] == "1":
         await socket.finish(socket.server.reason.CLIENT_DISCONNECT, abort=True)
     elif packet[0] not in IGNORED:

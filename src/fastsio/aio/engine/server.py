@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastsio.aio.engine import polling, websocket
+from fastsio.aio.engine.ahead import AHEAD_AFTER_S
 from fastsio.aio.engine.drivers import async_mode_of, driver_for
 from fastsio.aio.engine.eio3 import Eio3Socket
 from fastsio.aio.engine.sending import SendingServer
@@ -68,6 +69,8 @@ class EngineServer(SendingServer):
             ``engineio.payload.Payload``'s.
         max_control_frames: How many frames without a message a WebSocket may send in a second: pings, pongs, empty
             fragments. Beyond, it is closed. uvicorn's own WebSocket protocols, Tornado and Sanic do not show them.
+        handler_grace: Seconds that a message handler that is waited for has to end once its client is gone, before it
+            is cancelled and the session ends.
         allow_eio3: Whether clients of Engine.IO 3 are served too. Off, as in the JavaScript server.
         options: Those of ``engineio.AsyncServer``.
 
@@ -87,6 +90,7 @@ class EngineServer(SendingServer):
         slow_client: SlowClientPolicy = "close",
         max_decode_packets: int | None = None,
         max_control_frames: int = DEFAULT_CONTROL_FRAMES,
+        handler_grace: float = 1.0,
         allow_eio3: bool = False,
         **options: Any,
     ) -> None:
@@ -101,6 +105,7 @@ class EngineServer(SendingServer):
                 "slow_client": slow_client,
                 "max_decode_packets": max_decode_packets,
                 "max_control_frames": max_control_frames,
+                "handler_grace": handler_grace,
                 "allow_eio3": allow_eio3,
                 **options,
             }
@@ -121,6 +126,9 @@ class EngineServer(SendingServer):
         self.slow_client = slow_client
         self.max_decode_packets = max_decode_packets
         self.max_control_frames = max_control_frames
+        self.handler_grace = handler_grace
+        #: How long a message is handled before more is read; a pong must be found in time.
+        self.ahead_after = min(AHEAD_AFTER_S, self.ping_timeout / 4)
         self.allow_eio3 = allow_eio3
         self.deadlines: Deadlines[EngineSocket] = Deadlines(self._on_due)
         self._async = driver_for(self.async_mode)

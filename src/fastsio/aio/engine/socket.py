@@ -19,6 +19,7 @@ import math
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from fastsio.aio.engine.ahead import CANCEL_S
 from fastsio.aio.engine.links import DirectLink, send_as_text
 from fastsio.aio.engine.stepping import DONE, Rest
 from fastsio.aio.engine.timers import NEVER, PUNCTUAL
@@ -55,6 +56,8 @@ class EngineSocket(AsyncSocket):
         expires: When the session is over unless a pong comes, by the system's clock.
         frames_base64: Whether binary messages go over the WebSocket as text; its own handshake says so.
         handling: True while the message handler runs for this client.
+        has_progressed: True once a message that was waited for was handled, until the heartbeat looks.
+        is_given_up: True once the message handler has had its time after the client was gone; it is cancelled.
         probing: True from the handshake of a WebSocket that would take over to its success or failure.
         upgrading: True from its probe on: packets wait for it, polls are answered empty.
     """
@@ -75,7 +78,10 @@ class EngineSocket(AsyncSocket):
         "expires",
         "frames_base64",
         "handling",
+        "has_progressed",
         "idle_send",
+        "is_given_up",
+        "is_limited",
         "pending",
         "poll_waiter",
         "posting",
@@ -105,6 +111,7 @@ class EngineSocket(AsyncSocket):
         self.connected = self.upgrading = self.upgraded = self.closing = self.closed = False
         self.frames_base64 = False
         self.accepted = self.probing = self.posting = self.handling = self.awaiting_pong = self.slow = False
+        self.has_progressed = self.is_limited = self.is_given_up = False
         #: The reason of an end asked for while the connect handler still ran.
         self.doomed: str | None = None
         self.pending: list[WirePacket] | None = None
@@ -441,6 +448,7 @@ class EngineSocket(AsyncSocket):
             server.deadlines.set(self, self.expires - now)
             self.post_control(PING_PACKET)
         elif self._is_excused():
+            self.has_progressed = False
             server.deadlines.set(self, server.ping_timeout)
         else:
             self.expire()
@@ -453,15 +461,26 @@ class EngineSocket(AsyncSocket):
         """
         Whether a pong need not come yet.
 
-        It may stand behind the message that is being handled: it is read when the handler returns. And the ping may
-        stand behind much that the client is still reading.
+        It may stand behind messages that are being handled. And the ping may stand behind much that the client is still
+        reading.
         """
-        return not self.server.start_service_task or (self.handling and self.writer is None) or self._reads()
+        return not self.server.start_service_task or self._may_have_answered() or self._reads()
 
     def expire(self) -> None:
         """End the session: its pong has not come."""
         self.server.logger.info("A client missed its heartbeat, its session is ended")
         self.server.spawn(self.finish(self.server.reason.PING_TIMEOUT))
+
+    def _may_have_answered(self) -> bool:
+        """
+        Tell whether the pong may stand behind messages that are being handled.
+
+        On a WebSocket it is found there, unless it is behind more than is read ahead; then messages must get done for
+        it. A client that polls cannot send it before its POST is answered, but it goes on polling.
+        """
+        if not self.handling or self.writer is not None:
+            return False
+        return self.has_progressed or (self.posting and self.poll_waiter is not None)
 
     def _reads(self) -> bool:
         """Tell whether the client is behind, but has read something lately."""
@@ -505,9 +524,30 @@ class EngineSocket(AsyncSocket):
             self.closed = True
             server.retire(self, keep=not silent and not self.upgraded)
             self.end_poll()
-            self._stop_reader()
+            if not self.handling:
+                self._cancel_reader()
+            elif reason != server.reason.SERVER_DISCONNECT:
+                # What is busy with a message looks itself. A handler that ends the session may do so in its own time.
+                self.limit_handling()
 
-    def _stop_reader(self) -> None:
-        """Wake what reads from the WebSocket; what is busy with a message looks itself."""
-        if self.reader is not None and not self.handling:
+    def limit_handling(self) -> None:
+        """Give the message handler under way a last while, for the client is gone; then cancel it."""
+        if self.handling and not self.is_limited:
+            self.is_limited = True
+            asyncio.get_running_loop().call_later(self.server.handler_grace, self._interrupt)
+
+    def _interrupt(self) -> None:
+        """Cancel the message handler, and end the session even if it does not mind."""
+        self.is_given_up = True
+        if self.handling:
+            self._cancel_reader()
+        if not self.closing:
+            asyncio.get_running_loop().call_later(CANCEL_S, self._end_anyway)
+
+    def _end_anyway(self) -> None:
+        if not self.closing:
+            self.server.spawn(self.finish(self.server.reason.TRANSPORT_CLOSE, abort=True))
+
+    def _cancel_reader(self) -> None:
+        if self.reader is not None:
             self.reader.cancel()

@@ -7,8 +7,10 @@ Source: Engine.IO protocol v4, "WebSocket".
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from fastsio.aio.engine.ahead import Ahead
 from fastsio.aio.engine.direct import Reader
 from fastsio.aio.engine.ending import absorb_cancellation, close, end
 from fastsio.aio.engine.links import NORMAL_CLOSURE, DirectLink, LinkLost
@@ -18,11 +20,15 @@ from fastsio.engine.reading import READERS, ClientLeft
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from fastsio.aio.engine.links import AnyLink, Event, Receive
     from fastsio.aio.engine.socket import EngineSocket
 
 #: Frames that are read before everybody else has a turn.
 FAIR_SHARE: Final = 64
+#: How a text frame begins that is a message, in base64 or not.
+MESSAGES: Final = ("4", "b")
 #: The most bytes a character takes in UTF-8.
 MAX_CHARACTER_BYTES: Final = 4
 
@@ -75,7 +81,7 @@ def _begin(socket: EngineSocket, link: AnyLink) -> None:
     socket.attach(link)
 
 
-async def _read(socket: EngineSocket, receive: Receive) -> None:
+async def _read(socket: EngineSocket, receive: Receive) -> None:  # noqa: PLR0915 - what waits here stays in memory
     """
     Dispatch frames in order until the session is over.
 
@@ -85,30 +91,67 @@ async def _read(socket: EngineSocket, receive: Receive) -> None:
         PacketError: The client sent what the protocol does not have.
     """
     server = socket.server
+    ahead: Ahead | None = None
     on_message = server.handlers["message"]
     if server.is_traced:
         on_message = trace_messages(on_message, server.logger)
     credit = FAIR_SHARE
-    while not socket.closed:
-        credit -= 1
-        if not credit:
-            credit = FAIR_SHARE
-            # A server may have more frames ready than are read without waiting, and the message handler need not wait.
-            await asyncio.sleep(0)
-        # A session that waits keeps nothing of its last frame in memory: it may wait for very long.
-        data = _message(socket, await receive())
-        if data is None or socket.closing:
-            continue
-        socket.handling = True
-        try:
-            waiting = on_message(socket.sid, data)
-            if waiting is not None:
-                await waiting
-        except Exception:
-            server.logger.exception("message handler error")
-        finally:
-            socket.handling = False
-            data = waiting = None
+    try:
+        while not socket.closed:
+            credit -= 1
+            if not credit:
+                credit = FAIR_SHARE
+                # A server may have more frames ready than are read without waiting, and the message handler need not
+                # wait.
+                await asyncio.sleep(0)
+            # A session that waits keeps nothing of its last frame in memory: it may wait for very long.
+            data = _message(socket, await (receive() if ahead is None else ahead.next()))
+            if data is None or socket.closing:
+                continue
+            socket.handling = True
+            try:
+                waiting = on_message(socket.sid, data)
+                if waiting is not None:
+                    ahead = ahead or Ahead(receive, partial(_keep, socket), server.ahead_after)
+                    await _wait(socket, ahead, waiting)
+            except Exception:
+                server.logger.exception("message handler error")
+            finally:
+                socket.handling = False
+                data = waiting = None
+            if socket.is_given_up and not socket.closed:
+                raise (ahead and ahead.error) or LinkLost
+    finally:
+        if ahead is not None:
+            ahead.stop()
+
+
+async def _wait(socket: EngineSocket, ahead: Ahead, waiting: Awaitable[None]) -> None:
+    """Wait for a message handler; after the client is gone, not for long."""
+    try:
+        await ahead.wait_for(waiting)
+        socket.has_progressed = True
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or not socket.is_given_up:
+            raise
+        task.uncancel()
+
+
+def _keep(socket: EngineSocket, event: Event) -> bool:
+    """Tell whether an event is to wait for those before it; a heartbeat counts when it arrives."""
+    text: str | None = event.get("text")
+    if text is None:
+        if event.get("bytes") is None:
+            socket.limit_handling()
+        return True
+    if text[:1] in MESSAGES:
+        return True
+    try:
+        return _message(socket, event) is not None
+    except (ClientLeft, PacketError):
+        socket.limit_handling()
+        raise
 
 
 def _message(socket: EngineSocket, event: Event) -> str | bytes | None:

@@ -62,6 +62,14 @@ class Link(Protocol):
     def drain(self) -> None:
         """Read on without a use for it until the peer has closed too."""
 
+    def unread(self) -> int | None:
+        """
+        Tell how many bytes of the peer nobody has read yet, up to a few ten thousand; may be called by any thread.
+
+        Returns:
+            The number; -1 when the peer has closed; None where there is no telling.
+        """
+
     def abort(self) -> None:
         """Cut the connection; a thread that reads or writes is woken. May be called by any thread, and twice."""
 
@@ -82,6 +90,7 @@ class PreparedLink:
         self.unsent = link.unsent
         self.drain = link.drain
         self.abort = link.abort
+        self.unread = link.unread
 
     def prepare(self, packets: Sequence[WirePacket]) -> Sequence[WirePacket]:
         """Return what is to be written for *packets*."""

@@ -293,6 +293,11 @@ class Outbox:
         """Whether a WebSocket is the way to the client."""
         return self._link is not None
 
+    def unread(self) -> int | None:
+        """Tell how much the client has sent over its WebSocket that nobody has read yet; None if nobody knows."""
+        link = self._link
+        return None if link is None else link.unread()
+
     def abort(self) -> None:
         """Cut the connection."""
         link = self._link

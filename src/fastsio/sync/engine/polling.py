@@ -154,6 +154,7 @@ def _receive(socket: EngineSocket, packet: str | bytes) -> None:
         socket.handling = True
         try:
             socket.server.run_message(socket.sid, packet if isinstance(packet, bytes) else packet[1:])
+            socket.has_progressed = True
         finally:
             socket.handling = False
     elif packet[0] == "1":

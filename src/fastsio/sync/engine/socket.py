@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 #: How long the last frames and the closing handshake may take before the connection is given up.
 CLOSE_GRACE_S: Final = 10.0
+#: The revision whose servers ping; before, clients did.
+PINGED: Final = 4
+#: As far as what stands unread is counted.
+RECEIVE_BYTES: Final = 65_536
 
 
 class EngineSocket(Socket):
@@ -39,6 +43,7 @@ class EngineSocket(Socket):
         expires: When the session is over unless a pong comes, by the system's clock.
         frames_base64: Whether binary messages go over the WebSocket as text; its own handshake says so.
         handling: True while the message handler runs for this client.
+        has_progressed: True once a message was handled, until the heartbeat looks.
         posting: True while a POST is taken.
         probing: True from the handshake of a WebSocket that would take over to its success or failure.
     """
@@ -54,6 +59,7 @@ class EngineSocket(Socket):
         "expires",
         "frames_base64",
         "handling",
+        "has_progressed",
         "outbox",
         "posting",
         "probing",
@@ -61,6 +67,7 @@ class EngineSocket(Socket):
         "session",
         "sid",
         "timer_key",
+        "unread",
         "upgraded",
     )
 
@@ -75,6 +82,9 @@ class EngineSocket(Socket):
         self.session: dict[str, Any] = {}
         self.connected = self.upgraded = self.closing = self.closed = False
         self.accepted = self.probing = self.posting = self.handling = self.awaiting_pong = False
+        self.has_progressed = False
+        #: How much stood unread behind the message that is handled when the heartbeat looked; None before it has.
+        self.unread: int | None = None
         #: The reason of an end asked for while the connect handler still ran.
         self.doomed: str | None = None
         self.timer_key = NEVER
@@ -148,6 +158,7 @@ class EngineSocket(Socket):
             server.deadlines.set(self, self.expires - now)
             self.outbox.post((PING_PACKET,), is_limited=False)
         elif self._is_excused():
+            self._ask_again()
             server.deadlines.set(self, server.ping_timeout)
         else:
             self.expire()
@@ -163,13 +174,33 @@ class EngineSocket(Socket):
         It may stand behind the message that is being handled: it is read when the handler returns. And the ping may
         stand behind much that the client is still reading.
         """
-        server, outbox = self.server, self.outbox
-        return not server.start_service_task or (self.handling and not outbox.is_lagging) or outbox.reads
+        return not self.server.start_service_task or self._may_have_answered() or self.outbox.reads
 
     def expire(self) -> None:
         """End the session: its pong has not come."""
         self.server.logger.info("A client missed its heartbeat, its session is ended")
         self.server.start_background_task(self.finish, self.server.reason.PING_TIMEOUT)
+
+    def _may_have_answered(self) -> bool:
+        """
+        Tell whether the pong may stand behind the message that is being handled.
+
+        A client that is there answers one more ping, so that more stands there the next time. One that polls cannot
+        answer before its POST is answered, but goes on polling.
+        """
+        if not self.handling or self.outbox.is_lagging:
+            return False
+        if self.has_progressed or not self.outbox.is_attached:
+            return self.has_progressed or (self.posting and self.outbox.is_polled)
+        before, unread = self.unread, self.outbox.unread()
+        return unread is None or (unread >= 0 and (before is None or not unread <= before < RECEIVE_BYTES))
+
+    def _ask_again(self) -> None:
+        """Ping a client once more whose pong may stand behind the message that is being handled."""
+        self.has_progressed = False
+        self.unread = self.outbox.unread()
+        if self.handling and self.outbox.is_attached and self.protocol == PINGED:
+            self.outbox.post((PING_PACKET,), is_limited=False)
 
     def on_shutdown(self) -> None:
         """Stop waiting for a client whose session is over."""

@@ -157,6 +157,18 @@ class SocketLink:
         except OSError:
             self._over = True
 
+    def unread(self) -> int | None:
+        """Tell how many bytes of the peer nobody has read yet."""
+        if self._raw is None:
+            return None
+        try:
+            data = self._raw.recv(RECEIVE_BYTES, socket.MSG_PEEK | DO_NOT_WAIT)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return -1
+        return len(data) or -1
+
     # Writing.
 
     def write(self, packets: Sequence[WirePacket]) -> bool:

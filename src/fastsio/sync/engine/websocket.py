@@ -130,6 +130,7 @@ def _read(socket: EngineSocket, link: Link) -> None:
         socket.handling = True
         try:
             on_message(sid, data)
+            socket.has_progressed = True
         except Exception:
             server.logger.exception("message handler error")
         finally:
