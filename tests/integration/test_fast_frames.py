@@ -262,8 +262,10 @@ async def test_a_probe_over_the_limit_ends_its_websocket_alone(sio, running, jou
         async with open_raw(address, request_of(path)) as client:
             await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 5)
             await client.send(client_frame(FIN | TEXT, b"x" * (LIMIT + 1)))
-            assert await client.close_code() == 1000
+            # uvicorn's own protocol takes the message, so there it is no probe rather than too large.
+            assert await client.close_code() == (1009 if ws == FAST_WS else 1000)
 
+        assert await poller.ask("echo", 1) == [1]
         assert journal == []
 
 

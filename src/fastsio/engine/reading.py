@@ -10,7 +10,13 @@ from typing import Any, Final, Protocol
 
 from fastsio.engine import eio3
 from fastsio.engine.payload import IGNORED, decode_base64
+from fastsio.engine.rates import TooManyFrames
 from fastsio.exceptions import PacketError
+
+NORMAL_CLOSURE: Final = 1000
+PROTOCOL_ERROR: Final = 1002
+POLICY_VIOLATION: Final = 1008
+MESSAGE_TOO_BIG: Final = 1009
 
 
 class Session(Protocol):
@@ -24,6 +30,33 @@ class Session(Protocol):
 
 class ClientLeft(Exception):  # noqa: N818 - says what happened
     """The client sent a close packet."""
+
+
+class BadFrame(PacketError):  # noqa: N818 - says what happened
+    """
+    A frame breaks the rules of WebSocket itself.
+
+    Args:
+        message: Which.
+        code: What the WebSocket is closed with.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def closing_code(error: PacketError) -> int:
+    """
+    Return the code to close the WebSocket of a client with that broke the protocol or a limit.
+
+    Source: RFC 6455, section 7.4.1.
+    """
+    if isinstance(error, BadFrame):
+        return error.code
+    if isinstance(error, TooManyFrames):
+        return POLICY_VIOLATION
+    return NORMAL_CLOSURE if error.limit is None else MESSAGE_TOO_BIG
 
 
 def _binary(frame: bytes, limit: int) -> bytes:

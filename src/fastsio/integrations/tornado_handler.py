@@ -10,6 +10,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.aio.engine.links import Event, Link
+from fastsio.engine.masks import MaskCheck
+from fastsio.engine.reading import PROTOCOL_ERROR
 from fastsio.engine.request import WEBSOCKET, choose_subprotocol
 from fastsio.extras import require
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 web: Final = require("tornado.web", "tornado")
 WebSocketHandler: Any = require("tornado.websocket", "tornado").WebSocketHandler
+WebSocketProtocol13: Any = require("tornado.websocket", "tornado").WebSocketProtocol13
+StreamClosedError: Any = require("tornado.iostream", "tornado").StreamClosedError
 
 
 class Body:
@@ -45,6 +49,21 @@ class Body:
         """Read up to *length* bytes."""
         data = bytes(self._data[self._start : self._start + length])
         self._start += len(data)
+        return data
+
+
+class MaskedProtocol(WebSocketProtocol13):  # type: ignore[misc]  # Tornado is optional, so its class is Any
+    """Tornado's protocol, which looks at all that it reads."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._masks = MaskCheck()
+
+    async def _read_bytes(self, length: int) -> bytes:
+        data: bytes = await super()._read_bytes(length)
+        if self._masks.feed(data) is not None:
+            self.close(PROTOCOL_ERROR, "a frame without a mask")
+            raise StreamClosedError
         return data
 
 
@@ -124,6 +143,11 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
         """Compress messages for clients that ask for it."""
         return {}
 
+    def get_websocket_protocol(self) -> Any:
+        """Have frames refused that are not masked, which Tornado takes."""
+        protocol = super().get_websocket_protocol()
+        return None if protocol is None else MaskedProtocol(self, mask_outgoing=False, params=protocol.params)
+
     async def accept(self, serve: Callable[[Link], Awaitable[None]]) -> None:
         """
         Become a WebSocket; a request that asks for it in a wrong way gets Tornado's answer.
@@ -160,7 +184,7 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
 
     async def _send(self, event: Event) -> None:
         if event["type"] == "websocket.close":
-            self.close(1000)
+            self.close(event["code"])
         else:
             text = event.get("text")
             await self.write_message(event["bytes"] if text is None else text, binary=text is None)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from fastsio.aio.engine.links import CLOSE_GRACE_S, NORMAL_CLOSURE, LinkLost, closing_code
-from fastsio.engine.reading import ClientLeft
+from fastsio.aio.engine.links import CLOSE_GRACE_S, LinkLost
+from fastsio.engine.reading import NORMAL_CLOSURE, ClientLeft, closing_code
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:

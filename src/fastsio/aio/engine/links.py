@@ -12,14 +12,10 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from fastsio.engine.rates import TooManyFrames
-
 if TYPE_CHECKING:
     from asyncio import Task
     from collections import deque
     from contextvars import Context
-
-    from fastsio.exceptions import PacketError
 
 Event: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Event]]
@@ -28,22 +24,12 @@ Frame: TypeAlias = str | bytes
 
 #: The extension of an ASGI scope that a server offers its direct link in.
 DIRECT: Final = "fastsio.direct"
-NORMAL_CLOSURE: Final = 1000
-POLICY_VIOLATION: Final = 1008
-MESSAGE_TOO_BIG: Final = 1009
 #: How long the last frames and the closing handshake may take before the connection is given up.
 CLOSE_GRACE_S: Final = 10.0
 
 
 class LinkLost(Exception):  # noqa: N818 - says what happened
     """The peer closed the WebSocket."""
-
-
-def closing_code(error: PacketError) -> int:
-    """Return the code to close the WebSocket of a client with that broke the protocol or a limit."""
-    if isinstance(error, TooManyFrames):
-        return POLICY_VIOLATION
-    return NORMAL_CLOSURE if error.limit is None else MESSAGE_TOO_BIG
 
 
 class Link:

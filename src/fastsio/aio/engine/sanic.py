@@ -158,7 +158,7 @@ def _link(websocket: Any) -> Link:
     async def send(event: Event) -> None:
         try:
             if event["type"] == "websocket.close":
-                await websocket.close()
+                await websocket.close(event["code"])
             else:
                 text = event.get("text")
                 await websocket.send(event["bytes"] if text is None else text)

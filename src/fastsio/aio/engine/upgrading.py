@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from fastsio.aio.engine.ending import absorb_cancellation
 from fastsio.aio.engine.links import LinkLost
+from fastsio.engine.reading import NORMAL_CLOSURE, closing_code
 from fastsio.engine.tracing import label
 from fastsio.exceptions import PacketError
 
@@ -23,7 +24,7 @@ PROBE_ANSWER: Final = "3probe"
 UPGRADE: Final = "5"
 
 
-async def upgrade(socket: EngineSocket, link: AnyLink) -> bool:
+async def upgrade(socket: EngineSocket, link: AnyLink) -> int | None:
     """
     Move a polling session to this WebSocket.
 
@@ -31,11 +32,12 @@ async def upgrade(socket: EngineSocket, link: AnyLink) -> bool:
     its session stays on polling.
 
     Returns:
-        True when the client asked for the switch.
+        None when the client asked for the switch, else the code to close the WebSocket with.
     """
     server = socket.server
     if server.is_traced:
         server.logger.info("%s: Received request to upgrade to websocket", label(socket.sid))
+    code = NORMAL_CLOSURE
     try:
         async with asyncio.timeout(server.upgrade_timeout):
             if await _expect(link, PROBE, UPGRADE) == PROBE:
@@ -44,6 +46,7 @@ async def upgrade(socket: EngineSocket, link: AnyLink) -> bool:
                 await _expect(link, UPGRADE)
     except PacketError as error:
         server.report(f"An upgrade failed, the session stays on polling: {error}", "bad-probe")
+        code = closing_code(error)
     except (TimeoutError, LinkLost):
         server.logger.info("An upgrade was not completed, the session stays on polling")
     except asyncio.CancelledError:
@@ -52,13 +55,13 @@ async def upgrade(socket: EngineSocket, link: AnyLink) -> bool:
     else:
         if server.is_traced:
             server.logger.info("%s: Upgrade to websocket successful", label(socket.sid))
-        return not socket.closing
+        return code if socket.closing else None
     finally:
         socket.probing = False
         socket.end_hold()
         # A poll that waits is answered once the session is on the WebSocket, or waits on.
         socket.end_poll()
-    return False
+    return code
 
 
 async def _expect(link: AnyLink, *frames: str) -> str:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 from fastsio.aio.engine.ahead import Ahead
 from fastsio.aio.engine.direct import Reader
 from fastsio.aio.engine.ending import absorb_cancellation, close, end
-from fastsio.aio.engine.links import NORMAL_CLOSURE, DirectLink, LinkLost
+from fastsio.aio.engine.links import DirectLink, LinkLost
 from fastsio.aio.engine.tracing import trace_messages
 from fastsio.aio.engine.upgrading import upgrade
-from fastsio.engine.reading import READERS, ClientLeft
+from fastsio.engine.reading import NORMAL_CLOSURE, READERS, ClientLeft
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ async def serve(socket: EngineSocket, link: AnyLink) -> None:
     code: int | None = NORMAL_CLOSURE
     error: Exception | None = None
     try:
-        if socket.connected and not await upgrade(socket, link):
+        refused = await upgrade(socket, link) if socket.connected else None
+        if refused is not None:
+            code = refused
             return
         _begin(socket, link)
         if isinstance(link, DirectLink):

@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastsio.aio.engine.links import (
     CLOSE_GRACE_S,
-    MESSAGE_TOO_BIG,
-    NORMAL_CLOSURE,
-    POLICY_VIOLATION,
     DirectLink,
     LinkLost,
 )
 from fastsio.engine.frames import BINARY, TEXT, close_frame, frame
 from fastsio.engine.rates import TooManyFrames
+from fastsio.engine.reading import MESSAGE_TOO_BIG, NORMAL_CLOSURE, POLICY_VIOLATION
 from fastsio.exceptions import PacketError
 from fastsio.integrations.fast.flushing import flusher_of
 

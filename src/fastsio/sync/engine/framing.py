@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.engine.frames import BINARY, CLOSE, PONG, TEXT, frame
 from fastsio.engine.packet import WirePacket
+from fastsio.engine.reading import NORMAL_CLOSURE
 from fastsio.engine.request import choose_subprotocol, offered_subprotocols, websocket_key
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 #: RFC 6455, section 1.3.
 ACCEPT_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-NORMAL_CLOSURE: Final = b"\x03\xe8"
 
 
 class ControlFrame(WirePacket):
@@ -46,7 +46,12 @@ class ControlFrame(WirePacket):
         self._size = len(data)
 
 
-CLOSE_FRAME: Final = ControlFrame(CLOSE, NORMAL_CLOSURE)
+def close_frame(code: int) -> ControlFrame:
+    """Begin or answer the closing handshake."""
+    return ControlFrame(CLOSE, code.to_bytes(2))
+
+
+CLOSE_FRAME: Final = close_frame(NORMAL_CLOSURE)
 
 
 def pong_frame(data: bytes) -> ControlFrame:

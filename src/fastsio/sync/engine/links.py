@@ -26,8 +26,12 @@ class Link(Protocol):
         Wait for the next message; None when the WebSocket is over.
 
         Raises:
-            PacketError: The message is larger than the server takes.
+            PacketError: The message is larger than the server takes, or a frame breaks WebSocket's own rules.
         """
+
+    def peer_code(self) -> int:
+        """Return the code that the peer has closed the WebSocket with."""
+        raise NotImplementedError
 
     def answer_pings(self, answer: Callable[[bytes], Any]) -> None:
         """Call *answer* with the payload of each of the peer's ping frames; before, the link answers itself."""
@@ -85,6 +89,7 @@ class PreparedLink:
     def __init__(self, link: Link) -> None:
         self._link = link
         self.receive = link.receive
+        self.peer_code = link.peer_code
         self.answer_pings = link.answer_pings
         self.flush = link.flush
         self.unsent = link.unsent

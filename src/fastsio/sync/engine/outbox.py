@@ -46,6 +46,7 @@ class Outbox:
     Attributes:
         buffered_bytes: What waits, and what is being written to a client that lags.
         buffered_count: The same in packets.
+        close_frame: What the WebSocket is closed with.
         congestion: Set while the client is behind: more waits for it than the high-water mark.
         dropped: Packets dropped because the client was too slow.
         is_lagging: True while a thread waits for the client to read.
@@ -64,6 +65,7 @@ class Outbox:
         "_writing",
         "buffered_bytes",
         "buffered_count",
+        "close_frame",
         "congestion",
         "dropped",
         "is_lagging",
@@ -79,6 +81,7 @@ class Outbox:
         self._link: Link | None = None
         self._poll: Any = None
         self.congestion: Congestion | None = None
+        self.close_frame = CLOSE_FRAME
         self._writing = self._held = self._slow = self._closed = self.is_lagging = False
         self.buffered_bytes = self.buffered_count = self.dropped = 0
 
@@ -276,7 +279,7 @@ class Outbox:
             self._link = link
             self._end_poll()
             if self._closed:
-                self._append([CLOSE_FRAME])
+                self._append([self.close_frame])
             if not self._pending:
                 return
             self._writing = True
@@ -445,7 +448,7 @@ class Outbox:
             link = self._link
             if link is None:
                 return
-            self._append([CLOSE_FRAME])
+            self._append([self.close_frame])
             if self._writing:
                 return
             self._writing = True

@@ -13,10 +13,11 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from wsproto.connection import Connection, ConnectionType
+from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import CloseConnection, Message, Ping, Pong, TextMessage
 
 from fastsio.engine.rates import FrameRate, TooManyFrames
+from fastsio.engine.reading import NORMAL_CLOSURE, BadFrame
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.framing import frames_of, pong_frame
 
@@ -32,6 +33,10 @@ RECEIVE_BYTES: Final = 65_536
 WRITE_BYTES: Final = 16_384
 #: A greenlet that always finds something to read gives way to the others after this many readings.
 READS_AT_A_STRETCH: Final = 16
+#: Fragments of a message are put together when there are so many: one of a byte takes fifty.
+MAX_PARTS: Final = 1024
+#: wsproto's code for a close frame without one.
+NO_STATUS: Final = 1005
 #: Zero where the system has no writing that does not wait; then a thread writes.
 DO_NOT_WAIT: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
 
@@ -49,11 +54,13 @@ class SocketLink:
 
     __slots__ = (
         "_answer",
+        "_broken",
         "_connection",
         "_give_way",
         "_left",
         "_over",
         "_parts",
+        "_peer_code",
         "_rate",
         "_raw",
         "_reads",
@@ -76,7 +83,8 @@ class SocketLink:
         self._parts: list[Any] = []
         self._size = self._reads = self._unsent = 0
         self._give_way = give_way
-        self._over = self._unused = False
+        self._over = self._unused = self._broken = False
+        self._peer_code = NORMAL_CLOSURE
 
     # Reading.
 
@@ -85,7 +93,8 @@ class SocketLink:
         Wait for the next message; None when the WebSocket is over.
 
         Raises:
-            PacketError: The message is larger than the server takes, or frames without one come too often.
+            PacketError: The message is larger than the server takes, frames without one come too often, or a frame
+                breaks WebSocket's own rules.
         """
         while not self._over:
             for event in self._connection.events():
@@ -97,17 +106,41 @@ class SocketLink:
                     if isinstance(event, Ping):
                         self._answer(bytes(event.payload))
                 elif isinstance(event, CloseConnection):
-                    self._over = True
+                    self._end(event)
                     return None
             self._fill()
         return None
+
+    def _end(self, event: CloseConnection) -> None:
+        """Take the peer's close frame, or what is one to wsproto: the first frame that cannot be read."""
+        self._over = True
+        code = int(event.code)
+        if self._connection.state is ConnectionState.OPEN:
+            self._broken = True
+            raise BadFrame(f"a frame that breaks WebSocket's rules: {event.reason}", code)
+        if code != NO_STATUS:
+            self._peer_code = code
+
+    def peer_code(self) -> int:
+        """Return the code that the peer has closed the WebSocket with; one that gave none closed it normally."""
+        return self._peer_code
 
     def drain(self) -> None:
         """Read on without a use for it until the peer has closed too."""
         self._unused = True
         self._parts.clear()
-        while self.receive() is not None:
-            pass
+        with suppress(PacketError):
+            while self.receive() is not None:
+                pass
+        if self._broken:
+            self._drain_bytes()
+
+    def _drain_bytes(self) -> None:
+        """Let the peer read the close frame: a connection closed before all is read is reset."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+            while self._sock.recv(RECEIVE_BYTES):
+                pass
 
     def _fill(self) -> None:
         self._reads += 1
@@ -131,13 +164,20 @@ class SocketLink:
         self._size += len(event.data)
         if self._size > self.max_bytes:
             raise PacketError("a frame over the size limit", limit=self.max_bytes, value=self._size)
-        self._parts.append(event.data)
+        if event.data:
+            self._parts.append(event.data)
+        if len(self._parts) >= MAX_PARTS:
+            self._parts = [self._joined()]
         return event.message_finished
 
     def _count(self) -> None:
         """Count a frame that carries no message."""
         if not self._unused and self._rate.is_exceeded():
             raise TooManyFrames
+
+    def _joined(self) -> Any:
+        parts = self._parts
+        return "".join(parts) if isinstance(parts[0], str) else b"".join(parts)
 
     def _message(self, event: Event) -> str | bytes:
         parts, self._parts, self._size = self._parts, [], 0

@@ -10,10 +10,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from fastsio.engine.packet import ControlPacket
-from fastsio.engine.reading import READERS, ClientLeft
+from fastsio.engine.reading import NORMAL_CLOSURE, READERS, ClientLeft, closing_code
 from fastsio.engine.tracing import label
 from fastsio.exceptions import PacketError
-from fastsio.sync.engine.framing import CLOSE_FRAME, pong_frame
+from fastsio.sync.engine.framing import close_frame, pong_frame
 from fastsio.sync.engine.socket import CLOSE_GRACE_S
 from fastsio.sync.engine.timers import NEVER
 from fastsio.sync.engine.tracing import TracedLink, trace_messages
@@ -84,12 +84,14 @@ def _run(socket: EngineSocket, link: Link) -> None:
     try:
         _read(socket, link)
     except LinkLost:
+        socket.outbox.close_frame = close_frame(link.peer_code())
         socket.outbox.close()
     except ClientLeft:
         reason = server.reason.CLIENT_DISCONNECT
     except PacketError as error:
         server.report(f"Closing a websocket session: {error}", "bad-frame")
         reason = server.reason.TRANSPORT_ERROR
+        socket.outbox.close_frame = close_frame(closing_code(error))
     finally:
         socket.finish(reason, abort=True)
         link.drain()
@@ -153,6 +155,7 @@ def _upgrade(socket: EngineSocket, link: Link) -> bool:
     limit = Limit(link)
     server.deadlines.set(limit, server.upgrade_timeout)
     upgraded = False
+    code = NORMAL_CLOSURE
     try:
         if _expect(link, PROBE, UPGRADE) == PROBE:
             socket.outbox.hold(is_held=True)
@@ -163,6 +166,7 @@ def _upgrade(socket: EngineSocket, link: Link) -> bool:
             server.logger.info("%s: Upgrade to websocket successful", label(socket.sid))
     except PacketError as error:
         server.report(f"An upgrade failed, the session stays on polling: {error}", "bad-probe")
+        code = closing_code(error)
     except (LinkLost, OSError):
         server.logger.info("An upgrade was not completed, the session stays on polling")
     finally:
@@ -170,7 +174,7 @@ def _upgrade(socket: EngineSocket, link: Link) -> bool:
             socket.outbox.hold(is_held=False)
             socket.probing = False
             server.deadlines.set(limit, CLOSE_GRACE_S)
-            _leave(link)
+            _leave(link, code)
         server.deadlines.clear(limit)
     return upgraded
 
@@ -190,8 +194,8 @@ def _send(link: Link, packet: WirePacket) -> None:
         link.flush()
 
 
-def _leave(link: Link) -> None:
+def _leave(link: Link, code: int = NORMAL_CLOSURE) -> None:
     """Close a link that no session writes to."""
     with suppress(OSError):
-        _send(link, CLOSE_FRAME)
+        _send(link, close_frame(code))
         link.drain()
