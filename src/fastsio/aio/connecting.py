@@ -210,6 +210,7 @@ class Connecting:
     async def _decide(self, client: Client, route: Route) -> None:
         """Run the connect handler and do what it says."""
         context = Context(self._server, client, "connect", (client.auth,))
+        variables = self._server._variables()
         failure: BaseException | None = None
         try:
             accepted = await concurrency.outcome(route.call(context))
@@ -226,6 +227,8 @@ class Connecting:
             client.connecting = None
             if context.stack is not None:
                 await self._server._close_context(context, failure)
+        if payload is None:
+            self._server._keep_variables(client, variables)
         await self._conclude(client, payload)
 
     async def _conclude(self, client: Client, payload: dict[str, Any] | None) -> None:
@@ -316,7 +319,7 @@ class Connecting:
         """Let a client that is leaving go, its disconnect handler first."""
         self._server.manager.pre_disconnect(client.sid, client.namespace)
         try:
-            await self._run_disconnect_handler(client, reason)
+            await self._server._call_in_variables(client, self._run_disconnect_handler, client, reason)
         finally:
             if self._server._observer is not None:
                 self._server._observer.client_disconnected(client, reason)

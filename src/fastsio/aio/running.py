@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
 from fastsio.aio.engine.timers import Deadlines
-from fastsio.aio.starting import Starter, begin, keep
+from fastsio.aio.starting import Starter, begin, keep, run_in
 from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import MAX_SMALL_BYTES, UNLIMITED
 from fastsio.base.server import BaseServer
@@ -20,14 +21,20 @@ from fastsio.protocol import NamespaceState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from contextvars import Context as Variables
 
     from fastsio.protocol import Packet
     from fastsio.routing import Route
     from fastsio.state import Client, Connection
 
+#: What no context variable is set to.
+_UNSET: Final = object()
+
 
 class RunningServer(BaseServer):
     """Starts handlers and keeps account of those under way."""
+
+    eio: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -67,11 +74,44 @@ class RunningServer(BaseServer):
 
     def _start_connecting(self, client: Client, decide: Any, *args: Any) -> None:
         """Run a connect handler without keeping the connection's other packets waiting."""
-        task = begin(decide(client, *args))
+        task = begin(decide(client, *args), client.connection.variables)
         if not task.done():
             client.connecting = task
             self._background.add(task)
             task.add_done_callback(self._background.discard)
+
+    def _variables(self) -> Variables:
+        """Return the context variables as they are now."""
+        return copy_context()
+
+    def _keep_variables(self, client: Client, before: Variables) -> None:
+        """
+        Let the later handlers of a client see the context variables that its connect handler has set.
+
+        So they do in python-socketio, over a WebSocket: there all of them begin in the task that reads it. The handlers
+        of a client that polls begin in the tasks of its requests.
+
+        Args:
+            client: The client whose connect handler has just returned, in the current task.
+            before: The context variables before it was called.
+        """
+        changed = [(one, value) for one, value in copy_context().items() if before.get(one, _UNSET) is not value]
+        connection = client.connection
+        session = getattr(self.eio, "sockets", {}).get(connection.eio_sid)
+        if not changed or not getattr(session, "upgraded", False):
+            return
+        if connection.variables is None:
+            connection.variables = before
+        for variable, value in changed:
+            connection.variables.run(variable.set, value)
+
+    async def _call_in_variables(self, client: Client, function: Any, *args: Any) -> None:
+        """Call a coroutine function where the context variables are those that connect handlers have set."""
+        variables = client.connection.variables
+        if variables is None:
+            await function(*args)
+        else:
+            await run_in(variables.copy(), function(*args))
 
     async def _let_begin(self, connection: Connection) -> None:
         """Give handlers that were started before the chance to begin."""
@@ -106,7 +146,9 @@ class RunningServer(BaseServer):
     ) -> Awaitable[None] | None:
         """Have an event of a connected client handled."""
         if not self.async_handlers:
-            return self._event_run(client, data, ack_id)
+            run = self._event_run(client, data, ack_id)
+            variables = connection.variables
+            return run if variables is None or run is None else run_in(variables, run)
         if size_bytes > MAX_SMALL_BYTES:
             return self._take_large_event(connection, client, data, ack_id, size_bytes)
         if connection.starting + len(connection.tasks) >= self.options.max_concurrent_handlers:
@@ -144,7 +186,8 @@ class RunningServer(BaseServer):
         """Handle an event without waiting for it; *size_bytes* is what was counted of it."""
         if "_handle_event_internal" in self._replaced:
             run: Any = self._event_run(client, data, ack_id)
-            keep(connection, begin(self._release_after(run, connection, size_bytes) if size_bytes else run))
+            run = self._release_after(run, connection, size_bytes) if size_bytes else run
+            keep(connection, begin(run, connection.variables))
             return
         if self._observer is not None:
             self._observer.event_received(client, data)

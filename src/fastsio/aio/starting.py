@@ -54,13 +54,27 @@ class Handling(Protocol):
         ...
 
 
-def begin(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-    """Make a task of a coroutine and, where Python can, run it to its first wait at once."""
+def begin(coroutine: Coroutine[Any, Any, Any], variables: Context | None = None) -> asyncio.Task[Any]:
+    """
+    Make a task of a coroutine and, where Python can, run it to its first wait at once.
+
+    Args:
+        coroutine: The coroutine.
+        variables: The context that the task gets a copy of; None is the current one.
+    """
     loop = asyncio.get_running_loop()
+    if variables is not None:
+        return variables.copy().run(begin, coroutine)
     # The application's own way of making tasks goes first.
     if sys.version_info >= (3, 12) and loop.get_task_factory() is None:
         return asyncio.Task(coroutine, loop=loop, eager_start=True)
     return loop.create_task(coroutine)
+
+
+async def run_in(variables: Context, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end in a context of its own, and return its result."""
+    # Not by the application's way of making tasks, which may not pass the context on.
+    return await asyncio.Task(coroutine, loop=asyncio.get_running_loop(), context=variables)
 
 
 def keep(connection: Connection, task: asyncio.Task[Any]) -> None:
@@ -92,11 +106,11 @@ class EagerStarter:
         size_bytes: int = 0,
     ) -> None:
         """Handle an event up to its handler's first wait."""
-        server = self._server
         if size_bytes:
-            keep(connection, begin(server._run_large_event(client, route, data, ack_id, size_bytes)))
+            run = self._server._run_large_event(client, route, data, ack_id, size_bytes)
         else:
-            keep(connection, begin(server._run_event(client, route, data, ack_id)))
+            run = self._server._run_event(client, route, data, ack_id)
+        keep(connection, begin(run, connection.variables))
 
     async def all_begun(self) -> None:
         """Wait until every event that has arrived before has begun; only the application's own tasks begin late."""
@@ -138,7 +152,8 @@ class TurnStarter:
             self._arrived.clear()
             self._task = None
         # The context is that of the connection, which the task's is not.
-        arrival = (connection, client, route, data, ack_id, size_bytes, copy_context())
+        context = copy_context() if connection.variables is None else connection.variables.copy()
+        arrival = (connection, client, route, data, ack_id, size_bytes, context)
         if self._task is None and route in self._waiting:
             self._start_apart(loop, arrival)
             return

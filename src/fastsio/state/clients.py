@@ -73,6 +73,7 @@ class Connection:
         has_joined: Whether a connect handler has ever accepted one of its clients.
         is_lost: Whether the connection is over; its record stays until the last client has left.
         timer_key: Where the shell's timer keeps the connection; 0.0 while it has no deadline.
+        variables: The context with the variables that its connect handlers have set; None while there are none.
     """
 
     __slots__ = (
@@ -89,6 +90,7 @@ class Connection:
         "starting",
         "tasks",
         "timer_key",
+        "variables",
     )
 
     def __init__(
@@ -110,6 +112,7 @@ class Connection:
         self.tasks: set[Any] = _NO_TASKS
         self.starting = self.handler_bytes = 0
         self.timer_key = 0.0
+        self.variables: Any = None
         self.has_joined = False
         self.is_lost = False
 

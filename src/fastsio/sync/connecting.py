@@ -207,6 +207,7 @@ class Connecting:
     def _decide(self, client: Client, route: Route) -> None:
         """Run the connect handler and do what it says."""
         context = Context(self._server, client, "connect", (client.auth,))
+        variables = self._server._variables()
         failure: BaseException | None = None
         try:
             accepted = concurrency.outcome(route.call(context))
@@ -223,6 +224,8 @@ class Connecting:
             client.connecting = None
             if context.stack is not None:
                 self._server._close_context(context, failure)
+        if payload is None:
+            self._server._keep_variables(client, variables)
         self._conclude(client, payload)
 
     def _conclude(self, client: Client, payload: dict[str, Any] | None) -> None:
@@ -313,7 +316,7 @@ class Connecting:
         """Let a client that is leaving go, its disconnect handler first."""
         self._server.manager.pre_disconnect(client.sid, client.namespace)
         try:
-            self._run_disconnect_handler(client, reason)
+            self._server._call_in_variables(client, self._run_disconnect_handler, client, reason)
         finally:
             if self._server._observer is not None:
                 self._server._observer.client_disconnected(client, reason)

@@ -48,6 +48,17 @@ class RunningServer(BaseServer):
         """Run a connect handler; the connection's next packets wait, as in python-socketio."""
         decide(client, *args)
 
+    def _variables(self) -> Any:
+        """Return nothing: the handlers of a client begin in threads of their own, as in python-socketio."""
+        return None
+
+    def _keep_variables(self, client: Client, before: Any) -> None:
+        """Do nothing, as above."""
+
+    def _call_in_variables(self, client: Client, function: Any, *args: Any) -> None:  # noqa: ARG002 - as with asyncio
+        """Call a function."""
+        function(*args)
+
     def _let_begin(self, connection: Connection) -> None:
         """Do nothing: threads begin by themselves."""
 
