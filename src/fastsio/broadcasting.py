@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from pydantic import BaseModel
 
+from fastsio.base.emission import wait_option
 from fastsio.base.rooms import Room
 from fastsio.exceptions import SetupError
 from fastsio.state.room_names import plain_room, snake_case
@@ -81,7 +82,7 @@ def configure_broadcasting(via: Any) -> None:
     _DEFAULT.via = via
 
 
-async def broadcast(event: BroadcastEvent, *, via: Any = None, skip_sid: Any = None) -> bool:
+async def broadcast(event: BroadcastEvent, *, via: Any = None, skip_sid: Any = None, wait: bool = True) -> bool:
     """
     Send an event to whom it is for.
 
@@ -90,6 +91,7 @@ async def broadcast(event: BroadcastEvent, *, via: Any = None, skip_sid: Any = N
         via: A server, or a client manager with ``write_only=True``. None is what :func:`configure_broadcasting` was
             given, or else the server where the rooms are registered.
         skip_sid: The sid, or any iterable of sids, to leave out.
+        wait: Whether to wait while a client of this process is behind and reads.
 
     Returns:
         Whether it was sent; False when ``broadcast_when()`` says no.
@@ -104,11 +106,11 @@ async def broadcast(event: BroadcastEvent, *, via: Any = None, skip_sid: Any = N
     rooms = _rooms(event, await _resolved(event.broadcast_on()))
     sender = _sender(event, rooms, via)
     for namespace, names in _by_namespace(event, rooms, sender).items():
-        await _resolved(_emit(sender, event, namespace, names, skip_sid))
+        await _resolved(_emit(sender, event, namespace, names, skip_sid, wait=wait))
     return True
 
 
-def broadcast_sync(event: BroadcastEvent, *, via: Any = None, skip_sid: Any = None) -> bool:
+def broadcast_sync(event: BroadcastEvent, *, via: Any = None, skip_sid: Any = None, wait: bool = True) -> bool:
     """
     Do what :func:`broadcast` does, without an event loop: through a server or manager for threads.
 
@@ -124,7 +126,7 @@ def broadcast_sync(event: BroadcastEvent, *, via: Any = None, skip_sid: Any = No
     if inspect.iscoroutinefunction(sender.emit):
         raise SetupError(f"{type(sender).__qualname__} is for asyncio; await broadcast(), or give one for threads")
     for namespace, names in _by_namespace(event, rooms, sender).items():
-        _emit(sender, event, namespace, names, skip_sid)
+        _emit(sender, event, namespace, names, skip_sid, wait=wait)
     return True
 
 
@@ -175,5 +177,6 @@ def _by_namespace(event: BroadcastEvent, rooms: Iterable[Room | str], sender: An
     return found
 
 
-def _emit(sender: Any, event: BroadcastEvent, namespace: str, names: list[Any], skip_sid: Any) -> Any:
-    return sender.emit(event.broadcast_as(), event.broadcast_with(), room=names, skip_sid=skip_sid, namespace=namespace)
+def _emit(sender: Any, event: BroadcastEvent, namespace: str, names: list[Any], skip_sid: Any, *, wait: bool) -> Any:
+    options = {"room": names, "skip_sid": skip_sid, "namespace": namespace, **wait_option(wait=wait)}
+    return sender.emit(event.broadcast_as(), event.broadcast_with(), **options)

@@ -7,6 +7,7 @@ Plain functions of what the application passed to ``emit()`` and its like.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable
+from inspect import CO_VARKEYWORDS
 from typing import Any, Final
 
 from fastsio.protocol.packet_type import RESERVED_EVENTS
@@ -69,6 +70,13 @@ def rooms_of(to: Any) -> Iterable[Hashable]:
 def wait_option(*, wait: bool) -> dict[str, bool]:
     """Return ``wait`` as a keyword argument unless it is the default: an ``emit()`` that is overridden may lack it."""
     return {} if wait else {"wait": False}
+
+
+def unwaited(emit: Any) -> dict[str, bool]:
+    """Return ``wait=False`` as a keyword argument if an ``emit()`` takes it; one that is overridden may not."""
+    function = getattr(emit, "__func__", emit)
+    takes_any = function.__code__.co_flags & CO_VARKEYWORDS
+    return {"wait": False} if takes_any or "wait" in (function.__kwdefaults__ or ()) else {}
 
 
 def skipped(skip_sid: Any) -> Collection[str]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from fastsio.base.emission import unwaited
 from fastsio.base.room_hooks import hooks_of
 from fastsio.base.rooms import RoomMember
 from fastsio.exceptions import EventError, PayloadError, RoomAccessError
@@ -222,7 +223,7 @@ class RoomKeeper:
         """Take a client out and tell it."""
         _, namespace = room.where()
         self.leave(room, sid)
-        self._server.emit("kicked", {"room": room.name, "reason": reason}, to=sid, namespace=namespace)
+        self._tell("kicked", {"room": room.name, "reason": reason}, namespace, to=sid)
 
     def close(self, room: Room) -> None:
         """Take everybody out."""
@@ -273,8 +274,13 @@ class RoomKeeper:
             return False
         self._dismiss(self._departing(removed))
         (namespace, room), sid = member.place, member.client.sid
-        self._server.emit("kicked", {"room": room, "reason": why}, to=sid, namespace=namespace)
+        self._tell("kicked", {"room": room, "reason": why}, namespace, to=sid)
         return True
+
+    def _tell(self, event: str, payload: dict[str, Any], namespace: str, *, to: Hashable) -> None:
+        """Emit without waiting for clients that are behind: they must not delay what becomes of others."""
+        emit: Any = self._server.emit
+        emit(event, payload, to=to, namespace=namespace, **unwaited(emit))
 
     def _objection(self, member: Member) -> str | None:
         """Return why a member may not stay, or None."""
@@ -454,7 +460,7 @@ class RoomKeeper:
         user = member.client.label if member.hooks.presence_key is None else member.user
         payload = {"room": room, "user": user, "state": state, "count": presence.count}
         try:
-            self._server.emit("presence", payload, room=room, namespace=namespace)
+            self._tell("presence", payload, namespace, to=room)
         except Exception:
             self._server.logger.exception("%s: the presence in %s could not be told", member.client.label, room)
 

@@ -20,6 +20,11 @@ class Feed(fastsio.Room):
         return data
 
 
+class Posted(fastsio.BroadcastEvent):
+    def broadcast_on(self) -> Feed:
+        return Feed(1)
+
+
 async def behind(wire: Wire) -> FakeClient:
     """Connect a client that is behind from then on."""
     client = await wire.join()
@@ -55,10 +60,11 @@ async def test_what_is_sent_to_a_client_that_is_behind_waits(sio, wire):
         namespace.emit("e"),
         namespace.send("f"),
         Feed(1).emit("g"),
+        fastsio.broadcast(Posted()),
     )
 
-    assert waited == [True] * 7
-    assert len(client.frames) == 7
+    assert waited == [True] * 8
+    assert len(client.frames) == 8
 
 
 async def test_nothing_waits_that_was_told_not_to(sio, wire):
@@ -78,10 +84,11 @@ async def test_nothing_waits_that_was_told_not_to(sio, wire):
         namespace.emit("e", wait=False),
         namespace.send("f", wait=False),
         Feed(1).emit("g", wait=False),
+        fastsio.broadcast(Posted(), wait=False),
     )
 
-    assert waited == [False] * 7
-    assert len(client.frames) == 7
+    assert waited == [False] * 8
+    assert len(client.frames) == 8
 
 
 async def test_nobody_waits_for_a_client_they_do_not_send_to(sio, wire):
@@ -140,3 +147,30 @@ async def test_an_emit_that_an_application_overrides_may_lack_the_option(wire):
     await sio.namespace_handlers["/"].emit("b")
 
     assert seen == [("message", "a"), ("b", None)]
+
+
+async def test_a_client_that_is_behind_does_not_delay_that_others_lose_their_permission(sio, wire):
+    """Whoever is thrown out of a room is told, and not waited for."""
+
+    class Guarded(fastsio.Room):
+        allowed = True
+
+        @staticmethod
+        def extract_room_identifier(data: Any) -> Any:
+            return data["id"]
+
+        @classmethod
+        async def can_join(cls) -> bool:
+            return cls.allowed
+
+    sio.register_room(Guarded)
+    clients = [await wire.join() for _ in range(3)]
+    for client in clients:
+        await Guarded(1).enter(client.sid)
+        wire.congested.add(client.eio_sid)
+    Guarded.allowed = False
+
+    kicked = await asyncio.wait_for(Guarded(1).recheck(), 5)
+
+    assert kicked == [client.sid for client in clients]
+    await asyncio.wait_for(Guarded(2).kick(clients[0].sid, "no"), 5)

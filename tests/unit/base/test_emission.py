@@ -11,6 +11,7 @@ from fastsio.base.emission import (
     event_arguments,
     rooms_of,
     skipped,
+    unwaited,
     wait_option,
 )
 from fastsio.state.room_names import NamedRoom
@@ -92,3 +93,19 @@ def test_wait_is_passed_on_only_where_it_is_not_the_default():
     """An emit() that an application overrides, with python-socketio's arguments, is called as ever."""
     assert wait_option(wait=True) == {}
     assert wait_option(wait=False) == {"wait": False}
+
+
+def test_an_emit_is_told_not_to_wait_if_it_can_be():
+    """By name, or among any options; python-socketio's arguments are left alone."""
+
+    class Server:
+        def emit(self, event, *, wait=True): ...
+
+        def emit_with_options(self, event, **options): ...
+
+        def emit_as_ever(self, event, to=None): ...
+
+    assert unwaited(Server().emit) == {"wait": False}
+    assert unwaited(Server().emit_with_options) == {"wait": False}
+    assert unwaited(Server().emit_as_ever) == {}
+    assert unwaited(lambda event: None) == {}

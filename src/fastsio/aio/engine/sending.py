@@ -110,14 +110,11 @@ class SendingServer(AsyncServer):
 
     async def send(self, sid: str, data: Any) -> bool:
         """Send a message: text, bytes, or what JSON can hold; waits while the client is behind and reads."""
-        return await self._send(sid, message_of(data))
-
-    async def send_packet(self, sid: str, pkt: Any) -> bool:
-        """Send a packet, one of ours or one of engineio's; waits as :meth:`send` does."""
-        return await self._send(sid, packet_of(pkt))
-
-    async def _send(self, sid: str, packet: WirePacket) -> bool:
-        is_sent = self.post(sid, (packet,), True)
+        is_sent = self.post(sid, (message_of(data),), True)
         if self.congested:
             await self.let_read((sid,))
         return is_sent
+
+    async def send_packet(self, sid: str, pkt: Any) -> bool:
+        """Send a packet, one of ours or one of engineio's; never waits."""
+        return self.post(sid, (packet_of(pkt),))

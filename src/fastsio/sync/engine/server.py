@@ -231,8 +231,8 @@ class EngineServer(Server):
         return self.write(sid, (message_of(data),))
 
     def send_packet(self, sid: str, pkt: Any) -> bool:
-        """Send a packet, one of ours or one of engineio's; waits as :meth:`send` does."""
-        return self.write(sid, (packet_of(pkt),))
+        """Send a packet, one of ours or one of engineio's; never waits."""
+        return self.post(sid, (packet_of(pkt),))
 
     # -- ending
 
