@@ -24,6 +24,35 @@ from fastsio.routing import RouterSIO
 from fastsio.types import Auth, Data, Environ, Event, NamespaceName, Reason, Session, SocketID
 
 if TYPE_CHECKING:
+    from fastsio import admin as admin
+    from fastsio import asgi as asgi
+    from fastsio import async_admin as async_admin
+    from fastsio import async_aiopika_manager as async_aiopika_manager
+    from fastsio import async_client as async_client
+    from fastsio import async_manager as async_manager
+    from fastsio import async_namespace as async_namespace
+    from fastsio import async_pubsub_manager as async_pubsub_manager
+    from fastsio import async_redis_manager as async_redis_manager
+    from fastsio import async_server as async_server
+    from fastsio import async_simple_client as async_simple_client
+    from fastsio import base_client as base_client
+    from fastsio import base_manager as base_manager
+    from fastsio import base_namespace as base_namespace
+    from fastsio import base_server as base_server
+    from fastsio import client as client
+    from fastsio import exceptions as exceptions
+    from fastsio import kafka_manager as kafka_manager
+    from fastsio import kombu_manager as kombu_manager
+    from fastsio import manager as manager
+    from fastsio import middleware as middleware
+    from fastsio import namespace as namespace
+    from fastsio import packet as packet
+    from fastsio import pubsub_manager as pubsub_manager
+    from fastsio import redis_manager as redis_manager
+    from fastsio import server as server
+    from fastsio import simple_client as simple_client
+    from fastsio import tornado as tornado
+    from fastsio import zmq_manager as zmq_manager
     from fastsio.aio.backends.aiopika import AsyncAioPikaManager
     from fastsio.aio.backends.kafka import AsyncKafkaManager
     from fastsio.aio.backends.nats import AsyncNatsManager
@@ -75,6 +104,17 @@ _LATER: Final = {
     "ZmqManager": "fastsio.sync.backends.zmq",
     "get_tornado_handler": "fastsio.integrations.tornado",
 }
+
+#: python-socketio's modules, which ``import socketio`` makes attributes of the package; here when they are first used.
+_MODULES: Final = frozenset(
+    {
+        "admin", "asgi", "async_admin", "async_aiopika_manager", "async_client", "async_manager", "async_namespace",
+        "async_pubsub_manager", "async_redis_manager", "async_server", "async_simple_client", "base_client",
+        "base_manager", "base_namespace", "base_server", "client", "exceptions", "kafka_manager", "kombu_manager",
+        "manager", "middleware", "namespace", "packet", "pubsub_manager", "redis_manager", "server", "simple_client",
+        "tornado", "zmq_manager",
+    }
+)  # fmt: skip
 
 __all__ = [
     "ASGIApp",
@@ -138,7 +178,9 @@ __all__ = [
 if not TYPE_CHECKING:  # type checkers would take it to mean that the package has any name there is
 
     def __getattr__(name: str) -> Any:
-        """Import one of the names that are not imported with the package."""
+        """Import one of the names, or modules, that are not imported with the package."""
+        if name in _MODULES:
+            return import_module(f"{__name__}.{name}")
         module = _LATER.get(name)
         if module is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -148,4 +190,4 @@ if not TYPE_CHECKING:  # type checkers would take it to mean that the package ha
 
 def __dir__() -> list[str]:
     """List the names that are imported later, too."""
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})

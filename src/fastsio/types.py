@@ -124,3 +124,5 @@ Rooms: TypeAlias = Hashable | Iterable[Hashable]
 Sids: TypeAlias = str | Iterable[str] | None
 #: What is called with the values of an acknowledgement; a coroutine function is awaited.
 AckCallback: TypeAlias = Callable[..., Any] | None
+#: What an event is called. Numbers are for applications that have them on the wire.
+EventName: TypeAlias = str | float

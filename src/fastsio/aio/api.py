@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from fastsio.state import Client
-    from fastsio.types import AckCallback, Rooms, Sids
+    from fastsio.types import AckCallback, EventName, Rooms, Sids
 
 #: How often, and after how many seconds, to look whether a client that is being accepted has been.
 MOST_LOOKS: Final = 1000
@@ -44,7 +44,7 @@ class ServerAPI(PacketServer):
 
     async def emit(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         to: Rooms = None,
         room: Rooms = None,
@@ -118,7 +118,7 @@ class ServerAPI(PacketServer):
 
     async def call(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         to: str | None = None,
         sid: str | None = None,

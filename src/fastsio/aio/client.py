@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from fastsio.base.keywords import ClientKeywords
-    from fastsio.types import AckCallback
+    from fastsio.types import AckCallback, EventName
 
 #: Seconds that connect() waits for the answer of one more namespace, by default; also while reconnecting.
 WAIT_TIMEOUT_S = 1.0
@@ -175,7 +175,7 @@ class AsyncClient(OpeningClient):
     # Emitting
 
     async def emit(
-        self, event: str, data: Any = None, namespace: str | None = None, callback: AckCallback = None
+        self, event: EventName, data: Any = None, namespace: str | None = None, callback: AckCallback = None
     ) -> None:
         """
         Send an event to the server.
@@ -203,7 +203,7 @@ class AsyncClient(OpeningClient):
 
     async def call(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         namespace: str | None = None,
         timeout: float | None = 60,  # noqa: ASYNC109 - python-socketio's parameter
@@ -228,7 +228,7 @@ class AsyncClient(OpeningClient):
 
     async def emit_with_ack(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         namespace: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - as call()
@@ -257,7 +257,7 @@ class AsyncClient(OpeningClient):
         return await self._ask(event, data, namespace, timeout, needs_connection=True)
 
     async def _ask(
-        self, event: str, data: Any, namespace: str | None, timeout_s: float | None, *, needs_connection: bool
+        self, event: EventName, data: Any, namespace: str | None, timeout_s: float | None, *, needs_connection: bool
     ) -> Any:
         answer = Answer(self.eio.create_event(), needs_connection=needs_connection)
         try:

@@ -8,7 +8,7 @@ from fastsio.aio import concurrency
 from fastsio.base.client_namespace import BaseClientNamespace
 
 if TYPE_CHECKING:
-    from fastsio.types import AckCallback
+    from fastsio.types import AckCallback, EventName
 
 
 class ClientMethods(BaseClientNamespace):
@@ -43,7 +43,7 @@ class ClientMethods(BaseClientNamespace):
 
     async def call(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         namespace: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - python-socketio's parameter
@@ -53,7 +53,7 @@ class ClientMethods(BaseClientNamespace):
 
     async def emit_with_ack(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         namespace: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - as call()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from fastsio.aio.session import SessionContext
-    from fastsio.types import AckCallback, Rooms, Sids
+    from fastsio.types import AckCallback, EventName, Rooms, Sids
 
 
 class AsyncNamespace(BaseServerNamespace):
@@ -48,7 +48,7 @@ class AsyncNamespace(BaseServerNamespace):
 
     async def emit(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         to: Rooms = None,
         room: Rooms = None,
@@ -98,7 +98,7 @@ class AsyncNamespace(BaseServerNamespace):
 
     async def call(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         to: str | None = None,
         sid: str | None = None,

@@ -10,6 +10,7 @@ from collections.abc import Collection, Hashable, Iterable
 from inspect import CO_VARKEYWORDS
 from typing import Any, Final
 
+from fastsio.protocol.fields import is_number
 from fastsio.protocol.packet_type import RESERVED_EVENTS
 from fastsio.state.room_names import NamedRoom, plain_room
 
@@ -21,19 +22,21 @@ def check_event_name(event: Any) -> None:
     Make sure that a client can receive an event of this name.
 
     Raises:
-        ValueError: The name is not a string, or is reserved.
+        ValueError: The name is neither text nor a number, or is reserved.
 
     Source: socket.io-parser 4.2.7, RESERVED_EVENTS.
     """
     if type(event) is not str and not isinstance(event, str):
-        raise ValueError(f"event name {event!r} is not valid; it must be a string")
+        if is_number(event):
+            return
+        raise ValueError(f"event name {event!r} is not valid; it must be text or a number")
     if event in RESERVED_EVENTS:
         raise ValueError(f"event name {event!r} is reserved, clients refuse it; choose another name")
 
 
 def event_arguments(data: Any) -> list[Any]:
     """Return the arguments of an event: those of a tuple, none for None, else the one value."""
-    if type(data) is tuple:
+    if isinstance(data, tuple):  # named ones too
         return list(data)
     return [] if data is None else [data]
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from fastsio.types import EventName
+
 
 @dataclass(eq=False, slots=True)
 class Emission:
@@ -31,7 +33,7 @@ class Emission:
         under_way: What waits for the acknowledgement of the last time, if something does.
     """
 
-    event: str
+    event: EventName
     data: Any
     namespace: str
     callback: Any

@@ -27,6 +27,7 @@ from fastsio.cluster.messages import (
     Recheck,
     TellMembers,
 )
+from fastsio.protocol.fields import is_number
 from fastsio.protocol.packet_type import RESERVED_EVENTS
 from fastsio.state.room_names import RoomName
 
@@ -116,7 +117,9 @@ def read(message: dict[str, Any]) -> Message:
 
 
 def _read_emit(message: dict[str, Any]) -> Emit:
-    event = _need(message, "event", str)
+    event: Any = message.get("event")
+    if not isinstance(event, str) and not is_number(event):
+        raise MessageError(f"'event' must be text or a number, not {type(event).__name__}")
     if event in RESERVED_EVENTS:
         raise MessageError(f"event name {event!r} is reserved")
     return Emit(

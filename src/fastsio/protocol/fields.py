@@ -6,6 +6,7 @@ Owns what a type, a namespace and an acknowledgement id may be once decoded; kno
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from fastsio.exceptions import PacketError
@@ -79,3 +80,8 @@ def check_ack_id(value: Any, limits: Limits) -> int | None:
     if value > limits.max_ack_id:
         raise PacketError("the acknowledgement id is too large", limit=limits.max_ack_id, value=value)
     return value
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a number that JSON has; events may have numbers for names."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)

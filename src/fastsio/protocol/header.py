@@ -22,6 +22,8 @@ _TYPES_WITH_ID: Final = frozenset({PacketType.EVENT, PacketType.ACK, PacketType.
 #: Digits of the highest attachment count and of the highest ack id that limits can allow.
 _COUNT_DIGITS: Final = 7
 _ID_DIGITS: Final = 16
+#: What JSON allows before a value.
+_WHITE_SPACE: Final = " \t\n\r"
 
 
 #: Packet type, attachment count, namespace, acknowledgement id, and where the payload starts. A plain tuple: a named
@@ -88,7 +90,7 @@ def _read_id(text: str, start: int, limits: Limits) -> tuple[int | None, int]:
     end = text.find("[", start)
     if end == start:
         return None, start
-    digits = text[start:] if end < 0 else text[start:end]
+    digits = text[start:] if end < 0 else text[start:end].rstrip(_WHITE_SPACE)
     if not (digits.isdecimal() and digits.isascii()):
         return None, start
     if len(digits) > _ID_DIGITS or int(digits) > limits.max_ack_id:

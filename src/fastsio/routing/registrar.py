@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from fastsio.exceptions import SetupError
 from fastsio.injection import HandlerKind, compile_endpoint
+from fastsio.protocol.fields import is_number
 from fastsio.routing.habits import warn_of_habit
 from fastsio.routing.middleware import Layer, Scope
 from fastsio.routing.roles import SERVER
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastsio.injection import Dependency
+    from fastsio.types import EventName
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -129,16 +131,16 @@ class EventRegistrar(ABC):
 
     @overload
     def on(
-        self, event: str, handler: None = None, namespace: str | None = None, *, response_model: Any = None
+        self, event: EventName, handler: None = None, namespace: str | None = None, *, response_model: Any = None
     ) -> Callable[[Handler], Handler]: ...
     @overload
     def on(
-        self, event: str, handler: Callable[..., Any], namespace: str | None = None, *, response_model: Any = None
+        self, event: EventName, handler: Callable[..., Any], namespace: str | None = None, *, response_model: Any = None
     ) -> None: ...
 
     def on(
         self,
-        event: str,
+        event: EventName,
         handler: Callable[..., Any] | None = None,
         namespace: str | None = None,
         *,
@@ -160,12 +162,13 @@ class EventRegistrar(ABC):
             SetupError: A name is not valid.
             SignatureError: A parameter of the handler cannot be filled.
         """
-        if not isinstance(event, str) or not event:
-            raise SetupError(f"event name {event!r} is not valid; write a non-empty string")
+        if not (event if isinstance(event, str) else is_number(event)):
+            raise SetupError(f"event name {event!r} is not valid; write a non-empty string, or a number")
         name = check_namespace(self.default_namespace if namespace is None else namespace)
+        key: Any = event  # numbers are as rare as they are simple: names are texts everywhere else
 
         def register(function: Handler) -> Handler:
-            self._register(Registration(name, event, function, response_model))
+            self._register(Registration(name, key, function, response_model))
             return function
 
         if handler is None:

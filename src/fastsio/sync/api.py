@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from fastsio.state import Client
-    from fastsio.types import AckCallback, Rooms, Sids
+    from fastsio.types import AckCallback, EventName, Rooms, Sids
 
 #: How often, and after how many seconds, to look whether a client that is being accepted has been.
 MOST_LOOKS: Final = 1000
@@ -45,7 +45,7 @@ class ServerAPI(PacketServer):
 
     def emit(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         to: Rooms = None,
         room: Rooms = None,
@@ -119,7 +119,7 @@ class ServerAPI(PacketServer):
 
     def call(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         to: str | None = None,
         sid: str | None = None,

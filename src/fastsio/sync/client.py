@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from fastsio.base.keywords import ClientKeywords
-    from fastsio.types import AckCallback
+    from fastsio.types import AckCallback, EventName
 
 #: Seconds that connect() waits for the answer of one more namespace, by default; also while reconnecting.
 WAIT_TIMEOUT_S = 1.0
@@ -174,7 +174,9 @@ class Client(OpeningClient):
 
     # Emitting
 
-    def emit(self, event: str, data: Any = None, namespace: str | None = None, callback: AckCallback = None) -> None:
+    def emit(
+        self, event: EventName, data: Any = None, namespace: str | None = None, callback: AckCallback = None
+    ) -> None:
         """
         Send an event to the server.
 
@@ -201,7 +203,7 @@ class Client(OpeningClient):
 
     def call(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         namespace: str | None = None,
         timeout: float | None = 60,
@@ -226,7 +228,7 @@ class Client(OpeningClient):
 
     def emit_with_ack(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         namespace: str | None = None,
         timeout: float | None = None,
@@ -255,7 +257,7 @@ class Client(OpeningClient):
         return self._ask(event, data, namespace, timeout, needs_connection=True)
 
     def _ask(
-        self, event: str, data: Any, namespace: str | None, timeout_s: float | None, *, needs_connection: bool
+        self, event: EventName, data: Any, namespace: str | None, timeout_s: float | None, *, needs_connection: bool
     ) -> Any:
         answer = Answer(self.eio.create_event(), needs_connection=needs_connection)
         try:

@@ -9,7 +9,7 @@ from fastsio.base.client_namespace import BaseClientNamespace
 from fastsio.sync import concurrency
 
 if TYPE_CHECKING:
-    from fastsio.types import AckCallback
+    from fastsio.types import AckCallback, EventName
 
 
 class ClientMethods(BaseClientNamespace):
@@ -42,7 +42,7 @@ class ClientMethods(BaseClientNamespace):
 
     def call(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         namespace: str | None = None,
         timeout: float | None = None,
@@ -52,7 +52,7 @@ class ClientMethods(BaseClientNamespace):
 
     def emit_with_ack(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         namespace: str | None = None,
         timeout: float | None = None,

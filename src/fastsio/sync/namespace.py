@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from fastsio.sync.session import SessionContext
-    from fastsio.types import AckCallback, Rooms, Sids
+    from fastsio.types import AckCallback, EventName, Rooms, Sids
 
 
 class Namespace(BaseServerNamespace):
@@ -49,7 +49,7 @@ class Namespace(BaseServerNamespace):
 
     def emit(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         to: Rooms = None,
         room: Rooms = None,
@@ -99,7 +99,7 @@ class Namespace(BaseServerNamespace):
 
     def call(
         self,
-        event: str,
+        event: EventName,
         data: Any = None,
         to: str | None = None,
         sid: str | None = None,

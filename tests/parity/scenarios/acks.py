@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.parity.scenario import scenario
 
@@ -36,6 +36,19 @@ async def one_value_is_one_argument(lab: Lab) -> None:
 async def a_tuple_is_several_arguments(lab: Lab) -> None:
     """A tuple spreads, also the empty one; inside a value it is a list."""
     await answering(lab, (1, "two"), (), (None,), ([1, 2],), ((1, 2), 3), {"a": (1, 2)})
+
+
+class Pair(NamedTuple):
+    """A tuple with names."""
+
+    first: Any
+    second: Any
+
+
+@scenario()
+async def a_named_tuple_is_several_arguments(lab: Lab) -> None:
+    """It is a tuple; inside a value it is a list."""
+    await answering(lab, Pair(1, "two"), Pair(b"1", Pair(2, 3)), {"a": Pair(1, 2)}, [Pair(1, 2)])
 
 
 @scenario()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import importlib
+from collections import namedtuple
 from typing import TYPE_CHECKING, Any
 
 import msgpack
@@ -171,6 +172,50 @@ async def msgpack_takes_types_of_ones_own(lab: Lab) -> None:
 
     await client.send_frames(msgpack.packb({"type": 2, "nsp": "/", "data": ["x", msgpack.ExtType(5, b"e")], "id": 1}))
     await lab.do("emit", sio.emit, "y", complex(1, 2))
+
+
+@scenario()
+async def numbers_are_names_of_events(lab: Lab) -> None:
+    """Whole ones and others, in both directions; a number is not the text that looks like it."""
+    sio = lab.server()
+    for name in (0, 5, 5.5, "5"):
+        sio.on(name, lab.noting(repr(name), returns="answer"))
+    client = await lab.client("/")
+
+    await client.send("2[5]", '21[5,"a"]', '2[5.5,"b"]', '22["5"]', "23[0]", "2[6]")
+    await lab.do("emit", sio.emit, 7, "seven")
+    await lab.do("emit with bytes", sio.emit, 7.5, b"x", to=client.sid)
+
+
+@scenario()
+async def a_named_tuple_is_several_values(lab: Lab) -> None:
+    """It is a tuple, wherever one may be given."""
+    pair = namedtuple("pair", "first second")  # noqa: PYI024 - its values have no types worth saying
+    sio = lab.server()
+    client = await lab.client("/")
+
+    await lab.do("emit", sio.emit, "x", pair(1, [2]))
+    await lab.do("emit with bytes", sio.emit, "x", pair(b"1", {"a": 2}), to=client.sid)
+    await lab.do("a value in it", sio.emit, "x", [pair(1, 2)])
+    await lab.do("send", sio.send, pair(1, 2), to=client.sid)
+    asking = await lab.begin("call", sio.call("ask", pair(1, 2), to=client.sid))
+    await client.send("31[1]")
+    await asking
+
+
+@scenario()
+async def white_space_may_stand_before_a_payload(lab: Lab) -> None:
+    """As before any JSON value, also after the id and the namespace."""
+    sio = lab.server(namespaces=["/", "/a"])
+    for namespace in ("/", "/a"):
+        sio.on("x", lab.noting("x", returns=1), namespace=namespace)
+    client = await lab.client("/")
+
+    for packet in ('2 ["x"]', '21 ["x"]', '2\n["x"]', '212\t\r ["x", 1]', '2["x" , 1 ] '):
+        await client.send(packet)
+    await client.send('0/a, {"token":1}')
+    await client.send('2/a, ["x"]', '2/a,3 ["x"]')
+    await client.send('51-/a,4 ["x",{"_placeholder":true,"num":0}]', b"1")
 
 
 @scenario()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
+
 import pytest
 
 from fastsio.base.emission import (
@@ -19,7 +21,16 @@ from fastsio.state.room_names import NamedRoom
 
 @pytest.mark.parametrize(
     ("data", "arguments"),
-    [(None, []), ((1, 2), [1, 2]), ((), []), ([1, 2], [[1, 2]]), ({"a": 1}, [{"a": 1}]), (b"x", [b"x"]), (0, [0])],
+    [
+        (None, []),
+        ((1, 2), [1, 2]),
+        ((), []),
+        ([1, 2], [[1, 2]]),
+        ({"a": 1}, [{"a": 1}]),
+        (b"x", [b"x"]),
+        (0, [0]),
+        (namedtuple("pair", "first second")(1, [2]), [1, [2]]),  # noqa: PYI024 - its values have no types
+    ],
 )
 def test_a_tuple_is_several_arguments(data, arguments):
     """None is no argument, a tuple several, anything else one."""
@@ -63,12 +74,14 @@ def test_skip_takes_one_sid_or_any_iterable():
 
 
 def test_a_name_that_clients_refuse_is_refused():
-    """Reserved names and what is no text raise a clear error."""
-    check_event_name("news")
+    """Reserved names, and what is neither text nor a number that JSON has, raise a clear error."""
+    for name in ("news", 5, 5.5, 0):
+        check_event_name(name)
     with pytest.raises(ValueError, match="reserved"):
         check_event_name("disconnect")
-    with pytest.raises(ValueError, match="must be a string"):
-        check_event_name(5)
+    for name in (True, None, ["news"], float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="must be text or a number"):
+            check_event_name(name)
 
 
 def test_a_subclass_of_str_is_a_name():

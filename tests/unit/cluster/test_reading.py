@@ -108,7 +108,7 @@ def test_binary_data_can_be_nested_too_deeply():
         {"method": 5},
         {"method": ["emit"]},
         {"method": "emit"},
-        {**EMIT, "event": 5},
+        {**EMIT, "event": True},
         {**EMIT, "event": "disconnect"},
         {**EMIT, "namespace": 5},
         {**EMIT, "room": {"a": 1}},
@@ -188,3 +188,11 @@ def test_what_is_no_json_object_is_refused(raw):
     """Pickles are not read, whoever sends them."""
     with pytest.raises(MessageError):
         decode(raw, DEFAULT_CODEC)
+
+
+def test_a_number_may_name_an_event():
+    """As on the wire of clients."""
+    message = read({**EMIT, "event": 5})
+
+    assert isinstance(message, Emit)
+    assert message.event == 5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.parity.clients.scenario import scenario
 from tests.parity.scenario import Difference
@@ -18,6 +18,37 @@ async def data_becomes_arguments(lab: Lab) -> None:
 
     for data in (None, 1, "", 0, False, (), (1, "two"), [1, 2], {"a": {"b": None}}, ([1], (2,))):
         await lab.do(f"emit {data!r}", client.emit, "x", data)
+
+
+class Pair(NamedTuple):
+    """A tuple with names."""
+
+    first: Any
+    second: Any
+
+
+@scenario()
+async def a_named_tuple_is_several_arguments(lab: Lab) -> None:
+    """When sent, when asked with, and when returned by a handler."""
+    client, session = await lab.connected()
+    client.on("ask", lambda: Pair(1, b"2"))
+
+    for data in (Pair(1, "two"), Pair(b"1", {"a": Pair(2, 3)}), [Pair(1, 2)]):
+        await lab.do(f"emit {data!r}", client.emit, "x", data)
+    await session.send('27["ask"]')
+
+
+@scenario()
+async def numbers_are_names_of_events(lab: Lab) -> None:
+    """In both directions, with white space before a payload too."""
+    client, session = await lab.connected()
+    for name in (5, 5.5, "5"):
+        client.on(name, lab.noting(f"event {name!r}", returns=1))
+
+    await lab.do("emit", client.emit, 7, "seven")
+    await lab.do("emit with bytes", client.emit, 7.5, b"x")
+    for packet in ("2[5]", '21 [5.5,"a"]', '2 ["5"]'):
+        await session.send(packet)
 
 
 @scenario()
