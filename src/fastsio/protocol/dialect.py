@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
 from fastsio.exceptions import PacketError
-from fastsio.protocol.decoder import Decoder
+from fastsio.protocol.decoder import Decoder, wire_bytes
 
 if TYPE_CHECKING:
     from fastsio.protocol.packet import Packet
@@ -73,6 +73,7 @@ class LegacyDecoder(Decoder):
             raise PacketError("the namespace's query is too long", limit=limit, value=len(query))
         packet: Any = super().feed(name)  # complete: CONNECT has no attachments
         packet.data = dict(parse_qsl(query, keep_blank_values=True)) or None
+        self.packet_bytes = wire_bytes(frame)
         return packet  # type: ignore[no-any-return] # as above
 
 

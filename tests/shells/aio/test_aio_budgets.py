@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import ConnectionRefusedError
 from tests.shells.aio.fake_engine import settled, turns
 
@@ -31,6 +32,29 @@ async def test_too_much_auth_is_refused_and_the_connection_lives_on(make):
     await client.join("/a", {"x": "b" * 150})
 
     assert seen == [150, 50, 150]
+
+
+async def test_the_query_of_a_client_of_engine_io_3_is_its_auth(make):
+    """It counts as auth does, and what such a client sends counts like any other's."""
+    sio, wire = make(max_auth_bytes=300, max_handler_bytes=3_000, namespaces=["/", "/a", "/b"])
+    gate, log = asyncio.Event(), []
+
+    @sio.event
+    async def work(sid, data):
+        log.append(len(data))
+        await gate.wait()
+
+    client = await wire.open(**{PROTOCOL_KEY: 3})
+    assert await client.receive() == "0"
+    await client.send("0/a?x=" + "a" * 150, "0/b?x=" + "b" * 150)
+    assert await client.receive() == "0/a,"
+    assert await client.receive() == '4/b,"Too much auth"'
+    reading = asyncio.create_task(client.send(event("work", 2_000), event("work", 2_000)))
+    await turns()
+    assert len(log) == 1
+    gate.set()
+    await asyncio.wait_for(reading, 5)
+    await settled(lambda: len(log) == 2)
 
 
 @pytest.mark.parametrize("ends_by", ["refusal", "leaving", "kick"])
