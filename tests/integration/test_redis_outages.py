@@ -126,7 +126,7 @@ async def test_emits_of_many_tasks_share_a_connection_and_keep_their_order(clust
     async with writer("fastsio", broker.url, "outages") as manager:
         await asyncio.gather(*(manager.emit("e", n) for n in range(500)))
         publisher = await manager._publishing.get()
-        assert len(publisher._client.connection_pool._available_connections) == 1
+        assert len(publisher.client.connection_pool._available_connections) == 1
 
     assert [await node.client.receive() for _ in range(500)] == [f'42["e",{n}]' for n in range(500)]
 
@@ -199,7 +199,7 @@ async def test_options_are_handed_on(broker):
     await manager.emit("e", 1)
     publisher = await manager._publishing.get()
 
-    assert await publisher._client.client_getname() in ("fastsio-test", b"fastsio-test")
+    assert await publisher.client.client_getname() in ("fastsio-test", b"fastsio-test")
     await manager.shutdown()
 
 

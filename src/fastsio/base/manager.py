@@ -6,6 +6,7 @@ The tables are in :mod:`fastsio.state`; sending is the shells' part.
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +45,8 @@ class BaseManager:
         known_options(type(self).__name__, unknown, frozenset(), parameters_of(type(self)) - {"lock"})
         self._lock: AbstractContextManager[Any] = nullcontext() if lock is None else lock
         self.logger: Any = None
+        #: The JSON module; what a manager does with it, its subclasses say.
+        self.json: Any = json
         self.server: Any = None
         self._table = RoomTable()
         self._acks = PendingAcks()
@@ -68,6 +71,30 @@ class BaseManager:
     def rooms(self) -> RoomsView:
         """Namespace -> room -> {sid: eio_sid}, read-only."""
         return self._table.view()
+
+    @property
+    def callbacks(self) -> dict[str, dict[int, Any]]:
+        """Sid -> {id: callback} of the acknowledgements that are expected: a copy, to be looked at."""
+        with self._lock:
+            return self._acks.by_client()
+
+    @property
+    def pending_connect(self) -> dict[str, list[str]]:
+        """Namespace -> sids of clients whose connect handler has not decided yet: a copy, to be looked at."""
+        with self._lock:
+            return _by_namespace(self._connecting)
+
+    @property
+    def pending_disconnect(self) -> dict[str, list[str]]:
+        """Namespace -> sids of clients that have begun to leave: a copy, to be looked at."""
+        with self._lock:
+            return _by_namespace(self._leaving)
+
+    @property
+    def eio_to_sid(self) -> dict[str, str]:
+        """Engine.IO sid -> sid in the root namespace: a copy, to be looked at. python-socketio's is always empty."""
+        with self._lock:
+            return {eio_sid: sid for sid, eio_sid in self._table.members("/", None).items()}
 
     def get_namespaces(self) -> Iterable[str]:
         """Return the namespaces that have clients."""
@@ -269,3 +296,10 @@ class BaseManager:
 
     def _get_logger(self) -> Any:
         return self.logger or self.server.logger
+
+
+def _by_namespace(clients: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for namespace, sid in clients:
+        found.setdefault(namespace, []).append(sid)
+    return found

@@ -98,6 +98,10 @@ class PendingAcks:
         client = self._clients.pop(sid, None)
         return {} if client is None else client.callbacks
 
+    def by_client(self) -> dict[str, dict[int, Any]]:
+        """Return a copy of all that is expected: client -> id -> callback."""
+        return {sid: dict(client.callbacks) for sid, client in self._clients.items()}
+
     def pending(self, sid: str) -> int:
         """
         Count the acknowledgements a client owes.

@@ -281,3 +281,20 @@ def test_no_acknowledgement_is_expected_of_a_client_that_is_leaving(manager):
     asked.sent()
 
     assert asked.has_given_up
+
+
+def test_the_attributes_that_programs_for_python_socketio_read_are_computed(manager):
+    """In its shapes, and as copies: who changes one changes nothing else."""
+    ack_id = manager._generate_ack_id("s1", print)
+
+    assert manager.callbacks == {"s1": {ack_id: print}}
+    assert manager.pending_connect == {"/": ["s2"]}
+    assert manager.pending_disconnect == {}
+    assert manager.eio_to_sid == {"e1": "s1", "e2": "s2"}
+    manager.callbacks["s1"].clear()
+    manager.pre_disconnect("s1", "/")
+    assert manager.pending_disconnect == {"/": ["s1"]}
+    assert manager.callbacks == {}
+    for sid in ("s1", "s2"):
+        manager.basic_disconnect(sid, "/")
+    assert manager.pending_connect == manager.pending_disconnect == manager.eio_to_sid == {}

@@ -87,3 +87,12 @@ def test_a_bound_that_is_none_is_refused(max_pending):
     """The error names the option and the value."""
     with pytest.raises(ValueError, match="max_pending is"):
         PendingAcks(max_pending)
+
+
+def test_all_that_is_expected_can_be_looked_at():
+    """As a copy, client by client."""
+    acks = PendingAcks()
+    first = acks.add("a", "one")
+    acks.by_client()["a"].clear()
+
+    assert acks.by_client() == {"a": {first: "one"}}

@@ -61,7 +61,7 @@ class AsyncAioPikaManager(AsyncPubSubManager):
         **unknown: Never,
     ) -> None:
         self._aio_pika = require("aio_pika", "rabbitmq")
-        self._url = require_scheme(url, ("amqp", "amqps"), "amqp://guest:guest@localhost:5672//")
+        self.url = require_scheme(url, ("amqp", "amqps"), "amqp://guest:guest@localhost:5672//")
         super().__init__(
             channel,
             write_only,
@@ -93,7 +93,7 @@ class AsyncAioPikaManager(AsyncPubSubManager):
             return made[0]
 
         try:
-            return await self._aio_pika.connect(self._url, connection_class=make)
+            return await self._aio_pika.connect(self.url, connection_class=make)
         except BaseException:
             # It would close itself when it is freed, which may be in a thread without a loop.
             for connection in made:

@@ -86,10 +86,32 @@ class AsyncRedisManager(RoomFollowingManager):
         self._publishing: Shared[Publisher] = Shared(
             self._new_publisher, lambda _publisher: True, lambda publisher: publisher.close()
         )
+        #: The client and the subscription that listen, while they do.
+        self._heard_by: tuple[Any, Any] = (None, None)
         self._sharded: Sharded | None = None
         if sharded:
             is_possible = may_be_cluster(self._target)
             self._sharded = Sharded(self, self._client, self._errors, may_be_cluster=is_possible)
+
+    @property
+    def redis(self) -> Any:
+        """
+        The client of redis or valkey that the manager publishes with, else the one it listens with; None without.
+
+        With ``sharded`` each master has clients of its own, and this is None.
+        """
+        publisher = self._publishing.current
+        return self._heard_by[0] if publisher is None else publisher.client
+
+    @property
+    def pubsub(self) -> Any:
+        """The subscription of the client that listens; None while there is none, and with ``sharded``."""
+        return self._heard_by[1]
+
+    @property
+    def connected(self) -> bool:
+        """Whether the manager hears the other servers; one that only writes, whether it has a connection."""
+        return self._publishing.current is not None if self.write_only else self.listening
 
     async def shutdown(self) -> None:
         """Stop listening and close the connections."""
@@ -142,6 +164,7 @@ class AsyncRedisManager(RoomFollowingManager):
     async def _listen_to_one(self) -> AsyncGenerator[Any, None]:
         client = self._client()
         pubsub = client.pubsub()
+        self._heard_by = client, pubsub
         try:
             await pubsub.subscribe(self.channel)
             while True:
@@ -151,6 +174,7 @@ class AsyncRedisManager(RoomFollowingManager):
                 elif message["type"] == "message":
                     yield message["data"]
         finally:
+            self._heard_by = None, None
             await pubsub.aclose()
             await close_client(client)
 

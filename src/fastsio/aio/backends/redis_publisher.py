@@ -13,10 +13,13 @@ class Publisher:
     Args:
         client: Of redis or valkey.
         command: ``PUBLISH`` or ``SPUBLISH``.
+
+    Attributes:
+        client: The client.
     """
 
     def __init__(self, client: Any, command: str = "PUBLISH") -> None:
-        self._client = client
+        self.client = client
         self._command = command
         self._waiting: dict[asyncio.Future[None], tuple[Any, bytes]] = {}
         self._flushing: asyncio.Task[None] | None = None
@@ -34,7 +37,7 @@ class Publisher:
         """Give the connection back."""
         if self._flushing is not None:
             self._flushing.cancel()
-        await close_client(self._client)
+        await close_client(self.client)
 
     def _withdraw(self, accepted: asyncio.Future[None]) -> None:
         self._waiting.pop(accepted, None)
@@ -53,7 +56,7 @@ class Publisher:
 
     async def _send(self, messages: list[tuple[Any, bytes]]) -> list[Any]:
         """Send messages in one go; return what became of each, an error if it failed."""
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline = self.client.pipeline(transaction=False)
         for channel, payload in messages:
             pipeline.execute_command(self._command, channel, payload)
         try:

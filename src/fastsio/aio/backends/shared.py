@@ -35,6 +35,11 @@ class Shared(Generic[ConnectionT]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connecting = asyncio.Lock()
 
+    @property
+    def current(self) -> ConnectionT | None:
+        """The connection, if there is one that can be used."""
+        return self._current if self._current is not None and self._is_open(self._current) else None
+
     async def get(self) -> ConnectionT:
         """Return the connection; whoever comes first while there is none opens it."""
         self._follow_loop()

@@ -88,11 +88,11 @@ class KombuManager(BlockingPubSubManager):
             **unknown,
         )
         self._content = CONTENT[bus_format]
-        self._url = url
-        self._connection_options = dict(connection_options or {})
-        self._exchange_options = dict(exchange_options or {})
-        self._queue_options = dict(queue_options or {})
-        self._producer_options = dict(producer_options or {})
+        self.url = url
+        self.connection_options = dict(connection_options or {})
+        self.exchange_options = dict(exchange_options or {})
+        self.queue_options = dict(queue_options or {})
+        self.producer_options = dict(producer_options or {})
         self._check_url()
         self._publisher: _Publisher | None = None
         # Connections of kombu belong to one thread at a time.
@@ -110,10 +110,10 @@ class KombuManager(BlockingPubSubManager):
 
     def _connection(self) -> Any:
         """Describe a connection; kombu opens it when it is used."""
-        options = {"connect_timeout": self.publish_timeout, **self._connection_options}
+        options = {"connect_timeout": self.publish_timeout, **self.connection_options}
         # A publish returns once the broker has the message.
         options["transport_options"] = {"confirm_publish": True, **options.get("transport_options", {})}
-        return self._kombu.Connection(self._url, **options)
+        return self._kombu.Connection(self.url, **options)
 
     @staticmethod
     def _connect(connection: Any) -> None:
@@ -121,7 +121,7 @@ class KombuManager(BlockingPubSubManager):
         connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
 
     def _exchange(self) -> Any:
-        return self._kombu.Exchange(self.channel, **{"type": "fanout", "durable": False, **self._exchange_options})
+        return self._kombu.Exchange(self.channel, **{"type": "fanout", "durable": False, **self.exchange_options})
 
     def _publish(self, data: dict[str, Any]) -> None:
         body = self._encode(data)
@@ -144,7 +144,7 @@ class KombuManager(BlockingPubSubManager):
         if self._publisher is None:
             connection = self._connection()
             self._connect(connection)
-            options = {"exchange": self._exchange(), **self._producer_options}
+            options = {"exchange": self._exchange(), **self.producer_options}
             self._publisher = _Publisher(connection, self._kombu.Producer(connection.channel(), **options))
         return self._publisher
 
@@ -155,7 +155,7 @@ class KombuManager(BlockingPubSubManager):
 
     def _listen(self) -> Generator[bytes | str, None, None]:
         connection = self._connection()
-        connection.heartbeat = self._connection_options.get("heartbeat", HEARTBEAT_S)
+        connection.heartbeat = self.connection_options.get("heartbeat", HEARTBEAT_S)
         received: deque[Any] = deque()
         try:
             self._connect(connection)
@@ -186,7 +186,7 @@ class KombuManager(BlockingPubSubManager):
             "durable": False,
             "max_length": MAX_QUEUED,
         }
-        return self._kombu.Queue(exchange=self._exchange(), **{**options, **self._queue_options})
+        return self._kombu.Queue(exchange=self._exchange(), **{**options, **self.queue_options})
 
     @staticmethod
     def _wait(connection: Any) -> None:

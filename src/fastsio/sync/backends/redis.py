@@ -79,6 +79,24 @@ class RedisManager(BlockingPubSubManager):
         self.redis_url = url
         self.redis_options = dict(redis_options or {})
         self._publisher = _Publisher(self._client, self.channel, self.publish_timeout)
+        #: The client and the subscription that listen, while they do.
+        self._heard_by: tuple[Any, Any] = (None, None)
+
+    @property
+    def redis(self) -> Any:
+        """The client of redis or valkey that the manager publishes with, else the one it listens with; None without."""
+        client = self._publisher.client
+        return self._heard_by[0] if client is None else client
+
+    @property
+    def pubsub(self) -> Any:
+        """The subscription of the client that listens; None while there is none."""
+        return self._heard_by[1]
+
+    @property
+    def connected(self) -> bool:
+        """Whether the manager hears the other servers; one that only writes, whether it has a connection."""
+        return self._publisher.client is not None if self.write_only else self.listening
 
     def shutdown(self) -> None:
         """Stop listening and close the connections."""
@@ -94,6 +112,7 @@ class RedisManager(BlockingPubSubManager):
     def _listen(self) -> Generator[Any, None, None]:
         client = self._client()
         pubsub = client.pubsub()
+        self._heard_by = client, pubsub
         try:
             pubsub.subscribe(self.channel)
             while not self.is_stopping:
@@ -105,6 +124,7 @@ class RedisManager(BlockingPubSubManager):
                 elif message["type"] == "message":
                     yield message["data"]
         finally:
+            self._heard_by = None, None
             pubsub.close()
             _close(client)
 
@@ -188,6 +208,11 @@ class _Publisher:
             self._sending.release()
         if message.failure is not None:
             raise message.failure
+
+    @property
+    def client(self) -> Any:
+        """The client, once something was published."""
+        return self._client
 
     def close(self) -> None:
         """Give the connection back."""
