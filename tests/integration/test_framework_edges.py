@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.integration.clients import OPENERS, http_client, open_polling, open_websocket
 from tests.support.frameworks import ELSEWHERE, HERE, Sites
@@ -340,3 +340,35 @@ async def test_frames_after_the_end_are_nobodys(framework, name):
         await client.closed()
         assert client.socket.close_code == 1000
         await site.journal.until(["disconnect", name, "transport error"])
+
+
+async def test_an_offered_subprotocol_is_answered(site):
+    """With the first one, as by the JavaScript server; a client that offers none gets none."""
+    for offered, answer in ((["my-v1", "my-v2"], "my-v1"), (None, None)):
+        async with connect(f"{site.address.ws}{WEBSOCKET}", subprotocols=offered, proxy=None) as websocket:
+            assert websocket.subprotocol == answer
+            assert (await websocket.recv())[0] == "0"
+
+
+async def test_an_upgrade_is_the_javascript_servers(site, name):
+    """A WebSocket that probes wrongly is closed and polling goes on, ``5`` alone upgrades, a second one is closed."""
+    async with open_polling(site.address) as client:
+        await joined(client, name)
+        url = f"{site.address.ws}{WEBSOCKET}&sid={client.eio_sid}"
+
+        async with connect(url, proxy=None) as wrong:
+            await wrong.send("4hello")
+            with pytest.raises(ConnectionClosed):
+                await wrong.recv()
+        assert await client.ask("echo", "polling") == ["polling"]
+
+        async with connect(url, proxy=None) as websocket:
+            await websocket.send("5")
+            await websocket.send('421["echo","websocket"]')
+            assert await websocket.recv() == '431["websocket"]'
+            async with connect(url, proxy=None) as second:
+                with pytest.raises(ConnectionClosed):
+                    await second.recv()
+            assert (await client.http.get(client.url)).status_code == 400
+            await websocket.send('422["echo","still here"]')
+            assert await websocket.recv() == '432["still here"]'

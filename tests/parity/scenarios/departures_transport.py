@@ -34,14 +34,10 @@ async def a_ping_interval_below_a_second_is_told(lab: Lab) -> None:
         row="C-12",
         reason="python-engineio answers OK and drops all of them.",
         socketio=[],
-        fastsio=[
-            "app: disconnect '<c1/>' 'transport error'",
-            "c1: NOOP",
-            'c1: POST answered 400 {"code":3,"message":"Bad request"}',
-        ],
+        fastsio=[f"app: x '<c1/>' {number}" for number in range(17)],
     )
 )
-async def more_than_sixteen_packets_in_a_post_are_refused(lab: Lab) -> None:
+async def more_than_sixteen_packets_in_a_post_are_handled(lab: Lab) -> None:
     """Instead of being dropped in silence."""
     sio = lab.server()
     sio.on("x", lab.noting("x"))

@@ -366,15 +366,16 @@ class EngineServer(SendingServer):
     async def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
         sid = self.generate_id()
         socket = self.sockets[sid] = self._new_socket(sid, environ, request)
-        answer: Answer | None = None
+        is_answered = False
         try:
             answer = await self._open(socket, environ, request)
+            is_answered = True
         finally:
             if not socket.accepted:
                 socket.closing = socket.closed = True
                 socket.give_up()
                 self.sockets.pop(sid, None)
-            elif answer is None:
+            elif not is_answered:
                 # Whatever failed, nothing is left of a session that its client will never hear of.
                 await socket.finish(self.reason.TRANSPORT_ERROR, abort=True)
         return answer

@@ -395,14 +395,15 @@ class EngineServer(Server):
     def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
         sid = self.generate_id()
         socket = self.sockets[sid] = self._new_socket(sid, environ, request)
-        answer: Answer | None = None
+        is_answered = False
         try:
             answer = self._open(socket, environ, request)
+            is_answered = True
         finally:
             if not socket.accepted:
                 socket.reject()
                 self.sockets.pop(sid, None)
-            elif answer is None:
+            elif not is_answered:
                 # Whatever failed, nothing is left of a session that its client will never hear of.
                 socket.finish(self.reason.TRANSPORT_ERROR, abort=True)
         return answer
