@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
 
 import fastsio
 from tests.integration.clients import OPENERS, eventually, open_polling, open_websocket, record_of, remains
+from tests.shells.engine.wire import start_http
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
@@ -345,3 +347,20 @@ async def test_events_under_always_connect_wait_for_the_connect_handler(make_ser
 
         assert [await client.receive(), await client.receive()] == ["430[1]", "431[2]"]
         assert journal == ["connecting", "accepted", 1, 2]
+
+
+@pytest.mark.parametrize("query", ["EIO=4", "EIO=3"])
+async def test_a_handshake_that_fails_after_the_client_was_accepted_leaves_nothing(make_server, query, monkeypatch):
+    """Neither session nor environ nor record: the request fails, and the server is as before."""
+    sio = make_server(allow_eio3=True)
+
+    def fail(*_args, **_kwargs):
+        raise RuntimeError("no more timers")
+
+    monkeypatch.setattr(sio.eio.deadlines, "set", fail)
+
+    request = start_http(SimpleNamespace(engine=sio.eio), "GET", f"{query}&transport=polling")
+    with pytest.raises(RuntimeError, match="no more timers"):
+        await request.response()
+
+    await eventually(lambda: not remains(sio))

@@ -122,7 +122,7 @@ def decode_binary(packet: bytes) -> bytes:
 
 def _units(text: str) -> int:
     """Count UTF-16 units, as JavaScript does."""
-    return len(text) if text.isascii() else len(text) + len(_BEYOND_16_BITS.findall(text))
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _framed(wire: str | bytes) -> bytes:
@@ -133,33 +133,37 @@ def _framed(wire: str | bytes) -> bytes:
 
 
 def _split_text(text: str) -> Iterator[str]:
-    has_pairs = not text.isascii() and _BEYOND_16_BITS.search(text) is not None
-    units = _BEYOND_16_BITS.sub(_surrogates, text) if has_pairs else text
+    if not text.isascii() and _BEYOND_16_BITS.search(text) is not None:
+        yield from _split_units(text.encode("utf-16-le"))
+        return
     position = 0
-    while position < len(units):
-        colon = units.find(":", position, position + LENGTH_DIGITS + 1)
-        digits = units[position : max(colon, position)]
-        if not (digits.isdecimal() and digits.isascii()):
-            raise PacketError("a packet without a valid length")
-        position = colon + 1 + int(digits)
-        if position > len(units):
-            raise PacketError("a packet shorter than its length")
-        packet = units[colon + 1 : position]
-        yield _joined_pairs(packet) if has_pairs else packet
+    while position < len(text):
+        colon = text.find(":", position, position + LENGTH_DIGITS + 1)
+        start, position = _bounds(text[position : max(colon, position)], colon + 1, len(text))
+        yield text[start:position]
 
 
-def _joined_pairs(packet: str) -> str:
-    """Put the halves of pairs together again."""
-    try:
-        return packet.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
-    except UnicodeDecodeError as error:
-        raise PacketError("a packet shorter than its length") from error
+def _split_units(units: bytes) -> Iterator[str]:
+    """Split a payload in UTF-16, where two bytes are what JavaScript counts as one."""
+    position, length = 0, len(units) // 2
+    while position < length:
+        head = units[position * 2 : (position + LENGTH_DIGITS + 1) * 2].decode("utf-16-le", "replace")
+        digits, colon, _ = head.partition(":")
+        start, position = _bounds(digits if colon else "", position + len(digits) + 1, length)
+        try:
+            yield units[start * 2 : position * 2].decode("utf-16-le")
+        except UnicodeDecodeError as error:
+            raise PacketError("a packet that ends within a character") from error
 
 
-def _surrogates(match: re.Match[str]) -> str:
-    """Write a character as the two UTF-16 units that JavaScript counts."""
-    offset = ord(match[0]) - 0x10000
-    return chr(0xD800 + (offset >> 10)) + chr(0xDC00 + (offset & 0x3FF))
+def _bounds(digits: str, start: int, length: int) -> tuple[int, int]:
+    """Return where a packet starts and ends whose length is written in *digits*."""
+    if not (digits.isdecimal() and digits.isascii()):
+        raise PacketError("a packet without a valid length")
+    end = start + int(digits)
+    if end > length:
+        raise PacketError("a packet shorter than its length")
+    return start, end
 
 
 def _split_bytes(body: bytes) -> Iterator[str | bytes]:

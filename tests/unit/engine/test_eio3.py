@@ -110,7 +110,9 @@ def test_forms_of_script_tags_have_escaped_newlines(form, decoded):
         (b"1:3", "unknown type"),
         (b"6:b2/w==", "unknown type"),
         (b"4:b4/w", "not base64"),
-        ("2:4😀".encode(), "shorter"),
+        ("2:4😀".encode(), "within a character"),
+        ("3:4😀:4".encode(), "valid length"),
+        ("9:4😀".encode(), "shorter"),
         (b"2:4\xff", "not UTF-8"),
     ],
 )
