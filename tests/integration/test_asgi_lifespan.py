@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
@@ -28,6 +29,36 @@ async def test_the_hooks_run(make_server, journal, coroutine):
         assert journal == ["up"]
 
     assert journal == ["up", "down"]
+
+
+async def test_a_task_that_a_hook_returns_is_not_waited_for(make_server, journal):
+    """A function may start what runs as long as the server, and happen to return it."""
+    sio = make_server()
+
+    async def ticker():
+        await asyncio.Event().wait()
+
+    def start():
+        journal.note("up")
+        return sio.start_background_task(ticker)
+
+    def stop():
+        journal.note("down")
+        return asyncio.get_running_loop().create_task(ticker())
+
+    app = fastsio.ASGIApp(sio, on_startup=start, on_shutdown=stop)
+    inbox: asyncio.Queue = asyncio.Queue()
+    sent: list[str] = []
+
+    async def send(message):
+        sent.append(message["type"])
+
+    for phase in ("startup", "shutdown"):
+        inbox.put_nowait({"type": f"lifespan.{phase}"})
+    await asyncio.wait_for(app({"type": "lifespan"}, inbox.get, send), 5)
+    await sio.shutdown()
+
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
 async def test_one_hook_is_enough(make_server, journal):

@@ -87,7 +87,7 @@ class Connecting:
         if server._observer is not None:
             server._observer.connection_opened(eio_sid, environ)
         if dialect.joins_root:
-            server.start_background_task(self.begin, connection, "/", None)
+            server._start_task(self.begin, connection, "/", None)
 
     def _drop(self, eio_sid: str) -> None:
         """Take back what :meth:`_keep` has done of its work."""
@@ -394,7 +394,7 @@ class Connecting:
         for connection in connections:
             why = "attachments are missing" if connection.decoder.pending else "no namespace joined in time"
             try:
-                self._server.start_background_task(self._server._break_off, connection, why)
+                self._server._start_task(self._server._break_off, connection, why)
             except Exception:
                 self._server.logger.exception("A connection whose time is up cannot be closed")
                 self._deadlines.set(connection, self._server.options.connect_timeout)

@@ -320,7 +320,7 @@ class RoomKeeper:
     def _dismiss_soon(self, removed: list[Member]) -> None:
         members = self._departing(removed)
         if members:
-            self._server.start_background_task(self._dismiss, members)
+            self._server._start_task(self._dismiss, members)
 
     async def client_left(self, client: Client) -> None:
         """Take note that a client has gone."""
@@ -421,7 +421,7 @@ class RoomKeeper:
             await self._run_hook(member.hooks.on_join, member, context)
         except BaseException:
             if self._table.settle(member):
-                self._server.start_background_task(self._dismiss, [member])
+                self._server._start_task(self._dismiss, [member])
             raise
         if self._table.settle(member):
             await self._dismiss([member])
@@ -439,7 +439,7 @@ class RoomKeeper:
                     await self._run_hook(member.hooks.on_leave, member, context)
             except BaseException:
                 if waiting:
-                    self._server.start_background_task(self._dismiss, waiting)
+                    self._server._start_task(self._dismiss, waiting)
                 raise
 
     async def _run_hook(self, hook: Endpoint | None, member: Member, context: Context) -> None:
@@ -506,7 +506,7 @@ class _Afterwards(_Event):
         if exc is None or isinstance(exc, Exception):
             await self._finish()
         else:
-            self._server.start_background_task(self._finish)
+            self._server._start_task(self._finish)
 
     async def _finish(self) -> None:
         await self._then()

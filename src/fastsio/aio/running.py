@@ -38,7 +38,9 @@ class RunningServer(BaseServer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._background: set[asyncio.Future[Any]] = set()
+        #: What the application started, and what the server did for clients.
+        self._background: set[asyncio.Task[Any]] = set()
+        self._own_tasks: set[asyncio.Task[Any]] = set()
         this: Any = self
         self._starter = Starter(this)
 
@@ -47,11 +49,12 @@ class RunningServer(BaseServer):
         return True
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
-        """Start a coroutine function as a task that lives as long as it runs."""
-        task = asyncio.ensure_future(target(*args, **kwargs))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        return task  # type: ignore[no-any-return] # a coroutine makes a task
+        """Start a coroutine function as a task, which ends with the server if it has not ended before."""
+        return _start(self._background, target, *args, **kwargs)
+
+    def _start_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        """Start what belongs to a client's life; shutdown waits for it as for a handler."""
+        return _start(self._own_tasks, target, *args, **kwargs)
 
     def _new_deadlines(self, on_due: Callable[[list[Connection]], None]) -> Deadlines[Connection]:
         return Deadlines(on_due)
@@ -64,7 +67,7 @@ class RunningServer(BaseServer):
         """
         result = callback(*arguments)
         if inspect.isawaitable(result):
-            self.start_background_task(self._finish_callback, sid, result)
+            self._start_task(self._finish_callback, sid, result)
 
     async def _finish_callback(self, sid: str, result: Awaitable[Any]) -> None:
         try:
@@ -77,8 +80,8 @@ class RunningServer(BaseServer):
         task = begin(decide(client, *args), client.connection.variables)
         if not task.done():
             client.connecting = task
-            self._background.add(task)
-            task.add_done_callback(self._background.discard)
+            self._own_tasks.add(task)
+            task.add_done_callback(self._own_tasks.discard)
 
     def _variables(self) -> Variables:
         """Return the context variables as they are now."""
@@ -229,3 +232,10 @@ class RunningServer(BaseServer):
             tell_unhandled(self, data[0], client.namespace)
             return None
         return this._run_event(client, route, data, ack_id)  # type: ignore[no-any-return] # as above
+
+
+def _start(tasks: set[asyncio.Task[Any]], target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+    task: asyncio.Task[Any] = asyncio.ensure_future(target(*args, **kwargs))
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task

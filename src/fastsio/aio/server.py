@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.api import ServerAPI
 from fastsio.aio.namespace import AsyncNamespace
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from fastsio.base.keywords import AsyncServerKeywords
 
 __all__ = ["AsyncNamespace", "AsyncServer"]
+
+#: How long tasks that the application started in the background have to end when the server stops.
+BACKGROUND_GRACE_S: Final = 0.25
 
 
 class AsyncServer(ServerAPI):
@@ -100,6 +103,9 @@ class AsyncServer(ServerAPI):
         """
         Stop the server: let nobody in, disconnect everybody, wait for handlers.
 
+        Tasks of :meth:`start_background_task` have a moment to end by themselves once handlers are done; then they are
+        cancelled, for many run for ever.
+
         Args:
             timeout: Seconds until handlers still running are cancelled; None is the option ``shutdown_timeout``.
         """
@@ -110,13 +116,22 @@ class AsyncServer(ServerAPI):
         grace_s = self.options.shutdown_timeout if timeout is None else timeout
         connections = list(self._connections.values())
         tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._end(one.eio_sid)) for one in connections]
-        under_way = [task for connection in connections for task in connection.tasks] + list(self._background)
-        # A handler that shuts the server down does not wait for itself.
-        tasks += [task for task in under_way if task is not asyncio.current_task()]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=grace_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        tasks += [task for connection in connections for task in connection.tasks]
+        until = asyncio.get_running_loop().time() + grace_s
+        await _end_tasks([*tasks, *self._own_tasks], grace_s)
+        left_s = max(until - asyncio.get_running_loop().time(), 0)
+        await _end_tasks([*self._background], min(left_s, BACKGROUND_GRACE_S))
         await self.manager.shutdown()
         await self.eio.shutdown()
+
+
+async def _end_tasks(tasks: list[asyncio.Future[Any]], grace_s: float) -> None:
+    """Let tasks end; cancel those that take longer, and wait for them."""
+    # A handler that shuts the server down does not wait for itself.
+    tasks = [task for task in tasks if task is not asyncio.current_task()]
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=grace_s)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)

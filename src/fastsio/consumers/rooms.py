@@ -234,7 +234,7 @@ class ConsumerRooms:
         """Return the rooms a client is in."""
         return self._members.rooms_of(namespace, sid)
 
-    def start_background_task(self, target: Any, *args: Any) -> None:
+    def _start_task(self, target: Any, *args: Any) -> None:
         """Do something while others go on."""
         task = asyncio.ensure_future(target(*args))
         self._tasks.add(task)
@@ -326,7 +326,7 @@ class ConsumerRooms:
 
     def _recheck(self, namespace: str, room: Hashable, order_id: Any) -> None:
         if not self._asked.is_known(order_id):
-            self.start_background_task(self.keeper.recheck_here, namespace, room)
+            self._start_task(self.keeper.recheck_here, namespace, room)
 
     def get_participants(self, namespace: str, room: Hashable) -> Iterator[tuple[str, str]]:
         """Yield the consumers of this class and process that are in a room."""

@@ -42,7 +42,8 @@ class ASGIApp(EngineASGIApp):
         static_files: URL -> file name, directory or ``{"filename": ..., "content_type": ...}``.
         socketio_path: Where Socket.IO is served. ``""`` or None serves it at every path, for applications mounted at
             the path of Socket.IO itself.
-        on_startup: Function or coroutine function to call when the server starts.
+        on_startup: Function or coroutine function to call when the server starts. A task that a function returns is
+            not waited for.
         on_shutdown: Function or coroutine function to call when it stops.
 
     Raises:
@@ -172,5 +173,6 @@ def _starlette_in(app: Any) -> Any:
 async def _call(hook: Callable[[], Any] | None) -> None:
     if hook is not None:
         result = hook()
-        if inspect.isawaitable(result):
+        # A task, which a function may start and return, goes on by itself.
+        if inspect.iscoroutine(result):
             await result

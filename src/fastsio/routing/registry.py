@@ -61,6 +61,7 @@ class Registry:
         handlers: Namespace -> event -> function, as python-socketio has it. What is written here is called.
         namespace_handlers: Namespace -> class-based namespace, likewise.
         scope: The server's own exception handlers.
+        no_route: Stands for the route of an event without a handler, where an application has a dispatcher of its own.
     """
 
     def __init__(self, *, asynchronous: bool, role: Role = SERVER) -> None:
@@ -70,6 +71,9 @@ class Registry:
         self._asynchronous = asynchronous
         self._role = role
         self._missing_method = self._ignoring_entry()
+        missing = self._missing_method.endpoint
+        self.no_route = Route(missing, missing.call, (), (), is_plain=False)
+        self.no_route.is_silent = True
         self._middlewares: list[tuple[Any, Scope, Layer]] = []
         self._entries: dict[tuple[str, str], Entry] = {}
         self._guards: dict[tuple[str, str], GuardEntry] = {}
@@ -416,12 +420,6 @@ class Registry:
             called = replace(found, handler=awaiting(method)) if may_wait else found
             entry = self._methods[key] = Entry(found, self._compile(called, event))
         return entry
-
-    def no_route(self) -> Route:
-        """Return a route for events without a handler, whose failures are left without an answer."""
-        route = Route(self._missing_method.endpoint, self._missing_method.endpoint.call, (), (), is_plain=False)
-        route.is_silent = True
-        return route
 
     def method_endpoint(self, namespace_handler: Any, event: str) -> Endpoint | None:
         """Return the method of a registered class-based namespace for *event*, or None."""

@@ -40,8 +40,6 @@ class HandlerClient(BaseClient, ABC):
         super().__init__(*args, **kwargs)
         #: True from the moment a handler was started until it has begun for sure.
         self._is_starting = False
-        #: The route of events without a handler, for an application's own dispatcher.
-        self._no_route = self._registry.no_route()
 
     def is_asyncio_based(self) -> bool:
         """Whether handlers may be coroutine functions."""
@@ -74,7 +72,7 @@ class HandlerClient(BaseClient, ABC):
             self._event_log.received_from_server(data[0], namespace)
         route = self._registry.resolve(namespace, data[0])
         if "_trigger_event" in self._replaced:
-            route = (route or self._no_route).through(self._call_trigger)
+            route = (route or self._registry.no_route).through(self._call_trigger)
         if route is None:
             tell_unhandled(self, data[0], namespace)
             if id is not None:

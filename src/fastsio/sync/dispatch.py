@@ -74,8 +74,6 @@ class PacketServer(RunningServer):
             self.manager = Manager()
         self.manager.set_server(self)
         self._connecting = Connecting(self)
-        #: The route of events without a handler, for an application's own dispatcher.
-        self._no_route = self._registry.no_route()
         self._on_replaced(self._replaced)
         self._write_ack = ack_writer(self.packet_class)
         if self._event_log is not None:
@@ -111,9 +109,9 @@ class PacketServer(RunningServer):
         super()._on_replaced(replaced)
         if has_changed:
             self.eio.on("message", self._message_handler())
-        self._is_intercepted = not replaced.isdisjoint(PACKET_SEAMS)
+        is_intercepted = not replaced.isdisjoint(PACKET_SEAMS)
         # What is read in one go has no packet that could be shown to anybody.
-        self._read_event = None if self._is_intercepted else event_reader(self.packet_class, self.limits)
+        self._read_event = None if is_intercepted else event_reader(self.packet_class, self.limits)
 
     def _take_observed_message(self, eio_sid: str, data: str | bytes) -> Any:
         """Take a frame of a client, and tell the observer of it."""
@@ -235,7 +233,7 @@ class PacketServer(RunningServer):
             return self._break_off(connection, exc.args[0])
         if packet is None:
             return self._expect_attachments(connection)
-        if self._is_intercepted:
+        if self._replaced and not self._replaced.isdisjoint(PACKET_SEAMS):
             return self._pass_through(connection, packet)
         return self._take_whole_packet(connection, packet)
 
@@ -410,7 +408,7 @@ class PacketServer(RunningServer):
         """Return the route of an event, through the application's own ``_trigger_event`` if it has one."""
         route = self._registry.resolve(namespace, event)
         if "_trigger_event" in self._replaced:
-            return (route or self._no_route).through(self._call_trigger)
+            return (route or self._registry.no_route).through(self._call_trigger)
         return route
 
     def _call_trigger(self, context: Context) -> Any:

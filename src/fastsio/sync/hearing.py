@@ -72,7 +72,7 @@ class RemoteAnswer(ExpectedAcks):
     def give_up(self) -> None:
         """Tell the server that asked that the client has left."""
         if self._is_of_client:
-            self._manager.server.start_background_task(self._tell)
+            self._manager.server._start_task(self._tell)
 
     def _tell(self) -> None:
         manager = self._manager
@@ -117,14 +117,14 @@ class Hearing:
             case CloseRoom(room, namespace):
                 Manager.close_room(manager, room, namespace)
             case AskMembers() | Recheck():
-                manager.server.start_background_task(self._look_into_room, message)
+                manager.server._start_task(self._look_into_room, message)
             case TellMembers():
                 manager._asking.take(message)
             case _ if not manager.is_sid_room(message.namespace, message.sid):
                 pass  # another server has the client, or none
             case Disconnect(sid, namespace):
                 # Its handler may take its time, and may itself wait for a message.
-                manager.server.start_background_task(self._disconnect, sid, namespace)
+                manager.server._start_task(self._disconnect, sid, namespace)
             case EnterRoom(sid, room, namespace):
                 Manager.enter_room(manager, sid, namespace, room)
             case LeaveRoom(sid, room, namespace):
@@ -184,7 +184,7 @@ class Hearing:
             callback(*arguments)
         else:
             # It may take its time, and may itself wait for an answer.
-            manager.server.start_background_task(self._call_back, label, callback, arguments)
+            manager.server._start_task(self._call_back, label, callback, arguments)
 
     def _call_back(self, label: str, callback: Any, arguments: tuple[Any, ...]) -> None:
         manager = self._manager

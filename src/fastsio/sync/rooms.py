@@ -321,7 +321,7 @@ class RoomKeeper:
     def _dismiss_soon(self, removed: list[Member]) -> None:
         members = self._departing(removed)
         if members:
-            self._server.start_background_task(self._dismiss, members)
+            self._server._start_task(self._dismiss, members)
 
     def client_left(self, client: Client) -> None:
         """Take note that a client has gone."""
@@ -422,7 +422,7 @@ class RoomKeeper:
             self._run_hook(member.hooks.on_join, member, context)
         except BaseException:
             if self._table.settle(member):
-                self._server.start_background_task(self._dismiss, [member])
+                self._server._start_task(self._dismiss, [member])
             raise
         if self._table.settle(member):
             self._dismiss([member])
@@ -440,7 +440,7 @@ class RoomKeeper:
                     self._run_hook(member.hooks.on_leave, member, context)
             except BaseException:
                 if waiting:
-                    self._server.start_background_task(self._dismiss, waiting)
+                    self._server._start_task(self._dismiss, waiting)
                 raise
 
     def _run_hook(self, hook: Endpoint | None, member: Member, context: Context) -> None:
@@ -507,7 +507,7 @@ class _Afterwards(_Event):
         if exc is None or isinstance(exc, Exception):
             self._finish()
         else:
-            self._server.start_background_task(self._finish)
+            self._server._start_task(self._finish)
 
     def _finish(self) -> None:
         self._then()

@@ -37,6 +37,10 @@ class RunningServer(BaseServer):
         """Start a function in a thread, or what the server's ``async_mode`` has for one; return that."""
         return self.eio.start_background_task(target, *args, **kwargs)
 
+    def _start_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
+        """Start what belongs to a client's life, likewise."""
+        return self.eio.start_background_task(target, *args, **kwargs)
+
     def _new_deadlines(self, on_due: Callable[[list[Connection]], None]) -> Deadlines[Connection]:
         return Deadlines(on_due, self.eio)
 

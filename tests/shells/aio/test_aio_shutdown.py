@@ -145,8 +145,48 @@ async def test_a_handler_may_shut_the_server_down(sio, wire):
     assert wire.stopped
 
 
-async def test_background_tasks_are_waited_for(sio, wire):
-    """Issue D: tasks of start_background_task() have the grace time too."""
+async def test_endless_background_tasks_do_not_delay_the_end(sio, wire):
+    """They are cancelled, and have ended when shutdown returns, long before handlers would be cancelled."""
+    log = []
+
+    async def ticker():
+        try:
+            while True:
+                await sio.sleep(0.01)
+        finally:
+            log.append("ended")
+
+    sio.start_background_task(ticker)
+    client = await wire.join()
+    await asyncio.wait_for(sio.shutdown(), sio.options.shutdown_timeout / 2)
+
+    assert log == ["ended"]
+    assert client.eio_sid in wire.closed
+
+
+async def test_what_a_callback_waits_for_is_waited_for_like_a_handler(sio, wire):
+    """It belongs to a client, and not to the application's background."""
+    gate, log = asyncio.Event(), []
+
+    async def callback(*_args):
+        await gate.wait()
+        log.append("done")
+
+    client = await wire.join()
+    await sio.emit("ask", to=client.sid, callback=callback)
+    await client.send("31[]")
+    endless = sio.start_background_task(asyncio.Event().wait)
+    stopping = asyncio.create_task(sio.shutdown())
+    await turns()
+    gate.set()
+    await asyncio.wait_for(stopping, 5)
+
+    assert log == ["done"]
+    assert endless.cancelled()
+
+
+async def test_background_tasks_have_a_moment_to_end(sio, wire):
+    """What a disconnect handler has started may write down what it has to."""
     gate, log = asyncio.Event(), []
 
     async def work():

@@ -423,3 +423,17 @@ def test_an_event_that_waits_for_a_place_keeps_no_client():
     waiting.join(WAIT_S)
     assert not waiting.is_alive()
     release.set()
+
+
+def test_endless_background_tasks_do_not_delay_the_end():
+    """Threads that the application started are not waited for, however long handlers may have."""
+    sio, wire = wired(shutdown_timeout=WAIT_S)
+    release = threading.Event()
+    sio.start_background_task(release.wait)
+    wire.join()
+    stopping = threading.Thread(target=sio.shutdown)
+    stopping.start()
+    stopping.join(WAIT_S / 2)
+
+    assert not stopping.is_alive()
+    release.set()
