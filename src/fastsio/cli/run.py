@@ -1,8 +1,8 @@
 """
 ``fastsio run app:app``: uvicorn, with fastsio's own WebSocket protocol.
 
-Options are uvicorn's, and uvicorn reads them. What is added is the default of ``--ws``, and a look at the application
-before it is served by several processes.
+Options are uvicorn's, and uvicorn reads them. What is added is other defaults for WebSockets, and a look at the
+application before it is served by several processes.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from fastsio.aio.manager import AsyncManager
 from fastsio.cli.command import Command
 from fastsio.exceptions import SetupError
 from fastsio.extras import require
-from fastsio.integrations.fast.finding import find_all
+from fastsio.integrations.fast.finding import OpenSize, find_all
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
 PROTOCOL: Final = "fastsio.integrations.uvicorn:WebSocketProtocol"
+#: Compression lets a frame of 16 KB become a message of 16 MB, and costs more than it saves on short ones.
+DEFAULTS: Final = {"ws": PROTOCOL, "ws_per_message_deflate": False}
 EXTRA: Final = "fast"
 
 
@@ -46,8 +48,10 @@ def serve(arguments: Sequence[str]) -> int:
     uvicorn = require("uvicorn.main", EXTRA).main
     click = require("click", EXTRA)
     try:
-        with uvicorn.make_context("fastsio run", list(arguments), default_map={"ws": PROTOCOL}) as context:
+        with uvicorn.make_context("fastsio run", list(arguments), default_map=DEFAULTS) as context:
             check_workers(context.params)
+            if context.get_parameter_source("ws_max_size") is click.core.ParameterSource.DEFAULT:
+                context.params["ws_max_size"] = OpenSize(context.params["ws_max_size"])
             uvicorn.invoke(context)
     except click.ClickException as error:
         error.show()

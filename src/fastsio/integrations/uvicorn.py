@@ -19,7 +19,7 @@ from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 from fastsio.extras import optional
 from fastsio.integrations.fast.collecting import settle
 from fastsio.integrations.fast.connection import Connection
-from fastsio.integrations.fast.finding import find_application
+from fastsio.integrations.fast.finding import OpenSize, find_application, message_limit
 from fastsio.integrations.fast.front import stand_before
 from fastsio.integrations.fast.handshake import make_scope, read_handshake
 
@@ -82,6 +82,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _choose(self, request: bytes) -> Any:
         config = self._config
+        close_size(config)
         connection = open_connection(config, self._server_state, self._app_state, self._transport, request)
         if connection is None:
             return self._choose_standard(request)
@@ -149,6 +150,13 @@ def open_connection(
     return Connection(
         config, server_state, transport, handshake, scope, limit=limit, max_rate=max_rate, framing=framing
     )
+
+
+def close_size(config: Config) -> None:
+    """Have uvicorn take no larger messages than the application does, unless somebody asked for a size."""
+    if isinstance(config.ws_max_size, OpenSize):
+        limit = message_limit(config.loaded_app)
+        config.ws_max_size = int(config.ws_max_size) if limit is None else limit
 
 
 def client_of(transport: asyncio.Transport) -> tuple[str, int] | None:

@@ -10,15 +10,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 import fastsio
 from fastsio.cli import main
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 APPLICATION = """
@@ -42,6 +46,16 @@ alone = fastsio.ASGIApp(fastsio.AsyncServer(async_mode="asgi"))
 together = fastsio.ASGIApp(fastsio.AsyncServer(async_mode="asgi", client_manager=Bus()))
 both = fastsio.ASGIApp(together.engineio_server, alone)
 foreign = Starlette()
+
+
+async def echo(scope, receive, send):
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (event := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": str(len(event["text"]))})
+
+
+beside = fastsio.ASGIApp(fastsio.AsyncServer(async_mode="asgi", max_http_buffer_size=50_000), echo)
 make = lambda: alone
 """
 
@@ -140,9 +154,9 @@ def first_answer(url: str) -> bytes:
             time.sleep(0.02)
 
 
-@pytest.mark.parametrize("options", [["cli_application:alone"], ["--workers", "2", "cli_application:together"]])
-def test_it_serves_until_it_is_stopped(folder, options):
-    """``python -m fastsio run`` listens, takes options on either side of the application, and ends on a signal."""
+@contextmanager
+def running(folder: Path, *options: str) -> Iterator[str]:
+    """Run ``fastsio run`` for the length of the block; yield its host and port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -156,10 +170,40 @@ def test_it_serves_until_it_is_stopped(folder, options):
                 line = process.stderr.readline()
                 assert line, "it ended"
                 awaited = {each for each in awaited if each not in line}
-            url = f"http://127.0.0.1:{port}/socket.io/?EIO=4&transport=polling"
-            assert first_answer(url).startswith(b'0{"sid"')
+            yield f"127.0.0.1:{port}"
         finally:
             process.terminate()
             process.communicate(timeout=20)
 
     assert process.returncode in {0, -signal.SIGTERM}
+
+
+@pytest.mark.parametrize("options", [["cli_application:alone"], ["--workers", "2", "cli_application:together"]])
+def test_it_serves_until_it_is_stopped(folder, options):
+    """``python -m fastsio run`` listens, takes options on either side of the application, and ends on a signal."""
+    with running(folder, *options) as place:
+        assert first_answer(f"http://{place}/socket.io/?EIO=4&transport=polling").startswith(b'0{"sid"')
+
+
+@pytest.mark.parametrize(
+    ("options", "is_compressed", "takes_more"),
+    [
+        ([], False, False),
+        (["--ws-max-size", "60000", "--ws-per-message-deflate", "true"], True, True),
+    ],
+    ids=["by default", "asked for"],
+)
+def test_websockets_take_no_more_than_socketio_unless_asked(folder, options, is_compressed, takes_more):
+    """Messages of up to max_http_buffer_size, and none that is compressed; also where Socket.IO does not serve them."""
+    with running(folder, "cli_application:beside", *options) as place:
+        first_answer(f"http://{place}/socket.io/?EIO=4&transport=polling")
+        with connect(f"ws://{place}/other", proxy=None) as websocket:
+            assert bool(websocket.protocol.extensions) is is_compressed
+            websocket.send("x" * 50_000)
+            assert websocket.recv(timeout=10) == "50000"
+            websocket.send("x" * 50_001)
+            if takes_more:
+                assert websocket.recv(timeout=10) == "50001"
+            else:
+                with pytest.raises(ConnectionClosed):
+                    websocket.recv(timeout=10)

@@ -9,10 +9,11 @@ Source: ASGI specification, "HTTP & WebSocket ASGI Message Format".
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.environ import NOWHERE, make_environ
-from fastsio.aio.engine.links import Link, direct_link
+from fastsio.aio.engine.links import DIRECT, Link, direct_link
 from fastsio.engine.request import choose_subprotocol
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class NoBody:
 
 
 NO_BODY: Final = NoBody()
+#: Shown by default, and read by those who set the options.
+UVICORN_LOGGER: Final = logging.getLogger("uvicorn.error")
 
 
 async def translate_request(scope: dict[str, Any], receive: Receive, send: Send) -> dict[str, Any]:
@@ -121,6 +124,29 @@ async def wait_disconnected(environ: dict[str, Any]) -> None:
         pass
 
 
+def advise(environ: dict[str, Any], max_message_bytes: int) -> None:
+    """
+    Warn of options of uvicorn's that let one small message take much memory.
+
+    Args:
+        environ: Of a WebSocket's handshake. Behind some middlewares uvicorn cannot be seen, and nothing is said.
+        max_message_bytes: The most that the server takes.
+    """
+    config = getattr(getattr(environ["asgi.receive"], "__self__", None), "config", None)
+    size = getattr(config, "ws_max_size", None)
+    if size is None or DIRECT in (environ["asgi.scope"].get("extensions") or {}):
+        return
+    if size > max_message_bytes:
+        UVICORN_LOGGER.warning(
+            "uvicorn takes WebSocket messages of up to %d bytes, compressed ones too, before max_http_buffer_size=%d "
+            "is looked at: a small frame may take much memory. Serve with 'fastsio run', or with 'uvicorn "
+            "--ws-max-size %d --ws-per-message-deflate false'",
+            size,
+            max_message_bytes,
+            max_message_bytes,
+        )
+
+
 async def accept(environ: dict[str, Any]) -> AnyLink:
     """Accept a WebSocket."""
     send: Send = environ["asgi.send"]
@@ -140,4 +166,5 @@ DRIVER: Final[dict[str, Any]] = {
     # engineio looks whether there is anything.
     "websocket": accept,
     "accept": accept,
+    "advise": advise,
 }

@@ -111,6 +111,7 @@ class EngineServer(SendingServer):
             }
         )
         self._reports = Reports()
+        self._has_advised = False
         super().__init__(**options)
         self.max_http_buffer_size = int(self.max_http_buffer_size)
         #: Whether packets are logged, which is decided here, once.
@@ -271,12 +272,19 @@ class EngineServer(SendingServer):
         try:
             if accept is None:
                 return await self._async["websocket"](partial(websocket.serve, answer), self)(environ)
+            if not self._has_advised:
+                self._advise(environ)
             return await websocket.serve(answer, await accept(environ))
         finally:
             answer.probing = False
             if not is_upgrade and not answer.connected:
                 # Nothing is left of a session whose WebSocket could not even be accepted.
                 await answer.finish(self.reason.TRANSPORT_CLOSE, abort=True)
+
+    def _advise(self, environ: dict[str, Any]) -> None:
+        """Say once what the web server had better be told."""
+        self._has_advised = True
+        self._async["advise"](environ, self.max_http_buffer_size)
 
     async def _respond(self, response: http.Response, environ: dict[str, Any], *, is_admitted: bool) -> Any:
         if self.http_compression:

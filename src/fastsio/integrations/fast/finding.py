@@ -115,6 +115,18 @@ def _function_name(function: Any) -> str:
     return f"{getattr(function, '__module__', '')}.{function.__qualname__}"
 
 
+class OpenSize(int):
+    """uvicorn's ``ws_max_size`` where nobody has asked for one: the application's own limit is to take its place."""
+
+    __slots__ = ()
+
+
+def message_limit(app: Any) -> int | None:
+    """Return the largest message that a Socket.IO application in *app* takes, in bytes; None where there is none."""
+    servers = [found.engineio_server for found in find_all(app)]
+    return max([getattr(server, "eio", server).max_http_buffer_size for server in servers], default=None)
+
+
 def find_all(app: Any) -> Iterator[ASGIApp]:
     """Find every Socket.IO application there is, whatever stands in front of it."""
     waiting: list[Any] = [app]
