@@ -6,6 +6,7 @@ Each checks its arguments, asks the manager or the client's record, and sends.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.dispatch import PacketServer
@@ -80,7 +81,10 @@ class ServerAPI(PacketServer):
         place = namespace or ("/" if target is None or type(target) is str else self._namespace_of(target))
         if self._event_log is not None:
             self._event_log.emitting(event, self._label(target) if isinstance(target, str) else target, place)
-        await self.manager.emit(
+        emit = self.manager.emit
+        if not wait:  # managers of other packages do not know it
+            emit = partial(emit, wait=False)
+        await emit(
             event,
             data,
             place,
@@ -88,7 +92,6 @@ class ServerAPI(PacketServer):
             skip_sid=skip_sid,
             callback=callback,
             ignore_queue=ignore_queue,
-            **wait_option(wait=wait),
         )
 
     async def send(

@@ -127,7 +127,7 @@ class AsyncManager(BaseManager):
         """
         rooms, skip = rooms_of(room if to is None else to), skipped(skip_sid)
         recipients = await self._send_here(event, data, namespace, rooms, skip, callback, wait)
-        if wait and recipients and self.server.eio.congested:
+        if wait and self.server.eio.congested:
             await self._let_read(recipients, callback)
 
     async def _send_here(

@@ -128,7 +128,7 @@ class Manager(BaseManager):
         """
         rooms, skip = rooms_of(room if to is None else to), skipped(skip_sid)
         recipients = self._send_here(event, data, namespace, rooms, skip, callback, wait)
-        if wait and recipients and self.server.eio.congested:
+        if wait and self.server.eio.congested:
             self._let_read(recipients, callback)
 
     def _send_here(
