@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
-from bidict import bidict
+from bidict import ValueDuplicationError, bidict
 
 Members = Mapping[str, str]
 
@@ -33,11 +33,14 @@ class RoomTable:
         self._joined: dict[tuple[str, str], dict[Hashable, None]] = {}
 
     def add(self, namespace: str, sid: str, eio_sid: str) -> None:
-        """Add a client to *namespace*."""
+        """Add a client to *namespace*; one that its connection was there before is forgotten, if it still is there."""
         clients = self._clients.get(namespace)
         if clients is None:
             clients = self._clients[namespace] = bidict()
-        clients[sid] = eio_sid
+        try:
+            clients[sid] = eio_sid
+        except ValueDuplicationError:
+            clients.forceput(sid, eio_sid)
 
     def remove(self, namespace: str, sid: str) -> None:
         """Take a client out of every room and of *namespace*; an unknown one is ignored."""

@@ -72,6 +72,17 @@ def test_entering_as_a_stranger_fails(table):
         table.enter("/", "s3", "r")
 
 
+def test_a_connection_may_be_added_again_before_it_is_removed(table):
+    """Of several threads one lets a client go while another lets the same connection in again."""
+    table.enter("/", "s1", "red")
+    table.add("/", "s4", "e1")
+    table.remove("/", "s1")
+
+    assert dict(table.members("/", None)) == {"s4": "e1", "s2": "e2"}
+    assert dict(table.members("/", "red")) == {}
+    assert table.sid_of("/", "e1") == "s4"
+
+
 def test_removing_a_client_takes_it_out_of_every_room(table):
     """Nothing of a removed client is left."""
     table.enter("/", "s1", "a")

@@ -388,10 +388,11 @@ class Outbox:
         needs an answer to before it completes the upgrade is answered within this time, as by the JavaScript server.
         """
         until = monotonic() + UPGRADE_CHECK_S
-        if self._poll is not None:
-            return
+        poll: Any = None
         while True:
             with self._lock:
+                if self._poll is not poll:  # another one waits
+                    return
                 left_s = until - monotonic()
                 if not self._held or self._closed or left_s <= 0:
                     self._poll = None
