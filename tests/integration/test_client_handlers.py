@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -24,7 +25,7 @@ from fastsio import (
     SocketID,
 )
 from fastsio.exceptions import SignatureError
-from tests.integration.client_sides import Heard, Side
+from tests.integration.client_sides import WAIT_S, Heard, Side
 
 
 class Message(BaseModel):
@@ -259,3 +260,36 @@ async def test_a_client_in_a_handler_of_a_server_is_refused():
 
     with refused("annotate it with the server's class"):
         sio.on("news", handler)
+
+
+@pytest.mark.parametrize("is_plain", [True, False])
+async def test_what_waited_for_a_cancelled_task_has_failed_and_the_client_stays(site, gate, caplog, is_plain):
+    """Handlers of events, plain ones or not, and callbacks of acknowledgements."""
+    side = Side(asynchronous=True)
+    client = side.client()
+
+    async def plain(*_):
+        raise asyncio.CancelledError
+
+    async def typed(message: Message) -> str:
+        raise asyncio.CancelledError
+
+    def callback(*_):
+        raise asyncio.CancelledError
+
+    client.on("said", plain if is_plain else typed)
+    site.sio.on("asked", lambda _sid: 5)
+    await side.run(client.connect, gate.address.http)
+    await client.emit("asked", callback=callback)
+    if is_plain:
+        await site.sio.emit("said", {"text": "a"}, to=client.get_sid())
+    else:
+        answer = await asked(site, client, "said", {"text": "a"})
+        assert answer["error"]["type"] == "internal"
+    for text in ("error in the callback of an acknowledgement", "error in the handler of said"):
+        async with asyncio.timeout(WAIT_S):
+            while text not in caplog.text:  # noqa: ASYNC110 - what changes has no event
+                await asyncio.sleep(0.01)
+
+    assert await client.call("asked") == 5
+    await client.shutdown()

@@ -73,6 +73,7 @@ async def answer_of(client, ack_id: int) -> Any:
 
     await settled(found)
     [frame] = found()
+    client.frames.remove(frame)
     return json.loads(frame[frame.index("[") :])[0]
 
 

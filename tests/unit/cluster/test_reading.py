@@ -163,6 +163,12 @@ def test_constants_that_are_no_json_become_null():
     assert decode(text, DEFAULT_CODEC) == {"data": [None, {"a": None}], "args": [None, 1.5, "x"]}
 
 
+def test_a_number_that_json_does_not_have_is_no_message():
+    """Nor is a list of them."""
+    with pytest.raises(MessageError, match="it must be an object, not list"):
+        decode("[NaN]", DEFAULT_CODEC)
+
+
 @pytest.mark.parametrize("key", ["room", "skip_sid", "namespace", "host_id", "callback", "binary", "event", "sid"])
 def test_a_number_that_json_does_not_have_is_nothing_but_a_mistake_elsewhere(key):
     """In a room it does not mean everybody, in a namespace not the root."""
