@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import from_json, to_json
 
 from fastsio.exceptions import ValidationFailed
+from fastsio.protocol.model_schema import is_binary_free, writes_no_constants
+from fastsio.protocol.plain import to_plain
 
 if TYPE_CHECKING:
     from fastsio.messages import BaseMessage
 
+#: Whether pydantic may write the messages of a class by itself: there is nothing in them that it writes as no JSON.
+_IS_DIRECT: Final[dict[type[BaseMessage], bool]] = {}
 #: Characters of what a peer sent that an error shows.
 _SHOWN = 50
 
@@ -33,12 +37,26 @@ def read_frame(text: str) -> Any:
 
 def write_frame(content: Any) -> str:
     """Encode anything JSON-compatible, models and dates included; text stays as it is, emoji and all."""
-    return to_json(content, inf_nan_mode="null").decode()
+    return to_json(content, inf_nan_mode="null", fallback=to_plain).decode()
 
 
 def write_message(message: BaseMessage) -> str:
-    """Encode a message."""
-    return message.__pydantic_serializer__.to_json(message, by_alias=True).decode()
+    """Encode a message; NaN and the infinities are null."""
+    kind = type(message)
+    is_direct = _IS_DIRECT.get(kind)
+    if is_direct is None:
+        is_direct = _IS_DIRECT[kind] = is_binary_free(kind) and writes_no_constants(kind)
+    if is_direct:
+        return kind.__pydantic_serializer__.to_json(message, by_alias=True).decode()
+    return write_frame(plain_message(message))
+
+
+def plain_message(message: BaseMessage) -> dict[str, Any]:
+    """Return a message as the dict that its JSON is, with a Struct of msgspec and the like as plain data."""
+    plain: dict[str, Any] = message.__pydantic_serializer__.to_python(
+        message, mode="json", by_alias=True, fallback=to_plain
+    )
+    return plain
 
 
 def control_frame(discriminator: str, action: str, payload: Any = None) -> str:

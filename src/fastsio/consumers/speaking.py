@@ -10,7 +10,15 @@ from typing_extensions import TypeVar
 
 from fastsio.consumers import broadcasting
 from fastsio.consumers.camel import message_keys, to_wire
-from fastsio.consumers.frames import control_frame, read_frame, shown, with_ref, write_frame, write_message
+from fastsio.consumers.frames import (
+    control_frame,
+    plain_message,
+    read_frame,
+    shown,
+    with_ref,
+    write_frame,
+    write_message,
+)
 from fastsio.consumers.joining import JoiningConsumer
 from fastsio.consumers.logs import logger
 from fastsio.consumers.results import read_message
@@ -132,7 +140,7 @@ class SpeakingConsumer(JoiningConsumer, Generic[EventT]):
     def encode_message(cls, message: BaseMessage) -> str:
         """Return a message as it goes over the wire."""
         if cls.camelize:
-            return write_frame(to_wire(message.model_dump(mode="json", by_alias=True), message_keys(type(message))))
+            return write_frame(to_wire(plain_message(message), message_keys(type(message))))
         return write_message(message)
 
     @classmethod
