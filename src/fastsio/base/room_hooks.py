@@ -54,6 +54,17 @@ class RoomHooks:
             )
         return self.found_by
 
+    def settle(self) -> None:
+        """
+        Compile what has waited for names that did not exist yet.
+
+        Raises:
+            SignatureError: An annotation names what does not exist.
+        """
+        for hook in (self.found_by, self.can_join, self.on_join, self.on_leave, self.presence_key):
+            if hook is not None and hook.pending:
+                hook.prepare()
+
     @property
     def join_event(self) -> str:
         """The event with which a client asks to be let in."""

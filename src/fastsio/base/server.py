@@ -148,6 +148,8 @@ class BaseServer(Registrar):
             SignatureError: An annotation names what does not exist, or a parameter cannot be filled.
         """
         self._registry.settle()
+        for room_class in self._room_classes.values():
+            hooks_of(room_class, asynchronous=self.is_asyncio_based()).settle()
 
     def add_middleware(
         self,

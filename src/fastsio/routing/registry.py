@@ -81,6 +81,7 @@ class Registry:
         self._methods: dict[tuple[str, str, bool], Entry] = {}
         self._routes: dict[str, dict[str, Route]] = {}
         self._built: dict[tuple[Entry, tuple[Layer, ...]], Route] = {}
+        self._exception_endpoints: dict[Callable[..., Any], Endpoint] = {}
         #: (router, event) -> what resolves the router's dependencies for a built-in event or, "", for a guarded one.
         self._checks: dict[tuple[RouterScope, str], Endpoint] = {}
         #: Namespace -> the routers that have handlers there, innermost first; None until it is asked for.
@@ -494,9 +495,13 @@ class Registry:
         return None if handler is None else self._exception_endpoint(handler)
 
     def _exception_endpoint(self, handler: Callable[..., Any]) -> Endpoint:
-        return compile_endpoint(
-            handler, kind=HandlerKind.EXCEPTION, label=handler.__qualname__, asynchronous=self._asynchronous
-        )
+        """Return what was made of an exception handler: once, for a client may fail as often as it likes."""
+        endpoint = self._exception_endpoints.get(handler)
+        if endpoint is None:
+            endpoint = self._exception_endpoints[handler] = compile_endpoint(
+                handler, kind=HandlerKind.EXCEPTION, asynchronous=self._asynchronous
+            )
+        return endpoint
 
 
 def _dependencies_of(scopes: tuple[RouterScope, ...]) -> list[Any]:

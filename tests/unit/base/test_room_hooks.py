@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from fastsio import AsyncServer
 from fastsio.base.room_hooks import hooks_of
 from fastsio.base.rooms import Room
-from fastsio.exceptions import RoomIdentifierError, SetupError
+from fastsio.exceptions import RoomIdentifierError, SetupError, SignatureError
 
 
 class ChatRoom(Room):
@@ -103,3 +104,20 @@ def test_a_class_that_finds_no_room_says_what_to_write():
 
     with pytest.raises(SetupError, match=r"Closed has no extract_room_identifier\(cls, session, data\); write it"):
         hooks_of(Closed, asynchronous=True).identifying()
+
+
+def test_hooks_whose_annotations_name_nothing_are_told_of_when_the_server_starts():
+    """A client that asks to be let in is not the one who finds out."""
+
+    class Late(Room):
+        @classmethod
+        def extract_room_identifier(cls, data: Missing):  # type: ignore[name-defined] # noqa: F821 - that is what is tested
+            return data
+
+    server = AsyncServer(async_mode="asgi")
+    server.register_room(ChatRoom)
+    server.check_handlers()
+
+    server.register_room(Late)
+    with pytest.raises(SignatureError, match=r"Late\.extract_room_identifier: parameter 'data' refers to"):
+        server.check_handlers()

@@ -424,3 +424,15 @@ def test_a_class_that_dispatches_its_events_itself_is_left_alone(registry):
     registry.add(Registration("/", None, Own("/")))
 
     registry.settle()
+
+
+def test_an_exception_handler_is_read_once(registry):
+    """A client may let its events fail as often as it likes."""
+
+    def on_error(exc: ValueError): ...
+
+    registry.scope.exception_handlers[ValueError] = on_error
+
+    first = registry.exception_endpoint(ValueError(), ())
+
+    assert registry.exception_endpoint(ValueError(), ()) is first
