@@ -10,6 +10,8 @@ from typing import Any, Final
 
 #: Who waits looks this often, in the time of one timeout, whether a large packet is being read.
 LOOKS: Final = 4
+#: How many times the buffer callers may fill that wait, for many may call at once.
+BUFFERS_OF_WAITING: Final = 4
 
 
 class Congestion:
@@ -77,3 +79,16 @@ class Congestion:
         Many may call at once, and each waits. That ends when the client has been behind for the whole timeout.
         """
         return not self.is_given_up and now - self._since < self._timeout_s
+
+
+def buffers_for(congestion: Congestion | None, now: float, *, waits: bool) -> int:
+    """
+    Return how many times its buffer may wait for a client.
+
+    Args:
+        congestion: That of the client, if it is behind.
+        now: The time.
+        waits: Whether the caller waits afterwards.
+    """
+    may_exceed = waits and (congestion is None or congestion.may_exceed(now))
+    return BUFFERS_OF_WAITING if may_exceed else 1

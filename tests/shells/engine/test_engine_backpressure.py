@@ -230,13 +230,24 @@ async def test_many_senders_that_wait_may_exceed_the_buffer():
     """A client that reads is not ended because many send to it at once."""
     app = Application(max_buffer_packets=4)
     client, sid = await lagging(app)
-    senders = [asyncio.create_task(app.engine.send(sid, str(number))) for number in range(1, 50)]
+    senders = [asyncio.create_task(app.engine.send(sid, str(number))) for number in range(1, 17)]
     await settle()
 
     client.resume()
 
-    assert [await client.frame() for _ in range(50)] == [f"4{number}" for number in range(50)]
+    assert [await client.frame() for _ in range(17)] == [f"4{number}" for number in range(17)]
     assert all(await soon(asyncio.gather(*senders)))
+
+
+async def test_very_many_senders_that_wait_do_not_fill_the_memory():
+    """Beyond four times the buffer the policy decides, for a client may ask for answers that it does not read."""
+    app = Application(max_buffer_packets=4)
+    _, sid = await lagging(app)
+
+    sent = await soon(asyncio.gather(*(app.engine.send(sid, "x") for _ in range(20))))
+
+    assert sent.count(True) == 16
+    assert await app.reason() == "transport error"
 
 
 async def test_senders_that_do_not_wait_find_the_buffer_full():

@@ -125,13 +125,23 @@ def test_a_client_that_does_not_read_delays_a_broadcast_once(make_app):
 
 def test_many_threads_that_wait_may_exceed_the_buffer(make_app):
     """A client that reads is not ended because many send to it at once."""
-    app = make_app(max_buffer_packets=4)
+    app = make_app(max_buffer_packets=3)
     client = PollingClient(app)
-    senders = [app.pool.submit(app.engine.send, client.sid, "x") for _ in range(30)]
-    until(lambda: outbox_of(app, client).buffered_count == 30)
+    senders = [app.pool.submit(app.engine.send, client.sid, "x") for _ in range(12)]
+    until(lambda: outbox_of(app, client).buffered_count == 12)
 
-    assert [len(client.poll().packets), len(client.poll().packets)] == [16, 14]
+    assert client.poll().packets == ["4x"] * 12
     assert all(sender.result(5) for sender in senders)
+
+
+def test_very_many_threads_that_wait_do_not_fill_the_memory(make_app):
+    """Beyond four times the buffer the policy decides."""
+    app = make_app(max_buffer_packets=3)
+    client = PollingClient(app)
+    senders = [app.pool.submit(app.engine.send, client.sid, "x") for _ in range(15)]
+
+    assert [sender.result(5) for sender in senders].count(True) == 12
+    assert app.reason() == "transport error"
 
 
 def test_a_thread_is_released_when_the_server_shuts_down(make_app):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastsio.engine.congestion import Congestion
+from fastsio.engine.congestion import BUFFERS_OF_WAITING, Congestion, buffers_for
 
 
 @pytest.mark.parametrize("is_shared", [False, True])
@@ -36,6 +36,16 @@ def test_who_waits_may_exceed_the_buffer_until_the_client_has_been_behind_for_lo
 
     assert congestion.may_exceed(109.0)
     assert not congestion.may_exceed(110.0)
+
+
+def test_who_waits_may_fill_the_buffer_several_times():
+    """Who does not, or waits for a client that has been behind for long, fills it once."""
+    congestion = Congestion(100.0, 10.0)
+
+    assert buffers_for(None, 100.0, waits=True) == BUFFERS_OF_WAITING
+    assert buffers_for(congestion, 101.0, waits=True) == BUFFERS_OF_WAITING
+    assert buffers_for(congestion, 110.0, waits=True) == 1
+    assert buffers_for(None, 100.0, waits=False) == 1
 
 
 def test_nobody_exceeds_the_buffer_of_a_client_that_was_given_up():

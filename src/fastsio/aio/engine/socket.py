@@ -25,7 +25,7 @@ from fastsio.aio.engine.stepping import DONE, Rest
 from fastsio.aio.engine.timers import NEVER, PUNCTUAL
 from fastsio.aio.engine.tracing import trace_frames
 from fastsio.aio.engine.upstream import AsyncSocket
-from fastsio.engine.congestion import Congestion
+from fastsio.engine.congestion import Congestion, buffers_for
 from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, WirePacket, join_frames
 
 if TYPE_CHECKING:
@@ -272,12 +272,11 @@ class EngineSocket(AsyncSocket):
             self._treat_as_stuck(congestion)
         if congestion is not None and congestion.is_refused:
             return False
-        if (
-            self.buffered_bytes + size <= server.max_buffer_bytes
-            and self.buffered_count + count <= server.max_buffer_packets
-        ):
-            return True
-        return waits and not self.closing and (congestion is None or congestion.may_exceed(monotonic()))
+        buffers = buffers_for(congestion, monotonic(), waits=waits and not self.closing)
+        return (
+            self.buffered_bytes + size <= server.max_buffer_bytes * buffers
+            and self.buffered_count + count <= server.max_buffer_packets * buffers
+        )
 
     def _append(self, packets: Sequence[WirePacket], size: int) -> None:
         if self.pending is None:

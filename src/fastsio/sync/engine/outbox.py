@@ -17,7 +17,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.engine.congestion import Congestion
+from fastsio.engine.congestion import Congestion, buffers_for
 from fastsio.engine.packet import NOOP_PACKET
 from fastsio.sync.engine.framing import CLOSE_FRAME
 
@@ -202,12 +202,11 @@ class Outbox:
         if congestion is not None and congestion.is_refused:
             return False
         size = sum([packet.size for packet in packets])
-        if (
-            self.buffered_bytes + size <= server.max_buffer_bytes
-            and self.buffered_count + len(packets) <= server.max_buffer_packets
-        ):
-            return True
-        return waits and not self._socket.closing and (congestion is None or congestion.may_exceed(monotonic()))
+        buffers = buffers_for(congestion, monotonic(), waits=waits and not self._socket.closing)
+        return (
+            self.buffered_bytes + size <= server.max_buffer_bytes * buffers
+            and self.buffered_count + len(packets) <= server.max_buffer_packets * buffers
+        )
 
     def _append(self, packets: Sequence[WirePacket]) -> None:
         self._pending.extend(packets)
