@@ -33,6 +33,14 @@ def test_a_refusal_may_have_words_and_a_status_of_its_own():
     assert response["response"] == b'{"code":4,"message":"Not from there"}'
 
 
+def test_an_origin_that_is_not_taken_is_forbidden():
+    """The answer names it, in JSON."""
+    response = http.foreign('http://"x')
+
+    assert response["status"] == "400 Bad Request"
+    assert json.loads(response["response"]) == {"code": 4, "message": 'http://"x is not an accepted origin.'}
+
+
 def test_a_body_over_the_limit_is_too_large():
     """A status of its own: clients and proxies know it."""
     response = http.too_large()

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from fastsio.engine.reading import READERS, ClientLeft
+from fastsio.engine.rates import TooManyFrames
+from fastsio.engine.reading import READERS, BadFrame, ClientLeft, closing_code
 from fastsio.exceptions import PacketError
 
 LIMIT = 8
@@ -68,3 +69,18 @@ def test_what_is_wrong_or_too_large_is_refused(protocol):
             read_text(Session(), frame)
     with pytest.raises(PacketError):
         read_binary(b"\x04" * (LIMIT + 1), LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BadFrame("a frame without a mask", 1002), 1002),
+        (BadFrame("no UTF-8", 1007), 1007),
+        (TooManyFrames(), 1008),
+        (PacketError("too large", limit=1, value=2), 1009),
+        (PacketError("a frame of unknown type"), 1000),
+    ],
+)
+def test_the_close_code_says_which_rule_was_broken(error, code):
+    """Those of RFC 6455; what breaks Engine.IO only is closed normally, as by the JavaScript server."""
+    assert closing_code(error) == code

@@ -10,6 +10,7 @@ from fastsio.engine.http import Code
 from fastsio.engine.request import (
     Request,
     RequestRefused,
+    asks_for_websocket,
     choose_subprotocol,
     content_length,
     offered_subprotocols,
@@ -147,6 +148,11 @@ def test_an_upgrade_is_an_option_of_the_connection(upgrade, connection):
     """Else the header is another hop's, and the request is a plain one."""
     assert not asked("EIO=4&transport=polling", "GET", upgrade, connection=connection).is_websocket
     assert refused("EIO=4&transport=websocket", "GET", upgrade, connection=connection) is Code.BAD_REQUEST
+
+
+def test_most_requests_ask_for_no_upgrade():
+    """They have no such header."""
+    assert not asks_for_websocket({"REQUEST_METHOD": "GET"})
 
 
 HANDSHAKE = {
