@@ -117,11 +117,17 @@ class ASGIApp(EngineASGIApp):
             try:
                 await _call(hook)
                 if phase == "startup":
-                    self.engineio_server.check_handlers()
+                    self._check_handlers()
             except Exception as exc:  # noqa: BLE001 - the server is told, as the ASGI specification asks
                 await send({"type": f"lifespan.{phase}.failed", "message": f"{type(exc).__name__}: {exc}"})
                 return
             await send({"type": f"lifespan.{phase}.complete"})
+
+    def _check_handlers(self) -> None:
+        # An Engine.IO server, which this serves too, has none to check.
+        check = getattr(self.engineio_server, "check_handlers", None)
+        if check is not None:
+            check()
 
     def _checking(self, send: Send) -> Send:
         """Return *send*, which tells the ASGI server that the start failed where a handler is not ready by then."""
@@ -129,7 +135,7 @@ class ASGIApp(EngineASGIApp):
         async def send_checked(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "lifespan.startup.complete":
                 try:
-                    self.engineio_server.check_handlers()
+                    self._check_handlers()
                 except SetupError as exc:
                     message = {"type": "lifespan.startup.failed", "message": f"{type(exc).__name__}: {exc}"}
             await send(message)
