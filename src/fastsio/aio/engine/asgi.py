@@ -151,10 +151,13 @@ async def accept(environ: dict[str, Any]) -> AnyLink:
     """Accept a WebSocket."""
     send: Send = environ["asgi.send"]
     direct = direct_link(environ["asgi.scope"])
-    subprotocol = choose_subprotocol(environ["asgi.scope"].get("subprotocols") or ())
-    await send(
-        {"type": "websocket.accept", "subprotocol": subprotocol} if subprotocol else {"type": "websocket.accept"}
-    )
+    event = {"type": "websocket.accept"}
+    offered = environ["asgi.scope"].get("subprotocols")
+    # Nearly no client offers any.
+    subprotocol = choose_subprotocol(offered) if offered else None
+    if subprotocol is not None:
+        event["subprotocol"] = subprotocol
+    await send(event)
     return direct or Link(environ["asgi.receive"], send)
 
 
