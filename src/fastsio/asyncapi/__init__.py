@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from fastsio.asyncapi.config import AsyncAPIConfig
 from fastsio.asyncapi.model import Channel, Direction, Message, Operation
 from fastsio.asyncapi.render import render
 
-__all__ = ["Channel", "Direction", "Message", "Operation", "render"]
+__all__ = ["AsyncAPIConfig", "Channel", "Direction", "Message", "Operation", "render"]

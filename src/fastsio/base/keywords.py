@@ -16,6 +16,7 @@ from fastsio.routing.habits import outside
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
+    from fastsio.asyncapi.config import AsyncAPIConfig
     from fastsio.protocol.packet import Packet
 
 #: How alike two names are, from 0 to 1, for one to be taken for a slip of the other.
@@ -73,6 +74,7 @@ class ServerKeywords(LimitKeywords, total=False):
     max_control_frames: int
     max_decode_packets: int | None
     allow_eio3: bool
+    asyncapi: AsyncAPIConfig | dict[str, Any] | None
 
 
 class AsyncServerKeywords(ServerKeywords, total=False):

@@ -6,8 +6,10 @@ Decides everything that can be decided without sending or waiting; must not know
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fastsio.asyncapi.config import asyncapi_config
 from fastsio.base.event_log import event_log
 from fastsio.base.keywords import SERVER_NAMES, SERVER_PARAMETERS, known_options
 from fastsio.base.loggers import choose_logger
@@ -30,6 +32,7 @@ from fastsio.routing import (
     check_namespaces,
     refuse_same_key,
 )
+from fastsio.routing.habits import outside
 from fastsio.state.room_names import key_of_name
 from fastsio.types import Source
 
@@ -78,6 +81,8 @@ class BaseServer(Registrar):
         async_handlers: bool = True,
         always_connect: bool = False,
         namespaces: Any = None,
+        *,
+        asyncapi: Any = None,
         **kwargs: Any,
     ) -> None:
         refuse_class(type(self), SERVER_REFUSED)
@@ -87,6 +92,10 @@ class BaseServer(Registrar):
         check_origins(kwargs.get("cors_allowed_origins"))
         self.options, self.limits, self._engine_options = split_options(kwargs)
         self.logger = choose_logger(logger, "socketio.server")
+        self.asyncapi_config = asyncapi_config(asyncapi)
+        if asyncapi is not None:
+            text = f"{type(self).__name__} takes asyncapi, and serves no document of its events yet"
+            warnings.warn(text, stacklevel=outside())
         log = event_log(self.logger)
         if log is not None:  # an attribute more makes the others slow (CPython 3.11)
             self._event_log = log

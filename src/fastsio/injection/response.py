@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
+from fastsio.exceptions import SignatureError
 from fastsio.injection.validation import adapter_for, names_struct
 from fastsio.protocol.model_schema import is_safe
 
@@ -33,10 +34,14 @@ def response_filter(label: str, response_model: Any) -> Callable[[Any], Any]:
     """
     Return what validates a handler's result against *response_model* and gives it as plain data.
 
+    A dict has a model for each event that the handler may return as ``(event, data)``.
+
     Raises:
-        SignatureError: pydantic cannot validate the model.
+        SignatureError: pydantic cannot validate the model, or a dict names no event.
         UnresolvedError: The model names a type that does not exist yet.
     """
+    if isinstance(response_model, dict):
+        return _event_filter(label, response_model)
     if names_struct(response_model):
         return _struct_filter(label, response_model)
     adapter = adapter_for(response_model)
@@ -50,6 +55,23 @@ def response_filter(label: str, response_model: Any) -> Callable[[Any], Any]:
         except ValidationError as error:
             raise ResponseValidationError(label, str(error)) from error
         return render(valid, by_alias=True, mode=mode)
+
+    return filter_response
+
+
+def _event_filter(label: str, models: dict[Any, Any]) -> Callable[[Any], Any]:
+    if not models or not all(isinstance(event, str) for event in models):
+        raise SignatureError(f"{label}: response_model={models!r}; write a model, or a dict of event names and models")
+    filters = {event: response_filter(label, model) for event, model in models.items()}
+    events = ", ".join(map(repr, filters))
+
+    def filter_response(returned: Any) -> Any:
+        match returned:
+            case None:  # the handler has emitted what it had to say
+                return None
+            case (str(event), data, *more) if event in filters and isinstance(returned, tuple):
+                return (event, filters[event](data), *more)
+        raise ResponseValidationError(label, f"expected (event, data) with one of {events}, or None")
 
     return filter_response
 

@@ -85,7 +85,7 @@ class BaseMiddleware:
             event: The event's name.
             sid: The client.
             data: The payload: one value, a tuple of several, or None.
-            handler: ``await handler(sid, data)`` runs what is further in.
+            handler: ``await handler(sid, data)`` runs what is further in; so does ``handler(data, **kwargs)``.
             kwargs: The context named above.
         """
         layer = Layer.of(self, around=False)
@@ -309,12 +309,19 @@ def _wrap_errors(on_error: Hook, inner: Call) -> Call:
 
 def _wrap_around(around: Hook, inner: Call) -> Call:
     async def run(context: Context) -> Any:
-        async def handler(sid: str, data: Any = None) -> Any:  # noqa: ARG001 - the client cannot be exchanged
+        async def handler(*args: Any, data: Any = None, **_context: Any) -> Any:
+            # handler(sid, data), or handler(data) and what it was given by keyword. The client cannot be exchanged.
+            first, *more = args or (context.client.sid,)
+            if more:
+                data = more[0]
+            elif first != context.client.sid:
+                data = first
             if data is not None:
                 replace_data(context, data)
             return await inner(context)
 
-        return await around.run(context, handler=handler)
+        answer = await around.run(context, handler=handler)
+        return await answer if isawaitable(answer) else answer
 
     return run
 

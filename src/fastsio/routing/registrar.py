@@ -49,6 +49,7 @@ class Registration:
         response_model: What the answer is validated against, or None.
         scopes: The routers it came through, innermost first.
         own_trigger: Whether the handler is a class-based namespace's own dispatcher, which is told the event.
+        channel: What the event's channel is called in documents of the application; None is the event's own name.
     """
 
     namespace: str
@@ -57,6 +58,7 @@ class Registration:
     response_model: Any = None
     scopes: tuple[RouterScope, ...] = ()
     own_trigger: bool = False
+    channel: str | None = None
 
     def within(self, namespace: str | None, scope: RouterScope) -> Registration:
         """Return the registration as seen from outside of a router."""
@@ -131,11 +133,23 @@ class EventRegistrar(ABC):
 
     @overload
     def on(
-        self, event: EventName, handler: None = None, namespace: str | None = None, *, response_model: Any = None
+        self,
+        event: EventName,
+        handler: None = None,
+        namespace: str | None = None,
+        *,
+        response_model: Any = None,
+        channel: str | None = None,
     ) -> Callable[[Handler], Handler]: ...
     @overload
     def on(
-        self, event: EventName, handler: Callable[..., Any], namespace: str | None = None, *, response_model: Any = None
+        self,
+        event: EventName,
+        handler: Callable[..., Any],
+        namespace: str | None = None,
+        *,
+        response_model: Any = None,
+        channel: str | None = None,
     ) -> None: ...
 
     def on(
@@ -145,6 +159,7 @@ class EventRegistrar(ABC):
         namespace: str | None = None,
         *,
         response_model: Any = None,
+        channel: str | None = None,
     ) -> Any:
         """
         Register a handler for an event, directly or as a decorator.
@@ -153,7 +168,9 @@ class EventRegistrar(ABC):
             event: Event name; ``"*"`` is every event without a handler of its own.
             handler: The function; without it ``on`` returns a decorator.
             namespace: Where; ``"*"`` is every namespace, None the default one.
-            response_model: A type that the handler's answer is validated against.
+            response_model: A type that the handler's answer is validated against. A dict of event names and types is
+                for a handler that returns ``(event, data)``: *data* is validated by the type of *event*.
+            channel: What the event's channel is called in documents of the application.
 
         Returns:
             The decorator, or None when *handler* is given.
@@ -168,7 +185,7 @@ class EventRegistrar(ABC):
         key: Any = event  # numbers are as rare as they are simple: names are texts everywhere else
 
         def register(function: Handler) -> Handler:
-            self._register(Registration(name, key, function, response_model))
+            self._register(Registration(name, key, function, response_model, channel=channel))
             return function
 
         if handler is None:
@@ -179,7 +196,9 @@ class EventRegistrar(ABC):
     @overload
     def event(self, function: Handler, /) -> Handler: ...
     @overload
-    def event(self, *, namespace: str | None = None, response_model: Any = None) -> Callable[[Handler], Handler]: ...
+    def event(
+        self, *, namespace: str | None = None, response_model: Any = None, channel: str | None = None
+    ) -> Callable[[Handler], Handler]: ...
 
     def event(self, *args: Any, **kwargs: Any) -> Any:
         """

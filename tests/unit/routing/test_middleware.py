@@ -282,3 +282,34 @@ async def test_the_hooks_of_the_base_classes_change_nothing(base):
     assert await run(Super(), data=5) == 5
     with pytest.raises(KeyError):
         await run(Super(), handler=fail)
+
+
+@pytest.mark.parametrize(
+    ("call", "seen"),
+    [
+        (lambda handler, sid, data, context: handler(sid, {"n": 2}), {"n": 2}),
+        (lambda handler, sid, data, context: handler({"n": 3}), {"n": 3}),
+        (lambda handler, sid, data, context: handler({"n": 4}, **context), {"n": 4}),
+        (lambda handler, sid, data, context: handler(data={"n": 5}), {"n": 5}),
+        (lambda handler, sid, data, context: handler(sid), {"n": 1}),
+        (lambda handler, sid, data, context: handler(), {"n": 1}),
+    ],
+)
+@pytest.mark.parametrize("is_plain", [False, True])
+async def test_the_handler_of_a_whole_middleware_is_called_in_several_ways(call, seen, is_plain):
+    """With the sid or without, with the context that came by keyword or without; by a plain function too."""
+
+    class Around(BaseMiddleware):
+        async def __call__(self, event, sid, data, handler, **context):
+            return await call(handler, sid, data, context)
+
+    class Plain(SyncMiddleware):
+        def __call__(self, event, sid, data, handler, **context):
+            return call(handler, sid, data, context)
+
+    async def endpoint(context):
+        return context.args[0]
+
+    layer = Layer.of(Plain() if is_plain else Around())
+
+    assert await layer.wrap(endpoint)(detached_context("e", "s1", {"n": 1})) == seen
