@@ -215,7 +215,7 @@ async def test_list_of_clients_holds_no_administrators():
 
 async def test_production_reports_counts_only():
     """No list, no events: configuration and statistics."""
-    server, wire, _ = watched(mode="production", server_stats_interval=0.01, server_id="one")
+    server, wire, _ = watched(mode="production", server_stats_interval=0.1, server_id="one")
     admin = await wire.join("/admin", ADA)
     client = await wire.join()
     server.on("hello", lambda _sid: None)

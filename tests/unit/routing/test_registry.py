@@ -436,3 +436,39 @@ def test_an_exception_handler_is_read_once(registry):
     first = registry.exception_endpoint(ValueError(), ())
 
     assert registry.exception_endpoint(ValueError(), ()) is first
+
+
+def test_a_server_without_an_event_loop_asks_the_routers_too():
+    """Around nothing, and around a handler for every namespace; a refusal keeps both from running."""
+    registry = Registry(asynchronous=False)
+    order = []
+    router = RouterSIO("/n", dependencies=[Depends(lambda: order.append("router"))])
+    router.on("e", lambda sid: None)
+    include(registry, router)
+    alone = registry.resolve("/n", "connect")
+    add(registry, "*", "connect", lambda namespace, sid, environ: order.append("handler"))
+    around = registry.resolve("/n", "connect")
+
+    assert alone is not None
+    assert around is not None
+    assert alone.call(Harness().context(event="connect")) is None
+    around.call(Harness().context(None, event="connect"))
+    assert order == ["router", "router", "handler"]
+
+
+async def test_a_dispatcher_of_the_application_stands_before_a_route(registry):
+    """One route of it for each route; without a handler its failures are left without an answer."""
+    add(registry, "/", "e")
+    route = registry.resolve("/", "e")
+    assert route is not None
+
+    async def call(context):
+        return context.event
+
+    through = route.through(call)
+
+    assert through is route.through(call)
+    assert (through.is_plain, through.is_silent) == (False, True)
+    assert await through.call(Harness().context(event="e")) == "e"
+    assert registry.no_route.is_silent
+    assert await registry.no_route.call(Harness().context(event="e")) is None
