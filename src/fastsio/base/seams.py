@@ -46,7 +46,7 @@ CLIENT_REFUSED: Final = {
 }
 
 _MANAGER_ADVICE: Final = "override the public method of the manager that it calls, such as emit or disconnect"
-MANAGER_REFUSED: Final = dict.fromkeys(
+MANAGER_REFUSED: Final[dict[str, str]] = dict.fromkeys(
     (
         "_handle_callback",
         "_handle_close_room",

@@ -249,7 +249,8 @@ class PacketServer(RunningServer):
         """Show a packet to the methods of the application first; what they call of fastsio's does the rest."""
         if packet.attachments:
             self._connecting.attachments_arrived(connection)
-        eio_sid, namespace = connection.eio_sid, packet.namespace or ROOT
+        # As python-socketio gives it: None for the root.
+        eio_sid, namespace = connection.eio_sid, packet.namespace
         match packet.packet_type:
             case PacketType.CONNECT:
                 self._handle_connect(eio_sid, namespace, packet.data)
@@ -262,16 +263,16 @@ class PacketServer(RunningServer):
             case _:
                 concurrency.resolved(self._take_whole_packet(connection, packet))
 
-    def _handle_connect(self, eio_sid: str, namespace: str, data: Any) -> None:
+    def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         """Take a CONNECT packet, as python-socketio's method of this name does."""
         self._take_made_packet(eio_sid, self.packet_class(PacketType.CONNECT, data, namespace))
 
-    def _handle_disconnect(self, eio_sid: str, namespace: str, reason: str | None = None) -> None:
+    def _handle_disconnect(self, eio_sid: str, namespace: str | None, reason: str | None = None) -> None:
         """Take a DISCONNECT packet, or the end of the connection, likewise."""
         connection = self._connections.get(eio_sid)
         if connection is None:
             return
-        client = connection.clients.get(namespace)
+        client = connection.clients.get(namespace or ROOT)
         if connection.is_lost and client is not None:
             self._connecting.leave(client, reason or self.reason.CLIENT_DISCONNECT)
         elif not connection.is_lost:
@@ -280,7 +281,7 @@ class PacketServer(RunningServer):
     def _handle_event(
         self,
         eio_sid: str,
-        namespace: str,
+        namespace: str | None,
         id: int | None,  # noqa: A002 - python-socketio's signature
         data: list[Any],
     ) -> None:
@@ -290,7 +291,7 @@ class PacketServer(RunningServer):
     def _handle_ack(
         self,
         eio_sid: str,
-        namespace: str,
+        namespace: str | None,
         id: int | None,  # noqa: A002 - python-socketio's signature
         data: list[Any],
     ) -> None:
@@ -416,7 +417,7 @@ class PacketServer(RunningServer):
         client = context.client
         match context.event:
             case "connect":
-                arguments = (client.environ, *filter(None, context.args))
+                arguments = (client.environ, *context.args)
             case "disconnect":
                 arguments = (context.reason,)
             case _:

@@ -44,6 +44,70 @@ async def a_server_may_be_subclassed(lab: Lab) -> None:
 
 
 @scenario()
+async def a_subclass_may_dispatch_by_itself(lab: Lab) -> None:
+    """An own ``_trigger_event`` sees what happens, handled or not, decides about clients, and may answer."""
+
+    class Server(lab.package.AsyncServer):
+        async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
+            lab.note("trigger", event, namespace, args[0], len(args), *args[1:] if event != "connect" else ())
+            if event == "connect" and args[2] is None:
+                raise lab.exceptions.ConnectionRefusedError("who are you?")
+            if event == "own":
+                return "of the dispatcher"
+            return await super()._trigger_event(event, namespace, *args)
+
+    sio = Server(async_mode="asgi", namespaces=["/", "/chat"])
+    lab.serve(lab.package.ASGIApp(sio))
+    sio.on("ask", lab.noting("ask", returns=("two", "answers")))
+    sio.on("own", lab.noting("own"))
+    stranger = await lab.client()
+    await stranger.send("0")
+    client = await lab.client()
+    await client.join(auth='{"token":1}')
+
+    await client.send('21["ask",1,{"a":2}]')
+    await client.send('22["own"]')
+    await client.send('23["unheard",1]')
+    await client.send("1")
+
+
+@scenario()
+async def a_subclass_may_look_at_packets(lab: Lab) -> None:
+    """``_handle_connect``, ``_handle_event``, ``_handle_event_internal`` and ``_handle_ack`` call what they inherit."""
+
+    class Server(lab.package.AsyncServer):
+        async def _handle_connect(self, eio_sid: str, namespace: str, data: Any) -> None:
+            lab.note("connect", namespace, data)
+            await super()._handle_connect(eio_sid, namespace, data)
+
+        async def _handle_event(self, eio_sid: str, namespace: str, ack_id: Any, data: Any) -> None:
+            lab.note("event", namespace, ack_id, data)
+            if data[0] != "kept back":
+                await super()._handle_event(eio_sid, namespace, ack_id, data)
+
+        async def _handle_event_internal(
+            self, server: Any, sid: str, eio_sid: str, data: Any, namespace: str, ack_id: Any
+        ) -> None:
+            lab.note("internal", server is self, sid, data, namespace, ack_id)
+            await super()._handle_event_internal(server, sid, eio_sid, data, namespace, ack_id)
+
+        async def _handle_ack(self, eio_sid: str, namespace: str, ack_id: Any, data: Any) -> None:
+            lab.note("ack", namespace, ack_id, data)
+            await super()._handle_ack(eio_sid, namespace, ack_id, data)
+
+    sio = Server(async_mode="asgi")
+    lab.serve(lab.package.ASGIApp(sio))
+    sio.on("ask", lab.noting("ask", returns=b"answer"))
+    sio.on("kept back", lab.noting("kept back"))
+    client = await lab.client("/")
+
+    await client.send('51-1["ask",{"_placeholder":true,"num":0}]', b"1")
+    await client.send('22["kept back"]')
+    await lab.do("emit", sio.emit, "x", 1, to=client.sid, callback=lab.noting("callback"))
+    await client.send('31["yes"]')
+
+
+@scenario()
 async def a_server_can_be_mocked_by_its_class(lab: Lab) -> None:
     """``MagicMock(spec=...)`` finds the methods on the class."""
     mock = MagicMock(spec=lab.package.AsyncServer)

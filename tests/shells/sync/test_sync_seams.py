@@ -23,7 +23,7 @@ class Audited(Server):
 
     def _trigger_event(self, event, namespace, *args):
         self.calls.append((event, namespace, *args))
-        if event == "connect" and len(args) < 3:
+        if event == "connect" and args[2] is None:
             raise Refused("Who are you?")
         try:
             return super()._trigger_event(event, namespace, *args)
