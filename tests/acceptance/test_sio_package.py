@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -32,3 +36,19 @@ def test_licence_and_links_are_there() -> None:
     assert {"Documentation", "Changelog"} <= metadata["urls"].keys()
     for link in ("(LICENSE)", "(CHANGES.md)", "(docs/index.md)"):
         assert link in readme
+
+
+def test_the_extra_of_asyncio_clients_has_the_name_that_is_written(tmp_path: Path) -> None:
+    """pip before 23.3 finds aiohttp under ``asyncio_client`` only if the metadata of a wheel has that name."""
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "src" / "fastsio").mkdir(parents=True)
+    shutil.copy(ROOT / "src" / "fastsio" / "__init__.py", tmp_path / "src" / "fastsio")
+    command = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", str(tmp_path)]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=50)
+
+    lines = (tmp_path / "fastsio.egg-info" / "PKG-INFO").read_text(encoding="utf-8").splitlines()
+    for name in ("asyncio_client", "asyncio-client"):
+        assert f"Provides-Extra: {name}" in lines
+        assert any(re.fullmatch(rf'Requires-Dist: aiohttp>=[0-9.]+; extra == "{name}"', line) for line in lines)
+    assert f"Version: {fastsio.__version__}" in lines

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastsio.aio.answer import Answer
 from fastsio.aio.client_opening import OpeningClient
 from fastsio.base.emission import check_event_name
-from fastsio.base.joining import namespaces_to_join
+from fastsio.base.joining import check_url, namespaces_to_join
 from fastsio.base.outbox import Emission
 from fastsio.exceptions import ConnectionError as ConnectFailed
 from fastsio.exceptions import TimeoutError as AckTimeoutError
@@ -127,6 +127,8 @@ class AsyncClient(OpeningClient):
         """
         if self.connected:
             raise ConnectFailed("Already connected")
+        if not callable(url):
+            check_url(url)  # no attempt would ever succeed
         await self._reconnecting.stop(is_replaced=True)
         self._has_left = False
         self.connection_url = url

@@ -14,6 +14,7 @@ from fastsio.aio.answer import Answer
 from fastsio.aio.client_handlers import HandlerClient
 from fastsio.aio.delivery import Delivery
 from fastsio.aio.engine.client import EngineClient
+from fastsio.base.emission import unwritable
 from fastsio.base.joining import refusal_arguments
 from fastsio.base.seams import CLIENT_SEAMS, own_methods
 from fastsio.engine.packet import MessagePacket
@@ -59,7 +60,10 @@ class PacketClient(HandlerClient):
 
     def _frames_of(self, packet: Packet) -> list[MessagePacket]:
         """Encode a packet into Engine.IO messages, its text first and its attachments after it."""
-        encoded = packet.encode()
+        try:
+            encoded = packet.encode()
+        except TypeError as error:
+            raise unwritable(packet, error) from error
         if isinstance(encoded, list):
             return [MessagePacket(frame) for frame in encoded]
         return [MessagePacket(encoded)]

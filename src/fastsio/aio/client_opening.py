@@ -12,7 +12,7 @@ from fastsio.aio import concurrency
 from fastsio.aio.client_dispatch import PacketClient
 from fastsio.aio.engine.client_upstream import EngineConnectionError
 from fastsio.aio.reconnecting import Reconnecting
-from fastsio.base.joining import failure_argument, failure_text
+from fastsio.base.joining import check_url, failure_argument, failure_text
 from fastsio.exceptions import ConnectionError as ConnectFailed
 from fastsio.protocol import PacketType
 
@@ -54,6 +54,7 @@ class OpeningClient(PacketClient):
         self._was_reached = False
         self._answered_event.clear()
         url = await self._real_value(self.connection_url)
+        check_url(url)
         headers = await self._real_value(self.connection_headers)
         self._auth = await self._real_value(self.connection_auth)
         try:

@@ -16,7 +16,7 @@ from fastsio.aio.engine import EngineServer, MessagePacket
 from fastsio.aio.failing import answer_failure
 from fastsio.aio.manager import AsyncManager
 from fastsio.aio.running import RunningServer
-from fastsio.base.emission import acknowledgement
+from fastsio.base.emission import acknowledgement, unwritable
 from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import MAX_SMALL_BYTES
 from fastsio.base.seams import PACKET_SEAMS, SERVER_SEAMS, own_methods
@@ -125,7 +125,10 @@ class PacketServer(RunningServer):
 
     def frames_of(self, packet: Packet) -> list[MessagePacket]:
         """Encode a packet into Engine.IO messages, its text first and its attachments after it."""
-        encoded = packet.encode()
+        try:
+            encoded = packet.encode()
+        except TypeError as error:
+            raise unwritable(packet, error) from error
         if isinstance(encoded, list):
             return [MessagePacket(frame) for frame in encoded]
         return [MessagePacket(encoded)]
@@ -186,6 +189,8 @@ class PacketServer(RunningServer):
                 text = write(ack_id, arguments)
             except BinaryInPayload:
                 return self.reply(client.eio_sid, self.packet_class(ACK, arguments, id=ack_id, binary=True))
+            except TypeError as error:
+                raise unwritable(self.packet_class(ACK, arguments, id=ack_id), error) from error
             waiting: Awaitable[Any] = self.eio.write_text(client.connection.eio_sid, text)
             return waiting
         return self.reply(client.eio_sid, self.packet_class(ACK, arguments, client.namespace, ack_id))

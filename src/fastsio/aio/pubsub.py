@@ -18,7 +18,7 @@ from fastsio.aio.asking import Asking
 from fastsio.aio.hearing import Hearing
 from fastsio.aio.listening import Listening
 from fastsio.aio.manager import AsyncManager
-from fastsio.base.emission import check_event_name, event_arguments, rooms_of, skipped
+from fastsio.base.emission import check_event_name, event_arguments, rooms_of, skipped, unwritable
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import ELSEWHERE
 from fastsio.base.seams import MANAGER_REFUSED, refuse_class
@@ -35,7 +35,7 @@ from fastsio.cluster.messages import (
 )
 from fastsio.cluster.relay import Reach, askable_room, reach_of_emit
 from fastsio.exceptions import BusError
-from fastsio.protocol import PendingAcks
+from fastsio.protocol import Packet, PacketType, PendingAcks
 from fastsio.protocol.jsoncodec import adapt
 
 if TYPE_CHECKING:
@@ -235,7 +235,11 @@ class AsyncPubSubManager(AsyncManager):
     ) -> Emit:
         for room in rooms:
             check_room(room)
-        packed, binary = self._format.pack_event(event_arguments(data), self._codec)
+        arguments = event_arguments(data)
+        try:
+            packed, binary = self._format.pack_event(arguments, self._codec)
+        except TypeError as error:
+            raise unwritable(Packet(PacketType.EVENT, [event, *arguments]), error) from error
         asked = None if callback is None else await self._expect_answer(askable_room(rooms), namespace, callback)
         return Emit(event, packed, binary, namespace, rooms, skip, asked, self.host_id)
 

@@ -15,6 +15,7 @@ from fastsio.base.client_options import ClientOptions, split_client_options
 from fastsio.base.event_log import event_log
 from fastsio.base.keywords import CLIENT_NAMES, CLIENT_PARAMETERS, known_options
 from fastsio.base.loggers import choose_logger
+from fastsio.base.namespace import no_namespace, other_namespace
 from fastsio.base.reasons import Reasons
 from fastsio.base.seams import CLIENT_REFUSED, CLIENT_SEAMS, overridden, refuse, refuse_class
 from fastsio.base.serializers import choose_client_packet_class
@@ -188,9 +189,9 @@ class BaseClient(EventRegistrar):
             ValueError: The object is not a namespace of a client, or one of the other kind of client.
         """
         if not isinstance(namespace_handler, BaseClientNamespace):
-            raise SetupError("Not a namespace instance")
+            raise SetupError(no_namespace(namespace_handler, "client"))
         if namespace_handler.is_asyncio_based() != self.is_asyncio_based():
-            raise SetupError("Not a valid namespace class for this client")
+            raise SetupError(other_namespace(self, namespace_handler, "client"))
         namespace_handler._set_client(self)  # noqa: SLF001 - the seam python-socketio's namespaces have
         self._register(Registration(namespace_handler.namespace, None, namespace_handler))
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable
 from inspect import CO_VARKEYWORDS
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.protocol.fields import is_number
-from fastsio.protocol.packet_type import RESERVED_EVENTS
+from fastsio.protocol.packet_type import RESERVED_EVENTS, PacketType
 from fastsio.state.room_names import NamedRoom, plain_room
+
+if TYPE_CHECKING:
+    from fastsio.protocol import Packet
 
 EVERYBODY: Final[tuple[Hashable, ...]] = (None,)
 
@@ -87,3 +90,46 @@ def skipped(skip_sid: Any) -> Collection[str]:
     if skip_sid is None:
         return ()
     return (skip_sid,) if isinstance(skip_sid, str) else frozenset(skip_sid)
+
+
+def unwritable(packet: Packet, error: TypeError) -> TypeError:
+    """
+    Say where in a packet the value is that cannot be written.
+
+    Args:
+        packet: The packet.
+        error: What encoding it raised.
+    """
+    is_event = packet.packet_type in (PacketType.EVENT, PacketType.BINARY_EVENT)
+    arguments = packet.data if isinstance(packet.data, list) else [packet.data]
+    values, what = (arguments[1:], f"event {arguments[0]!r}") if is_event else (arguments, "acknowledgement")
+    for number, value in enumerate(values):
+        found = _find_unwritable(value, type(packet))
+        if found is not None:
+            path, culprit = found
+            place = f"data[{number}]" if len(values) > 1 else "data"
+            kind = type(culprit).__name__
+            return TypeError(
+                f"{what} cannot be sent: {place}{path} is of type {kind!r}, which cannot be written ({error})"
+            )
+    return error
+
+
+def _find_unwritable(value: Any, packet_class: type[Packet]) -> tuple[str, Any] | None:
+    """Return the path to the innermost value that cannot be written, and that value."""
+    try:
+        packet_class(PacketType.EVENT, ["probe", value]).encode()
+    except TypeError:
+        pass
+    else:
+        return None
+    inner: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        inner = value.items()
+    elif isinstance(value, (list, tuple)):
+        inner = enumerate(value)
+    for key, item in inner:
+        found = _find_unwritable(item, packet_class)
+        if found is not None:
+            return f"[{key!r}]{found[0]}", found[1]
+    return "", value

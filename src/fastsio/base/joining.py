@@ -6,13 +6,18 @@ Plain functions of what the application registered and what the server said.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
+from fastsio.exceptions import ConnectionError as ConnectFailed
 from fastsio.exceptions import SetupError
 from fastsio.routing import check_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+
+#: What the URL of a server begins with; without any it is http.
+SCHEMES: Final = ("http", "https", "ws", "wss")
 
 
 def namespaces_to_join(named: str | Iterable[str] | None, handled: Iterable[str]) -> list[str]:
@@ -52,3 +57,19 @@ def failure_text(failed: Collection[str]) -> str:
     if not failed:
         return "Unexpected connection error"
     return "One or more namespaces failed to connect: " + ", ".join(failed)
+
+
+def check_url(url: Any) -> None:
+    """
+    Make sure that a URL can be connected to; its text may hold a password and is not repeated whole.
+
+    Raises:
+        ConnectionError: It has no scheme, or none of Socket.IO's.
+    """
+    parts = urlsplit(str(url))
+    if not parts.netloc:
+        known = parts.scheme in SCHEMES
+        example = "http://localhost:5000" if known or "@" in str(url) or not url else f"http://{url}"
+        raise ConnectFailed(f"the URL has no {'host' if known else 'scheme'}; write it like {example!r}")
+    if parts.scheme not in ("", *SCHEMES):
+        raise ConnectFailed(f"the URL's scheme {parts.scheme!r} is unknown; it is one of {', '.join(SCHEMES)}")

@@ -57,3 +57,23 @@ class BaseServerNamespace(BaseNamespace):
 
     def _set_server(self, server: Any) -> None:
         self.server = server
+
+
+def no_namespace(given: Any, owner: str) -> str:
+    """Return what is wrong with an object that is registered as a namespace; *owner* is a server or a client."""
+    if isinstance(given, type):
+        return f"Not a namespace instance: {given.__name__} is a class; register an object, {given.__name__}('/name')"
+    if isinstance(given, BaseNamespace):
+        return f"Not a namespace instance for a {owner}: {type(given).__name__} is one for the other end"
+    return f"Not a namespace instance: this is of type {type(given).__name__!r}"
+
+
+def other_namespace(owner: Any, given: BaseNamespace, kind: str) -> str:
+    """Return what is wrong with a namespace of the other kind than the server or client it is registered on."""
+    end = "" if kind == "server" else "Client"
+    asynchronous, threaded = f"Async{end}Namespace", f"{end}Namespace"
+    wanted, is_given = (asynchronous, threaded) if owner.is_asyncio_based() else (threaded, asynchronous)
+    return (
+        f"Not a valid namespace class for this {kind}: {type(owner).__name__} takes subclasses of {wanted}, "
+        f"{type(given).__name__} is one of {is_given}"
+    )

@@ -13,7 +13,7 @@ from fastsio.asyncapi.config import asyncapi_config
 from fastsio.base.event_log import event_log
 from fastsio.base.keywords import SERVER_NAMES, SERVER_PARAMETERS, known_options
 from fastsio.base.loggers import choose_logger
-from fastsio.base.namespace import BaseServerNamespace
+from fastsio.base.namespace import BaseServerNamespace, no_namespace, other_namespace
 from fastsio.base.options import check_origins, split_options
 from fastsio.base.reasons import Reasons
 from fastsio.base.room_hooks import hooks_of
@@ -43,6 +43,27 @@ if TYPE_CHECKING:
     from fastsio.base.observing import Observer
     from fastsio.protocol import Decoder, Dialect
     from fastsio.state import Connection
+
+
+def require_server(server: Any, taker: str, *, asynchronous: bool) -> None:
+    """
+    Make sure that an application can serve what it is given.
+
+    Args:
+        server: What it is given.
+        taker: The application.
+        asynchronous: Which kind of server it serves.
+
+    Raises:
+        SetupError: It is no server, or one of the other kind.
+    """
+    wanted = "an AsyncServer" if asynchronous else "a Server"
+    is_asyncio_based = getattr(server, "is_asyncio_based", None)
+    if not callable(is_asyncio_based):
+        raise SetupError(f"{taker} serves {wanted}, which is its first argument; this is {server!r}")
+    if bool(is_asyncio_based()) is not asynchronous:
+        other = "a Server with WSGIApp" if asynchronous else "an AsyncServer with ASGIApp"
+        raise SetupError(f"{taker} serves {wanted}; serve {other}")
 
 
 class BaseServer(Registrar):
@@ -144,9 +165,9 @@ class BaseServer(Registrar):
             ValueError: The object is not a namespace, or one of the other kind of server.
         """
         if not isinstance(namespace_handler, BaseServerNamespace):
-            raise SetupError("Not a namespace instance")
+            raise SetupError(no_namespace(namespace_handler, "server"))
         if namespace_handler.is_asyncio_based() != self.is_asyncio_based():
-            raise SetupError("Not a valid namespace class for this server")
+            raise SetupError(other_namespace(self, namespace_handler, "server"))
         self._register(Registration(namespace_handler.namespace, None, namespace_handler))
 
     def check_handlers(self) -> None:

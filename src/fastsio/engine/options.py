@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from fastsio.exceptions import SetupError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SlowClientPolicy: TypeAlias = Literal["close", "drop"]
 #: In a second. No client needs more than a few, and this many cost the server nothing worth mentioning.
@@ -74,6 +77,14 @@ RULES: Final = {
     "allow_eio3": Rule(lambda value: isinstance(value, bool), "True or False"),
 }
 
+#: Which modes each kind of server has.
+_MODES: Final = {
+    "AsyncServer": ("aiohttp", "asgi", "sanic", "tornado"),
+    "Server": ("eventlet", "gevent", "gevent_uwsgi", "threading"),
+}
+#: What a mode needs, where the names differ.
+_PACKAGES: Final = {"gevent_uwsgi": "gevent, and uWSGI to run it", "threading": "simple-websocket"}
+
 
 def check_options(options: dict[str, Any]) -> None:
     """
@@ -88,3 +99,35 @@ def check_options(options: dict[str, Any]) -> None:
     for name, rule in RULES.items():
         if name in options and not rule.holds(options[name]):
             raise ValueError(f"{name} must be {rule.words}, not {options[name]!r}")
+
+
+@contextmanager
+def telling_mode(kind: str, async_mode: Any) -> Iterator[None]:
+    """
+    Tell why a server cannot be for a framework; engineio, which looks for the framework, only says that it is invalid.
+
+    Args:
+        kind: ``"AsyncServer"`` or ``"Server"``.
+        async_mode: The option; None is any that is installed.
+
+    Raises:
+        SetupError: This kind of server has no such mode, or what it needs is not installed.
+    """
+    if async_mode is not None and async_mode not in _MODES[kind]:
+        other = next((other for other, modes in _MODES.items() if async_mode in modes), None)
+        hint = f"; {async_mode!r} is for {other}" if other else ""
+        raise SetupError(f"Invalid async_mode {async_mode!r}: {kind} has {', '.join(map(repr, _MODES[kind]))}{hint}")
+    try:
+        yield
+    except ValueError as error:
+        if "async_mode" not in str(error):
+            raise
+        raise SetupError(_missing(async_mode)) from error
+
+
+def _missing(async_mode: Any) -> str:
+    """Return why a server cannot be made for a framework: what is not installed."""
+    if async_mode is None:
+        return "Invalid async_mode: no framework that this kind of server can be for is installed"
+    package = _PACKAGES.get(async_mode, async_mode)
+    return f"Invalid async_mode {async_mode!r}: a package that it needs is not installed: {package}"

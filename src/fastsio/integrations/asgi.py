@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.upstream import ASGIApp as EngineASGIApp
+from fastsio.base.server import require_server
 from fastsio.exceptions import SetupError
 from fastsio.integrations.static import StaticFile, StaticFiles, serve_file
 
@@ -47,7 +48,7 @@ class ASGIApp(EngineASGIApp):
         on_shutdown: Function or coroutine function to call when it stops.
 
     Raises:
-        SetupError: The server was made for another framework, or serves one already.
+        SetupError: It is no asyncio server, was made for another framework, or serves one already.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class ASGIApp(EngineASGIApp):
         on_startup: Callable[[], Any] | None = None,
         on_shutdown: Callable[[], Any] | None = None,
     ) -> None:
+        require_server(socketio_server, "ASGIApp", asynchronous=True)
         socketio_server.use_mode("asgi")
         self.engineio_server = socketio_server
         self.other_asgi_app = other_asgi_app

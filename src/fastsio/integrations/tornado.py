@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastsio.base.server import require_server
 from fastsio.extras import require
 
 
@@ -25,5 +26,6 @@ def get_tornado_handler(socketio_server: Any) -> Any:
         MissingExtraError: Tornado is not installed.
     """
     base = require("fastsio.integrations.tornado_handler", "tornado").EngineHandler
+    require_server(socketio_server, "get_tornado_handler()", asynchronous=True)
     socketio_server.use_mode("tornado")
     return type("SocketIOHandler", (base,), {"engine": socketio_server.eio})

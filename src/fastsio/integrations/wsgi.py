@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastsio.exceptions import SetupError
+from fastsio.base.server import require_server
 from fastsio.integrations.static import StaticFile, StaticFiles
 from fastsio.sync.engine.upstream import WSGIApp as EngineWSGIApp
 
@@ -34,7 +34,7 @@ class WSGIApp(EngineWSGIApp):
             of Socket.IO itself.
 
     Raises:
-        SetupError: The server is an asyncio server.
+        SetupError: It is no server for threads.
     """
 
     def __init__(
@@ -44,8 +44,7 @@ class WSGIApp(EngineWSGIApp):
         static_files: dict[str, Any] | None = None,
         socketio_path: str = "socket.io",
     ) -> None:
-        if socketio_app.is_asyncio_based():
-            raise SetupError("WSGIApp serves a Server; serve an AsyncServer with ASGIApp")
+        require_server(socketio_app, "WSGIApp", asynchronous=False)
         self.engineio_app = socketio_app
         self.wsgi_app = wsgi_app
         self.engineio_path = f"/{socketio_path.strip('/')}/".replace("//", "/")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.base.emission import unwritable
 from fastsio.base.joining import refusal_arguments
 from fastsio.base.seams import CLIENT_SEAMS, own_methods
 from fastsio.engine.packet import MessagePacket
@@ -60,7 +61,10 @@ class PacketClient(HandlerClient):
 
     def _frames_of(self, packet: Packet) -> list[MessagePacket]:
         """Encode a packet into Engine.IO messages, its text first and its attachments after it."""
-        encoded = packet.encode()
+        try:
+            encoded = packet.encode()
+        except TypeError as error:
+            raise unwritable(packet, error) from error
         if isinstance(encoded, list):
             return [MessagePacket(frame) for frame in encoded]
         return [MessagePacket(encoded)]

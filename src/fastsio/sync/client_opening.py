@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastsio.base.joining import failure_argument, failure_text
+from fastsio.base.joining import check_url, failure_argument, failure_text
 from fastsio.exceptions import ConnectionError as ConnectFailed
 from fastsio.protocol import PacketType
 from fastsio.sync import concurrency
@@ -55,6 +55,7 @@ class OpeningClient(PacketClient):
         self._was_reached = False
         self._answered_event.clear()
         url = self._real_value(self.connection_url)
+        check_url(url)
         headers = self._real_value(self.connection_headers)
         self._auth = self._real_value(self.connection_auth)
         try:

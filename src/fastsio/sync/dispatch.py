@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.base.emission import acknowledgement
+from fastsio.base.emission import acknowledgement, unwritable
 from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import MAX_SMALL_BYTES
 from fastsio.base.seams import PACKET_SEAMS, SERVER_SEAMS, own_methods
@@ -126,7 +126,10 @@ class PacketServer(RunningServer):
 
     def frames_of(self, packet: Packet) -> list[MessagePacket]:
         """Encode a packet into Engine.IO messages, its text first and its attachments after it."""
-        encoded = packet.encode()
+        try:
+            encoded = packet.encode()
+        except TypeError as error:
+            raise unwritable(packet, error) from error
         if isinstance(encoded, list):
             return [MessagePacket(frame) for frame in encoded]
         return [MessagePacket(encoded)]
@@ -187,6 +190,8 @@ class PacketServer(RunningServer):
                 text = write(ack_id, arguments)
             except BinaryInPayload:
                 return self.reply(client.eio_sid, self.packet_class(ACK, arguments, id=ack_id, binary=True))
+            except TypeError as error:
+                raise unwritable(self.packet_class(ACK, arguments, id=ack_id), error) from error
             waiting: Any = self.eio.write_text(client.connection.eio_sid, text)
             return waiting
         return self.reply(client.eio_sid, self.packet_class(ACK, arguments, client.namespace, ack_id))

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.parity.scenario import scenario
+from tests.parity.scenario import Difference, scenario
 
 if TYPE_CHECKING:
     from tests.parity.lab import Lab
 
 
-@scenario()
+@scenario(
+    differs=Difference(
+        row="C-186",
+        reason="Errors say what to write.",
+        socketio=[
+            "app: a synchronous one raised ValueError: Not a valid namespace class for this server",
+            "app: an object raised ValueError: Not a namespace instance",
+            "app: None raised ValueError: Not a namespace instance",
+        ],
+        fastsio=[
+            (
+                "app: a synchronous one raised ValueError: Not a valid namespace class for this server: AsyncServer takes "
+                "subclasses of AsyncNamespace, Sync is one of Namespace"
+            ),
+            "app: an object raised ValueError: Not a namespace instance: this is of type 'object'",
+            "app: None raised ValueError: Not a namespace instance: this is of type 'NoneType'",
+        ],
+    )
+)
 async def only_async_namespaces_are_taken(lab: Lab) -> None:
     """A synchronous class, a class instead of an instance, and anything else are refused."""
     sio = lab.server()
@@ -51,7 +69,19 @@ async def reserved_names_may_be_registered_but_not_caught(lab: Lab) -> None:
     await lab.settle()
 
 
-@scenario()
+@scenario(
+    differs=Difference(
+        row="C-186",
+        reason="Errors say what to write.",
+        socketio=["app: async_mode raised ValueError: Invalid async_mode specified"],
+        fastsio=[
+            (
+                "app: async_mode raised ValueError: Invalid async_mode 'carrier pigeon': AsyncServer has 'aiohttp', 'asgi', "
+                "'sanic', 'tornado'"
+            )
+        ],
+    )
+)
 async def options_with_wrong_values(lab: Lab) -> None:
     """What the constructor says to options it cannot use."""
     server = lab.package.AsyncServer

@@ -14,8 +14,11 @@ from fastsio.base.emission import (
     rooms_of,
     skipped,
     unwaited,
+    unwritable,
     wait_option,
 )
+from fastsio.protocol import Packet, PacketType
+from fastsio.protocol.msgpack import MsgPackPacket
 from fastsio.state.room_names import NamedRoom
 
 
@@ -122,3 +125,41 @@ def test_an_emit_is_told_not_to_wait_if_it_can_be():
     assert unwaited(Server().emit_with_options) == {"wait": False}
     assert unwaited(Server().emit_as_ever) == {}
     assert unwaited(lambda event: None) == {}
+
+
+class Opaque:
+    """What no serializer writes."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        ([{"user": [1, {"born": Opaque()}]}], "data['user'][1]['born'] is of type 'Opaque'"),
+        ([1, {"b": Opaque()}], "data[1]['b'] is of type 'Opaque'"),
+        ([Opaque()], "data is of type 'Opaque'"),
+        ([[b"1", (2, Opaque())]], "data[1][1] is of type 'Opaque'"),
+        ([{"a": {Opaque(): 1}}], "data['a'] is of type 'dict'"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("packet_type", "named"), [(PacketType.EVENT, "event 'news'"), (PacketType.ACK, "acknowledgement")]
+)
+@pytest.mark.parametrize("packet_class", [Packet, MsgPackPacket])
+def test_what_cannot_be_written_is_told_with_its_place(packet_class, packet_type, named, arguments, place):
+    """The event, the path inside its data, the type, and what the serializer says."""
+    data = ["news", *arguments] if packet_type is PacketType.EVENT else list(arguments)
+    packet = packet_class(packet_type, data)
+    with pytest.raises(TypeError) as raised:
+        packet.encode()
+
+    told = str(unwritable(packet, raised.value))
+
+    assert told.startswith(f"{named} cannot be sent: {place}, which cannot be written (")
+    assert str(raised.value) in told
+
+
+def test_an_error_whose_place_is_not_found_stays():
+    """What fails once need not fail again."""
+    error = TypeError("once")
+
+    assert unwritable(Packet(PacketType.CONNECT, {"a": 1}), error) is error

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from fastsio.base.joining import failure_argument, failure_text, namespaces_to_join, refusal_arguments
-from fastsio.exceptions import SetupError
+from fastsio.base.joining import check_url, failure_argument, failure_text, namespaces_to_join, refusal_arguments
+from fastsio.exceptions import ConnectionError, SetupError
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,28 @@ def test_the_error_names_the_namespaces_that_failed():
     """Without one nobody knows more."""
     assert failure_text(["/a", "/b"]) == "One or more namespaces failed to connect: /a, /b"
     assert failure_text([]) == "Unexpected connection error"
+
+
+@pytest.mark.parametrize("url", ["http://a", "https://a:1/b?c=d", "ws://a", "wss://user:secret@a", "//a:5000"])
+def test_a_url_of_a_server_is_taken(url):
+    """Without a scheme but with slashes it is http, as python-socketio has it."""
+    check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("localhost:5000", "the URL has no scheme; write it like 'http://localhost:5000'"),
+        ("example.com", "the URL has no scheme; write it like 'http://example.com'"),
+        ("user:secret@host", "the URL has no scheme; write it like 'http://localhost:5000'"),
+        ("", "the URL has no scheme; write it like 'http://localhost:5000'"),
+        ("http:/localhost", "the URL has no host; write it like 'http://localhost:5000'"),
+        ("redis://user:secret@host", "the URL's scheme 'redis' is unknown; it is one of http, https, ws, wss"),
+    ],
+)
+def test_a_url_that_leads_nowhere_is_told_what_it_lacks(url, told):
+    """Without what may be a password in it."""
+    with pytest.raises(ConnectionError, match=re.escape(told)) as raised:
+        check_url(url)
+
+    assert "secret" not in str(raised.value)

@@ -7,7 +7,8 @@ from math import inf, nan
 
 import pytest
 
-from fastsio.engine.options import check_options
+from fastsio.engine.options import check_options, telling_mode
+from fastsio.exceptions import SetupError
 
 VALID = {
     "ping_interval": [25, 0.3, Fraction(1, 3), (25, 0), (25, 5.5)],
@@ -57,3 +58,41 @@ def test_other_values_are_refused(name, value):
 def test_options_of_others_are_left_alone():
     """Engine.IO knows them."""
     check_options({"cors_allowed_origins": 5, "cookie": object()})
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("AsyncServer", None), ("AsyncServer", "asgi"), ("Server", "gevent")])
+def test_a_mode_of_the_kind_of_server_is_taken(kind, mode):
+    """None is any that is installed."""
+    with telling_mode(kind, mode):
+        pass
+
+
+def test_a_mode_that_is_not_valid_is_told_those_that_are():
+    """And whose it is, if it is another server's."""
+    with (
+        pytest.raises(SetupError, match=r"^Invalid async_mode 'x': Server has 'eventlet', .*, 'threading'$"),
+        telling_mode("Server", "x"),
+    ):
+        pass
+    with pytest.raises(SetupError, match=r"; 'gevent' is for Server$"), telling_mode("AsyncServer", "gevent"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("gevent", "a package that it needs is not installed: gevent"),
+        ("threading", "not installed: simple-websocket"),
+        (None, "no framework that this kind of server can be for is installed"),
+    ],
+)
+def test_a_mode_that_is_not_installed_is_told_what_it_needs(mode, told):
+    """The name of the package."""
+    with pytest.raises(SetupError, match=told), telling_mode("Server", mode):
+        raise ValueError("Invalid async_mode specified")
+
+
+def test_other_errors_of_the_transport_stay_what_they_are():
+    """They are about something else."""
+    with pytest.raises(ValueError, match="No valid transports provided"), telling_mode("Server", None):
+        raise ValueError("No valid transports provided")

@@ -17,7 +17,7 @@ from fastsio.engine import http
 from fastsio.engine.cookies import sid_cookie
 from fastsio.engine.cors import Origins, cors_headers
 from fastsio.engine.ids import new_id
-from fastsio.engine.options import DEFAULT_CONTROL_FRAMES, SlowClientPolicy, check_options
+from fastsio.engine.options import DEFAULT_CONTROL_FRAMES, SlowClientPolicy, check_options, telling_mode
 from fastsio.engine.packet import OPEN, ControlPacket, MessagePacket, WirePacket, message_of, packet_of
 from fastsio.engine.reports import Reports
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
@@ -115,7 +115,8 @@ class EngineServer(Server):
             }
         )
         self._reports = Reports()
-        super().__init__(**options)
+        with telling_mode("Server", options.get("async_mode")):
+            super().__init__(**options)
         self.max_http_buffer_size = int(self.max_http_buffer_size)
         #: Whether packets are logged, which is decided here, once.
         self.is_traced = takes_information(self.logger)
