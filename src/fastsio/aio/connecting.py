@@ -13,6 +13,7 @@ from fastsio.aio import concurrency
 from fastsio.aio.connection_scope import TaskScope
 from fastsio.aio.failing import run_exception_handler
 from fastsio.aio.manager import AsyncManager
+from fastsio.base.options import counted_bytes
 from fastsio.engine.collecting import catch_up
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.engine.tracing import label
@@ -261,7 +262,7 @@ class Connecting:
         held, client.held = client.held, None
         if held is not None:
             for packet, size in held.packets:
-                server._start_held(client, packet, size)
+                server._start_held(client, packet, counted_bytes(size))
 
     async def _refusal_of(self, client: Client, exc: Exception, route: Route, context: Context) -> dict[str, Any]:
         """Return the CONNECT_ERROR payload for a connect handler that raised."""

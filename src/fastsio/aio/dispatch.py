@@ -18,7 +18,7 @@ from fastsio.aio.manager import AsyncManager
 from fastsio.aio.running import RunningServer
 from fastsio.base.emission import acknowledgement, unwritable
 from fastsio.base.event_log import tell_unhandled
-from fastsio.base.options import MAX_SMALL_BYTES
+from fastsio.base.options import MAX_SMALL_BYTES, counted_bytes
 from fastsio.base.seams import PACKET_SEAMS, SERVER_SEAMS, own_methods
 from fastsio.engine.tracing import label
 from fastsio.exceptions import PacketError
@@ -223,9 +223,7 @@ class PacketServer(RunningServer):
             if event is not None:
                 client = connection.clients.get(ROOT)
                 if client is not None and client.state is CONNECTED:
-                    size = len(message)
-                    if size > MAX_SMALL_BYTES:
-                        size = wire_bytes(message)
+                    size = 0 if len(message) <= MAX_SMALL_BYTES else wire_bytes(message)
                     return self._take_event(connection, client, event[0], event[1], size)
         return self._take_packet(connection, message)
 
@@ -247,7 +245,9 @@ class PacketServer(RunningServer):
             return self._handle_packet(connection, client, packet)
         if connection.timer_key:
             self._connecting.attachments_arrived(connection)
-        return self._take_event(connection, client, packet.data, packet.id, connection.decoder.packet_bytes)
+        return self._take_event(
+            connection, client, packet.data, packet.id, counted_bytes(connection.decoder.packet_bytes)
+        )
 
     async def _pass_through(self, connection: Connection, packet: Packet) -> None:
         """Show a packet to the methods of the application first; what they call of fastsio's does the rest."""
@@ -338,7 +338,7 @@ class PacketServer(RunningServer):
             case Verdict.HOLD:
                 await self._connecting.hold(client, packet)
             case Verdict.DISPATCH:
-                self._start_held(client, packet, connection.decoder.packet_bytes)
+                self._start_held(client, packet, counted_bytes(connection.decoder.packet_bytes))
 
     def _expect_attachments(self, connection: Connection) -> Awaitable[None] | None:
         """Judge the head of a binary packet before its attachments arrive (CVE-2026-48804)."""

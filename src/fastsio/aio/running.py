@@ -15,7 +15,7 @@ from fastsio.aio import concurrency
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.aio.starting import Starter, begin, keep, run_in
 from fastsio.base.event_log import tell_unhandled
-from fastsio.base.options import MAX_SMALL_BYTES, UNLIMITED
+from fastsio.base.options import UNLIMITED
 from fastsio.base.server import BaseServer
 from fastsio.protocol import NamespaceState
 
@@ -147,12 +147,12 @@ class RunningServer(BaseServer):
     def _take_event(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> Awaitable[None] | None:
-        """Have an event of a connected client handled."""
+        """Have an event of a connected client handled; *size_bytes* is what counts of its size."""
         if not self.async_handlers:
             run = self._event_run(client, data, ack_id)
             variables = connection.variables
             return run if variables is None or run is None else run_in(variables, run)
-        if size_bytes > MAX_SMALL_BYTES:
+        if size_bytes:
             return self._take_large_event(connection, client, data, ack_id, size_bytes)
         if connection.starting + len(connection.tasks) >= self.options.max_concurrent_handlers:
             return self._start_in_place(connection, client, data, ack_id, 0)
@@ -178,10 +178,9 @@ class RunningServer(BaseServer):
         """Handle an event that has waited; its size counts, though it is too late to let it wait longer."""
         if self._event_log is not None:
             self._event_log.received(client, packet.data[0])
-        connection = client.connection
-        counted = size_bytes if size_bytes > MAX_SMALL_BYTES else 0
-        connection.claim(counted, UNLIMITED)
-        self._start_handler(connection, client, packet.data, packet.id, counted)
+        if size_bytes:
+            client.connection.claim(size_bytes, UNLIMITED)
+        self._start_handler(client.connection, client, packet.data, packet.id, size_bytes)
 
     def _start_handler(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int = 0

@@ -21,6 +21,11 @@ UNLIMITED: Final = 1 << 62
 _LIMIT_NAMES: Final = frozenset(field.name for field in fields(Limits))
 
 
+def counted_bytes(size_bytes: int) -> int:
+    """Return what counts of an event's size while it is handled: nothing of a small one."""
+    return size_bytes if size_bytes > MAX_SMALL_BYTES else 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
     """

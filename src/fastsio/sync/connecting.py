@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.base.options import counted_bytes
 from fastsio.engine.collecting import catch_up
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.engine.tracing import label
@@ -258,7 +259,7 @@ class Connecting:
         held, client.held = client.held, None
         if held is not None:
             for packet, size in held.packets:
-                server._start_held(client, packet, size)
+                server._start_held(client, packet, counted_bytes(size))
 
     def _refusal_of(self, client: Client, exc: Exception, route: Route, context: Context) -> dict[str, Any]:
         """Return the CONNECT_ERROR payload for a connect handler that raised."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.event_log import tell_unhandled
-from fastsio.base.options import MAX_SMALL_BYTES, UNLIMITED
+from fastsio.base.options import UNLIMITED
 from fastsio.base.server import BaseServer
 from fastsio.protocol import NamespaceState
 from fastsio.sync.engine.timers import Deadlines
@@ -73,15 +73,14 @@ class RunningServer(BaseServer):
         if not self.async_handlers:
             self._event_run(client, data, ack_id)
             return
-        counted = size_bytes if size_bytes > MAX_SMALL_BYTES else 0
-        while not self._may_start(connection, counted):
+        while not self._may_start(connection, size_bytes):
             if client.state is not NamespaceState.CONNECTED:
                 return
             self.eio.sleep(FULL_POLL_S)
         if client.state is NamespaceState.CONNECTED:
-            self._start_handler(connection, client, data, ack_id, counted)
-        elif counted:
-            connection.release(counted)
+            self._start_handler(connection, client, data, ack_id, size_bytes)
+        elif size_bytes:
+            connection.release(size_bytes)
 
     def _may_start(self, connection: Connection, size_bytes: int) -> bool:
         """Whether a connection may have one more handler under way; then its event's size is counted."""
@@ -93,10 +92,9 @@ class RunningServer(BaseServer):
         """Handle an event that has waited; its size counts, though it is too late to let it wait longer."""
         if self._event_log is not None:
             self._event_log.received(client, packet.data[0])
-        counted = size_bytes if size_bytes > MAX_SMALL_BYTES else 0
-        if counted:
-            client.connection.claim(counted, UNLIMITED)
-        self._start_handler(client.connection, client, packet.data, packet.id, counted)
+        if size_bytes:
+            client.connection.claim(size_bytes, UNLIMITED)
+        self._start_handler(client.connection, client, packet.data, packet.id, size_bytes)
 
     def _start_handler(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int = 0

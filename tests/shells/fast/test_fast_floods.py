@@ -53,6 +53,7 @@ class Talker:
 
 
 PING = frame(opcode=Opcode.PING)
+MESSAGE = frame(b"42[1]")
 FLOODS = {
     "pings": PING,
     "pongs": frame(opcode=Opcode.PONG),
@@ -83,6 +84,19 @@ async def test_a_ping_before_a_goodbye_needs_no_answer():
     talker.wire.lost()
 
 
+async def test_messages_leave_the_others_their_turn():
+    """Whatever the engine does with them."""
+    talker = Talker()
+    talker.transport.arrive(MESSAGE * (FAIR_SHARE - 1))
+    assert talker.transport.is_reading_
+    talker.transport.arrive(MESSAGE)
+    assert not talker.transport.is_reading_
+    assert len(talker.heard) == FAIR_SHARE
+    await asyncio.sleep(0)
+
+    assert talker.transport.is_reading_
+
+
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
 async def test_frames_without_a_message_leave_the_others_their_turn(flood):
     """After a share of them the connection is not read until the loop has come round."""
@@ -96,7 +110,7 @@ async def test_frames_without_a_message_leave_the_others_their_turn(flood):
     assert talker.transport.is_reading_
 
 
-@pytest.mark.parametrize("flood", [frame(b"42[1]"), PING], ids=["messages", "pings"])
+@pytest.mark.parametrize("flood", [MESSAGE, PING], ids=["messages", "pings"])
 async def test_a_connection_that_is_closing_leaves_the_others_their_turn(flood):
     """What a client goes on sending instead of an answer to the close frame is dropped a little at a time."""
     talker = Talker()

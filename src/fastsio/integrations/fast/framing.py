@@ -42,7 +42,7 @@ READ_BUFFER_BYTES: Final = 2048
 MAX_READ_BYTES: Final = 8192
 #: A buffer with room for more than this is not kept.
 MAX_KEPT_BYTES: Final = 32_768
-#: Frames without a message that are taken before everybody else has a turn.
+#: Frames that are taken before everybody else has a turn.
 FAIR_SHARE: Final = 64
 #: Stands for any number of bytes of an unfinished frame.
 SOME: Final = -1
@@ -104,9 +104,9 @@ class Messages(WSListener):
     """
     Puts messages together.
 
-    **Frames without a message.** Pings, pongs and fragments count in a share of each turn of the loop, after which the
-    connection is not read until the next. Of the pings of a turn the last is answered (RFC 6455, section 5.5.3). A
-    client that sends more pings, pongs and empty fragments in a second than any use needs is hung up on.
+    **Floods.** After a share of frames the connection is not read until the loop's next turn: a loop may read again and
+    again in one. Of the pings of a turn the last is answered (RFC 6455, section 5.5.3). A client that sends more pings,
+    pongs and empty fragments in a second than any use needs is hung up on.
 
     Args:
         wire: What gets the messages.
@@ -148,6 +148,10 @@ class Messages(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:  # noqa: ARG002 - picows's signature
         """Take a frame."""
         self.unread_bytes = frame.tail_size
+        self._share -= 1
+        if not self._share:
+            self._share = FAIR_SHARE
+            self.wire.give_way()
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             # No extension was negotiated that would give them a meaning.
             self.wire.fail(PROTOCOL_ERROR)
@@ -166,23 +170,19 @@ class Messages(WSListener):
         if kind is BINARY and received.fin and self._parts is None:
             self.wire.deliver(received.get_payload_as_bytes())
         elif kind is PING:
-            self._count(is_empty=True)
+            self._count_empty()
             self._take_ping(received.get_payload_as_bytes())
         elif kind is PONG_FRAME:
-            self._count(is_empty=True)
+            self._count_empty()
         elif kind is WSMsgType.CLOSE:
             self._take_close(received.get_payload_as_bytes())
         else:
-            self._count(is_empty=not received.payload_size)
+            if not received.payload_size:
+                self._count_empty()
             self._take_part(kind, received)
 
-    def _count(self, *, is_empty: bool) -> None:
-        """Count a frame that is no message; an empty one in the rate, too."""
-        self._share -= 1
-        if self._share <= 0:
-            self._share = FAIR_SHARE
-            self.wire.give_way()
-        if is_empty and self._rate.is_exceeded():
+    def _count_empty(self) -> None:
+        if self._rate.is_exceeded():
             self.wire.fail(POLICY_VIOLATION)
 
     def _take_ping(self, payload: bytes) -> None:
