@@ -27,6 +27,15 @@ Lock = asyncio.Lock
 _NO_LOCK: Final = nullcontext()
 
 
+class _Early:
+    """What the thread that received an event has begun for it; here an event begins when its handler does."""
+
+    value: Any = None
+
+
+early: Final = _Early()
+
+
 async def wait_event(event: Any, timeout_s: float | None = None) -> bool:
     """
     Wait until *event* is set.

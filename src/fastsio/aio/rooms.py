@@ -53,6 +53,8 @@ class RoomKeeper:
         # Who was let in, and who is in the room, are changed together: by threads under the manager's lock.
         self._lock = server.manager.lock
         self._table = MemberTable(self._lock)
+        self._join_events: set[str] = set()
+        self._leave_events: set[str] = set()
         #: What this keeper itself takes out of a room; the manager tells it of that too.
         self._leaving: set[tuple[str, Hashable, str]] = set()
 
@@ -64,6 +66,8 @@ class RoomKeeper:
             SetupError: Clients cannot join rooms of this class.
         """
         hooks.identifying()
+        self._join_events.add(hooks.join_event)
+        self._leave_events.add(hooks.leave_event)
         return {
             hooks.join_event: Guard(partial(self._join, hooks), self._join_arrives),
             hooks.leave_event: Guard(partial(self._ask_to_leave, hooks), self._leave_arrives),
@@ -76,9 +80,32 @@ class RoomKeeper:
         with nullcontext() if guard.arrival is None else guard.arrival(context):
             return await guard.decide(context, None)
 
+    def arrived(self, client: Client, event: Any) -> Any:
+        """
+        Note, where events arrive in their order, that a client asks for something of a room.
+
+        Returns:
+            What :data:`concurrency.early` has while the event is handled, and :meth:`done` is given then.
+        """
+        if event in self._join_events:
+            return self._table.begin(client)
+        return self._table.moment() if event in self._leave_events else None
+
+    def done(self, begun: Any) -> None:
+        """Forget what :meth:`arrived` has returned."""
+        if isinstance(begun, Join):
+            self._table.end(begun)
+
+    def _early(self) -> Any:
+        """Return what was begun before the handler of the running event was, once."""
+        begun, concurrency.early.value = concurrency.early.value, None
+        return begun
+
     @contextmanager
     def _join_arrives(self, context: Context) -> Iterator[None]:
-        context.values[_ARRIVAL] = join = self._table.begin(context.client)
+        begun = self._early()
+        join = begun if isinstance(begun, Join) else self._table.begin(context.client)
+        context.values[_ARRIVAL] = join
         try:
             yield
         finally:
@@ -86,7 +113,8 @@ class RoomKeeper:
 
     @contextmanager
     def _leave_arrives(self, context: Context) -> Iterator[None]:
-        context.values[_ARRIVAL] = self._table.moment()
+        begun = self._early()
+        context.values[_ARRIVAL] = begun if isinstance(begun, int) else self._table.moment()
         yield
 
     async def _join(self, hooks: RoomHooks, context: Context, own: Any) -> Any:

@@ -28,6 +28,15 @@ Event = threading.Event
 Lock = threading.Lock
 
 
+class _Early(threading.local):
+    """What the thread that received an event has begun for it, in the thread that handles the event."""
+
+    value: Any = None
+
+
+early: Final = _Early()
+
+
 def wait_event(event: Any, timeout_s: float | None = None) -> bool:
     """
     Wait until *event* is set.

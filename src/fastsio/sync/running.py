@@ -12,6 +12,7 @@ from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import UNLIMITED
 from fastsio.base.server import BaseServer
 from fastsio.protocol import NamespaceState
+from fastsio.sync import concurrency
 from fastsio.sync.engine.timers import Deadlines
 
 if TYPE_CHECKING:
@@ -102,7 +103,9 @@ class RunningServer(BaseServer):
         """Run an event's handler in a thread of its own; *size_bytes* is what was counted of it."""
         ticket = object()
         connection.add_task(ticket)
-        self.eio.start_background_task(self._run_ticket, connection, ticket, client, data, ack_id, size_bytes)
+        # Threads begin in any order; what clients ask of rooms counts in that of their packets.
+        begun = self.room_keeper.arrived(client, data[0])
+        self.eio.start_background_task(self._run_ticket, connection, ticket, client, data, ack_id, size_bytes, begun)
 
     def _run_ticket(
         self,
@@ -112,10 +115,16 @@ class RunningServer(BaseServer):
         data: list[Any],
         ack_id: int | None,
         size_bytes: int,
+        begun: Any,
     ) -> None:
+        if begun is not None:
+            concurrency.early.value = begun
         try:
             self._event_run(client, data, ack_id)
         finally:
+            if begun is not None:
+                concurrency.early.value = None
+                self.room_keeper.done(begun)
             connection.tasks.discard(ticket)
             if size_bytes:
                 connection.release(size_bytes)

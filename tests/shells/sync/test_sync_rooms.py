@@ -369,3 +369,32 @@ def test_text_from_a_client_puts_nobody_into_the_room_of_a_class():
 
     sio.enter_room(client.sid, ChatRoom(5))
     assert [member.sid for member in ChatRoom(5).members()] == [client.sid]
+
+
+def test_a_leave_whose_thread_begins_first_still_comes_after_the_join():
+    """What a client asks of rooms counts in the order of its packets, whatever the threads do."""
+    held: list[threading.Thread] = []
+    sio, wire = wired()
+
+    class Later(Room):
+        @classmethod
+        def extract_room_identifier(cls, data):
+            return data["id"]
+
+    def hold(target: Any, *args: Any, **kwargs: Any) -> threading.Thread:
+        held.append(threading.Thread(target=target, args=args, kwargs=kwargs))
+        return held[-1]
+
+    sio.register_room(Later)
+    client = wire.join()
+    wire.start_background_task = hold
+    client.send('21["join_later",{"id":5}]', '22["leave_later",{"id":5}]')
+    for thread in reversed(held):
+        thread.start()
+        thread.join(WAIT_S)
+
+    frames = [client.receive() for _ in range(3)]
+    assert frames[:2] == ['2["left",{"room":"later|5"}]', '32[{"room":"later|5"}]']
+    assert '"type":"conflict"' in frames[2]
+    assert Later(5).members() == []
+    assert sio.room_keeper.is_empty
