@@ -84,6 +84,8 @@ class Registry:
         self._exception_endpoints: dict[Callable[..., Any], Endpoint] = {}
         #: (router, event) -> what resolves the router's dependencies for a built-in event or, "", for a guarded one.
         self._checks: dict[tuple[RouterScope, str], Endpoint] = {}
+        #: The built-in events that nothing is to be called for, in namespaces that the application named.
+        self._absent: set[tuple[str, str]] = set()
         #: Namespace -> the routers that have handlers there, innermost first; None until it is asked for.
         self._routers: dict[str, tuple[RouterScope, ...]] | None = None
         #: Events that were looked for in vain.
@@ -232,6 +234,7 @@ class Registry:
         self._methods.clear()
         self._routers = None
         self._passages.clear()
+        self._absent.clear()
 
     # Lookup
 
@@ -275,7 +278,10 @@ class Registry:
         return self._find_route(namespace, event)
 
     def _find_route(self, namespace: str, event: str) -> Route | None:
-        guarded = self._guards.get((namespace, event))
+        key = (namespace, event)
+        if key in self._absent:
+            return None
+        guarded = self._guards.get(key)
         if guarded is not None:
             route = self._build_guarded(guarded, namespace, event, self._find_own(namespace, event))
             self._routes.setdefault(namespace, {})[event] = route
@@ -288,6 +294,13 @@ class Registry:
                     self._routes.setdefault(namespace, {})[event] = passage
                 return passage
         if entry is None:
+            # A class-based namespace may be given a method at any time.
+            if (
+                event in self._role.kinds
+                and not self.namespace_handlers
+                and (namespace == "/" or namespace in self.handlers)
+            ):
+                self._absent.add(key)
             return None
         route = self._build(entry, namespace, event)
         # Only names the application registered are kept: names out of the wire would grow the table without bound.

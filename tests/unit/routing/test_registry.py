@@ -472,3 +472,23 @@ async def test_a_dispatcher_of_the_application_stands_before_a_route(registry):
     assert await through.call(Harness().context(event="e")) == "e"
     assert registry.no_route.is_silent
     assert await registry.no_route.call(Harness().context(event="e")) is None
+
+
+def test_what_is_missing_for_connect_is_remembered_until_something_is_registered(registry):
+    """In namespaces that the application named; others come out of the wire, and classes may be given methods."""
+    add(registry, "/n", "say")
+    for namespace in ("/", "/n", "/wire", "/n"):
+        assert registry.resolve(namespace, "connect") is None
+    handler = add(registry, "/n", "connect")
+    assert found(registry, "/n", "connect") == (handler, ())
+    del registry.handlers["/n"]["connect"]
+    assert registry.resolve("/n", "connect") is None
+    registry.handlers["/n"]["connect"] = handler
+    assert found(registry, "/n", "connect") == (handler, ())
+
+    methods = AsyncNamespace("/class")
+    registry.add(Registration("/class", None, methods))
+    assert registry.resolve("/class", "connect") is None
+    methods.on_connect = lambda sid, environ: None
+
+    assert found(registry, "/class", "connect") == (methods.on_connect, ())
