@@ -112,13 +112,16 @@ def describe_error(error: BaseException) -> str:
     Write an error as ``Name: text``.
 
     The name is that of the class an ``except`` clause of either package can name: the error's own if python-socketio
-    has it too, else the builtin it is a subclass of. A TimeoutError of the package has no text in python-socketio.
+    has it too, else the builtin it is a subclass of. A TimeoutError of the package, or what is one too, has no text in
+    python-socketio.
     """
     for kind in type(error).__mro__:
-        if kind.__module__ == "builtins" and kind is not Exception:
+        if kind.__module__ == "builtins" and kind not in {Exception, BaseException}:
             return f"{kind.__name__}: {error}"
         if kind.__name__ in SHARED_ERRORS and kind is type(error):
             return f"package.{kind.__name__}" + ("" if kind.__name__ == "TimeoutError" else f": {error}")
+        if kind.__name__ == "TimeoutError":
+            return "package.TimeoutError"
     return f"{type(error).__name__}: {error}"
 
 

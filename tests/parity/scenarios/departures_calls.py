@@ -258,10 +258,11 @@ async def a_startup_hook_that_fails_is_told(lab: Lab) -> None:
 async def a_timeout_says_what_happened(lab: Lab) -> None:
     """TimeoutError has a text."""
     sio = lab.server()
+    client = await lab.client("/")
 
     async def text() -> str:
         try:
-            await sio.call("ask", to="nobody", timeout=0.01)
+            await sio.call("ask", to=client.sid, timeout=0.01)
         except lab.exceptions.TimeoutError as error:
             return str(error)
         return "no error"
