@@ -15,7 +15,7 @@ from fastsio.injection.markers import REGISTRY
 from fastsio.injection.signature import UnresolvedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Awaitable, Callable, Hashable, Mapping
 
     from fastsio.injection.binding import Step
     from fastsio.injection.context import Context
@@ -146,12 +146,13 @@ class Endpoint:
         """Tell whether the handler can be called with that many positional arguments."""
         return self._least <= count and (self._most is None or count <= self._most)
 
-    async def call(self, context: Context) -> Any:
+    async def call(self, context: Context, within: Callable[[Context], Awaitable[Any]] | None = None) -> Any:
         """
         Resolve the dependencies and call the handler.
 
         Args:
             context: The event. Dependencies that were opened stay open until it is closed, or the call fails.
+            within: What is called in place of the handler: an endpoint may stand around something else.
 
         Raises:
             ValidationFailed: What the peer sent does not match an annotation; the handler was not called.
@@ -170,9 +171,9 @@ class Endpoint:
                     acquire = step.acquire
                     value = acquire(context)
                     values[key] = await value if step.awaits else value
-            call = plan.call
+            call = within or plan.call
             result = call(context)
-            if plan.awaits:
+            if plan.awaits or within:
                 result = await result
             if plan.finish is not None:
                 result = plan.finish(result)
@@ -184,7 +185,7 @@ class Endpoint:
             raise
         return result
 
-    def call_sync(self, context: Context) -> Any:
+    def call_sync(self, context: Context, within: Callable[[Context], Any] | None = None) -> Any:
         """Do what :meth:`call` does, on a server without an event loop."""
         plan = self._plan
         server = context.server
@@ -197,7 +198,8 @@ class Endpoint:
                 key = step.key
                 if not (step.shared and key in values):
                     values[key] = step.acquire(context)
-            result = plan.call(context)
+            call = within or plan.call
+            result = call(context)
             if plan.finish is not None:
                 result = plan.finish(result)
             if opening is not None:

@@ -7,6 +7,7 @@ Everything that can be decided before an event arrives is decided in :func:`buil
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import SignatureError
@@ -131,7 +132,7 @@ def build_guarded_route(
     Args:
         guard: The guard.
         stand_in: What the route names as its handler.
-        checks: Called before it in this order, for what the routers around it depend on.
+        checks: Called around it, the first outermost, for what the routers around it depend on.
         inner: The application's own handler of the event.
         layers: The middlewares around all of it.
         scopes: The routers around it, innermost first.
@@ -139,13 +140,15 @@ def build_guarded_route(
     """
     own = None if inner is None else inner.call
 
+    def decided(context: Context) -> Any:
+        return guard.decide(context, own)
+
+    # One within the other: what a router's dependencies open is closed after the guard and the handler.
+    for check in reversed(checks):
+        decided = partial(check.call if asynchronous else check.call_sync, within=decided)
+
     async def guarded(context: Context) -> Any:
-        for check in checks:
-            if asynchronous:
-                await check.call(context)
-            else:
-                check.call_sync(context)
-        return await guard.decide(context, own) if asynchronous else guard.decide(context, own)
+        return await decided(context) if asynchronous else decided(context)
 
     call = fold(layers, guarded)
     if not asynchronous:

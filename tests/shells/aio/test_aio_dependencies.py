@@ -9,7 +9,7 @@ import json
 import fastapi
 import pytest
 
-from fastsio import Auth, BaseMiddleware, Depends, Environ, Session, SocketID
+from fastsio import Auth, BaseMiddleware, Depends, Environ, Room, RouterSIO, Session, SocketID
 from fastsio.exceptions import EventError
 from tests.shells.aio.fake_engine import settled, turns
 
@@ -431,3 +431,45 @@ async def test_a_dependency_of_the_connection_stays_open_for_a_handler_whose_cli
     gate.set()
     await settled(lambda: len(log) == 4)
     assert log[2:] == ["credit", "closed"]
+
+
+async def test_dependencies_of_a_router_are_open_while_a_room_decides(sio, wire):
+    """``scope="function"`` closes them after the join, and a failure of it reaches them."""
+    log = []
+
+    async def brief():
+        log.append("open")
+        try:
+            yield
+        except ValueError as error:
+            log.append(str(error))
+            raise EventError("conflict", "Not now.") from error
+        else:
+            log.append("closed")
+
+    class Lobby(Room):
+        @classmethod
+        def extract_room_identifier(cls, data: int):
+            return data
+
+        @classmethod
+        async def can_join(cls, session, data: int):
+            log.append("asked")
+            if data == 2:
+                raise ValueError("bad")
+            return True
+
+    router = RouterSIO(dependencies=[Depends(brief, scope="function")])
+    router.register_room(Lobby)
+    sio.add_router(router)
+    client = await wire.join()
+    log.clear()  # they have run for connect
+
+    await client.send('21["join_lobby",1]')
+    assert (await client.receive()).startswith('2["joined"')
+    assert (await client.receive()).startswith("31")
+    assert log == ["open", "asked", "closed"]
+
+    (answer,) = await client.ask("join_lobby", 2)
+    assert answer["error"]["msg"] == "Not now."
+    assert log[3:] == ["open", "asked", "bad"]
