@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from wsproto.events import Ping, Pong, TextMessage
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import CloseConnection, Ping, Pong, TextMessage
 
+from fastsio.sync.engine.socketlink import FAIR_SHARE, SocketLink
 from tests.shells.sync_engine.wire import WebSocketClient
 
 FLOODS = {"pings": Ping(), "pongs": Pong(), "empty fragments": TextMessage("", message_finished=False)}
@@ -25,6 +27,36 @@ def test_an_absurd_rate_ends_the_session(make_app, event, caplog):
         client.say("4still here")
         assert app.message() == "still here"
     flood(client, event, 10)
-    client.closed()
+    event = client.event()
+    while not isinstance(event, CloseConnection):
+        event = client.event()
 
+    assert event.code == 1008
     assert app.reason() == "transport error"
+
+
+class GreenSocket:
+    """A socket of greenlets: the system's is not under it, and it always has something to read."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = [data]
+
+    def settimeout(self, timeout_s: float | None) -> None:
+        """Take any."""
+
+    def recv(self, size: int) -> bytes:
+        return self._left.pop() if self._left else b""
+
+
+@pytest.mark.parametrize("kind", ["pongs", "messages"])
+def test_a_greenlet_that_always_finds_something_leaves_the_others_their_turn(kind):
+    """After a share of frames, however few readings they came in."""
+    event = {"pongs": Pong(), "messages": TextMessage("3")}[kind]
+    client = Connection(ConnectionType.CLIENT)
+    ways: list[None] = []
+    data = b"".join([bytes(client.send(event)) for _ in range(3 * FAIR_SHARE)])
+    link = SocketLink(GreenSocket(data), 1_000, 1_000, lambda: ways.append(None))
+    while link.receive() is not None:
+        pass
+
+    assert len(ways) == 3

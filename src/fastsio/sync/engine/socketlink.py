@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 RECEIVE_BYTES: Final = 65_536
 #: The most that is written at once while the peer lags.
 WRITE_BYTES: Final = 16_384
-#: A greenlet that always finds something to read gives way to the others after this many readings.
-READS_AT_A_STRETCH: Final = 16
+#: A greenlet that always finds something to read gives way to the others after this many frames.
+FAIR_SHARE: Final = 64
 #: Fragments of a message are put together when there are so many: one of a byte takes fifty.
 MAX_PARTS: Final = 1024
 #: wsproto's code for a close frame without one.
@@ -63,7 +63,7 @@ class SocketLink:
         "_peer_code",
         "_rate",
         "_raw",
-        "_reads",
+        "_share",
         "_size",
         "_sock",
         "_unsent",
@@ -81,7 +81,8 @@ class SocketLink:
         self._rate = FrameRate(max_control_frames, monotonic)
         self._left: bytes | memoryview = b""
         self._parts: list[Any] = []
-        self._size = self._reads = self._unsent = 0
+        self._share = FAIR_SHARE
+        self._size = self._unsent = 0
         self._give_way = give_way
         self._over = self._unused = self._broken = False
         self._peer_code = NORMAL_CLOSURE
@@ -98,6 +99,11 @@ class SocketLink:
         """
         while not self._over:
             for event in self._connection.events():
+                self._share -= 1
+                if not self._share:
+                    self._share = FAIR_SHARE
+                    if self._raw is not self._sock:
+                        self._give_way()
                 if isinstance(event, Message):
                     if self._take(event):
                         return self._message(event)
@@ -143,9 +149,6 @@ class SocketLink:
                 pass
 
     def _fill(self) -> None:
-        self._reads += 1
-        if self._reads % READS_AT_A_STRETCH == 0 and self._raw is not self._sock:
-            self._give_way()
         try:
             data = self._sock.recv(RECEIVE_BYTES)
         except OSError:
