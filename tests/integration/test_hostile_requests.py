@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import fastsio
-from tests.integration.clients import open_websocket
+from tests.integration.clients import eventually, open_websocket
 from tests.support.frameworks import HERE
 from tests.support.servers import FAST_WS, serve
 from tests.support.wsgi_servers import serve_werkzeug
@@ -131,3 +131,18 @@ async def test_a_websocket_opens_however_a_proxy_writes_its_headers(kind):
             statuses[name] = int(answer.split()[1])
 
     assert statuses == dict.fromkeys(FOLDED, 101)
+
+
+async def test_a_header_with_an_underscore_passes_for_no_other_on_the_fast_transport():
+    """It has the same environ as any other; the first connection and those after it are read in different ways."""
+    sio = fastsio.AsyncServer(async_mode="asgi")
+    headers = {"X_Remote_User": "root", "X-Remote-Group": "users", "Content_Length": "5"}
+    async with serve(fastsio.ASGIApp(sio), ws=FAST_WS) as address:
+        for _ in range(2):
+            async with open_websocket(address, headers=headers) as client:
+                await client.join()
+                (environ,) = sio.environ.values()
+
+                assert environ["HTTP_X_REMOTE_GROUP"] == "users"
+                assert not {"HTTP_X_REMOTE_USER", "CONTENT_LENGTH"} & set(environ)
+            await eventually(lambda: not sio.environ)

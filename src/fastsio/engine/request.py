@@ -117,7 +117,10 @@ def asks_for_websocket(environ: dict[str, Any]) -> bool:
     upgrade = environ.get("HTTP_UPGRADE")
     if upgrade is None:
         return False
-    return WEBSOCKET in _tokens(upgrade) and "upgrade" in _tokens(environ.get("HTTP_CONNECTION", ""))
+    connection = environ.get("HTTP_CONNECTION", "")
+    if connection == "Upgrade" and upgrade == WEBSOCKET:  # as clients write them
+        return True
+    return WEBSOCKET in _tokens(upgrade) and "upgrade" in _tokens(connection)
 
 
 def websocket_key(environ: dict[str, Any]) -> str | None:

@@ -324,6 +324,8 @@ class EngineServer(SendingServer):
             return True
         try:
             verdict = self._origins.admit(origin, environ)
+            if verdict is True:
+                return True
             if inspect.isawaitable(verdict):
                 verdict = await verdict
         except Exception as error:  # noqa: BLE001 - the application's; nobody is let in by it
