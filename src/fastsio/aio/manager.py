@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fastsio.engine.packet import MessagePacket
 
     Recipients = list[tuple[str, str]]
-    from fastsio.types import AckCallback, Rooms, Sids
+    from fastsio.types import AckCallback, EventName, Rooms, Sids
 
 
 class AsyncManager(BaseManager):
@@ -101,7 +101,7 @@ class AsyncManager(BaseManager):
 
     async def emit(
         self,
-        event: str,
+        event: EventName,
         data: Any,
         namespace: str,
         room: Rooms = None,
@@ -132,7 +132,7 @@ class AsyncManager(BaseManager):
 
     async def _send_here(
         self,
-        event: str,
+        event: EventName,
         data: Any,
         namespace: str,
         rooms: Iterable[Hashable],

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Hashable
     from typing import Never
 
-    from fastsio.types import AckCallback, Rooms, Sids
+    from fastsio.types import AckCallback, EventName, Rooms, Sids
 
 #: A broker that is well needs milliseconds, and handlers wait for it.
 PUBLISH_TIMEOUT_S: Final = 5.0
@@ -171,7 +171,7 @@ class AsyncPubSubManager(AsyncManager):
 
     async def emit(
         self,
-        event: str,
+        event: EventName,
         data: Any,
         namespace: str | None = None,
         room: Rooms = None,
@@ -231,7 +231,7 @@ class AsyncPubSubManager(AsyncManager):
         """Wait for recipients of this process that are no clients of the server; here there are none."""
 
     async def _emit_message(
-        self, event: str, data: Any, namespace: str, rooms: tuple[Any, ...], skip: tuple[str, ...], callback: Any
+        self, event: EventName, data: Any, namespace: str, rooms: tuple[Any, ...], skip: tuple[str, ...], callback: Any
     ) -> Emit:
         for room in rooms:
             check_room(room)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Hashable
 
     from fastsio.protocol.jsoncodec import JSONCodec
+    from fastsio.types import EventName
 
 #: What names a room in JSON and is the same on every server.
 ROOM_TYPES: Final = (str, int, float)
@@ -42,7 +43,7 @@ class Emit:
         host_id: Who asks for it; None is a program that is no server.
     """
 
-    event: str
+    event: EventName
     data: Any
     binary: bool
     namespace: str

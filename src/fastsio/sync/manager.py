@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fastsio.engine.packet import MessagePacket
 
     Recipients = list[tuple[str, str]]
-    from fastsio.types import AckCallback, Rooms, Sids
+    from fastsio.types import AckCallback, EventName, Rooms, Sids
 
 
 class Manager(BaseManager):
@@ -102,7 +102,7 @@ class Manager(BaseManager):
 
     def emit(
         self,
-        event: str,
+        event: EventName,
         data: Any,
         namespace: str,
         room: Rooms = None,
@@ -133,7 +133,7 @@ class Manager(BaseManager):
 
     def _send_here(
         self,
-        event: str,
+        event: EventName,
         data: Any,
         namespace: str,
         rooms: Iterable[Hashable],

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
     from typing import Never
 
-    from fastsio.types import AckCallback, Rooms, Sids
+    from fastsio.types import AckCallback, EventName, Rooms, Sids
 
 #: A broker that is well needs milliseconds, and handlers wait for it.
 PUBLISH_TIMEOUT_S: Final = 5.0
@@ -172,7 +172,7 @@ class PubSubManager(Manager):
 
     def emit(
         self,
-        event: str,
+        event: EventName,
         data: Any,
         namespace: str | None = None,
         room: Rooms = None,
@@ -232,7 +232,7 @@ class PubSubManager(Manager):
         """Wait for recipients of this process that are no clients of the server; here there are none."""
 
     def _emit_message(
-        self, event: str, data: Any, namespace: str, rooms: tuple[Any, ...], skip: tuple[str, ...], callback: Any
+        self, event: EventName, data: Any, namespace: str, rooms: tuple[Any, ...], skip: tuple[str, ...], callback: Any
     ) -> Emit:
         for room in rooms:
             check_room(room)
