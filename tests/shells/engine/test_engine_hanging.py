@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -242,6 +243,27 @@ async def test_a_polling_client_that_is_silent_misses_its_heartbeat():
     assert await app.reason() == "ping timeout"
     await post.response()
     assert app.ends == ["disconnect", "hang cancelled"]
+
+
+@pytest.mark.parametrize("reads_ahead", [False, True])
+async def test_an_idle_session_keeps_nothing_of_a_handler_that_waited(reads_ahead):
+    """What reads ahead is gone when the handler is done; where it has begun to read, with the next frame."""
+    gc.collect()
+    app = Hanging(handler_grace=5.0, ping_timeout=0.004 if reads_ahead else 20.0)
+    client, _ = await connect_over_asgi(app)
+    client.say("4hang")
+    await app.message()
+    if reads_ahead:
+        client.say("4second")
+        await until(client._incoming.empty)
+    app.release.set()
+    await until(lambda: "hang done" in app.ends)
+    client.say("4last")
+    await until(lambda: "last done" in app.ends)
+    await settle()
+
+    assert not [kept for kept in gc.get_objects() if isinstance(kept, Ahead)]
+    assert app.disconnects.empty()
 
 
 async def test_what_is_read_ahead_comes_in_order():

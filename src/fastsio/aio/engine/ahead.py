@@ -7,7 +7,6 @@ Knows no protocol: what an event means, whoever reads says.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -44,7 +43,8 @@ class Ahead:
         self._after_s = after_s
         self._receive = receive
         self._keep = keep
-        self._events: deque[dict[str, Any] | Exception] = deque()
+        # Not a deque, which takes ten times the memory while it is empty; there are never many.
+        self._events: list[dict[str, Any] | Exception] = []
         self._size = 0
         self._is_needed = False
         self._task: asyncio.Task[None] | None = None
@@ -62,7 +62,7 @@ class Ahead:
                 return await self._receive()
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        event = self._events.popleft()
+        event = self._events.pop(0)
         if isinstance(event, Exception):
             raise event
         self._size -= _size_of(event)
@@ -77,6 +77,11 @@ class Ahead:
         finally:
             timer.cancel()
             self._is_needed = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is read ahead, and nothing that was read waits: it may be thrown away."""
+        return self._task is None and not self._events
 
     @property
     def is_full(self) -> bool:

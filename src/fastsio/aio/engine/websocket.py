@@ -106,6 +106,8 @@ async def _read(socket: EngineSocket, receive: Receive) -> None:  # noqa: PLR091
                 # A server may have more frames ready than are read without waiting, and the message handler need not
                 # wait.
                 await asyncio.sleep(0)
+            if ahead is not None and ahead.is_idle:
+                ahead = None
             # A session that waits keeps nothing of its last frame in memory: it may wait for very long.
             data = _message(socket, await (receive() if ahead is None else ahead.next()))
             if data is None or socket.closing:
