@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 Address: TypeAlias = "tuple[str, int | None]"
 Header: TypeAlias = "tuple[bytes, ...]"
 NOWHERE: Final = ("", None)
-#: Some frameworks say so when a request asks for a WebSocket; WSGI knows the two others only.
 #: The names of longer headers are not remembered.
 MAX_NAME_BYTES: Final = 64
+#: Some frameworks say so when a request asks for a WebSocket; WSGI knows the two others only.
 SCHEMES: Final = {"ws": "http", "wss": "https"}
 
 

@@ -83,7 +83,7 @@ def _begin(socket: EngineSocket, link: AnyLink) -> None:
     socket.attach(link)
 
 
-async def _read(socket: EngineSocket, receive: Receive) -> None:  # noqa: PLR0915 - what waits here stays in memory
+async def _read(socket: EngineSocket, receive: Receive) -> None:  # noqa: PLR0912, PLR0915 - what waits here stays in memory
     """
     Dispatch frames in order until the session is over.
 
