@@ -105,7 +105,20 @@ class RunningServer(BaseServer):
         connection.add_task(ticket)
         # Threads begin in any order; what clients ask of rooms counts in that of their packets.
         begun = self.room_keeper.arrived(client, data[0])
-        self.eio.start_background_task(self._run_ticket, connection, ticket, client, data, ack_id, size_bytes, begun)
+        run = self._run_ticket
+        try:
+            self.eio.start_background_task(run, connection, ticket, client, data, ack_id, size_bytes, begun)
+        except BaseException:  # the system has no more threads
+            self._return_ticket(connection, ticket, size_bytes, begun)
+            raise
+
+    def _return_ticket(self, connection: Connection, ticket: object, size_bytes: int, begun: Any) -> None:
+        """Count an event no more: its handler is done, or could not begin."""
+        if begun is not None:
+            self.room_keeper.done(begun)
+        connection.tasks.discard(ticket)
+        if size_bytes:
+            connection.release(size_bytes)
 
     def _run_ticket(
         self,
@@ -124,10 +137,7 @@ class RunningServer(BaseServer):
         finally:
             if begun is not None:
                 concurrency.early.value = None
-                self.room_keeper.done(begun)
-            connection.tasks.discard(ticket)
-            if size_bytes:
-                connection.release(size_bytes)
+            self._return_ticket(connection, ticket, size_bytes, begun)
 
     def _event_run(self, client: Client, data: list[Any], ack_id: int | None) -> None:
         """Handle an event, through the seam that add-ons replace if one has."""

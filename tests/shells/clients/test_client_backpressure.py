@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any
@@ -125,6 +126,28 @@ def test_a_thread_does_not_wait_below_the_mark():
     outgoing.let_write()
 
     assert outgoing.get() is not None
+
+
+class Counted(deque[tuple[int, int]]):
+    """Counts the entries that are looked at."""
+
+    looks = 0
+
+    def __iter__(self):
+        self.looks += len(self)
+        return super().__iter__()
+
+
+def test_what_is_taken_of_very_much_costs_the_same_as_of_little():
+    """Acknowledgements, which do not wait, may be many: they are not all counted for each that is written."""
+    outgoing = Outgoing(**MARK)
+    outgoing._waiting = waiting = Counted()
+    for _ in range(1000):
+        outgoing.put(packets("a"))
+    while not outgoing.empty():
+        outgoing.get()
+
+    assert waiting.looks < 100
 
 
 def test_a_thread_is_released_when_writing_ends(pool):

@@ -398,3 +398,25 @@ def test_a_leave_whose_thread_begins_first_still_comes_after_the_join():
     assert '"type":"conflict"' in frames[2]
     assert Later(5).members() == []
     assert sio.room_keeper.is_empty
+
+
+def test_an_event_that_no_thread_can_be_started_for_leaves_nothing(monkeypatch):
+    """Neither its handler nor its join counts as under way for ever."""
+    sio, wire = wired()
+    sio.register_room(ChatRoom)
+    client = wire.join()
+
+    def fail(*_arguments: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(wire, "start_background_task", fail)
+        for size in (1, 5000):
+            with pytest.raises(RuntimeError, match="thread"):
+                client.send("2" + json.dumps(["join_chat", {"id": "x" * size}]))
+    connection = sio._connections[client.eio_sid]
+
+    assert not connection.tasks
+    assert connection.handler_bytes == 0
+    assert sio.room_keeper._table.is_empty
+    join(client)

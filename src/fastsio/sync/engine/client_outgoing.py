@@ -69,7 +69,9 @@ class Outgoing:
                 self._room.wait()
 
     def _is_behind(self, share: int) -> bool:
-        """Tell whether more waits than the high-water mark, or a share of it."""
+        """Tell whether more waits than the high-water mark, or a share of it; however much it is, in bounded time."""
+        if len(self._waiting) * share > self._high_water_packets:  # no entry is empty
+            return True
         waiting = tuple(self._waiting)
         return (
             sum([size for _, size in waiting]) * share > self._high_water_bytes
