@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from functools import partial
 
 import pytest
 
@@ -125,6 +126,16 @@ def test_an_emit_is_told_not_to_wait_if_it_can_be():
     assert unwaited(Server().emit_with_options) == {"wait": False}
     assert unwaited(Server().emit_as_ever) == {}
     assert unwaited(lambda event: None) == {}
+
+
+def test_an_emit_that_is_no_function_is_called_as_it_is():
+    """A test may put any object in its place that can be called."""
+
+    class Recorder:
+        def __call__(self, *arguments, **options): ...
+
+    assert unwaited(Recorder()) == {}
+    assert unwaited(partial(print, "emit")) == {}
 
 
 class Opaque:
