@@ -194,11 +194,12 @@ class BaseServer(Registrar):
         Args:
             middleware: A :class:`BaseMiddleware`, or any object with some of its hooks.
             events: Names of the events; None is what the middleware itself says, which is all unless it was told.
-            namespace: The namespace; None likewise.
+                ``"*"`` is all.
+            namespace: The namespace; None and ``"*"`` likewise.
             global_middleware: True runs it for all events in all namespaces.
 
         Raises:
-            SetupError: It is not a middleware.
+            SetupError: It is not a middleware, or the namespace has no slash in front.
         """
         self._registry.add_middleware(middleware, Scope.of(middleware, events, namespace, global_middleware))
 

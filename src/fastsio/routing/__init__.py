@@ -2,6 +2,7 @@
 
 from fastsio.routing.failures import Failure, describe, is_expected
 from fastsio.routing.middleware import BaseMiddleware, MiddlewareChain, Scope, SyncMiddleware
+from fastsio.routing.namespaces import check_namespace
 from fastsio.routing.registrar import (
     EventRegistrar,
     Registrar,
@@ -9,7 +10,6 @@ from fastsio.routing.registrar import (
     RoomRegistration,
     RouterScope,
     RouterSIO,
-    check_namespace,
     check_namespaces,
     check_rooms,
     refuse_same_key,

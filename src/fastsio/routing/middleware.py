@@ -15,6 +15,7 @@ from typing import Any, Final
 from fastsio.exceptions import SetupError
 from fastsio.injection import Context, Endpoint, HandlerKind, compile_endpoint
 from fastsio.injection.signature import Colour, colour_of
+from fastsio.routing.namespaces import check_namespace
 
 #: Runs an endpoint, or a layer around one, for one event.
 Call = Callable[[Context], Awaitable[Any]]
@@ -31,9 +32,12 @@ class BaseMiddleware:
     ``**kwargs``, and may be a plain function.
 
     Args:
-        events: Names of the events to run for; None is all.
-        namespace: The namespace to run for; None is all.
+        events: Names of the events to run for; None and ``"*"`` are all.
+        namespace: The namespace to run for; None and ``"*"`` are all.
         global_middleware: False limits a middleware without a namespace to ``/``.
+
+    Raises:
+        SetupError: The namespace has no slash in front.
     """
 
     def __init__(
@@ -43,7 +47,7 @@ class BaseMiddleware:
         global_middleware: bool = True,
     ) -> None:
         self.events = _event_names(events)
-        self.namespace = namespace
+        self.namespace = namespace if namespace is None else check_namespace(namespace)
         self.global_middleware = global_middleware
 
     def should_run(self, event: str, namespace: str | None = None) -> bool:
@@ -128,15 +132,22 @@ class Scope:
         namespace: str | None = None,
         global_middleware: bool = False,
     ) -> Scope:
-        """Combine what a registration asks for with what the middleware itself says."""
+        """
+        Combine what a registration asks for with what the middleware itself says.
+
+        Raises:
+            SetupError: The namespace has no slash in front: the middleware would never run.
+        """
         if global_middleware:
             return cls()
         if namespace is None:
             namespace = getattr(middleware, "namespace", None)
         if namespace is None and not getattr(middleware, "global_middleware", True):
             namespace = "/"
-        names = _event_names(events)
-        return cls(names if names is not None else getattr(middleware, "events", None), namespace)
+        if namespace is not None:
+            namespace = check_namespace(namespace)
+        names = _event_names(getattr(middleware, "events", None) if events is None else events)
+        return cls(names, None if namespace == "*" else namespace)
 
     def holds(self, event: str, namespace: str) -> bool:
         """Whether *event* in *namespace* is in the scope."""
@@ -215,8 +226,10 @@ class Layer:
             asynchronous: Whether the server awaits.
 
         Raises:
-            SetupError: It has none of the hooks and cannot be called.
+            SetupError: It has none of the hooks and cannot be called, or is a class.
         """
+        if isinstance(middleware, type):
+            raise SetupError(f"{middleware.__name__} is a class; add an object, {middleware.__name__}()")
         if around and _overrides(middleware, "__call__"):
             return cls(around=Hook(middleware, "handler", asynchronous=asynchronous))
         hooks = [
@@ -400,7 +413,9 @@ class MiddlewareChain(BaseMiddleware):
 
 
 def _event_names(events: Iterable[str] | str | None) -> frozenset[str] | None:
-    return None if events is None else frozenset((events,) if isinstance(events, str) else events)
+    """Return the names as a set; None, which is all of them, where ``"*"`` is one."""
+    names = None if events is None else frozenset((events,) if isinstance(events, str) else events)
+    return None if names is None or "*" in names else names
 
 
 def _overrides(middleware: Any, name: str) -> bool:

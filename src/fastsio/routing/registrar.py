@@ -16,6 +16,7 @@ from fastsio.injection import HandlerKind, compile_endpoint
 from fastsio.protocol.fields import is_number
 from fastsio.routing.habits import warn_of_habit
 from fastsio.routing.middleware import Layer, Scope
+from fastsio.routing.namespaces import check_namespace
 from fastsio.routing.roles import SERVER
 from fastsio.state.room_names import NamedRoom
 
@@ -95,22 +96,6 @@ def compose(prefix: str | None, namespace: str) -> str:
     if namespace == "*" or not prefix or prefix == "/":
         return namespace
     return prefix if namespace == "/" else prefix + namespace
-
-
-def check_namespace(namespace: str | None) -> str:
-    """
-    Return the namespace's name, ``"/"`` for None.
-
-    Raises:
-        SetupError: It is neither ``"*"`` nor begins with ``"/"``.
-    """
-    if namespace is None or namespace in ("", "/"):
-        return "/"
-    if not isinstance(namespace, str):
-        raise SetupError(f"namespace {namespace!r} is not valid; write '/name', or '*' for every namespace")
-    if namespace != "*" and not namespace.startswith("/"):
-        raise SetupError(f"namespace {namespace!r} has no slash; write '/{namespace}'")
-    return namespace
 
 
 def check_namespaces(namespaces: Any) -> Any:

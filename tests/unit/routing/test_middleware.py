@@ -196,6 +196,9 @@ def test_what_is_no_middleware_is_refused():
         ({"global_middleware": False}, {}, {("a", "/"), ("b", "/")}),
         ({"events": ["a"]}, {"global_middleware": True}, {("a", "/"), ("b", "/"), ("a", "/x"), ("b", "/x")}),
         ({"events": ["a"]}, {"events": ["b"], "namespace": "/x"}, {("b", "/x")}),
+        ({"events": "*", "namespace": "*"}, {}, {("a", "/"), ("b", "/"), ("a", "/x"), ("b", "/x")}),
+        ({"events": ["a"]}, {"events": ["*"], "namespace": "/x"}, {("a", "/x"), ("b", "/x")}),
+        ({}, {"namespace": ""}, {("a", "/"), ("b", "/")}),
     ],
 )
 def test_the_scope_is_the_registrations_then_the_middlewares(own, registered, holds):
@@ -203,6 +206,31 @@ def test_the_scope_is_the_registrations_then_the_middlewares(own, registered, ho
     scope = Scope.of(BaseMiddleware(**own), **registered)
 
     assert {(e, n) for e in "ab" for n in ("/", "/x") if scope.holds(e, n)} == holds
+
+
+def test_the_events_of_any_object_may_be_one_name():
+    """A text is a name, not the names that stand in it."""
+
+    class Guard:
+        events = "connect"
+
+    assert not Scope.of(Guard()).holds("on", "/")
+    assert Scope.of(Guard()).holds("connect", "/")
+
+
+@pytest.mark.parametrize(("namespace", "told"), [("chat", "write '/chat'"), (["/"], "write '/name'")])
+def test_a_middleware_for_a_namespace_that_there_cannot_be_is_refused(namespace, told):
+    """It would never run, and a guard that never runs lets everybody in."""
+    with pytest.raises(SetupError, match=told):
+        BaseMiddleware(namespace=namespace)
+    with pytest.raises(SetupError, match=told):
+        Scope.of(BaseMiddleware(), namespace=namespace)
+
+
+def test_a_class_in_place_of_a_middleware_is_refused():
+    """The error says what to add."""
+    with pytest.raises(SetupError, match=r"BaseMiddleware is a class; add an object, BaseMiddleware\(\)"):
+        Layer.of(BaseMiddleware)
 
 
 def test_should_run_tells_the_own_scope():
