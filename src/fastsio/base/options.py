@@ -86,6 +86,9 @@ def check_origins(origins: Any) -> None:
     for origin in (origins,) if isinstance(origins, str) else _listed(origins):
         if origin in ("", "*", "null"):  # an empty setting split at its commas; what sandboxed pages send
             continue
+        if "," in str(origin):
+            several = [one.strip() for one in str(origin).split(",")]
+            raise SetupError(f"origin {origin!r} is several; write a list, {several}")
         scheme, mark, host = str(origin).partition("://")
         if not (scheme and mark):
             raise SetupError(f"origin {origin!r} has no scheme; write 'https://{origin}', as browsers send it")

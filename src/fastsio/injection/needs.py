@@ -208,6 +208,8 @@ def _from_annotation(annotation: Any) -> Need:
     if annotation is EMPTY:
         return Unannotated()
     kind = _core(annotation)
+    if isinstance(kind, types.FunctionType) and kind in _FORGOTTEN_CALL:
+        return Impossible(f"write Annotated[..., {_FORGOTTEN_CALL[kind]}], with the type of the value first")
     if isinstance(kind, type) and get_origin(kind) is None:
         found = _from_class(kind)
         if found is not None:

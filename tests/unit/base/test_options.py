@@ -78,6 +78,7 @@ def test_some_bounds_can_be_taken_away():
         (("https://example.com/",), "origin 'https://example.com/' has a path; write 'https://example.com'"),
         ("https://example.com/app", "write 'https://example.com'"),
         ([None], "origin None has no scheme"),
+        ("https://a, http://b:3000", "write a list, ['https://a', 'http://b:3000']"),
     ],
 )
 def test_an_origin_that_no_browser_sends_is_refused_at_once(origins, told):

@@ -293,6 +293,15 @@ def test_depends_without_anything_to_make_is_refused(harness):
         harness.compile(lambda value=Depends(): value)
 
 
+def test_a_marker_in_place_of_a_type_is_refused(harness):
+    """The value would be a payload argument that no client can send."""
+
+    def handler(value: Query): ...
+
+    with pytest.raises(SignatureError, match=r"parameter 'value' .*write Annotated\[..., Query\(\)\], with the type"):
+        harness.compile(handler)
+
+
 @pytest.mark.parametrize("marker", [Depends, Query])
 def test_a_marker_without_parentheses_is_refused(harness, marker):
     """Otherwise the function itself would be the value."""
