@@ -164,7 +164,7 @@ async def test_an_absurd_rate_of_control_frames_closes_the_connection(make_serve
         await journal.until("transport error")
         await other.say('421["echo",1]')
         assert await other.text() == "431[1]"
-    assert "more pings, pongs and empty fragments in a second than the limit" in caplog.text
+    assert "more pings, pongs and empty fragments in a second than max_control_frames" in caplog.text
 
 
 async def test_a_message_in_many_fragments_is_whole(sio, running, journal, ws):

@@ -20,7 +20,7 @@ class TooManyFrames(PacketError):  # noqa: N818 - says what happened
     """The client sent frames that carry no message at a rate that no use needs."""
 
     def __init__(self) -> None:
-        super().__init__("more pings, pongs and empty fragments in a second than the limit")
+        super().__init__("more pings, pongs and empty fragments in a second than max_control_frames")
 
 
 class FrameRate:

@@ -119,6 +119,20 @@ async def test_a_frame_that_is_no_packet_closes_the_connection(frame, caplog):
     assert "Closing a websocket session" in caplog.text
 
 
+async def test_each_way_to_break_the_protocol_is_logged(caplog):
+    """A frame that is none does not keep the log from telling of one that is too large."""
+    app = Application(max_http_buffer_size=100)
+    for frame in ("x", "x", "4" + "a" * 100):
+        client, _ = await connect_websocket(app)
+        client.say(frame)
+        await app.reason()
+        await client.ended()
+
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(errors) == 2
+    assert "over the size limit" in errors[1]
+
+
 @pytest.mark.parametrize("frame", ["4" + "a" * 100, "4" + "\u00e9" * 50, b"a" * 101])
 async def test_a_frame_over_the_limit_closes_the_connection(frame):
     """The limit counts bytes as they stand on the wire."""

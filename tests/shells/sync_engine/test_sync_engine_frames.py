@@ -146,3 +146,20 @@ def test_a_link_that_is_broken_says_so_once(pair):
         link.receive()
 
     assert link.receive() is None
+
+
+def test_the_packet_log_has_packets_only(make_app, caplog):
+    """Pongs and the close of the WebSocket itself are no packets that the server sends."""
+    caplog.set_level("INFO", "engineio.server")
+    app = make_app(logger=True)
+    client = WebSocketClient.open(app)
+    client.ping(b"x")
+    assert client.pong() == b"x"
+    client.say("4x")
+    assert app.message() == "x"
+
+    client.say_close()
+    client.ended()
+
+    sent = [record.getMessage() for record in caplog.records if "Sending packet" in record.getMessage()]
+    assert [line.partition("Sending packet ")[2] for line in sent] == ["OPEN data <hidden>"]

@@ -37,9 +37,9 @@ async def end(socket: EngineSocket, error: Exception | None) -> int:
     elif isinstance(error, LinkLost):
         socket.lose_link()
     elif isinstance(error, PacketError):
-        socket.server.report(f"Closing a websocket session: {error}", "bad-frame")
         reason = reasons.TRANSPORT_ERROR
         code = closing_code(error)
+        socket.server.report(f"Closing a websocket session: {error}", f"bad-frame-{code}")
     socket.reader = None
     await socket.finish(reason, abort=True)
     return code

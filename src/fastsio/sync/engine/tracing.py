@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio.engine.tracing import label, shown, shown_message
+from fastsio.sync.engine.framing import ControlFrame
 from fastsio.sync.engine.links import PreparedLink
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ class TracedLink(PreparedLink):
         self._logger = logger
 
     def prepare(self, packets: Sequence[WirePacket]) -> Sequence[WirePacket]:
-        """Log *packets*."""
+        """Log *packets*; frames of WebSocket itself are none."""
         for packet in packets:
+            if isinstance(packet, ControlFrame):
+                continue
             self._logger.info("%s: Sending packet %s", label(self._sid), shown(packet.wire, from_server=True))
         return packets

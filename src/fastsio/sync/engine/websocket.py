@@ -89,9 +89,10 @@ def _run(socket: EngineSocket, link: Link) -> None:
     except ClientLeft:
         reason = server.reason.CLIENT_DISCONNECT
     except PacketError as error:
-        server.report(f"Closing a websocket session: {error}", "bad-frame")
+        code = closing_code(error)
+        server.report(f"Closing a websocket session: {error}", f"bad-frame-{code}")
         reason = server.reason.TRANSPORT_ERROR
-        socket.outbox.close_frame = close_frame(closing_code(error))
+        socket.outbox.close_frame = close_frame(code)
     finally:
         socket.finish(reason, abort=True)
         link.drain()
