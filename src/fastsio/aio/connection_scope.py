@@ -174,14 +174,26 @@ class TaskScope(ConnectionScope):
 
     async def _close(self) -> None:
         values, self._values = self._values, {}
-        failure: BaseException | None = None
-        for made in reversed(values.values()):
-            if made.owner is not None:
-                made.closing.set()
-                await asyncio.wait([made.owner])
-                failure = made.failure or failure
-        if failure is not None:
-            raise failure
+        if values:
+            # One that cancels what waits for this does not keep the rest open.
+            await asyncio.shield(asyncio.create_task(_close_all(values)))
+
+
+async def _close_all(values: dict[Hashable, _Value]) -> None:
+    """
+    Close values, the last opened first.
+
+    Raises:
+        BaseException: What a dependency raised while it was closed, after all have been closed.
+    """
+    failure: BaseException | None = None
+    for made in reversed(values.values()):
+        if made.owner is not None:
+            made.closing.set()
+            await asyncio.wait([made.owner])
+            failure = made.failure or failure
+    if failure is not None:
+        raise failure
 
 
 def _report(exc: BaseException) -> None:

@@ -332,7 +332,7 @@ class PacketServer(RunningServer):
             case Verdict.ACKNOWLEDGE:
                 await self._take_ack(client, packet)
             case Verdict.LEAVE:
-                await self._connecting.leave(client, self.reason.CLIENT_DISCONNECT)
+                await self._call_unbroken(self._connecting.leave, client, self.reason.CLIENT_DISCONNECT)
             case Verdict.REJOIN:
                 await self._connecting.rejoin(client, packet.data)
             case Verdict.HOLD:

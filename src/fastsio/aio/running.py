@@ -56,6 +56,10 @@ class RunningServer(BaseServer):
         """Start what belongs to a client's life; shutdown waits for it as for a handler."""
         return _start(self._own_tasks, target, *args, **kwargs)
 
+    async def _call_unbroken(self, function: Any, *args: Any) -> None:
+        """Call a coroutine function that is not cancelled with its caller, which may read for a client that leaves."""
+        await asyncio.shield(self._start_task(function, *args))
+
     def _new_deadlines(self, on_due: Callable[[list[Connection]], None]) -> Deadlines[Connection]:
         return Deadlines(on_due)
 

@@ -145,7 +145,7 @@ class Connecting:
     def rejoin(self, client: Client, auth: Any) -> None:
         """Take a CONNECT packet for a namespace that the client has not left; what it was leaves first."""
         connection = client.connection
-        self.leave(client, self._server.reason.CLIENT_DISCONNECT)
+        self._server._call_unbroken(self.leave, client, self._server.reason.CLIENT_DISCONNECT)
         with connection.lock:
             if client.state is NamespaceState.LEAVING and not connection.is_lost:
                 client.gone = self._server.eio.create_event()

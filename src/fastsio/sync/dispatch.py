@@ -333,7 +333,7 @@ class PacketServer(RunningServer):
             case Verdict.ACKNOWLEDGE:
                 self._take_ack(client, packet)
             case Verdict.LEAVE:
-                self._connecting.leave(client, self.reason.CLIENT_DISCONNECT)
+                self._call_unbroken(self._connecting.leave, client, self.reason.CLIENT_DISCONNECT)
             case Verdict.REJOIN:
                 self._connecting.rejoin(client, packet.data)
             case Verdict.HOLD:

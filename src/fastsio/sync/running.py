@@ -42,6 +42,10 @@ class RunningServer(BaseServer):
         """Start what belongs to a client's life, likewise."""
         return self.eio.start_background_task(target, *args, **kwargs)
 
+    def _call_unbroken(self, function: Any, *args: Any) -> None:
+        """Call a function: no thread is cancelled."""
+        function(*args)
+
     def _new_deadlines(self, on_due: Callable[[list[Connection]], None]) -> Deadlines[Connection]:
         return Deadlines(on_due, self.eio)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
+from typing import Annotated
 
 import pytest
 
 import fastsio
+from fastsio import Depends, SocketID
+from tests.shells.engine.test_engine_direct import Direct
 from tests.shells.engine.wire import WebSocketClient, connect_polling, start_http, until
 
 
@@ -87,3 +90,70 @@ async def test_a_polling_client_is_gone_under_a_handler_that_hangs(options):
 
     assert not sio.environ
     await sio.shutdown(timeout=0)
+
+
+@pytest.mark.parametrize("link", ["websocket", "direct"])
+@pytest.mark.parametrize("farewell", ["41", "40"])
+async def test_a_disconnect_handler_has_all_the_time_it_needs(link, farewell):
+    """A client that leaves says so and closes its connection; what the handler does then is not cut short."""
+    sio = fastsio.AsyncServer(async_mode="asgi", handler_grace=0.01)
+    log, release = [], asyncio.Event()
+
+    @sio.event
+    async def disconnect(sid, reason):
+        log.append(reason)
+        await release.wait()
+        log.append("done")
+
+    if link == "direct":
+        client = Direct(SimpleNamespace(engine=sio.eio))
+        await client.connect()
+        client.say("40")
+        await until(lambda: any(one.is_active for each in sio._connections.values() for one in each.active()))
+        leave, ended = client.wire.lost, lambda: client.busy == 0
+    else:
+        client = await joined(sio)
+        leave, ended = client.leave, client.task.done
+    client.say(farewell)
+    await until(lambda: log)
+    leave()
+    await until(lambda: not sio.eio.sockets)
+    release.set()
+    await until(ended)
+    await until(lambda: not sio._connections)
+
+    assert log == ["client disconnect", "done"]
+
+
+async def test_all_dependencies_of_a_connection_are_closed_though_their_client_waits_no_more():
+    """One that takes long to close does not keep those that were opened before it open for ever."""
+    sio = fastsio.AsyncServer(async_mode="asgi", handler_grace=0.01)
+    log, release = [], asyncio.Event()
+
+    async def first():
+        yield "first"
+        log.append("first")
+
+    async def second(first: Annotated[str, Depends(first, scope="connection")]):
+        yield "second"
+        await release.wait()
+        log.append("second")
+
+    @sio.event
+    async def use(sid: SocketID, second: Annotated[str, Depends(second, scope="connection")]):
+        log.append("used")
+
+    client = await joined(sio)
+    client.say('42["use"]')
+    await until(lambda: log == ["used"])
+    (connection,) = sio._connections.values()
+    closing = asyncio.create_task(connection.clients["/"].used_scope.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    release.set()
+    await until(lambda: "first" in log)
+
+    assert log == ["used", "second", "first"]
+    client.leave()
+    await client.ended()
