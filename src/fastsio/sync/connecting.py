@@ -399,7 +399,9 @@ class Connecting:
 
     def _confirm(self, client: Client) -> None:
         payload = client.connection.dialect.confirmation(client.sid)
-        self._send(client.connection, PacketType.CONNECT, client.namespace, payload)
+        # There are no bytes in it to look for.
+        packet = self._server.packet_class(PacketType.CONNECT, payload, client.namespace, binary=False)
+        self._server._send_packet(client.connection.eio_sid, packet)
 
     def _refuse(self, connection: Connection, namespace: str, payload: dict[str, Any]) -> None:
         dialect = connection.dialect

@@ -224,8 +224,9 @@ class PacketServer(RunningServer):
             if event is not None:
                 client = connection.clients.get(ROOT)
                 if client is not None and client.state is CONNECTED:
+                    data, ack_id = event
                     size = 0 if len(message) <= MAX_SMALL_BYTES else wire_bytes(message)
-                    return self._take_event(connection, client, event[0], event[1], size)
+                    return self._take_event(connection, client, data, ack_id, size)
         return self._take_packet(connection, message)
 
     def _take_packet(self, connection: Connection, message: str | bytes) -> Any:
@@ -491,23 +492,22 @@ class PacketServer(RunningServer):
         return view
 
     def _run_event(self, client: Client, route: Route, data: list[Any], ack_id: int | None) -> None:
-        event = data[0]
-        context = None if route.is_plain else Context(self, client, event, tuple(data[1:]))
+        event, context = data[0], None
         failure: BaseException | None = None
         try:
-            if context is None:
+            if route.is_plain:
                 handler = route.handler
                 if route.prefix:
                     result = handler(*leading(route.prefix, event, client.namespace), client.sid, *data[1:])
                 else:
                     result = handler(client.sid, *data[1:])
             else:
+                context = Context(self, client, event, tuple(data[1:]))
                 call = route.call
                 result = call(context)
             if ack_id is not None and result is not self.not_handled:
                 self._acknowledge(client, ack_id, result)
         except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - a handler's failure is not the connection's
-            failure = exc
             failure = error = concurrency.failure_of(exc)
             context = context or Context(self, client, event, tuple(data[1:]))
             answer_failure(self, error, route, context, ack_id)

@@ -84,17 +84,19 @@ async def test_a_ping_before_a_goodbye_needs_no_answer():
     talker.wire.lost()
 
 
-async def test_messages_leave_the_others_their_turn():
-    """Whatever the engine does with them."""
+async def test_messages_to_a_closing_connection_leave_the_others_their_turn():
+    """While it is open, those who take its messages see to that."""
     talker = Talker()
-    talker.transport.arrive(MESSAGE * (FAIR_SHARE - 1))
+    talker.transport.arrive(MESSAGE * FAIR_SHARE)
     assert talker.transport.is_reading_
+    assert len(talker.heard) == FAIR_SHARE
+    talker.wire.close(1000)
     talker.transport.arrive(MESSAGE)
     assert not talker.transport.is_reading_
-    assert len(talker.heard) == FAIR_SHARE
     await asyncio.sleep(0)
 
     assert talker.transport.is_reading_
+    talker.wire.lost()
 
 
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)

@@ -104,9 +104,9 @@ class Messages(WSListener):
     """
     Puts messages together.
 
-    **Floods.** After a share of frames the connection is not read until the loop's next turn: a loop may read again and
-    again in one. Of the pings of a turn the last is answered (RFC 6455, section 5.5.3). A client that sends more pings,
-    pongs and empty fragments in a second than any use needs is hung up on.
+    **Floods.** After a share of frames that are no messages the connection is not read until the loop's next turn: a
+    loop may read again and again in one. Of the pings of a turn the last is answered (RFC 6455, section 5.5.3). A
+    client that sends more pings, pongs and empty fragments in a second than any use needs is hung up on.
 
     Args:
         wire: What gets the messages.
@@ -148,10 +148,6 @@ class Messages(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:  # noqa: ARG002 - picows's signature
         """Take a frame."""
         self.unread_bytes = frame.tail_size
-        self._share -= 1
-        if not self._share:
-            self._share = FAIR_SHARE
-            self.wire.give_way()
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             # No extension was negotiated that would give them a meaning.
             self.wire.fail(PROTOCOL_ERROR)
@@ -166,6 +162,11 @@ class Messages(WSListener):
             self._take_other(frame)
 
     def _take_other(self, received: WSFrame) -> None:
+        # The takers of messages have a share of their own.
+        self._share -= 1
+        if not self._share:
+            self._share = FAIR_SHARE
+            self.wire.give_way()
         kind = received.msg_type
         if kind is BINARY and received.fin and self._parts is None:
             self.wire.deliver(received.get_payload_as_bytes())

@@ -217,6 +217,7 @@ class Wire(DirectLink):
     def deliver(self, data: Frame) -> None:
         """Take a message of the peer."""
         if self._is_closing:
+            self.give_way()
             return
         take = self._take
         if take is not None and not self.frames and take(data):
