@@ -17,7 +17,7 @@ from fastsio.base.keywords import CLIENT_NAMES, CLIENT_PARAMETERS, known_options
 from fastsio.base.loggers import choose_logger
 from fastsio.base.namespace import no_namespace, other_namespace
 from fastsio.base.reasons import Reasons
-from fastsio.base.seams import CLIENT_REFUSED, CLIENT_SEAMS, overridden, refuse, refuse_class
+from fastsio.base.seams import CLIENT_REFUSED, CLIENT_SEAMS, overridden, refuse, refuse_class, refuse_coroutines
 from fastsio.base.serializers import choose_client_packet_class
 from fastsio.exceptions import SetupError
 from fastsio.protocol.decoder import ServerDecoder
@@ -90,6 +90,8 @@ class BaseClient(EventRegistrar):
 
     def __setattr__(self, name: str, value: Any) -> None:
         refuse("a client was given", name, CLIENT_REFUSED)
+        if name in CLIENT_SEAMS:
+            refuse_coroutines(self, {name: value})
         super().__setattr__(name, value)
         if name in CLIENT_SEAMS:
             self._replaced |= {name}
@@ -120,6 +122,7 @@ class BaseClient(EventRegistrar):
     ) -> None:
         refuse_class(type(self), CLIENT_REFUSED)
         self._replaced = overridden(type(self), self._own_seams)
+        refuse_coroutines(self, {name: getattr(self, name) for name in self._replaced})
         self.reconnection = reconnection
         self.reconnection_attempts = reconnection_attempts
         self.reconnection_delay = reconnection_delay

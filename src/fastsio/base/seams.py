@@ -6,7 +6,7 @@ Decides which of them a server or client calls, and refuses those that it cannot
 
 from __future__ import annotations
 
-from inspect import getattr_static
+from inspect import getattr_static, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import SetupError
@@ -98,3 +98,20 @@ def refuse(where: str, name: str, refused: Mapping[str, str]) -> None:
     """
     if name in refused:
         raise SetupError(f"{where} {name}, which fastsio does not call; {refused[name]}")
+
+
+def refuse_coroutines(owner: Any, methods: Mapping[str, Any]) -> None:
+    """
+    Make sure that a server or client for threads can call its methods: what is not awaited decides nothing.
+
+    Raises:
+        SetupError: One is a coroutine function.
+    """
+    if owner.is_asyncio_based():
+        return
+    for name, method in methods.items():
+        if iscoroutinefunction(method):
+            where = f"{type(owner).__name__}.{name}"
+            raise SetupError(
+                f"{where} is a coroutine function, which nobody awaits without asyncio; write 'def {name}'"
+            )

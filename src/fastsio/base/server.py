@@ -18,7 +18,7 @@ from fastsio.base.options import check_origins, split_options
 from fastsio.base.reasons import Reasons
 from fastsio.base.room_hooks import hooks_of
 from fastsio.base.rooms import ROOMS_ATTRIBUTE
-from fastsio.base.seams import SERVER_REFUSED, SERVER_SEAMS, overridden, refuse, refuse_class
+from fastsio.base.seams import SERVER_REFUSED, SERVER_SEAMS, overridden, refuse, refuse_class, refuse_coroutines
 from fastsio.base.serializers import choose_packet_class
 from fastsio.exceptions import SetupError
 from fastsio.protocol import CURRENT, Packet
@@ -108,6 +108,7 @@ class BaseServer(Registrar):
     ) -> None:
         refuse_class(type(self), SERVER_REFUSED)
         self._replaced: frozenset[str] = overridden(type(self), self._own_seams)
+        refuse_coroutines(self, {name: getattr(self, name) for name in self._replaced})
         # Those that are unknown are passed on all the same: an application's own engine may know them.
         known_options(type(self).__name__, kwargs, SERVER_NAMES, SERVER_PARAMETERS)
         check_origins(kwargs.get("cors_allowed_origins"))
@@ -140,6 +141,8 @@ class BaseServer(Registrar):
     def __setattr__(self, name: str, value: Any) -> None:
         refuse("a server was given", name, SERVER_REFUSED)
         # Found out here: a look into __dict__ for each event would make every access to attributes slow (CPython 3.11).
+        if name in SERVER_SEAMS:
+            refuse_coroutines(self, {name: value})
         super().__setattr__(name, value)
         if name in SERVER_SEAMS:
             self._on_replaced(self._replaced | {name})

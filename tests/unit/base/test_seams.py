@@ -90,6 +90,20 @@ def test_an_engine_of_another_package_is_refused(made):
         refused()
 
 
+@pytest.mark.parametrize(("base", "options"), [(fastsio.Server, {"async_mode": "threading"}), (fastsio.Client, {})])
+def test_a_coroutine_function_without_asyncio_is_refused(base, options):
+    """Nobody would await what it decides, be it that a client is kept out."""
+
+    async def decide(*args): ...
+
+    own = type("Own", (base,), {"_trigger_event": decide})
+
+    with pytest.raises(SetupError, match=r"Own._trigger_event is a coroutine function.*write 'def _trigger_event'"):
+        own(**options)
+    with pytest.raises(SetupError, match="_trigger_event is a coroutine function"):
+        base(**options)._trigger_event = decide
+
+
 def test_a_client_knows_which_of_its_methods_are_replaced():
     """Until the attribute is taken away again."""
 
