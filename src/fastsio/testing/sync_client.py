@@ -53,6 +53,7 @@ class SyncTestClient(BaseTestClient):
         self._changed = Condition()
         self._reader: Thread | None = None
         self._session = ""
+        self._is_leaving = False
 
     def connect(self, namespace: str = "/", auth: Any = None) -> Self:
         """
@@ -102,6 +103,7 @@ class SyncTestClient(BaseTestClient):
             return
         self.sids.clear()
         if self._session:
+            self._is_leaving = True
             with suppress(DisconnectedError):
                 self._say([CLOSE])
         if self._reader is not None:
@@ -231,6 +233,7 @@ class SyncTestClient(BaseTestClient):
         if not isinstance(opened, Opened):
             raise ConnectionRefusedError("the application does not speak Engine.IO there")
         self._session = opened.handshake["sid"]
+        self._is_leaving = False
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -241,7 +244,7 @@ class SyncTestClient(BaseTestClient):
 
     def _read(self) -> None:
         try:
-            while self._hear(*self._request("GET")):
+            while self._hear(*self._request("GET")) and not self._is_leaving:
                 pass
         finally:
             with self._changed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from logging import getLogger
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -152,6 +153,19 @@ def test_capture_broadcasts_records_what_is_emitted_inside(sio: Server, client: 
 
     assert captured == [Broadcast("news", {"id": 1}, client.sid, "/")]
     assert client.receive("news").data == {"id": 1}
+
+
+def test_leaving_is_nothing_to_complain_about(sio: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """The log of the server has no error for a client that leaves as it should."""
+    left = Event()
+    sio.on("disconnect", lambda _sid, _reason: left.set())
+    for _ in range(3):
+        with SyncTestClient(sio) as client:
+            client.connect()
+        assert left.is_set()
+        left.clear()
+
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_a_server_for_threads_logs_events_and_packets(caplog: pytest.LogCaptureFixture) -> None:
