@@ -128,13 +128,13 @@ class HandlerClient(BaseClient, ABC):
 
     async def _call_trigger(self, context: Context) -> Any:
         """Call the application's own dispatcher for an event."""
-        triggered.set(context)
+        token = triggered.set(context)
         try:
             return await concurrency.resolved(
                 self._trigger_event(context.event, context.client.namespace, *context.args)
             )
         finally:
-            triggered.set(None)
+            triggered.reset(token)
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         """

@@ -427,13 +427,13 @@ class PacketServer(RunningServer):
                 arguments = (context.reason,)
             case _:
                 arguments = context.args
-        triggered.set(context)
+        token = triggered.set(context)
         try:
             return await concurrency.resolved(
                 self._trigger_event(context.event, client.namespace, client.sid, *arguments)
             )
         finally:
-            triggered.set(None)
+            triggered.reset(token)
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         """

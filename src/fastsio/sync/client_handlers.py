@@ -125,11 +125,11 @@ class HandlerClient(BaseClient, ABC):
 
     def _call_trigger(self, context: Context) -> Any:
         """Call the application's own dispatcher for an event."""
-        triggered.set(context)
+        token = triggered.set(context)
         try:
             return concurrency.resolved(self._trigger_event(context.event, context.client.namespace, *context.args))
         finally:
-            triggered.set(None)
+            triggered.reset(token)
 
     def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         """

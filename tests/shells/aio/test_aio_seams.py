@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 import fastsio
@@ -9,6 +11,7 @@ from fastsio import BaseMiddleware, Depends, SocketID
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.testing import TestClient
 from tests.shells.aio.fake_engine import Wire, settled, turns
+from tests.shells.engine.wire import WebSocketClient
 
 
 def made(methods, **options):
@@ -362,3 +365,29 @@ async def test_a_namespace_with_a_dispatcher_of_its_own_gets_everything(sio, wir
         ("/chat", "disconnect"),
         ("/plain", "disconnect"),
     ]
+
+
+async def test_a_dispatcher_of_its_own_leaves_no_context_with_each_connection():
+    """Only variables that a connect handler has set are kept for the handlers that come later."""
+
+    class Application(fastsio.AsyncServer):
+        async def _trigger_event(self, event, namespace, *args):
+            return await super()._trigger_event(event, namespace, *args)
+
+    sio = Application(async_mode="asgi")
+    reached = []
+
+    @sio.event
+    async def connect(sid, environ):
+        reached.append(sid)
+
+    client = WebSocketClient(SimpleNamespace(engine=sio.eio))
+    await client.opened()
+    client.say("40")
+    await client.frame()
+    (connection,) = sio._connections.values()
+
+    assert len(reached) == 1
+    assert connection.variables is None
+    client.leave()
+    await client.ended()
