@@ -13,6 +13,8 @@ from fastsio.engine.payload import IGNORED, decode_base64
 from fastsio.engine.rates import TooManyFrames
 from fastsio.exceptions import PacketError
 
+#: How a text frame begins that is a message, in base64 or not.
+MESSAGES: Final = ("4", "b")
 NORMAL_CLOSURE: Final = 1000
 PROTOCOL_ERROR: Final = 1002
 POLICY_VIOLATION: Final = 1008
@@ -67,7 +69,7 @@ def _binary(frame: bytes, limit: int) -> bytes:
 def _text(socket: Session, frame: str) -> str | bytes | None:
     """Read a text frame that is long or no text message; None when it was for the transport."""
     kind = frame[:1]
-    if kind in ("4", "b"):
+    if kind in MESSAGES:
         check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
         # Clients that cannot send binary frames, or are told not to (forceBase64), write binary as polling does.
         return frame[1:] if kind == "4" else decode_base64(frame[1:])

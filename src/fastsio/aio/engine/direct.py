@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.aio.engine.ahead import MOST_BYTES, MOST_EVENTS
 from fastsio.aio.engine.ending import close, end
 from fastsio.aio.engine.tracing import trace_messages
-from fastsio.engine.reading import READERS, ClientLeft
+from fastsio.engine.reading import MESSAGES, READERS, ClientLeft
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 #: How a frame begins that is an event of Socket.IO, without or with attachments, in both revisions of Engine.IO.
 EVENTS: Final = ("42", "45")
-#: How a text frame begins that is a message, in base64 or not.
-MESSAGES: Final = ("4", "b")
 #: Frames that are handled where they arrive, or read, before everybody else has a turn.
 FAIR_SHARE: Final = 64
 

@@ -16,7 +16,7 @@ from fastsio.aio.engine.ending import absorb_cancellation, close, end
 from fastsio.aio.engine.links import DirectLink, LinkLost
 from fastsio.aio.engine.tracing import trace_messages
 from fastsio.aio.engine.upgrading import upgrade
-from fastsio.engine.reading import NORMAL_CLOSURE, READERS, ClientLeft
+from fastsio.engine.reading import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 #: Frames that are read before everybody else has a turn.
 FAIR_SHARE: Final = 64
-#: How a text frame begins that is a message, in base64 or not.
-MESSAGES: Final = ("4", "b")
 #: The most bytes a character takes in UTF-8.
 MAX_CHARACTER_BYTES: Final = 4
 

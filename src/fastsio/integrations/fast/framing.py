@@ -28,13 +28,12 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined] # not public;
 
 from fastsio.engine.frames import CLOSE, PONG, frame
 from fastsio.engine.rates import FrameRate
-from fastsio.engine.reading import MESSAGE_TOO_BIG, POLICY_VIOLATION
+from fastsio.engine.reading import MESSAGE_TOO_BIG, POLICY_VIOLATION, PROTOCOL_ERROR
 
 if TYPE_CHECKING:
     from fastsio.aio.engine.links import Frame
     from fastsio.integrations.fast.flushing import Flushable
 
-PROTOCOL_ERROR: Final = 1002
 NO_UTF8: Final = 1007
 #: picows takes what a buffer of this size holds per read, and doubles it when it fills up.
 READ_BUFFER_BYTES: Final = 2048
