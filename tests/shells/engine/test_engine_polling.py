@@ -334,3 +334,17 @@ async def test_a_poll_that_is_given_up_ends_the_session():
 
     assert await app.reason() == "transport error"
     await poll.response()
+
+
+async def test_a_body_that_never_ends_is_let_go_with_its_session():
+    """What was read of it is not kept, and its request is answered, when the session ends for another reason."""
+    app = Application()
+    client = await connect_polling(app)
+    post = start_http(app, "POST", client.query, headers=[("content-length", "10")])
+    post._body[:] = []
+    await settle()
+
+    await app.engine.close_client(client.sid, "ping timeout", abort=True)
+
+    assert (await post.response()).status == 400
+    assert await app.reason() == "ping timeout"

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from logging import getLogger
 
 import pytest
 
-from tests.shells.engine.wire import Application, WebSocketClient, connect_polling, settle, start_upgrade, upgrade
+from tests.shells.engine.wire import (
+    Application,
+    WebSocketClient,
+    connect_polling,
+    settle,
+    soon,
+    start_upgrade,
+    until,
+    upgrade,
+)
 
 
 async def test_a_session_moves_to_the_websocket():
@@ -260,3 +270,55 @@ async def test_a_websocket_for_a_session_that_waits_for_its_last_poll_is_refused
     await websocket.ended()
 
     assert websocket.events == [{"type": "websocket.close", "code": 1008}]
+
+
+async def test_what_was_posted_before_an_upgrade_is_handled_before_what_follows_it():
+    """The WebSocket is not read while the packets of a POST are handled: they are taken one after the other."""
+    app = Application()
+    client = await connect_polling(app)
+    begun, may_go_on, order = asyncio.Event(), asyncio.Event(), []
+
+    async def record(sid, data):
+        order.append(data)
+        begun.set()
+        await may_go_on.wait()
+        order.append(f"{data} done")
+
+    app.on_message = record
+    post = asyncio.create_task(client.send("4one\x1e4two"))
+    await soon(begun.wait())
+    websocket = await start_upgrade(client)
+    websocket.say("2probe")
+    await websocket.frame()
+    websocket.say("5")
+    websocket.say("4three")
+    await settle()
+    assert order == ["one"]
+
+    may_go_on.set()
+    assert (await soon(post)).status == 200
+    await until(lambda: len(order) == 6)
+
+    assert order == ["one", "one done", "two", "two done", "three", "three done"]
+
+
+async def test_an_upgrade_that_waits_too_long_for_a_post_leaves_the_session_on_polling():
+    """It has the time of an upgrade, like all the rest of it."""
+    app = Application(upgrade_timeout=0.01)
+    client = await connect_polling(app)
+    begun, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(sid, data):
+        begun.set()
+        await may_go_on.wait()
+
+    app.on_message = wait
+    post = asyncio.create_task(client.send("4one"))
+    await soon(begun.wait())
+    websocket = await start_upgrade(client)
+    websocket.say("5")
+
+    assert await websocket.closed() == []
+    may_go_on.set()
+    assert (await soon(post)).status == 200
+    assert app.engine.transport(client.sid) == "polling"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from time import monotonic
 
 import pytest
@@ -140,3 +141,55 @@ def test_a_request_at_the_moment_of_the_timeout_finds_the_session_closed(make_ap
 
     assert [(response.status, response.code) for response in refused] == [(400, 1)] * 2
     assert app.reason() == "ping timeout"
+
+
+def test_what_was_posted_before_an_upgrade_is_handled_before_what_follows_it(app):
+    """The WebSocket is not read while the packets of a POST are handled: they are taken one after the other."""
+    client = PollingClient(app)
+    begun, may_go_on, order = threading.Event(), threading.Event(), []
+
+    def record(sid, data):
+        order.append(data)
+        begun.set()
+        may_go_on.wait(5)
+        order.append(f"{data} done")
+
+    app.engine.on("message", record)
+    post = threading.Thread(target=client.send, args=("4one\x1e4two",))
+    post.start()
+    assert begun.wait(5)
+    websocket = start_upgrade(client)
+    websocket.say("2probe")
+    assert websocket.frame() == "3probe"
+    websocket.say("5", "4three")
+    assert not app.engine.sockets[client.sid].claim_upgrade()
+
+    may_go_on.set()
+    post.join(5)
+    until(lambda: len(order) == 6)
+
+    assert order == ["one", "one done", "two", "two done", "three", "three done"]
+    assert client.send("4four").status == 400
+
+
+def test_an_upgrade_that_waits_too_long_for_a_post_leaves_the_session_on_polling(make_app):
+    """It has the time of an upgrade, like all the rest of it."""
+    app = make_app(upgrade_timeout=0.05)
+    client = PollingClient(app)
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def wait(sid, data):
+        begun.set()
+        may_go_on.wait(5)
+
+    app.engine.on("message", wait)
+    post = threading.Thread(target=client.send, args=("4one",))
+    post.start()
+    assert begun.wait(5)
+    websocket = start_upgrade(client)
+    websocket.say("5")
+
+    websocket.ended()
+    may_go_on.set()
+    post.join(5)
+    assert app.engine.transport(client.sid) == "polling"

@@ -143,14 +143,14 @@ async def handle_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Res
     try:
         return await _take_post(socket, environ)
     finally:
-        socket.posting = False
+        socket.end_post()
 
 
 async def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Response:
     server = socket.server
     try:
         is_binary = _is_binary(socket, environ)
-        body = await _read_body(environ, server.max_http_buffer_size)
+        body = await _read_wanted_body(socket, environ)
         await _take_packets(socket, environ, _decode(socket, body, is_binary=is_binary))
     except asyncio.CancelledError:
         # So some frameworks say that the client is gone.
@@ -198,6 +198,25 @@ def _decode(socket: EngineSocket, body: bytes, *, is_binary: bool) -> Iterator[s
     if isinstance(socket, Eio3Socket):
         return eio3.decode_payload(body, is_binary=is_binary)
     return decode_payload(body)
+
+
+async def _read_wanted_body(socket: EngineSocket, environ: dict[str, Any]) -> bytes:
+    """
+    Read the whole body, unless the session ends meanwhile.
+
+    Raises:
+        PacketError: It is too large or was cut off, or the session is over.
+    """
+    task = socket.body_reader = asyncio.current_task()
+    try:
+        return await _read_body(environ, socket.server.max_http_buffer_size)
+    except asyncio.CancelledError:
+        if task is None or not socket.closed:
+            raise
+        task.uncancel()
+        raise PacketError("a body that came later than the end of its session") from None
+    finally:
+        socket.body_reader = None
 
 
 async def _read_body(environ: dict[str, Any], limit: int) -> bytes:

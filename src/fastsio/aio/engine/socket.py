@@ -66,6 +66,7 @@ class EngineSocket(AsyncSocket):
         "_session",
         "accepted",
         "awaiting_pong",
+        "body_reader",
         "buffered_bytes",
         "buffered_count",
         "closed",
@@ -84,6 +85,7 @@ class EngineSocket(AsyncSocket):
         "is_limited",
         "pending",
         "poll_waiter",
+        "post_waiter",
         "posting",
         "probing",
         "reader",
@@ -125,6 +127,9 @@ class EngineSocket(AsyncSocket):
         self.writer: asyncio.Task[None] | None = None
         self.reader: Cancellable | None = None
         self.poll_waiter: asyncio.Future[None] | None = None
+        self.post_waiter: asyncio.Future[None] | None = None
+        #: The task that reads the body of a POST, which nobody wants once the session is over.
+        self.body_reader: asyncio.Task[Any] | None = None
         self.congestion: Congestion | None = None
         self.timer_key = NEVER
         self.expires = math.inf
@@ -406,6 +411,23 @@ class EngineSocket(AsyncSocket):
         if self.poll_waiter is not None and not self.poll_waiter.done():
             self.poll_waiter.set_result(None)
 
+    # POSTs.
+
+    async def let_post_end(self) -> None:
+        """Wait until no POST is taken: the packets of a session are taken one after the other."""
+        while self.posting:
+            self.post_waiter = asyncio.get_running_loop().create_future()
+            await self.post_waiter
+
+    def end_post(self) -> None:
+        """Note that a POST has been taken."""
+        self.posting = False
+        waiter, self.post_waiter = self.post_waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # Upgrades.
+
     def hold_polls(self) -> None:
         """Keep packets for the WebSocket that takes over."""
         self.upgrading = True
@@ -523,6 +545,8 @@ class EngineSocket(AsyncSocket):
             self.closed = True
             server.retire(self, keep=not silent and not self.upgraded)
             self.end_poll()
+            if self.body_reader is not None:
+                self.body_reader.cancel()
             if not self.handling:
                 self._cancel_reader()
             elif reason != server.reason.SERVER_DISCONNECT:

@@ -29,7 +29,7 @@ async def upgrade(socket: EngineSocket, link: AnyLink) -> int | None:
     Move a polling session to this WebSocket.
 
     A client may leave the probe out. One that vanishes, takes too long or says something else loses the WebSocket, and
-    its session stays on polling.
+    its session stays on polling. What came in a POST is taken before anything that comes here.
 
     Returns:
         None when the client asked for the switch, else the code to close the WebSocket with.
@@ -44,6 +44,7 @@ async def upgrade(socket: EngineSocket, link: AnyLink) -> int | None:
                 socket.hold_polls()
                 await link.send({"type": "websocket.send", "text": PROBE_ANSWER})
                 await _expect(link, UPGRADE)
+            await socket.let_post_end()
     except PacketError as error:
         server.report(f"An upgrade failed, the session stays on polling: {error}", "bad-probe")
         code = closing_code(error)

@@ -12,7 +12,9 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from fastsio.engine import http
 from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET
+from fastsio.engine.request import RequestRefused
 from fastsio.sync.engine.links import TextLink
 from fastsio.sync.engine.outbox import Outbox
 from fastsio.sync.engine.timers import NEVER, PUNCTUAL
@@ -96,12 +98,26 @@ class EngineSocket(Socket):
     # Claims: of several threads one gets through.
 
     def claim_post(self) -> bool:
-        """Begin to take a POST; False while another is taken."""
+        """
+        Begin to take a POST; False while another is taken.
+
+        Raises:
+            RequestRefused: The session has moved to a WebSocket.
+        """
         with self._lock:
+            if self.upgraded:
+                raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
             if self.posting:
                 return False
             self.posting = True
             return True
+
+    def claim_upgrade(self) -> bool:
+        """Move to the WebSocket; False while a POST is taken: packets are handled one after the other."""
+        with self._lock:
+            if not self.posting:
+                self.upgraded = True
+            return self.upgraded
 
     def claim_probe(self) -> bool:
         """Begin to serve a WebSocket that would take over; False while another is served or has taken over."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 PROBE: Final = "2probe"
 PROBE_ANSWER: Final = ControlPacket(3, "probe")
 UPGRADE: Final = "5"
+#: Seconds between two looks whether the POST is taken that an upgrade waits for.
+POST_POLL_S: Final = 0.01
 #: The most bytes a character takes in UTF-8.
 MAX_CHARACTER_BYTES: Final = 4
 
@@ -41,14 +43,19 @@ class Limit:
 
     Args:
         link: The link.
+
+    Attributes:
+        is_over: True once it was cut.
     """
 
     def __init__(self, link: Link) -> None:
         self.timer_key = NEVER
+        self.is_over = False
         self._link = link
 
     def on_deadline(self) -> None:
         """Cut the link."""
+        self.is_over = True
         self._link.abort()
 
     on_shutdown = on_deadline
@@ -145,7 +152,7 @@ def _upgrade(socket: EngineSocket, link: Link) -> bool:
     Move a polling session to this WebSocket.
 
     A client may leave the probe out. One that vanishes, takes too long or says something else loses the WebSocket, and
-    its session stays on polling.
+    its session stays on polling. What came in a POST is taken before anything that comes here.
 
     Returns:
         True when the client asked for the switch.
@@ -162,9 +169,7 @@ def _upgrade(socket: EngineSocket, link: Link) -> bool:
             socket.outbox.hold(is_held=True)
             _send(link, PROBE_ANSWER)
             _expect(link, UPGRADE)
-        upgraded = not socket.closing
-        if server.is_traced:
-            server.logger.info("%s: Upgrade to websocket successful", label(socket.sid))
+        upgraded = _move(socket, limit)
     except PacketError as error:
         server.report(f"An upgrade failed, the session stays on polling: {error}", "bad-probe")
         code = closing_code(error)
@@ -178,6 +183,17 @@ def _upgrade(socket: EngineSocket, link: Link) -> bool:
             _leave(link, code)
         server.deadlines.clear(limit)
     return upgraded
+
+
+def _move(socket: EngineSocket, limit: Limit) -> bool:
+    """Move a session to its WebSocket once no POST is taken; False when its time is over before, or the session is."""
+    while not (socket.closing or limit.is_over):
+        if socket.claim_upgrade():
+            if socket.server.is_traced:
+                socket.server.logger.info("%s: Upgrade to websocket successful", label(socket.sid))
+            return True
+        socket.server.sleep(POST_POLL_S)
+    return False
 
 
 def _expect(link: Link, *frames: str) -> str | bytes:
