@@ -11,7 +11,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from fastsio.exceptions import EventError, RateLimited
+from fastsio.exceptions import EventError, RateLimited, SetupError
 from fastsio.routing import BaseMiddleware, MiddlewareChain, SyncMiddleware
 from fastsio.routing.limits import RateWindow
 
@@ -84,7 +84,12 @@ def auth_middleware(auth_checker: Callable[[str, dict[str, Any]], bool | Awaitab
     Args:
         auth_checker: ``(sid, environ) -> bool``, or a coroutine function. A client it says no to is refused, or
             answered with ``unauthorized``.
+
+    Raises:
+        SetupError: *auth_checker* cannot be called.
     """
+    if not callable(auth_checker):
+        raise SetupError(f"auth_middleware() takes a function checker(sid, environ), not {auth_checker!r}")
     return _Auth(auth_checker)
 
 

@@ -210,6 +210,8 @@ def _from_annotation(annotation: Any) -> Need:
     kind = _core(annotation)
     if isinstance(kind, types.FunctionType) and kind in _FORGOTTEN_CALL:
         return Impossible(f"write Annotated[..., {_FORGOTTEN_CALL[kind]}], with the type of the value first")
+    if isinstance(kind, (Dependency, HandshakeParameter, EventMarker)) or foreign.translate(kind) is not None:
+        return Impossible("its type is a marker; write Annotated[..., the marker], with the type of the value first")
     if isinstance(kind, type) and get_origin(kind) is None:
         found = _from_class(kind)
         if found is not None:

@@ -161,7 +161,7 @@ class EventRegistrar(ABC):
             The decorator, or None when *handler* is given.
 
         Raises:
-            SetupError: A name is not valid.
+            SetupError: A name is not valid, or the handler cannot be called.
             SignatureError: A parameter of the handler cannot be filled.
         """
         if not (event if isinstance(event, str) else is_number(event)):
@@ -170,6 +170,8 @@ class EventRegistrar(ABC):
         key: Any = event  # numbers are as rare as they are simple: names are texts everywhere else
 
         def register(function: Handler) -> Handler:
+            if not callable(function):
+                raise SetupError(f"the handler of {event!r} is a function or coroutine function, not {function!r}")
             self._register(Registration(name, key, function, response_model, channel=channel))
             return function
 
@@ -193,6 +195,8 @@ class EventRegistrar(ABC):
             SetupError: A name is not valid.
             SignatureError: A parameter of the handler cannot be filled.
         """
+        if args and isinstance(args[0], str):
+            raise SetupError(f"event() takes the name of the function; write on({args[0]!r})")
         if len(args) == 1 and not kwargs and callable(args[0]):
             return self.on(args[0].__name__)(args[0])
 

@@ -6,6 +6,7 @@ import pytest
 
 import fastsio
 from fastsio import BaseMiddleware, Depends, RouterSIO, SocketID
+from fastsio.exceptions import SetupError
 from fastsio.middlewares import SyncMiddleware, auth_middleware, rate_limit_middleware
 
 
@@ -269,3 +270,9 @@ async def test_what_is_no_middleware_is_refused(sio):
     """SIO-18: an object without any of the hooks fails when it is added."""
     with pytest.raises(fastsio.exceptions.SetupError):
         sio.add_middleware(object())
+
+
+def test_auth_middleware_takes_what_can_be_called():
+    """The error says which arguments it is called with."""
+    with pytest.raises(SetupError, match=r"auth_middleware\(\) takes a function checker\(sid, environ\), not True"):
+        auth_middleware(True)

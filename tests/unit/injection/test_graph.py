@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import fastapi
 import pytest
 from pydantic import BaseModel
 
+from fastsio import Joined, Room
 from fastsio.exceptions import DependencyCycleError, SignatureError, ValidationFailed
 from fastsio.injection import Depends, HandlerKind, Query, register_dependency
 from fastsio.types import Data, SocketID
@@ -299,6 +301,20 @@ def test_a_marker_in_place_of_a_type_is_refused(harness):
     def handler(value: Query): ...
 
     with pytest.raises(SignatureError, match=r"parameter 'value' .*write Annotated\[..., Query\(\)\], with the type"):
+        harness.compile(handler)
+
+
+@pytest.mark.parametrize(
+    "marker", [Depends(int), Query(), Joined(Room), fastapi.Depends(int), fastapi.Header()], ids=repr
+)
+def test_a_marker_that_is_the_annotation_is_refused(harness, marker):
+    """Without Annotated it says nothing about the value."""
+
+    def handler(value): ...
+
+    handler.__annotations__["value"] = marker
+
+    with pytest.raises(SignatureError, match=r"parameter 'value' .*its type is a marker; write Annotated"):
         harness.compile(handler)
 
 

@@ -88,6 +88,18 @@ def test_the_namespaces_of_a_server_begin_with_a_slash():
         check_namespaces(["/a", "b"])
 
 
+def test_event_has_no_name_to_take(server):
+    """The error says which decorator has."""
+    with pytest.raises(SetupError, match=r"event\(\) takes the name of the function; write on\('x'\)"):
+        server.event("x")
+
+
+def test_a_handler_can_be_called(server):
+    """Anything else is refused when it is registered."""
+    with pytest.raises(SetupError, match="the handler of 'x' is a function or coroutine function, not 5"):
+        server.on("x", 5)
+
+
 def test_namespace_names():
     """None and the empty text are the root."""
     assert check_namespace(None) == check_namespace("") == check_namespace("/") == "/"
