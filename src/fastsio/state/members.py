@@ -165,6 +165,7 @@ class MemberTable:
         with self._lock:
             self.unplace(join)
             join.room = room
+            join.ended = {name: by_client for name, by_client in join.ended.items() if name == room}
             self._asked.setdefault((join.client.namespace, room), set()).add(join)
 
     def unplace(self, join: Join) -> None:
@@ -240,7 +241,8 @@ class MemberTable:
         with self._lock:
             for sid in sids:
                 for join in self._joins.get((namespace, sid), ()):
-                    if until is None or join.moment <= until:
+                    # What is said of other rooms than its own is nothing to it, and clients may say much of them.
+                    if join.room in (None, room) and (until is None or join.moment <= until):
                         join.ended[room] = by_client
                 member = self._rooms.get((namespace, room), {}).get(sid)
                 if member is not None and (until is None or member.since <= until):

@@ -159,6 +159,21 @@ def test_what_concerns_others_does_not_end_a_join(table, other):
     assert table.add(one, join) is one
 
 
+def test_a_join_keeps_what_is_said_of_its_own_room_only(table):
+    """A client may leave any number of other rooms while a hook of its join waits."""
+    one = member("a")
+    join = table.begin(one.client)
+    for number in range(100):
+        table.remove("/", f"before {number}", ["a"])
+    table.place(join, "r")
+    for number in range(100):
+        table.remove("/", f"after {number}", ["a"])
+
+    assert join.ended == {}
+    table.remove("/", "r", ["a"])
+    assert join.ended == {"r": False}
+
+
 def test_a_leave_undoes_only_the_joins_that_arrived_before_it(table):
     """However late the leave is done: neither the pending nor the finished join that came after it ends."""
     one = member("a")
