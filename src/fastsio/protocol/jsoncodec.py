@@ -165,8 +165,9 @@ class StdlibCodec:
         except BinaryInPayload:
             raise
         except (TypeError, ValueError):
-            # A key that is no text, NaN or an infinity; or a mistake, which is then reported from here.
-            return self._encode(plain_tree(obj))
+            pass
+        # A key that is no text, NaN or an infinity; or a mistake, which is then reported from here.
+        return self._encode(plain_tree(obj))
 
     def loads(self, text: str) -> Any:
         """Read JSON; see :meth:`JSONCodec.loads`."""
@@ -208,9 +209,11 @@ class OrjsonCodec:
         except TypeError as error:
             if isinstance(error.__cause__, BinaryInPayload):
                 raise error.__cause__ from None
-            # Integers beyond 64 bits, keys that are no text, lone surrogates, deep nesting; or a mistake.
-            return self._stdlib.dumps(obj)
-        return text
+        else:
+            return text
+        # Integers beyond 64 bits, keys that are no text, lone surrogates, deep nesting; or a mistake, which is then
+        # reported without what came before.
+        return self._stdlib.dumps(obj)
 
     def loads(self, text: str) -> Any:
         """Read JSON; see :meth:`JSONCodec.loads`."""

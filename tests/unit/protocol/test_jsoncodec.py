@@ -319,3 +319,13 @@ def test_an_orjson_that_reads_lone_surrogates_is_asked_and_no_other():
             return json.loads(text)
 
     assert OrjsonCodec(Lenient("")).loads('["\\ud800"]') == ["\ud800"]
+
+
+@pytest.mark.parametrize("codec", [StdlibCodec(), OrjsonCodec(orjson)], ids=["stdlib", "orjson"])
+def test_a_mistake_is_one_traceback(codec):
+    """Not one for each way of writing that was tried."""
+    with pytest.raises(TypeError) as caught:
+        codec.dumps({"a": [object()]})
+
+    assert caught.value.__context__ is caught.value.__cause__
+    assert caught.value.__cause__.__context__ is None
