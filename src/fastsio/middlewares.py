@@ -11,7 +11,9 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import EventError, RateLimited, SetupError
+from fastsio.protocol import CURRENT, LEGACY
 from fastsio.routing import BaseMiddleware, MiddlewareChain, SyncMiddleware
 from fastsio.routing.limits import RateWindow
 
@@ -50,17 +52,26 @@ class _Logging(SyncMiddleware):
         super().__init__()
         self._logger = logger or logging.getLogger("fastsio.events")
 
-    def before_event(self, event: str, sid: str, data: Any, namespace: str = "/", **_: Any) -> Any:
-        self._logger.info("%s %s: %s", namespace, sid, event)
+    def before_event(self, event: str, sid: str, data: Any, namespace: str = "/", environ: Any = None, **_: Any) -> Any:
+        self._logger.info("%s %s: %s", namespace, _shown(sid, environ), event)
         return data
 
-    def after_event(self, event: str, sid: str, response: Any, namespace: str = "/", **_: Any) -> Any:
-        self._logger.debug("%s %s: %s done", namespace, sid, event)
+    def after_event(
+        self, event: str, sid: str, response: Any, namespace: str = "/", environ: Any = None, **_: Any
+    ) -> Any:
+        self._logger.debug("%s %s: %s done", namespace, _shown(sid, environ), event)
         return response
 
-    def handle_exception(self, exc: Exception, event: str, sid: str, data: Any, namespace: str = "/", **_: Any) -> Any:
-        self._logger.warning("%s %s: %s failed: %s", namespace, sid, event, type(exc).__name__)
+    def handle_exception(
+        self, exc: Exception, event: str, sid: str, data: Any, namespace: str = "/", environ: Any = None, **_: Any
+    ) -> Any:
+        self._logger.warning("%s %s: %s failed: %s", namespace, _shown(sid, environ), event, type(exc).__name__)
         raise exc
+
+
+def _shown(sid: str, environ: Any) -> str:
+    """Return a sid as logs have it: that of an old client has its Engine.IO session id, a secret, in it."""
+    return (LEGACY if PROTOCOL_KEY in (environ or {}) else CURRENT).label(sid)
 
 
 class _RateLimit(SyncMiddleware):

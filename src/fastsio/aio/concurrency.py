@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -73,6 +73,17 @@ async def outcome(call: Awaitable[T]) -> T:
         return await call
     except Cancelled as error:
         raise failure_of(error) from error
+
+
+async def answered(call: Awaitable[Any]) -> Any:
+    """
+    Wait for a function of the application that decides something, and return its answer.
+
+    A plain function around a coroutine function returns a coroutine, which would pass for yes and never run. It is
+    awaited; a task, which goes on by itself, is not.
+    """
+    answer = await outcome(call)
+    return await outcome(answer) if iscoroutine(answer) else answer
 
 
 async def sleep(seconds: float) -> None:

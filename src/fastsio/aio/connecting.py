@@ -214,7 +214,7 @@ class Connecting:
         variables = self._server._variables()
         failure: BaseException | None = None
         try:
-            accepted = await concurrency.outcome(route.call(context))
+            accepted = await concurrency.answered(route.call(context))
             payload = refusal() if accepted is False else None
         except Exception as exc:  # noqa: BLE001 - whatever fails, the client is told and forgotten
             failure = await context.afail(exc)
@@ -334,7 +334,7 @@ class Connecting:
         context = Context(server, client, "disconnect", (), reason)
         failure: BaseException | None = None
         try:
-            await concurrency.outcome(route.call(context))
+            await concurrency.answered(route.call(context))
         except Exception as exc:
             failure = exc
             endpoint = server._registry.exception_endpoint(exc, route.scopes)

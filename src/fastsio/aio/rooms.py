@@ -475,7 +475,7 @@ class RoomKeeper:
         if hook is None:
             return
         try:
-            await concurrency.outcome(ask(hook, context, member.room))
+            await concurrency.answered(ask(hook, context, member.room))
         except Exception:
             self._server.logger.exception("%s: error in %s", member.client.label, hook.label)
 

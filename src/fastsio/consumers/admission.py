@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fastsio.aio.concurrency import resolved
 from fastsio.consumers.authentication import CLOSE_FORBIDDEN, authenticate_endpoint, permission_endpoint
 from fastsio.injection import Context
 
@@ -66,7 +67,8 @@ class Admission:
 async def _ask(endpoint: Endpoint, consumer: Any, peer: Peer, offered: Mapping[str, Any]) -> bool:
     context = Context(consumer, peer, "connect", named=offered)
     try:
-        answer = await endpoint.call(context)
+        # Any object is true: what has to be awaited has not answered yet.
+        answer = await resolved(await endpoint.call(context))
     except BaseException as exc:
         await context.aclose(exc)
         raise

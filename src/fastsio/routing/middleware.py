@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from typing import Any, Final
 
 from fastsio.exceptions import SetupError
@@ -195,7 +195,9 @@ class Hook:
             "server": context.server,
             **extra,
         }
-        return await self._endpoint.call(context) if self._awaits else self._endpoint.call_sync(context)
+        answer = await self._endpoint.call(context) if self._awaits else self._endpoint.call_sync(context)
+        # A plain function around a coroutine function has not refused anybody yet.
+        return await answer if iscoroutine(answer) else answer
 
 
 #: The hooks, and what each is given beside the event's context.

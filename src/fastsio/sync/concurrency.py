@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -59,6 +60,19 @@ def resolved(value: Any) -> Any:
 
 def outcome(result: T) -> T:
     """Return what a function of the application returned."""
+    return result
+
+
+def answered(result: T) -> T:
+    """
+    Return what a function of the application that decides something returned.
+
+    Raises:
+        TypeError: That is a coroutine, which would pass for yes and never run.
+    """
+    if iscoroutine(result):
+        result.close()
+        raise TypeError("a coroutine was returned, which a sync server cannot await")
     return result
 
 

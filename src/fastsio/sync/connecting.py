@@ -211,7 +211,7 @@ class Connecting:
         variables = self._server._variables()
         failure: BaseException | None = None
         try:
-            accepted = concurrency.outcome(route.call(context))
+            accepted = concurrency.answered(route.call(context))
             payload = refusal() if accepted is False else None
         except Exception as exc:  # noqa: BLE001 - whatever fails, the client is told and forgotten
             failure = context.fail(exc)
@@ -331,7 +331,7 @@ class Connecting:
         context = Context(server, client, "disconnect", (), reason)
         failure: BaseException | None = None
         try:
-            concurrency.outcome(route.call(context))
+            concurrency.answered(route.call(context))
         except Exception as exc:
             failure = exc
             endpoint = server._registry.exception_endpoint(exc, route.scopes)

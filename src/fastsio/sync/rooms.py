@@ -476,7 +476,7 @@ class RoomKeeper:
         if hook is None:
             return
         try:
-            concurrency.outcome(ask(hook, context, member.room))
+            concurrency.answered(ask(hook, context, member.room))
         except Exception:
             self._server.logger.exception("%s: error in %s", member.client.label, hook.label)
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import pytest
 
-from fastsio import AsyncNamespace, BaseMiddleware, Data, Depends, RouterSIO, SocketID, auth_middleware
+from fastsio import (
+    AsyncNamespace,
+    BaseMiddleware,
+    Data,
+    Depends,
+    RouterSIO,
+    SocketID,
+    auth_middleware,
+    logging_middleware,
+)
 from fastsio.engine.request import PROTOCOL_KEY
+from tests.shells.aio.fake_engine import settled
 
 
 class Gate(BaseMiddleware):
@@ -213,3 +224,87 @@ async def test_the_classes_of_an_application_factory_are_found(sio, wire):
     client = await wire.join()
 
     assert asked == [client.sid]
+
+
+async def no(*args, **context):
+    """Refuse everybody, once it is awaited."""
+    raise PermissionError
+
+
+class Wrapped(AsyncNamespace):
+    """Has a connect handler that gives a coroutine without being a coroutine function."""
+
+    on_connect = lambda self, sid, environ: no()  # noqa: E731 - so it is written
+
+
+class WrappedGate(BaseMiddleware):
+    """Likewise."""
+
+    def before_event(self, event, sid, data, **context):
+        return no()
+
+
+UNAWAITED = {
+    "a connect handler": lambda sio: sio.on("connect", lambda sid, environ: no()),
+    "a class": lambda sio: sio.register_namespace(Wrapped("/")),
+    "a middleware": lambda sio: sio.add_middleware(WrappedGate()),
+}
+
+
+@pytest.mark.parametrize("gate", UNAWAITED)
+async def test_a_plain_function_around_a_coroutine_function_refuses_too(make, gate):
+    """The coroutine that it returns is awaited: it is true, and has not looked at the client yet."""
+    sio, wire = make()
+    UNAWAITED[gate](sio)
+    client = await wire.open()
+
+    await client.send("0")
+
+    assert (await client.receive()).startswith("4")
+    assert not list(sio.manager.get_participants("/", None))
+
+
+async def test_a_plain_function_around_a_coroutine_function_hears_of_a_disconnect(sio, wire):
+    """What it counts out is counted out."""
+    gone = []
+
+    async def leave(sid, reason):
+        gone.append(reason)
+
+    sio.on("disconnect", lambda sid, reason: leave(sid, reason))  # noqa: PLW0108 - so that it is no coroutine function
+    client = await wire.join()
+
+    await client.lose("transport close")
+
+    assert gone == ["transport close"]
+
+
+async def test_a_task_that_a_connect_handler_returns_goes_on_by_itself(sio, wire):
+    """Its client is let in without waiting for it."""
+    sio.on("connect", lambda sid, environ: sio.start_background_task(asyncio.Event().wait))
+
+    client = await wire.join()
+
+    assert client.sid
+
+
+async def test_the_logging_middleware_hides_the_session_of_an_old_client(make, caplog):
+    """The sid of a client of Engine.IO 3 has its session id in it, which is a secret."""
+    caplog.set_level("DEBUG", "fastsio.events")
+    sio, wire = make()
+    sio.add_middleware(logging_middleware())
+
+    async def fail(sid, data):
+        raise LookupError
+
+    sio.on("fail", fail)
+    client = await wire.open(**{PROTOCOL_KEY: 3})
+    await client.receive()
+
+    await client.send('2["fail",1]')
+    await settled(lambda: "failed" in caplog.text)
+
+    assert client.eio_sid.startswith("eio")
+    lines = [record.getMessage() for record in caplog.records if record.name == "fastsio.events"]
+    assert lines
+    assert not [line for line in lines if f"{client.eio_sid}:" in line or f"{client.eio_sid} " in line]

@@ -111,6 +111,20 @@ async def test_authenticators_and_permissions_are_endpoints():
         await person.disconnect()
 
 
+async def test_a_permission_that_gives_a_coroutine_is_awaited():
+    """A plain function around a coroutine function refuses too, although the coroutine is true."""
+
+    async def check() -> bool:
+        return False
+
+    class Entrance(Pinged):
+        permissions = [lambda: check()]  # noqa: PLW0108 - so that it is no coroutine function
+
+    person = Person(Entrance.as_asgi(), "/")
+    await person.connect()
+    await person.assert_closed(4403)
+
+
 async def test_an_entrance_may_raise_what_the_client_is_to_read():
     """The error object, then the close code that goes with it."""
 

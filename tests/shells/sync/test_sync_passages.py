@@ -93,3 +93,33 @@ def test_a_middleware_hears_of_a_disconnect_without_a_handler():
     wire.close_client(client.eio_sid, "transport close")
 
     assert gone.wait(WAIT_S)
+
+
+async def no():
+    """Refuse everybody, once it is awaited."""
+    raise PermissionError
+
+
+class WrappedGate(SyncMiddleware):
+    """Gives a coroutine without being a coroutine function."""
+
+    def before_event(self, event, sid, data, **context):
+        return no()
+
+
+UNAWAITED = {
+    "a connect handler": lambda sio: sio.on("connect", lambda sid, environ: no()),
+    "a middleware": lambda sio: sio.add_middleware(WrappedGate()),
+}
+
+
+@pytest.mark.parametrize("gate", UNAWAITED)
+def test_a_coroutine_in_place_of_an_answer_lets_nobody_in(gate):
+    """It is true, and has not looked at the client."""
+    sio, wire = wired()
+    UNAWAITED[gate](sio)
+    client = wire.open()
+
+    client.send("0")
+
+    assert client.receive().startswith("4")
