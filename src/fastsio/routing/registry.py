@@ -105,6 +105,8 @@ class Registry:
         for scope in registration.scopes:
             self._add_checks(scope)
         if event is None:
+            if registration.handler.overrides_trigger:
+                self._find_method(registration, "")  # one that cannot be called is refused here, not with each client
             self._classes[namespace] = registration
             self.namespace_handlers[namespace] = registration.handler
             for entry in self._method_entries(namespace):

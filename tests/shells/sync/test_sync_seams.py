@@ -8,6 +8,7 @@ import pytest
 
 from fastsio import Depends, SocketID
 from fastsio.exceptions import ConnectionRefusedError as Refused
+from fastsio.exceptions import SignatureError
 from fastsio.sync.namespace import Namespace
 from fastsio.sync.server import Server
 from tests.shells.sync.fake_engine import WAIT_S, Wire
@@ -116,3 +117,13 @@ def test_a_namespace_with_a_dispatcher_of_its_own_gets_everything():
 
     assert client.ask("ask") == ["yes"]
     assert seen == ["connect", "ask"]
+
+
+def test_a_dispatcher_that_nobody_would_await_is_refused():
+    """When the namespace is registered, not with each client."""
+
+    class Chat(Namespace):
+        async def trigger_event(self, event, *args): ...
+
+    with pytest.raises(SignatureError, match="trigger_event: is a coroutine function; a sync server calls plain"):
+        Server(async_mode="threading").register_namespace(Chat("/"))
