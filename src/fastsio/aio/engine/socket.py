@@ -300,10 +300,11 @@ class EngineSocket(AsyncSocket):
             return
         self.slow = True
         server.logger.error(
-            "A client is too slow, %d packets of %d bytes wait for it: %s",
+            "A client is too slow, %d packets of %d bytes wait for it: %s (slow_client=%r)",
             self.buffered_count,
             self.buffered_bytes,
             "new packets are dropped" if drops else "its session is ended",
+            server.slow_client,
         )
         if not drops:
             server.spawn(self.finish(server.reason.TRANSPORT_ERROR, abort=True))

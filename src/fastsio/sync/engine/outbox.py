@@ -223,10 +223,11 @@ class Outbox:
         if is_known:
             return
         server.logger.error(
-            "A client is too slow, %d packets of %d bytes wait for it: %s",
+            "A client is too slow, %d packets of %d bytes wait for it: %s (slow_client=%r)",
             self.buffered_count,
             self.buffered_bytes,
             "new packets are dropped" if drops else "its session is ended",
+            server.slow_client,
         )
         if not drops:
             self._socket.finish_in_background(server.reason.TRANSPORT_ERROR)
