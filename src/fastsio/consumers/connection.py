@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
 from fastsio.aio.engine.ahead import CANCEL_S, Ahead
-from fastsio.aio.engine.stepping import DONE, Rest
+from fastsio.aio.engine.stepping import DONE, Rest, begin_waiting
 from fastsio.cluster.recent import Recent
 from fastsio.consumers.envelopes import ENVELOPES, ORDER, TEXT, is_left_out
 from fastsio.consumers.exceptions import StopConsumer
@@ -69,7 +69,9 @@ class Connection:
 
     def __init__(self, consumer: AsyncConsumer, scope: Scope, receive: Receive, send: Send) -> None:
         self._consumer = consumer
-        self._ahead = Ahead(receive, self._note_end)
+        self._receive = receive
+        #: Reads on while a handler waits; None while none has.
+        self._ahead: Ahead | None = None
         self._main: asyncio.Task[Any] | None = None
         self._is_handling = self._is_overdue = False
         #: When handlers are cancelled, in the time of the loop; None while the client is there.
@@ -107,7 +109,8 @@ class Connection:
         finally:
             self._is_over = True
             self._catch_up()
-            self._ahead.stop()
+            if self._ahead is not None:
+                self._ahead.stop()
             if self._timer is not None:
                 self._timer.cancel()
             await self._shut()
@@ -307,17 +310,26 @@ class Connection:
     # The client.
 
     async def _serve(self) -> None:
-        consumer, ahead = self._consumer, self._ahead
+        consumer = self._consumer
         self._main = asyncio.current_task()
-        message = await ahead.next()
+        message = await self._receive()
         if not _is_end(message):
-            await self._wait_for(self._guard(consumer.dispatch, message))
+            rest = begin_waiting(self._guard(consumer.dispatch, message))
+            if rest is not None:
+                await self._wait_for(rest)
+                rest = None  # what it has waited for is not kept as long as the connection
             if self._layer is not None and not consumer.is_stopped:
                 self._worker = asyncio.create_task(self._work())
         while not (consumer.is_stopped or _is_end(message)):
-            message = await ahead.next()
-            if not (self._is_overdue or _is_end(message)):
-                await self._wait_for(self._in_turn(consumer.dispatch, message))
+            message = await (self._receive() if self._ahead is None else self._ahead.next())
+            if self._is_overdue or _is_end(message):
+                continue
+            rest = begin_waiting(self._in_turn(consumer.dispatch, message))
+            if rest is not None:
+                await self._wait_for(rest)
+                rest = None
+            if self._ahead is not None and self._ahead.is_idle:
+                self._ahead = None
         if _is_end(message):
             await self._leave(message)
 
@@ -331,11 +343,12 @@ class Connection:
             message = {"code": NO_STATUS, "reason": None, **message}
         await self._guard(self._consumer.dispatch, message)
 
-    async def _wait_for(self, handling: Awaitable[None]) -> None:
-        """Handle a message, and cancel that when the client has been gone for long enough."""
+    async def _wait_for(self, rest: Awaitable[None]) -> None:
+        """Wait for what handles a message, and cancel that when the client has been gone for long enough."""
         self._is_handling = True
+        self._ahead = self._ahead or Ahead(self._receive, self._note_end)
         try:
-            await self._ahead.wait_for(handling)
+            await self._ahead.wait_for(rest)
         except asyncio.CancelledError:
             if self._main is None or not self._is_overdue or self._main.uncancel():
                 raise

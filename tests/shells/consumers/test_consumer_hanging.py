@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
+from fastsio.aio.engine.ahead import Ahead
 from fastsio.consumers import AsyncWebsocketConsumer
+from tests.shells.engine.wire import until
 from tests.support.rooms import Person
 
 
@@ -117,3 +120,26 @@ async def test_a_client_that_leaves_while_it_is_connected_is_noticed(layer):
     await person.wait()
 
     assert await layer.group_channels("all") == []
+
+
+async def test_an_idle_connection_keeps_nothing_of_a_handler_that_waited():
+    """Nor is anything made for handlers that do not wait."""
+
+    def alive():
+        return [kept for kept in gc.get_objects() if isinstance(kept, Ahead)]
+
+    others = alive()
+    consumer = hanging(groups=[], channel_layer_alias=None)
+    person = Person(consumer.as_asgi(), "/")
+    await person.connect()
+    await person.send_to("quick")
+    await until(lambda: consumer.log == ["quick done"])
+    assert len(alive()) == len(others)
+
+    await person.send_to("hang")
+    await consumer.busy.wait()
+    assert len(alive()) == len(others) + 1
+    consumer.go.set()
+    await until(lambda: len(consumer.log) == 2)
+    assert len(alive()) == len(others)
+    await person.disconnect(1000)

@@ -250,6 +250,23 @@ async def test_a_polling_client_that_is_silent_misses_its_heartbeat():
     assert app.ends == ["disconnect", "hang cancelled"]
 
 
+async def test_nothing_is_made_to_watch_a_handler_that_does_not_wait():
+    """It is over before there is anything to watch."""
+    others = len(alive(Ahead))
+    seen = []
+    app = Hanging()
+
+    async def on_message(sid, data):
+        seen.append(len(alive(Ahead)))
+
+    app.on_message = on_message
+    client, _ = await connect_over_asgi(app)
+    client.say("4quick")
+    await until(lambda: seen)
+
+    assert seen == [others]
+
+
 @pytest.mark.parametrize("reads_ahead", [False, True])
 async def test_an_idle_session_keeps_nothing_of_a_handler_that_waited(reads_ahead):
     """What reads ahead is gone when the handler is done; where it has begun to read, with the next frame."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.ahead import MOST_BYTES, MOST_EVENTS
 from fastsio.aio.engine.ending import close, end
+from fastsio.aio.engine.stepping import begin_waiting
 from fastsio.aio.engine.tracing import trace_messages
 from fastsio.engine.reading import MESSAGES, READERS, ClientLeft
 from fastsio.exceptions import PacketError
@@ -227,15 +228,23 @@ class Reader:
         socket.handling = True
         if self._error is not None:
             socket.limit_handling()
-        timer = asyncio.get_running_loop().call_later(socket.server.ahead_after, self._read_ahead)
         try:
-            await handling
-            socket.has_progressed = True
+            rest = begin_waiting(handling)
+            if rest is not None:
+                await self._wait(rest)
         except Exception:
             socket.server.logger.exception("message handler error")
         finally:
-            timer.cancel()
             socket.handling = False
+
+    async def _wait(self, rest: Awaitable[None]) -> None:
+        """Wait for a message handler, and after a while read on meanwhile."""
+        timer = asyncio.get_running_loop().call_later(self._socket.server.ahead_after, self._read_ahead)
+        try:
+            await rest
+            self._socket.has_progressed = True
+        finally:
+            timer.cancel()
 
     def _read_ahead(self) -> None:
         """Take what waits from the link, so that the peer is read on; its end would not be noticed otherwise."""

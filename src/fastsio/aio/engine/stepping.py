@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Awaitable, Callable, Generator
     from contextvars import Context
 
 DONE: Final = object()
@@ -68,3 +68,10 @@ class Rest:
 
     def _step(self, function: Callable[[Any], Any], argument: Any) -> Any:
         return function(argument) if self._context is None else self._context.run(function, argument)
+
+
+def begin_waiting(awaitable: Awaitable[None]) -> Rest | None:
+    """Run an awaitable to its first real wait, and return what is left of it; None when it is over."""
+    iterator: Any = awaitable.__await__()
+    waited = next(iterator, DONE)
+    return None if waited is DONE else Rest(iterator, waited)

@@ -14,6 +14,7 @@ from fastsio.aio.engine.ahead import Ahead
 from fastsio.aio.engine.direct import Reader
 from fastsio.aio.engine.ending import absorb_cancellation, close, end
 from fastsio.aio.engine.links import DirectLink, LinkLost
+from fastsio.aio.engine.stepping import begin_waiting
 from fastsio.aio.engine.tracing import trace_messages
 from fastsio.aio.engine.upgrading import upgrade
 from fastsio.engine.reading import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft
@@ -113,14 +114,14 @@ async def _read(socket: EngineSocket, receive: Receive) -> None:  # noqa: PLR091
             socket.handling = True
             try:
                 waiting = on_message(socket.sid, data)
-                if waiting is not None:
+                if waiting is not None and (rest := begin_waiting(waiting)) is not None:
                     ahead = ahead or Ahead(receive, partial(_keep, socket), server.ahead_after)
-                    await _wait(socket, ahead, waiting)
+                    await _wait(socket, ahead, rest)
             except Exception:
                 server.logger.exception("message handler error")
             finally:
                 socket.handling = False
-                data = waiting = None
+                data = waiting = rest = None
             if socket.is_given_up and not socket.closed:
                 raise (ahead and ahead.error) or LinkLost
     finally:
