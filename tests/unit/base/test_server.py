@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from fastsio import BaseMiddleware, RouterSIO
-from fastsio.base.namespace import BaseServerNamespace
+from fastsio.base.namespace import BaseServerNamespace, no_namespace
+from fastsio.base.options import counted_bytes
 from fastsio.base.rooms import Room, register_room
 from fastsio.base.seams import SERVER_SEAMS
-from fastsio.base.server import BaseServer
+from fastsio.base.server import BaseServer, require_server
 from fastsio.exceptions import SetupError
 from fastsio.protocol import LEGACY, Decoder, Packet
 from fastsio.routing import Guard
@@ -211,3 +212,33 @@ def test_a_server_knows_whose_rooms_a_name_is_among(keeping):
     assert [keeping.room_class_of("/", room) for room in ("chat", "chats|5", 5, None)] == [None] * 4
     assert keeping.room_class_of("/open", "hall") is Anything
     assert [keeping.room_class_of("/open", room) for room in ("chat|5", 5)] == [None] * 2
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (object(), r"App serves an AsyncServer, which is its first argument; this is <object"),
+        (SimpleNamespace(is_asyncio_based=lambda: False), r"App serves an AsyncServer; serve a Server with WSGIApp"),
+    ],
+    ids=["no server", "the other kind"],
+)
+def test_an_application_says_what_it_serves(given, told):
+    """When it is made, not with its first request."""
+    with pytest.raises(SetupError, match=told):
+        require_server(given, "App", asynchronous=True)
+
+
+def test_an_event_counts_from_a_kilobyte_on():
+    """The bytes of small ones are not worth counting."""
+    assert [counted_bytes(size) for size in (1024, 1025)] == [0, 1025]
+
+
+def test_settings_of_a_document_that_is_not_served_are_a_warning():
+    """They are kept all the same."""
+    with pytest.warns(UserWarning, match="BaseServer takes asyncapi, and serves no document"):
+        assert BaseServer(asyncapi={"title": "Chat"}).asyncapi_config.title == "Chat"
+
+
+def test_what_is_no_namespace_is_named_by_its_type():
+    """The error of a registration says what was given."""
+    assert no_namespace(5, "server") == "Not a namespace instance: this is of type 'int'"
