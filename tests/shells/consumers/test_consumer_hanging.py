@@ -126,7 +126,7 @@ async def test_an_idle_connection_keeps_nothing_of_a_handler_that_waited():
     """Nor is anything made for handlers that do not wait."""
 
     def alive():
-        return [kept for kept in gc.get_objects() if isinstance(kept, Ahead)]
+        return [kept for kept in gc.get_objects() if type(kept) is Ahead]
 
     others = alive()
     consumer = hanging(groups=[], channel_layer_alias=None)
