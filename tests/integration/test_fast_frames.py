@@ -284,6 +284,6 @@ async def test_nothing_of_a_connection_is_kept(sio, running):
 
         def are_gone() -> bool:
             gc.collect()
-            return not [each for each in gc.get_objects() if isinstance(each, (Connection, Wire))]
+            return not [each for each in gc.get_objects() if issubclass(type(each), (Connection, Wire))]
 
         await eventually(are_gone)
