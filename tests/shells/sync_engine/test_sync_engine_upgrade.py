@@ -134,6 +134,7 @@ def test_a_request_at_the_moment_of_the_timeout_finds_the_session_closed(make_ap
     client = PollingClient(app)
     over = monotonic() + 0.55
     assert client.poll().packets == ["2"]
+    over = max(over, monotonic() + 0.5)  # on a busy machine the ping may have gone out late
     app.engine.deadlines.stop()
     until(lambda: monotonic() >= over)
 
