@@ -224,9 +224,6 @@ class BaseServer(Registrar):
         eio_sid = self.manager.eio_sid_from_sid(sid, namespace or "/")
         return self.environ.get(eio_sid)
 
-    def _may_await(self) -> bool:
-        return self.is_asyncio_based()
-
     def _own_scope(self) -> RouterScope:
         return self._registry.scope
 

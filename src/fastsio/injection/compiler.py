@@ -109,7 +109,7 @@ def compile_endpoint(
         caller_names |= _names_around(marker)
     caller_names |= names_of_caller(handler)
     handler, is_coroutine = _callable_form(handler, label, kind, asynchronous=asynchronous)
-    recipe = _Recipe(
+    recipe = Recipe(
         handler,
         is_coroutine,
         kind,
@@ -156,7 +156,7 @@ def reads_payload(marker: Any, *, kind: HandlerKind, label: str, asynchronous: b
 
 
 @dataclass(frozen=True, slots=True)
-class _Recipe:
+class Recipe:
     """Everything a plan is made from, kept to make it again under other overrides."""
 
     handler: Callable[..., Any]

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.exceptions import EventError, ValidationFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
+
+    from fastsio.injection import Endpoint
 
 #: HTTP status of a FastAPI or Starlette HTTPException -> error type. Others below 500 are a ``bad_request``.
 STATUS_TYPES: Final = {
@@ -142,11 +144,11 @@ def close_code_of(exc: BaseException) -> int | None:
 
 
 def find_exception_handler(
-    exc: BaseException, scopes: Iterable[Mapping[type[BaseException], Callable[..., Any]]]
-) -> Callable[..., Any] | None:
-    """Return the handler of the nearest class in the MRO of *exc*, inner scopes before outer ones."""
-    for handlers in scopes:
+    exc: BaseException, scopes: Iterable[Mapping[type[BaseException], Endpoint]]
+) -> Endpoint | None:
+    """Return the exception handler of the nearest class in the MRO of *exc*, inner scopes before outer ones."""
+    for endpoints in scopes:
         for cls in type(exc).__mro__:
-            if cls in handlers:
-                return handlers[cls]
+            if cls in endpoints:
+                return endpoints[cls]
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from fastsio.exceptions import SetupError
@@ -21,21 +21,80 @@ from fastsio.routing.roles import SERVER
 from fastsio.state.room_names import NamedRoom
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from fastsio.injection import Dependency
+    from fastsio.injection import Dependency, Endpoint
     from fastsio.types import EventName
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
-@dataclass(eq=False, slots=True)
 class RouterScope:
-    """What a router puts around its handlers."""
+    """
+    What a router, or a server, puts around its handlers.
 
-    layers: tuple[tuple[Scope, Layer], ...] = ()
-    dependencies: tuple[Dependency, ...] = ()
-    exception_handlers: dict[type[BaseException], Callable[..., Any]] = field(default_factory=dict)
+    Exception handlers are compiled when they are registered: a client may let its events fail as often as it likes.
+    A server without an event loop needs them compiled without ``await``, hence one table for each kind of server.
+
+    Args:
+        layers: The middlewares, the first outermost.
+        dependencies: What is resolved before each handler.
+        asynchronous: Whether the server awaits. A router does not know its servers yet and is compiled for one that
+            does; :meth:`compile_for` adds what another one needs.
+
+    Attributes:
+        exception_handlers: The functions that were registered, by the class of the exception.
+    """
+
+    __slots__ = ("_exception_endpoints", "dependencies", "exception_handlers", "layers")
+
+    def __init__(
+        self,
+        layers: tuple[tuple[Scope, Layer], ...] = (),
+        dependencies: tuple[Dependency, ...] = (),
+        *,
+        asynchronous: bool = True,
+    ) -> None:
+        self.layers = layers
+        self.dependencies = dependencies
+        self.exception_handlers: dict[type[BaseException], Callable[..., Any]] = {}
+        self._exception_endpoints: dict[bool, dict[type[BaseException], Endpoint]] = {asynchronous: {}}
+
+    def add_exception_handler(self, exception_class: type[BaseException], function: Callable[..., Any]) -> None:
+        """
+        Let *function* answer where a handler raises *exception_class*, in place of the one registered before.
+
+        Raises:
+            SignatureError: A parameter of the function cannot be filled.
+        """
+        compiled = {
+            asynchronous: _compile_exception_handler(function, asynchronous=asynchronous)
+            for asynchronous in self._exception_endpoints
+        }
+        self.exception_handlers[exception_class] = function
+        for asynchronous, endpoint in compiled.items():
+            self._exception_endpoints[asynchronous][exception_class] = endpoint
+
+    def compile_for(self, *, asynchronous: bool) -> None:
+        """
+        Compile the exception handlers, those registered later included, for one more kind of server.
+
+        Raises:
+            SignatureError: An exception handler is a coroutine function, and the server does not await.
+        """
+        if asynchronous not in self._exception_endpoints:
+            self._exception_endpoints[asynchronous] = {
+                exception_class: _compile_exception_handler(function, asynchronous=asynchronous)
+                for exception_class, function in self.exception_handlers.items()
+            }
+
+    def exception_endpoints(self, *, asynchronous: bool) -> Mapping[type[BaseException], Endpoint]:
+        """Return the compiled exception handlers by exception class, as a server of that kind calls them."""
+        return self._exception_endpoints[asynchronous]
+
+
+def _compile_exception_handler(function: Callable[..., Any], *, asynchronous: bool) -> Endpoint:
+    return compile_endpoint(function, kind=HandlerKind.EXCEPTION, asynchronous=asynchronous)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +110,8 @@ class Registration:
         scopes: The routers it came through, innermost first.
         own_trigger: Whether the handler is a class-based namespace's own dispatcher, which is told the event.
         channel: What the event's channel is called in documents of the application; None is the event's own name.
+        endpoint: The handler as the router it was registered on compiled it: for a server that awaits, with the
+            dependencies of that router and no other.
     """
 
     namespace: str
@@ -60,6 +121,7 @@ class Registration:
     scopes: tuple[RouterScope, ...] = ()
     own_trigger: bool = False
     channel: str | None = None
+    endpoint: Endpoint | None = None
 
     def within(self, namespace: str | None, scope: RouterScope) -> Registration:
         """Return the registration as seen from outside of a router."""
@@ -228,10 +290,7 @@ class Registrar(EventRegistrar):
             raise SetupError(f"{exception_class!r} is not an exception class")
 
         def register(function: Handler) -> Handler:
-            compile_endpoint(
-                function, kind=HandlerKind.EXCEPTION, label=function.__qualname__, asynchronous=self._may_await()
-            )
-            self._own_scope().exception_handlers[exception_class] = function
+            self._own_scope().add_exception_handler(exception_class, function)
             return function
 
         return register
@@ -251,10 +310,6 @@ class Registrar(EventRegistrar):
         name = check_namespace(self.default_namespace if namespace is None else namespace)
         for room_class in check_rooms(room_classes):
             self._register_room(RoomRegistration(name, room_class))
-
-    def _may_await(self) -> bool:
-        """Whether coroutine functions may be registered here; a router does not know its servers yet."""
-        return True
 
     def add_router(self, router: RouterSIO) -> None:
         """
@@ -356,6 +411,7 @@ class RouterSIO(Registrar):
                 response_model=registration.response_model,
             )
             warn_of_habit(endpoint, prefix_of(registration))
+            registration = replace(registration, endpoint=endpoint)
         self._registrations.append(registration)
         for parent in self._parents:
             self._hand_over(parent, registration)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import SignatureError
-from fastsio.injection import Endpoint, HandlerKind, compile_endpoint, reads_payload
+from fastsio.injection import Endpoint, compile_endpoint, reads_payload
 from fastsio.injection.compiler import awaiting
 from fastsio.injection.signature import Colour, colour_of
 from fastsio.routing.failures import find_exception_handler
@@ -24,7 +24,7 @@ from fastsio.routing.route import Guard, Route, build_guarded_route, build_route
 from fastsio.routing.tables import WatchedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from fastsio.injection import Context
 
@@ -45,7 +45,7 @@ class GuardEntry:
     scopes: tuple[RouterScope, ...]
 
 
-#: Events without a handler that are told apart: clients choose their names.
+#: How many events without a handler, and of namespaces without one, are remembered: clients choose their names.
 MAX_MISSED: Final = 100
 
 
@@ -67,7 +67,7 @@ class Registry:
     def __init__(self, *, asynchronous: bool, role: Role = SERVER) -> None:
         self.handlers: dict[str, dict[str, Callable[..., Any]]] = WatchedDict(self._forget_routes, nested=True)
         self.namespace_handlers: dict[str, Any] = WatchedDict(self._forget_routes)
-        self.scope = RouterScope()
+        self.scope = RouterScope(asynchronous=asynchronous)
         self._asynchronous = asynchronous
         self._role = role
         self._missing_method = self._ignoring_entry()
@@ -81,10 +81,11 @@ class Registry:
         self._methods: dict[tuple[str, str, bool], Entry] = {}
         self._routes: dict[str, dict[str, Route]] = {}
         self._built: dict[tuple[Entry, tuple[Layer, ...]], Route] = {}
-        self._exception_endpoints: dict[Callable[..., Any], Endpoint] = {}
+        #: The routers that handlers came through, this server's own scope first.
+        self._scopes: dict[RouterScope, None] = {self.scope: None}
         #: (router, event) -> what resolves the router's dependencies for a built-in event or, "", for a guarded one.
         self._checks: dict[tuple[RouterScope, str], Endpoint] = {}
-        #: The built-in events that nothing is to be called for, in namespaces that the application named.
+        #: Namespaces and built-in events that have no route.
         self._absent: set[tuple[str, str]] = set()
         #: Namespace -> the routers that have handlers there, innermost first; None until it is asked for.
         self._routers: dict[str, tuple[RouterScope, ...]] | None = None
@@ -103,7 +104,7 @@ class Registry:
         """
         namespace, event = registration.namespace, registration.event
         for scope in registration.scopes:
-            self._add_checks(scope)
+            self._add_scope(scope)
         if event is None:
             if registration.handler.overrides_trigger:
                 self._find_method(registration, "")  # one that cannot be called is refused here, not with each client
@@ -125,9 +126,15 @@ class Registry:
         Handlers for ``"*"`` do not see the event any more.
         """
         for scope in scopes:
-            self._add_checks(scope)
+            self._add_scope(scope)
         self._guards[namespace, event] = GuardEntry(guard, scopes)
         self._forget_routes()
+
+    def _add_scope(self, scope: RouterScope) -> None:
+        """Compile what a router has around its handlers."""
+        scope.compile_for(asynchronous=self._asynchronous)
+        self._scopes[scope] = None
+        self._add_checks(scope)
 
     def _add_checks(self, scope: RouterScope) -> None:
         """Compile a router's dependencies for events that may come without a handler of that router."""
@@ -169,6 +176,9 @@ class Registry:
         return Entry(registration, self._compile(registration, ""))
 
     def _compile(self, registration: Registration, event: str) -> Endpoint:
+        known = registration.endpoint
+        if known is not None and self._is_complete(known, registration.scopes):
+            return known
         return compile_endpoint(
             registration.handler,
             kind=self._role.kind_of(event),
@@ -178,6 +188,11 @@ class Registry:
             dependencies=_dependencies_of(registration.scopes),
             response_model=registration.response_model,
         )
+
+    def _is_complete(self, endpoint: Endpoint, scopes: tuple[RouterScope, ...]) -> bool:
+        """Whether what the innermost router compiled is what this server would compile."""
+        is_alone = not any(scope.dependencies for scope in scopes[1:])
+        return self._asynchronous and is_alone and not endpoint.pending
 
     def add_middleware(self, middleware: Any, scope: Scope) -> None:
         """
@@ -208,12 +223,11 @@ class Registry:
         entries = [self._entry_at(*key) for key in list(_keys_of(self.handlers))]
         entries += [entry for namespace in self.namespace_handlers for entry in self._method_entries(namespace)]
         found = [entry for entry in entries if entry is not None]
-        scopes = {scope for entry in found for scope in entry.registration.scopes} | {self.scope}
         layers = [layer for _, layer in self._server_layers()]
-        layers += [layer for scope in scopes for _, layer in scope.layers]
+        layers += [layer for scope in self._scopes for _, layer in scope.layers]
         endpoints = [entry.endpoint for entry in found] + list(self._checks.values())
         endpoints += [endpoint for layer in layers for endpoint in layer.endpoints()]
-        endpoints += [self._exception_endpoint(one) for scope in scopes for one in scope.exception_handlers.values()]
+        endpoints += [endpoint for scope in self._scopes for endpoint in self._exception_endpoints(scope).values()]
         for endpoint in endpoints:
             if endpoint.pending:
                 endpoint.prepare()
@@ -296,12 +310,7 @@ class Registry:
                     self._routes.setdefault(namespace, {})[event] = passage
                 return passage
         if entry is None:
-            # A class-based namespace may be given a method at any time.
-            if (
-                event in self._role.kinds
-                and not self.namespace_handlers
-                and (namespace == "/" or namespace in self.handlers)
-            ):
+            if event in self._role.kinds and self._may_keep_absence(namespace):
                 self._absent.add(key)
             return None
         route = self._build(entry, namespace, event)
@@ -309,6 +318,13 @@ class Registry:
         if entry.registration.namespace == namespace and entry.registration.event == event:
             self._routes.setdefault(namespace, {})[event] = route
         return route
+
+    def _may_keep_absence(self, namespace: str) -> bool:
+        """Whether an event that has no route in *namespace* has none until something is registered."""
+        if namespace in self.namespace_handlers or "*" in self.namespace_handlers:
+            return False  # a class-based namespace may be given a method at any time
+        # Clients may choose the names of namespaces: the table does not grow with them without bound.
+        return namespace == "/" or namespace in self.handlers or len(self._absent) < MAX_MISSED
 
     def _find_passage(self, entry: Entry | None, namespace: str, event: str) -> Route | None:
         """
@@ -506,17 +522,10 @@ class Registry:
 
     def exception_endpoint(self, exc: BaseException, scopes: tuple[RouterScope, ...]) -> Endpoint | None:
         """Return the exception handler for *exc*, of the innermost router that has one, else of the server."""
-        handler = find_exception_handler(exc, [scope.exception_handlers for scope in (*scopes, self.scope)])
-        return None if handler is None else self._exception_endpoint(handler)
+        return find_exception_handler(exc, [self._exception_endpoints(scope) for scope in (*scopes, self.scope)])
 
-    def _exception_endpoint(self, handler: Callable[..., Any]) -> Endpoint:
-        """Return what was made of an exception handler: once, for a client may fail as often as it likes."""
-        endpoint = self._exception_endpoints.get(handler)
-        if endpoint is None:
-            endpoint = self._exception_endpoints[handler] = compile_endpoint(
-                handler, kind=HandlerKind.EXCEPTION, asynchronous=self._asynchronous
-            )
-        return endpoint
+    def _exception_endpoints(self, scope: RouterScope) -> Mapping[type[BaseException], Endpoint]:
+        return scope.exception_endpoints(asynchronous=self._asynchronous)
 
 
 def _dependencies_of(scopes: tuple[RouterScope, ...]) -> list[Any]:

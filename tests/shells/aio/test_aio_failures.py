@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
+from typing import Annotated
 
 import pytest
 from pydantic import BaseModel
 
-from fastsio import RouterSIO, SocketID
+from fastsio import Depends, RouterSIO, SocketID
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import ConnectionRefusedError, EventError
 from tests.shells.aio.fake_engine import settled
@@ -44,6 +46,45 @@ async def test_the_error_is_the_acknowledgement(sio, wire, error_of):
     assert error["detail"][0]["loc"][-1] == "text"
     assert sorted(error["detail"][0]) == ["loc", "msg", "type"]
     assert called == []
+
+
+async def test_a_failing_event_reads_no_signature(sio, wire, monkeypatch):
+    """Exception handlers of routers and servers are compiled before the first event fails."""
+    router = RouterSIO(dependencies=[Depends(lambda: 1)])
+
+    @router.event
+    async def say(sid: SocketID, message: Message):
+        raise AppError
+
+    @router.event
+    async def shout(sid: SocketID):
+        raise KeyError
+
+    sio.add_router(router)
+
+    @router.exception_handler(AppError)
+    async def on_app_error(exc: AppError, sid: SocketID, word: Annotated[str, Depends(lambda: "router")]):
+        return word
+
+    @sio.exception_handler(KeyError)
+    async def on_key_error(exc: KeyError, word: Annotated[str, Depends(lambda: "server")]):
+        return word
+
+    client = await wire.join()
+    read = []
+    signature = inspect.signature  # noqa: TID251 - to count what is read
+
+    def recorded(function, **options):
+        read.append(function)
+        return signature(function, **options)
+
+    monkeypatch.setattr(inspect, "signature", recorded)
+    await client.send('21["say",{"text":"hello"}]')
+    assert await client.receive() == '31["router"]'
+    await client.send('22["shout"]')
+    assert await client.receive() == '32["server"]'
+
+    assert read == []
 
 
 async def test_without_an_ack_id_it_is_an_event(sio, wire):

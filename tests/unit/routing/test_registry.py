@@ -8,7 +8,9 @@ import pytest
 
 from fastsio import AsyncNamespace, BaseMiddleware, Depends, Joined, Room, RouterSIO, SocketID
 from fastsio.exceptions import SetupError, SignatureError
+from fastsio.injection.compiler import Recipe
 from fastsio.routing import Registration, Registry, Scope, leading
+from fastsio.routing.registry import MAX_MISSED
 from tests.unit.injection.conftest import Harness
 
 
@@ -235,7 +237,7 @@ def test_exception_handlers_are_found_and_compiled(registry):
 
     route_scopes = ()
     assert registry.exception_endpoint(ValueError(), route_scopes) is None
-    registry.scope.exception_handlers[ValueError] = on_error
+    registry.scope.add_exception_handler(ValueError, on_error)
 
     assert registry.exception_endpoint(ValueError(), route_scopes).handler is on_error
 
@@ -275,6 +277,36 @@ def test_the_gates_of_a_namespace_are_folded_once(registry):
     assert route is not None
     assert registry.resolve("/b", "connect") is route
     assert registry.resolve("/b", "disconnect") is not route
+
+
+def test_a_connection_without_a_handler_is_looked_for_once(registry, monkeypatch):
+    """Until something is registered; class-based namespaces, which may be given methods at any time, are asked again."""
+    searches = []
+    find = registry._find
+    monkeypatch.setattr(
+        registry, "_find", lambda namespace, event: searches.append(namespace) or find(namespace, event)
+    )
+    namespace = AsyncNamespace("/class")
+    registry.add(Registration("/class", None, namespace))
+    add(registry, "/named", "say")
+
+    for place in ("/", "/named", "/option", "/class") * 2:
+        assert registry.resolve(place, "connect") is None
+    assert searches == ["/", "/named", "/option", "/class", "/class"]
+
+    on_connect = add(registry, "/option", "connect")
+    namespace.on_connect = lambda sid, environ: None
+    assert registry.resolve("/option", "connect").handler is on_connect
+    assert registry.resolve("/class", "connect").handler is namespace.on_connect
+
+
+def test_connections_to_any_number_of_namespaces_are_remembered_up_to_a_bound(registry):
+    """Clients choose the names of namespaces where ``"*"`` is accepted."""
+    for number in range(2 * MAX_MISSED):
+        assert registry.resolve(f"/{number}", "connect") is None
+
+    assert registry.resolve("/", "connect") is None
+    assert len(registry._absent) == MAX_MISSED + 1
 
 
 async def test_the_dependencies_of_routers_run_outermost_first_for_connect(registry):
@@ -377,7 +409,7 @@ def test_every_kind_of_function_is_looked_at_when_the_server_starts():
         registry.add(Registration("/", "e", lambda sid: None, scopes=(router._own_scope(),)))
 
     def with_exception_handler(registry):
-        registry.scope.exception_handlers[ValueError] = needs
+        registry.scope.add_exception_handler(ValueError, needs)
 
     for prepare in (with_method, with_hook, with_router, with_router_hook, with_exception_handler):
         registry = Registry(asynchronous=True)
@@ -426,16 +458,98 @@ def test_a_class_that_dispatches_its_events_itself_is_left_alone(registry):
     registry.settle()
 
 
-def test_an_exception_handler_is_read_once(registry):
-    """A client may let its events fail as often as it likes."""
+@pytest.fixture
+def compilations(monkeypatch):
+    """Return the labels of what is compiled during the test."""
+    compiled = []
+    compile_plan = Recipe.compile
 
-    def on_error(exc: ValueError): ...
+    def recorded(recipe, *args, **kwargs):
+        compiled.append(recipe.label.rpartition(".")[2])
+        return compile_plan(recipe, *args, **kwargs)
 
-    registry.scope.exception_handlers[ValueError] = on_error
+    monkeypatch.setattr(Recipe, "compile", recorded)
+    return compiled
 
-    first = registry.exception_endpoint(ValueError(), ())
 
-    assert registry.exception_endpoint(ValueError(), ()) is first
+@pytest.mark.parametrize("asynchronous", [True, False])
+@pytest.mark.parametrize("is_late", [True, False])
+def test_an_exception_handler_is_compiled_when_it_is_registered(compilations, asynchronous, is_late):
+    """A failing event compiles nothing, whether the handler was registered before or after the router was included."""
+    registry = Registry(asynchronous=asynchronous)
+    router = RouterSIO()
+    scopes = (router._own_scope(),)
+
+    def on_key(exc: KeyError): ...
+
+    def on_value(exc: ValueError): ...
+
+    def register():
+        router.exception_handler(KeyError)(on_key)
+        registry.scope.add_exception_handler(ValueError, on_value)
+
+    if not is_late:
+        register()
+    registry.add(Registration("/", "e", lambda sid: None, scopes=scopes))
+    if is_late:
+        register()
+    compilations.clear()
+
+    assert registry.exception_endpoint(KeyError(), scopes).handler is on_key
+    assert registry.exception_endpoint(ValueError(), scopes).handler is on_value
+    assert compilations == []
+
+
+def test_the_last_exception_handler_of_a_class_replaces_the_one_before(registry):
+    """What was compiled of the first one is forgotten."""
+
+    def first(exc: ValueError): ...
+
+    def second(exc: ValueError): ...
+
+    registry.scope.add_exception_handler(ValueError, first)
+    registry.scope.add_exception_handler(ValueError, second)
+
+    assert registry.exception_endpoint(ValueError(), ()).handler is second
+
+
+def test_a_router_with_an_exception_handler_that_is_a_coroutine_function_needs_a_server_that_awaits():
+    """A server without an event loop refuses it when the router is included."""
+    router = RouterSIO()
+
+    @router.exception_handler(ValueError)
+    async def on_error(exc: ValueError): ...
+
+    with pytest.raises(SignatureError, match="on_error: is a coroutine function"):
+        Registry(asynchronous=False).add(Registration("/", "e", lambda sid: None, scopes=(router._own_scope(),)))
+
+
+@pytest.mark.parametrize(
+    ("asynchronous", "outer", "expected"),
+    [
+        (True, RouterSIO("/outer"), 1),
+        (True, RouterSIO("/outer", dependencies=[Depends(lambda: 1)]), 2),
+        (False, RouterSIO("/outer"), 2),
+    ],
+)
+def test_a_handler_of_a_router_is_compiled_once(compilations, asynchronous, outer, expected):
+    """Another time only where an outer router adds dependencies, or the server does not await."""
+    registry = Registry(asynchronous=asynchronous)
+
+    class Server:
+        default_namespace = None
+        _register = staticmethod(registry.add)
+
+    router = RouterSIO("/inner")
+
+    @router.event
+    def hello(sid: SocketID): ...
+
+    outer.add_router(router)
+    outer.attach(Server)
+
+    assert compilations.count("hello") == expected
+    assert registry.resolve("/outer/inner", "hello").handler is hello
 
 
 def test_a_server_without_an_event_loop_asks_the_routers_too():
