@@ -140,3 +140,114 @@ async def test_shutdown_in_the_hook_ends_everybody(make_server, journal):
 
     assert len(journal) == 1
     assert not sio.environ
+
+
+def unready(sio):
+    """Register a handler whose annotation names nothing, which check_handlers() refuses."""
+
+    async def handler(sid: fastsio.SocketID, data: NothingIsCalledSo):  # noqa: F821 - the mistake under test
+        raise AssertionError
+
+    sio.on("news", handler)
+
+
+async def test_a_start_that_is_refused_shuts_the_inner_application_down(make_server, journal):
+    """What the application inside has opened is closed before the ASGI server hears that the start failed."""
+    sio = make_server()
+    unready(sio)
+
+    @asynccontextmanager
+    async def lifespan(app):
+        journal.note("up")
+        yield
+        journal.note("down")
+
+    sent = await drive(fastsio.ASGIApp(sio, FastAPI(lifespan=lifespan)), "lifespan.startup")
+
+    assert journal == ["up", "down"]
+    assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
+    assert "NothingIsCalledSo" in sent[0]["message"]
+
+
+async def test_a_start_that_is_refused_calls_the_shutdown_hook(make_server, journal):
+    """What on_startup has opened is closed by on_shutdown when the handlers are not ready."""
+    sio = make_server()
+    unready(sio)
+    app = fastsio.ASGIApp(sio, on_startup=lambda: journal.note("up"), on_shutdown=lambda: journal.note("down"))
+
+    sent = await drive(app, "lifespan.startup")
+
+    assert journal == ["up", "down"]
+    assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
+    assert "NothingIsCalledSo" in sent[0]["message"]
+
+
+@pytest.mark.parametrize("inside", ["hook", "raises", "answers"])
+async def test_what_fails_after_a_refused_start_hides_nothing(make_server, caplog, inside):
+    """The ASGI server is told why the start was refused; the log says what failed while it was undone."""
+    sio = make_server()
+    unready(sio)
+
+    @asynccontextmanager
+    async def lifespan(app):
+        yield
+        raise RuntimeError("the pool does not close")
+
+    def fail():
+        raise RuntimeError("the pool does not close")
+
+    async def answer(scope, receive, send):
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        assert await receive() == {"type": "lifespan.shutdown"}
+        await send({"type": "lifespan.shutdown.failed", "message": "the pool does not close"})
+
+    apps = {
+        "hook": lambda: fastsio.ASGIApp(sio, on_shutdown=fail),
+        "raises": lambda: fastsio.ASGIApp(sio, FastAPI(lifespan=lifespan)),
+        "answers": lambda: fastsio.ASGIApp(sio, answer),
+    }
+
+    sent = await drive(apps[inside](), "lifespan.startup")
+
+    assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
+    assert "NothingIsCalledSo" in sent[0]["message"]
+    assert "the pool does not close" in caplog.text
+
+
+async def test_an_inner_application_that_fails_to_start_is_not_shut_down(make_server, journal):
+    """An application that has not started tells why itself, and has nothing to undo."""
+
+    @asynccontextmanager
+    async def lifespan(app):
+        journal.note("up")
+        raise RuntimeError("no database")
+        yield
+
+    received = []
+
+    async def inner(scope, receive, send):
+        async def noted():
+            received.append(await receive())
+            return received[-1]
+
+        await api(scope, noted, send)
+
+    api = FastAPI(lifespan=lifespan)
+    sio = make_server()
+    unready(sio)
+    app = fastsio.ASGIApp(sio, inner)
+    sent: list = []
+
+    async def receive():
+        return {"type": "lifespan.startup"}
+
+    async def send(message):
+        sent.append(message)
+
+    with pytest.raises(RuntimeError, match="no database"):
+        await app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+
+    assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
+    assert received == [{"type": "lifespan.startup"}]
+    assert journal == ["up"]

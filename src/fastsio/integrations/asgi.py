@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: How many middlewares may be around the other application for it to be found.
 _MAX_WRAPPERS: Final = 64
+#: Logged with the error, while the ASGI server is told why the start was refused.
+UNDOING_FAILED: Final = "the start was refused, and what had started failed to shut down"
 
 
 class ASGIApp(EngineASGIApp):
@@ -110,39 +112,56 @@ class ASGIApp(EngineASGIApp):
             await self.not_found(receive, send)
 
     async def lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the lifespan of the application: the hooks', or else that of the other application."""
+        """
+        Serve the lifespan of the application: the hooks', or else that of the other application.
+
+        A server whose handlers are not ready when the rest has started refuses the start. What has started is shut down
+        before the ASGI server is told.
+        """
         if self.other_asgi_app is not None and self.on_startup is None and self.on_shutdown is None:
-            await self.other_asgi_app(scope, receive, self._checking(send))
+            await self._serve_inner_lifespan(scope, receive, send)
             return
         for phase, hook in (("startup", self.on_startup), ("shutdown", self.on_shutdown)):
             await receive()
             try:
                 await _call(hook)
                 if phase == "startup":
-                    self._check_handlers()
+                    await self._check_started()
             except Exception as exc:  # noqa: BLE001 - the server is told, as the ASGI specification asks
-                await send({"type": f"lifespan.{phase}.failed", "message": f"{type(exc).__name__}: {exc}"})
+                await send(_failed(phase, exc))
                 return
             await send({"type": f"lifespan.{phase}.complete"})
+
+    async def _check_started(self) -> None:
+        """Check the handlers after the startup hook, and call the shutdown hook if they are not ready."""
+        try:
+            self._check_handlers()
+        except SetupError:
+            try:
+                await _call(self.on_shutdown)
+            except Exception:
+                self.engineio_server.logger.exception(UNDOING_FAILED)
+            raise
+
+    async def _serve_inner_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        inner = _InnerLifespan(self._check_handlers, receive, send)
+        try:
+            await self.other_asgi_app(scope, inner.receive, inner.send)
+        except Exception:
+            if inner.refusal is None:
+                raise
+            self.engineio_server.logger.exception(UNDOING_FAILED)
+        else:
+            if inner.shutdown_failure is not None:
+                self.engineio_server.logger.error("%s: %s", UNDOING_FAILED, inner.shutdown_failure)
+        if inner.refusal is not None:
+            await send(_failed("startup", inner.refusal))
 
     def _check_handlers(self) -> None:
         # An Engine.IO server, which this serves too, has none to check.
         check = getattr(self.engineio_server, "check_handlers", None)
         if check is not None:
             check()
-
-    def _checking(self, send: Send) -> Send:
-        """Return *send*, which tells the ASGI server that the start failed where a handler is not ready by then."""
-
-        async def send_checked(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "lifespan.startup.complete":
-                try:
-                    self._check_handlers()
-                except SetupError as exc:
-                    message = {"type": "lifespan.startup.failed", "message": f"{type(exc).__name__}: {exc}"}
-            await send(message)
-
-        return send_checked
 
     async def serve_static_file(self, static_file: dict[str, str], receive: Receive, send: Send) -> None:  # noqa: ARG002 - python-socketio's signature
         """Answer with the file of a ``{"filename": ..., "content_type": ...}``."""
@@ -152,6 +171,54 @@ class ASGIApp(EngineASGIApp):
         """Answer 404."""
         await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/plain")]})
         await send({"type": "http.response.body", "body": b"Not Found"})
+
+
+class _InnerLifespan:
+    """
+    The ASGI server's side of another application's lifespan, in which a check follows the startup.
+
+    When the check fails, the application that has started is told to shut down. What it answers then is kept from
+    the ASGI server.
+
+    Args:
+        check: Raises SetupError when the start is to be refused.
+        receive: The ASGI server's.
+        send: The ASGI server's.
+
+    Attributes:
+        refusal: What the check raised; None as long as it has raised nothing.
+        shutdown_failure: What the application says of its shutdown after a refusal, if that failed.
+    """
+
+    def __init__(self, check: Callable[[], None], receive: Receive, send: Send) -> None:
+        self.refusal: SetupError | None = None
+        self.shutdown_failure: str | None = None
+        self._check = check
+        self._receive = receive
+        self._send = send
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """Return the next event for the application."""
+        return await self._receive() if self.refusal is None else {"type": "lifespan.shutdown"}
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Pass on what the application says, up to a start that is refused."""
+        if self.refusal is not None:
+            if message["type"] == "lifespan.shutdown.failed":
+                self.shutdown_failure = message.get("message", "")
+            return
+        if message["type"] == "lifespan.startup.complete":
+            try:
+                self._check()
+            except SetupError as error:
+                self.refusal = error
+                return
+        await self._send(message)
+
+
+def _failed(phase: str, error: Exception) -> dict[str, str]:
+    """Build the message that a phase of the lifespan has failed."""
+    return {"type": f"lifespan.{phase}.failed", "message": f"{type(error).__name__}: {error}"}
 
 
 def _paths(scope: Scope) -> tuple[str, ...]:
