@@ -7,6 +7,7 @@ Runs plans; makes none. Everything slow happened in :mod:`compiler`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from fastsio.exceptions import SignatureError
@@ -170,7 +171,9 @@ class Endpoint:
                 if not (step.shared and key in values):
                     acquire = step.acquire
                     value = acquire(context)
-                    values[key] = await value if step.awaits else value
+                    if step.awaits and (step.certain or type(value) is CoroutineType):
+                        value = await value
+                    values[key] = value
             call = within or plan.call
             result = call(context)
             if plan.awaits or within:

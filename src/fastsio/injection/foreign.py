@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import PydanticUndefined
@@ -74,11 +75,12 @@ def _is_a(annotation: type, module: str, name: str) -> bool:
 
 
 def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a coroutine function that calls *function* in FastAPI's thread pool, as FastAPI does."""
+    """Return a coroutine function that calls *function* in FastAPI's thread pool, and awaits a coroutine it gives."""
     run_in_threadpool = sys.modules["fastapi.concurrency"].run_in_threadpool
 
     async def call(*args: Any, **kwargs: Any) -> Any:
-        return await run_in_threadpool(function, *args, **kwargs)
+        result = await run_in_threadpool(function, *args, **kwargs)
+        return await result if iscoroutine(result) else result
 
     return call
 

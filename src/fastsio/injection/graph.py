@@ -20,6 +20,7 @@ from fastsio.injection.binding import (
     connection_step,
     event_step,
     opener_for,
+    refusing_coroutines,
     value_call,
 )
 from fastsio.injection.kinds import ROOM_KINDS, HandlerKind
@@ -31,6 +32,7 @@ from fastsio.injection.signature import (
     Shape,
     UnresolvedError,
     colour_of,
+    may_give_coroutine,
     name_of,
     read_parameters,
 )
@@ -52,6 +54,9 @@ _NO_ROOM: Final = (
     "is annotated with a room class; write Annotated[ThatRoom, Joined(ThatRoom)] to get the room the event names",
     "is annotated with a room class, but this hook is the one that says which room it is",
 )
+
+#: What is wrong with a dependency that a server without an event loop cannot call.
+_ASYNC: Final = "depends on {}, which {}; a sync server needs a plain function or generator"
 
 _GENERATORS: Final = {Colour.GENERATOR, Colour.ASYNC_GENERATOR}
 
@@ -120,6 +125,10 @@ class Node:
     #: Its value depends on what a middleware may replace: it is not shared between endpoints.
     volatile: bool = False
     uses_scopes: bool = False
+    #: Whether only a call of the function, which is a plain one, shows that it gives a coroutine.
+    may_give_coroutine: bool = False
+    #: What is wrong if it does on a server without an event loop.
+    refusal: str = ""
     payload_index: int = 0
 
     def take_payload(self) -> int:
@@ -208,6 +217,8 @@ class Graph:
             )
         _refuse_cycle(function, site)
         node = Node(function, marker, lifetime, (*site.scopes, *marker.scopes))
+        node.may_give_coroutine = may_give_coroutine(function, self._caller_names)
+        node.refusal = str(site.error(parameter, _ASYNC.format(name_of(function), "returned what has to be awaited")))
         inner = Site(
             f"{site.label}: dependency {name_of(function)}",
             site.kind,
@@ -239,10 +250,7 @@ class Graph:
 
     def _refuse_awaiting(self, parameter: Parameter, function: Callable[..., Any], site: Site) -> None:
         if not self.asynchronous and colour_of(function) in {Colour.COROUTINE, Colour.ASYNC_GENERATOR}:
-            raise site.error(
-                parameter,
-                f"depends on {name_of(function)}, which is async; a sync server needs a plain function or generator",
-            )
+            raise site.error(parameter, _ASYNC.format(name_of(function), "is async"))
 
     def _source(self, parameter: Parameter, source: Source, site: Site) -> Getter:
         connection = site.lifetime == "connection"
@@ -336,9 +344,18 @@ class Flattener:
         is_value = colour in (Colour.PLAIN, Colour.COROUTINE)
         if node.lifetime != "connection" and is_value and marker.semaphore is None:
             call, awaits = value_call(node.function, colour, arguments, in_thread=in_thread)
-            return Step(key, call, awaits, shared)
+            if awaits or not node.may_give_coroutine:
+                return Step(key, call, awaits, shared)
+            if self._asynchronous:
+                return Step(key, call, awaits=True, shared=shared, certain=False)
+            return Step(key, refusing_coroutines(call, node.refusal), awaits=False, shared=shared)
         opener, awaits = opener_for(
-            node.function, colour, arguments, asynchronous=self._asynchronous, in_thread=in_thread
+            node.function,
+            colour,
+            arguments,
+            asynchronous=self._asynchronous,
+            in_thread=in_thread,
+            refusal=node.refusal,
         )
         if marker.semaphore is not None:
             opener = bounded(opener, marker.semaphore)

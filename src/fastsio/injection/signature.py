@@ -12,8 +12,8 @@ import inspect
 import sys
 from dataclasses import dataclass
 from enum import Enum, auto
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, get_type_hints
+from types import CoroutineType, NoneType, SimpleNamespace, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -126,6 +126,41 @@ def read_returned(
         UnresolvedError: The annotation cannot be resolved yet.
     """
     return _Resolver(function, caller_names or {}, unresolved)("return", signature_of(function).return_annotation)
+
+
+def may_give_coroutine(function: Callable[..., Any], caller_names: Mapping[str, Any] | None = None) -> bool:
+    """
+    Tell whether only a call shows that a plain function gives a coroutine: its annotations do not rule it out.
+
+    Args:
+        function: What is to be called; a function that is no coroutine function.
+        caller_names: Where else to look for the names in the annotation.
+    """
+    called = _called(function)
+    if inspect.isclass(called):
+        return False
+    try:
+        returned = read_returned(function, caller_names, unresolved=EMPTY)
+    except (TypeError, ValueError, NameError, UnresolvedError):  # no readable signature, as some builtins
+        return True
+    return _admits_coroutine(returned)
+
+
+def _admits_coroutine(annotation: Any) -> bool:
+    if annotation is None or annotation is NoneType:
+        return False
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _admits_coroutine(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return any(_admits_coroutine(member) for member in get_args(annotation))
+    kind = origin or annotation
+    if not isinstance(kind, type) or kind in (EMPTY, Any):
+        return True
+    try:
+        return issubclass(CoroutineType, kind)
+    except TypeError:  # a protocol that cannot be asked
+        return True
 
 
 def names_of_caller(function: Callable[..., Any]) -> dict[str, Any]:

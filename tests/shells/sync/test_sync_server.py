@@ -90,6 +90,30 @@ def test_coroutine_functions_are_refused_at_registration():
         sio.exception_handler(ValueError)(handler)
 
 
+def test_a_coroutine_that_a_plain_dependency_returns_fails_its_event(caplog):
+    """Nobody would await it: the handler is not called, the client reads internal, the log says what is wrong."""
+    sio, wire = wired(logger=True)
+    called = []
+
+    async def load() -> str:
+        return "ann"
+
+    def get_user():
+        return load()
+
+    @sio.event
+    def greet(sid: SocketID, user: Annotated[str, Depends(get_user)]) -> str:
+        called.append(user)
+        return user
+
+    [answer] = wire.join().ask("greet")
+
+    assert answer["error"]["type"] == "internal"
+    assert called == []
+    assert "greet: parameter 'user' depends on" in caplog.text
+    assert "which returned what has to be awaited; a sync server needs a plain function" in caplog.text
+
+
 def test_middleware_and_exception_handlers_surround_the_handler():
     """Hooks run in order, and an exception handler's result is the acknowledgement."""
     sio, wire = wired()

@@ -1,4 +1,4 @@
-# ruff: noqa: B008, D103 - Depends() as a default is what is tested
+# ruff: noqa: B008, D103, PLW0108 - Depends() as a default is what is tested, and a lambda in it
 """How dependencies that FastAPI's Depends marks are run: as FastAPI runs them."""
 
 from __future__ import annotations
@@ -45,6 +45,18 @@ async def test_a_plain_function_of_fastapi_runs_in_a_thread_and_one_of_fastsio_i
 
     assert foreign != threading.get_ident() != made
     assert await harness.call(own) == threading.get_ident()
+
+
+async def test_a_coroutine_that_a_plain_function_of_fastapi_gives_is_awaited(harness):
+    """FastAPI hands the coroutine over; here, where a thread has made it, the handler gets its result too."""
+
+    async def load():
+        return "loaded"
+
+    async def handler(sid: SocketID, value=fastapi.Depends(lambda: load())):
+        return value
+
+    assert await harness.call(handler) == "loaded"
 
 
 async def test_a_plain_generator_of_fastapi_is_opened_and_closed_in_threads(harness):

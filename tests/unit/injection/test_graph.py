@@ -1,12 +1,14 @@
-# ruff: noqa: B008, D103, TC001 - Depends() as a default is what is tested; models and handlers here are examples; annotations are resolved at run time
+# ruff: noqa: B008, D103, PLW0108, TC001 - Depends() as a default is what is tested, and lambdas in it; models and handlers here are examples; annotations are resolved at run time
 """Dependencies: forms, order, sharing, FastAPI's parameter rules, and what is refused."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
+from collections.abc import Awaitable, Coroutine
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, SupportsAbs, TypeVar, runtime_checkable
 
 import fastapi
 import pytest
@@ -287,6 +289,126 @@ def test_an_async_dependency_is_refused_by_a_sync_server(harness, dependency):
     """It could not be awaited."""
     with pytest.raises(SignatureError, match=r"parameter 'value' depends on .*, which is async"):
         harness.compile(lambda value=Depends(dependency): value, asynchronous=False)
+
+
+class Loader:
+    """A callable object around a coroutine function."""
+
+    def __call__(self):
+        return coroutine()
+
+
+@runtime_checkable
+class Unaskable(Protocol):
+    """A protocol that no class can be compared with."""
+
+    amount: int
+
+
+def gives_coroutine():
+    return coroutine()
+
+
+@functools.wraps(coroutine)
+def passes_coroutine_on():
+    return coroutine()
+
+
+@pytest.mark.parametrize("scope", ["event", "function", "connection"])
+@pytest.mark.parametrize(
+    "dependency",
+    [lambda: coroutine(), gives_coroutine, functools.partial(gives_coroutine), Loader(), Loader().__call__],
+)
+async def test_a_coroutine_that_a_plain_function_gives_is_awaited(harness, dependency, scope):
+    """A lambda around a coroutine function gives the handler the value, however long that lives."""
+    marker = Depends(dependency, scope=scope)
+
+    assert await harness.call(lambda value=marker, again=marker: (value, again)) == ("coroutine", "coroutine")
+
+
+async def test_a_plain_function_may_give_a_value_one_time_and_a_coroutine_the_next(harness):
+    """A cache in front of a coroutine function: only what is a coroutine is awaited."""
+    cache = {}
+
+    async def load():
+        return "loaded"
+
+    def look_up():
+        return cache.get("user") or load()
+
+    endpoint = harness.compile(lambda value=Depends(look_up): value)
+    loaded = await endpoint.call(harness.context())
+    cache["user"] = "cached"
+
+    assert (loaded, await endpoint.call(harness.context())) == ("loaded", "cached")
+
+
+async def test_what_can_be_awaited_but_is_no_coroutine_is_given_as_it_is(harness):
+    """Tasks go on by themselves, and connection pools can be awaited though nobody has to."""
+    future = asyncio.get_running_loop().create_future()
+
+    assert await harness.call(lambda value=Depends(lambda: future): value) is future
+
+
+@pytest.mark.parametrize("scope", ["event", "function", "connection"])
+@pytest.mark.parametrize(
+    "dependency", [lambda: coroutine(), gives_coroutine, passes_coroutine_on, lambda: passes_coroutine_on()]
+)
+def test_a_sync_server_refuses_a_coroutine_that_a_plain_function_gives(harness, dependency, scope):
+    """Nobody would await it: the error names handler, parameter and dependency, and what is needed."""
+    harness.use_threads()
+
+    with pytest.raises(
+        TypeError,
+        match=r"^chat\.handler: parameter 'value' depends on .*, which returned what has to be awaited; a sync server needs",
+    ):
+        harness.call_sync(lambda value=Depends(dependency, scope=scope): value)
+
+
+def test_a_sync_server_refuses_an_async_generator_behind_a_wrapper(harness):
+    """It could not be entered, and its generator object is no value."""
+    with pytest.raises(TypeError, match="which returned what has to be awaited"):
+        harness.call_sync(lambda value=Depends(asynccontextmanager(async_generator)): value)
+
+
+@pytest.mark.parametrize(
+    ("returned", "is_checked"),
+    [
+        (str, False),
+        (None, False),
+        (dict[str, int] | None, False),
+        (Annotated[Service, "noted"], False),
+        (Any, True),
+        (object, True),
+        (Awaitable[str], True),
+        (Service | Coroutine[Any, Any, Service], True),
+        (TypeVar("Some"), True),
+        (TypeVar("Some") | None, True),
+        (SupportsAbs, False),
+        (Unaskable, True),
+        ("NobodyKnows", True),
+    ],
+)
+def test_only_functions_that_may_give_a_coroutine_are_checked_with_each_event(harness, returned, is_checked):
+    """What the return annotation rules out costs nothing when an event comes."""
+
+    def made():
+        return "made"
+
+    made.__annotations__["return"] = returned
+
+    plan = harness.compile(lambda value=Depends(made): value)._plan
+    assert plan.steps[0].certain is not is_checked
+
+
+@pytest.mark.parametrize(
+    ("dependency", "is_checked"), [(Service, False), (dict, False), (min, True), (coroutine, False)]
+)
+def test_classes_and_coroutine_functions_are_not_checked(harness, dependency, is_checked):
+    """What calling them gives is known; a builtin says nothing of what it returns."""
+    plan = harness.compile(lambda value=Depends(dependency): value)._plan
+
+    assert plan.steps[0].certain is not is_checked
 
 
 def test_depends_without_anything_to_make_is_refused(harness):
