@@ -287,6 +287,7 @@ class ServerAPI(PacketServer):
         max_reports: int = 10_000,
         max_failed_logins: int = 5,
         max_failed_logins_per_minute: int = 100,
+        max_failed_logins_overall: int = 1000,
     ) -> InstrumentedAsyncServer:
         """
         Let the Socket.IO Admin UI (https://admin.socket.io, or ``@socket.io/admin-ui``) watch and steer this server.
@@ -305,8 +306,10 @@ class ServerAPI(PacketServer):
             max_reports: How many reports may wait to be sent; more are dropped, and a new list of all clients
                 follows.
             max_failed_logins: How often one connection may give wrong credentials; then it is refused without a look.
-            max_failed_logins_per_minute: How often all connections together may; then everybody is refused until the
-                minute is over.
+            max_failed_logins_per_minute: How often one address may, the ``REMOTE_ADDR`` of its clients; then it is
+                refused until the minute is over. For IPv6, a network of 64 bits is one address.
+            max_failed_logins_overall: How often all addresses together may in a minute; then each that has not yet
+                failed in it has one attempt.
 
         Returns:
             The interface; its ``shutdown()`` ends it.
@@ -325,6 +328,7 @@ class ServerAPI(PacketServer):
             max_reports=max_reports,
             max_failed_logins=max_failed_logins,
             max_failed_logins_per_minute=max_failed_logins_per_minute,
+            max_failed_logins_overall=max_failed_logins_overall,
         )
 
     async def sleep(self, seconds: float = 0) -> None:

@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from inspect import isawaitable, iscoroutinefunction
+from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
@@ -29,6 +30,10 @@ COMMANDS: Final = ("EMIT", "JOIN", "LEAVE", "DISCONNECT", "MJOIN", "MLEAVE", "MD
 DEVELOPMENT: Final = "development"
 PRODUCTION: Final = "production"
 MINUTE_S: Final = 60.0
+#: As many bits at the end of an address of IPv6 are a client's to choose.
+IPV6_CLIENT_BITS: Final = 64
+#: The characters of an address that is none which tell it from others.
+MAX_ADDRESS_LENGTH: Final = 64
 #: What stands for a value that administrators do not see.
 HIDDEN: Final = "(hidden)"
 #: Names of headers and query parameters whose values are secret.
@@ -51,7 +56,8 @@ class AdminSettings:
         interval_s: Seconds between two reports of the counts.
         max_reports: How many reports may wait to be sent.
         max_failed_logins: How often one connection may give wrong credentials.
-        max_failed_logins_per_minute: How often all connections together may.
+        max_failed_logins_per_minute: How often one address may, in a minute.
+        max_failed_logins_overall: How often all addresses together may, until each may once in a minute.
     """
 
     auth: Any
@@ -63,6 +69,7 @@ class AdminSettings:
     max_reports: int
     max_failed_logins: int
     max_failed_logins_per_minute: int
+    max_failed_logins_overall: int
 
     @property
     def features(self) -> list[str]:
@@ -81,6 +88,7 @@ def read_settings(
     max_reports: int,
     max_failed_logins: int,
     max_failed_logins_per_minute: int,
+    max_failed_logins_overall: int,
     *,
     may_await: bool,
 ) -> AdminSettings:
@@ -99,10 +107,17 @@ def read_settings(
         "max_reports": max_reports,
         "max_failed_logins": max_failed_logins,
         "max_failed_logins_per_minute": max_failed_logins_per_minute,
+        "max_failed_logins_overall": max_failed_logins_overall,
     }
     for name, value in limits.items():
         if value < 1:
             raise SetupError(f"{name}={value!r} is not valid; give 1 or more")
+    if max_failed_logins_overall < max_failed_logins_per_minute:
+        raise SetupError(
+            f"max_failed_logins_overall={max_failed_logins_overall!r} is less than "
+            f"max_failed_logins_per_minute={max_failed_logins_per_minute!r}, so that one address could use up what is "
+            "for all; give more"
+        )
     return AdminSettings(
         auth=read_auth(auth, may_await=may_await),
         is_verbose=mode == DEVELOPMENT,
@@ -158,48 +173,90 @@ class FailedLogins:
     Bounds how often credentials may be guessed.
 
     An attempt counts as failed from its begin, so that many at once are bounded too, until it turns out right. Each
-    costs the same, however many there were.
+    costs the same, however many there were. A minute begins with the first attempt after the one before is over.
+
+    Nobody is refused for what others do at other addresses: when all together have failed too often, an address that
+    has not failed in this minute still has one attempt.
 
     Args:
         per_connection: How often one connection may be wrong, for as long as it lasts.
-        per_minute: How often all together may.
+        per_address: How often one address may, in a minute.
+        overall: How often all addresses may, in a minute; beyond, each may once.
+        lock: Held while a count changes, by threads.
+        max_addresses: Of how many addresses the failures are kept; the oldest go first.
     """
 
-    def __init__(self, per_connection: int, per_minute: int) -> None:
+    def __init__(
+        self,
+        per_connection: int,
+        per_address: int,
+        overall: int,
+        lock: AbstractContextManager[Any] | None = None,
+        max_addresses: int = 10_000,
+    ) -> None:
         self._per_connection = per_connection
-        self._per_minute = per_minute
+        self._per_address = per_address
+        self._overall = overall
+        self._lock: AbstractContextManager[Any] = nullcontext() if lock is None else lock
+        self._max_addresses = max_addresses
         self._by_connection: dict[str, int] = {}
+        self._by_network: dict[str, int] = {}
         self._in_minute = 0
         self._minute_began_s = -MINUTE_S
 
-    def begin(self, eio_sid: str, now_s: float) -> bool:
+    def begin(self, eio_sid: str, address: str, now_s: float) -> bool:
         """
         Begin an attempt.
 
         Args:
             eio_sid: The connection.
+            address: Where it comes from, as the web server says.
             now_s: Seconds of a clock that never goes back.
 
         Returns:
             False when the credentials are not to be looked at.
         """
-        if now_s - self._minute_began_s >= MINUTE_S:
-            self._minute_began_s, self._in_minute = now_s, 0
-        failed = self._by_connection.get(eio_sid, 0)
-        if failed >= self._per_connection or self._in_minute >= self._per_minute:
-            return False
-        self._by_connection[eio_sid] = failed + 1
-        self._in_minute += 1
-        return True
+        network = _network_of(address)
+        with self._lock:
+            if now_s - self._minute_began_s >= MINUTE_S:
+                self._minute_began_s, self._in_minute = now_s, 0
+                self._by_network.clear()
+            by_connection, by_network = self._by_connection.get(eio_sid, 0), self._by_network.get(network, 0)
+            most = self._per_address if self._in_minute < self._overall else 1
+            if by_connection >= self._per_connection or by_network >= most:
+                return False
+            self._by_connection[eio_sid] = by_connection + 1
+            if not by_network and len(self._by_network) >= self._max_addresses:
+                del self._by_network[next(iter(self._by_network))]
+            self._by_network[network] = by_network + 1
+            self._in_minute += 1
+            return True
 
-    def succeed(self, eio_sid: str) -> None:
+    def succeed(self, eio_sid: str, address: str) -> None:
         """Take back an attempt: its credentials are right."""
-        self._by_connection.pop(eio_sid, None)
-        self._in_minute = max(0, self._in_minute - 1)
+        network = _network_of(address)
+        with self._lock:
+            self._by_connection.pop(eio_sid, None)
+            by_network = self._by_network.pop(network, 0)
+            if by_network > 1:
+                self._by_network[network] = by_network - 1
+            self._in_minute = max(0, self._in_minute - 1)
 
     def forget(self, eio_sid: str) -> None:
         """Forget a connection that is closed."""
         self._by_connection.pop(eio_sid, None)
+
+
+def _network_of(address: str) -> str:
+    """Return what one client has of addresses: one of IPv4, or a network of 64 bits of IPv6."""
+    try:
+        known = ip_address(address.partition("%")[0])
+    except ValueError:  # that of a UNIX socket is empty, and a proxy's headers may name a host
+        return address[:MAX_ADDRESS_LENGTH]
+    if isinstance(known, IPv4Address):
+        return str(known)
+    mapped = known.ipv4_mapped
+    return str(mapped) if mapped is not None else f"{int(known) >> IPV6_CLIENT_BITS:x}/{IPV6_CLIENT_BITS}"
 
 
 def is_yes(verdict: Any) -> bool:

@@ -73,7 +73,12 @@ class AdminPanel:
         self._has_dropped = False
         self._opened: dict[str, float] = {}
         self._reports_of_failures = Reports()
-        self._failed_logins = FailedLogins(settings.max_failed_logins, settings.max_failed_logins_per_minute)
+        self._failed_logins = FailedLogins(
+            settings.max_failed_logins,
+            settings.max_failed_logins_per_minute,
+            settings.max_failed_logins_overall,
+            concurrency.guard(),
+        )
         self._polling: set[str] = set()
         self._wake: Any = None
         self._task: Any = None
@@ -209,14 +214,14 @@ class AdminPanel:
 
     # What administrators ask
 
-    def admin_connect(self, sid: str, environ: dict[str, Any], client_auth: Any) -> None:  # noqa: ARG002 - as any connect handler
+    def admin_connect(self, sid: str, environ: dict[str, Any], client_auth: Any) -> None:
         """
         Let an administrator in.
 
         Raises:
             ConnectionRefusedError: The credentials are wrong, in words that the UI knows.
         """
-        if self._is_stopped or not self._is_let_in(sid, client_auth):
+        if self._is_stopped or not self._is_let_in(sid, environ, client_auth):
             raise Refused("invalid credentials")
         self._start()
         self.sio.enter_room(sid, ADMINISTRATORS, namespace=self.admin_namespace)
@@ -224,16 +229,17 @@ class AdminPanel:
         if self.settings.is_verbose:
             self._report("all_sockets", self._all_sockets(), to=sid)
 
-    def _is_let_in(self, sid: str, client_auth: Any) -> bool:
+    def _is_let_in(self, sid: str, environ: dict[str, Any], client_auth: Any) -> bool:
         """Look at credentials, unless too many were wrong."""
         eio_sid: Any = self.sio.manager.eio_sid_from_sid(sid, self.admin_namespace)
+        address = str(environ.get("REMOTE_ADDR", ""))
         now_s = time.monotonic()
-        if not self._failed_logins.begin(eio_sid, now_s):
+        if not self._failed_logins.begin(eio_sid, address, now_s):
             self._tell_of_failures(now_s)
             return False
         is_right = self._may_enter(client_auth)
         if is_right:
-            self._failed_logins.succeed(eio_sid)
+            self._failed_logins.succeed(eio_sid, address)
         return is_right
 
     def _tell_of_failures(self, now_s: float) -> None:

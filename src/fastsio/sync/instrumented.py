@@ -28,7 +28,8 @@ class InstrumentedServer(AdminPanel):
         server_stats_interval: Seconds between two reports of the counts.
         max_reports: How many reports may wait to be sent.
         max_failed_logins: How often one connection may give wrong credentials.
-        max_failed_logins_per_minute: How often all connections together may.
+        max_failed_logins_per_minute: How often one address may, in a minute.
+        max_failed_logins_overall: How often all addresses together may, until each may once in a minute.
 
     Raises:
         ValueError: An argument is not valid.
@@ -47,6 +48,7 @@ class InstrumentedServer(AdminPanel):
         max_reports: int = 10_000,
         max_failed_logins: int = 5,
         max_failed_logins_per_minute: int = 100,
+        max_failed_logins_overall: int = 1000,
     ) -> None:
         super().__init__(
             sio,
@@ -60,6 +62,7 @@ class InstrumentedServer(AdminPanel):
                 max_reports,
                 max_failed_logins,
                 max_failed_logins_per_minute,
+                max_failed_logins_overall,
                 may_await=False,
             ),
         )

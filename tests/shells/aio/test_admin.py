@@ -368,7 +368,7 @@ async def test_interface_can_be_opened_again():
 
 
 async def test_passwords_cannot_be_guessed_at_will(caplog):
-    """After some wrong ones a connection's credentials are not looked at any more; so for all connections together."""
+    """After some wrong ones a connection's credentials are not looked at any more; so for those of one address."""
     asked: list[Any] = []
 
     def auth(given: Any) -> bool:
@@ -390,6 +390,22 @@ async def test_passwords_cannot_be_guessed_at_will(caplog):
     assert {await guess(await wire.open(), {"password": str(number)}) for number in range(20)} == {"4"}
     assert len(asked) == 3 + 1 + 2
     assert caplog.text.count("too many failed logins") == 1
+
+
+async def test_who_guesses_locks_no_administrator_out():
+    """The attempts of an address are its own: after any number of wrong ones there, others log in elsewhere."""
+    _, wire, _ = watched(max_failed_logins_per_minute=2, max_failed_logins_overall=3)
+
+    async def log_in(address: str, credentials: Any) -> str:
+        client = await wire.open(REMOTE_ADDR=address)
+        await client.send(f"0/admin,{json.dumps(credentials)}")
+        return (await client.receive())[:1]
+
+    answers = [await log_in(f"192.0.2.{number % 5}", {"password": str(number)}) for number in range(20)]
+
+    assert answers == ["4"] * 20
+    assert await log_in("198.51.100.7", ADA) == "0"
+    assert await log_in("192.0.2.1", ADA) == "4"
 
 
 async def test_who_only_looks_sees_no_secrets():

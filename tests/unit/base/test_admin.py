@@ -34,6 +34,7 @@ def settings(**changes):
         "max_reports": 10,
         "max_failed_logins": 5,
         "max_failed_logins_per_minute": 100,
+        "max_failed_logins_overall": 1000,
         "may_await": True,
     }
     return read_settings(**{**arguments, **changes})
@@ -87,7 +88,8 @@ def test_coroutine_is_not_a_yes():
     ("changes", "message"),
     [({"mode": "test"}, "mode='test'"), ({"server_stats_interval": 0}, "server_stats_interval=0"),
      ({"max_reports": 0}, "max_reports=0"), ({"max_failed_logins": 0}, "max_failed_logins=0"),
-     ({"max_failed_logins_per_minute": 0}, "max_failed_logins_per_minute=0")],
+     ({"max_failed_logins_per_minute": 0}, "max_failed_logins_per_minute=0"),
+     ({"max_failed_logins_overall": 99}, "max_failed_logins_overall=99 is less than max_failed_logins_per_minute=100")],
 )  # fmt: skip
 def test_settings_are_checked(changes, message):
     """What cannot work is refused where it is written."""
@@ -205,23 +207,92 @@ def test_a_sid_made_of_a_session_is_shortened():
     assert hide_session("room#1", sessions) == "room#1"
 
 
+def failed_logins(per_connection: int = 1000, per_address: int = 1000, overall: int = 1000, **limits) -> FailedLogins:
+    """Return a count whose limits are far away but for those given."""
+    return FailedLogins(per_connection, per_address, overall, **limits)
+
+
 def test_guessing_is_bounded_for_a_connection():
     """For as long as it lasts; right credentials do not count."""
-    failed = FailedLogins(per_connection=2, per_minute=100)
+    failed = failed_logins(per_connection=2)
 
-    assert failed.begin("a", 0.0)
-    failed.succeed("a")
-    assert [failed.begin("a", 1.0) for _ in range(3)] == [True, True, False]
-    assert not failed.begin("a", 1000.0)
-    assert failed.begin("b", 1.0)
+    assert failed.begin("a", "", 0.0)
+    failed.succeed("a", "")
+    assert [failed.begin("a", "", 1.0) for _ in range(3)] == [True, True, False]
+    assert not failed.begin("a", "", 1000.0)
+    assert failed.begin("b", "", 1.0)
     failed.forget("a")
-    assert failed.begin("a", 1.0)
+    assert failed.begin("a", "", 1.0)
 
 
-def test_guessing_is_bounded_for_all_connections():
-    """Within a minute; then a new one begins."""
-    failed = FailedLogins(per_connection=10, per_minute=3)
+def test_guessing_is_bounded_for_an_address():
+    """Whichever connections it comes by, within a minute; then a new one begins. Right credentials do not count."""
+    failed = failed_logins(per_address=3)
 
-    assert [failed.begin(eio_sid, 5.0) for eio_sid in "abcd"] == [True, True, True, False]
-    assert not failed.begin("e", 64.9)
-    assert failed.begin("e", 65.0)
+    assert failed.begin("z", "192.0.2.1", 5.0)
+    failed.succeed("z", "192.0.2.1")
+    assert [failed.begin(eio_sid, "192.0.2.1", 5.0) for eio_sid in "abcd"] == [True, True, True, False]
+    assert not failed.begin("e", "192.0.2.1", 64.9)
+    assert failed.begin("e", "192.0.2.1", 65.0)
+
+
+def test_who_guesses_locks_nobody_out_at_another_address():
+    """One address may fail as often as it likes: administrators elsewhere get in."""
+    failed = failed_logins(per_address=3)
+
+    for number in range(50):
+        failed.begin(f"guesser-{number}", "192.0.2.1", 5.0)
+
+    assert failed.begin("ada", "198.51.100.7", 6.0)
+
+
+def test_many_addresses_have_one_attempt_each():
+    """Beyond the bound for all, an address that has failed in the minute is refused; others may still log in."""
+    failed = failed_logins(per_address=10, overall=20)
+
+    begun = [failed.begin(f"{turn}-{host}", f"192.0.2.{host}", 5.0) for turn in range(4) for host in range(8)]
+
+    assert begun == [True] * 20 + [False] * 12
+    assert failed.begin("ada", "198.51.100.7", 6.0)
+    assert not failed.begin("eve", "198.51.100.7", 6.0)
+    assert failed.begin("eve", "192.0.2.1", 65.0)
+
+
+def test_right_credentials_do_not_count_for_all():
+    """Administrators who come and go use nothing up."""
+    failed = failed_logins(per_address=1, overall=1)
+
+    for number in range(5):
+        assert failed.begin(f"ada-{number}", "198.51.100.7", 5.0)
+        failed.succeed(f"ada-{number}", "198.51.100.7")
+
+    assert failed.begin("eve", "192.0.2.1", 5.0)
+    failed.succeed("unknown", "203.0.113.9")
+
+
+def test_addresses_that_failed_are_kept_within_a_bound():
+    """The oldest is forgotten first, and may guess again."""
+    failed = failed_logins(per_address=1, max_addresses=2)
+
+    assert failed.begin("a", "192.0.2.1", 5.0)
+    assert failed.begin("b", "192.0.2.2", 5.0)
+    assert failed.begin("c", "192.0.2.3", 5.0)
+
+    assert not failed.begin("d", "192.0.2.3", 5.0)
+    assert not failed.begin("e", "192.0.2.2", 5.0)
+    assert failed.begin("f", "192.0.2.1", 5.0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"), ("::ffff:192.0.2.1", "192.0.2.1"), ("fe80::1%eth0", "fe80::2%eth1"),
+     ("x" * 64 + "a", "x" * 64 + "b")],
+    ids=["IPv6 network", "IPv4 in IPv6", "zones", "long"],
+)  # fmt: skip
+def test_addresses_of_one_network_count_as_one(one, other):
+    """A client of IPv6 has all addresses of a network of 64 bits."""
+    failed = failed_logins(per_address=1)
+
+    assert failed.begin("a", one, 5.0)
+    assert not failed.begin("b", other, 5.0)
+    assert failed.begin("c", "2001:db8:1:3::1", 5.0)

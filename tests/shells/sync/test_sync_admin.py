@@ -1,0 +1,30 @@
+"""The admin interface of the server for threads: who gets in."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.shells.sync.fake_engine import wired
+
+ADA = {"username": "ada", "password": "secret"}
+
+
+def test_who_guesses_locks_no_administrator_out():
+    """The attempts of an address are its own: after any number of wrong ones there, others log in elsewhere."""
+    server, wire = wired()
+    panel = server.instrument(
+        auth=ADA, server_stats_interval=60, max_failed_logins_per_minute=2, max_failed_logins_overall=3
+    )
+
+    def log_in(address: str, credentials: Any) -> str:
+        client = wire.open(REMOTE_ADDR=address)
+        client.send(f"0/admin,{json.dumps(credentials)}")
+        return client.receive()[:1]
+
+    answers = [log_in(f"192.0.2.{number % 5}", {"password": str(number)}) for number in range(20)]
+
+    assert answers == ["4"] * 20
+    assert log_in("198.51.100.7", ADA) == "0"
+    assert log_in("192.0.2.1", ADA) == "4"
+    panel.shutdown()
