@@ -266,7 +266,6 @@ async def test_a_slow_client_loses_new_packets(make_server, running, caplog):
         await sio.emit("after", to=sid)
         assert await slow.receive() == '42["after"]'
         assert caplog.text.count("too slow") == 1
-        assert sio.eio.sockets[slow.eio_sid].dropped == 10
 
 
 async def test_a_buffer_is_bounded_by_bytes_too(make_server, running, journal):

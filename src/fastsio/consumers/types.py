@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict
 
 #: What the server knows of a connection: path, headers, query string, and what middlewares and routers add.
@@ -44,29 +44,5 @@ class WebSocketDisconnectEvent(TypedDict):
     """
 
     type: Literal["websocket.disconnect"]
-    code: int
-    reason: str | None
-
-
-class WebSocketAcceptEvent(TypedDict):
-    """The application takes the connection."""
-
-    type: Literal["websocket.accept"]
-    subprotocol: str | None
-    headers: Iterable[tuple[bytes, bytes]]
-
-
-class WebSocketSendEvent(TypedDict):
-    """The application sends a frame."""
-
-    type: Literal["websocket.send"]
-    bytes: bytes | None
-    text: str | None
-
-
-class WebSocketCloseEvent(TypedDict):
-    """The application ends the connection, or refuses it when it was not accepted yet."""
-
-    type: Literal["websocket.close"]
     code: int
     reason: str | None

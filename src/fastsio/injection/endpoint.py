@@ -139,10 +139,6 @@ class Endpoint:
                 "import or register it before the server starts"
             ) from error
 
-    def arity(self) -> tuple[int, int | None]:
-        """Return the least and the greatest number of positional arguments; None is any number."""
-        return self._least, self._most
-
     def accepts(self, count: int) -> bool:
         """Tell whether the handler can be called with that many positional arguments."""
         return self._least <= count and (self._most is None or count <= self._most)

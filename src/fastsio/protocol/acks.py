@@ -30,15 +30,13 @@ class PendingAcks:
         ValueError: *max_pending* is not a positive integer.
     """
 
-    __slots__ = ("_clients", "_max_pending", "dropped")
+    __slots__ = ("_clients", "_max_pending")
 
     def __init__(self, max_pending: int | None = None) -> None:
         if max_pending is not None and (type(max_pending) is not int or max_pending < 1):
             raise ValueError(f"max_pending is {max_pending!r}; it must be a positive integer, or None for no bound")
         self._max_pending = max_pending
         self._clients: dict[str, _ClientAcks] = {}
-        #: How many callbacks were dropped because their client left too many unanswered.
-        self.dropped = 0
 
     def add(self, sid: str, callback: Any) -> int:
         """
@@ -58,7 +56,6 @@ class PendingAcks:
         client.callbacks[client.last_id] = callback
         if self._max_pending is not None and len(client.callbacks) > self._max_pending:
             del client.callbacks[next(iter(client.callbacks))]
-            self.dropped += 1
         return client.last_id
 
     def pop(self, sid: str, ack_id: int) -> Any | None:

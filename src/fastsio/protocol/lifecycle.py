@@ -3,8 +3,8 @@ The life of a client in a namespace: which packet means what when, and which ste
 
 A connection carries several namespaces, and each has a life of its own. It starts in NONE. A CONNECT packet *begins*
 it; the application's connect handler runs while it is CONNECTING, and accepts it, which makes it CONNECTED, or refuses
-it. One side *leaves*: while it is LEAVING the disconnect handler runs and may still look at rooms and session. When
-that is over the client is *gone*, and the namespace has LEFT: the client may connect to it again.
+it: the client is *gone*. One side *leaves*: while it is LEAVING the disconnect handler runs and may still look at rooms
+and session. When that is over the client is *gone*, and the namespace has LEFT: the client may connect to it again.
 
 Rule 1: everything that decides what a packet means, and every step from one state to the next, is in the tables of
 this module. The shells look up and obey; they do not decide.
@@ -85,11 +85,10 @@ class Happening(Enum):
     BEGIN = "begin"
     #: The connect handler accepted.
     ACCEPT = "accept"
-    #: The connect handler refused or failed.
-    REFUSE = "refuse"
     #: One side ended the namespace, or the connection is lost.
     LEAVE = "leave"
-    #: The disconnect handler is done, or there is none to run; nothing is kept of the client.
+    #: The connect handler refused or failed, or the disconnect handler is done, or there is none to run; nothing is
+    #: kept of the client.
     GONE = "gone"
 
 
@@ -134,7 +133,6 @@ ALWAYS_CONNECT_VERDICTS: Final[Mapping[tuple[NamespaceState, PacketType], Verdic
 TRANSITIONS: Final[Mapping[tuple[NamespaceState, Happening], NamespaceState]] = {
     (NamespaceState.NONE, Happening.BEGIN): NamespaceState.CONNECTING,
     (NamespaceState.CONNECTING, Happening.ACCEPT): NamespaceState.CONNECTED,
-    (NamespaceState.CONNECTING, Happening.REFUSE): NamespaceState.LEFT,
     (NamespaceState.CONNECTING, Happening.LEAVE): NamespaceState.LEAVING,
     (NamespaceState.CONNECTING, Happening.GONE): NamespaceState.LEFT,
     (NamespaceState.CONNECTED, Happening.LEAVE): NamespaceState.LEAVING,

@@ -52,7 +52,6 @@ class EngineSocket(AsyncSocket):
 
     Attributes:
         congestion: Set while the client is behind: more waits for it than the high-water mark.
-        dropped: Packets dropped because the client was too slow.
         expires: When the session is over unless a pong comes, by the system's clock.
         frames_base64: Whether binary messages go over the WebSocket as text; its own handshake says so.
         handling: True while the message handler runs for this client.
@@ -75,7 +74,6 @@ class EngineSocket(AsyncSocket):
         "connected",
         "direct_link",
         "doomed",
-        "dropped",
         "expires",
         "frames_base64",
         "handling",
@@ -117,7 +115,7 @@ class EngineSocket(AsyncSocket):
         #: The reason of an end asked for while the connect handler still ran.
         self.doomed: str | None = None
         self.pending: list[WirePacket] | None = None
-        self.buffered_bytes = self.buffered_count = self.dropped = 0
+        self.buffered_bytes = self.buffered_count = 0
         self.send_event: Send | None = None
         self.idle_send: Send | None = None
         self.write_now: Callable[[bytes], bool] | None = None
@@ -241,7 +239,7 @@ class EngineSocket(AsyncSocket):
         if not congestion.is_refused:
             congestion.is_refused = True
             self.give_up()
-            self._overflow(0)
+            self._overflow()
 
     def _wake_waiting(self, congestion: Congestion) -> None:
         released, congestion.released = congestion.released, None
@@ -266,7 +264,7 @@ class EngineSocket(AsyncSocket):
             return False
         size = sum([packet.size for packet in packets])
         if self.buffered_count and not self._has_room(len(packets), size, waits):
-            self._overflow(len(packets))
+            self._overflow()
             return False
         self._append(packets, size)
         return True
@@ -290,12 +288,10 @@ class EngineSocket(AsyncSocket):
         self._arrived(len(packets), size)
         self.end_poll()
 
-    def _overflow(self, count: int) -> None:
+    def _overflow(self) -> None:
         """Apply the policy for slow clients, and say so once for each client."""
         server = self.server
         drops = server.slow_client == "drop"
-        if drops:
-            self.dropped += count
         if self.slow:
             return
         self.slow = True

@@ -48,7 +48,6 @@ class Outbox:
         buffered_count: The same in packets.
         close_frame: What the WebSocket is closed with.
         congestion: Set while the client is behind: more waits for it than the high-water mark.
-        dropped: Packets dropped because the client was too slow.
         is_lagging: True while a thread waits for the client to read.
     """
 
@@ -67,7 +66,6 @@ class Outbox:
         "buffered_count",
         "close_frame",
         "congestion",
-        "dropped",
         "is_lagging",
     )
 
@@ -83,7 +81,7 @@ class Outbox:
         self.congestion: Congestion | None = None
         self.close_frame = CLOSE_FRAME
         self._writing = self._held = self._slow = self._closed = self.is_lagging = False
-        self.buffered_bytes = self.buffered_count = self.dropped = 0
+        self.buffered_bytes = self.buffered_count = 0
 
     # Sending.
 
@@ -115,7 +113,7 @@ class Outbox:
             return self._write(link, packets)
         if is_stuck:
             self.give_up()
-        self._overflow(len(packets))
+        self._overflow()
         return False
 
     def let_read(self, *, is_shared: bool = False) -> None:
@@ -179,7 +177,7 @@ class Outbox:
             is_stuck = self._is_stuck()
         if is_stuck:
             self.give_up()
-            self._overflow(0)
+            self._overflow()
 
     def _wake_waiting(self, congestion: Congestion) -> None:
         released, congestion.released = congestion.released, None
@@ -213,12 +211,11 @@ class Outbox:
         self._arrived(len(packets), sum([packet.size for packet in packets]))
         self._end_poll()
 
-    def _overflow(self, count: int) -> None:
+    def _overflow(self) -> None:
         """Apply the policy for slow clients, and say so once for each client."""
         server = self._socket.server
         drops = server.slow_client == "drop"
         with self._lock:
-            self.dropped += count if drops else 0
             is_known, self._slow = self._slow, True
         if is_known:
             return
