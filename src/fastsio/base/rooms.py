@@ -148,9 +148,6 @@ class Room(NamedRoom):
         """
         if self._place is not None:
             return self._place
-        if len(self._living_homes()) > 1:
-            # A server that nobody uses any more, such as that of a test before, is in cycles of references.
-            gc.collect()
         return self._only(self._living_homes())
 
     def namespace_on(self, server: Any) -> str:
@@ -172,19 +169,24 @@ class Room(NamedRoom):
             case []:
                 raise SetupError(f"{name} is registered on no server; register_room({name}), or name one: .on(server)")
             case _:
+                places = ", ".join(f"{place!r} of {server!r}" for server, place in homes)
                 raise SetupError(
-                    f"{name} is registered {len(homes)} times; say which one is meant: .on(server, namespace)"
+                    f"{name} is registered {len(homes)} times ({places}); say which one is meant: "
+                    ".on(server, namespace); a server that has been shut down does not count"
                 )
 
     @classmethod
     def settle(cls, server: Any, namespace: str) -> None:
-        """Take note that the class is registered on a server."""
+        """Add a server and a namespace to the places where the class is registered."""
         cls.unsettle(server, namespace)
+        if any(home.server() is not server for home in cls._homes):
+            # A server that is not used any more, such as that of a test before, is in cycles of references.
+            gc.collect()
         cls._homes.append(Home(weakref.ref(server), namespace))
 
     @classmethod
     def unsettle(cls, server: Any, namespace: str) -> None:
-        """Take note that it is not any more."""
+        """Remove a server and a namespace from the places where the class is registered."""
         cls._homes = [
             home
             for home in cls._homes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -91,19 +92,32 @@ def test_a_room_is_where_its_class_is_registered():
         ChatRoom(5).where()
 
 
-def test_a_server_nobody_uses_any_more_does_not_count():
-    """Also one that only cycles of references keep alive, as servers are."""
+def test_a_server_that_was_thrown_away_does_not_count_once_another_registers_the_class():
+    """Also one that only cycles of references keep alive, as servers are: a test need not shut its server down."""
     gone, server = Host(), Host()
     gone.manager = {"server": gone}
-    for host in (gone, server):
-        VipChatRoom.settle(host, "/")
+    VipChatRoom.settle(gone, "/")
     gc.disable()
     try:
-        del gone, host
+        del gone
+        VipChatRoom.settle(server, "/")
 
         assert VipChatRoom(1).where() == (server, "/")
     finally:
         gc.enable()
+
+
+def test_a_room_in_several_places_names_them():
+    """The message lists every server and namespace that the class is registered on."""
+    one, two = Host(), Host()
+    VipChatRoom.settle(one, "/")
+    VipChatRoom.settle(two, "/vip")
+
+    expected = re.escape(
+        f"VipChatRoom is registered 2 times ('/' of {one!r}, '/vip' of {two!r}); say which one is meant"
+    )
+    with pytest.raises(SetupError, match=expected):
+        VipChatRoom(1).where()
 
 
 def test_a_decorator_adds_to_what_is_inherited():
