@@ -17,7 +17,6 @@ from pathlib import Path
 REQUIREMENTS = {
     "fastsio",
     "engineio",
-    "bidict",
     "pydantic",
     "pydantic_core",
     "annotated_types",

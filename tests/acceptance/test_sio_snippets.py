@@ -32,7 +32,7 @@ class BanRequest(BaseModel):
 
 @pytest.mark.acceptance("SIO-1")
 def test_fastsio_alone_runs_the_first_snippets() -> None:
-    """SIO-1: with nothing but engineio, bidict and pydantic importable, snippets 1 and 2 serve a client."""
+    """With nothing but engineio and pydantic importable, snippets 1 and 2 serve a client."""
     environment = {**os.environ, "PYTHONPATH": f"{SOURCE}:{HERE.parents[1]}"}
 
     finished = subprocess.run(

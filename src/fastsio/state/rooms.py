@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
-from bidict import ValueDuplicationError, bidict
-
 Members = Mapping[str, str]
 
 _NOBODY: dict[str, str] = {}
@@ -25,22 +23,30 @@ class RoomTable:
     rooms it is in, whatever the number of other clients.
     """
 
-    __slots__ = ("_clients", "_joined", "_rooms")
+    __slots__ = ("_clients", "_joined", "_rooms", "_sids")
 
     def __init__(self) -> None:
-        self._clients: dict[str, bidict[str, str]] = {}
+        #: Namespace -> sid -> eio_sid, and the other way round.
+        self._clients: dict[str, dict[str, str]] = {}
+        self._sids: dict[str, dict[str, str]] = {}
         self._rooms: dict[str, dict[Hashable, dict[str, str]]] = {}
         self._joined: dict[tuple[str, str], dict[Hashable, None]] = {}
 
     def add(self, namespace: str, sid: str, eio_sid: str) -> None:
-        """Add a client to *namespace*; one that its connection was there before is forgotten, if it still is there."""
+        """Add a client to *namespace*; the client that its connection was there before is removed from it."""
         clients = self._clients.get(namespace)
         if clients is None:
-            clients = self._clients[namespace] = bidict()
-        try:
-            clients[sid] = eio_sid
-        except ValueDuplicationError:
-            clients.forceput(sid, eio_sid)
+            clients = self._clients[namespace] = {}
+            self._sids[namespace] = {}
+        sids = self._sids[namespace]
+        before = clients.get(sid)
+        if before is not None:
+            del sids[before]
+        other = sids.get(eio_sid)
+        if other is not None:
+            del clients[other]
+        clients[sid] = eio_sid
+        sids[eio_sid] = sid
 
     def remove(self, namespace: str, sid: str) -> None:
         """Take a client out of every room and of *namespace*; an unknown one is ignored."""
@@ -49,9 +55,9 @@ class RoomTable:
         clients = self._clients.get(namespace)
         if clients is None or sid not in clients:
             return
-        del clients[sid]
+        del self._sids[namespace][clients.pop(sid)]
         if not clients:
-            del self._clients[namespace]
+            del self._clients[namespace], self._sids[namespace]
 
     def enter(self, namespace: str, sid: str, room: Hashable) -> None:
         """
@@ -113,8 +119,7 @@ class RoomTable:
 
     def sid_of(self, namespace: str, eio_sid: str) -> str | None:
         """Return the sid that an Engine.IO connection has in *namespace*."""
-        clients = self._clients.get(namespace)
-        return None if clients is None else clients.inverse.get(eio_sid)
+        return self._sids.get(namespace, _NOBODY).get(eio_sid)
 
     def eio_sid_of(self, namespace: str, sid: str) -> str | None:
         """Return the Engine.IO sid behind *sid*."""

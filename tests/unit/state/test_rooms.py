@@ -83,6 +83,17 @@ def test_a_connection_may_be_added_again_before_it_is_removed(table):
     assert table.sid_of("/", "e1") == "s4"
 
 
+def test_a_sid_may_be_given_to_another_connection(table):
+    """Each direction finds the later one, and the earlier connection has no client any more."""
+    table.add("/", "s1", "e9")
+
+    assert table.eio_sid_of("/", "s1") == "e9"
+    assert table.sid_of("/", "e9") == "s1"
+    assert table.sid_of("/", "e1") is None
+    table.remove("/", "s1")
+    assert table.sid_of("/", "e9") is None
+
+
 def test_removing_a_client_takes_it_out_of_every_room(table):
     """Nothing of a removed client is left."""
     table.enter("/", "s1", "a")
