@@ -236,6 +236,16 @@ def test_guessing_is_bounded_for_an_address():
     assert failed.begin("e", "192.0.2.1", 65.0)
 
 
+def test_right_credentials_leave_other_attempts_of_an_address_counted():
+    """Two attempts are under way at an address; one of them is right."""
+    failed = failed_logins(per_address=2)
+    assert [failed.begin(eio_sid, "192.0.2.1", 5.0) for eio_sid in "abc"] == [True, True, False]
+
+    failed.succeed("a", "192.0.2.1")
+
+    assert [failed.begin(eio_sid, "192.0.2.1", 5.0) for eio_sid in "de"] == [True, False]
+
+
 def test_who_guesses_locks_nobody_out_at_another_address():
     """One address may fail as often as it likes: administrators elsewhere get in."""
     failed = failed_logins(per_address=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from types import SimpleNamespace
 
 import pytest
@@ -242,3 +243,20 @@ def test_settings_of_a_document_that_is_not_served_are_a_warning():
 def test_what_is_no_namespace_is_named_by_its_type():
     """The error of a registration says what was given."""
     assert no_namespace(5, "server") == "Not a namespace instance: this is of type 'int'"
+    assert no_namespace(BaseServerNamespace, "server") == (
+        "Not a namespace instance: BaseServerNamespace is a class; register an object, BaseServerNamespace('/name')"
+    )
+    assert no_namespace(BaseServerNamespace("/n"), "client") == (
+        "Not a namespace instance for a client: BaseServerNamespace is one for the other end"
+    )
+
+
+def test_a_server_that_logs_events_says_so_to_its_logger(caplog):
+    """With ``logger=True`` there is a log of events, otherwise there is none."""
+    logger = logging.getLogger("tests.events")
+    logger.setLevel(logging.INFO)
+
+    BaseServer(logger=logger)._event_log.emitting("news", None, "/")
+
+    assert caplog.messages == ['emitting event "news" to all [/]']
+    assert BaseServer()._event_log is None

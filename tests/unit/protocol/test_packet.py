@@ -357,6 +357,16 @@ def test_only_events_and_acknowledgements_take_binary(packet_type):
     assert Packet(packet_type, {"message": "x"}, binary=False).packet_type == packet_type
 
 
+@pytest.mark.parametrize("packet_type", [CONNECT, DISCONNECT, CONNECT_ERROR])
+def test_binary_that_is_put_into_a_packet_later_is_refused_when_it_is_encoded(packet_type):
+    """The data of a packet may be replaced after it was made."""
+    packet = Packet(packet_type, {"message": "x"})
+    packet.data = {"message": b"x"}
+
+    with pytest.raises(ValueError, match="does not support binary"):
+        packet.encode()
+
+
 def test_a_packet_has_its_binary_type_before_it_is_encoded():
     """As soon as the data given holds bytes; a packet that was read has the type it came with."""
     assert Packet(EVENT, ["a", b"x"]).packet_type is BINARY_EVENT

@@ -1,0 +1,43 @@
+"""What pyproject.toml, the Makefile and tox.ini say of the project."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def tools() -> dict:
+    """Return the settings of the tools."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+
+
+def test_every_floor_that_does_no_io_is_covered(tools):
+    """What may not import asyncio and the like is what the unit tests reach every branch of, and ``extras``."""
+    contract = next(one for one in tools["importlinter"]["contracts"] if one["name"] == "the core does no I/O")
+    floors = {name.removeprefix("fastsio.") for name in contract["source_modules"]} | {"extras"}
+
+    covered = {path.removeprefix("src/fastsio/").removesuffix(".py").removesuffix("/*") for path in _covered(tools)}
+
+    assert covered == floors
+    assert all(list(ROOT.glob(path)) for path in _covered(tools))
+
+
+@pytest.mark.parametrize("name", ["Makefile", "tox.ini"])
+def test_the_list_of_covered_floors_is_in_one_place(name):
+    """The commands have no list of their own."""
+    commands = (ROOT / name).read_text(encoding="utf-8").splitlines()
+
+    assert [line.strip() for line in commands if "coverage report" in line] == [
+        "$(BIN)/coverage report" if name == "Makefile" else "coverage report"
+    ]
+
+
+def _covered(tools: dict) -> list[str]:
+    report = tools["coverage"]["report"]
+    assert report["fail_under"] == 100
+    return report["include"]
