@@ -253,6 +253,10 @@ class AsyncConsumer:
         """Pass on a frame that was broadcast."""
         logger.warning("%s: a frame came over the channel layer, and the consumer has no WebSocket", type(self))
 
+    def answer_at_once(self, message: Mapping[str, Any]) -> bool:
+        """Begin to answer what a server asks, if it is a question that waits for no handler; False if it is none."""
+        return False
+
     async def obey(self, message: Mapping[str, Any]) -> None:
         """Do what a server asks of the consumer; without a WebSocket there is nothing it could be asked."""
 

@@ -4,7 +4,8 @@ One connection at work: frames of the client and messages of the channel layer, 
 **Order.** Frames are handled in the order they came, and so is what the channel layer brings. With ``concurrency = 1``
 one handler runs at a time, whichever of the two it is for; the next frame is read when it has ended, so a client that
 sends faster than its handlers work is slowed down by its transport. More concurrency starts handlers in order, and
-lets them end as they will.
+lets them end as they will. A question that a server asks of a room is answered as it comes: handlers that wait for the
+answers of one another's consumers would miss them otherwise.
 
 **The layer.** Its messages arrive by a synchronous callback and wait in a bounded queue, which one task of the
 connection works off. A frame that was broadcast, and is to be passed on as it is, is written at once if nothing waits
@@ -146,6 +147,8 @@ class Connection:
             if fault is not None:
                 logger.warning("channel %s: message dropped: %s", self._channel, fault)
             if fault is not None or not self._concerns(kind, message):
+                return True
+            if kind == ORDER and self._consumer.answer_at_once(message):
                 return True
             if kind == TEXT and self._may_write_now():
                 self._write_now(message["text"])

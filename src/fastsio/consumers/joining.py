@@ -76,6 +76,11 @@ class JoiningConsumer(AsyncWebsocketConsumer):
         """Send a message of the consumer itself."""
         await self.send(control_frame(self.discriminator_field, action, payload))
 
+    def answer_at_once(self, message: Mapping[str, Any]) -> bool:
+        """Begin to answer who is in a room, if a server asks that; False if it asks something else."""
+        keeper = self.keeper()
+        return keeper is not None and keeper.answer_at_once(message["socketio"], message.get("id"))
+
     async def obey(self, message: Mapping[str, Any]) -> None:
         """Do what a server asks: what concerns rooms first, then as any consumer."""
         keeper = self.keeper()

@@ -173,9 +173,19 @@ class ConsumerRooms:
                 pass  # it was done before it was said
             case {"method": "recheck", "namespace": str(namespace), "room": room}:
                 self._recheck(namespace, room, order_id)
-            case {"method": "room_members"}:
-                if not self._asked.is_known(order_id):
-                    await self._answer_about(order)
+
+    def answer_at_once(self, order: dict[str, Any], order_id: Any) -> bool:
+        """
+        Begin to answer which consumers of this class are in a room, if a server asks that; once for all of them.
+
+        Returns:
+            False when it asks something else.
+        """
+        if order["method"] != "room_members":
+            return False
+        if not self._asked.is_known(order_id):
+            self._start_task(self._answer_about, order)
+        return True
 
     def allows(self, consumer: JoiningConsumer, order: dict[str, Any]) -> bool:
         """Whether a consumer obeys an order: text that happens to be the name of a room class's room is no way in."""

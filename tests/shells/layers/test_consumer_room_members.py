@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Literal
+
 import pytest
 
 from fastsio import RoomMember
+from fastsio.consumers import ws_handler
 from fastsio.layers import group_of
 from fastsio.layers.manager import LayerManager
+from fastsio.messages import BaseMessage
 from tests.shells.layers.chat import BANNED, LOG, Chat, ChatRoom, HallRoom, frame, subscribe
-from tests.shells.layers.waiting import until
+from tests.shells.layers.waiting import WITHIN_S, until
+
+
+class WaitMessage(BaseMessage):
+    action: Literal["wait"] = "wait"
+
+
+class Waiting(Chat):
+    """Its handler waits for the test, and others of the connection for it."""
+
+    began: asyncio.Event
+    may_end: asyncio.Event
+
+    @ws_handler
+    async def wait(self, message: WaitMessage) -> None:
+        self.began.set()
+        await self.may_end.wait()
 
 
 @pytest.mark.parametrize("way", ["kick", "leave", "close", "recheck", "by name"])
@@ -85,6 +106,22 @@ async def test_members_of_both_kinds_are_listed(stage):
     of_consumers = HallRoom(1).on(Chat.keeper())
     assert [each.user for each in await of_consumers.members()] == ["ben"]
     assert [each.user for each in await of_consumers.members(cluster=True, timeout=0.05)] == ["ben", "ann"]
+
+
+async def test_a_consumer_whose_handler_waits_is_listed_too(stage):
+    """The question who is there waits for no handler: that may be waiting for the answer to the same question."""
+    ann, ben = await stage.visitor("ann"), await stage.socket("ben", Waiting)
+    await ann.call("join_hall", {"hall_id": 1})
+    await ben.send_json_to(frame("subscribe", "hall", {"hall_id": 1}))
+    await ben.receive_json_from()
+    Waiting.began, Waiting.may_end = asyncio.Event(), asyncio.Event()
+    await ben.send_json_to({"action": "wait"})
+    await asyncio.wait_for(Waiting.began.wait(), WITHIN_S)
+
+    members = await HallRoom(1).on(stage.sio).members(cluster=True, timeout=0.05)
+
+    assert [each.user for each in members] == ["ann", "ben"]
+    Waiting.may_end.set()
 
 
 async def test_a_server_puts_a_consumer_into_a_room(stage):
