@@ -55,13 +55,15 @@ class MemoryBus:
         for queue in self._queues:
             queue.put_nowait(item)
 
-    async def listen(self) -> AsyncIterator[Any]:
-        """Yield messages until the connection breaks."""
+    async def listen(self, on_listening: Callable[[], None] | None = None) -> AsyncIterator[Any]:
+        """Yield messages until the connection breaks; *on_listening* is called when none is missed any more."""
         self.entered += 1
         if self.refuses:
             raise Breakdown("refused")
         queue: asyncio.Queue[Any] = asyncio.Queue()
         self._queues.append(queue)
+        if on_listening is not None:
+            on_listening()
         try:
             while True:
                 item = await queue.get()
@@ -125,7 +127,8 @@ def make_node(bus: MemoryBus, name: str, **options: Any) -> Node:
     """Make a server on the bus that logs to ``tests.socketio``."""
     logger = logging.getLogger("tests.socketio")
     logger.setLevel(logging.INFO)
-    server = fastsio.AsyncServer(async_mode="asgi", client_manager=MemoryManager(bus), logger=logger, **options)
+    options.setdefault("client_manager", MemoryManager(bus))
+    server = fastsio.AsyncServer(async_mode="asgi", logger=logger, **options)
     return Node(server, name)
 
 

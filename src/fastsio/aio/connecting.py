@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.aio import concurrency
 from fastsio.aio.connection_scope import TaskScope
 from fastsio.aio.failing import run_exception_handler
-from fastsio.aio.manager import AsyncManager
 from fastsio.base.options import counted_bytes
 from fastsio.engine.collecting import catch_up
 from fastsio.engine.request import PROTOCOL_KEY
@@ -162,7 +161,7 @@ class Connecting:
         if why_not is not None:
             return self._refuse(connection, namespace, {"message": why_not})
         manager = self._server.manager
-        if not _admits_at_once(manager):
+        if not manager.admits_at_once():
             return self._admit(connection, namespace, auth, size)
         return self._introduce(connection, manager.admit(connection.eio_sid, namespace), namespace, auth, size)
 
@@ -417,8 +416,3 @@ class Connecting:
     async def _send(self, connection: Connection, packet_type: PacketType, namespace: str, payload: Any = None) -> None:
         packet = self._server.packet_class(packet_type, payload, namespace)
         await self._server._send_packet(connection.eio_sid, packet)
-
-
-def _admits_at_once(manager: Any) -> bool:
-    """Whether a client is added without waiting for anybody: the manager's way to do it is nobody's own."""
-    return getattr(manager.pre_connect, "__func__", None) is AsyncManager.pre_connect

@@ -45,6 +45,7 @@ class Listening:
         self._backoff = Backoff(FIRST_DELAY_S, MOST_DELAY_S, jitter_s=JITTER_S)
         self._task: Any = None
         self._ready: Any = None
+        self._settled: Any = None
         self._has_lost = False
 
     def start(self) -> bool:
@@ -55,7 +56,7 @@ class Listening:
         # A manager that was made before the process forked would have the name of several: each would take the
         # others' messages for its own.
         self._manager.host_id = uuid4().hex
-        self._ready = engine.create_event()
+        self._ready, self._settled = engine.create_event(), engine.create_event()
         self._task = engine.start_background_task(self._run)
         return True
 
@@ -63,11 +64,28 @@ class Listening:
         """Wait until messages arrive, or for *timeout_s* seconds."""
         await concurrency.wait_event(self._ready, timeout_s)
 
+    @property
+    def has_settled(self) -> bool:
+        """Whether :meth:`settle` has nothing to wait for."""
+        return self._settled is None or self._settled.is_set()
+
+    async def settle(self, timeout_s: float) -> None:
+        """
+        Wait until messages arrive, or the first attempt to listen has failed.
+
+        Args:
+            timeout_s: Seconds to wait at most. When they have passed once, nobody waits any more.
+        """
+        if not self.has_settled:
+            await concurrency.wait_event(self._settled, timeout_s)
+            self._settled.set()
+
     async def stop(self) -> None:
         """End."""
         self.is_stopping = True
         self.is_active = False
         if self._task is not None:
+            self._settled.set()
             await concurrency.stop(self._task)
 
     def confirm(self) -> None:
@@ -81,6 +99,7 @@ class Listening:
         self._backoff.reset()
         if self._ready is not None:
             self._ready.set()
+            self._settled.set()
 
     async def _run(self) -> None:
         while not self.is_stopping:
@@ -90,6 +109,7 @@ class Listening:
             except Exception as exc:  # noqa: BLE001 - a broker's client may raise anything, and it is logged
                 why = f"{type(exc).__name__}: {exc}"
             self.is_active = False
+            self._settled.set()
             if not self.is_stopping:
                 self._report_loss(why)
                 await concurrency.sleep(self._backoff.next(random()))  # noqa: S311 - jitter

@@ -43,6 +43,15 @@ class AsyncManager(BaseManager):
         """Whether the server may disconnect a client itself."""
         return self.is_connected(sid, namespace)
 
+    def admits_at_once(self) -> bool:
+        """Whether :meth:`pre_connect` waits for nobody: :meth:`admit` does the same then."""
+        return self._is_pre_connect_of(AsyncManager)
+
+    def _is_pre_connect_of(self, *classes: type[AsyncManager]) -> bool:
+        """Whether ``pre_connect()`` is what one of these classes has, and not an application's own."""
+        own = getattr(self.pre_connect, "__func__", None)
+        return any(own is each.pre_connect for each in classes)
+
     async def pre_connect(self, eio_sid: str, namespace: str) -> str:
         """Add a client whose connect handler is about to run; return its sid."""
         return self.admit(eio_sid, namespace)

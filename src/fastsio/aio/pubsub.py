@@ -57,7 +57,8 @@ class AsyncPubSubManager(AsyncManager):
     A subclass has ``async def _publish(self, data)``, which sends a dict to all servers and raises when it cannot, and
     ``_listen(self)``, an asynchronous generator that connects when it is entered, yields what was published as a dict
     or as :meth:`_encode` has written it, and raises when the connection breaks: it is then entered again, after a
-    while. It may call :meth:`_on_listening` once it is subscribed.
+    while. It may call :meth:`_on_listening` once it is subscribed. A class where it always does may have
+    ``serves_when_listening = True``: the first clients of a server wait for it, so that they miss nothing.
 
     Making one does no I/O.
 
@@ -82,6 +83,8 @@ class AsyncPubSubManager(AsyncManager):
     """
 
     name: ClassVar[str] = "asyncpubsub"
+    #: Whether a server's first clients are let in only when ``_listen()`` has called :meth:`_on_listening`.
+    serves_when_listening: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -169,6 +172,23 @@ class AsyncPubSubManager(AsyncManager):
 
     # Doing what the application asks
 
+    def admits_at_once(self) -> bool:
+        """Whether :meth:`pre_connect` waits for nobody."""
+        if not self.serves_when_listening or self._listening.has_settled:
+            return self._is_pre_connect_of(AsyncManager, AsyncPubSubManager)
+        return False
+
+    async def pre_connect(self, eio_sid: str, namespace: str) -> str:
+        """
+        Add a client whose connect handler is about to run; return its sid.
+
+        The first clients of a server wait until the other servers are heard: what is said to a client that has been let
+        in must reach it. A broker that is away, or takes longer than ``publish_timeout``, is not waited for.
+        """
+        if self.serves_when_listening:
+            await self._listening.settle(self.publish_timeout)
+        return await super().pre_connect(eio_sid, namespace)
+
     async def emit(
         self,
         event: EventName,
@@ -255,9 +275,9 @@ class AsyncPubSubManager(AsyncManager):
         return room, namespace, ack_id
 
     async def _listen_for_answers(self) -> None:
-        if not self.write_only and self._listening.start():
-            # There has been no client here yet; the answer must not come before it can be heard.
-            await self._listening.wait(self.publish_timeout)
+        """Wait until answers can be heard: there may have been no client here yet."""
+        if not self.write_only and (self._listening.start() or self.serves_when_listening):
+            await self._listening.settle(self.publish_timeout)
 
     async def members_elsewhere(self, room: Hashable, namespace: str, timeout: float) -> list[tuple[str, str | None]]:  # noqa: ASYNC109 - it is the whole duration
         """

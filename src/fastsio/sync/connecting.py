@@ -23,7 +23,6 @@ from fastsio.state import Client, Connection, Held
 from fastsio.sync import concurrency
 from fastsio.sync.connection_scope import ThreadScope
 from fastsio.sync.failing import run_exception_handler
-from fastsio.sync.manager import Manager
 
 if TYPE_CHECKING:
     from fastsio.protocol import Packet
@@ -161,7 +160,7 @@ class Connecting:
         if why_not is not None:
             return self._refuse(connection, namespace, {"message": why_not})
         manager = self._server.manager
-        if not _admits_at_once(manager):
+        if not manager.admits_at_once():
             return self._admit(connection, namespace, auth, size)
         return self._introduce(connection, manager.admit(connection.eio_sid, namespace), namespace, auth, size)
 
@@ -414,8 +413,3 @@ class Connecting:
     def _send(self, connection: Connection, packet_type: PacketType, namespace: str, payload: Any = None) -> None:
         packet = self._server.packet_class(packet_type, payload, namespace)
         self._server._send_packet(connection.eio_sid, packet)
-
-
-def _admits_at_once(manager: Any) -> bool:
-    """Whether a client is added without waiting for anybody: the manager's way to do it is nobody's own."""
-    return getattr(manager.pre_connect, "__func__", None) is Manager.pre_connect

@@ -46,6 +46,7 @@ class AsyncAioPikaManager(AsyncPubSubManager):
     """
 
     name = "asyncaiopika"
+    serves_when_listening = True
 
     def __init__(
         self,

@@ -40,6 +40,7 @@ class AsyncKafkaManager(AsyncPubSubManager):
     """
 
     name = "asynckafka"
+    serves_when_listening = True
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ class AsyncNatsManager(AsyncPubSubManager):
     """
 
     name = "asyncnats"
+    serves_when_listening = True
 
     def __init__(
         self,

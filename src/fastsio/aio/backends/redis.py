@@ -53,6 +53,7 @@ class AsyncRedisManager(RoomFollowingManager):
     """
 
     name = "aioredis"
+    serves_when_listening = True
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ class KafkaManager(BlockingPubSubManager):
     """
 
     name = "kafka"
+    serves_when_listening = True
 
     def __init__(
         self,

@@ -58,6 +58,7 @@ class KombuManager(BlockingPubSubManager):
     """
 
     name = "kombu"
+    serves_when_listening = True
 
     def __init__(
         self,

@@ -49,6 +49,7 @@ class RedisManager(BlockingPubSubManager):
     """
 
     name = "redis"
+    serves_when_listening = True
 
     def __init__(
         self,
