@@ -10,10 +10,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.aio.engine.links import Event, Link
-from fastsio.engine.masks import MaskCheck
-from fastsio.engine.reading import PROTOCOL_ERROR
 from fastsio.engine.request import WEBSOCKET, choose_subprotocol
 from fastsio.extras import require
+from fastsio.integrations.tornado_masking import can_refuse, masked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 web: Final = require("tornado.web", "tornado")
 WebSocketHandler: Any = require("tornado.websocket", "tornado").WebSocketHandler
-WebSocketProtocol13: Any = require("tornado.websocket", "tornado").WebSocketProtocol13
-StreamClosedError: Any = require("tornado.iostream", "tornado").StreamClosedError
 
 
 class Body:
@@ -52,21 +49,6 @@ class Body:
         return data
 
 
-class MaskedProtocol(WebSocketProtocol13):  # type: ignore[misc]  # Tornado is optional, so its class is Any
-    """Tornado's protocol, which looks at all that it reads."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._masks = MaskCheck()
-
-    async def _read_bytes(self, length: int) -> bytes:
-        data: bytes = await super()._read_bytes(length)
-        if self._masks.feed(data) is not None:
-            self.close(PROTOCOL_ERROR, "a frame without a mask")
-            raise StreamClosedError
-        return data
-
-
 @web.stream_request_body
 class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optional, so its class is Any
     """
@@ -87,6 +69,7 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
         self._frames: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self._serve_link: Callable[[Link], Awaitable[None]] | None = None
         self._serving: asyncio.Future[None] | None = None
+        self._can_refuse = False
 
     # What the server answers.
 
@@ -146,7 +129,7 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
     def get_websocket_protocol(self) -> Any:
         """Have frames refused that are not masked, which Tornado takes."""
         protocol = super().get_websocket_protocol()
-        return None if protocol is None else MaskedProtocol(self, mask_outgoing=False, params=protocol.params)
+        return masked(self, protocol) if self._can_refuse else protocol
 
     async def accept(self, serve: Callable[[Link], Awaitable[None]]) -> None:
         """
@@ -156,6 +139,7 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
             serve: Reads from the link and writes to it until one end closes it.
         """
         self._serve_link = serve
+        self._can_refuse = await can_refuse()
         # A proxy may have repeated it, which Tornado takes for another one.
         self.request.headers["Upgrade"] = WEBSOCKET
         await super().get()

@@ -8,12 +8,11 @@ corrected (``request.clone(remote=...)``), and from no header.
 from __future__ import annotations
 
 import asyncio
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.aio.engine.aiohttp_masking import response_class
 from fastsio.aio.engine.environ import NOWHERE, Address, address_of, make_environ
 from fastsio.aio.engine.links import Event, Link
-from fastsio.engine.masks import MaskCheck
 from fastsio.engine.rates import FrameRate, TooManyFrames
 from fastsio.engine.reading import BadFrame
 from fastsio.engine.request import WEBSOCKET, choose_subprotocol, offered_subprotocols
@@ -126,63 +125,13 @@ class WebSocket:
 
     async def __call__(self, environ: dict[str, Any]) -> Any:
         """Return the response that became the WebSocket, once that is over."""
-        response = _response_class()
+        response = await response_class()
         chosen = choose_subprotocol(offered_subprotocols(environ))
         protocols = [chosen] if chosen else []
         websocket = response(max_msg_size=self._too_large, timeout=CLOSE_TIMEOUT_S, protocols=protocols, autoping=False)
         await websocket.prepare(_plain(environ["aiohttp.request"]))
         await self._handler(_link(websocket, self._max_control_frames))
         return websocket
-
-
-@cache
-def _response_class() -> Any:
-    """Return aiohttp's WebSocket, which takes frames that are not masked, as one that refuses them."""
-    base: Any = require("aiohttp.web", EXTRA).WebSocketResponse
-
-    class MaskedResponse(base):  # type: ignore[misc]  # aiohttp is optional, so its class is Any
-        """Looks at the frames before aiohttp's parser does."""
-
-        def _post_start(self, request: Any, *arguments: Any) -> None:
-            connection = request.protocol
-            # aiohttp parses it while it sets its parser, before there is a way to look.
-            tail, connection._message_tail = connection._message_tail, b""
-            super()._post_start(request, *arguments)
-            connection._payload_parser = parser = MaskedParser(connection._payload_parser, self._reader)
-            if tail:
-                parser.feed_data(tail)
-
-    return MaskedResponse
-
-
-class MaskedParser:
-    """
-    Hands frames to aiohttp's parser as long as they are masked.
-
-    Args:
-        parser: aiohttp's.
-        queue: Where its messages go.
-    """
-
-    __slots__ = ("_check", "_parser", "_queue", "feed_eof")
-
-    def __init__(self, parser: Any, queue: Any) -> None:
-        self._check = MaskCheck()
-        self._parser = parser
-        self._queue = queue
-        self.feed_eof = parser.feed_eof
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """Take what has arrived; True when nothing more is to be read."""
-        good = self._check.feed(data)
-        if good is None:
-            over: tuple[bool, bytes] = self._parser.feed_data(data)
-            return over
-        self._parser.feed_data(data[:good])
-        aiohttp = require("aiohttp", EXTRA)
-        error = aiohttp.WebSocketError(aiohttp.WSCloseCode.PROTOCOL_ERROR, "a frame without a mask")
-        self._queue.set_exception(error)
-        return True, b""
 
 
 def _plain(request: Any) -> Any:
