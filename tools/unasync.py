@@ -3,7 +3,8 @@
 Write the modules of ``fastsio.sync`` from those of ``fastsio.aio``.
 
 ``tools/unasync.py`` writes them, ``tools/unasync.py --check`` only says whether they are what it would write. Modules
-that are not listed are written by hand in both halves.
+that are not listed are written by hand in both halves. Either way a rule that no module needs is an error: it may once
+have repaired a sentence that now reads wrong.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ import subprocess
 import sys
 import tokenize
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 ROOT: Final = Path(__file__).resolve().parent.parent / "src" / "fastsio"
 
@@ -47,10 +52,9 @@ MODULES: Final = (
     "waiter",
 )
 
-#: Names that have another name in the sync half.
+#: Names that have another name in the sync half. After ``fastsio.`` in a text they stay: both halves are meant there.
 NAMES: Final = {
     "AsyncClient": "Client",
-    "AsyncClientNamespace": "ClientNamespace",
     "AsyncSimpleClient": "SimpleClient",
     "AsyncManager": "Manager",
     "AsyncNamespace": "Namespace",
@@ -63,9 +67,7 @@ NAMES: Final = {
     "aclose": "close",
     "afail": "fail",
     "TaskScope": "ThreadScope",
-    "unwind_async": "unwind",
     "AsyncIterator": "Iterator",
-    "AsyncGenerator": "Generator",
 }
 
 #: What is not a matter of one name, on the whole text.
@@ -75,16 +77,10 @@ PHRASES: Final = (
     (re.compile(r"\bendpoint\.call\("), "endpoint.call_sync("),
     (re.compile(r"\bfastsio\.aio\b"), "fastsio.sync"),
     (re.compile(r"  # noqa: ASYNC109 - [^\n]*"), ""),
-    (re.compile(r"\basynchronous context manager"), "context manager"),
-    (re.compile(r"\basyncio(?= server)"), "sync"),
-    (re.compile(r"\basyncio(?= client)"), "sync"),
+    (re.compile(r"\ban asynchronous (?=context manager|generator)"), "a "),
+    (re.compile(r"\ban asyncio(?= server| client)"), "a sync"),
+    (re.compile(r"\bthe asyncio(?= server)"), "the sync"),
     (re.compile(r"\b(A Socket.IO client for) asyncio"), r"\1 threads, gevent and eventlet"),
-    (
-        re.compile(
-            r"    Handlers that are coroutine functions, or.*?All begin in the order of their events\.", re.DOTALL
-        ),
-        "    Each handler runs in a thread of its own. All begin in the order of their events.",
-    ),
     (re.compile(r"\b[Cc]lass-based namespaces for asyncio"), "Class-based namespaces for threads"),
     (re.compile(r"``async def "), "``def "),
     (re.compile(r"\bone asyncio process\b"), "one process"),
@@ -96,46 +92,73 @@ PHRASES: Final = (
 HEADER: Final = "# Written by tools/unasync.py from {source}; change that one.\n"
 
 
-def translate(source: str) -> str:
-    """Return the text of a sync module for the text of an asyncio module."""
-    for pattern, replacement in PHRASES:
-        source = pattern.sub(replacement, source)
-    return _without_words(source)
+class Translator:
+    """
+    Makes the texts of sync modules, and remembers which rules it needed.
 
+    Args:
+        names: Names that have another name in the sync half.
+        phrases: What is replaced in the whole text.
+    """
 
-def _without_words(source: str) -> str:
-    """Take ``async`` and ``await`` out and give names their other form, in code and in docstrings."""
-    lines = source.splitlines(keepends=True)
-    edits: list[tuple[int, int, int, str]] = []
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        (row, start), (end_row, end) = token.start, token.end
-        if token.type == tokenize.NAME and token.string in ("async", "await"):
-            # The space after the word goes too.
-            edits.append((row, start, end + 1, ""))
-        elif token.type == tokenize.NAME and token.string in NAMES:
-            edits.append((row, start, end, NAMES[token.string]))
-        elif token.type in (tokenize.STRING, tokenize.COMMENT):
-            edits += _names_in_text(lines, row, start, end_row, end)
-    for row, start, end, replacement in sorted(edits, reverse=True):
-        line = lines[row - 1]
-        lines[row - 1] = line[:start] + replacement + line[end:]
-    return "".join(lines)
+    def __init__(
+        self,
+        names: Mapping[str, str] = MappingProxyType(NAMES),
+        phrases: Sequence[tuple[re.Pattern[str], str]] = PHRASES,
+    ) -> None:
+        self._names = names
+        self._phrases = phrases
+        self._used: set[str] = set()
 
+    def translate(self, source: str) -> str:
+        """Return the text of a sync module for the text of an asyncio module."""
+        for pattern, replacement in self._phrases:
+            source, count = pattern.subn(replacement, source)
+            if count:
+                self._used.add(pattern.pattern)
+        return self._without_words(source)
 
-def _names_in_text(
-    lines: list[str], first_row: int, start: int, last_row: int, end: int
-) -> list[tuple[int, int, int, str]]:
-    edits = []
-    for row in range(first_row, last_row + 1):
-        text = lines[row - 1]
-        low = start if row == first_row else 0
-        high = end if row == last_row else len(text)
-        edits += [
-            (row, match.start(), match.end(), NAMES[match.group()])
-            for match in re.finditer(r"\b\w+\b", text)
-            if match.group() in NAMES and low <= match.start() and match.end() <= high
-        ]
-    return edits
+    def unused_rules(self) -> list[str]:
+        """Return the names and patterns that were in none of the texts."""
+        rules = [*self._names, *(pattern.pattern for pattern, _ in self._phrases)]
+        return [rule for rule in rules if rule not in self._used]
+
+    def _without_words(self, source: str) -> str:
+        """Take ``async`` and ``await`` out and give names their other form, in code and in docstrings."""
+        lines = source.splitlines(keepends=True)
+        edits: list[tuple[int, int, int, str]] = []
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            (row, start), (end_row, end) = token.start, token.end
+            if token.type == tokenize.NAME and token.string in ("async", "await"):
+                # The space after the word goes too.
+                edits.append((row, start, end + 1, ""))
+            elif token.type == tokenize.NAME and token.string in self._names:
+                edits.append((row, start, end, self._renamed(token.string)))
+            elif token.type in (tokenize.STRING, tokenize.COMMENT):
+                edits += self._names_in_text(lines, row, start, end_row, end)
+        for row, start, end, replacement in sorted(edits, reverse=True):
+            line = lines[row - 1]
+            lines[row - 1] = line[:start] + replacement + line[end:]
+        return "".join(lines)
+
+    def _names_in_text(
+        self, lines: list[str], first_row: int, start: int, last_row: int, end: int
+    ) -> list[tuple[int, int, int, str]]:
+        edits = []
+        for row in range(first_row, last_row + 1):
+            text = lines[row - 1]
+            low = start if row == first_row else 0
+            high = end if row == last_row else len(text)
+            edits += [
+                (row, match.start(), match.end(), self._renamed(match.group()))
+                for match in re.finditer(r"(?<!\bfastsio\.)\b\w+\b", text)
+                if match.group() in self._names and low <= match.start() and match.end() <= high
+            ]
+        return edits
+
+    def _renamed(self, name: str) -> str:
+        self._used.add(name)
+        return self._names[name]
 
 
 def _formatted(text: str, path: Path) -> str:
@@ -147,10 +170,10 @@ def _formatted(text: str, path: Path) -> str:
     return text
 
 
-def generate(module: str) -> tuple[Path, str]:
+def generate(module: str, translator: Translator) -> tuple[Path, str]:
     """Return the path and the text of a sync module."""
     source, target = ROOT / "aio" / f"{module}.py", ROOT / "sync" / f"{module}.py"
-    text = translate(source.read_text())
+    text = translator.translate(source.read_text())
     return target, _formatted(HEADER.format(source=f"aio/{module}.py") + text, target)
 
 
@@ -160,8 +183,9 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if something would change")
     check = parser.parse_args().check
     stale = []
+    translator = Translator()
     for module in MODULES:
-        path, text = generate(module)
+        path, text = generate(module, translator)
         if path.exists() and path.read_text() == text:
             continue
         stale.append(path.relative_to(ROOT))
@@ -169,7 +193,10 @@ def main() -> int:
             path.write_text(text)
     for path in stale:
         print(f"{'differs' if check else 'written'}: {path}")
-    return 1 if check and stale else 0
+    unused = translator.unused_rules()
+    for rule in unused:
+        print(f"rule that no module needs, delete it: {rule}")
+    return 1 if unused or (check and stale) else 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """
 How a client calls handlers, and what becomes of their failures.
 
-A handler that may wait runs in a task of its own, so that it may wait for what the server sends next; handlers begin in
-the order of their events.
+A handler that may wait does not keep the next events back, so that it may wait for what the server sends next. Handlers
+begin in the order of their events.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ class Hearing:
         manager = self._manager
         try:
             await manager.server.room_keeper.recheck_here(namespace, room)
-        except Exception:  # noqa: BLE001 - at the top of its task, and logged
+        except Exception:  # noqa: BLE001 - runs in the background, and is logged
             manager._get_logger().exception("%s: the members of %r could not be rechecked", manager.name, room)
 
     def _take_answer(self, message: Answer | NoAnswer) -> None:
@@ -189,7 +189,7 @@ class Hearing:
         manager = self._manager
         try:
             await concurrency.outcome(manager.server.run_callback(label, callback, arguments))
-        except Exception:  # noqa: BLE001 - at the top of its task, and logged
+        except Exception:  # noqa: BLE001 - runs in the background, and is logged
             manager._get_logger().exception("%s: error in the callback of an acknowledgement", label)
 
     async def _disconnect(self, sid: str, namespace: str) -> None:

@@ -30,7 +30,8 @@ class AsyncManager(BaseManager):
     """
     Keeps the clients of one process and sends to them.
 
-    Subclasses that connect several processes override the coroutines and call them for what is local.
+    Subclasses that connect several processes override the methods that send, and call those of this class for what is
+    local.
     """
 
     def __init__(self, **unknown: Never) -> None:

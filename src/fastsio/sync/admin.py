@@ -130,7 +130,7 @@ class AdminPanel:
             wake.set()
 
     def _start(self) -> None:
-        """Start the background task with the first connection: before, there need not be an event loop."""
+        """Start the background task with the first connection; before, the server need not be running."""
         with self._lock:
             if self._wake is not None or self._is_stopped:
                 return

@@ -233,7 +233,7 @@ class ServerAPI(PacketServer):
         self._client(sid, namespace or "/").session = session
 
     def session(self, sid: str, namespace: str | None = None) -> SessionContext:
-        """Return a client's session as an context manager that saves it at its end."""
+        """Return a client's session as a context manager that saves it at its end."""
         return SessionContext(self, sid, namespace)
 
     def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:

@@ -31,7 +31,9 @@ class Client(OpeningClient):
     """
     A Socket.IO client for threads, gevent and eventlet.
 
-    Each handler runs in a thread of its own. All begin in the order of their events.
+    Handlers begin in the order of their events. Of a :class:`fastsio.Client` each runs in a thread of its own; of a
+    :class:`fastsio.AsyncClient` those that are coroutine functions, or have injected parameters, run in tasks of their
+    own, and plain functions are called one after the other.
 
     Args:
         reconnection: Whether to come back after a lost connection.
@@ -56,8 +58,9 @@ class Client(OpeningClient):
         kwargs: The fields of :class:`~fastsio.protocol.Limits`, with 1,000 attachments and 100 MB as defaults, and
             every option of Engine.IO's client: ``request_timeout``, ``http_session``, ``ssl_verify``,
             ``websocket_extra_options``, ``timestamp_requests``, ``engineio_logger``. ``websocket_extra_options`` go to
-            the library that opens the WebSocket. A message over it may have 100 MB in :class:`Client`
-            (``{"max_msg_size": 0}`` allows any size), and any size in :class:`Client`.
+            the library that opens the WebSocket. A message over it may have 100 MB in
+            :class:`fastsio.AsyncClient` (``{"max_msg_size": 0}`` allows any size), and any size in
+            :class:`fastsio.Client`.
 
     Raises:
         SetupError: An option is not valid.

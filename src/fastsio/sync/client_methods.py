@@ -16,7 +16,7 @@ class ClientMethods(BaseClientNamespace):
     """What both kinds of namespace have alike; each adds its ``send``."""
 
     def is_asyncio_based(self) -> bool:
-        """Whether the namespace belongs on an sync client."""
+        """Whether the namespace belongs on a sync client."""
         return concurrency.ASYNCHRONOUS
 
     @classmethod

@@ -3,7 +3,7 @@
 The receiving half of the sync server: frames in, handlers called, answers out.
 
 The hot path of the package is ``_take_message`` and ``_run_event``; whatever can be decided before an event arrives is
-decided elsewhere, and what need not wait is no coroutine.
+decided elsewhere.
 """
 
 from __future__ import annotations

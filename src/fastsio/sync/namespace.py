@@ -27,7 +27,7 @@ class Namespace(BaseServerNamespace):
     """
 
     def is_asyncio_based(self) -> bool:
-        """Whether the namespace belongs on an sync server."""
+        """Whether the namespace belongs on a sync server."""
         return concurrency.ASYNCHRONOUS
 
     @classmethod

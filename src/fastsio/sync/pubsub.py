@@ -56,7 +56,7 @@ class PubSubManager(Manager):
     Base of the managers that connect several servers over a message broker.
 
     A subclass has ``def _publish(self, data)``, which sends a dict to all servers and raises when it cannot, and
-    ``_listen(self)``, an asynchronous generator that connects when it is entered, yields what was published as a dict
+    ``_listen(self)``, a generator that connects when it is entered, yields what was published as a dict
     or as :meth:`_encode` has written it, and raises when the connection breaks: it is then entered again, after a
     while. It may call :meth:`_on_listening` once it is subscribed. A class where it always does may have
     ``serves_when_listening = True``: the first clients of a server wait for it, so that they miss nothing.

@@ -1,5 +1,5 @@
 # Written by tools/unasync.py from aio/session.py; change that one.
-"""A client's session as an context manager."""
+"""A client's session as a context manager."""
 
 from __future__ import annotations
 
