@@ -39,7 +39,7 @@ class AiohttpWithoutParser(aiohttp.web.WebSocketResponse):
 class AiohttpThatHangs(aiohttp.web.WebSocketResponse):
     """Gives no message."""
 
-    async def receive(self, timeout: float | None = None) -> Any:
+    async def receive(self, *_arguments: Any) -> Any:
         await asyncio.Event().wait()
 
 
