@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from fastsio.base.emission import wait_option
 from fastsio.base.rooms import Room
 from fastsio.exceptions import SetupError
+from fastsio.routing import place_of
 from fastsio.state.room_names import plain_room, snake_case
 
 #: Whom an event is for: a room, its name or a sid, or several of them.
@@ -97,7 +98,7 @@ async def broadcast(event: BroadcastEvent, *, via: Any = None, skip_sid: Any = N
         Whether it was sent; False when ``broadcast_when()`` says no.
 
     Raises:
-        SetupError: It is not clear what to send it through.
+        SetupError: It is not clear what to send it through, or ``broadcast_namespace`` has no slash in front.
         TypeError: ``broadcast_on()`` returned something else than rooms.
         BusError: The message broker did not take it.
     """
@@ -173,7 +174,7 @@ def _by_namespace(event: BroadcastEvent, rooms: Iterable[Room | str], sender: An
     found: dict[str, list[Any]] = {}
     for room in rooms:
         own = room.namespace_on(server) if isinstance(room, Room) else "/"
-        found.setdefault(event.broadcast_namespace or own, []).append(plain_room(room))
+        found.setdefault(place_of(event.broadcast_namespace or own), []).append(plain_room(room))
     return found
 
 

@@ -14,6 +14,7 @@ from fastsio.base.emission import event_arguments, rooms_of, skipped
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import BaseManager
 from fastsio.protocol import PacketType
+from fastsio.routing import place_of
 from fastsio.state import Held
 
 if TYPE_CHECKING:
@@ -41,8 +42,13 @@ class AsyncManager(BaseManager):
         """Release what the manager holds; called when the server shuts down."""
 
     async def can_disconnect(self, sid: str, namespace: str) -> bool:
-        """Whether the server may disconnect a client itself."""
-        return self.is_connected(sid, namespace)
+        """
+        Whether the server may disconnect a client itself.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
+        """
+        return self.is_connected(sid, place_of(namespace))
 
     def admits_at_once(self) -> bool:
         """Whether :meth:`pre_connect` waits for nobody: :meth:`admit` does the same then."""
@@ -85,14 +91,20 @@ class AsyncManager(BaseManager):
         Put a client into a room.
 
         Raises:
-            ValueError: The room is another client's own, or the client is in too many.
+            ValueError: The room is another client's own, the client is in too many, or the namespace has no slash in
+                front.
             KeyError: The client is not in the namespace.
         """
-        self.basic_enter_room(sid, namespace, room, eio_sid)
+        self.basic_enter_room(sid, place_of(namespace), room, eio_sid)
 
     async def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
-        """Take a client out of a room."""
-        self.basic_leave_room(sid, namespace, room)
+        """
+        Take a client out of a room.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
+        """
+        self.basic_leave_room(sid, place_of(namespace), room)
 
     async def begin_join(self, namespace: str, room: Hashable) -> None:
         """Hear from now on what other servers say of a room that a client may be let into."""
@@ -105,9 +117,9 @@ class AsyncManager(BaseManager):
         Take everybody out of a room.
 
         Raises:
-            ValueError: The room is a client's own.
+            ValueError: The room is a client's own, or the namespace has no slash in front.
         """
-        self.basic_close_room(room, namespace)
+        self.basic_close_room(room, place_of(namespace))
 
     async def emit(
         self,
@@ -134,9 +146,14 @@ class AsyncManager(BaseManager):
             callback: Called with what each client acknowledges.
             to: The same as *room*.
             wait: Whether to wait while a client is behind and reads.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
         """
         rooms, skip = rooms_of(room if to is None else to), skipped(skip_sid)
         recipients = await self._send_here(event, data, namespace, rooms, skip, callback, wait)
+        if not recipients:
+            place_of(namespace)  # that may be the reason
         if wait and self.server.eio.congested:
             await self._let_read(recipients, callback)
 

@@ -37,6 +37,7 @@ from fastsio.cluster.relay import Reach, askable_room, reach_of_emit
 from fastsio.exceptions import BusError
 from fastsio.protocol import Packet, PacketType, PendingAcks
 from fastsio.protocol.jsoncodec import adapt
+from fastsio.routing import place_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Hashable
@@ -218,12 +219,13 @@ class AsyncPubSubManager(AsyncManager):
                 client of this server is behind.
 
         Raises:
-            ValueError: The event's name is not valid, or a callback is given without the room of one client.
+            ValueError: The event's name is not valid, the namespace has no slash in front, or a callback is given
+                without the room of one client.
             RuntimeError: A callback is given, and there is no server to call it.
             BusError: The broker did not take the message: clients of other servers do not get the event.
         """
         check_event_name(event)
-        namespace = namespace or "/"
+        namespace = place_of(namespace)
         rooms = tuple(rooms_of(room if to is None else to))
         skip = tuple(skipped(skip_sid))
         reach = reach_of_emit(
@@ -332,8 +334,10 @@ class AsyncPubSubManager(AsyncManager):
         Whether the server may disconnect a client itself; if another server has it, that one is told to.
 
         Raises:
+            ValueError: The namespace has no slash in front.
             BusError: The broker did not take the message.
         """
+        namespace = place_of(namespace)
         if self._has_client(sid, namespace):
             return await super().can_disconnect(sid, namespace)
         await self._tell_others(Disconnect(sid, namespace, self.host_id))
@@ -349,9 +353,10 @@ class AsyncPubSubManager(AsyncManager):
             kwargs: ``ignore_queue=True`` only forgets a client of this server.
 
         Raises:
+            ValueError: The namespace has no slash in front.
             BusError: The broker did not take the message.
         """
-        namespace = namespace or "/"
+        namespace = place_of(namespace)
         if kwargs.get("ignore_queue"):
             await super().disconnect(sid, namespace, **kwargs)
         elif self._has_client(sid, namespace):
@@ -364,10 +369,11 @@ class AsyncPubSubManager(AsyncManager):
         Put a client into a room, whichever server has it.
 
         Raises:
-            ValueError: The room is another client's own, or that of a class and given as text; or the client is in too
-                many.
+            ValueError: The room is another client's own, or that of a class and given as text; the client is in too
+                many; or the namespace has no slash in front.
             BusError: The broker did not take the message.
         """
+        namespace = place_of(namespace)
         if self._has_client(sid, namespace):
             await super().enter_room(sid, namespace, room, eio_sid)
         else:
@@ -382,8 +388,10 @@ class AsyncPubSubManager(AsyncManager):
         Take a client out of a room, whichever server has it.
 
         Raises:
+            ValueError: The namespace has no slash in front.
             BusError: The broker did not take the message.
         """
+        namespace = place_of(namespace)
         if self._has_client(sid, namespace):
             await super().leave_room(sid, namespace, room)
         else:
@@ -395,10 +403,10 @@ class AsyncPubSubManager(AsyncManager):
         Take everybody out of a room, on every server.
 
         Raises:
-            ValueError: The room is a client's own.
+            ValueError: The room is a client's own, or the namespace has no slash in front.
             BusError: The broker did not take the message; this server's clients have left the room.
         """
-        namespace = namespace or "/"
+        namespace = place_of(namespace)
         check_room(room)
         await super().close_room(room, namespace)
         await self._tell_others(CloseRoom(room, namespace, self.host_id))

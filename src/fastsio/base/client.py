@@ -22,7 +22,7 @@ from fastsio.base.serializers import choose_client_packet_class
 from fastsio.exceptions import SetupError
 from fastsio.protocol.decoder import ServerDecoder
 from fastsio.protocol.quick import event_reader
-from fastsio.routing import CLIENT, EventRegistrar, Registration, Registry
+from fastsio.routing import CLIENT, EventRegistrar, Registration, Registry, place_of
 from fastsio.types import Source
 
 if TYPE_CHECKING:
@@ -199,8 +199,13 @@ class BaseClient(EventRegistrar):
         self._register(Registration(namespace_handler.namespace, None, namespace_handler))
 
     def get_sid(self, namespace: str | None = None) -> str | None:
-        """Return the client's sid in a namespace, None where it is not connected."""
-        return self.namespaces.get(namespace or "/")
+        """
+        Return the client's sid in a namespace, None where it is not connected.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
+        """
+        return self.namespaces.get(place_of(namespace))
 
     def transport(self) -> str | None:
         """Return the transport in use, ``"polling"`` or ``"websocket"``."""

@@ -73,3 +73,11 @@ def check_url(url: Any) -> None:
         raise ConnectFailed(f"the URL has no {'host' if known else 'scheme'}; write it like {example!r}")
     if parts.scheme not in ("", *SCHEMES):
         raise ConnectFailed(f"the URL's scheme {parts.scheme!r} is unknown; it is one of {', '.join(SCHEMES)}")
+
+
+def not_connected(namespace: str) -> str:
+    """Return the text of the error for an event in a namespace that is not connected, with the cure if it never is."""
+    text = f"{namespace} is not a connected namespace."
+    if namespace == "*":
+        return f"{text} It is every namespace, for handlers to be registered in; name one of them"
+    return text if namespace.startswith("/") else f"{text} It has no slash; write '/{namespace}'"

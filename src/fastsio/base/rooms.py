@@ -17,7 +17,7 @@ from fastsio.base.emission import wait_option
 from fastsio.base.room_hooks import hooks_of
 from fastsio.exceptions import SetupError
 from fastsio.injection import EventMarker
-from fastsio.routing import check_rooms
+from fastsio.routing import check_rooms, place_of
 from fastsio.state.room_names import NamedRoom, is_key, key_of_class, room_name
 from fastsio.types import Source
 
@@ -126,8 +126,10 @@ class Room(NamedRoom):
             namespace: The namespace; None is the only one there, ``"/"`` on a server where it is not registered.
 
         Raises:
-            SetupError: There is none, or more than one.
+            SetupError: There is none, or more than one; or the namespace has no slash in front.
         """
+        if namespace is not None:
+            namespace = place_of(namespace)
         homes = [
             (host, place)
             for host, place in self._living_homes()

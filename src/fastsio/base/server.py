@@ -30,6 +30,7 @@ from fastsio.routing import (
     RouterScope,
     Scope,
     check_namespaces,
+    place_of,
     refuse_same_key,
 )
 from fastsio.routing.habits import outside
@@ -215,13 +216,23 @@ class BaseServer(Registrar):
         return self._registry.middlewares()
 
     def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:
-        """Return the rooms a client is in, its own sid first; empty for an unknown client."""
-        rooms: list[Any] = self.manager.get_rooms(sid, namespace or "/")
+        """
+        Return the rooms a client is in, its own sid first; empty for an unknown client.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
+        """
+        rooms: list[Any] = self.manager.get_rooms(sid, place_of(namespace))
         return rooms
 
     def get_environ(self, sid: str, namespace: str | None = None) -> dict[str, Any] | None:
-        """Return the environ of a client's handshake; None for an unknown client."""
-        eio_sid = self.manager.eio_sid_from_sid(sid, namespace or "/")
+        """
+        Return the environ of a client's handshake; None for an unknown client.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
+        """
+        eio_sid = self.manager.eio_sid_from_sid(sid, place_of(namespace))
         return self.environ.get(eio_sid)
 
     def _own_scope(self) -> RouterScope:

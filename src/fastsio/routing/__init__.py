@@ -2,7 +2,7 @@
 
 from fastsio.routing.failures import Failure, describe, is_expected
 from fastsio.routing.middleware import BaseMiddleware, MiddlewareChain, Scope, SyncMiddleware
-from fastsio.routing.namespaces import check_namespace
+from fastsio.routing.namespaces import check_namespace, place_of
 from fastsio.routing.registrar import (
     EventRegistrar,
     Registrar,
@@ -42,5 +42,6 @@ __all__ = [
     "describe",
     "is_expected",
     "leading",
+    "place_of",
     "refuse_same_key",
 ]

@@ -23,3 +23,20 @@ def check_namespace(namespace: str | None) -> str:
     if namespace != "*" and not namespace.startswith("/"):
         raise SetupError(f"namespace {namespace!r} has no slash; write '/{namespace}'")
     return namespace
+
+
+def place_of(namespace: str | None) -> str:
+    """
+    Return the name of the one namespace that a call is about, ``"/"`` for None.
+
+    Raises:
+        SetupError: It does not begin with ``"/"``: no client is ever in it.
+    """
+    if not namespace:
+        return "/"
+    if type(namespace) is str and namespace[0] == "/":
+        return namespace
+    name = check_namespace(namespace)
+    if name == "*":
+        raise SetupError("namespace '*' is every namespace, for handlers to be registered in; name one of them here")
+    return name

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.base.emission import check_event_name, wait_option
 from fastsio.base.rooms import Room
 from fastsio.protocol import NamespaceState
+from fastsio.routing import place_of
 from fastsio.state.room_names import entered_room, plain_room
 from fastsio.sync.dispatch import PacketServer
 from fastsio.sync.instrumented import InstrumentedServer
@@ -75,11 +76,13 @@ class ServerAPI(PacketServer):
                 the wait begins; a caller that must not wait says False.
 
         Raises:
-            ValueError: The event's name is not valid.
+            ValueError: The event's name is not valid, or the namespace has no slash in front.
         """
         check_event_name(event)
         target = room if to is None else to
         place = namespace or ("/" if target is None or type(target) is str else self._namespace_of(target))
+        if namespace and (type(namespace) is not str or namespace[0] != "/"):  # here, for it is once for each event
+            place = place_of(namespace)
         if self._event_log is not None:
             self._event_log.emitting(event, self._label(target) if isinstance(target, str) else target, place)
         emit = self.manager.emit
@@ -146,7 +149,7 @@ class ServerAPI(PacketServer):
             What the client acknowledged: None, one value, or a tuple of several.
 
         Raises:
-            ValueError: No client was named.
+            ValueError: No client was named, or the namespace has no slash in front.
             RuntimeError: The server runs handlers one after the other, so the answer could never be read.
             ClientLeftError: The client left before it acknowledged, or is not there. It is a DisconnectedError and a
                 TimeoutError.
@@ -174,17 +177,23 @@ class ServerAPI(PacketServer):
             namespace: The namespace; None is ``"/"``, for the object of a room class where that is registered.
 
         Raises:
-            ValueError: The room is another client's own, or text that is the name of a room of a class.
+            ValueError: The room is another client's own, or text that is the name of a room of a class; the namespace
+                has no slash in front.
             KeyError: The client is not connected to the namespace.
         """
-        place, name = namespace or self._namespace_of(room), entered_room(room)
+        place, name = self._place(room, namespace), entered_room(room)
         if self._event_log is not None:
             self._event_log.entering(self._label(sid), name, place)
         self.manager.enter_room(sid, place, name)
 
     def leave_room(self, sid: str, room: Hashable, namespace: str | None = None) -> None:
-        """Take a client out of a room."""
-        place, name = namespace or self._namespace_of(room), plain_room(room)
+        """
+        Take a client out of a room.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
+        """
+        place, name = self._place(room, namespace), plain_room(room)
         if self._event_log is not None:
             self._event_log.leaving(self._label(sid), name, place)
         self.manager.leave_room(sid, place, name)
@@ -194,9 +203,9 @@ class ServerAPI(PacketServer):
         Take everybody out of a room.
 
         Raises:
-            ValueError: The room is a client's own.
+            ValueError: The room is a client's own, or the namespace has no slash in front.
         """
-        place, name = namespace or self._namespace_of(room), plain_room(room)
+        place, name = self._place(room, namespace), plain_room(room)
         if self._event_log is not None:
             self._event_log.closing(name, place)
         self.manager.close_room(name, place)
@@ -209,8 +218,9 @@ class ServerAPI(PacketServer):
 
         Raises:
             KeyError: There is no such client.
+            ValueError: The namespace has no slash in front.
         """
-        eio_sid = self._client(sid, namespace or "/").eio_sid
+        eio_sid = self._client(sid, place_of(namespace)).eio_sid
         transport: str = self.eio.transport(eio_sid)
         return transport
 
@@ -220,8 +230,9 @@ class ServerAPI(PacketServer):
 
         Raises:
             KeyError: There is no such client.
+            ValueError: The namespace has no slash in front.
         """
-        return self._client(sid, namespace or "/").session
+        return self._client(sid, place_of(namespace)).session
 
     def save_session(self, sid: str, session: dict[str, Any], namespace: str | None = None) -> None:
         """
@@ -229,11 +240,18 @@ class ServerAPI(PacketServer):
 
         Raises:
             KeyError: There is no such client.
+            ValueError: The namespace has no slash in front.
         """
-        self._client(sid, namespace or "/").session = session
+        self._client(sid, place_of(namespace)).session = session
 
     def session(self, sid: str, namespace: str | None = None) -> SessionContext:
-        """Return a client's session as a context manager that saves it at its end."""
+        """
+        Return a client's session as a context manager that saves it at its end.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
+        """
+        place_of(namespace)  # with the call, not only when the session is read
         return SessionContext(self, sid, namespace)
 
     def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
@@ -244,8 +262,11 @@ class ServerAPI(PacketServer):
             sid: The client; one that is gone is ignored. In its own connect handler it is refused.
             namespace: The namespace; None is ``"/"``.
             ignore_queue: Only if the client is one of this process.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
         """
-        name = namespace or "/"
+        name = place_of(namespace)
         client = self._find_client(sid, name)
         if client is not None and self._event_log is not None:
             self._event_log.disconnecting(client.label, name)
@@ -335,6 +356,10 @@ class ServerAPI(PacketServer):
     def sleep(self, seconds: float = 0) -> None:
         """Wait without keeping others from running."""
         self.eio.sleep(seconds)
+
+    def _place(self, room: Hashable, namespace: str | None) -> str:
+        """Return the namespace that a call about a room is about."""
+        return place_of(namespace) if namespace else self._namespace_of(room)
 
     def _namespace_of(self, target: Any) -> str:
         """Return where a room is, or the first of several, unless the call says it."""

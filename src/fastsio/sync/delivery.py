@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastsio.base.emission import event_arguments
+from fastsio.base.joining import not_connected
 from fastsio.base.outbox import Emission, Outbox
 from fastsio.exceptions import BadNamespaceError, DisconnectedError
 from fastsio.exceptions import TimeoutError as AckTimeoutError
@@ -62,7 +63,7 @@ class Delivery:
 
     def _send_now(self, emission: Emission) -> None:
         if emission.namespace not in self._client.namespaces:
-            raise BadNamespaceError(f"{emission.namespace} is not a connected namespace.")
+            raise BadNamespaceError(not_connected(emission.namespace))
         packet = self._packet(emission)
         if packet is None:
             raise BadNamespaceError(f"{emission.namespace} is not a connected namespace any more.")
@@ -84,6 +85,8 @@ class Delivery:
         """Let an emission wait, once it is sure that it can be sent later: now somebody is there to be told."""
         client, namespace = self._client, emission.namespace
         joined = client.connection_namespaces
+        if not namespace.startswith("/"):  # it would wait for ever
+            raise BadNamespaceError(not_connected(namespace))
         if joined and namespace not in joined and namespace not in client.namespaces:
             raise BadNamespaceError(f"{namespace} is none of the namespaces that connect() joins: {', '.join(joined)}")
         arguments = [emission.event, *event_arguments(emission.data)]

@@ -13,6 +13,7 @@ from fastsio.base.emission import event_arguments, rooms_of, skipped
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import BaseManager
 from fastsio.protocol import PacketType
+from fastsio.routing import place_of
 from fastsio.state import Held
 from fastsio.sync import concurrency
 from fastsio.sync.waiter import AckWaiter
@@ -42,8 +43,13 @@ class Manager(BaseManager):
         """Release what the manager holds; called when the server shuts down."""
 
     def can_disconnect(self, sid: str, namespace: str) -> bool:
-        """Whether the server may disconnect a client itself."""
-        return self.is_connected(sid, namespace)
+        """
+        Whether the server may disconnect a client itself.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
+        """
+        return self.is_connected(sid, place_of(namespace))
 
     def admits_at_once(self) -> bool:
         """Whether :meth:`pre_connect` waits for nobody: :meth:`admit` does the same then."""
@@ -86,14 +92,20 @@ class Manager(BaseManager):
         Put a client into a room.
 
         Raises:
-            ValueError: The room is another client's own, or the client is in too many.
+            ValueError: The room is another client's own, the client is in too many, or the namespace has no slash in
+                front.
             KeyError: The client is not in the namespace.
         """
-        self.basic_enter_room(sid, namespace, room, eio_sid)
+        self.basic_enter_room(sid, place_of(namespace), room, eio_sid)
 
     def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
-        """Take a client out of a room."""
-        self.basic_leave_room(sid, namespace, room)
+        """
+        Take a client out of a room.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
+        """
+        self.basic_leave_room(sid, place_of(namespace), room)
 
     def begin_join(self, namespace: str, room: Hashable) -> None:
         """Hear from now on what other servers say of a room that a client may be let into."""
@@ -106,9 +118,9 @@ class Manager(BaseManager):
         Take everybody out of a room.
 
         Raises:
-            ValueError: The room is a client's own.
+            ValueError: The room is a client's own, or the namespace has no slash in front.
         """
-        self.basic_close_room(room, namespace)
+        self.basic_close_room(room, place_of(namespace))
 
     def emit(
         self,
@@ -135,9 +147,14 @@ class Manager(BaseManager):
             callback: Called with what each client acknowledges.
             to: The same as *room*.
             wait: Whether to wait while a client is behind and reads.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
         """
         rooms, skip = rooms_of(room if to is None else to), skipped(skip_sid)
         recipients = self._send_here(event, data, namespace, rooms, skip, callback, wait)
+        if not recipients:
+            place_of(namespace)  # that may be the reason
         if wait and self.server.eio.congested:
             self._let_read(recipients, callback)
 

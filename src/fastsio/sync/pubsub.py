@@ -33,6 +33,7 @@ from fastsio.cluster.relay import Reach, askable_room, reach_of_emit
 from fastsio.exceptions import BusError
 from fastsio.protocol import Packet, PacketType, PendingAcks
 from fastsio.protocol.jsoncodec import adapt
+from fastsio.routing import place_of
 from fastsio.sync import concurrency
 from fastsio.sync.asking import Asking
 from fastsio.sync.hearing import Hearing
@@ -219,12 +220,13 @@ class PubSubManager(Manager):
                 client of this server is behind.
 
         Raises:
-            ValueError: The event's name is not valid, or a callback is given without the room of one client.
+            ValueError: The event's name is not valid, the namespace has no slash in front, or a callback is given
+                without the room of one client.
             RuntimeError: A callback is given, and there is no server to call it.
             BusError: The broker did not take the message: clients of other servers do not get the event.
         """
         check_event_name(event)
-        namespace = namespace or "/"
+        namespace = place_of(namespace)
         rooms = tuple(rooms_of(room if to is None else to))
         skip = tuple(skipped(skip_sid))
         reach = reach_of_emit(
@@ -333,8 +335,10 @@ class PubSubManager(Manager):
         Whether the server may disconnect a client itself; if another server has it, that one is told to.
 
         Raises:
+            ValueError: The namespace has no slash in front.
             BusError: The broker did not take the message.
         """
+        namespace = place_of(namespace)
         if self._has_client(sid, namespace):
             return super().can_disconnect(sid, namespace)
         self._tell_others(Disconnect(sid, namespace, self.host_id))
@@ -350,9 +354,10 @@ class PubSubManager(Manager):
             kwargs: ``ignore_queue=True`` only forgets a client of this server.
 
         Raises:
+            ValueError: The namespace has no slash in front.
             BusError: The broker did not take the message.
         """
-        namespace = namespace or "/"
+        namespace = place_of(namespace)
         if kwargs.get("ignore_queue"):
             super().disconnect(sid, namespace, **kwargs)
         elif self._has_client(sid, namespace):
@@ -365,10 +370,11 @@ class PubSubManager(Manager):
         Put a client into a room, whichever server has it.
 
         Raises:
-            ValueError: The room is another client's own, or that of a class and given as text; or the client is in too
-                many.
+            ValueError: The room is another client's own, or that of a class and given as text; the client is in too
+                many; or the namespace has no slash in front.
             BusError: The broker did not take the message.
         """
+        namespace = place_of(namespace)
         if self._has_client(sid, namespace):
             super().enter_room(sid, namespace, room, eio_sid)
         else:
@@ -383,8 +389,10 @@ class PubSubManager(Manager):
         Take a client out of a room, whichever server has it.
 
         Raises:
+            ValueError: The namespace has no slash in front.
             BusError: The broker did not take the message.
         """
+        namespace = place_of(namespace)
         if self._has_client(sid, namespace):
             super().leave_room(sid, namespace, room)
         else:
@@ -396,10 +404,10 @@ class PubSubManager(Manager):
         Take everybody out of a room, on every server.
 
         Raises:
-            ValueError: The room is a client's own.
+            ValueError: The room is a client's own, or the namespace has no slash in front.
             BusError: The broker did not take the message; this server's clients have left the room.
         """
-        namespace = namespace or "/"
+        namespace = place_of(namespace)
         check_room(room)
         super().close_room(room, namespace)
         self._tell_others(CloseRoom(room, namespace, self.host_id))

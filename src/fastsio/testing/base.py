@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.emission import answer
+from fastsio.base.joining import not_connected
 from fastsio.base.serializers import choose_packet_class
 from fastsio.exceptions import (
     BadNamespaceError,
@@ -14,6 +15,7 @@ from fastsio.exceptions import (
     SetupError,
     TimeoutError,  # noqa: A004 - as above
 )
+from fastsio.routing import place_of
 from fastsio.testing.conversation import Accepted, Acknowledged, Conversation, Happening, Left, Received, Refused
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ class BaseTestClient:
         try:
             return self.sids[namespace]
         except KeyError:
-            raise BadNamespaceError(f"the test client is not connected to {namespace}") from None
+            raise BadNamespaceError(not_connected(namespace)) from None
 
     @property
     def connected(self) -> bool:
@@ -143,13 +145,15 @@ class BaseTestClient:
                 self.sids[namespace] = sid
 
     def _is_in(self, namespace: str | None) -> bool:
-        return namespace in self.sids if namespace else self.connected
+        return place_of(namespace) in self.sids if namespace else self.connected
 
     def _is_out(self) -> bool:
         return not self.sids
 
     def _find(self, event: str | None, namespace: str | None) -> Received | None:
         """Return the oldest event of that name and place, if one has come."""
+        if namespace is not None:
+            place_of(namespace)
         for each in self._events:
             if event in (None, each.event) and namespace in (None, each.namespace):
                 return each

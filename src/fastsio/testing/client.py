@@ -15,6 +15,7 @@ from fastsio.exceptions import (
     TimeoutError,  # noqa: A004 - as above
 )
 from fastsio.integrations.asgi import ASGIApp
+from fastsio.routing import place_of
 from fastsio.testing.base import BaseTestClient
 from fastsio.testing.communicator import WebsocketCommunicator
 from fastsio.testing.conversation import PONG, Pinged, Received
@@ -63,7 +64,9 @@ class TestClient(BaseTestClient):
         Raises:
             ConnectionRefusedError: The server refused; its ``error_args`` are what the server gave as reason.
             TimeoutError: No answer came in time.
+            ValueError: The namespace has no slash in front.
         """
+        namespace = place_of(namespace)
         if self._socket is None:
             await self._open()
         await self._say(self._conversation.connect(namespace, auth))

@@ -17,6 +17,7 @@ from fastsio.exceptions import (
     TimeoutError,  # noqa: A004 - as above
 )
 from fastsio.integrations.wsgi import WSGIApp
+from fastsio.routing import place_of
 from fastsio.sync.server import Server
 from fastsio.testing.base import BaseTestClient
 from fastsio.testing.conversation import CLOSE, PONG, Closed, Opened, Pinged, Received
@@ -69,7 +70,9 @@ class SyncTestClient(BaseTestClient):
         Raises:
             ConnectionRefusedError: The server refused; its ``error_args`` are what the server gave as reason.
             TimeoutError: No answer came in time.
+            ValueError: The namespace has no slash in front.
         """
+        namespace = place_of(namespace)
         if not self._session:
             self._open()
         self._say(self._conversation.connect(namespace, auth))
