@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tools.unasync import HEADER, MODULES, Translator
 
 ROOT = Path(__file__).parents[2]
