@@ -1,4 +1,4 @@
-"""A python-socketio client that keeps what it hears, and the seed README's snippets as namespaces."""
+"""A python-socketio client that keeps what it hears, and the snippets of snippets.md as namespaces."""
 
 from __future__ import annotations
 

@@ -38,7 +38,6 @@ def app(layer):
     return room_app(RoomChatConsumer)
 
 
-@pytest.mark.acceptance("CX-9")
 async def test_the_alias_selects_the_layer_of_a_class(layer):
     """Consumers of two layers with the same group do not hear each other."""
 
@@ -59,7 +58,6 @@ async def test_the_alias_selects_the_layer_of_a_class(layer):
         await other.close()
 
 
-@pytest.mark.acceptance("CX-10")
 def test_messages_are_models_with_a_literal_action():
     """The wire form validates, and optional parts of the payload may be left out."""
     message = RoomChatMessage.model_validate({"action": "room_chat", "payload": {"message": "hi"}})
@@ -71,7 +69,6 @@ def test_messages_are_models_with_a_literal_action():
         RoomChatMessage.model_validate({"action": "other", "payload": {"message": "hi"}})
 
 
-@pytest.mark.acceptance("CX-11")
 def test_a_consumer_knows_what_its_decorators_said():
     """Name, description and tags of the channel, and of each handler, are there for the description of the API."""
     info = RoomChatConsumer.describe()
@@ -88,7 +85,6 @@ def test_a_consumer_knows_what_its_decorators_said():
     )
 
 
-@pytest.mark.acceptance("CX-11")
 def test_the_asyncapi_document_has_what_the_decorators_said():
     """The channel's and the handlers' words, and their messages, are in the document."""
     router = WebsocketRouter()
@@ -108,7 +104,6 @@ def test_the_asyncapi_document_has_what_the_decorators_said():
     assert set(document["components"]["schemas"]) >= {"RoomChatMessage", "RoomNotificationMessage", "PongMessage"}
 
 
-@pytest.mark.acceptance("CX-12")
 async def test_every_connection_has_an_instance_of_its_own(layer):
     """What one connection's consumer keeps, another's does not see."""
 
@@ -137,7 +132,6 @@ async def test_every_connection_has_an_instance_of_its_own(layer):
         assert [frame["payload"] for frame in (*await ada.hears_json(), *await ben.hears_json())] == [["a"], ["b"]]
 
 
-@pytest.mark.acceptance("CX-13")
 async def test_what_a_handler_returns_goes_to_the_sender_only(app):
     """A ping is answered with a pong whose payload is null, to the one who asked."""
     async with present(app, GENERAL, "/ws/room/other") as (ada, ben):
@@ -147,7 +141,6 @@ async def test_what_a_handler_returns_goes_to_the_sender_only(app):
         assert (ada.pending(), ben.pending()) == (0, 0)
 
 
-@pytest.mark.acceptance("CX-14")
 async def test_an_output_type_sends_nothing_by_itself():
     """It documents what the handler sends, and is what a result must be."""
 
@@ -171,7 +164,6 @@ async def test_an_output_type_sends_nothing_by_itself():
         assert ada.pending() == 0
 
 
-@pytest.mark.acceptance("CX-17")
 async def test_post_authentication_runs_once_after_the_client_was_accepted(layer):
     """It needs no authenticator, and finds the route's parameters."""
     calls = []
@@ -189,7 +181,6 @@ async def test_post_authentication_runs_once_after_the_client_was_accepted(layer
     assert calls == ["general"]
 
 
-@pytest.mark.acceptance("CX-25")
 def test_the_event_of_a_disconnection_can_be_annotated():
     """WebSocketDisconnectEvent says what is in it."""
     assert set(WebSocketDisconnectEvent.__annotations__) == {"type", "code", "reason"}
@@ -230,7 +221,6 @@ BAD_FRAMES = {
 }
 
 
-@pytest.mark.acceptance("CX-30")
 @pytest.mark.parametrize("name", BAD_FRAMES)
 async def test_a_bad_frame_is_answered_and_the_connection_lives_on(name):
     """Whatever comes, the client reads what was wrong, nothing of the server's secrets, and goes on."""
@@ -248,7 +238,6 @@ async def test_a_bad_frame_is_answered_and_the_connection_lives_on(name):
     assert "secret" not in json.dumps(error)
 
 
-@pytest.mark.acceptance("CX-30")
 async def test_a_binary_frame_is_answered_and_the_connection_lives_on():
     """Bytes are no JSON message."""
     async with present(_Moving.as_asgi(), "/") as (ada,):
@@ -289,7 +278,6 @@ class BackgroundJobConsumer(BaseConsumer[JobResult]):
         return JobStatusMessage(payload={"status": "result", "message": event.payload})
 
 
-@pytest.mark.acceptance("CX-29")
 async def test_an_event_reaches_the_one_client_it_is_for(layer):
     """send_event() names a channel; the event handler's result goes to that client."""
     async with present(BackgroundJobConsumer.as_asgi(), "/", "/") as (ada, ben):

@@ -48,7 +48,6 @@ def says(text: str) -> RoomChatMessage:
     return RoomChatMessage(payload=RoomMessagePayload(message=text))
 
 
-@pytest.mark.acceptance("CX-15")
 async def test_a_broadcast_reaches_every_member_and_the_sender(app):
     """It arrives with its emoji, in the form of the message class."""
     async with present(app, GENERAL, GENERAL) as (ada, ben):
@@ -60,7 +59,6 @@ async def test_a_broadcast_reaches_every_member_and_the_sender(app):
         assert heard == [{"action": "room_notification", "payload": payload}] * 2
 
 
-@pytest.mark.acceptance("CX-16")
 async def test_two_rooms_run_in_parallel_without_leakage(app):
     """What is said in a is not heard in b, in both directions."""
     async with present(app, "/ws/room/a", "/ws/room/b", "/ws/room/a", "/ws/room/b") as people:
@@ -73,7 +71,6 @@ async def test_two_rooms_run_in_parallel_without_leakage(app):
         assert [person.pending() for person in people] == [0] * 4
 
 
-@pytest.mark.acceptance("CX-18")
 async def test_joining_a_group_makes_a_connection_hear_it(layer):
     """group_add() in post_authentication is enough."""
 
@@ -94,7 +91,6 @@ async def test_joining_a_group_makes_a_connection_hear_it(layer):
         assert await ada.reads() == ["news"]
 
 
-@pytest.mark.acceptance("CX-19")
 async def test_groups_are_each_connections_own_list_and_are_left_at_the_end(layer):
     """A group that was appended, and one that was only added, has no member once the client has gone."""
     seen: list[list[str]] = []
@@ -121,7 +117,6 @@ async def test_groups_are_each_connections_own_list_and_are_left_at_the_end(laye
         assert [len(await layer.group_channels(name)) for name in ("all", "noted-nowhere", "room_b")] == [1, 1, 1]
 
 
-@pytest.mark.acceptance("CX-19")
 async def test_groups_are_left_whatever_the_handlers_do(layer, caplog):
     """A disconnect handler that fails keeps nobody in a group."""
 
@@ -139,7 +134,6 @@ async def test_groups_are_left_whatever_the_handlers_do(layer, caplog):
     assert "on the way out" in caplog.text
 
 
-@pytest.mark.acceptance("CX-20")
 async def test_newcomers_are_announced_to_those_who_are_there(app):
     """exclude_current leaves out the one who joins; the others hear of each newcomer once."""
     async with present(app, GENERAL, GENERAL, GENERAL) as people:
@@ -150,7 +144,6 @@ async def test_newcomers_are_announced_to_those_who_are_there(app):
         assert [person.pending() for person in people] == [0, 0, 0]
 
 
-@pytest.mark.acceptance("CX-21")
 async def test_the_two_screenshots_of_the_tutorial(app):
     """The first sees the second's join and the chat, the second the chat only; nobody sees a join of their own."""
     async with present(app, GENERAL) as (first,):
@@ -164,7 +157,6 @@ async def test_the_two_screenshots_of_the_tutorial(app):
             assert await second.reads(2) == ["💬 hello", "💬 hi there"]
 
 
-@pytest.mark.acceptance("CX-22")
 @pytest.mark.parametrize(("drop", "code"), [("tab", 1001), ("network", 1006)])
 async def test_leaving_is_noticed_however_it_happens(layer, drop, code):
     """websocket_disconnect runs with the close code, may still broadcast, and calling its parent ends cleanly."""
@@ -191,7 +183,6 @@ async def test_leaving_is_noticed_however_it_happens(layer, drop, code):
         assert codes == [code] or (drop == "network" and codes[0] in {1005, 1006})
 
 
-@pytest.mark.acceptance("CX-23")
 async def test_a_leave_is_told_once_and_the_gone_channel_is_forgotten(app, layer, caplog):
     """The others hear of it exactly once, the leaver not at all, and later broadcasts know nothing of it."""
     async with present(app, GENERAL, GENERAL) as (ada, ben):
@@ -207,7 +198,6 @@ async def test_a_leave_is_told_once_and_the_gone_channel_is_forgotten(app, layer
     assert caplog.records == []
 
 
-@pytest.mark.acceptance("CX-24")
 async def test_leaving_before_a_room_was_entered_raises_nothing(layer, caplog):
     """The room was never set: there is nothing to leave, and nothing to complain of."""
 
@@ -255,7 +245,6 @@ def starlette_router() -> Any:
     return Starlette(routes=[Mount("/ws", router)])
 
 
-@pytest.mark.acceptance("CX-26")
 @pytest.mark.parametrize("make", [own_router, fastapi_router, fastapi_router_mounted, starlette_router])
 async def test_a_consumer_is_a_route_of_every_router(layer, make):
     """add_websocket_route("/room/{room_name}", C.as_asgi()), at /ws, serves ws://host/ws/room/general."""
@@ -269,7 +258,6 @@ async def test_a_consumer_is_a_route_of_every_router(layer, make):
     assert heard["payload"] == {"message": JOINED, "room_name": "general"}
 
 
-@pytest.mark.acceptance("CX-27")
 async def test_any_room_is_there_on_demand(app, layer):
     """The name is text, whatever it looks like."""
     async with present(app, "/ws/room/4711", "/ws/room/4711", "/ws/room/brand-new") as (ada, *_):
@@ -279,7 +267,6 @@ async def test_any_room_is_there_on_demand(app, layer):
         assert len(await layer.group_channels("room_brand-new")) == 1
 
 
-@pytest.mark.acceptance("CX-28")
 async def test_discarding_a_group_stops_it_at_once(layer):
     """Twice is once."""
     left = asyncio.Event()

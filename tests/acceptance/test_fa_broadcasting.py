@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 import fastsio
 from fastsio import BroadcastEvent, Room, broadcast
 from tests.acceptance.peers import connected
@@ -26,9 +24,8 @@ class MessagePosted(BroadcastEvent):
         return ChatRoom(self.chat_id)
 
 
-@pytest.mark.acceptance("FA-5")
 async def test_the_room_of_an_event_gets_it_and_nobody_else() -> None:
-    """FA-5: ``broadcast_on()`` returns a room: everybody who joined it hears the event, others do not."""
+    """``broadcast_on()`` returns a room: everybody who joined it hears the event, others do not."""
     sio = fastsio.AsyncServer(async_mode="asgi")
     sio.register_room(ChatRoom)
     async with (

@@ -40,9 +40,8 @@ class ObjectId:
         return "65f0c0ffee"
 
 
-@pytest.mark.acceptance("FA-1")
 async def test_two_hooks_are_a_complete_definition() -> None:
-    """FA-1: a subclass with the two coroutine class methods can be joined, and nothing else is needed."""
+    """A subclass with the two coroutine class methods can be joined, and nothing else is needed."""
     sio = fastsio.AsyncServer(async_mode="asgi")
     sio.register_room(ChatRoom)
 
@@ -51,19 +50,17 @@ async def test_two_hooks_are_a_complete_definition() -> None:
         assert sio.rooms(peer.sid()) == [peer.sid(), "chat|5"]
 
 
-@pytest.mark.acceptance("FA-3")
 @pytest.mark.parametrize("identifier", [5, "5", uuid.UUID(int=5), ObjectId()], ids=lambda value: type(value).__name__)
 def test_rooms_are_made_of_any_identifier(identifier: Any) -> None:
-    """FA-3: with and without a constructor of its own, a room takes text, numbers, UUIDs and ObjectIds."""
+    """With and without a constructor of its own, a room takes text, numbers, UUIDs and ObjectIds."""
     assert str(ChatRoom(identifier)) == f"chat|{identifier}"
     assert str(OwnConstructor(identifier)) == f"own_constructor|{identifier}"
 
 
-@pytest.mark.acceptance("FA-4")
 @pytest.mark.parametrize("room_class", [ChatRoom, OwnConstructor])
 @pytest.mark.parametrize("identifier", ["general", 5, "a|b", "50%", "ü \n"])
 async def test_the_client_and_the_server_agree_on_the_name(room_class: type[Room], identifier: Any) -> None:
-    """FA-4: what a client joins by an identifier X is what the server calls room(X)."""
+    """What a client joins by an identifier X is what the server calls room(X)."""
     sio = fastsio.AsyncServer(async_mode="asgi")
     sio.register_room(room_class)
     async with serve(fastsio.ASGIApp(sio)) as address, connected(address.http) as peer:
@@ -94,9 +91,8 @@ class Nameless(Room):
         return True
 
 
-@pytest.mark.acceptance("FA-17")
 async def test_without_can_join_everybody_may() -> None:
-    """FA-17: a class without ``can_join`` lets everybody in."""
+    """A class without ``can_join`` lets everybody in."""
     sio = fastsio.AsyncServer(async_mode="asgi")
     sio.register_room(Open)
 
@@ -104,10 +100,9 @@ async def test_without_can_join_everybody_may() -> None:
         assert await peer.call("join_open", {"name": "hall"}) == {"room": "open|hall"}
 
 
-@pytest.mark.acceptance("FA-17")
 @pytest.mark.parametrize(("half", "mode"), [(fastsio.AsyncServer, "asgi"), (fastsio.Server, "threading")])
 def test_without_an_identifier_the_registration_fails(half: Any, mode: str) -> None:
-    """FA-17: a class without ``extract_room_identifier`` is refused where it is registered, by name."""
+    """A class without ``extract_room_identifier`` is refused where it is registered, by name."""
     sio = half(async_mode=mode)
 
     with pytest.raises(SetupError, match=r"Nameless has no extract_room_identifier\(cls, session, data\); write it"):

@@ -96,11 +96,8 @@ ADA = {"auth": {"name": "ada"}}
 BEN = {"auth": {"name": "ben"}}
 
 
-@pytest.mark.acceptance("FA-6")
-@pytest.mark.acceptance("FA-7")
-@pytest.mark.acceptance("FA-10")
 async def test_a_join_asks_for_the_identifier_and_then_for_the_permission(asked) -> None:
-    """FA-6, FA-7, FA-10: both hooks get the live session and the raw payload, in this order, and may await."""
+    """Both hooks get the live session and the raw payload, in this order, and may await."""
     sio = make_server(GlobalNamespace())
     async with serve(fastsio.ASGIApp(sio)) as address, connected(address.http, **ADA) as peer:
         sent = {"chat_id": 5, "more": [1, {"x": None}]}
@@ -113,9 +110,8 @@ async def test_a_join_asks_for_the_identifier_and_then_for_the_permission(asked)
         assert session["user"] is USERS["ada"]
 
 
-@pytest.mark.acceptance("FA-8")
 async def test_a_refused_join_changes_nothing() -> None:
-    """FA-8: the rooms of the client are as before, it reads an error, and broadcasts do not reach it."""
+    """The rooms of the client are as before, it reads an error, and broadcasts do not reach it."""
     sio = make_server(GlobalNamespace())
     async with serve(fastsio.ASGIApp(sio)) as address, connected(address.http, **BEN) as peer:
         answer = await peer.call("join_chat", {"chat_id": 5})
@@ -133,9 +129,8 @@ async def test_a_refused_join_changes_nothing() -> None:
         assert await peer.heard_until_fence(sio) == []
 
 
-@pytest.mark.acceptance("FA-8")
 async def test_a_refused_join_without_acknowledgement_is_an_error_event() -> None:
-    """FA-8: a client that asked for no acknowledgement gets the event ``error``."""
+    """A client that asked for no acknowledgement gets the event ``error``."""
     sio = make_server(GlobalNamespace())
     async with serve(fastsio.ASGIApp(sio)) as address, connected(address.http, **BEN) as peer:
         await peer.emit("join_chat", {"chat_id": 5})
@@ -144,9 +139,8 @@ async def test_a_refused_join_without_acknowledgement_is_an_error_event() -> Non
         assert (event, error["type"], error["event"]) == ("error", "forbidden", "join_chat")
 
 
-@pytest.mark.acceptance("FA-9")
 async def test_the_text_of_a_value_error_reaches_the_client(asked) -> None:
-    """FA-9: exactly that message, the connection stays, and ``can_join`` is not asked."""
+    """Exactly that message, the connection stays, and ``can_join`` is not asked."""
     sio = make_server(GlobalNamespace())
     async with serve(fastsio.ASGIApp(sio)) as address, connected(address.http, **ADA) as peer:
         answer = await peer.call("join_chat", {})
@@ -156,9 +150,8 @@ async def test_the_text_of_a_value_error_reaches_the_client(asked) -> None:
         assert await peer.call("join_chat", {"chat_id": 5}) == {"room": "chat|5"}
 
 
-@pytest.mark.acceptance("FA-11")
 async def test_several_rooms_have_an_event_each() -> None:
-    """FA-11: the rooms of one decorator, and of a second, do not overwrite each other."""
+    """The rooms of one decorator, and of a second, do not overwrite each other."""
 
     class Third(TeamRoom):
         key = "third"
@@ -180,9 +173,8 @@ async def test_several_rooms_have_an_event_each() -> None:
         assert sio.rooms(peer.sid())[1:] == ["chat|5", "team|5", "third|5"]
 
 
-@pytest.mark.acceptance("FA-12")
 async def test_a_handler_of_its_own_is_wrapped() -> None:
-    """FA-12: a namespace's ``on_join_chat`` runs when the client was let in, and only then; its result is the answer."""
+    """A namespace's ``on_join_chat`` runs when the client was let in, and only then; its result is the answer."""
     called: list[Any] = []
 
     @register_room(ChatRoom)
@@ -201,9 +193,8 @@ async def test_a_handler_of_its_own_is_wrapped() -> None:
     assert called == [({"chat_id": 5}, ["chat|5"])]
 
 
-@pytest.mark.acceptance("FA-12")
 async def test_a_dispatcher_of_its_own_is_wrapped_too() -> None:
-    """FA-12: a namespace that dispatches its events itself sees a join only when it was allowed."""
+    """A namespace that dispatches its events itself sees a join only when it was allowed."""
     called: list[str] = []
 
     @register_room(ChatRoom)
@@ -222,10 +213,9 @@ async def test_a_dispatcher_of_its_own_is_wrapped_too() -> None:
     assert called.count("join_chat") == 1
 
 
-@pytest.mark.acceptance("FA-13")
 @pytest.mark.parametrize("payload", [None, [], "5", 5, ({"chat_id": 5}, 1), {"chat_id": {"$gt": ""}}, {"chat_id": [5]}])
 async def test_a_payload_that_is_no_object_is_the_clients_mistake(payload: Any, caplog) -> None:
-    """FA-13: the client reads a validation error, the log no traceback, and the connection stays."""
+    """The client reads a validation error, the log no traceback, and the connection stays."""
     sio = make_server(GlobalNamespace())
     async with serve(fastsio.ASGIApp(sio)) as address, connected(address.http, **ADA) as peer:
         answer = await peer.call("join_chat", payload)
@@ -239,9 +229,8 @@ async def test_a_payload_that_is_no_object_is_the_clients_mistake(payload: Any, 
     assert [record for record in caplog.records if record.exc_info] == []
 
 
-@pytest.mark.acceptance("FA-14")
 async def test_who_never_joined_hears_nothing() -> None:
-    """FA-14: a client that is connected, but in no room, receives no broadcast of a room."""
+    """A client that is connected, but in no room, receives no broadcast of a room."""
     sio = make_server(GlobalNamespace())
     async with (
         serve(fastsio.ASGIApp(sio)) as address,
@@ -277,7 +266,6 @@ class Moody(Room):
                 return how is None
 
 
-@pytest.mark.acceptance("FA-15")
 @pytest.mark.parametrize(
     ("how", "expected"),
     [
@@ -292,7 +280,7 @@ class Moody(Room):
     ],
 )
 async def test_every_failed_guard_leaves_the_client_able_to_retry(how: str, expected: tuple[str, str]) -> None:
-    """FA-15: the socket stays connected, the next try succeeds, and a success is confirmed to the joiner."""
+    """The socket stays connected, the next try succeeds, and a success is confirmed to the joiner."""
     sio = fastsio.AsyncServer(async_mode="asgi", logger=logging.getLogger("tests.socketio"))
     sio.register_room(Moody)
     async with serve(fastsio.ASGIApp(sio)) as address, connected(address.http) as peer:
@@ -303,10 +291,9 @@ async def test_every_failed_guard_leaves_the_client_able_to_retry(how: str, expe
         assert await peer.heard_until_fence(sio) == [("joined", {"room": "moody|r"})]
 
 
-@pytest.mark.acceptance("FA-16")
 @pytest.mark.parametrize("name", ["/", "/chat"])
 async def test_a_helper_authenticates_for_the_guards(name: str) -> None:
-    """FA-16: what a helper called in ``on_connect`` stores is what guards see; what it refuses is refused."""
+    """What a helper called in ``on_connect`` stores is what guards see; what it refuses is refused."""
 
     @register_room(ChatRoom)
     class Named(fastsio.AsyncNamespace):

@@ -6,8 +6,6 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -41,9 +39,8 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=50)
 
 
-@pytest.mark.acceptance("FA-2")
 def test_what_is_made_imports_runs_and_type_checks(tmp_path: Path) -> None:
-    """FA-2: rooms/, events/ and namespaces/ stand side by side, with both hooks in the room."""
+    """The folders rooms/, events/ and namespaces/ stand side by side, with both hooks in the room."""
     commands = (
         ("room", "ChatRoom"),
         ("room", "TeamRoom", "--sync"),
@@ -76,9 +73,8 @@ def test_what_is_made_imports_runs_and_type_checks(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-@pytest.mark.acceptance("FA-2")
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    """FA-2: a file that is there stays as it is, and the command says so."""
+    """A file that is there stays as it is, and the command says so."""
     make(tmp_path, "room", "ChatRoom")
     path = tmp_path / "app/socketio/rooms/chat_room.py"
     path.write_text("mine", encoding="utf-8")

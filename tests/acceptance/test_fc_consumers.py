@@ -42,7 +42,6 @@ JOINED = "🚪 Someone joined room 'general'"
 LEFT = "👋 Someone left room 'general'"
 
 
-@pytest.mark.acceptance("FC-6")
 async def test_text_and_binary_frames_come_in_their_own_arguments():
     """A text frame is text_data, a binary frame bytes_data; the other one is None."""
     got = []
@@ -66,7 +65,6 @@ async def test_text_and_binary_frames_come_in_their_own_arguments():
     assert got == [("héllo 💬", None, {}), (None, b"\x00\xff", {}), 1000]
 
 
-@pytest.mark.acceptance("FC-7")
 async def test_layer_and_path_are_there_before_the_client_is_accepted(layer):
     """connect() sees the layer, the channel and the route's parameters."""
     seen = []
@@ -84,7 +82,6 @@ async def test_layer_and_path_are_there_before_the_client_is_accepted(layer):
     assert seen == [(layer, True, "general")]
 
 
-@pytest.mark.acceptance("FC-8")
 async def test_the_joiner_receives_its_own_join_message(app):
     """Without exclude_current all members hear of a join, the one who joins too."""
     async with present(app, GENERAL, GENERAL) as (ada, ben):
@@ -92,7 +89,6 @@ async def test_the_joiner_receives_its_own_join_message(app):
         assert await ben.hears() == [JOINED]
 
 
-@pytest.mark.acceptance("FC-9")
 async def test_a_group_message_calls_the_method_it_names_with_all_of_it(layer):
     """Extra keys survive, and a dot in the type is an underscore in the method."""
     got: list[dict[str, Any]] = []
@@ -116,7 +112,6 @@ async def test_a_group_message_calls_the_method_it_names_with_all_of_it(layer):
     assert got.count({**message, "type": "room.message"}) == 2
 
 
-@pytest.mark.acceptance("FC-10")
 async def test_send_takes_the_text_by_position():
     """send("text") sends one text frame."""
 
@@ -132,7 +127,6 @@ async def test_send_takes_the_text_by_position():
         assert ada.pending() == 0
 
 
-@pytest.mark.acceptance("FC-11")
 async def test_others_hear_of_a_leave_and_the_leaver_does_not(app, layer, caplog):
     """disconnect() may leave the group and then tell those who stay."""
     async with present(app, GENERAL, GENERAL) as (ada, ben):
@@ -147,7 +141,6 @@ async def test_others_hear_of_a_leave_and_the_leaver_does_not(app, layer, caplog
     assert caplog.records == []
 
 
-@pytest.mark.acceptance("FC-12")
 async def test_everybody_sees_the_messages_of_everybody(app):
     """The sender hears its own message too."""
     async with present(app, GENERAL, GENERAL) as (ada, ben):
@@ -160,7 +153,6 @@ async def test_everybody_sees_the_messages_of_everybody(app):
         assert await ada.hears() == await ben.hears() == ["💬 from Ben"]
 
 
-@pytest.mark.acceptance("FC-13")
 async def test_rooms_are_isolated_and_their_names_case_sensitive(app):
     """What is said in general is heard neither in support nor in General."""
     async with present(app, GENERAL, "/ws/room/support", "/ws/room/General") as people:
@@ -173,7 +165,6 @@ async def test_rooms_are_isolated_and_their_names_case_sensitive(app):
         assert [person.pending() for person in people] == [0, 0, 0]
 
 
-@pytest.mark.acceptance("FC-14")
 async def test_a_thousand_rooms_at_once(app):
     """Each of a thousand rooms with one client works, and none hears another."""
     paths = [f"/ws/room/number-{number}" for number in range(1000)]
@@ -186,7 +177,6 @@ async def test_a_thousand_rooms_at_once(app):
         assert sum(person.pending() for person in people) == 0
 
 
-@pytest.mark.acceptance("FC-15")
 @pytest.mark.parametrize("prefix", ["room_{}", "chat_{}", "app_v1_room_{}"])
 @pytest.mark.parametrize("room", ["general", "support", "team-alpha"])
 async def test_the_names_of_the_tutorial_are_valid(layer, prefix, room):
@@ -213,7 +203,6 @@ ROOM_NAMES = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.acceptance("FC-16")
 @ROOM_NAMES
 async def test_a_room_with_spaces_or_unicode_in_its_name_works(layer, path, room):
     """With a group's name made by safe_group_name() any text can be a room's name, for a real client too."""
@@ -235,7 +224,6 @@ async def test_a_room_with_spaces_or_unicode_in_its_name_works(layer, path, room
         assert await asyncio.wait_for(ada.recv(), 5) == f"💬 here in {room}"
 
 
-@pytest.mark.acceptance("FC-16")
 @ROOM_NAMES
 async def test_a_room_name_that_is_no_groups_ends_one_connection_in_order(app, caplog, path, room):
     """The tutorial's own f-string: the client reads an error and may try again, the log says what to do."""
@@ -252,7 +240,6 @@ async def test_a_room_name_that_is_no_groups_ends_one_connection_in_order(app, c
     assert repr(f"room_{room}") in str(record.exc_info[1])
 
 
-@pytest.mark.acceptance("FC-17")
 async def test_closing_in_connect_refuses_without_any_error(layer, caplog):
     """disconnect() is not called for a client that never was one: its attributes were never set."""
 
@@ -274,7 +261,6 @@ async def test_closing_in_connect_refuses_without_any_error(layer, caplog):
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
-@pytest.mark.acceptance("FC-17")
 async def test_a_refusal_is_a_403_to_a_real_client(layer):
     """The handshake is answered with an HTTP error under a real server."""
 
@@ -291,7 +277,6 @@ async def test_a_refusal_is_a_403_to_a_real_client(layer):
                 pass
 
 
-@pytest.mark.acceptance("FC-18")
 async def test_returning_early_from_receive_broadcasts_nothing(layer):
     """A blank text is dropped by the handler; the next text is the next thing that anybody hears."""
 
@@ -310,7 +295,6 @@ async def test_returning_early_from_receive_broadcasts_nothing(layer):
         assert ada.pending() == 0
 
 
-@pytest.mark.acceptance("FC-19")
 async def test_a_layer_registered_after_the_class_is_found():
     """The layer is looked up when a client connects; before, the error names what is missing."""
 
@@ -330,7 +314,6 @@ async def test_a_layer_registered_after_the_class_is_found():
         await layer.close()
 
 
-@pytest.mark.acceptance("FC-20")
 async def test_one_group_message_is_one_frame_for_each_tab(app, layer):
     """Three clients in a room, two of them one person's tabs, get one frame each."""
     async with present(app, GENERAL, GENERAL, GENERAL) as tabs:
@@ -354,7 +337,6 @@ class _Worked(AsyncWebsocketConsumer):
         await self.send(event["message"])
 
 
-@pytest.mark.acceptance("FC-21")
 async def test_an_async_worker_pushes_a_result_to_one_client(layer):
     """channel_layer.send() reaches exactly the client whose channel it names."""
     async with present(_Worked.as_asgi(), "/", "/") as (ada, ben):
@@ -366,7 +348,6 @@ async def test_an_async_worker_pushes_a_result_to_one_client(layer):
         assert ben.pending() == 0
 
 
-@pytest.mark.acceptance("FC-21")
 async def test_a_sync_worker_pushes_a_result_to_one_client(layer):
     """A worker in a thread without an event loop does the same."""
     async with present(_Worked.as_asgi(), "/", "/") as (ada, ben):
@@ -378,7 +359,6 @@ async def test_a_sync_worker_pushes_a_result_to_one_client(layer):
         assert ben.pending() == 0
 
 
-@pytest.mark.acceptance("FC-21")
 async def test_a_worker_may_run_a_loop_for_each_message(layer):
     """That is what asgiref's async_to_sync() does in a thread, which the tutorial's worker uses."""
     async with present(_Worked.as_asgi(), "/") as (ada,):

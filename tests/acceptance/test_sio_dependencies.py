@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import fastapi
 import httpx
-import pytest
 
 import fastsio
 from fastsio import Depends, Header
@@ -16,8 +15,6 @@ from tests.support.servers import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-
-pytestmark = pytest.mark.acceptance("SIO-25")
 
 
 class Settings:
@@ -56,7 +53,7 @@ User = Annotated[str, fastapi.Depends(current_user)]
 
 
 async def test_dependencies_of_every_kind_are_resolved() -> None:
-    """SIO-25: functions, coroutine functions, classes, callable objects and registered names, nested."""
+    """Functions, coroutine functions, classes, callable objects and registered names, nested."""
     sio = fastsio.AsyncServer(async_mode="asgi")
     fastsio.register_dependency("acceptance.named", lambda: "named")
 
@@ -75,7 +72,7 @@ async def test_dependencies_of_every_kind_are_resolved() -> None:
 
 
 async def test_a_value_is_shared_within_one_event_only() -> None:
-    """SIO-25: a dependency used twice in an event is resolved once, and again for the next event."""
+    """A dependency used twice in an event is resolved once, and again for the next event."""
     sio = fastsio.AsyncServer(async_mode="asgi")
     numbers = iter(range(10))
 
@@ -103,7 +100,7 @@ async def test_a_value_is_shared_within_one_event_only() -> None:
 
 
 async def test_generators_are_closed_after_the_handler_in_reverse() -> None:
-    """SIO-25: what follows ``yield`` runs after the handler, the innermost last, with the exception thrown in."""
+    """What follows ``yield`` runs after the handler, the innermost last, with the exception thrown in."""
     sio = fastsio.AsyncServer(async_mode="asgi")
     notes: asyncio.Queue[str] = asyncio.Queue()
 
@@ -138,7 +135,7 @@ async def test_generators_are_closed_after_the_handler_in_reverse() -> None:
 
 
 async def test_a_connection_scoped_dependency_lives_as_long_as_the_connection() -> None:
-    """SIO-25: it is resolved once per connection and closed at its end."""
+    """It is resolved once per connection and closed at its end."""
     sio = fastsio.AsyncServer(async_mode="asgi")
     closed = asyncio.Event()
     opened: list[str] = []
@@ -162,7 +159,7 @@ async def test_a_connection_scoped_dependency_lives_as_long_as_the_connection() 
 
 
 async def test_dependencies_are_overridden_for_tests() -> None:
-    """SIO-25: ``server.dependency_overrides`` replaces a dependency wherever it is used."""
+    """``server.dependency_overrides`` replaces a dependency wherever it is used."""
     sio = fastsio.AsyncServer(async_mode="asgi")
 
     @sio.on("nested")
@@ -177,7 +174,7 @@ async def test_dependencies_are_overridden_for_tests() -> None:
 
 
 async def test_one_dependency_serves_routes_and_events() -> None:
-    """SIO-25: FastAPI's own Depends, Header and Request work in events as they do in routes."""
+    """FastAPI's own Depends, Header and Request work in events as they do in routes."""
     api = fastapi.FastAPI()
     sio = fastsio.AsyncServer(async_mode="asgi")
 

@@ -65,7 +65,6 @@ class Diary:
         return {name: handler for name, handler in locals().items() if callable(handler) and name != "write"}
 
 
-@pytest.mark.acceptance("SIO-3")
 @pytest.mark.parametrize(
     ("shape", "auth", "expected"),
     [
@@ -77,7 +76,7 @@ class Diary:
     ],
 )
 async def test_connect_handlers_are_called_positionally(shape, auth, expected) -> None:
-    """SIO-3: ``connect(sid, environ)`` and ``connect(sid, environ, auth)`` work unchanged, with and without auth."""
+    """``connect(sid, environ)`` and ``connect(sid, environ, auth)`` work unchanged, with and without auth."""
     diary = Diary()
     sio = fastsio.AsyncServer(async_mode="asgi")
     sio.on("connect", diary.shapes()[shape])
@@ -85,12 +84,11 @@ async def test_connect_handlers_are_called_positionally(shape, auth, expected) -
         assert await diary.next() == ("connect", peer.sid(), *expected)
 
 
-@pytest.mark.acceptance("SIO-3")
 @pytest.mark.parametrize(
     ("shape", "reasons"), [("disconnect_of_one", [()]), ("disconnect_of_two", [(reason,) for reason in LEAVES])]
 )
 async def test_disconnect_handlers_are_called_positionally(shape, reasons) -> None:
-    """SIO-3: ``disconnect(sid)`` and ``disconnect(sid, reason)`` work unchanged."""
+    """``disconnect(sid)`` and ``disconnect(sid, reason)`` work unchanged."""
     diary = Diary()
     sio = fastsio.AsyncServer(async_mode="asgi")
     sio.on("disconnect", diary.shapes()[shape])
@@ -103,7 +101,6 @@ async def test_disconnect_handlers_are_called_positionally(shape, reasons) -> No
         assert tuple(reason) in reasons
 
 
-@pytest.mark.acceptance("SIO-3")
 @pytest.mark.parametrize(
     ("shape", "data", "arguments", "answer"),
     [
@@ -114,7 +111,7 @@ async def test_disconnect_handlers_are_called_positionally(shape, reasons) -> No
     ],
 )
 async def test_event_handlers_are_called_positionally(shape, data, arguments, answer) -> None:
-    """SIO-3: sync, async and ``*args`` handlers get the arguments of the event and answer with what they return."""
+    """Sync, async and ``*args`` handlers get the arguments of the event and answer with what they return."""
     diary = Diary()
     sio = fastsio.AsyncServer(async_mode="asgi")
     sio.on("news", diary.shapes()[shape])
@@ -123,9 +120,8 @@ async def test_event_handlers_are_called_positionally(shape, data, arguments, an
         assert await diary.next() == ("event", peer.sid(), *arguments)
 
 
-@pytest.mark.acceptance("SIO-3")
 async def test_a_catch_all_handler_is_told_the_event() -> None:
-    """SIO-3: the handler of ``"*"`` is called with ``(event, sid, data)``."""
+    """The handler of ``"*"`` is called with ``(event, sid, data)``."""
     diary = Diary()
     sio = fastsio.AsyncServer(async_mode="asgi")
     sio.on("*", diary.shapes()["catch_all"])
@@ -134,9 +130,8 @@ async def test_a_catch_all_handler_is_told_the_event() -> None:
         assert await diary.next() == ("anything", peer.sid(), 7)
 
 
-@pytest.mark.acceptance("SIO-3")
 async def test_class_based_namespaces_work_unchanged() -> None:
-    """SIO-3: ``on_<event>`` methods, sync and async, with and without arguments, answer and emit in their namespace."""
+    """``on_<event>`` methods, sync and async, with and without arguments, answer and emit in their namespace."""
     diary = Diary()
 
     class Chat(fastsio.AsyncNamespace):
@@ -166,19 +161,17 @@ async def test_class_based_namespaces_work_unchanged() -> None:
         assert await diary.next() in [("disconnect", sid, reason) for reason in LEAVES]
 
 
-@pytest.mark.acceptance("SIO-4")
 async def test_the_asgi_application_serves() -> None:
-    """SIO-4: ASGIApp alone serves Socket.IO at the default path."""
+    """ASGIApp alone serves Socket.IO at the default path."""
     sio = fastsio.AsyncServer(async_mode="asgi")
     sio.on("echo", lambda sid, data: data)
     async with serve(fastsio.ASGIApp(sio)) as address, connected(address.http) as peer:
         assert await peer.call("echo", "asgi") == "asgi"
 
 
-@pytest.mark.acceptance("SIO-4")
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 async def test_an_aiohttp_application_is_attached_to(transport) -> None:
-    """SIO-4: ``attach(app)`` adds Socket.IO to an aiohttp application, over both transports."""
+    """``attach(app)`` adds Socket.IO to an aiohttp application, over both transports."""
     sio = fastsio.AsyncServer(async_mode="aiohttp")
     sio.on("echo", lambda sid, data: data)
     app = web.Application()
@@ -196,10 +189,9 @@ async def test_an_aiohttp_application_is_attached_to(transport) -> None:
         await runner.cleanup()
 
 
-@pytest.mark.acceptance("SIO-6")
 @pytest.mark.parametrize("auth", [None, {"token": "x"}, "a token"])
 async def test_auth_is_what_the_client_sent(auth) -> None:
-    """SIO-6: ``auth: Auth`` is None without auth, else the dict or text."""
+    """``auth: Auth`` is None without auth, else the dict or text."""
     sio = fastsio.AsyncServer(async_mode="asgi")
     given: asyncio.Queue[Any] = asyncio.Queue()
 
@@ -211,9 +203,8 @@ async def test_auth_is_what_the_client_sent(auth) -> None:
         assert await asyncio.wait_for(given.get(), PATIENCE_S) == auth
 
 
-@pytest.mark.acceptance("SIO-7")
 async def test_event_names_come_from_the_function_or_from_on() -> None:
-    """SIO-7: ``@sio.event`` takes the function's name, ``@sio.on`` the one it is given."""
+    """``@sio.event`` takes the function's name, ``@sio.on`` the one it is given."""
     sio = fastsio.AsyncServer(async_mode="asgi")
 
     @sio.event
@@ -258,7 +249,6 @@ def _reason_sync():
     return handler
 
 
-@pytest.mark.acceptance("SIO-22")
 @pytest.mark.parametrize("register_on", [lambda: fastsio.AsyncServer(async_mode="asgi"), fastsio.RouterSIO])
 @pytest.mark.parametrize(
     ("event", "make", "names"),
@@ -272,7 +262,7 @@ def _reason_sync():
     ],
 )
 def test_auth_and_reason_elsewhere_fail_at_registration(register_on, event, make, names) -> None:
-    """SIO-22: Auth outside ``connect`` and Reason outside ``disconnect`` fail with handler, parameter and cure."""
+    """Auth outside ``connect`` and Reason outside ``disconnect`` fail with handler, parameter and cure."""
     with pytest.raises(SetupError) as caught:
         register_on().on(event)(make())
 
@@ -281,7 +271,6 @@ def test_auth_and_reason_elsewhere_fail_at_registration(register_on, event, make
         assert name in str(caught.value)
 
 
-@pytest.mark.acceptance("SIO-23")
 @pytest.mark.parametrize(
     ("sent", "seen"),
     [
@@ -300,7 +289,7 @@ def test_auth_and_reason_elsewhere_fail_at_registration(register_on, event, make
     ],
 )
 async def test_data_is_the_raw_payload(sent, seen) -> None:
-    """SIO-23: ``Data`` is the payload whatever its JSON type; None without one, a tuple of several arguments."""
+    """``Data`` is the payload whatever its JSON type; None without one, a tuple of several arguments."""
     sio = fastsio.AsyncServer(async_mode="asgi")
     got: asyncio.Queue[Any] = asyncio.Queue()
 
@@ -315,10 +304,9 @@ async def test_data_is_the_raw_payload(sent, seen) -> None:
     assert (type(received), received) == (type(seen), seen)
 
 
-@pytest.mark.acceptance("SIO-5")
 @pytest.mark.parametrize(("verdict", "is_in"), [(True, True), (None, True), (False, False)])
 async def test_only_false_refuses(verdict, is_in) -> None:
-    """SIO-5: connect returning True accepts, as does None; False refuses."""
+    """Connect returning True accepts, as does None; False refuses."""
     sio = fastsio.AsyncServer(async_mode="asgi")
 
     @sio.event

@@ -40,9 +40,8 @@ def echoing(*namespaces: str) -> fastsio.AsyncServer:
     return sio
 
 
-@pytest.mark.acceptance("SIO-15")
 async def test_a_global_middleware_runs_everywhere() -> None:
-    """SIO-15: with ``global_middleware=True`` it runs for all events in all namespaces."""
+    """With ``global_middleware=True`` it runs for all events in all namespaces."""
     notes: list[str] = []
     sio = echoing("/", "/admin")
     sio.add_middleware(Noting("m", notes, events=["other"]), global_middleware=True)
@@ -56,9 +55,8 @@ async def test_a_global_middleware_runs_everywhere() -> None:
     ]
 
 
-@pytest.mark.acceptance("SIO-15")
 async def test_the_logging_middleware_logs_all_events(caplog: pytest.LogCaptureFixture) -> None:
-    """SIO-15: ``add_middleware(logging_middleware(), global_middleware=True)`` logs each event of each namespace."""
+    """``add_middleware(logging_middleware(), global_middleware=True)`` logs each event of each namespace."""
     sio = echoing("/", "/admin")
     sio.add_middleware(fastsio.logging_middleware(), global_middleware=True)
     with caplog.at_level(logging.INFO, "fastsio.events"):
@@ -72,9 +70,8 @@ async def test_the_logging_middleware_logs_all_events(caplog: pytest.LogCaptureF
     assert "secret" not in caplog.text
 
 
-@pytest.mark.acceptance("SIO-16")
 async def test_a_scoped_middleware_runs_for_its_pair_only() -> None:
-    """SIO-16: scope belongs to the registration, so one instance may be added twice."""
+    """Scope belongs to the registration, so one instance may be added twice."""
     notes: list[str] = []
     sio = echoing("/", "/admin")
     middleware = Noting("m", notes)
@@ -94,9 +91,8 @@ class Order(BaseModel):
     amount: int
 
 
-@pytest.mark.acceptance("SIO-17")
 async def test_injection_and_validation_work_under_middleware() -> None:
-    """SIO-17: ``data: dict``, a model and Depends are filled and validated under a middleware."""
+    """``data: dict``, a model and Depends are filled and validated under a middleware."""
     notes: list[str] = []
     sio = fastsio.AsyncServer(async_mode="asgi")
     sio.add_middleware(Noting("m", notes))
@@ -119,9 +115,8 @@ async def test_injection_and_validation_work_under_middleware() -> None:
         assert (await peer.call("model", {"amount": "x"}))["error"]["type"] == "validation_error"
 
 
-@pytest.mark.acceptance("SIO-18")
 async def test_hooks_replace_data_and_answer() -> None:
-    """SIO-18: what before_event returns is what the handler sees, what after_event returns is the ack."""
+    """What before_event returns is what the handler sees, what after_event returns is the ack."""
 
     class Wrapping(BaseMiddleware):
         async def before_event(self, event: str, sid: str, data: Any, **kwargs: Any) -> Any:
@@ -136,9 +131,8 @@ async def test_hooks_replace_data_and_answer() -> None:
         assert await peer.call("echo", 1) == [{"wrapped": 1}]
 
 
-@pytest.mark.acceptance("SIO-18")
 async def test_middlewares_run_as_an_onion() -> None:
-    """SIO-18: the order is A, B, handler, B, A."""
+    """The order is A, B, handler, B, A."""
     notes: list[str] = []
     sio = fastsio.AsyncServer(async_mode="asgi")
     sio.add_middleware(Noting("A", notes), events=["go"])
@@ -150,9 +144,8 @@ async def test_middlewares_run_as_an_onion() -> None:
     assert notes == ["A before / go", "B before / go", "handler", "B after / go", "A after / go"]
 
 
-@pytest.mark.acceptance("SIO-18")
 async def test_handle_exception_answers_for_the_handler() -> None:
-    """SIO-18: what handle_exception returns is the answer in place of the failure."""
+    """What handle_exception returns is the answer in place of the failure."""
 
     class Rescue(BaseMiddleware):
         async def handle_exception(self, exc: Exception, event: str, sid: str, data: Any, **kwargs: Any) -> Any:
@@ -169,9 +162,8 @@ async def test_handle_exception_answers_for_the_handler() -> None:
         assert await peer.call("break") == {"rescued": "LookupError"}
 
 
-@pytest.mark.acceptance("SIO-19")
 async def test_auth_middleware_refuses_and_denies() -> None:
-    """SIO-19: auth_middleware asks its checker before connect and every event."""
+    """auth_middleware asks its checker before connect and every event."""
     allowed: set[str] = {"connect"}
 
     async def checker(sid: str, environ: dict[str, Any]) -> bool:
@@ -190,9 +182,8 @@ async def test_auth_middleware_refuses_and_denies() -> None:
             assert (await peer.call("echo", 1))["error"]["type"] == "unauthorized"
 
 
-@pytest.mark.acceptance("SIO-19")
 async def test_rate_limit_middleware_says_when_to_come_back() -> None:
-    """SIO-19: the event above the limit is answered ``rate_limited`` with ``retry_after`` seconds, per client."""
+    """The event above the limit is answered ``rate_limited`` with ``retry_after`` seconds, per client."""
     now = [100.0]
     sio = echoing("/")
     sio.add_middleware(fastsio.rate_limit_middleware(2, 10, clock=lambda: now[0]))
@@ -206,9 +197,8 @@ async def test_rate_limit_middleware_says_when_to_come_back() -> None:
         assert await ann.call("echo", 5) == 5
 
 
-@pytest.mark.acceptance("SIO-20")
 async def test_a_routers_namespace_is_the_default_of_on_and_event() -> None:
-    """SIO-20: handlers of ``RouterSIO(namespace="/chat")`` live in ``/chat`` unless they say otherwise."""
+    """Handlers of ``RouterSIO(namespace="/chat")`` live in ``/chat`` unless they say otherwise."""
     router = RouterSIO(namespace="/chat")
 
     @router.on("by on")

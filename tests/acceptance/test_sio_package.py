@@ -9,25 +9,21 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pytest
-
 import fastsio
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.acceptance("SIO-24")
 def test_the_package_ships_its_types() -> None:
-    """SIO-24: ``py.typed`` stands in the package and among its data files."""
+    """``py.typed`` stands in the package and among its data files."""
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
     assert (Path(fastsio.__file__).parent / "py.typed").is_file()
     assert "py.typed" in metadata["tool"]["setuptools"]["package-data"]["fastsio"]
 
 
-@pytest.mark.acceptance("SIO-28")
 def test_licence_and_links_are_there() -> None:
-    """SIO-28: MIT, with the licence's text, and links to documentation, changelog and licence in the README."""
+    """MIT, with the licence's text, and links to documentation, changelog and licence in the README."""
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
 

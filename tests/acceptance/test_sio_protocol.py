@@ -11,8 +11,6 @@ import fastsio
 from tests.acceptance.peers import connected
 from tests.support.servers import serve
 
-pytestmark = pytest.mark.acceptance("SIO-26")
-
 WAYS = pytest.mark.parametrize(
     "transports", [["websocket"], ["polling"], ["polling", "websocket"]], ids=["websocket", "polling", "upgrade"]
 )
@@ -23,7 +21,7 @@ BINARY = {"deep": [b"\x00\xff", {"empty": b""}], "text": "ünï 🐍"}
 @WAYS
 @FORMS
 async def test_events_and_acknowledgements_go_both_ways(transports, serializer) -> None:
-    """SIO-26: text and binary travel in events and acknowledgements, in both directions."""
+    """Text and binary travel in events and acknowledgements, in both directions."""
     sio = fastsio.AsyncServer(async_mode="asgi", serializer=serializer)
     sio.on("echo", lambda sid, *data: data)
     async with (
@@ -41,7 +39,7 @@ async def test_events_and_acknowledgements_go_both_ways(transports, serializer) 
 
 @WAYS
 async def test_namespaces_are_multiplexed(transports) -> None:
-    """SIO-26: one connection carries several namespaces, each with its own sid, rooms and end."""
+    """One connection carries several namespaces, each with its own sid, rooms and end."""
     sio = fastsio.AsyncServer(async_mode="asgi", namespaces=["/", "/a", "/b"])
     left: asyncio.Queue[str] = asyncio.Queue()
     sio.on("disconnect", lambda namespace, sid: left.put_nowait(namespace), namespace="*")
@@ -60,7 +58,7 @@ async def test_namespaces_are_multiplexed(transports) -> None:
 
 
 async def test_a_client_that_may_upgrade_does() -> None:
-    """SIO-26: a client that starts over polling ends on a websocket, and nothing is lost on the way."""
+    """A client that starts over polling ends on a websocket, and nothing is lost on the way."""
     sio = fastsio.AsyncServer(async_mode="asgi")
     sio.on("transport", sio.transport)
     async with (
@@ -74,7 +72,7 @@ async def test_a_client_that_may_upgrade_does() -> None:
 
 @FORMS
 async def test_rooms_are_reached_exactly(serializer) -> None:
-    """SIO-26: rooms, several rooms at once, and skipped clients get what they should, once."""
+    """Rooms, several rooms at once, and skipped clients get what they should, once."""
     sio = fastsio.AsyncServer(async_mode="asgi", serializer=serializer)
     async with (
         serve(fastsio.ASGIApp(sio)) as address,

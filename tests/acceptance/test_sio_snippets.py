@@ -1,4 +1,4 @@
-"""The snippets of the seed README, verbatim, under uvicorn and against a real client."""
+"""The snippets of snippets.md, verbatim, under uvicorn and against a real client."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
 
@@ -19,6 +18,9 @@ import fastsio
 from tests.acceptance.peers import connected, run_snippet
 from tests.support.peer_clients import LEAVES
 from tests.support.servers import serve
+
+if TYPE_CHECKING:
+    import pytest
 
 HERE = Path(__file__).parent
 SOURCE = Path(fastsio.__file__).parents[1]
@@ -30,7 +32,6 @@ class BanRequest(BaseModel):
     user: str
 
 
-@pytest.mark.acceptance("SIO-1")
 def test_fastsio_alone_runs_the_first_snippets() -> None:
     """With nothing but engineio and pydantic importable, snippets 1 and 2 serve a client."""
     environment = {**os.environ, "PYTHONPATH": f"{SOURCE}:{HERE.parents[1]}"}
@@ -48,9 +49,8 @@ def test_fastsio_alone_runs_the_first_snippets() -> None:
     assert finished.stdout.splitlines()[-1] == "served 2 snippets"
 
 
-@pytest.mark.acceptance("SIO-5")
 async def test_snippet_1_echoes_a_message(capsys: pytest.CaptureFixture[str]) -> None:
-    """SIO-5: the simple server accepts, answers ``message`` and runs its disconnect handler."""
+    """The simple server accepts, answers ``message`` and runs its disconnect handler."""
     names = run_snippet(1)
     gone = asyncio.Event()
     forget = names["sio"].manager.disconnect
@@ -73,9 +73,8 @@ async def test_snippet_1_echoes_a_message(capsys: pytest.CaptureFixture[str]) ->
     assert printed == [f"Client {sid} connected", f"Client {sid} disconnected"]
 
 
-@pytest.mark.acceptance("SIO-8")
 async def test_snippet_2_runs_verbatim() -> None:
-    """SIO-8: a router filled before the server exists serves it, and ``server: AsyncServer`` is that server."""
+    """A router filled before the server exists serves it, and ``server: AsyncServer`` is that server."""
     names = run_snippet(2)
     seen: list[Any] = []
 
@@ -94,9 +93,8 @@ async def test_snippet_2_runs_verbatim() -> None:
     assert seen == [names["sio"]]
 
 
-@pytest.mark.acceptance("SIO-9")
 async def test_snippet_2_tells_the_client_about_invalid_data() -> None:
-    """SIO-9: an invalid payload does not reach the handler, the client is told, and the connection lives on."""
+    """An invalid payload does not reach the handler, the client is told, and the connection lives on."""
     names = run_snippet(2)
     async with serve(names["app"]) as address, connected(address.http) as peer:
         answer = await peer.call("join_room", {"roam": "blue"})
@@ -112,9 +110,8 @@ async def test_snippet_2_tells_the_client_about_invalid_data() -> None:
         assert await peer.next() == ("joined", {"room": "blue"})
 
 
-@pytest.mark.acceptance("SIO-10")
 async def test_snippet_2_reaches_exactly_the_room() -> None:
-    """SIO-10: a message reaches the members of its room, the sender among them, and ``to=sid`` one client."""
+    """A message reaches the members of its room, the sender among them, and ``to=sid`` one client."""
     names = run_snippet(2)
     sio = names["sio"]
     async with (
@@ -133,9 +130,8 @@ async def test_snippet_2_reaches_exactly_the_room() -> None:
         assert [await peer.heard_until_fence(sio) for peer in (ann, bob, eve)] == [[], [], []]
 
 
-@pytest.mark.acceptance("SIO-12")
 async def test_snippet_3_joins_fastapi_and_socketio() -> None:
-    """SIO-12: FastAPI serves ``/``, Socket.IO its own path, and an emit inside ``connect`` arrives."""
+    """FastAPI serves ``/``, Socket.IO its own path, and an emit inside ``connect`` arrives."""
     names = run_snippet(3)
     async with serve(names["combined_app"]) as address, connected(address.http) as peer, httpx.AsyncClient() as http:
         answer = await http.get(f"{address.http}/")
@@ -144,9 +140,8 @@ async def test_snippet_3_joins_fastapi_and_socketio() -> None:
         assert await peer.next() == ("hello", {"message": "Welcome!"})
 
 
-@pytest.mark.acceptance("SIO-12")
 async def test_the_lifespan_of_the_inner_application_runs() -> None:
-    """SIO-12: startup and shutdown of the wrapped FastAPI application are run."""
+    """Startup and shutdown of the wrapped FastAPI application are run."""
     happened: list[str] = []
 
     @asynccontextmanager
@@ -162,9 +157,8 @@ async def test_the_lifespan_of_the_inner_application_runs() -> None:
     assert happened == ["startup", "shutdown"]
 
 
-@pytest.mark.acceptance("SIO-13")
 async def test_snippet_4_gives_hooks_their_context_by_keyword() -> None:
-    """SIO-13: the middleware snippet runs as written; its hook names ``environ`` and gets it."""
+    """The middleware snippet runs as written; its hook names ``environ`` and gets it."""
     names = run_snippet(4, SocketID=fastsio.SocketID)
     async with (
         serve(fastsio.ASGIApp(names["sio"])) as address,
@@ -173,9 +167,8 @@ async def test_snippet_4_gives_hooks_their_context_by_keyword() -> None:
         assert await peer.call("join_room", {"room": "blue"}) == {"status": "joined"}
 
 
-@pytest.mark.acceptance("SIO-14")
 async def test_snippet_4_denies_clients_without_authorization() -> None:
-    """SIO-14: the middleware guards its two events only, and a denied event never reaches its handler."""
+    """The middleware guards its two events only, and a denied event never reaches its handler."""
     names = run_snippet(4, SocketID=fastsio.SocketID)
     sio = names["sio"]
     ran: list[str] = []
@@ -200,9 +193,8 @@ async def test_snippet_4_denies_clients_without_authorization() -> None:
         assert ran == []
 
 
-@pytest.mark.acceptance("SIO-11")
 async def test_snippet_5_keeps_namespaces_apart() -> None:
-    """SIO-11: two routers with a namespace each are attached, and the same event name does not collide."""
+    """Two routers with a namespace each are attached, and the same event name does not collide."""
     sio = fastsio.AsyncServer(async_mode="asgi")
     second = run_snippet(2)
     names = run_snippet(5, SocketID=fastsio.SocketID, Message=second["Message"], BanRequest=BanRequest, sio=sio)
@@ -223,9 +215,8 @@ async def test_snippet_5_keeps_namespaces_apart() -> None:
         assert refused["error"]["event"] == "user_ban"
 
 
-@pytest.mark.acceptance("SIO-21")
 async def test_snippet_6_prints_event_sid_and_data(capsys: pytest.CaptureFixture[str]) -> None:
-    """SIO-21: SocketID, AsyncServer, Environ, Data and Event are injected into the last snippet."""
+    """SocketID, AsyncServer, Environ, Data and Event are injected into the last snippet."""
     router = fastsio.RouterSIO()
     run_snippet(6, router=router)
     sio = fastsio.AsyncServer(async_mode="asgi")
@@ -236,9 +227,8 @@ async def test_snippet_6_prints_event_sid_and_data(capsys: pytest.CaptureFixture
         assert capsys.readouterr().out == f"Event example from {peer.sid()}: {{'n': 1}}\n"
 
 
-@pytest.mark.acceptance("SIO-21")
 async def test_auth_and_reason_are_injected_where_they_belong() -> None:
-    """SIO-21: Auth reaches ``connect`` and Reason ``disconnect``."""
+    """Auth reaches ``connect`` and Reason ``disconnect``."""
     sio = fastsio.AsyncServer(async_mode="asgi")
     told: asyncio.Queue[Any] = asyncio.Queue()
 

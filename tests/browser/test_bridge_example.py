@@ -35,10 +35,8 @@ def servers(monkeypatch):
                 server.stop()
 
 
-@pytest.mark.acceptance("FC-1")
-@pytest.mark.acceptance("CX-29")
 async def test_both_kinds_hear_each_other_once_across_processes(servers, tmp_path):
-    """FC-1, CX-29: what one page says both read, once; a worker's result is for one user alone."""
+    """What one page says both read, once; a worker's result is for one user alone."""
     options = {
         "executable": require_chromium(),
         "flags": FLAGS,

@@ -15,9 +15,6 @@ from tests.support.node import node_program
 RUNNER = Path(__file__).parent / "rooms.mjs"
 
 
-@pytest.mark.acceptance("CX-15")
-@pytest.mark.acceptance("CX-21")
-@pytest.mark.acceptance("FC-12")
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("example", ["room_chat", "typed_chat"])
 async def test_people_talk_in_rooms(example, tmp_path):

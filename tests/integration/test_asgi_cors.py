@@ -76,20 +76,20 @@ WITHOUT = [(name, status, []) for name, status, _ in ALLOWED]
 @pytest.mark.parametrize("allowed", ["*", ["*"], ORIGIN, ["https://other.example", ORIGIN]], ids=repr)
 @pytest.mark.parametrize("layout", [alone, around_fastapi, inside_fastapi, middleware_around])
 async def test_an_allowed_origin_gets_one_header(make_server, layout: Callable[[Any], Any], allowed):
-    """1.9, C-39, PS#205: preflight, handshake, POST and poll each carry exactly one Access-Control-Allow-Origin."""
+    """C-39: preflight, handshake, POST and poll each carry exactly one Access-Control-Allow-Origin."""
     async with serve(layout(make_server(cors_allowed_origins=allowed))) as address:
         assert await exchange(address, ORIGIN) == ALLOWED
 
 
 @pytest.mark.parametrize(("layout", "expected"), [(alone, WITHOUT), (inside_fastapi, ALLOWED)])
 async def test_with_cors_off_the_framework_alone_decides(make_server, layout, expected):
-    """PS#205: `cors_allowed_origins=[]` leaves CORS to the framework's middleware, which adds its one header."""
+    """`cors_allowed_origins=[]` leaves CORS to the framework's middleware, which adds its one header."""
     async with serve(layout(make_server(cors_allowed_origins=[]))) as address:
         assert await exchange(address, ORIGIN) == expected
 
 
 async def test_a_callable_decides(make_server):
-    """1.2: `cors_allowed_origins` may be a function of the origin."""
+    """`cors_allowed_origins` may be a function of the origin."""
     sio = make_server(cors_allowed_origins=lambda origin: origin == ORIGIN)
     async with serve(alone(sio)) as address:
         assert await exchange(address, ORIGIN) == ALLOWED
@@ -129,7 +129,7 @@ async def test_the_origin_of_a_websocket_is_checked(make_server, allowed, opens)
 
 
 async def test_credentials_are_allowed_unless_turned_off(make_server):
-    """1.2: `cors_credentials` decides about Access-Control-Allow-Credentials, which appears once."""
+    """`cors_credentials` decides about Access-Control-Allow-Credentials, which appears once."""
     for option, expected in ((True, ["true"]), (False, [])):
         sio = make_server(cors_allowed_origins="*", cors_credentials=option)
         async with serve(alone(sio)) as address, http_client({"Origin": ORIGIN}) as http:

@@ -15,7 +15,7 @@ from tests.support.servers import serve
 
 @pytest.mark.parametrize("coroutine", [True, False], ids=["coroutine", "function"])
 async def test_the_hooks_run(make_server, journal, coroutine):
-    """1.6: on_startup and on_shutdown run once each, functions and coroutine functions."""
+    """on_startup and on_shutdown run once each, functions and coroutine functions."""
 
     async def up():
         journal.note("up")
@@ -62,7 +62,7 @@ async def test_a_task_that_a_hook_returns_is_not_waited_for(make_server, journal
 
 
 async def test_one_hook_is_enough(make_server, journal):
-    """1.6: either hook may be missing."""
+    """Either hook may be missing."""
     async with serve(fastsio.ASGIApp(make_server(), on_startup=lambda: journal.note("up")), lifespan="on"):
         pass
     async with serve(fastsio.ASGIApp(make_server(), on_shutdown=lambda: journal.note("down")), lifespan="on"):
@@ -74,7 +74,7 @@ async def test_one_hook_is_enough(make_server, journal):
 
 
 async def test_the_inner_application_has_its_lifespan(make_server, journal):
-    """SIO-12: without hooks the lifespan is FastAPI's, and its state reaches its routes."""
+    """Without hooks the lifespan is FastAPI's, and its state reaches its routes."""
 
     @asynccontextmanager
     async def lifespan(app):
@@ -115,7 +115,7 @@ async def drive(app, *events):
 
 
 async def test_failures_name_themselves(make_server):
-    """1.6: the failed messages of both phases carry the error's text."""
+    """The failed messages of both phases carry the error's text."""
 
     async def fail():
         raise RuntimeError("no database")

@@ -124,7 +124,7 @@ LAYOUTS = [
 
 @pytest.mark.parametrize(("layout", "path"), LAYOUTS, ids=[f"{row[0].__name__}:{row[1]}" for row in LAYOUTS])
 async def test_both_transports_and_rest_work_side_by_side(sio, layout, path):
-    """SIO-12: polling, WebSocket and the routes of the framework work wherever ASGIApp is put."""
+    """Polling, WebSocket and the routes of the framework work wherever ASGIApp is put."""
     async with serve(layout(sio)) as address:
         for opener in OPENERS.values():
             async with opener(address, path) as client:
@@ -138,7 +138,7 @@ async def test_both_transports_and_rest_work_side_by_side(sio, layout, path):
 
 @pytest.mark.parametrize(("layout", "path"), [(wrapped, "/socket.io/"), (mounted_in_fastapi, "/ws/socket.io/")])
 async def test_a_prefix_that_a_proxy_strips_is_understood(sio, layout, path):
-    """SIO-12: behind a proxy that strips a prefix, with uvicorn told of it by root_path, the application is found."""
+    """Behind a proxy that strips a prefix, with uvicorn told of it by root_path, the application is found."""
     async with serve(layout(sio), root_path="/proxied") as address:
         for opener in OPENERS.values():
             async with opener(address, path) as client:
@@ -148,7 +148,7 @@ async def test_a_prefix_that_a_proxy_strips_is_understood(sio, layout, path):
 @pytest.mark.parametrize("prefix", ["/proxied", ""], ids=["kept", "stripped"])
 @pytest.mark.parametrize(("layout", "path"), [(wrapped, "/socket.io/"), (mounted_in_fastapi, "/ws/socket.io/")])
 async def test_a_root_path_in_the_scope_is_understood(sio, prefix, layout, path):
-    """SIO-12: with a root_path in the scope the application is found with and without that prefix in the path."""
+    """With a root_path in the scope the application is found with and without that prefix in the path."""
     app = layout(sio)
 
     async def proxied(scope, receive, send):
@@ -161,7 +161,7 @@ async def test_a_root_path_in_the_scope_is_understood(sio, prefix, layout, path)
 
 
 async def test_rest_routes_with_parameters_answer_beside_sockets(sio):
-    """SIO-12: a path that only begins like Socket.IO's belongs to the inner application."""
+    """A path that only begins like Socket.IO's belongs to the inner application."""
     async with serve(wrapped(sio)) as address, http_client() as http:
         assert (await http.get(f"{address.http}/items/5")).json() == {"item": 5}
         assert (await http.get(f"{address.http}/items/x")).status_code == 422
@@ -169,7 +169,7 @@ async def test_rest_routes_with_parameters_answer_beside_sockets(sio):
 
 
 async def test_alone_it_answers_404_elsewhere(sio):
-    """SIO-1: without another application every other path is 404."""
+    """Without another application every other path is 404."""
     async with serve(fastsio.ASGIApp(sio)) as address, http_client() as http:
         for path in ("/", "/favicon.ico", "/socket.iox", "/a/socket.io/"):
             answer = await http.get(f"{address.http}{path}")
@@ -178,7 +178,7 @@ async def test_alone_it_answers_404_elsewhere(sio):
 
 @pytest.mark.parametrize("layout", [fastsio.ASGIApp, wrapped, mounted_in_fastapi])
 async def test_a_websocket_to_an_unknown_path_is_refused(sio, layout):
-    """SIO-12: a WebSocket elsewhere is refused with a status, never answered with an HTTP event it cannot take."""
+    """A WebSocket elsewhere is refused with a status, never answered with an HTTP event it cannot take."""
     async with serve(layout(sio)) as address:
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"{address.ws}/elsewhere", proxy=None)
@@ -187,7 +187,7 @@ async def test_a_websocket_to_an_unknown_path_is_refused(sio, layout):
 
 
 async def test_two_servers_live_in_one_application(make_server):
-    """SIO-12: two ASGIApps at two mounts know nothing of each other."""
+    """Two ASGIApps at two mounts know nothing of each other."""
     one, two = make_server(), make_server()
     app = FastAPI()
     app.mount("/one", fastsio.ASGIApp(one))
@@ -207,7 +207,7 @@ async def test_two_servers_live_in_one_application(make_server):
 
 
 async def test_a_subclass_may_set_attributes_before_it_is_initialised(sio):
-    """1.10: subclasses of ASGIApp with keyword arguments and attributes of their own work."""
+    """Subclasses of ASGIApp with keyword arguments and attributes of their own work."""
 
     class Application(fastsio.ASGIApp):
         def __init__(self) -> None:
@@ -220,7 +220,7 @@ async def test_a_subclass_may_set_attributes_before_it_is_initialised(sio):
 
 
 async def test_the_environ_names_the_path_and_the_scope(make_server, journal):
-    """1.10: PATH_INFO, QUERY_STRING, RAW_URI, headers and the ASGI scope are in the environ."""
+    """PATH_INFO, QUERY_STRING, RAW_URI, headers and the ASGI scope are in the environ."""
     sio = make_server()
 
     @sio.event

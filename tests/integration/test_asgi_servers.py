@@ -103,7 +103,7 @@ async def converse(url: str, transports, *, upgraded: str) -> None:
 
 @ALL
 async def test_python_socketio_clients_under_uvicorn(journal, transports):
-    """SIO-26: python-socketio's AsyncClient talks to fastsio over WebSocket, polling and the upgrade between them."""
+    """The AsyncClient of python-socketio talks to fastsio over WebSocket, polling and the upgrade between them."""
     sio = application(journal, async_mode="asgi")
     async with serve(fastsio.ASGIApp(sio)) as address:
         await converse(address.http, transports, upgraded="polling" if transports == ["polling"] else "websocket")
@@ -126,7 +126,7 @@ async def test_python_socketio_clients_under_hypercorn(journal, transports):
 
 @ALL
 async def test_python_socketio_clients_under_aiohttp(journal, transports):
-    """SIO-4: the same in an aiohttp application, through sio.attach(app)."""
+    """python-socketio's clients are served in an aiohttp application too, through sio.attach(app)."""
     sio = application(journal, async_mode="aiohttp")
     app = web.Application()
     sio.attach(app)
@@ -138,7 +138,7 @@ async def test_python_socketio_clients_under_aiohttp(journal, transports):
 
 
 async def test_routes_of_aiohttp_answer_beside_sockets(journal):
-    """SIO-4: attach() leaves the application's own routes alone and takes another path if told to."""
+    """attach() leaves the application's own routes alone and takes another path if told to."""
     sio = fastsio.AsyncServer(async_mode="aiohttp")
     app = web.Application()
 
@@ -157,7 +157,7 @@ async def test_routes_of_aiohttp_answer_beside_sockets(journal):
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
 @pytest.mark.parametrize("framework", ["aiohttp", "hypercorn"])
 async def test_the_environ_has_the_address_of_the_client_elsewhere(journal, transport, framework):
-    """1.9-12: REMOTE_ADDR is the peer's under aiohttp and hypercorn too."""
+    """REMOTE_ADDR is the peer's under aiohttp and hypercorn too."""
     sio = fastsio.AsyncServer(async_mode="aiohttp" if framework == "aiohttp" else "asgi")
     sio.on("connect", lambda _sid, environ: journal.note(environ["REMOTE_ADDR"]))
     if framework == "aiohttp":
@@ -174,7 +174,7 @@ async def test_the_environ_has_the_address_of_the_client_elsewhere(journal, tran
 
 @pytest.mark.parametrize("framework", ["aiohttp", "hypercorn"])
 async def test_malformed_packets_close_elsewhere_too(journal, framework):
-    """1.9-6: under aiohttp and hypercorn a malformed packet closes the connection and runs the disconnect handler."""
+    """Under aiohttp and hypercorn a malformed packet closes the connection and runs the disconnect handler."""
     sio = application(journal, async_mode="aiohttp" if framework == "aiohttp" else "asgi")
     if framework == "aiohttp":
         app = web.Application()

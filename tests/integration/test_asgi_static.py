@@ -35,7 +35,7 @@ def site(tmp_path: Path) -> Path:
 
 
 async def test_files_are_served_with_their_types(make_server, site):
-    """1.6: a directory serves its files, each with the content type of its name."""
+    """A directory serves its files, each with the content type of its name."""
     app = fastsio.ASGIApp(make_server(), static_files={"/static": str(site), "/favicon.ico": str(site / "logo.png")})
     expected = {
         "/static/app.js": ("javascript", b"alert(1)"),
@@ -58,7 +58,7 @@ async def test_files_are_served_with_their_types(make_server, site):
 
 
 async def test_an_index_stands_for_its_directory(make_server, site):
-    """1.6: a directory answers with index.html, or with what the entry `""` names."""
+    """A directory answers with index.html, or with what the entry `""` names."""
     plain = fastsio.ASGIApp(make_server(), static_files={"/": str(site)})
     async with serve(plain) as address, http_client() as http:
         assert (await http.get(f"{address.http}/")).text == "<h1>index</h1>"
@@ -70,7 +70,7 @@ async def test_an_index_stands_for_its_directory(make_server, site):
 
 
 async def test_a_content_type_may_be_given(make_server, site):
-    """1.6: an entry may be `{"filename", "content_type"}`."""
+    """An entry may be `{"filename", "content_type"}`."""
     files = {"/script": {"filename": str(site / "app.js"), "content_type": "text/x-script"}}
     async with serve(fastsio.ASGIApp(make_server(), static_files=files)) as address, http_client() as http:
         answer = await http.get(f"{address.http}/script")
@@ -98,7 +98,7 @@ async def test_a_content_type_may_be_given(make_server, site):
     ],
 )
 async def test_nothing_outside_is_served(make_server, site, path):
-    """1.8, static traversal: `..`, encoded or not, absolute paths, symlinks out and NUL bytes lead to 404."""
+    """`..`, encoded or not, absolute paths, symlinks out and NUL bytes lead to 404."""
     app = fastsio.ASGIApp(make_server(), static_files={"/static": str(site)})
     async with serve(app) as address:
         # A raw request: HTTP clients tidy the path up before they send it.
@@ -112,7 +112,7 @@ async def test_nothing_outside_is_served(make_server, site, path):
 
 
 async def test_head_has_no_body_and_other_methods_are_not_for_files(make_server, site):
-    """1.6: HEAD answers with the headers of GET."""
+    """HEAD answers with the headers of GET."""
     app = fastsio.ASGIApp(make_server(), static_files={"/static": str(site)})
     async with serve(app) as address, http_client() as http:
         answer = await http.head(f"{address.http}/static/app.js")
@@ -121,7 +121,7 @@ async def test_head_has_no_body_and_other_methods_are_not_for_files(make_server,
 
 
 async def test_what_is_no_file_goes_to_the_other_application(make_server, site):
-    """1.6: a path without a file is the other application's; a mount serves files below its prefix."""
+    """A path without a file is the other application's; a mount serves files below its prefix."""
     inner = FastAPI()
 
     @inner.get("/static/api")

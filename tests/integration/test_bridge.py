@@ -80,12 +80,8 @@ async def bridge(request, brokers) -> AsyncIterator[Bridge]:
         yield Bridge(Node(lab.layer(), stack), Node(lab.layer(), stack))
 
 
-@pytest.mark.acceptance("FA-5")
-@pytest.mark.acceptance("FA-14")
-@pytest.mark.acceptance("FC-1")
-@pytest.mark.acceptance("FC-20")
 async def test_an_event_reaches_everybody_in_the_room_once(bridge):
-    """FA-5, FA-14, FC-1, FC-20: of both kinds, at both servers; who is only connected hears nothing."""
+    """Socket.IO clients and consumers in the room hear it once, at both servers; a client that is only connected hears nothing."""
     await bridge.people("a")
     stranger, plain = await bridge.there.visitor("eve"), await bridge.there.socket("fay")
 
@@ -245,10 +241,9 @@ async def test_a_server_moves_clients_of_the_other(bridge):
     assert (await socket.receive_output(10))["type"] == "websocket.close"
 
 
-@pytest.mark.acceptance("CX-6")
 @pytest.mark.parametrize("kind", ["pubsub", "queue", "nats"])
 async def test_a_room_on_one_layer_is_not_the_room_of_that_name_on_another(kind, brokers):
-    """CX-6: on one broker, with different prefixes, for both kinds of clients."""
+    """Layers with different prefixes on one broker keep their rooms apart, for Socket.IO clients and consumers."""
     async with laboratory(kind, brokers[kind]) as lab, AsyncExitStack() as stack:
         one, other = Node(lab.layer(), stack), Node(lab.layer(prefix=f"{lab.prefix}-other"), stack)
         heard = [(await node.visitor("ann", "x"), await node.socket("ben", "x")) for node in (one, other)]

@@ -121,11 +121,8 @@ async def people(world) -> AsyncIterator[tuple[list[Visitor], list[ClientConnect
         yield visitors, sockets
 
 
-@pytest.mark.acceptance("FA-5")
-@pytest.mark.acceptance("FC-1")
-@pytest.mark.acceptance("FC-20")
 async def test_both_kinds_hear_what_is_said_in_either_process_once(world, people):
-    """FA-5, FC-1, FC-20: a consumer's broadcast, a worker's event and its end, each once for everybody in the room."""
+    """A consumer's broadcast, a worker's event and its end reach everybody in the room once each."""
     kind, url, _ = world
     visitors, sockets = people
     said = {"action": "say", "payload": "hi", "groups": ["lobby"], "exclude_current": True}

@@ -132,7 +132,7 @@ async def outcome(call: Any) -> str:
 
 @pytest.mark.parametrize("several", [False, True])
 async def test_what_is_for_clients_of_this_process_alone_is_not_published(pair, several):
-    """C-80."""
+    """C-80: python-socketio publishes it all the same."""
     await pair.a.sio.emit("e", 1, to=[pair.a.sid] if several else pair.a.sid)
 
     assert await pair.a.client.receive() == '42["e",1]'
@@ -165,7 +165,7 @@ async def test_a_binary_acknowledgement_comes_back(pair):
 
 
 async def test_numbers_that_json_does_not_have_become_null_everywhere(pair):
-    """C-85."""
+    """C-85: python-socketio publishes and sends them as they are."""
     await pair.a.sio.emit("e", [float("nan"), float("inf")])
 
     frame = pair.shown('42["e",[NaN,Infinity]]', '42["e",[null,null]]')
@@ -184,7 +184,7 @@ async def test_a_room_that_cannot_be_named_to_others_is_a_value_error(pair, room
 
 
 async def test_a_program_that_only_writes_can_disconnect(pair):
-    """C-87."""
+    """C-87: the process that has the client does it."""
     writer = on_bus(pair.package, pair.bus, write_only=True)
 
     assert await outcome(writer.disconnect(pair.b.sid, namespace="/")) == pair.shown("AttributeError", "done")

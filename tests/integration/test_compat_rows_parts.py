@@ -1,8 +1,7 @@
 """
 Packets, queues, applications, mocks and loggers, on both servers.
 
-Rows of the list in ``shared/python-socketio-api.md``, section 1.10; ``PARITY_OURS=socketio`` runs them on
-python-socketio.
+``PARITY_OURS=socketio`` runs them on python-socketio, which must pass as well.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """
 What test clients and add-ons replace, read and write on a server, on both servers.
 
-Rows of the list in ``shared/python-socketio-api.md``, section 1.10; ``PARITY_OURS=socketio`` runs them on
-python-socketio.
+``PARITY_OURS=socketio`` runs them on python-socketio, which must pass as well.
 """
 
 from __future__ import annotations

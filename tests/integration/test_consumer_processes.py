@@ -77,8 +77,6 @@ async def run(*command: str, environment: dict[str, str]) -> None:
     assert await asyncio.wait_for(process.wait(), 20) == 0
 
 
-@pytest.mark.acceptance("CX-29")
-@pytest.mark.acceptance("FC-21")
 @pytest.mark.parametrize("layer", ["pubsub", "queue"])
 @pytest.mark.parametrize("mode", ["work", "work-sync"])
 async def test_a_worker_process_answers_the_one_client_that_asked(redis, layer, mode):

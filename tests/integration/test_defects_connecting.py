@@ -1,4 +1,4 @@
-"""Section 1.9 of the API notes, items 1, 2, 8, 9 and 13: how clients come, and how they do not."""
+"""How clients connect, are refused, and are lost while they connect."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRANSPORTS = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
 @TRANSPORTS
 async def test_an_exception_in_connect_is_answered_and_leaves_nothing(make_server, running, transport):
-    """1.9-1: a connect handler that raises is answered with CONNECT_ERROR, and nothing of the client is kept."""
+    """A connect handler that raises is answered with CONNECT_ERROR, and nothing of the client is kept."""
     sio = make_server()
 
     @sio.event
@@ -38,7 +38,7 @@ async def test_an_exception_in_connect_is_answered_and_leaves_nothing(make_serve
 
 
 async def test_a_refused_client_gets_no_broadcast(make_server, running):
-    """1.9-1: a client whose connect handler raised is no target of broadcasts."""
+    """A client whose connect handler raised is no target of broadcasts."""
     sio = make_server()
 
     @sio.event
@@ -59,7 +59,7 @@ async def test_a_refused_client_gets_no_broadcast(make_server, running):
 
 
 async def test_a_connect_handler_of_two_arguments_serves_clients_with_auth(make_server, running, journal):
-    """1.9-1: `connect(sid, environ)` works for a client that sends auth; the arity is read, not guessed."""
+    """`connect(sid, environ)` works for a client that sends auth; the arity is read, not guessed."""
     sio = make_server()
 
     @sio.event
@@ -94,7 +94,7 @@ async def test_a_refusal_keeps_its_message_and_data(make_server, running):
 
 @TRANSPORTS
 async def test_a_connection_lost_while_connecting_cancels_the_handler(make_server, running, journal, transport):
-    """1.9-2: a connection lost while connect runs cancels the handler, runs no disconnect handler, leaves nothing."""
+    """A connection lost while connect runs cancels the handler, runs no disconnect handler, leaves nothing."""
     sio = make_server()
 
     @sio.event
@@ -122,7 +122,7 @@ async def test_a_connection_lost_while_connecting_cancels_the_handler(make_serve
 
 
 async def test_a_poll_given_up_while_connecting_cancels_the_handler(make_server, running, journal):
-    """1.9-2: a polling client that vanishes while connect runs is noticed by its broken poll."""
+    """A polling client that vanishes while connect runs is noticed by its broken poll."""
     sio = make_server()
 
     @sio.event
@@ -146,7 +146,7 @@ async def test_a_poll_given_up_while_connecting_cancels_the_handler(make_server,
 
 
 async def test_a_websocket_cut_while_connecting_leaves_nothing(make_server, running, journal):
-    """1.9-2: a TCP connection cut without a word ends a connect handler too."""
+    """A TCP connection cut without a word ends a connect handler too."""
     sio = make_server()
 
     @sio.event
@@ -167,7 +167,7 @@ async def test_a_websocket_cut_while_connecting_leaves_nothing(make_server, runn
 
 
 async def test_a_client_that_disconnected_itself_in_connect_and_was_lost_leaves_nothing(make_server, running, journal):
-    """1.9-2 and 9: a connect handler that called disconnect() and waits is cancelled with the connection."""
+    """A connect handler that called disconnect() and waits is cancelled with the connection."""
     sio = make_server()
 
     @sio.event
@@ -189,7 +189,7 @@ async def test_a_client_that_disconnected_itself_in_connect_and_was_lost_leaves_
 
 
 async def test_a_client_may_leave_the_namespace_while_it_connects(make_server, running, journal):
-    """1.9-2: DISCONNECT while connect runs cancels the handler; the connection may join again."""
+    """DISCONNECT while connect runs cancels the handler; the connection may join again."""
     sio = make_server()
     attempts = []
 
@@ -214,7 +214,7 @@ async def test_a_client_may_leave_the_namespace_while_it_connects(make_server, r
 
 
 async def test_a_type_error_inside_connect_runs_the_handler_once(make_server, running, journal):
-    """1.9-8: a TypeError raised inside a connect handler does not run it a second time."""
+    """A TypeError raised inside a connect handler does not run it a second time."""
     sio = make_server()
 
     @sio.event
@@ -230,7 +230,7 @@ async def test_a_type_error_inside_connect_runs_the_handler_once(make_server, ru
 
 
 async def test_a_type_error_inside_disconnect_runs_the_handler_once(make_server, running, journal):
-    """1.9-8: a TypeError raised inside a disconnect handler does not run it a second time."""
+    """A TypeError raised inside a disconnect handler does not run it a second time."""
     sio = make_server()
 
     @sio.event
@@ -247,7 +247,7 @@ async def test_a_type_error_inside_disconnect_runs_the_handler_once(make_server,
 
 
 async def test_disconnect_inside_connect_refuses_the_client(make_server, running, journal):
-    """1.9-9: server.disconnect(sid) in the connect handler refuses the client, whatever the handler returns."""
+    """server.disconnect(sid) in the connect handler refuses the client, whatever the handler returns."""
     sio = make_server()
 
     @sio.event
@@ -268,7 +268,7 @@ async def test_disconnect_inside_connect_refuses_the_client(make_server, running
 
 
 async def test_emits_inside_connect_arrive_after_connect(make_server, running):
-    """1.9-9: what the connect handler emits, to the client, a room or everybody, arrives after CONNECT, in order."""
+    """What the connect handler emits, to the client, a room or everybody, arrives after CONNECT, in order."""
     sio = make_server()
 
     @sio.event
@@ -291,7 +291,7 @@ async def test_emits_inside_connect_arrive_after_connect(make_server, running):
 
 
 async def test_emits_inside_a_connect_that_refuses_never_arrive(make_server, running):
-    """1.9-9: what was emitted to a client that is refused in the end is not sent."""
+    """What was emitted to a client that is refused in the end is not sent."""
     sio = make_server()
 
     @sio.event
@@ -308,7 +308,7 @@ async def test_emits_inside_a_connect_that_refuses_never_arrive(make_server, run
 
 
 async def test_a_refusal_under_always_connect_is_a_disconnect_without_payload(make_server, running):
-    """1.9-13: with always_connect a refusal is DISCONNECT without a payload, which the JavaScript parser accepts."""
+    """With always_connect a refusal is DISCONNECT without a payload, which the JavaScript parser accepts."""
     sio = make_server(always_connect=True)
 
     @sio.event
@@ -323,7 +323,7 @@ async def test_a_refusal_under_always_connect_is_a_disconnect_without_payload(ma
 
 
 async def test_events_under_always_connect_wait_for_the_connect_handler(make_server, running, journal):
-    """1.9-9: with always_connect events sent before connect has decided run after it accepted, in order."""
+    """With always_connect events sent before connect has decided run after it accepted, in order."""
     sio = make_server(always_connect=True)
     gate = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""Section 4.4 of the protocol notes and section 1.9 of the API notes: every limit is an option and is enforced."""
+"""Every limit is an option and is enforced."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LIMITS = [
 
 @pytest.mark.parametrize(("option", "value", "within", "beyond"), LIMITS, ids=[row[0] for row in LIMITS])
 async def test_the_limit_is_an_option(make_server, running, journal, option, value, within, beyond):
-    """1.9-5 and 6: what is within the limit is served, what is beyond it closes the connection."""
+    """What is within the limit is served, what is beyond it closes the connection."""
     sio = make_server(**{option: value})
     sio.on("echo", lambda _sid, *_: None)
     sio.on("disconnect", lambda _sid, reason: journal.note(reason))
@@ -50,7 +50,7 @@ async def test_the_limit_is_an_option(make_server, running, journal, option, val
 
 
 async def test_max_namespaces(make_server, running):
-    """1.9-6: a connection may be in max_namespaces namespaces; one more is answered CONNECT_ERROR."""
+    """A connection may be in max_namespaces namespaces; one more is answered CONNECT_ERROR."""
     sio = make_server(namespaces="*", max_namespaces=2)
     async with running(sio) as address, open_websocket(address) as client:
         await client.join("/a")
@@ -63,7 +63,7 @@ async def test_max_namespaces(make_server, running):
 
 
 async def test_namespaces_that_were_left_make_place(make_server, running):
-    """1.9-6: only namespaces a client is in count, and the record of a connection does not grow with those it left."""
+    """Only namespaces a client is in count, and the record of a connection does not grow with those it left."""
     sio = make_server(namespaces="*", max_namespaces=3)
     async with running(sio) as address, open_websocket(address) as client:
         await client.join("/stays")
@@ -77,7 +77,7 @@ async def test_namespaces_that_were_left_make_place(make_server, running):
 
 
 async def test_max_rooms(make_server, running):
-    """1.9-11: a client may be in max_rooms rooms beside its own; leaving one makes place."""
+    """A client may be in max_rooms rooms beside its own; leaving one makes place."""
     sio = make_server(max_rooms=2)
     async with running(sio) as address, open_websocket(address) as client:
         sid = await client.join()
@@ -92,7 +92,7 @@ async def test_max_rooms(make_server, running):
 
 
 async def test_max_concurrent_handlers(make_server, running, journal):
-    """1.9-12, C-34: beyond max_concurrent_handlers the connection's next event waits; another connection does not."""
+    """C-34: beyond max_concurrent_handlers the connection's next event waits; another connection does not."""
     sio = make_server(max_concurrent_handlers=2)
     gate = asyncio.Event()
 
@@ -119,7 +119,7 @@ async def test_max_concurrent_handlers(make_server, running, journal):
 
 
 async def test_max_held_packets(make_server, running, caplog):
-    """1.9-9: under always_connect a client that sends more than max_held_packets before it is let in is closed."""
+    """Under always_connect a client that sends more than max_held_packets before it is let in is closed."""
     sio = make_server(always_connect=True, max_held_packets=2)
 
     @sio.event
@@ -136,7 +136,7 @@ async def test_max_held_packets(make_server, running, caplog):
 
 
 async def test_max_held_packets_bounds_what_connect_emits(make_server, running, caplog):
-    """1.9-9: what is emitted to a client that is not let in yet is bounded too; the rest is dropped with a warning."""
+    """What is emitted to a client that is not let in yet is bounded too; the rest is dropped with a warning."""
     sio = make_server(max_held_packets=2)
 
     @sio.event
@@ -153,7 +153,7 @@ async def test_max_held_packets_bounds_what_connect_emits(make_server, running, 
 
 
 async def test_connect_timeout(make_server, running, caplog):
-    """1.9-6: a connection that joins no namespace within connect_timeout is closed."""
+    """A connection that joins no namespace within connect_timeout is closed."""
     sio = make_server(connect_timeout=0.1)
     async with running(sio) as address, open_websocket(address) as silent, open_polling(address) as polling:
         await silent.closed()
@@ -164,7 +164,7 @@ async def test_connect_timeout(make_server, running, caplog):
 
 
 async def test_connect_timeout_runs_on_for_a_client_that_is_refused(make_server, running):
-    """1.9-6: neither a refusal nor an unknown namespace stops the clock."""
+    """Neither a refusal nor an unknown namespace stops the clock."""
     sio = make_server(connect_timeout=0.2)
     sio.on("connect", lambda _sid, _environ: False)
     async with running(sio) as address, open_websocket(address) as client:
@@ -175,7 +175,7 @@ async def test_connect_timeout_runs_on_for_a_client_that_is_refused(make_server,
 
 
 async def test_connect_timeout_ends_a_connect_handler_that_hangs(make_server, running, journal):
-    """1.9-2: a connect handler that does not decide within connect_timeout is cancelled with its connection."""
+    """A connect handler that does not decide within connect_timeout is cancelled with its connection."""
     sio = make_server(connect_timeout=0.1)
 
     @sio.event
@@ -194,7 +194,7 @@ async def test_connect_timeout_ends_a_connect_handler_that_hangs(make_server, ru
 
 
 async def test_connect_timeout_is_over_once_joined(make_server, running):
-    """1.9-6: a client that joined in time stays, also after it left every namespace."""
+    """A client that joined in time stays, also after it left every namespace."""
     sio = make_server(connect_timeout=0.1)
     async with running(sio) as address, open_websocket(address) as client, open_websocket(address) as silent:
         await client.join()
@@ -224,7 +224,7 @@ async def test_connect_timeout_is_over_once_joined(make_server, running):
     ],
 )
 def test_a_limit_that_is_no_number_is_refused(make_server, option):
-    """1.9: a limit that makes no sense fails when the server is created, and the message names it."""
+    """A limit that makes no sense fails when the server is created, and the message names it."""
     for value in (-1, "10", True):
         with pytest.raises(SetupError, match=option):
             make_server(**{option: value})
@@ -232,6 +232,6 @@ def test_a_limit_that_is_no_number_is_refused(make_server, option):
 
 @pytest.mark.parametrize("option", ["max_buffer_packets", "max_buffer_bytes", "slow_client", "upgrade_timeout"])
 def test_an_option_of_the_transport_that_makes_no_sense_is_refused(make_server, option):
-    """1.9-12: the options of the transport are checked likewise."""
+    """The options of the transport are checked likewise."""
     with pytest.raises(ValueError, match=option):
         make_server(**{option: -1})

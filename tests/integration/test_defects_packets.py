@@ -1,4 +1,4 @@
-"""Section 1.9 of the API notes, items 3 to 6 and 14: what a client may send, and what happens when it does not."""
+"""What a client may send, and what the server does about anything else."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ async def broken_off(client, frames) -> bool:
 
 
 async def test_malformed_packets_close_this_connection_only(application, running, journal, caplog):
-    """1.9-6: each malformed packet closes its connection with a logged reason and a disconnect; others live on."""
+    """Each malformed packet closes its connection with a logged reason and a disconnect; others live on."""
     survivors = []
     async with running(application) as address, open_websocket(address) as bystander:
         await bystander.join()
@@ -149,7 +149,7 @@ async def test_malformed_packets_close_this_connection_only(application, running
 
 @TRANSPORTS
 async def test_no_first_packet_but_connect_is_taken(application, running, journal, transport):
-    """1.9-6: a first packet that is not CONNECT closes the connection; a binary header does not wait for its frames."""
+    """A first packet that is not CONNECT closes the connection; a binary header does not wait for its frames."""
     survivors = []
     async with running(application) as address:
         for frames in BEFORE_CONNECT:
@@ -163,7 +163,7 @@ async def test_no_first_packet_but_connect_is_taken(application, running, journa
 
 
 async def test_malformed_packets_close_a_polling_connection(application, running, journal):
-    """1.9-6: over polling a malformed packet ends the session: its poll gets the close packet, then 400."""
+    """Over polling a malformed packet ends the session: its poll gets the close packet, then 400."""
     async with running(application) as address, open_polling(address) as client:
         await client.join()
         await client.send("42[]")
@@ -175,7 +175,7 @@ async def test_malformed_packets_close_a_polling_connection(application, running
 
 
 async def test_reserved_names_never_reach_the_handlers(application, running, journal):
-    """1.9-3: a client cannot call the connect and disconnect handlers with arguments of its own."""
+    """A client cannot call the connect and disconnect handlers with arguments of its own."""
     async with running(application) as address:
         for name in ("connect", "disconnect"):
             async with open_websocket(address) as client:
@@ -188,7 +188,7 @@ async def test_reserved_names_never_reach_the_handlers(application, running, jou
 
 
 async def test_an_acknowledgement_with_id_zero_breaks_nothing(application, running):
-    """1.9-4: ACK id 0 is ignored; callbacks and call() of that client work afterwards."""
+    """ACK id 0 is ignored; callbacks and call() of that client work afterwards."""
     async with running(application) as address, open_websocket(address) as client:
         sid = await client.join()
         await client.send("430[]", "43999[1]")
@@ -200,7 +200,7 @@ async def test_an_acknowledgement_with_id_zero_breaks_nothing(application, runni
 
 
 async def test_an_event_with_ack_id_zero_is_acknowledged(application, running):
-    """1.9-4: 0 is an acknowledgement id like any other when a client asks with it."""
+    """0 is an acknowledgement id like any other when a client asks with it."""
     async with running(application) as address, open_websocket(address) as client:
         await client.join()
         await client.send('420["echo","x"]')
@@ -209,7 +209,7 @@ async def test_an_event_with_ack_id_zero_is_acknowledged(application, running):
 
 
 async def test_attachments_are_limited_before_anything_is_gathered(application, running):
-    """1.9-5: a header that announces too many attachments is refused by itself; up to the limit all is well."""
+    """A header that announces too many attachments is refused by itself; up to the limit all is well."""
     places = ",".join(f'{{"_placeholder":true,"num":{i}}}' for i in range(10))
     async with running(application) as address, open_websocket(address) as client:
         await client.join()
@@ -223,7 +223,7 @@ async def test_attachments_are_limited_before_anything_is_gathered(application, 
 
 
 async def test_an_object_that_looks_like_a_placeholder_is_only_data_in_a_text_event(application, running):
-    """1.9-5: `_placeholder` objects in an event without attachments are handed over untouched."""
+    """`_placeholder` objects in an event without attachments are handed over untouched."""
     lookalike = {"_placeholder": True, "num": 3}
     async with running(application) as address, open_websocket(address) as client:
         await client.join()
@@ -232,7 +232,7 @@ async def test_an_object_that_looks_like_a_placeholder_is_only_data_in_a_text_ev
 
 
 async def test_attachments_that_do_not_come_close_the_connection(make_server, running, caplog):
-    """1.9-5: attachments that were announced and do not arrive within attachment_timeout close the connection."""
+    """Attachments that were announced and do not arrive within attachment_timeout close the connection."""
     sio = make_server(attachment_timeout=0.1)
     async with running(sio) as address, open_websocket(address) as client:
         await client.join()
@@ -243,7 +243,7 @@ async def test_attachments_that_do_not_come_close_the_connection(make_server, ru
 
 
 async def test_attachments_announced_while_connecting_do_not_wait_for_ever(make_server, running, caplog):
-    """1.9-5: a binary header sent while connect runs is under attachment_timeout once the client is accepted."""
+    """A binary header sent while connect runs is under attachment_timeout once the client is accepted."""
     sio = make_server(attachment_timeout=0.1)
     gate = asyncio.Event()
 
@@ -263,7 +263,7 @@ async def test_attachments_announced_while_connecting_do_not_wait_for_ever(make_
 
 @pytest.mark.parametrize("header", ['451-["a",{"_placeholder":true,"num":0}]', '461-5[{"_placeholder":true,"num":0}]'])
 async def test_attachments_that_came_in_time_leave_no_deadline(make_server, running, journal, header):
-    """1.9-5: once a binary event or acknowledgement is complete, attachment_timeout does not strike any more."""
+    """Once a binary event or acknowledgement is complete, attachment_timeout does not strike any more."""
     sio = make_server(attachment_timeout=0.1)
     sio.on("a", lambda _sid, _data: None)
     async with running(sio) as address, open_websocket(address) as client:
@@ -279,7 +279,7 @@ async def test_attachments_that_came_in_time_leave_no_deadline(make_server, runn
 
 
 async def test_events_while_connecting_are_never_dispatched(make_server, running, journal):
-    """1.9-6: events and acknowledgements sent while connect runs do not reach handlers, then or later."""
+    """Events and acknowledgements sent while connect runs do not reach handlers, then or later."""
     sio = make_server()
     gate = asyncio.Event()
 
@@ -394,7 +394,7 @@ async def test_a_client_that_is_lost_while_its_connect_waits_leaves_nothing(make
 
 
 async def test_late_packets_of_a_namespace_the_server_ended_are_ignored(application, running, journal):
-    """1.9-6: an event that crossed the server's DISCONNECT on its way closes nothing and reaches nobody."""
+    """An event that crossed the server's DISCONNECT on its way closes nothing and reaches nobody."""
     async with running(application) as address, open_websocket(address) as client:
         sid = await client.join()
         await application.disconnect(sid)
@@ -408,7 +408,7 @@ async def test_late_packets_of_a_namespace_the_server_ended_are_ignored(applicat
 
 @TRANSPORTS
 async def test_an_unknown_namespace_is_answered(application, running, transport):
-    """1.9-14: CONNECT to an unknown namespace is answered `Invalid namespace` and the connection lives on."""
+    """CONNECT to an unknown namespace is answered `Invalid namespace` and the connection lives on."""
     async with running(application) as address, OPENERS[transport](address) as client:
         await client.send("40/random")
         assert await client.receive() == '44/random,{"message":"Invalid namespace"}'
@@ -419,7 +419,7 @@ async def test_an_unknown_namespace_is_answered(application, running, transport)
 
 
 async def test_the_query_string_of_a_namespace_does_not_change_where_it_leads(make_server, running, journal):
-    """1.9-6: `/admin?x=1` is `/admin`, for CONNECT and for events: no second set of rules applies to it."""
+    """`/admin?x=1` is `/admin`, for CONNECT and for events: no second set of rules applies to it."""
     sio = make_server()
 
     @sio.on("connect", namespace="/admin")

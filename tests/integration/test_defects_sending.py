@@ -1,4 +1,4 @@
-"""Section 1.9 of the API notes, items 7, 10, 11 and 12: who is sent what, and what is kept for whom."""
+"""Who is sent what, and what is kept for a client that does not read or answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.integration.clients import eventually, open_polling, open_websocket, 
     "nobody", [[], (), set(), frozenset(), {}, "", iter(())], ids=lambda value: type(value).__name__
 )
 async def test_an_empty_recipient_reaches_nobody(make_server, running, nobody):
-    """1.9-7: emit(to=[]), to='' and their like reach nobody; None is everybody."""
+    """emit(to=[]), to='' and their like reach nobody; None is everybody."""
     sio = make_server()
     async with running(sio) as address, open_websocket(address) as client:
         await client.join()
@@ -33,7 +33,7 @@ async def test_an_empty_recipient_reaches_nobody(make_server, running, nobody):
 
 
 async def test_recipients_and_exclusions_may_be_any_iterable(make_server, running):
-    """1.9-7: `to` and `skip_sid` take lists, tuples, sets and generators; each client gets an event once."""
+    """`to` and `skip_sid` take lists, tuples, sets and generators; each client gets an event once."""
     sio = make_server()
     async with running(sio) as address, open_websocket(address) as one, open_websocket(address) as two:
         first, second = await one.join(), await two.join()
@@ -56,7 +56,7 @@ async def test_recipients_and_exclusions_may_be_any_iterable(make_server, runnin
 
 
 async def test_unanswered_callbacks_are_bounded(make_server, running):
-    """1.9-10, C-10: beyond max_pending_acks the oldest callback is dropped; the newest are still called."""
+    """C-10: beyond max_pending_acks the oldest callback is dropped; the newest are still called."""
     sio = make_server(max_pending_acks=3)
     answers = []
     async with running(sio) as address, open_websocket(address) as client:
@@ -71,7 +71,7 @@ async def test_unanswered_callbacks_are_bounded(make_server, running):
 
 
 async def test_a_call_that_timed_out_is_forgotten(make_server, running):
-    """1.9-10: nothing stays of a call() that timed out or was cancelled, and a late answer is ignored."""
+    """Nothing stays of a call() that timed out or was cancelled, and a late answer is ignored."""
     sio = make_server()
     async with running(sio) as address, open_websocket(address) as client:
         sid = await client.join()
@@ -98,7 +98,7 @@ async def sio_answers(sio, client, sid) -> bool:
 
 
 async def test_callbacks_end_with_their_client(make_server, running):
-    """1.9-10: the callbacks of a client that left are freed."""
+    """The callbacks of a client that left are freed."""
     sio = make_server()
 
     class Callback:
@@ -119,7 +119,7 @@ async def test_callbacks_end_with_their_client(make_server, running):
 
 
 async def test_a_call_to_a_client_that_leaves_ends_at_its_timeout(make_server, running):
-    """1.9-10: call() to a client that is gone raises TimeoutError and leaves nothing."""
+    """call() to a client that is gone raises TimeoutError and leaves nothing."""
     sio = make_server()
     async with running(sio) as address, open_websocket(address) as client:
         sid = await client.join()
@@ -180,7 +180,7 @@ def touches_of_a_leave(clients: int) -> int:
 
 
 def test_a_leave_touches_as_much_among_many_as_among_few():
-    """1.9-11: a disconnect costs the rooms of that client: as many table touches among 20,000 clients as among 20."""
+    """A disconnect costs the rooms of that client: as many table touches among 20,000 clients as among 20."""
     assert touches_of_a_leave(20) == touches_of_a_leave(20_000) > 0
 
 
@@ -200,7 +200,7 @@ def seconds_to_empty(clients: int, leaving: int) -> float:
 
 
 def test_the_time_of_a_disconnect_does_not_grow_with_the_clients():
-    """1.9-11: 200 disconnects among 20,000 clients take about as long as among 200 (python-socketio: 100 times)."""
+    """200 disconnects among 20,000 clients take about as long as among 200 (python-socketio: 100 times)."""
     few = min(seconds_to_empty(200, 200) for _ in range(3))
     many = min(seconds_to_empty(20_000, 200) for _ in range(3))
 
@@ -208,7 +208,7 @@ def test_the_time_of_a_disconnect_does_not_grow_with_the_clients():
 
 
 async def test_a_broadcast_creates_no_task_per_recipient(make_server, running):
-    """1.9-11, C-11: a broadcast to many clients starts no task, and is encoded once."""
+    """C-11: a broadcast to many clients starts no task, and is encoded once."""
     sio = make_server()
     encoded = []
 
@@ -232,7 +232,7 @@ async def test_a_broadcast_creates_no_task_per_recipient(make_server, running):
 
 
 async def test_a_slow_client_is_closed(make_server, running, journal, caplog):
-    """1.9-12: slow_client='close' ends the session of a client whose buffer is full, and says so once."""
+    """slow_client='close' ends the session of a client whose buffer is full, and says so once."""
     sio = make_server(max_buffer_packets=10)
     sio.eio.logger = sio.logger
 
@@ -254,7 +254,7 @@ async def test_a_slow_client_is_closed(make_server, running, journal, caplog):
 
 
 async def test_a_slow_client_loses_new_packets(make_server, running, caplog):
-    """1.9-12: slow_client='drop' drops what a full buffer does not take; the client stays and catches up."""
+    """slow_client='drop' drops what a full buffer does not take; the client stays and catches up."""
     sio = make_server(max_buffer_packets=10, slow_client="drop")
     sio.eio.logger = sio.logger
     async with running(sio) as address, open_polling(address) as slow:
@@ -269,7 +269,7 @@ async def test_a_slow_client_loses_new_packets(make_server, running, caplog):
 
 
 async def test_a_buffer_is_bounded_by_bytes_too(make_server, running, journal):
-    """1.9-12: max_buffer_bytes bounds what waits for a client, however few packets it is in."""
+    """max_buffer_bytes bounds what waits for a client, however few packets it is in."""
     sio = make_server(max_buffer_bytes=10_000)
 
     @sio.event
@@ -285,7 +285,7 @@ async def test_a_buffer_is_bounded_by_bytes_too(make_server, running, journal):
 
 
 async def test_binary_events_to_one_client_are_never_torn(make_server, running):
-    """1.9-12: frames of events emitted at the same time are not interleaved."""
+    """Frames of events emitted at the same time are not interleaved."""
     sio = make_server()
     async with running(sio) as address, open_websocket(address) as client:
         await client.join()

@@ -1,4 +1,4 @@
-"""Section 1.9 of the API notes, items 12 to 15, as an application sees the transport and its handlers."""
+"""What the transport promises to an application, and how its handlers are called."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRANSPORTS = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
 @TRANSPORTS
 async def test_the_environ_has_the_address_of_the_client(make_server, running, journal, transport):
-    """1.9-12: REMOTE_ADDR and REMOTE_PORT are those of the peer; a forwarded-for header is not believed."""
+    """REMOTE_ADDR and REMOTE_PORT are those of the peer; a forwarded-for header is not believed."""
     sio = make_server()
 
     @sio.event
@@ -38,7 +38,7 @@ async def test_the_environ_has_the_address_of_the_client(make_server, running, j
 
 
 async def test_the_address_behind_a_trusted_proxy_is_that_of_the_client(make_server, running, journal):
-    """1.9-12: a server that trusts its proxy corrects the scope, and REMOTE_ADDR follows."""
+    """A server that trusts its proxy corrects the scope, and REMOTE_ADDR follows."""
     sio = make_server()
 
     @sio.event
@@ -53,7 +53,7 @@ async def test_the_address_behind_a_trusted_proxy_is_that_of_the_client(make_ser
 
 
 async def test_intervals_below_a_second_are_kept(make_server, running):
-    """1.9-12: pingInterval and pingTimeout are whole milliseconds as configured, and pings come at that rate."""
+    """pingInterval and pingTimeout are whole milliseconds as configured, and pings come at that rate."""
     sio = make_server(ping_interval=0.3, ping_timeout=0.2)
     async with running(sio) as address, open_websocket(address) as client:
         assert (client.handshake["pingInterval"], client.handshake["pingTimeout"]) == (300, 200)
@@ -64,7 +64,7 @@ async def test_intervals_below_a_second_are_kept(make_server, running):
 
 @pytest.mark.parametrize("frame", ["", "x", "9", "2", "2probe"])
 async def test_a_malformed_frame_ends_the_session_at_once(make_server, running, journal, frame):
-    """1.9-12: a frame that is no Engine.IO packet ends the session and runs the disconnect handler at once."""
+    """A frame that is no Engine.IO packet ends the session and runs the disconnect handler at once."""
     sio = make_server()
     sio.on("disconnect", lambda _sid, reason: journal.note(reason))
     async with running(sio) as address, open_websocket(address) as client:
@@ -77,7 +77,7 @@ async def test_a_malformed_frame_ends_the_session_at_once(make_server, running, 
 
 
 async def test_many_packets_in_a_post_are_all_handled(make_server, running, journal):
-    """1.9-12: a POST of a client that was offline carries all it has kept; none is lost."""
+    """A POST of a client that was offline carries all it has kept; none is lost."""
     sio = make_server()
     sio.on("count", lambda _sid, number: journal.note(number))
     async with running(sio) as address, open_polling(address) as client:
@@ -89,7 +89,7 @@ async def test_many_packets_in_a_post_are_all_handled(make_server, running, jour
 
 
 async def test_an_unknown_packet_type_in_a_post_is_refused(make_server, running, journal):
-    """1.9-12: an unknown Engine.IO packet over polling is answered 400 and ends the session."""
+    """An unknown Engine.IO packet over polling is answered 400 and ends the session."""
     sio = make_server()
     sio.on("disconnect", lambda _sid, reason: journal.note(reason))
     async with running(sio) as address, open_polling(address) as client:
@@ -100,7 +100,7 @@ async def test_an_unknown_packet_type_in_a_post_is_refused(make_server, running,
 
 
 async def test_a_client_that_says_goodbye_is_reported_so(make_server, running, journal):
-    """1.9-12: the reason tells a close packet, a closed WebSocket and a DISCONNECT apart from a failure."""
+    """The reason tells a close packet, a closed WebSocket and a DISCONNECT apart from a failure."""
     sio = make_server()
     sio.on("disconnect", lambda _sid, reason: journal.note(reason))
     async with running(sio) as address:
@@ -118,7 +118,7 @@ async def test_a_client_that_says_goodbye_is_reported_so(make_server, running, j
 
 
 async def test_a_silent_client_times_out(make_server, running, journal):
-    """1.9-12: a client that does not answer pings is gone after ping_interval + ping_timeout, and leaves nothing."""
+    """A client that does not answer pings is gone after ping_interval + ping_timeout, and leaves nothing."""
     sio = make_server(ping_interval=0.05, ping_timeout=0.05)
     sio.on("disconnect", lambda _sid, reason: journal.note(reason))
     async with running(sio) as address, open_websocket(address) as client:
@@ -140,7 +140,7 @@ async def unpack(client):
 
 @TRANSPORTS
 async def test_a_msgpack_disconnect_has_no_data(make_server, running, transport):
-    """1.9-13: DISCONNECT in MessagePack leaves data out, where nil is an invalid payload to the JavaScript parser."""
+    """DISCONNECT in MessagePack leaves data out, where nil is an invalid payload to the JavaScript parser."""
     sio = make_server(serializer="msgpack")
     async with running(sio) as address, OPENERS[transport](address) as client:
         await pack(client, type=0, nsp="/")
@@ -151,7 +151,7 @@ async def test_a_msgpack_disconnect_has_no_data(make_server, running, transport)
 
 
 async def test_a_msgpack_refusal_under_always_connect_has_no_data(make_server, running):
-    """1.9-13: the refusal under always_connect is a bare DISCONNECT in MessagePack too."""
+    """The refusal under always_connect is a bare DISCONNECT in MessagePack too."""
     sio = make_server(serializer="msgpack", always_connect=True)
     sio.on("connect", lambda _sid, _environ: False)
     async with running(sio) as address, open_websocket(address) as client:
@@ -181,7 +181,7 @@ MSGPACK_MALFORMED = [
 
 
 async def test_malformed_msgpack_closes_the_connection(make_server, running, journal):
-    """1.9-6 and 13: what is no packet in MessagePack closes its connection and runs the disconnect handler."""
+    """What is no packet in MessagePack closes its connection and runs the disconnect handler."""
     sio = make_server(serializer="msgpack")
     sio.on("disconnect", lambda _sid, reason: journal.note(reason))
     survivors = []
@@ -203,7 +203,7 @@ async def test_malformed_msgpack_closes_the_connection(make_server, running, jou
 
 
 async def test_unannotated_handlers_are_called_as_python_socketio_calls_them(make_server, running, journal):
-    """1.9-15: parameters named sid, environ, auth, data, reason or event are filled by position, never by name."""
+    """Parameters named sid, environ, auth, data, reason or event are filled by position, never by name."""
     sio = make_server()
 
     @sio.event
@@ -238,7 +238,7 @@ async def test_unannotated_handlers_are_called_as_python_socketio_calls_them(mak
 
 
 async def test_annotated_handlers_may_name_their_parameters_as_they_like(make_server, running, journal):
-    """1.9-15: a parameter is injected for its annotation, in any order and under any name."""
+    """A parameter is injected for its annotation, in any order and under any name."""
     sio = make_server()
 
     @sio.event
@@ -258,7 +258,7 @@ async def test_annotated_handlers_may_name_their_parameters_as_they_like(make_se
 
 
 async def test_types_without_a_marker_change_nothing(make_server, running):
-    """1.9-15: `sid: str, data: dict` alone is a python-socketio handler: no validation, called by position."""
+    """`sid: str, data: dict` alone is a python-socketio handler: no validation, called by position."""
     sio = make_server()
 
     @sio.event
@@ -272,7 +272,7 @@ async def test_types_without_a_marker_change_nothing(make_server, running):
 
 
 def test_nothing_of_the_package_pickles():
-    """1.9-15: no module of fastsio imports pickle (CVE-2025-61765)."""
+    """No module of fastsio imports pickle (CVE-2025-61765)."""
     from pathlib import Path
 
     sources = Path(fastsio.__file__).parent.rglob("*.py")
@@ -281,7 +281,7 @@ def test_nothing_of_the_package_pickles():
 
 
 async def test_numbers_that_json_has_not_are_never_sent(make_server, running):
-    """1.9-6: NaN and Infinity, which JavaScript refuses, leave as null."""
+    """NaN and Infinity, which JavaScript refuses, leave as null."""
     sio = make_server()
     async with running(sio) as address, open_websocket(address) as client:
         await client.join()

@@ -15,8 +15,6 @@ from fastsio.exceptions import SetupError
 from tests.integration.clients import OPENERS, eventually, http_client, open_polling, open_websocket
 from tests.support.frameworks import aiohttp_server
 
-pytestmark = pytest.mark.acceptance("SIO-4")
-
 USER = web.RequestKey("user", str)
 
 

@@ -17,7 +17,7 @@ from tests.support.peer_clients import LEAVE_CONNECTIONS, LEAVES
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-pytestmark = [pytest.mark.acceptance("SIO-4"), *LEAVE_CONNECTIONS]
+pytestmark = LEAVE_CONNECTIONS
 
 WAIT_S = 10.0
 TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": None}

@@ -17,7 +17,6 @@ from tests.support.frameworks import ELSEWHERE, HERE, Sites
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.acceptance("SIO-4")
 
 LIMIT = 10_000
 ORIGIN = "https://app.example"

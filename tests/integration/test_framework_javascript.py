@@ -28,7 +28,6 @@ def sites() -> Iterator[Sites]:
     sites.close()
 
 
-@pytest.mark.acceptance("SIO-4")
 @pytest.mark.parametrize("transports", TRANSPORTS.values(), ids=TRANSPORTS)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 async def test_the_client_talks_over_every_transport(sites, framework, transports):
@@ -40,7 +39,6 @@ async def test_the_client_talks_over_every_transport(sites, framework, transport
         await site.journal.until(["disconnect", {"name": "js", "end": "kicked"}, "server disconnect"])
 
 
-@pytest.mark.acceptance("SIO-27")
 @pytest.mark.parametrize(
     ("scenario", "transports"),
     [("exchanges_binary", ["websocket"]), ("exchanges_binary", ["polling"]), ("talks_through_an_upgrade", None)],

@@ -19,8 +19,6 @@ from tests.integration.clients import OPENERS, eventually, http_client, open_pol
 from tests.support.frameworks import make_sanic, sanic_server
 from tests.support.servers import Address, serve
 
-pytestmark = pytest.mark.acceptance("SIO-4")
-
 ROOT = Path(__file__).parents[2]
 
 

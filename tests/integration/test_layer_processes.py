@@ -46,10 +46,9 @@ async def line(running):
     return (await asyncio.wait_for(running.stdout.readline(), START_S)).decode().strip()
 
 
-@pytest.mark.acceptance("FC-1", "FC-4", "FC-5", "FC-21")
 @pytest.mark.parametrize("kind", BROKERS)
 async def test_processes_and_a_worker_share_groups_and_channels(kind):
-    """FC-1, FC-4, FC-5, FC-21: a group spans processes; a worker without a loop tells one client, and all."""
+    """A group spans processes; a worker without a loop tells one client, and all."""
     with nats_server() if kind == "nats" else redis_server() as broker:
         async with laboratory(kind, broker) as lab, process(lab, "member") as one, process(lab, "member") as two:
             first, second = [(await line(each)).removeprefix("channel ") for each in (one, two)]

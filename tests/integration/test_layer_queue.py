@@ -33,9 +33,8 @@ async def test_the_queue_loses_nothing_while_its_reader_is_cut_off():
             assert await has_nothing(a, channel)
 
 
-@pytest.mark.acceptance("CX-8")
 async def test_the_queue_keeps_messages_for_a_reader_that_comes_later():
-    """CX-8: pub/sub does not."""
+    """The queue keeps a message that nobody reads yet; pub/sub does not."""
     with redis_server() as broker:
         async with laboratory("queue", broker) as lab, laboratory("pubsub", broker) as other:
             await lab.layer().send("jobs", {"n": 1})
@@ -56,9 +55,8 @@ def waiting_for_message(layer, channel):
     return inbox is not None and inbox.waiters == 1
 
 
-@pytest.mark.acceptance("CX-8")
 async def test_the_queue_forgets_messages_that_have_expired():
-    """CX-8: not after expiry."""
+    """A reader that comes after a message has expired does not get it."""
     with redis_server() as broker:
         async with laboratory("queue", broker) as lab:
             sender = lab.layer(expiry=0.2)

@@ -114,7 +114,7 @@ async def test_a_backlog_is_bounded(monkeypatch):
 
 @pytest.mark.parametrize("layer", [RedisPubSubChannelLayer, RedisChannelLayer])
 def test_a_worker_without_a_loop_sends_with_a_loop_a_call(layer):
-    """FC-21: each asyncio.run() has connections of its own, and leaves none behind."""
+    """Each asyncio.run() has connections of its own, and leaves none behind."""
     with redis_server() as broker:
         sender, reader = layer([broker.url], "runs"), layer([broker.url], "runs")
 

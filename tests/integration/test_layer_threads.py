@@ -23,9 +23,8 @@ def program(request, layer_brokers):
         assert layer.is_closed
 
 
-@pytest.mark.acceptance("FC-21")
 async def test_a_thread_of_a_server_uses_its_layer(lab):
-    """FC-21: the consumer is called on its own loop."""
+    """The consumer is called on its own loop."""
     layer = lab.layer()
     channel, got, here = await layer.new_channel(), asyncio.Queue(), threading.get_ident()
     await layer.open_inbox(channel, on_message=lambda message: got.put_nowait((message, threading.get_ident())))
@@ -42,9 +41,8 @@ async def test_a_thread_of_a_server_uses_its_layer(lab):
     assert {thread for _, thread in messages} == {here}
 
 
-@pytest.mark.acceptance("FC-21")
 async def test_async_to_sync_sends_from_a_worker(lab):
-    """FC-21: a loop a call, in a thread that has none."""
+    """A thread without a loop sends with ``async_to_sync``, which runs a loop for each call."""
     layer = lab.layer()
     channel = await layer.new_channel()
 

@@ -1,5 +1,5 @@
 """
-The Socket.IO half of the official v5 test suite: its sixteen cases, each over both transports (1.9-14).
+The Socket.IO half of the official v5 test suite: its sixteen cases, each over both transports.
 
 Source: socket.io-protocol, "test-suite" of the protocol's fifth revision, written anew for raw clients; the server is the
 one that document asks for.
@@ -121,7 +121,7 @@ async def greeted(client) -> None:
 
 
 async def test_connect_to_the_main_namespace(client):
-    """1.9-14, connect 1: should allow connection to the main namespace."""
+    """Case connect 1: should allow connection to the main namespace."""
     await client.send("40")
     answer = json.loads((await client.receive()).removeprefix("40"))
 
@@ -131,7 +131,7 @@ async def test_connect_to_the_main_namespace(client):
 
 
 async def test_connect_with_a_payload(client):
-    """1.9-14, connect 2: should allow connection to the main namespace with a payload."""
+    """Case connect 2: should allow connection to the main namespace with a payload."""
     await client.send('40{"token":"123"}')
 
     assert (await client.receive()).startswith('40{"sid":"')
@@ -139,7 +139,7 @@ async def test_connect_with_a_payload(client):
 
 
 async def test_connect_to_a_custom_namespace(client):
-    """1.9-14, connect 3: should allow connection to a custom namespace."""
+    """Case connect 3: should allow connection to a custom namespace."""
     await client.send("40/custom,")
 
     assert (await client.receive()).startswith('40/custom,{"sid":"')
@@ -147,7 +147,7 @@ async def test_connect_to_a_custom_namespace(client):
 
 
 async def test_connect_to_a_custom_namespace_with_a_payload(client):
-    """1.9-14, connect 4: should allow connection to a custom namespace with a payload."""
+    """Case connect 4: should allow connection to a custom namespace with a payload."""
     await client.send('40/custom,{"token":"abc"}')
 
     assert (await client.receive()).startswith('40/custom,{"sid":"')
@@ -155,21 +155,21 @@ async def test_connect_to_a_custom_namespace_with_a_payload(client):
 
 
 async def test_connect_to_an_unknown_namespace(client):
-    """1.9-14, connect 5: should disallow connection to an unknown namespace."""
+    """Case connect 5: should disallow connection to an unknown namespace."""
     await client.send("40/random")
 
     assert await client.receive() == '44/random,{"message":"Invalid namespace"}'
 
 
 async def test_connect_with_an_invalid_payload(client):
-    """1.9-14, connect 6: should disallow connection with an invalid handshake."""
+    """Case connect 6: should disallow connection with an invalid handshake."""
     await client.send("4abc")
 
     await client.closed()
 
 
 async def test_a_connection_without_a_handshake_is_closed(make_server, running, transport):
-    """1.9-14, connect 7: should close the connection if no handshake is received."""
+    """Case connect 7: should close the connection if no handshake is received."""
     sio = make_server(connect_timeout=0.1)
     async with running(sio) as address, OPENERS[transport](address) as silent:
         await silent.closed()
@@ -178,7 +178,7 @@ async def test_a_connection_without_a_handshake_is_closed(make_server, running, 
 
 
 async def test_disconnect_from_the_main_namespace(client):
-    """1.9-14, disconnect 1: should disconnect from the main namespace; events are not answered afterwards."""
+    """Case disconnect 1: should disconnect from the main namespace; events are not answered afterwards."""
     await greeted(client)
     await client.send("41", '42["message","message to main namespace"]')
 
@@ -186,7 +186,7 @@ async def test_disconnect_from_the_main_namespace(client):
 
 
 async def test_leaving_one_namespace_keeps_the_others(client):
-    """1.9-14, disconnect 2: should connect then disconnect from a custom namespace, and "/" goes on."""
+    """Case disconnect 2: should connect then disconnect from a custom namespace, and "/" goes on."""
     await greeted(client)
     await client.join("/custom")
     assert await client.receive() == '42/custom,["auth",{}]'
@@ -211,7 +211,7 @@ async def test_a_namespace_is_connected_anew_at_once(client, goodbye):
 
 
 async def test_the_server_ends_a_namespace(client, suite):
-    """1.9-14, disconnect 3: should receive a disconnect packet when the server ends the namespace."""
+    """Case disconnect 3: should receive a disconnect packet when the server ends the namespace."""
     await greeted(client)
     sid = next(iter(suite.manager.rooms["/"][None]))
     ending = await asyncio.to_thread(suite.disconnect, sid)
@@ -222,7 +222,7 @@ async def test_the_server_ends_a_namespace(client, suite):
 
 
 async def test_a_lost_connection_ends_every_namespace(client, suite):
-    """1.9-14, disconnect 4: should leave all namespaces when the connection is closed."""
+    """Case disconnect 4: should leave all namespaces when the connection is closed."""
     await greeted(client)
     await client.join("/custom")
     await client.close()
@@ -231,7 +231,7 @@ async def test_a_lost_connection_ends_every_namespace(client, suite):
 
 
 async def test_a_plain_text_packet(client):
-    """1.9-14, message 1: should send a plain-text packet."""
+    """Case message 1: should send a plain-text packet."""
     await greeted(client)
     await client.send('42["message",1,"2",{"3":[true]}]')
 
@@ -239,7 +239,7 @@ async def test_a_plain_text_packet(client):
 
 
 async def test_a_packet_with_binary_attachments(client):
-    """1.9-14, message 2: should send a packet with binary attachments."""
+    """Case message 2: should send a packet with binary attachments."""
     await greeted(client)
     await client.send(
         '452-["message",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]', b"\x01\x02\x03", b"\x04\x05\x06"
@@ -254,7 +254,7 @@ async def test_a_packet_with_binary_attachments(client):
 
 
 async def test_a_plain_text_packet_with_an_ack(client):
-    """1.9-14, message 3: should send a plain-text packet with an ack."""
+    """Case message 3: should send a plain-text packet with an ack."""
     await greeted(client)
     await client.send('42456["message-with-ack",1,"2",{"3":[false]}]')
 
@@ -262,7 +262,7 @@ async def test_a_plain_text_packet_with_an_ack(client):
 
 
 async def test_a_packet_with_binary_attachments_and_an_ack(client):
-    """1.9-14, message 4: should send a packet with binary attachments and an ack."""
+    """Case message 4: should send a packet with binary attachments and an ack."""
     await greeted(client)
     await client.send(
         '452-789["message-with-ack",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]',
@@ -279,7 +279,7 @@ async def test_a_packet_with_binary_attachments_and_an_ack(client):
 
 
 async def test_invalid_packets_close_the_connection(suite, running, transport):
-    """1.9-14, message 5: should close the connection upon invalid format (unknown type, id, payload, name, binary)."""
+    """Case message 5: should close the connection upon invalid format (unknown type, id, payload, name, binary)."""
     invalid = ["4abc", '42abc["message-with-ack",1]', "42{}", "42[]", "42[{}]", "42", '451-["message"]x', '4500-["m"]']
     alive = []
     async with running(suite) as address:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from tests.support.servers import Address
 
-pytestmark = pytest.mark.acceptance("SIO-4")
 
 SITE = "tests.support.wsgi_site:app"
 FOREIGN = "https://evil.example"

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-pytestmark = pytest.mark.acceptance("SIO-26")
-
 
 def hexed(*values: int) -> dict[str, str]:
     """Show binary as the JavaScript side reports it."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
 import pytest_asyncio
-
-pytestmark = pytest.mark.acceptance("SIO-26")
 
 
 @pytest_asyncio.fixture(loop_scope="module")

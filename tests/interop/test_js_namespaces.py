@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-pytestmark = pytest.mark.acceptance("SIO-26")
-
 
 async def test_namespaces_share_a_connection(world):
     """Each namespace has its own id and its own handlers for the same event."""

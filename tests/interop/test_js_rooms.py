@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
-pytestmark = pytest.mark.acceptance("SIO-26")
-
 
 async def test_an_emit_to_a_room_reaches_its_members(world, transports):
-    """SIO-10: members hear it, the sender included unless skipped; others and those who left do not."""
+    """Members hear it, the sender included unless skipped; others and those who left do not."""
     result = await world.play("rooms", "members_only", transports=transports)
 
     assert result == {"rooms": ["tea"], "heard": [["hello", "anyone?"], ["hello", "psst"], []]}

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from websockets.asyncio.client import connect
 
 from tests.support.servers import FAST_WS, is_fast
-
-pytestmark = pytest.mark.acceptance("SIO-26")
 
 
 async def test_the_server_is_what_the_test_says(world, ws, library):

@@ -47,8 +47,6 @@ async def transcript(name: str, scenario: Scenario, site: Site) -> list[str]:
     return await lab.run(scenario.script)
 
 
-@pytest.mark.acceptance("SIO-2")
-@pytest.mark.acceptance("SIO-3")
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("transport", TRANSPORTS)

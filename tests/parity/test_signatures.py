@@ -18,8 +18,6 @@ import socketio
 
 from tests.parity.packages import OURS
 
-pytestmark = pytest.mark.acceptance("SIO-2")
-
 #: How python-socketio works inside; nothing known reads them.
 MISSING: frozenset[Any] = frozenset(
     {

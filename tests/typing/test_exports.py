@@ -33,7 +33,6 @@ def test_public_names_are_documented(name: str) -> None:
     assert f"`{name}" in pages
 
 
-@pytest.mark.acceptance("SIO-24")
 def test_py_typed_is_shipped() -> None:
-    """SIO-24: the marker of PEP 561 is in the package."""
+    """The marker of PEP 561 is in the package."""
     assert (Path(fastsio.__file__).parent / "py.typed").read_text(encoding="utf-8") == ""

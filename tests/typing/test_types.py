@@ -50,7 +50,7 @@ def readme(tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def seed(tmp_path: Path) -> list[str]:
-    """Write the blocks of the seed README, with the names they leave undefined, to a file each."""
+    """Write the blocks of snippets.md, with the names they leave undefined, to a file each."""
     files = []
     for number, snippet in enumerate(snippets(SEED, "python"), 1):
         file = tmp_path / f"seed_{number}.py"
@@ -72,21 +72,18 @@ def test_samples_are_clean_under_pyright() -> None:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.acceptance("SIO-24")
 def test_the_readme_is_clean_under_mypy(readme: list[str]) -> None:
-    """SIO-24: mypy --strict accepts the README; handlers of python-socketio are not annotated."""
+    """``mypy --strict`` accepts the README; handlers of python-socketio are not annotated."""
     assert strict_mypy("--allow-untyped-defs", *readme) == ""
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.acceptance("SIO-24")
 def test_the_readme_is_clean_under_pyright(readme: list[str]) -> None:
-    """SIO-24: pyright accepts the README."""
+    """Pyright accepts the README."""
     assert check("pyright", "--pythonpath", sys.executable, *readme) == ""
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.acceptance("SIO-24")
-def test_the_seed_readme_is_clean_under_mypy(seed: list[str]) -> None:
-    """SIO-24: mypy accepts the seed README; it writes ``dict = None``, an optional of the old kind."""
+def test_the_snippets_are_clean_under_mypy(seed: list[str]) -> None:
+    """mypy accepts snippets.md, which writes ``dict = None``, an optional of the old kind."""
     assert check("mypy", "--config-file=", "--implicit-optional", "--ignore-missing-imports", *seed) == ""

@@ -11,11 +11,9 @@ from fastsio.engine import eio3
 from fastsio.engine.packet import MessagePacket
 from tests.interop.eio3.conftest import JsClient
 
-pytestmark = pytest.mark.acceptance("SIO-27")
-
 
 async def test_each_transport_connects(client, transports):
-    """SIO-27: client and server agree on id and transport in use; the root is joined unasked, without auth."""
+    """Client and server agree on id and transport in use; the root is joined unasked, without auth."""
     result = await client.play("connects", transports=transports)
 
     seen = await client.world.site.saw("connect")
@@ -163,7 +161,7 @@ async def test_a_broadcast_reaches_clients_of_all_versions(world):
 
 
 async def test_old_clients_are_turned_away_by_default(start, version):
-    """SIO-27: without allow_eio3 they are refused."""
+    """Without allow_eio3 clients of Engine.IO 3 are refused."""
     world = await start()
 
     assert await JsClient(world, version).play("is_turned_away", transports=["polling"]) is True

@@ -13,8 +13,6 @@ from tests.support.wsgi_servers import serve_werkzeug
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.acceptance("SIO-27")
-
 
 class ThreadedWorld:
     """A server for threads under Werkzeug, with the handlers of the scenarios used here."""

@@ -33,8 +33,6 @@ def by_actor(transcript: list[str]) -> dict[str, list[str]]:
     return seen
 
 
-@pytest.mark.acceptance("SIO-2")
-@pytest.mark.acceptance("SIO-3")
 @pytest.mark.parametrize("scenario", load(), ids=lambda scenario: scenario.__name__)
 def test_both_packages_do_the_same(scenario: Callable[[Lab], None], make_lab: Callable[[str], Lab]) -> None:
     """The wire, what the application saw, and what was raised are the same."""

@@ -15,7 +15,7 @@ from tests.shells.aio.fake_engine import settled, turns
 
 
 async def test_a_generator_is_closed_after_the_acknowledgement(sio, wire):
-    """SIO-25: what follows the yield runs after the client has its answer, the last opened first."""
+    """What follows the yield runs after the client has its answer, the last opened first."""
     log = []
 
     async def outer():
@@ -62,7 +62,7 @@ async def test_the_exception_is_thrown_into_a_generator(sio, wire):
 
 
 async def test_a_cancelled_handler_closes_its_generators(make):
-    """SIO-25: a handler cancelled at shutdown closes its dependencies with the cancellation thrown in."""
+    """A handler cancelled at shutdown closes its dependencies with the cancellation thrown in."""
     sio, wire = make(shutdown_timeout=0.05)
     log = []
 
@@ -88,7 +88,7 @@ async def test_a_cancelled_handler_closes_its_generators(make):
 
 
 async def test_a_refused_connect_closes_its_generators(sio, wire):
-    """SIO-25: dependencies of a connect handler that refuses or is cancelled are closed."""
+    """Dependencies of a connect handler that refuses or is cancelled are closed."""
     log = []
 
     async def resource():
@@ -114,7 +114,7 @@ async def test_a_refused_connect_closes_its_generators(sio, wire):
 
 
 async def test_a_failing_close_is_logged_and_hurts_nobody(sio, wire, caplog):
-    """SIO-25: an exception after the yield is logged; the acknowledgement has been sent."""
+    """An exception after the yield is logged; the acknowledgement has been sent."""
 
     async def resource():
         yield 1
@@ -132,7 +132,7 @@ async def test_a_failing_close_is_logged_and_hurts_nobody(sio, wire, caplog):
 
 
 async def test_a_connection_scoped_dependency_is_made_once_and_closed_at_disconnect(sio, wire):
-    """Design, scope="connection": resolved by the first event, shared by all, closed after the disconnect handler."""
+    """A value with scope="connection" is resolved by the first event, shared by all, closed after the disconnect handler."""
     log = []
 
     async def user(environ: Environ, auth: Auth, session: Session):
@@ -164,7 +164,7 @@ async def test_a_connection_scoped_dependency_is_made_once_and_closed_at_disconn
 
 
 async def test_a_connection_scoped_dependency_is_per_namespace(sio, wire):
-    """Design, scope="connection": leaving one namespace closes that namespace's values only."""
+    """With scope="connection", leaving one namespace closes that namespace's values only."""
     log = []
 
     async def resource(sid: SocketID):
@@ -189,7 +189,7 @@ async def test_a_connection_scoped_dependency_is_per_namespace(sio, wire):
 
 
 async def test_two_events_that_race_share_one_connection_scoped_value(sio, wire):
-    """Design, scope="connection": the second event waits for the first one's value."""
+    """With scope="connection" the second event waits for the first one's value."""
     gate, made = asyncio.Event(), []
 
     async def resource():
@@ -210,7 +210,7 @@ async def test_two_events_that_race_share_one_connection_scoped_value(sio, wire)
 
 
 async def test_a_connection_scoped_dependency_of_a_refused_connect_is_closed(sio, wire):
-    """Design, scope="connection": a client that is refused has nothing left open."""
+    """A client that is refused has no dependency with scope="connection" left open."""
     log = []
 
     async def resource():
@@ -229,7 +229,7 @@ async def test_a_connection_scoped_dependency_of_a_refused_connect_is_closed(sio
 
 
 async def test_overrides_take_effect_at_once(sio, wire):
-    """SIO-25: server.dependency_overrides replaces a dependency for the next event, and back."""
+    """server.dependency_overrides replaces a dependency for the next event, and back."""
 
     async def real():
         return "real"

@@ -11,7 +11,7 @@ from tests.shells.aio.fake_engine import settled, turns
 
 
 async def test_events_of_a_client_run_concurrently(sio, wire):
-    """1.2: each event has a task of its own; a slow one does not hold up the next."""
+    """Each event has a task of its own; a slow one does not hold up the next."""
     gate = asyncio.Event()
 
     @sio.event
@@ -29,7 +29,7 @@ async def test_events_of_a_client_run_concurrently(sio, wire):
 
 
 async def test_handlers_start_in_the_order_of_their_events(sio, wire):
-    """PS#232: events start, and those that do not wait are acknowledged, in the order they came."""
+    """Events start, and those that do not wait are acknowledged, in the order they came."""
     log = []
 
     @sio.event
@@ -46,7 +46,7 @@ async def test_handlers_start_in_the_order_of_their_events(sio, wire):
 
 
 async def test_without_async_handlers_one_runs_after_the_other(make):
-    """1.2: async_handlers=False runs a client's handlers one at a time, in order."""
+    """async_handlers=False runs a client's handlers one at a time, in order."""
     sio, wire = make(async_handlers=False)
     gate, log = asyncio.Event(), []
 
@@ -69,7 +69,7 @@ async def test_without_async_handlers_one_runs_after_the_other(make):
 
 
 async def test_emits_and_the_acknowledgement_keep_their_order(sio, wire):
-    """PS#232: what a handler emits before it returns arrives before its acknowledgement, in order."""
+    """What a handler emits before it returns arrives before its acknowledgement, in order."""
 
     @sio.event
     async def work(sid):
@@ -138,7 +138,7 @@ async def test_an_event_that_waited_for_a_place_is_dropped_with_its_client(make)
 
 
 async def test_an_event_before_a_goodbye_still_sees_its_client(sio, wire):
-    """1.9-2: `emit(); disconnect()` of a client: the event's handler begins before the client is taken apart."""
+    """`emit(); disconnect()` of a client: the event's handler begins before the client is taken apart."""
     log = []
 
     @sio.event
@@ -158,7 +158,7 @@ async def test_an_event_before_a_goodbye_still_sees_its_client(sio, wire):
 
 
 async def test_a_disconnect_handler_keeps_session_rooms_and_environ(sio, wire):
-    """1.2: rooms, session and environ are there during the whole disconnect handler, also after it waited."""
+    """Rooms, session and environ are there during the whole disconnect handler, also after it waited."""
     gate, seen = asyncio.Event(), []
 
     @sio.event
@@ -180,7 +180,7 @@ async def test_a_disconnect_handler_keeps_session_rooms_and_environ(sio, wire):
 
 
 async def test_a_client_the_server_ended_may_close_at_once(sio, wire):
-    """1.2: a client that closes its transport on DISCONNECT, as browsers do, leaves the running handler its session."""
+    """A client that closes its transport on DISCONNECT, as browsers do, leaves the running handler its session."""
     gate, seen = asyncio.Event(), []
 
     @sio.event
@@ -201,7 +201,7 @@ async def test_a_client_the_server_ended_may_close_at_once(sio, wire):
 
 
 async def test_the_disconnect_handler_runs_once(sio, wire):
-    """1.9-8: DISCONNECT, disconnect() and a lost connection together run the disconnect handler once."""
+    """DISCONNECT, disconnect() and a lost connection together run the disconnect handler once."""
     log = []
     sio.on("disconnect", lambda _sid, reason: log.append(reason))
     client = await wire.join()
@@ -213,7 +213,7 @@ async def test_the_disconnect_handler_runs_once(sio, wire):
 
 
 async def test_every_namespace_of_a_lost_connection_is_left(sio, wire):
-    """1.9-2: one failing disconnect handler does not keep the other namespaces from being left."""
+    """One failing disconnect handler does not keep the other namespaces from being left."""
     log = []
 
     @sio.event
@@ -230,7 +230,7 @@ async def test_every_namespace_of_a_lost_connection_is_left(sio, wire):
 
 
 async def test_what_is_emitted_while_connecting_is_held(sio, wire):
-    """1.9-9: a broadcast from elsewhere waits too, until the client has been told that it is connected."""
+    """A broadcast from elsewhere waits too, until the client has been told that it is connected."""
     gate = asyncio.Event()
 
     @sio.event
@@ -252,7 +252,7 @@ async def test_what_is_emitted_while_connecting_is_held(sio, wire):
 
 
 async def test_what_is_emitted_while_a_client_leaves_does_not_fail(sio, wire):
-    """1.2: emits to a client in its own disconnect handler go nowhere and raise nothing."""
+    """Emits to a client in its own disconnect handler go nowhere and raise nothing."""
     log = []
 
     @sio.event
@@ -270,7 +270,7 @@ async def test_what_is_emitted_while_a_client_leaves_does_not_fail(sio, wire):
 
 
 async def test_an_event_nobody_handles_is_not_acknowledged(sio, wire):
-    """1.2: without a handler there is no acknowledgement, as in python-socketio."""
+    """Without a handler there is no acknowledgement, as in python-socketio."""
     sio.on("known", lambda _sid: None)
     client = await wire.join()
     await client.send('21["unknown"]')
@@ -284,7 +284,7 @@ async def test_an_event_nobody_handles_is_not_acknowledged(sio, wire):
     [(None, []), ("x", ["x"]), ((1, 2), [1, 2]), ([1, 2], [[1, 2]]), (False, [False]), ((), []), (0, [0])],
 )
 async def test_what_is_returned_is_acknowledged(sio, wire, result, arguments):
-    """1.2: None is no argument, a tuple several, anything else one."""
+    """None is no argument, a tuple several, anything else one."""
     sio.on("ask", lambda _sid: result)
     client = await wire.join()
 
@@ -292,7 +292,7 @@ async def test_what_is_returned_is_acknowledged(sio, wire, result, arguments):
 
 
 async def test_call_in_a_handler_is_answered(sio, wire):
-    """1.2: a handler may wait for the client's answer: its acknowledgement is read while it waits."""
+    """A handler may wait for the client's answer: its acknowledgement is read while it waits."""
 
     @sio.event
     async def start(sid):
@@ -307,7 +307,7 @@ async def test_call_in_a_handler_is_answered(sio, wire):
 
 
 async def test_a_callback_that_waits_does_not_stop_the_reading(sio, wire):
-    """1.2: a coroutine callback may itself call() the client whose acknowledgement it handles."""
+    """A coroutine callback may itself call() the client whose acknowledgement it handles."""
     log = []
 
     async def callback(*arguments):
@@ -328,7 +328,7 @@ async def test_a_callback_that_waits_does_not_stop_the_reading(sio, wire):
 
 
 async def test_a_callback_that_fails_is_logged(sio, wire, caplog):
-    """1.2: an exception in a callback, function or coroutine, is logged and hurts nobody."""
+    """An exception in a callback, function or coroutine, is logged and hurts nobody."""
 
     async def late(*_):
         raise RuntimeError("late")
@@ -348,7 +348,7 @@ async def test_a_callback_that_fails_is_logged(sio, wire, caplog):
 
 
 async def test_seams_replaced_on_the_instance_are_used(sio, wire):
-    """1.10: replaced on the server, _send_packet sees answers and _send_eio_packet the frames of events."""
+    """Replaced on the server, _send_packet sees answers and _send_eio_packet the frames of events."""
     sent = []
 
     async def send_packet(eio_sid, packet):
@@ -369,7 +369,7 @@ async def test_seams_replaced_on_the_instance_are_used(sio, wire):
 
 
 async def test_class_namespaces_have_the_same_life(sio, wire):
-    """1.3: a class-based namespace's methods connect, refuse, answer and leave like functions."""
+    """A class-based namespace's methods connect, refuse, answer and leave like functions."""
     log = []
 
     class Chat(fastsio.AsyncNamespace):

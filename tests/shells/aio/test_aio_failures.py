@@ -31,7 +31,7 @@ class NarrowError(AppError):
 
 
 async def test_the_error_is_the_acknowledgement(sio, wire, error_of):
-    """Design, errors: with an ack id the client reads {"error": {...}}; the handler is not called."""
+    """With an ack id the client reads {"error": {...}}; the handler is not called."""
     called = []
 
     @sio.event
@@ -88,7 +88,7 @@ async def test_a_failing_event_reads_no_signature(sio, wire, monkeypatch):
 
 
 async def test_without_an_ack_id_it_is_an_event(sio, wire):
-    """Design, errors: without an ack id the client gets an `error` event whose payload is the object itself."""
+    """Without an ack id the client gets an `error` event whose payload is the object itself."""
 
     @sio.event
     async def say(sid: SocketID, message: Message):
@@ -112,7 +112,7 @@ async def test_without_an_ack_id_it_is_an_event(sio, wire):
     ],
 )
 async def test_the_vocabulary(sio, wire, error_of, caplog, raised, expected):
-    """Design, errors: expected errors have their own words; internal texts never reach the peer, but the log."""
+    """Expected errors have their own words; internal texts never reach the peer, but the log."""
 
     @sio.event
     async def fail(sid: SocketID):
@@ -127,7 +127,7 @@ async def test_the_vocabulary(sio, wire, error_of, caplog, raised, expected):
 
 
 async def test_a_plain_handler_fails_without_an_answer(sio, wire, caplog):
-    """Design, errors: a handler without markers that raises is logged and gets no answer, as in python-socketio."""
+    """A handler without markers that raises is logged and gets no answer, as in python-socketio."""
 
     @sio.event
     async def fail(sid):
@@ -143,7 +143,7 @@ async def test_a_plain_handler_fails_without_an_answer(sio, wire, caplog):
 
 
 async def test_a_plain_handler_called_with_wrong_arguments_fails_likewise(sio, wire, caplog):
-    """1.9-8: a payload with too many arguments is a TypeError in the log, once, without an answer."""
+    """A payload with too many arguments is a TypeError in the log, once, without an answer."""
     sio.on("one", lambda _sid, _value: "fine")
     client = await wire.join()
     await client.send('21["one",1,2]')
@@ -247,7 +247,7 @@ async def test_an_exception_handler_refuses_a_connect(sio, wire):
 
 
 async def test_an_answer_that_cannot_be_encoded_is_an_error(sio, wire, error_of, caplog):
-    """Design, errors: an answer JSON cannot hold is logged and answered `internal`, for a handler with markers."""
+    """An answer JSON cannot hold is logged and answered `internal`, for a handler with markers."""
 
     @sio.event
     async def ask(sid: SocketID):
@@ -261,7 +261,7 @@ async def test_an_answer_that_cannot_be_encoded_is_an_error(sio, wire, error_of,
 
 
 async def test_a_failure_after_the_client_left_is_only_logged(sio, wire, caplog):
-    """Design, errors: a handler that fails after its client is gone is logged and nothing is sent."""
+    """A handler that fails after its client is gone is logged and nothing is sent."""
     gate = asyncio.Event()
 
     @sio.event

@@ -28,7 +28,7 @@ class Recorder(BaseMiddleware):
 
 
 async def test_the_onion_is_a_b_handler_b_a(sio, wire):
-    """SIO-18: middlewares run in the order they were added, and back; a router's are inside of the server's."""
+    """Middlewares run in the order they were added, and back; a router's are inside of the server's."""
     log = []
     router = RouterSIO(middleware=[Recorder("R", log)])
     router.on("ask", lambda _sid: log.append("handler"))
@@ -43,7 +43,7 @@ async def test_the_onion_is_a_b_handler_b_a(sio, wire):
 
 
 async def test_before_event_replaces_the_data_and_after_event_the_answer(sio, wire):
-    """SIO-18: what before_event returns is what the handler sees; what after_event returns is the acknowledgement."""
+    """What before_event returns is what the handler sees; what after_event returns is the acknowledgement."""
 
     class Doubling(BaseMiddleware):
         async def before_event(self, event, sid, data, **kwargs):
@@ -60,7 +60,7 @@ async def test_before_event_replaces_the_data_and_after_event_the_answer(sio, wi
 
 
 async def test_none_leaves_data_and_answer_alone(sio, wire):
-    """SIO-18: a hook that returns nothing changes nothing."""
+    """A hook that returns nothing changes nothing."""
 
     class Silent(SyncMiddleware):
         def before_event(self, event, sid, data):
@@ -77,7 +77,7 @@ async def test_none_leaves_data_and_answer_alone(sio, wire):
 
 
 async def test_hooks_get_their_context_by_keyword(sio, wire):
-    """SIO-13: context goes by keyword, filtered to what each hook names."""
+    """Context goes by keyword, filtered to what each hook names."""
     seen = []
 
     class Curious(BaseMiddleware):
@@ -96,7 +96,7 @@ async def test_hooks_get_their_context_by_keyword(sio, wire):
 
 
 async def test_the_scope_belongs_to_the_registration(sio, wire):
-    """SIO-16: the same instance may be added twice with different scopes; others' events do not pass through it."""
+    """The same instance may be added twice with different scopes; others' events do not pass through it."""
     log = []
     recorder = Recorder("M", log)
     sio.add_middleware(recorder, events=["a"], namespace="/")
@@ -115,7 +115,7 @@ async def test_the_scope_belongs_to_the_registration(sio, wire):
 
 
 async def test_handle_exception_may_answer_or_pass_on(sio, wire, error_of):
-    """SIO-18: handle_exception turns a failure into an answer; raising passes it to the next one outside."""
+    """handle_exception turns a failure into an answer; raising passes it to the next one outside."""
     log = []
 
     class Catching(BaseMiddleware):
@@ -145,7 +145,7 @@ async def test_handle_exception_may_answer_or_pass_on(sio, wire, error_of):
 
 
 async def test_an_exception_skips_the_inner_hooks(sio, wire, error_of):
-    """SIO-14: PermissionError of before_event keeps the handler from running and is answered `forbidden`."""
+    """PermissionError of before_event keeps the handler from running and is answered `forbidden`."""
     log = []
 
     class Guard(BaseMiddleware):
@@ -169,7 +169,7 @@ async def test_an_exception_skips_the_inner_hooks(sio, wire, error_of):
 
 
 async def test_a_middleware_may_be_one_call(sio, wire):
-    """SIO-18: a middleware with a __call__ of its own runs the handler itself, or does not."""
+    """A middleware with a __call__ of its own runs the handler itself, or does not."""
 
     class Cache(BaseMiddleware):
         def __init__(self) -> None:
@@ -191,7 +191,7 @@ async def test_a_middleware_may_be_one_call(sio, wire):
 
 
 async def test_connect_and_disconnect_pass_through_too(sio, wire):
-    """SIO-14: connect and disconnect are events to a middleware; an error before connect refuses the client."""
+    """Connect and disconnect are events to a middleware; an error before connect refuses the client."""
     log = []
     sio.add_middleware(Recorder("M", log))
     sio.add_middleware(auth_middleware(lambda _sid, environ: "BADGE" in environ))
@@ -208,7 +208,7 @@ async def test_connect_and_disconnect_pass_through_too(sio, wire):
 
 
 async def test_validation_and_injection_work_inside(sio, wire, error_of):
-    """SIO-17: markers, Depends and validation work under a middleware; it sees the raw data."""
+    """Markers, Depends and validation work under a middleware; it sees the raw data."""
     seen = []
 
     class Watching(BaseMiddleware):
@@ -229,7 +229,7 @@ async def test_validation_and_injection_work_inside(sio, wire, error_of):
 
 
 async def test_middlewares_are_around_class_namespaces_and_catch_alls(sio, wire):
-    """SIO-15: a global middleware runs for methods and for catch-all handlers, under the event's own name."""
+    """A global middleware runs for methods and for catch-all handlers, under the event's own name."""
     log = []
     sio.add_middleware(Recorder("M", log), global_middleware=True)
 
@@ -250,7 +250,7 @@ async def test_middlewares_are_around_class_namespaces_and_catch_alls(sio, wire)
 
 
 async def test_the_rate_limit_is_told_and_passes(sio, wire, error_of):
-    """SIO-19: beyond the rate the client reads `rate_limited` with retry_after; when the window is over it is served."""
+    """Beyond the rate the client reads `rate_limited` with retry_after; when the window is over it is served."""
     now = [100.0]
     sio.add_middleware(rate_limit_middleware(2, 10.0, clock=lambda: now[0]))
     sio.on("ask", lambda _sid: "yes")
@@ -267,7 +267,7 @@ async def test_the_rate_limit_is_told_and_passes(sio, wire, error_of):
 
 
 async def test_what_is_no_middleware_is_refused(sio):
-    """SIO-18: an object without any of the hooks fails when it is added."""
+    """An object without any of the hooks fails when it is added."""
     with pytest.raises(fastsio.exceptions.SetupError):
         sio.add_middleware(object())
 

@@ -139,7 +139,7 @@ async def test_each_event_has_a_context_of_its_own(sio, wire):
 
 
 async def test_handlers_start_in_order_whether_they_wait_or_not(sio, wire):
-    """PS#232: what a handler does before it waits is done in the order of the events."""
+    """What a handler does before it waits is done in the order of the events."""
     log = []
 
     @sio.event

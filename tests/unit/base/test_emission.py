@@ -64,7 +64,7 @@ def test_call_gives_back_none_one_or_a_tuple(arguments, value):
     ],
 )
 def test_rooms_are_one_several_or_everybody(to, rooms):
-    """Only None is everybody; an empty iterable is nobody (1.9-7)."""
+    """Only None is everybody; an empty iterable is nobody."""
     assert list(rooms_of(to)) == rooms
 
 

@@ -37,7 +37,7 @@ async def call(harness, hook, *args, kind: HandlerKind = HandlerKind.ROOM, room:
 
 
 HOOKS = {
-    "the seed's": lambda session, data: (session, data),
+    "in the order of the documentation": lambda session, data: (session, data),
     "other names": lambda s, d: (s, d),
     "by name, turned round": lambda data, session: (session, data),
     "keyword-only": lambda *, data, session: (session, data),

@@ -7,12 +7,11 @@ from fastsio.layers.names import channel_of_node, node_of, require_channel_name,
 NODE = "n0123456789abcdef"
 
 
-@pytest.mark.acceptance("FC-15")
 @pytest.mark.parametrize(
     "name", ["general", "support", "team-alpha", "room_x", "chat_x", "app_v1_room_x", "a.b", "A" * 99]
 )
 def test_names_of_rooms_are_valid(name):
-    """FC-15: what the tutorials call their rooms and groups is valid, up to 99 characters."""
+    """What the tutorials call their rooms and groups is valid, up to 99 characters."""
     require_group_name(name)
     require_channel_name(name)
 
@@ -32,10 +31,9 @@ def test_a_valid_part_stays_as_it_is(name):
     assert safe_group_name(name) == name
 
 
-@pytest.mark.acceptance("FC-16")
 @pytest.mark.parametrize("part", ["team a", "ünï 💬", "", "a/b", "x" * 300, ".a", "a..b", "\x00"])
 def test_anything_becomes_a_valid_name(part):
-    """FC-16: a room with spaces or other alphabets has a group."""
+    """A room with spaces or other alphabets has a group."""
     require_group_name(safe_group_name(part))
     require_group_name(safe_group_name("room", part))
 

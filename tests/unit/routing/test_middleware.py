@@ -74,7 +74,7 @@ async def test_hooks_take_the_context_they_name_by_keyword():
     seen = {}
 
     class Hook(BaseMiddleware):
-        async def before_event(self, event, sid, data, environ: dict = None, **kwargs):  # noqa: RUF013 - as the seed README writes it
+        async def before_event(self, event, sid, data, environ: dict = None, **kwargs):  # noqa: RUF013 - as snippets.md writes it
             seen.update(kwargs, environ=environ, first=(event, sid, data))
 
     await run(Hook(), data=5, namespace="/n", environ={"a": 1}, auth="token", server="server")
