@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 
 from fastsio.aio.engine import MessagePacket
+from fastsio.engine.congestion import LOOKS
 from tests.shells.engine.wire import (
     Application,
     connect_polling,
@@ -191,6 +192,29 @@ async def test_a_client_that_reads_slowly_delays_broadcasts_no_longer_than_the_t
     await settle()
     assert following.done()
     alone.cancel()
+
+
+async def test_a_client_that_reads_in_bursts_delays_broadcasts_for_one_timeout_in_all():
+    """However often it catches up in between; it is not ended for it, and gets everything."""
+    app = Application(high_water_packets=2, slow_client_timeout=0.2)
+    bursty = await connect_polling(app)
+    _, other = await connect_websocket(app)
+    loop = asyncio.get_running_loop()
+    begun, delays, packets = loop.time(), [], []
+    for _ in range(12):
+        app.post(bursty.sid, *"abcd")
+        asked = loop.time()
+        broadcast = asyncio.create_task(app.engine.let_read([bursty.sid, other]))
+        await asyncio.wait([broadcast], timeout=0.15)  # the client reads nothing meanwhile
+        delays.append(loop.time() - asked)
+        packets += (await bursty.poll()).packets
+        await soon(broadcast)
+    took_s = loop.time() - begun
+
+    assert max(delays) > 0.1
+    assert sum(delays) < 0.2 + took_s / 10 + 12 * 0.2 / LOOKS + 0.3
+    assert app.disconnects.empty()
+    assert packets == ["4a", "4b", "4c", "4d"] * 12
 
 
 async def test_a_sender_that_is_cancelled_leaves_a_whole_message_in_its_place():

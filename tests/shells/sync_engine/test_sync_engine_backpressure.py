@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import wait
 from typing import Any
 
 import pytest
 
+from fastsio.engine.congestion import LOOKS
 from fastsio.sync.engine import MessagePacket
 from tests.shells.sync_engine.test_sync_engine_writing import MUCH, lag
 from tests.shells.sync_engine.wire import PollingClient, WebSocketClient, until
@@ -119,6 +121,27 @@ def test_a_client_that_does_not_read_delays_a_broadcast_once(make_app):
     app.engine.post_to_all(both, [MessagePacket("b")], waits=True)
     assert reader.frame() == "4b"
     assert not app.engine.congested
+
+
+def test_a_client_that_reads_in_bursts_delays_broadcasts_for_one_timeout_in_all(make_app):
+    """However often it catches up in between; it is not ended for it, and gets everything."""
+    app = make_app(high_water_packets=2, slow_client_timeout=0.2)
+    bursty, other = PollingClient(app), WebSocketClient.open(app)
+    begun, delays, packets = time.monotonic(), [], []
+    for _ in range(12):
+        app.post(bursty.sid, *"abcd")
+        asked = time.monotonic()
+        broadcast = app.pool.submit(app.engine.let_read, [bursty.sid, other.sid])
+        wait([broadcast], timeout=0.15)  # the client reads nothing meanwhile
+        delays.append(time.monotonic() - asked)
+        packets += bursty.poll().packets
+        broadcast.result(5)
+    took_s = time.monotonic() - begun
+
+    assert max(delays) > 0.1
+    assert sum(delays) < 0.2 + took_s / 10 + 12 * 0.2 / LOOKS + 0.3
+    assert app.engine.sockets.keys() == {bursty.sid, other.sid}
+    assert packets == ["4a", "4b", "4c", "4d"] * 12
 
 
 def test_many_threads_that_wait_may_exceed_the_buffer(make_app):

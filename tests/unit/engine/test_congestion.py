@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastsio.engine.congestion import BUFFERS_OF_WAITING, Congestion, buffers_for
+from fastsio.engine.congestion import BUFFERS_OF_WAITING, LOOKS, Congestion, PauseBudget, buffers_for
 
 
 @pytest.mark.parametrize("is_shared", [False, True])
@@ -73,5 +73,77 @@ def test_who_waits_looks_several_times_in_one_timeout():
     """So the time counts from about when the client last read."""
     congestion = Congestion(100.0, 10.0)
 
-    assert congestion.next_look_s(10.0) == 2.5
+    assert congestion.next_look_s(10.0) == 1.25
     assert congestion.next_look_s(1.0) == 1.0
+
+
+def read_in_bursts(budget: PauseBudget, pauses: int, pause_s: float, every_s: float) -> list[float]:
+    """Return how long those who send to several wait for a client that reads all at once after each of some pauses."""
+    waited = []
+    for number in range(pauses):
+        began = 1000.0 + number * every_s
+        congestion = Congestion(began, 20.0, budget)
+        waited.append(min(pause_s, congestion.left_s(began, is_shared=True)))
+        congestion.move(began + pause_s)
+    return waited
+
+
+def test_a_client_that_reads_in_bursts_holds_up_others_for_one_timeout_and_a_tenth_of_the_time():
+    """What it holds them up for adds up, and time takes it off; pauses up to an eighth of the timeout do not count."""
+    waited = read_in_bursts(PauseBudget(20.0), 100, pause_s=19.0, every_s=40.0)
+
+    assert waited[0] == 19.0
+    assert sum(waited) <= 20.0 + 100 * 40.0 / 10 + 100 * 20.0 / LOOKS
+    assert waited[-1] < 40.0 / 10 + 20.0 / LOOKS
+
+
+def test_a_client_that_reads_steadily_is_always_waited_for():
+    """However often it is behind: it sets the pace of those who send to it."""
+    budget = PauseBudget(20.0)
+    for number in range(1000):
+        began = 1000.0 + number * 15
+        congestion = Congestion(began, 20.0, budget)
+        assert congestion.left_s(began, is_shared=True) == 20.0
+        for step in range(1, 11):
+            congestion.move(began + 1.5 * step)
+
+
+def test_a_client_that_has_held_up_others_is_forgiven_after_a_while():
+    """Ten timeouts without a pause give it all of the time again."""
+    budget = PauseBudget(20.0)
+    assert read_in_bursts(budget, 3, pause_s=19.0, every_s=20.0)[-1] < 10.0
+
+    congestion = Congestion(1300.0, 20.0, budget)
+
+    assert congestion.left_s(1300.0, is_shared=True) == 20.0
+
+
+def test_who_sends_to_one_client_alone_waits_however_it_reads():
+    """Its pauses hold up nobody else."""
+    budget = PauseBudget(20.0)
+    read_in_bursts(budget, 10, pause_s=19.0, every_s=20.0)
+
+    congestion = Congestion(1300.0, 20.0, budget)
+    congestion.move(1310.0)
+
+    assert congestion.left_s(1311.0, is_shared=False) == 19.0
+
+
+def test_a_pause_that_goes_on_counts_already():
+    """Who sends to several does not wait for a client that has used up its time, beyond what counts as no pause."""
+    budget = PauseBudget(20.0)
+    read_in_bursts(budget, 2, pause_s=19.0, every_s=19.0)
+
+    congestion = Congestion(1038.0, 20.0, budget)
+
+    assert congestion.left_s(1038.0, is_shared=True) < 3.0
+    assert congestion.left_s(1042.0, is_shared=True) < 0
+
+
+def test_nobody_exceeds_the_buffer_of_a_client_that_holds_up_others():
+    """Those who send to several do not wait for it, so that its buffer is the limit."""
+    budget = PauseBudget(20.0)
+    read_in_bursts(budget, 2, pause_s=19.0, every_s=19.0)
+
+    assert not Congestion(1038.0, 20.0, budget).may_exceed(1038.0)
+    assert Congestion(1300.0, 20.0, budget).may_exceed(1300.0)

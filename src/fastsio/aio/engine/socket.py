@@ -25,7 +25,7 @@ from fastsio.aio.engine.stepping import DONE, Rest
 from fastsio.aio.engine.timers import NEVER, PUNCTUAL
 from fastsio.aio.engine.tracing import trace_frames
 from fastsio.aio.engine.upstream import AsyncSocket
-from fastsio.engine.congestion import Congestion, buffers_for
+from fastsio.engine.congestion import Congestion, PauseBudget, buffers_for
 from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, WirePacket, join_frames
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class EngineSocket(AsyncSocket):
         handling: True while the message handler runs for this client.
         has_progressed: True once a message that was waited for was handled, until the heartbeat looks.
         is_given_up: True once the message handler has had its time after the client was gone; it is cancelled.
+        pause_budget: How long those who send to several may be held up by this client; None until it has been behind.
         probing: True from the handshake of a WebSocket that would take over to its success or failure.
         upgrading: True from its probe on: packets wait for it, polls are answered empty.
     """
@@ -81,6 +82,7 @@ class EngineSocket(AsyncSocket):
         "idle_send",
         "is_given_up",
         "is_limited",
+        "pause_budget",
         "pending",
         "poll_waiter",
         "post_waiter",
@@ -129,6 +131,7 @@ class EngineSocket(AsyncSocket):
         #: The task that reads the body of a POST, which nobody wants once the session is over.
         self.body_reader: asyncio.Task[Any] | None = None
         self.congestion: Congestion | None = None
+        self.pause_budget: PauseBudget | None = None
         self.timer_key = NEVER
         self.expires = math.inf
 
@@ -315,7 +318,8 @@ class EngineSocket(AsyncSocket):
             and (self.buffered_bytes > server.high_water_bytes or self.buffered_count > server.high_water_packets)
             and not self.closing
         ):
-            self.congestion = Congestion(monotonic(), server.slow_client_timeout)
+            self.pause_budget = self.pause_budget or PauseBudget(server.slow_client_timeout)
+            self.congestion = Congestion(monotonic(), server.slow_client_timeout, self.pause_budget)
             server.congested.add(self)
 
     def _left(self, count: int, size: int) -> None:
@@ -325,8 +329,8 @@ class EngineSocket(AsyncSocket):
         congestion, server = self.congestion, self.server
         if congestion is None:
             return
+        congestion.move(monotonic())
         if self.buffered_bytes * 2 > server.high_water_bytes or self.buffered_count * 2 > server.high_water_packets:
-            congestion.move(monotonic())
             return
         self.congestion = None
         server.congested.discard(self)

@@ -17,7 +17,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.engine.congestion import Congestion, buffers_for
+from fastsio.engine.congestion import Congestion, PauseBudget, buffers_for
 from fastsio.engine.packet import NOOP_PACKET
 from fastsio.sync.engine.framing import CLOSE_FRAME
 
@@ -57,6 +57,7 @@ class Outbox:
         "_in_flight",
         "_link",
         "_lock",
+        "_pause_budget",
         "_pending",
         "_poll",
         "_slow",
@@ -79,6 +80,8 @@ class Outbox:
         self._link: Link | None = None
         self._poll: Any = None
         self.congestion: Congestion | None = None
+        #: How long those who send to several may be held up by this client; None until it has been behind.
+        self._pause_budget: PauseBudget | None = None
         self.close_frame = CLOSE_FRAME
         self._writing = self._held = self._slow = self._closed = self.is_lagging = False
         self.buffered_bytes = self.buffered_count = 0
@@ -250,7 +253,8 @@ class Outbox:
             and (self.buffered_bytes > server.high_water_bytes or self.buffered_count > server.high_water_packets)
             and not self._socket.closing
         ):
-            self.congestion = Congestion(monotonic(), server.slow_client_timeout)
+            self._pause_budget = self._pause_budget or PauseBudget(server.slow_client_timeout)
+            self.congestion = Congestion(monotonic(), server.slow_client_timeout, self._pause_budget)
             server.congested.add(self._socket)
 
     def _left(self, count: int, size: int) -> None:
@@ -260,8 +264,8 @@ class Outbox:
         congestion, server = self.congestion, self._socket.server
         if congestion is None:
             return
+        congestion.move(monotonic())
         if self.buffered_bytes * 2 > server.high_water_bytes or self.buffered_count * 2 > server.high_water_packets:
-            congestion.move(monotonic())
             return
         self.congestion = None
         server.congested.discard(self._socket)
