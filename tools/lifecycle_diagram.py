@@ -19,7 +19,7 @@ _TYPES = (PacketType.CONNECT, PacketType.EVENT, PacketType.ACK, PacketType.DISCO
 _MEANINGS = {
     Verdict.CONNECT: "Begin a connection to the namespace.",
     Verdict.DISPATCH: "Call the event's handler.",
-    Verdict.ACKNOWLEDGE: "Hand the payload to whoever waits for this acknowledgement.",
+    Verdict.ACKNOWLEDGE: "Hand the payload to the callback or call that waits for this acknowledgement.",
     Verdict.LEAVE: "The client leaves the namespace.",
     Verdict.HOLD: "Keep the packet until the connect handler has decided.",
     Verdict.IGNORE: "Do nothing; the packet crossed one of the server's on the way.",

@@ -24,7 +24,7 @@ class AsyncAPIConfig:
         description: A paragraph about the application.
         servers: The servers of the document, by name.
         channel_prefix: What the names of channels begin with.
-        ui_url: The path of a page that shows the document; None is none.
+        ui_url: The path of a page that shows the document; None serves no page.
     """
 
     enabled: bool = True

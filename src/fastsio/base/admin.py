@@ -32,7 +32,7 @@ PRODUCTION: Final = "production"
 MINUTE_S: Final = 60.0
 #: As many bits at the end of an address of IPv6 are a client's to choose.
 IPV6_CLIENT_BITS: Final = 64
-#: The characters of an address that is none which tell it from others.
+#: How many characters of an address that is not an IP address tell it from others.
 MAX_ADDRESS_LENGTH: Final = 64
 #: What stands for a value that administrators do not see.
 HIDDEN: Final = "(hidden)"
@@ -175,8 +175,8 @@ class FailedLogins:
     An attempt counts as failed from its begin, so that many at once are bounded too, until it turns out right. Each
     costs the same, however many there were. A minute begins with the first attempt after the one before is over.
 
-    Nobody is refused for what others do at other addresses: when all together have failed too often, an address that
-    has not failed in this minute still has one attempt.
+    Failures at one address do not lock out clients at another: when all addresses together have failed too often, one
+    that has not failed in this minute still has one attempt.
 
     Args:
         per_connection: How often one connection may be wrong, for as long as it lasts.

@@ -76,7 +76,7 @@ class BaseClient(EventRegistrar):
     reserved_events: ClassVar[list[str]] = ["connect", "connect_error", "disconnect", "__disconnect_final"]
     reason = Reasons
     __fastsio_source__ = Source.CLIENT
-    #: The task or thread that tries to come back, None while there is none.
+    #: The task or thread that reconnects, or None.
     _reconnect_task: Any = None
     #: Set to end the attempts; each loss has its own.
     _reconnect_abort: Any = None
@@ -172,7 +172,7 @@ class BaseClient(EventRegistrar):
         self.callbacks: dict[str, dict[int, Any]] = {}
         self._ack_ids: dict[str, count[int]] = {}
         self._memberships: dict[str, Membership] = {}
-        #: The namespaces whose disconnect handlers are due; whoever takes one out runs them.
+        #: The namespaces whose disconnect handlers have not run; the code that removes one from the set runs them.
         self._joined: set[str] = set()
         #: The namespaces whose answer to CONNECT has been handled.
         self._settled: set[str] = set()

@@ -41,7 +41,7 @@ def namespaces_to_join(named: str | Iterable[str] | None, handled: Iterable[str]
 
 
 def refusal_arguments(said: Any) -> tuple[Any, ...]:
-    """Return the arguments of a ``connect_error`` handler: a list spreads, nothing is none, else it is one."""
+    """Return the arguments of a ``connect_error`` handler: the items of a list, none for None, else *said*."""
     if said is None:
         return ()
     return tuple(said) if isinstance(said, list) else (said,)

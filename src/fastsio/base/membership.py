@@ -1,7 +1,7 @@
 """
 A client's place in one namespace, as injection sees it.
 
-Exists from the server's CONNECT, or the first event before it, until one side leaves: whoever takes it out of the
+Exists from the server's CONNECT, or the first event before it, until one side leaves: the code that removes it from the
 client's table runs the disconnect handlers, so that they run once.
 """
 

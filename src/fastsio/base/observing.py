@@ -1,5 +1,5 @@
 """
-What a server tells whoever watches it: the admin interface.
+What a server tells its observer: the admin interface.
 
 A server has one observer or none. Its methods are called in the middle of things, so they do not wait and do not raise.
 """

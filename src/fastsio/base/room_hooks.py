@@ -1,7 +1,7 @@
 """
 What a room class wants to be asked and told: its hooks, compiled once per kind of server.
 
-Knows no server: whoever lets clients in, a Socket.IO server or a consumer of raw WebSockets, calls the endpoints.
+Knows no server: what lets clients in, a Socket.IO server or a consumer of raw WebSockets, calls the endpoints.
 """
 
 from __future__ import annotations

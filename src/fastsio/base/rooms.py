@@ -126,7 +126,8 @@ class Room(NamedRoom):
             namespace: The namespace; None is the only one there, ``"/"`` on a server where it is not registered.
 
         Raises:
-            SetupError: There is none, or more than one; or the namespace has no slash in front.
+            SetupError: The class is registered on no such place, or on more than one; or the namespace has no slash in
+                front.
         """
         if namespace is not None:
             namespace = place_of(namespace)

@@ -154,7 +154,7 @@ class BaseServer(Registrar):
             self._on_replaced(self._replaced - {name} | overridden(type(self), self._own_seams))
 
     def _on_replaced(self, replaced: frozenset[str]) -> None:
-        """Take note of the methods that are not fastsio's own, in the class or on the object."""
+        """Store the names of python-socketio's methods that the class or the object replaces."""
         self._replaced = replaced
 
     def is_asyncio_based(self) -> bool:
@@ -266,7 +266,7 @@ class BaseServer(Registrar):
         return self._room_classes.get((namespace, key_of_name(room)))
 
     def _unsettle_rooms(self) -> None:
-        """Take note that this server is none any more."""
+        """Unregister the room classes of this server, which is shut down."""
         for (namespace, _), room_class in self._room_classes.items():
             room_class.unsettle(self, namespace)
 

@@ -91,7 +91,7 @@ def load(params: Mapping[str, Any]) -> Any:
     Import the application as uvicorn does.
 
     Raises:
-        SetupError: There is none of that name.
+        SetupError: No application has that name.
     """
     importer = require("uvicorn.importer", EXTRA)
     if params["app_dir"] is not None:

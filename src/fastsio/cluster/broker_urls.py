@@ -51,7 +51,7 @@ def kafka_servers(url: str | Sequence[str]) -> list[str]:
         url: ``kafka://host:port``; without a port 9092, without a host localhost. A list names brokers of one cluster.
 
     Raises:
-        SetupError: One of them is no Kafka URL, or there is none.
+        SetupError: A URL is not one of Kafka, or the list is empty.
     """
     urls = [url] if isinstance(url, str) else list(url)
     if not urls:

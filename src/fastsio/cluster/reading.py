@@ -1,5 +1,5 @@
 """
-How messages of the bus are read, whoever wrote them.
+How messages of the bus are read, from nodes of fastsio and of python-socketio.
 
 Unknown keys are ignored, missing ones have python-socketio's meaning, anything else is refused. Must not know what is
 done about a message.

@@ -32,7 +32,7 @@ def slot_of(channel: bytes) -> int:
 
 class SlotTable:
     """
-    The masters of a cluster, or the one server that is none.
+    Which master of a Redis Cluster has which slot; a server that is not a cluster has all of them.
 
     Args:
         ranges: First slot, last slot and master.
@@ -79,7 +79,7 @@ class SlotTable:
         return self._owners[slot]
 
     def move(self, slot: int, address: Address) -> None:
-        """Take note that a slot has another master now."""
+        """Store the new master of a slot."""
         self._owners[slot] = address
 
 

@@ -1,8 +1,8 @@
 """
 Which channels a node wants to be subscribed to, which it is, and what it has asked for meanwhile.
 
-For each channel there is one request at a time: whoever enters and leaves a room in quick succession is subscribed, or
-is not, whichever was last. Must not know connections.
+For each channel there is one request at a time: after rooms were entered and left in quick succession the node is
+subscribed, or not, as the last change wants it. Must not know connections.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Subscriptions:
         self._asked: dict[bytes, bool] = {}
 
     def set_wanted(self, channel: bytes, *, is_wanted: bool) -> None:
-        """Want to be subscribed to a channel, or not any more."""
+        """Store whether the node wants to be subscribed to a channel."""
         if is_wanted:
             self.wanted.add(channel)
         else:
@@ -39,7 +39,7 @@ class Subscriptions:
 
     def next_request(self, channel: bytes) -> bool | None:
         """
-        Return what is to be asked for a channel now, and take note that it is.
+        Return the request that is due for a channel, which counts as sent from then on.
 
         Returns:
             True to subscribe, False to unsubscribe, None if there is nothing to ask, or a request is on its way.
@@ -50,7 +50,7 @@ class Subscriptions:
         return is_wanted
 
     def confirm(self, channel: bytes, *, is_subscribed: bool) -> None:
-        """Take note of what the server says of a channel, asked or, when its slot has moved away, by itself."""
+        """Store the server's answer about a channel, or what it says unasked when the channel's slot has moved away."""
         if self._asked.get(channel) is is_subscribed:
             del self._asked[channel]
         if is_subscribed:
@@ -59,10 +59,10 @@ class Subscriptions:
             self._active.discard(channel)
 
     def refuse(self, channel: bytes) -> None:
-        """Take note that a request was refused."""
+        """Forget the request for a channel, which the server has refused."""
         self._asked.pop(channel, None)
 
     def lose(self) -> None:
-        """Take note that the connections are gone: nothing is subscribed, and nothing on its way."""
+        """Forget all subscriptions and requests: the connections are gone."""
         self._active.clear()
         self._asked.clear()

@@ -84,7 +84,7 @@ def read_request(environ: dict[str, Any], transports: Container[str], *, allow_e
         allow_eio3: Whether it takes clients of Engine.IO 3.
 
     Raises:
-        RequestRefused: The request is none this protocol has.
+        RequestRefused: The protocol has no such request.
     """
     query = _parse_query(environ.get("QUERY_STRING", ""))
     transport = query.get("transport", "")
@@ -169,15 +169,15 @@ def choose_subprotocol(offered: Iterable[str]) -> str | None:
         offered: The names in ``Sec-WebSocket-Protocol``, in their order.
 
     Returns:
-        The first name, as the JavaScript server does; None when there is none.
+        The first name that is valid, as in the JavaScript server, or None.
     """
     return next((name for name in offered if TOKEN.fullmatch(name)), None)
 
 
 def offered_subprotocols(environ: dict[str, Any]) -> list[str]:
-    """Return the names in ``Sec-WebSocket-Protocol`` in their order; empty when there is none."""
+    """Return the names in ``Sec-WebSocket-Protocol`` in their order; an empty list without that header."""
     header: str = environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "")
-    return [name.strip() for name in header.split(",")]
+    return [name for part in header.split(",") if (name := part.strip())]
 
 
 def _parse_query(text: str) -> dict[str, str]:

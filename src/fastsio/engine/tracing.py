@@ -40,7 +40,7 @@ def shown(wire: Any, *, from_server: bool) -> str:
 
 
 def shown_message(message: str | bytes, *, from_server: bool) -> str:
-    """Return a message of Engine.IO without the credentials of a client's CONNECT; the sid of its answer is none."""
+    """Return a message of Engine.IO as the log shows it: without the ``auth`` of a client's CONNECT."""
     if not isinstance(message, str):
         return _BINARY
     if message[:1] == "0" and not from_server:

@@ -56,7 +56,7 @@ class Context:
     One event, from its arrival to after its acknowledgement.
 
     Endpoints that run for the same event (middleware, handler, exception handler) share one context, and with it
-    what their dependencies resolved. Whoever builds it must close it: :meth:`aclose` or :meth:`close`, after the
+    what their dependencies resolved. The caller that builds it must close it: :meth:`aclose` or :meth:`close`, after the
     acknowledgement has been sent, with the exception that ended the event if one did.
 
     Args:

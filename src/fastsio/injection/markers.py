@@ -95,7 +95,7 @@ def Depends(  # noqa: N802 - FastAPI's name
 
 class EventMarker(HandlerMarker, ABC):
     """
-    A marker in handlers of events whose value is made of the whole event, by whoever defines the marker.
+    A marker in handlers of events whose value is made of the whole event; the subclass says how.
 
     Attributes:
         word: What it is called in messages.

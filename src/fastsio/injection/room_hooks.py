@@ -1,7 +1,7 @@
 """
 What the hooks of a room class are called with: ``(session, data)``, in this order or by these names, and markers.
 
-``data`` is the payload the client joined with: what the annotation says, and an object where there is none. A hook
+``data`` is the payload the client joined with, validated by its annotation; without one it must be an object. A hook
 that knows the room gets it where an annotation names a room class.
 """
 
@@ -81,6 +81,6 @@ def _fill(parameter: Parameter, need: needs.Need, left: list[str], site: Site, g
 
 
 def _data(parameter: Parameter, site: Site) -> Getter:
-    # Whoever reads data["chat_id"] without an annotation must not be given a list.
+    # A hook that reads data["chat_id"] without an annotation must not be given a list.
     annotation = dict[str, Any] if parameter.annotation is EMPTY else parameter.annotation
     return site.build(parameter, lambda: sources.valid_argument(0, annotation, payload_default(parameter)))

@@ -86,7 +86,7 @@ def read_parameters(
     """
     Return the parameters a caller can fill, or None when the function has no readable signature (some builtins).
 
-    Keywords bound by a partial are left out: whoever wrote the partial has filled them.
+    Keywords bound by a partial are left out: the partial has filled them.
 
     Args:
         function: What is to be called.

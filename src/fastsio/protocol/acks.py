@@ -67,7 +67,7 @@ class PendingAcks:
             ack_id: The id it answered, whatever it may be.
 
         Returns:
-            The callback, or None when there is none, or no more.
+            The callback, or None when no callback waits for that id.
         """
         client = self._clients.get(sid)
         return None if client is None else client.callbacks.pop(ack_id, None)

@@ -28,7 +28,7 @@ def check_packet_type(value: Any, *, highest: PacketType = PacketType.BINARY_ACK
         The type.
 
     Raises:
-        PacketError: It is none.
+        PacketError: The protocol has no such type.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= highest:
         raise PacketError("unknown packet type")

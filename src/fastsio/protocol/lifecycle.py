@@ -63,7 +63,7 @@ class Verdict(Enum):
     REJOIN = "rejoin"
     #: Call the event's handler.
     DISPATCH = "dispatch"
-    #: Hand the payload to whoever waits for this acknowledgement.
+    #: Hand the payload to the callback or call that waits for this acknowledgement.
     ACKNOWLEDGE = "acknowledge"
     #: The client leaves the namespace.
     LEAVE = "leave"
@@ -87,8 +87,8 @@ class Happening(Enum):
     ACCEPT = "accept"
     #: One side ended the namespace, or the connection is lost.
     LEAVE = "leave"
-    #: The connect handler refused or failed, or the disconnect handler is done, or there is none to run; nothing is
-    #: kept of the client.
+    #: The connect handler refused or failed, or the disconnect handler is done or does not exist; nothing is kept of
+    #: the client.
     GONE = "gone"
 
 

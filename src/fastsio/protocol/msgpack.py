@@ -2,7 +2,7 @@
 The MessagePack form of a packet: one binary frame a packet, binary in its place, no attachments.
 
 Owns the map a packet is on the wire and its validation. Needs the extra ``msgpack``: importing this module without it
-raises :class:`MissingExtraError`, so nothing imports it but the facade and whoever was asked for this serializer.
+raises :class:`MissingExtraError`, so only the facade and the choice of this serializer import it.
 Source: socket.io-msgpack-parser 3.0, which refuses a packet that this module would not write.
 """
 

@@ -108,7 +108,7 @@ class Packet:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # Whoever overrides python-socketio's seam must be asked through it.
+        # A subclass that overrides python-socketio's seam must be asked through it.
         owner = next(base for base in cls.__mro__ if "decode" in vars(base) or "parse" in vars(base))
         if "parse" not in vars(owner):
             cls.parse = classmethod(_parse_by_decoding)  # type: ignore[method-assign,assignment]  # decided once, here

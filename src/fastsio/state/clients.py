@@ -154,7 +154,7 @@ class Connection:
 
     @property
     def is_deserted(self) -> bool:
-        """Whether nobody is on it: every client has left, its handlers included."""
+        """Whether every client has left and its disconnect handlers are done."""
         return all(client.state is NamespaceState.LEFT for client in list(self.clients.values()))
 
     def make_place(self, most: int) -> bool:

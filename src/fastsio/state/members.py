@@ -4,7 +4,8 @@ Who was let into which room of a room class, and which users that makes present.
 Only what happened through a room class is kept here; :mod:`rooms` has the rooms themselves. Threads may share a table.
 
 **Hooks in pairs.** ``on_join`` and ``on_leave`` run in pairs and in this order, although a client may leave while the
-former runs, or before it. So a membership goes through stages, and whoever takes the step to leaving runs what is due::
+former runs, or before it. So a membership goes through stages, and the caller that takes the last step runs
+``on_leave``, if it is due::
 
     NEW --arrive--> ARRIVING --settle--> PRESENT --depart--> GONE     the one that departs runs on_leave
      |                  |--depart--> LEAVING --settle--> GONE         the one that settles does
@@ -286,7 +287,7 @@ class MemberTable:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no member, no join under way, and nobody is counted."""
+        """Whether there is no member, no join under way, and no user counted as present."""
         with self._lock:
             return not (self._rooms or self._joined or self._present or self._joins or self._asked)
 

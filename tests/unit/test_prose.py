@@ -1,0 +1,41 @@
+"""The sentences of docstrings and comments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools.prose import SOURCE, findings
+
+#: Folders that are not read yet.
+UNREAD = {"aio", "sync", "layers", "consumers", "integrations", "testing"}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('"""Take note that it is gone."""\n', [(1, "take note")]),
+        (
+            'def f():\n    """\n    Return it.\n\n    It is as\n    ever, whoever asks.\n    """\n',
+            [(5, "as ever"), (6, "whoever")],
+        ),
+        ("x = 1  # nobody is there\n", [(1, "nobody is")]),
+        ("#: What it was, or is\n#: none.\nx = 1\n", [(1, "is none")]),
+        ("# it is\n\n# none of them\n", []),
+        ('"""When the value is None."""\n', []),
+        ('x = "whoever"\n', []),
+    ],
+)
+def test_phrases_are_found_in_docstrings_and_comments(source, expected):
+    """Also across the lines of one text; ``None`` may be named, and other texts are not read."""
+    assert findings(source) == expected
+
+
+@pytest.mark.parametrize("module", sorted(SOURCE.rglob("*.py")), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_the_package_is_written_in_plain_words(module: Path):
+    """No sentence of the package has one of the phrases that tools/prose.py names."""
+    if module.relative_to(SOURCE).parts[0] in UNREAD:
+        return
+
+    assert findings(module.read_text(encoding="utf-8")) == []
