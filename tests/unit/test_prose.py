@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-
 from tools.prose import SOURCE, findings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Folders that are not read yet.
 UNREAD = {"aio", "sync", "layers", "consumers", "integrations", "testing"}

@@ -56,8 +56,8 @@ class Context:
     One event, from its arrival to after its acknowledgement.
 
     Endpoints that run for the same event (middleware, handler, exception handler) share one context, and with it
-    what their dependencies resolved. The caller that builds it must close it: :meth:`aclose` or :meth:`close`, after the
-    acknowledgement has been sent, with the exception that ended the event if one did.
+    what their dependencies resolved. The caller that builds it must close it, by :meth:`aclose` or :meth:`close`, after
+    the acknowledgement has been sent, with the exception that ended the event if one did.
 
     Args:
         server: The server, or the client whose handlers run; its ``dependency_overrides`` are honoured, and those of
