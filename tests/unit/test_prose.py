@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: Folders that are not read yet.
-UNREAD = {"aio", "sync", "layers", "consumers", "integrations", "testing"}
+UNREAD = {"aio", "sync"}
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ class AsyncConsumer:
         session: What handlers keep for the length of the connection.
     """
 
-    #: Which registered layer to use; looked up when a client connects. None is none.
+    #: The alias of the registered layer to use, which is looked up when a client connects; None uses no layer.
     channel_layer_alias: ClassVar[str | None] = None
     #: How many handlers of one connection may run at a time.
     concurrency: ClassVar[int] = 1
@@ -158,7 +158,7 @@ class AsyncConsumer:
         Call the method for a message of the server.
 
         Raises:
-            SetupError: There is none.
+            SetupError: The class has no such method.
         """
         name = message["type"].replace(".", "_")
         handler = getattr(self, name, None)
@@ -254,7 +254,7 @@ class AsyncConsumer:
         logger.warning("%s: a frame came over the channel layer, and the consumer has no WebSocket", type(self))
 
     def answer_at_once(self, message: Mapping[str, Any]) -> bool:
-        """Begin to answer what a server asks, if it is a question that waits for no handler; False if it is none."""
+        """Start to answer a server's question that need not wait for a handler; return False for any other message."""
         return False
 
     async def obey(self, message: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """
-The decorators of consumers. They note what was said; :mod:`compiling` reads the notes.
+The decorators of consumers. They mark methods with their arguments; :mod:`compiling` reads the marks.
 
-A decorated method stays what it was and can be called as ever.
+A decorated method stays what it was and can be called like any other.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def asyncapi_document(
         The document, JSON-compatible.
 
     Raises:
-        SetupError: A source is none of these, or two channels have the same name.
+        SetupError: A source is neither a router nor a consumer class, or two channels have the same name.
     """
     channels = [channel for source in sources for channel in _channels_of(source, prefix)]
     return render(channels, title=title, version=version, description=description, servers=servers)

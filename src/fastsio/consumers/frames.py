@@ -25,7 +25,7 @@ def read_frame(text: str) -> Any:
     Decode JSON.
 
     Raises:
-        ValidationFailed: It is none. NaN and Infinity are none, nor what is nested too deeply.
+        ValidationFailed: The text is not JSON, has NaN or Infinity in it, or is nested too deeply.
     """
     try:
         return from_json(text, allow_inf_nan=False)

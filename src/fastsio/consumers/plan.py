@@ -1,4 +1,4 @@
-"""What is known of a consumer class once it has been read, and what it says of itself to whoever documents it."""
+"""What is known of a consumer class once it has been read, and what its documentation says of it."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def result_message(handler: HandlerPlan, result: Any) -> BaseMessage:
     Return what a handler returned as a message that it may send.
 
     Raises:
-        ResponseValidationError: It is none: a defect of the program.
+        ResponseValidationError: The handler may not send that: a defect of the program.
     """
     returns = handler.returns or (BaseMessage,)
     if isinstance(result, returns):
@@ -49,7 +49,7 @@ def read_message(info: ConsumerInfo, content: dict[str, Any], others: Sequence[t
         others: Message classes beside those that its handlers say they send.
 
     Raises:
-        ValueError: It is none of them, or not valid.
+        ValueError: No handler says that it sends such a message, or the message is not valid.
     """
     field = info.discriminator
     models = [model for handler in info.handlers for model in handler.output_types]

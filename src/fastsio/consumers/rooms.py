@@ -197,7 +197,7 @@ class ConsumerRooms:
         return True
 
     async def forget(self, consumer: JoiningConsumer) -> None:
-        """Take note that a client has gone: ``on_leave`` is called for each of its rooms."""
+        """Remove a client that has gone: ``on_leave`` is called for each of its rooms."""
         consumer.peer.state = NamespaceState.LEFT
         self._members.forget(consumer.channel_name)
         await self.keeper.client_left(cast("Any", consumer.peer))  # of a client it needs what a peer has
@@ -401,7 +401,7 @@ class _Members:
         self._rooms: dict[tuple[str, Hashable], dict[str, None]] = {}
 
     def expect(self, consumer: JoiningConsumer) -> None:
-        """Take note of a consumer that may enter rooms."""
+        """Add a consumer that may enter rooms."""
         self._consumers[consumer.channel_name] = consumer
 
     def consumer(self, sid: str) -> JoiningConsumer | None:
@@ -409,12 +409,12 @@ class _Members:
         return self._consumers.get(sid)
 
     def enter(self, namespace: str, room: Hashable, sid: str) -> None:
-        """Take note that a consumer is in a room."""
+        """Add a consumer to a room."""
         self._rooms.setdefault((namespace, room), {})[sid] = None
         self._joined.setdefault(sid, {})[namespace, room] = None
 
     def leave(self, namespace: str, room: Hashable, sid: str) -> None:
-        """Take note that a consumer is in a room no longer."""
+        """Remove a consumer from a room."""
         self._joined.get(sid, {}).pop((namespace, room), None)
         members = self._rooms.get((namespace, room))
         if members is not None:
@@ -423,7 +423,7 @@ class _Members:
                 del self._rooms[namespace, room]
 
     def forget(self, sid: str) -> None:
-        """Take note that a consumer has gone."""
+        """Remove a consumer that has gone, from all its rooms too."""
         for namespace, room in list(self._joined.get(sid, ())):
             self.leave(namespace, room, sid)
         self._joined.pop(sid, None)

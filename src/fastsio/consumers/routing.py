@@ -64,7 +64,7 @@ class WebsocketRouter:
             name: A name for the route.
 
         Raises:
-            SetupError: The path or the application is none.
+            SetupError: The path does not begin with a slash, or *route* is not an ASGI application.
         """
         if not path.startswith("/"):
             raise SetupError(f"the path of a route begins with a slash: {'/' + path!r}, not {path!r}")

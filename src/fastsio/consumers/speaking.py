@@ -153,7 +153,7 @@ class SpeakingConsumer(JoiningConsumer, Generic[EventT]):
             others: Message classes beside those that the handlers say they send.
 
         Raises:
-            ValueError: It is none of them, or not valid.
+            ValueError: No handler says that it sends such a message, or the message is not valid.
         """
         return read_message(cls.describe(), content, others)
 

@@ -48,8 +48,8 @@ class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
 
     #: Who finds out who connects; None lets everybody in.
     authenticator_class: ClassVar[type[BaseAuthenticator] | None] = None
-    #: What must be true for whoever connects: functions that may take dependencies, ``consumer``, ``authenticator``
-    #: and ``scope``, and return a bool.
+    #: What must be true for a client that connects: functions that may take dependencies, ``consumer``,
+    #: ``authenticator`` and ``scope``, and return a bool.
     permissions: ClassVar[Sequence[Callable[..., Any]]] = ()
     #: Characters that a frame may have. 1,000,000; None is any number that the server lets through.
     max_message_length: ClassVar[int | None] = 1_000_000

@@ -45,7 +45,7 @@ class StaticFiles:
         self._directories = _directories(self._mapping)
 
     def find(self, url: str) -> StaticFile | None:
-        """Return the file for a URL path, or None when there is none."""
+        """Return the file for a URL path, or None when the path has no file."""
         if len(url) > MAX_URL:
             return None
         entry = self._mapping.get(url)

@@ -1,4 +1,4 @@
-"""What every channel layer offers, whoever carries its messages."""
+"""What every channel layer offers, over whichever broker."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class BaseChannelLayer(ABC):
         Raises:
             ChannelFull: There is no room for it, and the layer knows.
             BusError: The broker did not take it.
-            TypeError: The name or the message is none.
+            TypeError: The name is not valid, or the message is not a mapping with text keys.
         """
 
     @abstractmethod
@@ -89,7 +89,7 @@ class BaseChannelLayer(ABC):
 
         Raises:
             BusError: The broker did not take it.
-            TypeError: The name or the message is none.
+            TypeError: The name is not valid, or the message is not a mapping with text keys.
         """
 
     @abstractmethod

@@ -39,7 +39,7 @@ class Codec:
         symmetric_encryption_keys: The first encrypts, any decrypts.
 
     Raises:
-        SetupError: The format or a key is none.
+        SetupError: The format does not exist, or a key is not valid.
         MissingExtraError: The package that the format or the keys need is not installed.
     """
 
@@ -89,7 +89,7 @@ class Codec:
         Read a value that is a dict.
 
         Raises:
-            PayloadError: It is none, or cannot be read.
+            PayloadError: The value is not a dict, or cannot be read.
         """
         value = self.decode(data)
         if not isinstance(value, dict):

@@ -15,7 +15,7 @@ class ChannelFull(SocketIOError):  # noqa: N818 - reads as what happened; the na
     A channel holds as many messages as it may: the message was not put there.
 
     Args:
-        channels: The channels that are full; whoever else was to get the message has it.
+        channels: The channels that are full; all others have got the message.
     """
 
     def __init__(self, *channels: str) -> None:

@@ -125,7 +125,7 @@ class Following:
             return unique
 
     def note(self, place: Place, *, has_members: bool) -> str | None:
-        """Take note whether anybody here is in a room; return its group if that is to be joined or left now."""
+        """Store whether a room has members here; return its group if that is to be joined or left now, else None."""
         group = address_of(*place)
         places = self.rooms.get(group)
         if has_members:

@@ -30,7 +30,7 @@ logger = logging.getLogger("fastsio.layers")
 
 
 def require_overflow(overflow: object) -> Overflow:
-    """Return *overflow*; raise SetupError if it is none of the policies."""
+    """Return *overflow*; raise SetupError if no policy has that name."""
     for policy in get_args(Overflow):
         if overflow == policy:
             return policy  # type: ignore[no-any-return] # get_args() gives Any
@@ -45,7 +45,7 @@ class Inbox:
         channel: The channel's name.
         capacity: Messages that may wait here.
         overflow: ``drop_new`` drops what does not fit, ``drop_old`` what waits longest; ``close`` ends the inbox,
-            and ``raise`` lets whoever sends know, if that is in this process, groups included.
+            and ``raise`` raises in the sender, if that is in this process, groups included.
         loop: The event loop of the consumer.
         on_message: Called for each message as it arrives; there is no queue then. Returning False says that there is
             no room for the message.
@@ -56,7 +56,7 @@ class Inbox:
         dropped: How many messages did not fit.
         expired: How many messages waited too long.
         used_at: When somebody received last.
-        keep_s: Seconds after which nobody receives any more, if nobody does; None while a consumer holds the inbox.
+        keep_s: Seconds without a reader after which the inbox counts as left; None while a consumer holds it.
         is_detached: Whether the layer has stopped listening for it.
         release: Called by :meth:`aclose`, set by the layer.
         peers_behind: Those of the layer that are behind, this one included while it is.

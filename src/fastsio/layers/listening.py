@@ -74,7 +74,7 @@ class Listener:
             await asyncio.wait({self._task}, timeout=CANCEL_INTERVAL_S)
 
     def confirm(self) -> None:
-        """Take note that messages arrive."""
+        """Mark the layer as connected: messages arrive."""
         self.is_up = True
         self._settled.set()
         self._backoff.reset()

@@ -5,10 +5,10 @@ A room is a group of the layer, so consumers in the group and Socket.IO clients 
 every process. What servers say to each other is that of :mod:`fastsio.cluster`; this module says where it goes, and
 :mod:`following` keeps the process in the groups of its clients' rooms.
 
-**Once each.** What is for several groups is one message in each, with an id: whoever is in two of them takes it once.
+**Once each.** What is for several groups is one message in each, with an id: a process in two of them handles it once.
 
-**Clients.** A sid is the name of a channel, as consumers have one: whoever is addressed by it is told directly,
-wherever it is, and of whichever kind. What is said of a room reaches the consumers in its group too.
+**Clients.** A sid is the name of a channel, as consumers have one: a message to it reaches that client or consumer
+directly, in whichever process it is. What is said of a room reaches the consumers in its group too.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class LayerManager(AsyncPubSubManager):
     ``leave_room()`` and ``disconnect()``. And a sid stands where a channel's name does: what a program sends to it over
     the layer, ``{"type": "job.done", ...}``, is an event for its client.
 
-    While the layer is away clients connect and enter rooms as ever, but hear their own server only; what is emitted to
-    others raises :class:`BusError`. Once it is back they hear the others again.
+    While the layer is away clients connect and enter rooms all the same, but hear their own server only; what is
+    emitted to others raises :class:`BusError`. Once it is back they hear the others again.
 
     Args:
         alias: Of the layer. It is looked up when a client connects and for each message, so that a test may put
@@ -199,7 +199,7 @@ class LayerManager(AsyncPubSubManager):
         return following
 
     def _move(self, following: Following, before: Following) -> None:
-        """Go on with another layer, or another loop, as happens in tests."""
+        """Follow the same rooms on the layer, or in the loop, that a test has put in place of the one before."""
         for namespace in list(self.get_namespaces()):
             for room in (None, *self.rooms[namespace]):
                 for group in self._changed(following, namespace, (room,)):

@@ -20,7 +20,7 @@ class InMemoryChannelLayer(TableLayer):
     """
     Carry messages within one process, for tests, for development, and for what only ever runs in one.
 
-    A message to a channel that nobody reads yet is kept for whoever reads it within *expiry* seconds.
+    A message to a channel without a reader is kept for *expiry* seconds, for the first that reads it.
 
     Args:
         expiry: Seconds for which a message is worth reading. 60.

@@ -1,7 +1,7 @@
 """
 What channels and groups may be called, and which names :func:`safe_group_name` makes of anything else.
 
-A name of :func:`channel_of_node` says which process reads it; every other channel is open to whoever reads it.
+A name of :func:`channel_of_node` says which process reads it; every other channel may be read by any process.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def get_channel_layer(alias: str) -> BaseChannelLayer:
     Return the layer with an alias.
 
     Raises:
-        LayerNotFoundError: There is none; the error names those there are.
+        LayerNotFoundError: No layer has that alias; the error names the aliases that exist.
     """
     return channel_layers.get(alias)
 

@@ -33,13 +33,13 @@ class Broadcast:
 @contextmanager
 def capture_broadcasts(server: Any) -> Iterator[list[Broadcast]]:
     """
-    Record what a server emits inside the ``with`` block; clients receive it as ever.
+    Record what a server emits inside the ``with`` block; clients receive it all the same.
 
     Args:
         server: An ``AsyncServer`` or ``Server``.
 
     Returns:
-        A list that grows with each emit, also with those to rooms where nobody is.
+        A list that grows with each emit, also with those to empty rooms.
     """
     captured: list[Broadcast] = []
     manager = server.manager

@@ -129,7 +129,7 @@ class TestClient(BaseTestClient):
 
         Args:
             event: Event name.
-            data: Payload; a tuple is several arguments, None is none.
+            data: Payload; a tuple is several arguments, None is no argument.
             namespace: The namespace.
 
         Raises:
@@ -151,7 +151,7 @@ class TestClient(BaseTestClient):
 
         Args:
             event: Event name.
-            data: Payload; a tuple is several arguments, None is none.
+            data: Payload; a tuple is several arguments, None is no argument.
             namespace: The namespace.
             timeout: Seconds to wait; None: as the client was told.
 

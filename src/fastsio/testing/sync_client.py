@@ -132,7 +132,7 @@ class SyncTestClient(BaseTestClient):
 
         Args:
             event: Event name.
-            data: Payload; a tuple is several arguments, None is none.
+            data: Payload; a tuple is several arguments, None is no argument.
             namespace: The namespace.
 
         Raises:
@@ -147,7 +147,7 @@ class SyncTestClient(BaseTestClient):
 
         Args:
             event: Event name.
-            data: Payload; a tuple is several arguments, None is none.
+            data: Payload; a tuple is several arguments, None is no argument.
             namespace: The namespace.
             timeout: Seconds to wait; None: as the client was told.
 

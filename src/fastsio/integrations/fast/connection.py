@@ -126,11 +126,11 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Take note that the client has given up."""
+        """End the WebSocket: the client gave up during the handshake."""
         self._wire.lost()
 
     def forget(self) -> None:
-        """Take note that the connection is gone."""
+        """Remove the connection, which is gone, from those that uvicorn closes when it stops."""
         self._is_answered = True
         self._state.connections.discard(self)
 

@@ -1,10 +1,9 @@
 """
-Which application will serve a request: found without calling anything, by the rules of those who will be called.
+Which application will serve a request: found without calling anything, by the rules of what will be called.
 
-Where it is not certain, the answer is nobody: uvicorn's own protocol serves the request then, and whoever stands in
-front of the application sees every message. So only what is known to leave the messages of a WebSocket alone is looked
-through. Classes are known by where their ``__call__`` was written; nothing is imported that the application does not
-use.
+Where it is not certain, the answer is None: uvicorn's own protocol serves the request then, and what stands in front of
+the application sees every message. So only what is known to leave the messages of a WebSocket alone is looked through.
+Classes are known by where their ``__call__`` was written; nothing is imported that the application does not use.
 """
 
 from __future__ import annotations
@@ -122,7 +121,7 @@ class OpenSize(int):
 
 
 def message_limit(app: Any) -> int | None:
-    """Return the largest message that a Socket.IO application in *app* takes, in bytes; None where there is none."""
+    """Return the largest message that a Socket.IO application in *app* takes, in bytes; None without one."""
     servers = [found.engineio_server for found in find_all(app)]
     return max([getattr(server, "eio", server).max_http_buffer_size for server in servers], default=None)
 

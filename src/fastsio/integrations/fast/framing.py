@@ -82,13 +82,13 @@ class Wire(Protocol):
         """Answer the peer's close frame, and close. No message follows."""
 
     def lost(self) -> None:
-        """Take note that the connection is gone."""
+        """End the WebSocket: its connection is gone."""
 
     def pause_writing(self) -> None:
-        """Take note that the peer lags."""
+        """Hold back what is sent: the peer does not keep up with reading."""
 
     def resume_writing(self) -> None:
-        """Take note that it has caught up."""
+        """Send again: the peer has caught up."""
 
 
 class Unsent(WSUpgradeResponse):
@@ -229,15 +229,15 @@ class Messages(WSListener):
             self.wire.peer_closes(frame(CLOSE, payload[:2]))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows's signature
-        """Take note that the connection is gone."""
+        """End the WebSocket: its connection is gone."""
         self.wire.lost()
 
     def pause_writing(self) -> None:
-        """Take note that the peer lags."""
+        """Hold back what is sent: the peer does not keep up with reading."""
         self.wire.pause_writing()
 
     def resume_writing(self) -> None:
-        """Take note that it has caught up."""
+        """Send again: the peer has caught up."""
         self.wire.resume_writing()
 
 

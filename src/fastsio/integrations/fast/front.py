@@ -96,7 +96,7 @@ class Front(asyncio.Protocol):
         protocol.data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Take note that the client has left without a word."""
+        """Remove the connection: the client has left without a request."""
         self._forget()
 
     def shutdown(self) -> None:

@@ -46,7 +46,7 @@ class Owner(Protocol):
     """Who has the connection."""
 
     def forget(self) -> None:
-        """Take note that the connection is gone; called once."""
+        """Let go of the connection, which is gone; called once."""
 
     def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
         """Start a task that the server lets finish when it stops."""
@@ -197,11 +197,11 @@ class Wire(DirectLink):
         self._flusher.add(flushable)
 
     def pause_writing(self) -> None:
-        """Take note that the peer lags."""
+        """Hold back what is sent: the peer does not keep up with reading."""
         self._lags = True
 
     def resume_writing(self) -> None:
-        """Take note that it has caught up."""
+        """Send again: the peer has caught up."""
         self._lags = False
         if self._writable is not None:
             self._writable.set_result(None)
@@ -345,7 +345,7 @@ class Wire(DirectLink):
         self._timer = self._loop.call_later(0 if self._is_let_go else LINGER_S, self._hang_up)
 
     def peer_lets_go(self) -> None:
-        """Take note that a refused peer has said goodbye; once it was told why, there is nothing to wait for."""
+        """Close the connection of a refused peer that has sent its close frame, once it was told why."""
         self._is_let_go = True
         if self._timer is not None:
             self._transport.close()
@@ -355,7 +355,7 @@ class Wire(DirectLink):
         self._timer = self._loop.call_later(CLOSE_GRACE_S, self._transport.abort)
 
     def peer_closes(self, reply: bytes) -> None:
-        """Finish the closing handshake, whoever began it."""
+        """Finish the closing handshake, which either side may have begun."""
         if not self._is_closing:
             self.flush()
             self._stop(reply)
@@ -369,7 +369,7 @@ class Wire(DirectLink):
         self._transport.close()
 
     def lost(self) -> None:
-        """Take note that the connection is gone."""
+        """End the WebSocket: its connection is gone."""
         self._is_closing = True
         if self._timer is not None:
             self._timer.cancel()
@@ -409,15 +409,15 @@ class PeerProtocol(asyncio.BaseProtocol):
         self._wire = wire
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Take note that the connection is gone."""
+        """End the WebSocket: its connection is gone."""
         self._wire.lost()
 
     def pause_writing(self) -> None:
-        """Take note that the peer lags."""
+        """Hold back what is sent: the peer does not keep up with reading."""
         self._wire.pause_writing()
 
     def resume_writing(self) -> None:
-        """Take note that it has caught up."""
+        """Send again: the peer has caught up."""
         self._wire.resume_writing()
 
 

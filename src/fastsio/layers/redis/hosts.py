@@ -85,7 +85,7 @@ def read_hosts(hosts: Sequence[Host] | None) -> list[RedisHost]:
         hosts: None is one Redis on this machine.
 
     Raises:
-        SetupError: One of them cannot be understood, or there is none.
+        SetupError: One of them cannot be understood, or the list is empty.
         MissingExtraError: Neither redis nor valkey is installed.
     """
     if hosts is None:

@@ -195,7 +195,7 @@ class RedisChannelLayer(TableLayer):
             await self._let_go(stream)
 
     async def _let_go(self, stream: str) -> None:
-        """Give what nobody has read to whoever reads the channel next."""
+        """Release the messages that were not read, for the next reader of the channel."""
         entries = self._readers[self._queues.shard_of(stream)].let_go(stream) if self._readers else ()
         if entries:
             await self._queues.release(stream, self.node, entries)

@@ -132,7 +132,7 @@ class Queues:
         return sorted(name.decode() for name in found)
 
     async def release(self, stream: str, node: str, entries: Iterable[str]) -> None:
-        """Give entries that a process has not used to whoever reads the stream next."""
+        """Release entries that a process has not used, for the next reader of the stream."""
         idle = ("IDLE", self._lease_ms, "JUSTID")
         await self.run(stream, "XCLAIM", stream, GROUP, node, 0, *entries, *idle, parse_justid=True)
 

@@ -99,7 +99,7 @@ class StreamReader:
         return monotonic() + self._skew_s - int(entry.partition("-")[0]) / 1000
 
     def finish(self, stream: str, entry: str) -> None:
-        """Take note that an entry was dealt with; Redis is told with the next read."""
+        """Mark an entry as handled; Redis is told with the next read."""
         self._held.get(stream, set()).discard(entry)
         self._done.setdefault(stream, set()).add(entry)
 

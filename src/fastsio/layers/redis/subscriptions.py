@@ -165,7 +165,12 @@ class Subscriptions:
 
 
 async def _next(pubsub: Any) -> dict[str, Any]:
-    """Return the next message; while there is none, make sure that the server is alive."""
+    """
+    Return the next message. After a while without one the server is sent a ping, which it must answer.
+
+    Raises:
+        ConnectionError: The server does not answer.
+    """
     message = await pubsub.get_message(timeout=PING_INTERVAL_S)
     if message is None:
         await pubsub.ping()
