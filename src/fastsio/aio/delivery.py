@@ -105,11 +105,11 @@ class Delivery:
     # What becomes of a namespace
 
     def begin(self) -> None:
-        """Take note that the client connects."""
+        """Accept emissions again: the client connects."""
         self._ended.clear()
 
     async def open(self, namespace: str) -> None:
-        """Take note that a namespace is connected: send what has waited."""
+        """Send what has waited for a namespace, which is connected now."""
         if self._options.retries is not None:
             self._outbox.open(namespace)
             self._drain_in_background(namespace)
@@ -129,7 +129,7 @@ class Delivery:
             self._give_up(emission, error)
 
     def close(self, namespace: str) -> None:
-        """Take note that a namespace is not connected any more: nobody need wait for what was under way."""
+        """Keep emissions to a namespace that was lost, and fail the acknowledgements that need its connection."""
         lost = DisconnectedError("the connection was lost before the event was acknowledged")
         with self._outbox.guard:
             self._outbox.close(namespace)
@@ -139,7 +139,7 @@ class Delivery:
                 callback.fail(lost)
 
     def end(self, namespace: str) -> None:
-        """Take note that the client does not come back by itself: tell who waits for an acknowledgement."""
+        """Fail what waits for an acknowledgement: the client does not reconnect by itself."""
         ended = DisconnectedError("the connection has ended before the event was acknowledged")
         with self._outbox.guard:
             self._ended.add(namespace)

@@ -89,7 +89,7 @@ class Listening:
             await concurrency.stop(self._task)
 
     def confirm(self) -> None:
-        """Take note that messages arrive."""
+        """Mark the bus as connected: messages arrive."""
         if self._has_lost:
             self._has_lost = False
             manager = self._manager

@@ -139,7 +139,7 @@ class AsyncManager(BaseManager):
 
         Args:
             event: Event name.
-            data: Payload; a tuple is several arguments, None is none.
+            data: Payload; a tuple is several arguments, None is no argument.
             namespace: The namespace.
             room: A room or sid, or several; None is everybody.
             skip_sid: The sid, or several, to leave out.

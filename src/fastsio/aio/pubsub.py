@@ -134,7 +134,7 @@ class AsyncPubSubManager(AsyncManager):
         return self._format.encode(data, self._codec)
 
     def _on_listening(self) -> None:
-        """Take note that messages arrive from now on; without this, the first one says so."""
+        """Mark the bus as connected; a manager that does not call this is connected with its first message."""
         self._listening.confirm()
 
     @property
@@ -209,7 +209,7 @@ class AsyncPubSubManager(AsyncManager):
 
         Args:
             event: Event name.
-            data: Payload; a tuple is several arguments, None is none.
+            data: Payload; a tuple is several arguments, None is no argument.
             namespace: The namespace; None is ``"/"``.
             room: A room or sid, or several; None is everybody.
             skip_sid: The sid, or several, to leave out.

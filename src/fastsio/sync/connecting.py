@@ -41,7 +41,7 @@ class Connecting:
         server: The server whose clients they are.
 
     Attributes:
-        is_closed: True once the server shuts down: nobody is let in any more.
+        is_closed: True once the server shuts down: clients are refused from then on.
     """
 
     def __init__(self, server: PacketServer) -> None:
@@ -69,7 +69,7 @@ class Connecting:
         try:
             self._keep(eio_sid, environ)
         except BaseException:
-            # The engine refuses the client then, and nobody is told of the end of one that was refused.
+            # The engine refuses the client then, and does not report the end of a client that it refused.
             self._drop(eio_sid)
             raise
         return None

@@ -352,7 +352,7 @@ class RoomKeeper:
             self._server._start_task(self._dismiss, members)
 
     def client_left(self, client: Client) -> None:
-        """Take note that a client has gone."""
+        """Remove a client that has gone from its rooms, and call ``on_leave`` for each."""
         self._dismiss(self._departing(self._table.remove_client(client.namespace, client.sid)))
 
     # Steps

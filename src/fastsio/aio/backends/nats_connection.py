@@ -1,4 +1,4 @@
-"""One connection to NATS: trying again is left to whoever uses it, which knows what was lost meanwhile."""
+"""One connection to NATS. It does not reconnect: its user does, which knows what was lost meanwhile."""
 
 from __future__ import annotations
 

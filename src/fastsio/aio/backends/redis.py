@@ -106,7 +106,7 @@ class AsyncRedisManager(RoomFollowingManager):
 
     @property
     def pubsub(self) -> Any:
-        """The subscription of the client that listens; None while there is none, and with ``sharded``."""
+        """The subscription of the client that listens; None while not subscribed, and with ``sharded``."""
         return self._heard_by[1]
 
     @property

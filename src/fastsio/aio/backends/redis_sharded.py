@@ -110,7 +110,7 @@ class Sharded:
         return Publisher(self._connect(address), "SPUBLISH")
 
     def _learn_from(self, error: BaseException, slots: SlotTable) -> None:
-        """Take note of where a slot is now, or that it has to be asked for."""
+        """Store where the error says that a slot is now; after any other error the slots are read anew."""
         where = moved(str(error)) if isinstance(error, self._errors.ResponseError) else None
         if where is None:
             slots.is_stale = True
@@ -147,7 +147,7 @@ class Sharded:
     # Hearing
 
     def follow(self, namespace: str, room: Hashable, *, has_members: bool) -> None:
-        """Take note whether a room has members here."""
+        """Subscribe to the channel of a room that has members here, and unsubscribe from that of any other."""
         channel = self.channels.of_room(namespace, room)
         if channel == self.channels.of_everybody:
             return
@@ -204,7 +204,7 @@ class Sharded:
         self._manager._on_listening()
 
     async def _lose(self) -> None:
-        """End what there is of a session; whoever waits for a subscription goes on without it."""
+        """End the session, if there is one; callers that wait for a subscription go on without it."""
         self._is_away = True
         session, self._session = self._session, None
         self._subscriptions.lose()

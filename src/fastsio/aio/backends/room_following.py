@@ -16,7 +16,7 @@ class RoomFollowingManager(AsyncPubSubManager, ABC):
 
     @abstractmethod
     def _follow_room(self, namespace: str, room: Hashable, *, has_members: bool) -> None:
-        """Take note whether a room has members; it may have had, or not, before."""
+        """Follow a room if it has members here, else do not; called without a change of that, too."""
 
     def basic_connect(self, sid: str, eio_sid: str, namespace: str) -> None:
         """Add a client whose connect handler has not decided yet."""

@@ -41,7 +41,7 @@ class Shared(Generic[ConnectionT]):
         return self._current if self._current is not None and self._is_open(self._current) else None
 
     async def get(self) -> ConnectionT:
-        """Return the connection; whoever comes first while there is none opens it."""
+        """Return the connection; the first caller opens it, and others wait for that."""
         self._follow_loop()
         if self._current is not None and self._is_open(self._current):
             return self._current

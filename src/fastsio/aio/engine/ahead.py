@@ -1,7 +1,7 @@
 """
 Reading on while something that was read is handled: so the end of a connection is noticed under a handler that waits.
 
-Knows no protocol: what an event means, whoever reads says.
+Knows no protocol: what an event means, the reader says.
 """
 
 from __future__ import annotations

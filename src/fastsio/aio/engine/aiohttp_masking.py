@@ -99,7 +99,7 @@ class TrialTransport(asyncio.Transport):
         return self._is_closing
 
     def close(self) -> None:
-        """Take note of it."""
+        """Mark the transport as closed."""
         self._is_closing = True
 
     abort = close

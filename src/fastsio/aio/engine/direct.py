@@ -96,7 +96,7 @@ class Reader:
             self._go_on()
 
     def _lose(self, error: Exception) -> None:
-        """Take note that no frame will come any more; those that are here come first."""
+        """End the reading once the frames that have arrived are handled: no more will come."""
         self._error = self._error or error
         self._socket.limit_handling()
         self._go_on()
@@ -168,7 +168,7 @@ class Reader:
         return frames.popleft() if frames else None
 
     def _message(self, frame: Frame) -> Frame | None:
-        """Return the message in a frame; None when there is none."""
+        """Return the message in a frame, or None for a frame without one."""
         socket = self._socket
         read_text, read_binary = READERS[socket.protocol]
         if isinstance(frame, str):

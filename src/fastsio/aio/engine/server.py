@@ -240,7 +240,7 @@ class EngineServer(SendingServer):
         self.deadlines.clear(socket)
 
     async def shutdown(self) -> None:
-        """Stop the timers and what runs in the background. Nobody is disconnected, and nobody waits for clients."""
+        """Stop timers and background tasks. Clients stay connected; sends that wait for slow ones are given up."""
         self.deadlines.stop()
         for socket in list(self.congested):
             socket.give_up()
@@ -328,7 +328,7 @@ class EngineServer(SendingServer):
                 return True
             if inspect.isawaitable(verdict):
                 verdict = await verdict
-        except Exception as error:  # noqa: BLE001 - the application's; nobody is let in by it
+        except Exception as error:  # noqa: BLE001 - the application's; the client is refused
             self.report(f"cors_allowed_origins raised {error!r}", "origins-failed")
             return False
         if not verdict:

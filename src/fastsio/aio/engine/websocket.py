@@ -158,7 +158,7 @@ def _keep(socket: EngineSocket, event: Event) -> bool:
 
 
 def _message(socket: EngineSocket, event: Event) -> str | bytes | None:
-    """Return the message in a frame; None when there is none."""
+    """Return the message in a frame, or None for a frame without one."""
     text: str | None = event.get("text")
     if text and text[0] == "4" and len(text) * MAX_CHARACTER_BYTES <= socket.server.max_http_buffer_size:
         return text[1:]

@@ -91,7 +91,7 @@ class RedisManager(BlockingPubSubManager):
 
     @property
     def pubsub(self) -> Any:
-        """The subscription of the client that listens; None while there is none."""
+        """The subscription of the client that listens; None while not subscribed."""
         return self._heard_by[1]
 
     @property
@@ -130,7 +130,12 @@ class RedisManager(BlockingPubSubManager):
             _close(client)
 
     def _next_message(self, pubsub: Any) -> dict[str, Any] | None:
-        """Return the next message; while there is none, make sure that the broker is alive. None when shutting down."""
+        """
+        Return the next message, or None when shutting down. After a while without one the broker is sent a ping.
+
+        Raises:
+            ConnectionError: The broker does not answer.
+        """
         silent_s, is_asked = 0.0, False
         while not self.is_stopping:
             message = pubsub.get_message(timeout=LOOK_INTERVAL_S)

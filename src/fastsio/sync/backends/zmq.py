@@ -154,7 +154,7 @@ class ZmqManager(PubSubManager):
         return socket
 
     def _opened(self, frame: bytes) -> dict[str, Any] | None:
-        """Return the message in a frame; None when it is none, or of another channel."""
+        """Return the message in a frame; None when it has no message, or one of another channel."""
         try:
             envelope = decode(frame, self._codec)
         except MessageError:

@@ -161,7 +161,7 @@ class EngineClient(Client):
         Take a frame of the server.
 
         Raises:
-            PacketError: It is none of the protocol's.
+            PacketError: It is not a frame of the protocol.
         """
         if self._is_traced:
             self.logger.info("Received packet %s", shown(frame, from_server=True))

@@ -271,7 +271,7 @@ class Outbox:
         server.congested.discard(self._socket)
         self._wake_waiting(congestion)
 
-    # Writing to a WebSocket; by whoever has set _writing.
+    # Writing to a WebSocket, by the one thread that has set _writing.
 
     def attach(self, link: Link) -> None:
         """Make *link* the way to the client, and write what waits."""

@@ -48,10 +48,10 @@ class Due(Timed, Protocol):
     """What the server's timer may call."""
 
     def on_deadline(self) -> None:
-        """Take note that the time is up; must not wait."""
+        """Act on the end of the time, without waiting."""
 
     def on_shutdown(self) -> None:
-        """Take note that the time will not be up."""
+        """Act on the shutdown of the server: the deadline does not come any more."""
 
 
 class EngineServer(Server):
@@ -275,7 +275,7 @@ class EngineServer(Server):
         self.deadlines.clear(socket)
 
     def shutdown(self) -> None:
-        """Stop the timers. Nobody is disconnected, but nobody waits for clients, nor for those that have left."""
+        """Stop the timers; clients stay connected, and sends that wait for slow ones are given up."""
         for socket in list(self.congested):
             socket.outbox.give_up()
         for member in self.deadlines.stop():
@@ -332,7 +332,7 @@ class EngineServer(Server):
             return True
         try:
             verdict = self._origins.admit(origin, environ)
-        except Exception as error:  # noqa: BLE001 - the application's; nobody is let in by it
+        except Exception as error:  # noqa: BLE001 - the application's; the client is refused
             self.report(f"cors_allowed_origins raised {error!r}", "origins-failed")
             return False
         if inspect.isawaitable(verdict):

@@ -2,7 +2,7 @@
 One Engine.IO session: its heartbeat, and how it ends. What it sends stands in :mod:`.outbox`.
 
 The transports that read from the client stand in :mod:`.websocket` and :mod:`.polling`. Any thread may end a session;
-whoever comes first runs the disconnect handler.
+the first that does runs the disconnect handler.
 """
 
 from __future__ import annotations

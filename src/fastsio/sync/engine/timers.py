@@ -134,7 +134,7 @@ class Deadlines(Generic[Member]):
         member.timer_key = NEVER
 
     def _run(self) -> None:
-        """Wait for the first deadline, again and again, until there is none."""
+        """Wait for the first deadline, again and again, until no deadline is left."""
         while True:
             with self._lock:
                 due = self._take_due()
