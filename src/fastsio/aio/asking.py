@@ -1,7 +1,7 @@
 """
-Questions to all other servers of a cluster, whose number nobody knows: what has been answered in time is the answer.
+Questions to all other servers of a cluster. How many there are is not known: what arrives in time is the answer.
 
-Only asks and collects; answering is the part of :mod:`hearing`.
+Only asks and collects; :mod:`hearing` answers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 class Asking:
     """
-    The questions of one manager.
+    Asks the other servers on the bus for what they know, for one manager, and collects their answers.
 
     Args:
         manager: The manager.

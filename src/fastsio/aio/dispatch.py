@@ -229,7 +229,7 @@ class PacketServer(RunningServer):
         return self._take_packet(connection, message)
 
     def _take_packet(self, connection: Connection, message: str | bytes) -> Awaitable[None] | None:
-        """Take a frame that is not what most are."""
+        """Handle a frame that the fast path does not take."""
         try:
             packet = connection.decoder.feed(message)
         except PacketError as exc:

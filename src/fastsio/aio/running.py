@@ -1,7 +1,7 @@
 """
-How the asyncio server runs what the application registered: each handler in a task, or as good as that.
+How the asyncio server runs handlers: each in a task, or as if it had one.
 
-By hand in both halves, for tasks and threads have little in common.
+Written by hand in both halves, because tasks and threads have little in common.
 """
 
 from __future__ import annotations

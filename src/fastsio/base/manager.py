@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fastsio.base.observing import Observer
     from fastsio.state.rooms import RoomsView
 
-#: The client that answers of other servers belong to among the pending ones; no sid is empty.
+#: Stands for the sid of a client of another server that owes an acknowledgement; no client has an empty sid.
 ELSEWHERE: Final = ""
 
 

@@ -40,7 +40,7 @@ class Origin(Enum):
 
 @dataclass(frozen=True, slots=True)
 class HandlerMark:
-    """What ``@ws_handler`` or ``@event_handler`` was told."""
+    """The arguments of ``@ws_handler`` or ``@event_handler``, kept on the decorated function."""
 
     origin: Origin
     action: str | None = None

@@ -294,7 +294,12 @@ class MemberTable:
     # Stages
 
     def arrive(self, member: Member) -> Presence | None:
-        """Begin to announce a member; None if it has gone already."""
+        """
+        Mark a member as arriving: its ``on_join`` runs next.
+
+        Returns:
+            How that changes who is present, or None if the member has been removed already.
+        """
         with self._lock:
             if member.stage is not Stage.NEW:
                 return None
@@ -304,21 +309,31 @@ class MemberTable:
             return Presence(people[member.person] == 1, len(people))
 
     def settle(self, member: Member) -> bool:
-        """Say that a member has been announced; whether it has gone meanwhile, and that is to be announced now."""
+        """
+        Mark a member whose ``on_join`` has run as present.
+
+        Returns:
+            Whether it has been removed meanwhile, so that the caller runs ``on_leave`` now.
+        """
         with self._lock:
             has_gone = member.stage is Stage.LEAVING
             member.stage = Stage.GONE if has_gone else Stage.PRESENT
             return has_gone
 
     def depart(self, member: Member) -> bool:
-        """Say that a member has been removed; whether that is to be announced now."""
+        """
+        Mark a member as removed.
+
+        Returns:
+            Whether the caller runs ``on_leave`` now; while ``on_join`` still runs, :meth:`settle` says so afterwards.
+        """
         with self._lock:
             was = member.stage
             member.stage = Stage.LEAVING if was is Stage.ARRIVING else Stage.GONE
             return was is Stage.PRESENT
 
     def vanish(self, member: Member) -> Presence:
-        """Stop counting a member that was announced."""
+        """Stop counting a member that has arrived as present; return how that changes who is present."""
         with self._lock:
             people = self._present[member.place]
             people[member.person] -= 1

@@ -230,7 +230,7 @@ class PacketServer(RunningServer):
         return self._take_packet(connection, message)
 
     def _take_packet(self, connection: Connection, message: str | bytes) -> Any:
-        """Take a frame that is not what most are."""
+        """Handle a frame that the fast path does not take."""
         try:
             packet = connection.decoder.feed(message)
         except PacketError as exc:

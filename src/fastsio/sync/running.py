@@ -1,7 +1,7 @@
 """
-How the sync server runs what the application registered: each event's handler in a thread of the server's kind.
+How the sync server runs handlers: each event's in a thread of the server's kind.
 
-By hand in both halves, for tasks and threads have little in common.
+Written by hand in both halves, because tasks and threads have little in common.
 """
 
 from __future__ import annotations

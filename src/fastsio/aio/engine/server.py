@@ -142,7 +142,7 @@ class EngineServer(SendingServer):
 
     @property
     def wait_disconnected(self) -> Callable[[dict[str, Any]], Awaitable[None]] | None:
-        """What waits until a client has given its request up; None where the framework cancels the request instead."""
+        """Waits until the client of a request has gone; None where the framework cancels the request instead."""
         return self._async.get("wait_disconnected")
 
     @property

@@ -85,6 +85,6 @@ class Commands:
 
 
 async def close_all(senders: list[Commands]) -> None:
-    """Close what one loop had."""
+    """Close the connections of one event loop."""
     for sender in senders:
         await sender.close()
