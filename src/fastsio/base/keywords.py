@@ -7,11 +7,11 @@ Must not know what the options do. An option that is added anywhere is added her
 from __future__ import annotations
 
 import warnings
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from fastsio.exceptions import SetupError
 from fastsio.routing.habits import outside
+from fastsio.routing.slips import meant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from fastsio.asyncapi.config import AsyncAPIConfig
     from fastsio.protocol.packet import Packet
 
-#: How alike two names are, from 0 to 1, for one to be taken for a slip of the other.
-_ALIKE: Final = 0.75
 #: What libraries pass on of their own options, which is not their users' mistake: Flask-SocketIO.
 _PASSED_ON: Final = frozenset({"message_queue"})
 
@@ -142,9 +140,9 @@ def known_options(
         SetupError: One is nearly a known name.
     """
     for name in [name for name in given if name not in known]:
-        meant = get_close_matches(name, [*known, *others], n=1, cutoff=_ALIKE)
-        if meant:
-            raise SetupError(f"{owner} has no option {name!r}; did you mean {meant[0]!r}?")
+        nearest = meant(name, [*known, *others])
+        if nearest is not None:
+            raise SetupError(f"{owner} has no option {name!r}; did you mean {nearest!r}?")
         if name not in _PASSED_ON:
             warnings.warn(f"{owner} has no option {name!r}; it does nothing", stacklevel=outside())
     return {name: value for name, value in given.items() if name in known}

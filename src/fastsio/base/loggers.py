@@ -12,6 +12,18 @@ def takes_information(logger: Any) -> bool:
     return is_enabled is None or bool(is_enabled(logging.INFO))
 
 
+def heard(logger: Any) -> Any:
+    """
+    Return the logger for what a developer has to read when a program starts.
+
+    Args:
+        logger: That of a server. Where it takes no warnings, as with ``logger=False``, it is ``fastsio.server``.
+    """
+    is_enabled = getattr(logger, "isEnabledFor", None)
+    takes_warnings = is_enabled is None or is_enabled(logging.WARNING)
+    return logger if takes_warnings else logging.getLogger("fastsio.server")
+
+
 def choose_logger(logger: Any, name: str) -> Any:
     """
     Return the logger for the ``logger`` argument.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fastsio.asyncapi.config import asyncapi_config
 from fastsio.base.event_log import event_log
 from fastsio.base.keywords import SERVER_NAMES, SERVER_PARAMETERS, known_options
-from fastsio.base.loggers import choose_logger
+from fastsio.base.loggers import choose_logger, heard
 from fastsio.base.namespace import BaseServerNamespace, no_namespace, other_namespace
 from fastsio.base.options import check_origins, split_options
 from fastsio.base.reasons import Reasons
@@ -178,12 +178,17 @@ class BaseServer(Registrar):
         """
         Make sure that what the annotations of handlers name exists by now; the server does this when it starts.
 
+        A warning in the log names each event and each namespace that a middleware is for and that does not exist.
+
         Raises:
             SignatureError: An annotation names what does not exist, or a parameter cannot be filled.
         """
         self._registry.settle()
         for room_class in self._room_classes.values():
             hooks_of(room_class, asynchronous=self.is_asyncio_based()).settle()
+        if not self._replaced:  # an application that dispatches events itself may handle any
+            for text in self._registry.unreached(self.namespaces):
+                heard(self.logger).warning("%s", text)
 
     def add_middleware(
         self,

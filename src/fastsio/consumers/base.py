@@ -122,13 +122,16 @@ class AsyncConsumer:
         """
         Return the ASGI application, for a router.
 
+        A warning in the log names each action that a middleware is for and that has no handler.
+
         Args:
             initkwargs: What the consumer's constructor is called with, for each connection.
 
         Raises:
             SetupError: A handler cannot be called.
         """
-        cls.plan()
+        for text in cls.plan().unreached:
+            logger.warning("%s", text)
         return ConsumerApplication(cls, initkwargs)
 
     @classmethod

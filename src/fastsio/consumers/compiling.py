@@ -39,7 +39,7 @@ from fastsio.injection.signature import (
 )
 from fastsio.injection.validation import validator_for
 from fastsio.messages import BaseMessage
-from fastsio.routing.middleware import Layer, Scope, fold
+from fastsio.routing.middleware import Layer, Scope, fold, unreached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -102,6 +102,8 @@ class Reader:
         self._kept = kept
         self._discriminator: str = consumer.discriminator_field
         self._layers = [(Scope.of(one), Layer.of(one)) for one in consumer.middleware]
+        #: The names that middlewares were looked up for.
+        self._handled: set[str] = set()
 
     def read(self, *, is_typed: bool) -> ConsumerPlan:
         """
@@ -123,7 +125,19 @@ class Reader:
             for name in self._public_methods():
                 plans["methods"].setdefault(name, self._plain(name))
         failures = {mark.exception_class: self._failure(name) for name, mark in self._marks(FailureMark)}
-        return ConsumerPlan(plans["actions"], plans["events"], plans["methods"], failures, self._hooks(), tuple(infos))
+        never = self._unreached()
+        hooks = self._hooks()
+        return ConsumerPlan(**plans, failures=failures, hooks=hooks, handlers=tuple(infos), unreached=never)
+
+    def _unreached(self) -> tuple[str, ...]:
+        """Return a sentence for each action that a middleware is for and that no handler was read for."""
+        texts = [
+            f"{layer.label} is for the namespace {scope.namespace!r}, and a consumer has none: it never runs"
+            for scope, layer in self._layers
+            if scope.namespace not in (None, NAMESPACE)
+        ]
+        texts += unreached(self._layers, {"*": self._handled})
+        return tuple(f"{self._consumer.__qualname__}: {text}" for text in texts)
 
     def _marks(self, kind: type[Any]) -> Iterator[tuple[str, Any]]:
         """Yield methods with a mark; what a subclass puts in a method's place inherits it, and None removes it."""
@@ -300,6 +314,7 @@ class Reader:
         return method
 
     def _layers_for(self, action: str) -> tuple[Layer, ...]:
+        self._handled.add(action)
         return tuple(layer for scope, layer in self._layers if scope.holds(action, NAMESPACE))
 
     def _label(self, name: str) -> str:

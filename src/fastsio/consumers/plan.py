@@ -111,6 +111,7 @@ class ConsumerPlan:
         failures: Exception class -> what answers for it.
         hooks: Methods of the connection that take dependencies.
         handlers: What the handlers say of themselves.
+        unreached: A sentence for each action that a middleware is for and that has no handler.
     """
 
     actions: Mapping[str, HandlerPlan] = field(default_factory=dict)
@@ -119,3 +120,4 @@ class ConsumerPlan:
     failures: Mapping[type[BaseException], Endpoint] = field(default_factory=dict)
     hooks: Mapping[str, HookPlan] = field(default_factory=dict)
     handlers: tuple[HandlerInfo, ...] = ()
+    unreached: tuple[str, ...] = ()

@@ -7,15 +7,17 @@ wait where a hook or endpoint is one itself, so a server without an event loop c
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
-from inspect import isawaitable, iscoroutine
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from inspect import isawaitable, iscode, iscoroutine, isroutine, unwrap
+from itertools import chain
 from typing import Any, Final
 
 from fastsio.exceptions import SetupError
 from fastsio.injection import Context, Endpoint, HandlerKind, compile_endpoint
 from fastsio.injection.signature import Colour, colour_of
 from fastsio.routing.namespaces import check_namespace
+from fastsio.routing.slips import did_you_mean, meant
 
 #: Runs an endpoint, or a layer around one, for one event.
 Call = Callable[[Context], Awaitable[Any]]
@@ -200,6 +202,9 @@ class Hook:
         return await answer if iscoroutine(answer) else answer
 
 
+#: How alike the names of a method and a hook are for one to be a slip of the other: more than ``handle_event`` is.
+_ALIKE: Final = 0.85
+
 #: The hooks, and what each is given beside the event's context.
 _HOOKS: Final[dict[str, tuple[str, ...]]] = {
     "before_event": (),
@@ -216,6 +221,8 @@ class Layer:
     after: Hook | None = None
     on_error: Hook | None = None
     around: Hook | None = None
+    #: What they are of, for messages.
+    middleware: Any = field(default=None, compare=False)
 
     @classmethod
     def of(cls, middleware: Any, *, around: bool = True, asynchronous: bool = True) -> Layer:
@@ -228,21 +235,28 @@ class Layer:
             asynchronous: Whether the server awaits.
 
         Raises:
-            SetupError: It has none of the hooks and cannot be called, or is a class.
+            SetupError: It has none of the hooks and cannot be called, is a class, or has a method that is nearly called
+                like a hook.
         """
         if isinstance(middleware, type):
             raise SetupError(f"{middleware.__name__} is a class; add an object, {middleware.__name__}()")
+        _refuse_slips(middleware)
         if around and _overrides(middleware, "__call__"):
-            return cls(around=Hook(middleware, "handler", asynchronous=asynchronous))
+            return cls(around=Hook(middleware, "handler", asynchronous=asynchronous), middleware=middleware)
         hooks = [
             Hook(getattr(middleware, name), *extra, asynchronous=asynchronous) if _overrides(middleware, name) else None
             for name, extra in _HOOKS.items()
         ]
-        if not any(hooks) and not isinstance(middleware, BaseMiddleware):
-            raise SetupError(
-                f"{middleware!r} is not a middleware; give it before_event, after_event, handle_exception or __call__"
-            )
-        return cls(*hooks)
+        if not any(hooks) and type(middleware) not in (BaseMiddleware, SyncMiddleware):
+            what = "has no hook of its own" if isinstance(middleware, BaseMiddleware) else "is not a middleware"
+            raise SetupError(f"{middleware!r} {what}; give it before_event, after_event, handle_exception or __call__")
+        before, after, on_error = hooks
+        return cls(before, after, on_error, middleware=middleware)
+
+    @property
+    def label(self) -> str:
+        """The name of the middleware in messages."""
+        return _label(self.middleware)
 
     def endpoints(self) -> list[Endpoint]:
         """Return the hooks, compiled."""
@@ -254,6 +268,42 @@ class Layer:
             return _wrap_around(self.around, inner)
         call = _wrap_hooks(self.before, self.after, inner) if self.before or self.after else inner
         return _wrap_errors(self.on_error, call) if self.on_error else call
+
+
+def unreached(
+    layers: Iterable[tuple[Scope, Layer]], handled: Mapping[str, Collection[str]], always: Collection[str] = ()
+) -> list[str]:
+    """
+    Return a sentence for each event that a middleware is for and that has no handler: there it never runs.
+
+    Args:
+        layers: The middlewares, each with the scope of its registration.
+        handled: Namespace -> the events that have handlers there. ``"*"`` is every namespace, and every event.
+        always: The events that middlewares run for with a handler or without.
+    """
+    found = []
+    for label, scope in chain.from_iterable(_parts_of(layer.middleware, own) for own, layer in layers):
+        events = {event for place, events in handled.items() if _may_be(place, scope.namespace) for event in events}
+        if "*" in events or scope.events is None:
+            continue
+        where = "" if scope.namespace is None else f" in {scope.namespace!r}"
+        for event in sorted(scope.events.difference(events, always), key=str):
+            hint = did_you_mean(event, {*events, *always})
+            found.append(f"{label} is for the event {event!r}, which has no handler{where}: it never runs for it{hint}")
+    return found
+
+
+def _parts_of(middleware: Any, scope: Scope) -> Iterator[tuple[str, Scope]]:
+    """Yield the name and the scope of a middleware, or of each one in a chain."""
+    if isinstance(middleware, MiddlewareChain):
+        for one in middleware.members():
+            yield from _parts_of(one, Scope.of(one))
+    else:
+        yield _label(middleware), scope
+
+
+def _may_be(place: str, namespace: str | None) -> bool:
+    return namespace is None or place in (namespace, "*")
 
 
 def fold(middlewares: Sequence[Layer], endpoint: Call) -> Call:
@@ -382,6 +432,10 @@ class MiddlewareChain(BaseMiddleware):
         Layer.of(middleware)
         self._middlewares.append(middleware)
 
+    def members(self) -> list[Any]:
+        """Return the middlewares in the order they were added."""
+        return list(self._middlewares)
+
     def remove_middleware(self, middleware: Any) -> None:
         """Remove *middleware*; one that is not there is ignored."""
         self._middlewares = [other for other in self._middlewares if other is not middleware]
@@ -426,6 +480,35 @@ def _overrides(middleware: Any, name: str) -> bool:
         return callable(middleware) and not hasattr(middleware, "before_event")
     found = getattr(middleware if name in getattr(middleware, "__dict__", {}) else type(middleware), name, None)
     return found is not None and found not in (getattr(BaseMiddleware, name), getattr(SyncMiddleware, name))
+
+
+def _refuse_slips(middleware: Any) -> None:
+    """
+    Make sure that no method is nearly called like a hook: it would never run.
+
+    One that another method of the middleware uses is a helper, whatever it is called.
+
+    Raises:
+        SetupError: One is.
+    """
+    own = [kind for kind in type(middleware).__mro__ if not kind.__module__.startswith(("fastsio.", "builtins"))]
+    methods = [(name, value) for kind in own for name, value in vars(kind).items() if isroutine(value)]
+    for name, _ in methods:
+        hook = None if name.startswith("_") or hasattr(BaseMiddleware, name) else meant(name, _HOOKS, alike=_ALIKE)
+        if hook is not None and not any(name in _names_in(value) for other, value in methods if other != name):
+            where = f"{type(middleware).__qualname__}.{name}"
+            raise SetupError(f"{where} is no hook and would never run; did you mean {hook!r}?")
+
+
+def _names_in(function: Any) -> set[str]:
+    """Return the names that the code of a function, and of the functions in it, uses."""
+    codes = [getattr(unwrap(function), "__code__", None)]
+    names: set[str] = set()
+    for code in codes:
+        if code is not None:
+            names.update(code.co_names)
+            codes += [constant for constant in code.co_consts if iscode(constant)]
+    return names
 
 
 def _label(function: Callable[..., Any]) -> str:

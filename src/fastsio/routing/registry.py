@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from fastsio.exceptions import SignatureError
 from fastsio.injection import Endpoint, compile_endpoint, reads_payload
@@ -17,16 +17,20 @@ from fastsio.injection.compiler import awaiting
 from fastsio.injection.signature import Colour, colour_of
 from fastsio.routing.failures import find_exception_handler
 from fastsio.routing.habits import warn_of_habit
-from fastsio.routing.middleware import Layer, Scope
+from fastsio.routing.middleware import Layer, Scope, unreached
 from fastsio.routing.registrar import Registration, RouterScope, label_of, prefix_of
 from fastsio.routing.roles import SERVER, Role
 from fastsio.routing.route import Guard, Route, build_guarded_route, build_route, check_arity
+from fastsio.routing.slips import did_you_mean
 from fastsio.routing.tables import WatchedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from fastsio.injection import Context
+
+#: A namespace, some of its events, ``"*"`` for all of them, and the routers around their handlers.
+Place: TypeAlias = "tuple[str, set[str], tuple[RouterScope, ...]]"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +93,8 @@ class Registry:
         self._absent: set[tuple[str, str]] = set()
         #: Namespace -> the routers that have handlers there, innermost first; None until it is asked for.
         self._routers: dict[str, tuple[RouterScope, ...]] | None = None
+        #: What was said of middlewares that never run.
+        self._told: set[str] = set()
         #: Events that were looked for in vain.
         self._missed: set[tuple[str, str]] = set()
         self._passages: dict[tuple[str, Entry | None, tuple[RouterScope, ...], tuple[Layer, ...]], Route | None] = {}
@@ -234,6 +240,46 @@ class Registry:
         for entry in found:
             check_arity(entry.endpoint, prefix_of(entry.registration))
         self._forget_routes()
+
+    def unreached(self, configured: Iterable[str] | str) -> list[str]:
+        """
+        Return a sentence for each namespace and event that a middleware is for and that does not exist, each once.
+
+        Args:
+            configured: The option ``namespaces`` of the server.
+        """
+        found: list[str] = []
+        layers = []
+        for scope, layer in self._server_layers():
+            place = scope.namespace
+            if place is None or self.accepts(place, configured):
+                layers.append((scope, layer))
+            else:
+                hint = did_you_mean(place, self.namespaces(configured))
+                found.append(f"{layer.label} is for the namespace {place!r}, which no client can be in{hint}")
+        places = self._places()
+        found += unreached(layers, _handled(places), self._role.kinds)
+        routers = dict.fromkeys(router for _, _, scopes in places for router in scopes if router.layers)
+        for router in routers:
+            own = [one for one in places if router in one[2]]
+            found += unreached(router.layers, _handled(own), self._role.kinds)
+        new = [text for text in dict.fromkeys(found) if text not in self._told]
+        self._told.update(new)
+        return new
+
+    def _places(self) -> list[Place]:
+        """Return what is registered: the namespace, its events, the routers around them."""
+        keys = list(_keys_of(self.handlers))
+        entries = [(namespace, event, self._entry_at(namespace, event)) for namespace, event in keys]
+        places: list[Place] = [
+            (namespace, {event}, entry.registration.scopes) for namespace, event, entry in entries if entry is not None
+        ]
+        places += [(namespace, {event}, guarded.scopes) for (namespace, event), guarded in self._guards.items()]
+        places += [
+            (namespace, _events_of(handler), self._class_at(namespace).scopes)
+            for namespace, handler in self.namespace_handlers.items()
+        ]
+        return places
 
     def _method_entries(self, namespace: str) -> list[Entry]:
         """Return the methods for events of a class-based namespace, unless it dispatches its events itself."""
@@ -539,6 +585,21 @@ def _layers_of(scopes: tuple[RouterScope, ...]) -> list[tuple[Scope, Layer]]:
 
 def _holding(scoped: Iterable[tuple[Scope, Layer]], event: str, namespace: str) -> tuple[Layer, ...]:
     return tuple(layer for scope, layer in scoped if scope.holds(event, namespace))
+
+
+def _handled(places: Iterable[Place]) -> dict[str, set[str]]:
+    """Return the events of places by namespace."""
+    handled: dict[str, set[str]] = {}
+    for namespace, events, _ in places:
+        handled.setdefault(namespace, set()).update(events)
+    return handled
+
+
+def _events_of(namespace_handler: Any) -> set[str]:
+    """Return the events that a class-based namespace has methods for; ``"*"`` where only a call shows which."""
+    if namespace_handler.overrides_trigger or hasattr(type(namespace_handler), "__getattr__"):
+        return {"*"}
+    return {name.removeprefix("on_") for name in dir(namespace_handler) if name.startswith("on_")}
 
 
 def _keys_of(handlers: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:

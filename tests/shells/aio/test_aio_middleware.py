@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 import fastsio
@@ -276,3 +278,48 @@ def test_auth_middleware_takes_what_can_be_called():
     """The error says which arguments it is called with."""
     with pytest.raises(SetupError, match=r"auth_middleware\(\) takes a function checker\(sid, environ\), not True"):
         auth_middleware(True)
+
+
+async def test_a_middleware_that_never_runs_is_told_when_the_server_starts(make, caplog):
+    """The log names the middleware, the event and the one that was meant: once, and also where only errors are logged."""
+    sio, wire = make()
+    sio.logger = logging.getLogger("tests.errors_only")
+    sio.logger.setLevel(logging.ERROR)
+    sio.on("message", lambda sid: None)
+    sio.add_middleware(Recorder("A", []), events="mesage")
+
+    sio.check_handlers()
+    await wire.join()
+
+    assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
+        (
+            "fastsio.server",
+            "WARNING",
+            "Recorder is for the event 'mesage', which has no handler: it never runs for it; did you mean 'message'?",
+        )
+    ]
+
+
+async def test_an_application_that_dispatches_itself_is_told_nothing(sio, wire, caplog):
+    """It may handle any event."""
+
+    async def trigger(event, namespace, *args):
+        return None
+
+    sio._trigger_event = trigger
+    sio.add_middleware(Recorder("A", []), events="mesage")
+    await wire.join()
+
+    assert caplog.records == []
+
+
+def test_a_misspelt_hook_is_refused_by_servers_and_routers(sio):
+    """It would guard nothing."""
+
+    class Guard(BaseMiddleware):
+        async def before_evnt(self, event, sid, data, **kwargs):
+            raise PermissionError
+
+    for add in (sio.add_middleware, lambda guard: RouterSIO(middleware=[guard])):
+        with pytest.raises(SetupError, match=r"Guard\.before_evnt is no hook .* did you mean 'before_event'"):
+            add(Guard())

@@ -247,6 +247,30 @@ async def test_middlewares_stand_around_handlers():
     ]
 
 
+def test_a_middleware_of_a_consumer_that_never_runs_is_told(caplog):
+    """When the consumer is mounted: an action without a handler, connect, which is none, and a namespace."""
+
+    class Base(AsyncJsonWebsocketConsumer):
+        middleware = [
+            Journal("A", [], events=["say", "shout"]),
+            Journal("B", [], events="connect"),
+            Journal("C", [], namespace="/chat"),
+        ]
+
+        @ws_handler
+        async def say(self, message: Say) -> None: ...
+
+    assert caplog.messages == []
+
+    Base.as_asgi()
+
+    assert [message.rpartition("<locals>.")[2] for message in caplog.messages] == [
+        "Base: Journal is for the namespace '/chat', and a consumer has none: it never runs",
+        "Base: Journal is for the event 'shout', which has no handler: it never runs for it",
+        "Base: Journal is for the event 'connect', which has no handler: it never runs for it",
+    ]
+
+
 async def test_a_middleware_may_answer_for_a_failure():
     """handle_exception gives the answer instead; validation inside the middlewares is its business too."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from fastsio.base.loggers import choose_logger
+from fastsio.base.loggers import choose_logger, heard
 
 
 def test_a_logger_object_is_taken_as_it_is():
@@ -39,3 +39,13 @@ def test_true_brings_a_handler_only_where_nothing_is_configured():
     configured = "fastsio_test_configured"
     logging.getLogger(configured).addHandler(logging.NullHandler())
     assert len(choose_logger(True, configured).handlers) == 1
+
+
+def test_what_has_to_be_read_goes_where_it_is_written():
+    """A server that logs errors only still tells a developer what is wrong when it starts."""
+    quiet, mine = choose_logger(False, "fastsio.test.silent"), logging.getLogger("fastsio.test.open")
+    mine.setLevel(logging.WARNING)
+
+    assert heard(quiet) is logging.getLogger("fastsio.server")
+    assert heard(mine) is mine
+    assert heard("any object with the methods of one") == "any object with the methods of one"

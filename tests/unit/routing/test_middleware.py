@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from fastsio import BaseMiddleware, Depends, MiddlewareChain, SyncMiddleware
 from fastsio.exceptions import SetupError, SignatureError
-from fastsio.routing.middleware import Layer, Scope, context_data, detached_context, fold, replace_data
+from fastsio.routing.middleware import Layer, Scope, context_data, detached_context, fold, replace_data, unreached
 
 
 async def run(middleware, *, data=None, handler=None, **context):
@@ -231,6 +233,135 @@ def test_a_class_in_place_of_a_middleware_is_refused():
     """The error says what to add."""
     with pytest.raises(SetupError, match=r"BaseMiddleware is a class; add an object, BaseMiddleware\(\)"):
         Layer.of(BaseMiddleware)
+
+
+@pytest.mark.parametrize(
+    ("name", "hook"),
+    [
+        ("before_evnt", "before_event"),
+        ("after_events", "after_event"),
+        ("handle_exeption", "handle_exception"),
+        ("beforeEvent", "before_event"),
+        ("on_before_event", "before_event"),
+    ],
+)
+@pytest.mark.parametrize("base", [BaseMiddleware, SyncMiddleware, object])
+def test_a_method_that_is_nearly_called_like_a_hook_is_refused(name, hook, base):
+    """It would guard nothing. The error names the method and the hook; a chain says so too."""
+    guard = type("Guard", (base,), {name: lambda self, event, sid, data: data, "after_event": lambda self: None})()
+
+    with pytest.raises(SetupError, match=rf"^Guard\.{name} is no hook and would never run; did you mean '{hook}'\?$"):
+        Layer.of(guard)
+    with pytest.raises(SetupError, match="is no hook"):
+        MiddlewareChain().add_middleware(guard)
+
+
+def test_a_slip_that_a_subclass_calls_on_its_parent_is_one_still():
+    """Nobody else calls it."""
+
+    class Guard(BaseMiddleware):
+        def before_evnt(self, event, sid, data):
+            return data
+
+    class Strict(Guard):
+        def before_evnt(self, event, sid, data):
+            return super().before_evnt(event, sid, data)
+
+    with pytest.raises(SetupError, match="is no hook"):
+        Layer.of(Strict())
+
+
+def test_helpers_of_a_middleware_may_be_called_as_they_like():
+    """A method that another one uses runs; so does what is far from any hook, private, or no method at all."""
+
+    class Guard(BaseMiddleware):
+        before_events = ("a", "b")
+
+        async def before_event(self, event, sid, data):
+            return [self.alter_event(one) for one in data]
+
+        @staticmethod
+        def alter_event(one: str) -> str:
+            return one
+
+        def handle_event(self, event):
+            """Be called by the application."""
+
+        def _before_event(self):
+            """Be private."""
+
+    assert Layer.of(Guard()).before is not None
+
+
+@pytest.mark.parametrize("base", [BaseMiddleware, SyncMiddleware])
+def test_a_middleware_without_a_hook_is_refused(base):
+    """A subclass that brings none does nothing; the error names those there are."""
+
+    class Guard(base):
+        def before_connect(self, sid): ...
+
+    with pytest.raises(
+        SetupError, match=r"Guard object at .* has no hook of its own; give it before_event, after_event"
+    ):
+        Layer.of(Guard())
+    assert Layer.of(base()).endpoints() == []
+
+
+def layers(*middlewares, **scope):
+    """Return middlewares as a server registers them."""
+    return [(Scope.of(one, **scope), Layer.of(one)) for one in middlewares]
+
+
+@pytest.mark.parametrize(
+    ("scope", "handled", "said"),
+    [
+        (
+            {"events": "mesage"},
+            {"/": {"message"}},
+            "'mesage', which has no handler: it never runs for it; did you mean 'mess",
+        ),
+        ({"events": "message", "namespace": "/b"}, {"/a": {"message"}}, "'message', which has no handler in '/b'"),
+        (
+            {"events": "conect"},
+            {"/": {"message"}},
+            "'conect', which has no handler: it never runs for it; did you mean 'conn",
+        ),
+        ({"events": ["message", 5]}, {"/": {"message"}}, "5, which has no handler: it never runs for it$"),
+    ],
+)
+def test_an_event_of_a_middleware_without_a_handler_is_told(scope, handled, said):
+    """The sentence names middleware, event and, if there is one, the name that was meant."""
+    [text] = unreached(layers(Tracer("T", []), **scope), handled, ("connect", "disconnect"))
+
+    assert re.search("^Tracer is for the event " + said, text)
+
+
+@pytest.mark.parametrize(
+    ("scope", "handled"),
+    [
+        ({}, {}),
+        ({"namespace": "/a"}, {}),
+        ({"events": ["connect", "disconnect"]}, {}),
+        ({"events": "message"}, {"/": {"message"}}),
+        ({"events": "message", "namespace": "/b"}, {"*": {"message"}}),
+        ({"events": "anything"}, {"/": {"*"}}),
+        ({"events": "anything", "namespace": "/b"}, {"*": {"*"}}),
+    ],
+)
+def test_nothing_is_told_of_middlewares_that_may_run(scope, handled):
+    """Built-in events happen anyway, and a handler for every event, or in every namespace, counts."""
+    assert unreached(layers(Tracer("T", []), **scope), handled, ("connect", "disconnect")) == []
+
+
+def test_those_in_a_chain_are_looked_at_one_by_one():
+    """Each has a scope of its own."""
+    inner, outer = MiddlewareChain(), MiddlewareChain()
+    inner.add_middleware(Tracer("T", [], events="mesage"))
+    inner.add_middleware(Tracer("T", []))
+    outer.add_middleware(inner)
+
+    [text] = unreached(layers(outer), {"/": {"message"}})
+    assert text.startswith("Tracer is for the event 'mesage'")
 
 
 def test_should_run_tells_the_own_scope():

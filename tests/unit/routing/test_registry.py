@@ -11,6 +11,7 @@ from fastsio.exceptions import SetupError, SignatureError
 from fastsio.injection.compiler import Recipe
 from fastsio.routing import Registration, Registry, Scope, leading
 from fastsio.routing.registry import MAX_MISSED
+from fastsio.routing.route import Guard as Guarding
 from tests.unit.injection.conftest import Harness
 
 
@@ -606,3 +607,68 @@ def test_what_is_missing_for_connect_is_remembered_until_something_is_registered
     methods.on_connect = lambda sid, environ: None
 
     assert found(registry, "/class", "connect") == (methods.on_connect, ())
+
+
+class Guard(BaseMiddleware):
+    """Stands around everything it is for."""
+
+    async def before_event(self, event, sid, data):
+        return data
+
+
+def test_a_middleware_for_what_does_not_exist_is_told_once(registry):
+    """A namespace that no client can be in, and an event without a handler, with the names that were meant."""
+    add(registry, "/chat", "message")
+    for scope in ({"namespace": "/caht"}, {"events": "mesage"}, {"events": "message", "namespace": "/chat"}):
+        registry.add_middleware(Guard(), Scope.of(Guard(), **scope))
+
+    assert registry.unreached(["/"]) == [
+        "Guard is for the namespace '/caht', which no client can be in; did you mean '/chat'?",
+        "Guard is for the event 'mesage', which has no handler: it never runs for it; did you mean 'message'?",
+    ]
+    assert registry.unreached(["/"]) == []
+
+
+def test_namespaces_that_are_configured_exist(registry):
+    """Clients may be there without a handler, and in any where every one is allowed."""
+    registry.add_middleware(Guard(), Scope(namespace="/quiet"))
+
+    assert registry.unreached(["/quiet"]) == []
+    assert registry.unreached("*") == []
+
+
+@pytest.mark.parametrize("kind", ["method", "trigger", "getattr", "guard"])
+def test_every_way_to_handle_an_event_counts(registry, kind):
+    """A method of a class, a dispatcher of its own, methods made when they are asked for, what a room class answers."""
+
+    class Chat(AsyncNamespace):
+        async def on_message(self, sid): ...
+
+    class Dispatching(AsyncNamespace):
+        async def trigger_event(self, event, *args): ...
+
+    class Making(AsyncNamespace):
+        def __getattr__(self, name):
+            return lambda *args: None
+
+    classes = {"method": Chat, "trigger": Dispatching, "getattr": Making}
+    if kind in classes:
+        registry.add(Registration("/", None, classes[kind]("/")))
+    else:
+        registry.add_guard("/", "message", Guarding(lambda context, inner: None), ())
+    registry.add_middleware(Guard(), Scope.of(Guard(), events="message"))
+
+    assert registry.unreached(["/"]) == []
+
+
+def test_a_router_is_around_its_own_handlers_only(registry):
+    """An event that another router handles is not one that its middleware runs for."""
+    other = RouterSIO()
+    other.on("message", lambda sid: None)
+    router = RouterSIO(middleware=[Guard(events=["message", "typing"])])
+    router.on("typing", lambda sid: None)
+    include(registry, other)
+    include(registry, router)
+
+    [text] = registry.unreached(["/"])
+    assert text.startswith("Guard is for the event 'message', which has no handler")
