@@ -32,9 +32,9 @@ async def join(request: Join, user: CurrentUser, presence: PresenceDep, server: 
     await say_goodbye(user, presence, server)
     presence.enter(user, request.room)
     await server.enter_room(user.id, channel(request.room))
-    room = presence.room(request.room)
-    await server.emit("joined", {"user": user, "members": room.members}, room=channel(request.room), skip_sid=user.id)
-    return room
+    members = presence.room(request.room).members
+    await server.emit("joined", {"user": user, "members": members}, room=channel(request.room), skip_sid=user.id)
+    return presence.room(request.room)  # others may have come or gone while everybody was told
 
 
 @router.event

@@ -1,13 +1,14 @@
 """The chat, tested as an application is: clients in the test's own process."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from fastsio import exceptions
 from fastsio.testing import TestClient
 
-from .app import app
+from .app import app, sio
 
 
 @pytest.fixture
@@ -32,6 +33,24 @@ async def test_people_in_a_room_read_what_is_said(ada: TestClient, ben: TestClie
 
     assert said["user"]["name"] == "Ada"
     assert (await ben.receive("message")).data == said
+
+
+async def test_the_answer_to_a_join_has_who_came_while_others_were_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    emit = sio.emit
+
+    async def take_long(event: str, data: Any, **options: Any) -> None:
+        await emit(event, data, **options)
+        if event == "joined" and data["user"].name == "Ben":
+            await cleo.call("join", {"room": "lobby"})
+
+    async with TestClient(app) as ben, TestClient(app) as cleo:
+        await ben.connect(auth={"name": "Ben"})
+        await cleo.connect(auth={"name": "Cleo"})
+        monkeypatch.setattr(sio, "emit", take_long)
+
+        room = await ben.call("join", {"room": "lobby"})
+
+    assert [member["name"] for member in room["members"]] == ["Ben", "Cleo"]
 
 
 async def test_other_rooms_read_nothing(ada: TestClient, ben: TestClient) -> None:
