@@ -34,11 +34,13 @@ class Chats(AsyncNamespace):
             raise exceptions.ConnectionRefusedError("Sign in first.")
         await self.save_session(sid, {"user": user})
 
-    async def on_join_chat(self, sid: SocketID, which: WhichChat) -> dict[str, Any]:
-        """Answer with what the page shows; only those who may join get here."""
-        members = await ChatRoom(which.chat_id).members()
-        present = {member.user for member in members if member.user is not None}
-        return {"title": CHATS[which.chat_id].title, "present": sorted(present)}
+    async def on_join_chat(self, sid: SocketID, which: WhichChat) -> str:
+        """Answer with the title; only those who may join get here."""
+        return CHATS[which.chat_id].title
+
+    async def on_who(self, room: Member) -> list[str]:
+        """Answer who is there. The page asks when it has joined, and whenever ``presence`` says that it has changed."""
+        return sorted({member.user for member in await room.members() if member.user is not None})
 
     async def on_say(self, message: Message, room: Member, session: Session) -> None:
         await broadcast(MessagePosted(chat_id=message.chat_id, author=session["user"].name, text=message.text))

@@ -37,6 +37,19 @@ async def test_members_read_what_is_said(ada: TestClient, ben: TestClient) -> No
     assert (await ada.receive("message_posted")).data == {"chat_id": 1, "author": "Ben", "text": "hello"}
 
 
+async def test_members_are_told_who_comes_and_goes_and_may_ask_who_is_there(ada: TestClient, ben: TestClient) -> None:
+    assert await ada.call("join_chat", {"chat_id": 1}) == "Everybody"
+    await ben.call("join_chat", {"chat_id": 1})
+    assert [(await ada.receive("presence")).data["user"] for _ in range(2)] == ["Ada", "Ben"]
+    assert await ada.call("who", {"chat_id": 1}) == ["Ada", "Ben"]
+
+    await ben.call("leave_chat", {"chat_id": 1})
+
+    assert (await ada.receive("presence")).data["state"] == "left"
+    assert await ada.call("who", {"chat_id": 1}) == ["Ada"]
+    assert (await ben.call("who", {"chat_id": 1}))["error"]["type"] == "forbidden"
+
+
 async def test_others_do_not_get_in(ben: TestClient) -> None:
     refused = await ben.call("join_chat", {"chat_id": 2})
 

@@ -28,21 +28,19 @@ class ChatRoom(Room):
 
     @classmethod
     async def presence_key(cls, session: Session) -> str:
+        """Say who it is. With this hook the event ``presence`` tells the members that somebody has come or gone."""
         return str(session["user"])
 
-    @classmethod
-    async def on_join(cls, room: Room) -> None:
-        await tell_who_is_there(room)
 
-    @classmethod
-    async def on_leave(cls, room: Room) -> None:
-        await tell_who_is_there(room)
+async def who_is_there(room: Room) -> list[str]:
+    """
+    Return who is in a room, in whichever process and by whichever protocol.
 
-
-async def tell_who_is_there(room: Room) -> None:
-    """Tell everybody in a room who is there, in whichever process and by whichever protocol."""
-    members = await room.members(cluster=True, timeout=0.2)
-    await room.emit("present", sorted({str(member.user) for member in members}))
+    Members ask for it. A list that a hook sends to all would be of no use: hooks run in several processes, and an older
+    list may arrive after a newer one.
+    """
+    members = await room.members(cluster=True)
+    return sorted({member.user for member in members if member.user is not None})
 
 
 class UserRoom(Room):

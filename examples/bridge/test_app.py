@@ -56,6 +56,26 @@ async def test_a_room_is_one_for_both(ada: TestClient, ben: WebsocketCommunicato
     assert (await hear(ben, "message_posted"))["payload"]["author"] == "Ben"
 
 
+async def test_who_comes_is_told_to_both_and_listed_to_both(ada: TestClient, ben: WebsocketCommunicator) -> None:
+    assert [(await ada.receive("presence")).data["user"] for _ in range(2)] == ["Ada", "Ben"]
+    assert (await hear(ben, "presence"))["payload"]["user"] == "Ben"
+
+    # Both ask at once, as pages do that hear of the same change.
+    await ben.send_json_to({"action": "who", "payload": LOBBY, "ref": 1})
+    assert await ada.call("who", LOBBY) == ["Ada", "Ben"]
+    assert await hear(ben, "present") == {"action": "present", "payload": ["Ada", "Ben"], "ref": 1}
+
+
+async def test_who_leaves_is_told_and_not_listed_any_more(ada: TestClient, ben: WebsocketCommunicator) -> None:
+    await ada.call("leave_chat", LOBBY)
+    while (await hear(ben, "presence"))["payload"]["state"] != "left":
+        pass
+
+    await ben.send_json_to({"action": "who", "payload": LOBBY})
+    assert (await hear(ben, "present"))["payload"] == ["Ben"]
+    assert (await ada.call("who", LOBBY))["error"]["type"] == "forbidden"
+
+
 async def test_a_worker_reaches_one_user(ada: TestClient, ben: WebsocketCommunicator) -> None:
     await broadcast(JobDone(user="Ben", result="ready"), via=LayerManager(LAYER, write_only=True))
 

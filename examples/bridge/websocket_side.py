@@ -8,7 +8,7 @@ from fastsio.consumers import AsyncJsonWebsocketConsumer, ws_handler
 from fastsio.messages import BaseMessage
 
 from .layers import LAYER
-from .rooms import ChatRoom, MessagePosted, UserRoom
+from .rooms import ChatRoom, MessagePosted, UserRoom, WhichChat, who_is_there
 from .socketio_side import Say
 
 
@@ -19,11 +19,27 @@ class SayMessage(BaseMessage):
     payload: Say
 
 
+class WhoMessage(BaseMessage):
+    """The question who is in a chat."""
+
+    action: Literal["who"] = "who"
+    payload: WhichChat
+
+
+class PresentMessage(BaseMessage):
+    """The answer: the names of those who are in it."""
+
+    action: Literal["present"] = "present"
+    payload: list[str]
+
+
 class BridgeConsumer(AsyncJsonWebsocketConsumer):
     """``subscribe`` and ``unsubscribe`` come with ``rooms``, and ask the same hooks as a join over Socket.IO."""
 
     channel_layer_alias = LAYER
     rooms = (ChatRoom,)
+    #: Who is there takes a while to find out; what is said meanwhile does not wait for it.
+    concurrency = 2
 
     async def post_authentication(self) -> None:
         query = parse_qs(self.scope["query_string"].decode())
@@ -35,3 +51,7 @@ class BridgeConsumer(AsyncJsonWebsocketConsumer):
     async def say(self, message: SayMessage, room: Annotated[ChatRoom, Joined(ChatRoom)]) -> None:
         author, text = self.session["user"], message.payload.text
         await broadcast(MessagePosted(chat_id=room.identifier, author=author, via="WebSocket", text=text))
+
+    @ws_handler
+    async def who(self, message: WhoMessage, room: Annotated[ChatRoom, Joined(ChatRoom)]) -> PresentMessage:
+        return PresentMessage(payload=await who_is_there(room))

@@ -33,7 +33,7 @@ await run(
     const ben = page.frame("websocket");
     await shows(ann, "#status.online", "in the room");
     await shows(ben, "#status.online", "in the room");
-    for (const frame of [ann, ben]) await shows(frame, "#present", "Ann, Ben");
+    for (const frame of [ann, ben]) await shows(frame, "#present", /^Ann, Ben$/);
     await says(ann, "<b>hello</b> from Socket.IO");
     await shows(ben, "#messages li", "from Socket.IO");
     await says(ben, "hello from a plain WebSocket");
@@ -44,8 +44,11 @@ await run(
     await says(ann, "the end");
     for (const frame of [ann, ben]) await shows(frame, "#messages li", "the end");
     if (screenshots) await page.screenshot({ path: `${screenshots}/bridge.png` });
+    const result = { ann: await messages(ann), ben: await messages(ben), at: await ben.innerText("#server") };
+    await page.locator("iframe[name=websocket]").evaluate((frame) => frame.remove());
+    await shows(ann, "#present", /^Ann$/);
     if (faults.length > 0) throw new Error(`on the page: ${faults.join("; ")}`);
-    return { ann: await messages(ann), ben: await messages(ben), at: await ben.innerText("#server") };
+    return result;
   },
   () => browser.close(),
 );

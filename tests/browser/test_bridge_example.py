@@ -36,7 +36,11 @@ def servers(monkeypatch):
 
 
 async def test_both_kinds_hear_each_other_once_across_processes(servers, tmp_path):
-    """What one page says both read, once; a worker's result is for one user alone."""
+    """
+    What one page says both read, once; a worker's result is for one user alone.
+
+    Both pages show who is there, wherever they are connected, and that the other one has gone.
+    """
     options = {
         "executable": require_chromium(),
         "flags": FLAGS,

@@ -221,6 +221,23 @@ async def test_members_of_both_kinds_at_both_servers_are_listed(bridge):
     assert set(everybody) < set(of_server) == set(of_consumers)
 
 
+async def test_who_is_told_of_a_member_and_asks_finds_it(bridge):
+    """A member is in the room, and its server hears the question, before the others are told of it."""
+    ann, dan = await bridge.here.visitor("ann"), await bridge.there.socket("dan")
+    await ann.call("join_chat", {"id": 5})
+    cleo = await bridge.there.visitor("cleo")
+    joining = [asyncio.create_task(cleo.call("join_chat", {"id": 5})), asyncio.create_task(dan.subscribe(5))]
+    told = []
+    for _ in ("ann", "cleo", "dan"):
+        told.append((await ann.receive("presence")).data["user"])
+
+        members = await ChatRoom(5).on(bridge.here.sio).members(cluster=True, timeout=0.3)
+
+        assert set(told) <= {member.user for member in members}
+    await asyncio.gather(*joining)
+    assert sorted(told) == ["ann", "cleo", "dan"]
+
+
 async def test_a_server_moves_clients_of_the_other(bridge):
     """Into rooms, out of them, and away; whichever kind they are."""
     await bridge.people("lobby")

@@ -31,8 +31,8 @@ async def test_two_users_talk_where_they_may():
             async with connected(address.http, auth={"token": "guess"}):
                 pass
         async with connected(address.http, **ada_auth) as ada, connected(address.http, **ben_auth) as ben:
-            assert await ada.call("join_chat", {"chat_id": 1}) == {"title": "Everybody", "present": ["Ada"]}
-            assert await ben.call("join_chat", {"chat_id": 1}) == {"title": "Everybody", "present": ["Ada", "Ben"]}
+            assert await ada.call("join_chat", {"chat_id": 1}) == "Everybody"
+            assert await ben.call("join_chat", {"chat_id": 1}) == "Everybody"
             assert (await ben.call("join_chat", {"chat_id": 3}))["error"]["msg"] == "There is no such chat."
             assert (await ben.call("join_chat", {"chat_id": 2}))["error"]["type"] == "forbidden"
             assert (await ben.call("say", {"chat_id": 2, "text": "hi"}))["error"]["msg"] == "You are not in this room."

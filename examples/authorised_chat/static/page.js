@@ -4,21 +4,31 @@ const at = (id) => document.getElementById(id);
 const token = new URLSearchParams(location.search).get("token");
 const socket = io({ auth: { token } });
 let chat = null;
-let present = new Set();
+let isAsking = false;
+let hasChanged = false;
 
 function show(answer) {
   at("problem").textContent = answer?.error?.msg ?? "";
   return !answer?.error;
 }
 
-function showPresent() {
-  at("present").textContent = [...present].sort().join(", ");
+/** Ask who is there, one question at a time; where that changes before the answer has come, ask again. */
+async function presenceChanged() {
+  hasChanged = true;
+  if (isAsking) return;
+  isAsking = true;
+  while (hasChanged && chat !== null) {
+    hasChanged = false;
+    const asked = chat;
+    const answer = await socket.emitWithAck("who", { chat_id: asked }).catch(() => null); // null: the connection broke
+    if (answer && !answer.error && asked === chat) at("present").textContent = answer.join(", ");
+  }
+  isAsking = false;
 }
 
 function leave(why) {
   chat = null;
-  present = new Set();
-  showPresent();
+  at("present").textContent = "";
   at("title").textContent = "Not in a chat";
   at("problem").textContent = why ?? "";
 }
@@ -28,20 +38,16 @@ async function join(id) {
   if (!show(answer)) return;
   if (chat !== null && chat !== id) await socket.emitWithAck("leave_chat", { chat_id: chat });
   chat = id;
-  present = new Set(answer.present);
-  showPresent();
-  at("title").textContent = answer.title;
+  at("title").textContent = answer;
+  at("present").textContent = "";
   at("messages").replaceChildren();
+  presenceChanged();
 }
 
 socket.on("connect_error", (error) => leave(error.message));
 socket.on("connect", () => chat !== null && join(chat));
 socket.on("kicked", ({ reason }) => leave(reason));
-socket.on("presence", ({ room, user, state }) => {
-  if (room !== `chat|${chat}`) return;
-  present[state === "joined" ? "add" : "delete"](user);
-  showPresent();
-});
+socket.on("presence", presenceChanged);
 socket.on("message_posted", ({ chat_id, author, text }) => {
   if (chat_id !== chat) return;
   const line = document.createElement("li");

@@ -4,6 +4,9 @@ const at = (id) => document.getElementById(id);
 export const name = new URLSearchParams(location.search).get("name") ?? "";
 export const CHAT = "lobby";
 
+const ASK_EVERY_MS = 5000;
+let isInRoom = false;
+
 at("server").textContent = `${location.host} as ${name || "nobody"}`;
 
 function line(text, note, kind) {
@@ -19,6 +22,7 @@ function line(text, note, kind) {
 }
 
 export function showStatus(isOnline) {
+  isInRoom = isOnline;
   at("status").textContent = isOnline ? "in the room" : "offline";
   at("status").className = isOnline ? "online" : "";
 }
@@ -31,10 +35,37 @@ export function showProblem(error) {
 export const events = {
   message_posted: ({ author, via, text }) => line(`${author}: ${text}`, `over ${via}`, "message"),
   job_done: ({ result }) => line(`For you: ${result}`, "from a worker", "job"),
-  present(users) {
-    at("present").textContent = users.join(", ");
-  },
 };
+
+/**
+ * Shows who is there.
+ *
+ * The event `presence` only says that this has changed; who is there is asked then. One question at a time: where
+ * something changes before the answer has come, the answer may be an old one, and the question is asked again.
+ *
+ * @param ask Asks the server; returns a promise of the names, or of `{ error }`.
+ * @returns A function to call when we have come in, and for each `presence`.
+ */
+export function whoIsThere(ask) {
+  let isAsking = false;
+  let hasChanged = false;
+
+  async function changed() {
+    hasChanged = true;
+    if (isAsking) return;
+    isAsking = true;
+    while (hasChanged) {
+      hasChanged = false;
+      const answer = await ask().catch(() => null); // null: the connection broke
+      if (answer && !answer.error) at("present").textContent = answer.join(", ");
+    }
+    isAsking = false;
+  }
+
+  // A server that fails tells nobody who is gone with it, and one that is too busy to answer in time is left out.
+  setInterval(() => isInRoom && changed(), ASK_EVERY_MS);
+  return changed;
+}
 
 export function onSay(say) {
   document.querySelector("form").addEventListener("submit", (event) => {

@@ -1,25 +1,47 @@
-import { CHAT, events, name, onSay, showProblem, showStatus } from "/static/page.js";
+import { CHAT, events, name, onSay, showProblem, showStatus, whoIsThere } from "/static/page.js";
 
 let socket;
+let lastRef = 0;
+const questions = new Map(); // the ref of a frame -> what takes the answer, which has the same ref
+const presenceChanged = whoIsThere(() => ask("who", { chat_id: CHAT }));
 const actions = {
   ...events,
-  subscribed: () => showStatus(true),
+  presence: presenceChanged,
+  subscribed() {
+    showStatus(true);
+    presenceChanged();
+  },
   error: showProblem,
 };
 
-function send(action, payload) {
-  socket.send(JSON.stringify({ action, payload }));
+function send(action, payload, ref) {
+  socket.send(JSON.stringify({ action, payload, ref }));
+}
+
+function ask(action, payload) {
+  return new Promise((resolve) => {
+    lastRef += 1;
+    questions.set(lastRef, resolve);
+    send(action, payload, lastRef);
+  });
+}
+
+function answer(ref, payload) {
+  questions.get(ref)(payload);
+  questions.delete(ref);
 }
 
 function connect() {
   socket = new WebSocket(`${location.origin.replace("http", "ws")}/ws?name=${encodeURIComponent(name)}`);
   socket.onopen = () => send("subscribe", { room: "chat", data: { chat_id: CHAT } });
   socket.onmessage = ({ data }) => {
-    const { action, payload } = JSON.parse(data);
-    actions[action]?.(payload);
+    const { action, payload, ref } = JSON.parse(data);
+    if (questions.has(ref)) answer(ref, action === "error" ? { error: payload } : payload);
+    else actions[action]?.(payload);
   };
   socket.onclose = () => {
     showStatus(false);
+    for (const ref of questions.keys()) answer(ref, { error: { msg: "The connection broke." } });
     setTimeout(connect, 1000);
   };
 }
