@@ -181,6 +181,29 @@ async def test_a_malformed_packet_ends_its_session_only(address, name, packet):
         assert await bystander.ask("echo", "here") == ["here"]
 
 
+@pytest.mark.parametrize("trickles", [False, True])
+async def test_a_body_that_never_ends_is_read_for_body_timeout(address, name, trickles):
+    """C-193: neither what stalls nor what trickles keeps a thread; the client gets 408, and its session ends."""
+    async with open_polling(address) as client:
+        await client.join(auth={"name": name})
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        path = f"/socket.io/?EIO=4&transport=polling&sid={client.eio_sid}"
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n4".encode())
+        answer = asyncio.ensure_future(reader.readline())
+        try:
+            async with asyncio.timeout(10):
+                while not answer.done():
+                    if trickles:
+                        writer.write(b"a")
+                    await asyncio.wait([answer], timeout=0.05)
+            assert (await answer).split()[1:2] == [b"408"]
+        finally:
+            answer.cancel()
+            writer.transport.abort()
+
+    await has_left(address, {"name": name}, "transport error")
+
+
 async def test_what_follows_the_end_of_a_websocket_is_no_request(caplog):
     """Some clients send closing frames twice; Werkzeug would read the second as a request, and complain."""
     before = running_threads()

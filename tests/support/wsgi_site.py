@@ -32,6 +32,7 @@ def make_server(**options: Any) -> fastsio.Server:
         max_http_buffer_size=MAX_MESSAGE_BYTES,
         ping_interval=0.25,
         ping_timeout=10,
+        body_timeout=1,
     )
     _note_who_leaves(sio)
     _answer_events(sio)

@@ -34,7 +34,7 @@ class AsyncServer(ServerAPI):
         kwargs: ``serializer`` (``"default"``, ``"msgpack"`` or a Packet class), ``always_connect``, the fields of
             :class:`~fastsio.base.options.ServerOptions` and :class:`~fastsio.protocol.Limits`,
             ``max_buffer_bytes``, ``max_buffer_packets``, ``high_water_bytes``, ``high_water_packets``,
-            ``slow_client_timeout``, ``slow_client``, ``upgrade_timeout``, ``allow_eio3``, and
+            ``slow_client_timeout``, ``slow_client``, ``body_timeout``, ``upgrade_timeout``, ``allow_eio3``, and
             every option of Engine.IO.
 
             ``allow_eio3=True`` serves the JavaScript clients 1.x and 2.x too. As with the JavaScript server, the query

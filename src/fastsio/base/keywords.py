@@ -62,6 +62,7 @@ class ServerKeywords(LimitKeywords, total=False):
     cors_credentials: bool
     monitor_clients: bool | None
     transports: str | Sequence[str] | None
+    body_timeout: float
     upgrade_timeout: float
     max_buffer_bytes: int
     max_buffer_packets: int

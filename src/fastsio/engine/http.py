@@ -64,6 +64,13 @@ def too_large() -> Response:
     return refusal(Code.BAD_REQUEST, "Payload too large", status="413 Payload Too Large")
 
 
+def too_slow(*headers: tuple[str, str]) -> Response:
+    """Build the answer to a body that has not come in time; *headers* go with it."""
+    response = refusal(Code.BAD_REQUEST, "The body took too long", status="408 Request Timeout")
+    response["headers"] += headers
+    return response
+
+
 def unauthorized(detail: Any) -> Response:
     """Build the answer to a handshake the application refused; *detail* is what its handler returned."""
     body = json.dumps(detail or "Unauthorized")

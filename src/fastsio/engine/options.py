@@ -64,6 +64,7 @@ RULES: Final = {
     "ping_interval": Rule(is_interval, "a number of seconds above 0, or a pair of them: interval and grace period"),
     "ping_timeout": POSITIVE,
     "max_http_buffer_size": Rule(is_size, "a number of bytes above 0"),
+    "body_timeout": POSITIVE,
     "upgrade_timeout": POSITIVE,
     "max_buffer_bytes": COUNT,
     "max_buffer_packets": COUNT,

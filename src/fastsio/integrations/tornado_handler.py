@@ -65,6 +65,8 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.body = Body(self.engine.max_http_buffer_size + 1)
+        # Tornado reads all of it before it calls post().
+        self.request.connection.set_body_timeout(self.engine.body_timeout)
         self.gone = asyncio.Event()
         self._frames: asyncio.Queue[str | bytes | None] = asyncio.Queue()
         self._serve_link: Callable[[Link], Awaitable[None]] | None = None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
-from tests.shells.engine.wire import Application, connect_polling, settle, soon, start_http
+from tests.shells.engine.wire import Application, HttpRequest, connect_polling, scope_of, settle, soon, start_http
 
 
 async def test_a_poll_waits_for_a_message():
@@ -348,3 +349,46 @@ async def test_a_body_that_never_ends_is_let_go_with_its_session():
 
     assert (await post.response()).status == 400
     assert await app.reason() == "ping timeout"
+
+
+class Trickle(HttpRequest):
+    """A POST whose body comes byte by byte and never ends, or never comes."""
+
+    every_s: float | None = None
+
+    async def _receive(self) -> dict[str, Any]:
+        if self.every_s is None:
+            return await super()._receive()
+        await asyncio.sleep(self.every_s)
+        return {"type": "http.request", "body": b"a", "more_body": True}
+
+
+@pytest.mark.parametrize("every_s", [None, 0.001], ids=["nothing comes", "a byte now and then"])
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_body_that_never_ends_is_read_for_body_timeout(every_s, declared):
+    """The client gets 408 on a connection that is closed then, and its session ends."""
+    app = Application(body_timeout=0.05)
+    client = await connect_polling(app)
+    headers = [(b"host", b"testserver"), *([(b"content-length", b"100000")] if declared else [])]
+    post = Trickle(app, scope_of("http", client.query, method="POST", headers=headers), [])
+    post.every_s = every_s
+
+    response = await post.response()
+
+    assert (response.status, response.text) == (408, '{"code":3,"message":"The body took too long"}')
+    assert response.headers["connection"] == "close"
+    assert await app.reason() == "transport error"
+    assert app.messages.empty()
+
+
+async def test_a_body_that_is_late_under_http_2_does_not_close_its_connection():
+    """It has other requests, and no header of that kind (RFC 9113, section 8.2.2)."""
+    app = Application(body_timeout=0.01)
+    client = await connect_polling(app)
+    post = start_http(app, "POST", client.query, headers=[("content-length", "10")], http_version="2")
+    post._body[:] = []
+
+    response = await post.response()
+
+    assert response.status == 408
+    assert "connection" not in response.headers

@@ -32,6 +32,10 @@ class BodyTooLarge(PacketError):  # noqa: N818 - says what happened
     """A body is larger than the server takes."""
 
 
+class BodyTooSlow(PacketError):  # noqa: N818 - says what happened
+    """A body has not come in time."""
+
+
 async def poll(socket: EngineSocket, environ: dict[str, Any]) -> list[WirePacket]:
     """
     Wait until something is to be sent and take it; a session that ends meanwhile gives its last packets.
@@ -156,10 +160,19 @@ async def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Resp
         # So some frameworks say that the client is gone.
         await socket.finish(server.reason.TRANSPORT_ERROR, abort=True)
         raise
+    except BodyTooLarge as error:
+        return await _reject(socket, http.too_large(), str(error))
+    except BodyTooSlow as error:
+        return await _reject(socket, http.too_slow(*_closing(environ)), str(error))
     except PacketError as error:
-        response = http.too_large() if isinstance(error, BodyTooLarge) else http.refusal(http.Code.BAD_REQUEST)
-        return await _reject(socket, response, str(error))
+        return await _reject(socket, http.refusal(http.Code.BAD_REQUEST), str(error))
     return http.accepted()
+
+
+def _closing(environ: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the header that has the web server close a connection of which it would wait for more of the body."""
+    # HTTP/2 and later have none: a request that is answered is over there.
+    return [("Connection", "close")] if environ["SERVER_PROTOCOL"].startswith("HTTP/1") else []
 
 
 async def _take_packets(socket: EngineSocket, environ: dict[str, Any], packets: Iterator[str | bytes]) -> None:
@@ -205,11 +218,14 @@ async def _read_wanted_body(socket: EngineSocket, environ: dict[str, Any]) -> by
     Read the whole body, unless the session ends meanwhile.
 
     Raises:
-        PacketError: It is too large or was cut off, or the session is over.
+        PacketError: It is too large, was cut off or takes too long, or the session is over.
     """
     task = socket.body_reader = asyncio.current_task()
     try:
-        return await _read_body(environ, socket.server.max_http_buffer_size)
+        async with asyncio.timeout(socket.server.body_timeout):
+            return await _read_body(environ, socket.server.max_http_buffer_size)
+    except TimeoutError:
+        raise BodyTooSlow("a body that took too long") from None
     except asyncio.CancelledError:
         if task is None or not socket.closed:
             raise

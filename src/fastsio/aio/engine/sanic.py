@@ -108,8 +108,12 @@ def _raw_headers(request: Any) -> Iterator[tuple[bytes, bytes]]:
         yield name.encode(errors="surrogateescape"), value.encode(errors="surrogateescape")
 
 
-def make_response(status: str, headers: list[tuple[str, str]], payload: bytes, environ: dict[str, Any]) -> Any:  # noqa: ARG001 - engineio's drivers take it
+def make_response(status: str, headers: list[tuple[str, str]], payload: bytes, environ: dict[str, Any]) -> Any:
     """Build the response, which Sanic gets from its handler."""
+    if ("Connection", "close") in headers:
+        # Sanic, which writes the header itself, would first wait for the rest of the body.
+        stream = environ["sanic.request"].stream
+        stream.keep_alive, stream.request_body = False, None
     response = require("sanic.response", EXTRA).HTTPResponse
     return response(body=payload, status=int(status.split(" ", 1)[0]), headers=headers)
 

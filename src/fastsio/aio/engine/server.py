@@ -56,6 +56,7 @@ class EngineServer(SendingServer):
     ``async_handlers`` says, and may be a function that returns None instead of something to await.
 
     Args:
+        body_timeout: Seconds a client may take to send the body of a POST; then its session ends.
         upgrade_timeout: Seconds a client may take from the WebSocket handshake to the end of the upgrade.
         max_buffer_bytes: How much may wait for one slow client.
         max_buffer_packets: How many packets may wait for one slow client.
@@ -81,6 +82,7 @@ class EngineServer(SendingServer):
     def __init__(
         self,
         *,
+        body_timeout: float = 60.0,
         upgrade_timeout: float = 10.0,
         max_buffer_bytes: int = 16_777_216,
         max_buffer_packets: int = 10_000,
@@ -96,6 +98,7 @@ class EngineServer(SendingServer):
     ) -> None:
         check_options(
             {
+                "body_timeout": body_timeout,
                 "upgrade_timeout": upgrade_timeout,
                 "max_buffer_bytes": max_buffer_bytes,
                 "max_buffer_packets": max_buffer_packets,
@@ -117,6 +120,7 @@ class EngineServer(SendingServer):
         self.max_http_buffer_size = int(self.max_http_buffer_size)
         #: Whether packets are logged, which is decided here, once.
         self.is_traced = takes_information(self.logger)
+        self.body_timeout = body_timeout
         self.upgrade_timeout = upgrade_timeout
         self.max_buffer_bytes = max_buffer_bytes
         self.max_buffer_packets = max_buffer_packets

@@ -1,18 +1,14 @@
-"""
-How a request becomes a WebSocket: over the socket of its connection, which the web servers lend in different ways.
-
-Source: what Werkzeug, Gunicorn, gevent, eventlet and uWSGI put into the environ.
-"""
+"""How a request becomes a WebSocket: over the socket of its connection, which the web server lends."""
 
 from __future__ import annotations
 
-import os
 import socket
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fastsio.sync.engine.framing import accept_response
+from fastsio.sync.engine.lent_sockets import lent_socket, uwsgi_lends, uwsgi_socket
 from fastsio.sync.engine.socketlink import RECEIVE_BYTES, SocketLink
 
 if TYPE_CHECKING:
@@ -20,9 +16,6 @@ if TYPE_CHECKING:
 
     from fastsio.sync.engine.links import Link
     from fastsio.sync.engine.server import EngineServer
-
-#: How uWSGI is told to do TLS itself, in the workers.
-UWSGI_TLS_OPTION: Final = "https-socket"
 
 
 def can_accept(server: EngineServer, environ: dict[str, Any]) -> bool:
@@ -34,9 +27,8 @@ def can_accept(server: EngineServer, environ: dict[str, Any]) -> bool:
         environ: Of any request.
     """
     if server.async_mode == "gevent_uwsgi":
-        # Its TLS hides behind the number of the connection, which is all that uWSGI lends.
-        return UWSGI_TLS_OPTION not in import_module("uwsgi").opt
-    return _socket_of(environ) is not None
+        return uwsgi_lends()
+    return lent_socket(environ) is not None
 
 
 def accept(server: EngineServer, environ: dict[str, Any], serve: Callable[[Link], None]) -> Any:
@@ -52,10 +44,11 @@ def accept(server: EngineServer, environ: dict[str, Any], serve: Callable[[Link]
         What the application returns to the web server, which then writes nothing. Some must be told by an exception.
     """
     if server.async_mode == "gevent_uwsgi":
-        with _socket_of_uwsgi() as sock:
+        # uWSGI's own framing loses empty messages, tells no binary from text, and has to be asked again and again.
+        with uwsgi_socket() as sock:
             _run(sock, server, environ, serve)
     else:
-        _run(_socket_of(environ), server, environ, serve)
+        _run(lent_socket(environ), server, environ, serve)
     return _response(environ)
 
 
@@ -76,30 +69,6 @@ def _discard(sock: Any) -> None:
     with suppress(OSError):
         while sock.recv(RECEIVE_BYTES):
             pass
-
-
-def _socket_of(environ: dict[str, Any]) -> Any:
-    """Return the socket of a request's connection, or None where the web server does not lend it."""
-    for key in ("werkzeug.socket", "gunicorn.socket"):
-        if key in environ:
-            return environ[key]
-    if "eventlet.input" in environ:
-        return environ["eventlet.input"].get_socket()
-    if not environ.get("SERVER_SOFTWARE", "").startswith("gevent"):
-        return None
-    # gevent reads the body, if there may be one through another object, from a file made of the socket.
-    body = environ["wsgi.input"]
-    file = getattr(body, "rfile", body)
-    return getattr(getattr(file, "raw", None), "_sock", None)
-
-
-def _socket_of_uwsgi() -> Any:
-    """
-    Make a socket of the connection's number, which is what uWSGI lends.
-
-    uWSGI's own framing loses empty messages, tells no binary from text, and has to be asked again and again.
-    """
-    return import_module("gevent.socket").socket(fileno=os.dup(import_module("uwsgi").connection_fd()))
 
 
 def _send_at_once(sock: Any) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from fastsio.engine import eio3, http
 from fastsio.engine.packet import CLOSE_PACKET
 from fastsio.engine.payload import IGNORED, decode_payload, packets_per_poll
-from fastsio.engine.request import RequestRefused, content_length
+from fastsio.engine.request import RequestRefused
 from fastsio.engine.tracing import label, shown
 from fastsio.exceptions import PacketError
+from fastsio.sync.engine.bodies import BodyReading, BodyTooLarge, BodyTooSlow, read_body
 from fastsio.sync.engine.eio3 import Eio3Socket
 
 if TYPE_CHECKING:
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 
     from fastsio.engine.packet import WirePacket
     from fastsio.sync.engine.socket import EngineSocket
-
-
-class BodyTooLarge(PacketError):  # noqa: N818 - says what happened
-    """A body is larger than the server takes."""
 
 
 def take(socket: EngineSocket, environ: dict[str, Any]) -> list[WirePacket]:
@@ -82,14 +79,16 @@ def handle_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Response:
 
 
 def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Response:
-    server = socket.server
     try:
         is_binary = _is_binary(socket, environ)
-        body = _read_body(environ, server.max_http_buffer_size)
+        body = _read_wanted_body(socket, environ)
         _take_packets(socket, _decode(socket, body, is_binary=is_binary))
+    except BodyTooLarge as error:
+        return _reject(socket, http.too_large(), str(error))
+    except BodyTooSlow as error:
+        return _reject(socket, http.too_slow(), str(error))
     except PacketError as error:
-        response = http.too_large() if isinstance(error, BodyTooLarge) else http.refusal(http.Code.BAD_REQUEST)
-        return _reject(socket, response, str(error))
+        return _reject(socket, http.refusal(http.Code.BAD_REQUEST), str(error))
     return http.accepted()
 
 
@@ -121,31 +120,22 @@ def _decode(socket: EngineSocket, body: bytes, *, is_binary: bool) -> Iterator[s
     return decode_payload(body)
 
 
-def _read_body(environ: dict[str, Any], limit: int) -> bytes:
-    """Read the whole body, or one byte more than the limit of one that does not declare its length."""
-    # PEP 3333: without a length there is nothing to read, unless the server marks the end of chunked bodies.
-    declared = content_length(environ)
-    if declared is None and not environ.get("wsgi.input_terminated"):
-        declared = 0
-    if declared is not None and declared > limit:
-        raise BodyTooLarge("a body over the size limit", limit=limit, value=declared)
-    length = limit + 1 if declared is None else declared
-    try:
-        body = _read(environ["wsgi.input"], length)
-    except OSError as error:
-        raise PacketError("a body that was cut off") from error
-    if len(body) > limit:
-        raise BodyTooLarge("a body over the size limit", limit=limit, value=len(body))
-    if declared is not None and len(body) < length:
-        raise PacketError("a body that was cut off")
-    return body
+def _read_wanted_body(socket: EngineSocket, environ: dict[str, Any]) -> bytes:
+    """
+    Read the whole body, unless the session ends meanwhile.
 
-
-def _read(stream: Any, length: int) -> bytes:
-    body = bytearray()
-    while len(body) < length and (chunk := stream.read(length - len(body))):
-        body += chunk
-    return bytes(body)
+    Raises:
+        PacketError: It is too large, was cut off or takes too long, or the session is over.
+    """
+    server = socket.server
+    with BodyReading(server, environ) as reading:
+        socket.body = reading
+        try:
+            if socket.closed:
+                reading.cut_off()
+            return read_body(environ, server.max_http_buffer_size, reading)
+        finally:
+            socket.body = None
 
 
 def _receive(socket: EngineSocket, packet: str | bytes) -> None:

@@ -62,6 +62,7 @@ class EngineServer(Server):
     ``async_handlers`` says.
 
     Args:
+        body_timeout: Seconds a client may take to send the body of a POST; then its session ends.
         upgrade_timeout: Seconds a client may take from the WebSocket handshake to the end of the upgrade.
         max_buffer_bytes: How much may wait for one slow client.
         max_buffer_packets: How many packets may wait for one slow client.
@@ -87,6 +88,7 @@ class EngineServer(Server):
     def __init__(
         self,
         *,
+        body_timeout: float = 60.0,
         upgrade_timeout: float = 10.0,
         max_buffer_bytes: int = 16_777_216,
         max_buffer_packets: int = 10_000,
@@ -101,6 +103,7 @@ class EngineServer(Server):
     ) -> None:
         check_options(
             {
+                "body_timeout": body_timeout,
                 "upgrade_timeout": upgrade_timeout,
                 "max_buffer_bytes": max_buffer_bytes,
                 "max_buffer_packets": max_buffer_packets,
@@ -120,6 +123,7 @@ class EngineServer(Server):
         self.max_http_buffer_size = int(self.max_http_buffer_size)
         #: Whether packets are logged, which is decided here, once.
         self.is_traced = takes_information(self.logger)
+        self.body_timeout = body_timeout
         self.upgrade_timeout = upgrade_timeout
         self.max_buffer_bytes = max_buffer_bytes
         self.max_buffer_packets = max_buffer_packets

@@ -21,6 +21,7 @@ from fastsio.sync.engine.timers import NEVER, PUNCTUAL
 from fastsio.sync.engine.upstream import Socket
 
 if TYPE_CHECKING:
+    from fastsio.sync.engine.bodies import BodyReading
     from fastsio.sync.engine.links import Link
     from fastsio.sync.engine.server import EngineServer
 
@@ -42,6 +43,7 @@ class EngineSocket(Socket):
 
     Attributes:
         accepted: True once the connect handler has let the client in.
+        body: The reading of a POST's body; None while no body is read.
         expires: When the session is over unless a pong comes, by the system's clock.
         frames_base64: Whether binary messages go over the WebSocket as text; its own handshake says so.
         handling: True while the message handler runs for this client.
@@ -54,6 +56,7 @@ class EngineSocket(Socket):
         "_lock",
         "accepted",
         "awaiting_pong",
+        "body",
         "closed",
         "closing",
         "connected",
@@ -87,6 +90,7 @@ class EngineSocket(Socket):
         self.has_progressed = False
         #: How much stood unread behind the message that is handled when the heartbeat looked; None before it has.
         self.unread: int | None = None
+        self.body: BodyReading | None = None
         #: The reason of an end asked for while the connect handler still ran.
         self.doomed: str | None = None
         self.timer_key = NEVER
@@ -267,5 +271,9 @@ class EngineSocket(Socket):
             self.closed = True
             server.retire(self, keep=not silent and not self.upgraded)
             self.outbox.close()
+            body = self.body
+            if body is not None:
+                # Nobody wants it any more.
+                body.cut_off()
             if self.outbox.is_attached:
                 server.deadlines.set(self, CLOSE_GRACE_S)

@@ -1,0 +1,72 @@
+"""
+The socket of a request's connection, which the web servers lend in different ways.
+
+Knows neither WebSockets nor bodies.
+
+Source: what Werkzeug, Gunicorn, gevent, eventlet and uWSGI put into the environ; wsgiref and others read the body from
+a file made of the socket.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import socket
+from contextlib import suppress
+from importlib import import_module
+from typing import Any, Final
+
+#: How uWSGI is told to do TLS itself, in the workers.
+UWSGI_TLS_OPTION: Final = "https-socket"
+#: How many objects may stand between the body of a request and the socket it comes from.
+MAX_WRAPPERS: Final = 4
+
+
+def lent_socket(environ: dict[str, Any]) -> Any:
+    """Return the socket that a web server lends to what serves a WebSocket; None where it does not."""
+    for key in ("werkzeug.socket", "gunicorn.socket"):
+        if key in environ:
+            return environ[key]
+    if "eventlet.input" in environ:
+        return environ["eventlet.input"].get_socket()
+    if not environ.get("SERVER_SOFTWARE", "").startswith("gevent"):
+        return None
+    # gevent reads the body, if there may be one through another object, from a file made of the socket.
+    body = environ["wsgi.input"]
+    file = getattr(body, "rfile", body)
+    return getattr(getattr(file, "raw", None), "_sock", None)
+
+
+def uwsgi_lends() -> bool:
+    """Tell whether uWSGI lends its connections: where it does TLS itself, that hides behind their number."""
+    return UWSGI_TLS_OPTION not in import_module("uwsgi").opt
+
+
+def uwsgi_socket() -> Any:
+    """Make a socket of the number of the request's connection, which is what uWSGI lends; to be closed after use."""
+    return import_module("gevent.socket").socket(fileno=os.dup(import_module("uwsgi").connection_fd()))
+
+
+def socket_under(body: Any) -> Any:
+    """Return the socket that the body of a request is read from; None where it cannot be found."""
+    for _ in range(MAX_WRAPPERS):
+        sock = getattr(body, "_sock", None)
+        if sock is not None:
+            return sock
+        body = getattr(body, "rfile", None) or getattr(body, "raw", None)
+    return None
+
+
+def stop_reading(sock: Any) -> None:
+    """
+    Close the reading end of a socket: reading finds its end, now and later; what is written to it still goes out.
+
+    Args:
+        sock: A socket of the standard library, gevent or eventlet, with TLS or without.
+    """
+    # Those that do TLS would forget the encryption of what is still written.
+    for candidate in (sock, getattr(sock, "_sock", None), getattr(sock, "fd", None)):
+        if isinstance(candidate, _socket.socket):
+            with suppress(OSError):
+                _socket.socket.shutdown(candidate, socket.SHUT_RD)
+            return
