@@ -12,8 +12,10 @@ from contextlib import nullcontext
 from inspect import isawaitable, iscoroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from fastsio.aio.engine.stepping import begin_waiting
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractContextManager
 
 T = TypeVar("T")
@@ -60,6 +62,11 @@ async def wait_event(event: Any, timeout_s: float | None = None) -> bool:
 async def resolved(value: Any) -> Any:
     """Return *value*, or what it gives if it is to be awaited."""
     return await value if isawaitable(value) else value
+
+
+def begun(function: Callable[..., Awaitable[None]], *args: Any) -> Awaitable[None] | None:
+    """Call a coroutine function of ours and run it, in no task, to its first wait; return the rest, None for none."""
+    return begin_waiting(function(*args))
 
 
 async def outcome(call: Awaitable[T]) -> T:

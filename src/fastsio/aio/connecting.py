@@ -13,7 +13,7 @@ from fastsio.aio import concurrency
 from fastsio.aio.connection_scope import TaskScope
 from fastsio.aio.failing import run_exception_handler
 from fastsio.base.options import counted_bytes
-from fastsio.engine.collecting import catch_up
+from fastsio.engine.collecting import collect_less_often
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.engine.tracing import label
 from fastsio.exceptions import ConnectionRefusedError as Refused
@@ -24,7 +24,7 @@ from fastsio.routing import describe, is_expected
 from fastsio.state import Client, Connection, Held
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from fastsio.aio.dispatch import PacketServer
     from fastsio.protocol import Packet
@@ -42,6 +42,7 @@ class Connecting:
         server: The server whose clients they are.
 
     Attributes:
+        write_connect: Writes the text of a CONNECT; None while packets are shown to others before they are sent.
         is_closed: True once the server shuts down: clients are refused from then on.
     """
 
@@ -49,6 +50,7 @@ class Connecting:
         self._server = server
         self._new_scope = partial(TaskScope, server)
         self._deadlines = server._new_deadlines(self._on_due)
+        self.write_connect: Callable[[Any], str] | None = None
         self.is_closed = False
 
     # Connections
@@ -62,7 +64,7 @@ class Connecting:
             server.check_handlers()
             server.manager_initialized = True
             server.manager.initialize()
-            catch_up()
+            collect_less_often()
         known = server._connections.get(eio_sid)
         if known is not None:  # a test client that joins one more namespace
             server.environ[eio_sid] = known.environ = environ
@@ -83,6 +85,9 @@ class Connecting:
         decoder = server._new_decoder(dialect)
         connection = Connection(eio_sid, environ, decoder, self._new_scope, concurrency.guard(), dialect)
         server._connections[eio_sid] = connection
+        session = server.eio.sockets.get(eio_sid)
+        if session is not None:
+            connection.session, session.connection = session, connection
         self._deadlines.set(connection, server.options.connect_timeout)
         if server._observer is not None:
             server._observer.connection_opened(eio_sid, environ)
@@ -95,6 +100,7 @@ class Connecting:
         connection = self._server._connections.pop(eio_sid, None)
         if connection is not None:
             connection.is_lost = True
+            connection.unlink()
             self._deadlines.clear(connection)
 
     async def close(self, eio_sid: str, reason: str) -> None:
@@ -125,8 +131,7 @@ class Connecting:
         if connection.is_lost and connection.is_deserted:
             self._server._connections.pop(connection.eio_sid, None)
             self._server.environ.pop(connection.eio_sid, None)
-            # The two know each other; without this they would be left to the garbage collector, environ and all.
-            connection.clients.clear()
+            connection.unlink()
 
     def stop(self) -> None:
         """Let nobody in any more and forget all deadlines."""
@@ -190,6 +195,9 @@ class Connecting:
     def _start_deciding(self, client: Client) -> Awaitable[None] | None:
         route = self._server._find_route(client.namespace, "connect")
         if route is None:
+            if self.write_connect is not None and self._server.manager.connects_at_once():
+                return concurrency.begun(self._accept, client)
+            # What the application has put in the place of fastsio's methods may need a task.
             return self._accept(client)
         self._server._start_connecting(client, self._decide, route)
         return None
@@ -401,6 +409,10 @@ class Connecting:
 
     async def _confirm(self, client: Client) -> None:
         payload = client.connection.dialect.confirmation(client.sid)
+        write, session = self.write_connect, client.connection.session
+        if write is not None and session is not None and client.namespace == "/" and payload is not None:
+            await session.write_text(write(payload))
+            return
         # There are no bytes in it to look for.
         packet = self._server.packet_class(PacketType.CONNECT, payload, client.namespace, binary=False)
         await self._server._send_packet(client.connection.eio_sid, packet)

@@ -29,6 +29,7 @@ from fastsio.protocol import (
     PacketType,
     Verdict,
     ack_writer,
+    connect_writer,
     event_reader,
     on_packet,
     wire_bytes,
@@ -66,6 +67,7 @@ class PacketServer(RunningServer):
         # Frames are handed over one after the other; tasks are started here.
         self.eio = EngineServer(**{**self._engine_options, "async_handlers": False})
         self.eio.on("connect", self._handle_eio_connect)
+        self.eio.receivers = frozenset({self._take_message, self._take_observed_message})
         self.eio.on("message", self._message_handler())
         self.eio.on("disconnect", self._handle_eio_disconnect)
         self.async_mode = self.eio.async_mode
@@ -74,7 +76,6 @@ class PacketServer(RunningServer):
         self.manager.set_server(self)
         self._connecting = Connecting(self)
         self._on_replaced(self._replaced)
-        self._write_ack = ack_writer(self.packet_class)
         if self._event_log is not None:
             # In the place of the method, so that events cost nothing more while nobody reads of them.
             self._take_event = self._take_logged_event  # type: ignore[method-assign] # it calls the method
@@ -92,10 +93,11 @@ class PacketServer(RunningServer):
     def _observe(self, observer: Observer | None) -> None:
         """Tell *observer* what happens from now on; None ends it."""
         self._observer = observer
-        # The handler is chosen here, so that frames cost nothing more while nobody counts them.
+        # The ways are chosen here, so that frames cost nothing more while nobody counts them.
         self.eio.on("message", self._message_handler())
+        self._on_replaced(self._replaced)
 
-    def _message_handler(self) -> Callable[[str, str | bytes], Any]:
+    def _message_handler(self) -> Callable[[Any, str | bytes], Any]:
         """Return what takes frames: the short way, unless an application has its own or an observer counts them."""
         if self._observer is not None:
             return self._take_observed_message
@@ -111,15 +113,18 @@ class PacketServer(RunningServer):
         is_intercepted = not replaced.isdisjoint(PACKET_SEAMS)
         # What is read in one go has no packet that could be shown to anybody.
         self._read_event = None if is_intercepted else event_reader(self.packet_class, self.limits)
+        is_seen = self._observer is not None or "_send_packet" in replaced
+        self._write_ack = None if is_seen else ack_writer(self.packet_class)
+        self._connecting.write_connect = None if is_seen else connect_writer(self.packet_class)
 
-    def _take_observed_message(self, eio_sid: str, data: str | bytes) -> Awaitable[None] | None:
+    def _take_observed_message(self, connection: Connection, data: str | bytes) -> Awaitable[None] | None:
         """Take a frame of a client, and tell the observer of it."""
         observer = self._observer
         if observer is not None:
             observer.frame_received(data)
         if "_handle_eio_message" in self._replaced:
-            return self._handle_eio_message(eio_sid, data)
-        return self._take_message(eio_sid, data)
+            return self._handle_eio_message(connection.eio_sid, data)
+        return self._take_message(connection, data)
 
     # Sending
 
@@ -183,15 +188,15 @@ class PacketServer(RunningServer):
         """Send what an event's handler returned."""
         arguments = acknowledgement(result)
         write = self._write_ack
-        is_usual = client.namespace == ROOT and self._observer is None and "_send_packet" not in self._replaced
-        if write is not None and is_usual:
+        session = client.connection.session
+        if write is not None and session is not None and client.namespace == ROOT:
             try:
                 text = write(ack_id, arguments)
             except BinaryInPayload:
                 return self.reply(client.eio_sid, self.packet_class(ACK, arguments, id=ack_id, binary=True))
             except TypeError as error:
                 raise unwritable(self.packet_class(ACK, arguments, id=ack_id), error) from error
-            waiting: Awaitable[Any] = self.eio.write_text(client.connection.eio_sid, text)
+            waiting: Awaitable[Any] = session.write_text(text)
             return waiting
         return self.reply(client.eio_sid, self.packet_class(ACK, arguments, client.namespace, ack_id))
 
@@ -207,13 +212,12 @@ class PacketServer(RunningServer):
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         """Take a frame of a client, as python-socketio's method of this name does."""
-        await concurrency.resolved(self._take_message(eio_sid, data))
-
-    def _take_message(self, eio_sid: str, message: str | bytes) -> Awaitable[None] | None:
-        """Take a frame of a client; the next may be taken when what is returned, if anything, is over."""
         connection = self._connections.get(eio_sid)
-        if connection is None:
-            return None
+        if connection is not None:
+            await concurrency.resolved(self._take_message(connection, data))
+
+    def _take_message(self, connection: Connection, message: str | bytes) -> Awaitable[None] | None:
+        """Take a frame of a client; the next may be taken when what is returned, if anything, is over."""
         read = self._read_event
         if read is not None and type(message) is str and connection.decoder.pending_packet is None:
             try:

@@ -59,6 +59,10 @@ class AsyncManager(BaseManager):
         own = getattr(self.pre_connect, "__func__", None)
         return any(own is each.pre_connect for each in classes)
 
+    def connects_at_once(self) -> bool:
+        """Whether :meth:`connect` waits for nobody, so that it need not run in a task."""
+        return getattr(self.connect, "__func__", None) is AsyncManager.connect
+
     async def pre_connect(self, eio_sid: str, namespace: str) -> str:
         """Add a client whose connect handler is about to run; return its sid."""
         return self.admit(eio_sid, namespace)

@@ -41,8 +41,7 @@ class RunningServer(BaseServer):
         #: What the application started, and what the server did for clients.
         self._background: set[asyncio.Task[Any]] = set()
         self._own_tasks: set[asyncio.Task[Any]] = set()
-        this: Any = self
-        self._starter = Starter(this)
+        self._starter = Starter()
 
     def is_asyncio_based(self) -> bool:
         """Whether handlers may be coroutine functions."""
@@ -167,7 +166,8 @@ class RunningServer(BaseServer):
         if route is None:
             tell_unhandled(self, data[0], client.namespace)
         else:
-            self._starter.start(connection, client, route, data, ack_id)
+            this: Any = self
+            self._starter.start(connection, route, this._run_event(client, route, data, ack_id))
         return None
 
     def _take_large_event(
@@ -199,11 +199,13 @@ class RunningServer(BaseServer):
             self._observer.event_received(client, data)
         this: Any = self
         route = this._find_route(client.namespace, data[0])
-        if route is not None:
-            self._starter.start(connection, client, route, data, ack_id, size_bytes)
-        else:
+        if route is None:
             tell_unhandled(self, data[0], client.namespace)
             connection.release(size_bytes)
+        elif size_bytes:
+            self._starter.start(connection, route, self._run_large_event(client, route, data, ack_id, size_bytes))
+        else:
+            self._starter.start(connection, route, this._run_event(client, route, data, ack_id))
 
     async def _run_large_event(
         self, client: Client, route: Route, data: list[Any], ack_id: int | None, size_bytes: int

@@ -16,7 +16,7 @@ import asyncio
 import sys
 from collections import deque
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from fastsio.aio.engine.stepping import DONE, Rest
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from fastsio.routing import Route
-    from fastsio.state import Client, Connection
+    from fastsio.state import Connection
 
 #: Events that begin before everybody else has a turn.
 FAIR_SHARE: Final = 256
@@ -34,24 +34,8 @@ HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 MAX_WAITING_ROUTES: Final = 4096
 
 
-#: An event that has not begun, how much of its size counts, and the context to handle it in.
-Arrival: TypeAlias = "tuple[Connection, Client, Route, list[Any], int | None, int, Context]"
-
-
-class Handling(Protocol):
-    """What a starter needs of its server."""
-
-    def _run_event(
-        self, client: Client, route: Route, data: list[Any], ack_id: int | None
-    ) -> Coroutine[Any, Any, None]:
-        """Handle one event."""
-        ...
-
-    def _run_large_event(
-        self, client: Client, route: Route, data: list[Any], ack_id: int | None, size_bytes: int
-    ) -> Coroutine[Any, Any, None]:
-        """Handle one event whose size counts."""
-        ...
+#: The connection and the route of an event, the coroutine that handles it and has not begun, and its context.
+Arrival: TypeAlias = "tuple[Connection, Route, Coroutine[Any, Any, None], Context]"
 
 
 def begin(coroutine: Coroutine[Any, Any, Any], variables: Context | None = None) -> asyncio.Task[Any]:
@@ -84,32 +68,19 @@ def keep(connection: Connection, task: asyncio.Task[Any]) -> None:
 
 
 class EagerStarter:
-    """
-    Starts each handler in an eager task.
+    """Starts each handler in an eager task."""
 
-    Args:
-        server: The server.
-    """
+    __slots__ = ()
 
-    __slots__ = ("_server",)
+    def start(self, connection: Connection, route: Route, run: Coroutine[Any, Any, None]) -> None:  # noqa: ARG002 - as TurnStarter's
+        """
+        Handle an event up to its handler's first wait.
 
-    def __init__(self, server: Handling) -> None:
-        self._server = server
-
-    def start(
-        self,
-        connection: Connection,
-        client: Client,
-        route: Route,
-        data: list[Any],
-        ack_id: int | None,
-        size_bytes: int = 0,
-    ) -> None:
-        """Handle an event up to its handler's first wait."""
-        if size_bytes:
-            run = self._server._run_large_event(client, route, data, ack_id, size_bytes)
-        else:
-            run = self._server._run_event(client, route, data, ack_id)
+        Args:
+            connection: The connection that it came on.
+            route: Its route.
+            run: The coroutine that handles it.
+        """
         keep(connection, begin(run, connection.variables))
 
     async def all_begun(self) -> None:
@@ -121,14 +92,13 @@ class TurnStarter:
     """
     Starts the handlers of one turn of the loop in one task, until one of them waits.
 
-    Args:
-        server: The server.
+    When that task is cancelled before it has begun, which happens when the loop is about to end, the events that it
+    would have begun are dropped.
     """
 
-    __slots__ = ("_arrived", "_loop", "_server", "_task", "_waiting")
+    __slots__ = ("_arrived", "_loop", "_task", "_waiting")
 
-    def __init__(self, server: Handling) -> None:
-        self._server = server
+    def __init__(self) -> None:
         self._arrived: deque[Arrival] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         #: The task that takes what has arrived, or None while nothing has.
@@ -136,31 +106,45 @@ class TurnStarter:
         #: Routes whose handlers have waited. Each event gets a task at once, for changing tasks takes a turn.
         self._waiting: set[Route] = set()
 
-    def start(
-        self,
-        connection: Connection,
-        client: Client,
-        route: Route,
-        data: list[Any],
-        ack_id: int | None,
-        size_bytes: int = 0,
-    ) -> None:
-        """Have an event handled in the loop's next turn, after those that arrived before."""
+    def start(self, connection: Connection, route: Route, run: Coroutine[Any, Any, None]) -> None:
+        """
+        Have an event handled in the loop's next turn, after those that arrived before.
+
+        Args:
+            connection: The connection that it came on.
+            route: Its route.
+            run: The coroutine that handles it.
+        """
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # a server may outlive the loop it was first used on
             self._loop = loop
-            self._arrived.clear()
             self._task = None
+            self._drop_arrived()
         # The context is that of the connection, which the task's is not.
         context = copy_context() if connection.variables is None else connection.variables.copy()
-        arrival = (connection, client, route, data, ack_id, size_bytes, context)
-        if self._task is None and route in self._waiting:
-            self._start_apart(loop, arrival)
-            return
-        connection.starting += 1
-        self._arrived.append(arrival)
         if self._task is None:
-            self._task = loop.create_task(self._run())
+            if route in self._waiting:
+                keep(connection, loop.create_task(run, context=context))
+                return
+            self._start_task(loop)
+        connection.starting += 1
+        self._arrived.append((connection, route, run, context))
+
+    def _start_task(self, loop: asyncio.AbstractEventLoop) -> None:
+        task = self._task = loop.create_task(self._run())
+        task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        """Drop what has arrived if the task that would have begun it never ran, for it was cancelled before."""
+        if task is self._task:
+            self._task = None
+            self._drop_arrived()
+
+    def _drop_arrived(self) -> None:
+        while self._arrived:
+            connection, _, run, _ = self._arrived.popleft()
+            connection.starting -= 1
+            run.close()
 
     async def all_begun(self) -> None:
         """Wait until every event that has arrived before has begun."""
@@ -174,32 +158,28 @@ class TurnStarter:
     async def _run(self) -> None:
         """Begin what has arrived; once a handler waits, be its task and leave the rest to another."""
         try:
-            rest = self._begin_some(asyncio.current_task())
+            rest = self._begin_some(self._task)
         finally:
             self._task = None
             if self._arrived and self._loop is not None:
-                self._task = self._loop.create_task(self._run())
+                self._start_task(self._loop)
         if rest is not None:
             await rest
 
     def _begin_some(self, own: Any) -> Rest | None:
         """Begin events in their order, up to one that has to begin in another task; return what is left of the last."""
         is_behind = False
-        arrived, waiting, run_event = self._arrived, self._waiting, self._server._run_event
+        arrived, waiting = self._arrived, self._waiting
         for _ in range(min(len(arrived), FAIR_SHARE)):
-            connection, client, route, data, ack_id, size, context = arrival = arrived.popleft()
+            connection, route, run, context = arrival = arrived.popleft()
             if is_behind and route not in waiting:
                 arrived.appendleft(arrival)
                 break
             connection.starting -= 1
             if route in waiting:
                 is_behind = True
-                self._start_apart(own.get_loop(), arrival)
+                keep(connection, own.get_loop().create_task(run, context=context))
                 continue
-            if size:
-                run = self._server._run_large_event(client, route, data, ack_id, size)
-            else:
-                run = run_event(client, route, data, ack_id)
             iterator = run.__await__()
             waited = context.run(next, iterator, DONE)
             if waited is not DONE:
@@ -209,14 +189,6 @@ class TurnStarter:
             if own.cancelling():  # the handler's last act; it does not concern the next
                 break
         return None
-
-    def _start_apart(self, loop: asyncio.AbstractEventLoop, arrival: Arrival) -> None:
-        connection, client, route, data, ack_id, size, context = arrival
-        if size:
-            run = self._server._run_large_event(client, route, data, ack_id, size)
-        else:
-            run = self._server._run_event(client, route, data, ack_id)
-        keep(connection, loop.create_task(run, context=context))
 
     def _remember(self, route: Route) -> None:
         if len(self._waiting) >= MAX_WAITING_ROUTES:

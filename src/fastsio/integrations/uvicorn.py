@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
+from fastsio.engine.collecting import freeze_what_is_loaded
 from fastsio.extras import optional
-from fastsio.integrations.fast.collecting import settle
 from fastsio.integrations.fast.connection import Connection
 from fastsio.integrations.fast.finding import OpenSize, find_application, message_limit
 from fastsio.integrations.fast.front import stand_before
@@ -143,7 +143,7 @@ def open_connection(
     framing = None if app is None else usable_framing()
     if app is None or framing is None:
         return None
-    settle()
+    freeze_what_is_loaded()
     engine = _engine_of(app)
     limit = min(config.ws_max_size, engine.max_http_buffer_size)
     max_rate = engine.max_control_frames

@@ -76,6 +76,26 @@ def _read_id(digits: str, max_ack_id: int) -> int:
     return ack_id
 
 
+def connect_writer(packet_class: type[Packet]) -> Callable[[Any], str] | None:
+    """
+    Return a function that writes the text of a server's CONNECT in the root namespace from its payload.
+
+    Args:
+        packet_class: The class of the packets.
+
+    Returns:
+        None if the class writes packets in a way of its own.
+    """
+    if packet_class.encode is not Packet.encode:
+        return None
+    dumps = adapt(packet_class.json).dumps
+
+    def write(payload: Any) -> str:
+        return f"0{dumps(payload)}"
+
+    return write
+
+
 def ack_writer(packet_class: type[Packet]) -> Callable[[int, list[Any]], str] | None:
     """
     Return a function that writes the text of an acknowledgement in the root namespace from its id and arguments.

@@ -66,6 +66,7 @@ class Connection:
         dialect: The revision of the protocol that its client speaks.
 
     Attributes:
+        session: The Engine.IO session underneath; None once it is over, and where something else plays its part.
         clients: Namespace -> client, also of namespaces that were left (their late packets are ignored).
         tasks: What runs for this connection: event handlers under way. Added to with :meth:`add_task` only.
         starting: How many event handlers are about to begin.
@@ -87,6 +88,7 @@ class Connection:
         "is_lost",
         "lock",
         "make_scope",
+        "session",
         "starting",
         "tasks",
         "timer_key",
@@ -108,6 +110,7 @@ class Connection:
         self.environ = environ
         self.decoder = decoder
         self.make_scope = make_scope
+        self.session: Any = None
         self.clients: dict[str, Client] = {}
         self.tasks: set[Any] = _NO_TASKS
         self.starting = self.handler_bytes = 0
@@ -147,6 +150,13 @@ class Connection:
     def auth_bytes(self) -> int:
         """Size of the auth that is kept for its clients."""
         return sum([client.auth_bytes for client in list(self.clients.values())])
+
+    def unlink(self) -> None:
+        """Forget the clients and the session, which refer to the connection: all are freed without the collector."""
+        self.clients.clear()
+        session, self.session = self.session, None
+        if session is not None:
+            session.connection = None
 
     def active(self) -> list[Client]:
         """Clients that are connecting or connected."""

@@ -58,6 +58,11 @@ def resolved(value: Any) -> Any:
     return value
 
 
+def begun(function: Any, *args: Any) -> Any:
+    """Call a function of ours and return what it returns."""
+    return function(*args)
+
+
 def outcome(result: T) -> T:
     """Return what a function of the application returned."""
     return result

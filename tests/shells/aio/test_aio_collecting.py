@@ -25,7 +25,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize(("young", "expected"), [(700, [700, 2000]), (701, [701, 701])])
+@pytest.mark.parametrize(("young", "expected"), [(700, [700, 10_000]), (2000, [2000, 10_000]), (701, [701, 701])])
 def test_the_first_client_raises_it_unless_the_application_has(young, expected):
     """C-95: making a server changes nothing, and what is not the default is the application's choice."""
     program = PROGRAM.format(young=young)

@@ -16,7 +16,7 @@ COLOUR: ContextVar[str] = ContextVar("COLOUR", default="none")
 @pytest.fixture(params=[TurnStarter, EagerStarter])
 def sio(sio, request):
     """Start handlers both ways, whichever this Python has by default."""
-    sio._starter = request.param(sio)
+    sio._starter = request.param()
     return sio
 
 
@@ -171,7 +171,7 @@ async def test_handlers_that_do_not_wait_cost_no_turn_of_the_loop_each(sio, wire
         return call_soon(callback, *args, **kwargs)
 
     if isinstance(sio._starter, EagerStarter) and not hasattr(asyncio, "eager_task_factory"):
-        sio._starter = TurnStarter(sio)  # without eager tasks this is how handlers start
+        sio._starter = TurnStarter()  # without eager tasks this is how handlers start
     monkeypatch.setattr(loop, "call_soon", counting)
     await client.send(*[f'2{number}["plain",{number}]' for number in range(100)])
     monkeypatch.undo()
@@ -259,3 +259,24 @@ async def test_a_starter_that_outlives_its_loop_starts_on_the_next(sio, wire):
     client = await wire.join()
 
     assert await client.ask("plain") == ["here"]
+
+
+async def test_events_whose_task_is_cancelled_before_it_begins_are_dropped(sio, wire):
+    """Nothing is left of them, no coroutine that never ran either, and later events are handled."""
+    ran = []
+    sio.on("plain", lambda _sid, number: ran.append(number))
+    client = await wire.join()
+    connection = sio._connections[client.eio_sid]
+    before = asyncio.all_tasks()
+    await client.send('2["plain",1]', '2["plain",2]')
+    begun = list(ran)
+
+    for task in asyncio.all_tasks() - before:
+        task.cancel()
+    await turns()
+    await client.send('2["plain",3]')
+    await settled(lambda: 3 in ran)
+    await turns()
+
+    assert ran == [*begun, 3]
+    assert (connection.starting, len(connection.tasks)) == (0, 0)

@@ -10,11 +10,11 @@ import pytest
 
 PROGRAM = """
 import gc, json
-from fastsio.integrations.fast.collecting import settle
+from fastsio.engine.collecting import freeze_what_is_loaded
 {setting}
-settle()
+freeze_what_is_loaded()
 frozen = gc.get_freeze_count()
-settle()
+freeze_what_is_loaded()
 print(json.dumps([frozen > 1000, gc.get_freeze_count() == frozen, gc.get_threshold()[0], gc.isenabled()]))
 """
 

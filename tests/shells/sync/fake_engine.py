@@ -27,6 +27,7 @@ class Wire:
         self.server = server
         self.clients: dict[str, FakeClient] = {}
         self.closed: dict[str, str] = {}
+        self.sockets: dict[str, Any] = {}  # it has no sessions
         self.stopped = False
         self.congested: set[str] = set()
         self._numbers = iter(range(1_000_000))

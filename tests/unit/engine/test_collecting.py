@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fastsio.engine.collecting import catch_up
+from fastsio.engine.collecting import collect_less_often, freeze_what_is_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,32 +19,58 @@ def collector() -> Iterator[None]:
     thresholds = gc.get_threshold()
     yield
     gc.enable()
+    gc.unfreeze()
+    freeze_what_is_loaded.cache_clear()
     gc.set_threshold(*thresholds)
 
 
-def test_the_former_default_becomes_that_of_newer_versions():
-    """Whatever the version's own default is; once is enough."""
-    gc.set_threshold(700, 10, 10)
-    catch_up()
-    catch_up()
+@pytest.mark.parametrize("young", [700, 2000])
+def test_the_default_becomes_ten_thousand(young):
+    """The default of each version of CPython is raised; a second call changes nothing."""
+    gc.set_threshold(young, 10, 10)
 
-    assert gc.get_threshold() == (2000, 10, 10)
+    assert collect_less_often()
+    assert collect_less_often()
+    assert gc.get_threshold() == (10_000, 10, 10)
 
 
-@pytest.mark.parametrize("thresholds", [(700, 10, 5), (50_000, 20, 30), (0, 10, 10), (2000, 10, 10)])
+@pytest.mark.parametrize("thresholds", [(700, 10, 5), (50_000, 20, 30), (0, 10, 10), (2000, 10, 0)])
 def test_thresholds_of_the_application_are_left_alone(thresholds):
-    """Any that is not the former default, as a whole, was somebody's choice."""
+    """Thresholds that are not a default, as a whole, are the application's choice."""
     gc.set_threshold(*thresholds)
-    catch_up()
 
+    assert not collect_less_often()
     assert gc.get_threshold() == thresholds
 
 
 def test_a_collector_that_is_off_is_left_alone():
-    """Whoever collects by hand has reasons."""
+    """An application that collects by hand goes on to do so."""
     gc.disable()
     gc.set_threshold(700, 10, 10)
-    catch_up()
 
+    assert not collect_less_often()
     assert gc.get_threshold() == (700, 10, 10)
     assert not gc.isenabled()
+
+
+@pytest.mark.parametrize("is_raised_before", [False, True])
+def test_what_is_loaded_is_frozen_whether_or_not_the_threshold_was_raised_before(is_raised_before):
+    """The first connection of a server may have polled, and raised the threshold."""
+    gc.set_threshold(700, 10, 10)
+    if is_raised_before:
+        collect_less_often()
+
+    freeze_what_is_loaded()
+
+    assert gc.get_freeze_count() > 1000
+    assert gc.get_threshold() == (10_000, 10, 10)
+
+
+def test_nothing_is_frozen_where_the_application_has_set_the_collector():
+    """Neither is the threshold changed."""
+    gc.set_threshold(5000, 10, 10)
+
+    freeze_what_is_loaded()
+
+    assert gc.get_freeze_count() == 0
+    assert gc.get_threshold() == (5000, 10, 10)

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.aio.engine.ahead import MOST_BYTES, MOST_EVENTS
 from fastsio.aio.engine.ending import close, end
 from fastsio.aio.engine.stepping import begin_waiting
-from fastsio.aio.engine.tracing import trace_messages
 from fastsio.engine.reading import MESSAGES, READERS, ClientLeft
 from fastsio.exceptions import PacketError
 
@@ -52,6 +51,7 @@ class Reader:
         "_context",
         "_credit",
         "_error",
+        "_key",
         "_link",
         "_on_message",
         "_rest",
@@ -61,10 +61,8 @@ class Reader:
 
     def __init__(self, socket: EngineSocket, link: DirectLink) -> None:
         server = socket.server
-        on_message = server.handlers["message"]
-        is_stepped = on_message in server.stepped_handlers
-        if server.is_traced:
-            on_message = trace_messages(on_message, server.logger)
+        on_message, self._key = socket.message_handler()
+        is_stepped = server.handlers["message"] in server.stepped_handlers
         self._socket = socket
         self._link = link
         self._on_message = on_message if is_stepped else partial(_call, on_message)
@@ -122,7 +120,7 @@ class Reader:
             data = message
         on_message = self._on_message
         try:
-            rest = on_message(socket.sid, data)
+            rest = on_message(self._key, data)
         except Exception:
             socket.server.logger.exception("message handler error")
             return True
@@ -221,7 +219,7 @@ class Reader:
                 self._credit -= 1
                 message = self._message(frame)
                 if message is not None and not socket.closing:
-                    await self._handle(_call(self._on_message, socket.sid, message))
+                    await self._handle(_call(self._on_message, self._key, message))
 
     async def _handle(self, handling: Awaitable[None]) -> None:
         socket = self._socket
@@ -256,8 +254,8 @@ class Reader:
         self._link.resume()
 
 
-async def _call(on_message: Any, sid: str, data: Frame) -> None:
+async def _call(on_message: Any, key: Any, data: Frame) -> None:
     """Call a message handler that may wait, or may not."""
-    rest = on_message(sid, data)
+    rest = on_message(key, data)
     if rest is not None:
         await rest

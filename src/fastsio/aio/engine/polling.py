@@ -259,7 +259,7 @@ async def _receive(socket: EngineSocket, packet: str | bytes) -> None:
         task = asyncio.current_task()
         socket.reader = socket.reader or task
         try:
-            await socket.server.run_message(socket.sid, packet if isinstance(packet, bytes) else packet[1:])
+            await socket.server.run_message(socket, packet if isinstance(packet, bytes) else packet[1:])
             socket.has_progressed = True
         except asyncio.CancelledError:
             if task is None or not socket.is_given_up:

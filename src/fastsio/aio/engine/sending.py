@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.aio.engine.stepping import NOTHING
 from fastsio.aio.engine.upstream import AsyncServer
-from fastsio.engine.frames import TEXT, frame
-from fastsio.engine.packet import MessagePacket, WirePacket, join_frames, message_of, packet_of
+from fastsio.engine.packet import WirePacket, join_frames, message_of, packet_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
@@ -96,17 +95,7 @@ class SendingServer(AsyncServer):
         if socket is None:
             self.logger.debug("Cannot send, the client is gone")
             return NOTHING
-        socket.post(packets, True)
-        return NOTHING if socket.congestion is None else socket.let_read()
-
-    def write_text(self, eio_sid: str, text: str) -> Awaitable[None]:
-        """Send a message of text as :meth:`write` does; a client on a direct link gets its frame without a packet."""
-        socket = self.sockets.get(eio_sid)
-        if socket is not None and socket.idle_send is not None:
-            write_now = socket.write_now
-            if write_now is not None and write_now(frame(TEXT, b"4" + text.encode("utf-8", "replace"))):
-                return NOTHING
-        return self.write(eio_sid, (MessagePacket(text),))
+        return socket.write(packets)
 
     async def send(self, sid: str, data: Any) -> bool:
         """Send a message: text, bytes, or what JSON can hold; waits while the client is behind and reads."""

@@ -31,7 +31,7 @@ from fastsio.engine.options import DEFAULT_CONTROL_FRAMES, SlowClientPolicy, che
 from fastsio.engine.packet import OPEN, ControlPacket
 from fastsio.engine.reports import Reports
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request, websocket_key
-from fastsio.engine.tracing import label, shown_message, shown_text
+from fastsio.engine.tracing import shown_text
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:
@@ -141,6 +141,8 @@ class EngineServer(SendingServer):
         self._chosen_mode = options.get("async_mode")
         #: Message handlers that run no application code of events themselves: they may be stepped outside of a task.
         self.stepped_handlers: frozenset[Callable[..., Any]] = frozenset()
+        #: Message handlers that get the ``connection`` of a session in place of its sid.
+        self.receivers: frozenset[Callable[..., Any]] = frozenset()
         self._parting: dict[str, EngineSocket] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -442,12 +444,11 @@ class EngineServer(SendingServer):
             self.logger.exception("connect handler error")
             return False
 
-    async def run_message(self, sid: str, data: str | bytes) -> None:
+    async def run_message(self, socket: EngineSocket, data: str | bytes) -> None:
         """Give the application a message that came in a POST."""
-        if self.is_traced:
-            self.logger.info("%s: Received packet MESSAGE data %s", label(sid), shown_message(data, from_server=False))
+        on_message, key = socket.message_handler()
         try:
-            waiting = self.handlers["message"](sid, data)
+            waiting = on_message(key, data)
             if waiting is not None:
                 await waiting
         except Exception:

@@ -21,18 +21,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from fastsio.aio.engine.ahead import CANCEL_S
 from fastsio.aio.engine.links import DirectLink, send_as_text
-from fastsio.aio.engine.stepping import DONE, Rest
+from fastsio.aio.engine.stepping import DONE, NOTHING, Rest
 from fastsio.aio.engine.timers import NEVER, PUNCTUAL
-from fastsio.aio.engine.tracing import trace_frames
+from fastsio.aio.engine.tracing import trace_frames, trace_messages
 from fastsio.aio.engine.upstream import AsyncSocket
 from fastsio.engine.congestion import Congestion, PauseBudget, buffers_for
-from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, WirePacket, join_frames
+from fastsio.engine.frames import TEXT, frame
+from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, MessagePacket, WirePacket, join_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from fastsio.aio.engine.links import AnyLink, Send
     from fastsio.aio.engine.server import EngineServer
+    from fastsio.aio.engine.tracing import MessageHandler
 
 
 class Cancellable(Protocol):
@@ -51,6 +53,7 @@ class EngineSocket(AsyncSocket):
         sid: Its Engine.IO session id, a secret of the client.
 
     Attributes:
+        connection: What message handlers that are ``receivers`` of the server get in place of the sid.
         congestion: Set while the client is behind: more waits for it than the high-water mark.
         expires: When the session is over unless a pong comes, by the system's clock.
         frames_base64: Whether binary messages go over the WebSocket as text; its own handshake says so.
@@ -73,6 +76,7 @@ class EngineSocket(AsyncSocket):
         "closing",
         "congestion",
         "connected",
+        "connection",
         "direct_link",
         "doomed",
         "expires",
@@ -109,6 +113,7 @@ class EngineSocket(AsyncSocket):
         # engineio's constructor is not called: it would create a queue for every client.
         self.server = server
         self.sid = sid
+        self.connection: Any = None
         self._session: dict[str, Any] | None = None
         self.connected = self.upgrading = self.upgraded = self.closing = self.closed = False
         self.frames_base64 = False
@@ -187,6 +192,30 @@ class EngineSocket(AsyncSocket):
         else:
             self.idle_send = send
         return True
+
+    def write_text(self, text: str) -> Awaitable[None]:
+        """
+        Send a message of text as :meth:`post` does; await the result to wait while the client is behind and reads.
+
+        A client on a direct link gets its frame without a packet.
+        """
+        if self.idle_send is not None:
+            write_now = self.write_now
+            if write_now is not None and write_now(frame(TEXT, b"4" + text.encode("utf-8", "replace"))):
+                return NOTHING
+        return self.write((MessagePacket(text),))
+
+    def write(self, packets: Sequence[WirePacket]) -> Awaitable[None]:
+        """Send packets as :meth:`post` does; await the result to wait while the client is behind and reads."""
+        self.post(packets, True)
+        return NOTHING if self.congestion is None else self.let_read()
+
+    def message_handler(self) -> tuple[MessageHandler, Any]:
+        """Return the handler of the server's messages, and what it gets to know the session by."""
+        server = self.server
+        handler = server.handlers["message"]
+        key = self.connection if handler in server.receivers else self.sid
+        return trace_messages(handler, self.sid, server.logger) if server.is_traced else handler, key
 
     def post_control(self, packet: ControlPacket) -> None:
         """Send a packet of the transport itself; the buffer's limits do not apply."""

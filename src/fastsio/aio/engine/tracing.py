@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     from fastsio.aio.engine.links import Event, Send
 
-    MessageHandler = Callable[[str, str | bytes], Awaitable[Any] | None]
+    MessageHandler = Callable[[Any, str | bytes], Awaitable[Any] | None]
 
 
-def trace_messages(on_message: MessageHandler, logger: Logger) -> MessageHandler:
-    """Log each message before it is handled."""
+def trace_messages(on_message: MessageHandler, sid: str, logger: Logger) -> MessageHandler:
+    """Log each message of a session before it is handled."""
 
-    def traced(sid: str, data: str | bytes) -> Awaitable[Any] | None:
+    def traced(key: Any, data: str | bytes) -> Awaitable[Any] | None:
         logger.info("%s: Received packet MESSAGE data %s", label(sid), shown_message(data, from_server=False))
-        return on_message(sid, data)
+        return on_message(key, data)
 
     return traced
 

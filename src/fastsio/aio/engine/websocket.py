@@ -15,7 +15,6 @@ from fastsio.aio.engine.direct import Reader
 from fastsio.aio.engine.ending import absorb_cancellation, close, end
 from fastsio.aio.engine.links import DirectLink, LinkLost
 from fastsio.aio.engine.stepping import begin_waiting
-from fastsio.aio.engine.tracing import trace_messages
 from fastsio.aio.engine.upgrading import upgrade
 from fastsio.engine.reading import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft
 from fastsio.exceptions import PacketError
@@ -82,7 +81,7 @@ def _begin(socket: EngineSocket, link: AnyLink) -> None:
     socket.attach(link)
 
 
-async def _read(socket: EngineSocket, receive: Receive) -> None:  # noqa: PLR0912, PLR0915 - what waits here stays in memory
+async def _read(socket: EngineSocket, receive: Receive) -> None:  # noqa: PLR0915 - what waits here stays in memory
     """
     Dispatch frames in order until the session is over.
 
@@ -93,9 +92,7 @@ async def _read(socket: EngineSocket, receive: Receive) -> None:  # noqa: PLR091
     """
     server = socket.server
     ahead: Ahead | None = None
-    on_message = server.handlers["message"]
-    if server.is_traced:
-        on_message = trace_messages(on_message, server.logger)
+    on_message, key = socket.message_handler()
     credit = FAIR_SHARE
     try:
         while not socket.closed:
@@ -113,7 +110,7 @@ async def _read(socket: EngineSocket, receive: Receive) -> None:  # noqa: PLR091
                 continue
             socket.handling = True
             try:
-                waiting = on_message(socket.sid, data)
+                waiting = on_message(key, data)
                 if waiting is not None and (rest := begin_waiting(waiting)) is not None:
                     ahead = ahead or Ahead(receive, partial(_keep, socket), server.ahead_after)
                     await _wait(socket, ahead, rest)

@@ -143,7 +143,7 @@ def _receive(socket: EngineSocket, packet: str | bytes) -> None:
     if isinstance(packet, bytes) or packet[0] == "4":
         socket.handling = True
         try:
-            socket.server.run_message(socket.sid, packet if isinstance(packet, bytes) else packet[1:])
+            socket.server.run_message(socket, packet if isinstance(packet, bytes) else packet[1:])
             socket.has_progressed = True
         finally:
             socket.handling = False

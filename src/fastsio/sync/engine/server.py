@@ -18,10 +18,10 @@ from fastsio.engine.cookies import sid_cookie
 from fastsio.engine.cors import Origins, cors_headers
 from fastsio.engine.ids import new_id
 from fastsio.engine.options import DEFAULT_CONTROL_FRAMES, SlowClientPolicy, check_options, telling_mode
-from fastsio.engine.packet import OPEN, ControlPacket, MessagePacket, WirePacket, message_of, packet_of
+from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
 from fastsio.engine.reports import Reports
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
-from fastsio.engine.tracing import label, shown_message, shown_text
+from fastsio.engine.tracing import shown_text
 from fastsio.sync.engine import accepting, polling, websocket
 from fastsio.sync.engine.eio3 import Eio3Socket
 from fastsio.sync.engine.framing import accept_response
@@ -30,7 +30,7 @@ from fastsio.sync.engine.timers import Deadlines, Timed
 from fastsio.sync.engine.upstream import Payload, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,8 @@ class EngineServer(Server):
         self.max_control_frames = max_control_frames
         self.allow_eio3 = allow_eio3
         self.deadlines: Deadlines[Due] = Deadlines(self._on_due, self)
+        #: Message handlers that get the ``connection`` of a session in place of its sid.
+        self.receivers: frozenset[Callable[..., Any]] = frozenset()
         self._parting: dict[str, EngineSocket] = {}
         # uWSGI ends the connection with the response without a word: a client that used it again would lose a request.
         self._connection_headers = [("Connection", "close")] if self.async_mode == "gevent_uwsgi" else []
@@ -222,14 +224,7 @@ class EngineServer(Server):
         if socket is None:
             self.logger.debug("Cannot send, the client is gone")
             return False
-        is_sent = socket.outbox.post(packets, waits=True)
-        if socket.outbox.congestion is not None:
-            socket.outbox.let_read()
-        return is_sent
-
-    def write_text(self, eio_sid: str, text: str) -> bool:
-        """Send a message of text as :meth:`write` does."""
-        return self.write(eio_sid, (MessagePacket(text),))
+        return socket.write(packets)
 
     def send(self, sid: str, data: Any) -> bool:
         """Send a message: text, bytes, or what JSON can hold; waits while the client is behind and reads."""
@@ -461,12 +456,11 @@ class EngineServer(Server):
             self.logger.exception("connect handler error")
             return False
 
-    def run_message(self, sid: str, data: str | bytes) -> None:
+    def run_message(self, socket: EngineSocket, data: str | bytes) -> None:
         """Give the application a message that came in a POST."""
-        if self.is_traced:
-            self.logger.info("%s: Received packet MESSAGE data %s", label(sid), shown_message(data, from_server=False))
+        on_message, key = socket.message_handler()
         try:
-            self.handlers["message"](sid, data)
+            on_message(key, data)
         except Exception:
             self.logger.exception("message handler error")
 

@@ -13,17 +13,21 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.engine import http
-from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET
+from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, MessagePacket, WirePacket
 from fastsio.engine.request import RequestRefused
 from fastsio.sync.engine.links import TextLink
 from fastsio.sync.engine.outbox import Outbox
 from fastsio.sync.engine.timers import NEVER, PUNCTUAL
+from fastsio.sync.engine.tracing import trace_messages
 from fastsio.sync.engine.upstream import Socket
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastsio.sync.engine.bodies import BodyReading
     from fastsio.sync.engine.links import Link
     from fastsio.sync.engine.server import EngineServer
+    from fastsio.sync.engine.tracing import MessageHandler
 
 #: How long the last frames and the closing handshake may take before the connection is given up.
 CLOSE_GRACE_S: Final = 10.0
@@ -43,6 +47,7 @@ class EngineSocket(Socket):
 
     Attributes:
         accepted: True once the connect handler has let the client in.
+        connection: What message handlers that are ``receivers`` of the server get in place of the sid.
         body: The reading of a POST's body; None while no body is read.
         expires: When the session is over unless a pong comes, by the system's clock.
         frames_base64: Whether binary messages go over the WebSocket as text; its own handshake says so.
@@ -60,6 +65,7 @@ class EngineSocket(Socket):
         "closed",
         "closing",
         "connected",
+        "connection",
         "doomed",
         "expires",
         "frames_base64",
@@ -84,6 +90,7 @@ class EngineSocket(Socket):
         # engineio's constructor is not called: it would create a queue for every client.
         self.server = server
         self.sid = sid
+        self.connection: Any = None
         self.session: dict[str, Any] = {}
         self.connected = self.upgraded = self.closing = self.closed = False
         self.accepted = self.probing = self.posting = self.handling = self.awaiting_pong = False
@@ -98,6 +105,31 @@ class EngineSocket(Socket):
         self.frames_base64 = False
         self.outbox = Outbox(self)
         self._lock = threading.Lock()
+
+    # Messages.
+
+    def write_text(self, text: str) -> bool:
+        """Send a message of text as :meth:`write` does."""
+        return self.write((MessagePacket(text),))
+
+    def write(self, packets: Sequence[WirePacket]) -> bool:
+        """
+        Send packets, then wait while the client is behind and reads.
+
+        Returns:
+            False when the session is over, or its buffer is full and the packets were dropped.
+        """
+        is_sent = self.outbox.post(packets, waits=True)
+        if self.outbox.congestion is not None:
+            self.outbox.let_read()
+        return is_sent
+
+    def message_handler(self) -> tuple[MessageHandler, Any]:
+        """Return the handler of the server's messages, and what it gets to know the session by."""
+        server = self.server
+        handler = server.handlers["message"]
+        key = self.connection if handler in server.receivers else self.sid
+        return trace_messages(handler, self.sid, server.logger) if server.is_traced else handler, key
 
     # Claims: of several threads one gets through.
 

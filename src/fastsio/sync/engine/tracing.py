@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from fastsio.engine.packet import WirePacket
     from fastsio.sync.engine.links import Link
 
-    MessageHandler = Callable[[str, str | bytes], Any]
+    MessageHandler = Callable[[Any, str | bytes], Any]
 
 
-def trace_messages(on_message: MessageHandler, logger: Logger) -> MessageHandler:
-    """Log each message before it is handled."""
+def trace_messages(on_message: MessageHandler, sid: str, logger: Logger) -> MessageHandler:
+    """Log each message of a session before it is handled."""
 
-    def traced(sid: str, data: str | bytes) -> None:
+    def traced(key: Any, data: str | bytes) -> None:
         logger.info("%s: Received packet MESSAGE data %s", label(sid), shown_message(data, from_server=False))
-        on_message(sid, data)
+        on_message(key, data)
 
     return traced
 

@@ -16,7 +16,7 @@ from fastsio.exceptions import PacketError
 from fastsio.sync.engine.framing import close_frame, pong_frame
 from fastsio.sync.engine.socket import CLOSE_GRACE_S
 from fastsio.sync.engine.timers import NEVER
-from fastsio.sync.engine.tracing import TracedLink, trace_messages
+from fastsio.sync.engine.tracing import TracedLink
 
 if TYPE_CHECKING:
     from fastsio.engine.packet import WirePacket
@@ -117,13 +117,10 @@ def _read(socket: EngineSocket, link: Link) -> None:
         PacketError: The client sent what the protocol does not have.
     """
     server = socket.server
-    sid = socket.sid
     limit = server.max_http_buffer_size
     # Chosen once, so that clients of Engine.IO 4 do not pay for the others with every frame.
     read_text, read_binary = READERS[socket.protocol]
-    on_message = server.handlers["message"]
-    if server.is_traced:
-        on_message = trace_messages(on_message, server.logger)
+    on_message, key = socket.message_handler()
     while not socket.closed:
         frame = link.receive()
         if frame is None:
@@ -139,7 +136,7 @@ def _read(socket: EngineSocket, link: Link) -> None:
             continue
         socket.handling = True
         try:
-            on_message(sid, data)
+            on_message(key, data)
             socket.has_progressed = True
         except Exception:
             server.logger.exception("message handler error")
