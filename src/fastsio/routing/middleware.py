@@ -53,8 +53,13 @@ class BaseMiddleware:
         self.global_middleware = global_middleware
 
     def should_run(self, event: str, namespace: str | None = None) -> bool:
-        """Whether the middleware's own scope holds *event* in *namespace*."""
-        return Scope.of(self).holds(event, namespace or "/")
+        """
+        Whether the middleware's own scope holds *event* in *namespace*.
+
+        Override it to decide otherwise: it is then asked for each event, in place of the events and the namespace that
+        the middleware was made with.
+        """
+        return Scope.own(self).holds(event, namespace or "/")
 
     async def before_event(self, event: str, sid: str, data: Any, **kwargs: Any) -> Any:
         """
@@ -142,14 +147,24 @@ class Scope:
         """
         if global_middleware:
             return cls()
-        if namespace is None:
-            namespace = getattr(middleware, "namespace", None)
+        own = cls() if _decides_itself(middleware) else cls.own(middleware)
+        place = own.namespace if namespace is None else check_namespace(namespace)
+        return cls(own.events if events is None else _event_names(events), None if place == "*" else place)
+
+    @classmethod
+    def own(cls, middleware: Any) -> Scope:
+        """
+        Return what a middleware itself says that it is for.
+
+        Raises:
+            SetupError: The namespace has no slash in front.
+        """
+        namespace = getattr(middleware, "namespace", None)
         if namespace is None and not getattr(middleware, "global_middleware", True):
             namespace = "/"
         if namespace is not None:
             namespace = check_namespace(namespace)
-        names = _event_names(getattr(middleware, "events", None) if events is None else events)
-        return cls(names, None if namespace == "*" else namespace)
+        return cls(_event_names(getattr(middleware, "events", None)), None if namespace == "*" else namespace)
 
     def holds(self, event: str, namespace: str) -> bool:
         """Whether *event* in *namespace* is in the scope."""
@@ -223,6 +238,8 @@ class Layer:
     around: Hook | None = None
     #: What they are of, for messages.
     middleware: Any = field(default=None, compare=False)
+    #: Tells of each event whether they run; None where the scope says it.
+    decide: Callable[[str, str], Any] | None = None
 
     @classmethod
     def of(cls, middleware: Any, *, around: bool = True, asynchronous: bool = True) -> Layer:
@@ -241,8 +258,12 @@ class Layer:
         if isinstance(middleware, type):
             raise SetupError(f"{middleware.__name__} is a class; add an object, {middleware.__name__}()")
         _refuse_slips(middleware)
+        decide = middleware.should_run if around and _decides_itself(middleware) else None
+        if decide is not None and colour_of(decide) is not Colour.PLAIN:
+            raise SetupError(f"{_label(decide)} is not awaited; write 'def should_run'")
         if around and _overrides(middleware, "__call__"):
-            return cls(around=Hook(middleware, "handler", asynchronous=asynchronous), middleware=middleware)
+            whole = Hook(middleware, "handler", asynchronous=asynchronous)
+            return cls(around=whole, middleware=middleware, decide=decide)
         hooks = [
             Hook(getattr(middleware, name), *extra, asynchronous=asynchronous) if _overrides(middleware, name) else None
             for name, extra in _HOOKS.items()
@@ -251,7 +272,7 @@ class Layer:
             what = "has no hook of its own" if isinstance(middleware, BaseMiddleware) else "is not a middleware"
             raise SetupError(f"{middleware!r} {what}; give it before_event, after_event, handle_exception or __call__")
         before, after, on_error = hooks
-        return cls(before, after, on_error, middleware=middleware)
+        return cls(before, after, on_error, middleware=middleware, decide=decide)
 
     @property
     def label(self) -> str:
@@ -265,9 +286,11 @@ class Layer:
     def wrap(self, inner: Call) -> Call:
         """Return *inner* with this layer around it."""
         if self.around is not None:
-            return _wrap_around(self.around, inner)
-        call = _wrap_hooks(self.before, self.after, inner) if self.before or self.after else inner
-        return _wrap_errors(self.on_error, call) if self.on_error else call
+            call = _wrap_around(self.around, inner)
+        else:
+            call = _wrap_hooks(self.before, self.after, inner) if self.before or self.after else inner
+            call = _wrap_errors(self.on_error, call) if self.on_error else call
+        return call if self.decide is None else _wrap_decision(self.decide, call, inner)
 
 
 def unreached(
@@ -391,6 +414,13 @@ def _wrap_around(around: Hook, inner: Call) -> Call:
     return run
 
 
+def _wrap_decision(decide: Callable[[str, str], Any], whole: Call, inner: Call) -> Call:
+    async def run(context: Context) -> Any:
+        return await (whole if decide(context.event, context.client.namespace) else inner)(context)
+
+    return run
+
+
 @dataclass(slots=True)
 class _DetachedClient:
     """Stands for a client where a chain runs outside of a server."""
@@ -509,6 +539,11 @@ def _names_in(function: Any) -> set[str]:
             names.update(code.co_names)
             codes += [constant for constant in code.co_consts if iscode(constant)]
     return names
+
+
+def _decides_itself(middleware: Any) -> bool:
+    """Whether a middleware has a ``should_run`` of its own; one that is no BaseMiddleware may mean something else."""
+    return isinstance(middleware, BaseMiddleware) and _overrides(middleware, "should_run")
 
 
 def _label(function: Callable[..., Any]) -> str:

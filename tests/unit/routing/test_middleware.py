@@ -372,6 +372,61 @@ def test_should_run_tells_the_own_scope():
     assert not middleware.should_run("b", "/x")
 
 
+class Choosy(Tracer):
+    """Runs for the events of a set that may change."""
+
+    chosen = frozenset({"e"})
+
+    def should_run(self, event, namespace=None):
+        self.log.append((event, namespace))
+        return event in self.chosen
+
+
+async def test_an_own_should_run_is_asked_for_each_event():
+    """As in fastsio 0.3.6: it may decide by what changes, and what the base class would have said does not count."""
+    log = []
+    choosy = Choosy("C", log, events=["never"], namespace="/never")
+
+    await run(choosy, handler=lambda sid, data: log.append("handler"))
+    choosy.chosen = frozenset()
+    await run(choosy, handler=lambda sid, data: log.append("handler"), namespace="/chat")
+
+    assert log == [("e", "/"), "C>", "handler", "<C", ("e", "/chat"), "handler"]
+
+
+def test_a_registration_still_limits_one_that_decides_itself():
+    """What add_middleware() was given is not the middleware's to widen."""
+    scope = Scope.of(Choosy("C", [], events=["never"], namespace="/never"), events=["e"], namespace="/chat")
+
+    assert scope == Scope(frozenset({"e"}), "/chat")
+
+
+def test_an_own_should_run_may_ask_the_base_class():
+    """That one knows the scope which the middleware was made with."""
+
+    class Asking(BaseMiddleware):
+        def should_run(self, event, namespace=None):
+            return super().should_run(event, namespace)
+
+    asking = Asking(events=["a"])
+
+    assert asking.should_run("a")
+    assert not asking.should_run("b")
+
+
+def test_should_run_is_a_plain_function():
+    """A coroutine would be true."""
+
+    class Waiting(BaseMiddleware):
+        async def should_run(self, event, namespace=None):
+            return False
+
+        async def before_event(self, event, sid, data): ...
+
+    with pytest.raises(SetupError, match=r"Waiting\.should_run is not awaited; write 'def should_run'"):
+        Layer.of(Waiting())
+
+
 async def test_a_chain_runs_those_in_scope_and_may_be_nested():
     """A chain is a middleware; what is removed runs no more."""
     log = []
