@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import EventError, RateLimited, SetupError
+from fastsio.injection.signature import Colour, colour_of
 from fastsio.protocol import CURRENT, LEGACY
 from fastsio.routing import BaseMiddleware, MiddlewareChain, SyncMiddleware
 from fastsio.routing.limits import RateWindow
@@ -30,21 +31,35 @@ __all__ = [
 ]
 
 
-class _Auth(BaseMiddleware):
+class _Auth(SyncMiddleware):
     def __init__(self, auth_checker: Callable[[str, dict[str, Any]], bool | Awaitable[bool]]) -> None:
         super().__init__()
         self._auth_checker = auth_checker
 
-    async def before_event(self, event: str, sid: str, data: Any, environ: Any = None, **_: Any) -> Any:
+    def before_event(self, event: str, sid: str, data: Any, environ: Any = None, **_: Any) -> Any:
         # The disconnect handler of a client that was let in must run whatever has changed since.
         if event == "disconnect":
             return data
         verdict = self._auth_checker(sid, environ or {})
-        if inspect.isawaitable(verdict):
-            verdict = await verdict
+        return self._let_in_later(verdict, data) if inspect.isawaitable(verdict) else self._let_in(verdict, data)
+
+    async def _let_in_later(self, verdict: Awaitable[Any], data: Any) -> Any:
+        return self._let_in(await verdict, data)
+
+    def _let_in(self, verdict: Any, data: Any) -> Any:
         if not verdict:
             raise EventError("unauthorized", "Authentication required.")
         return data
+
+
+class _WaitingAuth(_Auth):
+    """What asks a coroutine function; servers for threads refuse it by its hook."""
+
+    async def before_event(self, event: str, sid: str, data: Any, environ: Any = None, **_: Any) -> Any:
+        verdict = super().before_event(event, sid, data, environ)
+        return await verdict if inspect.isawaitable(verdict) else verdict
+
+    before_event.__qualname__ = "the checker of auth_middleware()"
 
 
 class _Logging(SyncMiddleware):
@@ -93,15 +108,16 @@ def auth_middleware(auth_checker: Callable[[str, dict[str, Any]], bool | Awaitab
     Return a middleware that asks *auth_checker* before ``connect`` and every event.
 
     Args:
-        auth_checker: ``(sid, environ) -> bool``, or a coroutine function. A client it says no to is refused, or
-            answered with ``unauthorized``.
+        auth_checker: ``(sid, environ) -> bool``, or a coroutine function, which servers for threads refuse. A client it
+            says no to is refused, or answered with ``unauthorized``.
 
     Raises:
         SetupError: *auth_checker* cannot be called.
     """
     if not callable(auth_checker):
         raise SetupError(f"auth_middleware() takes a function checker(sid, environ), not {auth_checker!r}")
-    return _Auth(auth_checker)
+    waits = colour_of(auth_checker) is Colour.COROUTINE
+    return _WaitingAuth(auth_checker) if waits else _Auth(auth_checker)
 
 
 def logging_middleware(logger: logging.Logger | None = None) -> BaseMiddleware:

@@ -259,7 +259,9 @@ def _callable_form(
     """Return what to call and whether to await it; a plain wrapper of a coroutine function becomes one."""
     colour = colour_of(handler)
     if colour is Colour.COROUTINE and not asynchronous:
-        raise SignatureError(f"{label}: is a coroutine function; a sync server calls plain functions only")
+        raise SignatureError(
+            f"{label}: is a coroutine function; a sync server calls plain functions only, write 'def' without 'async'"
+        )
     is_coroutine = colour is Colour.COROUTINE or (colour is Colour.WRAPPER and asynchronous)
     called = awaiting(handler) if is_coroutine and colour is Colour.WRAPPER else handler
     if kind in OPTIONAL_LAST and hides_arity(handler):

@@ -180,17 +180,16 @@ class Hook:
         extra: What this hook is given beside the event's context.
     """
 
-    __slots__ = ("_awaits", "_endpoint", "is_coroutine")
+    __slots__ = ("_endpoint", "asynchronous", "is_coroutine")
 
     def __init__(self, function: Callable[..., Any], *extra: str, asynchronous: bool = True) -> None:
-        # On a server without an event loop a coroutine function may be a hook, as long as it never has to wait.
-        self._awaits = asynchronous or colour_of(function) is Colour.COROUTINE
+        self.asynchronous = asynchronous
         self._endpoint = compile_endpoint(
             function,
             kind=HandlerKind.HOOK,
             label=_label(function),
             prefix=(*_OFFERED, *extra),
-            asynchronous=self._awaits,
+            asynchronous=asynchronous,
         )
         self.is_coroutine = self._endpoint.is_coroutine
 
@@ -212,7 +211,7 @@ class Hook:
             "server": context.server,
             **extra,
         }
-        answer = await self._endpoint.call(context) if self._awaits else self._endpoint.call_sync(context)
+        answer = await self._endpoint.call(context) if self.asynchronous else self._endpoint.call_sync(context)
         # A plain function around a coroutine function has not refused anybody yet.
         return await answer if iscoroutine(answer) else answer
 
@@ -254,21 +253,24 @@ class Layer:
         Raises:
             SetupError: It has none of the hooks and cannot be called, is a class, or has a method that is nearly called
                 like a hook.
+            SignatureError: A parameter of a hook cannot be filled, or a hook is a coroutine function and the server
+                does not await.
         """
         if isinstance(middleware, type):
             raise SetupError(f"{middleware.__name__} is a class; add an object, {middleware.__name__}()")
-        _refuse_slips(middleware)
+        if around:
+            _refuse_slips(middleware)
         decide = middleware.should_run if around and _decides_itself(middleware) else None
         if decide is not None and colour_of(decide) is not Colour.PLAIN:
             raise SetupError(f"{_label(decide)} is not awaited; write 'def should_run'")
         if around and _overrides(middleware, "__call__"):
-            whole = Hook(middleware, "handler", asynchronous=asynchronous)
+            whole = Hook(_called(middleware, asynchronous=asynchronous), "handler", asynchronous=asynchronous)
             return cls(around=whole, middleware=middleware, decide=decide)
         hooks = [
             Hook(getattr(middleware, name), *extra, asynchronous=asynchronous) if _overrides(middleware, name) else None
             for name, extra in _HOOKS.items()
         ]
-        if not any(hooks) and type(middleware) not in (BaseMiddleware, SyncMiddleware):
+        if around and not any(hooks) and type(middleware) not in (BaseMiddleware, SyncMiddleware):
             what = "has no hook of its own" if isinstance(middleware, BaseMiddleware) else "is not a middleware"
             raise SetupError(f"{middleware!r} {what}; give it before_event, after_event, handle_exception or __call__")
         before, after, on_error = hooks
@@ -396,8 +398,11 @@ def _wrap_errors(on_error: Hook, inner: Call) -> Call:
 
 
 def _wrap_around(around: Hook, inner: Call) -> Call:
+    # What a sync server's middleware calls gives the answer itself.
+    call: Callable[[Context], Any] = inner if around.asynchronous else run_through(inner)
+
     async def run(context: Context) -> Any:
-        async def handler(*args: Any, data: Any = None, **_context: Any) -> Any:
+        def handler(*args: Any, data: Any = None, **_context: Any) -> Any:
             # handler(sid, data), or handler(data) and what it was given by keyword. The client cannot be exchanged.
             first, *more = args or (context.client.sid,)
             if more:
@@ -406,7 +411,7 @@ def _wrap_around(around: Hook, inner: Call) -> Call:
                 data = first
             if data is not None:
                 replace_data(context, data)
-            return await inner(context)
+            return call(context)
 
         answer = await around.run(context, handler=handler)
         return await answer if isawaitable(answer) else answer
@@ -455,20 +460,38 @@ class MiddlewareChain(BaseMiddleware):
 
     def __init__(self) -> None:
         super().__init__()
-        self._middlewares: list[Any] = []
+        #: The middlewares, compiled for each kind of server that the chain is on: those that await, and the others.
+        self._layers: dict[bool, list[Layer]] = {True: []}
 
     def add_middleware(self, middleware: Any) -> None:
-        """Add *middleware* inside of those already there."""
-        Layer.of(middleware)
-        self._middlewares.append(middleware)
+        """
+        Add *middleware* inside of those already there.
+
+        Raises:
+            SetupError: It is not a middleware, or not one for the servers that the chain is on.
+        """
+        compiled = {kind: Layer.of(middleware, asynchronous=kind) for kind in self._layers}
+        for kind, layer in compiled.items():
+            self._layers[kind].append(layer)
 
     def members(self) -> list[Any]:
         """Return the middlewares in the order they were added."""
-        return list(self._middlewares)
+        return [layer.middleware for layer in self._layers[True]]
 
     def remove_middleware(self, middleware: Any) -> None:
         """Remove *middleware*; one that is not there is ignored."""
-        self._middlewares = [other for other in self._middlewares if other is not middleware]
+        for layers in self._layers.values():
+            layers[:] = [layer for layer in layers if layer.middleware is not middleware]
+
+    def compile_for(self, *, asynchronous: bool) -> None:
+        """
+        Compile the middlewares, those added later included, for one more kind of server.
+
+        Raises:
+            SignatureError: A hook is a coroutine function, and the server does not await.
+        """
+        if asynchronous not in self._layers:
+            self._layers[asynchronous] = [Layer.of(one, asynchronous=asynchronous) for one in self.members()]
 
     async def execute(self, event: str, sid: str, data: Any, handler: Callable[..., Any], **context: Any) -> Any:
         """
@@ -484,14 +507,32 @@ class MiddlewareChain(BaseMiddleware):
         Returns:
             The answer of the handler, or what a middleware made of it.
         """
-        namespace = context.get("namespace") or "/"
-        layers = [Layer.of(one) for one in self._middlewares if Scope.of(one).holds(event, namespace)]
 
         async def endpoint(inner: Context) -> Any:
             result = handler(sid, context_data(inner))
             return await result if isawaitable(result) else result
 
-        return await fold(layers, endpoint)(detached_context(event, sid, data, **context))
+        call = self._fold(event, context.get("namespace"), endpoint, asynchronous=True)
+        return await call(detached_context(event, sid, data, **context))
+
+    def execute_sync(self, event: str, sid: str, data: Any, handler: Callable[..., Any], **context: Any) -> Any:
+        """
+        Do what :meth:`execute` does, without an event loop.
+
+        Raises:
+            SignatureError: A hook is a coroutine function.
+        """
+        self.compile_for(asynchronous=False)
+
+        async def endpoint(inner: Context) -> Any:
+            return handler(sid, context_data(inner))
+
+        call = self._fold(event, context.get("namespace"), endpoint, asynchronous=False)
+        return run_through(call)(detached_context(event, sid, data, **context))
+
+    def _fold(self, event: str, namespace: str | None, endpoint: Call, *, asynchronous: bool) -> Call:
+        layers = self._layers[asynchronous]
+        return fold([one for one in layers if Scope.of(one.middleware).holds(event, namespace or "/")], endpoint)
 
     async def __call__(self, event: str, sid: str, data: Any, handler: Callable[..., Any], **kwargs: Any) -> Any:
         """Run the chain around *handler*."""
@@ -510,6 +551,14 @@ def _overrides(middleware: Any, name: str) -> bool:
         return callable(middleware) and not hasattr(middleware, "before_event")
     found = getattr(middleware if name in getattr(middleware, "__dict__", {}) else type(middleware), name, None)
     return found is not None and found not in (getattr(BaseMiddleware, name), getattr(SyncMiddleware, name))
+
+
+def _called(middleware: Any, *, asynchronous: bool) -> Callable[..., Any]:
+    """Return what runs a whole middleware on one kind of server; a chain serves both."""
+    if not isinstance(middleware, MiddlewareChain) or type(middleware).__call__ is not MiddlewareChain.__call__:
+        return middleware  # type: ignore[no-any-return] # it can be called
+    middleware.compile_for(asynchronous=asynchronous)
+    return middleware.execute if asynchronous else middleware.execute_sync
 
 
 def _refuse_slips(middleware: Any) -> None:

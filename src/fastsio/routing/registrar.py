@@ -34,7 +34,8 @@ class RouterScope:
     What a router, or a server, puts around its handlers.
 
     Exception handlers are compiled when they are registered: a client may let its events fail as often as it likes.
-    A server without an event loop needs them compiled without ``await``, hence one table for each kind of server.
+    A server without an event loop needs them, and middlewares, compiled without ``await``, hence one table for each
+    kind of server.
 
     Args:
         layers: The middlewares, the first outermost.
@@ -46,7 +47,7 @@ class RouterScope:
         exception_handlers: The functions that were registered, by the class of the exception.
     """
 
-    __slots__ = ("_exception_endpoints", "dependencies", "exception_handlers", "layers")
+    __slots__ = ("_exception_endpoints", "_layers", "dependencies", "exception_handlers")
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class RouterScope:
         *,
         asynchronous: bool = True,
     ) -> None:
-        self.layers = layers
+        self._layers = {asynchronous: layers}
         self.dependencies = dependencies
         self.exception_handlers: dict[type[BaseException], Callable[..., Any]] = {}
         self._exception_endpoints: dict[bool, dict[type[BaseException], Endpoint]] = {asynchronous: {}}
@@ -77,16 +78,25 @@ class RouterScope:
 
     def compile_for(self, *, asynchronous: bool) -> None:
         """
-        Compile the exception handlers, those registered later included, for one more kind of server.
+        Compile middlewares and exception handlers, those registered later included, for one more kind of server.
 
         Raises:
-            SignatureError: An exception handler is a coroutine function, and the server does not await.
+            SignatureError: One is a coroutine function, and the server does not await.
         """
+        if asynchronous not in self._layers:
+            layers = next(iter(self._layers.values()))
+            self._layers[asynchronous] = tuple(
+                (scope, Layer.of(layer.middleware, asynchronous=asynchronous)) for scope, layer in layers
+            )
         if asynchronous not in self._exception_endpoints:
             self._exception_endpoints[asynchronous] = {
                 exception_class: _compile_exception_handler(function, asynchronous=asynchronous)
                 for exception_class, function in self.exception_handlers.items()
             }
+
+    def layers(self, *, asynchronous: bool) -> tuple[tuple[Scope, Layer], ...]:
+        """Return the compiled middlewares, the first outermost, as a server of that kind calls them."""
+        return self._layers[asynchronous]
 
     def exception_endpoints(self, *, asynchronous: bool) -> Mapping[type[BaseException], Endpoint]:
         """Return the compiled exception handlers by exception class, as a server of that kind calls them."""

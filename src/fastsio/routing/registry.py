@@ -230,7 +230,7 @@ class Registry:
         entries += [entry for namespace in self.namespace_handlers for entry in self._method_entries(namespace)]
         found = [entry for entry in entries if entry is not None]
         layers = [layer for _, layer in self._server_layers()]
-        layers += [layer for scope in self._scopes for _, layer in scope.layers]
+        layers += [layer for _, layer in self._layers_of(tuple(self._scopes))]
         endpoints = [entry.endpoint for entry in found] + list(self._checks.values())
         endpoints += [endpoint for layer in layers for endpoint in layer.endpoints()]
         endpoints += [endpoint for scope in self._scopes for endpoint in self._exception_endpoints(scope).values()]
@@ -259,10 +259,10 @@ class Registry:
                 found.append(f"{layer.label} is for the namespace {place!r}, which no client can be in{hint}")
         places = self._places()
         found += unreached(layers, _handled(places), self._role.kinds)
-        routers = dict.fromkeys(router for _, _, scopes in places for router in scopes if router.layers)
+        routers = dict.fromkeys(router for _, _, scopes in places for router in scopes)
         for router in routers:
             own = [one for one in places if router in one[2]]
-            found += unreached(router.layers, _handled(own), self._role.kinds)
+            found += unreached(self._layers_of((router,)), _handled(own), self._role.kinds)
         new = [text for text in dict.fromkeys(found) if text not in self._told]
         self._told.update(new)
         return new
@@ -390,7 +390,7 @@ class Registry:
         routers = tuple(scope for scope in self._routers_of(namespace) if scope not in known)
         if not routers and (entry is not None or not self._middlewares):
             return None
-        layers = _holding([*self._server_layers(), *_layers_of(routers)], event, namespace)
+        layers = _holding([*self._server_layers(), *self._layers_of(routers)], event, namespace)
         key = (event, entry, routers, layers)
         if key not in self._passages:
             self._passages[key] = self._build_passage(entry, routers, layers, namespace, event)
@@ -507,7 +507,7 @@ class Registry:
     def _build_guarded(self, guarded: GuardEntry, namespace: str, event: str, entry: Entry | None) -> Route:
         """Return the route of a guarded event."""
         scopes = guarded.scopes
-        layers = _holding([*self._server_layers(), *_layers_of(scopes)], event, namespace)
+        layers = _holding([*self._server_layers(), *self._layers_of(scopes)], event, namespace)
         return self._build_around(guarded.guard, scopes, self._checks_of(scopes, ""), layers, entry, namespace, event)
 
     def _build_around(
@@ -536,11 +536,15 @@ class Registry:
         if entry is not None:
             registration = entry.registration
             others = tuple(scope for scope in registration.scopes if scope not in scopes)
-            own_layers = _holding(_layers_of(others), event, namespace)
+            own_layers = _holding(self._layers_of(others), event, namespace)
             inner = build_route(entry.endpoint, prefix_of(registration), own_layers, asynchronous=self._asynchronous)
             scopes = (*others, *scopes)
         stand_in = self._missing_method.endpoint
         return build_guarded_route(guard, stand_in, checks, inner, layers, scopes, asynchronous=self._asynchronous)
+
+    def _layers_of(self, scopes: tuple[RouterScope, ...]) -> list[tuple[Scope, Layer]]:
+        """Return the middlewares of routers, given innermost first, outermost first."""
+        return [pair for scope in reversed(scopes) for pair in scope.layers(asynchronous=self._asynchronous)]
 
     def _server_layers(self) -> list[tuple[Scope, Layer]]:
         return [(scope, layer) for _, scope, layer in self._middlewares]
@@ -549,7 +553,7 @@ class Registry:
         if entry.endpoint.pending:  # registered since the server has started
             with suppress(SignatureError):
                 entry.endpoint.prepare()
-        layers = _holding([*self._server_layers(), *_layers_of(entry.registration.scopes)], event, namespace)
+        layers = _holding([*self._server_layers(), *self._layers_of(entry.registration.scopes)], event, namespace)
         route = self._built.get((entry, layers))
         if route is None:
             registration = entry.registration
@@ -576,11 +580,6 @@ class Registry:
 
 def _dependencies_of(scopes: tuple[RouterScope, ...]) -> list[Any]:
     return [one for scope in reversed(scopes) for one in scope.dependencies]
-
-
-def _layers_of(scopes: tuple[RouterScope, ...]) -> list[tuple[Scope, Layer]]:
-    """Return the middlewares of routers, given innermost first, outermost first."""
-    return [pair for scope in reversed(scopes) for pair in scope.layers]
 
 
 def _holding(scoped: Iterable[tuple[Scope, Layer]], event: str, namespace: str) -> tuple[Layer, ...]:

@@ -8,7 +8,18 @@ import fastapi
 import pytest
 from pydantic import BaseModel
 
-from fastsio import BaseMiddleware, Data, Depends, RouterSIO, Session, SocketID, SyncMiddleware
+from fastsio import (
+    AsyncServer,
+    BaseMiddleware,
+    Data,
+    Depends,
+    MiddlewareChain,
+    RouterSIO,
+    Session,
+    SocketID,
+    SyncMiddleware,
+    auth_middleware,
+)
 from fastsio.exceptions import ClientLeftError, SignatureError, TimeoutError
 from fastsio.sync.namespace import Namespace
 from fastsio.sync.server import Server
@@ -70,7 +81,7 @@ def test_an_invalid_payload_is_answered_and_the_client_lives_on():
 
 
 def test_coroutine_functions_are_refused_at_registration():
-    """A handler, a dependency and an exception handler that would have to be awaited fail when they are registered."""
+    """C-189: handlers, dependencies and exception handlers that would have to be awaited fail when they are registered."""
     sio = Server(async_mode="threading")
 
     async def wanted() -> str:
@@ -145,17 +156,117 @@ def test_middleware_and_exception_handlers_surround_the_handler():
     assert steps == ["before fail"]
 
 
-def test_a_middleware_with_coroutine_hooks_runs_while_it_does_not_wait():
-    """Hooks written for asyncio serve a sync server as long as they only compute; one that waits is an error."""
+class Doubling(BaseMiddleware):
+    """Is written for asyncio."""
+
+    async def before_event(self, event, sid, data, **_):
+        return data * 2
+
+
+class Around(BaseMiddleware):
+    """Is written for asyncio too, in one piece."""
+
+    async def __call__(self, event, sid, data, handler, **_):
+        return await handler(sid, data)
+
+
+class Plain(SyncMiddleware):
+    """Is written for threads: what it calls gives the answer itself."""
+
+    def __call__(self, event, sid, data, handler, **_):
+        return {"answer": handler(sid, data + 1)}
+
+
+async def allows(sid, environ):
+    """Let everybody in, once it is awaited."""
+    return True
+
+
+def add_by_router(sio, middleware):
+    """Include a router that has the middleware."""
+    router = RouterSIO(middleware=[middleware])
+    router.on("echo", lambda sid, data: data)
+    sio.add_router(router)
+
+
+def add_in_chain(sio, middleware):
+    """Add a chain that has it."""
+    chain = MiddlewareChain()
+    chain.add_middleware(middleware)
+    sio.add_middleware(chain)
+
+
+def add_to_chain(sio, middleware):
+    """Add it to a chain in a chain that the server has already."""
+    inner, outer = MiddlewareChain(), MiddlewareChain()
+    outer.add_middleware(inner)
+    sio.add_middleware(outer)
+    inner.add_middleware(middleware)
+
+
+ADDING = [Server.add_middleware, add_by_router, add_in_chain, add_to_chain]
+
+
+@pytest.mark.parametrize("add", ADDING)
+@pytest.mark.parametrize(
+    ("middleware", "named"),
+    [
+        (Doubling(), r"Doubling\.before_event"),
+        (Around(), "Around"),
+        (auth_middleware(allows), r"the checker of auth_middleware\(\)"),
+    ],
+)
+def test_a_middleware_with_coroutine_hooks_is_refused_when_it_is_added(add, middleware, named):
+    """Nobody could await it. The error names the hook, however the middleware comes to the server."""
+    sio = Server(async_mode="threading")
+
+    with pytest.raises(SignatureError, match=f"^{named}: is a coroutine function; a sync server calls plain functions"):
+        add(sio, middleware)
+
+
+@pytest.mark.parametrize("add", ADDING)
+def test_a_plain_middleware_calls_the_handler_and_has_its_answer(add):
+    """Without a coroutine between the two, wherever it was added."""
     sio, wire = wired()
+    add(sio, Plain(events="echo"))
+    if "echo" not in sio.handlers.get("/", {}):
+        sio.on("echo", lambda sid, data: data)
 
-    class Doubling(BaseMiddleware):
-        async def before_event(self, event, sid, data, **_):
-            return data * 2
+    assert wire.join().ask("echo", 2) == [{"answer": 3}]
 
-    sio.add_middleware(Doubling(), events="echo")
-    sio.on("echo", lambda sid, data: data)
-    assert wire.join().ask("echo", 2) == [4]
+
+def test_a_router_may_serve_both_kinds_of_server_with_a_plain_middleware():
+    """Its hooks are compiled for each: what they depend on lives as long as the connection on both."""
+    made = []
+
+    def count() -> int:
+        made.append(1)
+        return len(made)
+
+    class Counting(SyncMiddleware):
+        def before_event(self, event, sid, data, number: Annotated[int, Depends(count, scope="connection")]):
+            return number
+
+    router = RouterSIO(middleware=[Counting(events="echo")])
+    router.on("echo", lambda sid, data: data)
+    sio, wire = wired()
+    AsyncServer(async_mode="asgi").add_router(router)
+    sio.add_router(router)
+    client = wire.join()
+
+    assert client.ask("echo", "x") == client.ask("echo", "y", ack_id=2) == [1]
+
+
+def test_a_chain_runs_by_hand_without_an_event_loop():
+    """As execute() does, for hooks that are plain."""
+    chain = MiddlewareChain()
+    chain.add_middleware(Plain(events="echo"))
+    chain.add_middleware(Plain(events="other"))
+
+    assert chain.execute_sync("echo", "sid", 2, lambda sid, data: data) == {"answer": 3}
+
+    chain.remove_middleware(chain.members()[0])
+    assert chain.execute_sync("echo", "sid", 2, lambda sid, data: data) == 2
 
 
 def test_connect_can_refuse_and_disconnect_is_told_why():

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import pytest
 
-from fastsio import BaseMiddleware, Depends, SocketID, SyncMiddleware
+from fastsio import Depends, SocketID, SyncMiddleware
 from fastsio.base.server import BaseServer
 from fastsio.routing import Registration, Registry, Scope
 from fastsio.routing.middleware import detached_context
@@ -23,12 +23,11 @@ class Doubling(SyncMiddleware):
         return f"<{response}>"
 
 
-class Waiting(BaseMiddleware):
-    """Has a hook that waits."""
+class Waiting(SyncMiddleware):
+    """Has a plain hook that gives a coroutine, and that one waits."""
 
-    async def before_event(self, data):
-        await asyncio.sleep(0)
-        return data
+    def before_event(self, data):
+        return asyncio.sleep(0, data)
 
 
 def call(handler, *middlewares, data="a"):
