@@ -1,3 +1,4 @@
+# Written by tools/facades.py; change the table there.
 """python-socketio's ``base_namespace`` module: applications import it by this name."""
 
 from __future__ import annotations

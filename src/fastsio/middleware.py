@@ -1,4 +1,10 @@
-"""python-socketio's ``middleware`` module: applications import it by this name."""
+# Written by tools/facades.py; change the table there.
+"""
+python-socketio's ``middleware`` module: applications import it by this name.
+
+It wraps WSGI applications. Middlewares that run around the handlers of events are in
+:mod:`fastsio.middlewares`, with an s.
+"""
 
 from __future__ import annotations
 

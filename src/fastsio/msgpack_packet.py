@@ -1,4 +1,9 @@
-"""python-socketio's ``msgpack_packet`` module: applications import it by this name. Needs the extra ``msgpack``."""
+# Written by tools/facades.py; change the table there.
+"""
+python-socketio's ``msgpack_packet`` module: applications import it by this name.
+
+Needs the extra ``msgpack``.
+"""
 
 from __future__ import annotations
 
