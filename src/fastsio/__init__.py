@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.aio.manager import AsyncManager
 from fastsio.aio.namespace import AsyncNamespace
 from fastsio.aio.server import AsyncServer
-from fastsio.broadcasting import BroadcastEvent, broadcast, broadcast_sync, configure_broadcasting
 from fastsio.injection import Cookie, Depends, Header, Query, register_dependency
 from fastsio.integrations.asgi import ASGIApp
 from fastsio.middlewares import (
@@ -20,6 +19,7 @@ from fastsio.middlewares import (
     rate_limit_middleware,
 )
 from fastsio.rooms import Joined, Room, RoomMember, register_room
+from fastsio.rooms.broadcasting import BroadcastEvent, broadcast, broadcast_sync, configure_broadcasting
 from fastsio.routing import RouterSIO
 from fastsio.types import Auth, Data, Environ, Event, NamespaceName, Reason, Session, SocketID
 

@@ -17,9 +17,9 @@ def tools() -> dict:
 
 
 def test_every_floor_that_does_no_io_is_covered(tools):
-    """What may not import asyncio and the like is what the unit tests reach every branch of, and ``extras``."""
+    """What may not import asyncio and the like is what the unit tests reach every branch of, and ``_extras``."""
     contract = next(one for one in tools["importlinter"]["contracts"] if one["name"] == "the core does no I/O")
-    floors = {name.removeprefix("fastsio.") for name in contract["source_modules"]} | {"extras"}
+    floors = {name.removeprefix("fastsio.") for name in contract["source_modules"]} | {"_extras"}
 
     covered = {path.removeprefix("src/fastsio/").removesuffix(".py").removesuffix("/*") for path in _covered(tools)}
 

@@ -11,10 +11,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio._extras import require
 from fastsio.aio.manager import AsyncManager
 from fastsio.cli.command import Command
 from fastsio.exceptions import SetupError
-from fastsio.extras import require
 from fastsio.integrations.fast.finding import OpenSize, find_all
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio._extras import optional, require
 from fastsio.exceptions import MissingExtraError
-from fastsio.extras import optional, require
 from fastsio.protocol.plain import to_plain
 
 if TYPE_CHECKING:

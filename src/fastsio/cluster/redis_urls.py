@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from fastsio._extras import optional
 from fastsio.exceptions import MissingExtraError, SetupError
-from fastsio.extras import optional
 
 SENTINEL_PORT: Final = 26379
 _PLAIN: Final = ("redis", "rediss", "valkey", "valkeys", "unix")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastsio._extras import require
 from fastsio.base.server import require_server
-from fastsio.extras import require
 
 
 def get_tornado_handler(socketio_server: Any) -> Any:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from fastsio._extras import require
 from fastsio.aio.engine.links import Event, Link
 from fastsio.engine.request import WEBSOCKET, choose_subprotocol
-from fastsio.extras import require
 from fastsio.integrations.tornado_masking import can_refuse, masked
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ import socket
 from functools import cache
 from typing import Any, Final
 
+from fastsio._extras import require
 from fastsio.aio.engine.masking import FIRST, REQUEST, SECOND, UNMASKED, Trial
 from fastsio.engine.frames import close_frame
 from fastsio.engine.masks import MaskCheck
 from fastsio.engine.reading import PROTOCOL_ERROR
-from fastsio.extras import require
 
 EXTRA: Final = "tornado"
 RECEIVE_BYTES: Final = 4096

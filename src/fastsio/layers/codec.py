@@ -11,8 +11,8 @@ from base64 import b64decode, b64encode, urlsafe_b64encode
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
+from fastsio._extras import optional, require
 from fastsio.exceptions import PayloadError, SetupError
-from fastsio.extras import optional, require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

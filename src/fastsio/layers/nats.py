@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
+from fastsio._extras import require
 from fastsio.aio.backends.nats_connection import SCHEMES, connect_once
 from fastsio.cluster.broker_urls import require_scheme
 from fastsio.exceptions import BusError, SetupError
-from fastsio.extras import require
 from fastsio.layers.listening import Listener
 from fastsio.layers.perloop import PerLoop
 from fastsio.layers.tabled import CAPACITY, EXPIRY_S

@@ -11,7 +11,7 @@ import json
 from math import isfinite
 from typing import Any, Final, Protocol, runtime_checkable
 
-from fastsio.extras import optional
+from fastsio._extras import optional
 from fastsio.protocol.plain import (
     BINARY_TYPES,
     SCALAR_TYPES,

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
+from fastsio._extras import require
 from fastsio.exceptions import PacketError
-from fastsio.extras import require
 from fastsio.protocol.depth import check_value_depth
 from fastsio.protocol.fields import check_ack_id, check_namespace, check_packet_type
 from fastsio.protocol.limits import DEFAULT_LIMITS, Limits

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fastsio._extras import require
 from fastsio.aio.backends.shared import Shared
 from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
 from fastsio.cluster.amqp import CONTENT, MAX_QUEUED, PREFETCH
 from fastsio.cluster.broker_urls import require_scheme
-from fastsio.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio._extras import require
 from fastsio.aio.backends.shared import Shared
 from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
 from fastsio.cluster.broker_urls import kafka_servers
-from fastsio.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence

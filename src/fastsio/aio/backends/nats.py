@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from fastsio._extras import require
 from fastsio.aio.backends.nats_connection import SCHEMES, connect_once
 from fastsio.aio.backends.shared import Shared
 from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
 from fastsio.cluster.broker_urls import require_scheme
 from fastsio.exceptions import SetupError
-from fastsio.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio._extras import require
 from fastsio.aio.backends.redis_publisher import Publisher, close_client
 from fastsio.aio.backends.redis_sharded import Sharded
 from fastsio.aio.backends.room_following import RoomFollowingManager
 from fastsio.aio.backends.shared import Shared
 from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 from fastsio.cluster.redis_urls import at_master, may_be_cluster, redis_target
-from fastsio.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable

@@ -12,11 +12,11 @@ import logging
 from functools import cache
 from typing import Any, Final
 
+from fastsio._extras import require
 from fastsio.aio.engine import masking
 from fastsio.aio.engine.masking import FIRST, REQUEST, SECOND, UNMASKED, Trial
 from fastsio.engine.masks import MaskCheck
 from fastsio.engine.reading import PROTOCOL_ERROR
-from fastsio.extras import require
 
 EXTRA: Final = "aiohttp"
 #: How long the end of a trial is waited for; it takes no time.

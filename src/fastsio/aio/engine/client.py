@@ -10,6 +10,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio._extras import require
 from fastsio.aio.engine import client_interrupt
 from fastsio.aio.engine.client_upstream import AsyncClient, EngineConnectionError, connected_clients
 from fastsio.aio.engine.client_writing import Outlet
@@ -19,7 +20,6 @@ from fastsio.engine.options import check_options
 from fastsio.engine.packet import CLOSE_PACKET, PONG, ControlPacket, WirePacket, packet_of
 from fastsio.engine.tracing import shown
 from fastsio.exceptions import PacketError
-from fastsio.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

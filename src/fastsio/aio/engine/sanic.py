@@ -11,11 +11,11 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio._extras import require
 from fastsio.aio.engine.environ import NOWHERE, make_environ
 from fastsio.aio.engine.links import Event, Link
 from fastsio.engine.request import WEBSOCKET, choose_subprotocol, offered_subprotocols
 from fastsio.exceptions import PacketError, SetupError
-from fastsio.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

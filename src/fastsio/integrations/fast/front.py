@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uvicorn.logging import TRACE_LOG_LEVEL
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from fastsio.extras import optional
+from fastsio._extras import optional
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 from zlib import crc32
 
+from fastsio._extras import require
 from fastsio.cluster.redis_urls import RedisTarget, redis_target
 from fastsio.exceptions import SetupError
-from fastsio.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastsio._extras import optional
 from fastsio.exceptions import SetupError
-from fastsio.extras import optional
 from fastsio.sync.pubsub import PubSubManager
 
 

@@ -7,9 +7,9 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from fastsio._extras import require
 from fastsio.cluster.amqp import CONTENT, MAX_QUEUED, PREFETCH
 from fastsio.exceptions import SetupError
-from fastsio.extras import require
 from fastsio.sync.backends.greenlets import BlockingPubSubManager
 from fastsio.sync.concurrency import Lock
 from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S

@@ -7,10 +7,10 @@ import weakref
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio._extras import require
 from fastsio.cluster.broker_urls import zmq_addresses
 from fastsio.cluster.messages import MessageError
 from fastsio.cluster.reading import decode
-from fastsio.extras import require
 from fastsio.sync.concurrency import Lock, sleep
 from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, PubSubManager
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from fastsio._extras import optional, require
 from fastsio.exceptions import MissingExtraError
-from fastsio.extras import optional, require
 
 
 def test_an_installed_module_is_imported():

@@ -1,8 +1,4 @@
-"""
-The middlewares that come with fastsio: authentication, logging, rate limiting.
-
-Also where the middleware classes are imported from.
-"""
+"""The middlewares that come with fastsio: authentication, logging, rate limiting."""
 
 from __future__ import annotations
 
@@ -15,20 +11,13 @@ from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import EventError, RateLimited, SetupError
 from fastsio.injection.signature import Colour, colour_of
 from fastsio.protocol import CURRENT, LEGACY
-from fastsio.routing import BaseMiddleware, MiddlewareChain, SyncMiddleware
+from fastsio.routing import SyncMiddleware
 from fastsio.routing.limits import RateWindow
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = [
-    "BaseMiddleware",
-    "MiddlewareChain",
-    "SyncMiddleware",
-    "auth_middleware",
-    "logging_middleware",
-    "rate_limit_middleware",
-]
+    from fastsio.routing import BaseMiddleware
 
 
 class _Auth(SyncMiddleware):
