@@ -11,7 +11,7 @@ from inspect import CO_VARKEYWORDS
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.protocol.fields import is_number
+from fastsio.protocol.limits import is_number
 from fastsio.protocol.packet_type import RESERVED_EVENTS, PacketType
 from fastsio.state.room_names import NamedRoom, plain_room
 

@@ -27,7 +27,7 @@ from fastsio.cluster.messages import (
     Recheck,
     TellMembers,
 )
-from fastsio.protocol.fields import is_number
+from fastsio.protocol.limits import is_number
 from fastsio.protocol.packet_type import RESERVED_EVENTS
 from fastsio.state.room_names import RoomName
 

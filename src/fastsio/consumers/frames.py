@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import from_json, to_json
 
 from fastsio.exceptions import ValidationFailed
-from fastsio.protocol.model_schema import is_binary_free, writes_no_constants
-from fastsio.protocol.plain import to_plain
+from fastsio.protocol.plain import is_binary_free, to_plain, writes_no_constants
 
 if TYPE_CHECKING:
     from fastsio.messages import BaseMessage

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from fastsio.exceptions import SignatureError
 from fastsio.injection.validation import adapter_for, names_struct
-from fastsio.protocol.model_schema import is_safe
+from fastsio.protocol.plain import is_safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

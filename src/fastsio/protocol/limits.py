@@ -1,13 +1,22 @@
 """
-What a peer may ask of the decoder, in numbers.
+What a peer may ask of the decoder: numbers, the fields of a packet, and how deeply values are nested.
 
-Owns the bounds, their defaults and their validation; enforcing them is the decoder's part.
+Owns the bounds, their defaults and validation, the checks of fields that every encoding needs whose grammar does not
+make them, and the measuring of depth, which is done without recursion, of JSON text before it is parsed and of values
+that a codec has made. Knows no encoding.
+Source: python-socketio lets deeply nested text run into RecursionError; a decoder must refuse it before parsing.
 """
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, fields
-from typing import Final
+from itertools import accumulate
+from math import isfinite
+from typing import Any, Final
+
+from fastsio.exceptions import PacketError
+from fastsio.protocol.packet_type import PACKET_TYPES, PacketType
 
 #: Integers above this are not exact in JavaScript.
 MAX_SAFE_INTEGER: Final = 2**53 - 1
@@ -66,3 +75,141 @@ class Limits:
 
 #: The limits of a decoder that was not given any.
 DEFAULT_LIMITS: Final = Limits()
+
+
+def check_packet_type(value: Any, *, highest: PacketType = PacketType.BINARY_ACK) -> PacketType:
+    """
+    Check a decoded packet type.
+
+    Args:
+        value: What the peer sent.
+        highest: The last type the encoding has.
+
+    Returns:
+        The type.
+
+    Raises:
+        PacketError: The protocol has no such type.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= highest:
+        raise PacketError("unknown packet type")
+    return PACKET_TYPES[value]
+
+
+def check_namespace(value: Any, limits: Limits) -> str:
+    """
+    Check a decoded namespace.
+
+    Args:
+        value: What the peer sent.
+        limits: How long it may be.
+
+    Returns:
+        Its name without a query string.
+
+    Raises:
+        PacketError: It is no text, does not begin with a slash as that of a packet in JSON does, or is too long.
+    """
+    if not isinstance(value, str):
+        raise PacketError("the namespace is no text")
+    if not value.startswith("/"):
+        raise PacketError("the namespace does not begin with a slash")
+    name = value.partition("?")[0]
+    if len(name) > limits.max_namespace_length:
+        raise PacketError("the namespace's name is too long", limit=limits.max_namespace_length, value=len(name))
+    return name
+
+
+def check_ack_id(value: Any, limits: Limits) -> int | None:
+    """
+    Check a decoded acknowledgement id.
+
+    Args:
+        value: What the peer sent; None for no id.
+        limits: How high it may be.
+
+    Returns:
+        The id.
+
+    Raises:
+        PacketError: It is no whole number, or too large.
+    """
+    if value is None:
+        return None
+    if type(value) is not int or value < 0:
+        raise PacketError("the acknowledgement id is no whole number")
+    if value > limits.max_ack_id:
+        raise PacketError("the acknowledgement id is too large", limit=limits.max_ack_id, value=value)
+    return value
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a number that JSON has; events may have numbers for names."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+
+
+#: Objects become arrays, and all but brackets goes.
+_ARRAYS: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+#: An opening bracket becomes 1, a closing one 255, which is -1 as a signed byte.
+_SIGNS: Final = bytes.maketrans(b"[]", b"\x01\xff")
+#: How often innermost brackets are taken away before they are counted one by one. Most payloads are not deeper, and
+#: taking away is many times faster than counting; more rounds would be slower for those that are.
+_ROUNDS: Final = 6
+
+
+def check_text_depth(text: str, max_depth: int) -> None:
+    """
+    Refuse JSON text that is nested too deeply, before anything parses it.
+
+    Args:
+        text: The JSON text, not yet known to be valid.
+        max_depth: The deepest nesting allowed.
+
+    Raises:
+        PacketError: The text is nested more deeply than *max_depth*.
+    """
+    # Text with fewer opening brackets than that cannot be deeper; counting them costs far less than finding strings.
+    if len(text) <= max_depth or text.count("[") + text.count("{") <= max_depth:
+        return
+    depth = text_depth(text)
+    if depth > max_depth:
+        raise PacketError("the payload is nested too deeply", limit=max_depth, value=depth)
+
+
+def text_depth(text: str) -> int:
+    """
+    Measure the nesting of JSON text; brackets inside strings do not count.
+
+    The depth of valid text is exact. That of other text is at least what a parser meets before the first mistake.
+    """
+    if "\\" in text:
+        # Escaped backslashes go first, so that the quotes that remain escaped are those after an odd number of them.
+        text = text.replace("\\\\", "").replace('\\"', "")
+    outside_strings = "".join(text.split('"')[::2])
+    brackets = outside_strings.encode("utf-8", "replace").translate(_ARRAYS, _NO_BRACKETS)
+    depth = 0
+    while depth < _ROUNDS and b"[]" in brackets:
+        brackets = brackets.replace(b"[]", b"")
+        depth += 1
+    return depth + max(accumulate(array("b", brackets.translate(_SIGNS)), initial=0))
+
+
+def check_value_depth(value: Any, max_depth: int) -> None:
+    """
+    Refuse a decoded value that is nested too deeply.
+
+    Args:
+        value: A tree of dicts and lists.
+        max_depth: The deepest nesting allowed.
+
+    Raises:
+        PacketError: The value is nested more deeply than *max_depth*.
+    """
+    level = [value]
+    depth = 0
+    while level := [item for item in level if isinstance(item, (dict, list))]:
+        depth += 1
+        if depth > max_depth:
+            raise PacketError("the payload is nested too deeply", limit=max_depth, value=depth)
+        level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]

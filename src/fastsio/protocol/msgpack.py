@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from fastsio._extras import require
 from fastsio.exceptions import PacketError
-from fastsio.protocol.depth import check_value_depth
-from fastsio.protocol.fields import check_ack_id, check_namespace, check_packet_type
-from fastsio.protocol.limits import DEFAULT_LIMITS, Limits
+from fastsio.protocol.limits import (
+    DEFAULT_LIMITS,
+    Limits,
+    check_ack_id,
+    check_namespace,
+    check_packet_type,
+    check_value_depth,
+)
 from fastsio.protocol.packet import Packet
 from fastsio.protocol.packet_type import PacketType
 from fastsio.protocol.plain import to_plain

@@ -11,11 +11,17 @@ from typing import Any, ClassVar, Final, Self, TypeAlias, TypeVar
 
 from fastsio.exceptions import PacketError
 from fastsio.protocol import binary as _binary
-from fastsio.protocol.depth import check_text_depth, check_value_depth
-from fastsio.protocol.fields import check_ack_id, check_namespace, check_packet_type
 from fastsio.protocol.header import read_header
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC, BinaryInPayload, JSONCodec, adapt
-from fastsio.protocol.limits import DEFAULT_LIMITS, Limits
+from fastsio.protocol.limits import (
+    DEFAULT_LIMITS,
+    Limits,
+    check_ack_id,
+    check_namespace,
+    check_packet_type,
+    check_text_depth,
+    check_value_depth,
+)
 from fastsio.protocol.packet_type import PACKET_NAMES, PacketType
 
 CONNECT: Final = PacketType.CONNECT

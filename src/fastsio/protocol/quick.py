@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from fastsio.exceptions import PacketError
-from fastsio.protocol.depth import check_text_depth
 from fastsio.protocol.jsoncodec import adapt
+from fastsio.protocol.limits import check_text_depth
 from fastsio.protocol.packet import NOT_JSON, Packet
 from fastsio.protocol.packet_type import FORBIDDEN_EVENTS
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from fastsio.exceptions import SetupError
 from fastsio.injection import HandlerKind, compile_endpoint
-from fastsio.protocol.fields import is_number
+from fastsio.protocol.limits import is_number
 from fastsio.routing.habits import warn_of_habit
 from fastsio.routing.middleware import Layer, Scope
 from fastsio.routing.namespaces import check_namespace
