@@ -6,9 +6,7 @@ from pydantic import BaseModel
 
 from fastsio.consumers import AsyncJsonWebsocketConsumer, channel, ws_handler
 from fastsio.consumers.types import WebSocketDisconnectEvent
-from fastsio.messages.base import BaseMessage
-from fastsio.messages.incoming import PingMessage
-from fastsio.messages.outgoing import PongMessage
+from fastsio.messages import BaseMessage, PingMessage, PongMessage
 
 
 class RoomMessagePayload(BaseModel):

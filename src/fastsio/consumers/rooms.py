@@ -27,7 +27,7 @@ from fastsio.injection.signature import Unresolved, names_of_caller, read_parame
 from fastsio.layers import get_channel_layer
 from fastsio.layers.following import PREFIX, Following, group_of
 from fastsio.layers.manager import LayerManager
-from fastsio.messages.rooms import (
+from fastsio.messages import (
     SUBSCRIBED,
     UNSUBSCRIBED,
     SubscribedMessage,
