@@ -12,15 +12,15 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from fastsio.injection import ConnectionScope
-from fastsio.injection.lifetimes import unwind_async
+from fastsio.injection.scope import unwind_async
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from contextvars import Context as Variables
 
     from fastsio.injection import Context
-    from fastsio.injection.binding import Opener
-    from fastsio.injection.lifetimes import Manager
+    from fastsio.injection.calls import Opener
+    from fastsio.injection.scope import Manager
 
 
 class _Value(AbstractAsyncContextManager[None]):

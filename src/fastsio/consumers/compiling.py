@@ -24,7 +24,7 @@ from fastsio.consumers.decorators import MARK, FailureMark, HandlerMark, Origin
 from fastsio.consumers.plan import ConsumerPlan, HandlerInfo, HandlerPlan, HookPlan
 from fastsio.exceptions import SetupError, SignatureError
 from fastsio.injection import Endpoint, HandlerKind, compile_endpoint
-from fastsio.injection.needs import classify, is_marked
+from fastsio.injection.parameters import classify, is_marked
 from fastsio.injection.signature import (
     EMPTY,
     Colour,

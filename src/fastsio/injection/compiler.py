@@ -42,13 +42,15 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from fastsio.exceptions import SignatureError
-from fastsio.injection import foreign, needs
-from fastsio.injection.binding import bind
+from fastsio.injection import fastapi_markers
+from fastsio.injection.arguments import wire_handler, wire_hook, wire_plain
+from fastsio.injection.arity_fallback import with_fallback
+from fastsio.injection.calls import bind
 from fastsio.injection.endpoint import Endpoint, Plan
-from fastsio.injection.fallback import with_fallback
 from fastsio.injection.graph import Flattener, Graph, Node, Site
 from fastsio.injection.kinds import OPTIONAL_LAST, ROOM_KINDS, HandlerKind
 from fastsio.injection.markers import Dependency
+from fastsio.injection.parameters import FromDependency, Need, classify, is_marked
 from fastsio.injection.response import response_filter
 from fastsio.injection.room_hooks import wire_room_hook
 from fastsio.injection.signature import (
@@ -65,7 +67,6 @@ from fastsio.injection.signature import (
     positional_range,
     read_parameters,
 )
-from fastsio.injection.wiring import wire_handler, wire_hook, wire_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -178,13 +179,13 @@ class Recipe:
             final: Whether an event waits: names that still do not exist are then notes for type checkers.
         """
         parameters = self._parameters(final=final)
-        entries = [(parameter, needs.classify(parameter)) for parameter in parameters or ()]
+        entries = [(parameter, classify(parameter)) for parameter in parameters or ()]
         site = Site(self.label, self.kind)
         graph = Graph(asynchronous=self.asynchronous, overrides=overrides, caller_names=self.caller_names)
         flattener = Flattener(asynchronous=self.asynchronous)
         for marker in self.dependencies:
             flattener.getter(graph.injected(_ANONYMOUS, _dependency_of(marker, self.label), site))
-        positional = self.kind not in _ALWAYS_INJECTED and not any(needs.is_marked(need) for _, need in entries)
+        positional = self.kind not in _ALWAYS_INJECTED and not any(is_marked(need) for _, need in entries)
         call = self._call(entries, site, graph, flattener, positional=positional)
         return Plan(
             tuple(flattener.steps),
@@ -210,13 +211,13 @@ class Recipe:
             if not final or self.kind in _ALWAYS_INJECTED:
                 raise
             parameters = read_parameters(self.handler, self.caller_names, unresolved=Unresolved)
-            if any(needs.is_marked(needs.classify(parameter)) for parameter in parameters or ()):
+            if any(is_marked(classify(parameter)) for parameter in parameters or ()):
                 raise
             return parameters
 
     def _call(
         self,
-        entries: Sequence[tuple[Parameter, needs.Need]],
+        entries: Sequence[tuple[Parameter, Need]],
         site: Site,
         graph: Graph,
         flattener: Flattener,
@@ -242,11 +243,11 @@ def _names_around(marker: Any) -> dict[str, Any]:
     return names_of_caller(function) if callable(function) else {}
 
 
-def _dependency_of(marker: Any, label: str) -> needs.FromDependency:
-    translated = marker if isinstance(marker, Dependency) else foreign.translate(marker)
+def _dependency_of(marker: Any, label: str) -> FromDependency:
+    translated = marker if isinstance(marker, Dependency) else fastapi_markers.translate(marker)
     if not isinstance(translated, Dependency):
         raise SignatureError(f"{label}: dependencies=[...] takes Depends(...) objects, not {marker!r}")
-    return needs.FromDependency(translated, EMPTY)
+    return FromDependency(translated, EMPTY)
 
 
 #: Stands for the parameter in messages about ``dependencies=[...]``.

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fastsio.injection.lifetimes import unwind, unwind_async
+from fastsio.injection.scope import unwind, unwind_async
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from fastsio.injection.lifetimes import Manager
-    from fastsio.injection.scope import ConnectionScope
+    from fastsio.injection.scope import ConnectionScope, Manager
 
 
 class ClientView(Protocol):

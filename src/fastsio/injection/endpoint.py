@@ -18,7 +18,7 @@ from fastsio.injection.signature import UnresolvedError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping
 
-    from fastsio.injection.binding import Step
+    from fastsio.injection.calls import Step
     from fastsio.injection.context import Context
     from fastsio.injection.kinds import HandlerKind
     from fastsio.injection.sources import Getter

@@ -2,7 +2,7 @@
 Dependencies as a tree of nodes, built at registration, then flattened into steps.
 
 Decides what a dependency may ask for, how long it lives and which uses share a value. Knows nothing of the
-parameters of handlers: :mod:`wiring` does.
+parameters of handlers: :mod:`arguments` does.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from fastsio.exceptions import DependencyCycleError, SignatureError
-from fastsio.injection import needs, sides, sources
-from fastsio.injection.binding import (
+from fastsio.injection import sources
+from fastsio.injection.calls import (
     Arguments,
     Step,
     bounded,
@@ -23,8 +23,23 @@ from fastsio.injection.binding import (
     refusing_coroutines,
     value_call,
 )
-from fastsio.injection.kinds import ROOM_KINDS, HandlerKind
+from fastsio.injection.kinds import ROOM_KINDS, HandlerKind, no_handshake, why_not
 from fastsio.injection.markers import REGISTRY, Dependency, EventMarker, HandshakeParameter, Lifetime, Place
+from fastsio.injection.parameters import (
+    FromConnection,
+    FromDependency,
+    FromEvent,
+    FromHandshake,
+    FromPayload,
+    FromSecurityScopes,
+    FromSource,
+    Impossible,
+    Need,
+    Unannotated,
+    admits_none,
+    classify,
+    is_scalar,
+)
 from fastsio.injection.signature import (
     EMPTY,
     Colour,
@@ -161,27 +176,27 @@ class Graph:
         #: Whether a dependency was found by name, so that a later registration matters.
         self.named = False
 
-    def injected(self, parameter: Parameter, need: needs.Need, site: Site) -> Filling:
+    def injected(self, parameter: Parameter, need: Need, site: Site) -> Filling:
         """Return what fills a parameter that takes nothing from the wire, wherever it stands."""
-        refusal = sides.why_not(need, site.kind)
+        refusal = why_not(need, site.kind)
         if refusal is not None:
             raise site.error(parameter, refusal)
         match need:
-            case needs.FromSource(source):
+            case FromSource(source):
                 return self._source(parameter, source, site)
-            case needs.FromDependency(marker, annotation):
+            case FromDependency(marker, annotation):
                 return self.node(parameter, marker, annotation, site)
-            case needs.FromEvent(event_marker):
+            case FromEvent(event_marker):
                 return self._made(parameter, event_marker, site)
-            case needs.FromHandshake(marker, annotation, default):
+            case FromHandshake(marker, annotation, default):
                 return site.build(
                     parameter, lambda: sources.handshake_value(parameter.name, marker, annotation, default)
                 )
-            case needs.FromConnection(factory):
+            case FromConnection(factory):
                 return sources.connection_view(factory)
-            case needs.FromSecurityScopes(factory):
+            case FromSecurityScopes(factory):
                 return sources.constant(factory(scopes=list(site.scopes)))
-            case needs.Impossible(cure):
+            case Impossible(cure):
                 raise site.error(parameter, f"cannot be filled: {cure}")
             case _:
                 raise site.error(parameter, "is no value of this event; annotate it with a type of fastsio or Depends")
@@ -281,13 +296,13 @@ class Graph:
 
     def _dependency_parameter(self, node: Node, parameter: Parameter, site: Site) -> Filling:
         """Apply FastAPI's rules: what has no marker is a query parameter, or, if structured, the payload."""
-        need = needs.classify(parameter)
+        need = classify(parameter)
         match need:
-            case needs.FromPayload(annotation, model=False) if needs.is_scalar(annotation):
+            case FromPayload(annotation, model=False) if is_scalar(annotation):
                 return _query(parameter, annotation, site)
-            case needs.FromPayload(annotation):
+            case FromPayload(annotation):
                 return self._payload(node, parameter, annotation, site)
-            case needs.Unannotated():
+            case Unannotated():
                 return _unannotated(parameter, site)
         filling = self.injected(parameter, need, site)
         if isinstance(filling, Node):
@@ -295,7 +310,7 @@ class Graph:
             node.uses_scopes = node.uses_scopes or filling.uses_scopes
         else:
             node.volatile = node.volatile or isinstance(filling, Made) or filling is sources.SOURCES[Source.DATA]
-            node.uses_scopes = node.uses_scopes or isinstance(need, needs.FromSecurityScopes)
+            node.uses_scopes = node.uses_scopes or isinstance(need, FromSecurityScopes)
         return filling
 
     def _payload(self, node: Node, parameter: Parameter, annotation: Any, site: Site) -> Getter:
@@ -418,7 +433,7 @@ def _refuse_cycle(function: Callable[..., Any], site: Site) -> None:
 
 def _query(parameter: Parameter, annotation: Any, site: Site) -> Getter:
     _refuse_wire_word(parameter, site)
-    refusal = sides.no_handshake(site.kind)
+    refusal = no_handshake(site.kind)
     if refusal is not None:
         raise site.error(parameter, refusal)
     marker = HandshakeParameter(Place.QUERY)
@@ -443,6 +458,6 @@ def _refuse_wire_word(parameter: Parameter, site: Site) -> None:
 
 def payload_default(parameter: Parameter) -> Any:
     """Return what stands for a payload argument that was not sent: EMPTY when nothing may."""
-    if parameter.default is EMPTY and needs.admits_none(parameter.annotation):
+    if parameter.default is EMPTY and admits_none(parameter.annotation):
         return None
     return parameter.default

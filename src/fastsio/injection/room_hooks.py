@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.injection import needs, sources
-from fastsio.injection.binding import Arguments
+from fastsio.injection import sources
+from fastsio.injection.calls import Arguments
 from fastsio.injection.graph import payload_default
+from fastsio.injection.parameters import FromPayload, FromSource, Need, Unannotated, is_marked
 from fastsio.injection.signature import EMPTY, Parameter, Shape
 from fastsio.types import Source
 
@@ -26,7 +27,7 @@ DATA: Final = "data"
 
 
 def wire_room_hook(
-    entries: Sequence[tuple[Parameter, needs.Need]], *, site: Site, graph: Graph, flattener: Flattener
+    entries: Sequence[tuple[Parameter, Need]], *, site: Site, graph: Graph, flattener: Flattener
 ) -> Arguments:
     """
     Return the arguments of a hook of a room class.
@@ -47,27 +48,27 @@ def wire_room_hook(
     return arguments
 
 
-def _values_left(entries: Sequence[tuple[Parameter, needs.Need]]) -> list[str]:
+def _values_left(entries: Sequence[tuple[Parameter, Need]]) -> list[str]:
     """Return what no parameter has claimed by its name or annotation: it is given by position."""
     claimed: set[str] = set()
     for parameter, need in entries:
-        if isinstance(need, needs.FromSource):
+        if isinstance(need, FromSource):
             claimed |= {SESSION} if need.source is Source.SESSION else set()
-        elif isinstance(need, needs.FromPayload) and need.model:
+        elif isinstance(need, FromPayload) and need.model:
             claimed.add(DATA)
         elif _takes_value(need) and parameter.name in (SESSION, DATA):
             claimed.add(parameter.name)
     return [value for value in (SESSION, DATA) if value not in claimed]
 
 
-def _takes_value(need: needs.Need) -> bool:
-    return isinstance(need, (needs.FromPayload, needs.Unannotated))
+def _takes_value(need: Need) -> bool:
+    return isinstance(need, (FromPayload, Unannotated))
 
 
-def _fill(parameter: Parameter, need: needs.Need, left: list[str], site: Site, graph: Graph) -> Filling:
+def _fill(parameter: Parameter, need: Need, left: list[str], site: Site, graph: Graph) -> Filling:
     if not _takes_value(need):
         return graph.injected(parameter, need, site)
-    if needs.is_marked(need):
+    if is_marked(need):
         return _data(parameter, site)
     if parameter.name in (SESSION, DATA):
         value = parameter.name

@@ -1,7 +1,7 @@
 """
 Getters: functions of one :class:`Context` that give one value, made at registration and called per event.
 
-Each does one thing; which of them a parameter gets is decided by :mod:`graph` and :mod:`wiring`.
+Each does one thing; which of them a parameter gets is decided by :mod:`graph` and :mod:`arguments`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from fastsio.injection.handshake import handshake_of
 from fastsio.injection.markers import REQUIRED, HandshakeParameter, Place
-from fastsio.injection.needs import is_list, model_of
+from fastsio.injection.parameters import is_list, model_of
 from fastsio.injection.signature import EMPTY
 from fastsio.injection.validation import missing, validator_for
 from fastsio.types import Source

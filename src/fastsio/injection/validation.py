@@ -14,7 +14,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import SchemaError
 
 from fastsio.exceptions import SignatureError, ValidationFailed
-from fastsio.injection.needs import contains
+from fastsio.injection.parameters import contains
 from fastsio.injection.signature import UnresolvedError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any, Final, get_origin
 
 from fastsio.injection import HandlerKind
-from fastsio.injection.needs import bare
+from fastsio.injection.parameters import bare
 from fastsio.injection.signature import EMPTY, Shape, Unresolved, read_parameters
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from fastsio.injection import ConnectionScope
-from fastsio.injection.lifetimes import unwind
+from fastsio.injection.scope import unwind
 from fastsio.sync import concurrency
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from fastsio.injection import Context
-    from fastsio.injection.binding import Opener
-    from fastsio.injection.lifetimes import Manager
+    from fastsio.injection.calls import Opener
+    from fastsio.injection.scope import Manager
 
 
 class _Value(AbstractContextManager[None]):

@@ -12,7 +12,19 @@ import pytest
 from pydantic import BaseModel
 from typing_extensions import TypeAliasType, TypedDict
 
-from fastsio.injection import Depends, Header, needs
+from fastsio.injection import Depends, Header
+from fastsio.injection.parameters import (
+    FromDependency,
+    FromHandshake,
+    FromSource,
+    Unannotated,
+    admits_none,
+    classify,
+    is_list,
+    is_marked,
+    is_scalar,
+    model_of,
+)
 from fastsio.injection.signature import EMPTY, Parameter, Shape
 from fastsio.types import Data, SocketID, Source
 
@@ -43,54 +55,54 @@ def parameter(annotation: Any = EMPTY, default: Any = EMPTY) -> Parameter:
 
 def test_nothing_written_asks_for_the_wire():
     """An un-annotated parameter."""
-    assert needs.classify(parameter()) == needs.Unannotated()
+    assert classify(parameter()) == Unannotated()
 
 
 @pytest.mark.parametrize("annotation", [SocketID, SocketID | None, Annotated[SocketID, "note"]])
 def test_annotated_sources_are_found_through_wrappers(annotation):
     """Optional and further metadata do not hide them."""
-    assert needs.classify(parameter(annotation)) == needs.FromSource(Source.SID)
+    assert classify(parameter(annotation)) == FromSource(Source.SID)
 
 
 def test_the_default_wins_over_the_annotation_and_the_last_metadata_over_the_first():
     """A marker as default is the most explicit wish."""
-    assert isinstance(needs.classify(parameter(Data, Depends(print))), needs.FromDependency)
-    assert isinstance(needs.classify(parameter(Annotated[str, Source.DATA, Header()])), needs.FromHandshake)
+    assert isinstance(classify(parameter(Data, Depends(print))), FromDependency)
+    assert isinstance(classify(parameter(Annotated[str, Source.DATA, Header()])), FromHandshake)
 
 
 def test_a_marker_without_annotation_takes_any_value():
     """Header() as a bare default."""
-    assert needs.classify(parameter(default=Header("x"))).annotation is Any
+    assert classify(parameter(default=Header("x"))).annotation is Any
 
 
 @pytest.mark.parametrize("annotation", [Message, Alias, dict[str, Message], Callable[[Message], None], Message | int])
 def test_a_model_anywhere_in_the_annotation_is_a_marker(annotation):
     """It says that the payload is to be validated."""
-    assert needs.is_marked(needs.classify(parameter(annotation)))
+    assert is_marked(classify(parameter(annotation)))
 
 
 @pytest.mark.parametrize("annotation", [dict, int, Size, Place, Struct, list[int], Any, Literal["Message"], None])
 def test_other_types_are_no_markers(annotation):
     """python-socketio handlers carry them as notes."""
-    assert not needs.is_marked(needs.classify(parameter(annotation)))
+    assert not is_marked(classify(parameter(annotation)))
 
 
 @pytest.mark.parametrize("annotation", [Any, None, type(None), object, int | None, Annotated[int | None, "note"]])
 def test_none_is_admitted(annotation):
     """A missing value may become None."""
-    assert needs.admits_none(annotation)
+    assert admits_none(annotation)
 
 
 @pytest.mark.parametrize("annotation", [int, Message, list[None], int | str])
 def test_none_is_not_admitted(annotation):
     """A missing value is reported."""
-    assert not needs.admits_none(annotation)
+    assert not admits_none(annotation)
 
 
 @pytest.mark.parametrize("annotation", [int, str, bytes, int | None, Any, Literal["a"], Annotated[float, "note"]])
 def test_scalars_are_read_from_the_query(annotation):
     """As FastAPI decides."""
-    assert needs.is_scalar(annotation)
+    assert is_scalar(annotation)
 
 
 @pytest.mark.parametrize(
@@ -99,19 +111,19 @@ def test_scalars_are_read_from_the_query(annotation):
 )
 def test_structured_types_are_the_payload(annotation):
     """As FastAPI reads them from the body."""
-    assert not needs.is_scalar(annotation)
+    assert not is_scalar(annotation)
 
 
 def test_lists_take_every_value_of_a_name():
     """Repeated headers and query parameters."""
-    assert needs.is_list(list[int] | None)
-    assert needs.is_list(set)
-    assert not needs.is_list(str)
-    assert not needs.is_list(Any)
+    assert is_list(list[int] | None)
+    assert is_list(set)
+    assert not is_list(str)
+    assert not is_list(Any)
 
 
 def test_the_model_of_an_annotation():
     """Only when it is the whole of it."""
-    assert needs.model_of(Message | None) is Message
-    assert needs.model_of(list[Message]) is None
-    assert needs.model_of(int) is None
+    assert model_of(Message | None) is Message
+    assert model_of(list[Message]) is None
+    assert model_of(int) is None

@@ -1,7 +1,7 @@
 """
 What one parameter asks for, read from its annotation and default.
 
-Only classifies; whether the wish can be met where the function is used is decided by :mod:`graph` and :mod:`wiring`.
+Only classifies; whether the wish can be met where the function is used is decided by :mod:`graph` and :mod:`arguments`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, g
 
 from pydantic import BaseModel
 
-from fastsio.injection import foreign
+from fastsio.injection import fastapi_markers
 from fastsio.injection.markers import Cookie, Dependency, Depends, EventMarker, HandshakeParameter, Header, Query
 from fastsio.injection.signature import EMPTY, Parameter
 from fastsio.types import Source
@@ -187,7 +187,7 @@ def _from_marker(marker: Any, annotation: Any, default: Any) -> Need | None:
     if isinstance(marker, EventMarker):
         return FromEvent(marker)
     if not isinstance(marker, (Dependency, HandshakeParameter)):
-        translated = foreign.translate(marker)
+        translated = fastapi_markers.translate(marker)
         if translated is None:
             return _mistake(marker)
         marker = translated
@@ -199,7 +199,7 @@ def _from_marker(marker: Any, annotation: Any, default: Any) -> Need | None:
 def _mistake(marker: Any) -> Impossible | None:
     if isinstance(marker, types.FunctionType) and marker in _FORGOTTEN_CALL:
         return Impossible(f"write {_FORGOTTEN_CALL[marker]}, with its parentheses")
-    if foreign.is_unsupported(marker):
+    if fastapi_markers.is_unsupported(marker):
         return Impossible("an event has no HTTP body or path; annotate a payload argument with a model instead")
     return None
 
@@ -210,7 +210,7 @@ def _from_annotation(annotation: Any) -> Need:
     kind = _core(annotation)
     if isinstance(kind, types.FunctionType) and kind in _FORGOTTEN_CALL:
         return Impossible(f"write Annotated[..., {_FORGOTTEN_CALL[kind]}], with the type of the value first")
-    if isinstance(kind, (Dependency, HandshakeParameter, EventMarker)) or foreign.translate(kind) is not None:
+    if isinstance(kind, (Dependency, HandshakeParameter, EventMarker)) or fastapi_markers.translate(kind) is not None:
         return Impossible("its type is a marker; write Annotated[..., the marker], with the type of the value first")
     if isinstance(kind, type) and get_origin(kind) is None:
         found = _from_class(kind)
@@ -223,12 +223,12 @@ def _from_class(kind: type) -> Need | None:
     source = getattr(kind, "__fastsio_source__", None)
     if isinstance(source, Source):
         return FromSource(source)
-    if foreign.is_security_scopes(kind):
+    if fastapi_markers.is_security_scopes(kind):
         return FromSecurityScopes(kind)
-    cure = foreign.cure_of(kind)
+    cure = fastapi_markers.cure_of(kind)
     if cure is not None:
         return Impossible(cure)
-    if foreign.is_connection(kind):
+    if fastapi_markers.is_connection(kind):
         return FromConnection(kind)
     return FromException() if issubclass(kind, BaseException) else None
 

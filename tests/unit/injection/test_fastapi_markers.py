@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.requests import HTTPConnection, Request
 
 from fastsio.exceptions import SignatureError, ValidationFailed
-from fastsio.injection import Depends, foreign
+from fastsio.injection import Depends, fastapi_markers
 from fastsio.types import SocketID
 
 oauth2 = OAuth2PasswordBearer(tokenUrl="token")
@@ -191,10 +191,10 @@ def test_without_fastapi_nothing_is_recognised(monkeypatch):
     for name in ("fastapi.params", "fastapi.security", "starlette.requests"):
         monkeypatch.delitem(sys.modules, name)
 
-    assert foreign.translate(marker) is None
-    assert not foreign.is_unsupported(marker)
-    assert not foreign.is_connection(Request)
-    assert not foreign.is_security_scopes(SecurityScopes)
+    assert fastapi_markers.translate(marker) is None
+    assert not fastapi_markers.is_unsupported(marker)
+    assert not fastapi_markers.is_connection(Request)
+    assert not fastapi_markers.is_security_scopes(SecurityScopes)
 
 
 def test_injection_does_not_import_fastapi():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastsio.injection.binding import Arguments, bind
+from fastsio.injection.calls import Arguments, bind
 from fastsio.injection.sources import constant
 
 

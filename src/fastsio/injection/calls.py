@@ -13,7 +13,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastsio.exceptions import ValidationFailed
-from fastsio.injection import foreign
+from fastsio.injection import fastapi_markers
 from fastsio.injection.signature import Colour
 from fastsio.injection.validation import MAX_DETAIL
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from fastsio.injection.context import Context
-    from fastsio.injection.lifetimes import Manager
+    from fastsio.injection.scope import Manager
     from fastsio.injection.sources import Getter
 
 #: Where an opened dependency is remembered until it is closed.
@@ -172,7 +172,7 @@ def value_call(
 ) -> tuple[Getter, bool]:
     """Return what makes the value of a dependency that has nothing to close, and whether that is to be awaited."""
     if in_thread and colour is Colour.PLAIN:
-        return bind(foreign.in_thread(function), arguments), True
+        return bind(fastapi_markers.in_thread(function), arguments), True
     return bind(function, arguments), colour is Colour.COROUTINE
 
 
@@ -220,7 +220,7 @@ def opener_for(
             call, awaits = value_call(function, colour, arguments, in_thread=in_thread)
             return _valuing(call, awaits=awaits, asynchronous=asynchronous, refusal=refusal), awaits or asynchronous
         case Colour.GENERATOR if in_thread:
-            return _entering_async(bind(foreign.managed_in_thread(function), arguments)), True
+            return _entering_async(bind(fastapi_markers.managed_in_thread(function), arguments)), True
         case Colour.GENERATOR:
             return _entering(bind(contextmanager(function), arguments)), False
         case Colour.ASYNC_GENERATOR:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.injection import needs, sources
-from fastsio.injection.binding import Arguments
+from fastsio.injection import sources
+from fastsio.injection.calls import Arguments
 from fastsio.injection.graph import WIRE_WORDS, payload_default
 from fastsio.injection.kinds import OPTIONAL_LAST, PAYLOAD_LIMIT, WIRE_SLOTS, HandlerKind
+from fastsio.injection.parameters import FromException, FromPayload, FromSource, Need, Unannotated, contains, is_marked
 from fastsio.injection.signature import EMPTY, Parameter, Shape
 from fastsio.types import Source
 
@@ -50,7 +51,7 @@ class _Wire:
 
 
 def wire_handler(
-    entries: Sequence[tuple[Parameter, needs.Need]],
+    entries: Sequence[tuple[Parameter, Need]],
     *,
     prefix: tuple[str, ...],
     site: Site,
@@ -58,7 +59,7 @@ def wire_handler(
     flattener: Flattener,
 ) -> Arguments:
     """Return the arguments of a handler in marker mode."""
-    claimed = {_CLAIMS.get(need.source) for _, need in entries if isinstance(need, needs.FromSource)}
+    claimed = {_CLAIMS.get(need.source) for _, need in entries if isinstance(need, FromSource)}
     wire = _Wire([slot for slot in (*prefix, *WIRE_SLOTS[site.kind]) if slot not in claimed], PAYLOAD_LIMIT[site.kind])
     arguments = Arguments()
     for parameter, need in entries:
@@ -97,7 +98,7 @@ def wire_plain(kind: HandlerKind, prefix: tuple[str, ...], most: int | None) -> 
 
 
 def wire_hook(
-    entries: Sequence[tuple[Parameter, needs.Need]],
+    entries: Sequence[tuple[Parameter, Need]],
     *,
     offered: tuple[str, ...],
     site: Site,
@@ -119,24 +120,22 @@ def wire_hook(
     return arguments
 
 
-def _fill(parameter: Parameter, need: needs.Need, wire: _Wire, site: Site, graph: Graph) -> Filling:
+def _fill(parameter: Parameter, need: Need, wire: _Wire, site: Site, graph: Graph) -> Filling:
     if _is_exception(parameter, need, site):
         wire.slots = [slot for slot in wire.slots if slot != "exc"]
         return sources.WIRE["exc"]
-    if not isinstance(need, (needs.FromPayload, needs.Unannotated)):
+    if not isinstance(need, (FromPayload, Unannotated)):
         return graph.injected(parameter, need, site)
     if _takes_slot(parameter, need, wire):
         return _slot(parameter, wire, site)
     return _payload(parameter, need, wire, site)
 
 
-def _takes_slot(parameter: Parameter, need: needs.Need, wire: _Wire) -> bool:
+def _takes_slot(parameter: Parameter, need: Need, wire: _Wire) -> bool:
     if not wire.slots:
         return False
     # An annotated ``auth`` is validated, as the one payload argument of ``connect``.
-    return isinstance(need, needs.Unannotated) or (
-        parameter.name == wire.slots[0] != "auth" and not needs.is_marked(need)
-    )
+    return isinstance(need, Unannotated) or (parameter.name == wire.slots[0] != "auth" and not is_marked(need))
 
 
 def _slot(parameter: Parameter, wire: _Wire, site: Site) -> Getter:
@@ -151,16 +150,16 @@ def _slot(parameter: Parameter, wire: _Wire, site: Site) -> Getter:
     return sources.WIRE[slot]
 
 
-def _is_left_alone(parameter: Parameter, need: needs.Need, site: Site) -> bool:
+def _is_left_alone(parameter: Parameter, need: Need, site: Site) -> bool:
     """Tell whether a parameter is keyword-only without a marker, and so keeps its default."""
-    if parameter.shape is not Shape.KEYWORD or needs.is_marked(need):
+    if parameter.shape is not Shape.KEYWORD or is_marked(need):
         return False
     if parameter.default is EMPTY:
         raise site.error(parameter, "is keyword-only and has no marker; give it a default, or Depends(...)")
     return True
 
 
-def _payload(parameter: Parameter, need: needs.Need, wire: _Wire, site: Site) -> Getter:
+def _payload(parameter: Parameter, need: Need, wire: _Wire, site: Site) -> Getter:
     if parameter.name == "sid":
         raise site.error(parameter, "would take a payload argument; put it first or annotate it with SocketID")
     index = wire.take_payload()
@@ -168,7 +167,7 @@ def _payload(parameter: Parameter, need: needs.Need, wire: _Wire, site: Site) ->
         if parameter.default is EMPTY:
             raise site.error(parameter, f"has nothing to take: a {site.kind.value!r} handler gets no further argument")
         return sources.constant(parameter.default)
-    if isinstance(need, needs.Unannotated):
+    if isinstance(need, Unannotated):
         return sources.raw_argument(index, parameter.default)
     annotation, default = parameter.annotation, payload_default(parameter)
     if site.kind is HandlerKind.CONNECT:
@@ -176,20 +175,18 @@ def _payload(parameter: Parameter, need: needs.Need, wire: _Wire, site: Site) ->
     return site.build(parameter, lambda: sources.valid_argument(index, annotation, default))
 
 
-def _is_exception(parameter: Parameter, need: needs.Need, site: Site) -> bool:
+def _is_exception(parameter: Parameter, need: Need, site: Site) -> bool:
     if site.kind is not HandlerKind.EXCEPTION:
         return False
     annotation = parameter.annotation
-    return isinstance(need, needs.FromException) or (
-        annotation is not EMPTY and needs.contains(annotation, BaseException)
-    )
+    return isinstance(need, FromException) or (annotation is not EMPTY and contains(annotation, BaseException))
 
 
-def _fill_hook(parameter: Parameter, need: needs.Need, offered: tuple[str, ...], site: Site, graph: Graph) -> Filling:
-    if not isinstance(need, (needs.FromPayload, needs.Unannotated, needs.FromException)):
+def _fill_hook(parameter: Parameter, need: Need, offered: tuple[str, ...], site: Site, graph: Graph) -> Filling:
+    if not isinstance(need, (FromPayload, Unannotated, FromException)):
         return graph.injected(parameter, need, site)
     if parameter.name in offered:
-        if needs.is_marked(need):
+        if is_marked(need):
             return site.build(
                 parameter,
                 lambda: sources.valid_named_value(parameter.name, parameter.annotation, parameter.default),
