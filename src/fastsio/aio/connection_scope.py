@@ -12,15 +12,14 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from fastsio.injection import ConnectionScope
-from fastsio.injection.scope import unwind_async
+from fastsio.injection.context import unwind_async
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from contextvars import Context as Variables
 
     from fastsio.injection import Context
-    from fastsio.injection.calls import Opener
-    from fastsio.injection.scope import Manager
+    from fastsio.injection.context import Manager, Opener
 
 
 class _Value(AbstractAsyncContextManager[None]):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from fastsio.injection import HandlerKind, compile_endpoint, handshake_of
-from fastsio.injection.markers import Place
+from fastsio.injection.handshake import Place
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

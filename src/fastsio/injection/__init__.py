@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from fastsio.injection.compiler import compile_endpoint, reads_payload
-from fastsio.injection.context import ClientView, Context
+from fastsio.injection.context import ClientView, ConnectionScope, Context, handshake_of
 from fastsio.injection.endpoint import Endpoint
-from fastsio.injection.handshake import Handshake, handshake_of, scope_of
+from fastsio.injection.handshake import Handshake, scope_of
 from fastsio.injection.kinds import HandlerKind
 from fastsio.injection.markers import Cookie, Dependency, Depends, EventMarker, Header, Query, register_dependency
 from fastsio.injection.response import ResponseValidationError
-from fastsio.injection.scope import ConnectionScope
 
 __all__ = [
     "ClientView",

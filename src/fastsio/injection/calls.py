@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, asyn
 from dataclasses import dataclass, field
 from inspect import isasyncgen, isawaitable, iscoroutine, isgenerator
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from fastsio.exceptions import ValidationFailed
 from fastsio.injection import fastapi_markers
@@ -20,14 +20,8 @@ from fastsio.injection.validation import MAX_DETAIL
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from fastsio.injection.context import Context
-    from fastsio.injection.scope import Manager
+    from fastsio.injection.context import Context, Keep, Manager, Opener
     from fastsio.injection.sources import Getter
-
-#: Where an opened dependency is remembered until it is closed.
-Keep: TypeAlias = "Callable[[Manager], Any]"
-#: Makes a dependency's value, or an awaitable of it.
-Opener: TypeAlias = "Callable[[Context, Keep], Any]"
 
 
 @dataclass(slots=True)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import PydanticUndefined
 
 from fastsio.exceptions import SignatureError
-from fastsio.injection.markers import REQUIRED, Dependency, HandshakeParameter, Place
+from fastsio.injection.handshake import Place
+from fastsio.injection.markers import REQUIRED, Dependency, HandshakeParameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,8 +23,9 @@ from fastsio.injection.calls import (
     refusing_coroutines,
     value_call,
 )
+from fastsio.injection.handshake import Place
 from fastsio.injection.kinds import ROOM_KINDS, HandlerKind, no_handshake, why_not
-from fastsio.injection.markers import REGISTRY, Dependency, EventMarker, HandshakeParameter, Lifetime, Place
+from fastsio.injection.markers import REGISTRY, Dependency, EventMarker, HandshakeParameter, Lifetime
 from fastsio.injection.parameters import (
     FromConnection,
     FromDependency,

@@ -7,19 +7,25 @@ Reads an environ and nothing else; never awaits a body.
 from __future__ import annotations
 
 import re
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote
-
-from fastsio.injection.markers import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fastsio.injection.context import ClientView
 
 _SECURE: Final = {"ws": "http", "wss": "https"}
 #: A character by its octal number, or itself.
 _ESCAPE: Final = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
+
+
+class Place(Enum):
+    """Where in the handshake a value is found."""
+
+    HEADER = "header"
+    COOKIE = "cookie"
+    QUERY = "query"
 
 
 class Handshake:
@@ -59,14 +65,6 @@ class Handshake:
         if made is None:
             made = self._connections[factory] = factory(self.scope)
         return made
-
-
-def handshake_of(client: ClientView) -> Handshake:
-    """Return the handshake of a client, parsed at most once per connection."""
-    store = client.scope_store
-    if store.handshake is None:
-        store.handshake = Handshake(client.environ)
-    return store.handshake
 
 
 def scope_of(environ: dict[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
 
 import pydantic
 
 from fastsio.exceptions import SetupError
+from fastsio.injection.handshake import Place
 from fastsio.types import HandlerMarker
 
 if TYPE_CHECKING:
@@ -118,14 +118,6 @@ class EventMarker(HandlerMarker, ABC):
         Raises:
             SetupError: It cannot be made.
         """
-
-
-class Place(Enum):
-    """Where in the handshake a value is found."""
-
-    HEADER = "header"
-    COOKIE = "cookie"
-    QUERY = "query"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
-from fastsio.injection.handshake import handshake_of
-from fastsio.injection.markers import REQUIRED, HandshakeParameter, Place
+from fastsio.injection.context import handshake_of
+from fastsio.injection.handshake import Place
+from fastsio.injection.markers import REQUIRED, HandshakeParameter
 from fastsio.injection.parameters import is_list, model_of
 from fastsio.injection.signature import EMPTY
 from fastsio.injection.validation import missing, validator_for

@@ -11,15 +11,14 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from fastsio.injection import ConnectionScope
-from fastsio.injection.scope import unwind
+from fastsio.injection.context import unwind
 from fastsio.sync import concurrency
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from fastsio.injection import Context
-    from fastsio.injection.calls import Opener
-    from fastsio.injection.scope import Manager
+    from fastsio.injection.context import Manager, Opener
 
 
 class _Value(AbstractContextManager[None]):

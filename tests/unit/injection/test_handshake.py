@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from fastsio.injection import Handshake, scope_of
-from fastsio.injection.markers import Place
+from fastsio.injection.handshake import Place
 
 
 def test_a_websocket_scope_becomes_that_of_a_get_request():
