@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 
 SITE = "tests.support.wsgi_site:app"
+#: The heartbeat of the site would notice a client that has left after this time.
+HEARTBEAT_S = 10.0
 FOREIGN = "https://evil.example"
 HANDSHAKE = (
     b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -179,6 +181,22 @@ async def test_a_malformed_packet_ends_its_session_only(address, name, packet):
         await has_left(address, {name: "one"}, "transport error")
         await has_left(address, {name: "other"}, "transport error")
         assert await bystander.ask("echo", "here") == ["here"]
+
+
+@pytest.mark.parametrize("closes", [True, False])
+async def test_a_client_that_leaves_is_noticed_while_its_handler_hangs(address, name, closes):
+    """C-194: not with the heartbeat, whether the client closes its WebSocket or vanishes."""
+    async with open_websocket(address) as client:
+        await client.join(auth={"name": name})
+        begun = asyncio.get_running_loop().time()
+        await client.send('42["hang"]')
+        if closes:
+            await client.close()
+        else:
+            await client.vanish()
+
+        await has_left(address, {"name": name}, "transport close")
+        assert asyncio.get_running_loop().time() - begun < HEARTBEAT_S
 
 
 @pytest.mark.parametrize("trickles", [False, True])

@@ -41,9 +41,9 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def serve_werkzeug(app: Any) -> Iterator[Address]:
+def serve_werkzeug(app: Any, **options: Any) -> Iterator[Address]:
     """Run a WSGI application under Werkzeug's server, with a thread for each request, for the length of the block."""
-    server = make_server(HOST, 0, app, threaded=True, request_handler=_Quiet)
+    server = make_server(HOST, 0, app, threaded=True, request_handler=_Quiet, **options)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -72,6 +72,10 @@ def _use_the_server(sio: fastsio.Server) -> None:
         sio.enter_room(sid, room)
 
     @sio.event
+    def hang(sid):
+        sio.sleep(60)
+
+    @sio.event
     def transport(sid):
         return sio.transport(sid)
 

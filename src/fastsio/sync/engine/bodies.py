@@ -2,8 +2,8 @@
 Reading the body of a POST, within a time and a size.
 
 A thread that reads cannot be interrupted. So when the time is up, the reading end of the connection is closed, which is
-the end of the body to the web server; the answer still goes out. Where a web server does not show the socket, only it
-can end the body.
+the end of the body to the web server; the answer still goes out, unless the web server does TLS. Where a web server
+does not show the socket, only it can end the body.
 """
 
 from __future__ import annotations

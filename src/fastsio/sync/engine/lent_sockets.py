@@ -57,16 +57,31 @@ def socket_under(body: Any) -> Any:
     return None
 
 
-def stop_reading(sock: Any) -> None:
+def system_socket(sock: Any) -> _socket.socket | None:
     """
-    Close the reading end of a socket: reading finds its end, now and later; what is written to it still goes out.
+    Return the system's socket that a socket is, or that it is made of; None where it cannot be found.
 
     Args:
-        sock: A socket of the standard library, gevent or eventlet, with TLS or without.
+        sock: A socket of the standard library, gevent or eventlet, with TLS or without. What TLS adds to the methods of
+            the result must be left out: call those of ``_socket.socket``.
     """
-    # Those that do TLS would forget the encryption of what is still written.
     for candidate in (sock, getattr(sock, "_sock", None), getattr(sock, "fd", None)):
         if isinstance(candidate, _socket.socket):
-            with suppress(OSError):
-                _socket.socket.shutdown(candidate, socket.SHUT_RD)
-            return
+            return candidate
+    return None
+
+
+def stop_reading(sock: Any) -> None:
+    """
+    Close the reading end of a socket: reading finds its end, now and later.
+
+    What is written to it still goes out; not with TLS, though, which takes the end for a failure.
+
+    Args:
+        sock: As for :func:`system_socket`.
+    """
+    found = system_socket(sock)
+    if found is not None:
+        with suppress(OSError):
+            # The method of a socket that does TLS would forget the encryption of what is still written.
+            _socket.socket.shutdown(found, socket.SHUT_RD)

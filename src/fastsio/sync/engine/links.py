@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 BINARY_MESSAGES: Final = (MessagePacket, Eio3BinaryPacket)
 
 
+class LinkLost(Exception):  # noqa: N818 - says what happened
+    """The peer closed the WebSocket."""
+
+
 class Link(Protocol):
     """An accepted WebSocket."""
 
@@ -27,6 +31,18 @@ class Link(Protocol):
 
         Raises:
             PacketError: The message is larger than the server takes, or a frame breaks WebSocket's own rules.
+        """
+
+    def read_ahead(self, take: Callable[[str | bytes], bool]) -> Exception | None:
+        """
+        Read what has arrived while the thread that reads is busy, without waiting and up to a bound; for one thread.
+
+        Args:
+            take: Called with each message; tells whether it took it. The others wait for :meth:`receive`. Must not
+                wait.
+
+        Returns:
+            Why nothing more will come: :class:`LinkLost`, or what :meth:`receive` will raise; None while more may.
         """
 
     def peer_code(self) -> int:
@@ -89,6 +105,7 @@ class PreparedLink:
     def __init__(self, link: Link) -> None:
         self._link = link
         self.receive = link.receive
+        self.read_ahead = link.read_ahead
         self.peer_code = link.peer_code
         self.answer_pings = link.answer_pings
         self.flush = link.flush

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.engine.congestion import Congestion, PauseBudget, buffers_for
 from fastsio.engine.packet import NOOP_PACKET
+from fastsio.engine.reading import NORMAL_CLOSURE
 from fastsio.sync.engine.framing import CLOSE_FRAME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fastsio.engine.packet import WirePacket
     from fastsio.sync.engine.links import Link
@@ -301,6 +302,16 @@ class Outbox:
         """Tell how much the client has sent over its WebSocket that nobody has read yet; None if nobody knows."""
         link = self._link
         return None if link is None else link.unread()
+
+    def read_ahead(self, take: Callable[[str | bytes], bool]) -> Exception | None:
+        """Read what the client has sent over its WebSocket; see :meth:`.Link.read_ahead`."""
+        link = self._link
+        return None if link is None else link.read_ahead(take)
+
+    def peer_code(self) -> int:
+        """Return the code that the peer has closed the WebSocket with."""
+        link = self._link
+        return NORMAL_CLOSURE if link is None else link.peer_code()
 
     def abort(self) -> None:
         """Cut the connection."""

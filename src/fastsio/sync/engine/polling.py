@@ -144,8 +144,8 @@ def _receive(socket: EngineSocket, packet: str | bytes) -> None:
         socket.handling = True
         try:
             socket.server.run_message(socket, packet if isinstance(packet, bytes) else packet[1:])
-            socket.has_progressed = True
         finally:
+            socket.progress += 1
             socket.handling = False
     elif packet[0] == "1":
         socket.finish(socket.server.reason.CLIENT_DISCONNECT, abort=True)

@@ -25,6 +25,7 @@ from fastsio.engine.tracing import shown_text
 from fastsio.sync.engine import accepting, polling, websocket
 from fastsio.sync.engine.eio3 import Eio3Socket
 from fastsio.sync.engine.framing import accept_response
+from fastsio.sync.engine.hang_watch import HangWatch
 from fastsio.sync.engine.socket import EngineSocket
 from fastsio.sync.engine.timers import Deadlines, Timed
 from fastsio.sync.engine.upstream import Payload, Server
@@ -76,6 +77,8 @@ class EngineServer(Server):
             ``engineio.payload.Payload``'s.
         max_control_frames: How many frames without a message a WebSocket may send in a second: pings, pongs, empty
             fragments. Beyond, it is closed.
+        handler_grace: Seconds that a message handler that is waited for has to end once its client is gone, before the
+            session ends.
         allow_eio3: Whether clients of Engine.IO 3 are served too. Off, as in the JavaScript server.
         options: Those of ``engineio.Server``.
 
@@ -98,6 +101,7 @@ class EngineServer(Server):
         slow_client: SlowClientPolicy = "close",
         max_decode_packets: int | None = None,
         max_control_frames: int = DEFAULT_CONTROL_FRAMES,
+        handler_grace: float = 1.0,
         allow_eio3: bool = False,
         **options: Any,
     ) -> None:
@@ -113,6 +117,7 @@ class EngineServer(Server):
                 "slow_client": slow_client,
                 "max_decode_packets": max_decode_packets,
                 "max_control_frames": max_control_frames,
+                "handler_grace": handler_grace,
                 "allow_eio3": allow_eio3,
                 **options,
             }
@@ -136,10 +141,12 @@ class EngineServer(Server):
         self.slow_client = slow_client
         self.max_decode_packets = max_decode_packets
         self.max_control_frames = max_control_frames
+        self.handler_grace = handler_grace
         self.allow_eio3 = allow_eio3
         self.deadlines: Deadlines[Due] = Deadlines(self._on_due, self)
         #: Message handlers that get the ``connection`` of a session in place of its sid.
         self.receivers: frozenset[Callable[..., Any]] = frozenset()
+        self.hang_watch = HangWatch(self)
         self._parting: dict[str, EngineSocket] = {}
         # uWSGI ends the connection with the response without a word: a client that used it again would lose a request.
         self._connection_headers = [("Connection", "close")] if self.async_mode == "gevent_uwsgi" else []
@@ -277,6 +284,7 @@ class EngineServer(Server):
         """Stop the timers; clients stay connected, and sends that wait for slow ones are given up."""
         for socket in list(self.congested):
             socket.outbox.give_up()
+        self.hang_watch.stop()
         for member in self.deadlines.stop():
             member.on_shutdown()
 

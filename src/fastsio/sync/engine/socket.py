@@ -52,8 +52,8 @@ class EngineSocket(Socket):
         expires: When the session is over unless a pong comes, by the system's clock.
         frames_base64: Whether binary messages go over the WebSocket as text; its own handshake says so.
         handling: True while the message handler runs for this client.
-        has_progressed: True once a message was handled, until the heartbeat looks.
         posting: True while a POST is taken.
+        progress: How many messages were handled.
         probing: True from the handshake of a WebSocket that would take over to its success or failure.
     """
 
@@ -70,10 +70,11 @@ class EngineSocket(Socket):
         "expires",
         "frames_base64",
         "handling",
-        "has_progressed",
         "outbox",
         "posting",
         "probing",
+        "progress",
+        "progress_seen",
         "server",
         "session",
         "sid",
@@ -94,7 +95,8 @@ class EngineSocket(Socket):
         self.session: dict[str, Any] = {}
         self.connected = self.upgraded = self.closing = self.closed = False
         self.accepted = self.probing = self.posting = self.handling = self.awaiting_pong = False
-        self.has_progressed = False
+        #: How many had been handled when the heartbeat looked.
+        self.progress = self.progress_seen = 0
         #: How much stood unread behind the message that is handled when the heartbeat looked; None before it has.
         self.unread: int | None = None
         self.body: BodyReading | None = None
@@ -188,6 +190,7 @@ class EngineSocket(Socket):
         """Schedule the next ping; it is never late, so that the client has all of its time to answer."""
         server = self.server
         self.awaiting_pong = False
+        self.unread = None
         self.expires = monotonic() + server.ping_interval + server.ping_timeout
         server.deadlines.set(self, server.ping_interval * PUNCTUAL)
 
@@ -242,15 +245,18 @@ class EngineSocket(Socket):
         """
         if not self.handling or self.outbox.is_lagging:
             return False
-        if self.has_progressed or not self.outbox.is_attached:
-            return self.has_progressed or (self.posting and self.outbox.is_polled)
+        has_progressed = self.progress != self.progress_seen
+        if has_progressed or not self.outbox.is_attached:
+            return has_progressed or (self.posting and self.outbox.is_polled)
         before, unread = self.unread, self.outbox.unread()
-        return unread is None or (unread >= 0 and (before is None or not unread <= before < RECEIVE_BYTES))
+        if unread is None:
+            return before is None
+        return unread >= 0 and (before is None or not unread <= before < RECEIVE_BYTES)
 
     def _ask_again(self) -> None:
         """Ping a client once more whose pong may stand behind the message that is being handled."""
-        self.has_progressed = False
-        self.unread = self.outbox.unread()
+        self.progress_seen = self.progress
+        self.unread = self.outbox.unread() or 0
         if self.handling and self.outbox.is_attached and self.protocol == PINGED:
             self.outbox.post((PING_PACKET,), is_limited=False)
 

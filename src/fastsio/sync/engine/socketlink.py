@@ -1,6 +1,9 @@
 """
 A WebSocket over the socket of the web server's connection, read in the thread of the request.
 
+While that thread is busy another may read on without waiting (:meth:`SocketLink.read_ahead`), as far as the system lets
+it; one of them reads at a time.
+
 simple-websocket, which engineio uses, has a thread of its own read each connection into a list without a bound, hands
 every message from that thread to another, and lets threads write at once.
 """
@@ -9,6 +12,8 @@ from __future__ import annotations
 
 import _socket
 import socket
+import threading
+from collections import deque
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +25,8 @@ from fastsio.engine.rates import FrameRate, TooManyFrames
 from fastsio.engine.reading import NORMAL_CLOSURE, BadFrame
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.framing import frames_of, pong_frame
+from fastsio.sync.engine.lent_sockets import system_socket
+from fastsio.sync.engine.links import LinkLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +42,11 @@ WRITE_BYTES: Final = 16_384
 FAIR_SHARE: Final = 64
 #: Fragments of a message are put together when there are so many: one of a byte takes fifty.
 MAX_PARTS: Final = 1024
+#: How many messages, and how many bytes of them, are read ahead.
+MOST_FRAMES: Final = 64
+MOST_BYTES: Final = 1_048_576
+#: How many messages, and pieces of such, are read ahead without a break.
+MOST_STEPS: Final = 128
 #: wsproto's code for a close frame without one.
 NO_STATUS: Final = 1005
 #: Zero where the system has no writing that does not wait; then a thread writes.
@@ -53,11 +65,15 @@ class SocketLink:
     """
 
     __slots__ = (
+        "_ahead",
+        "_ahead_size",
         "_answer",
         "_broken",
         "_connection",
+        "_error",
         "_give_way",
         "_left",
+        "_lock",
         "_over",
         "_parts",
         "_peer_code",
@@ -68,6 +84,7 @@ class SocketLink:
         "_sock",
         "_unsent",
         "_unused",
+        "_wire",
         "max_bytes",
     )
 
@@ -75,8 +92,15 @@ class SocketLink:
         sock.settimeout(None)
         self.max_bytes = max_message_bytes
         self._answer: Callable[[bytes], Any] = self._answer_directly
+        #: What was read ahead, in order; None as long as nothing was. What reading raised then comes after it.
+        self._ahead: deque[str | bytes] | None = None
+        self._ahead_size = 0
+        self._error: PacketError | None = None
+        # Held by the thread that reads, also while it waits. The one that reads ahead never waits for it.
+        self._lock = threading.Lock()
         self._sock = sock
         self._connection = Connection(ConnectionType.SERVER)
+        self._wire = system_socket(sock)
         self._raw = _raw_socket(sock)
         self._rate = FrameRate(max_control_frames, monotonic)
         self._left: bytes | memoryview = b""
@@ -97,24 +121,82 @@ class SocketLink:
             PacketError: The message is larger than the server takes, frames without one come too often, or a frame
                 breaks WebSocket's own rules.
         """
-        while not self._over:
-            for event in self._connection.events():
-                self._share -= 1
-                if not self._share:
-                    self._share = FAIR_SHARE
-                    if self._raw is not self._sock:
-                        self._give_way()
-                if isinstance(event, Message):
-                    if self._take(event):
-                        return self._message(event)
-                elif isinstance(event, Ping | Pong):
-                    self._count()
-                    if isinstance(event, Ping):
-                        self._answer(bytes(event.payload))
-                elif isinstance(event, CloseConnection):
-                    self._end(event)
-                    return None
-            self._fill()
+        with self._lock:
+            if self._ahead is not None:
+                if self._ahead:
+                    frame = self._ahead.popleft()
+                    self._ahead_size -= len(frame)
+                    return frame
+                self._ahead = None
+                if self._error is not None:
+                    raise self._error
+            while (message := self._next(gives_way=self._raw is not self._sock)) is None and not self._over:
+                self._fill(self._receive_bytes())
+            return message
+
+    def read_ahead(self, take: Callable[[str | bytes], bool]) -> Exception | None:
+        """Read what has arrived while the thread that reads is busy, without waiting and up to a bound."""
+        # A greenlet that has the lock gives way to no other.
+        if self._raw is None or not self._lock.acquire(blocking=False):
+            return None
+        try:
+            self._ahead = self._ahead or deque()
+            self._read_ahead(take, self._ahead)
+        except PacketError as error:
+            self._error = error
+        finally:
+            self._lock.release()
+        return self._error or (LinkLost() if self._over else None)
+
+    def _read_ahead(self, take: Callable[[str | bytes], bool], ahead: deque[str | bytes]) -> None:
+        """
+        Read up to a bound.
+
+        Raises:
+            PacketError: As in :meth:`receive`.
+        """
+        # No more at once, however much comes that is taken, for others are to be looked at too.
+        for _ in range(MOST_STEPS):
+            if self._error is not None or len(ahead) >= MOST_FRAMES or self._ahead_size >= MOST_BYTES:
+                return
+            message = self._next(gives_way=False)
+            if message is None:
+                data = None if self._over else self._receive_bytes_at_once()
+                if data is None:
+                    return
+                self._fill(data)
+            elif not take(message):
+                ahead.append(message)
+                self._ahead_size += len(message)
+
+    def _next(self, *, gives_way: bool) -> str | bytes | None:
+        """
+        Return the next message in what has arrived; None when no whole one has, or the WebSocket is over.
+
+        Args:
+            gives_way: Whether other greenlets have a turn now and then.
+
+        Raises:
+            PacketError: As in :meth:`receive`.
+        """
+        if self._over:
+            return None
+        for event in self._connection.events():
+            self._share -= 1
+            if not self._share:
+                self._share = FAIR_SHARE
+                if gives_way:
+                    self._give_way()
+            if isinstance(event, Message):
+                if self._take(event):
+                    return self._message(event)
+            elif isinstance(event, Ping | Pong):
+                self._count()
+                if isinstance(event, Ping):
+                    self._answer(bytes(event.payload))
+            elif isinstance(event, CloseConnection):
+                self._end(event)
+                return None
         return None
 
     def _end(self, event: CloseConnection) -> None:
@@ -134,7 +216,9 @@ class SocketLink:
     def drain(self) -> None:
         """Read on without a use for it until the peer has closed too."""
         self._unused = True
-        self._parts.clear()
+        with self._lock:
+            self._parts.clear()
+            self._ahead = None
         with suppress(PacketError):
             while self.receive() is not None:
                 pass
@@ -148,11 +232,25 @@ class SocketLink:
             while self._sock.recv(RECEIVE_BYTES):
                 pass
 
-    def _fill(self) -> None:
+    def _receive_bytes(self) -> bytes:
+        """Wait for bytes; there are none at the end."""
         try:
-            data = self._sock.recv(RECEIVE_BYTES)
+            data: bytes = self._sock.recv(RECEIVE_BYTES)
         except OSError:
-            data = b""
+            return b""
+        return data
+
+    def _receive_bytes_at_once(self) -> bytes | None:
+        """Return what has arrived, as above; None when nothing has."""
+        try:
+            data: bytes = self._raw.recv(RECEIVE_BYTES, DO_NOT_WAIT)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+        return data
+
+    def _fill(self, data: bytes) -> None:
         if data:
             self._connection.receive_data(data)
         else:
@@ -201,11 +299,12 @@ class SocketLink:
             self._over = True
 
     def unread(self) -> int | None:
-        """Tell how many bytes of the peer nobody has read yet."""
-        if self._raw is None:
+        """Tell how many bytes of the peer nobody has read yet; with TLS, as many as they are encrypted."""
+        if self._wire is None or not DO_NOT_WAIT:
             return None
         try:
-            data = self._raw.recv(RECEIVE_BYTES, socket.MSG_PEEK | DO_NOT_WAIT)
+            # Not the method of a socket that does TLS, which cannot look without reading.
+            data = _socket.socket.recv(self._wire, RECEIVE_BYTES, socket.MSG_PEEK | DO_NOT_WAIT)
         except BlockingIOError:
             return 0
         except OSError:

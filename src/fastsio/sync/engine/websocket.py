@@ -13,7 +13,9 @@ from fastsio.engine.packet import ControlPacket
 from fastsio.engine.reading import NORMAL_CLOSURE, READERS, ClientLeft, closing_code
 from fastsio.engine.tracing import label
 from fastsio.exceptions import PacketError
+from fastsio.sync.engine.departures import note_departure
 from fastsio.sync.engine.framing import close_frame, pong_frame
+from fastsio.sync.engine.links import LinkLost
 from fastsio.sync.engine.socket import CLOSE_GRACE_S
 from fastsio.sync.engine.timers import NEVER
 from fastsio.sync.engine.tracing import TracedLink
@@ -31,10 +33,6 @@ UPGRADE: Final = "5"
 POST_POLL_S: Final = 0.01
 #: The most bytes a character takes in UTF-8.
 MAX_CHARACTER_BYTES: Final = 4
-
-
-class LinkLost(Exception):  # noqa: N818 - says what happened
-    """The peer closed the WebSocket."""
 
 
 class Limit:
@@ -90,16 +88,8 @@ def _run(socket: EngineSocket, link: Link) -> None:
     reason = server.reason.TRANSPORT_CLOSE
     try:
         _read(socket, link)
-    except LinkLost:
-        socket.outbox.close_frame = close_frame(link.peer_code())
-        socket.outbox.close()
-    except ClientLeft:
-        reason = server.reason.CLIENT_DISCONNECT
-    except PacketError as error:
-        code = closing_code(error)
-        server.report(f"Closing a websocket session: {error}", f"bad-frame-{code}")
-        reason = server.reason.TRANSPORT_ERROR
-        socket.outbox.close_frame = close_frame(code)
+    except (LinkLost, ClientLeft, PacketError) as error:
+        reason = note_departure(socket, error)
     finally:
         socket.finish(reason, abort=True)
         link.drain()
@@ -135,12 +125,14 @@ def _read(socket: EngineSocket, link: Link) -> None:
         if data is None or socket.closing:
             continue
         socket.handling = True
+        if not server.hang_watch.is_running:
+            server.hang_watch.start()
         try:
             on_message(key, data)
-            socket.has_progressed = True
         except Exception:
             server.logger.exception("message handler error")
         finally:
+            socket.progress += 1
             socket.handling = False
 
 
