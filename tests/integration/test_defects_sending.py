@@ -12,7 +12,7 @@ import pytest
 
 from fastsio.aio.manager import AsyncManager
 from fastsio.exceptions import TimeoutError as AckTimeoutError
-from fastsio.state import RoomTable
+from fastsio.state import Client, Connection, RoomTable
 from tests.integration.clients import eventually, open_polling, open_websocket, owed_by
 
 
@@ -167,13 +167,14 @@ def touches_of_a_leave(clients: int) -> int:
     """Count what one of *clients* clients, in three rooms, costs when it leaves."""
     table = RoomTable()
     for number in range(clients):
-        table.add("/", f"sid{number}", f"eio{number}")
+        table.add(Client(f"sid{number}", "/", Connection(f"eio{number}", {}, None, dict), None))
         for room in ("everyone", f"team{number % 10}", f"own{number}"):
             table.enter("/", f"sid{number}", room)
     rooms = table._rooms
     rooms["/"] = Counted({room: Counted(members) for room, members in rooms["/"].items()})
-    joined = table._joined
-    table._joined = Counted({key: Counted(names) for key, names in joined.items()})
+    for client in table.members("/", None).values():
+        client.rooms = Counted(client.rooms)
+    table._clients["/"], table._by_eio_sid["/"] = Counted(table._clients["/"]), Counted(table._by_eio_sid["/"])
     Counted.touches = 0
     table.remove("/", f"sid{clients // 2}")
     return Counted.touches

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from fastsio.state import RoomTable
+from fastsio.state import Client, Connection, RoomTable
 from fastsio.state.members import JoinVerdict, Member, MemberTable
 from fastsio.state.room_names import NamedRoom
 
@@ -29,7 +29,7 @@ class RoomTableMachine(RuleBasedStateMachine):
     @rule(namespace=st.sampled_from(NAMESPACES), sid=st.sampled_from(SIDS))
     def add(self, namespace, sid):
         if (namespace, sid) not in self.clients:
-            self.table.add(namespace, sid, f"e-{sid}")
+            self.table.add(Client(sid, namespace, Connection(f"e-{sid}", {}, None, dict), None))
             self.clients.add((namespace, sid))
 
     @rule(namespace=st.sampled_from(NAMESPACES), sid=st.sampled_from(SIDS))

@@ -177,10 +177,14 @@ class Connecting:
     def _introduce(
         self, connection: Connection, sid: str, namespace: str, auth: Any, size: int
     ) -> Awaitable[None] | None:
-        """Make a record of a client that the manager knows, and let it be decided about."""
+        """Add a client that the manager knows to its connection's, and let it be decided about."""
+        client = self._server.manager.client_of(sid, namespace)
+        if client is None:  # the application has a pre_connect() of its own
+            client = Client(sid, namespace, connection, None)
+            client.advance(Happening.BEGIN)
+        client.connection = connection  # the manager knew it no more if it was lost meanwhile
         # Python clients send an empty object for no auth; JavaScript clients leave it out.
-        client = Client(sid, namespace, connection, auth or None, size)
-        client.advance(Happening.BEGIN)
+        client.auth, client.auth_bytes = auth or None, size
         connection.clients[namespace] = client
         if connection.is_lost:  # while the manager was asked; nobody else knows of this client
             return self._forget(client)
@@ -254,18 +258,22 @@ class Connecting:
             await self._refuse(client.connection, client.namespace, payload or refusal())
 
     async def _accept(self, client: Client) -> None:
-        server = self._server
-        if not client.try_advance(Happening.ACCEPT, NamespaceState.CONNECTING):
-            return
-        client.connection.has_joined = True
-        self._deadlines.clear(client.connection)
-        if client.connection.decoder.pending:
-            self.watch_attachments(client.connection)
-        if not server.always_connect:
-            await self._confirm(client)
-        await server.manager.connect(client.sid, client.namespace)
-        if server._observer is not None:
-            server._observer.client_connected(client)
+        server, connection = self._server, client.connection
+        # A thread that ends the client waits until the client has been told that it is connected.
+        with connection.lock:
+            if not client.try_advance(Happening.ACCEPT, NamespaceState.CONNECTING):
+                return
+            connection.has_joined = True
+            self._deadlines.clear(connection)
+            if connection.decoder.pending:
+                self.watch_attachments(connection)
+            if not server.always_connect:
+                await self._confirm(client)
+            if client.state is not NamespaceState.CONNECTED:  # what the application sends with has taken its time
+                return
+            await server.manager.connect(client.sid, client.namespace)
+            if server._observer is not None:
+                server._observer.client_connected(client)
         held, client.held = client.held, None
         if held is not None:
             for packet, size in held.packets:

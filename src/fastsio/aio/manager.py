@@ -15,15 +15,13 @@ from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import BaseManager
 from fastsio.protocol import PacketType
 from fastsio.routing import place_of
-from fastsio.state import Held
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable
     from typing import Never
 
     from fastsio.engine.packet import MessagePacket
-
-    Recipients = list[tuple[str, str]]
+    from fastsio.state import Client
     from fastsio.types import AckCallback, EventName, Rooms, Sids
 
 
@@ -170,7 +168,7 @@ class AsyncManager(BaseManager):
         skip: Collection[str],
         callback: Any,
         waits: bool,
-    ) -> Recipients:
+    ) -> list[Client]:
         """Send an event to the local clients of rooms without waiting for any; return them."""
         recipients = self._recipients(namespace, rooms, skip)
         if not recipients:
@@ -180,54 +178,64 @@ class AsyncManager(BaseManager):
         server = self.server
         arguments = [event, *event_arguments(data)]
         if server._observer is not None:
-            server._observer.event_sent(recipients, namespace, arguments)
+            server._observer.event_sent([(each.sid, each.eio_sid) for each in recipients], namespace, arguments)
         if callback is not None:
             await self._ask_each(recipients, namespace, arguments, callback, waits)
             return recipients
         frames = server.frames_of(server.packet_class(PacketType.EVENT, arguments, namespace))
         if server._observer is not None:
             server._observer.frames_sent(frames, len(recipients))
-        if not self._connecting and "_send_eio_packet" not in server._replaced:
-            server.eio.post_to_all([eio_sid for _, eio_sid in recipients], frames, waits)
+        if "_send_eio_packet" in server._replaced:
+            await self._send_each(recipients, frames, waits)
             return recipients
-        for sid, eio_sid in recipients:
-            if not self._hold(sid, namespace, frames):
-                await server.send_frames(eio_sid, frames, waits)
+        sessions, others = [], []
+        for client in recipients:
+            session = client.connection.session
+            if session is not None and client.outgoing is None:
+                sessions.append(session)
+            else:
+                others.append(client)
+        server.eio.post_to_all(sessions, frames, waits)
+        if others:
+            await self._send_each(others, frames, waits)
         return recipients
 
+    async def _send_each(self, recipients: list[Client], frames: list[MessagePacket], waits: bool) -> None:
+        """Send frames to clients one by one, or keep them for those that have not been told that they are connected."""
+        for client in recipients:
+            if not self._hold(client, frames):
+                await self.server.send_frames(client.eio_sid, frames, waits)
+
     async def _ask_each(
-        self, recipients: Recipients, namespace: str, arguments: list[Any], callback: Any, waits: bool
+        self, recipients: list[Client], namespace: str, arguments: list[Any], callback: Any, waits: bool
     ) -> None:
         """Send an event that each client is to acknowledge under an id of its own."""
         server = self.server
-        for sid, eio_sid in recipients:
-            ack_id = self._expect_ack(sid, namespace, callback)
+        for client in recipients:
+            ack_id = self._expect_ack(client.sid, namespace, callback)
             packet = server.packet_class(PacketType.EVENT, arguments, namespace, ack_id)
-            if not (self._connecting and self._hold(sid, namespace, server.frames_of(packet))):
-                await server.send_packet(eio_sid, packet, waits)
+            if client.outgoing is None or not self._hold(client, server.frames_of(packet)):
+                await server.send_packet(client.eio_sid, packet, waits)
         if isinstance(callback, ExpectedAcks):
             callback.sent()
 
-    async def _let_read(self, recipients: Recipients, callback: Any) -> None:
+    async def _let_read(self, recipients: list[Client], callback: Any) -> None:
         """Wait while a client is behind and reads; ``call()`` waits for its answer anyway."""
         if not isinstance(callback, AckWaiter):
-            await self.server.eio.let_read([eio_sid for _, eio_sid in recipients])
+            await self.server.eio.let_read([client.eio_sid for client in recipients])
 
-    def _hold(self, sid: str, namespace: str, frames: list[MessagePacket]) -> bool:
+    def _hold(self, client: Client, frames: list[MessagePacket]) -> bool:
         """Keep frames for a client that has not been told that it is connected; False when it has been."""
         with self._lock:
-            key = (namespace, sid)
-            if key not in self._connecting or self.server.always_connect:
+            if client.outgoing is None or self.server.always_connect:
                 return False
-            held = self._connecting[key]
-            if held is None:
-                held = self._connecting[key] = Held()
             most, most_bytes = self.server.options.max_held_packets, self.server.eio.max_buffer_bytes
-            if held.add(frames, sum([frame.size for frame in frames]), most=most, most_bytes=most_bytes):
+            size = sum([frame.size for frame in frames])
+            if client.hold_outgoing(frames, size, most=most, most_bytes=most_bytes):
                 return True
         self._get_logger().warning(
             "%s: max_held_packets or max_buffer_bytes reached before connect was decided, event dropped",
-            self.server._label(sid),
+            client.label,
         )
         return True
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.base.emission import rooms_of
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.keywords import known_options, parameters_of
-from fastsio.protocol import PendingAcks
-from fastsio.state import Held, RoomTable
+from fastsio.protocol import Happening, NamespaceState, PendingAcks
+from fastsio.state import Client, Connection, RoomTable
 from fastsio.state.room_names import RoomName
 
 if TYPE_CHECKING:
@@ -50,9 +50,6 @@ class BaseManager:
         self.server: Any = None
         self._table = RoomTable()
         self._acks = PendingAcks()
-        #: What was sent to clients that are not accepted yet; None while that is nothing.
-        self._connecting: dict[tuple[str, str], Held | None] = {}
-        self._leaving: set[tuple[str, str]] = set()
 
     def set_server(self, server: Any) -> None:
         """Tell the manager whom it works for."""
@@ -81,20 +78,18 @@ class BaseManager:
     @property
     def pending_connect(self) -> dict[str, list[str]]:
         """Namespace -> sids of clients whose connect handler has not decided yet: a copy, to be looked at."""
-        with self._lock:
-            return _by_namespace(self._connecting)
+        return self._in_state(NamespaceState.CONNECTING)
 
     @property
     def pending_disconnect(self) -> dict[str, list[str]]:
         """Namespace -> sids of clients that have begun to leave: a copy, to be looked at."""
-        with self._lock:
-            return _by_namespace(self._leaving)
+        return self._in_state(NamespaceState.LEAVING)
 
     @property
     def eio_to_sid(self) -> dict[str, str]:
         """Engine.IO sid -> sid in the root namespace: a copy, to be looked at. python-socketio's is always empty."""
         with self._lock:
-            return {eio_sid: sid for sid, eio_sid in self._table.members("/", None).items()}
+            return {client.eio_sid: sid for sid, client in self._table.members("/", None).items()}
 
     def get_namespaces(self) -> Iterable[str]:
         """Return the namespaces that have clients."""
@@ -102,7 +97,8 @@ class BaseManager:
 
     def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
         """Yield (sid, eio_sid) of everybody in *room*, or in any of several rooms; None is everybody."""
-        yield from self._recipients(namespace, rooms_of(room))
+        for client in self._recipients(namespace, rooms_of(room)):
+            yield client.sid, client.eio_sid
 
     def has_participants(self, namespace: str, rooms: Iterable[Hashable]) -> bool:
         """Whether there is anybody in any of *rooms*."""
@@ -116,21 +112,34 @@ class BaseManager:
             keeper is not None and bool(keeper.is_awaited(namespace, room))
         )
 
-    def _recipients(
-        self, namespace: str, rooms: Iterable[Hashable], skip: Collection[str] = ()
-    ) -> list[tuple[str, str]]:
-        """Return (sid, eio_sid) of everybody in any of *rooms*, each client once, without those in *skip*."""
+    def _recipients(self, namespace: str, rooms: Iterable[Hashable], skip: Collection[str] = ()) -> list[Client]:
+        """Return everybody in any of *rooms*, each client once, without those in *skip*."""
         with self._lock:
-            return list(self._table.recipients(namespace, rooms, skip).items())
+            return list(self._table.recipients(namespace, rooms, skip).values())
+
+    def _in_state(self, state: NamespaceState) -> dict[str, list[str]]:
+        """Return namespace -> sids of the clients in a state."""
+        found: dict[str, list[str]] = {}
+        with self._lock:
+            for namespace in self._table.namespaces():
+                for sid, client in self._table.members(namespace, None).items():
+                    if client.state is state:
+                        found.setdefault(namespace, []).append(sid)
+        return found
+
+    def client_of(self, sid: str, namespace: str) -> Client | None:
+        """Return the record of a client, connected or about to be or about to leave; None for an unknown one."""
+        return self._table.get(namespace, sid)
 
     def is_connected(self, sid: str, namespace: str) -> bool:
         """Whether a client is connected: its connect handler has accepted and it has not begun to leave."""
-        key = (namespace, sid)
-        return self._table.has(namespace, sid) and key not in self._connecting and key not in self._leaving
+        client = self._table.get(namespace, sid)
+        return client is not None and client.state is NamespaceState.CONNECTED
 
     def is_pre_connected(self, sid: str, namespace: str) -> bool:
         """Whether a client's connect handler has not decided yet."""
-        return (namespace, sid) in self._connecting
+        client = self._table.get(namespace, sid)
+        return client is not None and client.state is NamespaceState.CONNECTING
 
     def is_sid_room(self, namespace: str, room: Any) -> bool:
         """Whether *room* is the room that a client has for itself."""
@@ -146,23 +155,37 @@ class BaseManager:
 
     def pre_disconnect(self, sid: str, namespace: str) -> str | None:
         """Mark a client as leaving: its rooms stay readable, but it is not connected. Returns its Engine.IO sid."""
+        client = self._table.get(namespace, sid)
+        if client is not None and client.state is not NamespaceState.LEAVING:  # the server has marked its clients
+            client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED, NamespaceState.CONNECTING)
         with self._lock:
-            if self._table.has(namespace, sid):
-                self._leaving.add((namespace, sid))
-            eio_sid = self._table.eio_sid_of(namespace, sid)
             unanswered = self._acks.forget(sid)
         self._lose(sid, unanswered)
-        return eio_sid
+        return None if client is None else client.eio_sid
 
     def basic_connect(self, sid: str, eio_sid: str, namespace: str) -> None:
         """Add a client whose connect handler has not decided yet."""
+        client = Client(sid, namespace, self._connection_of(eio_sid), None)
+        client.advance(Happening.BEGIN)
         with self._lock:
-            self._table.add(namespace, sid, eio_sid)
-            self._connecting[namespace, sid] = None
+            self._table.add(client)
+
+    def _connection_of(self, eio_sid: str) -> Connection:
+        """Return the server's record of a connection; a new one that stands for it where no server has one."""
+        connection: Connection | None = None if self.server is None else self.server.connection_of(eio_sid)
+        if connection is not None:
+            return connection
+        no_decoder: Any = None
+        return Connection(eio_sid, {}, no_decoder, dict, self._lock)
 
     def basic_accept(self, sid: str, namespace: str) -> list[Any]:
-        """Mark a client as connected; return what was sent to it meanwhile."""
-        held = self._connecting.pop((namespace, sid), None)
+        """Mark a client as connected and told so; return what was sent to it meanwhile."""
+        client = self._table.get(namespace, sid)
+        if client is None:
+            return []
+        if client.state is NamespaceState.CONNECTING:  # the server has accepted its clients
+            client.advance(Happening.ACCEPT)
+        held, client.outgoing = client.outgoing, None
         return [] if held is None else held.packets
 
     def basic_disconnect(self, sid: str, namespace: str, **_kwargs: Any) -> None:
@@ -170,8 +193,6 @@ class BaseManager:
         with self._lock:
             self._table.remove(namespace, sid)
             unanswered = self._acks.forget(sid)
-            self._connecting.pop((namespace, sid), None)
-            self._leaving.discard((namespace, sid))
         self._lose(sid, unanswered)
 
     def _lose(self, sid: str, unanswered: dict[int, Any]) -> None:
@@ -184,7 +205,8 @@ class BaseManager:
         """Return the id with which a client is to acknowledge an event; one that is leaving will not."""
         with self._lock:
             ack_id = self._generate_ack_id(sid, callback)
-            will_answer = self._table.has(namespace, sid) and (namespace, sid) not in self._leaving
+            client = self._table.get(namespace, sid)
+            will_answer = client is not None and client.state is not NamespaceState.LEAVING
             unanswered = {} if will_answer else self._acks.forget(sid)
         self._lose(sid, unanswered)
         return ack_id
@@ -268,7 +290,10 @@ class BaseManager:
 
     def _observer_of(self, sid: str, namespace: str) -> Observer | None:
         """Return who watches a client's rooms; what it entered before it was accepted is told with its acceptance."""
-        if self.server is None or (namespace, sid) in self._connecting:
+        if self.server is None:
+            return None
+        client = self._table.get(namespace, sid)
+        if client is not None and client.outgoing is not None:
             return None
         observer: Observer | None = self.server._observer  # noqa: SLF001 - the manager is its server's
         return observer
@@ -296,10 +321,3 @@ class BaseManager:
 
     def _get_logger(self) -> Any:
         return self.logger or self.server.logger
-
-
-def _by_namespace(clients: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for namespace, sid in clients:
-        found.setdefault(namespace, []).append(sid)
-    return found

@@ -278,6 +278,10 @@ class BaseServer(Registrar):
     def _new_decoder(self, dialect: Dialect = CURRENT) -> Decoder:
         return dialect.decoder_class(self.packet_class, self.limits)
 
+    def connection_of(self, eio_sid: str) -> Connection | None:
+        """Return the record of an Engine.IO connection, or None; for the client manager."""
+        return self._connections.get(eio_sid)
+
     def _known_sid(self, eio_sid: str, namespace: str) -> str | None:
         """Return the sid that a connection's protocol gives its client in *namespace*; None for any that is fresh."""
         connection = self._connections.get(eio_sid)

@@ -13,7 +13,7 @@ from fastsio.protocol.dialect import CURRENT
 from fastsio.protocol.lifecycle import Happening, NamespaceState, advance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Hashable, Iterable
     from contextlib import AbstractContextManager
 
     from fastsio.protocol.decoder import Decoder
@@ -51,6 +51,10 @@ class Held:
         self.packets.extend(packets)
         self.size_bytes += size_bytes
         return True
+
+
+#: What clients share until something is held for one of them.
+NOTHING_HELD: Final = Held()
 
 
 class Connection:
@@ -198,6 +202,8 @@ class Client:
         state: Where the client is in the life of a namespace (:mod:`fastsio.protocol.lifecycle`).
         connecting: The shell's task that runs the connect handler, or None.
         held: Packets that wait for the connect handler, or None while nothing waits.
+        outgoing: Frames that wait until the client has been told that it is connected; None once it has been.
+        rooms: The rooms that it entered, in that order; None until the first. The room table's.
         gone: The shell's event that is set when nothing is left of the client, or None while nobody waits for that.
     """
 
@@ -211,6 +217,8 @@ class Client:
         "gone",
         "held",
         "namespace",
+        "outgoing",
+        "rooms",
         "sid",
         "state",
     )
@@ -224,6 +232,8 @@ class Client:
         self.state = NamespaceState.NONE
         self.connecting: Any = None
         self.held: Held | None = None
+        self.outgoing: Held | None = NOTHING_HELD
+        self.rooms: dict[Hashable, None] | None = None
         self.gone: Any = None
         self._session: dict[str, Any] | None = None
         self._scope: Any = None
@@ -255,6 +265,12 @@ class Client:
     def is_active(self) -> bool:
         """Whether the client is connecting or connected."""
         return self.state is NamespaceState.CONNECTED or self.state is NamespaceState.CONNECTING
+
+    def hold_outgoing(self, frames: Iterable[Any], size_bytes: int, *, most: int, most_bytes: int) -> bool:
+        """Keep frames for a client that has not been told yet that it is connected, as :meth:`Held.add` does."""
+        if self.outgoing is None or self.outgoing is NOTHING_HELD:
+            self.outgoing = Held()
+        return self.outgoing.add(frames, size_bytes, most=most, most_bytes=most_bytes)
 
     @property
     def eio_sid(self) -> str:

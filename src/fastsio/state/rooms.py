@@ -1,18 +1,21 @@
 """
 Which client is in which room, in both directions.
 
-Knows sids, Engine.IO sids and room names of one process; must not know packets or servers. The sid room that each
-client has for itself is implied, not stored: it is the client's entry in its namespace.
+Knows the clients and the room names of one process; must not know packets or servers. The sid room that each client has
+for itself is implied, not stored: it is the client's entry in its namespace.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-Members = Mapping[str, str]
+if TYPE_CHECKING:
+    from fastsio.state.clients import Client
 
-_NOBODY: dict[str, str] = {}
+Members = Mapping[str, "Client"]
+
+_NOBODY: dict[str, Any] = {}
 
 
 class RoomTable:
@@ -23,41 +26,40 @@ class RoomTable:
     rooms it is in, whatever the number of other clients.
     """
 
-    __slots__ = ("_clients", "_joined", "_rooms", "_sids")
+    __slots__ = ("_by_eio_sid", "_clients", "_rooms")
 
     def __init__(self) -> None:
-        #: Namespace -> sid -> eio_sid, and the other way round.
-        self._clients: dict[str, dict[str, str]] = {}
-        self._sids: dict[str, dict[str, str]] = {}
-        self._rooms: dict[str, dict[Hashable, dict[str, str]]] = {}
-        self._joined: dict[tuple[str, str], dict[Hashable, None]] = {}
+        #: Namespace -> sid -> client, and Engine.IO sid -> client.
+        self._clients: dict[str, dict[str, Client]] = {}
+        self._by_eio_sid: dict[str, dict[str, Client]] = {}
+        self._rooms: dict[str, dict[Hashable, dict[str, Client]]] = {}
 
-    def add(self, namespace: str, sid: str, eio_sid: str) -> None:
-        """Add a client to *namespace*; the client that its connection was there before is removed from it."""
+    def add(self, client: Client) -> None:
+        """Add a client; another of the same sid, or of the same connection, is removed from the namespace."""
+        namespace = client.namespace
         clients = self._clients.get(namespace)
+        if clients is not None:
+            for before in (clients.get(client.sid), self._by_eio_sid[namespace].get(client.eio_sid)):
+                if before is not None:
+                    self.remove(namespace, before.sid)
+            clients = self._clients.get(namespace)  # it ends with its last client
         if clients is None:
             clients = self._clients[namespace] = {}
-            self._sids[namespace] = {}
-        sids = self._sids[namespace]
-        before = clients.get(sid)
-        if before is not None:
-            del sids[before]
-        other = sids.get(eio_sid)
-        if other is not None:
-            del clients[other]
-        clients[sid] = eio_sid
-        sids[eio_sid] = sid
+            self._by_eio_sid[namespace] = {}
+        clients[client.sid] = self._by_eio_sid[namespace][client.eio_sid] = client
 
     def remove(self, namespace: str, sid: str) -> None:
         """Take a client out of every room and of *namespace*; an unknown one is ignored."""
-        for room in self._joined.pop((namespace, sid), ()):
-            self._drop(namespace, room, sid)
         clients = self._clients.get(namespace)
         if clients is None or sid not in clients:
             return
-        del self._sids[namespace][clients.pop(sid)]
+        client = clients.pop(sid)
+        rooms, client.rooms = client.rooms, None
+        for room in rooms or ():
+            self._drop(namespace, room, sid)
+        del self._by_eio_sid[namespace][client.eio_sid]
         if not clients:
-            del self._clients[namespace], self._sids[namespace]
+            del self._clients[namespace], self._by_eio_sid[namespace]
 
     def enter(self, namespace: str, sid: str, room: Hashable) -> None:
         """
@@ -66,19 +68,21 @@ class RoomTable:
         Raises:
             KeyError: The client is not in *namespace*.
         """
-        eio_sid = self._clients[namespace][sid]
+        client = self._clients[namespace][sid]
         rooms = self._rooms.setdefault(namespace, {})
-        rooms.setdefault(room, {})[sid] = eio_sid
-        self._joined.setdefault((namespace, sid), {})[room] = None
+        rooms.setdefault(room, {})[sid] = client
+        if client.rooms is None:
+            client.rooms = {}
+        client.rooms[room] = None
 
     def leave(self, namespace: str, sid: str, room: Hashable) -> None:
         """Take a client out of *room*; a client that is not in it is ignored."""
-        joined = self._joined.get((namespace, sid))
-        if joined is None or room not in joined:
+        client = self.get(namespace, sid)
+        if client is None or client.rooms is None or room not in client.rooms:
             return
-        del joined[room]
-        if not joined:
-            del self._joined[namespace, sid]
+        del client.rooms[room]
+        if not client.rooms:
+            client.rooms = None
         self._drop(namespace, room, sid)
 
     def close(self, namespace: str, room: Hashable) -> None:
@@ -95,6 +99,11 @@ class RoomTable:
             if not rooms:
                 del self._rooms[namespace]
 
+    def get(self, namespace: str, sid: Hashable) -> Client | None:
+        """Return the client that *sid* is in *namespace*, or None."""
+        client: Client | None = self._clients.get(namespace, _NOBODY).get(sid)
+        return client
+
     def has(self, namespace: str, sid: Hashable) -> bool:
         """Whether *sid* is a client of *namespace*."""
         return sid in self._clients.get(namespace, _NOBODY)
@@ -105,28 +114,31 @@ class RoomTable:
 
     def rooms_of(self, namespace: str, sid: str) -> list[Any]:
         """Names of the rooms of a client, its own sid first; empty for an unknown client."""
-        if not self.has(namespace, sid):
-            return []
-        return [sid, *self._joined.get((namespace, sid), ())]
+        client = self.get(namespace, sid)
+        return [] if client is None else [sid, *(client.rooms or ())]
 
     def is_in(self, namespace: str, sid: str, room: Hashable) -> bool:
         """Whether a client entered *room*."""
-        return room in self._joined.get((namespace, sid), ())
+        client = self.get(namespace, sid)
+        return client is not None and client.rooms is not None and room in client.rooms
 
     def room_count(self, namespace: str, sid: str) -> int:
         """How many rooms a client entered."""
-        return len(self._joined.get((namespace, sid), ()))
+        client = self.get(namespace, sid)
+        return 0 if client is None else len(client.rooms or ())
 
     def sid_of(self, namespace: str, eio_sid: str) -> str | None:
         """Return the sid that an Engine.IO connection has in *namespace*."""
-        return self._sids.get(namespace, _NOBODY).get(eio_sid)
+        client = self._by_eio_sid.get(namespace, _NOBODY).get(eio_sid)
+        return None if client is None else client.sid
 
     def eio_sid_of(self, namespace: str, sid: str) -> str | None:
         """Return the Engine.IO sid behind *sid*."""
-        return self._clients.get(namespace, _NOBODY).get(sid)
+        client = self.get(namespace, sid)
+        return None if client is None else client.eio_sid
 
     def members(self, namespace: str, room: Hashable) -> Members:
-        """Return sid -> eio_sid of everybody in *room*; None is everybody in the namespace. Not a copy."""
+        """Return sid -> client of everybody in *room*; None is everybody in the namespace. Not a copy."""
         clients = self._clients.get(namespace)
         if clients is None:
             return _NOBODY
@@ -147,14 +159,14 @@ class RoomTable:
             skip: sids to leave out.
 
         Returns:
-            sid -> eio_sid; not a copy when there is one room and nobody to skip.
+            sid -> client; not a copy when there is one room and nobody to skip.
         """
         found: Members = _NOBODY
         for index, room in enumerate(rooms):
             members = self.members(namespace, room)
             found = members if index == 0 else {**found, **members}
         if skip and found:
-            found = {sid: eio_sid for sid, eio_sid in found.items() if sid not in skip}
+            found = {sid: client for sid, client in found.items() if sid not in skip}
         return found
 
     def view(self) -> RoomsView:
@@ -180,18 +192,18 @@ class RoomsView(Mapping[str, "NamespaceView"]):
         return sum(1 for _ in self)
 
 
-class NamespaceView(Mapping[Any, Members]):
+class NamespaceView(Mapping[Any, Mapping[str, str]]):
     """Room -> {sid: eio_sid} of one namespace, sid rooms and the room None included, read-only."""
 
     def __init__(self, table: RoomTable, namespace: str) -> None:
         self._table = table
         self._namespace = namespace
 
-    def __getitem__(self, room: Any) -> Members:
+    def __getitem__(self, room: Any) -> Mapping[str, str]:
         members = self._table.members(self._namespace, room)
         if not members:
             raise KeyError(room)
-        return members
+        return {sid: client.eio_sid for sid, client in members.items()}
 
     def __iter__(self) -> Iterator[Any]:
         yield None

@@ -8,7 +8,7 @@ Each checks its arguments, asks the manager or the client's record, and sends.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fastsio.base.emission import check_event_name, wait_option
 from fastsio.base.rooms import Room
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
     from fastsio.state import Client
     from fastsio.types import AckCallback, EventName, Rooms, Sids
-
-#: How often, and after how many seconds, to look whether a client that is being accepted has been.
-MOST_LOOKS: Final = 1000
-LOOK_S: Final = 0.001
 
 
 class ServerAPI(PacketServer):
@@ -273,21 +269,9 @@ class ServerAPI(PacketServer):
         if client is not None and client.state is NamespaceState.CONNECTING:
             self._connecting.dismiss(client)
             return
-        if client is not None:
-            self._let_accept(client)
         is_ours = self.manager.is_connected(sid, name) if ignore_queue else self.manager.can_disconnect(sid, name)
         if is_ours and client is not None:
             self._connecting.dismiss(client)
-
-    def _let_accept(self, client: Client) -> None:
-        """Wait while a client is being told that it is connected: it may know it before the manager does."""
-        for _ in range(MOST_LOOKS):
-            accepting = client.state is NamespaceState.CONNECTED and self.manager.is_pre_connected(
-                client.sid, client.namespace
-            )
-            if not accepting:
-                return
-            self.sleep(LOOK_S)
 
     def _end(self, eio_sid: str) -> None:
         """End a connection and what its client has in every namespace."""

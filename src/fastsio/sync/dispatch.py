@@ -379,10 +379,8 @@ class PacketServer(RunningServer):
             context.close()
 
     def _find_client(self, sid: str, namespace: str) -> Client | None:
-        eio_sid: Any = self.manager.eio_sid_from_sid(sid, namespace)
-        connection = self._connections.get(eio_sid)
-        client = None if connection is None else connection.clients.get(namespace)
-        return client if client is not None and client.sid == sid else None
+        client: Client | None = self.manager.client_of(sid, namespace)
+        return client
 
     def _take_ack(self, client: Client, packet: Packet) -> None:
         ack_id = packet.id

@@ -57,9 +57,8 @@ class Wire:
         client.take([packet.data for packet in packets])
         return True
 
-    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[Any], waits: bool = False) -> None:
-        for eio_sid in eio_sids:
-            self.post(eio_sid, packets)
+    def post_to_all(self, sessions: Iterable[Any], packets: Sequence[Any], waits: bool = False) -> None:
+        assert not sessions
 
     async def let_read(self, eio_sids: Sequence[str]) -> None:
         """Wait as long as the test wants for clients that are behind."""

@@ -158,13 +158,13 @@ async def test_a_client_that_reads_nothing_delays_a_broadcast_once():
     reader, reading = await connect_websocket(app)
     app.post(stuck, "1")
 
-    app.engine.post_to_all([stuck, reading], [MessagePacket("a")], waits=True)
+    app.engine.post_to_all([app.engine.sockets[each] for each in (stuck, reading)], [MessagePacket("a")], waits=True)
     delayed = asyncio.create_task(app.engine.let_read([stuck, reading]))
     assert await reader.frame() == "4a"
     assert not delayed.done()
     await soon(delayed)
 
-    app.engine.post_to_all([stuck, reading], [MessagePacket("b")], waits=True)
+    app.engine.post_to_all([app.engine.sockets[each] for each in (stuck, reading)], [MessagePacket("b")], waits=True)
     assert await reader.frame() == "4b"
     assert not app.engine.congested
 

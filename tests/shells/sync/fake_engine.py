@@ -54,9 +54,8 @@ class Wire:
     def write_text(self, eio_sid: str, text: str) -> bool:
         return self.post(eio_sid, (MessagePacket(text),))
 
-    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[Any], waits: bool = False) -> None:
-        for eio_sid in eio_sids:
-            self.post(eio_sid, packets)
+    def post_to_all(self, sessions: Iterable[Any], packets: Sequence[Any], waits: bool = False) -> None:
+        assert not sessions
 
     def send_packet(self, eio_sid: str, packet: Any) -> bool:
         """Send one packet."""

@@ -419,11 +419,11 @@ def test_rooms_and_callbacks_survive_many_threads():
 
 
 def test_a_client_that_was_just_told_that_it_is_connected_can_be_disconnected():
-    """Another thread may know of the client from its own end before the manager has it among the connected."""
+    """Another thread may know of the client from its own end; it waits until the server is done with accepting it."""
     sio, wire = wired()
     left, looked, may_go_on = threading.Event(), threading.Event(), threading.Event()
     sio.on("disconnect", lambda sid, reason: left.set())
-    connect, is_pre_connected = sio.manager.connect, sio.manager.is_pre_connected
+    connect, can_disconnect = sio.manager.connect, sio.manager.can_disconnect
 
     def connect_late(sid, namespace):
         assert may_go_on.wait(WAIT_S)
@@ -431,9 +431,9 @@ def test_a_client_that_was_just_told_that_it_is_connected_can_be_disconnected():
 
     def look(sid, namespace):
         looked.set()
-        return is_pre_connected(sid, namespace)
+        return can_disconnect(sid, namespace)
 
-    sio.manager.connect, sio.manager.is_pre_connected = connect_late, look
+    sio.manager.connect, sio.manager.can_disconnect = connect_late, look
     client = wire.open()
     threading.Thread(target=client.send, args=("0",)).start()
     sid = json.loads(client.receive()[1:])["sid"]
@@ -444,6 +444,40 @@ def test_a_client_that_was_just_told_that_it_is_connected_can_be_disconnected():
     disconnecting.join(WAIT_S)
 
     assert client.receive() == "1"
+    assert left.is_set()
+
+
+def test_what_other_threads_send_while_a_client_is_told_that_it_is_connected_comes_after_that():
+    """Neither an event nor the end of the client overtakes its CONNECT; both follow it."""
+    sio, wire = wired()
+    accepted, left, looked, may_go_on = (threading.Event() for _ in range(4))
+    sids: list[str] = []
+    sio.on("connect", lambda sid, environ: sids.append(sid))
+    sio.on("disconnect", lambda sid, reason: left.set())
+    post, can_disconnect = wire.post, sio.manager.can_disconnect
+
+    def post_late(eio_sid, packets, waits=False):
+        if packets[0].data.startswith("0{"):
+            accepted.set()
+            assert may_go_on.wait(WAIT_S)
+        return post(eio_sid, packets, waits)
+
+    def look(sid, namespace):
+        looked.set()
+        return can_disconnect(sid, namespace)
+
+    wire.post, sio.manager.can_disconnect = post_late, look
+    client = wire.open()
+    threading.Thread(target=client.send, args=("0",)).start()
+    assert accepted.wait(WAIT_S)
+    sio.emit("early", to=sids[0])
+    disconnecting = threading.Thread(target=sio.disconnect, args=(sids[0],))
+    disconnecting.start()
+    assert looked.wait(WAIT_S)
+    may_go_on.set()
+    disconnecting.join(WAIT_S)
+
+    assert [client.receive() for _ in range(3)] == [f'0{{"sid":"{sids[0]}"}}', '2["early"]', "1"]
     assert left.is_set()
 
 

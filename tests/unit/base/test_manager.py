@@ -11,6 +11,8 @@ from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import BaseManager
 from fastsio.base.options import ServerOptions
 from fastsio.base.rooms import Room
+from fastsio.protocol import Happening
+from fastsio.state import Connection
 
 
 class ChatRoom(Room):
@@ -29,6 +31,7 @@ def manager() -> BaseManager:
             options=ServerOptions(max_rooms=2),
             logger="server's",
             _label=lambda sid: f"<{sid}>",
+            connection_of=lambda eio_sid: None,
         )
     )
     manager.basic_connect("s1", "e1", "/")
@@ -44,6 +47,24 @@ def test_a_client_is_connected_once_its_handler_accepted(manager):
     assert not manager.is_connected("s2", "/")
     assert manager.is_pre_connected("s2", "/")
     assert not manager.is_connected("s9", "/")
+
+
+def test_the_state_of_the_servers_record_says_who_is_connected(manager):
+    """The manager keeps no account of that of its own."""
+    connection = Connection("e3", {}, None, dict)
+    manager.server.connection_of = {"e3": connection}.get
+    manager.basic_connect("s3", "e3", "/chat")
+    client = manager.client_of("s3", "/chat")
+    assert client.connection is connection
+    assert manager.pending_connect == {"/": ["s2"], "/chat": ["s3"]}
+
+    client.advance(Happening.ACCEPT)
+    assert manager.is_connected("s3", "/chat")
+    assert manager.basic_accept("s3", "/chat") == []
+    client.advance(Happening.LEAVE)
+    assert not manager.is_connected("s3", "/chat")
+    assert manager.pending_disconnect == {"/chat": ["s3"]}
+    assert manager.client_of("s3", "/") is None
 
 
 def test_a_leaving_client_is_not_connected_but_has_its_rooms(manager):

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from fastsio.state import RoomTable
+from fastsio.state import Client, Connection, RoomTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def client(namespace: str, sid: str, eio_sid: str) -> Client:
+    """Return a client on a connection of its own."""
+    return Client(sid, namespace, Connection(eio_sid, {}, None, dict), None)
+
+
+def eio_sids(members: Mapping[str, Client]) -> dict[str, str]:
+    """Return sid -> Engine.IO sid of members."""
+    return {sid: member.eio_sid for sid, member in members.items()}
 
 
 @pytest.fixture
 def table() -> RoomTable:
     """Return a table with three clients in two namespaces."""
     table = RoomTable()
-    table.add("/", "s1", "e1")
-    table.add("/", "s2", "e2")
-    table.add("/chat", "s3", "e1")
+    table.add(client("/", "s1", "e1"))
+    table.add(client("/", "s2", "e2"))
+    table.add(client("/chat", "s3", "e1"))
     return table
 
 
 def test_everybody_is_the_room_none(table):
     """The room None holds every client of the namespace."""
-    assert dict(table.members("/", None)) == {"s1": "e1", "s2": "e2"}
+    assert eio_sids(table.members("/", None)) == {"s1": "e1", "s2": "e2"}
 
 
 def test_each_sid_is_a_room(table):
     """A client is alone in the room of its own sid."""
-    assert dict(table.members("/", "s2")) == {"s2": "e2"}
+    assert eio_sids(table.members("/", "s2")) == {"s2": "e2"}
 
 
 def test_an_unknown_room_or_namespace_has_no_members(table):
@@ -37,7 +52,7 @@ def test_an_unknown_room_or_namespace_has_no_members(table):
 def test_entering_and_leaving(table):
     """A client is in a room from enter to leave."""
     table.enter("/", "s1", "r")
-    assert dict(table.members("/", "r")) == {"s1": "e1"}
+    assert eio_sids(table.members("/", "r")) == {"s1": "e1"}
     assert table.rooms_of("/", "s1") == ["s1", "r"]
 
     table.leave("/", "s1", "r")
@@ -63,7 +78,7 @@ def test_leaving_a_room_one_is_not_in_is_ignored(table):
     table.leave("/", "s2", "r")
     table.leave("/", "s1", "other")
 
-    assert dict(table.members("/", "r")) == {"s1": "e1"}
+    assert eio_sids(table.members("/", "r")) == {"s1": "e1"}
 
 
 def test_entering_as_a_stranger_fails(table):
@@ -75,17 +90,17 @@ def test_entering_as_a_stranger_fails(table):
 def test_a_connection_may_be_added_again_before_it_is_removed(table):
     """Of several threads one lets a client go while another lets the same connection in again."""
     table.enter("/", "s1", "red")
-    table.add("/", "s4", "e1")
+    table.add(client("/", "s4", "e1"))
     table.remove("/", "s1")
 
-    assert dict(table.members("/", None)) == {"s4": "e1", "s2": "e2"}
-    assert dict(table.members("/", "red")) == {}
+    assert eio_sids(table.members("/", None)) == {"s4": "e1", "s2": "e2"}
+    assert eio_sids(table.members("/", "red")) == {}
     assert table.sid_of("/", "e1") == "s4"
 
 
 def test_a_sid_may_be_given_to_another_connection(table):
     """Each direction finds the later one, and the earlier connection has no client any more."""
-    table.add("/", "s1", "e9")
+    table.add(client("/", "s1", "e9"))
 
     assert table.eio_sid_of("/", "s1") == "e9"
     assert table.sid_of("/", "e9") == "s1"
@@ -103,7 +118,7 @@ def test_removing_a_client_takes_it_out_of_every_room(table):
     table.remove("/", "s1")
 
     assert not table.members("/", "a")
-    assert dict(table.members("/", "b")) == {"s2": "e2"}
+    assert eio_sids(table.members("/", "b")) == {"s2": "e2"}
     assert table.rooms_of("/", "s1") == []
     assert not table.has("/", "s1")
 
@@ -124,7 +139,7 @@ def test_leaving_the_last_room_keeps_other_rooms_of_the_namespace(table):
 
     table.leave("/", "s1", "a")
 
-    assert dict(table.members("/", "b")) == {"s2": "e2"}
+    assert eio_sids(table.members("/", "b")) == {"s2": "e2"}
 
 
 def test_a_namespace_ends_with_its_last_client(table):
@@ -162,13 +177,13 @@ def test_recipients_of_several_rooms_are_counted_once(table):
     table.enter("/", "s1", "b")
     table.enter("/", "s2", "b")
 
-    assert dict(table.recipients("/", ["a", "b"])) == {"s1": "e1", "s2": "e2"}
+    assert eio_sids(table.recipients("/", ["a", "b"])) == {"s1": "e1", "s2": "e2"}
 
 
 def test_skipped_clients_are_left_out(table):
     """A sid in skip is no recipient."""
-    assert dict(table.recipients("/", [None], ["s1"])) == {"s2": "e2"}
-    assert dict(table.recipients("/", [], ["s1"])) == {}
+    assert eio_sids(table.recipients("/", [None], ["s1"])) == {"s2": "e2"}
+    assert eio_sids(table.recipients("/", [], ["s1"])) == {}
 
 
 def test_the_view_has_the_shape_of_python_socketio(table):

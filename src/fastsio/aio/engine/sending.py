@@ -49,21 +49,17 @@ class SendingServer(AsyncServer):
             return False
         return socket.post(packets, waits)
 
-    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[WirePacket], waits: bool = False) -> None:
+    def post_to_all(self, sessions: Iterable[EngineSocket], packets: Sequence[WirePacket], waits: bool = False) -> None:
         """
         Send packets to many clients as :meth:`post` does to one; those that are gone are left out.
 
         Args:
-            eio_sids: The clients.
+            sessions: The sessions of the clients.
             packets: What to send, shared by all.
             waits: As with :meth:`post`.
         """
-        sockets = self.sockets
         frames = b""
-        for eio_sid in eio_sids:
-            socket = sockets.get(eio_sid)
-            if socket is None:
-                continue
+        for socket in sessions:
             write_shared = socket.write_shared
             if write_shared is None or socket.idle_send is None:
                 socket.post(packets, waits)

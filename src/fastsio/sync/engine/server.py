@@ -190,19 +190,17 @@ class EngineServer(Server):
             return False
         return socket.outbox.post(packets, waits=waits)
 
-    def post_to_all(self, eio_sids: Iterable[str], packets: Sequence[WirePacket], waits: bool = False) -> None:
+    def post_to_all(self, sessions: Iterable[EngineSocket], packets: Sequence[WirePacket], waits: bool = False) -> None:
         """
         Send packets to many clients as :meth:`post` does to one; those that are gone are left out.
 
         Args:
-            eio_sids: The clients.
+            sessions: The sessions of the clients.
             packets: What to send, shared by all.
             waits: As with :meth:`post`.
         """
-        for eio_sid in eio_sids:
-            socket = self.sockets.get(eio_sid)
-            if socket is not None:
-                socket.outbox.post(packets, waits=waits)
+        for socket in sessions:
+            socket.outbox.post(packets, waits=waits)
 
     def let_read(self, eio_sids: Sequence[str]) -> None:
         """
