@@ -1,7 +1,7 @@
 """
 Serves snippets 1 and 2 in a process where only fastsio's own requirements can be imported.
 
-Started by test_sio_snippets.py as ``alone.py SOURCE SNIPPETS``; speaks ASGI to the applications by hand.
+Started by test_snippets.py as ``alone.py SOURCE SNIPPETS``; speaks ASGI to the applications by hand.
 """
 
 from __future__ import annotations

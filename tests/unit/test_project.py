@@ -1,7 +1,8 @@
-"""What pyproject.toml, the Makefile and tox.ini say of the project."""
+"""What pyproject.toml, the Makefile, tox.ini and ``tests/README.md`` say of the project."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -35,6 +36,19 @@ def test_the_list_of_covered_floors_is_in_one_place(name):
     assert [line.strip() for line in commands if "coverage report" in line] == [
         "$(BIN)/coverage report" if name == "Makefile" else "coverage report"
     ]
+
+
+@pytest.mark.parametrize("folder", [ROOT / "tests", ROOT / "tests" / "integration"], ids=lambda path: path.name)
+def test_every_folder_of_tests_is_explained(folder):
+    """``tests/README.md`` says what each folder shows, and of no folder that there is not."""
+    before, _, integration = (ROOT / "tests" / "README.md").read_text(encoding="utf-8").partition("## Folders of")
+    text = integration if folder.name == "integration" else before
+    explained = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+
+    unexplained = {"node_modules", "__pycache__", "support"}
+    there = {path.name for path in folder.iterdir() if path.name not in unexplained and any(path.rglob("*.py"))}
+
+    assert explained == there
 
 
 def _covered(tools: dict) -> list[str]:

@@ -19,7 +19,7 @@ from fastsio.exceptions import SetupError
 from tests.support.brokers import free_port, rabbitmq_server
 from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
 
-GREEN_PROGRAM = Path(__file__).parents[1] / "support" / "green_nodes.py"
+GREEN_PROGRAM = Path(__file__).parents[2] / "support" / "green_nodes.py"
 
 RABBITMQCTL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 MANAGERS = {

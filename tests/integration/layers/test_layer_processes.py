@@ -12,7 +12,7 @@ import pytest
 from tests.integration.layer_lab import BROKERS, laboratory, receive, soon, until
 from tests.support.brokers import nats_server, redis_server
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 #: Python takes its time to import a package while other tests run.
 START_S = 45
 pytestmark = pytest.mark.timeout(150)

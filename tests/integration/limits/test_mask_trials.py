@@ -13,8 +13,8 @@ import tornado.websocket
 
 from fastsio.aio.engine import aiohttp_masking, masking
 from fastsio.integrations import tornado_masking
+from tests.integration.limits.test_hostile_requests import under
 from tests.integration.raw_websocket import FIN, TEXT, client_frame, open_raw
-from tests.integration.test_hostile_requests import under
 
 MODULES: dict[str, Any] = {"aiohttp": aiohttp_masking, "tornado": tornado_masking}
 UNMASKED = client_frame(FIN | TEXT, b"40/nowhere,", masked=False)

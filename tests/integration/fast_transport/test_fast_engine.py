@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.fast import fast
-from tests.integration.test_engine_conformance import *  # noqa: F403 - every test of that module
-from tests.integration.test_engine_lifetime import *  # noqa: F403 - as above
+from tests.integration.transport.test_engine_conformance import *  # noqa: F403 - every test of that module
+from tests.integration.transport.test_engine_lifetime import *  # noqa: F403 - as above
 
 __all__ = ["fast"]
 

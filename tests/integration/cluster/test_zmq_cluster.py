@@ -17,7 +17,7 @@ from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
 EMITTER = "import sys, fastsio; fastsio.ZmqManager(sys.argv[1], sys.argv[2], write_only=True).emit('news', 1)"
 
 
-GREEN_PROGRAM = Path(__file__).parents[1] / "support" / "green_nodes.py"
+GREEN_PROGRAM = Path(__file__).parents[2] / "support" / "green_nodes.py"
 
 
 def run(*arguments):

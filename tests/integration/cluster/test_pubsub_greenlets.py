@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.brokers import redis_server
 
-GREEN_PROGRAM = Path(__file__).parents[1] / "support" / "green_nodes.py"
+GREEN_PROGRAM = Path(__file__).parents[2] / "support" / "green_nodes.py"
 #: A server in greenlets in a process where nothing is patched.
 UNPATCHED = """
 import sys, warnings

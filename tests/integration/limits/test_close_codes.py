@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.integration.limits.test_hostile_requests import LIMIT, under
 from tests.integration.raw_websocket import (
     BINARY,
     CLOSE,
@@ -18,7 +19,6 @@ from tests.integration.raw_websocket import (
     open_raw,
     request_of,
 )
-from tests.integration.test_hostile_requests import LIMIT, under
 
 EVENT = b'42["note",1]'
 BROKEN = {

@@ -19,7 +19,7 @@ from tests.integration.clients import OPENERS, eventually, http_client, open_pol
 from tests.support.frameworks import make_sanic, sanic_server
 from tests.support.servers import Address, serve
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def application(journal, **options) -> fastsio.AsyncServer:

@@ -20,7 +20,7 @@ from tests.integration.client_sides import QUICK, SLOW, WAIT_S, Heard
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SERVER = "tests.integration.client_server_program"
 PROGRAM = "tests.integration.client_waiting_program"
 

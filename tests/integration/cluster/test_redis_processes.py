@@ -16,7 +16,7 @@ from tests.integration.clients import eventually, open_websocket
 from tests.support.brokers import redis_server
 from tests.support.servers import Address
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 START_TIMEOUT_S = 20
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from websockets.asyncio.client import ClientConnection
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WAIT_S = 10.0
 
 

@@ -17,7 +17,7 @@ from fastsio.exceptions import SetupError
 from tests.support.brokers import HOST, free_port, kafka_server
 from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
 
-GREEN_PROGRAM = Path(__file__).parents[1] / "support" / "green_nodes.py"
+GREEN_PROGRAM = Path(__file__).parents[2] / "support" / "green_nodes.py"
 
 MANAGERS = {"asyncio": fastsio.AsyncKafkaManager, "threads": fastsio.KafkaManager}
 

@@ -19,7 +19,7 @@ from tests.support.brokers import free_port, redis_server
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 JOBS = (sys.executable, "-m", "tests.support.consumer_jobs")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.fast import fast
-from tests.integration.test_protocol_suite import *  # noqa: F403 - every test of that module
+from tests.integration.protocol.test_protocol_suite import *  # noqa: F403 - every test of that module
 
 __all__ = ["fast"]
 

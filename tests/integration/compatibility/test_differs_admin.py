@@ -9,7 +9,7 @@ import pytest
 import socketio
 
 import fastsio
-from tests.integration.test_admin_parity import ADA, Administrator, asynchronous
+from tests.integration.compatibility.test_same_admin import ADA, Administrator, asynchronous
 
 PACKAGES = [socketio, fastsio]
 
