@@ -38,8 +38,14 @@ def check_event_name(event: Any) -> None:
         raise ValueError(f"event name {event!r} is reserved, clients refuse it; choose another name")
 
 
+#: Values of these types, which most are, are one argument each.
+_SINGLE_TYPES: Final = frozenset({str, dict, list, int, float, bool, bytes})
+
+
 def event_arguments(data: Any) -> list[Any]:
     """Return the arguments of an event: those of a tuple, none for None, else the one value."""
+    if type(data) in _SINGLE_TYPES:
+        return [data]
     if isinstance(data, tuple):  # named ones too
         return list(data)
     return [] if data is None else [data]

@@ -79,6 +79,11 @@ def _complaint(orjson: Any, text: str) -> str:
     return ""
 
 
+def _is_only_of_orjson(error: ValueError) -> bool:
+    """Whether orjson refuses a text for a reason that others do not have."""
+    return any(word in str(error) for word in _ORJSON_ONLY)
+
+
 def _hook(value: Any) -> Any:
     """Convert what a JSON encoder does not know."""
     dumped = quick_dump(value)
@@ -221,7 +226,7 @@ class OrjsonCodec:
         try:
             return decode(text)
         except ValueError as error:
-            if self._is_final and not any(word in str(error) for word in _ORJSON_ONLY):
+            if self._is_final and not _is_only_of_orjson(error):
                 raise
             # A lone surrogate, which JavaScript sends and orjson refuses, or many levels.
             return self._stdlib.loads(text)

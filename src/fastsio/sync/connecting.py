@@ -418,7 +418,9 @@ class Connecting:
         payload = client.connection.dialect.confirmation(client.sid)
         write, session = self.write_connect, client.connection.session
         if write is not None and session is not None and client.namespace == "/" and payload is not None:
-            session.write_text(write(payload))
+            waiting = session.write_text(write(payload))
+            if waiting is not None:
+                concurrency.resolved(waiting)
             return
         # There are no bytes in it to look for.
         packet = self._server.packet_class(PacketType.CONNECT, payload, client.namespace, binary=False)

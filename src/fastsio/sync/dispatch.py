@@ -185,8 +185,8 @@ class PacketServer(RunningServer):
         waiting: Any = self.eio.write(eio_sid, frames)
         return waiting
 
-    def _acknowledge(self, client: Client, ack_id: int, result: Any) -> Any:
-        """Send what an event's handler returned."""
+    def _acknowledge(self, client: Client, ack_id: int, result: Any) -> Any | None:
+        """Send what an event's handler returned; return what to wait for while the client is behind, if it is."""
         arguments = acknowledgement(result)
         write = self._write_ack
         session = client.connection.session
@@ -197,7 +197,7 @@ class PacketServer(RunningServer):
                 return self.reply(client.eio_sid, self.packet_class(ACK, arguments, id=ack_id, binary=True))
             except TypeError as error:
                 raise unwritable(self.packet_class(ACK, arguments, id=ack_id), error) from error
-            waiting: Any = session.write_text(text)
+            waiting: Any | None = session.write_text(text)
             return waiting
         return self.reply(client.eio_sid, self.packet_class(ACK, arguments, client.namespace, ack_id))
 
@@ -507,8 +507,12 @@ class PacketServer(RunningServer):
                 context = Context(self, client, event, tuple(data[1:]))
                 call = route.call
                 result = call(context)
-            if ack_id is not None and result is not self.not_handled:
-                self._acknowledge(client, ack_id, result)
+            if (
+                ack_id is not None
+                and result is not self.not_handled
+                and (waiting := self._acknowledge(client, ack_id, result)) is not None  # few clients are behind
+            ):
+                concurrency.resolved(waiting)
         except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - a handler's failure is not the connection's
             failure = error = concurrency.failure_of(exc)
             context = context or Context(self, client, event, tuple(data[1:]))

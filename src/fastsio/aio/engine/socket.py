@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import math
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from fastsio.aio.engine.ahead import CANCEL_S
 from fastsio.aio.engine.links import DirectLink, send_as_text
@@ -26,7 +26,7 @@ from fastsio.aio.engine.timers import NEVER, PUNCTUAL
 from fastsio.aio.engine.tracing import trace_frames, trace_messages
 from fastsio.aio.engine.upstream import AsyncSocket
 from fastsio.engine.congestion import Congestion, PauseBudget, buffers_for
-from fastsio.engine.frames import TEXT, frame
+from fastsio.engine.frames import SHORT, SHORT_HEADS, TEXT, frame
 from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, MessagePacket, WirePacket, join_frames
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from fastsio.aio.engine.links import AnyLink, Send
     from fastsio.aio.engine.server import EngineServer
     from fastsio.aio.engine.tracing import MessageHandler
+
+
+#: The heads of text frames that are short, which are most, by their length: looked up here without a call.
+SHORT_TEXT_HEADS: Final = SHORT_HEADS[TEXT]
 
 
 class Cancellable(Protocol):
@@ -193,17 +197,22 @@ class EngineSocket(AsyncSocket):
             self.idle_send = send
         return True
 
-    def write_text(self, text: str) -> Awaitable[None]:
+    def write_text(self, text: str) -> Awaitable[None] | None:
         """
-        Send a message of text as :meth:`post` does; await the result to wait while the client is behind and reads.
+        Send a message of text as :meth:`post` does. A client on a direct link gets its frame without a packet.
 
-        A client on a direct link gets its frame without a packet.
+        Returns:
+            What to await to wait while the client is behind and reads; None when it is not behind.
         """
         if self.idle_send is not None:
             write_now = self.write_now
-            if write_now is not None and write_now(frame(TEXT, b"4" + text.encode("utf-8", "replace"))):
-                return NOTHING
-        return self.write((MessagePacket(text),))
+            if write_now is not None:
+                payload = b"4" + text.encode("utf-8", "replace")
+                size = len(payload)
+                if write_now(SHORT_TEXT_HEADS[size] + payload if size <= SHORT else frame(TEXT, payload)):
+                    return None
+        self.post((MessagePacket(text),), True)
+        return None if self.congestion is None else self.let_read()
 
     def write(self, packets: Sequence[WirePacket]) -> Awaitable[None]:
         """Send packets as :meth:`post` does; await the result to wait while the client is behind and reads."""

@@ -115,6 +115,7 @@ class Messages(WSListener):
     Attributes:
         wire: As given.
         max_bytes: As given.
+        is_watched: Whether :attr:`unread_bytes` is kept up: picows's buffer is large.
         unread_bytes: What picows's buffer held behind the frame that was taken last: a frame that is not complete.
     """
 
@@ -124,12 +125,14 @@ class Messages(WSListener):
         "_ping",
         "_rate",
         "_share",
+        "is_watched",
         "max_bytes",
         "unread_bytes",
         "wire",
     )
 
     def __init__(self, wire: Wire, max_bytes: int, max_rate: int) -> None:
+        self.is_watched = False
         self.unread_bytes = SOME
         self.wire = wire
         self.max_bytes = max_bytes
@@ -146,7 +149,8 @@ class Messages(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:  # noqa: ARG002 - picows's signature
         """Take a frame."""
-        self.unread_bytes = frame.tail_size
+        if self.is_watched:
+            self.unread_bytes = frame.tail_size
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             # No extension was negotiated that would give them a meaning.
             self.wire.fail(PROTOCOL_ERROR)
@@ -342,14 +346,15 @@ class Framing(WSProtocol):  # type: ignore[misc] # picows has no types for it
         return buffer if len(buffer) <= MAX_READ_BYTES else self._bounded(buffer)
 
     def _bounded(self, buffer: memoryview) -> memoryview:
-        # A buffer has a size that was kept before it is doubled, so this is passed before anything is given back.
-        self.listener.unread_bytes = SOME
         if len(buffer) > MAX_KEPT_BYTES:
+            self.listener.is_watched = True
+            self.listener.unread_bytes = SOME
             asyncio.get_running_loop().call_soon(self._give_back)
         return buffer[:MAX_READ_BYTES]
 
     def _give_back(self) -> None:
         messages = self.listener
+        messages.is_watched = False
         if not messages.unread_bytes:
             messages.wire.replace(_open(messages))
 
