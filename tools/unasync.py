@@ -26,8 +26,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent / "src" / "fastsio"
 
 #: The modules that are translated, without ``.py``.
 MODULES: Final = (
+    "acks",
     "admin",
-    "answer",
     "api",
     "asking",
     "client",
@@ -35,11 +35,10 @@ MODULES: Final = (
     "client_handlers",
     "client_methods",
     "client_opening",
-    "connecting",
     "delivery",
-    "dispatch",
-    "failing",
+    "dispatcher",
     "hearing",
+    "lifecycle",
     "listening",
     "manager",
     "namespace",
@@ -49,7 +48,6 @@ MODULES: Final = (
     "rooms",
     "session",
     "simple_client",
-    "waiter",
 )
 
 #: Names that have another name in the sync half. After ``fastsio.`` in a text they stay: both halves are meant there.

@@ -9,11 +9,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fastsio.aio.dispatch import PacketServer
+from fastsio.aio.acks import AckWaiter
+from fastsio.aio.dispatcher import PacketServer
 from fastsio.aio.instrumented import InstrumentedAsyncServer
 from fastsio.aio.rooms import RoomKeeper
 from fastsio.aio.session import SessionContext
-from fastsio.aio.waiter import AckWaiter
 from fastsio.base.emission import check_event_name, wait_option
 from fastsio.base.rooms import Room
 from fastsio.protocol import NamespaceState
@@ -266,18 +266,18 @@ class ServerAPI(PacketServer):
         if client is not None and self._event_log is not None:
             self._event_log.disconnecting(client.label, name)
         if client is not None and client.state is NamespaceState.CONNECTING:
-            await self._connecting.dismiss(client)
+            await self._lifecycle.dismiss(client)
             return
         is_ours = self.manager.is_connected(sid, name) if ignore_queue else await self.manager.can_disconnect(sid, name)
         if is_ours and client is not None:
-            await self._connecting.dismiss(client)
+            await self._lifecycle.dismiss(client)
 
     async def _end(self, eio_sid: str) -> None:
         """End a connection and what its client has in every namespace."""
         connection = self._connections.get(eio_sid)
         if connection is not None:
             for client in connection.active():
-                await self._connecting.dismiss(client)
+                await self._lifecycle.dismiss(client)
         await self.eio.close_client(eio_sid, self.reason.SERVER_DISCONNECT)
 
     def instrument(

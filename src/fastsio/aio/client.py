@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastsio.aio.answer import Answer
+from fastsio.aio.acks import Answer
 from fastsio.aio.client_opening import OpeningClient
 from fastsio.base.emission import check_event_name
 from fastsio.base.joining import check_url, namespaces_to_join

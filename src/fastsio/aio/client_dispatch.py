@@ -10,7 +10,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
-from fastsio.aio.answer import Answer
+from fastsio.aio.acks import Answer
 from fastsio.aio.client_handlers import HandlerClient
 from fastsio.aio.delivery import Delivery
 from fastsio.aio.engine.client import EngineClient

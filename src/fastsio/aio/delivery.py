@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastsio.aio import concurrency
-from fastsio.aio.answer import Answer
+from fastsio.aio.acks import Answer
 from fastsio.base.emission import event_arguments
 from fastsio.base.joining import not_connected
 from fastsio.base.outbox import Emission, Outbox

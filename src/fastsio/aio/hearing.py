@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
+from fastsio.aio.acks import AckWaiter
 from fastsio.aio.manager import AsyncManager
-from fastsio.aio.waiter import AckWaiter
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import ELSEWHERE
 from fastsio.cluster.messages import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio.aio import concurrency
-from fastsio.aio.waiter import AckWaiter
+from fastsio.aio.acks import AckWaiter
 from fastsio.base.emission import event_arguments, rooms_of, skipped
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import BaseManager

@@ -111,7 +111,7 @@ class AsyncServer(ServerAPI):
         """
         if self._event_log is not None:
             self._event_log.stopping()
-        self._connecting.stop()
+        self._lifecycle.stop()
         await self._starter.all_begun()
         grace_s = self.options.shutdown_timeout if timeout is None else timeout
         connections = list(self._connections.values())

@@ -15,11 +15,11 @@ from fastsio.base.rooms import Room
 from fastsio.protocol import NamespaceState
 from fastsio.routing import place_of
 from fastsio.state.room_names import entered_room, plain_room
-from fastsio.sync.dispatch import PacketServer
+from fastsio.sync.acks import AckWaiter
+from fastsio.sync.dispatcher import PacketServer
 from fastsio.sync.instrumented import InstrumentedServer
 from fastsio.sync.rooms import RoomKeeper
 from fastsio.sync.session import SessionContext
-from fastsio.sync.waiter import AckWaiter
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -267,18 +267,18 @@ class ServerAPI(PacketServer):
         if client is not None and self._event_log is not None:
             self._event_log.disconnecting(client.label, name)
         if client is not None and client.state is NamespaceState.CONNECTING:
-            self._connecting.dismiss(client)
+            self._lifecycle.dismiss(client)
             return
         is_ours = self.manager.is_connected(sid, name) if ignore_queue else self.manager.can_disconnect(sid, name)
         if is_ours and client is not None:
-            self._connecting.dismiss(client)
+            self._lifecycle.dismiss(client)
 
     def _end(self, eio_sid: str) -> None:
         """End a connection and what its client has in every namespace."""
         connection = self._connections.get(eio_sid)
         if connection is not None:
             for client in connection.active():
-                self._connecting.dismiss(client)
+                self._lifecycle.dismiss(client)
         self.eio.close_client(eio_sid, self.reason.SERVER_DISCONNECT)
 
     def instrument(

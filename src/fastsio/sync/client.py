@@ -14,7 +14,7 @@ from fastsio.base.joining import check_url, namespaces_to_join
 from fastsio.base.outbox import Emission
 from fastsio.exceptions import ConnectionError as ConnectFailed
 from fastsio.exceptions import TimeoutError as AckTimeoutError
-from fastsio.sync.answer import Answer
+from fastsio.sync.acks import Answer
 from fastsio.sync.client_opening import OpeningClient
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from fastsio.engine.packet import MessagePacket
 from fastsio.exceptions import PacketError, SetupError
 from fastsio.protocol import PacketType
 from fastsio.sync import concurrency
-from fastsio.sync.answer import Answer
+from fastsio.sync.acks import Answer
 from fastsio.sync.client_handlers import HandlerClient
 from fastsio.sync.delivery import Delivery
 from fastsio.sync.engine.client import EngineClient

@@ -23,7 +23,7 @@ from fastsio.exceptions import BadNamespaceError, DisconnectedError
 from fastsio.exceptions import TimeoutError as AckTimeoutError
 from fastsio.protocol import PacketType
 from fastsio.sync import concurrency
-from fastsio.sync.answer import Answer
+from fastsio.sync.acks import Answer
 
 if TYPE_CHECKING:
     from fastsio.protocol import Packet

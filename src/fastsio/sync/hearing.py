@@ -31,8 +31,8 @@ from fastsio.cluster.relay import is_for_us
 from fastsio.exceptions import BusError
 from fastsio.protocol import LEGACY
 from fastsio.sync import concurrency
+from fastsio.sync.acks import AckWaiter
 from fastsio.sync.manager import Manager
-from fastsio.sync.waiter import AckWaiter
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

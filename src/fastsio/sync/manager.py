@@ -15,7 +15,7 @@ from fastsio.base.manager import BaseManager
 from fastsio.protocol import PacketType
 from fastsio.routing import place_of
 from fastsio.sync import concurrency
-from fastsio.sync.waiter import AckWaiter
+from fastsio.sync.acks import AckWaiter
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable

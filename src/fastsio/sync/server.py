@@ -83,7 +83,7 @@ class Server(ServerAPI):
         """
         if self._event_log is not None:
             self._event_log.stopping()
-        self._connecting.stop()
+        self._lifecycle.stop()
         grace_s = self.options.shutdown_timeout if timeout is None else timeout
         until = time.monotonic() + grace_s
         connections = list(self._connections.values())

@@ -286,8 +286,8 @@ async def test_a_failure_after_the_client_left_is_only_logged(sio, wire, caplog)
     ("owner", "name"),
     [
         (lambda sio: sio, "_new_decoder"),
-        (lambda sio: sio._connecting._deadlines, "set"),
-        (lambda sio: sio._connecting, "begin"),
+        (lambda sio: sio._lifecycle._deadlines, "set"),
+        (lambda sio: sio._lifecycle, "begin"),
     ],
 )
 async def test_a_connection_that_cannot_be_begun_leaves_no_records(sio, wire, owner, name, monkeypatch):

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from fastsio.aio.starting import EagerStarter, TurnStarter
+from fastsio.aio.runner import EagerStarter, TurnStarter
 from tests.shells.aio.fake_engine import settled, turns
 
 COLOUR: ContextVar[str] = ContextVar("COLOUR", default="none")

@@ -488,7 +488,7 @@ def test_a_connection_that_cannot_be_begun_leaves_no_records(monkeypatch):
     def failing(*_args):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(sio._connecting._deadlines, "set", failing)
+    monkeypatch.setattr(sio._lifecycle._deadlines, "set", failing)
 
     with pytest.raises(RuntimeError, match="can't start new thread"):
         wire.open()

@@ -1,4 +1,4 @@
-# Written by tools/unasync.py from aio/connecting.py; change that one.
+# Written by tools/unasync.py from aio/lifecycle.py; change that one.
 """
 How clients come and go: the steps of :mod:`fastsio.protocol.lifecycle`, taken.
 
@@ -22,20 +22,19 @@ from fastsio.routing import describe, is_expected
 from fastsio.state import Client, Connection, Held
 from fastsio.sync import concurrency
 from fastsio.sync.connection_scope import ThreadScope
-from fastsio.sync.failing import run_exception_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastsio.protocol import Packet
     from fastsio.routing import Route
-    from fastsio.sync.dispatch import PacketServer
+    from fastsio.sync.dispatcher import PacketServer
 
 #: What a client reads of a builtin ConnectionRefusedError, whose own text may name a database.
 REFUSED: Final = "Connection refused by server"
 
 
-class Connecting:
+class Lifecycle:
     """
     Takes clients through their lives.
 
@@ -286,7 +285,10 @@ class Connecting:
         endpoint = self._server._registry.exception_endpoint(exc, route.scopes)
         if endpoint is not None:
             try:
-                return {"message": failure.msg, "data": run_exception_handler(endpoint, context, exc)}
+                return {
+                    "message": failure.msg,
+                    "data": self._server._run_exception_handler(endpoint, context, exc),
+                }
             except Exception as raised:  # noqa: BLE001 - the handler's own failure is described instead
                 exc, failure = raised, describe(raised, "connect")
         if isinstance(exc, ConnectionRefusedError) and exc.errno is None:
@@ -362,7 +364,7 @@ class Connecting:
 
     def _run_quietly(self, client: Client, endpoint: Any, context: Context, exc: Exception) -> None:
         try:
-            run_exception_handler(endpoint, context, exc)
+            self._server._run_exception_handler(endpoint, context, exc)
         except Exception:
             self._server.logger.exception("%s: error in an exception handler", client.label)
 

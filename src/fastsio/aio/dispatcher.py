@@ -1,5 +1,5 @@
 """
-The receiving half of the asyncio server: frames in, handlers called, answers out.
+The receiving half of the asyncio server: frames in, handlers called, answers and errors out.
 
 The hot path of the package is ``_take_message`` and ``_run_event``; whatever can be decided before an event arrives is
 decided elsewhere.
@@ -11,17 +11,16 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
-from fastsio.aio.connecting import Connecting
 from fastsio.aio.engine import EngineServer, MessagePacket
-from fastsio.aio.failing import answer_failure
+from fastsio.aio.lifecycle import Lifecycle
 from fastsio.aio.manager import AsyncManager
-from fastsio.aio.running import RunningServer
+from fastsio.aio.runner import RunningServer
 from fastsio.base.emission import acknowledgement, unwritable
 from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import MAX_SMALL_BYTES, counted_bytes
 from fastsio.base.seams import PACKET_SEAMS, SERVER_SEAMS, own_methods
 from fastsio.engine.tracing import label
-from fastsio.exceptions import PacketError
+from fastsio.exceptions import EventError, PacketError
 from fastsio.injection import Context
 from fastsio.protocol import (
     BinaryInPayload,
@@ -34,13 +33,14 @@ from fastsio.protocol import (
     on_packet,
     wire_bytes,
 )
-from fastsio.routing import leading
+from fastsio.routing import describe, is_expected, leading
 from fastsio.routing.middleware import detached_context
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from fastsio.base.observing import Observer
+    from fastsio.injection import Endpoint
     from fastsio.protocol import Packet
     from fastsio.routing import Route
     from fastsio.state import Client, Connection
@@ -74,7 +74,7 @@ class PacketServer(RunningServer):
         if self.manager is None:
             self.manager = AsyncManager()
         self.manager.set_server(self)
-        self._connecting = Connecting(self)
+        self._lifecycle = Lifecycle(self)
         self._on_replaced(self._replaced)
         if self._event_log is not None:
             # In the place of the method, so that events cost nothing more while nobody reads of them.
@@ -115,7 +115,7 @@ class PacketServer(RunningServer):
         self._read_event = None if is_intercepted else event_reader(self.packet_class, self.limits)
         is_seen = self._observer is not None or "_send_packet" in replaced
         self._write_ack = None if is_seen else ack_writer(self.packet_class)
-        self._connecting.write_connect = None if is_seen else connect_writer(self.packet_class)
+        self._lifecycle.write_connect = None if is_seen else connect_writer(self.packet_class)
 
     def _take_observed_message(self, connection: Connection, data: str | bytes) -> Awaitable[None] | None:
         """Take a frame of a client, and tell the observer of it."""
@@ -204,11 +204,11 @@ class PacketServer(RunningServer):
 
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> bool | None:
         """Take a new Engine.IO connection."""
-        return self._connecting.open(eio_sid, environ)
+        return self._lifecycle.open(eio_sid, environ)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         """Take the end of an Engine.IO connection."""
-        await self._connecting.close(eio_sid, reason)
+        await self._lifecycle.close(eio_sid, reason)
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         """Take a frame of a client, as python-socketio's method of this name does."""
@@ -249,7 +249,7 @@ class PacketServer(RunningServer):
         if client is None or client.state is not CONNECTED or packet.packet_type not in EVENTS:
             return self._handle_packet(connection, client, packet)
         if connection.timer_key:
-            self._connecting.attachments_arrived(connection)
+            self._lifecycle.attachments_arrived(connection)
         return self._take_event(
             connection, client, packet.data, packet.id, counted_bytes(connection.decoder.packet_bytes)
         )
@@ -257,7 +257,7 @@ class PacketServer(RunningServer):
     async def _pass_through(self, connection: Connection, packet: Packet) -> None:
         """Show a packet to the methods of the application first; what they call of fastsio's does the rest."""
         if packet.attachments:
-            self._connecting.attachments_arrived(connection)
+            self._lifecycle.attachments_arrived(connection)
         # As python-socketio gives it: None for the root.
         eio_sid, namespace = connection.eio_sid, packet.namespace
         match packet.packet_type:
@@ -283,7 +283,7 @@ class PacketServer(RunningServer):
             return
         client = connection.clients.get(namespace or ROOT)
         if connection.is_lost and client is not None:
-            await self._connecting.leave(client, reason or self.reason.CLIENT_DISCONNECT)
+            await self._lifecycle.leave(client, reason or self.reason.CLIENT_DISCONNECT)
         elif not connection.is_lost:
             await self._take_made_packet(eio_sid, self.packet_class(PacketType.DISCONNECT, None, namespace))
 
@@ -315,12 +315,12 @@ class PacketServer(RunningServer):
     def _handle_packet(self, connection: Connection, client: Client | None, packet: Packet) -> Awaitable[None] | None:
         """Do what the lifecycle says about any packet but an event of a connected client."""
         if packet.attachments:
-            self._connecting.attachments_arrived(connection)
+            self._lifecycle.attachments_arrived(connection)
         state = NamespaceState.NONE if client is None else client.state
         verdict = on_packet(state, packet.packet_type, always_connect=self.always_connect)
         match verdict:
             case Verdict.CONNECT:
-                return self._connecting.take(connection, packet.namespace or ROOT, packet.data)
+                return self._lifecycle.take(connection, packet.namespace or ROOT, packet.data)
             case Verdict.CLOSE:
                 name = PacketType(packet.packet_type).name
                 return self._break_off(connection, f"{name} is not allowed in a namespace that is {state.value}")
@@ -337,11 +337,11 @@ class PacketServer(RunningServer):
             case Verdict.ACKNOWLEDGE:
                 await self._take_ack(client, packet)
             case Verdict.LEAVE:
-                await self._call_unbroken(self._connecting.leave, client, self.reason.CLIENT_DISCONNECT)
+                await self._call_unbroken(self._lifecycle.leave, client, self.reason.CLIENT_DISCONNECT)
             case Verdict.REJOIN:
-                await self._connecting.rejoin(client, packet.data)
+                await self._lifecycle.rejoin(client, packet.data)
             case Verdict.HOLD:
-                await self._connecting.hold(client, packet)
+                await self._lifecycle.hold(client, packet)
             case Verdict.DISPATCH:
                 self._start_held(client, packet, counted_bytes(connection.decoder.packet_bytes))
 
@@ -353,7 +353,7 @@ class PacketServer(RunningServer):
         client = connection.clients.get(packet.namespace or ROOT)
         if client is None:
             return self._break_off(connection, "binary packet before CONNECT")
-        self._connecting.watch_attachments(connection)
+        self._lifecycle.watch_attachments(connection)
         return None
 
     async def _break_off(self, connection: Connection, why: str) -> None:
@@ -491,7 +491,7 @@ class PacketServer(RunningServer):
         view: Any = detached_context(
             event, sid, None, namespace=namespace, environ=environ, auth=auth[0] if auth else None
         ).client
-        view.scope_store = self._connecting._new_scope()
+        view.scope_store = self._lifecycle._new_scope()
         return view
 
     async def _run_event(self, client: Client, route: Route, data: list[Any], ack_id: int | None) -> None:
@@ -519,7 +519,7 @@ class PacketServer(RunningServer):
         except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - a handler's failure is not the connection's
             failure = error = concurrency.failure_of(exc)
             context = context or Context(self, client, event, tuple(data[1:]))
-            await answer_failure(self, error, route, context, ack_id)
+            await self._answer_failure(error, route, context, ack_id)
         except BaseException as exc:
             failure = exc
             raise
@@ -535,6 +535,81 @@ class PacketServer(RunningServer):
             if raised is not exc:
                 failure = concurrency.failure_of(raised)
                 self.logger.exception("error while closing a dependency of %s", context.event, exc_info=failure)
+
+    # Failures
+
+    async def _answer_failure(self, exc: Exception, route: Route, context: Context, ack_id: int | None) -> None:
+        """
+        Answer a failed event.
+
+        What its dependencies opened is closed first: one of them may raise what the client is to read. An exception
+        handler's result is the acknowledgement. Without one the client gets the error object, as acknowledgement if it
+        asked for one and as ``error`` event otherwise; a plain handler, which python-socketio would leave without an
+        answer, is left without one.
+
+        Args:
+            exc: What was raised.
+            route: What was called.
+            context: The event.
+            ack_id: The acknowledgement the client waits for, or None.
+
+        Raises:
+            Exception: *exc*, unanswered, where a test client plays the client: the test is to fail of it.
+        """
+        exc = await context.afail(exc)
+        endpoint = self._registry.exception_endpoint(exc, route.scopes)
+        client: Any = context.client
+        try:
+            if endpoint is not None:
+                await self._answer_by_handler(exc, endpoint, context, ack_id)
+                return
+            is_answered = await self._answer_by_vocabulary(exc, route, context, ack_id)
+        except Exception:
+            self.logger.exception("%s: the failure of %s could not be answered", client.label, context.event)
+            return
+        if not is_answered and "_send_packet" in vars(self):
+            raise exc
+
+    async def _run_exception_handler(self, endpoint: Endpoint, context: Context, exc: Exception) -> Any:
+        """Call an exception handler for *exc*."""
+        context.exc = exc
+        return await concurrency.outcome(endpoint.call(context))
+
+    async def _answer_by_handler(
+        self, exc: Exception, endpoint: Endpoint, context: Context, ack_id: int | None
+    ) -> None:
+        try:
+            result = await self._run_exception_handler(endpoint, context, exc)
+        except Exception as raised:  # noqa: BLE001 - whatever it is, the client is answered
+            self._log_failure(raised, context.event)
+            await self._send_error(describe(raised, context.event).as_dict(), context, ack_id)
+            return
+        if ack_id is not None:
+            await self._acknowledge_failure(acknowledgement(result), context, ack_id)
+
+    async def _answer_by_vocabulary(self, exc: Exception, route: Route, context: Context, ack_id: int | None) -> bool:
+        """Answer with the error object, unless python-socketio would not answer; tell whether that was done."""
+        if not is_expected(exc) or route.is_silent:
+            self._log_failure(exc, context.event)
+        if route.is_silent and not isinstance(exc, EventError):
+            return False
+        await self._send_error(describe(exc, context.event).as_dict(), context, ack_id)
+        return True
+
+    async def _send_error(self, error: dict[str, Any], context: Context, ack_id: int | None) -> None:
+        if ack_id is not None:
+            await self._acknowledge_failure([{"error": error}], context, ack_id)
+            return
+        client: Any = context.client
+        packet = self.packet_class(PacketType.EVENT, ["error", error], client.namespace)
+        await self.reply(client.eio_sid, packet)
+
+    async def _acknowledge_failure(self, arguments: list[Any], context: Context, ack_id: int) -> None:
+        client: Any = context.client
+        await self.reply(client.eio_sid, self.packet_class(PacketType.ACK, arguments, client.namespace, ack_id))
+
+    def _log_failure(self, exc: BaseException, what: str) -> None:
+        self.logger.error("error in the handler of %s", what, exc_info=exc)
 
 
 #: Marks where this half's own methods are, so that those of applications are told from them.

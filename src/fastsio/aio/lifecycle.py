@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
 from fastsio.aio.connection_scope import TaskScope
-from fastsio.aio.failing import run_exception_handler
 from fastsio.base.options import counted_bytes
 from fastsio.engine.collecting import collect_less_often
 from fastsio.engine.request import PROTOCOL_KEY
@@ -26,7 +25,7 @@ from fastsio.state import Client, Connection, Held
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from fastsio.aio.dispatch import PacketServer
+    from fastsio.aio.dispatcher import PacketServer
     from fastsio.protocol import Packet
     from fastsio.routing import Route
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 REFUSED: Final = "Connection refused by server"
 
 
-class Connecting:
+class Lifecycle:
     """
     Takes clients through their lives.
 
@@ -287,7 +286,10 @@ class Connecting:
         endpoint = self._server._registry.exception_endpoint(exc, route.scopes)
         if endpoint is not None:
             try:
-                return {"message": failure.msg, "data": await run_exception_handler(endpoint, context, exc)}
+                return {
+                    "message": failure.msg,
+                    "data": await self._server._run_exception_handler(endpoint, context, exc),
+                }
             except Exception as raised:  # noqa: BLE001 - the handler's own failure is described instead
                 exc, failure = raised, describe(raised, "connect")
         if isinstance(exc, ConnectionRefusedError) and exc.errno is None:
@@ -363,7 +365,7 @@ class Connecting:
 
     async def _run_quietly(self, client: Client, endpoint: Any, context: Context, exc: Exception) -> None:
         try:
-            await run_exception_handler(endpoint, context, exc)
+            await self._server._run_exception_handler(endpoint, context, exc)
         except Exception:
             self._server.logger.exception("%s: error in an exception handler", client.label)
 
