@@ -10,10 +10,10 @@ from urllib.parse import quote, urlsplit
 
 from fastsio._extras import require
 from fastsio.aio.backends.nats_connection import SCHEMES, connect_once
+from fastsio.brokers.per_loop import PerLoop
 from fastsio.cluster.broker_urls import require_scheme
 from fastsio.exceptions import BusError, SetupError
 from fastsio.layers.listening import Listener
-from fastsio.layers.perloop import PerLoop
 from fastsio.layers.tabled import CAPACITY, EXPIRY_S
 from fastsio.layers.topics import TopicLayer
 
@@ -89,9 +89,7 @@ class NatsChannelLayer(TopicLayer):
         self._connect = partial(connect_once, require("nats", "nats"), self._urls)
         self._on_disconnect = on_disconnect
         self._on_reconnect = on_reconnect
-        self._senders: PerLoop[Sender] = PerLoop(
-            lambda: Sender(self._connect, self._label), lambda sender: sender.close()
-        )
+        self._senders: PerLoop[Sender] = PerLoop(self._new_sender, lambda sender: sender.close())
 
     @property
     def is_closed(self) -> bool:
@@ -112,6 +110,9 @@ class NatsChannelLayer(TopicLayer):
 
     def _subscribe(self) -> Subjects:
         return Subjects(self._connect, self._label, self._wanted(), self._take, self._on_disconnect, self._on_reconnect)
+
+    async def _new_sender(self) -> Sender:
+        return Sender(self._connect, self._label)
 
     @property
     def _label(self) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastsio._extras import require
-from fastsio.aio.backends.shared import Shared
 from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
+from fastsio.brokers.per_loop import PerLoop
 from fastsio.cluster.amqp import CONTENT, MAX_QUEUED, PREFETCH
 from fastsio.cluster.broker_urls import require_scheme
 
@@ -74,10 +74,10 @@ class AsyncAioPikaManager(AsyncPubSubManager):
             **unknown,
         )
         self._content = CONTENT[bus_format]
-        self._publishing: Shared[_Publisher] = Shared(
+        self._publishing: PerLoop[_Publisher] = PerLoop(
             self._open_publisher,
-            lambda publisher: not publisher.channel.is_closed,
             lambda publisher: publisher.connection.close(),
+            lambda publisher: not publisher.channel.is_closed,
         )
 
     async def _publish(self, data: dict[str, Any]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import require
-from fastsio.aio.backends.shared import Shared
 from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
+from fastsio.brokers.per_loop import PerLoop
 from fastsio.cluster.broker_urls import kafka_servers
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ class AsyncKafkaManager(AsyncPubSubManager):
             **unknown,
         )
         # A producer finds its brokers again by itself.
-        self._publishing: Shared[Any] = Shared(
-            self._start_producer, lambda _producer: True, lambda producer: producer.stop()
-        )
+        self._publishing: PerLoop[Any] = PerLoop(self._start_producer, lambda producer: producer.stop())
 
     async def _publish(self, data: dict[str, Any]) -> None:
         producer = await self._publishing.get()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio._extras import require
 from fastsio.aio.backends.nats_connection import SCHEMES, connect_once
-from fastsio.aio.backends.shared import Shared
 from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
+from fastsio.brokers.per_loop import PerLoop
 from fastsio.cluster.broker_urls import require_scheme
 from fastsio.exceptions import SetupError
 
@@ -71,10 +71,10 @@ class AsyncNatsManager(AsyncPubSubManager):
             bus_format=bus_format,
             **unknown,
         )
-        self._publishing: Shared[Any] = Shared(
+        self._publishing: PerLoop[Any] = PerLoop(
             partial(connect_once, self._nats, self._url),
-            lambda connection: not connection.is_closed,
             lambda connection: connection.close(),
+            lambda connection: not connection.is_closed,
         )
 
     async def _publish(self, data: dict[str, Any]) -> None:

@@ -8,8 +8,8 @@ from fastsio._extras import require
 from fastsio.aio.backends.redis_publisher import Publisher, close_client
 from fastsio.aio.backends.redis_sharded import Sharded
 from fastsio.aio.backends.room_following import RoomFollowingManager
-from fastsio.aio.backends.shared import Shared
 from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
+from fastsio.brokers.per_loop import PerLoop
 from fastsio.cluster.redis_urls import at_master, may_be_cluster, redis_target
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ class AsyncRedisManager(RoomFollowingManager):
         self._errors = require(f"{self._target.package}.exceptions", "redis")
         self.redis_url = url
         self.redis_options = dict(redis_options or {})
-        self._publishing: Shared[Publisher] = Shared(
-            self._new_publisher, lambda _publisher: True, lambda publisher: publisher.close()
-        )
+        self._publishing: PerLoop[Publisher] = PerLoop(self._new_publisher, lambda publisher: publisher.close())
         #: The client and the subscription that listen, while they do.
         self._heard_by: tuple[Any, Any] = (None, None)
         self._sharded: Sharded | None = None

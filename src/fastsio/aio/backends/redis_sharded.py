@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.aio.backends.redis_link import Link
 from fastsio.aio.backends.redis_publisher import Publisher, close_client
 from fastsio.aio.backends.redis_session import Session
-from fastsio.aio.backends.shared import Shared
+from fastsio.brokers.per_loop import PerLoop
 from fastsio.cluster.sharding import ShardChannels
 from fastsio.cluster.slots import SlotTable, moved
 from fastsio.cluster.subscriptions import Subscriptions
@@ -57,8 +57,8 @@ class Sharded:
         self._errors = errors
         self._may_be_cluster = may_be_cluster
         self._masters: set[Address] = set()
-        self._slots: Shared[SlotTable] = Shared(self._read_slots, lambda slots: not slots.is_stale, _forget)
-        self._publishers: dict[Address | None, Shared[Publisher]] = {}
+        self._slots: PerLoop[SlotTable] = PerLoop(self._read_slots, _forget, lambda slots: not slots.is_stale)
+        self._publishers: dict[Address | None, PerLoop[Publisher]] = {}
         self._subscriptions = Subscriptions()
         self._session: Session | None = None
         self._is_away = False
@@ -98,11 +98,11 @@ class Sharded:
         if failures:
             raise failures[0]
 
-    def _publisher_of(self, address: Address | None) -> Shared[Publisher]:
+    def _publisher_of(self, address: Address | None) -> PerLoop[Publisher]:
         publisher = self._publishers.get(address)
         if publisher is None:
-            publisher = self._publishers[address] = Shared(
-                partial(self._new_publisher, address), lambda _publisher: True, lambda each: each.close()
+            publisher = self._publishers[address] = PerLoop(
+                partial(self._new_publisher, address), lambda each: each.close()
             )
         return publisher
 

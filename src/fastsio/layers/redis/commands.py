@@ -84,6 +84,11 @@ class Commands:
                 answer.exception()  # who does not wait for it does not want to know
 
 
+async def open_all(hosts: list[RedisHost]) -> list[Commands]:
+    """Return what sends to each host from the running loop; it connects when it is used."""
+    return [Commands(host) for host in hosts]
+
+
 async def close_all(senders: list[Commands]) -> None:
     """Close the connections of one event loop."""
     for sender in senders:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
-from fastsio.layers.perloop import PerLoop
-from fastsio.layers.redis.commands import Commands, close_all
+from fastsio.brokers.per_loop import PerLoop
+from fastsio.layers.redis.commands import Commands, close_all, open_all
 from fastsio.layers.redis.hosts import quoted, read_hosts, shard_of
 from fastsio.layers.redis.subscriptions import Subscriptions
 from fastsio.layers.tabled import CAPACITY, EXPIRY_S
@@ -74,7 +75,7 @@ class RedisPubSubChannelLayer(TopicLayer):
         self._hosts = read_hosts(hosts)
         self._on_disconnect = on_disconnect
         self._on_reconnect = on_reconnect
-        self._senders: PerLoop[list[Commands]] = PerLoop(lambda: [Commands(host) for host in self._hosts], close_all)
+        self._senders: PerLoop[list[Commands]] = PerLoop(partial(open_all, self._hosts), close_all)
 
     @property
     def is_closed(self) -> bool:

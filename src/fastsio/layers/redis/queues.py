@@ -7,11 +7,12 @@ Works from any event loop. Knows which key is on which host, never what a messag
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.brokers.per_loop import PerLoop
 from fastsio.layers.names import node_of
-from fastsio.layers.perloop import PerLoop
-from fastsio.layers.redis.commands import Commands, close_all
+from fastsio.layers.redis.commands import Commands, close_all, open_all
 from fastsio.layers.redis.hosts import shard_of
 from fastsio.layers.redis.reader import GROUP
 from fastsio.layers.redis.scripts import ENQUEUE, JOIN, LIVE
@@ -59,7 +60,7 @@ class Queues:
         self.keep_ms = self._expiry_ms + self._lease_ms
         self._capacities = capacities
         self._drops_old = drops_old
-        self.senders: PerLoop[list[Commands]] = PerLoop(lambda: [Commands(host) for host in hosts], close_all)
+        self.senders: PerLoop[list[Commands]] = PerLoop(partial(open_all, hosts), close_all)
 
     def stream_of(self, channel: str) -> str:
         """Return the stream of a channel that any process may read."""
