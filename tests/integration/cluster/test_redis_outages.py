@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+import redis
 
 import fastsio
 from fastsio.aio import listening
@@ -160,6 +161,22 @@ def test_a_manager_emits_from_one_event_loop_after_another(broker):
 
     asyncio.run(main())
     asyncio.run(main())
+
+
+async def test_connections_end_with_their_event_loop(broker):
+    """Those of a program that emits with ``asyncio.run()`` and never calls ``shutdown()``."""
+
+    def emit() -> None:
+        asyncio.run(manager.emit("e", 1))
+
+    manager = fastsio.AsyncRedisManager(broker.url, write_only=True)
+    with redis.Redis.from_url(broker.url) as client:
+        before = len(client.client_list())
+        await asyncio.to_thread(emit)
+        await asyncio.to_thread(emit)
+
+        await eventually(lambda: len(client.client_list()) == before)
+    assert not manager.connected
 
 
 # Ways to reach it

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import require
-from fastsio.aio.backends.redis_publisher import Publisher, close_client
+from fastsio.aio.backends.redis_publisher import Publisher
 from fastsio.aio.backends.redis_sharded import Sharded
 from fastsio.aio.backends.room_following import RoomFollowingManager
 from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 from fastsio.brokers.per_loop import PerLoop
+from fastsio.brokers.redis import close_client, next_message
+from fastsio.brokers.redis_client import new_client
 from fastsio.cluster.redis_urls import at_master, may_be_cluster, redis_target
 
 if TYPE_CHECKING:
@@ -167,7 +169,7 @@ class AsyncRedisManager(RoomFollowingManager):
         try:
             await pubsub.subscribe(self.channel)
             while True:
-                message = await _next_message(pubsub)
+                message = await next_message(pubsub, PING_INTERVAL_S)
                 if message["type"] == "subscribe":
                     self._on_listening()
                 elif message["type"] == "message":
@@ -180,29 +182,4 @@ class AsyncRedisManager(RoomFollowingManager):
     def _client(self, master: Address | None = None) -> Any:
         """Return a client, which connects when it is used: to what the URL names, or to a master of that cluster."""
         target = self._target if master is None else at_master(self._target, master)
-        package = require(f"{target.package}.asyncio", "redis")
-        # The manager tries again by itself, in its own way.
-        retry = package.retry.Retry(require(f"{target.package}.backoff", "redis").NoBackoff(), 0)
-        options = {
-            "socket_timeout": self.publish_timeout,
-            "socket_connect_timeout": self.publish_timeout,
-            "retry": retry,
-            **dict(target.credentials),
-            **self.redis_options,
-            # MessagePack is no text.
-            "decode_responses": False,
-        }
-        if target.sentinels:
-            return package.Sentinel(list(target.sentinels), **options).master_for(target.service)
-        return package.from_url(target.url, **options)
-
-
-async def _next_message(pubsub: Any) -> dict[str, Any]:
-    """Return the next message of a subscription; while it is silent, make sure that the broker is alive."""
-    message = await pubsub.get_message(timeout=PING_INTERVAL_S)
-    if message is None:
-        await pubsub.ping()
-        message = await pubsub.get_message(timeout=PING_INTERVAL_S)
-    if message is None:
-        raise ConnectionError("the broker does not answer")
-    return message  # type: ignore[no-any-return] # redis and valkey give dicts
+        return new_client(target, self.redis_options, timeout_s=self.publish_timeout, is_async=True)

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastsio.aio.backends.redis_publisher import close_client
+from fastsio.brokers.redis import close_client
 from fastsio.cluster.slots import moved, slot_of
 
 if TYPE_CHECKING:

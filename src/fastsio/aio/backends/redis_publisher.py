@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from fastsio.brokers.redis import close_client
+
 
 class Publisher:
     """
@@ -63,11 +65,3 @@ class Publisher:
             return await pipeline.execute(raise_on_error=False)  # type: ignore[no-any-return] # untyped packages
         except Exception as error:  # noqa: BLE001 - those who wait get it
             return [error] * len(messages)
-
-
-async def close_client(client: Any) -> None:
-    """Close the connections of a client, those to the sentinels that told it where to connect included."""
-    await client.aclose()
-    sentinels = getattr(client.connection_pool, "sentinel_manager", None)
-    for each in () if sentinels is None else sentinels.sentinels:
-        await each.aclose()

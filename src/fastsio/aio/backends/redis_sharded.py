@@ -12,9 +12,10 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.backends.redis_link import Link
-from fastsio.aio.backends.redis_publisher import Publisher, close_client
+from fastsio.aio.backends.redis_publisher import Publisher
 from fastsio.aio.backends.redis_session import Session
 from fastsio.brokers.per_loop import PerLoop
+from fastsio.brokers.redis import close_client
 from fastsio.cluster.sharding import ShardChannels
 from fastsio.cluster.slots import SlotTable, moved
 from fastsio.cluster.subscriptions import Subscriptions

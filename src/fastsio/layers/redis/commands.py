@@ -10,6 +10,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from fastsio.brokers.redis import close_client
 from fastsio.exceptions import BusError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Commands:
             with suppress(asyncio.CancelledError):
                 await self._flushing
         self._fail(self._waiting, BusError("the channel layer was closed"))
-        await self._host.close(self._client)
+        await close_client(self._client)
 
     async def _flush(self) -> None:
         """Send what waits, until nothing does."""

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit
 from zlib import crc32
 
 from fastsio._extras import require
+from fastsio.brokers.redis_client import new_client
 from fastsio.cluster.redis_urls import RedisTarget, redis_target
 from fastsio.exceptions import SetupError
 
@@ -37,9 +38,9 @@ class RedisHost:
 
     def __init__(self, target: RedisTarget, options: dict[str, Any], label: str) -> None:
         self._target = target
-        self._options = options
+        # The scripts read the answers of protocol 2. The layer tries again by itself.
+        self._options = {key: value for key, value in options.items() if key != "retry"} | {"protocol": 2}
         self.label = label
-        self._package = require(f"{target.package}.asyncio", "redis")
         self.errors = require(f"{target.package}.exceptions", "redis")
 
     def client(self, waits_s: float = 0.0) -> Any:
@@ -49,32 +50,7 @@ class RedisHost:
         Args:
             waits_s: Seconds for which its commands make Redis wait.
         """
-        target = self._target
-        # The layer tries again by itself, in its own way.
-        retry = self._package.retry.Retry(require(f"{target.package}.backoff", "redis").NoBackoff(), 0)
-        options = {
-            "socket_timeout": TIMEOUT_S,
-            "socket_connect_timeout": TIMEOUT_S,
-            **dict(target.credentials),
-            **self._options,
-            "retry": retry,
-            "protocol": 2,
-            "decode_responses": False,
-        }
-        if options["socket_timeout"] is not None:
-            options["socket_timeout"] += waits_s
-        if target.sentinels:
-            kwargs = options.pop("sentinel_kwargs", None)
-            sentinel = self._package.Sentinel(list(target.sentinels), sentinel_kwargs=kwargs, **options)
-            return sentinel.master_for(target.service)
-        return self._package.from_url(target.url, **options)
-
-    async def close(self, client: Any) -> None:
-        """Close the connections of a client, those to the sentinels that told it where to connect included."""
-        await client.aclose()
-        sentinels = getattr(client.connection_pool, "sentinel_manager", None)
-        for each in () if sentinels is None else sentinels.sentinels:
-            await each.aclose()
+        return new_client(self._target, self._options, timeout_s=TIMEOUT_S, is_async=True, waits_s=waits_s)
 
 
 def read_hosts(hosts: Sequence[Host] | None) -> list[RedisHost]:

@@ -11,6 +11,7 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.brokers.redis import close_client
 from fastsio.layers.listening import Listener
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class StreamReader:
         finally:
             client, self._client = self._client, None
             self.reading = frozenset()
-            await self._host.close(client)
+            await close_client(client)
 
     async def _read_new(self) -> None:
         shared = self._wanted()

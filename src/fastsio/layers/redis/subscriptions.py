@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.brokers.redis import close_client, next_message
 from fastsio.exceptions import BusError
 from fastsio.layers.listening import Listener
 
@@ -122,7 +123,7 @@ class Subscriptions:
             if self._asking is not None:
                 self._asking.cancel()
             await pubsub.aclose()
-            await self._host.close(client)
+            await close_client(client)
 
     async def _hear(self, pubsub: Any) -> None:
         self._asked = set(self._wanted)
@@ -133,7 +134,7 @@ class Subscriptions:
         for topic in self._changed | (self._wanted ^ self._asked):
             self._change(topic)
         while True:
-            message = await _next(pubsub)
+            message = await next_message(pubsub, PING_INTERVAL_S)
             if message["type"] == "message":
                 await self._take(message["channel"].decode(), message["data"])
             elif message["type"] == "subscribe":
@@ -162,19 +163,3 @@ class Subscriptions:
                     error = BusError(f"the connection to Redis at {self._host.label} broke: {type(cause).__name__}")
                     error.__cause__ = cause
                     confirmation.set_exception(error)
-
-
-async def _next(pubsub: Any) -> dict[str, Any]:
-    """
-    Return the next message. After a while without one the server is sent a ping, which it must answer.
-
-    Raises:
-        ConnectionError: The server does not answer.
-    """
-    message = await pubsub.get_message(timeout=PING_INTERVAL_S)
-    if message is None:
-        await pubsub.ping()
-        message = await pubsub.get_message(timeout=PING_INTERVAL_S)
-    if message is None:
-        raise ConnectionError("the server does not answer")
-    return message  # type: ignore[no-any-return] # redis and valkey give dicts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import require
+from fastsio.brokers.redis_client import new_client, parts_of
 from fastsio.cluster.redis_urls import redis_target
 from fastsio.sync.backends.greenlets import BlockingPubSubManager
 from fastsio.sync.concurrency import Lock
@@ -127,7 +128,8 @@ class RedisManager(BlockingPubSubManager):
         finally:
             self._heard_by = None, None
             pubsub.close()
-            _close(client)
+            for part in parts_of(client):
+                part.close()
 
     def _next_message(self, pubsub: Any) -> dict[str, Any] | None:
         """
@@ -150,23 +152,7 @@ class RedisManager(BlockingPubSubManager):
         return None
 
     def _client(self) -> Any:
-        """Return a client, which connects when it is used."""
-        target = self._target
-        package = require(target.package, "redis")
-        # The manager tries again by itself, in its own way.
-        retry = require(f"{target.package}.retry", "redis").Retry(package.backoff.NoBackoff(), 0)
-        options = {
-            "socket_timeout": self.publish_timeout,
-            "socket_connect_timeout": self.publish_timeout,
-            "retry": retry,
-            **dict(target.credentials),
-            **self.redis_options,
-            # MessagePack is no text.
-            "decode_responses": False,
-        }
-        if target.sentinels:
-            return package.Sentinel(list(target.sentinels), **options).master_for(target.service)
-        return package.from_url(target.url, **options)
+        return new_client(self._target, self.redis_options, timeout_s=self.publish_timeout, is_async=False)
 
 
 class _Message:
@@ -224,7 +210,8 @@ class _Publisher:
         """Give the connection back."""
         client, self._client = self._client, None
         if client is not None:
-            _close(client)
+            for part in parts_of(client):
+                part.close()
 
     def _withdraw(self, message: _Message) -> None:
         with self._guard:
@@ -251,11 +238,3 @@ class _Publisher:
         for message in batch:
             pipeline.publish(self._channel, message.payload)
         pipeline.execute()
-
-
-def _close(client: Any) -> None:
-    """Close the connections of a client, those to the sentinels that told it where to connect included."""
-    client.close()
-    sentinels = getattr(client.connection_pool, "sentinel_manager", None)
-    for each in () if sentinels is None else sentinels.sentinels:
-        each.close()
