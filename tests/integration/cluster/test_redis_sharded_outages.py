@@ -111,7 +111,7 @@ async def test_the_master_in_the_url_need_not_be_there(cluster, quick_retries):
     async with ShardedNodes(cluster.url) as nodes:
         a, b = await nodes.nodes(publish_timeout=1.0)
         room = next(room for room in ROOMS if cluster.master_of(slot_of(CHANNELS.of_room("/", room))))
-        a.sio.manager._sharded._slots._current.is_stale = True
+        a.sio.manager._sharded._slots.current.is_stale = True
 
         cluster.masters[0].pause()
         await b.do("enter_room", b.sid, room)
