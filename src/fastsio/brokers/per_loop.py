@@ -54,7 +54,7 @@ class PerLoop(Generic[OwnedT]):
 
     @property
     def current(self) -> OwnedT | None:
-        """An object that can be used, of any loop; None if there is none."""
+        """An object that can be used, of any loop; None without one."""
         owned = [slot.owned for slot in list(self._slots.values())]
         return next((each for each in owned if each is not None and self._is_open(each)), None)
 
