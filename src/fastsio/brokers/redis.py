@@ -2,9 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fastsio.brokers.batch_publisher import BatchPublisher, unchanged
 from fastsio.brokers.redis_client import parts_of
+
+if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import Callable
+
+
+class RedisPublisher:
+    """
+    Sends commands for any number of tasks over one connection, those of one moment in one pipeline.
+
+    Args:
+        client: Of redis or valkey; it is closed with the publisher.
+        to_error: Returns the error that a caller gets for a failure.
+        sends_cancelled: Whether a command is sent although its future was cancelled meanwhile.
+
+    Attributes:
+        client: The client.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        *,
+        to_error: Callable[[Exception], Exception] = unchanged,
+        sends_cancelled: bool = False,
+    ) -> None:
+        self.client = client
+        self._batches = BatchPublisher(self._send, to_error=to_error, sends_cancelled=sends_cancelled)
+
+    def post(self, *command: Any, **parsing: Any) -> Future[Any]:
+        """
+        Give a command; the future is done when the server has answered it.
+
+        Args:
+            command: Its name and arguments.
+            parsing: What the client needs to know to read the answer.
+        """
+        return self._batches.submit((command, parsing))
+
+    async def close(self) -> None:
+        """Close the connection; what waits fails."""
+        await self._batches.close()
+        await close_client(self.client)
+
+    async def _send(self, batch: list[tuple[tuple[Any, ...], dict[str, Any]]]) -> list[Any]:
+        pipeline = self.client.pipeline(transaction=False)
+        for command, parsing in batch:
+            pipeline.execute_command(*command, **parsing)
+        return await pipeline.execute(raise_on_error=False)  # type: ignore[no-any-return] # untyped packages
 
 
 async def close_client(client: Any) -> None:

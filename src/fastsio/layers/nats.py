@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
 from fastsio._extras import require
-from fastsio.aio.backends.nats_connection import SCHEMES, connect_once
+from fastsio.brokers.batch_publisher import bus_error
+from fastsio.brokers.nats import SCHEMES, NatsPublisher, connect_once
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.cluster.broker_urls import require_scheme
 from fastsio.exceptions import BusError, SetupError
@@ -89,7 +90,7 @@ class NatsChannelLayer(TopicLayer):
         self._connect = partial(connect_once, require("nats", "nats"), self._urls)
         self._on_disconnect = on_disconnect
         self._on_reconnect = on_reconnect
-        self._senders: PerLoop[Sender] = PerLoop(self._new_sender, lambda sender: sender.close())
+        self._senders: PerLoop[NatsPublisher] = PerLoop(self._new_sender, NatsPublisher.close)
 
     @property
     def is_closed(self) -> bool:
@@ -111,79 +112,13 @@ class NatsChannelLayer(TopicLayer):
     def _subscribe(self) -> Subjects:
         return Subjects(self._connect, self._label, self._wanted(), self._take, self._on_disconnect, self._on_reconnect)
 
-    async def _new_sender(self) -> Sender:
-        return Sender(self._connect, self._label)
+    async def _new_sender(self) -> NatsPublisher:
+        to_error = partial(bus_error, f"NATS at {self._label} did not take a message")
+        return NatsPublisher(self._connect, TIMEOUT_S, to_error=to_error, sends_cancelled=True)
 
     @property
     def _label(self) -> str:
         return ", ".join(urlsplit(url).netloc.rpartition("@")[2] for url in self._urls)
-
-
-class Sender:
-    """
-    Publishes for any number of tasks over one connection; what they bring in one moment is confirmed by one answer.
-
-    Args:
-        connect: Opens a connection.
-        label: Where the server is, without a password.
-    """
-
-    def __init__(self, connect: Callable[[], Awaitable[Any]], label: str) -> None:
-        self._connect = connect
-        self._label = label
-        self._connection: Any = None
-        self._waiting: list[tuple[asyncio.Future[None], str, bytes]] = []
-        self._flushing: asyncio.Task[None] | None = None
-
-    async def publish(self, subject: str, payload: bytes) -> None:
-        """Publish a message; returns when the server has it."""
-        accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((accepted, subject, payload))
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
-        await accepted
-
-    async def close(self) -> None:
-        """Close the connection; what waits fails."""
-        if self._flushing is not None:
-            self._flushing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._flushing
-        self._settle(self._waiting, BusError("the channel layer was closed"))
-        if self._connection is not None:
-            await self._connection.close()
-
-    async def _flush(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            cause: BaseException | None = None
-            try:
-                await self._send(batch)
-            except BaseException as error:
-                cause = error
-                if not isinstance(error, Exception):
-                    raise
-            finally:
-                self._settle(batch, cause)
-
-    async def _send(self, batch: list[tuple[asyncio.Future[None], str, bytes]]) -> None:
-        if self._connection is None or self._connection.is_closed:
-            self._connection = await self._connect()
-        for _, subject, payload in batch:
-            await self._connection.publish(subject, payload)
-        # Publishing only fills a buffer; the answer to a ping says that the server has it.
-        await self._connection.flush(TIMEOUT_S)
-
-    def _settle(self, batch: list[tuple[asyncio.Future[None], str, bytes]], cause: BaseException | None) -> None:
-        for accepted, _, _ in batch:
-            if accepted.done():
-                continue
-            if cause is None:
-                accepted.set_result(None)
-                continue
-            error = BusError(f"NATS at {self._label} did not take a message: {type(cause).__name__}: {cause}")
-            error.__cause__ = cause
-            accepted.set_exception(error)
 
 
 class Subjects:

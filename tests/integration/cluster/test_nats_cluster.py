@@ -7,9 +7,13 @@ import asyncio
 import pytest
 
 import fastsio
-from fastsio.exceptions import SetupError
+from fastsio.exceptions import BusError, SetupError
+from fastsio.layers.nats import NatsChannelLayer
 from tests.support.brokers import nats_server
 from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
+
+#: More than NATS takes unless it is told otherwise.
+TOO_MANY_BYTES = 2 * 1024 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +57,35 @@ async def test_another_program_emits(manager):
         await asyncio.to_thread(lambda: asyncio.run(emit(2)))
 
         assert [await a.receive(), await b.receive()] == [["news", 2], ["news", 2]]
+
+
+async def test_a_message_that_is_too_large_fails_alone(manager):
+    """What is emitted in the same moment arrives, once and in order."""
+    async with cluster(manager(), manager()) as (a, b):
+        await acquainted(a, b)
+        emitter = a.sio.manager
+
+        outcomes = await asyncio.gather(
+            *(emitter.emit("news", data) for data in (1, "x" * TOO_MANY_BYTES, 2)), return_exceptions=True
+        )
+
+        assert [type(outcome) for outcome in outcomes] == [type(None), BusError, type(None)]
+        assert [await b.receive(), await b.receive()] == [["news", 1], ["news", 2]]
+
+
+async def test_a_message_of_a_layer_that_is_too_large_fails_alone(broker):
+    """What is sent in the same moment arrives, once and in order."""
+    layer = NatsChannelLayer([broker.url])
+    channel = await layer.new_channel()
+    await layer.group_add("room", channel)
+
+    outcomes = await asyncio.gather(
+        *(layer.group_send("room", {"n": n}) for n in (1, "x" * TOO_MANY_BYTES, 2)), return_exceptions=True
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [type(None), BusError, type(None)]
+    assert [await layer.receive(channel), await layer.receive(channel)] == [{"n": 1}, {"n": 2}]
+    await layer.close()
 
 
 async def test_an_outage_is_the_emitters_alone(broker, manager, quick_retries):

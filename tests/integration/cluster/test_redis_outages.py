@@ -138,14 +138,14 @@ async def test_an_emit_that_is_cancelled_is_forgotten(broker):
         await manager.emit("e", 0)
         broker.pause()
         tasks = [asyncio.create_task(manager.emit("e", n)) for n in range(3)]
-        publisher = await manager._publishing.get()
-        await eventually(lambda: publisher._flushing is not None and not publisher._flushing.done())
+        batches = (await manager._publishing.get())._batches
+        await eventually(lambda: batches._flushing is not None and not batches._flushing.done())
         late = asyncio.create_task(manager.emit("e", 9))
-        await eventually(lambda: len(publisher._waiting) == 1)
+        await eventually(lambda: len(batches._waiting) == 1)
         late.cancel()
         await asyncio.wait([late])
 
-        assert not publisher._waiting
+        assert not batches._waiting
         broker.resume()
         await asyncio.gather(*tasks)
 

@@ -149,7 +149,7 @@ async def listeners(lab, layer):
     if lab.kind == "nats":
         return int(layer._topic("group", "room") in layer._subscriber._subscribed)
     topic = layer._topic("group", "room")
-    return int(await (await layer._senders.get())[0]._client.execute_command("PUBLISH", topic, "{}"))
+    return int(await (await layer._senders.get())[0].client.execute_command("PUBLISH", topic, "{}"))
 
 
 async def nobody_listens(lab, layer):

@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastsio._extras import require
-from fastsio.aio.backends.nats_connection import SCHEMES, connect_once
 from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
+from fastsio.brokers.nats import SCHEMES, NatsPublisher, connect_once
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.cluster.broker_urls import require_scheme
 from fastsio.exceptions import SetupError
@@ -71,17 +71,14 @@ class AsyncNatsManager(AsyncPubSubManager):
             bus_format=bus_format,
             **unknown,
         )
-        self._publishing: PerLoop[Any] = PerLoop(
-            partial(connect_once, self._nats, self._url),
-            lambda connection: connection.close(),
-            lambda connection: not connection.is_closed,
-        )
+        self._publishing: PerLoop[NatsPublisher] = PerLoop(self._new_publisher, NatsPublisher.close)
 
     async def _publish(self, data: dict[str, Any]) -> None:
-        connection = await self._publishing.get()
-        await connection.publish(self.channel, self._encode(data))
-        # Publishing only fills a buffer; the answer to a ping says that the broker has it.
-        await connection.flush()
+        publisher = await self._publishing.get()
+        await publisher.publish(self.channel, self._encode(data))
+
+    async def _new_publisher(self) -> NatsPublisher:
+        return NatsPublisher(partial(connect_once, self._nats, self._url), self.publish_timeout)
 
     async def _listen(self) -> AsyncGenerator[bytes, None]:
         connection = await connect_once(self._nats, self._url)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import require
-from fastsio.aio.backends.redis_publisher import Publisher
 from fastsio.aio.backends.redis_sharded import Sharded
 from fastsio.aio.backends.room_following import RoomFollowingManager
 from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 from fastsio.brokers.per_loop import PerLoop
-from fastsio.brokers.redis import close_client, next_message
+from fastsio.brokers.redis import RedisPublisher, close_client, next_message
 from fastsio.brokers.redis_client import new_client
 from fastsio.cluster.redis_urls import at_master, may_be_cluster, redis_target
 
@@ -86,7 +85,7 @@ class AsyncRedisManager(RoomFollowingManager):
         self._errors = require(f"{self._target.package}.exceptions", "redis")
         self.redis_url = url
         self.redis_options = dict(redis_options or {})
-        self._publishing: PerLoop[Publisher] = PerLoop(self._new_publisher, lambda publisher: publisher.close())
+        self._publishing: PerLoop[RedisPublisher] = PerLoop(self._new_publisher, RedisPublisher.close)
         #: The client and the subscription that listen, while they do.
         self._heard_by: tuple[Any, Any] = (None, None)
         self._sharded: Sharded | None = None
@@ -152,12 +151,12 @@ class AsyncRedisManager(RoomFollowingManager):
                 await self._sharded.publish(data)
             else:
                 publisher = await self._publishing.get()
-                await publisher.submit(self.channel, self._encode(data))
+                await publisher.post("PUBLISH", self.channel, self._encode(data))
         except self._errors.TimeoutError as error:  # a class of its own
             raise TimeoutError(str(error)) from error
 
-    async def _new_publisher(self) -> Publisher:
-        return Publisher(self._client())
+    async def _new_publisher(self) -> RedisPublisher:
+        return RedisPublisher(self._client())
 
     def _listen(self) -> AsyncGenerator[Any, None]:
         return self._listen_to_one() if self._sharded is None else self._sharded.listen(PING_INTERVAL_S)

@@ -12,10 +12,9 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.backends.redis_link import Link
-from fastsio.aio.backends.redis_publisher import Publisher
 from fastsio.aio.backends.redis_session import Session
 from fastsio.brokers.per_loop import PerLoop
-from fastsio.brokers.redis import close_client
+from fastsio.brokers.redis import RedisPublisher, close_client
 from fastsio.cluster.sharding import ShardChannels
 from fastsio.cluster.slots import SlotTable, moved
 from fastsio.cluster.subscriptions import Subscriptions
@@ -59,7 +58,7 @@ class Sharded:
         self._may_be_cluster = may_be_cluster
         self._masters: set[Address] = set()
         self._slots: PerLoop[SlotTable] = PerLoop(self._read_slots, _forget, lambda slots: not slots.is_stale)
-        self._publishers: dict[Address | None, PerLoop[Publisher]] = {}
+        self._publishers: dict[Address | None, PerLoop[RedisPublisher]] = {}
         self._subscriptions = Subscriptions()
         self._session: Session | None = None
         self._is_away = False
@@ -88,27 +87,27 @@ class Sharded:
         slots = await self._slots.get()
         try:
             publishers = [await self._publisher_of(slots.owner_of(channel)).get() for channel in channels]
-            accepted = [each.submit(channel, payload) for each, channel in zip(publishers, channels, strict=True)]
+            accepted = [
+                each.post("SPUBLISH", channel, payload) for each, channel in zip(publishers, channels, strict=True)
+            ]
             outcomes = await asyncio.gather(*accepted, return_exceptions=True)
         except BaseException:  # it took too long, or a slot has no master
             slots.is_stale = True
             raise
-        failures = [outcome for outcome in outcomes if outcome is not None]
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         for failure in failures:
             self._learn_from(failure, slots)
         if failures:
             raise failures[0]
 
-    def _publisher_of(self, address: Address | None) -> PerLoop[Publisher]:
+    def _publisher_of(self, address: Address | None) -> PerLoop[RedisPublisher]:
         publisher = self._publishers.get(address)
         if publisher is None:
-            publisher = self._publishers[address] = PerLoop(
-                partial(self._new_publisher, address), lambda each: each.close()
-            )
+            publisher = self._publishers[address] = PerLoop(partial(self._new_publisher, address), RedisPublisher.close)
         return publisher
 
-    async def _new_publisher(self, address: Address | None) -> Publisher:
-        return Publisher(self._connect(address), "SPUBLISH")
+    async def _new_publisher(self, address: Address | None) -> RedisPublisher:
+        return RedisPublisher(self._connect(address))
 
     def _learn_from(self, error: BaseException, slots: SlotTable) -> None:
         """Store where the error says that a slot is now; after any other error the slots are read anew."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 from zlib import crc32
 
 from fastsio._extras import require
+from fastsio.brokers.batch_publisher import bus_error
+from fastsio.brokers.redis import RedisPublisher
 from fastsio.brokers.redis_client import new_client
 from fastsio.cluster.redis_urls import RedisTarget, redis_target
 from fastsio.exceptions import SetupError
@@ -51,6 +54,22 @@ class RedisHost:
             waits_s: Seconds for which its commands make Redis wait.
         """
         return new_client(self._target, self._options, timeout_s=TIMEOUT_S, is_async=True, waits_s=waits_s)
+
+    def publisher(self) -> RedisPublisher:
+        """Return what sends commands to it from one event loop, also those of callers that were cancelled."""
+        to_error = partial(bus_error, f"Redis at {self.label} did not answer")
+        return RedisPublisher(self.client(), to_error=to_error, sends_cancelled=True)
+
+
+async def open_publishers(hosts: list[RedisHost]) -> list[RedisPublisher]:
+    """Return what sends to each host from the running loop; it connects when it is used."""
+    return [host.publisher() for host in hosts]
+
+
+async def close_publishers(publishers: list[RedisPublisher]) -> None:
+    """Close the connections of one event loop."""
+    for publisher in publishers:
+        await publisher.close()
 
 
 def read_hosts(hosts: Sequence[Host] | None) -> list[RedisHost]:

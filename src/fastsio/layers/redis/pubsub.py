@@ -7,8 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fastsio.brokers.per_loop import PerLoop
-from fastsio.layers.redis.commands import Commands, close_all, open_all
-from fastsio.layers.redis.hosts import quoted, read_hosts, shard_of
+from fastsio.layers.redis.hosts import close_publishers, open_publishers, quoted, read_hosts, shard_of
 from fastsio.layers.redis.subscriptions import Subscriptions
 from fastsio.layers.tabled import CAPACITY, EXPIRY_S
 from fastsio.layers.topics import TopicLayer
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Mapping, Sequence
 
+    from fastsio.brokers.redis import RedisPublisher
     from fastsio.layers.codec import SerializerFormat
     from fastsio.layers.inbox import Overflow
     from fastsio.layers.redis.hosts import Host
@@ -75,7 +75,7 @@ class RedisPubSubChannelLayer(TopicLayer):
         self._hosts = read_hosts(hosts)
         self._on_disconnect = on_disconnect
         self._on_reconnect = on_reconnect
-        self._senders: PerLoop[list[Commands]] = PerLoop(partial(open_all, self._hosts), close_all)
+        self._senders: PerLoop[list[RedisPublisher]] = PerLoop(partial(open_publishers, self._hosts), close_publishers)
 
     @property
     def is_closed(self) -> bool:

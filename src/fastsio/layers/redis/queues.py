@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.layers.names import node_of
-from fastsio.layers.redis.commands import Commands, close_all, open_all
-from fastsio.layers.redis.hosts import shard_of
+from fastsio.layers.redis.hosts import close_publishers, open_publishers, shard_of
 from fastsio.layers.redis.reader import GROUP
 from fastsio.layers.redis.scripts import ENQUEUE, JOIN, LIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fastsio.brokers.redis import RedisPublisher
     from fastsio.layers.capacity import Capacities
     from fastsio.layers.redis.hosts import RedisHost
 
@@ -60,7 +60,7 @@ class Queues:
         self.keep_ms = self._expiry_ms + self._lease_ms
         self._capacities = capacities
         self._drops_old = drops_old
-        self.senders: PerLoop[list[Commands]] = PerLoop(partial(open_all, hosts), close_all)
+        self.senders: PerLoop[list[RedisPublisher]] = PerLoop(partial(open_publishers, hosts), close_publishers)
 
     def stream_of(self, channel: str) -> str:
         """Return the stream of a channel that any process may read."""
@@ -148,7 +148,7 @@ class Queues:
         found = [node for sender in senders for node in await self._empty(sender)]
         return sorted(set(found))
 
-    async def _empty(self, sender: Commands) -> list[str]:
+    async def _empty(self, sender: RedisPublisher) -> list[str]:
         cursor, found = b"0", []
         start = self.stream_of_node("")
         while True:
