@@ -6,11 +6,11 @@ Must not know what messages mean.
 
 from __future__ import annotations
 
-from random import random
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from fastsio.aio import concurrency
+from fastsio.brokers.reconnection import Reconnection
 from fastsio.protocol.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -31,22 +31,26 @@ class Listening:
     Args:
         manager: Whose ``_listen()`` is run.
         hearing: Gets the messages.
-
-    Attributes:
-        is_active: Whether messages arrive at present.
-        is_stopping: Whether the end has been asked for.
     """
 
     def __init__(self, manager: AsyncPubSubManager, hearing: Hearing) -> None:
-        self.is_active = False
-        self.is_stopping = False
         self._manager = manager
         self._hearing = hearing
-        self._backoff = Backoff(FIRST_DELAY_S, MOST_DELAY_S, jitter_s=JITTER_S)
+        backoff = Backoff(FIRST_DELAY_S, MOST_DELAY_S, jitter_s=JITTER_S)
+        self._reconnection = Reconnection(backoff, self._report_loss, self._report_return)
         self._task: Any = None
         self._ready: Any = None
         self._settled: Any = None
-        self._has_lost = False
+
+    @property
+    def is_active(self) -> bool:
+        """Whether messages arrive at present."""
+        return self._reconnection.is_up
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the end has been asked for."""
+        return self._reconnection.is_stopping
 
     def start(self) -> bool:
         """Begin, in a background task; False if that has been done before."""
@@ -82,21 +86,14 @@ class Listening:
 
     async def stop(self) -> None:
         """End."""
-        self.is_stopping = True
-        self.is_active = False
+        self._reconnection.stop()
         if self._task is not None:
             self._settled.set()
             await concurrency.stop(self._task)
 
     def confirm(self) -> None:
         """Mark the bus as connected: messages arrive."""
-        if self._has_lost:
-            self._has_lost = False
-            manager = self._manager
-            # No error, but who was told of the loss, at whatever level, is told of the end.
-            manager._get_logger().error("%s: listening to %r again", manager.name, manager.channel)
-        self.is_active = not self.is_stopping
-        self._backoff.reset()
+        self._reconnection.confirm()
         if self._ready is not None:
             self._ready.set()
             self._settled.set()
@@ -106,13 +103,12 @@ class Listening:
             why = "the connection ended"
             try:
                 await self._run_once()
-            except Exception as exc:  # noqa: BLE001 - a broker's client may raise anything, and it is logged
-                why = f"{type(exc).__name__}: {exc}"
-            self.is_active = False
+            except Exception as error:  # noqa: BLE001 - a broker's client may raise anything, and it is logged
+                why = f"{type(error).__name__}: {error}"
+            delay_s = self._reconnection.lose(why)
             self._settled.set()
             if not self.is_stopping:
-                self._report_loss(why)
-                await concurrency.sleep(self._backoff.next(random()))  # noqa: S311 - jitter
+                await concurrency.sleep(delay_s)
 
     async def _run_once(self) -> None:
         """Listen until the connection breaks."""
@@ -127,10 +123,12 @@ class Listening:
             await messages.aclose()
 
     def _report_loss(self, why: str) -> None:
-        """Log the first of several failures in a row."""
-        if not self._has_lost:
-            self._has_lost = True
-            manager = self._manager
-            manager._get_logger().error(
-                "%s: other servers are not heard, trying to listen to %r again: %s", manager.name, manager.channel, why
-            )
+        manager = self._manager
+        manager._get_logger().error(
+            "%s: other servers are not heard, trying to listen to %r again: %s", manager.name, manager.channel, why
+        )
+
+    def _report_return(self) -> None:
+        manager = self._manager
+        # No error, but the log that has the loss, at whatever level, shall have its end.
+        manager._get_logger().error("%s: listening to %r again", manager.name, manager.channel)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from random import random
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.brokers.reconnection import Reconnection
 from fastsio.protocol.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -37,9 +37,6 @@ class Listener:
         listen: Connects and listens until the connection breaks; it calls :meth:`confirm` once messages arrive.
         on_disconnect: Called when the connection was lost; may be a coroutine function.
         on_reconnect: Called when it is back; may be a coroutine function.
-
-    Attributes:
-        is_up: Whether messages arrive at present.
     """
 
     def __init__(
@@ -49,17 +46,20 @@ class Listener:
         on_disconnect: Callable[[], object] | None,
         on_reconnect: Callable[[], object] | None,
     ) -> None:
-        self.is_up = False
         self._name = name
         self._listen = listen
         self._on_disconnect = on_disconnect
         self._on_reconnect = on_reconnect
-        self._backoff = Backoff(FIRST_DELAY_S, MOST_DELAY_S, jitter_s=JITTER_S)
-        self._has_lost = False
-        self._is_stopping = False
+        backoff = Backoff(FIRST_DELAY_S, MOST_DELAY_S, jitter_s=JITTER_S)
+        self._reconnection = Reconnection(backoff, self._report_loss, self._report_return)
         self._settled = asyncio.Event()
         self._calls: set[asyncio.Future[Any]] = set()
         self._task = asyncio.create_task(self._run(), name=f"fastsio-layer {name}")
+
+    @property
+    def is_up(self) -> bool:
+        """Whether messages arrive at present."""
+        return self._reconnection.is_up
 
     async def settle(self) -> None:
         """Wait until messages arrive, or the first attempt has failed."""
@@ -67,7 +67,7 @@ class Listener:
 
     async def stop(self) -> None:
         """End."""
-        self._is_stopping, self.is_up = True, False
+        self._reconnection.stop()
         while not self._task.done():
             # Once is not always enough: brokers' clients take a cancellation for a timeout of their own.
             self._task.cancel()
@@ -75,30 +75,27 @@ class Listener:
 
     def confirm(self) -> None:
         """Mark the layer as connected: messages arrive."""
-        self.is_up = True
         self._settled.set()
-        self._backoff.reset()
-        if self._has_lost:
-            self._has_lost = False
-            logger.warning("channel layer %s: connected again", self._name)
-            self._call(self._on_reconnect)
+        self._reconnection.confirm()
 
     async def _run(self) -> None:
-        while not self._is_stopping:
+        while not self._reconnection.is_stopping:
             why = "the connection ended"
             try:
                 await self._listen()
             except Exception as error:  # noqa: BLE001 - a broker's client may raise anything, and it is logged
                 why = f"{type(error).__name__}: {error}"
-            self.is_up = False
-            if self._is_stopping:
-                return
-            if not self._has_lost:
-                self._has_lost = True
-                logger.error("channel layer %s: not connected, trying again: %s", self._name, why)
-                self._call(self._on_disconnect)
+            delay_s = self._reconnection.lose(why)
             self._settled.set()
-            await asyncio.sleep(self._backoff.next(random()))  # noqa: S311 - jitter
+            await asyncio.sleep(delay_s)
+
+    def _report_loss(self, why: str) -> None:
+        logger.error("channel layer %s: not connected, trying again: %s", self._name, why)
+        self._call(self._on_disconnect)
+
+    def _report_return(self) -> None:
+        logger.warning("channel layer %s: connected again", self._name)
+        self._call(self._on_reconnect)
 
     def _call(self, callback: Callable[[], object] | None) -> None:
         if callback is None:
