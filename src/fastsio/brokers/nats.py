@@ -56,7 +56,7 @@ class NatsPublisher:
     Publishes for any number of tasks over one connection; the server confirms the messages of one moment at once.
 
     Args:
-        connect: Opens a connection; called when there is none, or it was lost.
+        connect: Opens a connection; called at first, and after the last one was lost.
         timeout_s: Seconds within which the server has to confirm.
         to_error: Returns the error that a caller gets for a failure.
         sends_cancelled: Whether a message is sent although its future was cancelled meanwhile.
