@@ -14,6 +14,7 @@ copyright = author  # noqa: A001 - Sphinx's name
 release = version = version_of("fastsio")
 
 extensions = ["myst_parser"]
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 html_theme = "furo"

@@ -1,11 +1,11 @@
-"""The sentences of docstrings and comments."""
+"""The sentences of docstrings, comments and pages."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from tools.prose import SOURCE, findings
+from tools.prose import PAGES, ROOT, SOURCE, findings, page_findings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,3 +35,16 @@ def test_phrases_are_found_in_docstrings_and_comments(source, expected):
 def test_the_package_is_written_in_plain_words(module: Path):
     """No sentence of the package has one of the phrases that tools/prose.py names."""
     assert findings(module.read_text(encoding="utf-8")) == []
+
+
+def test_phrases_are_found_in_pages_outside_of_code():
+    """Lines are counted across blocks of code."""
+    page = "It is `none`.\n\n```python\nwhoever = 1\n```\n\nThere is\nnone, as ever.\n"
+
+    assert page_findings(page) == [(7, "is none"), (8, "as ever")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_documentation_is_written_in_plain_words(page: Path):
+    """No sentence of README and documentation has one of the phrases that tools/prose.py names."""
+    assert page_findings(page.read_text(encoding="utf-8")) == []
