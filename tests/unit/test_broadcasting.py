@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
@@ -238,3 +238,31 @@ def test_only_what_can_emit_is_configured():
     """Not a URL."""
     with pytest.raises(SetupError, match="'redis://' cannot emit"):
         configure_broadcasting("redis://")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant", "value"),
+    [
+        ("broadcast_wehn", "broadcast_when", lambda self: False),
+        ("brodcast_with", "broadcast_with", lambda self: {}),
+        ("broadcast_namespce", "broadcast_namespace", "/chat"),
+    ],
+)
+def test_what_is_nearly_called_like_a_method_of_an_event_is_refused(name, meant, value):
+    """The class would be broadcast always, with everything, or elsewhere."""
+    names = {"__module__": __name__, "__annotations__": {} if callable(value) else {name: ClassVar[str]}, name: value}
+
+    with pytest.raises(SetupError, match=rf"^Posted\.{name} would never be used; did you mean '{meant}'\?$"):
+        type("Posted", (BroadcastEvent,), names)
+
+
+def test_fields_of_an_event_may_be_called_as_they_like():
+    """They are the payload."""
+
+    class Posted(BroadcastEvent):
+        broadcast_one: str = "x"
+
+        def broadcast_on(self) -> str:
+            return self.broadcast_one
+
+    assert Posted().broadcast_with() == {"broadcast_one": "x"}

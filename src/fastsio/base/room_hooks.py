@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import RoomIdentifierError, SetupError
 from fastsio.injection import Endpoint, HandlerKind, compile_endpoint
+from fastsio.routing.slips import misspelt_methods, misspelt_settings
 
 if TYPE_CHECKING:
     from fastsio.base.rooms import Room
 
 IDENTIFY: Final = "extract_room_identifier"
+_FURTHER: Final = ("can_join", "on_join", "on_leave", "presence_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def hooks_of(room_class: type[Room], *, asynchronous: bool) -> RoomHooks:
         asynchronous: Whether they may be coroutine functions.
 
     Raises:
-        SetupError: A hook is no class method.
+        SetupError: A hook is no class method, or a method is nearly called like one.
         SignatureError: A parameter of a hook cannot be filled.
     """
     known = room_class.compiled_hooks.get(asynchronous)
@@ -120,6 +122,10 @@ def hooks_of(room_class: type[Room], *, asynchronous: bool) -> RoomHooks:
 
 
 def _compile(room_class: type[Room], *, asynchronous: bool) -> RoomHooks:
+    slips = misspelt_methods(room_class, (IDENTIFY, *_FURTHER)) | misspelt_settings(room_class, ("presence",))
+    for name, known in slips.items():
+        raise SetupError(f"{room_class.__qualname__}.{name} would never be used; did you mean {known!r}?")
+
     def hook(name: str, kind: HandlerKind = HandlerKind.ROOM) -> Endpoint | None:
         function = getattr(room_class, name, None)
         if function is None:
@@ -132,7 +138,7 @@ def _compile(room_class: type[Room], *, asynchronous: bool) -> RoomHooks:
     return RoomHooks(
         room_class,
         hook(IDENTIFY, HandlerKind.ROOM_IDENTIFIER),
-        *(hook(name) for name in ("can_join", "on_join", "on_leave", "presence_key")),
+        *(hook(name) for name in _FURTHER),
     )
 
 

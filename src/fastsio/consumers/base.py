@@ -6,6 +6,7 @@ Knows ASGI and channel layers, but no protocol; :mod:`websocket` and :mod:`typed
 
 from __future__ import annotations
 
+from inspect import isroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.consumers.compiling import Kept, Reader, unresolved_error
@@ -18,6 +19,7 @@ from fastsio.exceptions import SetupError
 from fastsio.injection import Context
 from fastsio.injection.signature import UnresolvedError
 from fastsio.layers import get_channel_layer
+from fastsio.routing.slips import misspelt_settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -128,8 +130,10 @@ class AsyncConsumer:
             initkwargs: What the consumer's constructor is called with, for each connection.
 
         Raises:
-            SetupError: A handler cannot be called.
+            SetupError: A handler cannot be called, or an attribute is nearly called like one of the consumer's.
         """
+        for name, known in misspelt_settings(cls, _settings(cls)).items():
+            raise SetupError(f"{cls.__qualname__}.{name} does nothing; did you mean {known!r}?")
         for text in cls.plan().unreached:
             logger.warning("%s", text)
         return ConsumerApplication(cls, initkwargs)
@@ -303,3 +307,10 @@ class AsyncConsumer:
             await context.aclose(exc)
             raise
         await context.aclose()
+
+
+def _settings(consumer: type) -> set[str]:
+    """Return the attributes that the classes of fastsio have for an application to set."""
+    kinds = [kind for kind in consumer.__mro__ if kind.__module__.startswith("fastsio.")]
+    entries = [entry for kind in kinds for entry in vars(kind).items() if not entry[0].startswith("_")]
+    return {name for name, value in entries if not (isroutine(value) or isinstance(value, property))}

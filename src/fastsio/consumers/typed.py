@@ -13,7 +13,7 @@ from fastsio.consumers.frames import control_frame, read_frame, shown
 from fastsio.consumers.logs import logger
 from fastsio.consumers.results import result_message, without_position
 from fastsio.consumers.speaking import REQUEST, EventT, SpeakingConsumer
-from fastsio.exceptions import DisconnectedError, EventError, ValidationFailed
+from fastsio.exceptions import DisconnectedError, EventError, SetupError, ValidationFailed
 from fastsio.injection import Context
 from fastsio.messages import EVENT_ACTION_COMPLETE, GROUP_ACTION_COMPLETE, MESSAGE_ACTION_COMPLETE
 from fastsio.routing import describe, is_expected
@@ -76,8 +76,11 @@ class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
         Return the ASGI application, for a router.
 
         Raises:
-            SetupError: A handler, authenticator or permission cannot be called, or nobody can enter a room.
+            SetupError: A handler, authenticator or permission cannot be called, nobody can enter a room, or an
+                attribute is nearly called like one of the consumer's.
         """
+        if isinstance(cls.authenticator, type):
+            raise SetupError(f"{cls.__qualname__}.authenticator is what a connection gets; write 'authenticator_class'")
         cls.admission()
         cls.keeper()
         return super().as_asgi(**initkwargs)

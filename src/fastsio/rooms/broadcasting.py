@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Iterable, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from pydantic import BaseModel
 
@@ -16,7 +16,10 @@ from fastsio.base.emission import wait_option
 from fastsio.base.rooms import Room
 from fastsio.exceptions import SetupError
 from fastsio.routing import place_of
+from fastsio.routing.slips import misspelt_methods, misspelt_settings
 from fastsio.state.room_names import plain_room, snake_case
+
+_METHODS: Final = ("broadcast_on", "broadcast_when", "broadcast_as", "broadcast_with")
 
 #: Whom an event is for: a room, its name or a sid, or several of them.
 Destination: TypeAlias = "Room | str | Sequence[Room | str]"
@@ -34,6 +37,18 @@ class BroadcastEvent(BaseModel):
     """
 
     broadcast_namespace: ClassVar[str | None] = None
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """
+        Make sure that nothing is nearly called like a method or attribute of this class.
+
+        Raises:
+            SetupError: Something is, and would never be used.
+        """
+        super().__pydantic_init_subclass__(**kwargs)
+        for name, known in (misspelt_methods(cls, _METHODS) | misspelt_settings(cls, ("broadcast_namespace",))).items():
+            raise SetupError(f"{cls.__qualname__}.{name} would never be used; did you mean {known!r}?")
 
     def broadcast_on(self) -> Destination | Awaitable[Destination]:
         """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from inspect import isawaitable, iscode, iscoroutine, isroutine, unwrap
+from inspect import isawaitable, iscoroutine
 from itertools import chain
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from fastsio.exceptions import SetupError
 from fastsio.injection import Context, Endpoint, HandlerKind, compile_endpoint
 from fastsio.injection.signature import Colour, colour_of
 from fastsio.routing.namespaces import check_namespace
-from fastsio.routing.slips import did_you_mean, meant
+from fastsio.routing.slips import did_you_mean, misspelt_methods
 
 #: Runs an endpoint, or a layer around one, for one event.
 Call = Callable[[Context], Awaitable[Any]]
@@ -215,9 +215,6 @@ class Hook:
         # A plain function around a coroutine function has not refused anybody yet.
         return await answer if iscoroutine(answer) else answer
 
-
-#: How alike the names of a method and a hook are for one to be a slip of the other: more than ``handle_event`` is.
-_ALIKE: Final = 0.85
 
 #: The hooks, and what each is given beside the event's context.
 _HOOKS: Final[dict[str, tuple[str, ...]]] = {
@@ -565,29 +562,12 @@ def _refuse_slips(middleware: Any) -> None:
     """
     Make sure that no method is nearly called like a hook: it would never run.
 
-    One that another method of the middleware uses is a helper, whatever it is called.
-
     Raises:
         SetupError: One is.
     """
-    own = [kind for kind in type(middleware).__mro__ if not kind.__module__.startswith(("fastsio.", "builtins"))]
-    methods = [(name, value) for kind in own for name, value in vars(kind).items() if isroutine(value)]
-    for name, _ in methods:
-        hook = None if name.startswith("_") or hasattr(BaseMiddleware, name) else meant(name, _HOOKS, alike=_ALIKE)
-        if hook is not None and not any(name in _names_in(value) for other, value in methods if other != name):
-            where = f"{type(middleware).__qualname__}.{name}"
-            raise SetupError(f"{where} is no hook and would never run; did you mean {hook!r}?")
-
-
-def _names_in(function: Any) -> set[str]:
-    """Return the names that the code of a function, and of the functions in it, uses."""
-    codes = [getattr(unwrap(function), "__code__", None)]
-    names: set[str] = set()
-    for code in codes:
-        if code is not None:
-            names.update(code.co_names)
-            codes += [constant for constant in code.co_consts if iscode(constant)]
-    return names
+    for name, hook in misspelt_methods(type(middleware), (*_HOOKS, "should_run")).items():
+        where = f"{type(middleware).__qualname__}.{name}"
+        raise SetupError(f"{where} is no hook and would never run; did you mean {hook!r}?")
 
 
 def _decides_itself(middleware: Any) -> bool:

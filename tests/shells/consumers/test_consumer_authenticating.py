@@ -8,7 +8,7 @@ import pytest
 
 from fastsio import Depends, Header
 from fastsio.consumers import AsyncJsonWebsocketConsumer, BaseAuthenticator
-from fastsio.exceptions import EventError, SignatureError
+from fastsio.exceptions import EventError, SetupError, SignatureError
 from fastsio.messages import AuthenticationMessage, AuthenticationPayload
 from tests.shells.consumers.messages import Pinged
 from tests.support.rooms import Person, present
@@ -155,3 +155,42 @@ def test_an_authenticator_that_cannot_be_called_is_found_at_registration():
 
     with pytest.raises(SignatureError, match=r"Wrong\.authenticate: parameter 'unknown'"):
         Entrance.as_asgi()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("permission_classes", "permissions"),
+        ("authentication_class", "authenticator_class"),
+        ("middlewares", "middleware"),
+        ("dependency", "dependencies"),
+    ],
+)
+def test_an_attribute_that_is_nearly_called_like_a_guard_is_refused(name, meant):
+    """It would let everybody in, and nobody would see it; the error comes when the consumer is mounted."""
+    misspelt = type("Open", (Pinged,), {name: TokenAuthenticator if "class" in name else ()})
+
+    with pytest.raises(SetupError, match=rf"^Open\.{name} does nothing; did you mean '{meant}'\?$"):
+        misspelt.as_asgi()
+
+
+def test_an_authenticator_class_in_the_place_of_the_authenticator_is_refused():
+    """The attribute is what each connection gets."""
+
+    class Open(Pinged):
+        authenticator = TokenAuthenticator
+
+    with pytest.raises(SetupError, match=r"Open\.authenticator is what a connection gets; write 'authenticator_class'"):
+        Open.as_asgi()
+
+
+def test_attributes_of_a_consumer_may_be_called_as_they_like():
+    """One that a method reads is the application's own."""
+
+    class Counted(Pinged):
+        permission = "read"
+
+        async def post_authentication(self) -> None:
+            await self.send_json(self.permission)
+
+    assert Counted.as_asgi() is not None

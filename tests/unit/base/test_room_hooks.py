@@ -121,3 +121,40 @@ def test_hooks_whose_annotations_name_nothing_are_told_of_when_the_server_starts
     server.register_room(Late)
     with pytest.raises(SignatureError, match=r"Late\.extract_room_identifier: parameter 'data' refers to"):
         server.check_handlers()
+
+
+@pytest.mark.parametrize(
+    ("name", "hook"),
+    [("can_jion", "can_join"), ("on_leaves", "on_leave"), ("extract_identifier", "extract_room_identifier")],
+)
+def test_a_method_that_is_nearly_called_like_a_hook_is_refused(name, hook):
+    """Without ``can_join`` everybody may join: the slip must not be one that nobody sees."""
+    misspelt = type("VaultRoom", (ChatRoom,), {name: classmethod(lambda cls, session: False)})
+
+    with pytest.raises(SetupError, match=rf"^VaultRoom\.{name} would never be used; did you mean '{hook}'\?$"):
+        AsyncServer(async_mode="asgi").register_room(misspelt)
+
+
+def test_an_attribute_that_is_nearly_called_presence_is_refused():
+    """Members would be told nothing."""
+
+    class HallRoom(ChatRoom):
+        presense = True
+
+    with pytest.raises(SetupError, match=r"HallRoom\.presense would never be used; did you mean 'presence'"):
+        hooks_of(HallRoom, asynchronous=True)
+
+
+def test_helpers_of_a_room_may_be_called_as_they_like():
+    """A method that a hook uses is not one that is missing."""
+
+    class TeamRoom(ChatRoom):
+        @classmethod
+        async def on_join(cls, session):
+            return cls.on_joined(session)
+
+        @classmethod
+        def on_joined(cls, session):
+            return session
+
+    assert hooks_of(TeamRoom, asynchronous=True).on_join is not None

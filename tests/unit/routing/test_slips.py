@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from fastsio.routing.slips import did_you_mean, meant
+from functools import cached_property
+
+from fastsio.routing import Registry
+from fastsio.routing.slips import did_you_mean, meant, misspelt_methods, misspelt_settings
 
 
 def test_the_nearest_known_name_is_meant():
@@ -21,3 +24,63 @@ def test_the_end_of_a_message():
     """Nothing where nothing is near; events may be numbers."""
     assert did_you_mean("mesage", ["message", 5]) == "; did you mean 'message'?"
     assert did_you_mean("join", ["message"]) == did_you_mean(5, ["message", 5]) == ""
+
+
+class Own:
+    """What an application writes; one of its names is a slip."""
+
+    permission = ("a",)
+    concurency = 3
+    middleware = ()
+    group = "b"
+    number = 5
+
+    def on_jion(self): ...
+
+    @classmethod
+    def can_join(cls): ...
+
+    @staticmethod
+    def can_joinn() -> None: ...
+
+    def on_leaves(self): ...
+
+    def _on_leave(self): ...
+
+    def wave(self):
+        return [self.on_leaves() for _ in self.group]
+
+    @property
+    def most(self):
+        return self.concurency
+
+
+class Grown(Own):
+    """Takes the slips over, and calls one only where it is itself defined anew."""
+
+    def on_jion(self):
+        return super().on_jion()
+
+    @cached_property
+    def cached(self):
+        return self.permission
+
+
+def test_methods_that_are_nearly_called_like_hooks():
+    """Of any kind, inherited ones too; not those that are private, known, or used by another method."""
+    assert misspelt_methods(Own, ("on_join", "can_join", "on_leave")) == {"on_jion": "on_join", "can_joinn": "can_join"}
+    assert misspelt_methods(Grown, ("on_join",)) == {"on_jion": "on_join"}
+
+
+def test_attributes_that_are_nearly_called_like_settings():
+    """Not methods, and not what a method or property of the class reads."""
+    settings = ("permissions", "concurrency", "middleware", "groups", "numbers", "on_join")
+
+    assert misspelt_settings(Own, settings) == {"permission": "permissions", "number": "numbers"}
+    assert misspelt_settings(Grown, settings) == {"number": "numbers"}
+
+
+def test_what_fastsio_brings_is_no_slip():
+    """Its classes have methods of their own beside the hooks."""
+    assert misspelt_methods(Registry, ("add_middlewares", "ad")) == {}
+    assert misspelt_methods(dict, ("updates",)) == {}
