@@ -70,7 +70,11 @@ NAMES: Final = {
 
 #: What is not a matter of one name, on the whole text.
 PHRASES: Final = (
-    # A result that a coroutine function would have to be awaited for.
+    # A result that a coroutine function would have to be awaited for; of a plain function it is refused.
+    (
+        re.compile(r"if (\w+)\.is_coroutine or (type\((\w+)\) is CoroutineType):\n( +)\3 = await \3\n"),
+        r"if \2:\n\4concurrency.refuse_coroutine(\3, \1.endpoint.label)\n",
+    ),
     (re.compile(r"^ *if \w+\.is_coroutine:\n +(\w+) = await \1\n", re.MULTILINE), ""),
     (re.compile(r"\bendpoint\.call\("), "endpoint.call_sync("),
     (re.compile(r"\bfastsio\.aio\b"), "fastsio.sync"),

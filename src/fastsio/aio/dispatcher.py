@@ -8,6 +8,7 @@ decided elsewhere.
 from __future__ import annotations
 
 from contextvars import ContextVar
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
@@ -504,7 +505,8 @@ class PacketServer(RunningServer):
                     result = handler(*leading(route.prefix, event, client.namespace), client.sid, *data[1:])
                 else:
                     result = handler(client.sid, *data[1:])
-                if route.is_coroutine:
+                # A plain function around a coroutine function returns a coroutine too.
+                if route.is_coroutine or type(result) is CoroutineType:
                     result = await result
             else:
                 context = Context(self, client, event, tuple(data[1:]))

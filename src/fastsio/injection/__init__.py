@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastsio.injection.compiler import compile_endpoint, reads_payload
 from fastsio.injection.context import ClientView, ConnectionScope, Context, handshake_of
-from fastsio.injection.endpoint import Endpoint
+from fastsio.injection.endpoint import Endpoint, refuse_coroutine
 from fastsio.injection.handshake import Handshake, scope_of
 from fastsio.injection.kinds import HandlerKind
 from fastsio.injection.markers import Cookie, Dependency, Depends, EventMarker, Header, Query, register_dependency
@@ -27,6 +27,7 @@ __all__ = [
     "compile_endpoint",
     "handshake_of",
     "reads_payload",
+    "refuse_coroutine",
     "register_dependency",
     "scope_of",
 ]

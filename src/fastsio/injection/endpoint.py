@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fastsio.exceptions import SignatureError
 from fastsio.injection.context import Opening
@@ -22,6 +22,21 @@ if TYPE_CHECKING:
     from fastsio.injection.context import Context
     from fastsio.injection.kinds import HandlerKind
     from fastsio.injection.sources import Getter
+
+
+def refuse_coroutine(coroutine: Any, label: str) -> NoReturn:
+    """
+    Refuse what a plain function returned to a server without an event loop.
+
+    Args:
+        coroutine: What it returned.
+        label: The name of the function.
+
+    Raises:
+        TypeError: Always: a coroutine is true, and nobody would run it.
+    """
+    coroutine.close()
+    raise TypeError(f"{label}: returned a coroutine, which a sync server cannot await; return its result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +187,7 @@ class Endpoint:
                     values[key] = value
             call = within or plan.call
             result = call(context)
-            if plan.awaits or within:
+            if plan.awaits or within or type(result) is CoroutineType:
                 result = await result
             if plan.finish is not None:
                 result = plan.finish(result)
@@ -199,6 +214,8 @@ class Endpoint:
                     values[key] = step.acquire(context)
             call = within or plan.call
             result = call(context)
+            if type(result) is CoroutineType:
+                refuse_coroutine(result, self.label)
             if plan.finish is not None:
                 result = plan.finish(result)
             if opening is not None:

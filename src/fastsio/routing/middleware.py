@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from inspect import isawaitable, iscoroutine
+from inspect import isawaitable
 from itertools import chain
 from typing import Any, Final
 
@@ -211,9 +211,7 @@ class Hook:
             "server": context.server,
             **extra,
         }
-        answer = await self._endpoint.call(context) if self.asynchronous else self._endpoint.call_sync(context)
-        # A plain function around a coroutine function has not refused anybody yet.
-        return await answer if iscoroutine(answer) else answer
+        return await self._endpoint.call(context) if self.asynchronous else self._endpoint.call_sync(context)
 
 
 #: The hooks, and what each is given beside the event's context.

@@ -11,6 +11,8 @@ import time
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from fastsio import injection
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
@@ -27,6 +29,7 @@ class Cancelled(BaseException):
 
 Event = threading.Event
 Lock = threading.Lock
+refuse_coroutine: Final = injection.refuse_coroutine
 
 
 class _Early(threading.local):
@@ -76,8 +79,7 @@ def answered(result: T) -> T:
         TypeError: That is a coroutine, which would pass for yes and never run.
     """
     if iscoroutine(result):
-        result.close()
-        raise TypeError("a coroutine was returned, which a sync server cannot await")
+        refuse_coroutine(result, "a function of the application")
     return result
 
 

@@ -9,6 +9,7 @@ decided elsewhere.
 from __future__ import annotations
 
 from contextvars import ContextVar
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.emission import acknowledgement, unwritable
@@ -503,6 +504,9 @@ class PacketServer(RunningServer):
                     result = handler(*leading(route.prefix, event, client.namespace), client.sid, *data[1:])
                 else:
                     result = handler(client.sid, *data[1:])
+                # A plain function around a coroutine function returns a coroutine too.
+                if type(result) is CoroutineType:
+                    concurrency.refuse_coroutine(result, route.endpoint.label)
             else:
                 context = Context(self, client, event, tuple(data[1:]))
                 call = route.call

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 import fastsio
+from fastsio import Data, SocketID, SyncMiddleware
 from tests.shells.aio.fake_engine import settled, turns
 
 
@@ -396,3 +397,59 @@ async def test_class_namespaces_have_the_same_life(sio, wire):
     await client.send("1/chat,")
 
     assert log == [([sid, "talk"], "client disconnect")]
+
+
+async def echo(sid, *data):
+    """Answer, once it is awaited."""
+    await asyncio.sleep(0)
+    return [sid, *data]
+
+
+def marked(sid: SocketID, data: Data):
+    """Have an injected parameter, and return a coroutine."""
+    return echo(sid, data)
+
+
+def plain(sid, data):
+    """Have no marker, and return a coroutine."""
+    return echo(sid, data)
+
+
+@pytest.mark.parametrize("handler", [plain, marked])
+async def test_a_coroutine_that_a_plain_handler_returns_is_awaited(sio, wire, handler):
+    """C-190: with markers and without; its result is the acknowledgement."""
+    sio.on("ask", handler)
+    client = await wire.join()
+
+    assert await client.ask("ask", 1) == [[client.sid, 1]]
+
+
+async def test_a_coroutine_that_a_plain_catch_all_handler_returns_is_awaited(sio, wire):
+    """C-190: the one for every event is told which."""
+    sio.on("*", lambda event, sid, data: echo(sid, event, data))
+    client = await wire.join()
+
+    assert await client.ask("ask", 1) == [[client.sid, "ask", 1]]
+
+
+async def test_middlewares_and_exception_handlers_see_the_result_of_the_coroutine(sio, wire):
+    """C-190: after_event is given the answer, and an exception handler may return a coroutine too."""
+
+    class Noting(SyncMiddleware):
+        def after_event(self, event, sid, response, **kwargs):
+            return {"answer": response}
+
+    def sorry(exc):
+        return asyncio.sleep(0, str(exc))
+
+    def fail(sid):
+        raise LookupError("gone")
+
+    sio.add_middleware(Noting())
+    sio.on("ask", plain)
+    sio.on("fail", fail)
+    sio.exception_handler(LookupError)(sorry)
+    client = await wire.join()
+
+    assert await client.ask("ask", 1) == [{"answer": [client.sid, 1]}]
+    assert await client.ask("fail", ack_id=2) == ["gone"]

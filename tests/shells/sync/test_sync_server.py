@@ -125,6 +125,27 @@ def test_a_coroutine_that_a_plain_dependency_returns_fails_its_event(caplog):
     assert "which returned what has to be awaited; a sync server needs a plain function" in caplog.text
 
 
+def test_a_coroutine_that_a_plain_handler_returns_is_an_error_of_the_handler(caplog):
+    """C-190: nobody would await it. The log names the handler; the client is answered as for any failure."""
+    sio, wire = wired(async_handlers=False)
+    sio.on("plain", lambda sid: allows(sid, {}))
+
+    @sio.event
+    def marked(sid: SocketID):
+        return allows(sid, {})
+
+    client = wire.join()
+    client.send('21["plain"]')
+    [answer] = client.ask("marked", ack_id=2)
+
+    assert answer["error"]["type"] == "internal"
+    errors = [str(record.exc_info[1]) for record in caplog.records]
+    assert [error.rpartition("<locals>.")[2] for error in errors] == [
+        "<lambda>: returned a coroutine, which a sync server cannot await; return its result",
+        "marked: returned a coroutine, which a sync server cannot await; return its result",
+    ]
+
+
 def test_middleware_and_exception_handlers_surround_the_handler():
     """Hooks run in order, and an exception handler's result is the acknowledgement."""
     sio, wire = wired()

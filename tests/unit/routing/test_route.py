@@ -58,10 +58,37 @@ def test_middlewares_run_around_it():
     assert call(lambda sid, data: data, Doubling(), Doubling()) == "<<aaaa>>"
 
 
-def test_a_middleware_that_waits_is_an_error():
-    """It says what to use; nothing is left that was never awaited."""
-    with pytest.raises(RuntimeError, match=r"middleware of 'e' waits for a coroutine.*use SyncMiddleware"):
+def test_a_hook_that_returns_a_coroutine_is_an_error():
+    """It names the hook; nothing is left that was never awaited."""
+    with pytest.raises(
+        TypeError, match=r"^Waiting\.before_event: returned a coroutine, which a sync server cannot await"
+    ):
         call(lambda sid, data: data, Waiting())
+
+
+def test_a_handler_that_returns_a_coroutine_is_an_error():
+    """Likewise for one with markers, whose result would be the acknowledgement."""
+
+    def handler(sid: SocketID):
+        return asyncio.sleep(0)
+
+    with pytest.raises(TypeError, match=r"handler: returned a coroutine, which a sync server cannot await"):
+        call(handler)
+
+
+def test_a_middleware_that_waits_is_an_error():
+    """A server without an event loop cannot come back to it; the error says what to use."""
+
+    class Promise:
+        def __await__(self):
+            yield
+
+    class Around(SyncMiddleware):
+        def __call__(self, handler):
+            return Promise()
+
+    with pytest.raises(RuntimeError, match=r"middleware of 'e' waits for a coroutine.*use SyncMiddleware"):
+        call(lambda sid, data: data, Around())
 
 
 def test_what_a_handler_raises_comes_out():
