@@ -20,24 +20,28 @@ import inspect
 import sys
 from collections import deque
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from fastsio.aio import concurrency
 from fastsio.aio.engine.stepping import DONE, Rest
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import UNLIMITED
-from fastsio.base.server import BaseServer
 from fastsio.protocol import NamespaceState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from contextvars import Context as Variables
 
+    from fastsio.base.event_log import EventLog
+    from fastsio.base.observing import Observer
+    from fastsio.base.options import ServerOptions
     from fastsio.protocol import Packet
-    from fastsio.routing import Route
+    from fastsio.routing import Registry, Route
     from fastsio.state import Client, Connection
 
+#: How long tasks that the application started in the background have to end when the server stops.
+BACKGROUND_GRACE_S: Final = 0.25
 #: What no context variable is set to.
 _UNSET: Final = object()
 #: Events that begin before everybody else has a turn.
@@ -212,36 +216,69 @@ class TurnStarter:
 Starter = EagerStarter if HAS_EAGER_TASKS else TurnStarter
 
 
-class RunningServer(BaseServer):
-    """Starts handlers and keeps account of those under way."""
+def new_deadlines(on_due: Callable[[list[Connection]], None], engine: Any) -> Deadlines[Connection]:  # noqa: ARG001 - as with threads
+    """Return the timers of connections; *on_due* gets those whose time is up."""
+    return Deadlines(on_due)
+
+
+class RunnerServer(Protocol):
+    """What a runner needs of its server."""
 
     eio: Any
+    logger: Any
+    options: ServerOptions
+    async_handlers: bool
+    _event_log: EventLog | None
+    _observer: Observer | None
+    _registry: Registry
+    _replaced: frozenset[str]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def _label(self, sid: str) -> str: ...
+
+    def _find_route(self, namespace: str, event: str) -> Route | None: ...
+
+    def _run_event(
+        self, client: Client, route: Route, data: list[Any], ack_id: int | None
+    ) -> Coroutine[Any, Any, None]: ...
+
+    def _handle_event_internal(
+        self,
+        server: Any,
+        sid: str,
+        eio_sid: str,
+        data: list[Any],
+        namespace: str,
+        id: int | None,  # noqa: A002 - python-socketio's signature
+    ) -> Coroutine[Any, Any, None]: ...
+
+
+class HandlerRunner:
+    """
+    Starts handlers, keeps account of those under way, and waits for them when the server stops.
+
+    Args:
+        server: The server whose handlers they are.
+    """
+
+    def __init__(self, server: RunnerServer) -> None:
+        self._server = server
+        self._resolve = server._registry.resolve
         #: What the application started, and what the server did for clients.
         self._background: set[asyncio.Task[Any]] = set()
         self._own_tasks: set[asyncio.Task[Any]] = set()
-        self._starter = Starter()
-
-    def is_asyncio_based(self) -> bool:
-        """Whether handlers may be coroutine functions."""
-        return True
+        self.starter = Starter()
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
         """Start a coroutine function as a task, which ends with the server if it has not ended before."""
         return _start(self._background, target, *args, **kwargs)
 
-    def _start_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+    def start_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
         """Start what belongs to a client's life; shutdown waits for it as for a handler."""
         return _start(self._own_tasks, target, *args, **kwargs)
 
-    async def _call_unbroken(self, function: Any, *args: Any) -> None:
+    async def call_unbroken(self, function: Any, *args: Any) -> None:
         """Call a coroutine function that is not cancelled with its caller, which may read for a client that leaves."""
-        await asyncio.shield(self._start_task(function, *args))
-
-    def _new_deadlines(self, on_due: Callable[[list[Connection]], None]) -> Deadlines[Connection]:
-        return Deadlines(on_due)
+        await asyncio.shield(self.start_task(function, *args))
 
     async def run_callback(self, sid: str, callback: Any, arguments: list[Any]) -> None:
         """
@@ -251,15 +288,15 @@ class RunningServer(BaseServer):
         """
         result = callback(*arguments)
         if inspect.isawaitable(result):
-            self._start_task(self._finish_callback, sid, result)
+            self.start_task(self._finish_callback, sid, result)
 
     async def _finish_callback(self, sid: str, result: Awaitable[Any]) -> None:
         try:
             await concurrency.outcome(result)
         except Exception:
-            self.logger.exception("%s: error in the callback of an acknowledgement", self._label(sid))
+            self._server.logger.exception("%s: error in the callback of an acknowledgement", self._server._label(sid))
 
-    def _start_connecting(self, client: Client, decide: Any, *args: Any) -> None:
+    def start_connecting(self, client: Client, decide: Any, *args: Any) -> None:
         """Run a connect handler without keeping the connection's other packets waiting."""
         task = begin(decide(client, *args), client.connection.variables)
         if not task.done():
@@ -267,11 +304,11 @@ class RunningServer(BaseServer):
             self._own_tasks.add(task)
             task.add_done_callback(self._own_tasks.discard)
 
-    def _variables(self) -> Variables:
+    def variables(self) -> Variables:
         """Return the context variables as they are now."""
         return copy_context()
 
-    def _keep_variables(self, client: Client, before: Variables) -> None:
+    def keep_variables(self, client: Client, before: Variables) -> None:
         """
         Let the later handlers of a client see the context variables that its connect handler has set.
 
@@ -284,15 +321,14 @@ class RunningServer(BaseServer):
         """
         changed = [(one, value) for one, value in copy_context().items() if before.get(one, _UNSET) is not value]
         connection = client.connection
-        session = getattr(self.eio, "sockets", {}).get(connection.eio_sid)
-        if not changed or not getattr(session, "upgraded", False):
+        if not changed or not getattr(connection.session, "upgraded", False):
             return
         if connection.variables is None:
             connection.variables = before
         for variable, value in changed:
             connection.variables.run(variable.set, value)
 
-    async def _call_in_variables(self, client: Client, function: Any, *args: Any) -> None:
+    async def call_in_variables(self, client: Client, function: Any, *args: Any) -> None:
         """Call a coroutine function where the context variables are those that connect handlers have set."""
         variables = client.connection.variables
         if variables is None:
@@ -300,10 +336,10 @@ class RunningServer(BaseServer):
         else:
             await run_in(variables.copy(), function(*args))
 
-    async def _let_begin(self, connection: Connection) -> None:
+    async def let_begin(self, connection: Connection) -> None:
         """Give handlers that were started before the chance to begin."""
         if connection.starting or connection.tasks:
-            await self._starter.all_begun()
+            await self.starter.all_begun()
 
     async def _start_in_place(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
@@ -311,7 +347,7 @@ class RunningServer(BaseServer):
         """Start an event's handler once the connection may have one more under way; its next packets wait too."""
         while not self._may_start(connection, size_bytes):
             if connection.starting:
-                await self._starter.all_begun()
+                await self.starter.all_begun()
             else:
                 await asyncio.wait(connection.tasks, return_when=asyncio.FIRST_COMPLETED)
         if client.state is NamespaceState.CONNECTED:
@@ -324,31 +360,31 @@ class RunningServer(BaseServer):
         under_way = connection.starting + len(connection.tasks)
         if not under_way:
             connection.handler_bytes = 0  # a task that was cancelled before it began has not said so
-        return under_way < self.options.max_concurrent_handlers and (
-            not size_bytes or connection.claim(size_bytes, self.options.max_handler_bytes)
+        return under_way < self._server.options.max_concurrent_handlers and (
+            not size_bytes or connection.claim(size_bytes, self._server.options.max_handler_bytes)
         )
 
-    def _take_event(
+    def take_event(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> Awaitable[None] | None:
         """Have an event of a connected client handled; *size_bytes* is what counts of its size."""
-        if not self.async_handlers:
+        server = self._server
+        if not server.async_handlers:
             run = self._event_run(client, data, ack_id)
             variables = connection.variables
             return run if variables is None or run is None else run_in(variables, run)
         if size_bytes:
             return self._take_large_event(connection, client, data, ack_id, size_bytes)
-        if connection.starting + len(connection.tasks) >= self.options.max_concurrent_handlers:
+        if connection.starting + len(connection.tasks) >= server.options.max_concurrent_handlers:
             return self._start_in_place(connection, client, data, ack_id, 0)
-        if self._replaced or self._observer is not None:
+        if server._replaced or server._observer is not None:
             self._start_handler(connection, client, data, ack_id)
             return None
-        route = self._registry.resolve(client.namespace, data[0])
+        route = self._resolve(client.namespace, data[0])
         if route is None:
-            tell_unhandled(self, data[0], client.namespace)
+            tell_unhandled(server, data[0], client.namespace)
         else:
-            this: Any = self
-            self._starter.start(connection, route, this._run_event(client, route, data, ack_id))
+            self.starter.start(connection, route, server._run_event(client, route, data, ack_id))
         return None
 
     def _take_large_event(
@@ -359,10 +395,10 @@ class RunningServer(BaseServer):
         self._start_handler(connection, client, data, ack_id, size_bytes)
         return None
 
-    def _start_held(self, client: Client, packet: Packet, size_bytes: int) -> None:
+    def start_held(self, client: Client, packet: Packet, size_bytes: int) -> None:
         """Handle an event that has waited; its size counts, though it is too late to let it wait longer."""
-        if self._event_log is not None:
-            self._event_log.received(client, packet.data[0])
+        if self._server._event_log is not None:
+            self._server._event_log.received(client, packet.data[0])
         if size_bytes:
             client.connection.claim(size_bytes, UNLIMITED)
         self._start_handler(client.connection, client, packet.data, packet.id, size_bytes)
@@ -371,30 +407,29 @@ class RunningServer(BaseServer):
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int = 0
     ) -> None:
         """Handle an event without waiting for it; *size_bytes* is what was counted of it."""
-        if "_handle_event_internal" in self._replaced:
+        server = self._server
+        if "_handle_event_internal" in server._replaced:
             run: Any = self._event_run(client, data, ack_id)
             run = self._release_after(run, connection, size_bytes) if size_bytes else run
             keep(connection, begin(run, connection.variables))
             return
-        if self._observer is not None:
-            self._observer.event_received(client, data)
-        this: Any = self
-        route = this._find_route(client.namespace, data[0])
+        if server._observer is not None:
+            server._observer.event_received(client, data)
+        route = server._find_route(client.namespace, data[0])
         if route is None:
-            tell_unhandled(self, data[0], client.namespace)
+            tell_unhandled(server, data[0], client.namespace)
             connection.release(size_bytes)
         elif size_bytes:
-            self._starter.start(connection, route, self._run_large_event(client, route, data, ack_id, size_bytes))
+            self.starter.start(connection, route, self._run_large_event(client, route, data, ack_id, size_bytes))
         else:
-            self._starter.start(connection, route, this._run_event(client, route, data, ack_id))
+            self.starter.start(connection, route, server._run_event(client, route, data, ack_id))
 
     async def _run_large_event(
         self, client: Client, route: Route, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> None:
         """Handle an event whose size counts for as long as that takes."""
-        this: Any = self
         try:
-            await this._run_event(client, route, data, ack_id)
+            await self._server._run_event(client, route, data, ack_id)
         finally:
             client.connection.release(size_bytes)
 
@@ -406,18 +441,31 @@ class RunningServer(BaseServer):
 
     def _event_run(self, client: Client, data: list[Any], ack_id: int | None) -> Coroutine[Any, Any, None] | None:
         """Return the coroutine that handles an event, through the seam that add-ons replace if one has."""
-        this: Any = self
-        if self._observer is not None:
-            self._observer.event_received(client, data)
-        if "_handle_event_internal" in self._replaced:
-            return this._handle_event_internal(  # type: ignore[no-any-return] # a coroutine function
-                self, client.sid, client.eio_sid, data, client.namespace, ack_id
-            )
-        route = this._find_route(client.namespace, data[0])
+        server = self._server
+        if server._observer is not None:
+            server._observer.event_received(client, data)
+        if "_handle_event_internal" in server._replaced:
+            return server._handle_event_internal(server, client.sid, client.eio_sid, data, client.namespace, ack_id)
+        route = server._find_route(client.namespace, data[0])
         if route is None:
-            tell_unhandled(self, data[0], client.namespace)
+            tell_unhandled(server, data[0], client.namespace)
             return None
-        return this._run_event(client, route, data, ack_id)  # type: ignore[no-any-return] # as above
+        return server._run_event(client, route, data, ack_id)
+
+    async def end(self, tasks: list[asyncio.Future[Any]], grace_s: float) -> None:
+        """
+        Wait for what is under way, and cancel what takes longer.
+
+        Tasks that the application started have a moment to end by themselves once the others are done.
+
+        Args:
+            tasks: What is to end besides the tasks of the runner: the handlers of connections, and their ends.
+            grace_s: Seconds for all of it.
+        """
+        until = asyncio.get_running_loop().time() + grace_s
+        await _end_tasks([*tasks, *self._own_tasks], grace_s)
+        left_s = max(until - asyncio.get_running_loop().time(), 0)
+        await _end_tasks([*self._background], min(left_s, BACKGROUND_GRACE_S))
 
 
 def _start(tasks: set[asyncio.Task[Any]], target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
@@ -425,3 +473,15 @@ def _start(tasks: set[asyncio.Task[Any]], target: Any, *args: Any, **kwargs: Any
     tasks.add(task)
     task.add_done_callback(tasks.discard)
     return task
+
+
+async def _end_tasks(tasks: list[asyncio.Future[Any]], grace_s: float) -> None:
+    """Let tasks end; cancel those that take longer, and wait for them."""
+    # A handler that shuts the server down does not wait for itself.
+    tasks = [task for task in tasks if task is not asyncio.current_task()]
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=grace_s)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)

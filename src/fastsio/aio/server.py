@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fastsio.aio.api import ServerAPI
 from fastsio.aio.namespace import AsyncNamespace
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from fastsio.base.keywords import AsyncServerKeywords
 
 __all__ = ["AsyncNamespace", "AsyncServer"]
-
-#: How long tasks that the application started in the background have to end when the server stops.
-BACKGROUND_GRACE_S: Final = 0.25
 
 
 class AsyncServer(ServerAPI):
@@ -70,6 +67,10 @@ class AsyncServer(ServerAPI):
         """Whether handlers may be coroutine functions."""
         return True
 
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        """Start a coroutine function as a task, which ends with the server if it has not ended before."""
+        return self._runner.start_background_task(target, *args, **kwargs)
+
     def attach(self, app: Any, socketio_path: str = "socket.io") -> None:
         """
         Add the server to an aiohttp or Sanic application, which shuts it down with itself.
@@ -112,26 +113,11 @@ class AsyncServer(ServerAPI):
         if self._event_log is not None:
             self._event_log.stopping()
         self._lifecycle.stop()
-        await self._starter.all_begun()
+        await self._runner.starter.all_begun()
         grace_s = self.options.shutdown_timeout if timeout is None else timeout
         connections = list(self._connections.values())
         tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._end(one.eio_sid)) for one in connections]
         tasks += [task for connection in connections for task in connection.tasks]
-        until = asyncio.get_running_loop().time() + grace_s
-        await _end_tasks([*tasks, *self._own_tasks], grace_s)
-        left_s = max(until - asyncio.get_running_loop().time(), 0)
-        await _end_tasks([*self._background], min(left_s, BACKGROUND_GRACE_S))
+        await self._runner.end(tasks, grace_s)
         await self.manager.shutdown()
         await self.eio.shutdown()
-
-
-async def _end_tasks(tasks: list[asyncio.Future[Any]], grace_s: float) -> None:
-    """Let tasks end; cancel those that take longer, and wait for them."""
-    # A handler that shuts the server down does not wait for itself.
-    tasks = [task for task in tasks if task is not asyncio.current_task()]
-    if not tasks:
-        return
-    _, late = await asyncio.wait(tasks, timeout=grace_s)
-    for task in late:
-        task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)

@@ -16,6 +16,7 @@ from fastsio.base.emission import acknowledgement, unwritable
 from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import MAX_SMALL_BYTES, counted_bytes
 from fastsio.base.seams import PACKET_SEAMS, SERVER_SEAMS, own_methods
+from fastsio.base.server import BaseServer
 from fastsio.engine.tracing import label
 from fastsio.exceptions import EventError, PacketError
 from fastsio.injection import Context
@@ -36,7 +37,7 @@ from fastsio.sync import concurrency
 from fastsio.sync.engine import EngineServer, MessagePacket
 from fastsio.sync.lifecycle import Lifecycle
 from fastsio.sync.manager import Manager
-from fastsio.sync.runner import RunningServer
+from fastsio.sync.runner import HandlerRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,7 +57,7 @@ ROOT: Final = "/"
 triggered: Final[ContextVar[Context | None]] = ContextVar("triggered", default=None)
 
 
-class PacketServer(RunningServer):
+class PacketServer(BaseServer):
     """
     Takes what Engine.IO delivers and calls handlers.
 
@@ -76,11 +77,13 @@ class PacketServer(RunningServer):
         if self.manager is None:
             self.manager = Manager()
         self.manager.set_server(self)
-        self._lifecycle = Lifecycle(self)
+        self._runner = HandlerRunner(self)
+        self._lifecycle = Lifecycle(self, self._runner)
+        self._take_event = self._runner.take_event
         self._on_replaced(self._replaced)
         if self._event_log is not None:
-            # In the place of the method, so that events cost nothing more while nobody reads of them.
-            self._take_event = self._take_logged_event  # type: ignore[method-assign] # it calls the method
+            # In the place of the other, so that events cost nothing more while nobody reads of them.
+            self._take_event = self._take_logged_event
 
     def _take_logged_event(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
@@ -88,7 +91,17 @@ class PacketServer(RunningServer):
         """Take an event of a connected client, and write that it has come."""
         if self._event_log is not None:
             self._event_log.received(client, data[0])
-        return super()._take_event(connection, client, data, ack_id, size_bytes)
+        return self._runner.take_event(connection, client, data, ack_id, size_bytes)
+
+    # Running
+
+    def _start_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
+        """Start what belongs to a client's life; shutdown waits for it as for a handler."""
+        return self._runner.start_task(target, *args, **kwargs)
+
+    def run_callback(self, sid: str, callback: Any, arguments: list[Any]) -> None:
+        """Call what waited for an acknowledgement."""
+        self._runner.run_callback(sid, callback, arguments)
 
     # Observing
 
@@ -339,13 +352,13 @@ class PacketServer(RunningServer):
             case Verdict.ACKNOWLEDGE:
                 self._take_ack(client, packet)
             case Verdict.LEAVE:
-                self._call_unbroken(self._lifecycle.leave, client, self.reason.CLIENT_DISCONNECT)
+                self._runner.call_unbroken(self._lifecycle.leave, client, self.reason.CLIENT_DISCONNECT)
             case Verdict.REJOIN:
                 self._lifecycle.rejoin(client, packet.data)
             case Verdict.HOLD:
                 self._lifecycle.hold(client, packet)
             case Verdict.DISPATCH:
-                self._start_held(client, packet, counted_bytes(connection.decoder.packet_bytes))
+                self._runner.start_held(client, packet, counted_bytes(connection.decoder.packet_bytes))
 
     def _expect_attachments(self, connection: Connection) -> Any:
         """Judge the head of a binary packet before its attachments arrive (CVE-2026-48804)."""

@@ -22,6 +22,7 @@ from fastsio.routing import describe, is_expected
 from fastsio.state import Client, Connection, Held
 from fastsio.sync import concurrency
 from fastsio.sync.connection_scope import ThreadScope
+from fastsio.sync.runner import new_deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fastsio.protocol import Packet
     from fastsio.routing import Route
     from fastsio.sync.dispatcher import PacketServer
+    from fastsio.sync.runner import HandlerRunner
 
 #: What a client reads of a builtin ConnectionRefusedError, whose own text may name a database.
 REFUSED: Final = "Connection refused by server"
@@ -40,16 +42,18 @@ class Lifecycle:
 
     Args:
         server: The server whose clients they are.
+        runner: Runs their connect and disconnect handlers.
 
     Attributes:
         write_connect: Writes the text of a CONNECT; None while packets are shown to others before they are sent.
         is_closed: True once the server shuts down: clients are refused from then on.
     """
 
-    def __init__(self, server: PacketServer) -> None:
+    def __init__(self, server: PacketServer, runner: HandlerRunner) -> None:
         self._server = server
+        self._runner = runner
         self._new_scope = partial(ThreadScope, server)
-        self._deadlines = server._new_deadlines(self._on_due)
+        self._deadlines = new_deadlines(self._on_due, server.eio)
         self.write_connect: Callable[[Any], str] | None = None
         self.is_closed = False
 
@@ -92,7 +96,7 @@ class Lifecycle:
         if server._observer is not None:
             server._observer.connection_opened(eio_sid, environ)
         if dialect.joins_root:
-            server._start_task(self.begin, connection, "/", None)
+            self._runner.start_task(self.begin, connection, "/", None)
 
     def _drop(self, eio_sid: str) -> None:
         """Take back what :meth:`_keep` has done of its work."""
@@ -150,7 +154,7 @@ class Lifecycle:
     def rejoin(self, client: Client, auth: Any) -> None:
         """Take a CONNECT packet for a namespace that the client has not left; what it was leaves first."""
         connection = client.connection
-        self._server._call_unbroken(self.leave, client, self._server.reason.CLIENT_DISCONNECT)
+        self._runner.call_unbroken(self.leave, client, self._server.reason.CLIENT_DISCONNECT)
         with connection.lock:
             if client.state is NamespaceState.LEAVING and not connection.is_lost:
                 client.gone = self._server.eio.create_event()
@@ -201,7 +205,7 @@ class Lifecycle:
                 return concurrency.begun(self._accept, client)
             # What the application has put in the place of fastsio's methods may need a task.
             return self._accept(client)
-        self._server._start_connecting(client, self._decide, route)
+        self._runner.start_connecting(client, self._decide, route)
         return None
 
     def _inadmissible(self, connection: Connection, namespace: str, auth_bytes: int) -> str | None:
@@ -220,7 +224,7 @@ class Lifecycle:
     def _decide(self, client: Client, route: Route) -> None:
         """Run the connect handler and do what it says."""
         context = Context(self._server, client, "connect", (client.auth,))
-        variables = self._server._variables()
+        variables = self._runner.variables()
         failure: BaseException | None = None
         try:
             accepted = concurrency.answered(route.call(context))
@@ -238,7 +242,7 @@ class Lifecycle:
             if context.stack is not None:
                 self._server._close_context(context, failure)
         if payload is None:
-            self._server._keep_variables(client, variables)
+            self._runner.keep_variables(client, variables)
         self._conclude(client, payload)
 
     def _conclude(self, client: Client, payload: dict[str, Any] | None) -> None:
@@ -275,7 +279,7 @@ class Lifecycle:
         held, client.held = client.held, None
         if held is not None:
             for packet, size in held.packets:
-                server._start_held(client, packet, counted_bytes(size))
+                self._runner.start_held(client, packet, counted_bytes(size))
 
     def _refusal_of(self, client: Client, exc: Exception, route: Route, context: Context) -> dict[str, Any]:
         """Return the CONNECT_ERROR payload for a connect handler that raised."""
@@ -314,7 +318,7 @@ class Lifecycle:
     def leave(self, client: Client, reason: str) -> None:
         """Take the leave of a client that ended the namespace or lost its connection."""
         # Handlers of what it sent before have been started, but may not have begun; they come first.
-        self._server._let_begin(client.connection)
+        self._runner.let_begin(client.connection)
         if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED):
             self._disconnect(client, reason)
         elif client.state is NamespaceState.CONNECTING or client.connecting is not None:
@@ -336,7 +340,7 @@ class Lifecycle:
         """Let a client that is leaving go, its disconnect handler first."""
         self._server.manager.pre_disconnect(client.sid, client.namespace)
         try:
-            self._server._call_in_variables(client, self._run_disconnect_handler, client, reason)
+            self._runner.call_in_variables(client, self._run_disconnect_handler, client, reason)
         finally:
             if self._server._observer is not None:
                 self._server._observer.client_disconnected(client, reason)
@@ -411,7 +415,7 @@ class Lifecycle:
         for connection in connections:
             why = "attachments are missing" if connection.decoder.pending else "no namespace joined in time"
             try:
-                self._server._start_task(self._server._break_off, connection, why)
+                self._runner.start_task(self._server._break_off, connection, why)
             except Exception:
                 self._server.logger.exception("A connection whose time is up cannot be closed")
                 self._deadlines.set(connection, self._server.options.connect_timeout)

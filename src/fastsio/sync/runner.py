@@ -6,11 +6,11 @@ Written by hand in both halves, because tasks and threads have little in common.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import time
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import UNLIMITED
-from fastsio.base.server import BaseServer
 from fastsio.protocol import NamespaceState
 from fastsio.sync import concurrency
 from fastsio.sync.engine.timers import Deadlines
@@ -18,70 +18,106 @@ from fastsio.sync.engine.timers import Deadlines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fastsio.base.event_log import EventLog
+    from fastsio.base.observing import Observer
+    from fastsio.base.options import ServerOptions
     from fastsio.protocol import Packet
+    from fastsio.routing import Route
     from fastsio.state import Client, Connection
 
 #: Seconds between two looks whether one of very many handlers is done.
 FULL_POLL_S: Final = 0.01
+#: Seconds between two looks whether the handlers of a server that shuts down are done.
+SHUTDOWN_POLL_S: Final = 0.01
 
 
-class RunningServer(BaseServer):
-    """Starts handlers and keeps account of those under way."""
+def new_deadlines(on_due: Callable[[list[Connection]], None], engine: Any) -> Deadlines[Connection]:
+    """Return the timers of connections; *on_due* gets those whose time is up."""
+    return Deadlines(on_due, engine)
+
+
+class RunnerServer(Protocol):
+    """What a runner needs of its server."""
 
     eio: Any
+    room_keeper: Any
+    options: ServerOptions
+    async_handlers: bool
+    _event_log: EventLog | None
+    _observer: Observer | None
+    _replaced: frozenset[str]
 
-    def is_asyncio_based(self) -> bool:
-        """Whether handlers may be coroutine functions."""
-        return False
+    def _find_route(self, namespace: str, event: str) -> Route | None: ...
+
+    def _run_event(self, client: Client, route: Route, data: list[Any], ack_id: int | None) -> None: ...
+
+    def _handle_event_internal(
+        self,
+        server: Any,
+        sid: str,
+        eio_sid: str,
+        data: list[Any],
+        namespace: str,
+        id: int | None,  # noqa: A002 - python-socketio's signature
+    ) -> None: ...
+
+
+class HandlerRunner:
+    """
+    Starts handlers and keeps account of those under way.
+
+    Args:
+        server: The server whose handlers they are.
+    """
+
+    def __init__(self, server: RunnerServer) -> None:
+        self._server = server
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
         """Start a function in a thread, or what the server's ``async_mode`` has for one; return that."""
-        return self.eio.start_background_task(target, *args, **kwargs)
+        return self._server.eio.start_background_task(target, *args, **kwargs)
 
-    def _start_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
+    def start_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
         """Start what belongs to a client's life, likewise."""
-        return self.eio.start_background_task(target, *args, **kwargs)
+        return self._server.eio.start_background_task(target, *args, **kwargs)
 
-    def _call_unbroken(self, function: Any, *args: Any) -> None:
+    def call_unbroken(self, function: Any, *args: Any) -> None:
         """Call a function: no thread is cancelled."""
         function(*args)
-
-    def _new_deadlines(self, on_due: Callable[[list[Connection]], None]) -> Deadlines[Connection]:
-        return Deadlines(on_due, self.eio)
 
     def run_callback(self, sid: str, callback: Any, arguments: list[Any]) -> None:  # noqa: ARG002 - as with asyncio
         """Call what waited for an acknowledgement."""
         callback(*arguments)
 
-    def _start_connecting(self, client: Client, decide: Any, *args: Any) -> None:
+    def start_connecting(self, client: Client, decide: Any, *args: Any) -> None:
         """Run a connect handler; the connection's next packets wait, as in python-socketio."""
         decide(client, *args)
 
-    def _variables(self) -> Any:
+    def variables(self) -> Any:
         """Return nothing: the handlers of a client begin in threads of their own, as in python-socketio."""
         return None
 
-    def _keep_variables(self, client: Client, before: Any) -> None:
+    def keep_variables(self, client: Client, before: Any) -> None:
         """Do nothing, as above."""
 
-    def _call_in_variables(self, client: Client, function: Any, *args: Any) -> None:  # noqa: ARG002 - as with asyncio
+    def call_in_variables(self, client: Client, function: Any, *args: Any) -> None:  # noqa: ARG002 - as with asyncio
         """Call a function."""
         function(*args)
 
-    def _let_begin(self, connection: Connection) -> None:
+    def let_begin(self, connection: Connection) -> None:
         """Do nothing: threads begin by themselves."""
 
-    def _take_event(
+    def take_event(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> None:
         """Have an event of a connected client handled, once the connection may have one more handler under way."""
-        if not self.async_handlers:
+        if not self._server.async_handlers:
             self._event_run(client, data, ack_id)
             return
         while not self._may_start(connection, size_bytes):
             if client.state is not NamespaceState.CONNECTED:
                 return
-            self.eio.sleep(FULL_POLL_S)
+            self._server.eio.sleep(FULL_POLL_S)
         if client.state is NamespaceState.CONNECTED:
             self._start_handler(connection, client, data, ack_id, size_bytes)
         elif size_bytes:
@@ -89,14 +125,14 @@ class RunningServer(BaseServer):
 
     def _may_start(self, connection: Connection, size_bytes: int) -> bool:
         """Whether a connection may have one more handler under way; then its event's size is counted."""
-        return len(connection.tasks) < self.options.max_concurrent_handlers and (
-            not size_bytes or connection.claim(size_bytes, self.options.max_handler_bytes)
+        return len(connection.tasks) < self._server.options.max_concurrent_handlers and (
+            not size_bytes or connection.claim(size_bytes, self._server.options.max_handler_bytes)
         )
 
-    def _start_held(self, client: Client, packet: Packet, size_bytes: int) -> None:
+    def start_held(self, client: Client, packet: Packet, size_bytes: int) -> None:
         """Handle an event that has waited; its size counts, though it is too late to let it wait longer."""
-        if self._event_log is not None:
-            self._event_log.received(client, packet.data[0])
+        if self._server._event_log is not None:
+            self._server._event_log.received(client, packet.data[0])
         if size_bytes:
             client.connection.claim(size_bytes, UNLIMITED)
         self._start_handler(client.connection, client, packet.data, packet.id, size_bytes)
@@ -108,10 +144,10 @@ class RunningServer(BaseServer):
         ticket = object()
         connection.add_task(ticket)
         # Threads begin in any order; what clients ask of rooms counts in that of their packets.
-        begun = self.room_keeper.arrived(client, data[0])
+        begun = self._server.room_keeper.arrived(client, data[0])
         run = self._run_ticket
         try:
-            self.eio.start_background_task(run, connection, ticket, client, data, ack_id, size_bytes, begun)
+            self._server.eio.start_background_task(run, connection, ticket, client, data, ack_id, size_bytes, begun)
         except BaseException:  # the system has no more threads
             self._return_ticket(connection, ticket, size_bytes, begun)
             raise
@@ -119,7 +155,7 @@ class RunningServer(BaseServer):
     def _return_ticket(self, connection: Connection, ticket: object, size_bytes: int, begun: Any) -> None:
         """Count an event no more: its handler is done, or could not begin."""
         if begun is not None:
-            self.room_keeper.done(begun)
+            self._server.room_keeper.done(begun)
         connection.tasks.discard(ticket)
         if size_bytes:
             connection.release(size_bytes)
@@ -145,14 +181,20 @@ class RunningServer(BaseServer):
 
     def _event_run(self, client: Client, data: list[Any], ack_id: int | None) -> None:
         """Handle an event, through the seam that add-ons replace if one has."""
-        this: Any = self
-        if self._observer is not None:
-            self._observer.event_received(client, data)
-        if "_handle_event_internal" in self._replaced:
-            this._handle_event_internal(self, client.sid, client.eio_sid, data, client.namespace, ack_id)
+        server = self._server
+        if server._observer is not None:
+            server._observer.event_received(client, data)
+        if "_handle_event_internal" in server._replaced:
+            server._handle_event_internal(server, client.sid, client.eio_sid, data, client.namespace, ack_id)
             return
-        route = this._find_route(client.namespace, data[0])
+        route = server._find_route(client.namespace, data[0])
         if route is None:
-            tell_unhandled(self, data[0], client.namespace)
+            tell_unhandled(server, data[0], client.namespace)
         else:
-            this._run_event(client, route, data, ack_id)
+            server._run_event(client, route, data, ack_id)
+
+    def end(self, connections: list[Connection], grace_s: float) -> None:
+        """Wait for the handlers of connections, for no more than *grace_s* seconds."""
+        until = time.monotonic() + grace_s
+        while any(connection.tasks for connection in connections) and time.monotonic() < until:
+            self._server.eio.sleep(SHUTDOWN_POLL_S)

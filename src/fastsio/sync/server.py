@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fastsio.sync.api import ServerAPI
 from fastsio.sync.namespace import Namespace
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from fastsio.base.keywords import SyncServerKeywords
 
 __all__ = ["Namespace", "Server"]
-
-#: Seconds between two looks whether the handlers of a server that shuts down are done.
-SHUTDOWN_POLL_S: Final = 0.01
 
 
 class Server(ServerAPI):
@@ -69,6 +66,10 @@ class Server(ServerAPI):
             **kwargs,
         )
 
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
+        """Start a function in a thread, or what the server's ``async_mode`` has for one; return that."""
+        return self._runner.start_background_task(target, *args, **kwargs)
+
     def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Serve one WSGI request and return its body."""
         return self.eio.handle_request(environ, start_response)
@@ -89,7 +90,6 @@ class Server(ServerAPI):
         connections = list(self._connections.values())
         for connection in connections:
             self._end(connection.eio_sid)
-        while any(connection.tasks for connection in connections) and time.monotonic() < until:
-            self.eio.sleep(SHUTDOWN_POLL_S)
+        self._runner.end(connections, until - time.monotonic())
         self.manager.shutdown()
         self.eio.shutdown()

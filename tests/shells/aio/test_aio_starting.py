@@ -16,7 +16,7 @@ COLOUR: ContextVar[str] = ContextVar("COLOUR", default="none")
 @pytest.fixture(params=[TurnStarter, EagerStarter])
 def sio(sio, request):
     """Start handlers both ways, whichever this Python has by default."""
-    sio._starter = request.param()
+    sio._runner.starter = request.param()
     return sio
 
 
@@ -170,8 +170,8 @@ async def test_handlers_that_do_not_wait_cost_no_turn_of_the_loop_each(sio, wire
         scheduled.append(callback)
         return call_soon(callback, *args, **kwargs)
 
-    if isinstance(sio._starter, EagerStarter) and not hasattr(asyncio, "eager_task_factory"):
-        sio._starter = TurnStarter()  # without eager tasks this is how handlers start
+    if isinstance(sio._runner.starter, EagerStarter) and not hasattr(asyncio, "eager_task_factory"):
+        sio._runner.starter = TurnStarter()  # without eager tasks this is how handlers start
     monkeypatch.setattr(loop, "call_soon", counting)
     await client.send(*[f'2{number}["plain",{number}]' for number in range(100)])
     monkeypatch.undo()
@@ -252,9 +252,9 @@ async def test_an_event_nobody_handles_starts_nothing(sio, wire):
 
 async def test_a_starter_that_outlives_its_loop_starts_on_the_next(sio, wire):
     """What was left of a loop that is gone does not keep events of the next waiting."""
-    if isinstance(sio._starter, TurnStarter):
-        sio._starter._loop = object()
-        sio._starter._task = object()
+    if isinstance(sio._runner.starter, TurnStarter):
+        sio._runner.starter._loop = object()
+        sio._runner.starter._task = object()
     sio.on("plain", lambda _sid: "here")
     client = await wire.join()
 
