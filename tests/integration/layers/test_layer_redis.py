@@ -8,7 +8,7 @@ import pytest
 
 from fastsio.layers import ChannelFull
 from fastsio.layers.redis import RedisChannelLayer, RedisPubSubChannelLayer, queues
-from tests.integration.layer_lab import MESSAGE, REDIS, laboratory, receive
+from tests.integration.layer_lab import MESSAGE, REDIS, laboratory, receive, soon
 from tests.support.brokers import redis_sentinel, redis_server
 
 pytestmark = pytest.mark.usefixtures("quick_layers")
@@ -127,3 +127,37 @@ def test_a_worker_without_a_loop_sends_with_a_loop_a_call(layer):
 
         assert asyncio.run(read()) == [{"n": 0}, {"n": 1}, {"n": 2}]
         assert sender.is_closed
+
+
+async def test_a_group_may_be_left_while_it_is_joined():
+    """Who joins is not kept waiting for a subscription that is not wanted any more; the next one to join is heard."""
+    with redis_server() as broker:
+        async with laboratory("pubsub", broker) as lab:
+            layer = lab.layer()
+            channel = await layer.new_channel()
+
+            await soon(asyncio.gather(layer.group_add("room", channel), layer.group_discard("room", channel)))
+            await soon(layer.group_add("room", channel))
+            await layer.group_send("room", MESSAGE)
+
+            assert await receive(layer, channel) == [MESSAGE]
+
+
+async def test_groups_are_joined_and_left_in_quick_succession():
+    """Redis is told of one change of a group at a time; the last one counts."""
+    with redis_server() as broker:
+        async with laboratory("pubsub", broker) as lab:
+            layer = lab.layer()
+            channel = await layer.new_channel()
+
+            async def flicker(group: str) -> None:
+                for _ in range(20):
+                    await layer.group_add(group, channel)
+                    await layer.group_discard(group, channel)
+                await layer.group_add(group, channel)
+
+            await soon(asyncio.gather(*(flicker(f"room{number}") for number in range(5))))
+            for number in range(5):
+                await layer.group_send(f"room{number}", {"n": number})
+
+            assert await receive(layer, channel, 5) == [{"n": number} for number in range(5)]

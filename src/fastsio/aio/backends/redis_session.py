@@ -14,8 +14,8 @@ from fastsio.aio.backends.redis_link import Confirmed, Link, Moved, Published
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
+    from fastsio.brokers.subscription_set import SubscriptionSet
     from fastsio.cluster.slots import Address, SlotTable
-    from fastsio.cluster.subscriptions import Subscriptions
 
 #: Messages that wait to be taken; the connections are not read meanwhile.
 CAPACITY: Final = 1000
@@ -39,7 +39,7 @@ class Session:
         self,
         connect: Callable[[Address | None], Link],
         slots: SlotTable,
-        subscriptions: Subscriptions,
+        subscriptions: SubscriptionSet[bytes],
         on_change: Callable[[bytes], None],
         on_complete: Callable[[], None],
     ) -> None:

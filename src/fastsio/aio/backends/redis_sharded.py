@@ -15,9 +15,9 @@ from fastsio.aio.backends.redis_link import Link
 from fastsio.aio.backends.redis_session import Session
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.brokers.redis import RedisPublisher, close_client
+from fastsio.brokers.subscription_set import SubscriptionSet
 from fastsio.cluster.sharding import ShardChannels
 from fastsio.cluster.slots import SlotTable, moved
-from fastsio.cluster.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Hashable
@@ -59,7 +59,7 @@ class Sharded:
         self._masters: set[Address] = set()
         self._slots: PerLoop[SlotTable] = PerLoop(self._read_slots, _forget, lambda slots: not slots.is_stale)
         self._publishers: dict[Address | None, PerLoop[RedisPublisher]] = {}
-        self._subscriptions = Subscriptions()
+        self._subscriptions: SubscriptionSet[bytes] = SubscriptionSet()
         self._session: Session | None = None
         self._is_away = False
         #: Channel -> done when the subscription is in force, or nobody need wait for it any more.

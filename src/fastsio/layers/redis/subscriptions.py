@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.brokers.redis import close_client, next_message
+from fastsio.brokers.subscription_set import SubscriptionSet
 from fastsio.exceptions import BusError
 from fastsio.layers.listening import Listener
 
@@ -43,12 +43,10 @@ class Subscriptions:
     ) -> None:
         self._host = host
         self._take = take
-        self._wanted: set[str] = {anchor, *topics}
-        self._asked: set[str] = set()
-        self._confirmed: set[str] = set()
+        self._topics: SubscriptionSet[str] = SubscriptionSet()
+        for topic in (anchor, *topics):
+            self._topics.set_wanted(topic, is_wanted=True)
         self._changed: set[str] = set()
-        #: SUBSCRIBE commands that Redis has not answered; an earlier answer says nothing about a later command.
-        self._unanswered: Counter[str] = Counter()
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._pubsub: Any = None
         self._asking: asyncio.Task[None] | None = None
@@ -61,8 +59,8 @@ class Subscriptions:
 
     async def want(self, topic: str) -> None:
         """Subscribe to a topic; once it returns, nothing is missed."""
-        self._wanted.add(topic)
-        if topic in self._confirmed and topic in self._asked:
+        self._topics.set_wanted(topic, is_wanted=True)
+        if self._topics.is_in_force(topic):
             return
         if not self._is_trying:
             raise BusError(f"not connected to Redis at {self._host.label}; trying again")
@@ -72,8 +70,9 @@ class Subscriptions:
         await confirmation
 
     def drop(self, topic: str) -> None:
-        """Unsubscribe."""
-        self._wanted.discard(topic)
+        """Unsubscribe; callers that wait for the subscription go on without it."""
+        self._topics.set_wanted(topic, is_wanted=False)
+        self._release(topic)
         self._change(topic)
 
     async def close(self) -> None:
@@ -89,15 +88,13 @@ class Subscriptions:
         """Tell Redis what has changed, all of one moment in one command, until nothing has."""
         while self._changed and self._pubsub is not None:
             changed, self._changed = self._changed, set()
-            gone = changed & self._asked - self._wanted
-            new = changed & self._wanted - self._asked
-            self._asked = self._asked - gone | new
-            self._confirmed -= gone
+            requests = {topic: self._topics.next_request(topic) for topic in changed}
+            gone = [topic for topic, is_wanted in requests.items() if is_wanted is False]
+            new = [topic for topic, is_wanted in requests.items() if is_wanted]
             try:
                 if gone:
                     await self._pubsub.unsubscribe(*gone)
                 if new:
-                    self._unanswered.update(new)
                     await self._pubsub.subscribe(*new)
             except (self._host.errors.RedisError, OSError) as error:
                 self._fail(error)  # the listener notices too, and subscribes anew
@@ -117,8 +114,7 @@ class Subscriptions:
         finally:
             self._is_trying = False
             self._pubsub = None
-            self._asked, self._confirmed = set(), set()
-            self._unanswered.clear()
+            self._topics.lose()
             self._fail(cause)
             if self._asking is not None:
                 self._asking.cancel()
@@ -126,31 +122,31 @@ class Subscriptions:
             await close_client(client)
 
     async def _hear(self, pubsub: Any) -> None:
-        self._asked = set(self._wanted)
-        missing = set(self._asked)
-        self._unanswered.update(missing)
+        missing = {topic for topic in self._topics.wanted if self._topics.next_request(topic)}
         await pubsub.subscribe(*missing)
         self._pubsub = pubsub
-        for topic in self._changed | (self._wanted ^ self._asked):
+        for topic in self._changed.copy():
             self._change(topic)
         while True:
             message = await next_message(pubsub, PING_INTERVAL_S)
             if message["type"] == "message":
                 await self._take(message["channel"].decode(), message["data"])
-            elif message["type"] == "subscribe":
+            elif message["type"] in ("subscribe", "unsubscribe"):
                 topic = message["channel"].decode()
-                self._confirm(topic)
+                self._confirm(topic, is_subscribed=message["type"] == "subscribe")
                 if missing:
                     missing.discard(topic)
                     if not missing:
                         self._listener.confirm()
 
-    def _confirm(self, topic: str) -> None:
-        self._unanswered[topic] -= 1
-        if self._unanswered[topic] > 0:
-            return
-        del self._unanswered[topic]
-        self._confirmed.add(topic)
+    def _confirm(self, topic: str, *, is_subscribed: bool) -> None:
+        self._topics.confirm(topic, is_subscribed=is_subscribed)
+        if self._topics.is_behind(topic):  # what is wanted has changed meanwhile
+            self._change(topic)
+        elif is_subscribed:
+            self._release(topic)
+
+    def _release(self, topic: str) -> None:
         for waiting in self._waiting.pop(topic, ()):
             if not waiting.done():
                 waiting.set_result(None)

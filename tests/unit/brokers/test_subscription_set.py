@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from fastsio.cluster.subscriptions import Subscriptions
+from fastsio.brokers.subscription_set import SubscriptionSet
 
 A, B = b"a", b"b"
 
@@ -14,7 +14,7 @@ A, B = b"a", b"b"
 @pytest.fixture
 def subscriptions():
     """Those of a node that wants A, and has asked for it."""
-    made = Subscriptions()
+    made = SubscriptionSet()
     made.set_wanted(A, is_wanted=True)
     assert made.next_request(A) is True
     return made
@@ -93,7 +93,7 @@ class Server(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.node = Subscriptions()
+        self.node = SubscriptionSet()
         self.has: set[bytes] = set()
         self.waiting: list[tuple[bytes, bool]] = []
 

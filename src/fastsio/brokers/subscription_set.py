@@ -7,8 +7,10 @@ subscribed, or not, as the last change wants it. Must not know connections.
 
 from __future__ import annotations
 
+from typing import AnyStr, Generic
 
-class Subscriptions:
+
+class SubscriptionSet(Generic[AnyStr]):
     """
     The subscriptions of one node.
 
@@ -17,27 +19,27 @@ class Subscriptions:
     """
 
     def __init__(self) -> None:
-        self.wanted: set[bytes] = set()
-        self._active: set[bytes] = set()
+        self.wanted: set[AnyStr] = set()
+        self._active: set[AnyStr] = set()
         #: Channel -> whether the request on its way is to subscribe.
-        self._asked: dict[bytes, bool] = {}
+        self._asked: dict[AnyStr, bool] = {}
 
-    def set_wanted(self, channel: bytes, *, is_wanted: bool) -> None:
+    def set_wanted(self, channel: AnyStr, *, is_wanted: bool) -> None:
         """Store whether the node wants to be subscribed to a channel."""
         if is_wanted:
             self.wanted.add(channel)
         else:
             self.wanted.discard(channel)
 
-    def is_in_force(self, channel: bytes) -> bool:
+    def is_in_force(self, channel: AnyStr) -> bool:
         """Whether what is published to a channel arrives, and will."""
         return channel in self._active and channel not in self._asked
 
-    def is_behind(self, channel: bytes) -> bool:
+    def is_behind(self, channel: AnyStr) -> bool:
         """Whether something is to be asked for a channel now."""
         return channel not in self._asked and (channel in self.wanted) is not (channel in self._active)
 
-    def next_request(self, channel: bytes) -> bool | None:
+    def next_request(self, channel: AnyStr) -> bool | None:
         """
         Return the request that is due for a channel, which counts as sent from then on.
 
@@ -49,7 +51,7 @@ class Subscriptions:
         is_wanted = self._asked[channel] = channel in self.wanted
         return is_wanted
 
-    def confirm(self, channel: bytes, *, is_subscribed: bool) -> None:
+    def confirm(self, channel: AnyStr, *, is_subscribed: bool) -> None:
         """Store the server's answer about a channel, or what it says unasked when the channel's slot has moved away."""
         if self._asked.get(channel) is is_subscribed:
             del self._asked[channel]
@@ -58,7 +60,7 @@ class Subscriptions:
         else:
             self._active.discard(channel)
 
-    def refuse(self, channel: bytes) -> None:
+    def refuse(self, channel: AnyStr) -> None:
         """Forget the request for a channel, which the server has refused."""
         self._asked.pop(channel, None)
 
