@@ -110,6 +110,14 @@ class ClientKeywords(LimitKeywords, total=False):
     timestamp_requests: bool
 
 
+class BusKeywords(TypedDict, total=False):
+    """What all managers on a message broker take by keyword; :class:`fastsio.AsyncPubSubManager` says what it means."""
+
+    publish_timeout: float
+    max_remote_callbacks: int
+    bus_format: Literal["json", "msgpack"]
+
+
 SERVER_NAMES: Final = frozenset(AsyncServerKeywords.__annotations__) | frozenset(SyncServerKeywords.__annotations__)
 CLIENT_NAMES: Final = frozenset(ClientKeywords.__annotations__)
 #: The parameters of the constructors.

@@ -54,5 +54,5 @@ async def recipients(sio: AsyncServer, place: AsyncNamespace, sid: str, room: UU
 
 def managers() -> None:
     AsyncRedisManager("redis://", channel="chat", write_only=True, publish_timeout=2)
-    AsyncRedisManager("redis://", chanel="chat")  # type: ignore[arg-type] # misspelt
-    RedisManager("redis://", timeout=5)  # type: ignore[arg-type] # there is no such option
+    AsyncRedisManager("redis://", chanel="chat")  # type: ignore[call-arg] # misspelt
+    RedisManager("redis://", timeout=5)  # type: ignore[call-arg] # there is no such option

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastsio._extras import require
-from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
+from fastsio.aio.pubsub import AsyncPubSubManager
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.cluster.amqp import CONTENT, MAX_QUEUED, PREFETCH
 from fastsio.cluster.broker_urls import require_scheme
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
-    from typing import Never
+    from typing import Unpack
 
-    from fastsio.cluster.formats import BusFormatName
+    from fastsio.base.keywords import BusKeywords
 
 
 class _Publisher(NamedTuple):
@@ -35,10 +35,7 @@ class AsyncAioPikaManager(AsyncPubSubManager):
         write_only: True only emits, for programs that are no server.
         logger: Where to log; None is the server's logger.
         json: Module with ``dumps`` and ``loads``; None is the server's.
-        publish_timeout: Seconds that the broker may take to accept a message. 5.
-        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
-            beyond it. 100,000.
-        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
+        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`AsyncPubSubManager`.
 
     Raises:
         SetupError: The URL cannot be used.
@@ -55,25 +52,12 @@ class AsyncAioPikaManager(AsyncPubSubManager):
         write_only: bool = False,
         logger: Any = None,
         json: Any = None,
-        *,
-        publish_timeout: float = PUBLISH_TIMEOUT_S,
-        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
-        bus_format: BusFormatName = "json",
-        **unknown: Never,
+        **options: Unpack[BusKeywords],
     ) -> None:
         self._aio_pika = require("aio_pika", "rabbitmq")
         self.url = require_scheme(url, ("amqp", "amqps"), "amqp://guest:guest@localhost:5672//")
-        super().__init__(
-            channel,
-            write_only,
-            logger,
-            json,
-            publish_timeout=publish_timeout,
-            max_remote_callbacks=max_remote_callbacks,
-            bus_format=bus_format,
-            **unknown,
-        )
-        self._content = CONTENT[bus_format]
+        super().__init__(channel, write_only, logger, json, **options)
+        self._content = CONTENT[options.get("bus_format", "json")]
         self._publishing: PerLoop[_Publisher] = PerLoop(
             self._open_publisher,
             lambda publisher: publisher.connection.close(),

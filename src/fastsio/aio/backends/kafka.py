@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import require
-from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
+from fastsio.aio.pubsub import AsyncPubSubManager
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.cluster.broker_urls import kafka_servers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
-    from typing import Never
+    from typing import Unpack
 
-    from fastsio.cluster.formats import BusFormatName
+    from fastsio.base.keywords import BusKeywords
 
 #: Milliseconds between two attempts to reach a broker; each is logged by aiokafka.
 RETRY_MS: Final = 500
@@ -29,10 +29,7 @@ class AsyncKafkaManager(AsyncPubSubManager):
         write_only: True only emits, for programs that are no server.
         logger: Where to log; None is the server's logger.
         json: Module with ``dumps`` and ``loads``; None is the server's.
-        publish_timeout: Seconds that the broker may take to accept a message. 5.
-        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
-            beyond it. 100,000.
-        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
+        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`AsyncPubSubManager`.
 
     Raises:
         SetupError: A URL cannot be used.
@@ -49,24 +46,11 @@ class AsyncKafkaManager(AsyncPubSubManager):
         write_only: bool = False,
         logger: Any = None,
         json: Any = None,
-        *,
-        publish_timeout: float = PUBLISH_TIMEOUT_S,
-        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
-        bus_format: BusFormatName = "json",
-        **unknown: Never,
+        **options: Unpack[BusKeywords],
     ) -> None:
         self._aiokafka = require("aiokafka", "kafka")
         self._servers = kafka_servers(url)
-        super().__init__(
-            channel,
-            write_only,
-            logger,
-            json,
-            publish_timeout=publish_timeout,
-            max_remote_callbacks=max_remote_callbacks,
-            bus_format=bus_format,
-            **unknown,
-        )
+        super().__init__(channel, write_only, logger, json, **options)
         # A producer finds its brokers again by itself.
         self._publishing: PerLoop[Any] = PerLoop(self._start_producer, lambda producer: producer.stop())
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastsio._extras import require
-from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, AsyncPubSubManager
+from fastsio.aio.pubsub import AsyncPubSubManager
 from fastsio.brokers.nats import SCHEMES, NatsPublisher, connect_once
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.cluster.broker_urls import require_scheme
@@ -14,9 +14,9 @@ from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
-    from typing import Never
+    from typing import Unpack
 
-    from fastsio.cluster.formats import BusFormatName
+    from fastsio.base.keywords import BusKeywords
 
 
 class AsyncNatsManager(AsyncPubSubManager):
@@ -31,10 +31,7 @@ class AsyncNatsManager(AsyncPubSubManager):
         write_only: True only emits, for programs that are no server.
         logger: Where to log; None is the server's logger.
         json: Module with ``dumps`` and ``loads``; None is the server's.
-        publish_timeout: Seconds that the broker may take to accept a message. 5.
-        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
-            beyond it. 100,000.
-        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
+        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`AsyncPubSubManager`.
 
     Raises:
         SetupError: The URL or the channel cannot be used.
@@ -51,26 +48,13 @@ class AsyncNatsManager(AsyncPubSubManager):
         write_only: bool = False,
         logger: Any = None,
         json: Any = None,
-        *,
-        publish_timeout: float = PUBLISH_TIMEOUT_S,
-        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
-        bus_format: BusFormatName = "json",
-        **unknown: Never,
+        **options: Unpack[BusKeywords],
     ) -> None:
         self._nats = require("nats", "nats")
         self._url = require_scheme(url, SCHEMES, "nats://localhost:4222")
         if not channel or any(character.isspace() or character in "*>" for character in channel):
             raise SetupError(f"channel={channel!r} is no NATS subject; leave out spaces, '*' and '>'")
-        super().__init__(
-            channel,
-            write_only,
-            logger,
-            json,
-            publish_timeout=publish_timeout,
-            max_remote_callbacks=max_remote_callbacks,
-            bus_format=bus_format,
-            **unknown,
-        )
+        super().__init__(channel, write_only, logger, json, **options)
         self._publishing: PerLoop[NatsPublisher] = PerLoop(self._new_publisher, NatsPublisher.close)
 
     async def _publish(self, data: dict[str, Any]) -> None:

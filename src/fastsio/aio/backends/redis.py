@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio._extras import require
 from fastsio.aio.backends.redis_sharded import Sharded
 from fastsio.aio.backends.room_following import RoomFollowingManager
-from fastsio.aio.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.brokers.redis import RedisPublisher, close_client, next_message
 from fastsio.brokers.redis_client import new_client
@@ -15,9 +14,9 @@ from fastsio.cluster.redis_urls import at_master, may_be_cluster, redis_target
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable
-    from typing import Never
+    from typing import Unpack
 
-    from fastsio.cluster.formats import BusFormatName
+    from fastsio.base.keywords import BusKeywords
     from fastsio.cluster.slots import Address
 
 #: Seconds of silence after which the broker is asked for a sign of life, and within which it has to give one.
@@ -40,13 +39,10 @@ class AsyncRedisManager(RoomFollowingManager):
         json: Module with ``dumps`` and ``loads``; None is the server's.
         redis_options: Keyword arguments for ``Redis.from_url()``, or for ``Sentinel()``. By default an operation may
             take ``publish_timeout`` seconds.
-        publish_timeout: Seconds that the broker may take to accept a message. 5.
-        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
-            beyond it. 100,000.
-        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
         sharded: Whether each room has a channel of its own, in the sharded pub/sub of Redis 7: a node receives what is
             for rooms that it has clients in, and the channels spread over the masters of a Redis Cluster. The URL is
             that of any of its nodes. All nodes of one bus must agree; those of python-socketio cannot take part.
+        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`AsyncPubSubManager`.
 
     Raises:
         SetupError: The URL cannot be used.
@@ -65,23 +61,11 @@ class AsyncRedisManager(RoomFollowingManager):
         json: Any = None,
         redis_options: dict[str, Any] | None = None,
         *,
-        publish_timeout: float = PUBLISH_TIMEOUT_S,
-        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
-        bus_format: BusFormatName = "json",
         sharded: bool = False,
-        **unknown: Never,
+        **options: Unpack[BusKeywords],
     ) -> None:
         self._target = redis_target(url)
-        super().__init__(
-            channel,
-            write_only,
-            logger,
-            json,
-            publish_timeout=publish_timeout,
-            max_remote_callbacks=max_remote_callbacks,
-            bus_format=bus_format,
-            **unknown,
-        )
+        super().__init__(channel, write_only, logger, json, **options)
         self._errors = require(f"{self._target.package}.exceptions", "redis")
         self.redis_url = url
         self.redis_options = dict(redis_options or {})

@@ -9,13 +9,12 @@ from fastsio._extras import require
 from fastsio.cluster.broker_urls import kafka_servers
 from fastsio.sync.backends.greenlets import BlockingPubSubManager
 from fastsio.sync.concurrency import Lock
-from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from typing import Never
+    from typing import Unpack
 
-    from fastsio.cluster.formats import BusFormatName
+    from fastsio.base.keywords import BusKeywords
 
 #: Milliseconds that one look for new messages may wait.
 POLL_MS: Final = 1000
@@ -31,10 +30,7 @@ class KafkaManager(BlockingPubSubManager):
         write_only: True only emits, for programs that are no server.
         logger: Where to log; None is the server's logger.
         json: Module with ``dumps`` and ``loads``; None is the server's.
-        publish_timeout: Seconds that the broker may take to accept a message. 5.
-        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
-            beyond it. 100,000.
-        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
+        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`PubSubManager`.
 
     Raises:
         SetupError: A URL cannot be used.
@@ -51,26 +47,13 @@ class KafkaManager(BlockingPubSubManager):
         write_only: bool = False,
         logger: Any = None,
         json: Any = None,
-        *,
-        publish_timeout: float = PUBLISH_TIMEOUT_S,
-        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
-        bus_format: BusFormatName = "json",
-        **unknown: Never,
+        **options: Unpack[BusKeywords],
     ) -> None:
         self._kafka = require("kafka", "kafka")
         self._admin = require("kafka.admin", "kafka")
         self._errors = require("kafka.errors", "kafka")
         servers = kafka_servers(url)
-        super().__init__(
-            channel,
-            write_only,
-            logger,
-            json,
-            publish_timeout=publish_timeout,
-            max_remote_callbacks=max_remote_callbacks,
-            bus_format=bus_format,
-            **unknown,
-        )
+        super().__init__(channel, write_only, logger, json, **options)
         self._timeout_ms = int(self.publish_timeout * 1000)
         self._bootstrap = {"bootstrap_servers": servers, "bootstrap_timeout_ms": self._timeout_ms}
         self._producer: Any = None

@@ -12,13 +12,12 @@ from fastsio.cluster.amqp import CONTENT, MAX_QUEUED, PREFETCH
 from fastsio.exceptions import SetupError
 from fastsio.sync.backends.greenlets import BlockingPubSubManager
 from fastsio.sync.concurrency import Lock
-from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-    from typing import Never
+    from typing import Unpack
 
-    from fastsio.cluster.formats import BusFormatName
+    from fastsio.base.keywords import BusKeywords
 
 #: Seconds between two heartbeats; a broker that vanished is noticed after two that are missing.
 HEARTBEAT_S: Final = 10
@@ -47,10 +46,7 @@ class KombuManager(BlockingPubSubManager):
         exchange_options: Further arguments of ``kombu.Exchange``.
         queue_options: Further arguments of ``kombu.Queue``.
         producer_options: Further arguments of ``kombu.Producer``.
-        publish_timeout: Seconds that the broker may take to accept a message. 5.
-        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
-            beyond it. 100,000.
-        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
+        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`PubSubManager`.
 
     Raises:
         SetupError: kombu does not know the URL.
@@ -71,24 +67,11 @@ class KombuManager(BlockingPubSubManager):
         exchange_options: Mapping[str, Any] | None = None,
         queue_options: Mapping[str, Any] | None = None,
         producer_options: Mapping[str, Any] | None = None,
-        *,
-        publish_timeout: float = PUBLISH_TIMEOUT_S,
-        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
-        bus_format: BusFormatName = "json",
-        **unknown: Never,
+        **options: Unpack[BusKeywords],
     ) -> None:
         self._kombu = require("kombu", "rabbitmq")
-        super().__init__(
-            channel,
-            write_only,
-            logger,
-            json,
-            publish_timeout=publish_timeout,
-            max_remote_callbacks=max_remote_callbacks,
-            bus_format=bus_format,
-            **unknown,
-        )
-        self._content = CONTENT[bus_format]
+        super().__init__(channel, write_only, logger, json, **options)
+        self._content = CONTENT[options.get("bus_format", "json")]
         self.url = url
         self.connection_options = dict(connection_options or {})
         self.exchange_options = dict(exchange_options or {})

@@ -9,13 +9,12 @@ from fastsio.brokers.redis_client import new_client, parts_of
 from fastsio.cluster.redis_urls import redis_target
 from fastsio.sync.backends.greenlets import BlockingPubSubManager
 from fastsio.sync.concurrency import Lock
-from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from typing import Never
+    from typing import Unpack
 
-    from fastsio.cluster.formats import BusFormatName
+    from fastsio.base.keywords import BusKeywords
 
 #: Seconds of silence after which the broker is asked for a sign of life, and within which it has to give one.
 PING_INTERVAL_S: Final = 10.0
@@ -39,10 +38,7 @@ class RedisManager(BlockingPubSubManager):
         json: Module with ``dumps`` and ``loads``; None is the server's.
         redis_options: Keyword arguments for ``Redis.from_url()``, or for ``Sentinel()``. By default an operation may
             take ``publish_timeout`` seconds; without a bound, a broker that hangs keeps threads waiting.
-        publish_timeout: Seconds that the broker may take to accept a message. 5.
-        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
-            beyond it. 100,000.
-        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
+        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`PubSubManager`.
 
     Raises:
         SetupError: The URL cannot be used.
@@ -60,23 +56,10 @@ class RedisManager(BlockingPubSubManager):
         logger: Any = None,
         json: Any = None,
         redis_options: dict[str, Any] | None = None,
-        *,
-        publish_timeout: float = PUBLISH_TIMEOUT_S,
-        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
-        bus_format: BusFormatName = "json",
-        **unknown: Never,
+        **options: Unpack[BusKeywords],
     ) -> None:
         self._target = redis_target(url)
-        super().__init__(
-            channel,
-            write_only,
-            logger,
-            json,
-            publish_timeout=publish_timeout,
-            max_remote_callbacks=max_remote_callbacks,
-            bus_format=bus_format,
-            **unknown,
-        )
+        super().__init__(channel, write_only, logger, json, **options)
         self._errors = require(f"{self._target.package}.exceptions", "redis")
         self.redis_url = url
         self.redis_options = dict(redis_options or {})

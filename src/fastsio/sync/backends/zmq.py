@@ -12,13 +12,13 @@ from fastsio.cluster.broker_urls import zmq_addresses
 from fastsio.cluster.messages import MessageError
 from fastsio.cluster.reading import decode
 from fastsio.sync.concurrency import Lock, sleep
-from fastsio.sync.pubsub import MAX_REMOTE_CALLBACKS, PUBLISH_TIMEOUT_S, PubSubManager
+from fastsio.sync.pubsub import PubSubManager
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from typing import Never
+    from typing import Unpack
 
-    from fastsio.cluster.formats import BusFormatName
+    from fastsio.base.keywords import BusKeywords
 
 #: Milliseconds between two signs of life that connections exchange, and until a silent one is given up.
 HEARTBEAT_MS: Final = 5_000
@@ -48,10 +48,7 @@ class ZmqManager(PubSubManager):
         write_only: True only emits, for programs that are no server.
         logger: Where to log; None is the server's logger.
         json: Module with ``dumps`` and ``loads``; None is the server's.
-        publish_timeout: Seconds that the broker may take to accept a message. 5.
-        max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
-            beyond it. 100,000.
-        bus_format: How messages are written: ``"json"`` or ``"msgpack"``; both are read.
+        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`PubSubManager`.
 
     Raises:
         SetupError: The URL cannot be used.
@@ -67,24 +64,11 @@ class ZmqManager(PubSubManager):
         write_only: bool = False,
         logger: Any = None,
         json: Any = None,
-        *,
-        publish_timeout: float = PUBLISH_TIMEOUT_S,
-        max_remote_callbacks: int = MAX_REMOTE_CALLBACKS,
-        bus_format: BusFormatName = "json",
-        **unknown: Never,
+        **options: Unpack[BusKeywords],
     ) -> None:
         self._zmq = require("zmq", "zmq")
         self._push_address, self._subscribe_address = zmq_addresses(url)
-        super().__init__(
-            channel,
-            write_only,
-            logger,
-            json,
-            publish_timeout=publish_timeout,
-            max_remote_callbacks=max_remote_callbacks,
-            bus_format=bus_format,
-            **unknown,
-        )
+        super().__init__(channel, write_only, logger, json, **options)
         self._push: Any = None
         # A socket of ZeroMQ belongs to one thread at a time.
         self._publishing = Lock()
