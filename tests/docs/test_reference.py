@@ -12,6 +12,7 @@ import pytest
 from fastsio import exceptions
 from fastsio.aio.engine import EngineServer
 from fastsio.base.options import ServerOptions
+from fastsio.engine.server_base import ServerBase
 from fastsio.protocol import Limits
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +24,8 @@ _ID = re.compile(r"\bC-\d{2,3}\b")
 
 def options() -> list[tuple[str, object]]:
     """Return every option of fastsio's own, with its default."""
-    engine = inspect.signature(EngineServer).parameters.values()  # noqa: TID251 - the options of a class, not of a handler
+    made = (EngineServer, ServerBase)
+    engine = [one for kind in made for one in inspect.signature(kind).parameters.values()]  # noqa: TID251 - no handlers
     found = [(field.name, field.default) for field in (*fields(ServerOptions), *fields(Limits))]
     found += [(option.name, option.default) for option in engine if option.kind is option.KEYWORD_ONLY]
     return found

@@ -6,8 +6,11 @@ Source: Engine.IO protocol v4, "HTTP long-polling"; the codes are those of the J
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from fastsio.engine import eio3
@@ -17,6 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from fastsio.engine.packet import WirePacket
+
+
+#: Content codings that bodies may be compressed with.
+CODINGS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "gzip": partial(gzip.compress, mtime=0),
+    "deflate": zlib.compress,
+}
 
 
 class Response(TypedDict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 SlowClientPolicy: TypeAlias = Literal["close", "drop"]
 #: In a second. No client needs more than a few, and this many cost the server nothing worth mentioning.
@@ -78,13 +77,14 @@ RULES: Final = {
     "allow_eio3": Rule(lambda value: isinstance(value, bool), "True or False"),
 }
 
-#: Which modes each kind of server has.
-_MODES: Final = {
-    "AsyncServer": ("aiohttp", "asgi", "sanic", "tornado"),
-    "Server": ("eventlet", "gevent", "gevent_uwsgi", "threading"),
+#: Which modes each kind of server has; the first that is installed is the default.
+MODES: Final = {
+    "AsyncServer": ("aiohttp", "sanic", "tornado", "asgi"),
+    "Server": ("eventlet", "gevent_uwsgi", "gevent", "threading"),
 }
 #: What a mode needs, where the names differ.
-_PACKAGES: Final = {"gevent_uwsgi": "gevent, and uWSGI to run it", "threading": "simple-websocket"}
+_PACKAGES: Final = {"gevent_uwsgi": "gevent, and uWSGI to run it"}
+TRANSPORTS: Final = ("polling", "websocket")
 
 
 def check_options(options: dict[str, Any]) -> None:
@@ -92,7 +92,7 @@ def check_options(options: dict[str, Any]) -> None:
     Check the options given.
 
     Args:
-        options: By name; those without a rule are left to engineio.
+        options: By name; those without a rule may be anything.
 
     Raises:
         ValueError: An option is not what it may be; the message names it, its value and what is allowed.
@@ -102,33 +102,46 @@ def check_options(options: dict[str, Any]) -> None:
             raise ValueError(f"{name} must be {rule.words}, not {options[name]!r}")
 
 
-@contextmanager
-def telling_mode(kind: str, async_mode: Any) -> Iterator[None]:
+def choose_mode(kind: str, async_mode: Any, is_installed: Callable[[str], bool]) -> str:
     """
-    Tell why a server cannot be for a framework; engineio, which looks for the framework, only says that it is invalid.
+    Return the mode of a server.
 
     Args:
         kind: ``"AsyncServer"`` or ``"Server"``.
-        async_mode: The option; None is any that is installed.
+        async_mode: The option; None is the first mode that is installed.
+        is_installed: Whether what a mode needs is installed.
 
     Raises:
         SetupError: This kind of server has no such mode, or what it needs is not installed.
     """
-    if async_mode is not None and async_mode not in _MODES[kind]:
-        other = next((other for other, modes in _MODES.items() if async_mode in modes), None)
+    modes = MODES[kind]
+    if async_mode is not None and async_mode not in modes:
+        other = next((other for other, others in MODES.items() if async_mode in others), None)
         hint = f"; {async_mode!r} is for {other}" if other else ""
-        raise SetupError(f"Invalid async_mode {async_mode!r}: {kind} has {', '.join(map(repr, _MODES[kind]))}{hint}")
-    try:
-        yield
-    except ValueError as error:
-        if "async_mode" not in str(error):
-            raise
-        raise SetupError(_missing(async_mode)) from error
+        raise SetupError(f"Invalid async_mode {async_mode!r}: {kind} has {', '.join(map(repr, sorted(modes)))}{hint}")
+    for mode in modes if async_mode is None else (async_mode,):
+        if is_installed(mode):
+            return mode
+    raise SetupError(
+        f"Invalid async_mode {async_mode!r}: a package that it needs is not installed: "
+        f"{_PACKAGES.get(async_mode, async_mode)}"
+    )
 
 
-def _missing(async_mode: Any) -> str:
-    """Return why a server cannot be made for a framework: what is not installed."""
-    if async_mode is None:
-        return "Invalid async_mode: no framework that this kind of server can be for is installed"
-    package = _PACKAGES.get(async_mode, async_mode)
-    return f"Invalid async_mode {async_mode!r}: a package that it needs is not installed: {package}"
+def choose_transports(transports: Any) -> list[str]:
+    """
+    Return the transports that a server takes.
+
+    Args:
+        transports: The option: a name, several, or None for all. Names that Engine.IO does not have are left out.
+
+    Raises:
+        ValueError: Nothing is left.
+    """
+    if transports is None:
+        return list(TRANSPORTS)
+    given = [transports] if isinstance(transports, str) else list(transports)
+    chosen = [name for name in given if name in TRANSPORTS]
+    if given and not chosen:
+        raise ValueError(f"No valid transports provided: give 'polling', 'websocket' or both, not {transports!r}")
+    return chosen or list(TRANSPORTS)

@@ -10,9 +10,9 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.aio.engine.upstream import ASGIApp as EngineASGIApp
 from fastsio.base.server import require_server
 from fastsio.exceptions import SetupError
+from fastsio.integrations.engineio_apps import ASGIApp as EngineASGIApp
 from fastsio.integrations.static import StaticFile, StaticFiles, serve_file
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio.base.server import require_server
+from fastsio.integrations.engineio_apps import WSGIApp as EngineWSGIApp
 from fastsio.integrations.static import StaticFile, StaticFiles
-from fastsio.sync.engine.upstream import WSGIApp as EngineWSGIApp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

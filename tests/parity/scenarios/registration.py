@@ -73,12 +73,19 @@ async def reserved_names_may_be_registered_but_not_caught(lab: Lab) -> None:
     differs=Difference(
         row="C-186",
         reason="Errors say what to write.",
-        socketio=["app: async_mode raised ValueError: Invalid async_mode specified"],
+        socketio=[
+            "app: async_mode raised ValueError: Invalid async_mode specified",
+            "app: transports raised ValueError: No valid transports provided",
+        ],
         fastsio=[
             (
                 "app: async_mode raised ValueError: Invalid async_mode 'carrier pigeon': AsyncServer has 'aiohttp', 'asgi', "
                 "'sanic', 'tornado'"
-            )
+            ),
+            (
+                "app: transports raised ValueError: No valid transports provided: give 'polling', 'websocket' or both, not "
+                "['carrier pigeon']"
+            ),
         ],
     )
 )

@@ -7,7 +7,7 @@ from math import inf, nan
 
 import pytest
 
-from fastsio.engine.options import check_options, telling_mode
+from fastsio.engine.options import check_options, choose_mode, choose_transports
 from fastsio.exceptions import SetupError
 
 VALID = {
@@ -58,43 +58,61 @@ def test_other_values_are_refused(name, value):
 
 
 def test_options_of_others_are_left_alone():
-    """Engine.IO knows them."""
+    """They may be anything."""
     check_options({"cors_allowed_origins": 5, "cookie": object()})
 
 
-@pytest.mark.parametrize(("kind", "mode"), [("AsyncServer", None), ("AsyncServer", "asgi"), ("Server", "gevent")])
-def test_a_mode_of_the_kind_of_server_is_taken(kind, mode):
+@pytest.mark.parametrize(
+    ("kind", "mode", "installed", "chosen"),
+    [
+        ("AsyncServer", None, {"asgi"}, "asgi"),
+        ("AsyncServer", None, {"asgi", "tornado", "sanic"}, "sanic"),
+        ("AsyncServer", "asgi", {"asgi", "aiohttp"}, "asgi"),
+        ("Server", None, {"threading", "gevent"}, "gevent"),
+        ("Server", "threading", {"threading", "gevent"}, "threading"),
+    ],
+)
+def test_the_mode_is_the_one_asked_for_or_the_first_that_is_installed(kind, mode, installed, chosen):
     """None is any that is installed."""
-    with telling_mode(kind, mode):
-        pass
+    assert choose_mode(kind, mode, installed.__contains__) == chosen
 
 
 def test_a_mode_that_is_not_valid_is_told_those_that_are():
     """And whose it is, if it is another server's."""
-    with (
-        pytest.raises(SetupError, match=r"^Invalid async_mode 'x': Server has 'eventlet', .*, 'threading'$"),
-        telling_mode("Server", "x"),
-    ):
-        pass
-    with pytest.raises(SetupError, match=r"; 'gevent' is for Server$"), telling_mode("AsyncServer", "gevent"):
-        pass
+    with pytest.raises(SetupError, match=r"^Invalid async_mode 'x': Server has 'eventlet', .*, 'threading'$"):
+        choose_mode("Server", "x", bool)
+    with pytest.raises(SetupError, match=r"; 'gevent' is for Server$"):
+        choose_mode("AsyncServer", "gevent", bool)
 
 
 @pytest.mark.parametrize(
     ("mode", "told"),
     [
         ("gevent", "a package that it needs is not installed: gevent"),
-        ("threading", "not installed: simple-websocket"),
-        (None, "no framework that this kind of server can be for is installed"),
+        ("gevent_uwsgi", "not installed: gevent, and uWSGI to run it"),
     ],
 )
 def test_a_mode_that_is_not_installed_is_told_what_it_needs(mode, told):
     """The name of the package."""
-    with pytest.raises(SetupError, match=told), telling_mode("Server", mode):
-        raise ValueError("Invalid async_mode specified")
+    with pytest.raises(SetupError, match=told):
+        choose_mode("Server", mode, set().__contains__)
 
 
-def test_other_errors_of_the_transport_stay_what_they_are():
-    """They are about something else."""
-    with pytest.raises(ValueError, match="No valid transports provided"), telling_mode("Server", None):
-        raise ValueError("No valid transports provided")
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [
+        (None, ["polling", "websocket"]),
+        ([], ["polling", "websocket"]),
+        ("websocket", ["websocket"]),
+        (("websocket", "pigeon"), ["websocket"]),
+    ],
+)
+def test_transports_are_those_given_that_there_are(given, chosen):
+    """A name, several, or none for all."""
+    assert choose_transports(given) == chosen
+
+
+def test_transports_of_which_none_exists_are_refused():
+    """The error says what was given and what there is."""
+    with pytest.raises(ValueError, match="give 'polling', 'websocket' or both, not 'pigeon'"):
+        choose_transports("pigeon")

@@ -1,11 +1,13 @@
 """
 Which driver a server uses, and which one an application needs.
 
-engineio chooses one by what is installed; these are ours, used in place of engineio's.
+A framework is only looked for here, and imported with its first request.
 """
 
 from __future__ import annotations
 
+import sys
+from importlib.util import find_spec
 from typing import Any, Final
 
 from fastsio.aio.engine import aiohttp, asgi, sanic, tornado
@@ -24,6 +26,11 @@ APPLICATIONS: Final = {("aiohttp", "Application"): "aiohttp", ("sanic", "Sanic")
 def driver_for(async_mode: str) -> dict[str, Any]:
     """Return the driver of a mode; no framework is imported before its first request."""
     return DRIVERS[async_mode]
+
+
+def is_installed(async_mode: str) -> bool:
+    """Return whether the framework of a mode is installed; ASGI needs none."""
+    return async_mode == "asgi" or sys.modules.get(async_mode) is not None or find_spec(async_mode) is not None
 
 
 def async_mode_of(app: Any) -> str:

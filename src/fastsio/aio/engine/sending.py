@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio.aio.engine.stepping import NOTHING
-from fastsio.aio.engine.upstream import AsyncServer
 from fastsio.engine.packet import WirePacket, join_frames, message_of, packet_of
+from fastsio.engine.server_base import ServerBase
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastsio.aio.engine.socket import EngineSocket
 
 
-class SendingServer(AsyncServer):
+class SendingServer(ServerBase):
     """
     Sends; by the Engine.IO session id, and never to a session that is over.
 

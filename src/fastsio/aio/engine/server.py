@@ -8,34 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
+from contextlib import asynccontextmanager
 from enum import Enum
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from engineio.payload import Payload
+
 from fastsio.aio.engine import polling, websocket
 from fastsio.aio.engine.ahead import AHEAD_AFTER_S
-from fastsio.aio.engine.drivers import async_mode_of, driver_for
+from fastsio.aio.engine.drivers import async_mode_of, driver_for, is_installed
 from fastsio.aio.engine.eio3 import Eio3Socket
 from fastsio.aio.engine.sending import SendingServer
 from fastsio.aio.engine.socket import EngineSocket
 from fastsio.aio.engine.timers import Deadlines
-from fastsio.aio.engine.upstream import Payload
-from fastsio.base.loggers import takes_information
 from fastsio.engine import http
-from fastsio.engine.cookies import sid_cookie
-from fastsio.engine.cors import Origins, cors_headers
-from fastsio.engine.ids import new_id
-from fastsio.engine.options import DEFAULT_CONTROL_FRAMES, SlowClientPolicy, check_options, telling_mode
 from fastsio.engine.packet import OPEN, ControlPacket
-from fastsio.engine.reports import Reports
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request, websocket_key
+from fastsio.engine.server_base import check_session
 from fastsio.engine.tracing import shown_text
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
 
 class Surplus(Enum):
@@ -50,99 +46,32 @@ Answer: TypeAlias = http.Response | EngineSocket | Surplus
 
 class EngineServer(SendingServer):
     """
-    An Engine.IO server for asyncio: python-engineio's interface and options, and these besides.
+    An Engine.IO server for asyncio, with the interface and the options of ``engineio.AsyncServer``, and more of both.
 
     The handlers given to :meth:`on` are coroutine functions; ``message`` is called in order for each client, whatever
     ``async_handlers`` says, and may be a function that returns None instead of something to await.
 
     Args:
-        body_timeout: Seconds a client may take to send the body of a POST; then its session ends.
-        upgrade_timeout: Seconds a client may take from the WebSocket handshake to the end of the upgrade.
-        max_buffer_bytes: How much may wait for one slow client.
-        max_buffer_packets: How many packets may wait for one slow client.
-        high_water_bytes: How much may wait for one client before those who send to it wait; at most half of
-            ``max_buffer_bytes`` counts.
-        high_water_packets: The same in packets.
-        slow_client_timeout: Seconds that others wait for a client that reads nothing.
-        slow_client: What happens after that, and beyond the buffer: ``"close"`` ends the session, ``"drop"`` drops the
-            new packets.
-        max_decode_packets: After how many packets of one POST others have a turn; None takes
-            ``engineio.payload.Payload``'s.
-        max_control_frames: How many frames without a message a WebSocket may send in a second: pings, pongs, empty
-            fragments. Beyond, it is closed. uvicorn's own WebSocket protocols, Tornado and Sanic do not show them.
-        handler_grace: Seconds that a message handler that is waited for has to end once its client is gone, before it
-            is cancelled and the session ends.
-        allow_eio3: Whether clients of Engine.IO 3 are served too. Off, as in the JavaScript server.
-        options: Those of ``engineio.AsyncServer``.
+        options: Those of :class:`~fastsio.engine.server_base.ServerBase`.
 
     Raises:
-        ValueError: An option is not what it may be.
+        SetupError: There is no such ``async_mode``, or what it needs is not installed.
+        ValueError: Another option is not what it may be.
     """
 
-    def __init__(
-        self,
-        *,
-        body_timeout: float = 60.0,
-        upgrade_timeout: float = 10.0,
-        max_buffer_bytes: int = 16_777_216,
-        max_buffer_packets: int = 10_000,
-        high_water_bytes: int = 1_048_576,
-        high_water_packets: int = 1_000,
-        slow_client_timeout: float = 20.0,
-        slow_client: SlowClientPolicy = "close",
-        max_decode_packets: int | None = None,
-        max_control_frames: int = DEFAULT_CONTROL_FRAMES,
-        handler_grace: float = 1.0,
-        allow_eio3: bool = False,
-        **options: Any,
-    ) -> None:
-        check_options(
-            {
-                "body_timeout": body_timeout,
-                "upgrade_timeout": upgrade_timeout,
-                "max_buffer_bytes": max_buffer_bytes,
-                "max_buffer_packets": max_buffer_packets,
-                "high_water_bytes": high_water_bytes,
-                "high_water_packets": high_water_packets,
-                "slow_client_timeout": slow_client_timeout,
-                "slow_client": slow_client,
-                "max_decode_packets": max_decode_packets,
-                "max_control_frames": max_control_frames,
-                "handler_grace": handler_grace,
-                "allow_eio3": allow_eio3,
-                **options,
-            }
-        )
-        self._reports = Reports()
+    _kind = "AsyncServer"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self._has_advised = False
-        with telling_mode("AsyncServer", options.get("async_mode")):
-            super().__init__(**options)
-        self.max_http_buffer_size = int(self.max_http_buffer_size)
-        #: Whether packets are logged, which is decided here, once.
-        self.is_traced = takes_information(self.logger)
-        self.body_timeout = body_timeout
-        self.upgrade_timeout = upgrade_timeout
-        self.max_buffer_bytes = max_buffer_bytes
-        self.max_buffer_packets = max_buffer_packets
-        # So that who waits does not wait at the very end of the buffer.
-        self.high_water_bytes = min(high_water_bytes, max_buffer_bytes // 2)
-        self.high_water_packets = min(high_water_packets, max_buffer_packets // 2)
-        self.slow_client_timeout = slow_client_timeout
         self.congested: set[EngineSocket] = set()
-        self.slow_client = slow_client
-        self.max_decode_packets = max_decode_packets
-        self.max_control_frames = max_control_frames
-        self.handler_grace = handler_grace
         #: How long a message is handled before more is read; a pong must be found in time.
         self.ahead_after = min(AHEAD_AFTER_S, self.ping_timeout / 4)
-        self.allow_eio3 = allow_eio3
         self.deadlines: Deadlines[EngineSocket] = Deadlines(self._on_due)
         self._async = driver_for(self.async_mode)
-        self._chosen_mode = options.get("async_mode")
+        self._chosen_mode: str | None = options.get("async_mode")
         #: Message handlers that run no application code of events themselves: they may be stepped outside of a task.
         self.stepped_handlers: frozenset[Callable[..., Any]] = frozenset()
-        #: Message handlers that get the ``connection`` of a session in place of its sid.
-        self.receivers: frozenset[Callable[..., Any]] = frozenset()
         self._parting: dict[str, EngineSocket] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -152,22 +81,13 @@ class EngineServer(SendingServer):
         return self._async.get("wait_disconnected")
 
     @property
-    def cors_allowed_origins(self) -> Any:
-        """The origins that are taken; may be written."""
-        return self._origins.allowed
-
-    @cors_allowed_origins.setter
-    def cors_allowed_origins(self, allowed: Any) -> None:
-        self._origins = Origins(allowed, may_await=True)
-
-    @property
     def packets_per_payload(self) -> int:
         """How many packets of one POST are handled before others have a turn."""
-        return self.max_decode_packets or Payload.max_decode_packets
+        return self.max_decode_packets or int(Payload.max_decode_packets)
 
     def use_mode(self, async_mode: str) -> None:
         """
-        Serve the requests of a framework, whatever framework engineio found installed.
+        Serve the requests of a framework, whatever framework is installed.
 
         Args:
             async_mode: ``"aiohttp"``, ``"asgi"``, ``"sanic"`` or ``"tornado"``.
@@ -203,9 +123,53 @@ class EngineServer(SendingServer):
         if on_shutdown is not None:
             self._async["on_shutdown"](app, on_shutdown)
 
-    def generate_id(self) -> str:
-        """Return the id of a new session."""
-        return new_id()
+    def _is_installed(self, async_mode: str) -> bool:
+        return is_installed(async_mode)
+
+    # -- sessions' data
+
+    async def get_session(self, sid: str) -> dict[str, Any]:
+        """
+        Return what the application keeps for a client of Engine.IO; few do.
+
+        Args:
+            sid: The session's id.
+
+        Raises:
+            KeyError: There is no such session.
+        """
+        session: dict[str, Any] = self._get_socket(sid).session
+        return session
+
+    async def save_session(self, sid: str, session: dict[str, Any]) -> None:
+        """
+        Keep something else for a client.
+
+        Args:
+            sid: The session's id.
+            session: What :meth:`get_session` returns from now on.
+
+        Raises:
+            KeyError: There is no such session.
+        """
+        self._get_socket(sid).session = session
+
+    @asynccontextmanager
+    async def session(self, sid: str) -> AsyncIterator[dict[str, Any]]:
+        """
+        Give what the application keeps for a client in an ``async with`` block, and save it at the end of the block.
+
+        Args:
+            sid: The session's id.
+
+        Raises:
+            KeyError: There is no such session, or none any more at the end.
+        """
+        session = await self.get_session(sid)
+        try:
+            yield session
+        finally:
+            await self.save_session(sid, session)
 
     # -- ending
 
@@ -294,14 +258,7 @@ class EngineServer(SendingServer):
         self._async["advise"](environ, self.max_http_buffer_size)
 
     async def _respond(self, response: http.Response, environ: dict[str, Any], *, is_admitted: bool) -> Any:
-        if self.http_compression:
-            methods = {name: getattr(self, f"_{name}") for name in self.compression_methods}
-            accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
-            http.compress(response, accepted, methods, self.compression_threshold)
-        headers = response["headers"]
-        if not self._origins.is_off:
-            is_allowed = is_admitted and bool(environ.get("HTTP_ORIGIN"))
-            headers = [*headers, *cors_headers(environ, is_allowed=is_allowed, with_credentials=self.cors_credentials)]
+        headers = self._headers_of(response, environ, is_admitted=is_admitted)
         answer = self._async["make_response"](response["status"], headers, response["response"], environ)
         return await answer if inspect.iscoroutine(answer) else answer
 
@@ -342,31 +299,15 @@ class EngineServer(SendingServer):
         return bool(verdict)
 
     def _check_websocket(self, environ: dict[str, Any]) -> None:
-        if self._async["websocket"] is None:
-            raise RequestRefused(http.Code.BAD_REQUEST, "No WebSocket server is installed")
         # An ASGI server has judged the handshake. The frameworks do so when it is accepted: too late to refuse it.
         if "accept" not in self._async and websocket_key(environ) is None:
             raise RequestRefused(http.Code.BAD_REQUEST, "Not a WebSocket handshake of version 13")
 
     def _find(self, sid: str, request: Request) -> EngineSocket:
         socket = self.sockets.get(sid)
-        is_poll = request.method == "GET" and not request.is_websocket
-        if socket is None and is_poll:
+        if socket is None and request.method == "GET" and not request.is_websocket:
             socket = self._parting.get(sid)
-        # A poll may come while the disconnect handler runs: it gets the last packets.
-        if socket is None or (socket.closing and not socket.closed and not is_poll):
-            raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
-        if request.protocol not in (None, socket.protocol):
-            raise RequestRefused(http.Code.BAD_REQUEST, "A request that changes the protocol of its session")
-        if not socket.connected:
-            raise RequestRefused(http.Code.BAD_REQUEST, "A request for a session that is not connected yet")
-        if socket.is_overdue():
-            # The timer is up to a slice late; who asks at the very moment finds the session closed.
-            socket.expire()
-            raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
-        if socket.upgraded and not request.is_websocket:
-            raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
-        return socket
+        return check_session(socket, request)
 
     async def _serve(self, environ: dict[str, Any], request: Request, socket: EngineSocket) -> Answer:
         if request.method == "POST":
@@ -399,7 +340,7 @@ class EngineServer(SendingServer):
 
     async def _open(self, socket: EngineSocket, environ: dict[str, Any], request: Request) -> Answer:
         """Ask the application about a new client, and begin its session if it is accepted."""
-        socket.post_control(ControlPacket(OPEN, self._open_data(socket.sid, is_websocket=request.is_websocket)))
+        socket.post_control(ControlPacket(OPEN, self._open_data(socket.sid, can_upgrade=not request.is_websocket)))
         verdict = await self.run_connect(socket.sid, environ)
         socket.accepted = verdict is None or verdict is True
         if not socket.accepted:
@@ -420,16 +361,6 @@ class EngineServer(SendingServer):
             return EngineSocket(self, sid)
         environ[PROTOCOL_KEY] = Eio3Socket.protocol
         return Eio3Socket(self, sid, base64=request.base64)
-
-    def _open_data(self, sid: str, *, is_websocket: bool) -> str:
-        interval_s = self.ping_interval + self.ping_interval_grace_period
-        upgrades = self._upgrades(sid, "websocket" if is_websocket else "polling")
-        times = f'"pingInterval":{round(interval_s * 1000)},"pingTimeout":{round(self.ping_timeout * 1000)}'
-        names = json.dumps(upgrades) if upgrades else "[]"
-        return f'{{"sid":"{sid}","upgrades":{names},{times},"maxPayload":{self.max_http_buffer_size}}}'
-
-    def _cookies(self, sid: str) -> list[tuple[str, str]]:
-        return [("Set-Cookie", sid_cookie(sid, self.cookie))] if self.cookie else []
 
     # -- the application
 
@@ -482,6 +413,37 @@ class EngineServer(SendingServer):
             self.logger.error("%s (more of this kind are logged as information, once a minute)", message)
         else:
             self.logger.info("%s (and %d more of this kind since the last)", message, skipped)
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
+        """
+        Run a coroutine function in a task, which :meth:`shutdown` leaves alone.
+
+        Args:
+            target: The function.
+            args: What it is called with.
+            kwargs: The same by keyword.
+
+        Returns:
+            The task. The caller keeps it: the event loop holds tasks weakly.
+        """
+        task: asyncio.Future[Any] = asyncio.ensure_future(target(*args, **kwargs))
+        return task
+
+    async def sleep(self, seconds: float = 0) -> None:
+        """Wait, while others run."""
+        await asyncio.sleep(seconds)
+
+    def create_queue(self, *args: Any, **kwargs: Any) -> asyncio.Queue[Any]:
+        """Return a queue for tasks; the arguments are those of :class:`asyncio.Queue`."""
+        return asyncio.Queue(*args, **kwargs)
+
+    def get_queue_empty_exception(self) -> type[Exception]:
+        """Return what ``get_nowait()`` of such a queue raises when there is nothing in it."""
+        return asyncio.QueueEmpty
+
+    def create_event(self, *args: Any, **kwargs: Any) -> asyncio.Event:
+        """Return an event for tasks."""
+        return asyncio.Event(*args, **kwargs)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine in a task that is kept alive until it is done."""

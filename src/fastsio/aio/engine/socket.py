@@ -24,7 +24,6 @@ from fastsio.aio.engine.links import DirectLink, send_as_text
 from fastsio.aio.engine.stepping import DONE, NOTHING, Rest
 from fastsio.aio.engine.timers import NEVER, PUNCTUAL
 from fastsio.aio.engine.tracing import trace_frames, trace_messages
-from fastsio.aio.engine.upstream import AsyncSocket
 from fastsio.engine.congestion import Congestion, PauseBudget, buffers_for
 from fastsio.engine.frames import SHORT, SHORT_HEADS, TEXT, frame
 from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, MessagePacket, WirePacket, join_frames
@@ -48,7 +47,7 @@ class Cancellable(Protocol):
         """Have it notice that the session is over."""
 
 
-class EngineSocket(AsyncSocket):
+class EngineSocket:
     """
     A session.
 
@@ -114,7 +113,6 @@ class EngineSocket(AsyncSocket):
     server: EngineServer
 
     def __init__(self, server: EngineServer, sid: str) -> None:
-        # engineio's constructor is not called: it would create a queue for every client.
         self.server = server
         self.sid = sid
         self.connection: Any = None

@@ -7,31 +7,29 @@ What a session does stands in :mod:`.socket`; this module finds the session and 
 from __future__ import annotations
 
 import inspect
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from fastsio.base.loggers import takes_information
+from engineio.payload import Payload
+
 from fastsio.engine import http
-from fastsio.engine.cookies import sid_cookie
-from fastsio.engine.cors import Origins, cors_headers
-from fastsio.engine.ids import new_id
-from fastsio.engine.options import DEFAULT_CONTROL_FRAMES, SlowClientPolicy, check_options, telling_mode
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
-from fastsio.engine.reports import Reports
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
+from fastsio.engine.server_base import ServerBase, check_session
 from fastsio.engine.tracing import shown_text
 from fastsio.sync.engine import accepting, polling, websocket
 from fastsio.sync.engine.eio3 import Eio3Socket
 from fastsio.sync.engine.framing import accept_response
 from fastsio.sync.engine.hang_watch import HangWatch
 from fastsio.sync.engine.socket import EngineSocket
+from fastsio.sync.engine.thread_modes import is_installed, threads_of
 from fastsio.sync.engine.timers import Deadlines, Timed
-from fastsio.sync.engine.upstream import Payload, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,119 +53,88 @@ class Due(Timed, Protocol):
         """Act on the shutdown of the server: the deadline does not come any more."""
 
 
-class EngineServer(Server):
+class EngineServer(ServerBase):
     """
-    An Engine.IO server for threads and greenlets: python-engineio's interface and options, and these besides.
+    An Engine.IO server for threads and greenlets, with the interface and options of ``engineio.Server`` and more.
 
     ``message`` handlers are called one after the other for each client, in the thread that reads, whatever
     ``async_handlers`` says.
 
     Args:
-        body_timeout: Seconds a client may take to send the body of a POST; then its session ends.
-        upgrade_timeout: Seconds a client may take from the WebSocket handshake to the end of the upgrade.
-        max_buffer_bytes: How much may wait for one slow client.
-        max_buffer_packets: How many packets may wait for one slow client.
-        high_water_bytes: How much may wait for one client before those who send to it wait; at most half of
-            ``max_buffer_bytes`` counts.
-        high_water_packets: The same in packets.
-        slow_client_timeout: Seconds that others wait for a client that reads nothing.
-        slow_client: What happens after that, and beyond the buffer: ``"close"`` ends the session, ``"drop"`` drops the
-            new packets.
-        max_decode_packets: After how many packets of one POST others have a turn; None takes
-            ``engineio.payload.Payload``'s.
-        max_control_frames: How many frames without a message a WebSocket may send in a second: pings, pongs, empty
-            fragments. Beyond, it is closed.
-        handler_grace: Seconds that a message handler that is waited for has to end once its client is gone, before the
-            session ends.
-        allow_eio3: Whether clients of Engine.IO 3 are served too. Off, as in the JavaScript server.
-        options: Those of ``engineio.Server``.
+        options: Those of :class:`~fastsio.engine.server_base.ServerBase`.
 
     Raises:
-        ValueError: An option is not what it may be.
+        SetupError: There is no such ``async_mode``, or what it needs is not installed.
+        ValueError: Another option is not what it may be.
     """
+
+    _kind = "Server"
 
     sockets: dict[str, EngineSocket]
 
-    def __init__(
-        self,
-        *,
-        body_timeout: float = 60.0,
-        upgrade_timeout: float = 10.0,
-        max_buffer_bytes: int = 16_777_216,
-        max_buffer_packets: int = 10_000,
-        high_water_bytes: int = 1_048_576,
-        high_water_packets: int = 1_000,
-        slow_client_timeout: float = 20.0,
-        slow_client: SlowClientPolicy = "close",
-        max_decode_packets: int | None = None,
-        max_control_frames: int = DEFAULT_CONTROL_FRAMES,
-        handler_grace: float = 1.0,
-        allow_eio3: bool = False,
-        **options: Any,
-    ) -> None:
-        check_options(
-            {
-                "body_timeout": body_timeout,
-                "upgrade_timeout": upgrade_timeout,
-                "max_buffer_bytes": max_buffer_bytes,
-                "max_buffer_packets": max_buffer_packets,
-                "high_water_bytes": high_water_bytes,
-                "high_water_packets": high_water_packets,
-                "slow_client_timeout": slow_client_timeout,
-                "slow_client": slow_client,
-                "max_decode_packets": max_decode_packets,
-                "max_control_frames": max_control_frames,
-                "handler_grace": handler_grace,
-                "allow_eio3": allow_eio3,
-                **options,
-            }
-        )
-        self._reports = Reports()
-        with telling_mode("Server", options.get("async_mode")):
-            super().__init__(**options)
-        self.max_http_buffer_size = int(self.max_http_buffer_size)
-        #: Whether packets are logged, which is decided here, once.
-        self.is_traced = takes_information(self.logger)
-        self.body_timeout = body_timeout
-        self.upgrade_timeout = upgrade_timeout
-        self.max_buffer_bytes = max_buffer_bytes
-        self.max_buffer_packets = max_buffer_packets
-        # So that who waits does not wait at the very end of the buffer.
-        self.high_water_bytes = min(high_water_bytes, max_buffer_bytes // 2)
-        self.high_water_packets = min(high_water_packets, max_buffer_packets // 2)
-        self.slow_client_timeout = slow_client_timeout
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._threads = threads_of(self.async_mode)
         #: The sessions that others wait for: more waits for them than the high-water mark.
         self.congested: set[EngineSocket] = set()
-        self.slow_client = slow_client
-        self.max_decode_packets = max_decode_packets
-        self.max_control_frames = max_control_frames
-        self.handler_grace = handler_grace
-        self.allow_eio3 = allow_eio3
         self.deadlines: Deadlines[Due] = Deadlines(self._on_due, self)
-        #: Message handlers that get the ``connection`` of a session in place of its sid.
-        self.receivers: frozenset[Callable[..., Any]] = frozenset()
         self.hang_watch = HangWatch(self)
         self._parting: dict[str, EngineSocket] = {}
         # uWSGI ends the connection with the response without a word: a client that used it again would lose a request.
         self._connection_headers = [("Connection", "close")] if self.async_mode == "gevent_uwsgi" else []
 
     @property
-    def cors_allowed_origins(self) -> Any:
-        """The origins that are taken; may be written."""
-        return self._origins.allowed
-
-    @cors_allowed_origins.setter
-    def cors_allowed_origins(self, allowed: Any) -> None:
-        self._origins = Origins(allowed, may_await=False)
-
-    @property
     def packets_per_payload(self) -> int:
         """How many packets of one POST are handled before others have a turn."""
-        return self.max_decode_packets or Payload.max_decode_packets
+        return self.max_decode_packets or int(Payload.max_decode_packets)
 
-    def generate_id(self) -> str:
-        """Return the id of a new session."""
-        return new_id()
+    def _is_installed(self, async_mode: str) -> bool:
+        return is_installed(async_mode)
+
+    # -- sessions' data
+
+    def get_session(self, sid: str) -> dict[str, Any]:
+        """
+        Return what the application keeps for a client of Engine.IO; few do.
+
+        Args:
+            sid: The session's id.
+
+        Raises:
+            KeyError: There is no such session.
+        """
+        session: dict[str, Any] = self._get_socket(sid).session
+        return session
+
+    def save_session(self, sid: str, session: dict[str, Any]) -> None:
+        """
+        Keep something else for a client.
+
+        Args:
+            sid: The session's id.
+            session: What :meth:`get_session` returns from now on.
+
+        Raises:
+            KeyError: There is no such session.
+        """
+        self._get_socket(sid).session = session
+
+    @contextmanager
+    def session(self, sid: str) -> Iterator[dict[str, Any]]:
+        """
+        Give what the application keeps for a client in a ``with`` block, and save it at the end of the block.
+
+        Args:
+            sid: The session's id.
+
+        Raises:
+            KeyError: There is no such session, or none any more at the end.
+        """
+        session = self.get_session(sid)
+        try:
+            yield session
+        finally:
+            self.save_session(sid, session)
 
     # -- sending
 
@@ -299,16 +266,9 @@ class EngineServer(Server):
     def _respond(
         self, response: http.Response, environ: dict[str, Any], start_response: Any, *, is_admitted: bool
     ) -> list[bytes]:
-        if self.http_compression:
-            methods = {name: getattr(self, f"_{name}") for name in self.compression_methods}
-            accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
-            http.compress(response, accepted, methods, self.compression_threshold)
+        headers = self._headers_of(response, environ, is_admitted=is_admitted)
         body = response["response"]
-        length = ("Content-Length", str(len(body)))
-        headers = [*response["headers"], length, *self._connection_headers]
-        if not self._origins.is_off:
-            is_allowed = is_admitted and bool(environ.get("HTTP_ORIGIN"))
-            headers += cors_headers(environ, is_allowed=is_allowed, with_credentials=self.cors_credentials)
+        headers = [*headers, ("Content-Length", str(len(body))), *self._connection_headers]
         start_response(response["status"], headers)
         return [body]
 
@@ -357,23 +317,9 @@ class EngineServer(Server):
 
     def _find(self, sid: str, request: Request) -> EngineSocket:
         socket = self.sockets.get(sid)
-        is_poll = request.method == "GET" and not request.is_websocket
-        if socket is None and is_poll:
+        if socket is None and request.method == "GET" and not request.is_websocket:
             socket = self._parting.get(sid)
-        # A poll may come while the disconnect handler runs: it gets the last packets.
-        if socket is None or (socket.closing and not socket.closed and not is_poll):
-            raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
-        if request.protocol not in (None, socket.protocol):
-            raise RequestRefused(http.Code.BAD_REQUEST, "A request that changes the protocol of its session")
-        if not socket.connected:
-            raise RequestRefused(http.Code.BAD_REQUEST, "A request for a session that is not connected yet")
-        if socket.is_overdue():
-            # The timer is up to a slice late; who asks at the very moment finds the session closed.
-            socket.expire()
-            raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
-        if socket.upgraded and not request.is_websocket:
-            raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
-        return socket
+        return check_session(socket, request)
 
     def _serve(self, environ: dict[str, Any], request: Request, socket: EngineSocket) -> Answer:
         if request.method == "POST":
@@ -416,7 +362,10 @@ class EngineServer(Server):
 
     def _open(self, socket: EngineSocket, environ: dict[str, Any], request: Request) -> Answer:
         """Ask the application about a new client, and begin its session if it is accepted."""
-        opened = ControlPacket(OPEN, self._open_data(socket.sid, environ, is_websocket=request.is_websocket))
+        can_upgrade = (
+            not request.is_websocket and "websocket" in self.transports and accepting.can_accept(self, environ)
+        )
+        opened = ControlPacket(OPEN, self._open_data(socket.sid, can_upgrade=can_upgrade))
         socket.outbox.post((opened,), is_limited=False)
         verdict = self.run_connect(socket.sid, environ)
         if not (verdict is None or verdict is True):
@@ -438,16 +387,6 @@ class EngineServer(Server):
             return EngineSocket(self, sid)
         environ[PROTOCOL_KEY] = Eio3Socket.protocol
         return Eio3Socket(self, sid, base64=request.base64)
-
-    def _open_data(self, sid: str, environ: dict[str, Any], *, is_websocket: bool) -> str:
-        interval_s = self.ping_interval + self.ping_interval_grace_period
-        can_upgrade = self.allow_upgrades and not is_websocket and accepting.can_accept(self, environ)
-        upgrades = '["websocket"]' if can_upgrade and "websocket" in self.transports else "[]"
-        times = f'"pingInterval":{round(interval_s * 1000)},"pingTimeout":{round(self.ping_timeout * 1000)}'
-        return f'{{"sid":"{sid}","upgrades":{upgrades},{times},"maxPayload":{self.max_http_buffer_size}}}'
-
-    def _cookies(self, sid: str) -> list[tuple[str, str]]:
-        return [("Set-Cookie", sid_cookie(sid, self.cookie))] if self.cookie else []
 
     # -- the application
 
@@ -498,6 +437,36 @@ class EngineServer(Server):
             self.logger.error("%s (more of this kind are logged as information, once a minute)", message)
         else:
             self.logger.info("%s (and %d more of this kind since the last)", message, skipped)
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """
+        Run a function in a thread, or in a greenlet where the ``async_mode`` has these.
+
+        Args:
+            target: The function.
+            args: What it is called with.
+            kwargs: The same by keyword.
+
+        Returns:
+            Something with a method ``join()``.
+        """
+        return self._threads.start(target, args, kwargs)
+
+    def sleep(self, seconds: float = 0) -> None:
+        """Wait, while others run."""
+        self._threads.sleep(seconds)
+
+    def create_queue(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a queue for threads, or greenlets; the arguments are those of :class:`queue.Queue`."""
+        return self._threads.queue(*args, **kwargs)
+
+    def get_queue_empty_exception(self) -> type[Exception]:
+        """Return what ``get()`` of such a queue raises when there is nothing in it."""
+        return self._threads.queue_empty
+
+    def create_event(self, *args: Any, **kwargs: Any) -> Any:
+        """Return an event for threads, or greenlets."""
+        return self._threads.event(*args, **kwargs)
 
     def _on_due(self, members: list[Due]) -> None:
         for member in members:

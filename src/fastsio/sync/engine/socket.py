@@ -19,7 +19,6 @@ from fastsio.sync.engine.links import TextLink
 from fastsio.sync.engine.outbox import Outbox
 from fastsio.sync.engine.timers import NEVER, PUNCTUAL
 from fastsio.sync.engine.tracing import trace_messages
-from fastsio.sync.engine.upstream import Socket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +36,7 @@ PINGED: Final = 4
 RECEIVE_BYTES: Final = 65_536
 
 
-class EngineSocket(Socket):
+class EngineSocket:
     """
     A session.
 
@@ -88,7 +87,6 @@ class EngineSocket(Socket):
     server: EngineServer
 
     def __init__(self, server: EngineServer, sid: str) -> None:
-        # engineio's constructor is not called: it would create a queue for every client.
         self.server = server
         self.sid = sid
         self.connection: Any = None

@@ -1,0 +1,330 @@
+"""
+What both Engine.IO servers have that needs no I/O: options, handlers, and what requests are checked and answered by.
+
+The shells read requests and run handlers; a session's own state stands in their ``socket`` modules.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
+
+from fastsio.base.loggers import choose_logger, takes_information
+from fastsio.engine import http
+from fastsio.engine.cookies import sid_cookie
+from fastsio.engine.cors import Origins, cors_headers
+from fastsio.engine.ids import new_id
+from fastsio.engine.options import (
+    DEFAULT_CONTROL_FRAMES,
+    MODES,
+    TRANSPORTS,
+    SlowClientPolicy,
+    check_options,
+    choose_mode,
+    choose_transports,
+)
+from fastsio.engine.reports import Reports
+from fastsio.engine.request import Request, RequestRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Under this name applications configure the logger.
+LOGGER_NAME: Final = "engineio.server"
+
+
+class SessionState(Protocol):
+    """What is asked of a session before it gets a request."""
+
+    protocol: ClassVar[int]
+    connected: bool
+    upgraded: bool
+    closing: bool
+    closed: bool
+
+    def is_overdue(self) -> bool:
+        """Return whether its client should have answered a ping by now."""
+
+    def expire(self) -> None:
+        """End it for that."""
+
+
+SessionT = TypeVar("SessionT", bound=SessionState)
+
+
+class Reason:
+    """Why a session ended, as disconnect handlers are told."""
+
+    SERVER_DISCONNECT: Final = "server disconnect"
+    CLIENT_DISCONNECT: Final = "client disconnect"
+    PING_TIMEOUT: Final = "ping timeout"
+    TRANSPORT_CLOSE: Final = "transport close"
+    TRANSPORT_ERROR: Final = "transport error"
+
+
+class ServerBase(ABC):
+    """
+    The options, handlers and sessions of an Engine.IO server.
+
+    Args:
+        async_mode: The web framework or the kind of threads that the server is for; None is the first installed one.
+        ping_interval: Seconds between two pings to a client, or a pair: that, and seconds of grace added to it.
+        ping_timeout: Seconds a client may take to answer a ping.
+        max_http_buffer_size: How many bytes a message, or the body of a POST, may have.
+        allow_upgrades: Whether clients are told that they may move from polling to a WebSocket.
+        http_compression: Whether answers to polls are compressed for clients that accept that.
+        compression_threshold: Bodies of fewer bytes are not compressed.
+        cookie: The name of a cookie with the session's id, or its name and attributes; None sends none.
+        cors_allowed_origins: One origin, several, ``"*"`` for any, or a function of the origin and the environ; None is
+            the server's own, an empty list turns the check off.
+        cors_credentials: Whether browsers may send cookies across origins.
+        logger: True logs from INFO on, False from ERROR on; or a logger.
+        json: Accepted for compatibility. Engine.IO's own packets are written by the standard library.
+        async_handlers: Accepted for compatibility; messages of one client are handled in order.
+        monitor_clients: False keeps sessions whose clients answer no pings.
+        transports: ``"polling"``, ``"websocket"``, or a list of these; None is both.
+        body_timeout: Seconds a client may take to send the body of a POST; then its session ends.
+        upgrade_timeout: Seconds a client may take from the WebSocket handshake to the end of the upgrade.
+        max_buffer_bytes: How much may wait for one slow client.
+        max_buffer_packets: How many packets may wait for one slow client.
+        high_water_bytes: How much may wait for one client before those who send to it wait; at most half of
+            ``max_buffer_bytes`` counts.
+        high_water_packets: The same in packets.
+        slow_client_timeout: Seconds that others wait for a client that reads nothing.
+        slow_client: What happens after that, and beyond the buffer: ``"close"`` ends the session, ``"drop"`` drops the
+            new packets.
+        max_decode_packets: After how many packets of one POST others have a turn; None takes
+            ``engineio.payload.Payload``'s.
+        max_control_frames: How many frames without a message a WebSocket may send in a second: pings, pongs, empty
+            fragments. Beyond, it is closed. uvicorn's own WebSocket protocols, Tornado and Sanic do not show them.
+        handler_grace: Seconds that a message handler that is waited for has to end once its client is gone, before the
+            session ends; with asyncio, the handler is cancelled first.
+        allow_eio3: Whether clients of Engine.IO 3 are served too. Off, as in the JavaScript server.
+        unknown: Options of no use here, which are ignored.
+
+    Attributes:
+        handlers: What :meth:`on` has registered.
+        is_traced: Whether packets are logged, which is decided when the server is made.
+        receivers: Message handlers that get the ``connection`` of a session in place of its sid.
+        sockets: The sessions by their id.
+
+    Raises:
+        SetupError: There is no such ``async_mode``, or what it needs is not installed.
+        ValueError: Another option is not what it may be.
+    """
+
+    event_names: ClassVar = ["connect", "disconnect", "message"]
+    valid_transports: ClassVar = list(TRANSPORTS)
+    compression_methods: ClassVar = list(http.CODINGS)
+    reason = Reason
+    #: ``"AsyncServer"`` or ``"Server"``.
+    _kind: ClassVar[str]
+
+    sockets: dict[str, Any]
+
+    def __init__(  # noqa: PLR0915 - one statement an option
+        self,
+        async_mode: str | None = None,
+        ping_interval: float | tuple[float, float] = 25,
+        ping_timeout: float = 20,
+        max_http_buffer_size: float = 1_000_000,
+        allow_upgrades: bool = True,
+        http_compression: bool = True,
+        compression_threshold: int = 1024,
+        cookie: str | dict[str, Any] | None = None,
+        cors_allowed_origins: Any = None,
+        cors_credentials: bool = True,
+        logger: Any = False,
+        json: Any = None,
+        async_handlers: bool = True,
+        monitor_clients: bool | None = None,
+        transports: Any = None,
+        *,
+        body_timeout: float = 60.0,
+        upgrade_timeout: float = 10.0,
+        max_buffer_bytes: int = 16_777_216,
+        max_buffer_packets: int = 10_000,
+        high_water_bytes: int = 1_048_576,
+        high_water_packets: int = 1_000,
+        slow_client_timeout: float = 20.0,
+        slow_client: SlowClientPolicy = "close",
+        max_decode_packets: int | None = None,
+        max_control_frames: int = DEFAULT_CONTROL_FRAMES,
+        handler_grace: float = 1.0,
+        allow_eio3: bool = False,
+        **unknown: Any,
+    ) -> None:
+        check_options(locals())  # the arguments, as nothing else is assigned yet
+        self.async_mode = choose_mode(self._kind, async_mode, self._is_installed)
+        self.transports = choose_transports(transports)
+        interval_s, grace_s = ping_interval if isinstance(ping_interval, tuple) else (ping_interval, 0)
+        self.ping_interval: float = interval_s
+        self.ping_interval_grace_period: float = grace_s
+        self.ping_timeout = ping_timeout
+        self.max_http_buffer_size = int(max_http_buffer_size)
+        self.allow_upgrades = allow_upgrades
+        self.http_compression = http_compression
+        self.compression_threshold = compression_threshold
+        self.cookie = cookie
+        self.cors_allowed_origins = cors_allowed_origins
+        self.cors_credentials = cors_credentials
+        self.async_handlers = async_handlers
+        self.start_service_task = monitor_clients is not False
+        self.body_timeout = body_timeout
+        self.upgrade_timeout = upgrade_timeout
+        self.max_buffer_bytes = max_buffer_bytes
+        self.max_buffer_packets = max_buffer_packets
+        # So that who waits does not wait at the very end of the buffer.
+        self.high_water_bytes = min(high_water_bytes, max_buffer_bytes // 2)
+        self.high_water_packets = min(high_water_packets, max_buffer_packets // 2)
+        self.slow_client_timeout = slow_client_timeout
+        self.slow_client: SlowClientPolicy = slow_client
+        self.max_decode_packets = max_decode_packets
+        self.max_control_frames = max_control_frames
+        self.handler_grace = handler_grace
+        self.allow_eio3 = allow_eio3
+        self.sockets = {}
+        self.handlers: dict[str, Callable[..., Any]] = {}
+        self.receivers: frozenset[Callable[..., Any]] = frozenset()
+        self._reports = Reports()
+        self.logger = choose_logger(logger, LOGGER_NAME)
+        self.is_traced = takes_information(self.logger)
+        self.logger.info("Server initialized for %s.", self.async_mode)
+
+    # -- options
+
+    def is_asyncio_based(self) -> bool:
+        """Return whether handlers are coroutine functions."""
+        return self._kind == "AsyncServer"
+
+    def async_modes(self) -> list[str]:
+        """Return the modes that this kind of server has; the first installed one is the default."""
+        return list(MODES[self._kind])
+
+    @abstractmethod
+    def _is_installed(self, async_mode: str) -> bool:
+        """Return whether what a mode needs is installed."""
+
+    @property
+    def cors_allowed_origins(self) -> Any:
+        """The origins that are taken; may be written."""
+        return self._origins.allowed
+
+    @cors_allowed_origins.setter
+    def cors_allowed_origins(self, allowed: Any) -> None:
+        self._origins = Origins(allowed, may_await=self.is_asyncio_based())
+
+    def generate_id(self) -> str:
+        """Return the id of a new session."""
+        return new_id()
+
+    # -- handlers
+
+    def on(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
+        """
+        Register the handler of an event, in place of an earlier one.
+
+        Args:
+            event: ``"connect"``, called with the sid and the environ of the request, which refuses the client
+                by what it returns other than None and True; ``"message"``, called with the sid and the text or bytes;
+                ``"disconnect"``, called with the sid and the reason.
+            handler: The function; without it, ``on`` is a decorator.
+
+        Returns:
+            The decorator, or None where a handler was given.
+
+        Raises:
+            ValueError: Engine.IO has no such event.
+        """
+        if event not in self.event_names:
+            raise ValueError(f"Invalid event {event!r}: Engine.IO has {', '.join(map(repr, self.event_names))}")
+
+        def register(given: Callable[..., Any]) -> Callable[..., Any]:
+            self.handlers[event] = given
+            return given
+
+        if handler is None:
+            return register
+        register(handler)
+        return None
+
+    # -- sessions
+
+    def transport(self, sid: str) -> str:
+        """
+        Return what a client is on: ``"polling"`` or ``"websocket"``.
+
+        Args:
+            sid: The session's id.
+
+        Raises:
+            KeyError: There is no such session.
+        """
+        return "websocket" if self._get_socket(sid).upgraded else "polling"
+
+    def _get_socket(self, sid: str) -> Any:
+        """Return a session that is not over; there being none is a KeyError."""
+        socket = self.sockets.get(sid)
+        if socket is None or socket.closed:
+            raise KeyError("Session not found" if socket is None else "Session is disconnected")
+        return socket
+
+    # -- requests
+
+    def _headers_of(
+        self, response: http.Response, environ: dict[str, Any], *, is_admitted: bool
+    ) -> list[tuple[str, str]]:
+        """Compress the body of a response in place, and return its headers with those of CORS."""
+        if self.http_compression:
+            methods = {name: http.CODINGS[name] for name in self.compression_methods}
+            http.compress(response, environ.get("HTTP_ACCEPT_ENCODING", ""), methods, self.compression_threshold)
+        if self._origins.is_off:
+            return response["headers"]
+        is_allowed = is_admitted and bool(environ.get("HTTP_ORIGIN"))
+        cors = cors_headers(environ, is_allowed=is_allowed, with_credentials=self.cors_credentials)
+        return [*response["headers"], *cors]
+
+    def _cookies(self, sid: str) -> list[tuple[str, str]]:
+        return [("Set-Cookie", sid_cookie(sid, self.cookie))] if self.cookie else []
+
+    def _open_data(self, sid: str, *, can_upgrade: bool) -> str:
+        """
+        Return the JSON of the packet that opens a session.
+
+        Args:
+            sid: The session's id.
+            can_upgrade: Whether the request is a poll, and the web server takes WebSockets.
+        """
+        interval_s = self.ping_interval + self.ping_interval_grace_period
+        is_told = can_upgrade and self.allow_upgrades
+        upgrades = '["websocket"]' if is_told else "[]"
+        times = f'"pingInterval":{round(interval_s * 1000)},"pingTimeout":{round(self.ping_timeout * 1000)}'
+        return f'{{"sid":"{sid}","upgrades":{upgrades},{times},"maxPayload":{self.max_http_buffer_size}}}'
+
+
+def check_session(socket: SessionT | None, request: Request) -> SessionT:
+    """
+    Return the session of a request that it can take; a session whose client has not answered in time is ended.
+
+    Args:
+        socket: The session, or None when the server has none by this id.
+        request: What was read of the request.
+
+    Raises:
+        RequestRefused: With what the client is told.
+    """
+    is_poll = request.method == "GET" and not request.is_websocket
+    # A poll may come while the disconnect handler runs: it gets the last packets.
+    if socket is None or (socket.closing and not socket.closed and not is_poll):
+        raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
+    if request.protocol not in (None, socket.protocol):
+        raise RequestRefused(http.Code.BAD_REQUEST, "A request that changes the protocol of its session")
+    if not socket.connected:
+        raise RequestRefused(http.Code.BAD_REQUEST, "A request for a session that is not connected yet")
+    if socket.is_overdue():
+        # The timer is up to a slice late; who asks at the very moment finds the session closed.
+        socket.expire()
+        raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
+    if socket.upgraded and not request.is_websocket:
+        raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
+    return socket

@@ -1,0 +1,233 @@
+"""What both Engine.IO servers have that needs no I/O."""
+
+from __future__ import annotations
+
+import json
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from fastsio.engine.http import Code, accepted
+from fastsio.engine.request import Request, RequestRefused
+from fastsio.engine.server_base import Reason, ServerBase, check_session
+from fastsio.exceptions import SetupError
+
+
+class Engine(ServerBase):
+    """A server without a shell."""
+
+    _kind = "Server"
+
+    def _is_installed(self, async_mode: str) -> bool:
+        return async_mode == "threading"
+
+
+class AsyncEngine(ServerBase):
+    """The same for asyncio."""
+
+    _kind = "AsyncServer"
+
+    def _is_installed(self, async_mode: str) -> bool:
+        return async_mode == "asgi"
+
+
+@pytest.mark.parametrize(
+    ("made", "mode", "modes"),
+    [
+        (Engine, "threading", ["eventlet", "gevent_uwsgi", "gevent", "threading"]),
+        (AsyncEngine, "asgi", ["aiohttp", "sanic", "tornado", "asgi"]),
+    ],
+)
+def test_a_server_is_for_the_first_mode_that_is_installed(made, mode, modes):
+    """Which modes there are depends on whether its handlers are coroutine functions."""
+    engine = made()
+
+    assert (engine.async_mode, engine.async_modes()) == (mode, modes)
+    assert engine.is_asyncio_based() is (made is AsyncEngine)
+
+
+def test_options_are_attributes():
+    """As applications read and set them."""
+    engine = Engine(ping_interval=(20, 5), max_http_buffer_size=1e6, monitor_clients=False, whatever=1)
+
+    assert (engine.ping_interval, engine.ping_interval_grace_period, engine.ping_timeout) == (20, 5, 20)
+    assert engine.max_http_buffer_size == 1_000_000
+    assert isinstance(engine.max_http_buffer_size, int)
+    assert (engine.start_service_task, Engine(monitor_clients=None).start_service_task) == (False, True)
+    assert Engine(ping_interval=3).ping_interval_grace_period == 0
+
+
+def test_the_high_water_mark_is_below_the_end_of_the_buffer():
+    """Who waits does not wait for the last byte."""
+    engine = Engine(max_buffer_bytes=100, max_buffer_packets=10)
+
+    assert (engine.high_water_bytes, engine.high_water_packets) == (50, 5)
+
+
+@pytest.mark.parametrize("options", [{"ping_timeout": 0}, {"transports": ["pigeon"]}, {"async_mode": "asgi"}])
+def test_bad_options_are_refused(options):
+    """When the server is made."""
+    with pytest.raises(ValueError, match=next(iter(options))):
+        Engine(**options)
+
+
+def test_origins_may_be_set_later():
+    """As with the option, a function that must be awaited is refused by a server that cannot."""
+
+    async def ask(origin: str) -> bool:
+        return bool(origin)
+
+    engine = Engine(cors_allowed_origins="https://one.test")
+    assert engine.cors_allowed_origins == "https://one.test"
+    engine.cors_allowed_origins = []
+    assert engine.cors_allowed_origins == []
+    with pytest.raises(SetupError):
+        engine.cors_allowed_origins = ask
+    AsyncEngine().cors_allowed_origins = ask
+
+
+def test_the_logger_may_be_given():
+    """Otherwise it has the name that applications configure."""
+    given = logging.getLogger("given")
+
+    assert Engine(logger=given).logger is given
+    assert Engine().logger.name == "engineio.server"
+
+
+def test_handlers_are_registered_by_call_or_as_decorator():
+    """The later one counts."""
+    engine = Engine()
+
+    @engine.on("message")
+    def decorated(sid: str, data: str) -> None: ...
+
+    assert engine.handlers == {"message": decorated}
+    assert engine.on("message", print) is None
+    assert engine.handlers == {"message": print}
+
+
+def test_an_event_that_does_not_exist_is_refused():
+    """The error names those that do."""
+    with pytest.raises(ValueError, match=r"Invalid event 'chat': Engine.IO has 'connect', 'disconnect', 'message'"):
+        Engine().on("chat")
+
+
+def test_reasons_are_the_words_of_the_protocol():
+    """Disconnect handlers compare them."""
+    assert Engine().reason.PING_TIMEOUT == Reason.PING_TIMEOUT == "ping timeout"
+
+
+def test_the_transport_of_a_session_is_told():
+    """A session that is over is as good as none."""
+    engine = Engine()
+    engine.sockets = {
+        "poll": SimpleNamespace(upgraded=False, closed=False),
+        "ws": SimpleNamespace(upgraded=True, closed=False),
+        "over": SimpleNamespace(upgraded=True, closed=True),
+    }
+
+    assert [engine.transport("poll"), engine.transport("ws")] == ["polling", "websocket"]
+    with pytest.raises(KeyError, match="Session is disconnected"):
+        engine.transport("over")
+    with pytest.raises(KeyError, match="Session not found"):
+        engine.transport("nobody")
+
+
+def test_ids_are_new():
+    """Each session has its own."""
+    assert Engine().generate_id() != Engine().generate_id()
+
+
+@pytest.mark.parametrize(
+    ("options", "can_upgrade", "upgrades"),
+    [
+        ({}, True, ["websocket"]),
+        ({}, False, []),
+        ({"allow_upgrades": False}, True, []),
+    ],
+)
+def test_the_first_packet_tells_times_limits_and_upgrades(options, can_upgrade, upgrades):
+    """In milliseconds and bytes; a WebSocket is offered only where there may be one."""
+    opened = json.loads(Engine(ping_interval=(0.3, 0.1), **options)._open_data("id", can_upgrade=can_upgrade))
+
+    assert opened == {
+        "sid": "id", "upgrades": upgrades, "pingInterval": 400, "pingTimeout": 20_000, "maxPayload": 1_000_000
+    }  # fmt: skip
+
+
+def test_responses_are_compressed_and_get_the_headers_of_cors():
+    """Unless both are turned off."""
+    environ = {"HTTP_ORIGIN": "https://a.test", "HTTP_ACCEPT_ENCODING": "br, gzip", "REQUEST_METHOD": "GET"}
+    engine, plain = Engine(compression_threshold=1), Engine(http_compression=False, cors_allowed_origins=[])
+    packed, unpacked = accepted(b"a" * 100), accepted(b"a" * 100)
+
+    headers = dict(engine._headers_of(packed, environ, is_admitted=True))
+
+    assert len(packed["response"]) < 100
+    assert (headers["Content-Encoding"], headers["Access-Control-Allow-Origin"]) == ("gzip", "https://a.test")
+    assert plain._headers_of(unpacked, environ, is_admitted=True) == [("Content-Type", "text/plain")]
+
+
+def test_a_cookie_is_sent_only_if_wanted():
+    """With the id of the session."""
+    assert Engine()._cookies("id") == []
+    assert Engine(cookie="io")._cookies("id")[0][1].startswith("io=id;")
+
+
+def session(**changes: object) -> SimpleNamespace:
+    """Make a session that has what requests are judged by."""
+    facts = {"protocol": 4, "connected": True, "upgraded": False, "closing": False, "closed": False, "expired": False}
+    made = SimpleNamespace(**{**facts, "overdue": False, **changes})
+    made.is_overdue = lambda: made.overdue
+    made.expire = lambda: setattr(made, "expired", True)
+    return made
+
+
+def request(method: str = "GET", *, is_websocket: bool = False, protocol: int | None = 4) -> Request:
+    """Make what was read of a request."""
+    return Request(
+        method=method, sid="id", is_websocket=is_websocket, protocol=protocol, jsonp_index=None, base64=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "asked"),
+    [
+        (session(), request()),
+        (session(), request("POST", protocol=None)),
+        (session(upgraded=True), request(is_websocket=True)),
+        (session(closing=True), request()),
+    ],
+)
+def test_a_session_gets_the_requests_it_can_take(found, asked):
+    """A poll that comes while the session ends gets the last packets."""
+    assert check_session(found, asked) is found
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "code"),
+    [
+        (None, request(), Code.UNKNOWN_SID),
+        (session(closing=True), request("POST"), Code.UNKNOWN_SID),
+        (session(), request(protocol=3), Code.BAD_REQUEST),
+        (session(connected=False), request(), Code.BAD_REQUEST),
+        (session(upgraded=True), request(), Code.BAD_REQUEST),
+    ],
+)
+def test_other_requests_are_refused(found, asked, code):
+    """The code says whether the session or the request is to blame."""
+    with pytest.raises(RequestRefused) as refused:
+        check_session(found, asked)
+
+    assert refused.value.code == code
+
+
+def test_a_session_without_an_answer_to_a_ping_ends_with_the_next_request():
+    """It need not wait for the timer."""
+    found = session(overdue=True)
+
+    with pytest.raises(RequestRefused, match="Invalid session"):
+        check_session(found, request())
+
+    assert found.expired
