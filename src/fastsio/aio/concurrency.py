@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from inspect import isawaitable, iscoroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from fastsio.aio.engine.stepping import begin_waiting
+from fastsio.aio.engine.eager import begin_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -13,9 +13,9 @@ from fastsio.aio import concurrency
 from fastsio.aio.connection_scope import TaskScope
 from fastsio.aio.runner import new_deadlines
 from fastsio.base.options import counted_bytes
-from fastsio.engine.collecting import collect_less_often
+from fastsio.engine.gc_policy import collect_less_often
+from fastsio.engine.log_format import label
 from fastsio.engine.request import PROTOCOL_KEY
-from fastsio.engine.tracing import label
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import refusal
 from fastsio.injection import Context

@@ -23,7 +23,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from fastsio.aio import concurrency
-from fastsio.aio.engine.stepping import DONE, Rest
+from fastsio.aio.engine.eager import DONE, Rest
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import UNLIMITED

@@ -29,8 +29,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
-from fastsio.aio.engine.ahead import CANCEL_S, Ahead
-from fastsio.aio.engine.stepping import DONE, Rest, begin_waiting
+from fastsio.aio.engine.eager import DONE, Rest, begin_waiting
+from fastsio.aio.engine.read_ahead import CANCEL_S, Ahead
 from fastsio.cluster.recent import Recent
 from fastsio.consumers.envelopes import ENVELOPES, ORDER, TEXT, is_left_out
 from fastsio.consumers.exceptions import StopConsumer

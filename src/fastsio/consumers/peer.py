@@ -6,7 +6,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.connection_scope import TaskScope
-from fastsio.aio.engine.environ import NOWHERE, make_environ
+from fastsio.aio.engine.frameworks.environ import NOWHERE, make_environ
 from fastsio.protocol import NamespaceState
 
 if TYPE_CHECKING:

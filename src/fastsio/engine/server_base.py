@@ -7,13 +7,14 @@ The shells read requests and run handlers; a session's own state stands in their
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from binascii import b2a_base64
+from os import urandom
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
 from fastsio.base.loggers import choose_logger, takes_information
 from fastsio.engine import http
 from fastsio.engine.cookies import sid_cookie
 from fastsio.engine.cors import Origins, cors_headers
-from fastsio.engine.ids import new_id
 from fastsio.engine.options import (
     DEFAULT_CONTROL_FRAMES,
     MODES,
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 #: Under this name applications configure the logger.
 LOGGER_NAME: Final = "engineio.server"
+#: Of a session's id: 120 bits, which base64 writes without padding in 20 characters.
+RANDOM_BYTES: Final = 15
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 class SessionState(Protocol):
@@ -215,8 +219,8 @@ class ServerBase(ABC):
         self._origins = Origins(allowed, may_await=self.is_asyncio_based())
 
     def generate_id(self) -> str:
-        """Return the id of a new session."""
-        return new_id()
+        """Return the id of a new session: a secret that nobody can guess, of 20 characters that may stand in URLs."""
+        return b2a_base64(urandom(RANDOM_BYTES), newline=False).translate(_URL_SAFE).decode("ascii")
 
     # -- handlers
 

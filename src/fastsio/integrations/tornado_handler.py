@@ -1,5 +1,5 @@
 """
-The request handler for Tornado; :mod:`fastsio.aio.engine.tornado` is the other half of the driver.
+The request handler for Tornado; :mod:`fastsio.aio.engine.frameworks.tornado` is the other half of the driver.
 
 Keeps the body within the server's limit, and turns Tornado's calls for a WebSocket into a link that is read from.
 """

@@ -14,10 +14,10 @@ from functools import cache
 from typing import Any, Final
 
 from fastsio._extras import require
-from fastsio.aio.engine.masking import FIRST, REQUEST, SECOND, UNMASKED, Trial
+from fastsio.aio.engine.frameworks.masking import FIRST, REQUEST, SECOND, UNMASKED, Trial
+from fastsio.engine.frame_reader import PROTOCOL_ERROR
 from fastsio.engine.frames import close_frame
 from fastsio.engine.masks import MaskCheck
-from fastsio.engine.reading import PROTOCOL_ERROR
 
 EXTRA: Final = "tornado"
 RECEIVE_BYTES: Final = 4096

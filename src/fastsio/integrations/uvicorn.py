@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
 from fastsio._extras import optional
-from fastsio.engine.collecting import freeze_what_is_loaded
+from fastsio.engine.gc_policy import freeze_what_is_loaded
 from fastsio.integrations.fast.connection import Connection
 from fastsio.integrations.fast.finding import OpenSize, find_application, message_limit
 from fastsio.integrations.fast.front import stand_before

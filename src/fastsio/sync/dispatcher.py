@@ -17,7 +17,7 @@ from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import MAX_SMALL_BYTES, counted_bytes
 from fastsio.base.seams import PACKET_SEAMS, SERVER_SEAMS, own_methods
 from fastsio.base.server import BaseServer
-from fastsio.engine.tracing import label
+from fastsio.engine.log_format import label
 from fastsio.exceptions import EventError, PacketError
 from fastsio.injection import Context
 from fastsio.protocol import (

@@ -11,7 +11,7 @@ import aiohttp.web
 import pytest
 import tornado.websocket
 
-from fastsio.aio.engine import aiohttp_masking, masking
+from fastsio.aio.engine.frameworks import aiohttp_masking, masking
 from fastsio.integrations import tornado_masking
 from tests.integration.limits.test_hostile_requests import under
 from tests.integration.raw_websocket import FIN, TEXT, client_frame, open_raw

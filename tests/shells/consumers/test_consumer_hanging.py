@@ -7,7 +7,7 @@ import gc
 
 import pytest
 
-from fastsio.aio.engine.ahead import Ahead
+from fastsio.aio.engine.read_ahead import Ahead
 from fastsio.consumers import AsyncWebsocketConsumer
 from tests.shells.engine.wire import until
 from tests.support.rooms import Person

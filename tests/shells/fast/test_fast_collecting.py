@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import gc, json
-from fastsio.engine.collecting import freeze_what_is_loaded
+from fastsio.engine.gc_policy import freeze_what_is_loaded
 {setting}
 freeze_what_is_loaded()
 frozen = gc.get_freeze_count()

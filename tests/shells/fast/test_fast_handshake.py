@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fastsio.engine import headers
+from fastsio.engine import header_cache as headers
 from fastsio.integrations.fast.handshake import LINES, Handshake, acceptance, read_handshake
 from tests.shells.fast.handshakes import KEY, scope_of_handshake
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -134,9 +135,13 @@ def test_the_transport_of_a_session_is_told():
         engine.transport("nobody")
 
 
-def test_ids_are_new():
-    """Each session has its own."""
-    assert Engine().generate_id() != Engine().generate_id()
+def test_ids_are_long_fresh_and_fit_into_urls():
+    """As long as python-engineio's, and of the same characters."""
+    engine = Engine()
+    ids = {engine.generate_id() for _ in range(1000)}
+
+    assert len(ids) == 1000
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{20}", each) for each in ids)
 
 
 @pytest.mark.parametrize(

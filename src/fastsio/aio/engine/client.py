@@ -16,9 +16,9 @@ from fastsio.aio.engine.client_upstream import AsyncClient, EngineConnectionErro
 from fastsio.aio.engine.client_writing import Outlet
 from fastsio.base.loggers import takes_information
 from fastsio.engine.client_payload import split_poll
+from fastsio.engine.log_format import shown
 from fastsio.engine.options import check_options
 from fastsio.engine.packet import CLOSE_PACKET, PONG, ControlPacket, WirePacket, packet_of
-from fastsio.engine.tracing import shown
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:

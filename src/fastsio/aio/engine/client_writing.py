@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from fastsio.aio.engine.stepping import DONE, Rest
+from fastsio.aio.engine.eager import DONE, Rest
 from fastsio.engine.client_payload import next_post
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.aio.engine.ahead import MOST_BYTES, MOST_EVENTS
+from fastsio.aio.engine.eager import begin_waiting
 from fastsio.aio.engine.ending import close, end
-from fastsio.aio.engine.stepping import begin_waiting
-from fastsio.engine.reading import MESSAGES, READERS, ClientLeft
+from fastsio.aio.engine.read_ahead import MOST_BYTES, MOST_EVENTS
+from fastsio.engine.frame_reader import MESSAGES, READERS, ClientLeft
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from fastsio.aio.engine.links import CLOSE_GRACE_S, LinkLost
-from fastsio.engine.reading import NORMAL_CLOSURE, ClientLeft, closing_code
+from fastsio.engine.frame_reader import NORMAL_CLOSURE, ClientLeft, closing_code
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.eio3 import Eio3Socket
 from fastsio.engine import eio3, http
+from fastsio.engine.log_format import label, shown
 from fastsio.engine.packet import CLOSE_PACKET, NOOP_PACKET
 from fastsio.engine.payload import IGNORED, decode_payload, packets_per_poll
 from fastsio.engine.request import RequestRefused, content_length
-from fastsio.engine.tracing import label, shown
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastsio.aio.engine.stepping import NOTHING
+from fastsio.aio.engine.eager import NOTHING
 from fastsio.engine.packet import WirePacket, join_frames, message_of, packet_of
 from fastsio.engine.server_base import ServerBase
 

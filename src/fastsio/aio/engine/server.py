@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from engineio.payload import Payload
 
 from fastsio.aio.engine import polling, websocket
-from fastsio.aio.engine.ahead import AHEAD_AFTER_S
-from fastsio.aio.engine.drivers import async_mode_of, driver_for, is_installed
 from fastsio.aio.engine.eio3 import Eio3Socket
+from fastsio.aio.engine.frameworks.drivers import async_mode_of, driver_for, is_installed
+from fastsio.aio.engine.read_ahead import AHEAD_AFTER_S
 from fastsio.aio.engine.sending import SendingServer
 from fastsio.aio.engine.socket import EngineSocket
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.engine import http
+from fastsio.engine.log_format import shown_text
 from fastsio.engine.packet import OPEN, ControlPacket
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request, websocket_key
 from fastsio.engine.server_base import check_session
-from fastsio.engine.tracing import shown_text
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:

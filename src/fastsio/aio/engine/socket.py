@@ -19,9 +19,9 @@ import math
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
-from fastsio.aio.engine.ahead import CANCEL_S
+from fastsio.aio.engine.eager import DONE, NOTHING, Rest
 from fastsio.aio.engine.links import DirectLink, send_as_text
-from fastsio.aio.engine.stepping import DONE, NOTHING, Rest
+from fastsio.aio.engine.read_ahead import CANCEL_S
 from fastsio.aio.engine.timers import NEVER, PUNCTUAL
 from fastsio.aio.engine.tracing import trace_frames, trace_messages
 from fastsio.engine.congestion import Congestion, PauseBudget, buffers_for

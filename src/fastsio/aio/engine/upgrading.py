@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from fastsio.aio.engine.ending import absorb_cancellation
 from fastsio.aio.engine.links import LinkLost
-from fastsio.engine.reading import NORMAL_CLOSURE, closing_code
-from fastsio.engine.tracing import label
+from fastsio.engine.frame_reader import NORMAL_CLOSURE, closing_code
+from fastsio.engine.log_format import label
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:

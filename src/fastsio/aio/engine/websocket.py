@@ -10,13 +10,13 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from fastsio.aio.engine.ahead import Ahead
 from fastsio.aio.engine.direct import Reader
+from fastsio.aio.engine.eager import begin_waiting
 from fastsio.aio.engine.ending import absorb_cancellation, close, end
 from fastsio.aio.engine.links import DirectLink, LinkLost
-from fastsio.aio.engine.stepping import begin_waiting
+from fastsio.aio.engine.read_ahead import Ahead
 from fastsio.aio.engine.upgrading import upgrade
-from fastsio.engine.reading import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft
+from fastsio.engine.frame_reader import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:

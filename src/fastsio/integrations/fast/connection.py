@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uvicorn.protocols.utils import ClientDisconnected, get_client_addr, get_path_with_query_string
 
 from fastsio.aio.engine.links import DIRECT, LinkLost
-from fastsio.engine.reading import NORMAL_CLOSURE, closing_code
+from fastsio.engine.frame_reader import NORMAL_CLOSURE, closing_code
 from fastsio.exceptions import PacketError
 from fastsio.integrations.fast.handshake import acceptance
 from fastsio.integrations.fast.quiet import QuietFraming

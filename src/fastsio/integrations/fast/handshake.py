@@ -16,7 +16,7 @@ from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote
 
-from fastsio.engine.headers import SHARED_NAMES, SharedHeaders
+from fastsio.engine.header_cache import SHARED_NAMES, SharedHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

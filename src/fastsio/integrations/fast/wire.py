@@ -20,9 +20,9 @@ from fastsio.aio.engine.links import (
     DirectLink,
     LinkLost,
 )
+from fastsio.engine.frame_reader import MESSAGE_TOO_BIG, NORMAL_CLOSURE, POLICY_VIOLATION
 from fastsio.engine.frames import BINARY, TEXT, close_frame, frame
 from fastsio.engine.rates import TooManyFrames
-from fastsio.engine.reading import MESSAGE_TOO_BIG, NORMAL_CLOSURE, POLICY_VIOLATION
 from fastsio.exceptions import PacketError
 from fastsio.integrations.fast.flushing import flusher_of
 

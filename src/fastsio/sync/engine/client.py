@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio._extras import require
 from fastsio.base.loggers import takes_information
 from fastsio.engine.client_payload import MAX_POSTED, next_post, split_poll
+from fastsio.engine.log_format import shown
 from fastsio.engine.options import check_options
 from fastsio.engine.packet import CLOSE_PACKET, PONG, ControlPacket, WirePacket, packet_of
-from fastsio.engine.tracing import shown
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.client_outgoing import Outgoing
 from fastsio.sync.engine.client_upstream import Client, connected_clients

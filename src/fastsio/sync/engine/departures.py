@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastsio.engine.reading import MESSAGES, READERS, ClientLeft, closing_code
+from fastsio.engine.frame_reader import MESSAGES, READERS, ClientLeft, closing_code
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.framing import close_frame
 

@@ -13,9 +13,9 @@ from base64 import b64encode
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.engine.frame_reader import NORMAL_CLOSURE
 from fastsio.engine.frames import BINARY, CLOSE, PONG, TEXT, frame
 from fastsio.engine.packet import WirePacket
-from fastsio.engine.reading import NORMAL_CLOSURE
 from fastsio.engine.request import choose_subprotocol, offered_subprotocols, websocket_key
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.engine.congestion import Congestion, PauseBudget, buffers_for
+from fastsio.engine.frame_reader import NORMAL_CLOSURE
 from fastsio.engine.packet import NOOP_PACKET
-from fastsio.engine.reading import NORMAL_CLOSURE
 from fastsio.sync.engine.framing import CLOSE_FRAME
 
 if TYPE_CHECKING:

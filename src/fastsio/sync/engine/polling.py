@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio.engine import eio3, http
+from fastsio.engine.log_format import label, shown
 from fastsio.engine.packet import CLOSE_PACKET
 from fastsio.engine.payload import IGNORED, decode_payload, packets_per_poll
 from fastsio.engine.request import RequestRefused
-from fastsio.engine.tracing import label, shown
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.bodies import BodyReading, BodyTooLarge, BodyTooSlow, read_body
 from fastsio.sync.engine.eio3 import Eio3Socket

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import CloseConnection, Message, Ping, Pong, TextMessage
 
+from fastsio.engine.frame_reader import NORMAL_CLOSURE, BadFrame
 from fastsio.engine.rates import FrameRate, TooManyFrames
-from fastsio.engine.reading import NORMAL_CLOSURE, BadFrame
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.framing import frames_of, pong_frame
 from fastsio.sync.engine.lent_sockets import system_socket

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastsio.engine.tracing import label, shown, shown_message
+from fastsio.engine.log_format import label, shown, shown_message
 from fastsio.sync.engine.framing import ControlFrame
 from fastsio.sync.engine.links import PreparedLink
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from fastsio.engine.frame_reader import NORMAL_CLOSURE, READERS, ClientLeft, closing_code
+from fastsio.engine.log_format import label
 from fastsio.engine.packet import ControlPacket
-from fastsio.engine.reading import NORMAL_CLOSURE, READERS, ClientLeft, closing_code
-from fastsio.engine.tracing import label
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.departures import note_departure
 from fastsio.sync.engine.framing import close_frame, pong_frame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastsio.engine.tracing import MAX_SHOWN, label, shown, shown_message, shown_text
+from fastsio.engine.log_format import MAX_SHOWN, label, shown, shown_message, shown_text
 
 
 def test_session_ids_are_shortened():

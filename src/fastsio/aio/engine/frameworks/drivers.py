@@ -10,7 +10,7 @@ import sys
 from importlib.util import find_spec
 from typing import Any, Final
 
-from fastsio.aio.engine import aiohttp, asgi, sanic, tornado
+from fastsio.aio.engine.frameworks import aiohttp, asgi, sanic, tornado
 from fastsio.exceptions import SetupError
 
 DRIVERS: Final = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.aio.engine.environ import NOWHERE, make_environ
+from fastsio.aio.engine.frameworks.environ import NOWHERE, make_environ
 from fastsio.aio.engine.links import DIRECT, Link, direct_link
 from fastsio.engine.request import choose_subprotocol
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.aio.engine.environ import NOWHERE, Address, address_of, make_environ
+from fastsio.aio.engine.frameworks.environ import NOWHERE, Address, address_of, make_environ
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

@@ -12,7 +12,7 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from fastsio.engine.headers import SharedHeaders
+from fastsio.engine.header_cache import SharedHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,10 +13,10 @@ from functools import cache
 from typing import Any, Final
 
 from fastsio._extras import require
-from fastsio.aio.engine import masking
-from fastsio.aio.engine.masking import FIRST, REQUEST, SECOND, UNMASKED, Trial
+from fastsio.aio.engine.frameworks import masking
+from fastsio.aio.engine.frameworks.masking import FIRST, REQUEST, SECOND, UNMASKED, Trial
+from fastsio.engine.frame_reader import PROTOCOL_ERROR
 from fastsio.engine.masks import MaskCheck
-from fastsio.engine.reading import PROTOCOL_ERROR
 
 EXTRA: Final = "aiohttp"
 #: How long the end of a trial is waited for; it takes no time.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastsio.engine.headers import MAX_SHARED, MAX_SHARED_BYTES, SharedHeaders
+from fastsio.engine.header_cache import MAX_SHARED, MAX_SHARED_BYTES, SharedHeaders
 
 
 @pytest.mark.parametrize(

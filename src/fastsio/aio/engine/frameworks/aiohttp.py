@@ -11,11 +11,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import require
-from fastsio.aio.engine.aiohttp_masking import response_class
-from fastsio.aio.engine.environ import NOWHERE, Address, address_of, make_environ
+from fastsio.aio.engine.frameworks.aiohttp_masking import response_class
+from fastsio.aio.engine.frameworks.environ import NOWHERE, Address, address_of, make_environ
 from fastsio.aio.engine.links import Event, Link
+from fastsio.engine.frame_reader import BadFrame
 from fastsio.engine.rates import FrameRate, TooManyFrames
-from fastsio.engine.reading import BadFrame
 from fastsio.engine.request import WEBSOCKET, choose_subprotocol, offered_subprotocols
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from fastsio.engine.frame_reader import READERS, BadFrame, ClientLeft, closing_code
 from fastsio.engine.rates import TooManyFrames
-from fastsio.engine.reading import READERS, BadFrame, ClientLeft, closing_code
 from fastsio.exceptions import PacketError
 
 LIMIT = 8

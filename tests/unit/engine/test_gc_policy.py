@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fastsio.engine.collecting import collect_less_often, freeze_what_is_loaded
+from fastsio.engine.gc_policy import collect_less_often, freeze_what_is_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
