@@ -177,7 +177,7 @@ async def test_a_connection_that_is_over_is_freed_without_the_garbage_collector(
         await site.leave()
         del client
 
-    assert not names & {"Client", "Connection", "EngineSocket", "Decoder", "Link", "Body", "Context"}
+    assert not names & {"Client", "Connection", "Session", "Decoder", "Link", "Body", "Context"}
 
 
 async def test_an_idle_connection_keeps_nothing_of_its_last_frame():

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fastsio.aio.engine.direct import FAIR_SHARE
 from fastsio.aio.engine.links import DIRECT
+from fastsio.aio.engine.websocket import FAIR_SHARE
 from fastsio.engine.frames import close_frame
 from tests.shells.engine.wire import Application, scope_of, settle, soon, until
 from tests.shells.fast.transport import make_wire
@@ -283,4 +283,4 @@ async def test_a_session_that_is_over_is_freed_without_the_garbage_collector():
             app.environs.clear()
             del client
 
-    assert not names & {"EngineSocket", "Reader", "Wire", "Context"}
+    assert not names & {"Session", "Reader", "Wire", "Context"}

@@ -138,7 +138,7 @@ async def test_a_client_that_says_goodbye_behind_a_message_that_hangs_is_gone(tr
 
 async def test_a_handler_that_does_not_mind_being_cancelled_keeps_nobody(transport, monkeypatch):
     """Its session ends without it."""
-    monkeypatch.setattr("fastsio.aio.engine.socket.CANCEL_S", 0.01)
+    monkeypatch.setattr("fastsio.aio.engine.session.CANCEL_S", 0.01)
     app = Hanging()
     client = transport(app)
     await client.connect()

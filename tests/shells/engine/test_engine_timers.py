@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from fastsio.aio.engine.socket import EngineSocket
+from fastsio.aio.engine.session import Session
 from fastsio.aio.engine.timers import NEVER, Deadlines
 from tests.shells.engine.wire import Application, connect_polling, connect_websocket, soon, until
 
@@ -285,7 +285,7 @@ async def test_deadlines_go_on_after_a_member_that_could_not_be_served():
     assert len(failures) == 2
 
 
-class Faulty(EngineSocket):
+class Faulty(Session):
     """A session that cannot be pinged."""
 
     __slots__ = ()

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from fastsio.sync.engine.socket import EngineSocket
+from fastsio.sync.engine.session import Session
 from fastsio.sync.engine.timers import NEVER, Deadlines
 from tests.shells.sync_engine.wire import PollingClient, WebSocketClient, until
 
@@ -39,13 +39,13 @@ class Background:
         return threading.Event()
 
 
-class Faulty(EngineSocket):
+class Faulty(Session):
     """A session that cannot be served, the first time."""
 
     __slots__ = ()
 
     def on_deadline(self):
-        self.__class__ = EngineSocket
+        self.__class__ = Session
         raise RuntimeError("can't start new thread")
 
 

@@ -7,7 +7,7 @@ Knows sessions, frames and timers; must know nothing of Socket.IO packets, names
 from __future__ import annotations
 
 from fastsio.aio.engine.server import EngineServer
-from fastsio.aio.engine.socket import EngineSocket
+from fastsio.aio.engine.session import Session
 from fastsio.engine.packet import MessagePacket
 
-__all__ = ["EngineServer", "EngineSocket", "MessagePacket"]
+__all__ = ["EngineServer", "MessagePacket", "Session"]

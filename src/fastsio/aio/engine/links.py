@@ -12,10 +12,13 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from fastsio.engine.log_format import label, shown
+
 if TYPE_CHECKING:
     from asyncio import Task
     from collections import deque
     from contextvars import Context
+    from logging import Logger
 
 Event: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Event]]
@@ -124,6 +127,17 @@ def send_as_text(send: Send) -> Send:
         await send(event if data is None else {"type": event["type"], "text": "b" + b64encode(data).decode("ascii")})
 
     return send_event
+
+
+def trace_frames(send: Send, sid: str, logger: Logger) -> Send:
+    """Log each frame before it is written, as ``engineio_logger=True`` asks for."""
+
+    async def traced(event: Event) -> None:
+        if event["type"] == "websocket.send":
+            logger.info("%s: Sending packet %s", label(sid), shown(event.get("text"), from_server=True))
+        await send(event)
+
+    return traced
 
 
 def direct_link(scope: Event) -> DirectLink | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.aio.engine.eio3 import Eio3Socket
+from fastsio.aio.engine.session import Eio3Session
 from fastsio.engine import eio3, http
 from fastsio.engine.log_format import label, shown
 from fastsio.engine.packet import CLOSE_PACKET, NOOP_PACKET
@@ -20,7 +20,7 @@ from fastsio.exceptions import PacketError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from fastsio.aio.engine.socket import EngineSocket
+    from fastsio.aio.engine.session import Session
     from fastsio.engine.packet import WirePacket
 
 
@@ -36,7 +36,7 @@ class BodyTooSlow(PacketError):  # noqa: N818 - says what happened
     """A body has not come in time."""
 
 
-async def poll(socket: EngineSocket, environ: dict[str, Any]) -> list[WirePacket]:
+async def poll(socket: Session, environ: dict[str, Any]) -> list[WirePacket]:
     """
     Wait until something is to be sent and take it; a session that ends meanwhile gives its last packets.
 
@@ -64,7 +64,7 @@ async def poll(socket: EngineSocket, environ: dict[str, Any]) -> list[WirePacket
     return packets
 
 
-async def _see_upgrade_decided(socket: EngineSocket) -> None:
+async def _see_upgrade_decided(socket: Session) -> None:
     """
     Wait a moment for the end of an upgrade.
 
@@ -79,7 +79,7 @@ async def _see_upgrade_decided(socket: EngineSocket) -> None:
         return
 
 
-async def _wait(socket: EngineSocket) -> None:
+async def _wait(socket: Session) -> None:
     """Be the pending poll until something has changed."""
     socket.poll_waiter = asyncio.get_running_loop().create_future()
     try:
@@ -88,7 +88,7 @@ async def _wait(socket: EngineSocket) -> None:
         socket.poll_waiter = None
 
 
-async def handle_get(socket: EngineSocket, environ: dict[str, Any], jsonp_index: int | None) -> http.Response:
+async def handle_get(socket: Session, environ: dict[str, Any], jsonp_index: int | None) -> http.Response:
     """
     Serve a poll.
 
@@ -113,19 +113,19 @@ async def handle_get(socket: EngineSocket, environ: dict[str, Any], jsonp_index:
 
 
 def answer(
-    socket: EngineSocket,
+    socket: Session,
     packets: Sequence[WirePacket],
     *,
     jsonp_index: int | None,
     headers: Sequence[tuple[str, str]] = (),
 ) -> http.Response:
     """Build the response of a poll in the protocol of the session."""
-    if isinstance(socket, Eio3Socket):
+    if isinstance(socket, Eio3Session):
         return http.eio3_payload(packets, base64=socket.polls_base64, jsonp_index=jsonp_index, headers=headers)
     return http.payload(packets, jsonp_index=jsonp_index, headers=headers)
 
 
-def _watch(socket: EngineSocket, environ: dict[str, Any]) -> asyncio.Task[None] | None:
+def _watch(socket: Session, environ: dict[str, Any]) -> asyncio.Task[None] | None:
     """Notice, where the driver can, that the client gave its request up."""
     wait_disconnected = socket.server.wait_disconnected
     if wait_disconnected is None:
@@ -139,7 +139,7 @@ def _watch(socket: EngineSocket, environ: dict[str, Any]) -> asyncio.Task[None] 
     return socket.server.spawn(watch())
 
 
-async def handle_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Response:
+async def handle_post(socket: Session, environ: dict[str, Any]) -> http.Response:
     """Take the packets of a POST; a second POST while one is taken, or a bad one, ends the session."""
     if socket.posting:
         return await _reject(socket, http.refusal(http.Code.BAD_REQUEST), "two POSTs at once")
@@ -150,7 +150,7 @@ async def handle_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Res
         socket.end_post()
 
 
-async def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Response:
+async def _take_post(socket: Session, environ: dict[str, Any]) -> http.Response:
     server = socket.server
     try:
         is_binary = _is_binary(socket, environ)
@@ -175,7 +175,7 @@ def _closing(environ: dict[str, Any]) -> list[tuple[str, str]]:
     return [("Connection", "close")] if environ["SERVER_PROTOCOL"].startswith("HTTP/1") else []
 
 
-async def _take_packets(socket: EngineSocket, environ: dict[str, Any], packets: Iterator[str | bytes]) -> None:
+async def _take_packets(socket: Session, environ: dict[str, Any], packets: Iterator[str | bytes]) -> None:
     """Act on the packets of a body one by one; however many there are, others have a turn now and then."""
     share = credit = socket.server.packets_per_payload
     # Most are handled before it is worth to look whether the client is still there.
@@ -198,22 +198,22 @@ async def _take_packets(socket: EngineSocket, environ: dict[str, Any], packets: 
                 watcher.cancel()
 
 
-def _is_binary(socket: EngineSocket, environ: dict[str, Any]) -> bool:
+def _is_binary(socket: Session, environ: dict[str, Any]) -> bool:
     """Tell whether the client said that the body is bytes, which it may in Engine.IO 3 only."""
     content_type: str = environ.get("CONTENT_TYPE", "")
     is_binary = content_type.partition(";")[0].strip().lower() == "application/octet-stream"
-    if is_binary and not isinstance(socket, Eio3Socket):
+    if is_binary and not isinstance(socket, Eio3Session):
         raise PacketError("an octet-stream body")  # CVE-2026-59725
     return is_binary
 
 
-def _decode(socket: EngineSocket, body: bytes, *, is_binary: bool) -> Iterator[str | bytes]:
-    if isinstance(socket, Eio3Socket):
+def _decode(socket: Session, body: bytes, *, is_binary: bool) -> Iterator[str | bytes]:
+    if isinstance(socket, Eio3Session):
         return eio3.decode_payload(body, is_binary=is_binary)
     return decode_payload(body)
 
 
-async def _read_wanted_body(socket: EngineSocket, environ: dict[str, Any]) -> bytes:
+async def _read_wanted_body(socket: Session, environ: dict[str, Any]) -> bytes:
     """
     Read the whole body, unless the session ends meanwhile.
 
@@ -252,7 +252,7 @@ async def _read_body(environ: dict[str, Any], limit: int) -> bytes:
     return bytes(body)
 
 
-async def _receive(socket: EngineSocket, packet: str | bytes) -> None:
+async def _receive(socket: Session, packet: str | bytes) -> None:
     """Act on one well-formed packet."""
     if isinstance(packet, bytes) or packet[0] == "4":
         socket.handling = True
@@ -275,7 +275,7 @@ async def _receive(socket: EngineSocket, packet: str | bytes) -> None:
         socket.on_heartbeat()
 
 
-async def _reject(socket: EngineSocket, response: http.Response, why: str) -> http.Response:
+async def _reject(socket: Session, response: http.Response, why: str) -> http.Response:
     socket.server.report(f"Closing a polling session: {why}", "bad-request")
     await socket.finish(socket.server.reason.TRANSPORT_ERROR, abort=True)
     return response

@@ -1,7 +1,8 @@
 """
-The Engine.IO server: requests in, sessions kept; what goes out stands in :mod:`.sending`.
+The Engine.IO server: requests in, sessions kept, packets out.
 
-What a session does stands in :mod:`.socket`; this module finds the session and answers the request.
+What a session does stands in :mod:`.session`; this module finds the session, answers the request, and sends by the
+session's id, never to a session that is over.
 """
 
 from __future__ import annotations
@@ -17,21 +18,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from engineio.payload import Payload
 
 from fastsio.aio.engine import polling, websocket
-from fastsio.aio.engine.eio3 import Eio3Socket
+from fastsio.aio.engine.eager import NOTHING
 from fastsio.aio.engine.frameworks.drivers import async_mode_of, driver_for, is_installed
 from fastsio.aio.engine.read_ahead import AHEAD_AFTER_S
-from fastsio.aio.engine.sending import SendingServer
-from fastsio.aio.engine.socket import EngineSocket
+from fastsio.aio.engine.session import Eio3Session, Session
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.engine import http
 from fastsio.engine.log_format import shown_text
-from fastsio.engine.packet import OPEN, ControlPacket
+from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, join_frames, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request, websocket_key
-from fastsio.engine.server_base import check_session
+from fastsio.engine.server_base import ServerBase, check_session
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 
 
 class Surplus(Enum):
@@ -41,10 +41,10 @@ class Surplus(Enum):
 
 
 #: What is no response: the request becomes a WebSocket, which serves the session, if there is one.
-Answer: TypeAlias = http.Response | EngineSocket | Surplus
+Answer: TypeAlias = http.Response | Session | Surplus
 
 
-class EngineServer(SendingServer):
+class EngineServer(ServerBase):
     """
     An Engine.IO server for asyncio, with the interface and the options of ``engineio.AsyncServer``, and more of both.
 
@@ -60,19 +60,21 @@ class EngineServer(SendingServer):
     """
 
     _kind = "AsyncServer"
+    sockets: dict[str, Session]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._has_advised = False
-        self.congested: set[EngineSocket] = set()
+        #: The sessions that others wait for: more waits for them than the high-water mark.
+        self.congested: set[Session] = set()
         #: How long a message is handled before more is read; a pong must be found in time.
         self.ahead_after = min(AHEAD_AFTER_S, self.ping_timeout / 4)
-        self.deadlines: Deadlines[EngineSocket] = Deadlines(self._on_due)
+        self.deadlines: Deadlines[Session] = Deadlines(self._on_due)
         self._async = driver_for(self.async_mode)
         self._chosen_mode: str | None = options.get("async_mode")
         #: Message handlers that run no application code of events themselves: they may be stepped outside of a task.
         self.stepped_handlers: frozenset[Callable[..., Any]] = frozenset()
-        self._parting: dict[str, EngineSocket] = {}
+        self._parting: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -171,6 +173,82 @@ class EngineServer(SendingServer):
         finally:
             await self.save_session(sid, session)
 
+    # -- sending
+
+    def post(self, eio_sid: str, packets: Sequence[WirePacket], waits: bool = False) -> bool:
+        """
+        Send packets to a client, in order and with nothing between them; never waits.
+
+        Args:
+            eio_sid: The client.
+            packets: What to send. Those of a broadcast are shared by all clients.
+            waits: Whether the caller waits afterwards, with :meth:`let_read`. Then a full buffer takes them too,
+                unless the client has been behind for long.
+
+        Returns:
+            False when there is no such client, or it is too slow and the packets were dropped.
+        """
+        socket = self.sockets.get(eio_sid)
+        if socket is None:
+            self.logger.debug("Cannot send, the client is gone")
+            return False
+        return socket.post(packets, waits)
+
+    def post_to_all(self, sessions: Iterable[Session], packets: Sequence[WirePacket], waits: bool = False) -> None:
+        """
+        Send packets to many clients as :meth:`post` does to one; those that are gone are left out.
+
+        Args:
+            sessions: The sessions of the clients.
+            packets: What to send, shared by all.
+            waits: As with :meth:`post`.
+        """
+        frames = b""
+        for socket in sessions:
+            write_shared = socket.write_shared
+            if write_shared is None or socket.idle_send is None:
+                socket.post(packets, waits)
+                continue
+            frames = frames or join_frames(packets)
+            if not write_shared(frames):
+                socket.post(packets, waits)
+
+    async def let_read(self, eio_sids: Sequence[str]) -> None:
+        """
+        Wait while any of some clients is behind and reads; call it when there are :attr:`congested` ones.
+
+        Args:
+            eio_sids: The clients. With several, one delays the caller by no more than ``slow_client_timeout``.
+        """
+        sockets, is_shared = self.sockets, len(eio_sids) > 1
+        for socket in self.congested.intersection(map(sockets.get, eio_sids)):
+            await socket.let_read(is_shared=is_shared)
+
+    def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> Awaitable[None]:
+        """
+        Send as :meth:`post` does; await the result to wait while the client is behind and reads.
+
+        Args:
+            eio_sid: The client.
+            packets: What to send.
+        """
+        socket = self.sockets.get(eio_sid)
+        if socket is None:
+            self.logger.debug("Cannot send, the client is gone")
+            return NOTHING
+        return socket.write(packets)
+
+    async def send(self, sid: str, data: Any) -> bool:
+        """Send a message: text, bytes, or what JSON can hold; waits while the client is behind and reads."""
+        is_sent = self.post(sid, (message_of(data),), True)
+        if self.congested:
+            await self.let_read((sid,))
+        return is_sent
+
+    async def send_packet(self, sid: str, pkt: Any) -> bool:
+        """Send a packet, one of ours or one of engineio's; never waits."""
+        return self.post(sid, (packet_of(pkt),))
+
     # -- ending
 
     async def close_client(self, eio_sid: str, reason: str, *, abort: bool = False) -> None:
@@ -191,7 +269,7 @@ class EngineServer(SendingServer):
         sids = list(self.sockets) if sid is None else [sid]
         await asyncio.gather(*[self.close_client(each, self.reason.SERVER_DISCONNECT) for each in sids])
 
-    def retire(self, socket: EngineSocket, *, keep: bool) -> None:
+    def retire(self, socket: Session, *, keep: bool) -> None:
         """
         Take a session that is over off the table.
 
@@ -204,7 +282,7 @@ class EngineServer(SendingServer):
             self._parting[socket.sid] = socket
             self.deadlines.set(socket, self.ping_timeout)
 
-    def forget(self, socket: EngineSocket) -> None:
+    def forget(self, socket: Session) -> None:
         """Stop waiting for the last poll of a session that is over."""
         self._parting.pop(socket.sid, None)
         self.deadlines.clear(socket)
@@ -235,7 +313,7 @@ class EngineServer(SendingServer):
             if accept is None:
                 return await self._async["websocket"](websocket.turn_away, self)(environ)
             return await websocket.turn_away(await accept(environ))
-        if not isinstance(answer, EngineSocket):
+        if not isinstance(answer, Session):
             return await self._respond(answer, environ, is_admitted=is_admitted)
         is_upgrade = answer.probing
         # Served from here, not from below: each frame between this one and the reading loop stays in memory for as long
@@ -303,20 +381,20 @@ class EngineServer(SendingServer):
         if "accept" not in self._async and websocket_key(environ) is None:
             raise RequestRefused(http.Code.BAD_REQUEST, "Not a WebSocket handshake of version 13")
 
-    def _find(self, sid: str, request: Request) -> EngineSocket:
+    def _find(self, sid: str, request: Request) -> Session:
         socket = self.sockets.get(sid)
         if socket is None and request.method == "GET" and not request.is_websocket:
             socket = self._parting.get(sid)
         return check_session(socket, request)
 
-    async def _serve(self, environ: dict[str, Any], request: Request, socket: EngineSocket) -> Answer:
+    async def _serve(self, environ: dict[str, Any], request: Request, socket: Session) -> Answer:
         if request.method == "POST":
             return await polling.handle_post(socket, environ)
         if request.is_websocket:
             return Surplus.SURPLUS if socket.upgraded or socket.probing else self._switch(socket, request)
         return await polling.handle_get(socket, environ, request.jsonp_index)
 
-    def _switch(self, socket: EngineSocket, request: Request) -> EngineSocket:
+    def _switch(self, socket: Session, request: Request) -> Session:
         socket.frames_base64 = request.base64
         socket.probing = socket.connected
         return socket
@@ -338,7 +416,7 @@ class EngineServer(SendingServer):
                 await socket.finish(self.reason.TRANSPORT_ERROR, abort=True)
         return answer
 
-    async def _open(self, socket: EngineSocket, environ: dict[str, Any], request: Request) -> Answer:
+    async def _open(self, socket: Session, environ: dict[str, Any], request: Request) -> Answer:
         """Ask the application about a new client, and begin its session if it is accepted."""
         socket.post_control(ControlPacket(OPEN, self._open_data(socket.sid, can_upgrade=not request.is_websocket)))
         verdict = await self.run_connect(socket.sid, environ)
@@ -356,11 +434,11 @@ class EngineServer(SendingServer):
         packets = await polling.poll(socket, environ)
         return polling.answer(socket, packets, jsonp_index=request.jsonp_index, headers=self._cookies(socket.sid))
 
-    def _new_socket(self, sid: str, environ: dict[str, Any], request: Request) -> EngineSocket:
-        if request.protocol != Eio3Socket.protocol:
-            return EngineSocket(self, sid)
-        environ[PROTOCOL_KEY] = Eio3Socket.protocol
-        return Eio3Socket(self, sid, base64=request.base64)
+    def _new_socket(self, sid: str, environ: dict[str, Any], request: Request) -> Session:
+        if request.protocol != Eio3Session.protocol:
+            return Session(self, sid)
+        environ[PROTOCOL_KEY] = Eio3Session.protocol
+        return Eio3Session(self, sid, base64=request.base64)
 
     # -- the application
 
@@ -375,7 +453,7 @@ class EngineServer(SendingServer):
             self.logger.exception("connect handler error")
             return False
 
-    async def run_message(self, socket: EngineSocket, data: str | bytes) -> None:
+    async def run_message(self, socket: Session, data: str | bytes) -> None:
         """Give the application a message that came in a POST."""
         on_message, key = socket.message_handler()
         try:
@@ -452,11 +530,11 @@ class EngineServer(SendingServer):
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _on_due(self, members: list[EngineSocket]) -> None:
+    def _on_due(self, members: list[Session]) -> None:
         # In a task: a WebSocket's send may ask which task it runs in, and a callback of the loop runs in none.
         self.spawn(self._serve_deadlines(members))
 
-    async def _serve_deadlines(self, members: list[EngineSocket]) -> None:
+    async def _serve_deadlines(self, members: list[Session]) -> None:
         for socket in members:
             try:
                 socket.on_deadline()

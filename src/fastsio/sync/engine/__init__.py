@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from fastsio.engine.packet import MessagePacket
 from fastsio.sync.engine.server import EngineServer
-from fastsio.sync.engine.socket import EngineSocket
+from fastsio.sync.engine.session import Session
 
-__all__ = ["EngineServer", "EngineSocket", "MessagePacket"]
+__all__ = ["EngineServer", "MessagePacket", "Session"]

@@ -13,10 +13,10 @@ from fastsio.exceptions import PacketError
 from fastsio.sync.engine.framing import close_frame
 
 if TYPE_CHECKING:
-    from fastsio.sync.engine.socket import EngineSocket
+    from fastsio.sync.engine.session import Session
 
 
-def note_departure(socket: EngineSocket, error: Exception) -> str:
+def note_departure(socket: Session, error: Exception) -> str:
     """
     Prepare the last frame of a session whose client has left, and report what it did wrong.
 
@@ -40,7 +40,7 @@ def note_departure(socket: EngineSocket, error: Exception) -> str:
     return server.reason.TRANSPORT_CLOSE
 
 
-def departure_of(socket: EngineSocket) -> Exception | None:
+def departure_of(socket: Session) -> Exception | None:
     """
     Read what a client has sent while the thread that reads it handles a message; heartbeats are taken at once.
 

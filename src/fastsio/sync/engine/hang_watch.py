@@ -17,7 +17,7 @@ from fastsio.sync.engine.departures import departure_of, note_departure
 
 if TYPE_CHECKING:
     from fastsio.sync.engine.server import EngineServer
-    from fastsio.sync.engine.socket import EngineSocket
+    from fastsio.sync.engine.session import Session
 
 #: Seconds between two looks. A message that is handled at both of them takes long.
 LOOK_S: Final = 0.2
@@ -38,13 +38,13 @@ class HangWatch:
     """
 
     def __init__(self, server: EngineServer) -> None:
-        self.departed: dict[EngineSocket, tuple[float, Exception]] = {}
+        self.departed: dict[Session, tuple[float, Exception]] = {}
         self.is_running = False
         self._server = server
         self._lock = threading.Lock()
         self._wake: Any = None
         #: The sessions that handled a message at the last look, and how many they had handled by then.
-        self._handling: dict[EngineSocket, int] = {}
+        self._handling: dict[Session, int] = {}
 
     def start(self) -> None:
         """Start the thread. Where the system has none, clients that leave are noticed with their heartbeat."""
@@ -93,7 +93,7 @@ class HangWatch:
                 self._server.start_background_task(_end, socket, error)
         return bool(self._handling or self.departed)
 
-    def _look_at(self, socket: EngineSocket, now: float) -> None:
+    def _look_at(self, socket: Session, now: float) -> None:
         try:
             error = departure_of(socket)
         except Exception:
@@ -103,11 +103,11 @@ class HangWatch:
             self.departed[socket] = (now, error)
 
 
-def _handles(socket: EngineSocket) -> bool:
+def _handles(socket: Session) -> bool:
     """Tell whether a message that came over a WebSocket is handled."""
     return socket.handling and not socket.closing and socket.outbox.is_attached
 
 
-def _end(socket: EngineSocket, error: Exception) -> None:
+def _end(socket: Session, error: Exception) -> None:
     """End the session of a client that has left; its handler runs to its end, and finds out."""
     socket.finish(note_departure(socket, error), abort=True)

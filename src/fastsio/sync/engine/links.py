@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from fastsio.engine.log_format import label, shown
 from fastsio.engine.packet import Eio3BinaryPacket, MessagePacket, WirePacket
+from fastsio.sync.engine.framing import ControlFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from logging import Logger
 
 #: What a client that reads no binary gets as text; a message of text stays what it is.
 BINARY_MESSAGES: Final = (MessagePacket, Eio3BinaryPacket)
@@ -133,6 +136,30 @@ class TextLink(PreparedLink):
     def prepare(self, packets: Sequence[WirePacket]) -> Sequence[WirePacket]:
         """Return *packets* as text, but for the frames of WebSocket itself."""
         return [Base64Packet(packet) if isinstance(packet, BINARY_MESSAGES) else packet for packet in packets]
+
+
+class TracedLink(PreparedLink):
+    """
+    Log each packet before it is written, as ``engineio_logger=True`` asks for.
+
+    Args:
+        link: The link.
+        sid: The session it belongs to.
+        logger: Where to.
+    """
+
+    def __init__(self, link: Link, sid: str, logger: Logger) -> None:
+        super().__init__(link)
+        self._sid = sid
+        self._logger = logger
+
+    def prepare(self, packets: Sequence[WirePacket]) -> Sequence[WirePacket]:
+        """Log *packets*; frames of WebSocket itself are none."""
+        for packet in packets:
+            if isinstance(packet, ControlFrame):
+                continue
+            self._logger.info("%s: Sending packet %s", label(self._sid), shown(packet.wire, from_server=True))
+        return packets
 
 
 class Base64Packet(WirePacket):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from fastsio.engine.packet import WirePacket
     from fastsio.sync.engine.links import Link
-    from fastsio.sync.engine.socket import EngineSocket
+    from fastsio.sync.engine.session import Session
 
 #: How much of what waits becomes one write.
 BATCH_BYTES: Final = 65_536
@@ -71,7 +71,7 @@ class Outbox:
         "is_lagging",
     )
 
-    def __init__(self, socket: EngineSocket) -> None:
+    def __init__(self, socket: Session) -> None:
         self._socket = socket
         # Held for a few steps that never wait, so a plain lock serves greenlets too.
         self._lock = threading.Lock()

@@ -15,16 +15,16 @@ from fastsio.engine.payload import IGNORED, decode_payload, packets_per_poll
 from fastsio.engine.request import RequestRefused
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.bodies import BodyReading, BodyTooLarge, BodyTooSlow, read_body
-from fastsio.sync.engine.eio3 import Eio3Socket
+from fastsio.sync.engine.session import Eio3Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fastsio.engine.packet import WirePacket
-    from fastsio.sync.engine.socket import EngineSocket
+    from fastsio.sync.engine.session import Session
 
 
-def take(socket: EngineSocket, environ: dict[str, Any]) -> list[WirePacket]:
+def take(socket: Session, environ: dict[str, Any]) -> list[WirePacket]:
     """Take what a poll is answered with: as much as the client of the request can take at once."""
     server = socket.server
     packets = socket.outbox.take(server.max_http_buffer_size, packets_per_poll(environ.get("HTTP_USER_AGENT", "")))
@@ -34,7 +34,7 @@ def take(socket: EngineSocket, environ: dict[str, Any]) -> list[WirePacket]:
     return packets
 
 
-def handle_get(socket: EngineSocket, environ: dict[str, Any], jsonp_index: int | None) -> http.Response:
+def handle_get(socket: Session, environ: dict[str, Any], jsonp_index: int | None) -> http.Response:
     """
     Serve a poll.
 
@@ -56,19 +56,19 @@ def handle_get(socket: EngineSocket, environ: dict[str, Any], jsonp_index: int |
 
 
 def answer(
-    socket: EngineSocket,
+    socket: Session,
     packets: Sequence[WirePacket],
     *,
     jsonp_index: int | None,
     headers: Sequence[tuple[str, str]] = (),
 ) -> http.Response:
     """Build the response of a poll in the protocol of the session."""
-    if isinstance(socket, Eio3Socket):
+    if isinstance(socket, Eio3Session):
         return http.eio3_payload(packets, base64=socket.polls_base64, jsonp_index=jsonp_index, headers=headers)
     return http.payload(packets, jsonp_index=jsonp_index, headers=headers)
 
 
-def handle_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Response:
+def handle_post(socket: Session, environ: dict[str, Any]) -> http.Response:
     """Take the packets of a POST; a second POST while one is taken, or a bad one, ends the session."""
     if not socket.claim_post():
         return _reject(socket, http.refusal(http.Code.BAD_REQUEST), "two POSTs at once")
@@ -78,7 +78,7 @@ def handle_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Response:
         socket.posting = False
 
 
-def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Response:
+def _take_post(socket: Session, environ: dict[str, Any]) -> http.Response:
     try:
         is_binary = _is_binary(socket, environ)
         body = _read_wanted_body(socket, environ)
@@ -92,7 +92,7 @@ def _take_post(socket: EngineSocket, environ: dict[str, Any]) -> http.Response:
     return http.accepted()
 
 
-def _take_packets(socket: EngineSocket, packets: Iterator[str | bytes]) -> None:
+def _take_packets(socket: Session, packets: Iterator[str | bytes]) -> None:
     """Act on the packets of a body one by one; however many there are, other greenlets have a turn now and then."""
     share = credit = socket.server.packets_per_payload
     for packet in packets:
@@ -105,22 +105,22 @@ def _take_packets(socket: EngineSocket, packets: Iterator[str | bytes]) -> None:
             socket.server.sleep(0)
 
 
-def _is_binary(socket: EngineSocket, environ: dict[str, Any]) -> bool:
+def _is_binary(socket: Session, environ: dict[str, Any]) -> bool:
     """Tell whether the client said that the body is bytes, which it may in Engine.IO 3 only."""
     content_type: str = environ.get("CONTENT_TYPE", "")
     is_binary = content_type.partition(";")[0].strip().lower() == "application/octet-stream"
-    if is_binary and not isinstance(socket, Eio3Socket):
+    if is_binary and not isinstance(socket, Eio3Session):
         raise PacketError("an octet-stream body")  # CVE-2026-59725
     return is_binary
 
 
-def _decode(socket: EngineSocket, body: bytes, *, is_binary: bool) -> Iterator[str | bytes]:
-    if isinstance(socket, Eio3Socket):
+def _decode(socket: Session, body: bytes, *, is_binary: bool) -> Iterator[str | bytes]:
+    if isinstance(socket, Eio3Session):
         return eio3.decode_payload(body, is_binary=is_binary)
     return decode_payload(body)
 
 
-def _read_wanted_body(socket: EngineSocket, environ: dict[str, Any]) -> bytes:
+def _read_wanted_body(socket: Session, environ: dict[str, Any]) -> bytes:
     """
     Read the whole body, unless the session ends meanwhile.
 
@@ -138,7 +138,7 @@ def _read_wanted_body(socket: EngineSocket, environ: dict[str, Any]) -> bytes:
             socket.body = None
 
 
-def _receive(socket: EngineSocket, packet: str | bytes) -> None:
+def _receive(socket: Session, packet: str | bytes) -> None:
     """Act on one well-formed packet."""
     if isinstance(packet, bytes) or packet[0] == "4":
         socket.handling = True
@@ -153,7 +153,7 @@ def _receive(socket: EngineSocket, packet: str | bytes) -> None:
         socket.on_heartbeat()
 
 
-def _reject(socket: EngineSocket, response: http.Response, why: str) -> http.Response:
+def _reject(socket: Session, response: http.Response, why: str) -> http.Response:
     socket.server.report(f"Closing a polling session: {why}", "bad-request")
     socket.finish(socket.server.reason.TRANSPORT_ERROR, abort=True)
     return response

@@ -1,7 +1,7 @@
 """
 The Engine.IO server: requests in, sessions kept, packets out.
 
-What a session does stands in :mod:`.socket`; this module finds the session and answers the request.
+What a session does stands in :mod:`.session`; this module finds the session and answers the request.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, p
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
 from fastsio.engine.server_base import ServerBase, check_session
 from fastsio.sync.engine import accepting, polling, websocket
-from fastsio.sync.engine.eio3 import Eio3Socket
 from fastsio.sync.engine.framing import accept_response
 from fastsio.sync.engine.hang_watch import HangWatch
-from fastsio.sync.engine.socket import EngineSocket
+from fastsio.sync.engine.session import Eio3Session, Session
 from fastsio.sync.engine.thread_modes import is_installed, threads_of
 from fastsio.sync.engine.timers import Deadlines, Timed
 
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 class Switch:
     """Not a response: the request becomes a WebSocket, which serves this session, or none: then it is closed."""
 
-    socket: EngineSocket | None
+    socket: Session | None
     is_upgrade: bool = False
 
 
@@ -70,16 +69,16 @@ class EngineServer(ServerBase):
 
     _kind = "Server"
 
-    sockets: dict[str, EngineSocket]
+    sockets: dict[str, Session]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._threads = threads_of(self.async_mode)
         #: The sessions that others wait for: more waits for them than the high-water mark.
-        self.congested: set[EngineSocket] = set()
+        self.congested: set[Session] = set()
         self.deadlines: Deadlines[Due] = Deadlines(self._on_due, self)
         self.hang_watch = HangWatch(self)
-        self._parting: dict[str, EngineSocket] = {}
+        self._parting: dict[str, Session] = {}
         # uWSGI ends the connection with the response without a word: a client that used it again would lose a request.
         self._connection_headers = [("Connection", "close")] if self.async_mode == "gevent_uwsgi" else []
 
@@ -157,7 +156,7 @@ class EngineServer(ServerBase):
             return False
         return socket.outbox.post(packets, waits=waits)
 
-    def post_to_all(self, sessions: Iterable[EngineSocket], packets: Sequence[WirePacket], waits: bool = False) -> None:
+    def post_to_all(self, sessions: Iterable[Session], packets: Sequence[WirePacket], waits: bool = False) -> None:
         """
         Send packets to many clients as :meth:`post` does to one; those that are gone are left out.
 
@@ -226,7 +225,7 @@ class EngineServer(ServerBase):
         for each in list(self.sockets) if sid is None else [sid]:
             self.close_client(each, self.reason.SERVER_DISCONNECT)
 
-    def retire(self, socket: EngineSocket, *, keep: bool) -> None:
+    def retire(self, socket: Session, *, keep: bool) -> None:
         """
         Take a session that is over off the table.
 
@@ -240,7 +239,7 @@ class EngineServer(ServerBase):
         if keep:
             self.deadlines.set(socket, self.ping_timeout)
 
-    def forget(self, socket: EngineSocket) -> None:
+    def forget(self, socket: Session) -> None:
         """Stop waiting for the last poll of a session that is over."""
         self._parting.pop(socket.sid, None)
         self.deadlines.clear(socket)
@@ -315,20 +314,20 @@ class EngineServer(ServerBase):
         if accept_response(environ) is None:
             raise RequestRefused(http.Code.BAD_REQUEST, "Not a WebSocket handshake of version 13")
 
-    def _find(self, sid: str, request: Request) -> EngineSocket:
+    def _find(self, sid: str, request: Request) -> Session:
         socket = self.sockets.get(sid)
         if socket is None and request.method == "GET" and not request.is_websocket:
             socket = self._parting.get(sid)
         return check_session(socket, request)
 
-    def _serve(self, environ: dict[str, Any], request: Request, socket: EngineSocket) -> Answer:
+    def _serve(self, environ: dict[str, Any], request: Request, socket: Session) -> Answer:
         if request.method == "POST":
             return polling.handle_post(socket, environ)
         if request.is_websocket:
             return self._switch(socket, request) if socket.claim_probe() else Switch(None)
         return polling.handle_get(socket, environ, request.jsonp_index)
 
-    def _switch(self, socket: EngineSocket, request: Request) -> Switch:
+    def _switch(self, socket: Session, request: Request) -> Switch:
         socket.frames_base64 = request.base64
         return Switch(socket, is_upgrade=socket.connected)
 
@@ -360,7 +359,7 @@ class EngineServer(ServerBase):
                 socket.finish(self.reason.TRANSPORT_ERROR, abort=True)
         return answer
 
-    def _open(self, socket: EngineSocket, environ: dict[str, Any], request: Request) -> Answer:
+    def _open(self, socket: Session, environ: dict[str, Any], request: Request) -> Answer:
         """Ask the application about a new client, and begin its session if it is accepted."""
         can_upgrade = (
             not request.is_websocket and "websocket" in self.transports and accepting.can_accept(self, environ)
@@ -382,11 +381,11 @@ class EngineServer(ServerBase):
         packets = polling.take(socket, environ)
         return polling.answer(socket, packets, jsonp_index=request.jsonp_index, headers=self._cookies(socket.sid))
 
-    def _new_socket(self, sid: str, environ: dict[str, Any], request: Request) -> EngineSocket:
-        if request.protocol != Eio3Socket.protocol:
-            return EngineSocket(self, sid)
-        environ[PROTOCOL_KEY] = Eio3Socket.protocol
-        return Eio3Socket(self, sid, base64=request.base64)
+    def _new_socket(self, sid: str, environ: dict[str, Any], request: Request) -> Session:
+        if request.protocol != Eio3Session.protocol:
+            return Session(self, sid)
+        environ[PROTOCOL_KEY] = Eio3Session.protocol
+        return Eio3Session(self, sid, base64=request.base64)
 
     # -- the application
 
@@ -401,7 +400,7 @@ class EngineServer(ServerBase):
             self.logger.exception("connect handler error")
             return False
 
-    def run_message(self, socket: EngineSocket, data: str | bytes) -> None:
+    def run_message(self, socket: Session, data: str | bytes) -> None:
         """Give the application a message that came in a POST."""
         on_message, key = socket.message_handler()
         try:

@@ -15,16 +15,15 @@ from fastsio.engine.packet import ControlPacket
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.departures import note_departure
 from fastsio.sync.engine.framing import close_frame, pong_frame
-from fastsio.sync.engine.links import LinkLost
-from fastsio.sync.engine.socket import CLOSE_GRACE_S
+from fastsio.sync.engine.links import LinkLost, TracedLink
+from fastsio.sync.engine.session import CLOSE_GRACE_S
 from fastsio.sync.engine.timers import NEVER
-from fastsio.sync.engine.tracing import TracedLink
 
 if TYPE_CHECKING:
     from fastsio.engine.packet import WirePacket
     from fastsio.sync.engine.links import Link
     from fastsio.sync.engine.server import EngineServer
-    from fastsio.sync.engine.socket import EngineSocket
+    from fastsio.sync.engine.session import Session
 
 PROBE: Final = "2probe"
 PROBE_ANSWER: Final = ControlPacket(3, "probe")
@@ -59,7 +58,7 @@ class Limit:
     on_shutdown = on_deadline
 
 
-def serve(socket: EngineSocket, link: Link) -> None:
+def serve(socket: Session, link: Link) -> None:
     """
     Run a session over an accepted WebSocket until either end closes it; the caller's thread reads.
 
@@ -81,7 +80,7 @@ def turn_away(server: EngineServer, link: Link) -> None:
     server.deadlines.clear(limit)
 
 
-def _run(socket: EngineSocket, link: Link) -> None:
+def _run(socket: Session, link: Link) -> None:
     server = socket.server
     link.answer_pings(lambda payload: socket.outbox.post((pong_frame(payload),)))
     socket.attach(link)
@@ -97,7 +96,7 @@ def _run(socket: EngineSocket, link: Link) -> None:
         server.deadlines.clear(socket)
 
 
-def _read(socket: EngineSocket, link: Link) -> None:
+def _read(socket: Session, link: Link) -> None:
     """
     Dispatch frames in order until the session is over.
 
@@ -136,7 +135,7 @@ def _read(socket: EngineSocket, link: Link) -> None:
             socket.handling = False
 
 
-def _upgrade(socket: EngineSocket, link: Link) -> bool:
+def _upgrade(socket: Session, link: Link) -> bool:
     """
     Move a polling session to this WebSocket.
 
@@ -174,7 +173,7 @@ def _upgrade(socket: EngineSocket, link: Link) -> bool:
     return upgraded
 
 
-def _move(socket: EngineSocket, limit: Limit) -> bool:
+def _move(socket: Session, limit: Limit) -> bool:
     """Move a session to its WebSocket once no POST is taken; False when its time is over before, or the session is."""
     while not (socket.closing or limit.is_over):
         if socket.claim_upgrade():

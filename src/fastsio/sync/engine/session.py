@@ -2,7 +2,10 @@
 One Engine.IO session: its heartbeat, and how it ends. What it sends stands in :mod:`.outbox`.
 
 The transports that read from the client stand in :mod:`.websocket` and :mod:`.polling`. Any thread may end a session;
-the first that does runs the disconnect handler.
+the first that does runs the disconnect handler. What a client of Engine.IO 3 has otherwise, the form of binary and a
+heartbeat that the client starts, is :class:`Eio3Session`; Socket.IO clients 1.x and 2.x are such clients.
+
+Source: Engine.IO protocol v4 and v3; the JavaScript server's ``allowEIO3``.
 """
 
 from __future__ import annotations
@@ -13,20 +16,24 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.engine import http
-from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, MessagePacket, WirePacket
+from fastsio.engine.log_format import label, shown_message
+from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, PONG_PACKET, MessagePacket, WirePacket
 from fastsio.engine.request import RequestRefused
 from fastsio.sync.engine.links import TextLink
 from fastsio.sync.engine.outbox import Outbox
 from fastsio.sync.engine.timers import NEVER, PUNCTUAL
-from fastsio.sync.engine.tracing import trace_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from logging import Logger
 
+    from fastsio.engine.packet import WirePacket
     from fastsio.sync.engine.bodies import BodyReading
     from fastsio.sync.engine.links import Link
     from fastsio.sync.engine.server import EngineServer
-    from fastsio.sync.engine.tracing import MessageHandler
+
+    MessageHandler = Callable[[Any, str | bytes], Any]
+
 
 #: How long the last frames and the closing handshake may take before the connection is given up.
 CLOSE_GRACE_S: Final = 10.0
@@ -36,7 +43,7 @@ PINGED: Final = 4
 RECEIVE_BYTES: Final = 65_536
 
 
-class EngineSocket:
+class Session:
     """
     A session.
 
@@ -313,3 +320,60 @@ class EngineSocket:
                 body.cut_off()
             if self.outbox.is_attached:
                 server.deadlines.set(self, CLOSE_GRACE_S)
+
+
+class Eio3Outbox(Outbox):
+    """The packets of one session, each in the form an Engine.IO 3 client reads."""
+
+    __slots__ = ()
+
+    def post(self, packets: Sequence[WirePacket], *, is_limited: bool = True, waits: bool = False) -> bool:
+        """Send packets as :class:`Outbox` does."""
+        return super().post([packet.eio3 for packet in packets], is_limited=is_limited, waits=waits)
+
+
+class Eio3Session(Session):
+    """
+    A session of an Engine.IO 3 client.
+
+    Args:
+        server: The server it belongs to.
+        sid: Its Engine.IO session id.
+        base64: Whether the client said in its handshake that it reads no binary.
+
+    Attributes:
+        polls_base64: Whether polls are answered with nothing but text.
+    """
+
+    __slots__ = ("polls_base64",)
+
+    protocol: ClassVar[int] = 3
+
+    def __init__(self, server: EngineServer, sid: str, *, base64: bool) -> None:
+        super().__init__(server, sid)
+        self.outbox = Eio3Outbox(self)
+        self.polls_base64 = self.frames_base64 = base64
+
+    def start_heartbeat(self) -> None:
+        """Wait for the client's ping."""
+        server = self.server
+        self.awaiting_pong = True
+        allowed_s = server.ping_interval + server.ping_interval_grace_period + server.ping_timeout
+        self.expires = monotonic() + allowed_s
+        server.deadlines.set(self, allowed_s)
+
+    def on_heartbeat(self) -> None:
+        """Answer a ping; it counts like a message, so that a client that never reads cannot pile up pongs."""
+        if not self.closing:
+            self.start_heartbeat()
+            self.outbox.post((PONG_PACKET,))
+
+
+def trace_messages(on_message: MessageHandler, sid: str, logger: Logger) -> MessageHandler:
+    """Log each message of a session before it is handled."""
+
+    def traced(key: Any, data: str | bytes) -> None:
+        logger.info("%s: Received packet MESSAGE data %s", label(sid), shown_message(data, from_server=False))
+        on_message(key, data)
+
+    return traced

@@ -1,14 +1,18 @@
 """
 One Engine.IO session: what waits to be sent, how it is written, its heartbeat, and how it ends.
 
-The transports that read from the client stand in :mod:`.websocket` and :mod:`.polling`.
+The transports that read from the client stand in :mod:`.websocket` and :mod:`.polling`. What a client of Engine.IO 3
+has otherwise, the form of binary and a heartbeat that the client starts, is :class:`Eio3Session`; Socket.IO clients 1.x
+and 2.x are such clients.
+
+Source: Engine.IO protocol v4 and v3; the JavaScript server's ``allowEIO3``.
 
 **Writing.** ``idle_send`` is the WebSocket's ``send`` while nothing is being written and nothing waits, else None: one
-look tells whether a packet may go out at once. It is then stepped (see :mod:`.stepping`) in the caller's task. When the
+look tells whether a packet may go out at once. It is then stepped (see :mod:`.eager`) in the caller's task. When the
 peer lags and the write has to wait, a task finishes it and whatever is posted meanwhile, in order. So a cancelled
 caller cannot tear a packet from its attachments. A direct link writes packets itself, as long as the peer does not lag.
 
-**Waiting.** What is posted is in the buffer, in its place, before anybody waits: :meth:`EngineSocket.let_read` only
+**Waiting.** What is posted is in the buffer, in its place, before anybody waits: :meth:`Session.let_read` only
 keeps the caller from posting more while the client is behind. How long is decided in :mod:`fastsio.engine.congestion`.
 """
 
@@ -20,20 +24,31 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from fastsio.aio.engine.eager import DONE, NOTHING, Rest
-from fastsio.aio.engine.links import DirectLink, send_as_text
+from fastsio.aio.engine.links import DirectLink, send_as_text, trace_frames
 from fastsio.aio.engine.read_ahead import CANCEL_S
 from fastsio.aio.engine.timers import NEVER, PUNCTUAL
-from fastsio.aio.engine.tracing import trace_frames, trace_messages
 from fastsio.engine.congestion import Congestion, PauseBudget, buffers_for
 from fastsio.engine.frames import SHORT, SHORT_HEADS, TEXT, frame
-from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, ControlPacket, MessagePacket, WirePacket, join_frames
+from fastsio.engine.log_format import label, shown_message
+from fastsio.engine.packet import (
+    CLOSE_PACKET,
+    PING_PACKET,
+    PONG_PACKET,
+    ControlPacket,
+    MessagePacket,
+    WirePacket,
+    join_frames,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from logging import Logger
 
     from fastsio.aio.engine.links import AnyLink, Send
     from fastsio.aio.engine.server import EngineServer
-    from fastsio.aio.engine.tracing import MessageHandler
+    from fastsio.engine.packet import WirePacket
+
+    MessageHandler = Callable[[Any, str | bytes], Awaitable[Any] | None]
 
 
 #: The heads of text frames that are short, which are most, by their length: looked up here without a call.
@@ -47,7 +62,7 @@ class Cancellable(Protocol):
         """Have it notice that the session is over."""
 
 
-class EngineSocket:
+class Session:
     """
     A session.
 
@@ -611,3 +626,57 @@ class EngineSocket:
     def _cancel_reader(self) -> None:
         if self.reader is not None:
             self.reader.cancel()
+
+
+class Eio3Session(Session):
+    """
+    A session of an Engine.IO 3 client.
+
+    Args:
+        server: The server it belongs to.
+        sid: Its Engine.IO session id.
+        base64: Whether the client said in its handshake that it reads no binary.
+
+    Attributes:
+        polls_base64: Whether polls are answered with nothing but text.
+    """
+
+    __slots__ = ("polls_base64",)
+
+    protocol: ClassVar[int] = 3
+
+    def __init__(self, server: EngineServer, sid: str, *, base64: bool) -> None:
+        super().__init__(server, sid)
+        self.polls_base64 = self.frames_base64 = base64
+
+    def post(self, packets: Sequence[WirePacket], waits: bool = False) -> bool:
+        """Send packets as :class:`Session` does, each in the form this client reads."""
+        forms = [packet.eio3 for packet in packets]
+        return super().post([form.text for form in forms] if self.frames_base64 else forms, waits)
+
+    def _shared_writer(self, link: DirectLink) -> None:
+        """Have none: binary has a form of its own."""
+
+    def start_heartbeat(self) -> None:
+        """Wait for the client's ping."""
+        server = self.server
+        self.awaiting_pong = True
+        allowed_s = server.ping_interval + server.ping_interval_grace_period + server.ping_timeout
+        self.expires = monotonic() + allowed_s
+        server.deadlines.set(self, allowed_s)
+
+    def on_heartbeat(self) -> None:
+        """Answer a ping; it counts like a message, so that a client that never reads cannot pile up pongs."""
+        if not self.closing:
+            self.start_heartbeat()
+            self.post((PONG_PACKET,))
+
+
+def trace_messages(on_message: MessageHandler, sid: str, logger: Logger) -> MessageHandler:
+    """Log each message of a session before it is handled; a session that is not traced pays nothing for it."""
+
+    def traced(key: Any, data: str | bytes) -> Awaitable[Any] | None:
+        logger.info("%s: Received packet MESSAGE data %s", label(sid), shown_message(data, from_server=False))
+        return on_message(key, data)
+
+    return traced
