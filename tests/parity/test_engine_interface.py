@@ -89,13 +89,13 @@ async def test_sessions_data_is_kept_with_the_session():
 
 async def session_of(engine: Any) -> Any:
     """Make a session without a client."""
-    return engine._new_socket("id", {}, Request("GET", None, False, 4, None, False))
+    return engine._new_session("id", {}, Request("GET", None, False, 4, None, False))
 
 
 def test_sessions_data_is_kept_with_the_session_in_threads_too():
     """By the same methods, which are not awaited."""
     engine: Any = SyncEngine(async_mode="threading")
-    engine.sockets["id"] = engine._new_socket("id", {}, Request("GET", None, False, 4, None, False))
+    engine.sockets["id"] = engine._new_session("id", {}, Request("GET", None, False, 4, None, False))
 
     engine.save_session("id", {"a": 1})
     with engine.session("id") as data:

@@ -36,35 +36,35 @@ class BodyTooSlow(PacketError):  # noqa: N818 - says what happened
     """A body has not come in time."""
 
 
-async def poll(socket: Session, environ: dict[str, Any]) -> list[WirePacket]:
+async def poll(session: Session, environ: dict[str, Any]) -> list[WirePacket]:
     """
     Wait until something is to be sent and take it; a session that ends meanwhile gives its last packets.
 
     Args:
-        socket: The session.
+        session: The session.
         environ: Of the request, which says how much its client can take at once.
 
     Raises:
         RequestRefused: The session moved to a WebSocket before the poll came.
     """
-    if socket.upgrading:
-        await _see_upgrade_decided(socket)
-        if socket.upgraded:
+    if session.upgrading:
+        await _see_upgrade_decided(session)
+        if session.upgraded:
             raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
-    while not (socket.pending or socket.upgrading or socket.upgraded or socket.closed):
-        await _wait(socket)
-    if socket.upgrading or socket.upgraded:
+    while not (session.pending or session.upgrading or session.upgraded or session.closed):
+        await _wait(session)
+    if session.upgrading or session.upgraded:
         return [NOOP_PACKET]
-    server = socket.server
+    server = session.server
     max_packets = packets_per_poll(environ.get("HTTP_USER_AGENT", ""))
-    packets = socket.take(server.max_http_buffer_size, max_packets) or [NOOP_PACKET]
+    packets = session.take(server.max_http_buffer_size, max_packets) or [NOOP_PACKET]
     if server.is_traced:
         for packet in packets:
-            server.logger.info("%s: Sending packet %s", label(socket.sid), shown(packet.polling, from_server=True))
+            server.logger.info("%s: Sending packet %s", label(session.sid), shown(packet.polling, from_server=True))
     return packets
 
 
-async def _see_upgrade_decided(socket: Session) -> None:
+async def _see_upgrade_decided(session: Session) -> None:
     """
     Wait a moment for the end of an upgrade.
 
@@ -73,99 +73,99 @@ async def _see_upgrade_decided(socket: Session) -> None:
     """
     try:
         async with asyncio.timeout(UPGRADE_CHECK_S):
-            while socket.upgrading and not socket.closed:
-                await _wait(socket)
+            while session.upgrading and not session.closed:
+                await _wait(session)
     except TimeoutError:
         return
 
 
-async def _wait(socket: Session) -> None:
+async def _wait(session: Session) -> None:
     """Be the pending poll until something has changed."""
-    socket.poll_waiter = asyncio.get_running_loop().create_future()
+    session.poll_waiter = asyncio.get_running_loop().create_future()
     try:
-        await socket.poll_waiter
+        await session.poll_waiter
     finally:
-        socket.poll_waiter = None
+        session.poll_waiter = None
 
 
-async def handle_get(socket: Session, environ: dict[str, Any], jsonp_index: int | None) -> http.Response:
+async def handle_get(session: Session, environ: dict[str, Any], jsonp_index: int | None) -> http.Response:
     """
     Serve a poll.
 
     A second poll while one is pending ends the session: the first gets the close packet, this one an error.
     """
-    if socket.poll_waiter is not None:
-        socket.post_control(CLOSE_PACKET)
-        return await _reject(socket, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
-    watcher = None if socket.pending else _watch(socket, environ)
+    if session.poll_waiter is not None:
+        session.post_control(CLOSE_PACKET)
+        return await _reject(session, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
+    watcher = None if session.pending else _watch(session, environ)
     try:
-        packets = await poll(socket, environ)
+        packets = await poll(session, environ)
     except asyncio.CancelledError:
         # So some frameworks say that the client is gone.
-        await socket.finish(socket.server.reason.TRANSPORT_ERROR, abort=True)
+        await session.finish(session.server.reason.TRANSPORT_ERROR, abort=True)
         raise
     finally:
         if watcher is not None:
             watcher.cancel()
-    if socket.closed and not socket.pending:
-        socket.server.forget(socket)
-    return answer(socket, packets, jsonp_index=jsonp_index)
+    if session.closed and not session.pending:
+        session.server.forget(session)
+    return answer(session, packets, jsonp_index=jsonp_index)
 
 
 def answer(
-    socket: Session,
+    session: Session,
     packets: Sequence[WirePacket],
     *,
     jsonp_index: int | None,
     headers: Sequence[tuple[str, str]] = (),
 ) -> http.Response:
     """Build the response of a poll in the protocol of the session."""
-    if isinstance(socket, Eio3Session):
-        return http.eio3_payload(packets, base64=socket.polls_base64, jsonp_index=jsonp_index, headers=headers)
+    if isinstance(session, Eio3Session):
+        return http.eio3_payload(packets, base64=session.polls_base64, jsonp_index=jsonp_index, headers=headers)
     return http.payload(packets, jsonp_index=jsonp_index, headers=headers)
 
 
-def _watch(socket: Session, environ: dict[str, Any]) -> asyncio.Task[None] | None:
+def _watch(session: Session, environ: dict[str, Any]) -> asyncio.Task[None] | None:
     """Notice, where the driver can, that the client gave its request up."""
-    wait_disconnected = socket.server.wait_disconnected
+    wait_disconnected = session.server.wait_disconnected
     if wait_disconnected is None:
         return None
 
     async def watch() -> None:
         await wait_disconnected(environ)
-        socket.server.logger.info("A client gave its request up")
-        await socket.finish(socket.server.reason.TRANSPORT_ERROR, abort=True)
+        session.server.logger.info("A client gave its request up")
+        await session.finish(session.server.reason.TRANSPORT_ERROR, abort=True)
 
-    return socket.server.spawn(watch())
+    return session.server.spawn(watch())
 
 
-async def handle_post(socket: Session, environ: dict[str, Any]) -> http.Response:
+async def handle_post(session: Session, environ: dict[str, Any]) -> http.Response:
     """Take the packets of a POST; a second POST while one is taken, or a bad one, ends the session."""
-    if socket.posting:
-        return await _reject(socket, http.refusal(http.Code.BAD_REQUEST), "two POSTs at once")
-    socket.posting = True
+    if session.posting:
+        return await _reject(session, http.refusal(http.Code.BAD_REQUEST), "two POSTs at once")
+    session.posting = True
     try:
-        return await _take_post(socket, environ)
+        return await _take_post(session, environ)
     finally:
-        socket.end_post()
+        session.end_post()
 
 
-async def _take_post(socket: Session, environ: dict[str, Any]) -> http.Response:
-    server = socket.server
+async def _take_post(session: Session, environ: dict[str, Any]) -> http.Response:
+    server = session.server
     try:
-        is_binary = _is_binary(socket, environ)
-        body = await _read_wanted_body(socket, environ)
-        await _take_packets(socket, environ, _decode(socket, body, is_binary=is_binary))
+        is_binary = _is_binary(session, environ)
+        body = await _read_wanted_body(session, environ)
+        await _take_packets(session, environ, _decode(session, body, is_binary=is_binary))
     except asyncio.CancelledError:
         # So some frameworks say that the client is gone.
-        await socket.finish(server.reason.TRANSPORT_ERROR, abort=True)
+        await session.finish(server.reason.TRANSPORT_ERROR, abort=True)
         raise
     except BodyTooLarge as error:
-        return await _reject(socket, http.too_large(), str(error))
+        return await _reject(session, http.too_large(), str(error))
     except BodyTooSlow as error:
-        return await _reject(socket, http.too_slow(*_closing(environ)), str(error))
+        return await _reject(session, http.too_slow(*_closing(environ)), str(error))
     except PacketError as error:
-        return await _reject(socket, http.refusal(http.Code.BAD_REQUEST), str(error))
+        return await _reject(session, http.refusal(http.Code.BAD_REQUEST), str(error))
     return http.accepted()
 
 
@@ -175,18 +175,18 @@ def _closing(environ: dict[str, Any]) -> list[tuple[str, str]]:
     return [("Connection", "close")] if environ["SERVER_PROTOCOL"].startswith("HTTP/1") else []
 
 
-async def _take_packets(socket: Session, environ: dict[str, Any], packets: Iterator[str | bytes]) -> None:
+async def _take_packets(session: Session, environ: dict[str, Any], packets: Iterator[str | bytes]) -> None:
     """Act on the packets of a body one by one; however many there are, others have a turn now and then."""
-    share = credit = socket.server.packets_per_payload
+    share = credit = session.server.packets_per_payload
     # Most are handled before it is worth to look whether the client is still there.
     watchers: list[asyncio.Task[None] | None] = []
-    after_s = socket.server.ahead_after
-    timer = asyncio.get_running_loop().call_later(after_s, lambda: watchers.append(_watch(socket, environ)))
+    after_s = session.server.ahead_after
+    timer = asyncio.get_running_loop().call_later(after_s, lambda: watchers.append(_watch(session, environ)))
     try:
         for packet in packets:
-            if socket.closing:
+            if session.closing:
                 break
-            await _receive(socket, packet)
+            await _receive(session, packet)
             credit -= 1
             if not credit:
                 credit = share
@@ -198,41 +198,41 @@ async def _take_packets(socket: Session, environ: dict[str, Any], packets: Itera
                 watcher.cancel()
 
 
-def _is_binary(socket: Session, environ: dict[str, Any]) -> bool:
+def _is_binary(session: Session, environ: dict[str, Any]) -> bool:
     """Tell whether the client said that the body is bytes, which it may in Engine.IO 3 only."""
     content_type: str = environ.get("CONTENT_TYPE", "")
     is_binary = content_type.partition(";")[0].strip().lower() == "application/octet-stream"
-    if is_binary and not isinstance(socket, Eio3Session):
+    if is_binary and not isinstance(session, Eio3Session):
         raise PacketError("an octet-stream body")  # CVE-2026-59725
     return is_binary
 
 
-def _decode(socket: Session, body: bytes, *, is_binary: bool) -> Iterator[str | bytes]:
-    if isinstance(socket, Eio3Session):
+def _decode(session: Session, body: bytes, *, is_binary: bool) -> Iterator[str | bytes]:
+    if isinstance(session, Eio3Session):
         return eio3.decode_payload(body, is_binary=is_binary)
     return decode_payload(body)
 
 
-async def _read_wanted_body(socket: Session, environ: dict[str, Any]) -> bytes:
+async def _read_wanted_body(session: Session, environ: dict[str, Any]) -> bytes:
     """
     Read the whole body, unless the session ends meanwhile.
 
     Raises:
         PacketError: It is too large, was cut off or takes too long, or the session is over.
     """
-    task = socket.body_reader = asyncio.current_task()
+    task = session.body_reader = asyncio.current_task()
     try:
-        async with asyncio.timeout(socket.server.body_timeout):
-            return await _read_body(environ, socket.server.max_http_buffer_size)
+        async with asyncio.timeout(session.server.body_timeout):
+            return await _read_body(environ, session.server.max_http_buffer_size)
     except TimeoutError:
         raise BodyTooSlow("a body that took too long") from None
     except asyncio.CancelledError:
-        if task is None or not socket.closed:
+        if task is None or not session.closed:
             raise
         task.uncancel()
         raise PacketError("a body that came later than the end of its session") from None
     finally:
-        socket.body_reader = None
+        session.body_reader = None
 
 
 async def _read_body(environ: dict[str, Any], limit: int) -> bytes:
@@ -252,30 +252,30 @@ async def _read_body(environ: dict[str, Any], limit: int) -> bytes:
     return bytes(body)
 
 
-async def _receive(socket: Session, packet: str | bytes) -> None:
+async def _receive(session: Session, packet: str | bytes) -> None:
     """Act on one well-formed packet."""
     if isinstance(packet, bytes) or packet[0] == "4":
-        socket.handling = True
+        session.handling = True
         task = asyncio.current_task()
-        socket.reader = socket.reader or task
+        session.reader = session.reader or task
         try:
-            await socket.server.run_message(socket, packet if isinstance(packet, bytes) else packet[1:])
-            socket.has_progressed = True
+            await session.server.run_message(session, packet if isinstance(packet, bytes) else packet[1:])
+            session.has_progressed = True
         except asyncio.CancelledError:
-            if task is None or not socket.is_given_up:
+            if task is None or not session.is_given_up:
                 raise
             task.uncancel()
         finally:
-            socket.handling = False
-            if socket.reader is task:
-                socket.reader = None
+            session.handling = False
+            if session.reader is task:
+                session.reader = None
     elif packet[0] == "1":
-        await socket.finish(socket.server.reason.CLIENT_DISCONNECT, abort=True)
+        await session.finish(session.server.reason.CLIENT_DISCONNECT, abort=True)
     elif packet[0] not in IGNORED:
-        socket.on_heartbeat()
+        session.on_heartbeat()
 
 
-async def _reject(socket: Session, response: http.Response, why: str) -> http.Response:
-    socket.server.report(f"Closing a polling session: {why}", "bad-request")
-    await socket.finish(socket.server.reason.TRANSPORT_ERROR, abort=True)
+async def _reject(session: Session, response: http.Response, why: str) -> http.Response:
+    session.server.report(f"Closing a polling session: {why}", "bad-request")
+    await session.finish(session.server.reason.TRANSPORT_ERROR, abort=True)
     return response

@@ -188,11 +188,11 @@ class EngineServer(ServerBase):
         Returns:
             False when there is no such client, or it is too slow and the packets were dropped.
         """
-        socket = self.sockets.get(eio_sid)
-        if socket is None:
+        session = self.sockets.get(eio_sid)
+        if session is None:
             self.logger.debug("Cannot send, the client is gone")
             return False
-        return socket.post(packets, waits)
+        return session.post(packets, waits)
 
     def post_to_all(self, sessions: Iterable[Session], packets: Sequence[WirePacket], waits: bool = False) -> None:
         """
@@ -204,14 +204,14 @@ class EngineServer(ServerBase):
             waits: As with :meth:`post`.
         """
         frames = b""
-        for socket in sessions:
-            write_shared = socket.write_shared
-            if write_shared is None or socket.idle_send is None:
-                socket.post(packets, waits)
+        for session in sessions:
+            write_shared = session.write_shared
+            if write_shared is None or session.idle_send is None:
+                session.post(packets, waits)
                 continue
             frames = frames or join_frames(packets)
             if not write_shared(frames):
-                socket.post(packets, waits)
+                session.post(packets, waits)
 
     async def let_read(self, eio_sids: Sequence[str]) -> None:
         """
@@ -221,8 +221,8 @@ class EngineServer(ServerBase):
             eio_sids: The clients. With several, one delays the caller by no more than ``slow_client_timeout``.
         """
         sockets, is_shared = self.sockets, len(eio_sids) > 1
-        for socket in self.congested.intersection(map(sockets.get, eio_sids)):
-            await socket.let_read(is_shared=is_shared)
+        for session in self.congested.intersection(map(sockets.get, eio_sids)):
+            await session.let_read(is_shared=is_shared)
 
     def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> Awaitable[None]:
         """
@@ -232,11 +232,11 @@ class EngineServer(ServerBase):
             eio_sid: The client.
             packets: What to send.
         """
-        socket = self.sockets.get(eio_sid)
-        if socket is None:
+        session = self.sockets.get(eio_sid)
+        if session is None:
             self.logger.debug("Cannot send, the client is gone")
             return NOTHING
-        return socket.write(packets)
+        return session.write(packets)
 
     async def send(self, sid: str, data: Any) -> bool:
         """Send a message: text, bytes, or what JSON can hold; waits while the client is behind and reads."""
@@ -260,38 +260,38 @@ class EngineServer(ServerBase):
             reason: What the disconnect handler gets.
             abort: True to end it without telling the client.
         """
-        socket = self.sockets.get(eio_sid)
-        if socket is not None:
-            await socket.finish(reason, abort=abort)
+        session = self.sockets.get(eio_sid)
+        if session is not None:
+            await session.finish(reason, abort=abort)
 
     async def disconnect(self, sid: str | None = None) -> None:
         """End the session of one client, or of all."""
         sids = list(self.sockets) if sid is None else [sid]
         await asyncio.gather(*[self.close_client(each, self.reason.SERVER_DISCONNECT) for each in sids])
 
-    def retire(self, socket: Session, *, keep: bool) -> None:
+    def retire(self, session: Session, *, keep: bool) -> None:
         """
         Take a session that is over off the table.
 
         Args:
-            socket: The session.
+            session: The session.
             keep: Whether its last packets wait for one more poll. The JavaScript server keeps them 30 seconds.
         """
-        self.sockets.pop(socket.sid, None)
+        self.sockets.pop(session.sid, None)
         if keep:
-            self._parting[socket.sid] = socket
-            self.deadlines.set(socket, self.ping_timeout)
+            self._parting[session.sid] = session
+            self.deadlines.set(session, self.ping_timeout)
 
-    def forget(self, socket: Session) -> None:
+    def forget(self, session: Session) -> None:
         """Stop waiting for the last poll of a session that is over."""
-        self._parting.pop(socket.sid, None)
-        self.deadlines.clear(socket)
+        self._parting.pop(session.sid, None)
+        self.deadlines.clear(session)
 
     async def shutdown(self) -> None:
         """Stop timers and background tasks. Clients stay connected; sends that wait for slow ones are given up."""
         self.deadlines.stop()
-        for socket in list(self.congested):
-            socket.give_up()
+        for session in list(self.congested):
+            session.give_up()
         current = asyncio.current_task()
         for task in list(self._tasks):
             if task is not current:
@@ -382,59 +382,59 @@ class EngineServer(ServerBase):
             raise RequestRefused(http.Code.BAD_REQUEST, "Not a WebSocket handshake of version 13")
 
     def _find(self, sid: str, request: Request) -> Session:
-        socket = self.sockets.get(sid)
-        if socket is None and request.method == "GET" and not request.is_websocket:
-            socket = self._parting.get(sid)
-        return check_session(socket, request)
+        session = self.sockets.get(sid)
+        if session is None and request.method == "GET" and not request.is_websocket:
+            session = self._parting.get(sid)
+        return check_session(session, request)
 
-    async def _serve(self, environ: dict[str, Any], request: Request, socket: Session) -> Answer:
+    async def _serve(self, environ: dict[str, Any], request: Request, session: Session) -> Answer:
         if request.method == "POST":
-            return await polling.handle_post(socket, environ)
+            return await polling.handle_post(session, environ)
         if request.is_websocket:
-            return Surplus.SURPLUS if socket.upgraded or socket.probing else self._switch(socket, request)
-        return await polling.handle_get(socket, environ, request.jsonp_index)
+            return Surplus.SURPLUS if session.upgraded or session.probing else self._switch(session, request)
+        return await polling.handle_get(session, environ, request.jsonp_index)
 
-    def _switch(self, socket: Session, request: Request) -> Session:
-        socket.frames_base64 = request.base64
-        socket.probing = socket.connected
-        return socket
+    def _switch(self, session: Session, request: Request) -> Session:
+        session.frames_base64 = request.base64
+        session.probing = session.connected
+        return session
 
     async def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
         sid = self.generate_id()
-        socket = self.sockets[sid] = self._new_socket(sid, environ, request)
+        session = self.sockets[sid] = self._new_session(sid, environ, request)
         is_answered = False
         try:
-            answer = await self._open(socket, environ, request)
+            answer = await self._open(session, environ, request)
             is_answered = True
         finally:
-            if not socket.accepted:
-                socket.closing = socket.closed = True
-                socket.give_up()
+            if not session.accepted:
+                session.closing = session.closed = True
+                session.give_up()
                 self.sockets.pop(sid, None)
             elif not is_answered:
                 # Whatever failed, nothing is left of a session that its client will never hear of.
-                await socket.finish(self.reason.TRANSPORT_ERROR, abort=True)
+                await session.finish(self.reason.TRANSPORT_ERROR, abort=True)
         return answer
 
-    async def _open(self, socket: Session, environ: dict[str, Any], request: Request) -> Answer:
+    async def _open(self, session: Session, environ: dict[str, Any], request: Request) -> Answer:
         """Ask the application about a new client, and begin its session if it is accepted."""
-        socket.post_control(ControlPacket(OPEN, self._open_data(socket.sid, can_upgrade=not request.is_websocket)))
-        verdict = await self.run_connect(socket.sid, environ)
-        socket.accepted = verdict is None or verdict is True
-        if not socket.accepted:
+        session.post_control(ControlPacket(OPEN, self._open_data(session.sid, can_upgrade=not request.is_websocket)))
+        verdict = await self.run_connect(session.sid, environ)
+        session.accepted = verdict is None or verdict is True
+        if not session.accepted:
             self.logger.warning("Application rejected connection")
             return http.unauthorized(verdict)
-        if socket.doomed is not None:
-            await socket.finish(socket.doomed, abort=True)
+        if session.doomed is not None:
+            await session.finish(session.doomed, abort=True)
             return http.refusal(http.Code.UNKNOWN_SID)
-        socket.start_heartbeat()
+        session.start_heartbeat()
         if request.is_websocket:
-            return self._switch(socket, request)
-        socket.connected = True
-        packets = await polling.poll(socket, environ)
-        return polling.answer(socket, packets, jsonp_index=request.jsonp_index, headers=self._cookies(socket.sid))
+            return self._switch(session, request)
+        session.connected = True
+        packets = await polling.poll(session, environ)
+        return polling.answer(session, packets, jsonp_index=request.jsonp_index, headers=self._cookies(session.sid))
 
-    def _new_socket(self, sid: str, environ: dict[str, Any], request: Request) -> Session:
+    def _new_session(self, sid: str, environ: dict[str, Any], request: Request) -> Session:
         if request.protocol != Eio3Session.protocol:
             return Session(self, sid)
         environ[PROTOCOL_KEY] = Eio3Session.protocol
@@ -453,9 +453,9 @@ class EngineServer(ServerBase):
             self.logger.exception("connect handler error")
             return False
 
-    async def run_message(self, socket: Session, data: str | bytes) -> None:
+    async def run_message(self, session: Session, data: str | bytes) -> None:
         """Give the application a message that came in a POST."""
-        on_message, key = socket.message_handler()
+        on_message, key = session.message_handler()
         try:
             waiting = on_message(key, data)
             if waiting is not None:
@@ -535,9 +535,9 @@ class EngineServer(ServerBase):
         self.spawn(self._serve_deadlines(members))
 
     async def _serve_deadlines(self, members: list[Session]) -> None:
-        for socket in members:
+        for session in members:
             try:
-                socket.on_deadline()
+                session.on_deadline()
             except Exception:
                 self.logger.exception("the heartbeat of a client failed, its session is ended")
-                self.spawn(socket.finish(self.reason.TRANSPORT_ERROR, abort=True))
+                self.spawn(session.finish(self.reason.TRANSPORT_ERROR, abort=True))

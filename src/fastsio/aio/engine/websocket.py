@@ -48,43 +48,43 @@ UPGRADE: Final = "5"
 EVENTS: Final = ("42", "45")
 
 
-async def serve(socket: Session, link: AnyLink) -> None:
+async def serve(session: Session, link: AnyLink) -> None:
     """
     Run a session over an accepted WebSocket until either end closes it; on a direct link, only begin to.
 
     What waits here stays in memory for as long as the WebSocket is open, so there are few calls between.
 
     Args:
-        socket: The session.
+        session: The session.
         link: The WebSocket.
     """
-    socket.reader = asyncio.current_task()
+    session.reader = asyncio.current_task()
     code: int | None = NORMAL_CLOSURE
     error: Exception | None = None
     try:
-        refused = await upgrade(socket, link) if socket.connected else None
+        refused = await upgrade(session, link) if session.connected else None
         if refused is not None:
             code = refused
             return
-        _begin(socket, link)
+        _begin(session, link)
         if isinstance(link, DirectLink):
-            DirectReader(socket, link).start()
+            DirectReader(session, link).start()
             code = None
             return
         try:
-            await _read(socket, link.receive)
+            await _read(session, link.receive)
         except (ClientLeft, LinkLost, PacketError) as raised:
             error = raised
         except asyncio.CancelledError:
-            if not absorb_cancellation(socket):
+            if not absorb_cancellation(session):
                 raise
         finally:
-            code = await end(socket, error)
+            code = await end(session, error)
             error = None  # its traceback knows this frame
     finally:
         if code is not None:
-            socket.reader = None
-            await close(socket, link, code)
+            session.reader = None
+            await close(session, link, code)
 
 
 async def turn_away(link: AnyLink) -> None:
@@ -92,13 +92,13 @@ async def turn_away(link: AnyLink) -> None:
     await link.send({"type": "websocket.close", "code": NORMAL_CLOSURE})
 
 
-def _begin(socket: Session, link: AnyLink) -> None:
-    socket.connected = socket.upgraded = True
-    socket.upgrading = False
-    socket.attach(link)
+def _begin(session: Session, link: AnyLink) -> None:
+    session.connected = session.upgraded = True
+    session.upgrading = False
+    session.attach(link)
 
 
-async def _read(socket: Session, receive: Receive) -> None:  # noqa: PLR0915 - what waits here stays in memory
+async def _read(session: Session, receive: Receive) -> None:  # noqa: PLR0915 - what waits here stays in memory
     """
     Dispatch frames in order until the session is over.
 
@@ -107,12 +107,12 @@ async def _read(socket: Session, receive: Receive) -> None:  # noqa: PLR0915 - w
         LinkLost: The WebSocket is closed.
         PacketError: The client sent what the protocol does not have.
     """
-    server = socket.server
+    server = session.server
     ahead: Ahead | None = None
-    on_message, key = socket.message_handler()
+    on_message, key = session.message_handler()
     credit = FAIR_SHARE
     try:
-        while not socket.closed:
+        while not session.closed:
             credit -= 1
             if not credit:
                 credit = FAIR_SHARE
@@ -122,70 +122,70 @@ async def _read(socket: Session, receive: Receive) -> None:  # noqa: PLR0915 - w
             if ahead is not None and ahead.is_idle:
                 ahead = None
             # A session that waits keeps nothing of its last frame in memory: it may wait for very long.
-            data = _message(socket, await (receive() if ahead is None else ahead.next()))
-            if data is None or socket.closing:
+            data = _message(session, await (receive() if ahead is None else ahead.next()))
+            if data is None or session.closing:
                 continue
-            socket.handling = True
+            session.handling = True
             try:
                 waiting = on_message(key, data)
                 if waiting is not None and (rest := begin_waiting(waiting)) is not None:
-                    ahead = ahead or Ahead(receive, partial(_keep, socket), server.ahead_after)
-                    await _wait(socket, ahead, rest)
+                    ahead = ahead or Ahead(receive, partial(_keep, session), server.ahead_after)
+                    await _wait(session, ahead, rest)
             except Exception:
                 server.logger.exception("message handler error")
             finally:
-                socket.handling = False
+                session.handling = False
                 data = waiting = rest = None
-            if socket.is_given_up and not socket.closed:
+            if session.is_given_up and not session.closed:
                 raise (ahead and ahead.error) or LinkLost
     finally:
         if ahead is not None:
             ahead.stop()
 
 
-async def _wait(socket: Session, ahead: Ahead, waiting: Awaitable[None]) -> None:
+async def _wait(session: Session, ahead: Ahead, waiting: Awaitable[None]) -> None:
     """Wait for a message handler; after the client is gone, not for long."""
     try:
         await ahead.wait_for(waiting)
-        socket.has_progressed = True
+        session.has_progressed = True
     except asyncio.CancelledError:
         task = asyncio.current_task()
-        if task is None or not socket.is_given_up:
+        if task is None or not session.is_given_up:
             raise
         task.uncancel()
 
 
-def _keep(socket: Session, event: Event) -> bool:
+def _keep(session: Session, event: Event) -> bool:
     """Tell whether an event is to wait for those before it; a heartbeat counts when it arrives."""
     text: str | None = event.get("text")
     if text is None:
         if event.get("bytes") is None:
-            socket.limit_handling()
+            session.limit_handling()
         return True
     if text[:1] in MESSAGES:
         return True
     try:
-        return _message(socket, event) is not None
+        return _message(session, event) is not None
     except (ClientLeft, PacketError):
-        socket.limit_handling()
+        session.limit_handling()
         raise
 
 
-def _message(socket: Session, event: Event) -> str | bytes | None:
+def _message(session: Session, event: Event) -> str | bytes | None:
     """Return the message in a frame, or None for a frame without one."""
     text: str | None = event.get("text")
-    if text and text[0] == "4" and len(text) * MAX_CHARACTER_BYTES <= socket.server.max_http_buffer_size:
+    if text and text[0] == "4" and len(text) * MAX_CHARACTER_BYTES <= session.server.max_http_buffer_size:
         return text[1:]
-    read_text, read_binary = READERS[socket.protocol]
+    read_text, read_binary = READERS[session.protocol]
     if text is not None:
-        return read_text(socket, text)
+        return read_text(session, text)
     data = event.get("bytes")
     if data is None:
         raise LinkLost
-    return read_binary(data, socket.server.max_http_buffer_size)
+    return read_binary(data, session.server.max_http_buffer_size)
 
 
-async def upgrade(socket: Session, link: AnyLink) -> int | None:
+async def upgrade(session: Session, link: AnyLink) -> int | None:
     """
     Move a polling session to this WebSocket.
 
@@ -195,34 +195,34 @@ async def upgrade(socket: Session, link: AnyLink) -> int | None:
     Returns:
         None when the client asked for the switch, else the code to close the WebSocket with.
     """
-    server = socket.server
+    server = session.server
     if server.is_traced:
-        server.logger.info("%s: Received request to upgrade to websocket", label(socket.sid))
+        server.logger.info("%s: Received request to upgrade to websocket", label(session.sid))
     code = NORMAL_CLOSURE
     try:
         async with asyncio.timeout(server.upgrade_timeout):
             if await _expect(link, PROBE, UPGRADE) == PROBE:
-                socket.hold_polls()
+                session.hold_polls()
                 await link.send({"type": "websocket.send", "text": PROBE_ANSWER})
                 await _expect(link, UPGRADE)
-            await socket.let_post_end()
+            await session.let_post_end()
     except PacketError as error:
         server.report(f"An upgrade failed, the session stays on polling: {error}", "bad-probe")
         code = closing_code(error)
     except (TimeoutError, LinkLost):
         server.logger.info("An upgrade was not completed, the session stays on polling")
     except asyncio.CancelledError:
-        if not absorb_cancellation(socket):
+        if not absorb_cancellation(session):
             raise
     else:
         if server.is_traced:
-            server.logger.info("%s: Upgrade to websocket successful", label(socket.sid))
-        return code if socket.closing else None
+            server.logger.info("%s: Upgrade to websocket successful", label(session.sid))
+        return code if session.closing else None
     finally:
-        socket.probing = False
-        socket.end_hold()
+        session.probing = False
+        session.end_hold()
         # A poll that waits is answered once the session is on the WebSocket, or waits on.
-        socket.end_poll()
+        session.end_poll()
     return code
 
 
@@ -242,7 +242,7 @@ class DirectReader:
     Reads one session from a link that gives frames without events.
 
     Args:
-        socket: The session.
+        session: The session.
         link: Its WebSocket.
     """
 
@@ -256,15 +256,15 @@ class DirectReader:
         "_link",
         "_on_message",
         "_rest",
-        "_socket",
+        "_session",
         "_task",
     )
 
-    def __init__(self, socket: Session, link: DirectLink) -> None:
-        server = socket.server
-        on_message, self._key = socket.message_handler()
+    def __init__(self, session: Session, link: DirectLink) -> None:
+        server = session.server
+        on_message, self._key = session.message_handler()
         is_stepped = server.handlers["message"] in server.stepped_handlers
-        self._socket = socket
+        self._session = session
         self._link = link
         self._on_message = on_message if is_stepped else partial(_call, on_message)
         self._credit = FAIR_SHARE
@@ -281,7 +281,7 @@ class DirectReader:
 
     def start(self) -> None:
         """Read from now on, whatever becomes of the task that calls this."""
-        self._socket.reader = self
+        self._session.reader = self
         run: Any = self._context.run
         self._link.listen(partial(run, self._take), self._lose)
         if self._link.frames:
@@ -289,7 +289,7 @@ class DirectReader:
 
     def cancel(self) -> None:
         """Notice that the session is over; named as the method of the task that reads other links."""
-        if self._socket.is_given_up and self._socket.handling and self._task is not None:
+        if self._session.is_given_up and self._session.handling and self._task is not None:
             self._task.cancel()
         else:
             self._go_on()
@@ -297,15 +297,15 @@ class DirectReader:
     def _lose(self, error: Exception) -> None:
         """End the reading once the frames that have arrived are handled: no more will come."""
         self._error = self._error or error
-        self._socket.limit_handling()
+        self._session.limit_handling()
         self._go_on()
 
     def _take(self, frame: Frame) -> bool:
         """Handle a frame where it arrives."""
-        socket = self._socket
-        if socket.closing or self._error is not None:
+        session = self._session
+        if session.closing or self._error is not None:
             return True
-        if socket.handling or self._credit <= 0 or self._ahead:
+        if session.handling or self._credit <= 0 or self._ahead:
             return self._put_off(frame)
         self._credit -= 1
         if type(frame) is str and frame[:2] in EVENTS:
@@ -323,17 +323,17 @@ class DirectReader:
         try:
             rest = on_message(self._key, data)
         except Exception:
-            socket.server.logger.exception("message handler error")
+            session.server.logger.exception("message handler error")
             return True
         if rest is not None:
-            socket.handling = True
+            session.handling = True
             self._rest = rest
             self._go_on()
         return True
 
     def _put_off(self, frame: Frame) -> bool:
         """Leave a frame for the task; tell whether the peer is read on meanwhile."""
-        if self._socket.handling:
+        if self._session.handling:
             return self._keep(frame)
         self._go_on()
         return False
@@ -368,11 +368,11 @@ class DirectReader:
 
     def _message(self, frame: Frame) -> Frame | None:
         """Return the message in a frame, or None for a frame without one."""
-        socket = self._socket
-        read_text, read_binary = READERS[socket.protocol]
+        session = self._session
+        read_text, read_binary = READERS[session.protocol]
         if isinstance(frame, str):
-            return read_text(socket, frame)
-        return read_binary(frame, socket.server.max_http_buffer_size)
+            return read_text(session, frame)
+        return read_binary(frame, session.server.max_http_buffer_size)
 
     # What there is a task for.
 
@@ -382,7 +382,7 @@ class DirectReader:
 
     async def _work(self) -> None:
         """Wait for what there is to wait for, read what has arrived meanwhile, and see to the session's end."""
-        socket, link = self._socket, self._link
+        session, link = self._session, self._link
         is_cancelled = True
         try:
             await self._read()
@@ -390,10 +390,10 @@ class DirectReader:
         except (ClientLeft, PacketError) as error:
             self._error = error
         finally:
-            if is_cancelled or self._error is not None or socket.closed:
-                code = await end(socket, self._error)
+            if is_cancelled or self._error is not None or session.closed:
+                code = await end(session, self._error)
                 self._error = None  # its traceback knows this frame
-                await close(socket, link, code)
+                await close(session, link, code)
             else:
                 self._task = None
                 link.resume()
@@ -406,8 +406,8 @@ class DirectReader:
             ClientLeft: The client said goodbye.
             PacketError: The client sent what the protocol does not have.
         """
-        socket = self._socket
-        while not socket.closed and not socket.is_given_up:
+        session = self._session
+        while not session.closed and not session.is_given_up:
             if self._rest is not None:
                 rest, self._rest = self._rest, None
                 await self._handle(rest)
@@ -419,29 +419,29 @@ class DirectReader:
             else:
                 self._credit -= 1
                 message = self._message(frame)
-                if message is not None and not socket.closing:
+                if message is not None and not session.closing:
                     await self._handle(_call(self._on_message, self._key, message))
 
     async def _handle(self, handling: Awaitable[None]) -> None:
-        socket = self._socket
-        socket.handling = True
+        session = self._session
+        session.handling = True
         if self._error is not None:
-            socket.limit_handling()
+            session.limit_handling()
         try:
             rest = begin_waiting(handling)
             if rest is not None:
                 await self._wait(rest)
         except Exception:
-            socket.server.logger.exception("message handler error")
+            session.server.logger.exception("message handler error")
         finally:
-            socket.handling = False
+            session.handling = False
 
     async def _wait(self, rest: Awaitable[None]) -> None:
         """Wait for a message handler, and after a while read on meanwhile."""
-        timer = asyncio.get_running_loop().call_later(self._socket.server.ahead_after, self._read_ahead)
+        timer = asyncio.get_running_loop().call_later(self._session.server.ahead_after, self._read_ahead)
         try:
             await rest
-            self._socket.has_progressed = True
+            self._session.has_progressed = True
         finally:
             timer.cancel()
 
@@ -462,49 +462,49 @@ async def _call(on_message: Any, key: Any, data: Frame) -> None:
         await rest
 
 
-async def end(socket: Session, error: Exception | None) -> int:
+async def end(session: Session, error: Exception | None) -> int:
     """
     End a session of which nothing more is read.
 
     Args:
-        socket: The session.
+        session: The session.
         error: Why: the client said goodbye, the WebSocket is closed, or the client broke the protocol. None when it was
             the server's wish, or there is no telling.
 
     Returns:
         The code to close the WebSocket with.
     """
-    reasons = socket.server.reason
+    reasons = session.server.reason
     reason, code = reasons.TRANSPORT_CLOSE, NORMAL_CLOSURE
     if isinstance(error, ClientLeft):
         reason = reasons.CLIENT_DISCONNECT
     elif isinstance(error, LinkLost):
-        socket.lose_link()
+        session.lose_link()
     elif isinstance(error, PacketError):
         reason = reasons.TRANSPORT_ERROR
         code = closing_code(error)
-        socket.server.report(f"Closing a websocket session: {error}", f"bad-frame-{code}")
-    socket.reader = None
-    await socket.finish(reason, abort=True)
+        session.server.report(f"Closing a websocket session: {error}", f"bad-frame-{code}")
+    session.reader = None
+    await session.finish(reason, abort=True)
     return code
 
 
-def absorb_cancellation(socket: Session) -> bool:
+def absorb_cancellation(session: Session) -> bool:
     """Tell whether it was the session's end that cancelled this task, to wake it; then the task goes on."""
     task = asyncio.current_task()
-    if socket.closed and socket.reader is not None and task is not None:
+    if session.closed and session.reader is not None and task is not None:
         task.uncancel()
-    return socket.closed
+    return session.closed
 
 
-async def close(socket: Session, link: AnyLink, code: int) -> None:
+async def close(session: Session, link: AnyLink, code: int) -> None:
     """Let what is being written go out, then close, within bounds."""
-    server = socket.server
-    lost = socket.upgraded and socket.send_event is None
+    server = session.server
+    lost = session.upgraded and session.send_event is None
     try:
         async with asyncio.timeout(CLOSE_GRACE_S):
-            if socket.upgraded:
-                await socket.detach()
+            if session.upgraded:
+                await session.detach()
             if not lost:
                 await link.send({"type": "websocket.close", "code": code})
     except Exception as error:  # noqa: BLE001 - the peer may be gone, which is what is wanted

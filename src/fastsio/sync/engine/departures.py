@@ -16,48 +16,48 @@ if TYPE_CHECKING:
     from fastsio.sync.engine.session import Session
 
 
-def note_departure(socket: Session, error: Exception) -> str:
+def note_departure(session: Session, error: Exception) -> str:
     """
     Prepare the last frame of a session whose client has left, and report what it did wrong.
 
     Args:
-        socket: The session.
+        session: The session.
         error: How it left: :class:`~.links.LinkLost`, :class:`ClientLeft` or a :class:`PacketError`.
 
     Returns:
         The reason of the session's end.
     """
-    server = socket.server
+    server = session.server
     if isinstance(error, ClientLeft):
         return server.reason.CLIENT_DISCONNECT
     if isinstance(error, PacketError):
         code = closing_code(error)
         server.report(f"Closing a websocket session: {error}", f"bad-frame-{code}")
-        socket.outbox.close_frame = close_frame(code)
+        session.outbox.close_frame = close_frame(code)
         return server.reason.TRANSPORT_ERROR
-    socket.outbox.close_frame = close_frame(socket.outbox.peer_code())
-    socket.outbox.close()
+    session.outbox.close_frame = close_frame(session.outbox.peer_code())
+    session.outbox.close()
     return server.reason.TRANSPORT_CLOSE
 
 
-def departure_of(socket: Session) -> Exception | None:
+def departure_of(session: Session) -> Exception | None:
     """
     Read what a client has sent while the thread that reads it handles a message; heartbeats are taken at once.
 
     Returns:
         How the client left; None while it is there, or nothing can be read.
     """
-    read_text, _ = READERS[socket.protocol]
+    read_text, _ = READERS[session.protocol]
     said: list[Exception] = []
 
     def take(frame: str | bytes) -> bool:
         if isinstance(frame, bytes) or frame[:1] in MESSAGES:
             return False
         try:
-            return read_text(socket, frame) is None
+            return read_text(session, frame) is None
         except (ClientLeft, PacketError) as error:
             said.append(error)
             return False
 
-    error = socket.outbox.read_ahead(take)
+    error = session.outbox.read_ahead(take)
     return said[0] if said else error

@@ -81,33 +81,35 @@ class HangWatch:
     def _look(self) -> bool:
         """Look at all sessions; tell whether there was anything to see."""
         before, now = self._handling, monotonic()
-        self._handling = {socket: socket.progress for socket in list(self._server.sockets.values()) if _handles(socket)}
-        for socket, progress in self._handling.items():
-            if socket not in self.departed and before.get(socket) == progress:
-                self._look_at(socket, now)
-        for socket, (since, error) in list(self.departed.items()):
-            if socket.closing:
-                del self.departed[socket]
-            elif now - since >= self._server.handler_grace and socket.handling:
-                del self.departed[socket]
-                self._server.start_background_task(_end, socket, error)
+        self._handling = {
+            session: session.progress for session in list(self._server.sockets.values()) if _handles(session)
+        }
+        for session, progress in self._handling.items():
+            if session not in self.departed and before.get(session) == progress:
+                self._look_at(session, now)
+        for session, (since, error) in list(self.departed.items()):
+            if session.closing:
+                del self.departed[session]
+            elif now - since >= self._server.handler_grace and session.handling:
+                del self.departed[session]
+                self._server.start_background_task(_end, session, error)
         return bool(self._handling or self.departed)
 
-    def _look_at(self, socket: Session, now: float) -> None:
+    def _look_at(self, session: Session, now: float) -> None:
         try:
-            error = departure_of(socket)
+            error = departure_of(session)
         except Exception:
             self._server.logger.exception("a client whose message takes long could not be looked at")
             return
         if error is not None:
-            self.departed[socket] = (now, error)
+            self.departed[session] = (now, error)
 
 
-def _handles(socket: Session) -> bool:
+def _handles(session: Session) -> bool:
     """Tell whether a message that came over a WebSocket is handled."""
-    return socket.handling and not socket.closing and socket.outbox.is_attached
+    return session.handling and not session.closing and session.outbox.is_attached
 
 
-def _end(socket: Session, error: Exception) -> None:
+def _end(session: Session, error: Exception) -> None:
     """End the session of a client that has left; its handler runs to its end, and finds out."""
-    socket.finish(note_departure(socket, error), abort=True)
+    session.finish(note_departure(session, error), abort=True)

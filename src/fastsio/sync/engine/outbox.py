@@ -61,8 +61,8 @@ class Outbox:
         "_pause_budget",
         "_pending",
         "_poll",
+        "_session",
         "_slow",
-        "_socket",
         "_writing",
         "buffered_bytes",
         "buffered_count",
@@ -72,7 +72,7 @@ class Outbox:
     )
 
     def __init__(self, socket: Session) -> None:
-        self._socket = socket
+        self._session = socket
         # Held for a few steps that never wait, so a plain lock serves greenlets too.
         self._lock = threading.Lock()
         self._pending: list[WirePacket] = []
@@ -137,14 +137,14 @@ class Outbox:
                 if left_s <= 0:
                     break
                 if congestion.released is None:
-                    congestion.released = self._socket.server.create_event()
+                    congestion.released = self._session.server.create_event()
                 released, left_s = congestion.released, congestion.next_look_s(left_s)
             released.wait(left_s)
         self._treat_if_stuck()
 
     def _is_worth_waiting(self, congestion: Congestion) -> bool:
         """Tell whether the client can read, now or soon, without the caller's going on."""
-        socket = self._socket
+        socket = self._session
         if socket.closing or not socket.accepted or congestion.is_given_up:
             return False
         # A client ends an upgrade when its POST is answered, and the caller may be what the POST waits for.
@@ -156,7 +156,7 @@ class Outbox:
             congestion = self.congestion
             if congestion is not None:
                 congestion.is_given_up = True
-                self._socket.server.congested.discard(self._socket)
+                self._session.server.congested.discard(self._session)
                 self._wake_waiting(congestion)
 
     def _is_stuck(self) -> bool:
@@ -200,11 +200,11 @@ class Outbox:
     def _has_room(self, packets: Sequence[WirePacket], *, waits: bool) -> bool:
         if not self.buffered_count:
             return True
-        server, congestion = self._socket.server, self.congestion
+        server, congestion = self._session.server, self.congestion
         if congestion is not None and congestion.is_refused:
             return False
         size = sum([packet.size for packet in packets])
-        buffers = buffers_for(congestion, monotonic(), waits=waits and not self._socket.closing)
+        buffers = buffers_for(congestion, monotonic(), waits=waits and not self._session.closing)
         return (
             self.buffered_bytes + size <= server.max_buffer_bytes * buffers
             and self.buffered_count + len(packets) <= server.max_buffer_packets * buffers
@@ -217,7 +217,7 @@ class Outbox:
 
     def _overflow(self) -> None:
         """Apply the policy for slow clients, and say so once for each client."""
-        server = self._socket.server
+        server = self._session.server
         drops = server.slow_client == "drop"
         with self._lock:
             is_known, self._slow = self._slow, True
@@ -231,7 +231,7 @@ class Outbox:
             server.slow_client,
         )
         if not drops:
-            self._socket.finish_in_background(server.reason.TRANSPORT_ERROR)
+            self._session.finish_in_background(server.reason.TRANSPORT_ERROR)
 
     def _cut(self, max_bytes: int, max_packets: int = sys.maxsize) -> tuple[list[WirePacket], int]:
         """Take what waits, in order, within the limits but at least one packet; return its size too."""
@@ -248,28 +248,28 @@ class Outbox:
         """Account for packets that came into the buffer."""
         self.buffered_count += count
         self.buffered_bytes += size
-        server = self._socket.server
+        server = self._session.server
         if (
             self.congestion is None
             and (self.buffered_bytes > server.high_water_bytes or self.buffered_count > server.high_water_packets)
-            and not self._socket.closing
+            and not self._session.closing
         ):
             self._pause_budget = self._pause_budget or PauseBudget(server.slow_client_timeout)
             self.congestion = Congestion(monotonic(), server.slow_client_timeout, self._pause_budget)
-            server.congested.add(self._socket)
+            server.congested.add(self._session)
 
     def _left(self, count: int, size: int) -> None:
         """Account for packets that left the buffer."""
         self.buffered_count -= count
         self.buffered_bytes -= size
-        congestion, server = self.congestion, self._socket.server
+        congestion, server = self.congestion, self._session.server
         if congestion is None:
             return
         congestion.move(monotonic())
         if self.buffered_bytes * 2 > server.high_water_bytes or self.buffered_count * 2 > server.high_water_packets:
             return
         self.congestion = None
-        server.congested.discard(self._socket)
+        server.congested.discard(self._session)
         self._wake_waiting(congestion)
 
     # Writing to a WebSocket, by the one thread that has set _writing.
@@ -341,7 +341,7 @@ class Outbox:
             self._lose(link, error)
             return False
         self.is_lagging = True
-        self._socket.server.start_background_task(self._finish_writing, link)
+        self._session.server.start_background_task(self._finish_writing, link)
         return True
 
     def _count_in_flight(self, packets: Sequence[WirePacket]) -> None:
@@ -381,9 +381,9 @@ class Outbox:
             self._pending = []
             self._writing = self.is_lagging = False
         link.abort()
-        server = self._socket.server
+        server = self._session.server
         server.logger.debug("A write failed, the client is gone: %r", error)
-        self._socket.finish_in_background(server.reason.TRANSPORT_CLOSE)
+        self._session.finish_in_background(server.reason.TRANSPORT_CLOSE)
 
     # Polls.
 
@@ -409,7 +409,7 @@ class Outbox:
                 if not self._held or self._closed or left_s <= 0:
                     self._poll = None
                     return
-                poll = self._poll = self._socket.server.create_event()
+                poll = self._poll = self._session.server.create_event()
             poll.wait(left_s)
 
     def wait_for_packets(self) -> bool:
@@ -419,7 +419,7 @@ class Outbox:
                 return False
             if self._pending or self._held or self._link is not None or self._closed:
                 return True
-            poll = self._poll = self._socket.server.create_event()
+            poll = self._poll = self._session.server.create_event()
         poll.wait()
         with self._lock:
             self._poll = None

@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from fastsio.sync.engine.session import Session
 
 
-def take(socket: Session, environ: dict[str, Any]) -> list[WirePacket]:
+def take(session: Session, environ: dict[str, Any]) -> list[WirePacket]:
     """Take what a poll is answered with: as much as the client of the request can take at once."""
-    server = socket.server
-    packets = socket.outbox.take(server.max_http_buffer_size, packets_per_poll(environ.get("HTTP_USER_AGENT", "")))
+    server = session.server
+    packets = session.outbox.take(server.max_http_buffer_size, packets_per_poll(environ.get("HTTP_USER_AGENT", "")))
     if server.is_traced:
         for packet in packets:
-            server.logger.info("%s: Sending packet %s", label(socket.sid), shown(packet.polling, from_server=True))
+            server.logger.info("%s: Sending packet %s", label(session.sid), shown(packet.polling, from_server=True))
     return packets
 
 
-def handle_get(socket: Session, environ: dict[str, Any], jsonp_index: int | None) -> http.Response:
+def handle_get(session: Session, environ: dict[str, Any], jsonp_index: int | None) -> http.Response:
     """
     Serve a poll.
 
@@ -43,117 +43,117 @@ def handle_get(socket: Session, environ: dict[str, Any], jsonp_index: int | None
     Raises:
         RequestRefused: The session moved to a WebSocket before the poll came.
     """
-    socket.outbox.see_upgrade_decided()
-    if socket.upgraded:
+    session.outbox.see_upgrade_decided()
+    if session.upgraded:
         raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
-    if not socket.outbox.wait_for_packets():
-        socket.outbox.post((CLOSE_PACKET,), is_limited=False)
-        return _reject(socket, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
-    packets = take(socket, environ)
-    if socket.closed and not socket.outbox.buffered_count:
-        socket.server.forget(socket)
-    return answer(socket, packets, jsonp_index=jsonp_index)
+    if not session.outbox.wait_for_packets():
+        session.outbox.post((CLOSE_PACKET,), is_limited=False)
+        return _reject(session, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
+    packets = take(session, environ)
+    if session.closed and not session.outbox.buffered_count:
+        session.server.forget(session)
+    return answer(session, packets, jsonp_index=jsonp_index)
 
 
 def answer(
-    socket: Session,
+    session: Session,
     packets: Sequence[WirePacket],
     *,
     jsonp_index: int | None,
     headers: Sequence[tuple[str, str]] = (),
 ) -> http.Response:
     """Build the response of a poll in the protocol of the session."""
-    if isinstance(socket, Eio3Session):
-        return http.eio3_payload(packets, base64=socket.polls_base64, jsonp_index=jsonp_index, headers=headers)
+    if isinstance(session, Eio3Session):
+        return http.eio3_payload(packets, base64=session.polls_base64, jsonp_index=jsonp_index, headers=headers)
     return http.payload(packets, jsonp_index=jsonp_index, headers=headers)
 
 
-def handle_post(socket: Session, environ: dict[str, Any]) -> http.Response:
+def handle_post(session: Session, environ: dict[str, Any]) -> http.Response:
     """Take the packets of a POST; a second POST while one is taken, or a bad one, ends the session."""
-    if not socket.claim_post():
-        return _reject(socket, http.refusal(http.Code.BAD_REQUEST), "two POSTs at once")
+    if not session.claim_post():
+        return _reject(session, http.refusal(http.Code.BAD_REQUEST), "two POSTs at once")
     try:
-        return _take_post(socket, environ)
+        return _take_post(session, environ)
     finally:
-        socket.posting = False
+        session.posting = False
 
 
-def _take_post(socket: Session, environ: dict[str, Any]) -> http.Response:
+def _take_post(session: Session, environ: dict[str, Any]) -> http.Response:
     try:
-        is_binary = _is_binary(socket, environ)
-        body = _read_wanted_body(socket, environ)
-        _take_packets(socket, _decode(socket, body, is_binary=is_binary))
+        is_binary = _is_binary(session, environ)
+        body = _read_wanted_body(session, environ)
+        _take_packets(session, _decode(session, body, is_binary=is_binary))
     except BodyTooLarge as error:
-        return _reject(socket, http.too_large(), str(error))
+        return _reject(session, http.too_large(), str(error))
     except BodyTooSlow as error:
-        return _reject(socket, http.too_slow(), str(error))
+        return _reject(session, http.too_slow(), str(error))
     except PacketError as error:
-        return _reject(socket, http.refusal(http.Code.BAD_REQUEST), str(error))
+        return _reject(session, http.refusal(http.Code.BAD_REQUEST), str(error))
     return http.accepted()
 
 
-def _take_packets(socket: Session, packets: Iterator[str | bytes]) -> None:
+def _take_packets(session: Session, packets: Iterator[str | bytes]) -> None:
     """Act on the packets of a body one by one; however many there are, other greenlets have a turn now and then."""
-    share = credit = socket.server.packets_per_payload
+    share = credit = session.server.packets_per_payload
     for packet in packets:
-        if socket.closing:
+        if session.closing:
             break
-        _receive(socket, packet)
+        _receive(session, packet)
         credit -= 1
         if not credit:
             credit = share
-            socket.server.sleep(0)
+            session.server.sleep(0)
 
 
-def _is_binary(socket: Session, environ: dict[str, Any]) -> bool:
+def _is_binary(session: Session, environ: dict[str, Any]) -> bool:
     """Tell whether the client said that the body is bytes, which it may in Engine.IO 3 only."""
     content_type: str = environ.get("CONTENT_TYPE", "")
     is_binary = content_type.partition(";")[0].strip().lower() == "application/octet-stream"
-    if is_binary and not isinstance(socket, Eio3Session):
+    if is_binary and not isinstance(session, Eio3Session):
         raise PacketError("an octet-stream body")  # CVE-2026-59725
     return is_binary
 
 
-def _decode(socket: Session, body: bytes, *, is_binary: bool) -> Iterator[str | bytes]:
-    if isinstance(socket, Eio3Session):
+def _decode(session: Session, body: bytes, *, is_binary: bool) -> Iterator[str | bytes]:
+    if isinstance(session, Eio3Session):
         return eio3.decode_payload(body, is_binary=is_binary)
     return decode_payload(body)
 
 
-def _read_wanted_body(socket: Session, environ: dict[str, Any]) -> bytes:
+def _read_wanted_body(session: Session, environ: dict[str, Any]) -> bytes:
     """
     Read the whole body, unless the session ends meanwhile.
 
     Raises:
         PacketError: It is too large, was cut off or takes too long, or the session is over.
     """
-    server = socket.server
+    server = session.server
     with BodyReading(server, environ) as reading:
-        socket.body = reading
+        session.body = reading
         try:
-            if socket.closed:
+            if session.closed:
                 reading.cut_off()
             return read_body(environ, server.max_http_buffer_size, reading)
         finally:
-            socket.body = None
+            session.body = None
 
 
-def _receive(socket: Session, packet: str | bytes) -> None:
+def _receive(session: Session, packet: str | bytes) -> None:
     """Act on one well-formed packet."""
     if isinstance(packet, bytes) or packet[0] == "4":
-        socket.handling = True
+        session.handling = True
         try:
-            socket.server.run_message(socket, packet if isinstance(packet, bytes) else packet[1:])
+            session.server.run_message(session, packet if isinstance(packet, bytes) else packet[1:])
         finally:
-            socket.progress += 1
-            socket.handling = False
+            session.progress += 1
+            session.handling = False
     elif packet[0] == "1":
-        socket.finish(socket.server.reason.CLIENT_DISCONNECT, abort=True)
+        session.finish(session.server.reason.CLIENT_DISCONNECT, abort=True)
     elif packet[0] not in IGNORED:
-        socket.on_heartbeat()
+        session.on_heartbeat()
 
 
-def _reject(socket: Session, response: http.Response, why: str) -> http.Response:
-    socket.server.report(f"Closing a polling session: {why}", "bad-request")
-    socket.finish(socket.server.reason.TRANSPORT_ERROR, abort=True)
+def _reject(session: Session, response: http.Response, why: str) -> http.Response:
+    session.server.report(f"Closing a polling session: {why}", "bad-request")
+    session.finish(session.server.reason.TRANSPORT_ERROR, abort=True)
     return response

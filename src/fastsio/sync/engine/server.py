@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Switch:
     """Not a response: the request becomes a WebSocket, which serves this session, or none: then it is closed."""
 
-    socket: Session | None
+    session: Session | None
     is_upgrade: bool = False
 
 
@@ -150,11 +150,11 @@ class EngineServer(ServerBase):
         Returns:
             False when there is no such client, or it is too slow and the packets were dropped.
         """
-        socket = self.sockets.get(eio_sid)
-        if socket is None:
+        session = self.sockets.get(eio_sid)
+        if session is None:
             self.logger.debug("Cannot send, the client is gone")
             return False
-        return socket.outbox.post(packets, waits=waits)
+        return session.outbox.post(packets, waits=waits)
 
     def post_to_all(self, sessions: Iterable[Session], packets: Sequence[WirePacket], waits: bool = False) -> None:
         """
@@ -165,8 +165,8 @@ class EngineServer(ServerBase):
             packets: What to send, shared by all.
             waits: As with :meth:`post`.
         """
-        for socket in sessions:
-            socket.outbox.post(packets, waits=waits)
+        for session in sessions:
+            session.outbox.post(packets, waits=waits)
 
     def let_read(self, eio_sids: Sequence[str]) -> None:
         """
@@ -176,9 +176,9 @@ class EngineServer(ServerBase):
             eio_sids: The clients. With several, one delays the caller by no more than ``slow_client_timeout``.
         """
         is_shared = len(eio_sids) > 1
-        for socket in map(self.sockets.get, eio_sids):
-            if socket in self.congested and socket is not None:
-                socket.outbox.let_read(is_shared=is_shared)
+        for session in map(self.sockets.get, eio_sids):
+            if session in self.congested and session is not None:
+                session.outbox.let_read(is_shared=is_shared)
 
     def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
         """
@@ -191,11 +191,11 @@ class EngineServer(ServerBase):
         Returns:
             As :meth:`post`.
         """
-        socket = self.sockets.get(eio_sid)
-        if socket is None:
+        session = self.sockets.get(eio_sid)
+        if session is None:
             self.logger.debug("Cannot send, the client is gone")
             return False
-        return socket.write(packets)
+        return session.write(packets)
 
     def send(self, sid: str, data: Any) -> bool:
         """Send a message: text, bytes, or what JSON can hold; waits while the client is behind and reads."""
@@ -216,38 +216,38 @@ class EngineServer(ServerBase):
             reason: What the disconnect handler gets.
             abort: True to end it without telling the client.
         """
-        socket = self.sockets.get(eio_sid)
-        if socket is not None:
-            socket.finish(reason, abort=abort)
+        session = self.sockets.get(eio_sid)
+        if session is not None:
+            session.finish(reason, abort=abort)
 
     def disconnect(self, sid: str | None = None) -> None:
         """End the session of one client, or of all."""
         for each in list(self.sockets) if sid is None else [sid]:
             self.close_client(each, self.reason.SERVER_DISCONNECT)
 
-    def retire(self, socket: Session, *, keep: bool) -> None:
+    def retire(self, session: Session, *, keep: bool) -> None:
         """
         Take a session that is over off the table.
 
         Args:
-            socket: The session.
+            session: The session.
             keep: Whether its last packets wait for one more poll. The JavaScript server keeps them 30 seconds.
         """
         if keep:
-            self._parting[socket.sid] = socket
-        self.sockets.pop(socket.sid, None)
+            self._parting[session.sid] = session
+        self.sockets.pop(session.sid, None)
         if keep:
-            self.deadlines.set(socket, self.ping_timeout)
+            self.deadlines.set(session, self.ping_timeout)
 
-    def forget(self, socket: Session) -> None:
+    def forget(self, session: Session) -> None:
         """Stop waiting for the last poll of a session that is over."""
-        self._parting.pop(socket.sid, None)
-        self.deadlines.clear(socket)
+        self._parting.pop(session.sid, None)
+        self.deadlines.clear(session)
 
     def shutdown(self) -> None:
         """Stop the timers; clients stay connected, and sends that wait for slow ones are given up."""
-        for socket in list(self.congested):
-            socket.outbox.give_up()
+        for session in list(self.congested):
+            session.outbox.give_up()
         self.hang_watch.stop()
         for member in self.deadlines.stop():
             member.on_shutdown()
@@ -315,73 +315,73 @@ class EngineServer(ServerBase):
             raise RequestRefused(http.Code.BAD_REQUEST, "Not a WebSocket handshake of version 13")
 
     def _find(self, sid: str, request: Request) -> Session:
-        socket = self.sockets.get(sid)
-        if socket is None and request.method == "GET" and not request.is_websocket:
-            socket = self._parting.get(sid)
-        return check_session(socket, request)
+        session = self.sockets.get(sid)
+        if session is None and request.method == "GET" and not request.is_websocket:
+            session = self._parting.get(sid)
+        return check_session(session, request)
 
-    def _serve(self, environ: dict[str, Any], request: Request, socket: Session) -> Answer:
+    def _serve(self, environ: dict[str, Any], request: Request, session: Session) -> Answer:
         if request.method == "POST":
-            return polling.handle_post(socket, environ)
+            return polling.handle_post(session, environ)
         if request.is_websocket:
-            return self._switch(socket, request) if socket.claim_probe() else Switch(None)
-        return polling.handle_get(socket, environ, request.jsonp_index)
+            return self._switch(session, request) if session.claim_probe() else Switch(None)
+        return polling.handle_get(session, environ, request.jsonp_index)
 
-    def _switch(self, socket: Session, request: Request) -> Switch:
-        socket.frames_base64 = request.base64
-        return Switch(socket, is_upgrade=socket.connected)
+    def _switch(self, session: Session, request: Request) -> Switch:
+        session.frames_base64 = request.base64
+        return Switch(session, is_upgrade=session.connected)
 
     def _serve_websocket(self, environ: dict[str, Any], switch: Switch) -> Any:
-        socket = switch.socket
-        if socket is None:
+        session = switch.session
+        if session is None:
             return accepting.accept(self, environ, partial(websocket.turn_away, self))
         try:
-            return accepting.accept(self, environ, partial(websocket.serve, socket))
+            return accepting.accept(self, environ, partial(websocket.serve, session))
         finally:
-            socket.probing = False
+            session.probing = False
             if not switch.is_upgrade:
                 # Nothing is left of a session whose WebSocket could not even be accepted.
-                socket.finish(self.reason.TRANSPORT_CLOSE, abort=True)
+                session.finish(self.reason.TRANSPORT_CLOSE, abort=True)
 
     def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
         sid = self.generate_id()
-        socket = self.sockets[sid] = self._new_socket(sid, environ, request)
+        session = self.sockets[sid] = self._new_session(sid, environ, request)
         is_answered = False
         try:
-            answer = self._open(socket, environ, request)
+            answer = self._open(session, environ, request)
             is_answered = True
         finally:
-            if not socket.accepted:
-                socket.reject()
+            if not session.accepted:
+                session.reject()
                 self.sockets.pop(sid, None)
             elif not is_answered:
                 # Whatever failed, nothing is left of a session that its client will never hear of.
-                socket.finish(self.reason.TRANSPORT_ERROR, abort=True)
+                session.finish(self.reason.TRANSPORT_ERROR, abort=True)
         return answer
 
-    def _open(self, socket: Session, environ: dict[str, Any], request: Request) -> Answer:
+    def _open(self, session: Session, environ: dict[str, Any], request: Request) -> Answer:
         """Ask the application about a new client, and begin its session if it is accepted."""
         can_upgrade = (
             not request.is_websocket and "websocket" in self.transports and accepting.can_accept(self, environ)
         )
-        opened = ControlPacket(OPEN, self._open_data(socket.sid, can_upgrade=can_upgrade))
-        socket.outbox.post((opened,), is_limited=False)
-        verdict = self.run_connect(socket.sid, environ)
+        opened = ControlPacket(OPEN, self._open_data(session.sid, can_upgrade=can_upgrade))
+        session.outbox.post((opened,), is_limited=False)
+        verdict = self.run_connect(session.sid, environ)
         if not (verdict is None or verdict is True):
             self.logger.warning("Application rejected connection")
             return http.unauthorized(verdict)
-        doomed = socket.accept()
+        doomed = session.accept()
         if doomed is not None:
-            socket.finish(doomed, abort=True)
+            session.finish(doomed, abort=True)
             return http.refusal(http.Code.UNKNOWN_SID)
-        socket.start_heartbeat()
+        session.start_heartbeat()
         if request.is_websocket:
-            return self._switch(socket, request)
-        socket.connected = True
-        packets = polling.take(socket, environ)
-        return polling.answer(socket, packets, jsonp_index=request.jsonp_index, headers=self._cookies(socket.sid))
+            return self._switch(session, request)
+        session.connected = True
+        packets = polling.take(session, environ)
+        return polling.answer(session, packets, jsonp_index=request.jsonp_index, headers=self._cookies(session.sid))
 
-    def _new_socket(self, sid: str, environ: dict[str, Any], request: Request) -> Session:
+    def _new_session(self, sid: str, environ: dict[str, Any], request: Request) -> Session:
         if request.protocol != Eio3Session.protocol:
             return Session(self, sid)
         environ[PROTOCOL_KEY] = Eio3Session.protocol
@@ -400,9 +400,9 @@ class EngineServer(ServerBase):
             self.logger.exception("connect handler error")
             return False
 
-    def run_message(self, socket: Session, data: str | bytes) -> None:
+    def run_message(self, session: Session, data: str | bytes) -> None:
         """Give the application a message that came in a POST."""
-        on_message, key = socket.message_handler()
+        on_message, key = session.message_handler()
         try:
             on_message(key, data)
         except Exception:

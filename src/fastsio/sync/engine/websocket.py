@@ -58,18 +58,18 @@ class Limit:
     on_shutdown = on_deadline
 
 
-def serve(socket: Session, link: Link) -> None:
+def serve(session: Session, link: Link) -> None:
     """
     Run a session over an accepted WebSocket until either end closes it; the caller's thread reads.
 
     Args:
-        socket: The session.
+        session: The session.
         link: The WebSocket.
     """
-    if socket.server.is_traced:
-        link = TracedLink(link, socket.sid, socket.server.logger)
-    if not socket.connected or _upgrade(socket, link):
-        _run(socket, link)
+    if session.server.is_traced:
+        link = TracedLink(link, session.sid, session.server.logger)
+    if not session.connected or _upgrade(session, link):
+        _run(session, link)
 
 
 def turn_away(server: EngineServer, link: Link) -> None:
@@ -80,23 +80,23 @@ def turn_away(server: EngineServer, link: Link) -> None:
     server.deadlines.clear(limit)
 
 
-def _run(socket: Session, link: Link) -> None:
-    server = socket.server
-    link.answer_pings(lambda payload: socket.outbox.post((pong_frame(payload),)))
-    socket.attach(link)
+def _run(session: Session, link: Link) -> None:
+    server = session.server
+    link.answer_pings(lambda payload: session.outbox.post((pong_frame(payload),)))
+    session.attach(link)
     reason = server.reason.TRANSPORT_CLOSE
     try:
-        _read(socket, link)
+        _read(session, link)
     except (LinkLost, ClientLeft, PacketError) as error:
-        reason = note_departure(socket, error)
+        reason = note_departure(session, error)
     finally:
-        socket.finish(reason, abort=True)
+        session.finish(reason, abort=True)
         link.drain()
-        socket.outbox.detach()
-        server.deadlines.clear(socket)
+        session.outbox.detach()
+        server.deadlines.clear(session)
 
 
-def _read(socket: Session, link: Link) -> None:
+def _read(session: Session, link: Link) -> None:
     """
     Dispatch frames in order until the session is over.
 
@@ -105,12 +105,12 @@ def _read(socket: Session, link: Link) -> None:
         LinkLost: The WebSocket is closed.
         PacketError: The client sent what the protocol does not have.
     """
-    server = socket.server
+    server = session.server
     limit = server.max_http_buffer_size
     # Chosen once, so that clients of Engine.IO 4 do not pay for the others with every frame.
-    read_text, read_binary = READERS[socket.protocol]
-    on_message, key = socket.message_handler()
-    while not socket.closed:
+    read_text, read_binary = READERS[session.protocol]
+    on_message, key = session.message_handler()
+    while not session.closed:
         frame = link.receive()
         if frame is None:
             raise LinkLost
@@ -120,10 +120,10 @@ def _read(socket: Session, link: Link) -> None:
         elif frame[:1] == "4" and len(frame) * MAX_CHARACTER_BYTES <= limit:
             data = frame[1:]
         else:
-            data = read_text(socket, frame)
-        if data is None or socket.closing:
+            data = read_text(session, frame)
+        if data is None or session.closing:
             continue
-        socket.handling = True
+        session.handling = True
         if not server.hang_watch.is_running:
             server.hang_watch.start()
         try:
@@ -131,11 +131,11 @@ def _read(socket: Session, link: Link) -> None:
         except Exception:
             server.logger.exception("message handler error")
         finally:
-            socket.progress += 1
-            socket.handling = False
+            session.progress += 1
+            session.handling = False
 
 
-def _upgrade(socket: Session, link: Link) -> bool:
+def _upgrade(session: Session, link: Link) -> bool:
     """
     Move a polling session to this WebSocket.
 
@@ -145,19 +145,19 @@ def _upgrade(socket: Session, link: Link) -> bool:
     Returns:
         True when the client asked for the switch.
     """
-    server = socket.server
+    server = session.server
     if server.is_traced:
-        server.logger.info("%s: Received request to upgrade to websocket", label(socket.sid))
+        server.logger.info("%s: Received request to upgrade to websocket", label(session.sid))
     limit = Limit(link)
     server.deadlines.set(limit, server.upgrade_timeout)
     upgraded = False
     code = NORMAL_CLOSURE
     try:
         if _expect(link, PROBE, UPGRADE) == PROBE:
-            socket.outbox.hold(is_held=True)
+            session.outbox.hold(is_held=True)
             _send(link, PROBE_ANSWER)
             _expect(link, UPGRADE)
-        upgraded = _move(socket, limit)
+        upgraded = _move(session, limit)
     except PacketError as error:
         server.report(f"An upgrade failed, the session stays on polling: {error}", "bad-probe")
         code = closing_code(error)
@@ -165,22 +165,22 @@ def _upgrade(socket: Session, link: Link) -> bool:
         server.logger.info("An upgrade was not completed, the session stays on polling")
     finally:
         if not upgraded:
-            socket.outbox.hold(is_held=False)
-            socket.probing = False
+            session.outbox.hold(is_held=False)
+            session.probing = False
             server.deadlines.set(limit, CLOSE_GRACE_S)
             _leave(link, code)
         server.deadlines.clear(limit)
     return upgraded
 
 
-def _move(socket: Session, limit: Limit) -> bool:
+def _move(session: Session, limit: Limit) -> bool:
     """Move a session to its WebSocket once no POST is taken; False when its time is over before, or the session is."""
-    while not (socket.closing or limit.is_over):
-        if socket.claim_upgrade():
-            if socket.server.is_traced:
-                socket.server.logger.info("%s: Upgrade to websocket successful", label(socket.sid))
+    while not (session.closing or limit.is_over):
+        if session.claim_upgrade():
+            if session.server.is_traced:
+                session.server.logger.info("%s: Upgrade to websocket successful", label(session.sid))
             return True
-        socket.server.sleep(POST_POLL_S)
+        session.server.sleep(POST_POLL_S)
     return False
 
 
