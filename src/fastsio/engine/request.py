@@ -8,17 +8,17 @@ Source: Engine.IO protocol v4, "Transports"; the order of the checks is the Java
 
 from __future__ import annotations
 
-import re
 import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from fastsio.engine.http import Code
+from fastsio.engine.websocket_handshake import asks_for_websocket
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container
 
 #: The revision every server speaks, and the one it may be allowed to speak besides.
 PROTOCOLS: Final = ("4", "3")
@@ -30,12 +30,6 @@ SHORT_QUERY: Final = 32
 MAX_INDEX_DIGITS: Final = 9
 #: More digits than any length of a body has.
 MAX_LENGTH_DIGITS: Final = 18
-#: What ``Upgrade`` asks for, in lower case.
-WEBSOCKET: Final = "websocket"
-#: 16 bytes in base64.
-WEBSOCKET_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
-#: The name of a subprotocol (RFC 6455, section 4.1).
-TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 class RequestRefused(Exception):  # noqa: N818 - says what happened to the request
@@ -108,38 +102,6 @@ def read_request(environ: dict[str, Any], transports: Container[str], *, allow_e
     )
 
 
-def asks_for_websocket(environ: dict[str, Any]) -> bool:
-    """
-    Tell whether a request asks to become a WebSocket; proxies may have written its headers anew.
-
-    Source: RFC 9110, sections 7.6.1 and 7.8. An ``Upgrade`` that is not an option of the connection is another hop's.
-    """
-    upgrade = environ.get("HTTP_UPGRADE")
-    if upgrade is None:
-        return False
-    connection = environ.get("HTTP_CONNECTION", "")
-    if connection == "Upgrade" and upgrade == WEBSOCKET:  # as clients write them
-        return True
-    return WEBSOCKET in _tokens(upgrade) and "upgrade" in _tokens(connection)
-
-
-def websocket_key(environ: dict[str, Any]) -> str | None:
-    """
-    Return the key of a WebSocket handshake; None when the request is no handshake of version 13.
-
-    Source: RFC 6455, section 4.2.1.
-    """
-    key: str = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").strip()
-    is_handshake = (
-        environ["REQUEST_METHOD"] == "GET"
-        and environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1")
-        and environ.get("HTTP_SEC_WEBSOCKET_VERSION", "").strip() == "13"
-        and asks_for_websocket(environ)
-        and WEBSOCKET_KEY.fullmatch(key) is not None
-    )
-    return key if is_handshake else None
-
-
 def content_length(environ: dict[str, Any]) -> int | None:
     """
     Return the length that a request declares for its body; None when it declares none.
@@ -154,30 +116,6 @@ def content_length(environ: dict[str, Any]) -> int | None:
         raise PacketError("a bad Content-Length")
     # Python refuses to read numbers of thousands of digits; this one is over every limit.
     return int(declared) if len(declared) <= MAX_LENGTH_DIGITS else sys.maxsize
-
-
-def _tokens(value: str) -> list[str]:
-    """Return the items of a header that lists words."""
-    return [token.strip().lower() for token in value.split(",")]
-
-
-def choose_subprotocol(offered: Iterable[str]) -> str | None:
-    """
-    Choose the subprotocol of a WebSocket, which means nothing here; browsers give up when their offer has no answer.
-
-    Args:
-        offered: The names in ``Sec-WebSocket-Protocol``, in their order.
-
-    Returns:
-        The first name that is valid, as in the JavaScript server, or None.
-    """
-    return next((name for name in offered if TOKEN.fullmatch(name)), None)
-
-
-def offered_subprotocols(environ: dict[str, Any]) -> list[str]:
-    """Return the names in ``Sec-WebSocket-Protocol`` in their order; an empty list without that header."""
-    header: str = environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "")
-    return [name for part in header.split(",") if (name := part.strip())]
 
 
 def _parse_query(text: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio._extras import require
 from fastsio.aio.engine.links import Event, Link
-from fastsio.engine.request import WEBSOCKET, choose_subprotocol
+from fastsio.engine.websocket_handshake import WEBSOCKET, choose_subprotocol
 from fastsio.integrations.tornado_masking import can_refuse, masked
 
 if TYPE_CHECKING:

@@ -10,12 +10,8 @@ from fastsio.engine.http import Code
 from fastsio.engine.request import (
     Request,
     RequestRefused,
-    asks_for_websocket,
-    choose_subprotocol,
     content_length,
-    offered_subprotocols,
     read_request,
-    websocket_key,
 )
 from fastsio.exceptions import PacketError
 
@@ -80,17 +76,6 @@ def test_a_handshake_without_a_revision_is_one_of_revision_3_where_that_is_allow
     assert refused("transport=polling") is Code.UNSUPPORTED_PROTOCOL_VERSION
 
 
-@pytest.mark.parametrize(
-    ("header", "chosen"),
-    [(None, None), ("", None), ("chat", "chat"), ("v1.x, v2", "v1.x"), (" , v2", "v2"), ('a b, c"d, \u00fc', None)],
-)
-def test_the_first_subprotocol_that_is_offered_is_chosen(header, chosen):
-    """It means nothing, but browsers give up when their offer has no answer."""
-    environ = {} if header is None else {"HTTP_SEC_WEBSOCKET_PROTOCOL": header}
-
-    assert choose_subprotocol(offered_subprotocols(environ)) == chosen
-
-
 def test_revision_3_may_be_allowed():
     """Beside the other one."""
     assert asked("EIO=3&transport=polling", allow_eio3=True).protocol == 3
@@ -148,43 +133,6 @@ def test_an_upgrade_is_an_option_of_the_connection(upgrade, connection):
     """Else the header is another hop's, and the request is a plain one."""
     assert not asked("EIO=4&transport=polling", "GET", upgrade, connection=connection).is_websocket
     assert refused("EIO=4&transport=websocket", "GET", upgrade, connection=connection) is Code.BAD_REQUEST
-
-
-def test_most_requests_ask_for_no_upgrade():
-    """They have no such header."""
-    assert not asks_for_websocket({"REQUEST_METHOD": "GET"})
-
-
-HANDSHAKE = {
-    "REQUEST_METHOD": "GET",
-    "SERVER_PROTOCOL": "HTTP/1.1",
-    "HTTP_UPGRADE": "websocket",
-    "HTTP_CONNECTION": "Upgrade",
-    "HTTP_SEC_WEBSOCKET_VERSION": "13",
-    "HTTP_SEC_WEBSOCKET_KEY": " dGhlIHNhbXBsZSBub25jZQ== ",
-}
-
-
-def test_a_handshake_has_a_key():
-    """Of 16 bytes, in base64."""
-    assert websocket_key(HANDSHAKE) == "dGhlIHNhbXBsZSBub25jZQ=="
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("REQUEST_METHOD", "POST"),
-        ("SERVER_PROTOCOL", "HTTP/2"),
-        ("HTTP_UPGRADE", "h2c"),
-        ("HTTP_CONNECTION", "keep-alive"),
-        ("HTTP_SEC_WEBSOCKET_VERSION", "8"),
-        ("HTTP_SEC_WEBSOCKET_KEY", "short"),
-        ("HTTP_SEC_WEBSOCKET_KEY", "\u0662GhlIHNhbXBsZSBub25jZQ=="),
-    ],
-)
-def test_other_requests_are_no_handshakes(name, value):
-    """Anything else is not answered as one."""
-    assert websocket_key({**HANDSHAKE, name: value}) is None
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,9 @@ from fastsio.aio.engine.timers import Deadlines
 from fastsio.engine import http
 from fastsio.engine.log_format import shown_text
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, join_frames, message_of, packet_of
-from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request, websocket_key
+from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
 from fastsio.engine.server_base import ServerBase, check_session
+from fastsio.engine.websocket_handshake import websocket_key
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import binascii
 import re
-from base64 import b64encode
-from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from fastsio.engine.header_cache import SHARED_NAMES, SharedHeaders
+from fastsio.engine.websocket_handshake import accept_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,8 +38,6 @@ HEADER_LINE: Final = re.compile(
 #: Options of a connection, which uvicorn splits by commas.
 CONNECTION: Final = re.compile(rb"(?:[ \t]*+[0-9A-Za-z\-]++[ \t]*+(?:,|\Z))++")
 OFFERED: Final = b"sec-websocket-protocol"
-#: What is appended to a key to show that the server understood (RFC 6455, section 1.3).
-GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Handshake(NamedTuple):
@@ -190,9 +187,8 @@ def acceptance(key: bytes, headers: Iterable[tuple[bytes, bytes]], subprotocol: 
         headers: Further headers.
         subprotocol: The one that was chosen among those offered.
     """
-    digest = b64encode(sha1(key + GUID, usedforsecurity=False).digest())
     lines = [b"HTTP/1.1 101 Switching Protocols", *[b"%b: %b" % header for header in headers]]
     if subprotocol:
         lines.append(b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1"))
-    lines += [b"Connection: upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Accept: " + digest, b"", b""]
+    lines += [b"Connection: upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Accept: " + accept_key(key), b"", b""]
     return b"\r\n".join(lines)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from fastsio.sync.engine.framing import accept_response
+from fastsio.engine.websocket_handshake import accept_response
 from fastsio.sync.engine.lent_sockets import lent_socket, uwsgi_lends, uwsgi_socket
 from fastsio.sync.engine.socketlink import RECEIVE_BYTES, SocketLink
 

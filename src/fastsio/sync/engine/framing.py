@@ -1,5 +1,5 @@
 """
-What a WebSocket server writes: the answer to the handshake, and frames.
+The frames that a WebSocket server writes.
 
 No extension is offered: compression costs more than it saves on short messages, and lets a small frame become a large
 one. The JavaScript server leaves it off as well.
@@ -9,20 +9,14 @@ Source: RFC 6455, section 5.2.
 
 from __future__ import annotations
 
-from base64 import b64encode
-from hashlib import sha1
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fastsio.engine.frame_reader import NORMAL_CLOSURE
 from fastsio.engine.frames import BINARY, CLOSE, PONG, TEXT, frame
 from fastsio.engine.packet import WirePacket
-from fastsio.engine.request import choose_subprotocol, offered_subprotocols, websocket_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-#: RFC 6455, section 1.3.
-ACCEPT_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class ControlFrame(WirePacket):
@@ -70,24 +64,3 @@ def frame_of(packet: WirePacket) -> bytes:
     if isinstance(wire, str):
         return frame(TEXT, wire.encode(errors="replace"))
     return frame(packet.head if isinstance(packet, ControlFrame) else BINARY, wire)
-
-
-def accept_response(environ: dict[str, Any]) -> bytes | None:
-    """
-    Answer a WebSocket handshake.
-
-    Args:
-        environ: Of the request.
-
-    Returns:
-        The response to write, or None when the request is no handshake of version 13.
-    """
-    key = websocket_key(environ)
-    if key is None:
-        return None
-    digest = b64encode(sha1(key.encode() + ACCEPT_GUID, usedforsecurity=False).digest())
-    head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    subprotocol = choose_subprotocol(offered_subprotocols(environ))
-    if subprotocol is not None:
-        head += b"Sec-WebSocket-Protocol: " + subprotocol.encode("ascii") + b"\r\n"
-    return head + b"Sec-WebSocket-Accept: " + digest + b"\r\n\r\n"

@@ -20,8 +20,8 @@ from fastsio.engine.log_format import shown_text
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
 from fastsio.engine.server_base import ServerBase, check_session
+from fastsio.engine.websocket_handshake import accept_response
 from fastsio.sync.engine import accepting, polling, websocket
-from fastsio.sync.engine.framing import accept_response
 from fastsio.sync.engine.hang_watch import HangWatch
 from fastsio.sync.engine.session import Eio3Session, Session
 from fastsio.sync.engine.thread_modes import is_installed, threads_of

@@ -16,7 +16,7 @@ from fastsio.aio.engine.frameworks.environ import NOWHERE, Address, address_of, 
 from fastsio.aio.engine.links import Event, Link
 from fastsio.engine.frame_reader import BadFrame
 from fastsio.engine.rates import FrameRate, TooManyFrames
-from fastsio.engine.request import WEBSOCKET, choose_subprotocol, offered_subprotocols
+from fastsio.engine.websocket_handshake import WEBSOCKET, choose_subprotocol, offered_subprotocols
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

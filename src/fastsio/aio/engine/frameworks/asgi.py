@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.frameworks.environ import NOWHERE, make_environ
 from fastsio.aio.engine.links import DIRECT, Link, direct_link
-from fastsio.engine.request import choose_subprotocol
+from fastsio.engine.websocket_handshake import choose_subprotocol
 
 if TYPE_CHECKING:
     from fastsio.aio.engine.links import AnyLink, Receive, Send

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio._extras import require
 from fastsio.aio.engine.frameworks.environ import NOWHERE, make_environ
 from fastsio.aio.engine.links import Event, Link
-from fastsio.engine.request import WEBSOCKET, choose_subprotocol, offered_subprotocols
+from fastsio.engine.websocket_handshake import WEBSOCKET, choose_subprotocol, offered_subprotocols
 from fastsio.exceptions import PacketError, SetupError
 
 if TYPE_CHECKING:
