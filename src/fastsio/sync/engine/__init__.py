@@ -1,5 +1,5 @@
 """
-The Engine.IO transport of the sync shell: python-engineio's server with a faster, stricter and bounded socket.
+The Engine.IO transport of the sync half: the server, with python-engineio's interface, and the client.
 
 Knows sessions, frames and timers; must know nothing of Socket.IO packets, namespaces or rooms.
 """
