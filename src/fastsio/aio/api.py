@@ -148,7 +148,8 @@ class ServerAPI(PacketServer):
             RuntimeError: The server runs handlers one after the other, so the answer could never be read.
             ClientLeftError: The client left before it acknowledged, or is not there. It is a DisconnectedError and a
                 TimeoutError.
-            TimeoutError: The client did not acknowledge in time; or it was never there, and may be another server's.
+            TimeoutError: The client did not acknowledge in time; or it is unknown here, and no other process has said
+                that it has left.
         """
         target = to or sid
         if target is None:

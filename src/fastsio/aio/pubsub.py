@@ -33,6 +33,7 @@ from fastsio.cluster.messages import (
     Recheck,
     check_room,
 )
+from fastsio.cluster.recent import Recent
 from fastsio.cluster.relay import Reach, askable_room, reach_of_emit
 from fastsio.exceptions import BusError
 from fastsio.protocol import Packet, PacketType, PendingAcks
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 PUBLISH_TIMEOUT_S: Final = 5.0
 #: They are small; more would only be waited for if answers got lost.
 MAX_REMOTE_CALLBACKS: Final = 100_000
+#: Clients that have left this server, of which calls of any server are answered at once.
+REMEMBERED_CLIENTS: Final = 10_000
 
 
 class AsyncPubSubManager(AsyncManager):
@@ -114,6 +117,8 @@ class AsyncPubSubManager(AsyncManager):
         self._codec = adapt(json)
         self._has_own_json = json is not None
         self._remote_callbacks = PendingAcks(max_remote_callbacks)
+        #: Namespace and sid of the clients that have left this server. No other server has ever had them.
+        self._departed = Recent(REMEMBERED_CLIENTS)
         self._listening = Listening(self, Hearing(self))
         self._asking = Asking(self)
 
@@ -170,6 +175,25 @@ class AsyncPubSubManager(AsyncManager):
         """Stop listening; a subclass also releases what the broker's client holds."""
         await self._listening.stop()
         await super().shutdown()
+
+    # Clients that have left
+
+    def basic_connect(self, sid: str, eio_sid: str, namespace: str) -> None:
+        """Add a client whose connect handler has not decided yet."""
+        with self._lock:
+            self._departed.forget((namespace, sid))
+        super().basic_connect(sid, eio_sid, namespace)
+
+    def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
+        """Forget a client: its rooms, its callbacks, what was held for it."""
+        if self.is_sid_room(namespace, sid):
+            with self._lock:
+                self._departed.note((namespace, sid))
+        super().basic_disconnect(sid, namespace, **kwargs)
+
+    def has_departed(self, namespace: str, room: Hashable) -> bool:
+        """Whether a room was that of a client of this server which has left, and has no member here."""
+        return (namespace, room) in self._departed and not self.has_participants(namespace, (room,))
 
     # Doing what the application asks
 
@@ -230,7 +254,7 @@ class AsyncPubSubManager(AsyncManager):
         skip = tuple(skipped(skip_sid))
         reach = reach_of_emit(
             rooms,
-            is_client_here=partial(self.is_sid_room, namespace),
+            is_client_here=partial(self._is_client_here, namespace, isinstance(callback, ExpectedAcks)),
             has_server=self.server is not None,
             ignore_queue=bool(kwargs.get("ignore_queue")),
         )
@@ -248,6 +272,10 @@ class AsyncPubSubManager(AsyncManager):
             await self._let_read(recipients, callback)
         if wait and message is not None:
             await self._let_guests_read(namespace, rooms)
+
+    def _is_client_here(self, namespace: str, is_call: bool, room: Hashable) -> bool:
+        """Whether a room is that of a client of this server; to a call, also of one that has left."""
+        return self.is_sid_room(namespace, room) or (is_call and self.has_departed(namespace, room))
 
     async def _let_guests_read(self, namespace: str, rooms: tuple[Any, ...]) -> None:
         """Wait for recipients of this process that are no clients of the server; here there are none."""

@@ -1,11 +1,11 @@
-"""Which messages have been taken already: those that travel in several copies carry an id."""
+"""Ids that are remembered for a while: of messages that travel in several copies, of clients that have left."""
 
 from __future__ import annotations
 
 
 class Recent:
     """
-    The ids of the last messages.
+    The last ids that were noted; the oldest are forgotten first.
 
     Args:
         most: How many are remembered. Copies of one message come close together, so a small number does.
@@ -20,14 +20,25 @@ class Recent:
     def __len__(self) -> int:
         return len(self._ids)
 
+    def __contains__(self, item: object) -> bool:
+        return item in self._ids
+
+    def note(self, item: object) -> None:
+        """Remember an id."""
+        ids = self._ids
+        ids[item] = None
+        if len(ids) > self._most:
+            del ids[next(iter(ids))]
+
+    def forget(self, item: object) -> None:
+        """Forget an id, if it is remembered."""
+        self._ids.pop(item, None)
+
     def is_known(self, message_id: object) -> bool:
         """Whether a message with this id has come before; from now on it has. One without an id, None, never has."""
         if message_id is None:
             return False
-        ids = self._ids
-        if message_id in ids:
+        if message_id in self._ids:
             return True
-        ids[message_id] = None
-        if len(ids) > self._most:
-            del ids[next(iter(ids))]
+        self.note(message_id)
         return False

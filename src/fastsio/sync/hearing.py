@@ -61,7 +61,7 @@ class RemoteAnswer(ExpectedAcks):
         self._asked = asked
         room, namespace, _ = asked
         # In another room there may be clients of other servers, which may answer yet.
-        self._is_of_client = manager.is_sid_room(namespace, room)
+        self._is_of_client = manager.is_sid_room(namespace, room) or manager.has_departed(namespace, room)
 
     def __call__(self, *arguments: Any) -> None:
         """Pass on what the client acknowledged."""
@@ -133,11 +133,13 @@ class Hearing:
     def _emit(self, message: Emit) -> None:
         manager = self._manager
         namespace, rooms = message.namespace, message.rooms
-        if not manager.has_participants(namespace, rooms):
-            return
         answer = None
         if message.callback is not None and message.host_id is not None:
             answer = RemoteAnswer(manager, message.host_id, message.callback)
+        if not manager.has_participants(namespace, rooms):
+            if answer is not None:
+                answer.sent()  # to nobody: if it was for a client that has left, the server that asked is told so
+            return
         arguments = unpack_event(message.data, binary=message.binary)
         # What other servers say to others must not wait for one client here.
         Manager.emit(

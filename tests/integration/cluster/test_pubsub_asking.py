@@ -216,3 +216,77 @@ async def test_a_call_to_a_room_of_another_server_is_not_failed_by_one_client(bo
 
     assert bus.methods() == []
     call.cancel()
+
+
+@pytest.mark.parametrize("way", ["lost", "leaves"])
+async def test_a_call_to_a_client_that_has_left_another_server_raises_at_once(both, bus, way):
+    """C-195: the server that had the client remembers it, and says what it says when a client leaves."""
+    a, first, b, second = both
+    sid = second.sid
+    await (second.lose() if way == "lost" else second.send("1"))
+    await settled(lambda: not b.manager.is_sid_room("/", sid))
+    bus.published.clear()
+
+    with pytest.raises(ClientLeftError):
+        await a.server.call("ask", to=sid, timeout=WAIT_S)
+
+    assert bus.methods() == ["emit", "no_callback"]
+    assert a.manager._remote_callbacks.pending("") == 0
+    await quiet(first)
+
+
+async def test_a_call_to_a_client_that_has_left_this_server_asks_no_other(both, bus):
+    """C-195: no other server has ever had it."""
+    a, first, _, second = both
+    sid = first.sid
+    await first.lose()
+
+    with pytest.raises(ClientLeftError):
+        await a.server.call("ask", to=sid, timeout=WAIT_S)
+
+    assert bus.methods() == []
+    await quiet(second)
+
+
+async def test_a_call_to_a_sid_that_nobody_knows_waits(both):
+    """How many servers there are is not known, so that none can say that there is no such client."""
+    a, _, _, _ = both
+
+    with pytest.raises(AckTimeoutError) as caught:
+        await a.server.call("ask", to="nobody", timeout=0.01)
+
+    assert not isinstance(caught.value, ClientLeftError)
+
+
+async def test_a_room_named_as_a_client_that_has_left_can_be_asked(both):
+    """A member answers, as in any other room."""
+    a, _, b, second = both
+    third = await b.join()
+    await third.lose()
+    await b.server.enter_room(second.sid, third.sid)
+    call = asyncio.create_task(a.server.call("ask", to=third.sid, timeout=WAIT_S))
+    await second.receive()
+
+    await second.send("31[1]")
+
+    assert await call == 1
+
+
+async def test_clients_that_have_left_are_remembered_within_a_bound(both, bus, monkeypatch):
+    """The oldest is forgotten: a call to it waits to its timeout, as before."""
+    monkeypatch.setattr("fastsio.aio.pubsub.REMEMBERED_CLIENTS", 2)
+    node = make_node(bus, "c")
+    a, *_ = both
+    node.manager.initialize()
+    left = [await node.join() for _ in range(3)]
+    await settled(lambda: bus.listeners == 3)
+    for client in left:
+        await client.lose()
+
+    with pytest.raises(ClientLeftError):
+        await a.server.call("ask", to=left[2].sid, timeout=WAIT_S)
+    with pytest.raises(AckTimeoutError) as caught:
+        await a.server.call("ask", to=left[0].sid, timeout=0.05)
+
+    assert not isinstance(caught.value, ClientLeftError)
+    await node.server.shutdown()

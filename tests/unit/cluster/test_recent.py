@@ -26,3 +26,14 @@ def test_the_oldest_are_forgotten() -> None:
 
     assert [recent.is_known(each) for each in ("a", "b", "c", "c", "a")] == [False, False, False, True, False]
     assert len(recent) == 2
+
+
+def test_an_id_can_be_noted_looked_up_and_taken_back() -> None:
+    """For ids that mean something else than a message: who looks one up leaves no trace."""
+    recent = Recent(2)
+    recent.note("a")
+
+    assert ["a" in recent, "b" in recent, "b" in recent] == [True, False, False]
+    recent.forget("a")
+    recent.forget("never noted")
+    assert "a" not in recent
