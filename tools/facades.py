@@ -27,9 +27,9 @@ FACADES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
         "asgi": {"integrations.asgi": ("ASGIApp",)},
         "async_admin": {"aio.instrumented": ("InstrumentedAsyncServer",)},
         "async_aiopika_manager": {"aio.backends.aiopika": ("AsyncAioPikaManager",)},
-        "async_client": {"aio.client": ("AsyncClient",)},
+        "async_client": {"aio.client.client": ("AsyncClient",)},
         "async_manager": {"aio.manager": ("AsyncManager",)},
-        "async_namespace": {"aio.client_namespace": ("AsyncClientNamespace",), "aio.namespace": ("AsyncNamespace",)},
+        "async_namespace": {"aio.client.namespace": ("AsyncClientNamespace",), "aio.namespace": ("AsyncNamespace",)},
         "async_pubsub_manager": {"aio.pubsub": ("AsyncPubSubManager",)},
         "async_redis_manager": {
             "aio.backends.redis": ("AsyncRedisManager",),
@@ -39,18 +39,15 @@ FACADES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
         "async_simple_client": {"aio.simple_client": ("AsyncSimpleClient",)},
         "base_client": {"base.client": ("BaseClient", "reconnecting_clients", "signal_handler")},
         "base_manager": {"base.manager": ("BaseManager",)},
-        "base_namespace": {
-            "base.client_namespace": ("BaseClientNamespace",),
-            "base.namespace": ("BaseNamespace", "BaseServerNamespace"),
-        },
+        "base_namespace": {"base.namespace": ("BaseClientNamespace", "BaseNamespace", "BaseServerNamespace")},
         "base_server": {"base.server": ("BaseServer",)},
-        "client": {"base.client": ("reconnecting_clients", "signal_handler"), "sync.client": ("Client",)},
+        "client": {"base.client": ("reconnecting_clients", "signal_handler"), "sync.client.client": ("Client",)},
         "kafka_manager": {"sync.backends.kafka": ("KafkaManager",)},
         "kombu_manager": {"sync.backends.kombu": ("KombuManager",)},
         "manager": {"sync.manager": ("Manager",)},
         "middleware": {"integrations.wsgi": ("Middleware", "WSGIApp")},
         "msgpack_packet": {"protocol.msgpack": ("MsgPackPacket",)},
-        "namespace": {"sync.client_namespace": ("ClientNamespace",), "sync.namespace": ("Namespace",)},
+        "namespace": {"sync.client.namespace": ("ClientNamespace",), "sync.namespace": ("Namespace",)},
         "packet": {
             "protocol.packet": (
                 *("ACK", "BINARY_ACK", "BINARY_EVENT", "CONNECT", "CONNECT_ERROR", "DISCONNECT", "EVENT"),

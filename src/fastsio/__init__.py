@@ -57,11 +57,11 @@ if TYPE_CHECKING:
     from fastsio.aio.backends.kafka import AsyncKafkaManager
     from fastsio.aio.backends.nats import AsyncNatsManager
     from fastsio.aio.backends.redis import AsyncRedisManager
-    from fastsio.aio.client import AsyncClient
-    from fastsio.aio.client_namespace import AsyncClientNamespace
+    from fastsio.aio.client.client import AsyncClient
+    from fastsio.aio.client.namespace import AsyncClientNamespace
     from fastsio.aio.pubsub import AsyncPubSubManager
     from fastsio.aio.simple_client import AsyncSimpleClient
-    from fastsio.asyncapi.config import AsyncAPIConfig
+    from fastsio.asyncapi.model import AsyncAPIConfig
     from fastsio.integrations.tornado import get_tornado_handler
     from fastsio.integrations.wsgi import Middleware, WSGIApp
     from fastsio.layers.manager import LayerManager
@@ -69,8 +69,8 @@ if TYPE_CHECKING:
     from fastsio.sync.backends.kombu import KombuManager
     from fastsio.sync.backends.redis import RedisManager
     from fastsio.sync.backends.zmq import ZmqManager
-    from fastsio.sync.client import Client
-    from fastsio.sync.client_namespace import ClientNamespace
+    from fastsio.sync.client.client import Client
+    from fastsio.sync.client.namespace import ClientNamespace
     from fastsio.sync.manager import Manager
     from fastsio.sync.namespace import Namespace
     from fastsio.sync.pubsub import PubSubManager
@@ -81,17 +81,17 @@ __version__: Final = "1.0.0.dev0"
 
 #: Where the names are that are imported when they are first used: most programs need one half only.
 _LATER: Final = {
-    "AsyncAPIConfig": "fastsio.asyncapi.config",
+    "AsyncAPIConfig": "fastsio.asyncapi.model",
     "AsyncAioPikaManager": "fastsio.aio.backends.aiopika",
-    "AsyncClient": "fastsio.aio.client",
-    "AsyncClientNamespace": "fastsio.aio.client_namespace",
+    "AsyncClient": "fastsio.aio.client.client",
+    "AsyncClientNamespace": "fastsio.aio.client.namespace",
     "AsyncKafkaManager": "fastsio.aio.backends.kafka",
     "AsyncNatsManager": "fastsio.aio.backends.nats",
     "AsyncPubSubManager": "fastsio.aio.pubsub",
     "AsyncRedisManager": "fastsio.aio.backends.redis",
     "AsyncSimpleClient": "fastsio.aio.simple_client",
-    "Client": "fastsio.sync.client",
-    "ClientNamespace": "fastsio.sync.client_namespace",
+    "Client": "fastsio.sync.client.client",
+    "ClientNamespace": "fastsio.sync.client.namespace",
     "KafkaManager": "fastsio.sync.backends.kafka",
     "KombuManager": "fastsio.sync.backends.kombu",
     "LayerManager": "fastsio.layers.manager",

@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from fastsio.aio.client import AsyncClient
+from fastsio.aio.client.client import AsyncClient
 
 __all__ = ["AsyncClient"]

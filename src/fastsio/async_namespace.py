@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from fastsio.aio.client_namespace import AsyncClientNamespace
+from fastsio.aio.client.namespace import AsyncClientNamespace
 from fastsio.aio.namespace import AsyncNamespace
 
 __all__ = ["AsyncClientNamespace", "AsyncNamespace"]

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from fastsio.base.client_namespace import BaseClientNamespace
-from fastsio.base.namespace import BaseNamespace, BaseServerNamespace
+from fastsio.base.namespace import BaseClientNamespace, BaseNamespace, BaseServerNamespace
 
 __all__ = ["BaseClientNamespace", "BaseNamespace", "BaseServerNamespace"]

@@ -4,6 +4,6 @@
 from __future__ import annotations
 
 from fastsio.base.client import reconnecting_clients, signal_handler
-from fastsio.sync.client import Client
+from fastsio.sync.client.client import Client
 
 __all__ = ["Client", "reconnecting_clients", "signal_handler"]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from fastsio.sync.client_namespace import ClientNamespace
+from fastsio.sync.client.namespace import ClientNamespace
 from fastsio.sync.namespace import Namespace
 
 __all__ = ["ClientNamespace", "Namespace"]

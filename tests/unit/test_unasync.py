@@ -26,7 +26,11 @@ def test_every_module_that_says_it_was_written_is_one_that_the_tool_writes():
     begins = HEADER.partition("{")[0]
     sync = ROOT / "src" / "fastsio" / "sync"
 
-    written = {path.stem for path in sync.glob("*.py") if path.read_text(encoding="utf-8").startswith(begins)}
+    written = {
+        path.relative_to(sync).with_suffix("").as_posix()
+        for path in sync.rglob("*.py")
+        if path.read_text(encoding="utf-8").startswith(begins)
+    }
 
     assert written == set(MODULES)
 

@@ -14,7 +14,7 @@ from fastsio.aio.dispatcher import PacketServer
 from fastsio.aio.instrumented import InstrumentedAsyncServer
 from fastsio.aio.rooms import RoomKeeper
 from fastsio.aio.session import SessionContext
-from fastsio.base.emission import check_event_name, wait_option
+from fastsio.base.emit_args import check_event_name, wait_option
 from fastsio.base.rooms import Room
 from fastsio.protocol import NamespaceState
 from fastsio.routing import place_of

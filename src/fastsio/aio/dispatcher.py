@@ -16,7 +16,7 @@ from fastsio.aio.engine import EngineServer, MessagePacket
 from fastsio.aio.lifecycle import Lifecycle
 from fastsio.aio.manager import AsyncManager
 from fastsio.aio.runner import HandlerRunner
-from fastsio.base.emission import acknowledgement, unwritable
+from fastsio.base.emit_args import acknowledgement, unwritable
 from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import MAX_SMALL_BYTES, counted_bytes
 from fastsio.base.seams import PACKET_SEAMS, SERVER_SEAMS, own_methods
@@ -41,7 +41,7 @@ from fastsio.routing.middleware import detached_context
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from fastsio.base.observing import Observer
+    from fastsio.base.observer import Observer
     from fastsio.injection import Endpoint
     from fastsio.protocol import Packet
     from fastsio.routing import Route

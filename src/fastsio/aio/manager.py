@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.aio import concurrency
 from fastsio.aio.acks import AckWaiter
-from fastsio.base.emission import event_arguments, rooms_of, skipped
+from fastsio.base.emit_args import event_arguments, rooms_of, skipped
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import BaseManager
 from fastsio.protocol import PacketType

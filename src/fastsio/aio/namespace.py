@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio.aio import concurrency
-from fastsio.base.emission import wait_option
+from fastsio.base.emit_args import wait_option
 from fastsio.base.namespace import BaseServerNamespace
 
 if TYPE_CHECKING:

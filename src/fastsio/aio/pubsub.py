@@ -18,7 +18,7 @@ from fastsio.aio.asking import Asking
 from fastsio.aio.hearing import Hearing
 from fastsio.aio.listening import Listening
 from fastsio.aio.manager import AsyncManager
-from fastsio.base.emission import check_event_name, event_arguments, rooms_of, skipped, unwritable
+from fastsio.base.emit_args import check_event_name, event_arguments, rooms_of, skipped, unwritable
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import ELSEWHERE
 from fastsio.base.seams import MANAGER_REFUSED, refuse_class

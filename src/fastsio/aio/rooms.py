@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastsio.aio import concurrency
 from fastsio.aio.room_admission import admit, ask, identify
-from fastsio.base.emission import unwaited
+from fastsio.base.emit_args import unwaited
 from fastsio.base.room_hooks import hooks_of
 from fastsio.base.rooms import RoomMember
 from fastsio.exceptions import EventError, PayloadError, RoomAccessError

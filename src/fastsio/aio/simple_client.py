@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from fastsio.aio import concurrency
-from fastsio.aio.client import AsyncClient
+from fastsio.aio.client.client import AsyncClient
 from fastsio.exceptions import BadNamespaceError, DisconnectedError
 from fastsio.exceptions import TimeoutError as ReceiveTimeoutError
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from fastsio.asyncapi.config import AsyncAPIConfig
-from fastsio.asyncapi.model import Channel, Direction, Message, Operation
+from fastsio.asyncapi.model import AsyncAPIConfig, Channel, Direction, Message, Operation
 from fastsio.asyncapi.render import render
 
 __all__ = ["AsyncAPIConfig", "Channel", "Direction", "Message", "Operation", "render"]

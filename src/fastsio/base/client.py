@@ -10,17 +10,15 @@ import signal
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from fastsio.base.client_namespace import BaseClientNamespace
 from fastsio.base.client_options import ClientOptions, split_client_options
 from fastsio.base.event_log import event_log
 from fastsio.base.keywords import CLIENT_NAMES, CLIENT_PARAMETERS, known_options
-from fastsio.base.loggers import choose_logger
-from fastsio.base.namespace import no_namespace, other_namespace
-from fastsio.base.reasons import Reasons
+from fastsio.base.namespace import BaseClientNamespace, no_namespace, other_namespace
+from fastsio.base.options import choose_client_packet_class, choose_logger
 from fastsio.base.seams import CLIENT_REFUSED, CLIENT_SEAMS, overridden, refuse, refuse_class, refuse_coroutines
-from fastsio.base.serializers import choose_client_packet_class
 from fastsio.exceptions import SetupError
 from fastsio.protocol.decoder import ServerDecoder
+from fastsio.protocol.lifecycle import Reasons
 from fastsio.protocol.quick import event_reader
 from fastsio.routing import CLIENT, EventRegistrar, Registration, Registry, place_of
 from fastsio.types import Source
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
 
 #: The clients whose connection was lost and which try to come back.
-reconnecting_clients: Final[list[BaseClient]] = []
+reconnecting_clients: Final[list[Any]] = []
 #: What :func:`signal_handler` calls last; None is what Python does.
 original_signal_handler: Any = None
 

@@ -1,16 +1,23 @@
 """
-The options of a client beyond python-socketio's: their defaults and their validation.
+What an application tells a client: its options, the URL of the server and the namespaces to join.
 
-Must not know what the options do.
+Owns the options beyond python-socketio's, with their defaults and their validation, and what the answers of the server
+to a connection mean. Plain functions; must not know what the options do.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
+from fastsio.exceptions import ConnectionError as ConnectFailed
 from fastsio.exceptions import SetupError
 from fastsio.protocol.limits import Limits
+from fastsio.routing import check_namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 #: A client chose its server: what the server may send is bounded by memory rather than by mistrust.
 _LIMITS: Final[dict[str, int]] = {"max_attachments": 1000, "max_binary_bytes": 100_000_000}
@@ -68,3 +75,70 @@ def split_client_options(options: dict[str, Any]) -> tuple[Limits, dict[str, Any
 
 def _is_positive(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+
+
+#: What the URL of a server begins with; without any it is http.
+SCHEMES: Final = ("http", "https", "ws", "wss")
+
+
+def namespaces_to_join(named: str | Iterable[str] | None, handled: Iterable[str]) -> list[str]:
+    """
+    Return the namespaces to join.
+
+    Args:
+        named: What ``connect()`` was given; None is every namespace that has a handler, or the root.
+        handled: The namespaces that have handlers.
+
+    Raises:
+        SetupError: A name does not begin with a slash.
+    """
+    if named is not None:
+        names = [named] if isinstance(named, str) else list(named)
+        for name in names:
+            if check_namespace(name) == "*":
+                raise SetupError("a client cannot join every namespace; write the names of those it joins")
+        return names
+    return sorted(set(handled) - {"*"}) or ["/"]
+
+
+def refusal_arguments(said: Any) -> tuple[Any, ...]:
+    """Return the arguments of a ``connect_error`` handler: the items of a list, none for None, else *said*."""
+    if said is None:
+        return ()
+    return tuple(said) if isinstance(said, list) else (said,)
+
+
+def failure_argument(error: BaseException) -> Any:
+    """Return what a ``connect_error`` handler is told of a connection that failed: what the server said, or why."""
+    return error.args[-1] if error.args else str(error)
+
+
+def failure_text(failed: Collection[str]) -> str:
+    """Return the text of the error for namespaces that could not be joined."""
+    if not failed:
+        return "Unexpected connection error"
+    return "One or more namespaces failed to connect: " + ", ".join(failed)
+
+
+def check_url(url: Any) -> None:
+    """
+    Make sure that a URL can be connected to; its text may hold a password and is not repeated whole.
+
+    Raises:
+        ConnectionError: It has no scheme, or none of Socket.IO's.
+    """
+    parts = urlsplit(str(url))
+    if not parts.netloc:
+        known = parts.scheme in SCHEMES
+        example = "http://localhost:5000" if known or "@" in str(url) or not url else f"http://{url}"
+        raise ConnectFailed(f"the URL has no {'host' if known else 'scheme'}; write it like {example!r}")
+    if parts.scheme not in ("", *SCHEMES):
+        raise ConnectFailed(f"the URL's scheme {parts.scheme!r} is unknown; it is one of {', '.join(SCHEMES)}")
+
+
+def not_connected(namespace: str) -> str:
+    """Return the text of the error for an event in a namespace that is not connected, with the cure if it never is."""
+    text = f"{namespace} is not a connected namespace."
+    if namespace == "*":
+        return f"{text} It is every namespace, for handlers to be registered in; name one of them"
+    return text if namespace.startswith("/") else f"{text} It has no slash; write '/{namespace}'"

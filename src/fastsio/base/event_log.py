@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastsio.base.loggers import takes_information
+from fastsio.base.options import takes_information
 
 if TYPE_CHECKING:
     from fastsio.state import Client

@@ -10,7 +10,7 @@ import json
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.base.emission import rooms_of
+from fastsio.base.emit_args import rooms_of
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.keywords import known_options, parameters_of
 from fastsio.protocol import Happening, NamespaceState, PendingAcks
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Never
 
-    from fastsio.base.observing import Observer
+    from fastsio.base.observer import Observer
     from fastsio.state.rooms import RoomsView
 
 #: Stands for the sid of a client of another server that owes an acknowledgement; no client has an empty sid.

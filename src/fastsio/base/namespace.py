@@ -77,3 +77,14 @@ def other_namespace(owner: Any, given: BaseNamespace, kind: str) -> str:
         f"Not a valid namespace class for this {kind}: {type(owner).__name__} takes subclasses of {wanted}, "
         f"{type(given).__name__} is one of {is_given}"
     )
+
+
+class BaseClientNamespace(BaseNamespace):
+    """A class-based namespace of a client; :attr:`client` is set when it is registered."""
+
+    def __init__(self, namespace: str | None = None) -> None:
+        super().__init__(namespace)
+        self.client: Any = None
+
+    def _set_client(self, client: Any) -> None:
+        self.client = client

@@ -1,17 +1,21 @@
 """
-The options of a server beyond python-socketio's: their defaults, their validation, and who gets which.
+What the arguments of a server or client stand for: its limits, its logger and the class of its packets.
 
+Owns the options of a server beyond python-socketio's, with their defaults and their validation, and who gets which.
 Must not know what the options do.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from fastsio.exceptions import SetupError
+from fastsio.protocol import Packet
+from fastsio.protocol.jsoncodec import CLIENT_CODEC
 from fastsio.protocol.limits import Limits
 
 #: Events up to this size are bounded by their number.
@@ -128,3 +132,86 @@ def split_options(options: dict[str, Any]) -> tuple[ServerOptions, Limits, dict[
         return ServerOptions(**own), Limits(**limits), rest
     except ValueError as exc:
         raise exc if isinstance(exc, SetupError) else SetupError(str(exc)) from exc
+
+
+def takes_information(logger: Any) -> bool:
+    """Whether a logger writes what is logged at level INFO; those of other libraries may not be able to tell."""
+    is_enabled = getattr(logger, "isEnabledFor", None)
+    return is_enabled is None or bool(is_enabled(logging.INFO))
+
+
+def heard(logger: Any) -> Any:
+    """
+    Return the logger for what a developer has to read when a program starts.
+
+    Args:
+        logger: That of a server. Where it takes no warnings, as with ``logger=False``, it is ``fastsio.server``.
+    """
+    is_enabled = getattr(logger, "isEnabledFor", None)
+    takes_warnings = is_enabled is None or is_enabled(logging.WARNING)
+    return logger if takes_warnings else logging.getLogger("fastsio.server")
+
+
+def choose_logger(logger: Any, name: str) -> Any:
+    """
+    Return the logger for the ``logger`` argument.
+
+    Args:
+        logger: A logger object, used as it is; True logs from INFO on, False from ERROR on, unless the
+            application has set a level for *name*.
+        name: Name of the logger that True and False stand for.
+    """
+    if not isinstance(logger, bool):
+        return logger
+    chosen = logging.getLogger(name)
+    if chosen.level == logging.NOTSET:
+        chosen.setLevel(logging.INFO if logger else logging.ERROR)
+        if logger and not chosen.hasHandlers():
+            chosen.addHandler(logging.StreamHandler())
+    return chosen
+
+
+class ClientPacket(Packet):
+    """A packet of a client: NaN, infinities and too large numbers of a server are read as None."""
+
+    __slots__ = ()
+
+    json: ClassVar[Any] = CLIENT_CODEC
+
+
+def choose_client_packet_class(serializer: Any, json: Any) -> type[Packet]:
+    """Return the class of the packets of a client; as :func:`choose_packet_class`, but for the default."""
+    if serializer == "default" and json is None:
+        return ClientPacket
+    return choose_packet_class(serializer, json)
+
+
+def choose_packet_class(serializer: Any, json: Any) -> type[Packet]:
+    """
+    Return the class of the packets of a server or client, with a JSON module of its own if one is given.
+
+    Args:
+        serializer: ``"default"``, ``"msgpack"`` or a subclass of :class:`Packet`.
+        json: A module or object with ``dumps(obj, separators=...)`` and ``loads(text)``, or None.
+
+    Raises:
+        SetupError: The serializer or the module is not one of these.
+        MissingExtraError: ``"msgpack"`` without the extra.
+    """
+    if serializer == "default":
+        packet_class: type[Packet] = Packet
+    elif serializer == "msgpack":
+        from fastsio.protocol.msgpack import MsgPackPacket  # noqa: PLC0415 - an optional extra
+
+        packet_class = MsgPackPacket
+    elif isinstance(serializer, type) and issubclass(serializer, Packet):
+        packet_class = serializer
+    else:
+        raise SetupError(f"serializer={serializer!r} is not valid; give 'default', 'msgpack' or a subclass of Packet")
+    if json is None:
+        return packet_class
+    if not (callable(getattr(json, "dumps", None)) and callable(getattr(json, "loads", None))):
+        raise SetupError(f"json={json!r} is not valid; give a module with dumps() and loads()")
+    # A class of its own keeps the module to its owner; python-socketio sets it for the whole process.
+    own_class: Any = type(packet_class.__name__, (packet_class,), {"__slots__": (), "json": json})
+    return own_class  # type: ignore[no-any-return] # built of packet_class just now

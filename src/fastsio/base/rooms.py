@@ -13,7 +13,7 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-from fastsio.base.emission import wait_option
+from fastsio.base.emit_args import wait_option
 from fastsio.base.room_hooks import hooks_of
 from fastsio.exceptions import SetupError
 from fastsio.injection import EventMarker

@@ -9,19 +9,17 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fastsio.asyncapi.config import asyncapi_config
+from fastsio.asyncapi.model import asyncapi_config
 from fastsio.base.event_log import event_log
 from fastsio.base.keywords import SERVER_NAMES, SERVER_PARAMETERS, known_options
-from fastsio.base.loggers import choose_logger, heard
 from fastsio.base.namespace import BaseServerNamespace, no_namespace, other_namespace
-from fastsio.base.options import check_origins, split_options
-from fastsio.base.reasons import Reasons
+from fastsio.base.options import check_origins, choose_logger, choose_packet_class, heard, split_options
 from fastsio.base.room_hooks import hooks_of
 from fastsio.base.rooms import ROOMS_ATTRIBUTE
 from fastsio.base.seams import SERVER_REFUSED, SERVER_SEAMS, overridden, refuse, refuse_class, refuse_coroutines
-from fastsio.base.serializers import choose_packet_class
 from fastsio.exceptions import SetupError
 from fastsio.protocol import CURRENT, Packet
+from fastsio.protocol.lifecycle import Reasons
 from fastsio.routing import (
     Registrar,
     Registration,
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from fastsio.base.event_log import EventLog
-    from fastsio.base.observing import Observer
+    from fastsio.base.observer import Observer
     from fastsio.protocol import Decoder, Dialect
     from fastsio.state import Connection
 

@@ -15,7 +15,7 @@ from fastsio._extras import require
 from fastsio.aio.manager import AsyncManager
 from fastsio.cli.command import Command
 from fastsio.exceptions import SetupError
-from fastsio.integrations.fast.finding import OpenSize, find_all
+from fastsio.integrations.fast.app_lookup import OpenSize, find_all
 
 if TYPE_CHECKING:
     import argparse

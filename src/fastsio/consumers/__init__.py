@@ -6,15 +6,21 @@ For applications that speak plain WebSocket rather than Socket.IO, with FastAPI,
 
 from __future__ import annotations
 
-from fastsio.consumers.authentication import BaseAuthenticator, Credential
+from fastsio.consumers.authorization import BaseAuthenticator, Credential
 from fastsio.consumers.base import AsyncConsumer
+from fastsio.consumers.class_reader import ConsumerInfo, HandlerInfo
 from fastsio.consumers.decorators import ChannelInfo, Origin, channel, event_handler, exception_handler, ws_handler
-from fastsio.consumers.describing import asyncapi_document
-from fastsio.consumers.exceptions import AcceptConnection, DenyConnection, StopConsumer
-from fastsio.consumers.plan import ConsumerInfo, HandlerInfo
 from fastsio.consumers.routing import WebsocketRouter
+from fastsio.consumers.schema import asyncapi_document
 from fastsio.consumers.typed import AsyncJsonWebsocketConsumer
-from fastsio.consumers.types import WebSocketConnectEvent, WebSocketDisconnectEvent, WebSocketReceiveEvent
+from fastsio.consumers.types import (
+    AcceptConnection,
+    DenyConnection,
+    StopConsumer,
+    WebSocketConnectEvent,
+    WebSocketDisconnectEvent,
+    WebSocketReceiveEvent,
+)
 from fastsio.consumers.websocket import AsyncWebsocketConsumer
 
 __all__ = [

@@ -9,12 +9,11 @@ from __future__ import annotations
 from inspect import isroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fastsio.consumers.compiling import Kept, Reader, unresolved_error
+from fastsio.consumers.class_reader import ConsumerInfo, ConsumerPlan, HandlerPlan, Kept, Reader, unresolved_error
 from fastsio.consumers.connection import Connection
 from fastsio.consumers.decorators import ChannelInfo, own_docstring
-from fastsio.consumers.logs import logger
 from fastsio.consumers.peer import Peer
-from fastsio.consumers.plan import ConsumerInfo, ConsumerPlan, HandlerPlan
+from fastsio.consumers.types import logger
 from fastsio.exceptions import SetupError
 from fastsio.injection import Context
 from fastsio.injection.signature import UnresolvedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastsio.consumers.envelopes import event_envelope, text_envelope
+from fastsio.consumers.frames import event_envelope, text_envelope
 from fastsio.exceptions import SetupError
 from fastsio.layers import get_channel_layer
 

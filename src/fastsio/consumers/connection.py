@@ -26,23 +26,21 @@ import asyncio
 from collections import deque
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from fastsio.aio import concurrency
 from fastsio.aio.engine.eager import DONE, Rest, begin_waiting
 from fastsio.aio.engine.read_ahead import CANCEL_S, Ahead
 from fastsio.cluster.recent import Recent
-from fastsio.consumers.envelopes import ENVELOPES, ORDER, TEXT, is_left_out
-from fastsio.consumers.exceptions import StopConsumer
-from fastsio.consumers.logs import logger
+from fastsio.consumers.frames import ENVELOPES, ORDER, TEXT, is_left_out
+from fastsio.consumers.types import StopConsumer, logger
 from fastsio.engine.congestion import Congestion
 from fastsio.exceptions import BusError, DisconnectedError
 from fastsio.layers.frames import fault_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from fastsio.consumers.base import AsyncConsumer
     from fastsio.consumers.types import Receive, Scope, Send
     from fastsio.layers import BaseChannelLayer
     from fastsio.layers.inbox import Inbox
@@ -57,6 +55,54 @@ NO_STATUS: Final = 1005
 TRY_AGAIN: Final = 1013
 
 
+class ServedConsumer(Protocol):
+    """What a connection needs of its consumer."""
+
+    concurrency: ClassVar[int]
+    handler_grace: ClassVar[float]
+    inbox_capacity: ClassVar[int | None]
+    slow_client_timeout: ClassVar[float | None]
+    is_stopped: bool
+
+    @property
+    def writes_broadcasts(self) -> bool:
+        """Whether a frame that was broadcast may be written to the connection without asking the consumer."""
+        ...
+
+    def attach(self, scope: Scope, connection: Connection, /) -> None:
+        """Begin to serve a connection."""
+
+    def enter_channel(self, layer: BaseChannelLayer, channel: str, /) -> None:
+        """Become reachable over a layer."""
+
+    def answer_at_once(self, message: Mapping[str, Any], /) -> bool:
+        """Start to answer a server's question that need not wait for a handler; return False for any other message."""
+        ...
+
+    async def dispatch(self, message: Mapping[str, Any], /) -> None:
+        """Call the method for a message of the server."""
+
+    async def handle_layer_message(self, message: Mapping[str, Any], /) -> None:
+        """Call the method that a message of the channel layer names."""
+
+    async def pass_on(self, message: Mapping[str, Any], /) -> None:
+        """Pass on a frame that was broadcast."""
+
+    async def obey(self, message: Mapping[str, Any], /) -> None:
+        """Do what a server asks of the consumer."""
+
+    async def on_failure(self, exc: Exception, message: Mapping[str, Any], /) -> None:
+        """Say what becomes of an exception that a handler raised."""
+
+    async def release(self) -> None:
+        """Close what the connection's dependencies opened."""
+
+    @classmethod
+    def find_channel_layer(cls) -> BaseChannelLayer | None:
+        """Return the layer of the class; None without one."""
+        ...
+
+
 class Connection:
     """
     Runs a consumer for one connection.
@@ -68,7 +114,7 @@ class Connection:
         send: Takes what the application has for the server.
     """
 
-    def __init__(self, consumer: AsyncConsumer, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, consumer: ServedConsumer, scope: Scope, receive: Receive, send: Send) -> None:
         self._consumer = consumer
         self._receive = receive
         #: Reads on while a handler waits; None while none has.

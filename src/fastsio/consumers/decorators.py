@@ -1,5 +1,5 @@
 """
-The decorators of consumers. They mark methods with their arguments; :mod:`compiling` reads the marks.
+The decorators of consumers. They mark methods with their arguments; :mod:`class_reader` reads the marks.
 
 A decorated method stays what it was and can be called like any other.
 """

@@ -1,17 +1,32 @@
-"""JSON frames: reading what clients send, and writing what consumers say of their own accord."""
+"""
+What consumers send: JSON frames to and from clients, and envelopes to one another over a channel layer.
+
+An envelope is plain data, for any process may read it. A text is encoded by who sends it, once for all who get it. What
+goes to several groups has an id, so that a consumer in two of them handles it once, and says which groups they are.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Final, get_args
 
+from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+from fastsio.consumers.camel import from_wire, message_keys
 from fastsio.exceptions import ValidationFailed
+from fastsio.injection import ResponseValidationError
+from fastsio.layers.frames import EVENT, ORDER, TEXT
+from fastsio.messages import BaseMessage
 from fastsio.protocol.plain import is_binary_free, to_plain, writes_no_constants
 
 if TYPE_CHECKING:
-    from fastsio.messages import BaseMessage
+    from collections.abc import Sequence
+
+    from fastsio.consumers.class_reader import ConsumerInfo, HandlerPlan
+
+__all__ = ["ENVELOPES", "EVENT", "ORDER", "TEXT", "event_envelope", "is_left_out", "text_envelope"]
 
 #: Whether pydantic may write the messages of a class by itself: there is nothing in them that it writes as no JSON.
 _IS_DIRECT: Final[dict[type[BaseMessage], bool]] = {}
@@ -72,3 +87,98 @@ def shown(value: object) -> str:
     """Return what an error shows of a value that a peer sent."""
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+#: What may leave somebody out, or have an id.
+ENVELOPES: Final = frozenset({TEXT, EVENT, ORDER})
+_ID_BYTES: Final = 12
+
+
+def text_envelope(text: str, *, exclude: Sequence[str] = (), groups: Sequence[str] = ()) -> dict[str, Any]:
+    """
+    Make a message that passes a frame on to clients.
+
+    Args:
+        text: The frame.
+        exclude: The channels of the consumers, and the sids of the clients of Socket.IO, that are left out.
+        groups: Where it goes.
+    """
+    envelope: dict[str, Any] = {"type": TEXT, "text": text, **_once(groups)}
+    if exclude:
+        envelope["exclude"] = exclude[0] if len(exclude) == 1 else list(exclude)
+    return envelope
+
+
+def event_envelope(event: dict[str, Any], *, groups: Sequence[str] = ()) -> dict[str, Any]:
+    """Make a message that carries an event, as plain data."""
+    return {"type": EVENT, "event": event, **_once(groups)}
+
+
+def is_left_out(exclude: Any, channel: str) -> bool:
+    """Whether the consumer of a channel is left out, by the name of one or by a list of them."""
+    return exclude == channel or (isinstance(exclude, list) and channel in exclude)
+
+
+def _once(groups: Sequence[str]) -> dict[str, Any]:
+    return {"id": token_hex(_ID_BYTES), "groups": list(groups)} if len(groups) > 1 else {}
+
+
+#: Where an endpoint says that the message stands, which is the only argument there is.
+_POSITION: Final = ["args", 0]
+
+
+def result_message(handler: HandlerPlan, result: Any) -> BaseMessage:
+    """
+    Return what a handler returned as a message that it may send.
+
+    Raises:
+        ResponseValidationError: The handler may not send that: a defect of the program.
+    """
+    returns = handler.returns or (BaseMessage,)
+    if isinstance(result, returns):
+        return result
+    if isinstance(result, dict) and len(handler.returns) == 1:
+        try:
+            return handler.returns[0].model_validate(result)
+        except ValidationError as error:
+            raise ResponseValidationError(handler.label, str(error)) from error
+    expected = " | ".join(cls.__name__ for cls in returns)
+    raise ResponseValidationError(handler.label, f"{type(result).__name__} is no {expected}")
+
+
+def read_message(info: ConsumerInfo, content: dict[str, Any], others: Sequence[type[BaseMessage]]) -> BaseMessage:
+    """
+    Return what a consumer sent as a message.
+
+    Args:
+        info: The consumer.
+        content: What it sent, decoded.
+        others: Message classes beside those that its handlers say they send.
+
+    Raises:
+        ValueError: No handler says that it sends such a message, or the message is not valid.
+    """
+    field = info.discriminator
+    models = [model for handler in info.handlers for model in handler.output_types]
+    found = [model for model in (*models, *others) if _says(model, field, content.get(field))]
+    if not found:
+        names = ", ".join(dict.fromkeys(model.__name__ for model in models)) or "none"
+        raise ValueError(
+            f"{info.channel.name} sent {content!r:.200}, and no handler says that it does (they say: {names}); "
+            "name the class in the handler's annotation or in output_type="
+        )
+    model = found[0]
+    return model.model_validate(from_wire(content, message_keys(model)) if info.camelize else content)
+
+
+def _says(model: type[BaseMessage], field: str, action: Any) -> bool:
+    known = model.model_fields.get(field)
+    return known is not None and action in get_args(known.annotation)
+
+
+def without_position(error: ValidationFailed) -> ValidationFailed:
+    """Return the findings with places as they are in the message."""
+    detail = [
+        {**item, "loc": item["loc"][2:] if item["loc"][:2] == _POSITION else item["loc"]} for item in error.detail
+    ]
+    return ValidationFailed(detail)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
 
 from fastsio.aio.rooms import RoomKeeper
 from fastsio.base.room_hooks import IDENTIFY, hooks_of
@@ -20,7 +20,7 @@ from fastsio.cluster.recent import Recent
 from fastsio.consumers.camel import from_wire, merged_keys
 from fastsio.consumers.decorators import HandlerMark, Origin, mark
 from fastsio.consumers.frames import shown
-from fastsio.consumers.logs import logger
+from fastsio.consumers.types import logger
 from fastsio.exceptions import BusError, EventError, SetupError
 from fastsio.injection import Context
 from fastsio.injection.signature import Unresolved, names_of_caller, read_parameters
@@ -41,18 +41,44 @@ from fastsio.routing import check_rooms
 from fastsio.state.room_names import key_of_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from fastsio.aio.api import ServerAPI
     from fastsio.base.room_hooks import RoomHooks
     from fastsio.base.rooms import Room
     from fastsio.consumers.camel import Keys
-    from fastsio.consumers.joining import JoiningConsumer
     from fastsio.consumers.peer import Peer
     from fastsio.messages import BaseMessage, RoomRequest
 
 #: How many questions to all consumers of a room are remembered, so that one of each class answers in a process.
 REMEMBERED: Final = 100
+
+
+class RoomConsumer(Protocol):
+    """What its rooms need of a consumer."""
+
+    rooms: ClassVar[Sequence[type[Room]]]
+    room_namespace: ClassVar[str]
+    max_rooms: ClassVar[int | None]
+    channel_layer_alias: ClassVar[str | None]
+    discriminator_field: ClassVar[str]
+    camelize: ClassVar[bool]
+    dependency_overrides: ClassVar[dict[Any, Any]]
+    channel_name: str
+
+    @property
+    def peer(self) -> Peer:
+        """Its client."""
+        ...
+
+    async def send_control(self, action: str, payload: Any) -> None:
+        """Send a message of the consumer itself."""
+
+    async def join_group(self, group: str) -> None:
+        """Join a group of the channel layer."""
+
+    async def leave_group(self, group: str) -> None:
+        """Leave a group of the channel layer."""
 
 
 class ConsumerRooms:
@@ -66,7 +92,7 @@ class ConsumerRooms:
         SetupError: The rooms are none, have hooks that cannot be called, or there is no channel layer.
     """
 
-    def __init__(self, consumer_class: type[JoiningConsumer]) -> None:
+    def __init__(self, consumer_class: type[RoomConsumer]) -> None:
         alias, self._class = consumer_class.channel_layer_alias, consumer_class
         name = consumer_class.__qualname__
         if alias is None:
@@ -93,7 +119,7 @@ class ConsumerRooms:
 
     # What clients ask for
 
-    async def subscribe(self, consumer: JoiningConsumer, request: RoomRequest) -> None:
+    async def subscribe(self, consumer: RoomConsumer, request: RoomRequest) -> None:
         """
         Let a client in that asks for it, and tell it; its ``on_join`` has ended when this returns.
 
@@ -103,7 +129,7 @@ class ConsumerRooms:
         hooks = self._hooks_for(request)
         await self._decide(consumer, hooks, hooks.join_event, request, SUBSCRIBED)
 
-    async def unsubscribe(self, consumer: JoiningConsumer, request: RoomRequest) -> None:
+    async def unsubscribe(self, consumer: RoomConsumer, request: RoomRequest) -> None:
         """
         Let a client out, and tell it.
 
@@ -113,12 +139,12 @@ class ConsumerRooms:
         hooks = self._hooks_for(request)
         await self._decide(consumer, hooks, hooks.leave_event, request, UNSUBSCRIBED)
 
-    async def enter(self, consumer: JoiningConsumer, room: Room) -> None:
+    async def enter(self, consumer: RoomConsumer, room: Room) -> None:
         """Let a client in without asking, as the application wants it."""
         self._members.expect(consumer)
         await self.keeper.enter(room.on(self, consumer.room_namespace), consumer.channel_name, None)
 
-    async def leave(self, consumer: JoiningConsumer, room: Room) -> None:
+    async def leave(self, consumer: RoomConsumer, room: Room) -> None:
         """Let a client out, as the application wants it."""
         await self.keeper.leave(room.on(self, consumer.room_namespace), consumer.channel_name)
 
@@ -145,7 +171,12 @@ class ConsumerRooms:
             raise EventError("not_found", f"There is no room {shown(request.room)} here; there is {known}.") from None
 
     async def _decide(
-        self, consumer: JoiningConsumer, hooks: RoomHooks, event: str, request: RoomRequest, confirmation: str
+        self,
+        consumer: RoomConsumer,
+        hooks: RoomHooks,
+        event: str,
+        request: RoomRequest,
+        confirmation: str,
     ) -> None:
         data = from_wire(request.data, self._keys.get(request.room))
         context = Context(self, consumer.peer, event, () if data is None else (data,))
@@ -163,7 +194,7 @@ class ConsumerRooms:
 
     # What the connection tells
 
-    async def obey(self, consumer: JoiningConsumer, order: dict[str, Any], order_id: Any) -> None:
+    async def obey(self, consumer: RoomConsumer, order: dict[str, Any], order_id: Any) -> None:
         """Do what a server asks of a room of this class's consumers."""
         match order:
             case {"method": "leave_room" | "close_room", "namespace": str(namespace), "room": room}:
@@ -187,7 +218,7 @@ class ConsumerRooms:
             self._start_task(self._answer_about, order)
         return True
 
-    def allows(self, consumer: JoiningConsumer, order: dict[str, Any]) -> bool:
+    def allows(self, consumer: RoomConsumer, order: dict[str, Any]) -> bool:
         """Whether a consumer obeys an order: text that happens to be the name of a room class's room is no way in."""
         match order:
             case {"method": "enter_room", "of_class": True}:
@@ -196,7 +227,7 @@ class ConsumerRooms:
                 return key_of_name(room) not in self._hooks
         return True
 
-    async def forget(self, consumer: JoiningConsumer) -> None:
+    async def forget(self, consumer: RoomConsumer) -> None:
         """Remove a client that has gone: ``on_leave`` is called for each of its rooms."""
         consumer.peer.state = NamespaceState.LEFT
         self._members.forget(consumer.channel_name)
@@ -396,15 +427,15 @@ class _Members:
     """Which consumers are in which rooms."""
 
     def __init__(self) -> None:
-        self._consumers: dict[str, JoiningConsumer] = {}
+        self._consumers: dict[str, RoomConsumer] = {}
         self._joined: dict[str, dict[tuple[str, Hashable], None]] = {}
         self._rooms: dict[tuple[str, Hashable], dict[str, None]] = {}
 
-    def expect(self, consumer: JoiningConsumer) -> None:
+    def expect(self, consumer: RoomConsumer) -> None:
         """Add a consumer that may enter rooms."""
         self._consumers[consumer.channel_name] = consumer
 
-    def consumer(self, sid: str) -> JoiningConsumer | None:
+    def consumer(self, sid: str) -> RoomConsumer | None:
         """Return a consumer that has asked for a room."""
         return self._consumers.get(sid)
 

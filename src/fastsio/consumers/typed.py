@@ -1,31 +1,58 @@
-"""The consumer of typed messages: a handler for each action, validated, with answers and errors in one vocabulary."""
+"""
+The consumer of typed messages: a handler for each action, validated, with answers and errors in one vocabulary.
+
+What clients ask of rooms, and what follows, is done by :mod:`rooms`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+import asyncio
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic
+
+from typing_extensions import TypeVar
 
 from fastsio.aio import concurrency
-from fastsio.consumers.admission import Admission
-from fastsio.consumers.camel import from_wire
-from fastsio.consumers.envelopes import EVENT
-from fastsio.consumers.exceptions import AcceptConnection, DenyConnection, StopConsumer
-from fastsio.consumers.frames import control_frame, read_frame, shown
-from fastsio.consumers.logs import logger
-from fastsio.consumers.results import result_message, without_position
-from fastsio.consumers.speaking import REQUEST, EventT, SpeakingConsumer
+from fastsio.consumers import broadcasting
+from fastsio.consumers.authorization import Admission
+from fastsio.consumers.camel import from_wire, message_keys, to_wire
+from fastsio.consumers.frames import (
+    EVENT,
+    control_frame,
+    plain_message,
+    read_frame,
+    read_message,
+    result_message,
+    shown,
+    with_ref,
+    without_position,
+    write_frame,
+    write_message,
+)
+from fastsio.consumers.rooms import ConsumerRooms, handlers_for
+from fastsio.consumers.types import AcceptConnection, DenyConnection, StopConsumer, logger
+from fastsio.consumers.websocket import AsyncWebsocketConsumer
 from fastsio.exceptions import DisconnectedError, EventError, SetupError, ValidationFailed
 from fastsio.injection import Context
-from fastsio.messages import EVENT_ACTION_COMPLETE, GROUP_ACTION_COMPLETE, MESSAGE_ACTION_COMPLETE
+from fastsio.messages import EVENT_ACTION_COMPLETE, GROUP_ACTION_COMPLETE, MESSAGE_ACTION_COMPLETE, BaseMessage
 from fastsio.routing import describe, is_expected
-from fastsio.routing.failures import find_exception_handler, is_websocket_exception
+from fastsio.routing.errors import find_exception_handler, is_websocket_exception
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from fastsio.consumers.authentication import BaseAuthenticator
+    from fastsio.base.rooms import Room
+    from fastsio.consumers.authorization import BaseAuthenticator
     from fastsio.consumers.base import ConsumerApplication
-    from fastsio.consumers.plan import HandlerPlan
-    from fastsio.consumers.types import WebSocketConnectEvent
+    from fastsio.consumers.class_reader import HandlerPlan
+    from fastsio.consumers.connection import Connection
+    from fastsio.consumers.types import Scope, WebSocketConnectEvent
+
+
+EventT = TypeVar("EventT", bound=BaseMessage, default=BaseMessage)
+
+#: The connection whose frame is handled here, and the reference the frame carried.
+REQUEST: ContextVar[tuple[Any, str | int] | None] = ContextVar("fastsio_consumer_request", default=None)
 
 _MAX_REF_LENGTH: Final = 200
 #: Characters of an unknown action that its error repeats.
@@ -34,7 +61,7 @@ _MAX_EVENT_LENGTH: Final = 100
 _NOT_FAILURES: Final = (DisconnectedError, StopConsumer)
 
 
-class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
+class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
     """
     A consumer of JSON messages, each with a handler.
 
@@ -54,7 +81,23 @@ class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
     #: Characters that a frame may have. 1,000,000; None is any number that the server lets through.
     max_message_length: ClassVar[int | None] = 1_000_000
 
+    #: Room classes whose rooms clients may enter with ``subscribe`` and leave with ``unsubscribe``.
+    rooms: ClassVar[Sequence[type[Room]]] = ()
+    #: The namespace of Socket.IO whose rooms they are.
+    room_namespace: ClassVar[str] = "/"
+    #: Rooms that a client may be in. 1,000; None is any number.
+    max_rooms: ClassVar[int | None] = 1_000
+    #: Whether to send ``complete``, ``group_complete`` and ``event_complete``; tests wait for them.
+    send_completion: bool = False
+    #: Whether other tasks get to run after each message that is sent.
+    send_message_immediately: bool = False
+    #: Whether to log messages, at INFO.
+    log_websocket_message: bool = False
+    #: Actions that are not logged.
+    log_ignored_actions: Collection[str] = ()
+
     _is_typed = True
+    _room_keeper: ClassVar[ConsumerRooms | None] = None
     _admission: ClassVar[Admission | None] = None
 
     #: Who connected, once that is known.
@@ -68,6 +111,10 @@ class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         cls._admission = None
+        cls._room_keeper = None
+        if {"rooms", "discriminator_field"} & vars(cls).keys():
+            for name, handler in handlers_for(cls.discriminator_field).items():
+                setattr(cls, name, handler if cls.rooms else None)
         super().__init_subclass__(**arguments)
 
     @classmethod
@@ -93,10 +140,183 @@ class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
             admission = cls._admission = Admission(cls.authenticator_class, cls.permissions)
         return admission
 
+    @classmethod
+    def keeper(cls) -> ConsumerRooms | None:
+        """Return who keeps the rooms of the class; None without any."""
+        if cls._room_keeper is None and cls.rooms:
+            cls._room_keeper = ConsumerRooms(cls)
+        return cls._room_keeper
+
+    @property
+    def room_keeper(self) -> ConsumerRooms:
+        """
+        Who keeps the rooms, for ``Joined(...)``.
+
+        Raises:
+            SetupError: The class has no rooms.
+        """
+        keeper = self.keeper()
+        if keeper is None:
+            raise SetupError(f"{type(self).__qualname__} has no rooms; write rooms = [...]")
+        return keeper
+
     # What applications override.
 
     async def post_authentication(self) -> None:
         """Welcome a client: once for each connection, after it was accepted and authenticated."""
+
+    # What applications call.
+
+    async def enter_room(self, room: Room) -> None:
+        """
+        Let the client into a room without asking ``can_join``; ``on_join`` is called.
+
+        Raises:
+            SetupError: The class has no rooms.
+            ValueError: The client is in ``max_rooms`` rooms.
+            BusError: The broker did not take it.
+        """
+        await self.room_keeper.enter(self, room)
+
+    async def leave_room(self, room: Room) -> None:
+        """
+        Take the client out of a room; ``on_leave`` is called.
+
+        Raises:
+            SetupError: The class has no rooms.
+        """
+        await self.room_keeper.leave(self, room)
+
+    async def send_message(self, message: BaseMessage, *, validate: bool = False) -> None:
+        """
+        Send a message to the client.
+
+        Args:
+            message: The message.
+            validate: Whether to check it against its class again, for messages that were changed after they were made.
+
+        Raises:
+            DisconnectedError: The client is gone.
+            pydantic.ValidationError: It is not valid.
+        """
+        if validate:
+            type(message).model_validate(message.model_dump())
+        await self._send_text(self.encode_message(message))
+
+    async def broadcast_message(
+        self,
+        message: BaseMessage | dict[str, Any],
+        groups: Collection[str] | str | None = None,
+        *,
+        exclude_current: bool = False,
+        exclude: Collection[str] | str = (),
+        wait: bool = True,
+    ) -> None:
+        """
+        Send a message to the clients of groups, in this process and in others; once to who is in several.
+
+        Args:
+            message: The message. It is encoded once, as this consumer writes it.
+            groups: The groups; by default those of the connection.
+            exclude_current: Whether to leave out this connection's client.
+            exclude: Whom else to leave out: the ``channel_name`` of consumers, the sids of clients of Socket.IO.
+            wait: Whether to wait while clients of this process are behind and read.
+        """
+        text = self.encode_message(message) if isinstance(message, BaseMessage) else write_frame(message)
+        left_out = [exclude] if isinstance(exclude, str) else [*exclude]
+        if exclude_current:
+            left_out.append(self.channel_name)
+        await broadcasting.send_text(self._require_layer(), text, groups, self.groups, left_out, wait=wait)
+
+    async def send_json(self, content: Any, close: bool = False) -> None:
+        """Send anything JSON-compatible as a frame."""
+        await self._send_text(self.encode_json(content))
+        if close:
+            await self.close()
+
+    @classmethod
+    async def send_event(cls, event: EventT, channel_name: str, *, wait: bool = True) -> None:
+        """
+        Send an event to one connection, from anywhere: another consumer, a route, a worker.
+
+        Args:
+            event: What an ``@event_handler`` of this class takes.
+            channel_name: The connection's ``channel_name``.
+            wait: As for :meth:`broadcast_message`.
+
+        Raises:
+            LayerNotFoundError: The class's layer is not registered in this process.
+            BusError: The broker did not take it.
+        """
+        await broadcasting.send_event(cls, event, channel_name, wait=wait)
+
+    @classmethod
+    async def broadcast_event(
+        cls, event: EventT, groups: Collection[str] | str | None = None, *, wait: bool = True
+    ) -> None:
+        """
+        Send an event to the connections of groups, from anywhere.
+
+        Args:
+            event: What an ``@event_handler`` of this class takes.
+            groups: The groups; by default those of the class.
+            wait: As for :meth:`broadcast_message`.
+
+        Raises:
+            LayerNotFoundError: The class's layer is not registered in this process.
+            BusError: The broker did not take it.
+        """
+        await broadcasting.broadcast_event(cls, event, groups, wait=wait)
+
+    @classmethod
+    def send_event_sync(cls, event: EventT, channel_name: str) -> None:
+        """Do what :meth:`send_event` does, from code that cannot await."""
+        broadcasting.send_event_sync(cls, event, channel_name)
+
+    @classmethod
+    def broadcast_event_sync(cls, event: EventT, groups: Collection[str] | str | None = None) -> None:
+        """Do what :meth:`broadcast_event` does, from code that cannot await."""
+        broadcasting.broadcast_event_sync(cls, event, groups)
+
+    @classmethod
+    def encode_message(cls, message: BaseMessage) -> str:
+        """Return a message as it goes over the wire."""
+        if cls.camelize:
+            return write_frame(to_wire(plain_message(message), message_keys(type(message))))
+        return write_message(message)
+
+    @classmethod
+    def decode_message(cls, content: dict[str, Any], *others: type[BaseMessage]) -> BaseMessage:
+        """
+        Return a frame of this consumer as the message it is, for tests and for clients in Python.
+
+        Args:
+            content: The frame, decoded.
+            others: Message classes beside those that the handlers say they send.
+
+        Raises:
+            ValueError: No handler says that it sends such a message, or the message is not valid.
+        """
+        return read_message(cls.describe(), content, others)
+
+    @classmethod
+    def encode_json(cls, content: Any) -> str:
+        """Encode a frame; override it for another JSON."""
+        return write_frame(content)
+
+    @classmethod
+    def decode_json(cls, text_data: str) -> Any:
+        """
+        Decode a frame; override it for another JSON.
+
+        Raises:
+            ValueError: It is not JSON.
+        """
+        return read_frame(text_data)
+
+    async def send_control(self, action: str, payload: Any) -> None:
+        """Send a message of the consumer itself."""
+        await self._send_text(control_frame(self.discriminator_field, action, payload))
 
     # What the server and the layer call.
 
@@ -167,6 +387,36 @@ class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
             self._log("sent", read_frame(text))
         await self.send(text)
         await self._complete(GROUP_ACTION_COMPLETE)
+
+    def answer_at_once(self, message: Mapping[str, Any]) -> bool:
+        """Begin to answer who is in a room, if a server asks that; False if it asks something else."""
+        keeper = self.keeper()
+        return keeper is not None and keeper.answer_at_once(message["socketio"], message.get("id"))
+
+    async def obey(self, message: Mapping[str, Any]) -> None:
+        """Do what a server asks: what concerns rooms first, then as any consumer."""
+        keeper = self.keeper()
+        if keeper is not None:
+            order = message["socketio"]
+            if not keeper.allows(self, order):
+                logger.warning("%s: cannot enter %r by its name", type(self).__qualname__, order["room"])
+                return
+            await keeper.obey(self, order, message.get("id"))
+        await super().obey(message)
+
+    def attach(self, scope: Scope, connection: Connection) -> None:
+        """Begin to serve a connection."""
+        super().attach(scope, connection)
+        self._peer.namespace = self.room_namespace
+
+    async def release(self) -> None:
+        """Leave the rooms, and close what the connection's dependencies opened."""
+        try:
+            keeper = self.keeper()
+            if keeper is not None:
+                await keeper.forget(self)
+        finally:
+            await super().release()
 
     # Handling.
 
@@ -267,6 +517,21 @@ class AsyncJsonWebsocketConsumer(SpeakingConsumer[EventT]):
         if not is_expected(exc):
             logger.error("%s: error in the handler of %s", handler.label, handler.action, exc_info=exc)
         await self._send_failure(exc, handler.action)
+
+    async def _send_text(self, text: str) -> None:
+        request = REQUEST.get()
+        if request is not None and request[0] is self:
+            text = with_ref(text, request[1])
+        if self.log_websocket_message:
+            self._log("sent", read_frame(text))
+        await self.send(text)
+        if self.send_message_immediately:
+            await asyncio.sleep(0)
+
+    def _log(self, what: str, content: Any) -> None:
+        action = content.get(self.discriminator_field) if isinstance(content, dict) else None
+        if not (isinstance(action, str) and action in self.log_ignored_actions):
+            logger.info("%s %s %s", self.channel_name, what, shown(content))
 
     async def _send_failure(self, exc: Exception, event: str) -> None:
         await self._send_text(self._error_text(exc, event))

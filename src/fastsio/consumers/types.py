@@ -1,9 +1,12 @@
-"""The words of ASGI that consumers use in annotations."""
+"""The words of ASGI in annotations, the exceptions that steer a connection, and the logger of consumers."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Literal, Protocol, TypeAlias, TypedDict
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypedDict
+
+from fastsio.exceptions import SocketIOError
 
 #: What the server knows of a connection: path, headers, query string, and what middlewares and routers add.
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -46,3 +49,18 @@ class WebSocketDisconnectEvent(TypedDict):
     type: Literal["websocket.disconnect"]
     code: int
     reason: str | None
+
+
+class AcceptConnection(SocketIOError):  # noqa: N818 - an instruction, not an error; the name is that of Channels
+    """Raised in ``connect()``: take the connection."""
+
+
+class DenyConnection(SocketIOError):  # noqa: N818 - as above
+    """Raised in ``connect()``: refuse the connection."""
+
+
+class StopConsumer(SocketIOError):  # noqa: N818 - as above
+    """Raised anywhere in a consumer: it has done its work, and is left without further calls."""
+
+
+logger: Final = logging.getLogger("fastsio.consumers")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from fastsio.consumers.base import AsyncConsumer
-from fastsio.consumers.exceptions import AcceptConnection, DenyConnection
 from fastsio.consumers.frames import control_frame
-from fastsio.consumers.logs import logger
+from fastsio.consumers.types import AcceptConnection, DenyConnection, logger
 from fastsio.exceptions import DisconnectedError, SetupError
 from fastsio.layers.following import group_of
 from fastsio.routing import describe, is_expected
-from fastsio.routing.failures import close_code_of, is_websocket_exception
+from fastsio.routing.errors import close_code_of, is_websocket_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -18,10 +18,10 @@ from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
 from fastsio._extras import optional
 from fastsio.engine.gc_policy import freeze_what_is_loaded
+from fastsio.integrations.fast.app_lookup import OpenSize, find_application, message_limit
 from fastsio.integrations.fast.connection import Connection
-from fastsio.integrations.fast.finding import OpenSize, find_application, message_limit
-from fastsio.integrations.fast.front import stand_before
 from fastsio.integrations.fast.handshake import make_scope, read_handshake
+from fastsio.integrations.fast.pre_http import stand_before
 
 if TYPE_CHECKING:
     from uvicorn.config import Config

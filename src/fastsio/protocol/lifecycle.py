@@ -192,3 +192,18 @@ def advance(state: NamespaceState, happening: Happening) -> NamespaceState:
         return TRANSITIONS[state, happening]
     except KeyError:
         raise LifecycleError(f"{happening.name} cannot happen to a namespace that is {state.name}") from None
+
+
+class Reasons:
+    """The values of a disconnect handler's ``reason``."""
+
+    #: The server ended the connection.
+    SERVER_DISCONNECT: Final = "server disconnect"
+    #: The client ended the connection.
+    CLIENT_DISCONNECT: Final = "client disconnect"
+    #: The client did not answer a ping in time.
+    PING_TIMEOUT: Final = "ping timeout"
+    #: The transport was closed.
+    TRANSPORT_CLOSE: Final = "transport close"
+    #: The transport failed, or the client broke the protocol.
+    TRANSPORT_ERROR: Final = "transport error"

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from pydantic import BaseModel
 
-from fastsio.base.emission import wait_option
+from fastsio.base.emit_args import wait_option
 from fastsio.base.rooms import Room
 from fastsio.exceptions import SetupError
 from fastsio.routing import place_of

@@ -1,9 +1,9 @@
 """From an event's name to the handler that answers it, with everything around it."""
 
-from fastsio.routing.failures import Failure, describe, is_expected
+from fastsio.routing.errors import Failure, describe, is_expected
 from fastsio.routing.middleware import BaseMiddleware, MiddlewareChain, Scope, SyncMiddleware
 from fastsio.routing.namespaces import check_namespace, place_of
-from fastsio.routing.registrar import (
+from fastsio.routing.registration import (
     EventRegistrar,
     Registrar,
     Registration,
@@ -15,8 +15,8 @@ from fastsio.routing.registrar import (
     refuse_same_key,
 )
 from fastsio.routing.registry import Registry
-from fastsio.routing.roles import CLIENT, SERVER, Role
 from fastsio.routing.route import Guard, Route, leading
+from fastsio.routing.sides import CLIENT, SERVER, Role
 
 __all__ = [
     "CLIENT",

@@ -15,14 +15,14 @@ from fastsio.exceptions import SignatureError
 from fastsio.injection import Endpoint, compile_endpoint, reads_payload
 from fastsio.injection.compiler import awaiting
 from fastsio.injection.signature import Colour, colour_of
-from fastsio.routing.failures import find_exception_handler
+from fastsio.routing.errors import find_exception_handler
 from fastsio.routing.habits import warn_of_habit
 from fastsio.routing.middleware import Layer, Scope, unreached
-from fastsio.routing.registrar import Registration, RouterScope, label_of, prefix_of
-from fastsio.routing.roles import SERVER, Role
+from fastsio.routing.registration import Registration, RouterScope, label_of, prefix_of
 from fastsio.routing.route import Guard, Route, build_guarded_route, build_route, check_arity
+from fastsio.routing.sides import SERVER, Role
 from fastsio.routing.slips import did_you_mean
-from fastsio.routing.tables import WatchedDict
+from fastsio.routing.watched_dict import WatchedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from fastsio.injection import Context
-    from fastsio.routing.registrar import RouterScope
+    from fastsio.routing.registration import RouterScope
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fastsio.base.emission import check_event_name, wait_option
+from fastsio.base.emit_args import check_event_name, wait_option
 from fastsio.base.rooms import Room
 from fastsio.protocol import NamespaceState
 from fastsio.routing import place_of

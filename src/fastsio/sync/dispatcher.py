@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.base.emission import acknowledgement, unwritable
+from fastsio.base.emit_args import acknowledgement, unwritable
 from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import MAX_SMALL_BYTES, counted_bytes
 from fastsio.base.seams import PACKET_SEAMS, SERVER_SEAMS, own_methods
@@ -42,7 +42,7 @@ from fastsio.sync.runner import HandlerRunner
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fastsio.base.observing import Observer
+    from fastsio.base.observer import Observer
     from fastsio.injection import Endpoint
     from fastsio.protocol import Packet
     from fastsio.routing import Route

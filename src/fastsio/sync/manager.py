@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastsio.base.emission import event_arguments, rooms_of, skipped
+from fastsio.base.emit_args import event_arguments, rooms_of, skipped
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import BaseManager
 from fastsio.protocol import PacketType

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import uuid4
 
-from fastsio.base.emission import check_event_name, event_arguments, rooms_of, skipped, unwritable
+from fastsio.base.emit_args import check_event_name, event_arguments, rooms_of, skipped, unwritable
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import ELSEWHERE
 from fastsio.base.seams import MANAGER_REFUSED, refuse_class

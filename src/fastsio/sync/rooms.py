@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from fastsio.base.emission import unwaited
+from fastsio.base.emit_args import unwaited
 from fastsio.base.room_hooks import hooks_of
 from fastsio.base.rooms import RoomMember
 from fastsio.exceptions import EventError, PayloadError, RoomAccessError

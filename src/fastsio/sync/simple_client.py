@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from fastsio.exceptions import BadNamespaceError, DisconnectedError
 from fastsio.exceptions import TimeoutError as ReceiveTimeoutError
 from fastsio.sync import concurrency
-from fastsio.sync.client import Client
+from fastsio.sync.client.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable

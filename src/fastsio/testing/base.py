@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.base.emission import answer
-from fastsio.base.joining import not_connected
-from fastsio.base.serializers import choose_packet_class
+from fastsio.base.client_options import not_connected
+from fastsio.base.emit_args import answer
+from fastsio.base.options import choose_packet_class
 from fastsio.exceptions import (
     BadNamespaceError,
     ConnectionRefusedError,  # noqa: A004 - the package's own, which users catch

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.base.emission import answer, event_arguments
+from fastsio.base.emit_args import answer, event_arguments
 from fastsio.protocol import DEFAULT_CODEC, PacketType
 from fastsio.protocol.decoder import ServerDecoder
 

@@ -272,7 +272,7 @@ async def test_a_probe_over_the_limit_ends_its_websocket_alone(sio, running, jou
 async def test_nothing_of_a_connection_is_kept(sio, running):
     """A connection that is over is no object any more."""
     from fastsio.integrations.fast.connection import Connection
-    from fastsio.integrations.fast.wire import Wire
+    from fastsio.integrations.fast.websocket import Wire
 
     async with running(sio, ws=FAST_WS) as address:
         for _ in range(3):

@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 import fastsio
-from fastsio.integrations.fast.finding import OpenSize
+from fastsio.integrations.fast.app_lookup import OpenSize
 from tests.integration.clients import open_websocket
 from tests.integration.fast import opened
 from tests.support.servers import FAST_WS, serve

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.routing import Mount, Router
 
 from fastsio import ASGIApp, AsyncServer
-from fastsio.integrations.fast.finding import find_all, find_application
+from fastsio.integrations.fast.app_lookup import find_all, find_application
 
 
 class Wrapper:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastsio.integrations.fast.wire import Wire
+from fastsio.integrations.fast.websocket import Wire
 
 
 class FakeTransport(asyncio.Transport):

@@ -9,8 +9,7 @@ import pytest
 
 from fastsio.base import client as client_module
 from fastsio.base.client import BaseClient
-from fastsio.base.client_namespace import BaseClientNamespace
-from fastsio.base.namespace import BaseNamespace
+from fastsio.base.namespace import BaseClientNamespace, BaseNamespace
 from fastsio.exceptions import SetupError
 
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 
 import pytest
 
-from fastsio.base.options import ServerOptions, check_origins, split_options
+from fastsio.base.options import (
+    ClientPacket,
+    ServerOptions,
+    check_origins,
+    choose_client_packet_class,
+    choose_logger,
+    choose_packet_class,
+    heard,
+    split_options,
+)
 from fastsio.exceptions import SetupError
-from fastsio.protocol import Limits
+from fastsio.protocol import Limits, Packet
+from fastsio.protocol.msgpack import MsgPackPacket
 
 
 def test_options_go_to_whom_they_concern():
@@ -105,3 +117,88 @@ def test_an_origin_that_no_browser_sends_is_refused_at_once(origins, told):
 def test_other_origins_are_left_to_the_transport(origins):
     """Every way that python-engineio knows to write them."""
     check_origins(origins)
+
+
+def test_a_logger_object_is_taken_as_it_is():
+    """Whatever has logging methods may be given."""
+    mine = logging.getLogger("fastsio.test.mine")
+
+    assert choose_logger(mine, "fastsio.test.other") is mine
+
+
+def test_false_logs_errors_and_true_logs_more():
+    """The level follows the argument where the application has set none."""
+    quiet = choose_logger(False, "fastsio.test.quiet")
+    loud = choose_logger(True, "fastsio.test.loud")
+
+    assert quiet.level == logging.ERROR
+    assert loud.level == logging.INFO
+
+
+def test_a_level_of_the_application_stays():
+    """The application's own level is not overruled."""
+    logging.getLogger("fastsio.test.set").setLevel(logging.WARNING)
+
+    assert choose_logger(True, "fastsio.test.set").level == logging.WARNING
+
+
+def test_true_brings_a_handler_only_where_nothing_is_configured():
+    """Nothing is logged twice under a configured root."""
+    name = "fastsio_test_orphan"
+    logging.getLogger(name).propagate = False
+    assert len(choose_logger(True, name).handlers) == 1
+
+    configured = "fastsio_test_configured"
+    logging.getLogger(configured).addHandler(logging.NullHandler())
+    assert len(choose_logger(True, configured).handlers) == 1
+
+
+def test_what_has_to_be_read_goes_where_it_is_written():
+    """A server that logs errors only still tells a developer what is wrong when it starts."""
+    quiet, mine = choose_logger(False, "fastsio.test.silent"), logging.getLogger("fastsio.test.open")
+    mine.setLevel(logging.WARNING)
+
+    assert heard(quiet) is logging.getLogger("fastsio.server")
+    assert heard(mine) is mine
+    assert heard("any object with the methods of one") == "any object with the methods of one"
+
+
+def test_serializers_are_chosen_by_name_or_class():
+    """default, msgpack, or a Packet class."""
+
+    class Mine(Packet):
+        __slots__ = ()
+
+    assert choose_packet_class("default", None) is Packet
+    assert choose_packet_class("msgpack", None) is MsgPackPacket
+    assert choose_packet_class(Mine, None) is Mine
+    with pytest.raises(SetupError, match="serializer='pickle'"):
+        choose_packet_class("pickle", None)
+
+
+def test_a_json_module_belongs_to_one_server():
+    """The process-wide class stays as it is."""
+    packet_class = choose_packet_class("default", json)
+
+    assert packet_class.json is json
+    assert Packet.json is not json
+    assert packet_class(data=["e", 1]).encode() == '2["e",1]'
+    with pytest.raises(SetupError, match="dumps"):
+        choose_packet_class("default", object())
+
+
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "1e999", "9" * 5000])
+def test_clients_read_none_for_a_number_that_json_does_not_have(text):
+    """A foreign server that writes one costs the client one value; the others arrive."""
+    packet_class = choose_client_packet_class("default", None)
+
+    packet = packet_class(encoded_packet=f'2["rates",{{"a":{text},"b":18446744073709551616,"c":1.5,"d":-7}}]')
+
+    assert packet.data == ["rates", {"a": None, "b": 2.0**64, "c": 1.5, "d": -7}]
+
+
+def test_clients_use_the_json_and_the_serializer_they_are_given():
+    """The lenient reader is that of the default serializer alone."""
+    assert choose_client_packet_class("msgpack", None) is MsgPackPacket
+    assert choose_client_packet_class(Packet, None) is Packet
+    assert not issubclass(choose_client_packet_class("default", json), ClientPacket)

@@ -14,7 +14,7 @@ from fastsio._extras import require
 from fastsio.aio.engine import client_interrupt
 from fastsio.aio.engine.client_upstream import AsyncClient, EngineConnectionError, connected_clients
 from fastsio.aio.engine.client_writing import Outlet
-from fastsio.base.loggers import takes_information
+from fastsio.base.options import takes_information
 from fastsio.engine.client_payload import split_poll
 from fastsio.engine.log_format import shown
 from fastsio.engine.options import check_options

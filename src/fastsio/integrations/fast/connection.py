@@ -21,8 +21,8 @@ from fastsio.aio.engine.links import DIRECT, LinkLost
 from fastsio.engine.frame_reader import NORMAL_CLOSURE, closing_code
 from fastsio.exceptions import PacketError
 from fastsio.integrations.fast.handshake import acceptance
-from fastsio.integrations.fast.quiet import QuietFraming
-from fastsio.integrations.fast.wire import Wire
+from fastsio.integrations.fast.light_frames import QuietFraming
+from fastsio.integrations.fast.websocket import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable

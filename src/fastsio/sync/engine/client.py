@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import require
-from fastsio.base.loggers import takes_information
+from fastsio.base.options import takes_information
 from fastsio.engine.client_payload import MAX_POSTED, next_post, split_poll
 from fastsio.engine.log_format import shown
 from fastsio.engine.options import check_options

@@ -1,0 +1,1 @@
+"""The asyncio client: its methods, its packets, what it sends again, and its class-based namespaces."""

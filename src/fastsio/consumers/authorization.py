@@ -1,0 +1,190 @@
+"""Whether a client may connect: an authenticator, which finds out who it is, then permissions; each is an endpoint."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+
+from fastsio.aio.concurrency import resolved
+from fastsio.injection import Context, HandlerKind, compile_endpoint, handshake_of
+from fastsio.injection.handshake import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from fastsio.consumers.peer import Peer
+    from fastsio.consumers.types import Scope
+    from fastsio.injection import Endpoint
+    from fastsio.messages import BaseMessage
+
+#: Close codes of 4000 to 4999 are the application's; these are HTTP's numbers with 4000 added.
+CLOSE_UNAUTHENTICATED: Final = 4401
+CLOSE_FORBIDDEN: Final = 4403
+_APPLICATION_CODES: Final = 4000
+_HTTP_ERRORS: Final = range(400, 600)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """
+    Something an authenticator reads, for the description of its consumers.
+
+    Args:
+        name: The query parameter, header or cookie.
+        location: Where it is.
+        description: What it is.
+    """
+
+    name: str
+    location: Literal["query", "header", "cookie"]
+    description: str | None = None
+
+
+class BaseAuthenticator(ABC):
+    """
+    Finds out who connects; one is made for each connection.
+
+    ``authenticate`` may take dependencies, ``Header()``, ``Cookie()`` and ``Query()``. What it finds it keeps as its
+    own attributes: ``self.authenticator.user`` in the consumer.
+
+    Args:
+        send_message: Sends a message to the client, who is accepted already but not served yet.
+
+    Attributes:
+        status_code: Set it to say why: 401 (the default), 403, 404, 429.
+        credentials: What it reads, for the description of its consumers.
+        scope: The connection's ASGI scope.
+    """
+
+    credentials: ClassVar[tuple[Credential, ...]] = ()
+    status_code: int | None = None
+    scope: Scope
+    _peer: Peer
+
+    def __init__(self, send_message: Callable[[BaseMessage], Awaitable[None]]) -> None:
+        self.send_message = send_message
+
+    @abstractmethod
+    async def authenticate(self, scope: Scope) -> bool:
+        """
+        Tell whether the client may connect.
+
+        Args:
+            scope: The connection's ASGI scope.
+        """
+
+    @property
+    def close_code(self) -> int:
+        """The code that a client who may not connect is closed with."""
+        if self.status_code in _HTTP_ERRORS:
+            return _APPLICATION_CODES + int(self.status_code or 0)
+        return CLOSE_UNAUTHENTICATED
+
+    def get_query_param(self, name: str) -> str | None:
+        """Return a parameter of the query, or None."""
+        return self._value(Place.QUERY, name)
+
+    def get_header(self, name: str) -> str | None:
+        """Return a header, or None; case does not matter."""
+        return self._value(Place.HEADER, name.lower())
+
+    def get_cookie(self, name: str) -> str | None:
+        """Return a cookie, or None."""
+        return self._value(Place.COOKIE, name)
+
+    def attach(self, peer: Peer, scope: Scope) -> None:
+        """Begin to look at a connection."""
+        self._peer, self.scope = peer, scope
+
+    def _value(self, place: Place, name: str) -> str | None:
+        found = handshake_of(self._peer).values(place).get(name)
+        return found[0] if found else None
+
+
+def authenticate_endpoint(authenticator: type[BaseAuthenticator]) -> Endpoint:
+    """
+    Return how to call ``authenticate`` of a class.
+
+    Raises:
+        SignatureError: A parameter cannot be filled.
+    """
+    function: Any = authenticator.authenticate
+    return compile_endpoint(
+        function,
+        kind=HandlerKind.HOOK,
+        label=f"{authenticator.__qualname__}.authenticate",
+        prefix=("self", "scope"),
+        asynchronous=True,
+    )
+
+
+def permission_endpoint(permission: Callable[..., Any]) -> Endpoint:
+    """
+    Return how to call a permission.
+
+    Raises:
+        SignatureError: A parameter cannot be filled.
+    """
+    return compile_endpoint(
+        permission, kind=HandlerKind.HOOK, prefix=("consumer", "authenticator", "scope"), asynchronous=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a client may not connect."""
+
+    close_code: int
+    reason: str
+
+
+class Admission:
+    """
+    The entrance of one consumer class.
+
+    Args:
+        authenticator_class: Who finds out who it is; None asks nobody.
+        permissions: What must be true for that one.
+
+    Raises:
+        SignatureError: One of them cannot be called.
+    """
+
+    def __init__(
+        self, authenticator_class: type[BaseAuthenticator] | None, permissions: Sequence[Callable[..., Any]]
+    ) -> None:
+        self._authenticator_class = authenticator_class
+        self._authenticate = None if authenticator_class is None else authenticate_endpoint(authenticator_class)
+        self._permissions = [permission_endpoint(permission) for permission in permissions]
+
+    async def refuse(self, consumer: Any, peer: Peer) -> Refusal | None:
+        """
+        Return why a client may not connect, or None if it may.
+
+        Args:
+            consumer: The consumer; its ``authenticator`` is set.
+            peer: The client.
+        """
+        if self._authenticator_class is not None and self._authenticate is not None:
+            authenticator = consumer.authenticator = self._authenticator_class(consumer.send_message)
+            authenticator.attach(peer, consumer.scope)
+            if not await _ask(self._authenticate, consumer, peer, {"self": authenticator, "scope": consumer.scope}):
+                return Refusal(authenticator.close_code, "authentication failed")
+        offered = {"consumer": consumer, "authenticator": consumer.authenticator, "scope": consumer.scope}
+        for permission in self._permissions:
+            if not await _ask(permission, consumer, peer, offered):
+                return Refusal(CLOSE_FORBIDDEN, "not allowed")
+        return None
+
+
+async def _ask(endpoint: Endpoint, consumer: Any, peer: Peer, offered: Mapping[str, Any]) -> bool:
+    context = Context(consumer, peer, "connect", named=offered)
+    try:
+        # Any object is true: what has to be awaited has not answered yet.
+        answer = await resolved(await endpoint.call(context))
+    except BaseException as exc:
+        await context.aclose(exc)
+        raise
+    await context.aclose()
+    return bool(answer)

@@ -1,0 +1,473 @@
+"""
+Reading a consumer class, once: which methods handle what, how each is called, and what the class says of itself.
+
+**Which methods.** Those with ``@ws_handler`` and ``@event_handler``; a subclass's method of the same name takes the
+place of its parent's, decorator included. On a consumer without message classes, every public method that the
+application's classes add may be called from the channel layer by its name, as in Channels; what the framework's
+classes have never is.
+
+**How.** A method that takes nothing but its message is called with it. One that takes dependencies, or that a
+middleware stands around, is called through its endpoint, and what came is validated there: after the dependencies, so
+that who is not allowed to ask learns nothing of the schema.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from enum import Enum
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from fastsio.consumers.camel import keys_of
+from fastsio.consumers.decorators import MARK, FailureMark, HandlerMark, Origin
+from fastsio.exceptions import SetupError, SignatureError
+from fastsio.injection import Endpoint, HandlerKind, compile_endpoint
+from fastsio.injection.parameters import classify, is_marked
+from fastsio.injection.signature import (
+    EMPTY,
+    Colour,
+    Parameter,
+    Shape,
+    Unresolved,
+    UnresolvedError,
+    colour_of,
+    names_of_caller,
+    read_parameters,
+    read_returned,
+)
+from fastsio.injection.validation import validator_for
+from fastsio.messages import BaseMessage
+from fastsio.routing.middleware import Layer, Scope, fold, unreached
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from fastsio.consumers.camel import Keys
+    from fastsio.consumers.decorators import ChannelInfo
+    from fastsio.routing.middleware import Call
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerPlan:
+    """
+    How to call the handler of one action.
+
+    Args:
+        label: Its name in messages.
+        action: What it handles.
+        function: The method, not bound.
+        is_coroutine: Whether it is awaited.
+        validate: Makes the message of what came; None when there is no message class.
+        call: Runs it with its dependencies and middlewares; None when it has none, and is called with the message.
+        takes_valid: Whether *call* is given what *validate* made, rather than what came.
+        keys: The camelCase of what came.
+        returns: The message classes it may return; empty is any.
+    """
+
+    label: str
+    action: str
+    function: Callable[..., Any]
+    is_coroutine: bool
+    validate: Callable[[Any], Any] | None
+    call: Call | None
+    takes_valid: bool
+    keys: Keys | None
+    returns: tuple[type[BaseMessage], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HookPlan:
+    """
+    How to call a method of the connection, such as ``connect``, that takes dependencies.
+
+    Args:
+        self_name: What its first parameter is called.
+        endpoint: The method.
+    """
+
+    self_name: str
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerInfo:
+    """
+    What a handler says of itself.
+
+    Args:
+        name: The method's name.
+        origin: Whether clients or the channel layer send what it takes.
+        actions: What it handles: action and message class, None for a plain dict.
+        output_types: What it sends: first what it returns, then what else it says.
+        summary: What it does, in a line.
+        description: What it does, at length.
+        tags: What it belongs to.
+    """
+
+    name: str
+    origin: Origin
+    actions: tuple[tuple[str, type[BaseMessage] | None], ...]
+    output_types: tuple[type[BaseMessage], ...]
+    summary: str | None
+    description: str | None
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerInfo:
+    """
+    What a consumer class says of itself.
+
+    Args:
+        channel: Name, description and tags.
+        handlers: Its handlers, in the order of their definition.
+        discriminator: The field that tells messages apart.
+        camelize: Whether its fields are camelCase on the wire.
+    """
+
+    channel: ChannelInfo
+    handlers: tuple[HandlerInfo, ...]
+    discriminator: str
+    camelize: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerPlan:
+    """
+    A consumer class, read.
+
+    Args:
+        actions: What clients may ask for.
+        events: The typed events of the channel layer.
+        methods: Plain messages of the channel layer, by the method's name.
+        failures: Exception class -> what answers for it.
+        hooks: Methods of the connection that take dependencies.
+        handlers: What the handlers say of themselves.
+        unreached: A sentence for each action that a middleware is for and that has no handler.
+    """
+
+    actions: Mapping[str, HandlerPlan] = field(default_factory=dict)
+    events: Mapping[str, HandlerPlan] = field(default_factory=dict)
+    methods: Mapping[str, HandlerPlan] = field(default_factory=dict)
+    failures: Mapping[type[BaseException], Endpoint] = field(default_factory=dict)
+    hooks: Mapping[str, HookPlan] = field(default_factory=dict)
+    handlers: tuple[HandlerInfo, ...] = ()
+    unreached: tuple[str, ...] = ()
+
+
+#: What hooks of the connection are offered by keyword, beside what is injected.
+HOOKS: Final[dict[str, tuple[str, ...]]] = {
+    "connect": (),
+    "post_authentication": (),
+    "disconnect": ("code", "close_code"),
+    "receive": ("text_data", "bytes_data"),
+}
+
+#: How methods begin that the channel layer cannot call: private ones, and those for messages of the server.
+_NOT_FOR_LAYERS: Final = ("_", "http_", "websocket_", "lifespan_")
+
+#: The namespace of a consumer, for middlewares that are scoped to one.
+NAMESPACE: Final = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """A method with what was read of it; a subclass takes it over, for its annotations may be local to the parent's."""
+
+    function: Callable[..., Any]
+    parameters: tuple[Parameter, ...]
+    returns: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was read of methods before: of those a subclass inherits."""
+
+    methods: dict[Any, _Method] = field(default_factory=dict)
+    endpoints: dict[Any, Endpoint] = field(default_factory=dict)
+
+    @classmethod
+    def of_parents(cls, consumer: type) -> Kept:
+        """Return what was read of the classes that *consumer* extends."""
+        kept = cls()
+        for parent in reversed(consumer.__mro__[1:]):
+            read = vars(parent).get("_kept")
+            if isinstance(read, Kept):
+                kept.methods.update(read.methods)
+                kept.endpoints.update(read.endpoints)
+        return kept
+
+
+class Reader:
+    """
+    Reads one class.
+
+    Args:
+        consumer: The class.
+        kept: What was read of methods before, to be used again and added to.
+    """
+
+    def __init__(self, consumer: Any, kept: Kept) -> None:
+        self._consumer = consumer
+        self._framework = [cls for cls in consumer.__mro__ if cls.__module__.startswith("fastsio.")]
+        self._kept = kept
+        self._discriminator: str = consumer.discriminator_field
+        self._layers = [(Scope.of(one), Layer.of(one)) for one in consumer.middleware]
+        #: The names that middlewares were looked up for.
+        self._handled: set[str] = set()
+
+    def read(self, *, is_typed: bool) -> ConsumerPlan:
+        """
+        Return the plan.
+
+        Raises:
+            SetupError: Two handlers take the same action, or a handler cannot be called.
+            UnresolvedError: An annotation names what does not exist yet.
+        """
+        plans: dict[str, dict[str, HandlerPlan]] = {"actions": {}, "events": {}, "methods": {}}
+        infos = []
+        for name, mark in self._marks(HandlerMark):
+            info, found = self._handler(name, mark)
+            infos.append(info)
+            kind = "actions" if mark.origin is Origin.CLIENT else "events"
+            for plan in found:
+                self._put(plans[kind if plan.validate is not None or kind == "actions" else "methods"], plan)
+        if not is_typed:
+            for name in self._public_methods():
+                plans["methods"].setdefault(name, self._plain(name))
+        failures = {mark.exception_class: self._failure(name) for name, mark in self._marks(FailureMark)}
+        never = self._unreached()
+        hooks = self._hooks()
+        return ConsumerPlan(**plans, failures=failures, hooks=hooks, handlers=tuple(infos), unreached=never)
+
+    def _unreached(self) -> tuple[str, ...]:
+        """Return a sentence for each action that a middleware is for and that no handler was read for."""
+        texts = [
+            f"{layer.label} is for the namespace {scope.namespace!r}, and a consumer has none: it never runs"
+            for scope, layer in self._layers
+            if scope.namespace not in (None, NAMESPACE)
+        ]
+        texts += unreached(self._layers, {"*": self._handled})
+        return tuple(f"{self._consumer.__qualname__}: {text}" for text in texts)
+
+    def _marks(self, kind: type[Any]) -> Iterator[tuple[str, Any]]:
+        """Yield methods with a mark; what a subclass puts in a method's place inherits it, and None removes it."""
+        marks: dict[str, Any] = {}
+        for cls in reversed(self._consumer.__mro__):
+            for name, value in vars(cls).items():
+                mark = getattr(value, MARK, None)
+                if isinstance(mark, kind):
+                    marks[name] = mark
+                elif name in marks and not callable(value):
+                    del marks[name]
+        yield from marks.items()
+
+    def _public_methods(self) -> Iterator[str]:
+        taken = {name for cls in self._framework for name in vars(cls)}
+        for cls in self._consumer.__mro__:
+            if cls in self._framework or cls is object:
+                continue
+            for name, value in vars(cls).items():
+                public = not name.startswith(_NOT_FOR_LAYERS) and name not in taken and not hasattr(value, MARK)
+                if public and inspect.isfunction(value) and value is getattr(self._consumer, name):
+                    yield name
+
+    @staticmethod
+    def _put(plans: dict[str, HandlerPlan], plan: HandlerPlan) -> None:
+        other = plans.setdefault(plan.action, plan)
+        if other is not plan:
+            raise SetupError(f"{other.label} and {plan.label} both handle {plan.action!r}; give one another action")
+
+    # One handler.
+
+    def _handler(self, name: str, mark: HandlerMark) -> tuple[HandlerInfo, list[HandlerPlan]]:
+        method = self._method(name)
+        position, models = self._message_of(name, method, mark)
+        output = message_types(mark.output_type)
+        returned = message_types(method.returns)
+        info = HandlerInfo(
+            name,
+            mark.origin,
+            tuple(models.items()),
+            tuple(dict.fromkeys((*returned, *output))),
+            mark.summary,
+            mark.description or _docstring(method.function),
+            mark.tags,
+        )
+        allowed = tuple(dict.fromkeys((*returned, *output)))
+        return info, [
+            self._plan(name, method, action, model, position=position, returns=allowed)
+            for action, model in models.items()
+        ]
+
+    def _message_of(
+        self, name: str, method: _Method, mark: HandlerMark
+    ) -> tuple[Parameter | None, dict[str, type[BaseMessage] | None]]:
+        """Return the parameter that takes the message, and the message classes by action."""
+        parameter = next((each for each in method.parameters[1:] if message_types(each.annotation)), None)
+        types = message_types(mark.input_type)
+        if parameter is None:
+            parameter = next((each for each in method.parameters[1:] if not is_marked(classify(each))), None)
+        elif not types:
+            types = message_types(parameter.annotation)
+        if types:
+            return parameter, {action: model for model in types for action in self._actions_of(model, name)}
+        if mark.origin is Origin.CLIENT and mark.action is None:
+            raise SetupError(
+                f"{self._label(name)}: no parameter is annotated with a message class; annotate one with a subclass "
+                "of BaseMessage, or write @ws_handler(action=...)"
+            )
+        return parameter, {mark.action or name: None}
+
+    def _actions_of(self, model: type[BaseMessage], name: str) -> list[str]:
+        known = model.model_fields.get(self._discriminator)
+        values = get_args(known.annotation) if known and get_origin(known.annotation) is Literal else ()
+        actions = [value.value if isinstance(value, Enum) else value for value in values]
+        if not actions or not all(isinstance(action, str) for action in actions):
+            raise SetupError(
+                f"{self._label(name)}: {model.__name__} does not say what it is; give it a field "
+                f'{self._discriminator}: Literal["..."] = "..."'
+            )
+        return actions
+
+    def _plan(
+        self,
+        name: str,
+        method: _Method,
+        action: str,
+        model: type[BaseMessage] | None,
+        *,
+        position: Parameter | None,
+        returns: tuple[type[BaseMessage], ...],
+    ) -> HandlerPlan:
+        layers = self._layers_for(action)
+        is_direct = _takes_message_only(method, position) and not layers and not self._consumer.dependencies
+        annotated = position is not None and bool(message_types(position.annotation))
+        return HandlerPlan(
+            self._label(name),
+            action,
+            method.function,
+            colour_of(method.function) in (Colour.COROUTINE, Colour.WRAPPER),
+            None if model is None else self._validator(name, model),
+            None if is_direct else fold(layers, self._endpoint(name).call),
+            takes_valid=not annotated,
+            keys=keys_of(model) if model is not None and self._consumer.camelize else None,
+            returns=returns,
+        )
+
+    def _validator(self, name: str, model: type[BaseMessage]) -> Callable[[Any], Any]:
+        try:
+            return validator_for(model, ())
+        except UnresolvedError as error:
+            raise UnresolvedError(name, error.reason) from error
+
+    def _plain(self, name: str) -> HandlerPlan:
+        function = getattr(self._consumer, name)
+        parameters = _parameters(function, lenient=True)
+        needs_more = any(is_marked(classify(each)) for each in parameters[1:])
+        layers = self._layers_for(name)
+        call = fold(layers, self._endpoint(name).call) if needs_more or layers else None
+        is_coroutine = colour_of(function) in (Colour.COROUTINE, Colour.WRAPPER)
+        return HandlerPlan(self._label(name), name, function, is_coroutine, None, call, True, None, ())
+
+    def _failure(self, name: str) -> Endpoint:
+        return compile_endpoint(
+            getattr(self._consumer, name),
+            kind=HandlerKind.EXCEPTION,
+            label=self._label(name),
+            prefix=("self",),
+            asynchronous=True,
+        )
+
+    def _hooks(self) -> Mapping[str, HookPlan]:
+        """Return the methods of the connection that the application wrote with dependencies."""
+        hooks = {}
+        for name, offered in HOOKS.items():
+            function = getattr(self._consumer, name, None)
+            if function is None or function in {vars(cls).get(name) for cls in self._framework}:
+                continue
+            parameters = _parameters(function, lenient=True)
+            if any(is_marked(classify(each)) for each in parameters[1:]):
+                endpoint = compile_endpoint(
+                    function,
+                    kind=HandlerKind.HOOK,
+                    label=self._label(name),
+                    prefix=(parameters[0].name, *offered),
+                    asynchronous=True,
+                )
+                hooks[name] = HookPlan(parameters[0].name, endpoint)
+        return hooks
+
+    def _endpoint(self, name: str) -> Endpoint:
+        function, dependencies = getattr(self._consumer, name), tuple(self._consumer.dependencies)
+        key = (function, *map(id, dependencies))
+        endpoint = self._kept.endpoints.get(key)
+        if endpoint is None or endpoint.pending:
+            endpoint = self._kept.endpoints[key] = compile_endpoint(
+                function,
+                kind=HandlerKind.CONSUMER,
+                label=self._label(name),
+                prefix=("self",),
+                asynchronous=True,
+                dependencies=dependencies,
+            )
+        return endpoint
+
+    def _method(self, name: str) -> _Method:
+        function = getattr(self._consumer, name)
+        method = self._kept.methods.get(function)
+        if method is None:
+            parameters = _parameters(function)
+            if not parameters:
+                raise SetupError(f"{self._label(name)}: a handler is a method, with 'self' first")
+            returned = read_returned(function, names_of_caller(function), unresolved=Unresolved)
+            method = self._kept.methods[function] = _Method(function, parameters, returned)
+        return method
+
+    def _layers_for(self, action: str) -> tuple[Layer, ...]:
+        self._handled.add(action)
+        return tuple(layer for scope, layer in self._layers if scope.holds(action, NAMESPACE))
+
+    def _label(self, name: str) -> str:
+        return f"{self._consumer.__qualname__}.{name}"
+
+
+def message_types(annotation: Any) -> tuple[type[BaseMessage], ...]:
+    """Return the message classes in an annotation: in a union, a list of classes, or on its own."""
+    if isinstance(annotation, list | tuple):
+        return tuple(dict.fromkeys(found for member in annotation for found in message_types(member)))
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return message_types(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return message_types(get_args(annotation))
+    if isinstance(annotation, type) and origin is None and issubclass(annotation, BaseMessage):
+        return (annotation,)
+    return ()
+
+
+def _parameters(function: Callable[..., Any], *, lenient: bool = False) -> tuple[Parameter, ...]:
+    unresolved = Unresolved if lenient else EMPTY
+    return read_parameters(function, names_of_caller(function), unresolved=unresolved) or ()
+
+
+def _takes_message_only(method: _Method, parameter: Parameter | None) -> bool:
+    return (
+        len(method.parameters) == 2  # noqa: PLR2004 - self and the message
+        and parameter is not None
+        and parameter is method.parameters[1]
+        and parameter.shape is Shape.POSITIONAL
+    )
+
+
+def _docstring(function: Callable[..., Any]) -> str | None:
+    return inspect.getdoc(function)
+
+
+def unresolved_error(label: str, error: UnresolvedError) -> SignatureError:
+    """Return the error for a class that is used before what its annotations name exists."""
+    where = f"parameter {error.parameter!r}" if error.parameter else "the signature"
+    return SignatureError(
+        f"{label}: {where} refers to what does not exist ({error.reason}); import it, outside of TYPE_CHECKING"
+    )

@@ -1,0 +1,432 @@
+"""
+One WebSocket that the engine writes packets to and takes frames from: order, flow and the closing handshake.
+
+Bytes come and go through the framing and the transport; what they mean is the engine's part.
+
+**Flow.** While a message is being handled and another one has arrived, the transport is not read. When the transport's
+buffer is full, the engine keeps packets back in its own, which has bounds and a policy.
+
+Source: RFC 6455, section 7.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from fastsio.aio.engine.links import (
+    CLOSE_GRACE_S,
+    DirectLink,
+    LinkLost,
+)
+from fastsio.engine.frame_reader import MESSAGE_TOO_BIG, NORMAL_CLOSURE, POLICY_VIOLATION
+from fastsio.engine.frames import BINARY, TEXT, close_frame, frame
+from fastsio.engine.rates import TooManyFrames
+from fastsio.exceptions import PacketError
+from fastsio.integrations.fast.write_batch import flusher_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from contextvars import Context
+
+    from fastsio.aio.engine.links import Event, Frame
+    from fastsio.integrations.fast.write_batch import Flushable
+
+#: More than this is not kept for the end of the loop's turn; the transport tells then whether the peer keeps up.
+MAX_QUEUED_BYTES: Final = 65_536
+#: How long a peer whose message was refused may go on sending it, so that it reads the close frame and no reset.
+LINGER_S: Final = 1.0
+#: How a peer's answer to a close frame begins: a masked close frame with a code and nothing else.
+CLOSE_REPLY: Final = b"\x88\x82"
+CLOSE_REPLY_BYTES: Final = 8
+
+
+class Owner(Protocol):
+    """Who has the connection."""
+
+    def forget(self) -> None:
+        """Let go of the connection, which is gone; called once."""
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
+        """Start a task that the server lets finish when it stops."""
+        ...
+
+
+class Wire(DirectLink):
+    """
+    A WebSocket.
+
+    Args:
+        transport: The connection.
+        loop: Its event loop.
+        limit: The largest message, in bytes.
+        owner: Is told when the connection is gone, and starts tasks.
+    """
+
+    __slots__ = (
+        "_flusher",
+        "_is_closing",
+        "_is_let_go",
+        "_is_reading",
+        "_lags",
+        "_limit",
+        "_loop",
+        "_on_end",
+        "_out",
+        "_owner",
+        "_queued_bytes",
+        "_reason",
+        "_take",
+        "_timer",
+        "_transport",
+        "_turn",
+        "_waiter",
+        "_writable",
+    )
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        limit: int,
+        owner: Owner,
+    ) -> None:
+        super().__init__()
+        self._transport = transport
+        self._loop = loop
+        self._flusher = flusher_of(loop)
+        self._limit = limit
+        self._owner = owner
+        self._out: list[bytes] = []
+        self._queued_bytes = 0
+        #: The turn in which a broadcast was last written.
+        self._turn: object = None
+        self._is_reading = True
+        self._is_closing = self._is_let_go = self._lags = False
+        #: Why no frame will come any more.
+        self._reason: Exception | None = None
+        self._take: Callable[[Frame], bool] | None = None
+        self._on_end: Callable[[Exception], None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # Writing.
+
+    def write(self, frames: bytes) -> bool:
+        """Queue frames for the one write of this turn of the loop."""
+        if self._lags:
+            return False
+        out = self._out
+        if not out:
+            self._flusher.add(self)
+        out.append(frames)
+        size = self._queued_bytes = self._queued_bytes + len(frames)
+        if size > MAX_QUEUED_BYTES:
+            self.flush()
+        return True
+
+    def write_at_once(self, frames: bytes) -> bool:
+        """Write the first frames of a turn at once, for most clients get one broadcast; queue what follows."""
+        if self._lags:
+            return False
+        flusher = self._flusher
+        turn = flusher.turn or flusher.begin()
+        if self._turn is turn or self._out:
+            return self.write(frames)
+        if not self._is_closing:
+            self._turn = turn
+            self._transport.write(frames)
+        return True
+
+    def unsent(self) -> int:
+        """Return how many bytes the transport keeps."""
+        return self._transport.get_write_buffer_size()
+
+    def open(self, acceptance: bytes) -> None:
+        """Queue the answer to the handshake; what the engine says first goes out with it."""
+        self.write(acceptance)
+
+    def flush(self) -> None:
+        """Write what is queued."""
+        out = self._out
+        if out:
+            self._out = []
+            self._queued_bytes = 0
+            if not self._is_closing:
+                self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+
+    async def send(self, event: Event) -> None:
+        """
+        Do what an event says; a message is written as soon as the peer has caught up.
+
+        Raises:
+            LinkLost: The WebSocket is closed.
+            RuntimeError: The event has no place in an open WebSocket.
+        """
+        match event["type"]:
+            case "websocket.send":
+                await self._send_message(event)
+            case "websocket.close":
+                self.close(event.get("code", NORMAL_CLOSURE), event.get("reason") or "")
+            case kind:
+                raise RuntimeError(f"Unexpected ASGI message {kind!r} after 'websocket.accept'.")
+
+    async def _send_message(self, event: Event) -> None:
+        while self._lags:
+            if self._writable is None:
+                self._writable = self._loop.create_future()
+            await asyncio.shield(self._writable)
+        if self._is_closing:
+            raise LinkLost
+        self.flush()
+        data: bytes | None = event.get("bytes")
+        if data is None:
+            self._transport.write(frame(TEXT, event["text"].encode(errors="replace")))
+        else:
+            self._transport.write(frame(BINARY, data))
+
+    def write_raw(self, data: bytes) -> None:
+        """Write the answer to a ping; a peer that lags need not be told that it is heard."""
+        if not self._lags and not self._is_closing:
+            self._transport.write(data)
+
+    def call_later(self, flushable: Flushable) -> None:
+        """Call the ``flush()`` of *flushable* at the end of this turn of the loop."""
+        self._flusher.add(flushable)
+
+    def pause_writing(self) -> None:
+        """Hold back what is sent: the peer does not keep up with reading."""
+        self._lags = True
+
+    def resume_writing(self) -> None:
+        """Send again: the peer has caught up."""
+        self._lags = False
+        if self._writable is not None:
+            self._writable.set_result(None)
+            self._writable = None
+
+    # Reading.
+
+    @property
+    def scratch(self) -> memoryview:
+        """Where to read to, for as long as one read takes."""
+        return self._flusher.scratch
+
+    def deliver(self, data: Frame) -> None:
+        """Take a message of the peer."""
+        if self._is_closing:
+            self.give_way()
+            return
+        take = self._take
+        if take is not None and not self.frames and take(data):
+            return
+        if self.frames is None:
+            self.frames = deque()
+        self.frames.append(data)
+        if self._waiter is None:
+            self._pause_reading()
+        else:
+            self._wake()
+
+    def listen(self, take: Callable[[Frame], bool], on_end: Callable[[Exception], None]) -> None:
+        """Offer messages to *take* when they arrive, and tell *on_end* when none will."""
+        self._take, self._on_end = take, on_end
+        if self._reason is not None:
+            self._end(self._reason)
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether somebody listens, and it lives on when the application's call is over."""
+        return self._on_end is not None
+
+    def resume(self) -> None:
+        """Read from the peer again."""
+        self.frames = None
+        self._resume_reading()
+
+    def give_way(self) -> None:
+        """Read nothing more before the other connections have had a turn; uvloop reads again and again in one."""
+        if self._is_reading:
+            self._pause_reading()
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self.frames is None or self._is_closing:  # else the engine resumes
+            self._resume_reading()
+
+    def replace(self, protocol: asyncio.BufferedProtocol) -> None:
+        """Read with *protocol* from now on, unless the WebSocket is closing."""
+        if not self._is_closing:
+            self._transport.set_protocol(protocol)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
+        """Start a task that uvicorn waits for when it stops."""
+        return self._owner.spawn(coroutine, context)
+
+    async def _wait(self) -> None:
+        """Wait for a message."""
+        if self._reason is not None:
+            raise self._reason
+        self.resume()
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    async def receive(self) -> Event:
+        """
+        Wait for a message; return its event.
+
+        Raises:
+            LinkLost: The WebSocket is closed.
+            PacketError: The peer sent a message over the limit, or too many frames without one.
+        """
+        while not self.frames:
+            await self._wait()
+        data = self.frames.popleft()
+        return {"type": "websocket.receive", "text" if isinstance(data, str) else "bytes": data}
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _pause_reading(self) -> None:
+        if self._is_reading and not self._transport.is_closing():
+            self._is_reading = False
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self._is_reading:
+            self._is_reading = True
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    # The end.
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the end has begun, on either side."""
+        return self._is_closing
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Begin the closing handshake; what the peer still says is not heard."""
+        if self._is_closing:
+            if isinstance(self._reason, PacketError) and not self._transport.is_closing():
+                self._refuse(code)
+            return
+        self.flush()
+        self._stop(close_frame(code, reason))
+        self._resume_reading()
+
+    def fail(self, code: int) -> None:
+        """Close the WebSocket: the peer broke the protocol."""
+        if self._is_closing:
+            return
+        self.flush()
+        self._is_closing = True
+        self._transport.set_protocol(Deaf(self))
+        # What a limit that was passed means for the session is the engine's part, which closes.
+        if code == MESSAGE_TOO_BIG:
+            self._end(PacketError("a message over the size limit", limit=self._limit, value=self._limit + 1))
+        elif code == POLICY_VIOLATION:
+            self._end(TooManyFrames())
+        else:
+            self._end(LinkLost())
+            self._refuse(code)
+
+    def _refuse(self, code: int) -> None:
+        """Close without a handshake: where the peer's next frame begins is not known."""
+        self._reason = LinkLost()
+        self._transport.write(close_frame(code))
+        self._resume_reading()
+        self._timer = self._loop.call_later(0 if self._is_let_go else LINGER_S, self._hang_up)
+
+    def peer_lets_go(self) -> None:
+        """Close the connection of a refused peer that has sent its close frame, once it was told why."""
+        self._is_let_go = True
+        if self._timer is not None:
+            self._transport.close()
+
+    def _hang_up(self) -> None:
+        self._transport.close()
+        self._timer = self._loop.call_later(CLOSE_GRACE_S, self._transport.abort)
+
+    def peer_closes(self, reply: bytes) -> None:
+        """Finish the closing handshake, which either side may have begun."""
+        if not self._is_closing:
+            self.flush()
+            self._stop(reply)
+        self._transport.close()
+
+    def hang_up(self, code: int) -> None:
+        """Say goodbye and close, without waiting for an answer."""
+        if not self._is_closing:
+            self.flush()
+            self._stop(close_frame(code))
+        self._transport.close()
+
+    def lost(self) -> None:
+        """End the WebSocket: its connection is gone."""
+        self._is_closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self.resume_writing()
+        self._end(LinkLost())
+        self._owner.forget()
+
+    def _stop(self, goodbye: bytes) -> None:
+        """Write the last frame; a peer that does not let go is cut off."""
+        self._is_closing = True
+        self._transport.write(goodbye)
+        self._timer = self._loop.call_later(CLOSE_GRACE_S, self._transport.abort)
+        self._end(LinkLost())
+
+    def _end(self, reason: Exception) -> None:
+        """Let no more frames be waited for."""
+        self._take = None
+        if self._reason is None:
+            self._reason = reason
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(self._reason)
+        self._wake()
+
+
+class PeerProtocol(asyncio.BaseProtocol):
+    """
+    The protocol of a wire's connection: passes on all that is no data.
+
+    Args:
+        wire: What is told.
+    """
+
+    __slots__ = ("_wire",)
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """End the WebSocket: its connection is gone."""
+        self._wire.lost()
+
+    def pause_writing(self) -> None:
+        """Hold back what is sent: the peer does not keep up with reading."""
+        self._wire.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Send again: the peer has caught up."""
+        self._wire.resume_writing()
+
+
+class Deaf(PeerProtocol, asyncio.Protocol):
+    """Drops what arrives, until it looks as if the peer had read the close frame."""
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """Drop what arrives."""
+        if data[-CLOSE_REPLY_BYTES:].startswith(CLOSE_REPLY):
+            self._wire.peer_lets_go()

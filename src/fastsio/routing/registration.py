@@ -1,0 +1,484 @@
+"""
+The registration verbs: ``on`` and ``event`` of servers, routers and clients, ``add_router`` of the first two.
+
+Turns what a developer writes into registrations; must not know how they are looked up or called.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from fastsio.exceptions import SetupError
+from fastsio.injection import HandlerKind, compile_endpoint
+from fastsio.protocol.limits import is_number
+from fastsio.routing.habits import warn_of_habit
+from fastsio.routing.middleware import Layer, Scope
+from fastsio.routing.namespaces import check_namespace
+from fastsio.routing.sides import SERVER
+from fastsio.state.room_names import NamedRoom
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fastsio.injection import Dependency, Endpoint
+    from fastsio.types import EventName
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+class RouterScope:
+    """
+    What a router, or a server, puts around its handlers.
+
+    Exception handlers are compiled when they are registered: a client may let its events fail as often as it likes.
+    A server without an event loop needs them, and middlewares, compiled without ``await``, hence one table for each
+    kind of server.
+
+    Args:
+        layers: The middlewares, the first outermost.
+        dependencies: What is resolved before each handler.
+        asynchronous: Whether the server awaits. A router does not know its servers yet and is compiled for one that
+            does; :meth:`compile_for` adds what another one needs.
+
+    Attributes:
+        exception_handlers: The functions that were registered, by the class of the exception.
+    """
+
+    __slots__ = ("_exception_endpoints", "_layers", "dependencies", "exception_handlers")
+
+    def __init__(
+        self,
+        layers: tuple[tuple[Scope, Layer], ...] = (),
+        dependencies: tuple[Dependency, ...] = (),
+        *,
+        asynchronous: bool = True,
+    ) -> None:
+        self._layers = {asynchronous: layers}
+        self.dependencies = dependencies
+        self.exception_handlers: dict[type[BaseException], Callable[..., Any]] = {}
+        self._exception_endpoints: dict[bool, dict[type[BaseException], Endpoint]] = {asynchronous: {}}
+
+    def add_exception_handler(self, exception_class: type[BaseException], function: Callable[..., Any]) -> None:
+        """
+        Let *function* answer where a handler raises *exception_class*, in place of the one registered before.
+
+        Raises:
+            SignatureError: A parameter of the function cannot be filled.
+        """
+        compiled = {
+            asynchronous: _compile_exception_handler(function, asynchronous=asynchronous)
+            for asynchronous in self._exception_endpoints
+        }
+        self.exception_handlers[exception_class] = function
+        for asynchronous, endpoint in compiled.items():
+            self._exception_endpoints[asynchronous][exception_class] = endpoint
+
+    def compile_for(self, *, asynchronous: bool) -> None:
+        """
+        Compile middlewares and exception handlers, those registered later included, for one more kind of server.
+
+        Raises:
+            SignatureError: One is a coroutine function, and the server does not await.
+        """
+        if asynchronous not in self._layers:
+            layers = next(iter(self._layers.values()))
+            self._layers[asynchronous] = tuple(
+                (scope, Layer.of(layer.middleware, asynchronous=asynchronous)) for scope, layer in layers
+            )
+        if asynchronous not in self._exception_endpoints:
+            self._exception_endpoints[asynchronous] = {
+                exception_class: _compile_exception_handler(function, asynchronous=asynchronous)
+                for exception_class, function in self.exception_handlers.items()
+            }
+
+    def layers(self, *, asynchronous: bool) -> tuple[tuple[Scope, Layer], ...]:
+        """Return the compiled middlewares, the first outermost, as a server of that kind calls them."""
+        return self._layers[asynchronous]
+
+    def exception_endpoints(self, *, asynchronous: bool) -> Mapping[type[BaseException], Endpoint]:
+        """Return the compiled exception handlers by exception class, as a server of that kind calls them."""
+        return self._exception_endpoints[asynchronous]
+
+
+def _compile_exception_handler(function: Callable[..., Any], *, asynchronous: bool) -> Endpoint:
+    return compile_endpoint(function, kind=HandlerKind.EXCEPTION, asynchronous=asynchronous)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Registration:
+    """
+    A handler for an event, or a class-based namespace when *event* is None.
+
+    Args:
+        namespace: Where; ``"*"`` is every namespace.
+        event: What; ``"*"`` is every event, None a class-based namespace.
+        handler: The function, or the namespace object.
+        response_model: What the answer is validated against, or None.
+        scopes: The routers it came through, innermost first.
+        own_trigger: Whether the handler is a class-based namespace's own dispatcher, which is told the event.
+        channel: What the event's channel is called in documents of the application; None is the event's own name.
+        endpoint: The handler as the router it was registered on compiled it: for a server that awaits, with the
+            dependencies of that router and no other.
+    """
+
+    namespace: str
+    event: str | None
+    handler: Any
+    response_model: Any = None
+    scopes: tuple[RouterScope, ...] = ()
+    own_trigger: bool = False
+    channel: str | None = None
+    endpoint: Endpoint | None = None
+
+    def within(self, namespace: str | None, scope: RouterScope) -> Registration:
+        """Return the registration as seen from outside of a router."""
+        return replace(self, namespace=compose(namespace, self.namespace), scopes=(*self.scopes, scope))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RoomRegistration:
+    """
+    A room class whose rooms clients may ask to be let into.
+
+    Args:
+        namespace: Where.
+        room_class: The class.
+        scopes: The routers it came through, innermost first.
+    """
+
+    namespace: str
+    room_class: Any
+    scopes: tuple[RouterScope, ...] = ()
+
+    def within(self, namespace: str | None, scope: RouterScope) -> RoomRegistration:
+        """Return the registration as seen from outside of a router."""
+        return replace(self, namespace=compose(namespace, self.namespace), scopes=(*self.scopes, scope))
+
+
+def compose(prefix: str | None, namespace: str) -> str:
+    """
+    Put the namespace of an outer router before that of an inner one.
+
+    >>> compose("/admin", "/chat"), compose("/admin", "/"), compose(None, "/chat"), compose("/admin", "*")
+    ('/admin/chat', '/admin', '/chat', '*')
+    """
+    if namespace == "*" or not prefix or prefix == "/":
+        return namespace
+    return prefix if namespace == "/" else prefix + namespace
+
+
+def check_namespaces(namespaces: Any) -> Any:
+    """
+    Return the option ``namespaces`` of a server as it is.
+
+    Raises:
+        SetupError: A name neither is ``"*"`` nor begins with ``"/"``.
+    """
+    for name in (namespaces,) if isinstance(namespaces, str) else namespaces:
+        check_namespace(name)
+    return namespaces
+
+
+class EventRegistrar(ABC):
+    """Base of everything handlers are registered on."""
+
+    #: The namespace of handlers registered without one.
+    default_namespace: str | None = None
+
+    @overload
+    def on(
+        self,
+        event: EventName,
+        handler: None = None,
+        namespace: str | None = None,
+        *,
+        response_model: Any = None,
+        channel: str | None = None,
+    ) -> Callable[[Handler], Handler]: ...
+    @overload
+    def on(
+        self,
+        event: EventName,
+        handler: Callable[..., Any],
+        namespace: str | None = None,
+        *,
+        response_model: Any = None,
+        channel: str | None = None,
+    ) -> None: ...
+
+    def on(
+        self,
+        event: EventName,
+        handler: Callable[..., Any] | None = None,
+        namespace: str | None = None,
+        *,
+        response_model: Any = None,
+        channel: str | None = None,
+    ) -> Any:
+        """
+        Register a handler for an event, directly or as a decorator.
+
+        Args:
+            event: Event name; ``"*"`` is every event without a handler of its own.
+            handler: The function; without it ``on`` returns a decorator.
+            namespace: Where; ``"*"`` is every namespace, None the default one.
+            response_model: A type that the handler's answer is validated against. A dict of event names and types is
+                for a handler that returns ``(event, data)``: *data* is validated by the type of *event*.
+            channel: What the event's channel is called in documents of the application.
+
+        Returns:
+            The decorator, or None when *handler* is given.
+
+        Raises:
+            SetupError: A name is not valid, or the handler cannot be called.
+            SignatureError: A parameter of the handler cannot be filled.
+        """
+        if not (event if isinstance(event, str) else is_number(event)):
+            raise SetupError(f"event name {event!r} is not valid; write a non-empty string, or a number")
+        name = check_namespace(self.default_namespace if namespace is None else namespace)
+        key: Any = event  # numbers are as rare as they are simple: names are texts everywhere else
+
+        def register(function: Handler) -> Handler:
+            if not callable(function):
+                raise SetupError(f"the handler of {event!r} is a function or coroutine function, not {function!r}")
+            self._register(Registration(name, key, function, response_model, channel=channel))
+            return function
+
+        if handler is None:
+            return register
+        register(handler)
+        return None
+
+    @overload
+    def event(self, function: Handler, /) -> Handler: ...
+    @overload
+    def event(
+        self, *, namespace: str | None = None, response_model: Any = None, channel: str | None = None
+    ) -> Callable[[Handler], Handler]: ...
+
+    def event(self, *args: Any, **kwargs: Any) -> Any:
+        """
+        Register a function for the event of its name, as ``@event`` or ``@event(namespace=...)``.
+
+        Raises:
+            SetupError: A name is not valid.
+            SignatureError: A parameter of the handler cannot be filled.
+        """
+        if args and isinstance(args[0], str):
+            raise SetupError(f"event() takes the name of the function; write on({args[0]!r})")
+        if len(args) == 1 and not kwargs and callable(args[0]):
+            return self.on(args[0].__name__)(args[0])
+
+        def register(function: Handler) -> Handler:
+            return self.on(function.__name__, *args, **kwargs)(function)  # type: ignore[no-any-return] # what on() returns
+
+        return register
+
+    @abstractmethod
+    def _register(self, registration: Registration) -> None:
+        """Take a registration of this registrar or of a router included in it."""
+
+
+class Registrar(EventRegistrar):
+    """Base of servers and routers: what can include routers and answer for failing handlers."""
+
+    def exception_handler(self, exception_class: type[BaseException]) -> Callable[[Handler], Handler]:
+        """
+        Register a function that answers when a handler raises *exception_class*; its result is the acknowledgement.
+
+        The nearest class in the exception's MRO wins, an inner router before an outer one before the server. The
+        function takes the exception, or injected parameters like any handler.
+
+        Raises:
+            SetupError: *exception_class* is not an exception class.
+            SignatureError: A parameter of the function cannot be filled.
+        """
+        if not (isinstance(exception_class, type) and issubclass(exception_class, BaseException)):
+            raise SetupError(f"{exception_class!r} is not an exception class")
+
+        def register(function: Handler) -> Handler:
+            self._own_scope().add_exception_handler(exception_class, function)
+            return function
+
+        return register
+
+    def register_room(self, *room_classes: Any, namespace: str | None = None) -> None:
+        """
+        Let clients ask to be let into the rooms of classes: the events ``join_<key>`` and ``leave_<key>``.
+
+        Args:
+            room_classes: Subclasses of :class:`fastsio.Room`.
+            namespace: Where; None is the default one.
+
+        Raises:
+            SetupError: One is no room class, or two have the same key.
+            SignatureError: A parameter of a hook cannot be filled.
+        """
+        name = check_namespace(self.default_namespace if namespace is None else namespace)
+        for room_class in check_rooms(room_classes):
+            self._register_room(RoomRegistration(name, room_class))
+
+    def add_router(self, router: RouterSIO) -> None:
+        """
+        Include everything registered on *router*, now and later.
+
+        Raises:
+            SetupError: It is not a router, or it includes this one.
+        """
+        if not isinstance(router, RouterSIO):
+            raise SetupError(f"{router!r} is not a RouterSIO")
+        if router is self or self in router.includes():
+            raise SetupError("a router cannot include itself")
+        router.attach(self)
+
+    def add_routers(self, *routers: RouterSIO) -> None:
+        """Include several routers."""
+        for router in routers:
+            self.add_router(router)
+
+    @abstractmethod
+    def _register_room(self, registration: RoomRegistration) -> None:
+        """Take a room class of this registrar or of a router included in it."""
+
+    @abstractmethod
+    def _own_scope(self) -> RouterScope:
+        """Return where this registrar's exception handlers are kept."""
+
+
+class RouterSIO(Registrar):
+    """
+    Handlers to be included in a server, or in another router.
+
+    Args:
+        namespace: The namespace of handlers registered without one; an outer router's namespace comes before it.
+        middleware: Middlewares around this router's handlers, the first outermost.
+        dependencies: ``Depends(...)`` to resolve before each of this router's handlers.
+    """
+
+    def __init__(
+        self,
+        namespace: str | None = None,
+        *,
+        middleware: Iterable[Any] = (),
+        dependencies: Sequence[Any] = (),
+    ) -> None:
+        self.default_namespace = namespace if namespace is None else check_namespace(namespace)
+        self._scope = RouterScope(
+            tuple((Scope.of(one), Layer.of(one)) for one in middleware),
+            tuple(dependencies),
+        )
+        self._registrations: list[Registration] = []
+        self._rooms: list[RoomRegistration] = []
+        self._parents: list[Registrar] = []
+        self._children: list[RouterSIO] = []
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace of handlers registered without one."""
+        return self.default_namespace
+
+    def register_namespace(self, namespace_handler: Any) -> None:
+        """
+        Register a class-based namespace.
+
+        Raises:
+            SetupError: The object has no namespace.
+        """
+        name = getattr(namespace_handler, "namespace", None)
+        if not isinstance(name, str):
+            raise SetupError(f"{namespace_handler!r} is not a namespace instance")
+        self._register(Registration(check_namespace(name), None, namespace_handler))
+
+    def includes(self) -> list[RouterSIO]:
+        """Return the routers included in this one, at any depth."""
+        return [router for child in self._children for router in (child, *child.includes())]
+
+    def attach(self, parent: Registrar) -> None:
+        """Hand everything registered here, now and later, to *parent*."""
+        self._parents.append(parent)
+        if isinstance(parent, RouterSIO):
+            parent._children.append(self)  # noqa: SLF001 - a router of the same class
+        for registration in self._registrations:
+            self._hand_over(parent, registration)
+        for room in self._rooms:
+            self._hand_over_room(parent, room)
+
+    def _own_scope(self) -> RouterScope:
+        return self._scope
+
+    def _register(self, registration: Registration) -> None:
+        if registration.event is not None and not registration.scopes:
+            endpoint = compile_endpoint(
+                registration.handler,
+                kind=SERVER.kind_of(registration.event),
+                label=label_of(registration),
+                prefix=prefix_of(registration),
+                asynchronous=True,
+                dependencies=self._scope.dependencies,
+                response_model=registration.response_model,
+            )
+            warn_of_habit(endpoint, prefix_of(registration))
+            registration = replace(registration, endpoint=endpoint)
+        self._registrations.append(registration)
+        for parent in self._parents:
+            self._hand_over(parent, registration)
+
+    def _hand_over(self, parent: Registrar, registration: Registration) -> None:
+        outer = parent.default_namespace if isinstance(parent, RouterSIO) else None
+        parent._register(registration.within(outer, self._scope))  # noqa: SLF001 - the base class's own hook
+
+    def _register_room(self, registration: RoomRegistration) -> None:
+        self._rooms.append(registration)
+        for parent in self._parents:
+            self._hand_over_room(parent, registration)
+
+    def _hand_over_room(self, parent: Registrar, registration: RoomRegistration) -> None:
+        outer = parent.default_namespace if isinstance(parent, RouterSIO) else None
+        parent._register_room(registration.within(outer, self._scope))  # noqa: SLF001 - the base class's own hook
+
+
+def check_rooms(room_classes: Iterable[Any]) -> tuple[Any, ...]:
+    """
+    Return room classes, each once.
+
+    Raises:
+        SetupError: One is no room class, or two have the same key.
+    """
+    by_key: dict[str, Any] = {}
+    for room_class in room_classes:
+        is_room = isinstance(room_class, type) and issubclass(room_class, NamedRoom)
+        key = getattr(room_class, "key", None) if is_room else None
+        if key is None:
+            raise SetupError(f"{room_class!r} is not a room class; give the subclass of Room itself")
+        refuse_same_key(by_key.setdefault(key, room_class), room_class)
+    return tuple(by_key.values())
+
+
+def refuse_same_key(known: Any, room_class: Any) -> None:
+    """
+    Make sure that a room class does not answer to the events of another.
+
+    Raises:
+        SetupError: It would.
+    """
+    if known is not room_class:
+        raise SetupError(
+            f"{known.__qualname__} and {room_class.__qualname__} have the same key {room_class.key!r}; "
+            "give one of them another 'key'"
+        )
+
+
+def prefix_of(registration: Registration) -> tuple[str, ...]:
+    """Return what a catch-all handler, or the dispatcher of a class-based namespace, gets first."""
+    event = ("event",) if registration.event == "*" or registration.own_trigger else ()
+    namespace = ("namespace",) if registration.namespace == "*" else ()
+    return (*event, *namespace)
+
+
+def label_of(registration: Registration) -> str:
+    """Name a handler in messages."""
+    handler = registration.handler
+    return str(getattr(handler, "__qualname__", None) or type(handler).__qualname__)

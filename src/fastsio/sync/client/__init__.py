@@ -1,0 +1,1 @@
+"""The sync client: its methods, its packets, what it sends again, and its class-based namespaces."""

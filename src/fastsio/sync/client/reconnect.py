@@ -1,0 +1,146 @@
+# Written by tools/unasync.py from aio/client/reconnect.py; change that one.
+"""
+How a client comes back after its connection was lost: attempts, longer and longer apart, until one succeeds.
+
+Must not know packets; one attempt is the client's.
+"""
+
+from __future__ import annotations
+
+from random import random
+from typing import Any, Protocol
+
+from fastsio.base.client import reconnecting_clients
+from fastsio.exceptions import ConnectionError as ConnectFailed
+from fastsio.protocol.backoff import Backoff
+from fastsio.sync import concurrency
+
+
+class ReturningClient(Protocol):
+    """What its attempts to come back need of a client."""
+
+    eio: Any
+    logger: Any
+    reconnection_attempts: int
+    reconnection_delay: float
+    reconnection_delay_max: float
+    randomization_factor: float
+    connection_namespaces: list[str]
+    _has_left: bool
+    _answered_event: Any
+    _reconnect_abort: Any
+    _reconnect_task: Any
+
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
+        """Start a function in the background; return its task or thread."""
+
+    def _open(self) -> None:
+        """Make one attempt to connect."""
+
+    def _hang_up(self) -> None:
+        """End the connection."""
+
+    def _end(self, namespace: str) -> None:
+        """Take the end of a namespace that the client does not come back to by itself."""
+
+
+class Reconnecting:
+    """
+    The attempts of one client.
+
+    Args:
+        client: The client.
+    """
+
+    def __init__(self, client: ReturningClient) -> None:
+        self._client = client
+        client._reconnect_abort = client.eio.create_event()
+        self._is_replaced = False
+        self._task: Any = None
+        #: Set when the attempts are over; each loss has its own.
+        self._over = client.eio.create_event()
+        self._over.set()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether attempts are made, or about to be."""
+        return not self._over.is_set()
+
+    def start(self) -> None:
+        """Begin to make attempts."""
+        client = self._client
+        client._reconnect_abort = client.eio.create_event()
+        self._over = client.eio.create_event()
+        self._is_replaced = False
+        if client._has_left:
+            # A disconnect handler, or another thread, has left while the loss was being handled.
+            client._reconnect_abort.set()
+        reconnecting_clients.append(client)
+        self._task = client._reconnect_task = client.start_background_task(self._run, self._over)
+        if not self.is_active:  # a thread may be done by now
+            client._reconnect_task = None
+
+    def wait(self) -> None:
+        """Wait until no attempts are made any more."""
+        concurrency.wait_event(self._over)
+
+    def abort(self) -> None:
+        """Make no more attempts, and undo one that succeeds meanwhile."""
+        self._client._reconnect_abort.set()
+        self._client._answered_event.set()
+
+    def stop(self, *, is_replaced: bool = False) -> None:
+        """
+        Make no more attempts, undo one that succeeds meanwhile, and wait for that unless the caller makes them.
+
+        Args:
+            is_replaced: Whether the client connects otherwise now, so that the loss is not final.
+        """
+        self._is_replaced = is_replaced
+        self.abort()
+        if self.is_active and not concurrency.is_current(self._task):
+            self.wait()
+
+    def _run(self, over: Any) -> None:
+        client = self._client
+        try:
+            # The task that noticed the loss may not be quite done.
+            client.eio.wait()
+            if not self._succeed() and not self._is_replaced:
+                for namespace in client.connection_namespaces:
+                    client._end(namespace)
+        finally:
+            reconnecting_clients.remove(client)
+            client._reconnect_task = None
+            over.set()
+
+    def _succeed(self) -> bool:
+        """Make attempts; False when they were given up, or stopped."""
+        client = self._client
+        backoff = Backoff(
+            client.reconnection_delay, client.reconnection_delay_max, jitter_s=client.randomization_factor
+        )
+        while not client.reconnection_attempts or backoff.attempts < client.reconnection_attempts:
+            delay_s = backoff.next(random())  # noqa: S311 - jitter is no secret
+            client.logger.info("Connection failed, new attempt in %.02f seconds", delay_s)
+            if concurrency.wait_event(client._reconnect_abort, delay_s):
+                client.logger.info("Reconnect task aborted")
+                return False
+            if self._attempt():
+                if not client._reconnect_abort.is_set():
+                    return True
+                client._hang_up()
+                return False
+        client.logger.info("Maximum reconnection attempts reached, giving up")
+        return False
+
+    def _attempt(self) -> bool:
+        try:
+            self._client._open()
+        except ConnectFailed:
+            return False
+        except Exception:
+            self._client.logger.exception("an attempt to reconnect failed")
+            return False
+        self._client.logger.info("Reconnection successful")
+        return True
