@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from contextvars import Context as Variables
 
     from fastsio.base.event_log import EventLog
-    from fastsio.base.observing import Observer
+    from fastsio.base.observer import Observer
     from fastsio.base.options import ServerOptions
     from fastsio.protocol import Packet
     from fastsio.routing import Registry, Route

@@ -11,7 +11,7 @@ from binascii import b2a_base64
 from os import urandom
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
-from fastsio.base.loggers import choose_logger, takes_information
+from fastsio.base.options import choose_logger, takes_information
 from fastsio.engine import http
 from fastsio.engine.cookies import sid_cookie
 from fastsio.engine.cors import Origins, cors_headers

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastsio.base.event_log import EventLog
-    from fastsio.base.observing import Observer
+    from fastsio.base.observer import Observer
     from fastsio.base.options import ServerOptions
     from fastsio.protocol import Packet
     from fastsio.routing import Route
