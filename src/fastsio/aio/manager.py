@@ -79,8 +79,8 @@ class AsyncManager(BaseManager):
         """Mark a client as connected and send what was held for it."""
         with self._lock:
             held = self.basic_accept(sid, namespace)
-            eio_sid = self.eio_sid_from_sid(sid, namespace)
-            if held and eio_sid is not None:
+            eio_sid = self.eio_sid_from_sid(sid, namespace) if held else None
+            if eio_sid is not None:
                 await self.server.send_frames(eio_sid, held)
         return sid
 

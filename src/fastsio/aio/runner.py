@@ -224,7 +224,6 @@ def new_deadlines(on_due: Callable[[list[Connection]], None], engine: Any) -> De
 class RunnerServer(Protocol):
     """What a runner needs of its server."""
 
-    eio: Any
     logger: Any
     options: ServerOptions
     async_handlers: bool

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Stands for the sid of a client of another server that owes an acknowledgement; no client has an empty sid.
 ELSEWHERE: Final = ""
+# Members of an Enum are slow to reach through their class.
+CONNECTING: Final = NamespaceState.CONNECTING
 
 
 class BaseManager:
@@ -78,7 +80,7 @@ class BaseManager:
     @property
     def pending_connect(self) -> dict[str, list[str]]:
         """Namespace -> sids of clients whose connect handler has not decided yet: a copy, to be looked at."""
-        return self._in_state(NamespaceState.CONNECTING)
+        return self._in_state(CONNECTING)
 
     @property
     def pending_disconnect(self) -> dict[str, list[str]]:
@@ -139,7 +141,7 @@ class BaseManager:
     def is_pre_connected(self, sid: str, namespace: str) -> bool:
         """Whether a client's connect handler has not decided yet."""
         client = self._table.get(namespace, sid)
-        return client is not None and client.state is NamespaceState.CONNECTING
+        return client is not None and client.state is CONNECTING
 
     def is_sid_room(self, namespace: str, room: Any) -> bool:
         """Whether *room* is the room that a client has for itself."""
@@ -157,7 +159,7 @@ class BaseManager:
         """Mark a client as leaving: its rooms stay readable, but it is not connected. Returns its Engine.IO sid."""
         client = self._table.get(namespace, sid)
         if client is not None and client.state is not NamespaceState.LEAVING:  # the server has marked its clients
-            client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED, NamespaceState.CONNECTING)
+            client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED, CONNECTING)
         with self._lock:
             unanswered = self._acks.forget(sid)
         self._lose(sid, unanswered)
@@ -183,7 +185,7 @@ class BaseManager:
         client = self._table.get(namespace, sid)
         if client is None:
             return []
-        if client.state is NamespaceState.CONNECTING:  # the server has accepted its clients
+        if client.state is CONNECTING:  # the server has accepted its clients
             client.advance(Happening.ACCEPT)
         held, client.outgoing = client.outgoing, None
         return [] if held is None else held.packets

@@ -36,17 +36,16 @@ class RoomTable:
 
     def add(self, client: Client) -> None:
         """Add a client; another of the same sid, or of the same connection, is removed from the namespace."""
-        namespace = client.namespace
+        namespace, sid, eio_sid = client.namespace, client.sid, client.connection.eio_sid
         clients = self._clients.get(namespace)
-        if clients is not None:
-            for before in (clients.get(client.sid), self._by_eio_sid[namespace].get(client.eio_sid)):
-                if before is not None:
-                    self.remove(namespace, before.sid)
-            clients = self._clients.get(namespace)  # it ends with its last client
-        if clients is None:
-            clients = self._clients[namespace] = {}
-            self._by_eio_sid[namespace] = {}
-        clients[client.sid] = self._by_eio_sid[namespace][client.eio_sid] = client
+        if clients is not None and sid in clients:
+            self.remove(namespace, sid)
+        connections = self._by_eio_sid.get(namespace)
+        if connections is not None and eio_sid in connections:
+            self.remove(namespace, connections[eio_sid].sid)
+        if namespace not in self._clients:  # it ends with its last client
+            self._clients[namespace], self._by_eio_sid[namespace] = {}, {}
+        self._clients[namespace][sid] = self._by_eio_sid[namespace][eio_sid] = client
 
     def remove(self, namespace: str, sid: str) -> None:
         """Take a client out of every room and of *namespace*; an unknown one is ignored."""
