@@ -51,6 +51,11 @@ def test_every_folder_of_tests_is_explained(folder):
     assert explained == there
 
 
+def test_integration_tests_stand_in_a_folder_of_their_subject():
+    """``tests/README.md`` says which; beside the folders are only modules that several of them use."""
+    assert [path.name for path in (ROOT / "tests" / "integration").glob("test_*.py")] == []
+
+
 def _covered(tools: dict) -> list[str]:
     report = tools["coverage"]["report"]
     assert report["fail_under"] == 100
