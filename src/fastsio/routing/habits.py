@@ -1,5 +1,5 @@
 """
-Handlers that are written as for FastAPI, without a marker: they are called by position, which is not what they say.
+Handlers that are not called as they are written: as for FastAPI without a marker, or for a built-in event misspelt.
 
 Only warns, and rather too seldom: a handler of python-socketio names its parameters as it likes.
 """
@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final, get_origin
 from fastsio.injection import HandlerKind
 from fastsio.injection.parameters import bare
 from fastsio.injection.signature import EMPTY, Shape, Unresolved, read_parameters
+from fastsio.routing.slips import one_letter_off
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from fastsio.injection import Endpoint
     from fastsio.injection.signature import Parameter
@@ -37,6 +38,13 @@ _PAYLOAD: Final = frozenset(
         "value",
     }
 )
+#: What the built-in events are called elsewhere: in the JavaScript server, and as methods of class-based namespaces.
+_OTHER_NAMES: Final = {
+    "connection": "connect",
+    "on_connect": "connect",
+    "on_disconnect": "disconnect",
+    "on_connect_error": "connect_error",
+}
 #: The types that a sid, which is a text, is not of.
 _NO_TEXT: Final = (bool, int, float, complex, bytes, bytearray, Mapping, list, tuple, set, frozenset)
 
@@ -58,6 +66,33 @@ def warn_of_habit(endpoint: Endpoint, prefix: Sequence[str]) -> None:
     ][len(prefix) :]
     if parameters and _is_habit(parameters[0], parameters[1:]):
         warnings.warn(_message(endpoint.label, parameters), stacklevel=outside())
+
+
+def warn_of_name(label: str, event: Any, built_in: Collection[str]) -> None:
+    """
+    Warn of a handler for an event whose name is nearly that of a built-in one: no client that comes or goes calls it.
+
+    Args:
+        label: The name of the handler.
+        event: The event.
+        built_in: The built-in events.
+    """
+    if event in built_in or not isinstance(event, str) or not event[:1].isalpha():  # the Admin UI emits _disconnect
+        return
+    nearest = one_letter_off(event, built_in) or _OTHER_NAMES.get(event)
+    if nearest is not None:
+        text = (
+            f"{label}: {event!r} is an event that the peer would have to emit; did you mean the built-in {nearest!r}?"
+        )
+        warnings.warn(text, stacklevel=outside())
+
+
+def warn_of_method(namespace_handler: Any) -> None:
+    """Warn of a class-based namespace with a method ``connect``: handlers are called ``on_connect``."""
+    kind = type(namespace_handler)
+    if callable(getattr(kind, "connect", None)) and not hasattr(kind, "on_connect"):
+        text = f"{kind.__qualname__}.connect: is not called when clients come; the handler is called 'on_connect'"
+        warnings.warn(text, stacklevel=outside())
 
 
 def _is_habit(first: Parameter, others: Sequence[Parameter]) -> bool:

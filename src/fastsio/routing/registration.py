@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from fastsio.exceptions import SetupError
 from fastsio.injection import HandlerKind, compile_endpoint
 from fastsio.protocol.limits import is_number
-from fastsio.routing.habits import warn_of_habit
+from fastsio.routing.habits import warn_of_habit, warn_of_name
 from fastsio.routing.middleware import Layer, Scope
 from fastsio.routing.namespaces import check_namespace
 from fastsio.routing.sides import SERVER
@@ -421,6 +421,7 @@ class RouterSIO(Registrar):
                 response_model=registration.response_model,
             )
             warn_of_habit(endpoint, prefix_of(registration))
+            warn_of_name(endpoint.label, registration.event, SERVER.built_in)
             registration = replace(registration, endpoint=endpoint)
         self._registrations.append(registration)
         for parent in self._parents:

@@ -16,7 +16,7 @@ from fastsio.injection import Endpoint, compile_endpoint, reads_payload
 from fastsio.injection.compiler import awaiting
 from fastsio.injection.signature import Colour, colour_of
 from fastsio.routing.errors import find_exception_handler
-from fastsio.routing.habits import warn_of_habit
+from fastsio.routing.habits import warn_of_habit, warn_of_method, warn_of_name
 from fastsio.routing.middleware import Layer, Scope, unreached
 from fastsio.routing.registration import Registration, RouterScope, label_of, prefix_of
 from fastsio.routing.route import Guard, Route, build_guarded_route, build_route, check_arity
@@ -116,12 +116,16 @@ class Registry:
                 self._find_method(registration, "")  # one that cannot be called is refused here, not with each client
             self._classes[namespace] = registration
             self.namespace_handlers[namespace] = registration.handler
+            if not registration.handler.overrides_trigger:
+                warn_of_method(registration.handler)
             for entry in self._method_entries(namespace):
                 warn_of_habit(entry.endpoint, prefix_of(entry.registration))
+                warn_of_name(entry.endpoint.label, entry.registration.event, self._role.built_in)
         else:
             entry = self._entries[namespace, event] = self._new_entry(registration, event)
             if not registration.scopes:  # a router has told of its own handlers
                 warn_of_habit(entry.endpoint, prefix_of(registration))
+                warn_of_name(entry.endpoint.label, event, self._role.built_in)
             self.handlers.setdefault(namespace, {})[event] = registration.handler
         self._forget_routes()
 

@@ -36,6 +36,11 @@ class Role:
         """Return what kind of handler *event* has."""
         return self.kinds.get(event, self.event_kind)
 
+    @property
+    def built_in(self) -> list[str]:
+        """The names of the events that happen rather than arrive, apart from those that only fastsio uses."""
+        return [event for event in self.reserved if not event.startswith("_")]
+
     def stand_in(self, event: str) -> str:
         """Return one name for all events that have handlers of the same kind."""
         return event if event in self.kinds else "event"

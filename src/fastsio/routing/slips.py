@@ -25,6 +25,21 @@ def meant(name: str, known: Iterable[str], *, alike: float = ALIKE) -> str | Non
     return found[0] if found else None
 
 
+def one_letter_off(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that *name* has a letter more, less, exchanged or in another place than; None for none."""
+    return next((one for one in known if one != name and _is_one_edit(name, one)), None)
+
+
+def _is_one_edit(name: str, known: str) -> bool:
+    if len(name) > len(known):
+        name, known = known, name
+    start = next((at for at, (one, other) in enumerate(zip(name, known, strict=False)) if one != other), len(name))
+    rest, known_rest = name[start:], known[start:]
+    if len(name) < len(known):
+        return rest == known_rest[1:]
+    return rest[1:] == known_rest[1:] or (rest[:2] == known_rest[1::-1] and rest[2:] == known_rest[2:])
+
+
 def did_you_mean(name: Any, known: Iterable[Any]) -> str:
     """Return the end of a message about an unknown name: the one that was meant, or nothing."""
     nearest = meant(name, [one for one in known if isinstance(one, str)]) if isinstance(name, str) else None

@@ -218,3 +218,82 @@ def test_a_router_warns_once_and_of_the_line_that_registers():
             registry.add(registration.within(None, router._own_scope()))
 
     assert [one.filename for one in caught] == [__file__]
+
+
+@pytest.mark.parametrize(
+    ("event", "meant"),
+    [
+        ("conect", "connect"),
+        ("conncet", "connect"),
+        ("Connect", "connect"),
+        ("disconnects", "disconnect"),
+        ("connection", "connect"),
+        ("on_disconnect", "disconnect"),
+    ],
+)
+def test_a_handler_for_a_misspelt_built_in_event_is_told(event, meant):
+    """It would not be called when clients come or go. The JavaScript server's name is a slip here."""
+
+    def handler(sid, *args): ...
+
+    [text] = warned(handler, event)
+
+    assert text.startswith(f"{handler.__qualname__}: {event!r} is an event that the peer would have to emit; ")
+    assert text.endswith(f"did you mean the built-in {meant!r}?")
+    with pytest.warns(UserWarning, match="did you mean the built-in"):
+        RouterSIO().on(event, handler)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "connect",
+        "disconnect",
+        "message",
+        "collect",
+        "connected",
+        "reconnect",
+        "disconnected",
+        "_disconnect",
+        "*",
+        5,
+        "c",
+    ],
+)
+def test_events_of_the_application_have_any_name(event):
+    """A word that differs by more than a letter is another word."""
+    assert warned(lambda *args: None, event) == []
+
+
+def test_clients_have_one_built_in_event_more():
+    """connect_error, which a server does not have."""
+    assert len(warned(lambda *args: None, "conect_error", role=CLIENT)) == 1
+    assert warned(lambda *args: None, "conect_error") == []
+    assert warned(lambda *args: None, "connect_error", role=CLIENT) == []
+
+
+def test_methods_of_class_based_namespaces_are_looked_at_too():
+    """A slip in a method's name, and one that has no on_ in front."""
+
+    class Chat(AsyncNamespace):
+        async def on_conect(self, sid, environ): ...
+
+        async def connect(self, sid, environ): ...
+
+    class Fine(AsyncNamespace):
+        async def on_connect(self, sid, environ):
+            await self.connect(sid)
+
+        async def connect(self, sid): ...
+
+    class Own(Chat):
+        async def trigger_event(self, event, *args): ...
+
+    def told(handler):
+        return [text.partition("<locals>.")[2] for text in warned(handler, event=None)]
+
+    assert told(Chat("/")) == [
+        "Chat.connect: is not called when clients come; the handler is called 'on_connect'",
+        "Chat.on_conect: 'conect' is an event that the peer would have to emit; did you mean the built-in 'connect'?",
+    ]
+    assert told(Fine("/")) == told(Own("/")) == []

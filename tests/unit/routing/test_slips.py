@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from fastsio.routing import Registry
-from fastsio.routing.slips import did_you_mean, meant, misspelt_methods, misspelt_settings
+from fastsio.routing.slips import did_you_mean, meant, misspelt_methods, misspelt_settings, one_letter_off
 
 
 def test_the_nearest_known_name_is_meant():
@@ -84,3 +84,11 @@ def test_what_fastsio_brings_is_no_slip():
     """Its classes have methods of their own beside the hooks."""
     assert misspelt_methods(Registry, ("add_middlewares", "ad")) == {}
     assert misspelt_methods(dict, ("updates",)) == {}
+
+
+def test_one_letter_off():
+    """One too many, too few, exchanged, or two that have changed places; never the name itself."""
+    for name in ("jon", "joinn", "jojn", "jion", "oin", "joi", "xoin"):
+        assert one_letter_off(name, ["leave", "join"]) == "join"
+    for name in ("join", "jn", "joined", "jonni", "niojj", ""):
+        assert one_letter_off(name, ["leave", "join"]) is None
