@@ -77,9 +77,9 @@ def test_clients_join_and_leave():
     assert client.ask("join_chat")[0]["error"]["type"] == "validation_error"
     assert client.ask("join_chat", {"id": 5, "allowed": False})[0]["error"]["type"] == "forbidden"
     join(client, user="ada")
-    assert ChatRoom(5).members() == [RoomMember(client.sid, "ada")]
+    assert ChatRoom(5).on(sio).members() == [RoomMember(client.sid, "ada")]
     assert sio.rooms(client.sid) == [client.sid, "chat|5"]
-    ChatRoom(5).emit("news", 1)
+    ChatRoom(5).on(sio).emit("news", 1)
     sio.emit("news", 2, room=ChatRoom(5))
     assert [client.receive(), client.receive()] == ['2["news",1]', '2["news",2]']
     client.send('22["leave_chat",{"id":5}]')
@@ -99,11 +99,11 @@ def test_on_leave_runs_however_a_client_leaves(way):
     join(client)
     match way:
         case "leave":
-            ChatRoom(5).leave(client.sid)
+            ChatRoom(5).on(sio).leave(client.sid)
         case "kick":
-            ChatRoom(5).kick(client.sid, "enough")
+            ChatRoom(5).on(sio).kick(client.sid, "enough")
         case "close":
-            ChatRoom(5).close()
+            ChatRoom(5).on(sio).close()
         case "by name":
             sio.leave_room(client.sid, "chat|5")
         case "close by name":
@@ -115,7 +115,7 @@ def test_on_leave_runs_however_a_client_leaves(way):
 
     assert ChatRoom.left.wait(WAIT_S)
     assert ChatRoom.log == [("on_join", 5), ("on_leave", 5)]
-    assert ChatRoom(5).members() == []
+    assert ChatRoom(5).on(sio).members() == []
 
 
 def test_a_client_that_vanishes_while_can_join_waits_is_not_entered(caplog):
@@ -365,10 +365,10 @@ def test_text_from_a_client_puts_nobody_into_the_room_of_a_class():
     client = wire.join()
     with pytest.raises(ValueError, match="is a room of ChatRoom"):
         sio.enter_room(client.sid, "chat|5")
-    assert ChatRoom(5).members() == []
+    assert ChatRoom(5).on(sio).members() == []
 
     sio.enter_room(client.sid, ChatRoom(5))
-    assert [member.sid for member in ChatRoom(5).members()] == [client.sid]
+    assert [member.sid for member in ChatRoom(5).on(sio).members()] == [client.sid]
 
 
 def test_a_leave_whose_thread_begins_first_still_comes_after_the_join():
