@@ -14,7 +14,7 @@ from fastsio.aio.dispatcher import PacketServer
 from fastsio.aio.instrumented import InstrumentedAsyncServer
 from fastsio.aio.rooms import RoomKeeper
 from fastsio.aio.session import SessionContext
-from fastsio.base.emit_args import check_event_name, wait_option
+from fastsio.base.emit_args import check_callback, check_event_name, wait_option
 from fastsio.base.rooms import Room
 from fastsio.protocol import NamespaceState
 from fastsio.routing import place_of
@@ -72,8 +72,11 @@ class ServerAPI(PacketServer):
 
         Raises:
             ValueError: The event's name is not valid, or the namespace has no slash in front.
+            TypeError: The callback cannot be called, or awaited.
         """
         check_event_name(event)
+        if callback is not None:
+            check_callback(callback, asynchronous=self.is_asyncio_based())
         target = room if to is None else to
         place = namespace or ("/" if target is None or type(target) is str else self._namespace_of(target))
         if namespace and (type(namespace) is not str or namespace[0] != "/"):  # here, for it is once for each event

@@ -7,7 +7,7 @@ Plain functions of what the application passed to ``emit()`` and its like.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable
-from inspect import CO_VARKEYWORDS
+from inspect import CO_VARKEYWORDS, iscoroutinefunction
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +40,24 @@ def check_event_name(event: Any) -> None:
 
 #: Values of these types, which most are, are one argument each.
 _SINGLE_TYPES: Final = frozenset({str, dict, list, int, float, bool, bytes})
+
+
+def check_callback(callback: Any, *, asynchronous: bool) -> None:
+    """
+    Make sure that what is to take an acknowledgement can be called.
+
+    Args:
+        callback: The callback.
+        asynchronous: Whether a coroutine that it returns is awaited.
+
+    Raises:
+        TypeError: It cannot.
+    """
+    if not callable(callback):
+        raise TypeError(f"callback={callback!r} cannot be called; give a function that takes what is acknowledged")
+    if not asynchronous and iscoroutinefunction(callback):
+        name = getattr(callback, "__qualname__", callback)
+        raise TypeError(f"callback {name} is a coroutine function, which is not awaited in threads; write 'def'")
 
 
 def event_arguments(data: Any) -> list[Any]:

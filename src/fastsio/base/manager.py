@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.base.emit_args import rooms_of
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.keywords import known_options, parameters_of
+from fastsio.exceptions import SetupError
 from fastsio.protocol import Happening, NamespaceState, PendingAcks
 from fastsio.state import Client, Connection, RoomTable
 from fastsio.state.room_names import RoomName
@@ -42,6 +43,9 @@ class BaseManager:
     Raises:
         SetupError: The name of an option is nearly that of another.
     """
+
+    #: Whether its methods are coroutine functions; None for one that is neither of this package's kinds.
+    asynchronous: ClassVar[bool | None] = None
 
     def __init__(self, *, lock: AbstractContextManager[Any] | None = None, **unknown: Never) -> None:
         known_options(type(self).__name__, unknown, frozenset(), parameters_of(type(self)) - {"lock"})
@@ -323,3 +327,29 @@ class BaseManager:
 
     def _get_logger(self) -> Any:
         return self.logger or self.server.logger
+
+
+def checked_manager(manager: Any, *, asynchronous: bool) -> Any:
+    """
+    Return the object that a server was given as ``client_manager``, or None for its own.
+
+    Args:
+        manager: The object; its text may hold a password and is not repeated.
+        asynchronous: Whether the server awaits.
+
+    Raises:
+        SetupError: It is not a manager, or one of the other kind.
+    """
+    if manager is None:
+        return None
+    if isinstance(manager, type):
+        raise SetupError(f"client_manager={manager.__name__} is a class; give an object, {manager.__name__}(...)")
+    name = type(manager).__name__
+    if not hasattr(manager, "set_server"):
+        example = "AsyncRedisManager" if asynchronous else "RedisManager"
+        raise SetupError(f"client_manager of type {name!r} is not a client manager; give one, such as {example}(url)")
+    kind = getattr(manager, "asynchronous", None)
+    if isinstance(kind, bool) and kind is not asynchronous:
+        own = "AsyncManager" if asynchronous else "Manager"
+        raise SetupError(f"client_manager {name} is for the other kind of server; give {own} or a subclass of it")
+    return manager

@@ -85,8 +85,13 @@ def check_origins(origins: Any) -> None:
         origins: The option ``cors_allowed_origins``.
 
     Raises:
-        SetupError: One has no scheme, or a path, so that no request would ever match it.
+        SetupError: One has no scheme, or a path, so that no request would ever match it; or it is a boolean.
     """
+    if isinstance(origins, bool):
+        meant = "'*' for every origin" if origins else "None for the server's own origin"
+        raise SetupError(
+            f"cors_allowed_origins={origins!r} is not valid; give {meant}, a list of origins, or a function"
+        )
     for origin in (origins,) if isinstance(origins, str) else _listed(origins):
         if origin in ("", "*", "null"):  # an empty setting split at its commas; what sandboxed pages send
             continue

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fastsio.asyncapi.model import asyncapi_config
 from fastsio.base.event_log import event_log
 from fastsio.base.keywords import SERVER_NAMES, SERVER_PARAMETERS, known_options
+from fastsio.base.manager import checked_manager
 from fastsio.base.namespace import BaseServerNamespace, no_namespace, other_namespace
 from fastsio.base.options import check_origins, choose_logger, choose_packet_class, heard, split_options
 from fastsio.base.room_hooks import hooks_of
@@ -126,7 +127,7 @@ class BaseServer(Registrar):
         self.namespaces: Any = ["/"] if namespaces is None else check_namespaces(namespaces)
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self.host_app: Any = None
-        self.manager = client_manager
+        self.manager = checked_manager(client_manager, asynchronous=self.is_asyncio_based())
         self.manager_initialized = False
         self.environ: dict[str, dict[str, Any]] = {}
         self._connections: dict[str, Connection] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from inspect import iscoroutine
+from inspect import iscoroutine, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fastsio import injection
@@ -64,6 +64,21 @@ def resolved(value: Any) -> Any:
 def begun(function: Any, *args: Any) -> Any:
     """Call a function of ours and return what it returns."""
     return function(*args)
+
+
+def check_target(target: Any) -> None:
+    """
+    Make sure that a function can run in a thread.
+
+    Raises:
+        TypeError: It cannot: it is a coroutine or a coroutine function, which nobody would await.
+    """
+    if iscoroutine(target):
+        target.close()
+        raise TypeError("start_background_task() takes a function and its arguments, not a coroutine")
+    if iscoroutinefunction(target):
+        name = getattr(target, "__qualname__", target)
+        raise TypeError(f"{name} is a coroutine function, which is not awaited in threads; write 'def'")
 
 
 def outcome(result: T) -> T:

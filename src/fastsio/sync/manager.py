@@ -7,7 +7,7 @@ Knows rooms and packets; must not know handlers or transports, which it reaches 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.base.emit_args import event_arguments, rooms_of, skipped
 from fastsio.base.expected_acks import ExpectedAcks
@@ -33,6 +33,8 @@ class Manager(BaseManager):
     Subclasses that connect several processes override the methods that send, and call those of this class for what is
     local.
     """
+
+    asynchronous: ClassVar[bool | None] = concurrency.ASYNCHRONOUS
 
     def __init__(self, **unknown: Never) -> None:
         super().__init__(lock=concurrency.guard(), **unknown)

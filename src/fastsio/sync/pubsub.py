@@ -17,6 +17,7 @@ from uuid import uuid4
 from fastsio.base.emit_args import check_event_name, event_arguments, rooms_of, skipped, unwritable
 from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.manager import ELSEWHERE
+from fastsio.base.options import heard
 from fastsio.base.seams import MANAGER_REFUSED, refuse_class
 from fastsio.cluster.formats import BusFormatName, format_named
 from fastsio.cluster.messages import (
@@ -167,10 +168,13 @@ class PubSubManager(Manager):
             self._codec = adapt(server.packet_class.json)
 
     def initialize(self) -> None:
-        """Begin to listen, unless this process only writes."""
+        """Begin to listen; one that only writes warns, for the server has a client."""
         super().initialize()
         if not self.write_only:
             self._listening.start()
+            return
+        text = "%s: write_only=True, and a client connects: what other processes emit does not reach it; leave it out"
+        heard(self._get_logger()).warning(text, self.name)
 
     def shutdown(self) -> None:
         """Stop listening; a subclass also releases what the broker's client holds."""

@@ -74,7 +74,13 @@ class HandlerRunner:
         self._server = server
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
-        """Start a function in a thread, or what the server's ``async_mode`` has for one; return that."""
+        """
+        Start a function in a thread, or what the server's ``async_mode`` has for one; return that.
+
+        Raises:
+            TypeError: It is a coroutine function, or a coroutine.
+        """
+        concurrency.check_target(target)
         return self._server.eio.start_background_task(target, *args, **kwargs)
 
     def start_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:

@@ -67,7 +67,12 @@ class Server(ServerAPI):
         )
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
-        """Start a function in a thread, or what the server's ``async_mode`` has for one; return that."""
+        """
+        Start a function in a thread, or what the server's ``async_mode`` has for one; return that.
+
+        Raises:
+            TypeError: It is a coroutine function, or a coroutine.
+        """
         return self._runner.start_background_task(target, *args, **kwargs)
 
     def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from fastsio.base.emit_args import (
     acknowledgement,
     answer,
+    check_callback,
     check_event_name,
     event_arguments,
     rooms_of,
@@ -174,3 +175,22 @@ def test_an_error_whose_place_is_not_found_stays():
     error = TypeError("once")
 
     assert unwritable(Packet(PacketType.CONNECT, {"a": 1}), error) is error
+
+
+async def later(*data):
+    """Take an acknowledgement, once it is awaited."""
+
+
+def test_a_callback_can_be_called_and_in_threads_need_not_be_awaited():
+    """C-191: otherwise the acknowledgement would be lost when it comes."""
+    check_callback(print, asynchronous=False)
+    check_callback(later, asynchronous=True)
+
+    with pytest.raises(
+        TypeError, match=r"^callback=True cannot be called; give a function that takes what is acknowledged"
+    ):
+        check_callback(True, asynchronous=True)
+    with pytest.raises(
+        TypeError, match=r"^callback later is a coroutine function, which is not awaited in threads; write"
+    ):
+        check_callback(later, asynchronous=False)

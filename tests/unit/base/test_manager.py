@@ -7,10 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from fastsio import AsyncManager, Manager
 from fastsio.base.expected_acks import ExpectedAcks
-from fastsio.base.manager import BaseManager
+from fastsio.base.manager import BaseManager, checked_manager
 from fastsio.base.options import ServerOptions
 from fastsio.base.rooms import Room
+from fastsio.exceptions import SetupError
 from fastsio.protocol import Happening
 from fastsio.state import Connection
 
@@ -319,3 +321,46 @@ def test_the_attributes_that_programs_for_python_socketio_read_are_computed(mana
     for sid in ("s1", "s2"):
         manager.basic_disconnect(sid, "/")
     assert manager.pending_connect == manager.pending_disconnect == manager.eio_to_sid == {}
+
+
+class Foreign:
+    """A manager of another package: what it is awaited for is not known."""
+
+    def set_server(self, server): ...
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_a_server_takes_its_kind_of_manager_and_those_of_other_packages(asynchronous):
+    """None is one that the server makes."""
+    own = (AsyncManager if asynchronous else Manager)()
+    foreign = Foreign()
+
+    assert checked_manager(own, asynchronous=asynchronous) is own
+    assert checked_manager(foreign, asynchronous=asynchronous) is foreign
+    assert checked_manager(None, asynchronous=asynchronous) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "asynchronous", "told"),
+    [
+        (Manager(), True, "client_manager Manager is for the other kind of server; give AsyncManager or a subclass"),
+        (
+            AsyncManager(),
+            False,
+            "client_manager AsyncManager is for the other kind of server; give Manager or a subclass",
+        ),
+        (AsyncManager, True, "client_manager=AsyncManager is a class; give an object, AsyncManager(...)"),
+        ("redis://:secret@host", True, "client_manager of type 'str' is not a client manager; give one, such as Async"),
+        (
+            "redis://:secret@host",
+            False,
+            "client_manager of type 'str' is not a client manager; give one, such as Redis",
+        ),
+    ],
+)
+def test_another_manager_is_refused_when_the_server_is_made(given, asynchronous, told):
+    """C-191: what nobody awaits emits nothing. Passwords are not repeated."""
+    with pytest.raises(SetupError) as raised:
+        checked_manager(given, asynchronous=asynchronous)
+
+    assert str(raised.value).startswith(told)

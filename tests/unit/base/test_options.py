@@ -91,6 +91,8 @@ def test_some_bounds_can_be_taken_away():
         ("https://example.com/app", "write 'https://example.com'"),
         ([None], "origin None has no scheme"),
         ("https://a, http://b:3000", "write a list, ['https://a', 'http://b:3000']"),
+        (True, "cors_allowed_origins=True is not valid; give '*' for every origin, a list of origins, or a function"),
+        (False, "cors_allowed_origins=False is not valid; give None for the server's own origin"),
     ],
 )
 def test_an_origin_that_no_browser_sends_is_refused_at_once(origins, told):

@@ -23,7 +23,9 @@ from fastsio.state import Connection
 def server() -> BaseServer:
     """Return a server over a manager that knows one client."""
     return BaseServer(
-        client_manager=SimpleNamespace(get_rooms=lambda sid, ns: [sid, ns], eio_sid_from_sid={"a": "e"}.get)
+        client_manager=SimpleNamespace(
+            get_rooms=lambda sid, ns: [sid, ns], eio_sid_from_sid={"a": "e"}.get, set_server=lambda server: None
+        )
     )
 
 

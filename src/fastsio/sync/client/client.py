@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio.base.client_options import check_url, failure_argument, failure_text, namespaces_to_join
-from fastsio.base.emit_args import check_event_name
+from fastsio.base.emit_args import check_callback, check_event_name
 from fastsio.base.outbox import Emission
 from fastsio.exceptions import ConnectionError as ConnectFailed
 from fastsio.exceptions import TimeoutError as AckTimeoutError
@@ -204,8 +204,11 @@ class Client(PacketClient):
             BadNamespaceError: The namespace is not connected, and neither ``retries`` nor ``offline_buffer`` is set.
             DisconnectedError: Too many events wait.
             ValueError: The event's name is not valid.
+            TypeError: The callback cannot be called, or awaited.
         """
         check_event_name(event)
+        if callback is not None:
+            check_callback(callback, asynchronous=self.is_asyncio_based())
         if self._event_log is not None:
             self._event_log.sending(event, namespace or "/")
         self._delivery.send(Emission(event, data, namespace or "/", callback))

@@ -234,7 +234,13 @@ class PacketClient(BaseClient):
         return concurrency.ASYNCHRONOUS
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
-        """Start a function in the background; return its task or thread."""
+        """
+        Start a function in the background; return its task or thread.
+
+        Raises:
+            TypeError: It cannot run there: in threads a coroutine function cannot.
+        """
+        concurrency.check_target(target)
         return self.eio.start_background_task(target, *args, **kwargs)
 
     def _start(self, target: Any, *args: Any) -> None:
