@@ -84,7 +84,7 @@ class Peer:
         raise NotImplementedError
 
     def background(self) -> int:
-        """Count what the server has started and not finished, its timer left out."""
+        """Count what the server has started and not finished, without its timer and what watches for hanging handlers."""
         raise NotImplementedError
 
 
@@ -174,7 +174,7 @@ async def running_sync(**options: Any) -> AsyncIterator[Peer]:
     start = engine.start_background_task
 
     def start_and_count(target, *args, **kwargs):
-        peer.started += target != engine.deadlines._run
+        peer.started += target not in (engine.deadlines._run, engine.hang_watch._run)
         return start(target, *args, **kwargs)
 
     engine.start_background_task = start_and_count
