@@ -49,6 +49,15 @@ def test_a_body_over_the_limit_is_too_large():
     assert json.loads(response["response"]) == {"code": 3, "message": "Payload too large"}
 
 
+def test_a_body_that_takes_too_long_is_told_so():
+    """With headers that the shell adds, which may end the connection."""
+    response = http.too_slow(("Connection", "close"))
+
+    assert response["status"] == "408 Request Timeout"
+    assert ("Connection", "close") in response["headers"]
+    assert json.loads(response["response"]) == {"code": 3, "message": "The body took too long"}
+
+
 @pytest.mark.parametrize(
     ("detail", "body"), [("not today", b'"not today"'), ({"code": 1}, b'{"code": 1}'), (None, b'"Unauthorized"')]
 )
