@@ -59,12 +59,24 @@ class Rest:
             while True:
                 try:
                     yield waited
+                except GeneratorExit:
+                    # Nobody awaits this any more. The garbage collector may have closed the awaitable before.
+                    self._close()
+                    raise
                 except BaseException as error:  # noqa: BLE001 - what is thrown in belongs to the awaitable
                     waited = self._step(self._iterator.throw, error)
                 else:
                     waited = self._step(next, self._iterator)
         except StopIteration:
             return
+
+    def _close(self) -> None:
+        close: Callable[[], object] | None = getattr(self._iterator, "close", None)
+        if close is not None:
+            if self._context is None:
+                close()
+            else:
+                self._context.run(close)
 
     def _step(self, function: Callable[[Any], Any], argument: Any) -> Any:
         return function(argument) if self._context is None else self._context.run(function, argument)
