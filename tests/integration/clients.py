@@ -243,9 +243,9 @@ class Journal(list[Any]):
                 await self._changed.wait()
 
 
-async def eventually(condition: Callable[[], Any]) -> None:
-    """Wait until *condition* holds: the loop is given turns until then, within bounds."""
-    async with asyncio.timeout(WAIT_S):
+async def eventually(condition: Callable[[], Any], within_s: float = WAIT_S) -> None:
+    """Wait until *condition* holds: the loop is given turns until then, for *within_s* seconds at most."""
+    async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 - there is no event for somebody else's state
             await asyncio.sleep(0.001)
 
