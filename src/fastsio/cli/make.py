@@ -86,7 +86,7 @@ class ${name}(AsyncNamespace):
         await self.save_session(sid, {"user": auth})
 
     async def on_disconnect(self, sid: str, reason: str) -> None:
-        """Take note that a client has left."""
+        """Handle the end of a client's connection to this namespace."""
 ''')
 
 #: What differs in a program without an event loop.
