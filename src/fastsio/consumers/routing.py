@@ -101,7 +101,7 @@ def _compile(path: str) -> tuple[re.Pattern[str], dict[str, Callable[[str], Any]
     for found in _PARAMETER.finditer(path):
         name, kind = found.group(1), found.group(2) or "str"
         if kind not in _CONVERTERS:
-            raise SetupError(f"route {path!r}: {kind!r} is none of {', '.join(_CONVERTERS)}")
+            raise SetupError(f"route {path!r}: {kind!r} is not one of {', '.join(_CONVERTERS)}")
         if name in converters:
             raise SetupError(f"route {path!r}: the parameter {name!r} stands in it twice")
         expression, converters[name] = _CONVERTERS[kind]

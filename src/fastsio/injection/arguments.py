@@ -193,7 +193,7 @@ def _fill_hook(parameter: Parameter, need: Need, offered: tuple[str, ...], site:
             )
         return sources.named_value(parameter.name, None if parameter.default is EMPTY else parameter.default)
     if parameter.default is EMPTY:
-        raise site.error(parameter, f"is none of {', '.join(offered)}; give it a default or a marker")
+        raise site.error(parameter, f"is not one of {', '.join(offered)}; give it a default or a marker")
     return sources.constant(parameter.default)
 
 

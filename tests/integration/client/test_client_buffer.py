@@ -83,7 +83,7 @@ async def test_a_namespace_that_is_not_joined_is_an_error(side, site, gate):
     """Its events would wait for ever."""
     client = await side.connected(gate.address, offline_buffer=True)
 
-    with pytest.raises(BadNamespaceError, match="/typo is none of the namespaces that connect"):
+    with pytest.raises(BadNamespaceError, match="/typo is not a namespace that connect"):
         await side.run(client.emit, "note", 1, namespace="/typo")
 
 

@@ -193,7 +193,7 @@ async def test_what_cannot_be_sent_is_refused_at_once(side, site, gate):
 
     with pytest.raises(TypeError):
         await side.run(client.emit, "note", object())
-    with pytest.raises(BadNamespaceError, match="/typo is none of the namespaces that connect"):
+    with pytest.raises(BadNamespaceError, match="/typo is not a namespace that connect"):
         await side.run(client.emit, "note", 1, namespace="/typo")
 
     assert await side.run(client.emit_with_ack, "note", 2) == 2

@@ -122,7 +122,7 @@ async def test_another_application_serves_the_rest():
     [
         ("room", echo_parameters, "begins with a slash: '/room'"),
         ("/{a}/{a}", echo_parameters, "'a' stands in it twice"),
-        ("/{a:uuid}", echo_parameters, "'uuid' is none of str, path, int, float"),
+        ("/{a:uuid}", echo_parameters, "'uuid' is not one of str, path, int, float"),
         ("/{a", echo_parameters, "a parameter is written"),
         ("/a", AsyncWebsocketConsumer, r"write AsyncWebsocketConsumer\.as_asgi\(\)"),
         ("/a", None, "is no ASGI application"),

@@ -379,7 +379,7 @@ def test_a_hook_that_asks_for_what_is_not_offered_is_refused(harness):
     def hook(data, colour):
         raise AssertionError
 
-    with pytest.raises(SignatureError, match="parameter 'colour' is none of event, data"):
+    with pytest.raises(SignatureError, match="parameter 'colour' is not one of event, data"):
         harness.compile(hook, HandlerKind.HOOK, prefix=("event", "data"))
 
 

@@ -119,7 +119,7 @@ class Delivery:
         if not namespace.startswith("/"):  # it would wait for ever
             raise BadNamespaceError(not_connected(namespace))
         if joined and namespace not in joined and namespace not in client.namespaces:
-            raise BadNamespaceError(f"{namespace} is none of the namespaces that connect() joins: {', '.join(joined)}")
+            raise BadNamespaceError(f"{namespace} is not a namespace that connect() joins: {', '.join(joined)}")
         arguments = [emission.event, *event_arguments(emission.data)]
         client.packet_class(PacketType.EVENT, arguments, namespace).encode()
         with self._outbox.guard:
