@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,10 @@ import pytest
 
 from tests.support.chromium import FLAGS, require_chromium
 from tests.support.node import NodeProgram, node_program
+from tests.support.ports import reserved_port
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUNNER = Path(__file__).parent / "runner.mjs"
@@ -26,14 +26,13 @@ class ChatServer:
     The chat example in a process of its own, as ``make demo`` starts it.
 
     Args:
+        port: Where it listens; reserved for it.
         app: Another of the examples.
     """
 
-    def __init__(self, app: str = "chat.app:app") -> None:
+    def __init__(self, port: int, app: str) -> None:
         self._app = app
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = port
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -66,6 +65,18 @@ class ChatServer:
             self._process = None
 
 
+@contextmanager
+def chat_server(app: str = "chat.app:app") -> Iterator[ChatServer]:
+    """Run an example for the length of the block, in which it may be stopped and started."""
+    with reserved_port() as port:
+        server = ChatServer(port, app)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 def require_javascript_client() -> None:
     """Fail the test when the page's JavaScript client was not fetched."""
     if not (ROOT / "examples/chat/node_modules/socket.io-client/dist/socket.io.esm.min.js").is_file():
@@ -78,30 +89,24 @@ def require_javascript_client() -> None:
 def shared_chat():
     """One chat server for the tests that leave it running; each uses rooms of its own."""
     require_javascript_client()
-    server = ChatServer()
-    server.start()
-    yield server
-    server.stop()
+    with chat_server() as server:
+        yield server
 
 
 @pytest.fixture
 def authorised_chat():
     """A server of the example of authorised rooms."""
     require_javascript_client()
-    server = ChatServer("authorised_chat.app:app")
-    server.start()
-    yield server
-    server.stop()
+    with chat_server("authorised_chat.app:app") as server:
+        yield server
 
 
 @pytest.fixture
 def own_chat():
     """A chat server that the test may stop and start."""
     require_javascript_client()
-    server = ChatServer()
-    server.start()
-    yield server
-    server.stop()
+    with chat_server() as server:
+        yield server
 
 
 @pytest.fixture

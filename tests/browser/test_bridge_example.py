@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import ROOT, ChatServer, require_javascript_client
+from tests.browser.conftest import ROOT, chat_server, require_javascript_client
 from tests.support.brokers import redis_server
 from tests.support.chromium import FLAGS, require_chromium
 from tests.support.node import node_program
@@ -25,14 +25,8 @@ def servers(monkeypatch):
     require_javascript_client()
     with redis_server() as broker:
         monkeypatch.setenv("REDIS_URL", broker.url)
-        pair = ChatServer("bridge.app:app"), ChatServer("bridge.app:app")
-        try:
-            for server in pair:
-                server.start()
-            yield pair
-        finally:
-            for server in pair:
-                server.stop()
+        with chat_server("bridge.app:app") as one, chat_server("bridge.app:app") as other:
+            yield one, other
 
 
 async def test_both_kinds_hear_each_other_once_across_processes(servers, tmp_path):

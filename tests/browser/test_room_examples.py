@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import ChatServer
+from tests.browser.conftest import chat_server
 from tests.support.chromium import FLAGS, require_chromium
 from tests.support.node import node_program
 
@@ -19,8 +19,6 @@ RUNNER = Path(__file__).parent / "rooms.mjs"
 @pytest.mark.parametrize("example", ["room_chat", "typed_chat"])
 async def test_people_talk_in_rooms(example, tmp_path):
     """They hear whoever is in their room, joins and leaves included, and nobody else; text stays text."""
-    server = ChatServer(f"{example}.app:app")
-    server.start()
     options = {
         "executable": require_chromium(),
         "flags": FLAGS,
@@ -28,12 +26,10 @@ async def test_people_talk_in_rooms(example, tmp_path):
         "screenshots": os.environ.get("BROWSER_SCREENSHOTS"),
         "picture": example,
     }
-    try:
+    with chat_server(f"{example}.app:app") as server:
         arguments = (server.url, json.dumps(options))
         async with node_program(RUNNER, *arguments, packages=("playwright-core",), timeout_s=60) as program:
             result = await program.result()
-    finally:
-        server.stop()
 
     joined, left = "🚪 Someone joined room 'general'", "👋 Someone left room 'general'"
     own_join = [joined] if example == "room_chat" else []  # whose newcomers hear of themselves

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import fastsio
+from tests.support.ports import HOST, reserved_port
 from tests.support.servers import Address, serve
 
 if TYPE_CHECKING:
@@ -105,18 +106,18 @@ class Gate:
 
     Args:
         server: Where the server listens.
+        port: Of the gate; reserved for it.
     """
 
-    def __init__(self, server: Address) -> None:
+    def __init__(self, server: Address, port: int) -> None:
         self._server = server
         self._listener: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
-        self.address = Address("127.0.0.1", 0)
+        self.address = Address(HOST, port)
 
     async def open(self) -> None:
-        """Let clients in, always on the same port."""
+        """Let clients in."""
         self._listener = await asyncio.start_server(self._pass, self.address.host, self.address.port)
-        self.address = Address(*self._listener.sockets[0].getsockname())
 
     def cut(self) -> None:
         """Cut the connections there are."""
@@ -132,8 +133,9 @@ class Gate:
             self._listener = None
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)  # at once: it may be cut while it waits
         behind, before = await asyncio.open_connection(self._server.host, self._server.port)
-        self._writers |= {writer, before}
+        self._writers.add(before)
         await asyncio.gather(self._pump(reader, before), self._pump(behind, writer))
         self._writers -= {writer, before}
 
@@ -206,10 +208,11 @@ class Site:
 @asynccontextmanager
 async def gated(site: Site) -> AsyncIterator[Gate]:
     """Serve a site behind a gate that is open."""
-    async with serve(fastsio.ASGIApp(site.sio)) as address:
-        gate = Gate(address)
-        await gate.open()
-        try:
-            yield gate
-        finally:
-            await gate.shut()
+    with reserved_port() as port:
+        async with serve(fastsio.ASGIApp(site.sio)) as address:
+            gate = Gate(address, port)
+            await gate.open()
+            try:
+                yield gate
+            finally:
+                await gate.shut()

@@ -66,7 +66,7 @@ async def server(ws):
     """One server for the worlds of a module: uvicorn takes its time to stop."""
     live = LiveServer(ws)
     yield live
-    await live.stop()
+    await live.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

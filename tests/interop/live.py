@@ -8,6 +8,7 @@ from typing import Any
 
 import uvicorn
 
+from tests.support.ports import HOST, reserve_port
 from tests.support.servers import Server
 
 #: Options of every server.
@@ -24,7 +25,8 @@ class LiveServer:
 
     def __init__(self, ws: str) -> None:
         self._ws = ws
-        self._port = 0
+        self._reservation = reserve_port()
+        self._port: int = self._reservation.getsockname()[1]
         self._app: Any = None
         self._server: Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -32,7 +34,7 @@ class LiveServer:
     @property
     def url(self) -> str:
         """Where the server is."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://{HOST}:{self._port}"
 
     async def serve(self, app: Any) -> None:
         """Let *app* answer all connections from now on."""
@@ -46,17 +48,21 @@ class LiveServer:
         """Listen, on the same port as before; returns once connections are taken."""
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self._port))
-        self._port = listener.getsockname()[1]
+        listener.bind((HOST, self._port))
         self._server = Server(uvicorn.Config(self._app, ws=self._ws, **OPTIONS))
         self._task = asyncio.create_task(self._server._serve([listener]))
         async with asyncio.timeout(5):
             await self._server.ready.wait()
 
     async def stop(self) -> None:
-        """End every connection and stop listening."""
+        """End every connection and stop listening; the port is kept."""
         if self._server is None or self._task is None:
             return
         self._server.stop()
         await self._task
         self._server = self._task = None
+
+    async def close(self) -> None:
+        """Stop for good."""
+        await self.stop()
+        self._reservation.close()

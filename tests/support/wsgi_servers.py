@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tests.support.ports import HOST, reserved_port
 from tests.support.servers import STOP_TIMEOUT_S, Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
-HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 30.0
 GEVENT_WEBSOCKET_WORKER = "geventwebsocket.gunicorn.workers.GeventWebSocketWorker"
@@ -83,12 +82,10 @@ def serve_uwsgi(app: str, **environment: str) -> Iterator[Address]:
 @contextmanager
 def serve_uwsgi_router(app: str, **environment: str) -> Iterator[Address]:
     """Run an application under uWSGI's gevent loop, behind its HTTP router."""
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port = free.getsockname()[1]
-    command = [*_uwsgi(app), "--http", f"{HOST}:{port}", "--http-websockets"]
-    with _running(command, rf"http bound on 127\.0\.0\.1:({port})".encode(), _in_uwsgi(environment)) as address:
-        yield address
+    with reserved_port() as port:
+        command = [*_uwsgi(app), "--http", f"{HOST}:{port}", "--http-websockets"]
+        with _running(command, rf"http bound on 127\.0\.0\.1:({port})".encode(), _in_uwsgi(environment)) as address:
+            yield address
 
 
 def _uwsgi(app: str) -> list[str]:

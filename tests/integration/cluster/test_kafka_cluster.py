@@ -14,8 +14,9 @@ import pytest
 
 import fastsio
 from fastsio.exceptions import SetupError
-from tests.support.brokers import HOST, free_port, kafka_server
+from tests.support.brokers import kafka_server
 from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
+from tests.support.ports import HOST, reserved_port
 
 GREEN_PROGRAM = Path(__file__).parents[2] / "support" / "green_nodes.py"
 
@@ -123,7 +124,8 @@ def test_greenlets_hear_each_other(broker, mode):
 @pytest.mark.parametrize("manager_class", MANAGERS.values())
 def test_making_a_manager_connects_to_nothing(manager_class):
     """C-90: a server may start before its broker."""
-    manager = manager_class(f"kafka://{HOST}:{free_port()}", write_only=True)
+    with reserved_port() as port:
+        manager = manager_class(f"kafka://{HOST}:{port}", write_only=True)
 
     assert manager.listening is False
 

@@ -16,8 +16,9 @@ import socketio
 import fastsio
 from fastsio.cluster.amqp import MAX_QUEUED
 from fastsio.exceptions import SetupError
-from tests.support.brokers import free_port, rabbitmq_server
+from tests.support.brokers import rabbitmq_server
 from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
+from tests.support.ports import reserved_port
 
 GREEN_PROGRAM = Path(__file__).parents[2] / "support" / "green_nodes.py"
 
@@ -171,12 +172,12 @@ async def test_options_of_kombu_are_used(broker, manager, request):
 
 async def test_a_connection_that_cannot_be_made_is_closed():
     """Left open, it would close itself when it is freed, in whatever thread that happens."""
-    port = free_port()
-    manager = fastsio.AsyncAioPikaManager(f"amqp://guest:guest@127.0.0.1:{port}//")
-    with pytest.raises(OSError) as publishing:  # noqa: PT011 - of whatever kind
-        await manager._publish({"method": "emit"})
-    with pytest.raises(OSError) as listening:  # noqa: PT011 - of whatever kind
-        await anext(manager._listen())
+    with reserved_port() as port:
+        manager = fastsio.AsyncAioPikaManager(f"amqp://guest:guest@127.0.0.1:{port}//")
+        with pytest.raises(OSError) as publishing:  # noqa: PT011 - of whatever kind
+            await manager._publish({"method": "emit"})
+        with pytest.raises(OSError) as listening:  # noqa: PT011 - of whatever kind
+            await anext(manager._listen())
 
     # The errors keep what was there when they were raised.
     made = [each for each in gc.get_objects() if type(each) is aio_pika.Connection and each.url.port == port]

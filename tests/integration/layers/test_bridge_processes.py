@@ -19,7 +19,8 @@ from fastsio.layers import override
 from fastsio.layers.manager import LayerManager
 from tests.support.bridge import Posted
 from tests.support.bridge_layers import LAYERS
-from tests.support.brokers import free_port, nats_server, redis_server
+from tests.support.brokers import nats_server, redis_server
+from tests.support.ports import reserved_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -33,23 +34,25 @@ WAIT_S = 10.0
 @contextmanager
 def server(environment: dict[str, str]) -> Iterator[int]:
     """Run a server until the end of the block, which begins when it listens; gives its port."""
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "tests.support.bridge_server:app", "--port", str(port)]
-    command += ["--timeout-graceful-shutdown", "2"]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    log = []
-    try:
-        for line in process.stderr:
-            log.append(line)
-            if "Uvicorn running on" in line:
-                break
-        else:
-            pytest.fail(f"the server did not start:\n{''.join(log)}")
-        yield port
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
+    with reserved_port() as port:
+        command = [sys.executable, "-m", "uvicorn", "tests.support.bridge_server:app", "--port", str(port)]
+        command += ["--timeout-graceful-shutdown", "2"]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stderr is not None
+        log = []
+        try:
+            for line in process.stderr:
+                log.append(line)
+                if "Uvicorn running on" in line:
+                    break
+            else:
+                pytest.fail(f"the server did not start:\n{''.join(log)}")
+            yield port
+        finally:
+            process.terminate()
+            process.communicate(timeout=10)
 
 
 class Visitor:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.support.brokers import free_port, redis_server
+from tests.support.brokers import redis_server
+from tests.support.ports import reserved_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -81,8 +82,8 @@ async def run(*command: str, environment: dict[str, str]) -> None:
 @pytest.mark.parametrize("mode", ["work", "work-sync"])
 async def test_a_worker_process_answers_the_one_client_that_asked(redis, layer, mode):
     """The worker knows the class and the channel's name, nothing else, and may do without an event loop."""
-    port, environment = free_port(), {"REDIS_URL": redis, "LAYER": layer}
-    with server([*JOBS, "serve", str(port)], environment):
+    environment = {"REDIS_URL": redis, "LAYER": layer}
+    with reserved_port() as port, server([*JOBS, "serve", str(port)], environment):
         async with clients(f"ws://127.0.0.1:{port}", f"ws://127.0.0.1:{port}") as (ada, ben):
             await ada.send('{"action": "job", "payload": "hello"}')
             queued = json.loads(await hear(ada))
@@ -97,12 +98,14 @@ async def test_a_worker_process_answers_the_one_client_that_asked(redis, layer, 
 @pytest.mark.parametrize("layer", ["pubsub", "queue"])
 async def test_broadcasts_cross_processes_and_leave_out_the_sender(redis, layer):
     """A broadcast of one server reaches the clients of another once; exclude_current holds across both."""
-    ports, environment = (free_port(), free_port()), {"REDIS_URL": redis, "LAYER": layer}
+    environment = {"REDIS_URL": redis, "LAYER": layer}
     with (
-        server([*JOBS, "serve", str(ports[0])], environment),
-        server([*JOBS, "serve", str(ports[1])], environment),
+        reserved_port() as here,
+        reserved_port() as there,
+        server([*JOBS, "serve", str(here)], environment),
+        server([*JOBS, "serve", str(there)], environment),
     ):
-        async with clients(*(f"ws://127.0.0.1:{port}" for port in (*ports, ports[0]))) as (ada, ben, eve):
+        async with clients(*(f"ws://127.0.0.1:{port}" for port in (here, there, here))) as (ada, ben, eve):
             for client in (ada, ben, eve):
                 await join(client)
             await ada.send('{"action": "announce", "payload": "from Ada"}')
@@ -128,13 +131,14 @@ async def test_broadcasts_cross_processes_and_leave_out_the_sender(redis, layer)
 async def test_the_examples_are_one_chat_in_two_processes(redis, example, message, said):
     """With REDIS_URL set, people at two servers are in one room."""
     read = str if example == "room_chat" else json.loads
-    ports = (free_port(), free_port())
     command = [sys.executable, "-m", "uvicorn", f"{example}.app:app", "--app-dir", "examples", "--port"]
     with (
-        server([*command, str(ports[0])], {"REDIS_URL": redis}),
-        server([*command, str(ports[1])], {"REDIS_URL": redis}),
+        reserved_port() as first,
+        reserved_port() as second,
+        server([*command, str(first)], {"REDIS_URL": redis}),
+        server([*command, str(second)], {"REDIS_URL": redis}),
     ):
-        here, there = (f"ws://127.0.0.1:{port}/ws/room/general" for port in ports)
+        here, there = (f"ws://127.0.0.1:{port}/ws/room/general" for port in (first, second))
         async with clients(here) as (ada,):
             await ada.send(message)  # is heard by who sends it, once in the room
             while read(await hear(ada)) != said:
@@ -152,8 +156,8 @@ async def test_a_consumer_alone_is_an_application(redis, tmp_path):
     """A server that speaks of startup and shutdown serves a consumer that has nothing to do then."""
     program = "from tests.support.consumer_jobs import *\nsetup_layers()\napp = JobConsumer.as_asgi()\n"
     (tmp_path / "alone.py").write_text(program)
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "alone:app", "--app-dir", str(tmp_path), "--port", str(port)]
-    with server(command, {"REDIS_URL": redis, "LAYER": "pubsub", "PYTHONPATH": str(ROOT)}):
+    command = [sys.executable, "-m", "uvicorn", "alone:app", "--app-dir", str(tmp_path), "--port"]
+    environment = {"REDIS_URL": redis, "LAYER": "pubsub", "PYTHONPATH": str(ROOT)}
+    with reserved_port() as port, server([*command, str(port)], environment):
         async with clients(f"ws://127.0.0.1:{port}") as (ada,):
             await join(ada)

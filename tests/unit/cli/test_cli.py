@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from websockets.sync.client import connect
 
 import fastsio
 from fastsio.cli import main
+from tests.support.ports import reserved_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,22 +157,20 @@ def first_answer(url: str) -> bytes:
 @contextmanager
 def running(folder: Path, *options: str) -> Iterator[str]:
     """Run ``fastsio run`` for the length of the block; yield its host and port."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "fastsio", "run", "--port", str(port), "--app-dir", str(folder), *options]
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            assert process.stderr is not None
-            awaited = {"Uvicorn running", "Application startup complete"}
-            while awaited:
-                line = process.stderr.readline()
-                assert line, "it ended"
-                awaited = {each for each in awaited if each not in line}
-            yield f"127.0.0.1:{port}"
-        finally:
-            process.terminate()
+    with reserved_port() as port:
+        command = [sys.executable, "-m", "fastsio", "run", "--port", str(port), "--app-dir", str(folder), *options]
+        environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+            try:
+                assert process.stderr is not None
+                awaited = {"Uvicorn running", "Application startup complete"}
+                while awaited:
+                    line = process.stderr.readline()
+                    assert line, "it ended"
+                    awaited = {each for each in awaited if each not in line}
+                yield f"127.0.0.1:{port}"
+            finally:
+                process.terminate()
             process.communicate(timeout=20)
 
     assert process.returncode in {0, -signal.SIGTERM}
