@@ -5,6 +5,9 @@ Write the modules of ``fastsio.sync`` from those of ``fastsio.aio``.
 ``tools/unasync.py`` writes them, ``tools/unasync.py --check`` only says whether they are what it would write. Modules
 that are not listed are written by hand in both halves. Either way a rule that no module needs is an error: it may once
 have repaired a sentence that now reads wrong.
+
+What only one half has stands in the module of ``aio`` between comments: after ``# Only asyncio:`` what the sync module
+does not get, after ``# Only threads:`` the lines of the sync module, each behind ``# | ``, and ``# Both:`` ends either.
 """
 
 from __future__ import annotations
@@ -28,7 +31,6 @@ ROOT: Final = Path(__file__).resolve().parent.parent / "src" / "fastsio"
 MODULES: Final = (
     "acks",
     "admin",
-    "api",
     "asking",
     "client/client",
     "client/delivery",
@@ -44,7 +46,7 @@ MODULES: Final = (
     "pubsub",
     "room_admission",
     "rooms",
-    "session",
+    "server",
     "simple_client",
 )
 
@@ -56,6 +58,7 @@ NAMES: Final = {
     "AsyncNamespace": "Namespace",
     "AsyncPubSubManager": "PubSubManager",
     "AsyncServer": "Server",
+    "AsyncServerKeywords": "SyncServerKeywords",
     "InstrumentedAsyncServer": "InstrumentedServer",
     "asyncpubsub": "pubsub",
     "__aenter__": "__enter__",
@@ -64,6 +67,7 @@ NAMES: Final = {
     "afail": "fail",
     "TaskScope": "ThreadScope",
     "AsyncIterator": "Iterator",
+    "AbstractAsyncContextManager": "AbstractContextManager",
 }
 
 #: What is not a matter of one name, on the whole text.
@@ -89,6 +93,13 @@ PHRASES: Final = (
     (re.compile(r"Coroutine\[Any, Any, ([^\[\]]+)\]"), r"\1"),
 )
 
+#: Begins, or ends, what only one half has.
+ONLY_ASYNCIO: Final = "# Only asyncio:"
+ONLY_THREADS: Final = "# Only threads:"
+BOTH: Final = "# Both:"
+#: Stands before a line that only the sync half has.
+THREADS_LINE: Final = re.compile(r"^( *)# \| ?")
+
 HEADER: Final = "# Written by tools/unasync.py from {source}; change that one.\n"
 
 
@@ -112,6 +123,7 @@ class Translator:
 
     def translate(self, source: str) -> str:
         """Return the text of a sync module for the text of an asyncio module."""
+        source = without_asyncio_lines(source)
         for pattern, replacement in self._phrases:
             source, count = pattern.subn(replacement, source)
             if count:
@@ -159,6 +171,20 @@ class Translator:
     def _renamed(self, name: str) -> str:
         self._used.add(name)
         return self._names[name]
+
+
+def without_asyncio_lines(source: str) -> str:
+    """Take out of a module's text what only asyncio has, and make code of what only threads have."""
+    lines = []
+    half = BOTH
+    for line in source.splitlines(keepends=True):
+        if line.strip() in (ONLY_ASYNCIO, ONLY_THREADS, BOTH):
+            half = line.strip()
+        elif half == ONLY_THREADS:
+            lines.append(THREADS_LINE.sub(r"\1", line).rstrip() + "\n")
+        elif half == BOTH:
+            lines.append(line)
+    return "".join(lines)
 
 
 def _formatted(text: str, path: Path) -> str:

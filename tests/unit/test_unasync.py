@@ -51,6 +51,24 @@ def test_code_and_prose_are_translated(source, expected):
     assert Translator().translate(source) == expected
 
 
+def test_what_one_half_has_alone_is_in_no_other():
+    """A block for asyncio is left out, the lines of one for threads become code, and what follows is both's."""
+    source = (
+        "class AsyncServer:\n"
+        "    # Only asyncio:\n"
+        "    async def attach(self): ...\n"
+        "    # Only threads:\n"
+        "    # | def serve(self):\n"
+        "    # |     self.eio.serve()\n"
+        "    # Both:\n"
+        "    async def stop(self): ...\n"
+    )
+
+    assert Translator().translate(source) == (
+        "class Server:\n    def serve(self):\n        self.eio.serve()\n    def stop(self): ...\n"
+    )
+
+
 def test_a_rule_that_no_module_needs_is_reported():
     """Its name or pattern is in none of the texts that were translated."""
     phrases = [(re.compile("one"), "two"), (re.compile("three"), "four")]

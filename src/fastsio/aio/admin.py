@@ -93,10 +93,10 @@ class AdminPanel:
         Raises:
             ValueError: The server is being watched already.
         """
-        if self.sio._observer is not None:
+        if self.sio.observer is not None:
             raise SetupError("the server is instrumented already; call instrument() once")
         self._is_stopped = False
-        self.sio._observe(self)
+        self.sio.observe(self)
         handlers: dict[str, Any] = {"connect": self.admin_connect}
         if not self.settings.read_only:
             handlers |= {
@@ -110,8 +110,8 @@ class AdminPanel:
 
     def uninstrument(self) -> None:
         """Stop watching; administrators stay connected but learn nothing more, and nobody else gets in."""
-        if self.sio._observer is self:
-            self.sio._observe(None)
+        if self.sio.observer is self:
+            self.sio.observe(None)
         self.stop()
 
     async def shutdown(self) -> None:
@@ -263,7 +263,7 @@ class AdminPanel:
             try:
                 await self.sio.enter_room(sid, room, namespace=namespace)
             except (KeyError, ValueError) as exc:
-                self.sio.logger.info("admin: %s cannot enter %s: %s", self.sio._label(sid), room, exc)
+                self.sio.logger.info("admin: %s cannot enter %s: %s", self.sio.label_of(sid), room, exc)
 
     async def admin_leave_room(self, _: str, namespace: str, room: Any, room_filter: Any = None) -> None:
         """Take clients out of a room."""
@@ -274,7 +274,7 @@ class AdminPanel:
         """End clients' namespace, or with *close* their connection if it is one of this server."""
         for sid, eio_sid in self._targets(namespace, room_filter):
             if close and eio_sid is not None:
-                await self.sio._end(eio_sid)
+                await self.sio.end_connection(eio_sid)
             else:
                 await self.sio.disconnect(sid, namespace=namespace)
 
@@ -364,7 +364,7 @@ class AdminPanel:
             if self._transport(eio_sid) == "polling":
                 continue
             self._polling.discard(eio_sid)
-            connection = self.sio._connections.get(eio_sid)
+            connection = self.sio.connection_of(eio_sid)
             for client in connection.active() if connection is not None else ():
                 if self._is_shown(client.namespace):
                     sid = self._shown(client.sid)
@@ -382,7 +382,7 @@ class AdminPanel:
             "aggregatedEvents": self.event_buffer.get_and_clear(),
             "namespaces": [
                 {"name": name, "socketsCount": len(list(manager.get_participants(name, None)))}
-                for name in sorted({*self.sio._registry.namespaces(self.sio.namespaces), *manager.get_namespaces()})
+                for name in sorted({*self.sio.known_namespaces(), *manager.get_namespaces()})
             ],
         }
 

@@ -71,7 +71,7 @@ class RemoteAnswer(ExpectedAcks):
     def give_up(self) -> None:
         """Tell the server that asked that the client has left."""
         if self._is_of_client:
-            self._manager.server._start_task(self._tell)
+            self._manager.server.start_task(self._tell)
 
     async def _tell(self) -> None:
         manager = self._manager
@@ -116,14 +116,14 @@ class Hearing:
             case CloseRoom(room, namespace):
                 await AsyncManager.close_room(manager, room, namespace)
             case AskMembers() | Recheck():
-                manager.server._start_task(self._look_into_room, message)
+                manager.server.start_task(self._look_into_room, message)
             case TellMembers():
                 manager._asking.take(message)
             case _ if not manager.is_sid_room(message.namespace, message.sid):
                 pass  # another server has the client, or none
             case Disconnect(sid, namespace):
                 # Its handler may take its time, and may itself wait for a message.
-                manager.server._start_task(self._disconnect, sid, namespace)
+                manager.server.start_task(self._disconnect, sid, namespace)
             case EnterRoom(sid, room, namespace):
                 await AsyncManager.enter_room(manager, sid, namespace, room)
             case LeaveRoom(sid, room, namespace):
@@ -185,7 +185,7 @@ class Hearing:
             callback(*arguments)
         else:
             # It may take its time, and may itself wait for an answer.
-            manager.server._start_task(self._call_back, label, callback, arguments)
+            manager.server.start_task(self._call_back, label, callback, arguments)
 
     async def _call_back(self, label: str, callback: Any, arguments: tuple[Any, ...]) -> None:
         manager = self._manager
@@ -196,7 +196,7 @@ class Hearing:
 
     async def _disconnect(self, sid: str, namespace: str) -> None:
         manager = self._manager
-        label = manager.server._label(sid)
+        label = manager.server.label_of(sid)
         try:
             await manager.server.disconnect(sid, namespace=namespace, ignore_queue=True)
         except Exception:  # noqa: BLE001 - as above

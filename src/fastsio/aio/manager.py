@@ -69,7 +69,7 @@ class AsyncManager(BaseManager):
 
     def admit(self, eio_sid: str, namespace: str) -> str:
         """Do as :meth:`pre_connect` does, without waiting for anybody."""
-        sid: str = self.server._known_sid(eio_sid, namespace) or self._make_sid()
+        sid: str = self.server.known_sid(eio_sid, namespace) or self._make_sid()
         self.basic_connect(sid, eio_sid, namespace)
         return sid
 
@@ -179,15 +179,15 @@ class AsyncManager(BaseManager):
             return recipients
         server = self.server
         arguments = [event, *event_arguments(data)]
-        if server._observer is not None:
-            server._observer.event_sent([(each.sid, each.eio_sid) for each in recipients], namespace, arguments)
+        if server.observer is not None:
+            server.observer.event_sent([(each.sid, each.eio_sid) for each in recipients], namespace, arguments)
         if callback is not None:
             await self._ask_each(recipients, namespace, arguments, callback, waits)
             return recipients
         frames = server.frames_of(server.packet_class(PacketType.EVENT, arguments, namespace))
-        if server._observer is not None:
-            server._observer.frames_sent(frames, len(recipients))
-        if "_send_eio_packet" in server._replaced:
+        if server.observer is not None:
+            server.observer.frames_sent(frames, len(recipients))
+        if server.shows_frames:
             await self._send_each(recipients, frames, waits)
             return recipients
         sessions, others = [], []
@@ -245,6 +245,6 @@ class AsyncManager(BaseManager):
         """Call what waits for an acknowledgement; one that nothing waits for is ignored."""
         callback = self._pop_callback(sid, id)
         if callback is None:
-            self._get_logger().debug("%s: unexpected acknowledgement %s", self.server._label(sid), id)
+            self._get_logger().debug("%s: unexpected acknowledgement %s", self.server.label_of(sid), id)
         else:
             await self.server.run_callback(sid, callback, data)

@@ -10,8 +10,8 @@ from fastsio.base.namespace import BaseServerNamespace
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from contextlib import AbstractAsyncContextManager
 
-    from fastsio.aio.session import SessionContext
     from fastsio.types import AckCallback, EventName, Rooms, Sids
 
 
@@ -142,9 +142,11 @@ class AsyncNamespace(BaseServerNamespace):
         """Replace a client's session; as :meth:`AsyncServer.save_session`."""
         return await self.server.save_session(sid, session, namespace=namespace or self.namespace)
 
-    def session(self, sid: str, namespace: str | None = None) -> SessionContext:
+    def session(self, sid: str, namespace: str | None = None) -> AbstractAsyncContextManager[dict[str, Any]]:
         """Return a client's session as a context manager; as :meth:`AsyncServer.session`."""
-        context: SessionContext = self.server.session(sid, namespace=namespace or self.namespace)
+        context: AbstractAsyncContextManager[dict[str, Any]] = self.server.session(
+            sid, namespace=namespace or self.namespace
+        )
         return context
 
     async def disconnect(self, sid: str, namespace: str | None = None) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from fastsio.aio import concurrency
 from fastsio.aio.room_admission import admit, ask, identify
@@ -23,10 +23,9 @@ from fastsio.state.members import Join, JoinVerdict, Member, MemberTable
 from fastsio.state.room_names import RoomName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator
     from types import TracebackType
 
-    from fastsio.aio.api import ServerAPI
     from fastsio.base.room_hooks import RoomHooks
     from fastsio.base.rooms import Room
     from fastsio.injection import Endpoint
@@ -35,9 +34,31 @@ if TYPE_CHECKING:
     from fastsio.state.room_names import NamedRoom
 
     Step = Callable[[], Coroutine[Any, Any, None]]
+    StartTask = Callable[..., Any]
+    CloseContext = Callable[[Context, BaseException | None], Awaitable[None]]
 
 #: Where the context of an event keeps the join that it began, or the moment when a leave began.
 _ARRIVAL: Final = "arrival"
+
+
+class RoomServer(Protocol):
+    """What a keeper of rooms needs of its server."""
+
+    manager: Any
+    logger: Any
+
+    @property
+    def not_handled(self) -> Any:
+        """What stands for the result of an event that has no handler."""
+
+    @property
+    def emit(self) -> Callable[..., Awaitable[None]]:
+        """Sends an event."""
+        ...
+
+    def rooms(self, sid: str, namespace: str, /) -> list[Any]:
+        """Return the rooms a client is in."""
+        ...
 
 
 class RoomKeeper:
@@ -46,10 +67,14 @@ class RoomKeeper:
 
     Args:
         server: The server.
+        start_task: Starts what is not waited for.
+        close_context: Closes what the dependencies of an event opened.
     """
 
-    def __init__(self, server: ServerAPI) -> None:
+    def __init__(self, server: RoomServer, start_task: StartTask, close_context: CloseContext) -> None:
         self._server = server
+        self._start_task = start_task
+        self._close_context = close_context
         # Who was let in, and who is in the room, are changed together: by threads under the manager's lock.
         self._lock = server.manager.lock
         self._table = MemberTable(self._lock)
@@ -212,7 +237,7 @@ class RoomKeeper:
     async def _confirm(self, context: Context, event: str, room: Room, answer: Any, then: Step) -> Any:
         """Tell a client of its success and return the acknowledgement; *then* follows that."""
         client, confirmation = context.client, {"room": room.name}
-        context.keep(_Afterwards(self._server, context, then))
+        context.keep(_Afterwards(self._close_context, context, self._start_task, then))
         await self._server.emit(event, confirmation, to=client.sid, namespace=client.namespace, ignore_queue=True)
         return confirmation if answer is None else answer
 
@@ -221,7 +246,7 @@ class RoomKeeper:
     async def enter(self, room: Room, sid: str, data: Any) -> None:
         """Let a client in, whatever its class says."""
         server, namespace = room.where()
-        client = server._find_client(sid, namespace)
+        client = server.manager.client_of(sid, namespace)
         if client is None:
             raise ValueError(f"there is no client {sid!r} in {namespace!r} of this server")
         hooks = hooks_of(type(room), asynchronous=concurrency.ASYNCHRONOUS)
@@ -231,7 +256,7 @@ class RoomKeeper:
             await self._enter(hooks, context, placed)
 
     async def _enter(self, hooks: RoomHooks, context: Context, room: Room) -> None:
-        async with _Event(self._server, context):
+        async with _Event(self._close_context, context):
             user = await self._user_of(hooks, context, room)
             member = Member(context.client, room, hooks, context.args, user)
             if await self._let_in(member, context.values[_ARRIVAL], is_asked=False) is member:
@@ -240,7 +265,7 @@ class RoomKeeper:
     async def leave(self, room: Room, sid: str) -> None:
         """Take a client out."""
         server, namespace = room.where()
-        client = server._find_client(sid, namespace)
+        client = server.manager.client_of(sid, namespace)
         if client is not None:
             await self._dismiss(self._departing(await self._take_out(client, room)))
         else:
@@ -313,7 +338,7 @@ class RoomKeeper:
         """Return why a member may not stay, or None."""
         context = Context(self._server, member.client, member.hooks.join_event, member.args)
         try:
-            async with _Event(self._server, context):
+            async with _Event(self._close_context, context):
                 await admit(member.hooks, context, member.room)
         except RoomAccessError:
             return "You may not be in this room any more."
@@ -348,7 +373,7 @@ class RoomKeeper:
     def _dismiss_soon(self, removed: list[Member]) -> None:
         members = self._departing(removed)
         if members:
-            self._server._start_task(self._dismiss, members)
+            self._start_task(self._dismiss, members)
 
     async def client_left(self, client: Client) -> None:
         """Remove a client that has gone from its rooms, and call ``on_leave`` for each."""
@@ -433,7 +458,7 @@ class RoomKeeper:
 
     def _has(self, client: Client) -> bool:
         """Whether the manager knows a client; it does no longer once the client has left."""
-        return self._server._find_client(client.sid, client.namespace) is client
+        return self._server.manager.client_of(client.sid, client.namespace) is client
 
     def _departing(self, members: Iterable[Member]) -> list[Member]:
         """Return those of removed members whose leaving is to be announced by the caller."""
@@ -449,7 +474,7 @@ class RoomKeeper:
             await self._run_hook(member.hooks.on_join, member, context)
         except BaseException:
             if self._table.settle(member):
-                self._server._start_task(self._dismiss, [member])
+                self._start_task(self._dismiss, [member])
             raise
         if self._table.settle(member):
             await self._dismiss([member])
@@ -463,11 +488,11 @@ class RoomKeeper:
             context = Context(self._server, member.client, member.hooks.leave_event, member.args)
             try:
                 await self._tell_presence(member, "left", presence)
-                async with _Event(self._server, context):
+                async with _Event(self._close_context, context):
                     await self._run_hook(member.hooks.on_leave, member, context)
             except BaseException:
                 if waiting:
-                    self._server._start_task(self._dismiss, waiting)
+                    self._start_task(self._dismiss, waiting)
                 raise
 
     async def _run_hook(self, hook: Endpoint | None, member: Member, context: Context) -> None:
@@ -497,12 +522,12 @@ class _Event:
     Something that happens without a packet of a client: what hooks open for it is closed at its end.
 
     Args:
-        server: The server.
-        context: Its context.
+        close_context: Closes what the dependencies of an event opened.
+        context: The context of the event.
     """
 
-    def __init__(self, server: ServerAPI, context: Context) -> None:
-        self._server = server
+    def __init__(self, close_context: CloseContext, context: Context) -> None:
+        self._close_context = close_context
         self._context = context
 
     async def __aenter__(self) -> None:
@@ -511,7 +536,7 @@ class _Event:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._server._close_context(self._context, exc)
+        await self._close_context(self._context, exc)
 
 
 class _Afterwards(_Event):
@@ -519,13 +544,15 @@ class _Afterwards(_Event):
     What follows the acknowledgement of an event: kept by its context, which is closed then.
 
     Args:
-        server: The server.
+        close_context: Closes what the dependencies of an event opened.
         context: The context.
+        start_task: Starts what is not waited for.
         then: What follows, even if the event fails; in the background if it is cancelled.
     """
 
-    def __init__(self, server: ServerAPI, context: Context, then: Step) -> None:
-        super().__init__(server, context)
+    def __init__(self, close_context: CloseContext, context: Context, start_task: StartTask, then: Step) -> None:
+        super().__init__(close_context, context)
+        self._start_task = start_task
         self._then = then
 
     async def __aexit__(
@@ -534,7 +561,7 @@ class _Afterwards(_Event):
         if exc is None or isinstance(exc, Exception):
             await self._finish()
         else:
-            self._server._start_task(self._finish)
+            self._start_task(self._finish)
 
     async def _finish(self) -> None:
         await self._then()

@@ -30,12 +30,13 @@ from fastsio.base.options import UNLIMITED
 from fastsio.protocol import NamespaceState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from contextvars import Context as Variables
 
     from fastsio.base.event_log import EventLog
     from fastsio.base.observer import Observer
     from fastsio.base.options import ServerOptions
+    from fastsio.base.seams import Seams
     from fastsio.protocol import Packet
     from fastsio.routing import Registry, Route
     from fastsio.state import Client, Connection
@@ -50,7 +51,8 @@ HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 #: How many routes whose handlers wait are remembered; those of an application, however it makes them anew.
 MAX_WAITING_ROUTES: Final = 4096
 
-
+#: What ``start_background_task()`` returns.
+BackgroundTask: TypeAlias = "asyncio.Task[Any]"
 #: The connection and the route of an event, the coroutine that handles it and has not begun, and its context.
 Arrival: TypeAlias = "tuple[Connection, Route, Coroutine[Any, Any, None], Variables]"
 
@@ -222,33 +224,27 @@ def new_deadlines(on_due: Callable[[list[Connection]], None], engine: Any) -> De
 
 
 class RunnerServer(Protocol):
-    """What a runner needs of its server."""
+    """What a runner reads of its server, where an application or a test may change it at any time."""
 
     logger: Any
     options: ServerOptions
     async_handlers: bool
-    _event_log: EventLog | None
-    _observer: Observer | None
-    _registry: Registry
-    _replaced: frozenset[str]
+    observer: Observer | None
 
-    def _label(self, sid: str) -> str: ...
+    def label_of(self, sid: str) -> str:
+        """Return what a log calls a client."""
+        ...
 
-    def _find_route(self, namespace: str, event: str) -> Route | None: ...
 
-    def _run_event(
-        self, client: Client, route: Route, data: list[Any], ack_id: int | None
-    ) -> Coroutine[Any, Any, None]: ...
+class EventHandling(Protocol):
+    """What handles events: the dispatcher."""
 
-    def _handle_event_internal(
-        self,
-        server: Any,
-        sid: str,
-        eio_sid: str,
-        data: list[Any],
-        namespace: str,
-        id: int | None,  # noqa: A002 - python-socketio's signature
-    ) -> Coroutine[Any, Any, None]: ...
+    def find_route(self, namespace: str, event: str) -> Route | None:
+        """Return the route of an event, or None."""
+
+    def run_event(self, client: Client, route: Route, data: list[Any], ack_id: int | None) -> Coroutine[Any, Any, None]:
+        """Call the handler of an event, and answer."""
+        ...
 
 
 class HandlerRunner:
@@ -257,15 +253,35 @@ class HandlerRunner:
 
     Args:
         server: The server whose handlers they are.
+        events: Handles events.
+        registry: Finds their routes.
+        seams: The methods of the server that the application may have replaced.
+        event_log: Is told of each event, if the server writes a log of them.
+
+    Attributes:
+        is_watched: Whether a method of the application or an observer sees events before they are handled.
     """
 
-    def __init__(self, server: RunnerServer) -> None:
+    def __init__(
+        self,
+        server: RunnerServer,
+        events: EventHandling,
+        registry: Registry,
+        seams: Seams,
+        event_log: EventLog | None,
+    ) -> None:
         self._server = server
-        self._resolve = server._registry.resolve
+        self._find_route = events.find_route
+        self._run_event = events.run_event
+        self._registry = registry
+        self._resolve = registry.resolve
+        self._seams = seams
+        self._event_log = event_log
         #: What the application started, and what the server did for clients.
         self._background: set[asyncio.Task[Any]] = set()
         self._own_tasks: set[asyncio.Task[Any]] = set()
         self.starter = Starter()
+        self.is_watched = False
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
         """Start a coroutine function as a task, which ends with the server if it has not ended before."""
@@ -293,7 +309,7 @@ class HandlerRunner:
         try:
             await concurrency.outcome(result)
         except Exception:
-            self._server.logger.exception("%s: error in the callback of an acknowledgement", self._server._label(sid))
+            self._server.logger.exception("%s: error in the callback of an acknowledgement", self._server.label_of(sid))
 
     def start_connecting(self, client: Client, decide: Any, *args: Any) -> None:
         """Run a connect handler without keeping the connection's other packets waiting."""
@@ -376,14 +392,14 @@ class HandlerRunner:
             return self._take_large_event(connection, client, data, ack_id, size_bytes)
         if connection.starting + len(connection.tasks) >= server.options.max_concurrent_handlers:
             return self._start_in_place(connection, client, data, ack_id, 0)
-        if server._replaced or server._observer is not None:
+        if self.is_watched:
             self._start_handler(connection, client, data, ack_id)
             return None
         route = self._resolve(client.namespace, data[0])
         if route is None:
-            tell_unhandled(server, data[0], client.namespace)
+            tell_unhandled(self._registry, server.logger, data[0], client.namespace)
         else:
-            self.starter.start(connection, route, server._run_event(client, route, data, ack_id))
+            self.starter.start(connection, route, self._run_event(client, route, data, ack_id))
         return None
 
     def _take_large_event(
@@ -396,8 +412,8 @@ class HandlerRunner:
 
     def start_held(self, client: Client, packet: Packet, size_bytes: int) -> None:
         """Handle an event that has waited; its size counts, though it is too late to let it wait longer."""
-        if self._server._event_log is not None:
-            self._server._event_log.received(client, packet.data[0])
+        if self._event_log is not None:
+            self._event_log.received(client, packet.data[0])
         if size_bytes:
             client.connection.claim(size_bytes, UNLIMITED)
         self._start_handler(client.connection, client, packet.data, packet.id, size_bytes)
@@ -407,28 +423,28 @@ class HandlerRunner:
     ) -> None:
         """Handle an event without waiting for it; *size_bytes* is what was counted of it."""
         server = self._server
-        if "_handle_event_internal" in server._replaced:
+        if "_handle_event_internal" in self._seams.replaced:
             run: Any = self._event_run(client, data, ack_id)
             run = self._release_after(run, connection, size_bytes) if size_bytes else run
             keep(connection, begin(run, connection.variables))
             return
-        if server._observer is not None:
-            server._observer.event_received(client, data)
-        route = server._find_route(client.namespace, data[0])
+        if server.observer is not None:
+            server.observer.event_received(client, data)
+        route = self._find_route(client.namespace, data[0])
         if route is None:
-            tell_unhandled(server, data[0], client.namespace)
+            tell_unhandled(self._registry, server.logger, data[0], client.namespace)
             connection.release(size_bytes)
         elif size_bytes:
             self.starter.start(connection, route, self._run_large_event(client, route, data, ack_id, size_bytes))
         else:
-            self.starter.start(connection, route, server._run_event(client, route, data, ack_id))
+            self.starter.start(connection, route, self._run_event(client, route, data, ack_id))
 
     async def _run_large_event(
         self, client: Client, route: Route, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> None:
         """Handle an event whose size counts for as long as that takes."""
         try:
-            await self._server._run_event(client, route, data, ack_id)
+            await self._run_event(client, route, data, ack_id)
         finally:
             client.connection.release(size_bytes)
 
@@ -441,27 +457,39 @@ class HandlerRunner:
     def _event_run(self, client: Client, data: list[Any], ack_id: int | None) -> Coroutine[Any, Any, None] | None:
         """Return the coroutine that handles an event, through the seam that add-ons replace if one has."""
         server = self._server
-        if server._observer is not None:
-            server._observer.event_received(client, data)
-        if "_handle_event_internal" in server._replaced:
-            return server._handle_event_internal(server, client.sid, client.eio_sid, data, client.namespace, ack_id)
-        route = server._find_route(client.namespace, data[0])
+        if self.is_watched:
+            if server.observer is not None:
+                server.observer.event_received(client, data)
+            if "_handle_event_internal" in self._seams.replaced:
+                internal = self._seams.method("_handle_event_internal")
+                run: Coroutine[Any, Any, None] = internal(
+                    server, client.sid, client.eio_sid, data, client.namespace, ack_id
+                )
+                return run
+        route = self._find_route(client.namespace, data[0])
         if route is None:
-            tell_unhandled(server, data[0], client.namespace)
+            tell_unhandled(self._registry, server.logger, data[0], client.namespace)
             return None
-        return server._run_event(client, route, data, ack_id)
+        return self._run_event(client, route, data, ack_id)
 
-    async def end(self, tasks: list[asyncio.Future[Any]], grace_s: float) -> None:
+    async def end(
+        self, connections: Mapping[str, Connection], end_connection: Callable[[str], Awaitable[None]], grace_s: float
+    ) -> None:
         """
-        Wait for what is under way, and cancel what takes longer.
+        End connections, wait for what is under way, and cancel what takes longer.
 
         Tasks that the application started have a moment to end by themselves once the others are done.
 
         Args:
-            tasks: What is to end besides the tasks of the runner: the handlers of connections, and their ends.
+            connections: Engine.IO sid -> record of the connection.
+            end_connection: Ends one.
             grace_s: Seconds for all of it.
         """
+        await self.starter.all_begun()
         until = asyncio.get_running_loop().time() + grace_s
+        ending = list(connections.values())
+        tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(end_connection(one.eio_sid)) for one in ending]
+        tasks += [task for connection in ending for task in connection.tasks]
         await _end_tasks([*tasks, *self._own_tasks], grace_s)
         left_s = max(until - asyncio.get_running_loop().time(), 0)
         await _end_tasks([*self._background], min(left_s, BACKGROUND_GRACE_S))

@@ -1,34 +1,64 @@
-"""The asyncio server as applications create it; its methods stand in :mod:`.api`."""
+"""
+The asyncio server: what applications call, with python-socketio's names and arguments.
+
+Each method checks its arguments, asks the manager or the client's record, and sends. What comes from clients goes to
+the parts of the server: to its :class:`~.lifecycle.Lifecycle` who comes and goes, to its
+:class:`~.dispatcher.Dispatcher` what is sent.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from fastsio.aio.api import ServerAPI
-from fastsio.aio.namespace import AsyncNamespace
+from fastsio.aio import concurrency
+from fastsio.aio.acks import AckWaiter
+from fastsio.aio.dispatcher import Dispatcher, frames_of
+from fastsio.aio.engine import EngineServer
+from fastsio.aio.instrumented import InstrumentedAsyncServer
+from fastsio.aio.lifecycle import Lifecycle
+from fastsio.aio.manager import AsyncManager
+from fastsio.aio.rooms import RoomKeeper
+from fastsio.aio.runner import HandlerRunner
+from fastsio.base.emit_args import check_callback, check_event_name, wait_option
+from fastsio.base.rooms import Room
+from fastsio.base.seams import SERVER_SEAMS, own_methods
+from fastsio.base.server import BaseServer
+from fastsio.engine.gc_policy import collect_less_often
+from fastsio.protocol import NamespaceState, PacketType
+from fastsio.routing import place_of
+from fastsio.state.room_names import entered_room, plain_room
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Hashable, Mapping, Sequence
+    from types import TracebackType
     from typing import Unpack
 
+    from fastsio.aio.engine import MessagePacket
+    from fastsio.aio.runner import BackgroundTask
     from fastsio.base.keywords import AsyncServerKeywords
+    from fastsio.base.observer import Observer
+    from fastsio.protocol import Packet
+    from fastsio.state import Client
+    from fastsio.types import AckCallback, EventName, Rooms, Sids
 
-__all__ = ["AsyncNamespace", "AsyncServer"]
 
-
-class AsyncServer(ServerAPI):
+class AsyncServer(BaseServer):
     """
     A Socket.IO server for asyncio.
 
     Args:
         client_manager: Keeps the clients; None is an :class:`AsyncManager`, for one process.
         logger: True, False, or a logger object.
+        serializer: ``"default"``, ``"msgpack"`` or a subclass of Packet.
         json: A module or object with ``dumps`` and ``loads`` for this server's packets; None is orjson where it is
             installed, the standard library elsewhere.
         async_handlers: True runs each event's handler in a task of its own; False runs the handlers of a client one
             after the other.
+        always_connect: True answers CONNECT before the connect handler has decided.
         namespaces: Namespaces that clients may connect to without a handler there, ``"*"`` for any; None is ``["/"]``.
-        kwargs: ``serializer`` (``"default"``, ``"msgpack"`` or a Packet class), ``always_connect``, the fields of
+        kwargs: ``async_mode``, which names the framework, the fields of
             :class:`~fastsio.base.options.ServerOptions` and :class:`~fastsio.protocol.Limits`,
             ``max_buffer_bytes``, ``max_buffer_packets``, ``high_water_bytes``, ``high_water_packets``,
             ``slow_client_timeout``, ``slow_client``, ``body_timeout``, ``upgrade_timeout``, ``allow_eio3``, and
@@ -42,6 +72,7 @@ class AsyncServer(ServerAPI):
         SetupError: An option is not valid.
     """
 
+    # Only asyncio:
     def __init__(
         self,
         client_manager: Any = None,
@@ -59,17 +90,63 @@ class AsyncServer(ServerAPI):
             namespaces=namespaces,
             **kwargs,
         )
+        self._make_parts()
         if async_handlers:
             # Each event is handled in a task of its own.
-            self.eio.stepped_handlers = frozenset({self._take_message, self._take_observed_message})
+            self.eio.stepped_handlers = self.eio.receivers
+
+    # Only threads:
+    # | def __init__(
+    # |     self,
+    # |     client_manager: Any = None,
+    # |     logger: Any = False,
+    # |     serializer: Any = "default",
+    # |     json: Any = None,
+    # |     async_handlers: bool = True,
+    # |     always_connect: bool = False,
+    # |     namespaces: Any = None,
+    # |     **kwargs: Unpack[SyncServerKeywords],
+    # | ) -> None:
+    # |     super().__init__(
+    # |         client_manager=client_manager,
+    # |         logger=logger,
+    # |         serializer=serializer,
+    # |         json=json,
+    # |         async_handlers=async_handlers,
+    # |         always_connect=always_connect,
+    # |         namespaces=namespaces,
+    # |         **kwargs,
+    # |     )
+    # |     self._make_parts()
+    # Both:
+    def _make_parts(self) -> None:
+        """Make the parts of the server, and let the engine call them."""
+        # Frames are handed over one after the other; tasks are started here.
+        self.eio = EngineServer(**{**self._engine_options, "async_handlers": False})
+        self.eio.on("connect", self._handle_eio_connect)
+        self.eio.on("disconnect", self._handle_eio_disconnect)
+        self.async_mode = self.eio.async_mode
+        if self.manager is None:
+            self.manager = AsyncManager()
+        self.manager.set_server(self)
+        registry, seams, connections = self._registry, self._seams, self._connections
+        self._dispatcher = Dispatcher(self, registry, seams, connections, self._event_log)
+        self._runner = HandlerRunner(self, self._dispatcher, registry, seams, self._event_log)
+        self.room_keeper = RoomKeeper(self, self._runner.start_task, self._dispatcher.close_context)
+        self._lifecycle = Lifecycle(self, self._dispatcher, self._runner, registry, seams, connections)
+        self._dispatcher.bind(self._runner, self._lifecycle)
+        self.eio.receivers = frozenset({self._dispatcher.take_message, self._dispatcher.take_observed_message})
 
     def is_asyncio_based(self) -> bool:
         """Whether handlers may be coroutine functions."""
-        return True
+        return concurrency.ASYNCHRONOUS
 
-    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
-        """Start a coroutine function as a task, which ends with the server if it has not ended before."""
-        return self._runner.start_background_task(target, *args, **kwargs)
+    # Serving
+
+    # Only asyncio:
+    async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
+        """Serve one request; arguments and result are the web framework's."""
+        return await self.eio.handle_request(*args, **kwargs)
 
     def attach(self, app: Any, socketio_path: str = "socket.io") -> None:
         """
@@ -100,24 +177,523 @@ class AsyncServer(ServerAPI):
         self.eio.use_mode(async_mode)
         self.async_mode = async_mode
 
+    # Only threads:
+    # | def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
+    # |     """Serve one WSGI request and return its body."""
+    # |     return self.eio.handle_request(environ, start_response)
+    # Both:
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> BackgroundTask:
+        """
+        Start a function in the background; return its task or thread.
+
+        A task ends with the server if it has not ended before.
+
+        Raises:
+            TypeError: It cannot run there: in threads a coroutine function cannot.
+        """
+        return self._runner.start_background_task(target, *args, **kwargs)
+
+    async def sleep(self, seconds: float = 0) -> None:
+        """Wait without keeping others from running."""
+        await self.eio.sleep(seconds)
+
     async def shutdown(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - it bounds the whole
         """
         Stop the server: let nobody in, disconnect everybody, wait for handlers.
 
         Tasks of :meth:`start_background_task` have a moment to end by themselves once handlers are done; then they are
-        cancelled, for many run for ever.
+        cancelled, for many run for ever. Threads cannot be cancelled, and are left to themselves.
 
         Args:
-            timeout: Seconds until handlers still running are cancelled; None is the option ``shutdown_timeout``.
+            timeout: Seconds until handlers still running are not waited for any more; None is the option
+                ``shutdown_timeout``.
         """
         if self._event_log is not None:
             self._event_log.stopping()
         self._lifecycle.stop()
-        await self._runner.starter.all_begun()
+        self._unsettle_rooms()
+        if self.observer is not None:
+            self.observer.stop()
         grace_s = self.options.shutdown_timeout if timeout is None else timeout
-        connections = list(self._connections.values())
-        tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._end(one.eio_sid)) for one in connections]
-        tasks += [task for connection in connections for task in connection.tasks]
-        await self._runner.end(tasks, grace_s)
+        await self._runner.end(self._connections, self.end_connection, grace_s)
         await self.manager.shutdown()
         await self.eio.shutdown()
+
+    # Emitting
+
+    async def emit(
+        self,
+        event: EventName,
+        data: Any = None,
+        to: Rooms = None,
+        room: Rooms = None,
+        skip_sid: Sids = None,
+        namespace: str | None = None,
+        callback: AckCallback = None,
+        ignore_queue: bool = False,
+        *,
+        wait: bool = True,
+    ) -> None:
+        """
+        Send an event to one client, a room, several rooms, or everybody.
+
+        Args:
+            event: Event name; the protocol's own names are reserved.
+            data: JSON-compatible payload, pydantic models included. A tuple is sent as several arguments, None as
+                none; bytes travel as attachments.
+            to: A sid or room, or any iterable of them; each client gets the event once. None is everybody, an empty
+                iterable is nobody.
+            room: The same as *to*.
+            skip_sid: The sid, or any iterable of sids, to leave out.
+            namespace: The namespace; None is ``"/"``, for the object of a room class where that is registered.
+            callback: Called with what each client acknowledges.
+            ignore_queue: Send to this process's clients only.
+            wait: Whether to wait while a client of this process is behind and reads. The event is in its place before
+                the wait begins; a caller that must not wait says False.
+
+        Raises:
+            ValueError: The event's name is not valid, or the namespace has no slash in front.
+            TypeError: The callback cannot be called, or awaited.
+        """
+        check_event_name(event)
+        if callback is not None:
+            check_callback(callback, asynchronous=self.is_asyncio_based())
+        target = room if to is None else to
+        place = namespace or ("/" if target is None or type(target) is str else self._namespace_of(target))
+        if namespace and (type(namespace) is not str or namespace[0] != "/"):  # here, for it is once for each event
+            place = place_of(namespace)
+        if self._event_log is not None:
+            self._event_log.emitting(event, self.label_of(target) if isinstance(target, str) else target, place)
+        emit = self.manager.emit
+        if not wait:  # managers of other packages do not know it
+            emit = partial(emit, wait=False)
+        await emit(
+            event,
+            data,
+            place,
+            room=target,
+            skip_sid=skip_sid,
+            callback=callback,
+            ignore_queue=ignore_queue,
+        )
+
+    async def send(
+        self,
+        data: Any,
+        to: Rooms = None,
+        room: Rooms = None,
+        skip_sid: Sids = None,
+        namespace: str | None = None,
+        callback: AckCallback = None,
+        ignore_queue: bool = False,
+        *,
+        wait: bool = True,
+    ) -> None:
+        """Send the event ``message``; the arguments are those of :meth:`emit`."""
+        await self.emit(
+            "message",
+            data=data,
+            to=to,
+            room=room,
+            skip_sid=skip_sid,
+            namespace=namespace,
+            callback=callback,
+            ignore_queue=ignore_queue,
+            **wait_option(wait=wait),
+        )
+
+    async def call(
+        self,
+        event: EventName,
+        data: Any = None,
+        to: str | None = None,
+        sid: str | None = None,
+        namespace: str | None = None,
+        timeout: float | None = 60,  # noqa: ASYNC109 - python-socketio's parameter
+        ignore_queue: bool = False,
+    ) -> Any:
+        """
+        Emit an event to one client and wait for its acknowledgement, however much else waits for the client.
+
+        Args:
+            event: Event name.
+            data: Payload, as for :meth:`emit`.
+            to: sid of the client.
+            sid: The same as *to*.
+            namespace: The namespace; None is ``"/"``.
+            timeout: Seconds to wait; None is for ever.
+            ignore_queue: Ask only a client of this process.
+
+        Returns:
+            What the client acknowledged: None, one value, or a tuple of several.
+
+        Raises:
+            ValueError: No client was named, or the namespace has no slash in front.
+            RuntimeError: The server runs handlers one after the other, so the answer could never be read.
+            ClientLeftError: The client left before it acknowledged, or is not there. It is a DisconnectedError and a
+                TimeoutError.
+            TimeoutError: The client did not acknowledge in time; or it is unknown here, and no other process has said
+                that it has left.
+        """
+        target = to or sid
+        if target is None:
+            raise ValueError("Cannot use call() to broadcast.")
+        if not self.async_handlers:
+            raise RuntimeError("Cannot use call() when async_handlers is False.")
+        waiter = AckWaiter(self.manager)
+        await self.emit(event, data, room=target, namespace=namespace, callback=waiter, ignore_queue=ignore_queue)
+        return await waiter.wait(timeout)
+
+    # Rooms
+
+    async def enter_room(self, sid: str, room: Hashable, namespace: str | None = None) -> None:
+        """
+        Put a client into a room; into that of a room class without its hooks.
+
+        Args:
+            sid: The client.
+            room: The room. That of a registered room class is given as itself, ``ChatRoom(5)`` or ``str(ChatRoom(5))``:
+                other text that is its name is refused, for it may have come from a client.
+            namespace: The namespace; None is ``"/"``, for the object of a room class where that is registered.
+
+        Raises:
+            ValueError: The room is another client's own, or text that is the name of a room of a class; the namespace
+                has no slash in front.
+            KeyError: The client is not connected to the namespace.
+        """
+        place, name = self._place(room, namespace), entered_room(room)
+        if self._event_log is not None:
+            self._event_log.entering(self.label_of(sid), name, place)
+        await self.manager.enter_room(sid, place, name)
+
+    async def leave_room(self, sid: str, room: Hashable, namespace: str | None = None) -> None:
+        """
+        Take a client out of a room.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
+        """
+        place, name = self._place(room, namespace), plain_room(room)
+        if self._event_log is not None:
+            self._event_log.leaving(self.label_of(sid), name, place)
+        await self.manager.leave_room(sid, place, name)
+
+    async def close_room(self, room: Hashable, namespace: str | None = None) -> None:
+        """
+        Take everybody out of a room.
+
+        Raises:
+            ValueError: The room is a client's own, or the namespace has no slash in front.
+        """
+        place, name = self._place(room, namespace), plain_room(room)
+        if self._event_log is not None:
+            self._event_log.closing(name, place)
+        await self.manager.close_room(name, place)
+
+    # Clients
+
+    def transport(self, sid: str, namespace: str | None = None) -> str:
+        """
+        Return a client's transport, ``"polling"`` or ``"websocket"``.
+
+        Raises:
+            KeyError: There is no such client.
+            ValueError: The namespace has no slash in front.
+        """
+        eio_sid = self._client(sid, place_of(namespace)).eio_sid
+        transport: str = self.eio.transport(eio_sid)
+        return transport
+
+    async def get_session(self, sid: str, namespace: str | None = None) -> dict[str, Any]:
+        """
+        Return a client's session.
+
+        Raises:
+            KeyError: There is no such client.
+            ValueError: The namespace has no slash in front.
+        """
+        return self._client(sid, place_of(namespace)).session
+
+    async def save_session(self, sid: str, session: dict[str, Any], namespace: str | None = None) -> None:
+        """
+        Replace a client's session.
+
+        Raises:
+            KeyError: There is no such client.
+            ValueError: The namespace has no slash in front.
+        """
+        self._client(sid, place_of(namespace)).session = session
+
+    def session(self, sid: str, namespace: str | None = None) -> SessionContext:
+        """
+        Return a client's session as an asynchronous context manager that saves it at its end.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
+        """
+        place_of(namespace)  # with the call, not only when the session is read
+        return SessionContext(self, sid, namespace)
+
+    async def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
+        """
+        End a client's connection to a namespace; its disconnect handler runs before this returns.
+
+        Args:
+            sid: The client; one that is gone is ignored. In its own connect handler it is refused.
+            namespace: The namespace; None is ``"/"``.
+            ignore_queue: Only if the client is one of this process.
+
+        Raises:
+            ValueError: The namespace has no slash in front.
+        """
+        name = place_of(namespace)
+        client: Client | None = self.manager.client_of(sid, name)
+        if client is not None and self._event_log is not None:
+            self._event_log.disconnecting(client.label, name)
+        if client is not None and client.state is NamespaceState.CONNECTING:
+            await self._lifecycle.dismiss(client)
+            return
+        is_ours = self.manager.is_connected(sid, name) if ignore_queue else await self.manager.can_disconnect(sid, name)
+        if is_ours and client is not None:
+            await self._lifecycle.dismiss(client)
+
+    async def end_connection(self, eio_sid: str) -> None:
+        """End a connection and what its client has in every namespace."""
+        connection = self._connections.get(eio_sid)
+        if connection is not None:
+            for client in connection.active():
+                await self._lifecycle.dismiss(client)
+        await self.eio.close_client(eio_sid, self.reason.SERVER_DISCONNECT)
+
+    def instrument(
+        self,
+        auth: Any = None,
+        mode: str = "development",
+        read_only: bool = False,
+        server_id: str | None = None,
+        namespace: str = "/admin",
+        server_stats_interval: float = 2,
+        *,
+        max_reports: int = 10_000,
+        max_failed_logins: int = 5,
+        max_failed_logins_per_minute: int = 100,
+        max_failed_logins_overall: int = 1000,
+    ) -> InstrumentedAsyncServer:
+        """
+        Let the Socket.IO Admin UI (https://admin.socket.io, or ``@socket.io/admin-ui``) watch and steer this server.
+
+        Call it before the first client comes. Nothing is reported of the admin namespace itself.
+
+        Args:
+            auth: Who may: a dictionary such as ``{"username": ..., "password": ...}`` that the client must send, a
+                list of them, or a callable that gets what the client sent and returns whether it is let in. False
+                lets everybody in.
+            mode: ``"development"`` reports clients, rooms and every event; ``"production"`` only counts.
+            read_only: True refuses what would emit, move clients between rooms or disconnect them.
+            server_id: The name of the server in the UI; None is the host's name and the process id.
+            namespace: The namespace of the interface.
+            server_stats_interval: Seconds between two reports of the counts.
+            max_reports: How many reports may wait to be sent; more are dropped, and a new list of all clients
+                follows.
+            max_failed_logins: How often one connection may give wrong credentials; then it is refused without a look.
+            max_failed_logins_per_minute: How often one address may, the ``REMOTE_ADDR`` of its clients; then it is
+                refused until the minute is over. For IPv6, a network of 64 bits is one address.
+            max_failed_logins_overall: How often all addresses together may in a minute; then each that has not yet
+                failed in it has one attempt.
+
+        Returns:
+            The interface; its ``shutdown()`` ends it.
+
+        Raises:
+            ValueError: *auth* is None, or an argument is not valid, or the server is instrumented already.
+        """
+        return InstrumentedAsyncServer(
+            self,
+            auth=auth,
+            mode=mode,
+            read_only=read_only,
+            server_id=server_id,
+            namespace=namespace,
+            server_stats_interval=server_stats_interval,
+            max_reports=max_reports,
+            max_failed_logins=max_failed_logins,
+            max_failed_logins_per_minute=max_failed_logins_per_minute,
+            max_failed_logins_overall=max_failed_logins_overall,
+        )
+
+    # What managers, namespaces and the admin interface call
+
+    frames_of = staticmethod(frames_of)
+
+    async def send_frames(self, eio_sid: str, frames: Sequence[MessagePacket], waits: bool = False) -> None:
+        """
+        Send the frames of an emitted event, through the seam that test clients replace if one has.
+
+        Args:
+            eio_sid: The client.
+            frames: The frames.
+            waits: Whether the caller waits afterwards while the client is behind.
+        """
+        if self.shows_frames:
+            for frame in frames:
+                await self._send_eio_packet(eio_sid, frame)
+        else:
+            self.eio.post(eio_sid, frames, waits)
+
+    def send_packet(self, eio_sid: str, packet: Packet, waits: bool = False) -> Awaitable[None]:
+        """Send the packet of an emitted event as :meth:`send_frames` does, through the seam for packets."""
+        return self._dispatcher.send(eio_sid, packet, waits)
+
+    def start_task(self, target: Any, *args: Any, **kwargs: Any) -> BackgroundTask:
+        """Start what belongs to a client's life; shutdown waits for it as for a handler."""
+        return self._runner.start_task(target, *args, **kwargs)
+
+    def run_callback(self, sid: str, callback: Any, arguments: list[Any]) -> Awaitable[None]:
+        """Call what waited for an acknowledgement."""
+        return self._runner.run_callback(sid, callback, arguments)
+
+    async def trigger_method(self, handler: Any, event: str, args: tuple[Any, ...]) -> Any:
+        """Call the method of a class-based namespace for an event that its own dispatcher passed on."""
+        return await self._dispatcher.trigger_method(handler, event, args)
+
+    def observe(self, observer: Observer | None) -> None:
+        """Tell *observer* what happens from now on; None ends it."""
+        self.observer = observer
+        # The ways are chosen here, so that frames cost nothing more while nobody counts them.
+        self._dispatcher.choose_ways()
+
+    def _on_seams_changed(self) -> None:
+        super()._on_seams_changed()
+        self._dispatcher.choose_ways()
+
+    # The methods of python-socketio that applications, test clients and add-ons override in a class, replace on an
+    # object, or call. What is replaced is called in place of the short ways.
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> bool | None:
+        """Take a new Engine.IO connection."""
+        if not (self.manager_initialized or self._lifecycle.is_closed):
+            self.check_handlers()
+            self.manager_initialized = True
+            self.manager.initialize()
+            collect_less_often()
+        return self._lifecycle.open(eio_sid, environ)
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        """Take the end of an Engine.IO connection."""
+        await self._lifecycle.close(eio_sid, reason)
+
+    async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+        """Take a frame of a client."""
+        await self._dispatcher.receive(eio_sid, data)
+
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        """Take a CONNECT packet."""
+        await self._dispatcher.take_made_packet(eio_sid, self.packet_class(PacketType.CONNECT, data, namespace))
+
+    async def _handle_disconnect(self, eio_sid: str, namespace: str | None, reason: str | None = None) -> None:
+        """Take a DISCONNECT packet, or the end of the connection."""
+        await self._dispatcher.take_leave(eio_sid, namespace, reason)
+
+    async def _handle_event(
+        self,
+        eio_sid: str,
+        namespace: str | None,
+        id: int | None,  # noqa: A002 - python-socketio's signature
+        data: list[Any],
+    ) -> None:
+        """Take an EVENT packet."""
+        await self._dispatcher.take_made_packet(eio_sid, self.packet_class(PacketType.EVENT, data, namespace, id))
+
+    async def _handle_ack(
+        self,
+        eio_sid: str,
+        namespace: str | None,
+        id: int | None,  # noqa: A002 - python-socketio's signature
+        data: list[Any],
+    ) -> None:
+        """Take an ACK packet."""
+        await self._dispatcher.take_made_packet(eio_sid, self.packet_class(PacketType.ACK, data, namespace, id))
+
+    async def _handle_event_internal(
+        self,
+        server: Any,  # noqa: ARG002 - python-socketio's signature
+        sid: str,
+        eio_sid: str,
+        data: list[Any],
+        namespace: str,
+        id: int | None,  # noqa: A002 - as above
+    ) -> None:
+        """Call the handler of an event and acknowledge what it returns."""
+        await self._dispatcher.handle_event(sid, eio_sid, data, namespace, id)
+
+    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
+        """
+        Call the handler of an event.
+
+        Override it to dispatch differently.
+
+        Args:
+            event: The event.
+            namespace: The namespace.
+            args: The sid and what the event brought: ``environ`` and ``auth`` of a connect, ``reason`` of a disconnect.
+
+        Returns:
+            What the handler returned; ``not_handled`` without one.
+        """
+        return await self._dispatcher.trigger(event, namespace, args)
+
+    async def _send_packet(self, eio_sid: str, pkt: Packet) -> None:
+        """Send a Socket.IO packet to a client."""
+        self._dispatcher.post(eio_sid, pkt)
+
+    async def _send_eio_packet(self, eio_sid: str, eio_pkt: Any) -> None:
+        """Send an Engine.IO packet to a client."""
+        await self.eio.send_packet(eio_sid, eio_pkt)
+
+    _own_seams: ClassVar[Mapping[str, Any]] = own_methods(SERVER_SEAMS, vars())
+
+    # Inside
+
+    def _place(self, room: Hashable, namespace: str | None) -> str:
+        """Return the namespace that a call about a room is about."""
+        return place_of(namespace) if namespace else self._namespace_of(room)
+
+    def _namespace_of(self, target: Any) -> str:
+        """Return where a room is, or the first of several, unless the call says it."""
+        first = next(iter(target), None) if isinstance(target, (list, tuple, set, frozenset)) else target
+        return first.namespace_on(self) if isinstance(first, Room) else "/"
+
+    def _client(self, sid: str, namespace: str) -> Client:
+        client: Client | None = self.manager.client_of(sid, namespace)
+        if client is None:
+            raise KeyError("Session not found")
+        return client
+
+
+class SessionContext(AbstractAsyncContextManager[dict[str, Any]]):
+    """
+    Reads a session on entry and saves it on exit, also after an exception.
+
+    Args:
+        server: The server.
+        sid: The client.
+        namespace: The namespace; None is ``"/"``.
+    """
+
+    def __init__(self, server: AsyncServer, sid: str, namespace: str | None) -> None:
+        self._server = server
+        self._sid = sid
+        self._namespace = namespace
+        self._session: dict[str, Any] = {}
+
+    async def __aenter__(self) -> dict[str, Any]:
+        self._session = await self._server.get_session(self._sid, self._namespace)
+        return self._session
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_val: BaseException | None = None,
+        exc_tb: TracebackType | None = None,
+    ) -> None:
+        await self._server.save_session(self._sid, self._session, self._namespace)

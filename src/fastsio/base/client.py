@@ -15,7 +15,7 @@ from fastsio.base.event_log import event_log
 from fastsio.base.keywords import CLIENT_NAMES, CLIENT_PARAMETERS, known_options
 from fastsio.base.namespace import BaseClientNamespace, no_namespace, other_namespace
 from fastsio.base.options import choose_client_packet_class, choose_logger
-from fastsio.base.seams import CLIENT_REFUSED, CLIENT_SEAMS, overridden, refuse, refuse_class, refuse_coroutines
+from fastsio.base.seams import CLIENT_REFUSED, CLIENT_SEAMS, Seams, refuse, refuse_class, refuse_coroutines
 from fastsio.exceptions import SetupError
 from fastsio.protocol.decoder import ServerDecoder
 from fastsio.protocol.lifecycle import Reasons
@@ -80,7 +80,6 @@ class BaseClient(EventRegistrar):
     _reconnect_abort: Any = None
     #: The methods of python-socketio that applications have versions of their own of, as fastsio has them.
     _own_seams: ClassVar[Mapping[str, Any]] = {}
-    _replaced: frozenset[str]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -92,12 +91,12 @@ class BaseClient(EventRegistrar):
             refuse_coroutines(self, {name: value})
         super().__setattr__(name, value)
         if name in CLIENT_SEAMS:
-            self._replaced |= {name}
+            self._seams.add(name)
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
         if name in CLIENT_SEAMS:
-            self._replaced = self._replaced - {name} | overridden(type(self), self._own_seams)
+            self._seams.remove(name)
 
     def __init__(  # noqa: PLR0915 - one statement an attribute
         self,
@@ -119,8 +118,7 @@ class BaseClient(EventRegistrar):
         **kwargs: Any,
     ) -> None:
         refuse_class(type(self), CLIENT_REFUSED)
-        self._replaced = overridden(type(self), self._own_seams)
-        refuse_coroutines(self, {name: getattr(self, name) for name in self._replaced})
+        self._seams = Seams(self, self._own_seams)
         self.reconnection = reconnection
         self.reconnection_attempts = reconnection_attempts
         self.reconnection_delay = reconnection_delay
@@ -193,7 +191,7 @@ class BaseClient(EventRegistrar):
             raise SetupError(no_namespace(namespace_handler, "client"))
         if namespace_handler.is_asyncio_based() != self.is_asyncio_based():
             raise SetupError(other_namespace(self, namespace_handler, "client"))
-        namespace_handler._set_client(self)  # noqa: SLF001 - the seam python-socketio's namespaces have
+        namespace_handler.set_owner(self)
         self._register(Registration(namespace_handler.namespace, None, namespace_handler))
 
     def get_sid(self, namespace: str | None = None) -> str | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fastsio.base.options import takes_information
 
 if TYPE_CHECKING:
+    from fastsio.routing import Registry
     from fastsio.state import Client
 
 
@@ -82,15 +83,16 @@ def event_log(logger: Any) -> EventLog | None:
     return EventLog(logger) if takes_information(logger) else None
 
 
-def tell_unhandled(owner: Any, event: Any, namespace: str) -> None:
+def tell_unhandled(registry: Registry, logger: Any, event: Any, namespace: str) -> None:
     """
     Tell that an event has arrived which nothing is registered for; of each once.
 
     Args:
-        owner: The server or client.
+        registry: The registry of the server or client.
+        logger: Its logger.
         event: The event.
         namespace: The namespace.
     """
     name = _printable(event)
-    if owner._registry.is_first_miss(namespace, name):  # noqa: SLF001 - a server's or client's own
-        owner.logger.warning('no handler for event "%s" [%s]; this is said once', name, namespace)
+    if registry.is_first_miss(namespace, name):
+        logger.warning('no handler for event "%s" [%s]; this is said once', name, namespace)

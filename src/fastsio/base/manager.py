@@ -257,7 +257,7 @@ class BaseManager:
     def _check_room_count(self, sid: str, namespace: str) -> None:
         most = self.server.options.max_rooms if self.server else None
         if most is not None and self._table.room_count(namespace, sid) >= most:
-            raise ValueError(f"client {self.server._label(sid)} is in max_rooms={most} rooms already")  # noqa: SLF001 - the manager is its server's
+            raise ValueError(f"client {self.server.label_of(sid)} is in max_rooms={most} rooms already")
 
     def basic_leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
         """Take a client out of a room; one that is not in it is ignored."""
@@ -287,7 +287,7 @@ class BaseManager:
             keeper.closed(namespace, room)
         elif keeper is not None:
             keeper.taken_out(namespace, room, list(sids))
-        if self.server._observer is None:  # noqa: SLF001 - the manager is its server's
+        if self.server.observer is None:
             return
         for sid in sids:
             observer = self._observer_of(sid, namespace)
@@ -301,7 +301,7 @@ class BaseManager:
         client = self._table.get(namespace, sid)
         if client is not None and client.outgoing is not None:
             return None
-        observer: Observer | None = self.server._observer  # noqa: SLF001 - the manager is its server's
+        observer: Observer | None = self.server.observer
         return observer
 
     def get_rooms(self, sid: str, namespace: str) -> list[Any]:

@@ -61,9 +61,53 @@ MANAGER_REFUSED: Final[dict[str, str]] = dict.fromkeys(
 )
 
 
-def own_methods(cls: type, names: Iterable[str]) -> dict[str, Any]:
-    """Return the methods of a class of fastsio, to tell those of applications from them."""
-    return {name: getattr_static(cls, name) for name in names}
+class Seams:
+    """
+    The methods of one server or client that an application may override, and which of them it has overridden.
+
+    Args:
+        owner: The server or client.
+        own: The methods as fastsio has them, by their names.
+
+    Attributes:
+        replaced: The names of those that the class or the object replaces.
+
+    Raises:
+        SetupError: One that is replaced is a coroutine function, and the owner does not await.
+    """
+
+    __slots__ = ("_own", "_owner", "replaced")
+
+    def __init__(self, owner: Any, own: Mapping[str, Any]) -> None:
+        self._owner = owner
+        self._own = own
+        self.replaced = overridden(type(owner), own)
+        refuse_coroutines(owner, {name: getattr(owner, name) for name in self.replaced})
+
+    def method(self, name: str) -> Any:
+        """Return the method of a name, the application's own if it has one."""
+        return getattr(self._owner, name)
+
+    def call(self, name: str, *args: Any) -> Any:
+        """Call the method of a name, the application's own if it has one."""
+        return getattr(self._owner, name)(*args)
+
+    def is_on_object(self, name: str) -> bool:
+        """Whether a method is replaced on the object, as test clients do, and not in its class."""
+        return name in vars(self._owner)
+
+    def add(self, name: str) -> None:
+        """Record that the object was given a method."""
+        self.replaced |= {name}
+
+    def remove(self, name: str) -> None:
+        """Record that a method was taken from the object again."""
+        self.replaced = self.replaced - {name} | overridden(type(self._owner), self._own)
+
+
+def own_methods(names: Iterable[str], body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the methods in the body of a class of fastsio, to tell those of applications from them."""
+    return {name: body[name] for name in names}
 
 
 def overridden(cls: type, own: Mapping[str, Any]) -> frozenset[str]:

@@ -17,20 +17,20 @@ from fastsio.base.namespace import BaseServerNamespace, no_namespace, other_name
 from fastsio.base.options import check_origins, choose_logger, choose_packet_class, heard, split_options
 from fastsio.base.room_hooks import hooks_of
 from fastsio.base.rooms import ROOMS_ATTRIBUTE
-from fastsio.base.seams import SERVER_REFUSED, SERVER_SEAMS, overridden, refuse, refuse_class, refuse_coroutines
+from fastsio.base.seams import SERVER_REFUSED, SERVER_SEAMS, Seams, refuse, refuse_class, refuse_coroutines
 from fastsio.exceptions import SetupError
-from fastsio.protocol import CURRENT, Packet
 from fastsio.protocol.lifecycle import Reasons
 from fastsio.routing import (
-    Registrar,
+    EventRegistrar,
     Registration,
     Registry,
     RoomRegistration,
-    RouterScope,
     Scope,
+    attach_router,
     check_namespaces,
     place_of,
     refuse_same_key,
+    room_registrations,
 )
 from fastsio.routing.habits import outside
 from fastsio.state.room_names import key_of_name
@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 
     from fastsio.base.event_log import EventLog
     from fastsio.base.observer import Observer
-    from fastsio.protocol import Decoder, Dialect
+    from fastsio.protocol import Packet
+    from fastsio.routing import RouterSIO
+    from fastsio.routing.registration import Handler
     from fastsio.state import Connection
 
 
@@ -66,7 +68,7 @@ def require_server(server: Any, taker: str, *, asynchronous: bool) -> None:
         raise SetupError(f"{taker} serves {wanted}; serve {other}")
 
 
-class BaseServer(Registrar):
+class BaseServer(EventRegistrar):
     """
     The part of a Socket.IO server that does not wait for anything.
 
@@ -78,6 +80,8 @@ class BaseServer(Registrar):
         host_app: The FastAPI application that is served with the server: its ``dependency_overrides`` count too.
         packet_class: The class of this server's packets.
         room_keeper: Does what the methods of room objects say.
+        observer: Who is told what happens on the server: the admin interface, or None.
+        shows_frames: Whether the application has a ``_send_eio_packet()`` of its own, which sends each frame.
     """
 
     reserved_events: ClassVar[list[str]] = ["connect", "disconnect"]
@@ -107,8 +111,8 @@ class BaseServer(Registrar):
         **kwargs: Any,
     ) -> None:
         refuse_class(type(self), SERVER_REFUSED)
-        self._replaced: frozenset[str] = overridden(type(self), self._own_seams)
-        refuse_coroutines(self, {name: getattr(self, name) for name in self._replaced})
+        self._seams = Seams(self, self._own_seams)
+        self.shows_frames = "_send_eio_packet" in self._seams.replaced
         # Those that are unknown are passed on all the same: an application's own engine may know them.
         known_options(type(self).__name__, kwargs, SERVER_NAMES, SERVER_PARAMETERS)
         check_origins(kwargs.get("cors_allowed_origins"))
@@ -131,7 +135,7 @@ class BaseServer(Registrar):
         self.manager_initialized = False
         self.environ: dict[str, dict[str, Any]] = {}
         self._connections: dict[str, Connection] = {}
-        self._observer: Observer | None = None
+        self.observer: Observer | None = None
         self.room_keeper: Any = None
         self._room_classes: dict[tuple[str, str], Any] = {}
         self._registry = Registry(asynchronous=self.is_asyncio_based())
@@ -145,16 +149,18 @@ class BaseServer(Registrar):
             refuse_coroutines(self, {name: value})
         super().__setattr__(name, value)
         if name in SERVER_SEAMS:
-            self._on_replaced(self._replaced | {name})
+            self._seams.add(name)
+            self._on_seams_changed()
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
         if name in SERVER_SEAMS:
-            self._on_replaced(self._replaced - {name} | overridden(type(self), self._own_seams))
+            self._seams.remove(name)
+            self._on_seams_changed()
 
-    def _on_replaced(self, replaced: frozenset[str]) -> None:
-        """Store the names of python-socketio's methods that the class or the object replaces."""
-        self._replaced = replaced
+    def _on_seams_changed(self) -> None:
+        """Decide what follows from the methods of python-socketio that the class or the object replaces now."""
+        self.shows_frames = "_send_eio_packet" in self._seams.replaced
 
     def is_asyncio_based(self) -> bool:
         """Whether handlers may be coroutine functions."""
@@ -185,7 +191,7 @@ class BaseServer(Registrar):
         self._registry.settle()
         for room_class in self._room_classes.values():
             hooks_of(room_class, asynchronous=self.is_asyncio_based()).settle()
-        if not self._replaced:  # an application that dispatches events itself may handle any
+        if not self._seams.replaced:  # an application that dispatches events itself may handle any
             for text in self._registry.unreached(self.namespaces):
                 heard(self.logger).warning("%s", text)
 
@@ -239,17 +245,60 @@ class BaseServer(Registrar):
         eio_sid = self.manager.eio_sid_from_sid(sid, place_of(namespace))
         return self.environ.get(eio_sid)
 
-    def _own_scope(self) -> RouterScope:
-        return self._registry.scope
+    def exception_handler(self, exception_class: type[BaseException]) -> Callable[[Handler], Handler]:
+        """
+        Register a function that answers when a handler raises *exception_class*; its result is the acknowledgement.
+
+        The nearest class in the exception's MRO wins, an inner router before an outer one before the server. The
+        function takes the exception, or injected parameters like any handler.
+
+        Raises:
+            SetupError: *exception_class* is not an exception class.
+            SignatureError: A parameter of the function cannot be filled.
+        """
+        return self._registry.scope.exception_handler(exception_class)
+
+    def register_room(self, *room_classes: Any, namespace: str | None = None) -> None:
+        """
+        Let clients ask to be let into the rooms of classes: the events ``join_<key>`` and ``leave_<key>``.
+
+        Args:
+            room_classes: Subclasses of :class:`fastsio.Room`.
+            namespace: Where; None is ``"/"``.
+
+        Raises:
+            SetupError: One is no room class, or two have the same key.
+            SignatureError: A parameter of a hook cannot be filled.
+        """
+        for registration in room_registrations(room_classes, namespace):
+            self._register_room(registration)
+
+    def add_router(self, router: RouterSIO) -> None:
+        """
+        Include everything registered on *router*, now and later.
+
+        Raises:
+            SetupError: It is not a router.
+        """
+        attach_router(router, self._register, self._register_room)
+
+    def add_routers(self, *routers: RouterSIO) -> None:
+        """Include several routers."""
+        for router in routers:
+            self.add_router(router)
+
+    def known_namespaces(self) -> set[str]:
+        """Return the names of the namespaces that clients may connect to."""
+        return self._registry.namespaces(self.namespaces)
 
     def _register(self, registration: Registration) -> None:
+        handler = registration.handler
         if registration.event is None:
-            handler = registration.handler
             handler.namespace = registration.namespace
-            handler._set_server(self)  # noqa: SLF001 - the seam python-socketio's namespaces have
+            handler.set_owner(self)
         self._registry.add(registration)
         if registration.event is None:
-            for room_class in getattr(registration.handler, ROOMS_ATTRIBUTE, ()):
+            for room_class in getattr(handler, ROOMS_ATTRIBUTE, ()):
                 self._register_room(RoomRegistration(registration.namespace, room_class, registration.scopes))
 
     def _register_room(self, registration: RoomRegistration) -> None:
@@ -274,19 +323,16 @@ class BaseServer(Registrar):
         for (namespace, _), room_class in self._room_classes.items():
             room_class.unsettle(self, namespace)
 
-    def _new_decoder(self, dialect: Dialect = CURRENT) -> Decoder:
-        return dialect.decoder_class(self.packet_class, self.limits)
-
     def connection_of(self, eio_sid: str) -> Connection | None:
         """Return the record of an Engine.IO connection, or None; for the client manager."""
         return self._connections.get(eio_sid)
 
-    def _known_sid(self, eio_sid: str, namespace: str) -> str | None:
+    def known_sid(self, eio_sid: str, namespace: str) -> str | None:
         """Return the sid that a connection's protocol gives its client in *namespace*; None for any that is fresh."""
         connection = self._connections.get(eio_sid)
         return None if connection is None else connection.dialect.sid(eio_sid, namespace)
 
-    def _label(self, sid: str) -> str:
+    def label_of(self, sid: str) -> str:
         """Return what a log calls a client: its sid, or as much of it as is no secret."""
         connection = self._connections.get(sid.rpartition("#")[2])
         return sid if connection is None else connection.dialect.label(sid)

@@ -43,7 +43,6 @@ from fastsio.state.room_names import key_of_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
-    from fastsio.aio.api import ServerAPI
     from fastsio.base.room_hooks import RoomHooks
     from fastsio.base.rooms import Room
     from fastsio.consumers.camel import Keys
@@ -111,7 +110,7 @@ class ConsumerRooms:
         self.logger = logger
         self.not_handled = object()
         self.manager = self
-        self.keeper = RoomKeeper(cast("ServerAPI", self))  # of which it needs what is here
+        self.keeper = RoomKeeper(self, self._start_task, self._close_context)
         self._guards = {
             event: guard for hooks in self._hooks.values() for event, guard in self.keeper.guards(hooks).items()
         }
@@ -281,7 +280,8 @@ class ConsumerRooms:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _find_client(self, sid: str, namespace: str) -> Peer | None:
+    def client_of(self, sid: str, namespace: str) -> Peer | None:
+        """Return the consumer of a channel, as its peer, if its namespace is this; None for another."""
         consumer = self._members.consumer(sid)
         return None if consumer is None or consumer.peer.namespace != namespace else consumer.peer
 

@@ -5,14 +5,15 @@ from fastsio.routing.middleware import BaseMiddleware, MiddlewareChain, Scope, S
 from fastsio.routing.namespaces import check_namespace, place_of
 from fastsio.routing.registration import (
     EventRegistrar,
-    Registrar,
     Registration,
     RoomRegistration,
     RouterScope,
     RouterSIO,
+    attach_router,
     check_namespaces,
     check_rooms,
     refuse_same_key,
+    room_registrations,
 )
 from fastsio.routing.registry import Registry
 from fastsio.routing.route import Guard, Route, leading
@@ -26,7 +27,6 @@ __all__ = [
     "Failure",
     "Guard",
     "MiddlewareChain",
-    "Registrar",
     "Registration",
     "Registry",
     "Role",
@@ -36,6 +36,7 @@ __all__ = [
     "RouterScope",
     "Scope",
     "SyncMiddleware",
+    "attach_router",
     "check_namespace",
     "check_namespaces",
     "check_rooms",
@@ -44,4 +45,5 @@ __all__ = [
     "leading",
     "place_of",
     "refuse_same_key",
+    "room_registrations",
 ]

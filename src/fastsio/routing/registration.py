@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from fastsio.exceptions import SetupError
 from fastsio.injection import HandlerKind, compile_endpoint
@@ -60,6 +60,22 @@ class RouterScope:
         self.dependencies = dependencies
         self.exception_handlers: dict[type[BaseException], Callable[..., Any]] = {}
         self._exception_endpoints: dict[bool, dict[type[BaseException], Endpoint]] = {asynchronous: {}}
+
+    def exception_handler(self, exception_class: type[BaseException]) -> Callable[[Handler], Handler]:
+        """
+        Return the decorator that registers a function for an exception.
+
+        Raises:
+            SetupError: *exception_class* is not an exception class.
+        """
+        if not (isinstance(exception_class, type) and issubclass(exception_class, BaseException)):
+            raise SetupError(f"{exception_class!r} is not an exception class")
+
+        def register(function: Handler) -> Handler:
+            self.add_exception_handler(exception_class, function)
+            return function
+
+        return register
 
     def add_exception_handler(self, exception_class: type[BaseException], function: Callable[..., Any]) -> None:
         """
@@ -282,73 +298,7 @@ class EventRegistrar(ABC):
         """Take a registration of this registrar or of a router included in it."""
 
 
-class Registrar(EventRegistrar):
-    """Base of servers and routers: what can include routers and answer for failing handlers."""
-
-    def exception_handler(self, exception_class: type[BaseException]) -> Callable[[Handler], Handler]:
-        """
-        Register a function that answers when a handler raises *exception_class*; its result is the acknowledgement.
-
-        The nearest class in the exception's MRO wins, an inner router before an outer one before the server. The
-        function takes the exception, or injected parameters like any handler.
-
-        Raises:
-            SetupError: *exception_class* is not an exception class.
-            SignatureError: A parameter of the function cannot be filled.
-        """
-        if not (isinstance(exception_class, type) and issubclass(exception_class, BaseException)):
-            raise SetupError(f"{exception_class!r} is not an exception class")
-
-        def register(function: Handler) -> Handler:
-            self._own_scope().add_exception_handler(exception_class, function)
-            return function
-
-        return register
-
-    def register_room(self, *room_classes: Any, namespace: str | None = None) -> None:
-        """
-        Let clients ask to be let into the rooms of classes: the events ``join_<key>`` and ``leave_<key>``.
-
-        Args:
-            room_classes: Subclasses of :class:`fastsio.Room`.
-            namespace: Where; None is the default one.
-
-        Raises:
-            SetupError: One is no room class, or two have the same key.
-            SignatureError: A parameter of a hook cannot be filled.
-        """
-        name = check_namespace(self.default_namespace if namespace is None else namespace)
-        for room_class in check_rooms(room_classes):
-            self._register_room(RoomRegistration(name, room_class))
-
-    def add_router(self, router: RouterSIO) -> None:
-        """
-        Include everything registered on *router*, now and later.
-
-        Raises:
-            SetupError: It is not a router, or it includes this one.
-        """
-        if not isinstance(router, RouterSIO):
-            raise SetupError(f"{router!r} is not a RouterSIO")
-        if router is self or self in router.includes():
-            raise SetupError("a router cannot include itself")
-        router.attach(self)
-
-    def add_routers(self, *routers: RouterSIO) -> None:
-        """Include several routers."""
-        for router in routers:
-            self.add_router(router)
-
-    @abstractmethod
-    def _register_room(self, registration: RoomRegistration) -> None:
-        """Take a room class of this registrar or of a router included in it."""
-
-    @abstractmethod
-    def _own_scope(self) -> RouterScope:
-        """Return where this registrar's exception handlers are kept."""
-
-
-class RouterSIO(Registrar):
+class RouterSIO(EventRegistrar):
     """
     Handlers to be included in a server, or in another router.
 
@@ -372,13 +322,25 @@ class RouterSIO(Registrar):
         )
         self._registrations: list[Registration] = []
         self._rooms: list[RoomRegistration] = []
-        self._parents: list[Registrar] = []
+        self._outlets: list[Outlet] = []
         self._children: list[RouterSIO] = []
 
     @property
     def namespace(self) -> str | None:
         """The namespace of handlers registered without one."""
         return self.default_namespace
+
+    def exception_handler(self, exception_class: type[BaseException]) -> Callable[[Handler], Handler]:
+        """
+        Register a function that answers when a handler of this router raises *exception_class*.
+
+        It comes before those of outer routers and of the server, and is as those of the server otherwise.
+
+        Raises:
+            SetupError: *exception_class* is not an exception class.
+            SignatureError: A parameter of the function cannot be filled.
+        """
+        return self._scope.exception_handler(exception_class)
 
     def register_namespace(self, namespace_handler: Any) -> None:
         """
@@ -392,22 +354,57 @@ class RouterSIO(Registrar):
             raise SetupError(f"{namespace_handler!r} is not a namespace instance")
         self._register(Registration(check_namespace(name), None, namespace_handler))
 
+    def register_room(self, *room_classes: Any, namespace: str | None = None) -> None:
+        """
+        Let clients ask to be let into the rooms of classes, as the server's method of this name does.
+
+        Raises:
+            SetupError: One is no room class, or two have the same key.
+        """
+        for registration in room_registrations(
+            room_classes, self.default_namespace if namespace is None else namespace
+        ):
+            self._register_room(registration)
+
+    def add_router(self, router: RouterSIO) -> None:
+        """
+        Include everything registered on *router*, now and later.
+
+        Raises:
+            SetupError: It is not a router, or it includes this one.
+        """
+        attach_router(router, self._register, self._register_room, self)
+        self._children.append(router)
+
+    def add_routers(self, *routers: RouterSIO) -> None:
+        """Include several routers."""
+        for router in routers:
+            self.add_router(router)
+
     def includes(self) -> list[RouterSIO]:
         """Return the routers included in this one, at any depth."""
         return [router for child in self._children for router in (child, *child.includes())]
 
-    def attach(self, parent: Registrar) -> None:
-        """Hand everything registered here, now and later, to *parent*."""
-        self._parents.append(parent)
-        if isinstance(parent, RouterSIO):
-            parent._children.append(self)  # noqa: SLF001 - a router of the same class
-        for registration in self._registrations:
-            self._hand_over(parent, registration)
-        for room in self._rooms:
-            self._hand_over_room(parent, room)
+    def attach(
+        self,
+        register: Callable[[Registration], None],
+        register_room: Callable[[RoomRegistration], None],
+        namespace: str | None = None,
+    ) -> None:
+        """
+        Hand everything registered here, now and later, to a server or to an outer router.
 
-    def _own_scope(self) -> RouterScope:
-        return self._scope
+        Args:
+            register: Takes the handlers and class-based namespaces.
+            register_room: Takes the room classes.
+            namespace: The namespace of the outer router.
+        """
+        outlet = Outlet(register, register_room, namespace)
+        self._outlets.append(outlet)
+        for registration in self._registrations:
+            register(registration.within(namespace, self._scope))
+        for room in self._rooms:
+            register_room(room.within(namespace, self._scope))
 
     def _register(self, registration: Registration) -> None:
         if registration.event is not None and not registration.scopes:
@@ -424,21 +421,51 @@ class RouterSIO(Registrar):
             warn_of_name(endpoint.label, registration.event, SERVER.built_in)
             registration = replace(registration, endpoint=endpoint)
         self._registrations.append(registration)
-        for parent in self._parents:
-            self._hand_over(parent, registration)
-
-    def _hand_over(self, parent: Registrar, registration: Registration) -> None:
-        outer = parent.default_namespace if isinstance(parent, RouterSIO) else None
-        parent._register(registration.within(outer, self._scope))  # noqa: SLF001 - the base class's own hook
+        for outlet in self._outlets:
+            outlet.register(registration.within(outlet.namespace, self._scope))
 
     def _register_room(self, registration: RoomRegistration) -> None:
         self._rooms.append(registration)
-        for parent in self._parents:
-            self._hand_over_room(parent, registration)
+        for outlet in self._outlets:
+            outlet.register_room(registration.within(outlet.namespace, self._scope))
 
-    def _hand_over_room(self, parent: Registrar, registration: RoomRegistration) -> None:
-        outer = parent.default_namespace if isinstance(parent, RouterSIO) else None
-        parent._register_room(registration.within(outer, self._scope))  # noqa: SLF001 - the base class's own hook
+
+class Outlet(NamedTuple):
+    """Where a router hands its registrations: to a server, or to the router of a namespace."""
+
+    register: Callable[[Registration], None]
+    register_room: Callable[[RoomRegistration], None]
+    namespace: str | None
+
+
+def attach_router(
+    router: Any,
+    register: Callable[[Registration], None],
+    register_room: Callable[[RoomRegistration], None],
+    outer: RouterSIO | None = None,
+) -> None:
+    """
+    Let a router hand what is registered on it to a server, or to the router *outer*.
+
+    Raises:
+        SetupError: It is not a router, or it includes the outer one.
+    """
+    if not isinstance(router, RouterSIO):
+        raise SetupError(f"{router!r} is not a RouterSIO")
+    if outer is not None and (router is outer or outer in router.includes()):
+        raise SetupError("a router cannot include itself")
+    router.attach(register, register_room, None if outer is None else outer.default_namespace)
+
+
+def room_registrations(room_classes: Iterable[Any], namespace: str | None) -> list[RoomRegistration]:
+    """
+    Return the registrations of room classes in a namespace, each class once.
+
+    Raises:
+        SetupError: One is no room class, or two have the same key; or the namespace has no slash in front.
+    """
+    name = check_namespace(namespace)
+    return [RoomRegistration(name, room_class) for room_class in check_rooms(room_classes)]
 
 
 def check_rooms(room_classes: Iterable[Any]) -> tuple[Any, ...]:

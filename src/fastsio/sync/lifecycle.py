@@ -8,16 +8,16 @@ Runs connect and disconnect handlers and keeps the records of connections; must 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastsio.base.options import counted_bytes
-from fastsio.engine.gc_policy import collect_less_often
 from fastsio.engine.log_format import label
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import refusal
 from fastsio.injection import Context
 from fastsio.protocol import CURRENT, LEGACY, Happening, NamespaceState, PacketType
+from fastsio.protocol.lifecycle import Reasons
 from fastsio.routing import describe, is_expected
 from fastsio.state import Client, Connection, Held
 from fastsio.sync import concurrency
@@ -27,13 +27,51 @@ from fastsio.sync.runner import new_deadlines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastsio.protocol import Packet
-    from fastsio.routing import Route
-    from fastsio.sync.dispatcher import PacketServer
+    from fastsio.base.observer import Observer
+    from fastsio.base.options import ServerOptions
+    from fastsio.base.seams import Seams
+    from fastsio.injection import Endpoint
+    from fastsio.protocol import Limits, Packet
+    from fastsio.routing import Registry, Route
     from fastsio.sync.runner import HandlerRunner
 
 #: What a client reads of a builtin ConnectionRefusedError, whose own text may name a database.
 REFUSED: Final = "Connection refused by server"
+
+
+class LifecycleServer(Protocol):
+    """What a lifecycle reads of its server, where an application or a test may change it at any time."""
+
+    eio: Any
+    manager: Any
+    room_keeper: Any
+    logger: Any
+    options: ServerOptions
+    limits: Limits
+    packet_class: type[Packet]
+    always_connect: bool
+    namespaces: Any
+    environ: dict[str, dict[str, Any]]
+    observer: Observer | None
+
+
+class Handlers(Protocol):
+    """What calls connect and disconnect handlers, and sends: the dispatcher."""
+
+    def find_route(self, namespace: str, event: str) -> Route | None:
+        """Return the route of an event, or None."""
+
+    def close_context(self, context: Context, exc: BaseException | None) -> None:
+        """Close what the dependencies of an event opened."""
+
+    def run_exception_handler(self, endpoint: Endpoint, context: Context, exc: Exception) -> Any:
+        """Call an exception handler."""
+
+    def send(self, eio_sid: str, packet: Packet) -> None:
+        """Send a packet to a client."""
+
+    def break_off(self, connection: Connection, why: str) -> None:
+        """Close the connection of a client that broke the protocol."""
 
 
 class Lifecycle:
@@ -42,16 +80,32 @@ class Lifecycle:
 
     Args:
         server: The server whose clients they are.
-        runner: Runs their connect and disconnect handlers.
+        handlers: Calls their connect and disconnect handlers, and sends them packets.
+        runner: Starts what is called.
+        registry: Knows the namespaces, and the exception handlers.
+        seams: The methods of the server that the application may have replaced.
+        connections: Engine.IO sid -> record of the connection.
 
     Attributes:
         write_connect: Writes the text of a CONNECT; None while packets are shown to others before they are sent.
         is_closed: True once the server shuts down: clients are refused from then on.
     """
 
-    def __init__(self, server: PacketServer, runner: HandlerRunner) -> None:
+    def __init__(
+        self,
+        server: LifecycleServer,
+        handlers: Handlers,
+        runner: HandlerRunner,
+        registry: Registry,
+        seams: Seams,
+        connections: dict[str, Connection],
+    ) -> None:
         self._server = server
+        self._handlers = handlers
         self._runner = runner
+        self._registry = registry
+        self._seams = seams
+        self._connections = connections
         self._new_scope = partial(ThreadScope, server)
         self._deadlines = new_deadlines(self._on_due, server.eio)
         self.write_connect: Callable[[Any], str] | None = None
@@ -61,17 +115,11 @@ class Lifecycle:
 
     def open(self, eio_sid: str, environ: dict[str, Any]) -> bool | None:
         """Take a new connection; False refuses it."""
-        server = self._server
         if self.is_closed:
             return False
-        if not server.manager_initialized:
-            server.check_handlers()
-            server.manager_initialized = True
-            server.manager.initialize()
-            collect_less_often()
-        known = server._connections.get(eio_sid)
+        known = self._connections.get(eio_sid)
         if known is not None:  # a test client that joins one more namespace
-            server.environ[eio_sid] = known.environ = environ
+            self._server.environ[eio_sid] = known.environ = environ
             return None
         try:
             self._keep(eio_sid, environ)
@@ -86,22 +134,22 @@ class Lifecycle:
         server = self._server
         server.environ[eio_sid] = environ
         dialect = LEGACY if PROTOCOL_KEY in environ else CURRENT
-        decoder = server._new_decoder(dialect)
+        decoder = dialect.decoder_class(server.packet_class, server.limits)
         connection = Connection(eio_sid, environ, decoder, self._new_scope, concurrency.guard(), dialect)
-        server._connections[eio_sid] = connection
+        self._connections[eio_sid] = connection
         session = server.eio.sockets.get(eio_sid)
         if session is not None:
             connection.session, session.connection = session, connection
         self._deadlines.set(connection, server.options.connect_timeout)
-        if server._observer is not None:
-            server._observer.connection_opened(eio_sid, environ)
+        if server.observer is not None:
+            server.observer.connection_opened(eio_sid, environ)
         if dialect.joins_root:
             self._runner.start_task(self.begin, connection, "/", None)
 
     def _drop(self, eio_sid: str) -> None:
         """Take back what :meth:`_keep` has done of its work."""
         self._server.environ.pop(eio_sid, None)
-        connection = self._server._connections.pop(eio_sid, None)
+        connection = self._connections.pop(eio_sid, None)
         if connection is not None:
             connection.is_lost = True
             connection.unlink()
@@ -110,7 +158,7 @@ class Lifecycle:
     def close(self, eio_sid: str, reason: str) -> None:
         """Take the end of a connection: every client on it leaves."""
         server = self._server
-        connection = server._connections.get(eio_sid)
+        connection = self._connections.get(eio_sid)
         if connection is None:
             return
         self._deadlines.clear(connection)
@@ -120,30 +168,29 @@ class Lifecycle:
             if client.gone is not None:
                 client.gone.set()
             try:
-                if "_handle_disconnect" in server._replaced and client.state is not NamespaceState.LEFT:
-                    server._handle_disconnect(eio_sid, client.namespace, reason)
+                if "_handle_disconnect" in self._seams.replaced and client.state is not NamespaceState.LEFT:
+                    self._seams.call("_handle_disconnect", eio_sid, client.namespace, reason)
                 else:
                     self.leave(client, reason)
             except Exception:
                 server.logger.exception("%s: error while leaving", client.label)
         self._release(connection)
-        if server._observer is not None:
-            server._observer.connection_closed(eio_sid)
+        if server.observer is not None:
+            server.observer.connection_closed(eio_sid)
 
     def _release(self, connection: Connection) -> None:
         """Drop the record of a lost connection once no handler needs it any more."""
         if connection.is_lost and connection.is_deserted:
-            self._server._connections.pop(connection.eio_sid, None)
+            self._connections.pop(connection.eio_sid, None)
             self._server.environ.pop(connection.eio_sid, None)
             connection.unlink()
 
     def stop(self) -> None:
         """Let nobody in any more and forget all deadlines."""
         self.is_closed = True
-        self._server._unsettle_rooms()
         self._deadlines.stop()
-        if self._server._observer is not None:
-            self._server._observer.stop()
+        if self._server.observer is not None:
+            self._server.observer.stop()
 
     # Coming
 
@@ -154,7 +201,7 @@ class Lifecycle:
     def rejoin(self, client: Client, auth: Any) -> None:
         """Take a CONNECT packet for a namespace that the client has not left; what it was leaves first."""
         connection = client.connection
-        self._runner.call_unbroken(self.leave, client, self._server.reason.CLIENT_DISCONNECT)
+        self._runner.call_unbroken(self.leave, client, Reasons.CLIENT_DISCONNECT)
         with connection.lock:
             if client.state is NamespaceState.LEAVING and not connection.is_lost:
                 client.gone = self._server.eio.create_event()
@@ -199,7 +246,7 @@ class Lifecycle:
         concurrency.resolved(self._start_deciding(client))
 
     def _start_deciding(self, client: Client) -> Any:
-        route = self._server._find_route(client.namespace, "connect")
+        route = self._handlers.find_route(client.namespace, "connect")
         if route is None:
             if self.write_connect is not None and self._server.manager.connects_at_once():
                 return concurrency.begun(self._accept, client)
@@ -213,7 +260,7 @@ class Lifecycle:
         server = self._server
         if self.is_closed:
             return "The server is shutting down"
-        if not server._registry.accepts(namespace, server.namespaces):
+        if not self._registry.accepts(namespace, server.namespaces):
             return "Invalid namespace"
         if namespace not in connection.clients and not connection.make_place(server.options.max_namespaces):
             return "Too many namespaces"
@@ -240,7 +287,7 @@ class Lifecycle:
         finally:
             client.connecting = None
             if context.stack is not None:
-                self._server._close_context(context, failure)
+                self._handlers.close_context(context, failure)
         if payload is None:
             self._runner.keep_variables(client, variables)
         self._conclude(client, payload)
@@ -274,8 +321,8 @@ class Lifecycle:
             if client.state is not NamespaceState.CONNECTED:  # what the application sends with has taken its time
                 return
             server.manager.connect(client.sid, client.namespace)
-            if server._observer is not None:
-                server._observer.client_connected(client)
+            if server.observer is not None:
+                server.observer.client_connected(client)
         held, client.held = client.held, None
         if held is not None:
             for packet, size in held.packets:
@@ -286,12 +333,12 @@ class Lifecycle:
         if isinstance(exc, Refused):
             return exc.error_args
         failure = describe(exc, "connect")
-        endpoint = self._server._registry.exception_endpoint(exc, route.scopes)
+        endpoint = self._registry.exception_endpoint(exc, route.scopes)
         if endpoint is not None:
             try:
                 return {
                     "message": failure.msg,
-                    "data": self._server._run_exception_handler(endpoint, context, exc),
+                    "data": self._handlers.run_exception_handler(endpoint, context, exc),
                 }
             except Exception as raised:  # noqa: BLE001 - the handler's own failure is described instead
                 exc, failure = raised, describe(raised, "connect")
@@ -311,7 +358,7 @@ class Lifecycle:
         size = client.connection.decoder.packet_bytes
         limits = {"most": options.max_held_packets, "most_bytes": options.max_held_bytes}
         if not client.held.add([(packet, size)], size, **limits):
-            self._server._break_off(client.connection, "too many events before connect was decided")
+            self._handlers.break_off(client.connection, "too many events before connect was decided")
 
     # Going
 
@@ -334,7 +381,7 @@ class Lifecycle:
             return
         if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED):
             self._send(client.connection, PacketType.DISCONNECT, client.namespace)
-            self._disconnect(client, self._server.reason.SERVER_DISCONNECT)
+            self._disconnect(client, Reasons.SERVER_DISCONNECT)
 
     def _disconnect(self, client: Client, reason: str) -> None:
         """Let a client that is leaving go, its disconnect handler first."""
@@ -342,13 +389,13 @@ class Lifecycle:
         try:
             self._runner.call_in_variables(client, self._run_disconnect_handler, client, reason)
         finally:
-            if self._server._observer is not None:
-                self._server._observer.client_disconnected(client, reason)
+            if self._server.observer is not None:
+                self._server.observer.client_disconnected(client, reason)
             self._forget(client)
 
     def _run_disconnect_handler(self, client: Client, reason: str) -> None:
         server = self._server
-        route = server._find_route(client.namespace, "disconnect")
+        route = self._handlers.find_route(client.namespace, "disconnect")
         if route is None:
             return
         context = Context(server, client, "disconnect", (), reason)
@@ -357,18 +404,18 @@ class Lifecycle:
             concurrency.answered(route.call(context))
         except Exception as exc:
             failure = exc
-            endpoint = server._registry.exception_endpoint(exc, route.scopes)
+            endpoint = self._registry.exception_endpoint(exc, route.scopes)
             if endpoint is None:
                 server.logger.exception("%s: error in the disconnect handler", client.label)
             else:
                 self._run_quietly(client, endpoint, context, exc)
         finally:
             if context.stack is not None:
-                server._close_context(context, failure)
+                self._handlers.close_context(context, failure)
 
     def _run_quietly(self, client: Client, endpoint: Any, context: Context, exc: Exception) -> None:
         try:
-            self._server._run_exception_handler(endpoint, context, exc)
+            self._handlers.run_exception_handler(endpoint, context, exc)
         except Exception:
             self._server.logger.exception("%s: error in an exception handler", client.label)
 
@@ -415,7 +462,7 @@ class Lifecycle:
         for connection in connections:
             why = "attachments are missing" if connection.decoder.pending else "no namespace joined in time"
             try:
-                self._runner.start_task(self._server._break_off, connection, why)
+                self._runner.start_task(self._handlers.break_off, connection, why)
             except Exception:
                 self._server.logger.exception("A connection whose time is up cannot be closed")
                 self._deadlines.set(connection, self._server.options.connect_timeout)
@@ -430,7 +477,7 @@ class Lifecycle:
             return
         # There are no bytes in it to look for.
         packet = self._server.packet_class(PacketType.CONNECT, payload, client.namespace, binary=False)
-        self._server._send_packet(client.connection.eio_sid, packet)
+        self._handlers.send(client.connection.eio_sid, packet)
 
     def _refuse(self, connection: Connection, namespace: str, payload: dict[str, Any]) -> None:
         dialect = connection.dialect
@@ -442,4 +489,4 @@ class Lifecycle:
 
     def _send(self, connection: Connection, packet_type: PacketType, namespace: str, payload: Any = None) -> None:
         packet = self._server.packet_class(packet_type, payload, namespace)
-        self._server._send_packet(connection.eio_sid, packet)
+        self._handlers.send(connection.eio_sid, packet)

@@ -70,7 +70,7 @@ class Manager(BaseManager):
 
     def admit(self, eio_sid: str, namespace: str) -> str:
         """Do as :meth:`pre_connect` does, without waiting for anybody."""
-        sid: str = self.server._known_sid(eio_sid, namespace) or self._make_sid()
+        sid: str = self.server.known_sid(eio_sid, namespace) or self._make_sid()
         self.basic_connect(sid, eio_sid, namespace)
         return sid
 
@@ -180,15 +180,15 @@ class Manager(BaseManager):
             return recipients
         server = self.server
         arguments = [event, *event_arguments(data)]
-        if server._observer is not None:
-            server._observer.event_sent([(each.sid, each.eio_sid) for each in recipients], namespace, arguments)
+        if server.observer is not None:
+            server.observer.event_sent([(each.sid, each.eio_sid) for each in recipients], namespace, arguments)
         if callback is not None:
             self._ask_each(recipients, namespace, arguments, callback, waits)
             return recipients
         frames = server.frames_of(server.packet_class(PacketType.EVENT, arguments, namespace))
-        if server._observer is not None:
-            server._observer.frames_sent(frames, len(recipients))
-        if "_send_eio_packet" in server._replaced:
+        if server.observer is not None:
+            server.observer.frames_sent(frames, len(recipients))
+        if server.shows_frames:
             self._send_each(recipients, frames, waits)
             return recipients
         sessions, others = [], []
@@ -246,6 +246,6 @@ class Manager(BaseManager):
         """Call what waits for an acknowledgement; one that nothing waits for is ignored."""
         callback = self._pop_callback(sid, id)
         if callback is None:
-            self._get_logger().debug("%s: unexpected acknowledgement %s", self.server._label(sid), id)
+            self._get_logger().debug("%s: unexpected acknowledgement %s", self.server.label_of(sid), id)
         else:
             self.server.run_callback(sid, callback, data)

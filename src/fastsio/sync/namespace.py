@@ -11,8 +11,8 @@ from fastsio.sync import concurrency
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from contextlib import AbstractContextManager
 
-    from fastsio.sync.session import SessionContext
     from fastsio.types import AckCallback, EventName, Rooms, Sids
 
 
@@ -143,9 +143,11 @@ class Namespace(BaseServerNamespace):
         """Replace a client's session; as :meth:`Server.save_session`."""
         return self.server.save_session(sid, session, namespace=namespace or self.namespace)
 
-    def session(self, sid: str, namespace: str | None = None) -> SessionContext:
+    def session(self, sid: str, namespace: str | None = None) -> AbstractContextManager[dict[str, Any]]:
         """Return a client's session as a context manager; as :meth:`Server.session`."""
-        context: SessionContext = self.server.session(sid, namespace=namespace or self.namespace)
+        context: AbstractContextManager[dict[str, Any]] = self.server.session(
+            sid, namespace=namespace or self.namespace
+        )
         return context
 
     def disconnect(self, sid: str, namespace: str | None = None) -> Any:

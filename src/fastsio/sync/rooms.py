@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from fastsio.base.emit_args import unwaited
 from fastsio.base.room_hooks import hooks_of
@@ -33,12 +33,33 @@ if TYPE_CHECKING:
     from fastsio.state import Client
     from fastsio.state.members import Presence
     from fastsio.state.room_names import NamedRoom
-    from fastsio.sync.api import ServerAPI
 
     Step = Callable[[], None]
+    StartTask = Callable[..., Any]
+    CloseContext = Callable[[Context, BaseException | None], None]
 
 #: Where the context of an event keeps the join that it began, or the moment when a leave began.
 _ARRIVAL: Final = "arrival"
+
+
+class RoomServer(Protocol):
+    """What a keeper of rooms needs of its server."""
+
+    manager: Any
+    logger: Any
+
+    @property
+    def not_handled(self) -> Any:
+        """What stands for the result of an event that has no handler."""
+
+    @property
+    def emit(self) -> Callable[..., None]:
+        """Sends an event."""
+        ...
+
+    def rooms(self, sid: str, namespace: str, /) -> list[Any]:
+        """Return the rooms a client is in."""
+        ...
 
 
 class RoomKeeper:
@@ -47,10 +68,14 @@ class RoomKeeper:
 
     Args:
         server: The server.
+        start_task: Starts what is not waited for.
+        close_context: Closes what the dependencies of an event opened.
     """
 
-    def __init__(self, server: ServerAPI) -> None:
+    def __init__(self, server: RoomServer, start_task: StartTask, close_context: CloseContext) -> None:
         self._server = server
+        self._start_task = start_task
+        self._close_context = close_context
         # Who was let in, and who is in the room, are changed together: by threads under the manager's lock.
         self._lock = server.manager.lock
         self._table = MemberTable(self._lock)
@@ -213,7 +238,7 @@ class RoomKeeper:
     def _confirm(self, context: Context, event: str, room: Room, answer: Any, then: Step) -> Any:
         """Tell a client of its success and return the acknowledgement; *then* follows that."""
         client, confirmation = context.client, {"room": room.name}
-        context.keep(_Afterwards(self._server, context, then))
+        context.keep(_Afterwards(self._close_context, context, self._start_task, then))
         self._server.emit(event, confirmation, to=client.sid, namespace=client.namespace, ignore_queue=True)
         return confirmation if answer is None else answer
 
@@ -222,7 +247,7 @@ class RoomKeeper:
     def enter(self, room: Room, sid: str, data: Any) -> None:
         """Let a client in, whatever its class says."""
         server, namespace = room.where()
-        client = server._find_client(sid, namespace)
+        client = server.manager.client_of(sid, namespace)
         if client is None:
             raise ValueError(f"there is no client {sid!r} in {namespace!r} of this server")
         hooks = hooks_of(type(room), asynchronous=concurrency.ASYNCHRONOUS)
@@ -232,7 +257,7 @@ class RoomKeeper:
             self._enter(hooks, context, placed)
 
     def _enter(self, hooks: RoomHooks, context: Context, room: Room) -> None:
-        with _Event(self._server, context):
+        with _Event(self._close_context, context):
             user = self._user_of(hooks, context, room)
             member = Member(context.client, room, hooks, context.args, user)
             if self._let_in(member, context.values[_ARRIVAL], is_asked=False) is member:
@@ -241,7 +266,7 @@ class RoomKeeper:
     def leave(self, room: Room, sid: str) -> None:
         """Take a client out."""
         server, namespace = room.where()
-        client = server._find_client(sid, namespace)
+        client = server.manager.client_of(sid, namespace)
         if client is not None:
             self._dismiss(self._departing(self._take_out(client, room)))
         else:
@@ -314,7 +339,7 @@ class RoomKeeper:
         """Return why a member may not stay, or None."""
         context = Context(self._server, member.client, member.hooks.join_event, member.args)
         try:
-            with _Event(self._server, context):
+            with _Event(self._close_context, context):
                 admit(member.hooks, context, member.room)
         except RoomAccessError:
             return "You may not be in this room any more."
@@ -349,7 +374,7 @@ class RoomKeeper:
     def _dismiss_soon(self, removed: list[Member]) -> None:
         members = self._departing(removed)
         if members:
-            self._server._start_task(self._dismiss, members)
+            self._start_task(self._dismiss, members)
 
     def client_left(self, client: Client) -> None:
         """Remove a client that has gone from its rooms, and call ``on_leave`` for each."""
@@ -434,7 +459,7 @@ class RoomKeeper:
 
     def _has(self, client: Client) -> bool:
         """Whether the manager knows a client; it does no longer once the client has left."""
-        return self._server._find_client(client.sid, client.namespace) is client
+        return self._server.manager.client_of(client.sid, client.namespace) is client
 
     def _departing(self, members: Iterable[Member]) -> list[Member]:
         """Return those of removed members whose leaving is to be announced by the caller."""
@@ -450,7 +475,7 @@ class RoomKeeper:
             self._run_hook(member.hooks.on_join, member, context)
         except BaseException:
             if self._table.settle(member):
-                self._server._start_task(self._dismiss, [member])
+                self._start_task(self._dismiss, [member])
             raise
         if self._table.settle(member):
             self._dismiss([member])
@@ -464,11 +489,11 @@ class RoomKeeper:
             context = Context(self._server, member.client, member.hooks.leave_event, member.args)
             try:
                 self._tell_presence(member, "left", presence)
-                with _Event(self._server, context):
+                with _Event(self._close_context, context):
                     self._run_hook(member.hooks.on_leave, member, context)
             except BaseException:
                 if waiting:
-                    self._server._start_task(self._dismiss, waiting)
+                    self._start_task(self._dismiss, waiting)
                 raise
 
     def _run_hook(self, hook: Endpoint | None, member: Member, context: Context) -> None:
@@ -498,12 +523,12 @@ class _Event:
     Something that happens without a packet of a client: what hooks open for it is closed at its end.
 
     Args:
-        server: The server.
-        context: Its context.
+        close_context: Closes what the dependencies of an event opened.
+        context: The context of the event.
     """
 
-    def __init__(self, server: ServerAPI, context: Context) -> None:
-        self._server = server
+    def __init__(self, close_context: CloseContext, context: Context) -> None:
+        self._close_context = close_context
         self._context = context
 
     def __enter__(self) -> None:
@@ -512,7 +537,7 @@ class _Event:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._server._close_context(self._context, exc)
+        self._close_context(self._context, exc)
 
 
 class _Afterwards(_Event):
@@ -520,13 +545,15 @@ class _Afterwards(_Event):
     What follows the acknowledgement of an event: kept by its context, which is closed then.
 
     Args:
-        server: The server.
+        close_context: Closes what the dependencies of an event opened.
         context: The context.
+        start_task: Starts what is not waited for.
         then: What follows, even if the event fails; in the background if it is cancelled.
     """
 
-    def __init__(self, server: ServerAPI, context: Context, then: Step) -> None:
-        super().__init__(server, context)
+    def __init__(self, close_context: CloseContext, context: Context, start_task: StartTask, then: Step) -> None:
+        super().__init__(close_context, context)
+        self._start_task = start_task
         self._then = then
 
     def __exit__(
@@ -535,7 +562,7 @@ class _Afterwards(_Event):
         if exc is None or isinstance(exc, Exception):
             self._finish()
         else:
-            self._server._start_task(self._finish)
+            self._start_task(self._finish)
 
     def _finish(self) -> None:
         self._then()

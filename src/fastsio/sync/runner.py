@@ -7,7 +7,7 @@ Written by hand in both halves, because tasks and threads have little in common.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import UNLIMITED
@@ -16,15 +16,18 @@ from fastsio.sync import concurrency
 from fastsio.sync.engine.timers import Deadlines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fastsio.base.event_log import EventLog
     from fastsio.base.observer import Observer
     from fastsio.base.options import ServerOptions
+    from fastsio.base.seams import Seams
     from fastsio.protocol import Packet
-    from fastsio.routing import Route
+    from fastsio.routing import Registry, Route
     from fastsio.state import Client, Connection
 
+#: What ``start_background_task()`` returns: a thread, or what the server's ``async_mode`` has for one.
+BackgroundTask: TypeAlias = Any
 #: Seconds between two looks whether one of very many handlers is done.
 FULL_POLL_S: Final = 0.01
 #: Seconds between two looks whether the handlers of a server that shuts down are done.
@@ -37,29 +40,24 @@ def new_deadlines(on_due: Callable[[list[Connection]], None], engine: Any) -> De
 
 
 class RunnerServer(Protocol):
-    """What a runner needs of its server."""
+    """What a runner reads of its server, where an application or a test may change it at any time."""
 
     eio: Any
     room_keeper: Any
+    logger: Any
     options: ServerOptions
     async_handlers: bool
-    _event_log: EventLog | None
-    _observer: Observer | None
-    _replaced: frozenset[str]
+    observer: Observer | None
 
-    def _find_route(self, namespace: str, event: str) -> Route | None: ...
 
-    def _run_event(self, client: Client, route: Route, data: list[Any], ack_id: int | None) -> None: ...
+class EventHandling(Protocol):
+    """What handles events: the dispatcher."""
 
-    def _handle_event_internal(
-        self,
-        server: Any,
-        sid: str,
-        eio_sid: str,
-        data: list[Any],
-        namespace: str,
-        id: int | None,  # noqa: A002 - python-socketio's signature
-    ) -> None: ...
+    def find_route(self, namespace: str, event: str) -> Route | None:
+        """Return the route of an event, or None."""
+
+    def run_event(self, client: Client, route: Route, data: list[Any], ack_id: int | None) -> None:
+        """Call the handler of an event, and answer."""
 
 
 class HandlerRunner:
@@ -68,10 +66,29 @@ class HandlerRunner:
 
     Args:
         server: The server whose handlers they are.
+        events: Handles events.
+        registry: Finds their routes.
+        seams: The methods of the server that the application may have replaced.
+        event_log: Is told of each event, if the server writes a log of them.
+
+    Attributes:
+        is_watched: Whether a method of the application or an observer sees events before they are handled.
     """
 
-    def __init__(self, server: RunnerServer) -> None:
+    def __init__(
+        self,
+        server: RunnerServer,
+        events: EventHandling,
+        registry: Registry,
+        seams: Seams,
+        event_log: EventLog | None,
+    ) -> None:
         self._server = server
+        self._events = events
+        self._registry = registry
+        self._seams = seams
+        self._event_log = event_log
+        self.is_watched = False
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
         """
@@ -137,8 +154,8 @@ class HandlerRunner:
 
     def start_held(self, client: Client, packet: Packet, size_bytes: int) -> None:
         """Handle an event that has waited; its size counts, though it is too late to let it wait longer."""
-        if self._server._event_log is not None:
-            self._server._event_log.received(client, packet.data[0])
+        if self._event_log is not None:
+            self._event_log.received(client, packet.data[0])
         if size_bytes:
             client.connection.claim(size_bytes, UNLIMITED)
         self._start_handler(client.connection, client, packet.data, packet.id, size_bytes)
@@ -188,19 +205,30 @@ class HandlerRunner:
     def _event_run(self, client: Client, data: list[Any], ack_id: int | None) -> None:
         """Handle an event, through the seam that add-ons replace if one has."""
         server = self._server
-        if server._observer is not None:
-            server._observer.event_received(client, data)
-        if "_handle_event_internal" in server._replaced:
-            server._handle_event_internal(server, client.sid, client.eio_sid, data, client.namespace, ack_id)
+        if server.observer is not None:
+            server.observer.event_received(client, data)
+        if "_handle_event_internal" in self._seams.replaced:
+            internal = self._seams.method("_handle_event_internal")
+            internal(server, client.sid, client.eio_sid, data, client.namespace, ack_id)
             return
-        route = server._find_route(client.namespace, data[0])
+        route = self._events.find_route(client.namespace, data[0])
         if route is None:
-            tell_unhandled(server, data[0], client.namespace)
+            tell_unhandled(self._registry, server.logger, data[0], client.namespace)
         else:
-            server._run_event(client, route, data, ack_id)
+            self._events.run_event(client, route, data, ack_id)
 
-    def end(self, connections: list[Connection], grace_s: float) -> None:
-        """Wait for the handlers of connections, for no more than *grace_s* seconds."""
+    def end(self, connections: Mapping[str, Connection], end_connection: Callable[[str], None], grace_s: float) -> None:
+        """
+        End connections, and wait for their handlers.
+
+        Args:
+            connections: Engine.IO sid -> record of the connection.
+            end_connection: Ends one.
+            grace_s: Seconds for all of it.
+        """
         until = time.monotonic() + grace_s
-        while any(connection.tasks for connection in connections) and time.monotonic() < until:
+        ending = list(connections.values())
+        for connection in ending:
+            end_connection(connection.eio_sid)
+        while any(connection.tasks for connection in ending) and time.monotonic() < until:
             self._server.eio.sleep(SHUTDOWN_POLL_S)

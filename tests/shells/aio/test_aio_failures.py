@@ -285,7 +285,7 @@ async def test_a_failure_after_the_client_left_is_only_logged(sio, wire, caplog)
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (lambda sio: sio, "_new_decoder"),
+        (lambda sio: sio._runner, "start_task"),
         (lambda sio: sio._lifecycle._deadlines, "set"),
         (lambda sio: sio._lifecycle, "begin"),
     ],

@@ -70,27 +70,22 @@ def test_events_rooms_and_clients_are_named():
     ]
 
 
-def owner() -> Any:
-    """Make what has a registry and a logger."""
-    return SimpleNamespace(_registry=Registry(asynchronous=True), logger=Lines())
-
-
 def test_an_event_without_a_handler_is_told_once():
     """In each namespace."""
-    server = owner()
+    registry, logger = Registry(asynchronous=True), Lines()
 
     for namespace in ("/", "/", "/a", "/"):
-        tell_unhandled(server, "nobody", namespace)
+        tell_unhandled(registry, logger, "nobody", namespace)
 
     told = [f'no handler for event "nobody" [{name}]; this is said once' for name in ("/", "/a")]
-    assert server.logger.lines == told
+    assert logger.lines == told
 
 
 def test_ever_new_events_do_not_fill_the_log():
     """Clients choose the names."""
-    server = owner()
+    registry, logger = Registry(asynchronous=True), Lines()
 
     for number in range(3 * MAX_MISSED):
-        tell_unhandled(server, f"event {number}", "/")
+        tell_unhandled(registry, logger, f"event {number}", "/")
 
-    assert len(server.logger.lines) == MAX_MISSED
+    assert len(logger.lines) == MAX_MISSED

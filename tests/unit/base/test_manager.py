@@ -27,12 +27,12 @@ def manager() -> BaseManager:
     manager = BaseManager()
     manager.set_server(
         SimpleNamespace(
-            _observer=None,
+            observer=None,
             room_keeper=None,
             room_class_of=lambda namespace, room: ChatRoom if (namespace, room) == ("/", "chat|5") else None,
             options=ServerOptions(max_rooms=2),
             logger="server's",
-            _label=lambda sid: f"<{sid}>",
+            label_of=lambda sid: f"<{sid}>",
             connection_of=lambda eio_sid: None,
         )
     )
@@ -201,7 +201,7 @@ class Watching:
 
 def test_who_watches_is_told_of_rooms_once(manager):
     """Not of what changes nothing, and of a client only once it is accepted."""
-    watching = manager.server._observer = Watching()
+    watching = manager.server.observer = Watching()
     for _ in range(2):
         manager.basic_enter_room("s1", "/", "r")
         manager.basic_enter_room("s2", "/", "r")

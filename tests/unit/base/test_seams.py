@@ -6,7 +6,7 @@ import pytest
 
 import fastsio
 from fastsio.base.client import BaseClient
-from fastsio.base.seams import CLIENT_REFUSED, MANAGER_REFUSED, SERVER_REFUSED, overridden, own_methods
+from fastsio.base.seams import CLIENT_REFUSED, MANAGER_REFUSED, SERVER_REFUSED, Seams, overridden, own_methods
 from fastsio.exceptions import SetupError
 
 
@@ -20,7 +20,7 @@ class Own:
 
 def test_a_version_of_its_own_is_told_from_the_inherited_one():
     """In the class itself, by way of another base class, and where somebody has replaced it in the class."""
-    own = own_methods(Own, ("handle", "send"))
+    own = own_methods(("handle", "send"), vars(Own))
 
     class Mixed:
         def send(self): ...
@@ -36,6 +36,25 @@ def test_a_version_of_its_own_is_told_from_the_inherited_one():
     assert overridden(Own, own) == set()
     assert overridden(Below, own) == {"send"}
     assert overridden(Patched, own) == {"handle"}
+
+
+def test_a_method_is_called_as_the_object_has_it():
+    """That of its class, or the one that was put on the object since."""
+
+    class Owner:
+        def is_asyncio_based(self):
+            return False
+
+        def send(self, text):
+            return text
+
+    owner = Owner()
+    seams = Seams(owner, own_methods(("send",), vars(Owner)))
+
+    assert (seams.call("send", "a"), seams.is_on_object("send")) == ("a", False)
+    owner.send = str.upper
+    assert (seams.call("send", "a"), seams.is_on_object("send")) == ("A", True)
+    assert seams.method("send") is str.upper
 
 
 @pytest.mark.parametrize(
@@ -112,9 +131,9 @@ def test_a_client_knows_which_of_its_methods_are_replaced():
 
     client = Bare()
     client._trigger_event = print
-    assert client._replaced == {"_trigger_event"}
+    assert client._seams.replaced == {"_trigger_event"}
 
     del client._trigger_event
     client.anything = 1
     del client.anything
-    assert client._replaced == set()
+    assert client._seams.replaced == set()

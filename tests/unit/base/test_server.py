@@ -51,6 +51,7 @@ def test_namespaces_are_registered_and_told_their_server(server):
 
     assert namespace.server is server
     assert server.namespace_handlers == {"/n": namespace}
+    assert server.known_namespaces() == {"/", "/n"}
 
 
 def test_a_namespace_of_the_other_kind_is_refused(server):
@@ -111,14 +112,6 @@ def test_rooms_and_environ_are_looked_up(server):
     assert server.get_environ("b") is None
 
 
-def test_decoders_have_the_servers_limits_and_packets():
-    """Each connection gets a decoder of its own."""
-    server = BaseServer(max_attachments=1)
-
-    with pytest.raises(ValueError, match="too many attachments"):
-        server._new_decoder().feed('52-["e"]')
-
-
 def test_sids_of_old_clients_are_known_and_are_secrets(server):
     """Their protocol makes them of the session id; a log shows its start. Other clients get fresh sids."""
     server._connections = {
@@ -126,13 +119,13 @@ def test_sids_of_old_clients_are_known_and_are_secrets(server):
         "newclient": Connection("newclient", {}, Decoder(), list),
     }
 
-    assert server._known_sid("oldclient", "/") == "oldclient"
-    assert server._known_sid("oldclient", "/n") == "/n#oldclient"
-    assert server._known_sid("newclient", "/") is None
-    assert server._known_sid("gone", "/") is None
-    assert server._label("oldclient") == "oldcli..."
-    assert server._label("/n#oldclient") == "/n#oldcli..."
-    assert server._label("a fresh sid") == "a fresh sid"
+    assert server.known_sid("oldclient", "/") == "oldclient"
+    assert server.known_sid("oldclient", "/n") == "/n#oldclient"
+    assert server.known_sid("newclient", "/") is None
+    assert server.known_sid("gone", "/") is None
+    assert server.label_of("oldclient") == "oldcli..."
+    assert server.label_of("/n#oldclient") == "/n#oldcli..."
+    assert server.label_of("a fresh sid") == "a fresh sid"
 
 
 class ChatRoom(Room):
@@ -184,17 +177,17 @@ def test_rooms_have_a_namespace_and_a_key_of_their_own(keeping):
 
 def test_a_server_knows_which_of_its_seams_are_replaced(server):
     """Until the attribute is taken away again; others are nobody's business."""
-    assert server._replaced == set()
+    assert server._seams.replaced == set()
 
     for seam in SERVER_SEAMS:
         setattr(server, seam, print)
     server.anything = 1
-    assert server._replaced == set(SERVER_SEAMS)
+    assert server._seams.replaced == set(SERVER_SEAMS)
 
     del server.anything
     for seam in SERVER_SEAMS:
         delattr(server, seam)
-    assert server._replaced == set()
+    assert server._seams.replaced == set()
 
 
 def test_a_server_knows_whose_rooms_a_name_is_among(keeping):

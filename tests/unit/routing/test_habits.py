@@ -215,7 +215,7 @@ def test_a_router_warns_once_and_of_the_line_that_registers():
         router.on("shout", shout)
         registry = Registry(asynchronous=True)
         for registration in router._registrations:
-            registry.add(registration.within(None, router._own_scope()))
+            registry.add(registration.within(None, router._scope))
 
     assert [one.filename for one in caught] == [__file__]
 

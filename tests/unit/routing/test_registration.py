@@ -8,12 +8,12 @@ import pytest
 
 from fastsio import Auth, Depends, RouterSIO, SocketID
 from fastsio.exceptions import SetupError, SignatureError
-from fastsio.routing import Registrar, Registration, RoomRegistration, RouterScope, check_rooms
-from fastsio.routing.registration import check_namespace, check_namespaces, compose
+from fastsio.routing import EventRegistrar, Registration, RoomRegistration, RouterScope, attach_router, check_rooms
+from fastsio.routing.registration import check_namespace, check_namespaces, compose, room_registrations
 from fastsio.state.room_names import NamedRoom
 
 
-class Collector(Registrar):
+class Collector(EventRegistrar):
     """Stands for a server: keeps what it is handed."""
 
     def __init__(self) -> None:
@@ -21,8 +21,19 @@ class Collector(Registrar):
         self.taken: list[Registration] = []
         self.rooms: list[RoomRegistration] = []
 
-    def _own_scope(self) -> RouterScope:
-        return self.scope
+    def exception_handler(self, exception_class):
+        return self.scope.exception_handler(exception_class)
+
+    def add_router(self, router: RouterSIO) -> None:
+        attach_router(router, self._register, self._register_room)
+
+    def add_routers(self, *routers: RouterSIO) -> None:
+        for router in routers:
+            self.add_router(router)
+
+    def register_room(self, *room_classes, namespace: str | None = None) -> None:
+        for registration in room_registrations(room_classes, namespace):
+            self._register_room(registration)
 
     def _register(self, registration: Registration) -> None:
         self.taken.append(registration)
@@ -208,7 +219,7 @@ def test_exception_handlers_belong_to_their_scope(server):
     def on_value(exc: ValueError) -> Any: ...
 
     assert server.scope.exception_handlers == {ValueError: on_value}
-    assert router._own_scope().exception_handlers == {KeyError: handler}
+    assert router._scope.exception_handlers == {KeyError: handler}
     with pytest.raises(SetupError, match="not an exception class"):
         server.exception_handler("ValueError")
 

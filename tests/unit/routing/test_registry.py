@@ -217,15 +217,10 @@ def test_middlewares_come_and_go(registry):
 
 def test_routers_bring_dependencies_and_layers(registry):
     """What a router was given surrounds its handlers."""
-
-    class Server:
-        default_namespace = None
-        _register = staticmethod(registry.add)
-
     router = RouterSIO(middleware=[BaseMiddleware(events="a")], dependencies=[Depends(lambda: 1)])
     router.on("a", lambda sid: None)
     router.on("b", lambda sid: None)
-    router.attach(Server)
+    router.attach(registry.add, [].append)
 
     assert not registry.resolve("/", "b").endpoint.plain
     assert registry.resolve("/", "a").scopes == registry.resolve("/", "b").scopes
@@ -360,12 +355,7 @@ def test_a_dependency_that_no_connection_can_fill_is_left_to_the_events(registry
 
 def include(registry: Registry, router: RouterSIO) -> None:
     """Add a router's handlers to a registry."""
-
-    class Server:
-        default_namespace = None
-        _register = staticmethod(registry.add)
-
-    router.attach(Server)
+    router.attach(registry.add, [].append)
 
 
 def unresolved(event: str = "e", **registration) -> Registration:
@@ -403,11 +393,11 @@ def test_every_kind_of_function_is_looked_at_when_the_server_starts():
 
     def with_router(registry):
         router = RouterSIO(dependencies=[Depends(needs)])
-        registry.add(Registration("/", "e", lambda sid: None, scopes=(router._own_scope(),)))
+        registry.add(Registration("/", "e", lambda sid: None, scopes=(router._scope,)))
 
     def with_router_hook(registry):
         router = RouterSIO(middleware=[Late()])
-        registry.add(Registration("/", "e", lambda sid: None, scopes=(router._own_scope(),)))
+        registry.add(Registration("/", "e", lambda sid: None, scopes=(router._scope,)))
 
     def with_exception_handler(registry):
         registry.scope.add_exception_handler(ValueError, needs)
@@ -479,7 +469,7 @@ def test_an_exception_handler_is_compiled_when_it_is_registered(compilations, as
     """A failing event compiles nothing, whether the handler was registered before or after the router was included."""
     registry = Registry(asynchronous=asynchronous)
     router = RouterSIO()
-    scopes = (router._own_scope(),)
+    scopes = (router._scope,)
 
     def on_key(exc: KeyError): ...
 
@@ -522,7 +512,7 @@ def test_a_router_with_an_exception_handler_that_is_a_coroutine_function_needs_a
     async def on_error(exc: ValueError): ...
 
     with pytest.raises(SignatureError, match="on_error: is a coroutine function"):
-        Registry(asynchronous=False).add(Registration("/", "e", lambda sid: None, scopes=(router._own_scope(),)))
+        Registry(asynchronous=False).add(Registration("/", "e", lambda sid: None, scopes=(router._scope,)))
 
 
 @pytest.mark.parametrize(
@@ -537,17 +527,13 @@ def test_a_handler_of_a_router_is_compiled_once(compilations, asynchronous, oute
     """Another time only where an outer router adds dependencies, or the server does not await."""
     registry = Registry(asynchronous=asynchronous)
 
-    class Server:
-        default_namespace = None
-        _register = staticmethod(registry.add)
-
     router = RouterSIO("/inner")
 
     @router.event
     def hello(sid: SocketID): ...
 
     outer.add_router(router)
-    outer.attach(Server)
+    outer.attach(registry.add, [].append)
 
     assert compilations.count("hello") == expected
     assert registry.resolve("/outer/inner", "hello").handler is hello

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.base.client import BaseClient
 from fastsio.base.client_options import refusal_arguments
@@ -30,7 +30,7 @@ from fastsio.sync.connection_scope import ThreadScope
 from fastsio.sync.engine.client import EngineClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fastsio.protocol import Packet
     from fastsio.routing import Route
@@ -87,7 +87,7 @@ class PacketClient(BaseClient):
         self.eio.write(self._frames_of(pkt))
 
     def _reply(self, packet: Packet) -> None:
-        if "_send_packet" in self._replaced:
+        if "_send_packet" in self._seams.replaced:
             self._send_packet(packet)
         else:
             self.eio.post(self._frames_of(packet))
@@ -261,10 +261,10 @@ class PacketClient(BaseClient):
         if self._event_log is not None:
             self._event_log.received_from_server(data[0], namespace)
         route = self._registry.resolve(namespace, data[0])
-        if "_trigger_event" in self._replaced:
+        if "_trigger_event" in self._seams.replaced:
             route = (route or self._registry.no_route).through(self._call_trigger)
         if route is None:
-            tell_unhandled(self, data[0], namespace)
+            tell_unhandled(self._registry, self.logger, data[0], namespace)
             if id is not None:
                 self._reply(self.packet_class(ACK, [], namespace, id))
         elif self.async_handlers and (not concurrency.ASYNCHRONOUS or route.is_coroutine or not route.is_plain):
@@ -408,6 +408,4 @@ class PacketClient(BaseClient):
         except Exception:
             self.logger.exception("error while closing a dependency of the connection")
 
-
-#: Marks where this half's own methods are, so that those of applications are told from them.
-PacketClient._own_seams = own_methods(PacketClient, CLIENT_SEAMS)
+    _own_seams: ClassVar[Mapping[str, Any]] = own_methods(CLIENT_SEAMS, vars())
