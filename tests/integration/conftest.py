@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import fastsio
-from fastsio.aio import listening as aio_listening
+from fastsio.aio import bus as aio_bus
 from fastsio.layers import listening
 from tests.integration.client_sides import Side, Site, gated
 from tests.integration.clients import Journal
@@ -60,9 +60,9 @@ def running():
 def quick_retries(monkeypatch):
     """Let managers on a broker try again at once."""
     for half in ("aio", "sync"):
-        monkeypatch.setattr(f"fastsio.{half}.listening.FIRST_DELAY_S", 0.1)
-        monkeypatch.setattr(f"fastsio.{half}.listening.MOST_DELAY_S", 0.3)
-        monkeypatch.setattr(f"fastsio.{half}.listening.JITTER_S", 0.0)
+        monkeypatch.setattr(f"fastsio.{half}.bus.FIRST_DELAY_S", 0.1)
+        monkeypatch.setattr(f"fastsio.{half}.bus.MOST_DELAY_S", 0.3)
+        monkeypatch.setattr(f"fastsio.{half}.bus.JITTER_S", 0.0)
 
 
 @pytest.fixture
@@ -141,9 +141,9 @@ async def both(nodes):
 @pytest.fixture
 def quick_bus(monkeypatch):
     """Let managers on a bus in memory try again soon."""
-    monkeypatch.setattr(aio_listening, "FIRST_DELAY_S", 0.01)
-    monkeypatch.setattr(aio_listening, "MOST_DELAY_S", 0.02)
-    monkeypatch.setattr(aio_listening, "JITTER_S", 0.0)
+    monkeypatch.setattr(aio_bus, "FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(aio_bus, "MOST_DELAY_S", 0.02)
+    monkeypatch.setattr(aio_bus, "JITTER_S", 0.0)
 
 
 @pytest.fixture

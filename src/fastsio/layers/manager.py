@@ -17,8 +17,6 @@ import asyncio
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from fastsio.aio.hearing import Hearing
-from fastsio.aio.listening import Listening
 from fastsio.aio.pubsub import AsyncPubSubManager
 from fastsio.cluster.messages import ANSWERS
 from fastsio.cluster.payloads import unpack_event
@@ -32,6 +30,7 @@ from fastsio.protocol import DEFAULT_CODEC
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Hashable, Iterable, Iterator
 
+    from fastsio.aio.bus import BusSubscriber
     from fastsio.cluster.messages import AskMembers, TellMembers
     from fastsio.layers.base import BaseChannelLayer
 
@@ -204,20 +203,20 @@ class LayerManager(AsyncPubSubManager):
             for room in (None, *self.rooms[namespace]):
                 for group in self._changed(following, namespace, (room,)):
                     following.start(group)
-        listening, self._listening = self._listening, Listening(self, Hearing(self))
-        self._listening.start()
+        subscriber, self._subscriber = self._subscriber, self._new_subscriber()
+        self._start_listening()
         if before.loop is following.loop:
-            self.server.start_background_task(self._end, listening, before)
+            self.server.start_background_task(self._end, subscriber, before)
 
     @staticmethod
-    async def _end(listening: Listening, following: Following) -> None:
-        await listening.stop()
+    async def _end(subscriber: BusSubscriber, following: Following) -> None:
+        await subscriber.stop()
         await following.close()
 
     # Hearing
 
     def _hear(self, group: str | None, message: dict[str, Any]) -> bool:
-        """Keep a message until the listening half takes it; False when too many wait."""
+        """Keep a message until it is taken from the bus; False when too many wait."""
         try:
             self._heard.put_nowait((group, message))
         except asyncio.QueueFull:
@@ -246,7 +245,7 @@ class LayerManager(AsyncPubSubManager):
     async def _listen_for_answers(self) -> None:
         await super()._listen_for_answers()
         if not self.write_only and not self.listening:
-            await self._listening.wait(self.publish_timeout)
+            await self._subscriber.wait(self.publish_timeout)
 
     def _meanings(self, following: Following, group: str | None, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield what a message of the layer is in the words of the cluster: nothing, if it is nothing, or known."""

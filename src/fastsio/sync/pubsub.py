@@ -11,6 +11,7 @@ from __future__ import annotations
 import json as stdlib_json
 import logging
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import uuid4
 
@@ -21,32 +22,39 @@ from fastsio.base.options import heard
 from fastsio.base.seams import MANAGER_REFUSED, refuse_class
 from fastsio.cluster.formats import BusFormatName, format_named
 from fastsio.cluster.messages import (
+    Answer,
+    AskMembers,
     CloseRoom,
     Disconnect,
     Emit,
     EnterRoom,
     LeaveRoom,
     Message,
+    NoAnswer,
     Recheck,
+    TellMembers,
     check_room,
 )
+from fastsio.cluster.payloads import unpack, unpack_event
+from fastsio.cluster.reading import copy_id, decode, read
 from fastsio.cluster.recent import Recent
-from fastsio.cluster.relay import Reach, askable_room, reach_of_emit
+from fastsio.cluster.relay import Reach, askable_room, is_for_us, reach_of_emit
 from fastsio.exceptions import BusError
-from fastsio.protocol import Packet, PacketType, PendingAcks
+from fastsio.protocol import LEGACY, Packet, PacketType, PendingAcks
 from fastsio.protocol.jsoncodec import adapt
 from fastsio.routing import place_of
 from fastsio.sync import concurrency
-from fastsio.sync.asking import Asking
-from fastsio.sync.hearing import Hearing
-from fastsio.sync.listening import Listening
+from fastsio.sync.acks import AckWaiter
+from fastsio.sync.bus import BusSubscriber
 from fastsio.sync.manager import Manager
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
     from typing import Never
 
     from fastsio.types import AckCallback, EventName, Rooms, Sids
+
+    Members = list[tuple[str, str | None]]
 
 #: A broker that is well needs milliseconds, and handlers wait for it.
 PUBLISH_TIMEOUT_S: Final = 5.0
@@ -54,6 +62,32 @@ PUBLISH_TIMEOUT_S: Final = 5.0
 MAX_REMOTE_CALLBACKS: Final = 100_000
 #: Clients that have left this server, of which calls of any server are answered at once.
 REMEMBERED_CLIENTS: Final = 10_000
+#: Messages with several copies that are known: their copies come close together.
+REMEMBERED_COPIES: Final = 10_000
+
+
+class RemoteAnswer(ExpectedAcks):
+    """
+    Tells a server that asked what a client of this one has acknowledged, or that it will not.
+
+    Args:
+        answer: Tells it what was acknowledged.
+        refuse: Tells it that there will be no answer; None if a client of another server may answer yet.
+    """
+
+    def __init__(self, answer: Callable[[tuple[Any, ...]], None], refuse: Callable[[], object] | None) -> None:
+        super().__init__()
+        self._answer = answer
+        self._refuse = refuse
+
+    def __call__(self, *arguments: Any) -> None:
+        """Pass on what the client acknowledged."""
+        self._answer(arguments)
+
+    def give_up(self) -> None:
+        """Tell the server that asked that the client has left."""
+        if self._refuse is not None:
+            self._refuse()
 
 
 class PubSubManager(Manager):
@@ -121,8 +155,11 @@ class PubSubManager(Manager):
         self._remote_callbacks = PendingAcks(max_remote_callbacks)
         #: Namespace and sid of the clients that have left this server. No other server has ever had them.
         self._departed = Recent(REMEMBERED_CLIENTS)
-        self._listening = Listening(self, Hearing(self))
-        self._asking = Asking(self)
+        self._copies = Recent(REMEMBERED_COPIES)
+        self._subscriber = self._new_subscriber()
+        self._question_ids = count(1)
+        #: What other servers have answered to the questions that wait.
+        self._questions: dict[int, Members] = {}
 
     # What a subclass has
 
@@ -142,17 +179,17 @@ class PubSubManager(Manager):
 
     def _on_listening(self) -> None:
         """Mark the bus as connected; a manager that does not call this is connected with its first message."""
-        self._listening.confirm()
+        self._subscriber.confirm()
 
     @property
     def listening(self) -> bool:
         """Whether messages of other servers arrive at present."""
-        return self._listening.is_active
+        return self._subscriber.is_active
 
     @property
     def is_stopping(self) -> bool:
         """Whether the server shuts down: ``_listen()`` shall end."""
-        return self._listening.is_stopping
+        return self._subscriber.is_stopping
 
     def _get_logger(self) -> Any:
         if self.logger is None and self.server is None:
@@ -171,15 +208,50 @@ class PubSubManager(Manager):
         """Begin to listen; one that only writes warns, for the server has a client."""
         super().initialize()
         if not self.write_only:
-            self._listening.start()
+            self._start_listening()
             return
         text = "%s: write_only=True, and a client connects: what other processes emit does not reach it; leave it out"
         heard(self._get_logger()).warning(text, self.name)
 
     def shutdown(self) -> None:
         """Stop listening; a subclass also releases what the broker's client holds."""
-        self._listening.stop()
+        self._subscriber.stop()
         super().shutdown()
+
+    # Listening
+
+    def _new_subscriber(self) -> BusSubscriber:
+        return BusSubscriber(self._take_messages, self._report_loss, self._report_return)
+
+    def _start_listening(self) -> bool:
+        """Begin to listen; False if that has been done before."""
+        if self._subscriber.is_started:
+            return False
+        # A manager that was made before the process forked would have the name of several: each would take the
+        # others' messages for its own.
+        self.host_id = uuid4().hex
+        self._subscriber.start(self.server.eio)
+        return True
+
+    def _take_messages(self) -> None:
+        """Do what other servers say, until the connection breaks."""
+        messages: Any = self._listen()
+        try:
+            for message in messages:
+                if self.is_stopping:
+                    return
+                self._on_listening()
+                self._take(message)
+        finally:
+            messages.close()
+
+    def _report_loss(self, why: str) -> None:
+        text = "%s: other servers are not heard, trying to listen to %r again: %s"
+        self._get_logger().error(text, self.name, self.channel, why)
+
+    def _report_return(self) -> None:
+        # No error, but the log that has the loss, at whatever level, shall have its end.
+        self._get_logger().error("%s: listening to %r again", self.name, self.channel)
 
     # Clients that have left
 
@@ -204,7 +276,7 @@ class PubSubManager(Manager):
 
     def admits_at_once(self) -> bool:
         """Whether :meth:`pre_connect` waits for nobody."""
-        if not self.serves_when_listening or self._listening.has_settled:
+        if not self.serves_when_listening or self._subscriber.has_settled:
             return self._is_pre_connect_of(Manager, PubSubManager)
         return False
 
@@ -216,7 +288,7 @@ class PubSubManager(Manager):
         in must reach it. A broker that is away, or takes longer than ``publish_timeout``, is not waited for.
         """
         if self.serves_when_listening:
-            self._listening.settle(self.publish_timeout)
+            self._subscriber.settle(self.publish_timeout)
         return super().pre_connect(eio_sid, namespace)
 
     def emit(
@@ -311,10 +383,10 @@ class PubSubManager(Manager):
 
     def _listen_for_answers(self) -> None:
         """Wait until answers can be heard: there may have been no client here yet."""
-        if not self.write_only and (self._listening.start() or self.serves_when_listening):
-            self._listening.settle(self.publish_timeout)
+        if not self.write_only and (self._start_listening() or self.serves_when_listening):
+            self._subscriber.settle(self.publish_timeout)
 
-    def members_elsewhere(self, room: Hashable, namespace: str, timeout: float) -> list[tuple[str, str | None]]:
+    def members_elsewhere(self, room: Hashable, namespace: str, timeout: float) -> Members:
         """
         Ask the other servers who is in a room.
 
@@ -331,7 +403,14 @@ class PubSubManager(Manager):
         """
         check_room(room)
         self._listen_for_answers()
-        return self._asking.members(room, namespace, timeout)
+        question = next(self._question_ids)
+        self._questions[question] = []
+        try:
+            self._tell_others(AskMembers(room, namespace, question, self.host_id))
+            self.server.sleep(timeout)
+        finally:
+            found = self._questions.pop(question)
+        return found
 
     def recheck_elsewhere(self, room: Hashable, namespace: str) -> None:
         """
@@ -468,3 +547,119 @@ class PubSubManager(Manager):
                     raise BusError(f"{self.name}: cannot publish to {self.channel!r}: {why}") from error
             else:
                 return
+
+    # Doing here what other servers ask: the methods of Manager tell nobody else
+
+    def _take(self, raw: Any) -> None:
+        """Do what a message says; one that makes no sense is logged and dropped."""
+        try:
+            data = decode(raw, self._codec)
+            if is_for_us(data, self.host_id) and not self._copies.is_known(copy_id(data)):
+                self._do(read(data))
+        except ValueError as error:  # also of a room that cannot be entered, left or closed
+            self._get_logger().warning("%s: message on %r dropped: %s", self.name, self.channel, error)
+        except Exception:  # noqa: BLE001 - one message must not end the listening, and it is logged
+            self._get_logger().exception("%s: error in handling a message on %r", self.name, self.channel)
+
+    def _do(self, message: Message) -> None:
+        match message:
+            case Emit():
+                self._emit_here(message)
+            case Answer() | NoAnswer():
+                self._take_answer(message)
+            case CloseRoom(room, namespace):
+                super().close_room(room, namespace)
+            case AskMembers():
+                self.server.start_task(self._tell_members, message)
+            case Recheck(room, namespace):
+                self.server.start_task(self._recheck_here, namespace, room)
+            case TellMembers(_, question, members):
+                self._questions.get(question, []).extend(members)
+            case Disconnect() | EnterRoom() | LeaveRoom():
+                if self.is_sid_room(message.namespace, message.sid):  # else another server has the client, or none
+                    self._do_to_client(message)
+
+    def _do_to_client(self, message: Disconnect | EnterRoom | LeaveRoom) -> None:
+        match message:
+            case Disconnect(sid, namespace):
+                # Its handler may take its time, and may itself wait for a message.
+                self.server.start_task(self._disconnect_here, sid, namespace)
+            case EnterRoom(sid, room, namespace):
+                super().enter_room(sid, namespace, room)
+            case LeaveRoom(sid, room, namespace):
+                super().leave_room(sid, namespace, room)
+
+    def _emit_here(self, message: Emit) -> None:
+        namespace, rooms = message.namespace, message.rooms
+        answer = None
+        if message.callback is not None and message.host_id is not None:
+            answer = self._remote_answer(message.host_id, message.callback)
+        if not self.has_participants(namespace, rooms):
+            if answer is not None:
+                answer.sent()  # to nobody: if it was for a client that has left, the server that asked is told so
+            return
+        arguments = unpack_event(message.data, binary=message.binary)
+        # What other servers say to others must not wait for one client here.
+        super().emit(
+            message.event, arguments, namespace, room=rooms, skip_sid=message.skip, callback=answer, wait=False
+        )
+
+    def _remote_answer(self, host_id: str, asked: tuple[Hashable, str, int]) -> RemoteAnswer:
+        room, namespace, _ = asked
+        # In another room there may be clients of other servers, which may answer yet.
+        is_of_client = self.is_sid_room(namespace, room) or self.has_departed(namespace, room)
+        refuse = partial(self.server.start_task, self._answer, NoAnswer(host_id, *asked)) if is_of_client else None
+        return RemoteAnswer(partial(self._acknowledge, host_id, asked), refuse)
+
+    def _acknowledge(self, host_id: str, asked: tuple[Hashable, str, int], arguments: tuple[Any, ...]) -> None:
+        packed, binary = self._format.pack(arguments, self._codec)
+        self._tell_others(Answer(host_id, *asked, packed, binary))
+
+    def _tell_members(self, question: AskMembers) -> None:
+        """Tell the server that asked who of a room is here."""
+        members = self.server.room_keeper.members_here(question.namespace, question.room)
+        told = tuple((member.sid, member.user) for member in members)
+        self._answer(TellMembers(question.host_id, question.question, told))
+
+    def _answer(self, answer: NoAnswer | TellMembers) -> None:
+        try:
+            self._tell_others(answer)
+        except BusError as error:
+            self._get_logger().warning("%s: a question could not be answered: %s", self.name, error)
+
+    def _recheck_here(self, namespace: str, room: Hashable) -> None:
+        try:
+            self.server.room_keeper.recheck_here(namespace, room)
+        except Exception:  # noqa: BLE001 - runs in the background, and is logged
+            self._get_logger().exception("%s: the members of %r could not be rechecked", self.name, room)
+
+    def _take_answer(self, message: Answer | NoAnswer) -> None:
+        callback = self._pop_remote_callback(message.ack_id)
+        # What is logged of a client elsewhere: its sid is a secret if it is an old one, and nobody here knows.
+        label = LEGACY.label(str(message.sid))
+        if callback is None:
+            self._get_logger().debug("%s: unexpected acknowledgement %s", label, message.ack_id)
+            return
+        if isinstance(message, NoAnswer):
+            if isinstance(callback, ExpectedAcks):
+                callback.lose(ELSEWHERE, message.ack_id)
+            return
+        arguments = unpack(message.data, binary=message.binary)
+        if isinstance(callback, AckWaiter):
+            callback(*arguments)
+        else:
+            # It may take its time, and may itself wait for an answer.
+            self.server.start_task(self._call_back, label, callback, arguments)
+
+    def _call_back(self, label: str, callback: Any, arguments: tuple[Any, ...]) -> None:
+        try:
+            concurrency.outcome(self.server.run_callback(label, callback, arguments))
+        except Exception:  # noqa: BLE001 - runs in the background, and is logged
+            self._get_logger().exception("%s: error in the callback of an acknowledgement", label)
+
+    def _disconnect_here(self, sid: str, namespace: str) -> None:
+        label = self.server.label_of(sid)
+        try:
+            self.server.disconnect(sid, namespace=namespace, ignore_queue=True)
+        except Exception:  # noqa: BLE001 - as above
+            self._get_logger().exception("%s: cannot be disconnected", label)

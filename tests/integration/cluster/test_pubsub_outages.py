@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from fastsio.aio import listening
+from fastsio.aio import bus as aio_bus
 from tests.integration.memory_bus import GOOD, Breakdown, MemoryManager, make_node
 from tests.shells.aio.fake_engine import settled, turns
 
@@ -65,7 +65,7 @@ async def test_delays_grow_and_begin_anew(bus, monkeypatch):
             bus.refuses = False
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(listening.concurrency, "sleep", note)
+    monkeypatch.setattr(aio_bus.concurrency, "sleep", note)
     bus.refuses = True
     node = make_node(bus, "a")
     node.manager.initialize()

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 import fastsio
-from fastsio.aio import listening
+from fastsio.aio import bus
 from fastsio.aio.backends import redis as backend
 from fastsio.exceptions import BusError, MissingExtraError, SetupError
 from tests.integration.clients import eventually
@@ -20,9 +20,9 @@ from tests.support.brokers import redis_sentinel, redis_server
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     """Try again soon."""
-    monkeypatch.setattr(listening, "FIRST_DELAY_S", 0.02)
-    monkeypatch.setattr(listening, "MOST_DELAY_S", 0.05)
-    monkeypatch.setattr(listening, "JITTER_S", 0.0)
+    monkeypatch.setattr(bus, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(bus, "MOST_DELAY_S", 0.05)
+    monkeypatch.setattr(bus, "JITTER_S", 0.0)
 
 
 @pytest.fixture

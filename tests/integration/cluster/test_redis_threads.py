@@ -11,7 +11,7 @@ import pytest
 
 import fastsio
 from fastsio.exceptions import BusError
-from fastsio.sync import listening
+from fastsio.sync import bus
 from fastsio.sync.backends import redis as backend
 from tests.integration.clients import eventually
 from tests.integration.redis_nodes import THREADS, Cluster
@@ -23,9 +23,9 @@ CHANNEL = "threads"
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     """Try again soon."""
-    monkeypatch.setattr(listening, "FIRST_DELAY_S", 0.02)
-    monkeypatch.setattr(listening, "MOST_DELAY_S", 0.05)
-    monkeypatch.setattr(listening, "JITTER_S", 0.0)
+    monkeypatch.setattr(bus, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(bus, "MOST_DELAY_S", 0.05)
+    monkeypatch.setattr(bus, "JITTER_S", 0.0)
     monkeypatch.setattr(backend, "LOOK_INTERVAL_S", 0.05)
 
 

@@ -1,5 +1,5 @@
 """
-The listening half of a manager on a bus: runs ``_listen()`` again and again, whatever happens to the connection.
+The subscription of a manager to its bus: listens again and again, whatever happens to the connection.
 
 Must not know what messages mean.
 """
@@ -7,15 +7,13 @@ Must not know what messages mean.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 from fastsio.aio import concurrency
 from fastsio.brokers.reconnection import Reconnection
 from fastsio.protocol.backoff import Backoff
 
 if TYPE_CHECKING:
-    from fastsio.aio.hearing import Hearing
-    from fastsio.aio.pubsub import AsyncPubSubManager
+    from collections.abc import Awaitable, Callable
 
 #: Seconds before the first attempt to listen again, between later ones at most, and of jitter, so that the servers of
 #: a cluster do not come back all at once.
@@ -24,23 +22,32 @@ MOST_DELAY_S: Final = 60.0
 JITTER_S: Final = 0.5
 
 
-class Listening:
+class BusSubscriber:
     """
-    Listens for a manager until it is stopped.
+    Listens to a bus until it is stopped.
 
     Args:
-        manager: Whose ``_listen()`` is run.
-        hearing: Gets the messages.
+        listen: Listens until the connection breaks; it calls :meth:`confirm` once messages arrive.
+        on_lost: Called with the reason when the connection has been lost or cannot be made.
+        on_back: Called when it is there again.
     """
 
-    def __init__(self, manager: AsyncPubSubManager, hearing: Hearing) -> None:
-        self._manager = manager
-        self._hearing = hearing
-        backoff = Backoff(FIRST_DELAY_S, MOST_DELAY_S, jitter_s=JITTER_S)
-        self._reconnection = Reconnection(backoff, self._report_loss, self._report_return)
+    def __init__(
+        self,
+        listen: Callable[[], Awaitable[None]],
+        on_lost: Callable[[str], object],
+        on_back: Callable[[], object],
+    ) -> None:
+        self._listen = listen
+        self._reconnection = Reconnection(Backoff(FIRST_DELAY_S, MOST_DELAY_S, jitter_s=JITTER_S), on_lost, on_back)
         self._task: Any = None
         self._ready: Any = None
         self._settled: Any = None
+
+    @property
+    def is_started(self) -> bool:
+        """Whether :meth:`start` has been called."""
+        return self._task is not None
 
     @property
     def is_active(self) -> bool:
@@ -52,17 +59,10 @@ class Listening:
         """Whether the end has been asked for."""
         return self._reconnection.is_stopping
 
-    def start(self) -> bool:
-        """Begin, in a background task; False if that has been done before."""
-        if self._task is not None:
-            return False
-        engine = self._manager.server.eio
-        # A manager that was made before the process forked would have the name of several: each would take the
-        # others' messages for its own.
-        self._manager.host_id = uuid4().hex
+    def start(self, engine: Any) -> None:
+        """Begin, in a background task of an Engine.IO server."""
         self._ready, self._settled = engine.create_event(), engine.create_event()
         self._task = engine.start_background_task(self._run)
-        return True
 
     async def wait(self, timeout_s: float) -> None:
         """Wait until messages arrive, or for *timeout_s* seconds."""
@@ -102,33 +102,10 @@ class Listening:
         while not self.is_stopping:
             why = "the connection ended"
             try:
-                await self._run_once()
+                await self._listen()
             except Exception as error:  # noqa: BLE001 - a broker's client may raise anything, and it is logged
                 why = f"{type(error).__name__}: {error}"
             delay_s = self._reconnection.lose(why)
             self._settled.set()
             if not self.is_stopping:
                 await concurrency.sleep(delay_s)
-
-    async def _run_once(self) -> None:
-        """Listen until the connection breaks."""
-        messages: Any = self._manager._listen()
-        try:
-            async for message in messages:
-                if self.is_stopping:
-                    return
-                self.confirm()
-                await self._hearing.take(message)
-        finally:
-            await messages.aclose()
-
-    def _report_loss(self, why: str) -> None:
-        manager = self._manager
-        manager._get_logger().error(
-            "%s: other servers are not heard, trying to listen to %r again: %s", manager.name, manager.channel, why
-        )
-
-    def _report_return(self) -> None:
-        manager = self._manager
-        # No error, but the log that has the loss, at whatever level, shall have its end.
-        manager._get_logger().error("%s: listening to %r again", manager.name, manager.channel)
