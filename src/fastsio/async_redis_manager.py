@@ -4,6 +4,6 @@
 from __future__ import annotations
 
 from fastsio.aio.backends.redis import AsyncRedisManager
-from fastsio.cluster.redis_urls import parse_redis_sentinel_url
+from fastsio.cluster.broker_urls import parse_redis_sentinel_url
 
 __all__ = ["AsyncRedisManager", "parse_redis_sentinel_url"]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from fastsio.cluster.redis_urls import parse_redis_sentinel_url
+from fastsio.cluster.broker_urls import parse_redis_sentinel_url
 from fastsio.sync.backends.redis import RedisManager
 
 __all__ = ["RedisManager", "parse_redis_sentinel_url"]

@@ -8,7 +8,7 @@ import pytest
 
 import fastsio
 from fastsio.aio import bus as aio_bus
-from fastsio.layers import listening
+from fastsio.brokers import reconnection
 from tests.integration.client_sides import Side, Site, gated
 from tests.integration.clients import Journal
 from tests.integration.engine_peers import patiently
@@ -68,9 +68,9 @@ def quick_retries(monkeypatch):
 @pytest.fixture
 def quick_layers(monkeypatch):
     """Let layers try again soon."""
-    monkeypatch.setattr(listening, "FIRST_DELAY_S", 0.02)
-    monkeypatch.setattr(listening, "MOST_DELAY_S", 0.05)
-    monkeypatch.setattr(listening, "JITTER_S", 0.0)
+    monkeypatch.setattr(reconnection, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(reconnection, "MOST_DELAY_S", 0.05)
+    monkeypatch.setattr(reconnection, "JITTER_S", 0.0)
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from fastsio.layers import safe_group_name
-from fastsio.layers.codec import Codec
-from fastsio.layers.copying import copier
+from fastsio.layers.codec import Codec, copier
 from fastsio.layers.names import require_group_name
 from tests.integration.layer_lab import Lab, soon, until
 from tests.support.brokers import nats_server, redis_server

@@ -1,20 +1,30 @@
-"""NATS: a connection that does not reconnect by itself, and publishing over one, for managers and layers."""
+"""NATS: a connection that does not reconnect by itself, publishing and subscribing, for managers and layers."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.brokers.batch_publisher import BatchPublisher, unchanged
+from fastsio.brokers.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 #: The URLs that nats-py takes.
 SCHEMES: Final = ("nats", "tls", "ws", "wss")
 CONNECT_TIMEOUT_S: Final = 2
 #: Two pings without an answer end the connection: a server that vanished is noticed within half a minute.
 PING_INTERVAL_S: Final = 10
+#: Seconds within which the server has to accept a message or a subscription of a layer.
+TIMEOUT_S: Final = 5
+#: Bytes and messages that may wait for the process before NATS drops some.
+PENDING_BYTES: Final = 64 * 1024 * 1024
+PENDING_MESSAGES: Final = 65_536
+#: Seconds for which a subject stays subscribed to after its last member left. Who leaves and joins at once while others
+#: publish is missed by some servers, although they have confirmed the new subscription.
+LINGER_S: Final = 2.0
 
 
 async def connect_once(
@@ -100,3 +110,71 @@ class NatsPublisher:
         except Exception as error:  # noqa: BLE001 - the one that brought it gets it
             return error
         return None
+
+
+class NatsSubscriptions(Subscriptions):
+    """
+    The subjects that a process is subscribed to.
+
+    Args:
+        connect: Opens a connection; what it is given is called when that ends.
+        label: As for :class:`Subscriptions`, and so are the others.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[Callable[[], Awaitable[None]]], Awaitable[Any]],
+        label: str,
+        topics: Iterable[str],
+        take: Callable[[str, bytes], Awaitable[None]],
+        on_disconnect: Callable[[], object] | None,
+        on_reconnect: Callable[[], object] | None,
+    ) -> None:
+        self._connect = connect
+        self._subscribed: dict[str, Any] = {}
+        #: What the present connection brings, and None at its end.
+        self._arrived: asyncio.Queue[Any] = asyncio.Queue()
+        super().__init__(label, topics, take, on_disconnect, on_reconnect)
+
+    def drop(self, topic: str) -> None:
+        """Unsubscribe, after a while; callers that wait for the subscription go on without it."""
+        self._topics.set_wanted(topic, is_wanted=False)
+        self._release(topic)
+        asyncio.get_running_loop().call_later(LINGER_S, self._change, topic)
+
+    async def _open(self) -> Any:
+        arrived = self._arrived = asyncio.Queue()
+
+        async def end() -> None:
+            await arrived.put(None)
+
+        return await self._connect(end)
+
+    async def _close(self, connection: Any) -> None:
+        self._subscribed.clear()
+        await connection.close()
+
+    async def _ask(self, connection: Any, new: list[str], gone: list[str]) -> None:
+        try:
+            for subject in gone:
+                await self._subscribed.pop(subject).unsubscribe()
+                self._confirm(subject, is_subscribed=False)
+            for subject in new:
+                self._subscribed[subject] = await connection.subscribe(
+                    subject,
+                    cb=self._arrived.put,
+                    pending_msgs_limit=PENDING_MESSAGES,
+                    pending_bytes_limit=PENDING_BYTES,
+                )
+            # Subscribing only fills a buffer; the answer to a ping says that the server has done it.
+            await connection.flush(TIMEOUT_S)
+        except BaseException:
+            await self._arrived.put(None)
+            raise
+        for subject in new:
+            self._confirm(subject, is_subscribed=True)
+
+    async def _read(self, connection: Any) -> None:  # noqa: ARG002 - what it brings is in the queue
+        while (message := await self._arrived.get()) is not None:
+            await self._take(message.subject, message.data)
+        raise ConnectionError("the connection to NATS was lost")

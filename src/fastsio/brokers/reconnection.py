@@ -1,14 +1,17 @@
-"""What is decided when a connection to a broker breaks or is back; who listens waits, and must not decide."""
+"""Listen to a broker again and again: what is decided when the connection breaks or is back, and the loop of layers."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import logging
 from random import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.protocol.backoff import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from fastsio.protocol.backoff import Backoff
+    from collections.abc import Awaitable, Callable
 
 
 class Reconnection:
@@ -64,3 +67,103 @@ class Reconnection:
     def stop(self) -> None:
         """Make no more attempts."""
         self.is_stopping, self.is_up = True, False
+
+
+#: Seconds before the first attempt to listen again, between later ones at most, and of jitter, so that the processes
+#: do not come back all at once.
+FIRST_DELAY_S: Final = 0.5
+MOST_DELAY_S: Final = 30.0
+JITTER_S: Final = 0.25
+#: Seconds after which a connection that does not end is told again.
+CANCEL_INTERVAL_S: Final = 0.1
+
+logger = logging.getLogger("fastsio.layers")
+
+
+class ReconnectLoop:
+    """
+    Listens for a channel layer until it is stopped.
+
+    It says once that the connection was lost and once that it is back: in the log, and to the application's callbacks.
+
+    Args:
+        name: What is listened to, for the log.
+        listen: Connects and listens until the connection breaks; it calls :meth:`confirm` once messages arrive.
+        on_disconnect: Called when the connection was lost; may be a coroutine function.
+        on_reconnect: Called when it is back; may be a coroutine function.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        listen: Callable[[], Awaitable[None]],
+        on_disconnect: Callable[[], object] | None,
+        on_reconnect: Callable[[], object] | None,
+    ) -> None:
+        self._name = name
+        self._listen = listen
+        self._on_disconnect = on_disconnect
+        self._on_reconnect = on_reconnect
+        backoff = Backoff(FIRST_DELAY_S, MOST_DELAY_S, jitter_s=JITTER_S)
+        self._reconnection = Reconnection(backoff, self._report_loss, self._report_return)
+        self._settled = asyncio.Event()
+        self._calls: set[asyncio.Future[Any]] = set()
+        self._task = asyncio.create_task(self._run(), name=f"fastsio-layer {name}")
+
+    @property
+    def is_up(self) -> bool:
+        """Whether messages arrive at present."""
+        return self._reconnection.is_up
+
+    async def settle(self) -> None:
+        """Wait until messages arrive, or the first attempt has failed."""
+        await self._settled.wait()
+
+    async def stop(self) -> None:
+        """End."""
+        self._reconnection.stop()
+        while not self._task.done():
+            # Once is not always enough: brokers' clients take a cancellation for a timeout of their own.
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=CANCEL_INTERVAL_S)
+
+    def confirm(self) -> None:
+        """Mark the layer as connected: messages arrive."""
+        self._settled.set()
+        self._reconnection.confirm()
+
+    async def _run(self) -> None:
+        while not self._reconnection.is_stopping:
+            why = "the connection ended"
+            try:
+                await self._listen()
+            except Exception as error:  # noqa: BLE001 - a broker's client may raise anything, and it is logged
+                why = f"{type(error).__name__}: {error}"
+            delay_s = self._reconnection.lose(why)
+            self._settled.set()
+            await asyncio.sleep(delay_s)
+
+    def _report_loss(self, why: str) -> None:
+        logger.error("channel layer %s: not connected, trying again: %s", self._name, why)
+        self._call(self._on_disconnect)
+
+    def _report_return(self) -> None:
+        logger.warning("channel layer %s: connected again", self._name)
+        self._call(self._on_reconnect)
+
+    def _call(self, callback: Callable[[], object] | None) -> None:
+        if callback is None:
+            return
+        try:
+            result = callback()
+            if inspect.isawaitable(result):
+                task = asyncio.ensure_future(result)
+                self._calls.add(task)
+                task.add_done_callback(self._report)
+        except Exception:
+            logger.exception("channel layer %s: a callback failed", self._name)
+
+    def _report(self, task: asyncio.Future[Any]) -> None:
+        self._calls.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("channel layer %s: a callback failed", self._name, exc_info=task.exception())

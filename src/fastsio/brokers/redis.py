@@ -1,16 +1,64 @@
-"""Redis and Valkey for asyncio: what client managers and channel layers both do with a client."""
+"""Redis and Valkey, for asyncio and for threads: clients, and what managers and layers both do with one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from fastsio._extras import require
 from fastsio.brokers.batch_publisher import BatchPublisher, unchanged
-from fastsio.brokers.redis_client import parts_of
+from fastsio.brokers.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from fastsio.cluster.broker_urls import RedisTarget
+
+#: Seconds of silence after which the server is asked for a sign of life, and within which it has to give one.
+PING_INTERVAL_S: Final = 10.0
+
+
+def new_client(
+    target: RedisTarget, options: Mapping[str, Any], *, timeout_s: float, is_async: bool, waits_s: float = 0.0
+) -> Any:
+    """
+    Return a client, which connects when it is used and never tries again by itself.
+
+    Args:
+        target: What to connect to.
+        options: Keyword arguments for ``Redis.from_url()``, or for ``Sentinel()``; they come before the defaults.
+        timeout_s: Seconds that connecting, or an answer, may take.
+        is_async: Whether the client is one for asyncio.
+        waits_s: Seconds for which commands of this client make the server wait, beyond ``socket_timeout``.
+
+    Raises:
+        MissingExtraError: The package is not installed.
+    """
+    module = f"{target.package}.asyncio" if is_async else target.package
+    no_backoff = require(f"{target.package}.backoff", "redis").NoBackoff()
+    arguments = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        # Managers and layers try again by themselves, in their own way.
+        "retry": require(f"{module}.retry", "redis").Retry(no_backoff, 0),
+        **dict(target.credentials),
+        **options,
+        # MessagePack is no text.
+        "decode_responses": False,
+    }
+    if arguments["socket_timeout"] is not None:
+        arguments["socket_timeout"] += waits_s
+    package = require(module, "redis")
+    if target.sentinels:
+        return package.Sentinel(list(target.sentinels), **arguments).master_for(target.service)
+    return package.from_url(target.url, **arguments)
+
+
+def parts_of(client: Any) -> list[Any]:
+    """Return what has to be closed with a client: itself, and the clients of the sentinels that it asks."""
+    sentinels = getattr(client.connection_pool, "sentinel_manager", None)
+    return [client, *(() if sentinels is None else sentinels.sentinels)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +142,52 @@ async def next_message(pubsub: Any, silence_s: float) -> dict[str, Any]:
     if message is None:
         raise ConnectionError("the server does not answer")
     return message  # type: ignore[no-any-return] # redis and valkey give dicts
+
+
+class RedisSubscriptions(Subscriptions):
+    """
+    What a process is subscribed to at one Redis.
+
+    Args:
+        new_client: Makes a client of redis or valkey.
+        anchor: A topic to which nobody publishes; it keeps a connection without others open.
+        label: As for :class:`Subscriptions`, and so are the others.
+    """
+
+    def __init__(
+        self,
+        new_client: Callable[[], Any],
+        anchor: str,
+        label: str,
+        topics: Iterable[str],
+        take: Callable[[str, bytes], Awaitable[None]],
+        on_disconnect: Callable[[], object] | None,
+        on_reconnect: Callable[[], object] | None,
+    ) -> None:
+        self._new_client = new_client
+        super().__init__(label, (anchor, *topics), take, on_disconnect, on_reconnect)
+
+    async def _open(self) -> tuple[Any, Any]:
+        client = self._new_client()
+        return client, client.pubsub()
+
+    async def _close(self, connection: tuple[Any, Any]) -> None:
+        client, pubsub = connection
+        await pubsub.aclose()
+        await close_client(client)
+
+    async def _ask(self, connection: tuple[Any, Any], new: list[str], gone: list[str]) -> None:
+        _, pubsub = connection
+        if gone:
+            await pubsub.unsubscribe(*gone)
+        if new:
+            await pubsub.subscribe(*new)
+
+    async def _read(self, connection: tuple[Any, Any]) -> None:
+        _, pubsub = connection
+        while True:
+            message = await next_message(pubsub, PING_INTERVAL_S)
+            if message["type"] == "message":
+                await self._take(message["channel"].decode(), message["data"])
+            elif message["type"] in ("subscribe", "unsubscribe"):
+                self._confirm(message["channel"].decode(), is_subscribed=message["type"] == "subscribe")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from fastsio.cluster import messages, msgpack, payloads
+from fastsio.cluster import messages, payloads
 from fastsio.exceptions import SetupError
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC
 from fastsio.protocol.plain import BinaryInPayload, to_plain
@@ -71,12 +71,12 @@ class MsgPackFormat:
     """
 
     def __init__(self) -> None:
-        msgpack.check_installed()
+        payloads.require_msgpack()
 
     def pack(self, arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[bytes, bool]:
         """Write the arguments; see :meth:`BusFormat.pack`."""
         convert = to_plain if payloads.writes_as_ever(codec) else partial(_written, codec)
-        return msgpack.dumps(arguments, convert), False
+        return payloads.to_msgpack(arguments, convert), False
 
     def pack_event(self, arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[bytes, bool]:
         """Write the arguments; a None is told from no argument at all, so nothing is special about events."""
@@ -84,7 +84,7 @@ class MsgPackFormat:
 
     def encode(self, message: dict[str, Any], codec: JSONCodec) -> bytes:  # noqa: ARG002 - there is no JSON in it
         """Write a message."""
-        return msgpack.dumps(message)
+        return payloads.to_msgpack(message)
 
 
 def _written(codec: JSONCodec, value: Any) -> Any:

@@ -1,6 +1,7 @@
 """
 What an emit or an answer carries over the bus: how arguments become data that any JSON module writes, and are read.
 
+For clusters that chose MessagePack (extra ``msgpack``), the same in its bytes; python-socketio reads JSON only.
 Must not know which message they are in.
 """
 
@@ -12,16 +13,72 @@ from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.cluster import msgpack
+from fastsio._extras import optional, require
 from fastsio.cluster.messages import MessageError
+from fastsio.exceptions import MissingExtraError
 from fastsio.protocol.binary import deconstruct, reconstruct
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC, AdaptedCodec
-from fastsio.protocol.plain import BinaryInPayload, plain_tree
+from fastsio.protocol.plain import BinaryInPayload, plain_tree, to_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fastsio.protocol.jsoncodec import JSONCodec
+
+_package: Final[Any] = optional("msgpack")
+
+#: The first byte of a map. No JSON text in UTF-8 begins with one of these.
+_MAP_STARTS: Final = frozenset((*range(0x80, 0x90), 0xDE, 0xDF))
+
+
+def is_msgpack_map(raw: bytes) -> bool:
+    """Whether something begins as a map of MessagePack does."""
+    return bool(raw) and raw[0] in _MAP_STARTS
+
+
+def require_msgpack() -> None:
+    """
+    Make sure that MessagePack can be written.
+
+    Raises:
+        MissingExtraError: msgpack is not installed.
+    """
+    require("msgpack", "msgpack")
+
+
+def to_msgpack(value: Any, convert: Callable[[Any], Any] = to_plain) -> bytes:
+    """
+    Write a value, once :func:`require_msgpack` has passed; bytes stay bytes.
+
+    Args:
+        value: The value.
+        convert: Makes what MessagePack has of anything else: by default of models and dates, as in JSON.
+
+    Raises:
+        TypeError: Something has no form in JSON, and none here.
+        ValueError: An integer has more than 64 bits, a text a lone surrogate, or the value is nested too deeply.
+    """
+    try:
+        encoded: bytes = _package.packb(value, default=convert)
+    except OverflowError as error:
+        raise ValueError("an integer has more than 64 bits, which MessagePack cannot write") from error
+    return encoded
+
+
+def from_msgpack(raw: bytes) -> Any:
+    """
+    Read a value.
+
+    Raises:
+        ValueError: It is no MessagePack, or msgpack is not installed.
+    """
+    if _package is None:
+        raise ValueError(str(MissingExtraError("msgpack", "msgpack")))
+    try:
+        return _package.unpackb(raw, strict_map_key=False)
+    except (TypeError, ValueError) as error:  # TypeError: the key of a map is a list
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
 
 _PLAIN_SCALARS: Final = frozenset({str, int, bool, type(None)})
 _TEXT: Final = frozenset({str})
@@ -91,7 +148,7 @@ def unpack(data: Any, *, binary: bool) -> tuple[Any, ...]:
         MessageError: The data cannot be binary, or is no MessagePack.
     """
     if isinstance(data, bytes):
-        data = _from_msgpack(data)
+        data = _arguments_of_msgpack(data)
     elif binary:
         data = _with_attachments(data)
     if isinstance(data, list):
@@ -99,9 +156,9 @@ def unpack(data: Any, *, binary: bool) -> tuple[Any, ...]:
     return () if data is None else (data,)
 
 
-def _from_msgpack(data: bytes) -> Any:
+def _arguments_of_msgpack(data: bytes) -> Any:
     try:
-        return msgpack.loads(data)
+        return from_msgpack(data)
     except ValueError as error:
         raise MessageError(f"the payload cannot be read: {error}") from error
 

@@ -11,7 +11,7 @@ import json
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from fastsio.cluster import msgpack
+from fastsio.cluster import payloads
 from fastsio.cluster.messages import (
     ROOM_TYPES,
     Answer,
@@ -65,7 +65,7 @@ def decode(raw: Any, codec: JSONCodec) -> dict[str, Any]:
 
 def _read_bytes(raw: bytes) -> Any:
     try:
-        return msgpack.loads(raw) if msgpack.is_map(raw) else raw.decode()
+        return payloads.from_msgpack(raw) if payloads.is_msgpack_map(raw) else raw.decode()
     except UnicodeDecodeError as error:
         raise MessageError("it is not UTF-8") from error
     except ValueError as error:

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 from fastsio.aio import concurrency
 from fastsio.aio.engine.eager import DONE, Rest, begin_waiting
 from fastsio.aio.engine.read_ahead import CANCEL_S, Ahead
-from fastsio.cluster.recent import Recent
+from fastsio.cluster.relay import Recent
 from fastsio.consumers.frames import ENVELOPES, ORDER, TEXT, is_left_out
 from fastsio.consumers.types import StopConsumer, logger
 from fastsio.engine.congestion import Congestion

@@ -16,7 +16,7 @@ from fastsio.aio.rooms import RoomKeeper
 from fastsio.base.room_hooks import IDENTIFY, hooks_of
 from fastsio.cluster.messages import AskMembers, MessageError, TellMembers
 from fastsio.cluster.reading import read
-from fastsio.cluster.recent import Recent
+from fastsio.cluster.relay import Recent
 from fastsio.consumers.camel import from_wire, merged_keys
 from fastsio.consumers.decorators import HandlerMark, Origin, mark
 from fastsio.consumers.frames import shown

@@ -1,5 +1,5 @@
 """
-The bounded queue of one consumer, and what happens when it is full.
+The bounded queue of one consumer: how much it holds, and what happens when it is full.
 
 An inbox belongs to one event loop; only :meth:`Inbox.post` may be called from another thread. It knows no layer.
 """
@@ -7,9 +7,11 @@ An inbox belongs to one event loop; only :meth:`Inbox.post` may be called from a
 from __future__ import annotations
 
 import logging
+import re
 from asyncio import Future, get_running_loop
 from collections import deque
 from contextlib import suppress
+from fnmatch import translate
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
@@ -18,10 +20,55 @@ from fastsio.layers.errors import ChannelClosedError
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from types import TracebackType
 
-    from fastsio.layers.copying import Message
+    from fastsio.layers.codec import Message
+
+
+class Capacities:
+    """
+    Args are those of the layers.
+
+    Args:
+        capacity: What holds for channels without a pattern.
+        channel_capacity: By pattern: a string with ``*``, ``?`` and ``[...]``, or a compiled regular expression that
+            matches from the beginning of the name. The first that matches decides.
+
+    Raises:
+        SetupError: A capacity is no positive whole number.
+    """
+
+    def __init__(self, capacity: int, channel_capacity: Mapping[str | re.Pattern[str], int] | None = None) -> None:
+        self._default = _require_positive(capacity, "capacity")
+        self._patterns = [
+            (
+                re.compile(translate(pattern)) if isinstance(pattern, str) else pattern,
+                _require_positive(number, f"channel_capacity[{pattern!r}]"),
+            )
+            for pattern, number in (channel_capacity or {}).items()
+        ]
+
+    def of(self, channel: str) -> int:
+        """Return how many messages a channel may hold."""
+        for pattern, number in self._patterns:
+            if pattern.match(channel):
+                return number
+        return self._default
+
+
+def _require_positive(number: object, name: str) -> int:
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise SetupError(f"{name} is a positive whole number of messages, not {number!r}")
+    return number
+
+
+def require_seconds(seconds: object, name: str) -> float:
+    """Return a positive number of seconds; raise SetupError for anything else."""
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds > 0:
+        raise SetupError(f"{name} is a positive number of seconds, not {seconds!r}")
+    return float(seconds)
+
 
 #: What to do with a message for which there is no room.
 Overflow = Literal["drop_new", "drop_old", "close", "raise"]

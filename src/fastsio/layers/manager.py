@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from fastsio.aio.pubsub import AsyncPubSubManager
 from fastsio.cluster.messages import ANSWERS
 from fastsio.cluster.payloads import unpack_event
-from fastsio.cluster.recent import Recent
+from fastsio.cluster.relay import Recent
 from fastsio.layers.following import Following, address_of
 from fastsio.layers.frames import ORDER, TEXT, event_of, fault_of, frame_of
 from fastsio.layers.names import node_of

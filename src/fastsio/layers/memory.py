@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastsio.layers.copying import copy_message
+from fastsio.layers.codec import copy_message
 from fastsio.layers.errors import ChannelFull
-from fastsio.layers.tabled import CAPACITY, EXPIRY_S, GROUP_EXPIRY_S, TableLayer
+from fastsio.layers.local import CAPACITY, EXPIRY_S, GROUP_EXPIRY_S, TableLayer
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Mapping
 
-    from fastsio.layers.copying import Message
+    from fastsio.layers.codec import Message
     from fastsio.layers.inbox import Overflow
 
 

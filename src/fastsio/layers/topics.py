@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastsio.exceptions import BusError, PayloadError
 from fastsio.layers.codec import Codec
+from fastsio.layers.local import GROUP_EXPIRY_S, TableLayer
 from fastsio.layers.names import node_of
-from fastsio.layers.tabled import GROUP_EXPIRY_S, TableLayer
 
 if TYPE_CHECKING:
     import re
     from asyncio import AbstractEventLoop
     from collections.abc import Mapping, Sequence
 
-    from fastsio.layers.codec import SerializerFormat
-    from fastsio.layers.copying import Message
+    from fastsio.layers.codec import Message, SerializerFormat
     from fastsio.layers.inbox import Inbox, Overflow
 
 #: The fields of what goes to a process: the channel, and its message or the group it joins or leaves.

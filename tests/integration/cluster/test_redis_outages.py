@@ -228,6 +228,6 @@ def test_making_a_manager_does_no_io_and_finds_mistakes(half, monkeypatch):
     assert (manager.channel, manager.write_only, manager.redis_url) == ("socketio", False, "redis://127.0.0.1:1/0")
     with pytest.raises(SetupError):
         half("http://127.0.0.1")
-    monkeypatch.setattr("fastsio.cluster.redis_urls.optional", lambda name: None)
+    monkeypatch.setattr("fastsio.cluster.broker_urls.optional", lambda name: None)
     with pytest.raises(MissingExtraError):
         half()

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from fastsio.aio.backends import redis as backend
-from fastsio.cluster.slots import slot_of
+from fastsio.cluster.sharding import slot_of
 from fastsio.exceptions import BusError
 from tests.integration.clients import eventually
 from tests.integration.sharded_nodes import CHANNELS, RecordingManager, ShardedNodes, subscribers_at

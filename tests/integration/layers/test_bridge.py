@@ -284,8 +284,8 @@ def broker_of(kind: str) -> Iterator[Broker]:
 @pytest.mark.parametrize("kind", ["pubsub", "queue", "nats"])
 async def test_who_enters_while_the_broker_is_away_hears_others_once_it_is_back(kind, monkeypatch, caplog):
     """Clients connect, enter and leave as ever; afterwards the process is in the groups of those who are there."""
-    monkeypatch.setattr("fastsio.layers.listening.FIRST_DELAY_S", 0.02)
-    monkeypatch.setattr("fastsio.layers.listening.MOST_DELAY_S", 0.05)
+    monkeypatch.setattr("fastsio.brokers.reconnection.FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr("fastsio.brokers.reconnection.MOST_DELAY_S", 0.05)
     monkeypatch.setattr("fastsio.layers.following.FIRST_DELAY_S", 0.02)
     monkeypatch.setattr("fastsio.layers.following.MOST_DELAY_S", 0.05)
     with broker_of(kind) as broker:
@@ -319,8 +319,8 @@ async def test_who_enters_while_the_broker_is_away_hears_others_once_it_is_back(
 @pytest.mark.parametrize("kind", ["pubsub", "queue", "nats"])
 async def test_a_consumer_that_subscribes_while_the_broker_is_away_is_told_and_may_try_again(kind, monkeypatch, caplog):
     """The connection lives on, and no trace of the attempt is left."""
-    monkeypatch.setattr("fastsio.layers.listening.FIRST_DELAY_S", 0.02)
-    monkeypatch.setattr("fastsio.layers.listening.MOST_DELAY_S", 0.05)
+    monkeypatch.setattr("fastsio.brokers.reconnection.FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr("fastsio.brokers.reconnection.MOST_DELAY_S", 0.05)
     with broker_of(kind) as broker:
         async with laboratory(kind, broker) as lab, AsyncExitStack() as stack:
             node = Node(lab.layer(), stack)

@@ -7,8 +7,8 @@ import itertools
 
 import pytest
 
+from fastsio.brokers import nats
 from fastsio.exceptions import BusError
-from fastsio.layers import nats
 from tests.integration.layer_lab import BROKERS, MESSAGE, Calls, laboratory, receive, soon, until
 from tests.support.brokers import nats_server, redis_server
 

@@ -144,7 +144,7 @@ def test_messagepack_needs_its_extra(monkeypatch):
 def test_messagepack_that_cannot_be_read_is_a_bad_message(monkeypatch):
     """The node that lacks the extra says which one it is."""
     monkeypatch.setitem(sys.modules, "msgpack", None)
-    without = importlib.util.module_from_spec(importlib.util.find_spec("fastsio.cluster.msgpack"))
+    without = importlib.util.module_from_spec(importlib.util.find_spec("fastsio.cluster.payloads"))
     without.__spec__.loader.exec_module(without)
 
     with pytest.raises(ValueError, match=r"fastsio\[msgpack\]"):

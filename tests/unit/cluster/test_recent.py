@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastsio.cluster.recent import Recent
+from fastsio.cluster.relay import Recent
 
 
 def test_the_first_copy_is_new_and_the_others_are_known() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from socketio.redis_manager import parse_redis_sentinel_url as their_parse
 
-from fastsio.cluster import redis_urls
-from fastsio.cluster.redis_urls import at_master, may_be_cluster, parse_redis_sentinel_url, redis_target
+from fastsio.cluster import broker_urls
+from fastsio.cluster.broker_urls import at_master, may_be_cluster, parse_redis_sentinel_url, redis_target
 from fastsio.exceptions import MissingExtraError, SetupError
 
 
@@ -30,21 +30,21 @@ def test_a_url_names_its_package(url, package):
 @pytest.mark.parametrize(("url", "ours"), [("valkey://valkey:1", "redis://valkey:1"), ("valkeys://h", "rediss://h")])
 def test_redis_connects_to_valkey(monkeypatch, url, ours):
     """Under its own name, where the package valkey is missing."""
-    monkeypatch.setattr(redis_urls, "optional", lambda name: name if name == "redis" else None)
+    monkeypatch.setattr(broker_urls, "optional", lambda name: name if name == "redis" else None)
 
     assert (redis_target(url).url, redis_target(url).package) == (ours, "redis")
 
 
 def test_valkey_connects_to_redis(monkeypatch):
     """Where the package redis is missing."""
-    monkeypatch.setattr(redis_urls, "optional", lambda name: name if name == "valkey" else None)
+    monkeypatch.setattr(broker_urls, "optional", lambda name: name if name == "valkey" else None)
 
     assert redis_target("redis://h").package == "valkey"
 
 
 def test_one_of_the_packages_is_needed(monkeypatch):
     """The error names the extra."""
-    monkeypatch.setattr(redis_urls, "optional", lambda name: None)
+    monkeypatch.setattr(broker_urls, "optional", lambda name: None)
 
     with pytest.raises(MissingExtraError, match=r"fastsio\[redis\]"):
         redis_target("redis://h")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from redis.crc import key_slot
 
-from fastsio.cluster.slots import SlotTable, moved, slot_of
+from fastsio.cluster.sharding import SlotTable, moved, slot_of
 
 #: What CLUSTER SLOTS of Redis 7 was seen to answer.
 REPLY = [

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from fastsio.exceptions import SetupError
-from fastsio.layers.capacity import Capacities, require_seconds
+from fastsio.layers.inbox import Capacities, require_seconds
 
 
 def test_the_first_pattern_that_matches_decides():

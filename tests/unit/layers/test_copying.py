@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import pytest
 
-from fastsio.layers.copying import copier, copy_message, require_message
+from fastsio.layers.codec import copier, copy_message, require_message
 
 
 class Thing:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fastsio.exceptions import SetupError
-from fastsio.layers import ChannelFull, InMemoryChannelLayer, table
+from fastsio.layers import ChannelFull, InMemoryChannelLayer, local
 from tests.integration.layer_lab import soon
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def clock(monkeypatch):
             return self.now
 
     clock = Clock()
-    for module in ("inbox", "table", "tabled"):
+    for module in ("inbox", "local"):
         monkeypatch.setattr(f"fastsio.layers.{module}.monotonic", clock)
     return clock
 
@@ -172,8 +172,8 @@ async def test_nothing_is_left_of_closed_channels():
     gc.collect()
 
     assert (layer._table.inboxes, layer._table.groups) == ({}, {})
-    assert isinstance(layer._table, table.LocalTable)
-    assert len(layer._table._lapsing) <= 2 * table.SPARE_ENTRIES
+    assert isinstance(layer._table, local.LocalTable)
+    assert len(layer._table._lapsing) <= 2 * local.SPARE_ENTRIES
 
 
 def calls_during(run: Callable[[], object]) -> int:

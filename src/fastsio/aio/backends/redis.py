@@ -8,16 +8,15 @@ from fastsio._extras import require
 from fastsio.aio.backends.redis_sharded import Sharded
 from fastsio.aio.backends.room_following import RoomFollowingManager
 from fastsio.brokers.per_loop import PerLoop
-from fastsio.brokers.redis import RedisPublisher, close_client, next_message
-from fastsio.brokers.redis_client import new_client
-from fastsio.cluster.redis_urls import at_master, may_be_cluster, redis_target
+from fastsio.brokers.redis import RedisPublisher, close_client, new_client, next_message
+from fastsio.cluster.broker_urls import at_master, may_be_cluster, redis_target
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable
     from typing import Unpack
 
     from fastsio.base.keywords import BusKeywords
-    from fastsio.cluster.slots import Address
+    from fastsio.cluster.sharding import Address
 
 #: Seconds of silence after which the broker is asked for a sign of life, and within which it has to give one.
 PING_INTERVAL_S: Final = 10.0

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastsio.brokers.redis import close_client
-from fastsio.cluster.slots import moved, slot_of
+from fastsio.cluster.sharding import moved, slot_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fastsio.cluster.slots import Address
+    from fastsio.cluster.sharding import Address
 
 
 @dataclass(frozen=True, slots=True)

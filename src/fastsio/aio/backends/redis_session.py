@@ -14,8 +14,8 @@ from fastsio.aio.backends.redis_link import Confirmed, Link, Moved, Published
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
-    from fastsio.brokers.subscription_set import SubscriptionSet
-    from fastsio.cluster.slots import Address, SlotTable
+    from fastsio.brokers.subscriptions import SubscriptionSet
+    from fastsio.cluster.sharding import Address, SlotTable
 
 #: Messages that wait to be taken; the connections are not read meanwhile.
 CAPACITY: Final = 1000

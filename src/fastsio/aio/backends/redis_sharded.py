@@ -15,15 +15,14 @@ from fastsio.aio.backends.redis_link import Link
 from fastsio.aio.backends.redis_session import Session
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.brokers.redis import RedisPublisher, close_client
-from fastsio.brokers.subscription_set import SubscriptionSet
-from fastsio.cluster.sharding import ShardChannels
-from fastsio.cluster.slots import SlotTable, moved
+from fastsio.brokers.subscriptions import SubscriptionSet
+from fastsio.cluster.sharding import ShardChannels, SlotTable, moved
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Hashable
 
     from fastsio.aio.pubsub import AsyncPubSubManager
-    from fastsio.cluster.slots import Address
+    from fastsio.cluster.sharding import Address
 
 #: What the channels begin with, after the manager's ``channel``: no other kind of node listens to them.
 SUFFIX: Final = "-sharded"

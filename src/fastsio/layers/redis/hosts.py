@@ -9,9 +9,8 @@ from zlib import crc32
 
 from fastsio._extras import require
 from fastsio.brokers.batch_publisher import bus_error
-from fastsio.brokers.redis import RedisPublisher
-from fastsio.brokers.redis_client import new_client
-from fastsio.cluster.redis_urls import RedisTarget, redis_target
+from fastsio.brokers.redis import RedisPublisher, new_client
+from fastsio.cluster.broker_urls import RedisTarget, redis_target
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:

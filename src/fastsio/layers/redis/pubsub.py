@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fastsio.brokers.per_loop import PerLoop
+from fastsio.brokers.redis import RedisSubscriptions
+from fastsio.layers.local import CAPACITY, EXPIRY_S
 from fastsio.layers.redis.hosts import close_publishers, open_publishers, quoted, read_hosts, shard_of
-from fastsio.layers.redis.subscriptions import Subscriptions
-from fastsio.layers.tabled import CAPACITY, EXPIRY_S
 from fastsio.layers.topics import TopicLayer
 
 if TYPE_CHECKING:
@@ -97,9 +97,10 @@ class RedisPubSubChannelLayer(TopicLayer):
     def _subscribe(self) -> Sharded:
         return Sharded(
             [
-                Subscriptions(
-                    host,
+                RedisSubscriptions(
+                    host.client,
                     self._topic("host", self.node),
+                    f"Redis at {host.label}",
                     [topic for topic in self._wanted() if shard_of(topic, len(self._hosts)) == number],
                     self._take,
                     self._on_disconnect,
@@ -118,7 +119,7 @@ class Sharded:
         shards: Those at each host.
     """
 
-    def __init__(self, shards: list[Subscriptions]) -> None:
+    def __init__(self, shards: list[RedisSubscriptions]) -> None:
         self._shards = shards
 
     async def settle(self) -> None:

@@ -10,22 +10,21 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import BusError, PayloadError, SetupError
-from fastsio.layers.capacity import require_seconds
 from fastsio.layers.codec import Codec
 from fastsio.layers.errors import ChannelFull
+from fastsio.layers.inbox import require_seconds
+from fastsio.layers.local import CAPACITY, EXPIRY_S, GROUP_EXPIRY_S, TableLayer
 from fastsio.layers.names import node_of
 from fastsio.layers.redis.hosts import quoted, read_hosts
 from fastsio.layers.redis.queues import Queues, route_of
 from fastsio.layers.redis.reader import SHARED_COUNT, StreamReader
-from fastsio.layers.tabled import CAPACITY, EXPIRY_S, GROUP_EXPIRY_S, TableLayer
 
 if TYPE_CHECKING:
     import re
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Mapping, Sequence
 
-    from fastsio.layers.codec import SerializerFormat
-    from fastsio.layers.copying import Message
+    from fastsio.layers.codec import Message, SerializerFormat
     from fastsio.layers.inbox import Inbox, Overflow
     from fastsio.layers.redis.hosts import Host
 

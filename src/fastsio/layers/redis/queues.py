@@ -1,6 +1,10 @@
 """
 What stands at Redis for the queue layer, and how it is changed: streams of messages, and groups with leases.
 
+A stream is a queue. A group is two sorted sets: where to send a message (``n:`` a process, ``c:`` a channel that any
+process may read), and the channels themselves. Their scores are when an entry lapses, in milliseconds; the clock is
+that of Redis, so that those of the processes may differ.
+
 Works from any event loop. Knows which key is on which host, never what a message means.
 """
 
@@ -14,14 +18,62 @@ from fastsio.brokers.per_loop import PerLoop
 from fastsio.layers.names import node_of
 from fastsio.layers.redis.hosts import close_publishers, open_publishers, shard_of
 from fastsio.layers.redis.reader import GROUP
-from fastsio.layers.redis.scripts import ENQUEUE, JOIN, LIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fastsio.brokers.redis import RedisPublisher
-    from fastsio.layers.capacity import Capacities
+    from fastsio.layers.inbox import Capacities
     from fastsio.layers.redis.hosts import RedisHost
+
+_NOW: Final = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+"""
+
+#: KEYS: stream. ARGV: capacity, expiry and time to keep the stream in ms, whether to drop what is oldest, payload.
+ENQUEUE: Final = (
+    _NOW
+    + """
+redis.call('XTRIM', KEYS[1], 'MINID', string.format('%.0f', now - ARGV[2]))
+if ARGV[4] == '1' then
+  redis.call('XTRIM', KEYS[1], 'MAXLEN', ARGV[1] - 1)
+elseif redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then
+  return 0
+end
+redis.call('XADD', KEYS[1], '*', 'd', ARGV[5])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+)
+
+#: KEYS: routes, members. ARGV: lease in ms, route, channels.
+JOIN: Final = (
+    _NOW
+    + """
+local deadline = string.format('%.0f', now + ARGV[1])
+redis.call('ZADD', KEYS[1], deadline, ARGV[2])
+for index = 3, #ARGV do
+  redis.call('ZADD', KEYS[2], deadline, ARGV[index])
+end
+for _, key in ipairs(KEYS) do
+  if redis.call('PTTL', key) < tonumber(ARGV[1]) then
+    redis.call('PEXPIRE', key, ARGV[1])
+  end
+end
+return 1
+"""
+)
+
+#: KEYS: routes or members. Returns those that have not lapsed.
+LIVE: Final = (
+    _NOW
+    + """
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
+return redis.call('ZRANGE', KEYS[1], 0, -1)
+"""
+)
+
 
 #: Messages that may wait for a process as a whole, while it is not connected.
 NODE_BACKLOG: Final = 10_000

@@ -11,8 +11,8 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.brokers.reconnection import ReconnectLoop
 from fastsio.brokers.redis import close_client
-from fastsio.layers.listening import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,8 +45,8 @@ class StreamReader:
         wanted: Tells how many entries may be read from which streams, beside the own.
         take: Gets stream, id and payload of an entry; returns whether it is done with, or will be later.
         beat: Called when the connection is there, and regularly from then on.
-        on_disconnect: As for :class:`Listener`.
-        on_reconnect: As for :class:`Listener`.
+        on_disconnect: As for :class:`ReconnectLoop`.
+        on_reconnect: As for :class:`ReconnectLoop`.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class StreamReader:
         #: The shared streams that are being waited for.
         self.reading: frozenset[str] = frozenset()
         self._skew_s = 0.0
-        self._listener = Listener(f"at Redis {host.label}", self._listen, on_disconnect, on_reconnect)
+        self._listener = ReconnectLoop(f"at Redis {host.label}", self._listen, on_disconnect, on_reconnect)
 
     @property
     def is_up(self) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import require
-from fastsio.brokers.redis_client import new_client, parts_of
-from fastsio.cluster.redis_urls import redis_target
+from fastsio.brokers.redis import new_client, parts_of
+from fastsio.cluster.broker_urls import redis_target
 from fastsio.sync.backends.greenlets import BlockingPubSubManager
 from fastsio.sync.concurrency import Lock
 

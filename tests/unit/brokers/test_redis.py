@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fastsio.brokers.redis_client import new_client, parts_of
-from fastsio.cluster.redis_urls import redis_target
+from fastsio.brokers.redis import new_client, parts_of
+from fastsio.cluster.broker_urls import redis_target
 
 PLAIN = "redis://localhost:6379/3"
 SENTINEL = "redis+sentinel://user:secret@localhost:1,localhost:2/3/main"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from fastsio.brokers.subscription_set import SubscriptionSet
+from fastsio.brokers.subscriptions import SubscriptionSet
 
 A, B = b"a", b"b"
 

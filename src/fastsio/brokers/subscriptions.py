@@ -1,0 +1,236 @@
+"""
+The topics that a node is subscribed to: what it wants, what is in force, what it has asked for.
+
+For each topic there is one request at a time: after rooms were entered and left in quick succession the node is
+subscribed, or not, as the last change wants it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, AnyStr, Generic
+
+from fastsio.brokers.reconnection import ReconnectLoop
+from fastsio.exceptions import BusError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+
+class SubscriptionSet(Generic[AnyStr]):
+    """
+    The subscriptions of one node.
+
+    Attributes:
+        wanted: The channels to be subscribed to.
+    """
+
+    def __init__(self) -> None:
+        self.wanted: set[AnyStr] = set()
+        self._active: set[AnyStr] = set()
+        #: Channel -> whether the request on its way is to subscribe.
+        self._asked: dict[AnyStr, bool] = {}
+
+    def set_wanted(self, channel: AnyStr, *, is_wanted: bool) -> None:
+        """Store whether the node wants to be subscribed to a channel."""
+        if is_wanted:
+            self.wanted.add(channel)
+        else:
+            self.wanted.discard(channel)
+
+    def is_in_force(self, channel: AnyStr) -> bool:
+        """Whether what is published to a channel arrives, and will."""
+        return channel in self._active and channel not in self._asked
+
+    def is_behind(self, channel: AnyStr) -> bool:
+        """Whether something is to be asked for a channel now."""
+        return channel not in self._asked and (channel in self.wanted) is not (channel in self._active)
+
+    def next_request(self, channel: AnyStr) -> bool | None:
+        """
+        Return the request that is due for a channel, which counts as sent from then on.
+
+        Returns:
+            True to subscribe, False to unsubscribe, None if there is nothing to ask, or a request is on its way.
+        """
+        if not self.is_behind(channel):
+            return None
+        is_wanted = self._asked[channel] = channel in self.wanted
+        return is_wanted
+
+    def confirm(self, channel: AnyStr, *, is_subscribed: bool) -> None:
+        """Store the server's answer about a channel, or what it says unasked when the channel's slot has moved away."""
+        if self._asked.get(channel) is is_subscribed:
+            del self._asked[channel]
+        if is_subscribed:
+            self._active.add(channel)
+        else:
+            self._active.discard(channel)
+
+    def refuse(self, channel: AnyStr) -> None:
+        """Forget the request for a channel, which the server has refused."""
+        self._asked.pop(channel, None)
+
+    def lose(self) -> None:
+        """Forget all subscriptions and requests: the connections are gone."""
+        self._active.clear()
+        self._asked.clear()
+
+
+class Subscriptions(ABC):
+    """
+    What a process is subscribed to at one broker, over a connection that is made again when it breaks.
+
+    Args:
+        label: Where the broker is, without a password.
+        topics: What to subscribe to at once.
+        take: Gets topic and payload of each message.
+        on_disconnect: As for :class:`ReconnectLoop`.
+        on_reconnect: As for :class:`ReconnectLoop`.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        topics: Iterable[str],
+        take: Callable[[str, bytes], Awaitable[None]],
+        on_disconnect: Callable[[], object] | None,
+        on_reconnect: Callable[[], object] | None,
+    ) -> None:
+        self._label = label
+        self._take = take
+        self._topics: SubscriptionSet[str] = SubscriptionSet()
+        for topic in topics:
+            self._topics.set_wanted(topic, is_wanted=True)
+        self._changed: set[str] = set()
+        #: The topics without which a new connection is not complete; None once it was.
+        self._missing: set[str] | None = None
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._connection: Any = None
+        self._asking: asyncio.Task[None] | None = None
+        self._is_trying = True
+        self._loop = ReconnectLoop(f"at {label}", self._listen, on_disconnect, on_reconnect)
+
+    @abstractmethod
+    async def _open(self) -> Any:
+        """Connect."""
+
+    @abstractmethod
+    async def _close(self, connection: Any) -> None:
+        """Close a connection, which may be broken."""
+
+    @abstractmethod
+    async def _ask(self, connection: Any, new: list[str], gone: list[str]) -> None:
+        """Ask for topics and against others; :meth:`_confirm` is called for each when the broker has done it."""
+
+    @abstractmethod
+    async def _read(self, connection: Any) -> None:
+        """Hand out what arrives, until the connection breaks."""
+
+    async def settle(self) -> None:
+        """Wait until the broker was reached, or could not be."""
+        await self._loop.settle()
+
+    async def want(self, topic: str) -> None:
+        """
+        Subscribe to a topic; once it returns, nothing is missed.
+
+        Raises:
+            BusError: There is no connection, or it broke.
+        """
+        self._topics.set_wanted(topic, is_wanted=True)
+        if self._topics.is_in_force(topic):
+            return
+        if not self._is_trying:
+            raise BusError(f"not connected to {self._label}; trying again")
+        confirmation: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(topic, []).append(confirmation)
+        self._change(topic)
+        await confirmation
+
+    def drop(self, topic: str) -> None:
+        """Unsubscribe; callers that wait for the subscription go on without it."""
+        self._topics.set_wanted(topic, is_wanted=False)
+        self._release(topic)
+        self._change(topic)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._loop.stop()
+
+    def _change(self, topic: str) -> None:
+        """Have the broker asked for what is wanted of a topic."""
+        self._changed.add(topic)
+        if self._connection is not None and (self._asking is None or self._asking.done()):
+            self._asking = asyncio.create_task(self._ask_for_changes())
+
+    async def _ask_for_changes(self) -> None:
+        """Ask for what has changed, all of one moment at once, until nothing has."""
+        while self._changed and self._connection is not None:
+            changed, self._changed = self._changed, set()
+            requests = {topic: self._topics.next_request(topic) for topic in changed}
+            new = [topic for topic, is_wanted in requests.items() if is_wanted]
+            gone = [topic for topic, is_wanted in requests.items() if is_wanted is False]
+            try:
+                await self._ask(self._connection, new, gone)
+            except Exception as error:  # noqa: BLE001 - the loop notices too, and subscribes anew
+                self._fail(error)
+                return
+
+    async def _listen(self) -> None:
+        """Subscribe to everything and listen, until the connection breaks."""
+        self._is_trying = True
+        connection: Any = None
+        cause: BaseException | None = None
+        try:
+            connection = await self._open()
+            self._missing = {topic for topic in self._topics.wanted if self._topics.next_request(topic)}
+            await self._ask(connection, list(self._missing), [])
+            self._look_whether_complete()
+            self._connection = connection
+            for topic in self._changed.copy():
+                self._change(topic)
+            await self._read(connection)
+        except BaseException as error:
+            cause = error
+            raise
+        finally:
+            self._is_trying = False
+            self._connection = None
+            self._topics.lose()
+            self._fail(cause)
+            if self._asking is not None:
+                self._asking.cancel()
+            if connection is not None:
+                await self._close(connection)
+
+    def _confirm(self, topic: str, *, is_subscribed: bool) -> None:
+        """Store that the broker has done what it was asked for a topic."""
+        self._topics.confirm(topic, is_subscribed=is_subscribed)
+        if self._topics.is_behind(topic):  # what is wanted has changed meanwhile
+            self._change(topic)
+        elif is_subscribed:
+            self._release(topic)
+        if self._missing is not None:
+            self._missing.discard(topic)
+            self._look_whether_complete()
+
+    def _look_whether_complete(self) -> None:
+        if self._missing is not None and not self._missing:
+            self._missing = None
+            self._loop.confirm()
+
+    def _release(self, topic: str) -> None:
+        for waiting in self._waiting.pop(topic, ()):
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def _fail(self, cause: BaseException | None) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for each in waiting.values():
+            for confirmation in each:
+                if not confirmation.done():
+                    error = BusError(f"the connection to {self._label} broke: {type(cause).__name__}: {cause}")
+                    error.__cause__ = cause
+                    confirmation.set_exception(error)
