@@ -33,7 +33,7 @@ FACADES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
         "async_pubsub_manager": {"aio.pubsub": ("AsyncPubSubManager",)},
         "async_redis_manager": {
             "aio.backends.redis": ("AsyncRedisManager",),
-            "cluster.redis_urls": ("parse_redis_sentinel_url",),
+            "cluster.broker_urls": ("parse_redis_sentinel_url",),
         },
         "async_server": {"aio.server": ("AsyncServer",)},
         "async_simple_client": {"aio.simple_client": ("AsyncSimpleClient",)},
@@ -56,7 +56,7 @@ FACADES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
         },
         "pubsub_manager": {"sync.pubsub": ("PubSubManager",)},
         "redis_manager": {
-            "cluster.redis_urls": ("parse_redis_sentinel_url",),
+            "cluster.broker_urls": ("parse_redis_sentinel_url",),
             "sync.backends.redis": ("RedisManager",),
         },
         "server": {"sync.server": ("Server",)},

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from fastsio.aio.client.namespace import AsyncClientNamespace
     from fastsio.aio.pubsub import AsyncPubSubManager
     from fastsio.aio.simple_client import AsyncSimpleClient
-    from fastsio.asyncapi.model import AsyncAPIConfig
+    from fastsio.asyncapi import AsyncAPIConfig
     from fastsio.integrations.tornado import get_tornado_handler
     from fastsio.integrations.wsgi import Middleware, WSGIApp
     from fastsio.layers.manager import LayerManager
@@ -81,7 +81,7 @@ __version__: Final = "1.0.0.dev0"
 
 #: Where the names are that are imported when they are first used: most programs need one half only.
 _LATER: Final = {
-    "AsyncAPIConfig": "fastsio.asyncapi.model",
+    "AsyncAPIConfig": "fastsio.asyncapi",
     "AsyncAioPikaManager": "fastsio.aio.backends.aiopika",
     "AsyncClient": "fastsio.aio.client.client",
     "AsyncClientNamespace": "fastsio.aio.client.namespace",

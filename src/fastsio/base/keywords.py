@@ -16,7 +16,7 @@ from fastsio.routing.slips import meant
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from fastsio.asyncapi.model import AsyncAPIConfig
+    from fastsio.asyncapi import AsyncAPIConfig
     from fastsio.protocol.packet import Packet
 
 #: What libraries pass on of their own options, which is not their users' mistake: Flask-SocketIO.

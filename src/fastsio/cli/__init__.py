@@ -1,7 +1,7 @@
 """
 The command line: ``fastsio COMMAND``, or ``python -m fastsio COMMAND``.
 
-Knows the commands by their table; what a command does stands in its own module.
+Knows the commands by their table; what a command does stands in :mod:`commands`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from fastsio import __version__
-from fastsio.cli.make import MAKE
-from fastsio.cli.run import RUN
+from fastsio.cli.commands import MAKE, RUN
 from fastsio.exceptions import SocketIOError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fastsio.cli.command import Command
+    from fastsio.cli.commands import Command
 
 __all__ = ["COMMANDS", "main"]
 

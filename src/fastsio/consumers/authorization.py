@@ -13,7 +13,7 @@ from fastsio.injection.handshake import Place
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from fastsio.consumers.peer import Peer
+    from fastsio.consumers.connection import Peer
     from fastsio.consumers.types import Scope
     from fastsio.injection import Endpoint
     from fastsio.messages import BaseMessage

@@ -10,9 +10,8 @@ from inspect import isroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.consumers.class_reader import ConsumerInfo, ConsumerPlan, HandlerPlan, Kept, Reader, unresolved_error
-from fastsio.consumers.connection import Connection
+from fastsio.consumers.connection import Connection, Peer
 from fastsio.consumers.decorators import ChannelInfo, own_docstring
-from fastsio.consumers.peer import Peer
 from fastsio.consumers.types import logger
 from fastsio.exceptions import SetupError
 from fastsio.injection import Context

@@ -25,11 +25,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from math import inf
+from secrets import token_hex
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from fastsio.aio import concurrency
+from fastsio.aio.connection_scope import TaskScope
 from fastsio.aio.engine.eager import DONE, Rest, begin_waiting
+from fastsio.aio.engine.frameworks.environ import NOWHERE, make_environ
 from fastsio.aio.engine.read_ahead import CANCEL_S, Ahead
 from fastsio.cluster.relay import Recent
 from fastsio.consumers.frames import ENVELOPES, ORDER, TEXT, is_left_out
@@ -37,6 +40,7 @@ from fastsio.consumers.types import StopConsumer, logger
 from fastsio.engine.congestion import Congestion
 from fastsio.exceptions import BusError, DisconnectedError
 from fastsio.layers.frames import fault_of
+from fastsio.protocol import NamespaceState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -44,6 +48,81 @@ if TYPE_CHECKING:
     from fastsio.consumers.types import Receive, Scope, Send
     from fastsio.layers import BaseChannelLayer
     from fastsio.layers.inbox import Inbox
+
+_ID_BYTES: Final = 8
+
+
+class Peer:
+    """
+    One connection's client.
+
+    Args:
+        scope: The connection's ASGI scope.
+
+    Attributes:
+        namespace: The namespace whose rooms it can be in: ``"/"`` unless the consumer says another.
+        auth: None; what a client sends with its handshake is in headers, cookies and the query.
+        session: What handlers keep for the length of the connection.
+        scope_store: The dependencies that last as long as the connection.
+        state: Whether it is there.
+    """
+
+    __slots__ = ("_environ", "_scope", "_sid", "auth", "namespace", "scope_store", "session", "state")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._sid: str | None = None
+        self._environ: dict[str, Any] | None = None
+        self.namespace = "/"
+        self.auth: Any = None
+        self.session: dict[str, Any] = {}
+        self.scope_store = TaskScope()
+        self.state = NamespaceState.CONNECTED
+
+    @property
+    def sid(self) -> str:
+        """What tells the connection from others: its channel's name, or a random text without a channel layer."""
+        if self._sid is None:
+            self._sid = token_hex(_ID_BYTES)
+        return self._sid
+
+    @sid.setter
+    def sid(self, sid: str) -> None:
+        self._sid = sid
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is there."""
+        return self.state is NamespaceState.CONNECTED
+
+    @property
+    def label(self) -> str:
+        """What logs call it."""
+        return self.sid
+
+    @property
+    def environ(self) -> dict[str, Any]:
+        """The handshake with WSGI's keys."""
+        if self._environ is None:
+            self._environ = _environ_of(self._scope)
+        return self._environ
+
+
+def _environ_of(scope: Scope) -> dict[str, Any]:
+    environ = make_environ(
+        software="asgi",
+        method=scope.get("method", "GET"),
+        path=scope.get("path", "/"),
+        query=scope.get("query_string", b"").decode("latin-1"),
+        http_version=scope.get("http_version", "1.1"),
+        scheme=scope.get("scheme", "http"),
+        client=scope.get("client") or NOWHERE,
+        server=scope.get("server") or NOWHERE,
+        headers=scope.get("headers", ()),
+    )
+    environ["asgi.scope"] = scope
+    return environ
+
 
 #: How many messages to several groups a connection remembers, so that it takes none twice.
 REMEMBERED: Final = 100

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from fastsio.base.room_hooks import RoomHooks
     from fastsio.base.rooms import Room
     from fastsio.consumers.camel import Keys
-    from fastsio.consumers.peer import Peer
+    from fastsio.consumers.connection import Peer
     from fastsio.messages import BaseMessage, RoomRequest
 
 #: How many questions to all consumers of a room are remembered, so that one of each class answers in a process.

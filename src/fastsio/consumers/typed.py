@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic
 from typing_extensions import TypeVar
 
 from fastsio.aio import concurrency
-from fastsio.consumers import broadcasting
 from fastsio.consumers.authorization import Admission
 from fastsio.consumers.camel import from_wire, message_keys, to_wire
 from fastsio.consumers.frames import (
     EVENT,
     control_frame,
+    event_envelope,
     plain_message,
     read_frame,
     read_message,
     result_message,
     shown,
+    text_envelope,
     with_ref,
     without_position,
     write_frame,
@@ -34,12 +35,13 @@ from fastsio.consumers.types import AcceptConnection, DenyConnection, StopConsum
 from fastsio.consumers.websocket import AsyncWebsocketConsumer
 from fastsio.exceptions import DisconnectedError, EventError, SetupError, ValidationFailed
 from fastsio.injection import Context
+from fastsio.layers import get_channel_layer
 from fastsio.messages import EVENT_ACTION_COMPLETE, GROUP_ACTION_COMPLETE, MESSAGE_ACTION_COMPLETE, BaseMessage
 from fastsio.routing import describe, is_expected
 from fastsio.routing.errors import find_exception_handler, is_websocket_exception
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from fastsio.base.rooms import Room
     from fastsio.consumers.authorization import BaseAuthenticator
@@ -47,6 +49,86 @@ if TYPE_CHECKING:
     from fastsio.consumers.class_reader import HandlerPlan
     from fastsio.consumers.connection import Connection
     from fastsio.consumers.types import Scope, WebSocketConnectEvent
+    from fastsio.layers import BaseChannelLayer
+
+
+async def send_text(
+    layer: BaseChannelLayer,
+    text: str,
+    groups: Collection[str] | str | None,
+    own_groups: Iterable[str],
+    exclude: Sequence[str],
+    *,
+    wait: bool,
+) -> None:
+    """Send a frame to the clients of groups, once to each."""
+    names = _names(groups, own_groups)
+    await _send_to_groups(layer, names, text_envelope(text, exclude=exclude, groups=names), wait=wait)
+
+
+async def send_event(
+    consumer: type[AsyncWebsocketConsumer], event: BaseMessage, channel_name: str, *, wait: bool
+) -> None:
+    """Send an event to one connection."""
+    await layer_of(consumer).send(channel_name, _envelope(event), wait=wait)
+
+
+async def broadcast_event(
+    consumer: type[AsyncWebsocketConsumer], event: BaseMessage, groups: Collection[str] | str | None, *, wait: bool
+) -> None:
+    """Send an event to the connections of groups."""
+    names = _names(groups, consumer.groups)
+    await _send_to_groups(layer_of(consumer), names, _envelope(event, names), wait=wait)
+
+
+async def _send_to_groups(
+    layer: BaseChannelLayer, groups: Sequence[str], envelope: dict[str, Any], *, wait: bool
+) -> None:
+    """Send to all groups, then wait for clients that are behind."""
+    for group in groups:
+        await layer.group_send(group, envelope, wait=False)
+    if wait:
+        await layer.let_read(groups)
+
+
+def send_event_sync(consumer: type[AsyncWebsocketConsumer], event: BaseMessage, channel_name: str) -> None:
+    """Send an event to one connection, and wait until it is sent."""
+    layer_of(consumer).sync.send(channel_name, _envelope(event))
+
+
+def broadcast_event_sync(
+    consumer: type[AsyncWebsocketConsumer], event: BaseMessage, groups: Collection[str] | str | None
+) -> None:
+    """Send an event to the connections of groups, and wait until it is sent."""
+    layer, names = layer_of(consumer).sync, _names(groups, consumer.groups)
+    envelope = _envelope(event, names)
+    for group in names:
+        layer.group_send(group, envelope)
+
+
+def layer_of(consumer: type[AsyncWebsocketConsumer]) -> BaseChannelLayer:
+    """
+    Return a class's layer.
+
+    Raises:
+        SetupError: It has none.
+        LayerNotFoundError: None is registered with its alias.
+    """
+    alias = consumer.channel_layer_alias
+    if alias is None:
+        raise SetupError(f"{consumer.__qualname__} has no channel layer; set channel_layer_alias to the alias of one")
+    return get_channel_layer(alias)
+
+
+def _envelope(event: BaseMessage, groups: Sequence[str] = ()) -> dict[str, Any]:
+    return event_envelope(event.model_dump(mode="json", by_alias=True), groups=groups)
+
+
+def _names(groups: Collection[str] | str | None, otherwise: Iterable[str]) -> list[str]:
+    """Return the groups, each once."""
+    if groups is None:
+        groups = list(otherwise)
+    return [groups] if isinstance(groups, str) else list(dict.fromkeys(groups))
 
 
 EventT = TypeVar("EventT", bound=BaseMessage, default=BaseMessage)
@@ -226,7 +308,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         left_out = [exclude] if isinstance(exclude, str) else [*exclude]
         if exclude_current:
             left_out.append(self.channel_name)
-        await broadcasting.send_text(self._require_layer(), text, groups, self.groups, left_out, wait=wait)
+        await send_text(self._require_layer(), text, groups, self.groups, left_out, wait=wait)
 
     async def send_json(self, content: Any, close: bool = False) -> None:
         """Send anything JSON-compatible as a frame."""
@@ -248,7 +330,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
             LayerNotFoundError: The class's layer is not registered in this process.
             BusError: The broker did not take it.
         """
-        await broadcasting.send_event(cls, event, channel_name, wait=wait)
+        await send_event(cls, event, channel_name, wait=wait)
 
     @classmethod
     async def broadcast_event(
@@ -266,17 +348,17 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
             LayerNotFoundError: The class's layer is not registered in this process.
             BusError: The broker did not take it.
         """
-        await broadcasting.broadcast_event(cls, event, groups, wait=wait)
+        await broadcast_event(cls, event, groups, wait=wait)
 
     @classmethod
     def send_event_sync(cls, event: EventT, channel_name: str) -> None:
         """Do what :meth:`send_event` does, from code that cannot await."""
-        broadcasting.send_event_sync(cls, event, channel_name)
+        send_event_sync(cls, event, channel_name)
 
     @classmethod
     def broadcast_event_sync(cls, event: EventT, groups: Collection[str] | str | None = None) -> None:
         """Do what :meth:`broadcast_event` does, from code that cannot await."""
-        broadcasting.broadcast_event_sync(cls, event, groups)
+        broadcast_event_sync(cls, event, groups)
 
     @classmethod
     def encode_message(cls, message: BaseMessage) -> str:

@@ -6,9 +6,9 @@ from fastsio.injection.compiler import compile_endpoint, reads_payload
 from fastsio.injection.context import ClientView, ConnectionScope, Context, handshake_of
 from fastsio.injection.endpoint import Endpoint, refuse_coroutine
 from fastsio.injection.handshake import Handshake, scope_of
-from fastsio.injection.kinds import HandlerKind
 from fastsio.injection.markers import Cookie, Dependency, Depends, EventMarker, Header, Query, register_dependency
-from fastsio.injection.response import ResponseValidationError
+from fastsio.injection.parameters import HandlerKind
+from fastsio.injection.validation import ResponseValidationError
 
 __all__ = [
     "ClientView",

@@ -43,16 +43,20 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.exceptions import SignatureError
 from fastsio.injection import fastapi_markers
-from fastsio.injection.arguments import wire_handler, wire_hook, wire_plain
-from fastsio.injection.arity_fallback import with_fallback
-from fastsio.injection.calls import bind
+from fastsio.injection.arguments import wire_handler, wire_hook, wire_plain, wire_room_hook
+from fastsio.injection.calls import bind, with_fallback
 from fastsio.injection.endpoint import Endpoint, Plan
 from fastsio.injection.graph import Flattener, Graph, Node, Site
-from fastsio.injection.kinds import OPTIONAL_LAST, ROOM_KINDS, HandlerKind
 from fastsio.injection.markers import Dependency
-from fastsio.injection.parameters import FromDependency, Need, classify, is_marked
-from fastsio.injection.response import response_filter
-from fastsio.injection.room_hooks import wire_room_hook
+from fastsio.injection.parameters import (
+    OPTIONAL_LAST,
+    ROOM_KINDS,
+    FromDependency,
+    HandlerKind,
+    Need,
+    classify,
+    is_marked,
+)
 from fastsio.injection.signature import (
     EMPTY,
     Colour,
@@ -67,6 +71,7 @@ from fastsio.injection.signature import (
     positional_range,
     read_parameters,
 )
+from fastsio.injection.validation import response_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fastsio.injection.calls import Step
     from fastsio.injection.context import Context
-    from fastsio.injection.kinds import HandlerKind
+    from fastsio.injection.parameters import HandlerKind
     from fastsio.injection.sources import Getter
 
 

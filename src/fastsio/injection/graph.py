@@ -24,9 +24,9 @@ from fastsio.injection.calls import (
     value_call,
 )
 from fastsio.injection.handshake import Place
-from fastsio.injection.kinds import ROOM_KINDS, HandlerKind, no_handshake, why_not
 from fastsio.injection.markers import REGISTRY, Dependency, EventMarker, HandshakeParameter, Lifetime
 from fastsio.injection.parameters import (
+    ROOM_KINDS,
     FromConnection,
     FromDependency,
     FromEvent,
@@ -34,12 +34,15 @@ from fastsio.injection.parameters import (
     FromPayload,
     FromSecurityScopes,
     FromSource,
+    HandlerKind,
     Impossible,
     Need,
     Unannotated,
     admits_none,
     classify,
     is_scalar,
+    no_handshake,
+    why_not,
 )
 from fastsio.injection.signature import (
     EMPTY,

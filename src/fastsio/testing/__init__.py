@@ -7,10 +7,10 @@ No server, no network.
 from __future__ import annotations
 
 from fastsio.layers import override
+from fastsio.testing.base import Received
 from fastsio.testing.capture import Broadcast, capture_broadcasts
 from fastsio.testing.client import TestClient
 from fastsio.testing.communicator import WebsocketCommunicator
-from fastsio.testing.conversation import Received
 from fastsio.testing.sync_client import SyncTestClient
 
 __all__ = [

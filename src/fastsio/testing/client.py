@@ -16,9 +16,8 @@ from fastsio.exceptions import (
 )
 from fastsio.integrations.asgi import ASGIApp
 from fastsio.routing import place_of
-from fastsio.testing.base import BaseTestClient
+from fastsio.testing.base import PONG, BaseTestClient, Pinged, Received
 from fastsio.testing.communicator import WebsocketCommunicator
-from fastsio.testing.conversation import PONG, Pinged, Received
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

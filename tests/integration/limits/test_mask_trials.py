@@ -12,11 +12,11 @@ import pytest
 import tornado.websocket
 
 from fastsio.aio.engine.frameworks import aiohttp_masking, masking
-from fastsio.integrations import tornado_masking
+from fastsio.integrations import tornado_handler
 from tests.integration.limits.test_hostile_requests import under
 from tests.integration.raw_websocket import FIN, TEXT, client_frame, open_raw
 
-MODULES: dict[str, Any] = {"aiohttp": aiohttp_masking, "tornado": tornado_masking}
+MODULES: dict[str, Any] = {"aiohttp": aiohttp_masking, "tornado": tornado_handler}
 UNMASKED = client_frame(FIN | TEXT, b"40/nowhere,", masked=False)
 
 
@@ -79,7 +79,7 @@ def another(monkeypatch):
         for module in MODULES.values():
             module.trial.cache_clear()
         aiohttp_masking.masked_response.cache_clear()
-        tornado_masking.masked_protocol.cache_clear()
+        tornado_handler.masked_protocol.cache_clear()
 
     def replace(kind: str, name: str) -> str:
         forget()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import fastsio
-from fastsio.asyncapi.model import AsyncAPIConfig, asyncapi_config
+from fastsio.asyncapi import AsyncAPIConfig, asyncapi_config
 from fastsio.exceptions import SetupError
 
 

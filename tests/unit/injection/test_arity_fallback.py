@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fastsio.injection import HandlerKind, compile_endpoint
-from fastsio.injection.arity_fallback import with_fallback
+from fastsio.injection.calls import with_fallback
 
 
 def wrapped(handler: Any) -> Any:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from fastsio.exceptions import SignatureError, ValidationFailed
 from fastsio.injection import Depends, HandlerKind, Header
-from fastsio.injection.kinds import PAYLOAD_LIMIT, WIRE_SLOTS
+from fastsio.injection.parameters import PAYLOAD_LIMIT, WIRE_SLOTS
 from fastsio.types import Auth, Data, Environ, Event, NamespaceName, Reason, Session, SocketID, Source
 
 

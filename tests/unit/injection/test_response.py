@@ -9,7 +9,7 @@ import pytest
 from pydantic import Base64Bytes, BaseModel, Field
 
 from fastsio.injection import ResponseValidationError
-from fastsio.injection.response import response_filter
+from fastsio.injection.validation import response_filter
 
 
 class Message(BaseModel):

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from fastsio.exceptions import SignatureError
 from fastsio.injection import ResponseValidationError
-from fastsio.injection.response import response_filter
+from fastsio.injection.validation import response_filter
 
 
 class Message(BaseModel):

@@ -6,7 +6,7 @@ import pytest
 
 from fastsio.exceptions import ValidationFailed
 from fastsio.injection import sources
-from fastsio.injection.kinds import WIRE_SLOTS
+from fastsio.injection.parameters import WIRE_SLOTS
 from fastsio.injection.signature import EMPTY
 from fastsio.types import Source
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from fastsio.exceptions import PacketError
-from fastsio.protocol.header import read_header
 from fastsio.protocol.limits import Limits
+from fastsio.protocol.packet import read_header
 from fastsio.protocol.packet_type import PacketType
 
 EVENT, ACK, CONNECT, BINARY_EVENT = PacketType.EVENT, PacketType.ACK, PacketType.CONNECT, PacketType.BINARY_EVENT

@@ -32,7 +32,7 @@ from fastsio.engine.rates import FrameRate
 
 if TYPE_CHECKING:
     from fastsio.aio.engine.links import Frame
-    from fastsio.integrations.fast.write_batch import Flushable
+    from fastsio.integrations.fast.websocket import Flushable
 
 NO_UTF8: Final = 1007
 #: picows takes what a buffer of this size holds per read, and doubles it when it fills up.

@@ -14,24 +14,80 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from weakref import WeakKeyDictionary, ref
 
-from fastsio.aio.engine.links import (
-    CLOSE_GRACE_S,
-    DirectLink,
-    LinkLost,
-)
+from fastsio.aio.engine.links import CLOSE_GRACE_S, DirectLink, LinkLost
 from fastsio.engine.frame_reader import MESSAGE_TOO_BIG, NORMAL_CLOSURE, POLICY_VIOLATION
 from fastsio.engine.frames import BINARY, TEXT, close_frame, frame
 from fastsio.engine.rates import TooManyFrames
 from fastsio.exceptions import PacketError
-from fastsio.integrations.fast.write_batch import flusher_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from contextvars import Context
 
     from fastsio.aio.engine.links import Event, Frame
-    from fastsio.integrations.fast.write_batch import Flushable
+
+#: What is read at a time of a connection that says little.
+SCRATCH_BYTES: Final = 2048
+
+
+class Flushable(Protocol):
+    """What has something to write."""
+
+    def flush(self) -> None:
+        """Write it."""
+
+
+class Flusher:
+    """
+    Flushes, once a turn, everything that asked for it.
+
+    Args:
+        loop: The event loop.
+
+    Attributes:
+        scratch: Where a connection without a buffer of its own reads to; it is the next one's when a read is over.
+        turn: Stands for the turn of the loop that has begun; None before anything of it was written.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        # A strong reference would keep loops, and what waited on them, in the table below for good.
+        self._loop = ref(loop)
+        self._waiting: list[Flushable] = []
+        self.scratch = memoryview(bytearray(SCRATCH_BYTES))
+        self.turn: object = None
+
+    def begin(self) -> object:
+        """Begin a turn, which lasts until what runs now, and is ready to run, has run."""
+        loop = self._loop()
+        if loop is not None:
+            loop.call_soon(self._flush)
+        self.turn = object()
+        return self.turn
+
+    def add(self, flushable: Flushable) -> None:
+        """Flush *flushable* at the end of the turn."""
+        if self.turn is None:
+            self.begin()
+        self._waiting.append(flushable)
+
+    def _flush(self) -> None:
+        waiting, self._waiting, self.turn = self._waiting, [], None
+        for flushable in waiting:
+            flushable.flush()
+
+
+_flushers: WeakKeyDictionary[asyncio.AbstractEventLoop, Flusher] = WeakKeyDictionary()
+
+
+def flusher_of(loop: asyncio.AbstractEventLoop) -> Flusher:
+    """Return the flusher of an event loop."""
+    flusher = _flushers.get(loop)
+    if flusher is None:
+        flusher = _flushers[loop] = Flusher(loop)
+    return flusher
+
 
 #: More than this is not kept for the end of the loop's turn; the transport tells then whether the peer keeps up.
 MAX_QUEUED_BYTES: Final = 65_536

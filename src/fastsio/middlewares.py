@@ -1,4 +1,9 @@
-"""The middlewares that come with fastsio: authentication, logging, rate limiting."""
+"""
+Middlewares: code that runs around the handlers of events.
+
+The classes to subclass, and those that come with fastsio: authentication, logging, rate limiting. Not to be confused
+with :mod:`fastsio.middleware`, without an s: python-socketio's module with the WSGI application.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +16,20 @@ from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import EventError, RateLimited, SetupError
 from fastsio.injection.signature import Colour, colour_of
 from fastsio.protocol import CURRENT, LEGACY
-from fastsio.routing import SyncMiddleware
+from fastsio.routing import BaseMiddleware, MiddlewareChain, SyncMiddleware
 from fastsio.routing.limits import RateWindow
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from fastsio.routing import BaseMiddleware
+__all__ = [
+    "BaseMiddleware",
+    "MiddlewareChain",
+    "SyncMiddleware",
+    "auth_middleware",
+    "logging_middleware",
+    "rate_limit_middleware",
+]
 
 
 class _Auth(SyncMiddleware):
