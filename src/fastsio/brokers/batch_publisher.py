@@ -1,9 +1,10 @@
-"""Send to a broker in batches, for any number of tasks: what they bring while one is on its way is the next."""
+"""Send to a broker in batches, for tasks or for threads: what they bring while one is on its way is the next."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from fastsio.exceptions import BusError
@@ -94,6 +95,71 @@ class BatchPublisher(Generic[RequestT]):
                 outcome.exception()  # callers that do not wait are not warned of it
             else:
                 outcome.set_result(result)
+
+
+class _Waiting(Generic[RequestT]):
+    """A request of a thread, and what became of it."""
+
+    __slots__ = ("failure", "is_sent", "request")
+
+    def __init__(self, request: RequestT) -> None:
+        self.request = request
+        self.is_sent = False
+        self.failure: Exception | None = None
+
+
+class BlockingBatchPublisher(Generic[RequestT]):
+    """
+    Sends the requests of any number of threads: one of them at a time, which sends what all of them have brought.
+
+    Args:
+        send: Sends a batch; what it raises is the failure of all.
+        timeout_s: Seconds that a thread waits for others that send.
+    """
+
+    def __init__(self, send: Callable[[list[RequestT]], object], timeout_s: float) -> None:
+        self._send = send
+        self._timeout_s = timeout_s
+        self._waiting: list[_Waiting[RequestT]] = []
+        self._guard = Lock()
+        self._sending = Lock()
+
+    def submit(self, request: RequestT) -> None:
+        """
+        Send a request; return when the broker has it.
+
+        Raises:
+            TimeoutError: Others send for too long; the builtin one.
+            Exception: What sending raised.
+        """
+        waiting = _Waiting(request)
+        with self._guard:
+            self._waiting.append(waiting)
+        if not self._sending.acquire(timeout=self._timeout_s):
+            with self._guard:
+                if waiting in self._waiting:
+                    self._waiting.remove(waiting)
+            raise TimeoutError("other messages are still on their way to the broker")
+        try:
+            if not waiting.is_sent:
+                self._flush()
+        finally:
+            self._sending.release()
+        if waiting.failure is not None:
+            raise waiting.failure
+
+    def _flush(self) -> None:
+        """Send what waits."""
+        with self._guard:
+            batch, self._waiting = self._waiting, []
+        failure = None
+        try:
+            self._send([waiting.request for waiting in batch])
+        except Exception as error:  # noqa: BLE001 - those who wait get it
+            failure = error
+        for waiting in batch:
+            waiting.failure = failure
+            waiting.is_sent = True
 
 
 def _closed() -> ConnectionError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import require
-from fastsio.brokers.batch_publisher import BatchPublisher, unchanged
+from fastsio.brokers.batch_publisher import BatchPublisher, BlockingBatchPublisher, unchanged
 from fastsio.brokers.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
@@ -116,6 +116,51 @@ class RedisPublisher:
             else:
                 pipeline.execute_command(*request)
         return await pipeline.execute(raise_on_error=False)  # type: ignore[no-any-return] # untyped packages
+
+
+class BlockingRedisPublisher:
+    """
+    Sends commands for any number of threads over one connection, those of one moment in one pipeline.
+
+    Args:
+        connect: Makes a client of redis or valkey.
+        timeout_s: Seconds that a thread waits for the connection.
+    """
+
+    def __init__(self, connect: Callable[[], Any], timeout_s: float) -> None:
+        self._connect = connect
+        self._client: Any = None
+        self._batches: BlockingBatchPublisher[tuple[Any, ...]] = BlockingBatchPublisher(self._send, timeout_s)
+
+    @property
+    def client(self) -> Any:
+        """The client, once something was sent."""
+        return self._client
+
+    def post(self, *command: Any) -> None:
+        """
+        Send a command; return when the server has answered it.
+
+        Raises:
+            TimeoutError: Other threads have the connection for too long; the builtin one.
+            Exception: What the package raises.
+        """
+        self._batches.submit(command)
+
+    def close(self) -> None:
+        """Close the connection."""
+        client, self._client = self._client, None
+        if client is not None:
+            for part in parts_of(client):
+                part.close()
+
+    def _send(self, batch: list[tuple[Any, ...]]) -> None:
+        if self._client is None:
+            self._client = self._connect()
+        pipeline = self._client.pipeline(transaction=False)
+        for command in batch:
+            pipeline.execute_command(*command)
+        pipeline.execute()
 
 
 async def close_client(client: Any) -> None:

@@ -17,7 +17,7 @@ import asyncio
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from fastsio.aio.pubsub import AsyncPubSubManager
+from fastsio.aio.backends.room_following import RoomFollowingManager
 from fastsio.cluster.messages import ANSWERS
 from fastsio.cluster.payloads import unpack_event
 from fastsio.cluster.relay import Recent
@@ -49,7 +49,7 @@ _NEEDS_NO_ID: Final = ("emit", "close_room", "enter_room", "leave_room", "discon
 _NULL: Final = [[None]]
 
 
-class LayerManager(AsyncPubSubManager):
+class LayerManager(RoomFollowingManager):
     """
     Connects servers, and consumers of raw WebSockets, over a channel layer.
 
@@ -70,7 +70,7 @@ class LayerManager(AsyncPubSubManager):
             another layer in its place.
         write_only: Whether this process only emits and has no clients of its own.
         discriminator: The member of a frame that names the event.
-        options: As :class:`AsyncPubSubManager` has them.
+        options: As :class:`fastsio.AsyncPubSubManager` has them.
     """
 
     name: ClassVar[str] = "layer"
@@ -132,41 +132,10 @@ class LayerManager(AsyncPubSubManager):
         """Hear from now on what other servers say of a room that a client may be let into."""
         await self._follow(namespace, (room,))
 
-    def end_join(self, namespace: str, room: Hashable) -> None:
-        """Note that a client is in a room now, or was not let in."""
-        self._follow_soon(namespace, (room,))
-
-    def basic_enter_room(self, sid: str, namespace: str, room: Hashable, eio_sid: str | None = None) -> None:
-        """
-        Put a client of this server into a room.
-
-        Raises:
-            ValueError: The room is another client's own, or the client is in too many.
-            KeyError: The client is not in the namespace.
-        """
-        super().basic_enter_room(sid, namespace, room, eio_sid)
-        self._follow_soon(namespace, (room,))
-
-    def basic_leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
-        """Take a client of this server out of a room; one that is not in it is ignored."""
-        super().basic_leave_room(sid, namespace, room)
-        self._follow_soon(namespace, (room,))
-
-    def basic_close_room(self, room: Hashable, namespace: str) -> None:
-        """
-        Take everybody of this server out of a room.
-
-        Raises:
-            ValueError: The room is a client's own.
-        """
-        super().basic_close_room(room, namespace)
-        self._follow_soon(namespace, (room,))
-
     def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
         """Forget a client: its rooms, its callbacks, what was held for it."""
-        rooms = self.get_rooms(sid, namespace)
         super().basic_disconnect(sid, namespace, **kwargs)
-        self._follow_soon(namespace, (None, *rooms))
+        self._tell_of(namespace, None)
 
     def _changed(self, following: Following, namespace: str, rooms: Iterable[Hashable]) -> list[str]:
         """Return the groups of rooms that are to be joined or left."""
@@ -179,10 +148,11 @@ class LayerManager(AsyncPubSubManager):
         following = self._here()
         await following.follow(self._changed(following, namespace, rooms))
 
-    def _follow_soon(self, namespace: str, rooms: Iterable[Hashable]) -> None:
+    def _follow_room(self, namespace: str, room: Hashable, *, has_members: bool) -> None:
         following = self._following
         if following is not None and not self.is_stopping:
-            for group in self._changed(following, namespace, rooms):
+            group = following.note((namespace, room), has_members=has_members)
+            if group is not None:
                 following.start(group)
 
     def _here(self) -> Following:

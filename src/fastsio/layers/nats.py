@@ -12,20 +12,16 @@ from fastsio.brokers.nats import SCHEMES, TIMEOUT_S, NatsPublisher, NatsSubscrip
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.cluster.broker_urls import require_scheme
 from fastsio.exceptions import SetupError
-from fastsio.layers.local import CAPACITY, EXPIRY_S
 from fastsio.layers.topics import TopicLayer
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from fastsio.layers.codec import SerializerFormat
-    from fastsio.layers.inbox import Overflow
 
 DEFAULT_URL: Final = "nats://localhost:4222"
 
 
-class NatsChannelLayer(TopicLayer):
+class NatsChannelLayer(TopicLayer[str]):
     """
     Carry messages between processes through NATS, at most once.
 
@@ -47,38 +43,14 @@ class NatsChannelLayer(TopicLayer):
         MissingExtraError: A package that an option needs is not installed.
     """
 
-    def __init__(
-        self,
-        hosts: Sequence[str] | None = None,
-        prefix: str = "asgi",
-        on_disconnect: Callable[[], object] | None = None,
-        on_reconnect: Callable[[], object] | None = None,
-        symmetric_encryption_keys: Sequence[str | bytes] | None = None,
-        serializer_format: SerializerFormat = "json",
-        *,
-        expiry: float = EXPIRY_S,
-        capacity: int = CAPACITY,
-        channel_capacity: Mapping[str | re.Pattern[str], int] | None = None,
-        overflow: Overflow = "drop_new",
-    ) -> None:
-        super().__init__(
-            expiry=expiry,
-            capacity=capacity,
-            channel_capacity=channel_capacity,
-            overflow=overflow,
-            symmetric_encryption_keys=symmetric_encryption_keys,
-            serializer_format=serializer_format,
-        )
+    def _read_place(self, hosts: Sequence[str] | None, prefix: str) -> None:
         if not isinstance(prefix, str) or not prefix:
             raise SetupError(f"prefix is what the subjects of the layer begin with, like 'chat'; got {prefix!r}")
         if isinstance(hosts, str) or (hosts is not None and not hosts):
             raise SetupError("hosts is a list of at least one URL: hosts=['nats://localhost:4222']")
-        self.prefix = prefix
         self._key = _token(prefix)
         self._urls = [require_scheme(url, SCHEMES, DEFAULT_URL) for url in hosts or [DEFAULT_URL]]
         self._connect = partial(connect_once, require("nats", "nats"), self._urls)
-        self._on_disconnect = on_disconnect
-        self._on_reconnect = on_reconnect
         self._senders: PerLoop[NatsPublisher] = PerLoop(self._new_sender, NatsPublisher.close)
 
     @property

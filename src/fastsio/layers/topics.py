@@ -12,17 +12,17 @@ from abc import abstractmethod
 from asyncio import Task, create_task
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from fastsio.exceptions import BusError, PayloadError
 from fastsio.layers.codec import Codec
-from fastsio.layers.local import GROUP_EXPIRY_S, TableLayer
+from fastsio.layers.local import CAPACITY, EXPIRY_S, GROUP_EXPIRY_S, TableLayer
 from fastsio.layers.names import node_of
 
 if TYPE_CHECKING:
     import re
     from asyncio import AbstractEventLoop
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from fastsio.layers.codec import Message, SerializerFormat
     from fastsio.layers.inbox import Inbox, Overflow
@@ -32,6 +32,8 @@ _CHANNEL: Final = "c"
 _MESSAGE: Final = "m"
 _JOIN: Final = "j"
 _LEAVE: Final = "l"
+
+HostT = TypeVar("HostT")
 
 logger = logging.getLogger("fastsio.layers")
 
@@ -52,28 +54,36 @@ class Subscriber(Protocol):
         """Close the connections."""
 
 
-class TopicLayer(TableLayer):
+class TopicLayer(TableLayer, Generic[HostT]):
     """
     A layer on topics.
 
     Args:
+        hosts: Where the brokers are.
+        prefix: What the layer's topics begin with.
+        on_disconnect: Called without arguments when a connection was lost; may be a coroutine function.
+        on_reconnect: Called without arguments when it is back; may be a coroutine function.
+        symmetric_encryption_keys: The first encrypts, any decrypts.
+        serializer_format: ``json`` or ``msgpack``.
         expiry: Seconds for which a message that has arrived is worth reading.
         capacity: Messages that may wait for one consumer.
         channel_capacity: Other capacities, by pattern of the channel's name.
         overflow: What to do with a message for which there is no room.
-        symmetric_encryption_keys: The first encrypts, any decrypts.
-        serializer_format: ``json`` or ``msgpack``.
     """
 
     def __init__(
         self,
+        hosts: Sequence[HostT] | None = None,
+        prefix: str = "asgi",
+        on_disconnect: Callable[[], object] | None = None,
+        on_reconnect: Callable[[], object] | None = None,
+        symmetric_encryption_keys: Sequence[str | bytes] | None = None,
+        serializer_format: SerializerFormat = "json",
         *,
-        expiry: float,
-        capacity: int,
-        channel_capacity: Mapping[str | re.Pattern[str], int] | None,
-        overflow: Overflow,
-        symmetric_encryption_keys: Sequence[str | bytes] | None,
-        serializer_format: SerializerFormat,
+        expiry: float = EXPIRY_S,
+        capacity: int = CAPACITY,
+        channel_capacity: Mapping[str | re.Pattern[str], int] | None = None,
+        overflow: Overflow = "drop_new",
     ) -> None:
         super().__init__(
             expiry=expiry,
@@ -83,6 +93,10 @@ class TopicLayer(TableLayer):
             overflow=overflow,
         )
         self._codec = Codec(serializer_format, symmetric_encryption_keys)
+        self.prefix = prefix
+        self._on_disconnect = on_disconnect
+        self._on_reconnect = on_reconnect
+        self._read_place(hosts, prefix)
         self._subscriber: Subscriber | None = None
         self._uses: Counter[str] = Counter()
         self._groups: dict[str, str] = {}
@@ -92,6 +106,10 @@ class TopicLayer(TableLayer):
     def is_closed(self) -> bool:
         """Whether the layer holds neither channels nor connections."""
         return self._subscriber is None and super().is_closed
+
+    @abstractmethod
+    def _read_place(self, hosts: Sequence[HostT] | None, prefix: str) -> None:
+        """Read where the brokers are, and what topics begin with; raise SetupError if that cannot be."""
 
     @abstractmethod
     def _topic(self, kind: str, name: str) -> str:

@@ -32,10 +32,7 @@ class AsyncAioPikaManager(AsyncPubSubManager):
     Args:
         url: Where the broker is, ``amqp://user:password@host:port/virtual_host``; ``amqps://`` is encrypted.
         channel: Name of the exchange; the same on all nodes.
-        write_only: True only emits, for programs that are no server.
-        logger: Where to log; None is the server's logger.
-        json: Module with ``dumps`` and ``loads``; None is the server's.
-        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`AsyncPubSubManager`.
+        options: As for :class:`AsyncPubSubManager`, and so are *write_only*, *logger* and *json*.
 
     Raises:
         SetupError: The URL cannot be used.

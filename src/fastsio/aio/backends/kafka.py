@@ -26,10 +26,7 @@ class AsyncKafkaManager(AsyncPubSubManager):
     Args:
         url: Where the brokers are: ``kafka://host:port``, or a list of such URLs of one cluster.
         channel: Name of the topic; the same on all nodes. Brokers create it unless told not to.
-        write_only: True only emits, for programs that are no server.
-        logger: Where to log; None is the server's logger.
-        json: Module with ``dumps`` and ``loads``; None is the server's.
-        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`AsyncPubSubManager`.
+        options: As for :class:`AsyncPubSubManager`, and so are *write_only*, *logger* and *json*.
 
     Raises:
         SetupError: A URL cannot be used.

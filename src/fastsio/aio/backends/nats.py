@@ -28,10 +28,7 @@ class AsyncNatsManager(AsyncPubSubManager):
     Args:
         url: Where the broker is, ``nats://user:password@host:port``; ``tls://``, ``ws://`` and ``wss://`` as well.
         channel: The subject; the same on all nodes.
-        write_only: True only emits, for programs that are no server.
-        logger: Where to log; None is the server's logger.
-        json: Module with ``dumps`` and ``loads``; None is the server's.
-        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`AsyncPubSubManager`.
+        options: As for :class:`AsyncPubSubManager`, and so are *write_only*, *logger* and *json*.
 
     Raises:
         SetupError: The URL or the channel cannot be used.
@@ -50,10 +47,10 @@ class AsyncNatsManager(AsyncPubSubManager):
         json: Any = None,
         **options: Unpack[BusKeywords],
     ) -> None:
-        self._nats = require("nats", "nats")
-        self._url = require_scheme(url, SCHEMES, "nats://localhost:4222")
         if not channel or any(character.isspace() or character in "*>" for character in channel):
             raise SetupError(f"channel={channel!r} is no NATS subject; leave out spaces, '*' and '>'")
+        self._nats = require("nats", "nats")
+        self._url = require_scheme(url, SCHEMES, "nats://localhost:4222")
         super().__init__(channel, write_only, logger, json, **options)
         self._publishing: PerLoop[NatsPublisher] = PerLoop(self._new_publisher, NatsPublisher.close)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fastsio._extras import require
-from fastsio.aio.backends.redis_sharded import Sharded
 from fastsio.aio.backends.room_following import RoomFollowingManager
 from fastsio.brokers.per_loop import PerLoop
-from fastsio.brokers.redis import RedisPublisher, close_client, new_client, next_message
+from fastsio.brokers.redis import PING_INTERVAL_S, RedisPublisher, close_client, new_client, next_message
+from fastsio.brokers.redis_sharded import Sharded
 from fastsio.cluster.broker_urls import at_master, may_be_cluster, redis_target
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from fastsio.base.keywords import BusKeywords
     from fastsio.cluster.sharding import Address
-
-#: Seconds of silence after which the broker is asked for a sign of life, and within which it has to give one.
-PING_INTERVAL_S: Final = 10.0
 
 
 class AsyncRedisManager(RoomFollowingManager):
@@ -33,23 +30,20 @@ class AsyncRedisManager(RoomFollowingManager):
             ``redis+sentinel://host1:port1,host2:port2/database/service``; ``valkey://``, ``valkeys://`` and
             ``valkey+sentinel://`` as well.
         channel: The channel; the same on all nodes. Databases do not separate channels.
-        write_only: True only emits, for programs that are no server.
-        logger: Where to log; None is the server's logger.
-        json: Module with ``dumps`` and ``loads``; None is the server's.
         redis_options: Keyword arguments for ``Redis.from_url()``, or for ``Sentinel()``. By default an operation may
             take ``publish_timeout`` seconds.
         sharded: Whether each room has a channel of its own, in the sharded pub/sub of Redis 7: a node receives what is
             for rooms that it has clients in, and the channels spread over the masters of a Redis Cluster. The URL is
             that of any of its nodes. All nodes of one bus must agree; those of python-socketio cannot take part.
-        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`AsyncPubSubManager`.
+        options: As for :class:`AsyncPubSubManager`, and so are *write_only*, *logger* and *json*.
 
     Raises:
         SetupError: The URL cannot be used.
         MissingExtraError: Neither redis nor valkey is installed.
     """
 
-    name = "aioredis"
     serves_when_listening = True
+    name = "aioredis"
 
     def __init__(
         self,
@@ -73,8 +67,15 @@ class AsyncRedisManager(RoomFollowingManager):
         self._heard_by: tuple[Any, Any] = (None, None)
         self._sharded: Sharded | None = None
         if sharded:
-            is_possible = may_be_cluster(self._target)
-            self._sharded = Sharded(self, self._client, self._errors, may_be_cluster=is_possible)
+            self._sharded = Sharded(
+                channel,
+                self._encode,
+                self._client,
+                self._errors,
+                may_be_cluster=may_be_cluster(self._target),
+                patience_s=self.publish_timeout,
+                on_listening=self._on_listening,
+            )
 
     @property
     def redis(self) -> Any:
@@ -142,7 +143,7 @@ class AsyncRedisManager(RoomFollowingManager):
         return RedisPublisher(self._client())
 
     def _listen(self) -> AsyncGenerator[Any, None]:
-        return self._listen_to_one() if self._sharded is None else self._sharded.listen(PING_INTERVAL_S)
+        return self._listen_to_one() if self._sharded is None else self._sharded.listen(self.host_id, PING_INTERVAL_S)
 
     async def _listen_to_one(self) -> AsyncGenerator[Any, None]:
         client = self._client()

@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING
 
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.brokers.redis import RedisSubscriptions
-from fastsio.layers.local import CAPACITY, EXPIRY_S
 from fastsio.layers.redis.hosts import close_publishers, open_publishers, quoted, read_hosts, shard_of
 from fastsio.layers.topics import TopicLayer
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from fastsio.brokers.redis import RedisPublisher
-    from fastsio.layers.codec import SerializerFormat
-    from fastsio.layers.inbox import Overflow
     from fastsio.layers.redis.hosts import Host
 
 
-class RedisPubSubChannelLayer(TopicLayer):
+class RedisPubSubChannelLayer(TopicLayer["Host"]):
     """
     Carry messages between processes through Redis pub/sub, at most once.
 
@@ -48,33 +44,9 @@ class RedisPubSubChannelLayer(TopicLayer):
         MissingExtraError: A package that an option needs is not installed.
     """
 
-    def __init__(
-        self,
-        hosts: Sequence[Host] | None = None,
-        prefix: str = "asgi",
-        on_disconnect: Callable[[], object] | None = None,
-        on_reconnect: Callable[[], object] | None = None,
-        symmetric_encryption_keys: Sequence[str | bytes] | None = None,
-        serializer_format: SerializerFormat = "json",
-        *,
-        expiry: float = EXPIRY_S,
-        capacity: int = CAPACITY,
-        channel_capacity: Mapping[str | re.Pattern[str], int] | None = None,
-        overflow: Overflow = "drop_new",
-    ) -> None:
-        super().__init__(
-            expiry=expiry,
-            capacity=capacity,
-            channel_capacity=channel_capacity,
-            overflow=overflow,
-            symmetric_encryption_keys=symmetric_encryption_keys,
-            serializer_format=serializer_format,
-        )
-        self.prefix = prefix
+    def _read_place(self, hosts: Sequence[Host] | None, prefix: str) -> None:
         self._key = quoted(prefix)
         self._hosts = read_hosts(hosts)
-        self._on_disconnect = on_disconnect
-        self._on_reconnect = on_reconnect
         self._senders: PerLoop[list[RedisPublisher]] = PerLoop(partial(open_publishers, self._hosts), close_publishers)
 
     @property

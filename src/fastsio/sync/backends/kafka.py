@@ -27,10 +27,7 @@ class KafkaManager(BlockingPubSubManager):
     Args:
         url: Where the brokers are: ``kafka://host:port``, or a list of such URLs of one cluster.
         channel: Name of the topic; the same on all nodes. It is created if it is missing.
-        write_only: True only emits, for programs that are no server.
-        logger: Where to log; None is the server's logger.
-        json: Module with ``dumps`` and ``loads``; None is the server's.
-        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`PubSubManager`.
+        options: As for :class:`PubSubManager`, and so are *write_only*, *logger* and *json*.
 
     Raises:
         SetupError: A URL cannot be used.

@@ -39,14 +39,11 @@ class KombuManager(BlockingPubSubManager):
     Args:
         url: Where the broker is, as kombu writes it: ``amqp://user:password@host:port/virtual_host``, ``redis://...``.
         channel: Name of the exchange; the same on all nodes.
-        write_only: True only emits, for programs that are no server.
-        logger: Where to log; None is the server's logger.
-        json: Module with ``dumps`` and ``loads``; None is the server's.
         connection_options: Further arguments of ``kombu.Connection``.
         exchange_options: Further arguments of ``kombu.Exchange``.
         queue_options: Further arguments of ``kombu.Queue``.
         producer_options: Further arguments of ``kombu.Producer``.
-        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`PubSubManager`.
+        options: As for :class:`PubSubManager`, and so are *write_only*, *logger* and *json*.
 
     Raises:
         SetupError: kombu does not know the URL.

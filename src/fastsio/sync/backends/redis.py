@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import require
-from fastsio.brokers.redis import new_client, parts_of
+from fastsio.brokers.redis import PING_INTERVAL_S, BlockingRedisPublisher, new_client, parts_of
 from fastsio.cluster.broker_urls import redis_target
 from fastsio.sync.backends.greenlets import BlockingPubSubManager
-from fastsio.sync.concurrency import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
     from fastsio.base.keywords import BusKeywords
 
-#: Seconds of silence after which the broker is asked for a sign of life, and within which it has to give one.
-PING_INTERVAL_S: Final = 10.0
 #: Seconds until a server that shuts down is noticed.
 LOOK_INTERVAL_S: Final = 1.0
 
@@ -33,12 +30,9 @@ class RedisManager(BlockingPubSubManager):
             ``redis+sentinel://host1:port1,host2:port2/database/service``; ``valkey://``, ``valkeys://`` and
             ``valkey+sentinel://`` as well.
         channel: The channel; the same on all nodes. Databases do not separate channels.
-        write_only: True only emits, for programs that are no server.
-        logger: Where to log; None is the server's logger.
-        json: Module with ``dumps`` and ``loads``; None is the server's.
         redis_options: Keyword arguments for ``Redis.from_url()``, or for ``Sentinel()``. By default an operation may
             take ``publish_timeout`` seconds; without a bound, a broker that hangs keeps threads waiting.
-        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`PubSubManager`.
+        options: As for :class:`PubSubManager`, and so are *write_only*, *logger* and *json*.
 
     Raises:
         SetupError: The URL cannot be used.
@@ -63,7 +57,7 @@ class RedisManager(BlockingPubSubManager):
         self._errors = require(f"{self._target.package}.exceptions", "redis")
         self.redis_url = url
         self.redis_options = dict(redis_options or {})
-        self._publisher = _Publisher(self._client, self.channel, self.publish_timeout)
+        self._publisher = BlockingRedisPublisher(self._client, self.publish_timeout)
         #: The client and the subscription that listen, while they do.
         self._heard_by: tuple[Any, Any] = (None, None)
 
@@ -90,7 +84,7 @@ class RedisManager(BlockingPubSubManager):
 
     def _publish(self, data: dict[str, Any]) -> None:
         try:
-            self._publisher.publish(self._encode(data))
+            self._publisher.post("PUBLISH", self.channel, self._encode(data))
         except self._errors.TimeoutError as error:  # a class of its own
             raise TimeoutError(str(error)) from error
 
@@ -136,88 +130,3 @@ class RedisManager(BlockingPubSubManager):
 
     def _client(self) -> Any:
         return new_client(self._target, self.redis_options, timeout_s=self.publish_timeout, is_async=False)
-
-
-class _Message:
-    """A message that waits to be sent, and what became of it."""
-
-    __slots__ = ("failure", "is_sent", "payload")
-
-    def __init__(self, payload: bytes) -> None:
-        self.payload = payload
-        self.is_sent = False
-        self.failure: Exception | None = None
-
-
-class _Publisher:
-    """
-    Publishes for any number of threads over one connection: who gets hold of it sends what all of them have brought.
-
-    Args:
-        connect: Makes a client of redis or valkey.
-        channel: Where to.
-        timeout_s: Seconds that a thread waits for the connection.
-    """
-
-    def __init__(self, connect: Any, channel: str, timeout_s: float) -> None:
-        self._connect = connect
-        self._channel = channel
-        self._timeout_s = timeout_s
-        self._client: Any = None
-        self._waiting: list[_Message] = []
-        self._guard = Lock()
-        self._sending = Lock()
-
-    def publish(self, payload: bytes) -> None:
-        """Publish a message; returns when the broker has it."""
-        message = _Message(payload)
-        with self._guard:
-            self._waiting.append(message)
-        if not self._sending.acquire(timeout=self._timeout_s):
-            self._withdraw(message)
-            raise TimeoutError("other messages are still on their way to the broker")
-        try:
-            if not message.is_sent:
-                self._flush()
-        finally:
-            self._sending.release()
-        if message.failure is not None:
-            raise message.failure
-
-    @property
-    def client(self) -> Any:
-        """The client, once something was published."""
-        return self._client
-
-    def close(self) -> None:
-        """Give the connection back."""
-        client, self._client = self._client, None
-        if client is not None:
-            for part in parts_of(client):
-                part.close()
-
-    def _withdraw(self, message: _Message) -> None:
-        with self._guard:
-            if message in self._waiting:
-                self._waiting.remove(message)
-
-    def _flush(self) -> None:
-        """Send what waits."""
-        with self._guard:
-            batch, self._waiting = self._waiting, []
-        failure = None
-        try:
-            self._send(batch)
-        except Exception as error:  # noqa: BLE001 - those who wait get it
-            failure = error
-        for message in batch:
-            message.failure = failure
-            message.is_sent = True
-
-    def _send(self, batch: list[_Message]) -> None:
-        if self._client is None:
-            self._client = self._connect()
-        pipeline = self._client.pipeline(transaction=False)
-        for message in batch:
-            pipeline.publish(self._channel, message.payload)
-        pipeline.execute()

@@ -45,10 +45,7 @@ class ZmqManager(PubSubManager):
     Args:
         url: Where that process is, ``zmq+tcp://host:port1+port2``: its PULL socket's port, then its PUB socket's.
         channel: Messages of other channels are ignored; the same on all nodes.
-        write_only: True only emits, for programs that are no server.
-        logger: Where to log; None is the server's logger.
-        json: Module with ``dumps`` and ``loads``; None is the server's.
-        options: ``publish_timeout``, ``max_remote_callbacks`` and ``bus_format``, as for :class:`PubSubManager`.
+        options: As for :class:`PubSubManager`, and so are *write_only*, *logger* and *json*.
 
     Raises:
         SetupError: The URL cannot be used.

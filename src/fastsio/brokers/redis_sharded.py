@@ -1,0 +1,490 @@
+"""
+Sharded pub/sub of Redis 7 for one node: each room is a channel of its own, which lives on one master of a cluster.
+
+There is a connection to each master that has a channel of the node. Must not know rooms' members or what messages mean;
+which channel is whose is decided in :mod:`fastsio.cluster.sharding`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.brokers.per_loop import PerLoop
+from fastsio.brokers.redis import RedisPublisher, close_client
+from fastsio.brokers.subscriptions import SubscriptionSet
+from fastsio.cluster.sharding import ShardChannels, SlotTable, moved, slot_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Hashable, Iterable, Sequence
+
+    from fastsio.cluster.sharding import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Somebody has published a message."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A channel is subscribed to from now on, or not any more."""
+
+    channel: bytes
+    is_subscribed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A channel belongs to another master, which has to be asked."""
+
+    channel: bytes
+    slot: int
+    address: Address
+
+
+class Link:
+    """
+    A connection, opened when it is first used.
+
+    Args:
+        client: Of redis or valkey; it is closed with the link.
+        errors: The package's ``exceptions``.
+        silence_s: Seconds of silence after which the server is asked for a sign of life, and has to give one.
+    """
+
+    def __init__(self, client: Any, errors: Any, silence_s: float) -> None:
+        self._client = client
+        self._connection = client.connection_pool.make_connection()
+        self._response_error: type[Exception] = errors.ResponseError
+        self._silence_s = silence_s
+        #: What the server has not answered yet, and whether it is to subscribe; it answers in this order.
+        self._asked: deque[tuple[bytes, bool]] = deque()
+
+    async def open(self) -> None:
+        """Connect."""
+        await self._connection.connect()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._connection.disconnect(nowait=True)
+        await close_client(self._client)
+
+    async def ask(self, requests: Sequence[tuple[bytes, bool]]) -> None:
+        """Subscribe to channels, or unsubscribe, all in one go; the answers are read later."""
+        self._asked.extend(requests)
+        # One command for each channel: those of one command would have to be of one slot.
+        commands = [("SSUBSCRIBE" if subscribe else "SUNSUBSCRIBE", channel) for channel, subscribe in requests]
+        await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+
+    async def read(self) -> Published | Confirmed | Moved:
+        """
+        Return what the server says next.
+
+        Raises:
+            ConnectionError: It has not said anything for too long.
+        """
+        while True:
+            try:
+                reply = await self._next_reply()
+            except self._response_error as error:
+                return self._refused(error)
+            kind = reply[0] if isinstance(reply, list) else None
+            if kind == b"smessage":
+                return Published(reply[2])
+            if kind in (b"ssubscribe", b"sunsubscribe"):
+                return self._confirmed(reply[1], is_subscribed=kind == b"ssubscribe")
+
+    def _confirmed(self, channel: bytes, *, is_subscribed: bool) -> Confirmed:
+        # A server that gives a slot away unsubscribes by itself.
+        if self._asked and self._asked[0] == (channel, is_subscribed):
+            self._asked.popleft()
+        return Confirmed(channel, is_subscribed)
+
+    def _refused(self, error: Exception) -> Moved:
+        """Read an error, which is the answer to the oldest request."""
+        where = moved(str(error))
+        if where is None or not self._asked or slot_of(self._asked[0][0]) != where[0]:
+            raise error
+        channel, _ = self._asked.popleft()
+        return Moved(channel, *where)
+
+    async def _next_reply(self) -> Any:
+        reply = await self._read(self._silence_s)
+        if reply is None:
+            await self._connection.send_command("PING", check_health=False)
+            reply = await self._read(self._silence_s)
+        if reply is None:
+            raise ConnectionError("the broker does not answer")
+        return reply
+
+    async def _read(self, timeout_s: float) -> Any:
+        """Read bytes, whatever the client's options say; None if none come in time."""
+        return await self._connection.read_response(
+            disable_decoding=True, timeout=timeout_s, disconnect_on_error=False, push_request=True
+        )
+
+
+#: Messages that wait to be taken; the connections are not read meanwhile.
+CAPACITY: Final = 1000
+#: How often masters may send us on to one another without one of them saying yes.
+MOST_REDIRECTIONS: Final = 1000
+
+
+class Session:
+    """
+    The connections of one node, and who reads them.
+
+    Args:
+        connect: Makes a link to a master, or to the one server there is.
+        slots: Which master has which channel.
+        subscriptions: What is wanted and what is.
+        on_change: Called with a channel that the server has said something about.
+        on_complete: Called once, when all channels that were wanted at first are subscribed to.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[Address | None], Link],
+        slots: SlotTable,
+        subscriptions: SubscriptionSet[bytes],
+        on_change: Callable[[bytes], None],
+        on_complete: Callable[[], None],
+    ) -> None:
+        self._connect = connect
+        self._slots = slots
+        self._subscriptions = subscriptions
+        self._on_change = on_change
+        self._on_complete = on_complete
+        self._links: dict[Address | None, Link] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._behind: dict[bytes, None] = {}
+        self._is_asking = False
+        self._redirections = 0
+        self._missing = set(subscriptions.wanted)
+        self._is_complete = False
+        self._incoming: asyncio.Queue[bytes | Exception] = asyncio.Queue(CAPACITY)
+
+    def begin(self) -> None:
+        """Subscribe to all channels that are wanted."""
+        self.update(self._missing)
+
+    def update(self, channels: Iterable[bytes]) -> None:
+        """Have channels subscribed to, or unsubscribed from, as they are wanted now."""
+        self._behind.update(dict.fromkeys(channels))
+        if not self._is_asking:
+            self._is_asking = True
+            self._start(self._ask())
+
+    async def receive(self) -> bytes:
+        """
+        Return the next message.
+
+        Raises:
+            Exception: What has ended the session, or kept it from beginning: the package's errors.
+        """
+        message = await self._incoming.get()
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    async def close(self) -> None:
+        """End all connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(link.close() for link in self._links.values()), return_exceptions=True)
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guarded(coroutine))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a task of the session, whose error is the session's end."""
+        try:
+            await coroutine
+        except Exception as error:  # noqa: BLE001 - at the top of its task; it is raised by receive()
+            await self._incoming.put(error)
+
+    # Asking
+
+    async def _ask(self) -> None:
+        """Ask for what is wanted, until there is nothing more to ask."""
+        try:
+            while self._behind:
+                behind, self._behind = self._behind, {}
+                for link, requests in (await self._requests(behind)).items():
+                    await link.ask(requests)
+            self._look_whether_complete()
+        finally:
+            self._is_asking = False
+
+    async def _requests(self, channels: Iterable[bytes]) -> dict[Link, list[tuple[bytes, bool]]]:
+        """Return what is to be asked of whom."""
+        requests: dict[Link, list[tuple[bytes, bool]]] = {}
+        for channel in channels:
+            if channel not in self._subscriptions.wanted:
+                self._missing.discard(channel)
+            if self._subscriptions.is_behind(channel):
+                link = await self._link_to(self._slots.owner_of(channel))
+                subscribe = self._subscriptions.next_request(channel)
+                if subscribe is not None:  # as it was before connecting
+                    requests.setdefault(link, []).append((channel, subscribe))
+        return requests
+
+    async def _link_to(self, address: Address | None) -> Link:
+        link = self._links.get(address)
+        if link is None:
+            link = self._links[address] = self._connect(address)
+            await link.open()
+            self._start(self._read(link))
+        return link
+
+    # Reading
+
+    async def _read(self, link: Link) -> None:
+        while True:
+            match await link.read():
+                case Published(payload):
+                    await self._incoming.put(payload)
+                case Confirmed(channel, is_subscribed):
+                    self._confirm(channel, is_subscribed=is_subscribed)
+                case Moved(channel, slot, address):
+                    self._redirect(channel, slot, address)
+
+    def _confirm(self, channel: bytes, *, is_subscribed: bool) -> None:
+        self._redirections = 0
+        self._subscriptions.confirm(channel, is_subscribed=is_subscribed)
+        self._on_change(channel)
+        self._missing.discard(channel)
+        if self._subscriptions.is_behind(channel):
+            # It is wanted otherwise by now; or its slot has moved away, and the server will say where to.
+            self.update((channel,))
+        self._look_whether_complete()
+
+    def _look_whether_complete(self) -> None:
+        if not self._missing and not self._is_complete:
+            self._is_complete = True
+            self._on_complete()
+
+    def _redirect(self, channel: bytes, slot: int, address: Address) -> None:
+        self._redirections += 1
+        if self._redirections > MOST_REDIRECTIONS:
+            raise ConnectionError(f"the masters of the cluster do not agree on who has slot {slot}")
+        self._slots.move(slot, address)
+        self._subscriptions.refuse(channel)
+        self.update((channel,))
+
+
+#: What the channels begin with, after the manager's ``channel``: no other kind of node listens to them.
+SUFFIX: Final = "-sharded"
+_COPY_ID_BYTES: Final = 8
+#: What a server that is no cluster says when it is asked for one.
+_NO_CLUSTER: Final = "cluster support disabled"
+
+
+class Sharded:
+    """
+    The shard channels of one node.
+
+    Args:
+        channel: The channel of the bus.
+        encode: Writes a message.
+        connect: Makes a client for a master, or, for None, for the URL.
+        errors: The package's ``exceptions``.
+        may_be_cluster: Whether to ask for the masters of a cluster.
+        patience_s: Seconds that :meth:`in_force` waits at most.
+        on_listening: Called when all that the node wants to hear is heard.
+    """
+
+    def __init__(
+        self,
+        channel: str,
+        encode: Callable[[dict[str, Any]], bytes],
+        connect: Callable[[Address | None], Any],
+        errors: Any,
+        *,
+        may_be_cluster: bool,
+        patience_s: float,
+        on_listening: Callable[[], object],
+    ) -> None:
+        self.channels = ShardChannels(channel + SUFFIX)
+        self._encode = encode
+        self._patience_s = patience_s
+        self._on_listening = on_listening
+        self._connect = connect
+        self._errors = errors
+        self._may_be_cluster = may_be_cluster
+        self._masters: set[Address] = set()
+        self._slots: PerLoop[SlotTable] = PerLoop(self._read_slots, _forget, lambda slots: not slots.is_stale)
+        self._publishers: dict[Address | None, PerLoop[RedisPublisher]] = {}
+        self._subscriptions: SubscriptionSet[bytes] = SubscriptionSet()
+        self._session: Session | None = None
+        self._is_away = False
+        #: Channel -> done when the subscription is in force, or nobody need wait for it any more.
+        self._expected: dict[bytes, asyncio.Future[None]] = {}
+
+    async def close(self) -> None:
+        """Give the publishing connections back."""
+        publishers, self._publishers = self._publishers, {}
+        for publisher in publishers.values():
+            await publisher.drop()
+
+    # Saying
+
+    async def publish(self, message: dict[str, Any]) -> None:
+        """
+        Send a message to the channels that it is for.
+
+        Raises:
+            Exception: What the package raises. The message may be sent again: a node takes one of several copies.
+        """
+        channels = self.channels.of_message(message)
+        if len(channels) > 1:
+            message.setdefault("copy_id", token_hex(_COPY_ID_BYTES))
+        payload = self._encode(message)
+        slots = await self._slots.get()
+        try:
+            publishers = [await self._publisher_of(slots.owner_of(channel)).get() for channel in channels]
+            accepted = [
+                each.post("SPUBLISH", channel, payload) for each, channel in zip(publishers, channels, strict=True)
+            ]
+            outcomes = await asyncio.gather(*accepted, return_exceptions=True)
+        except BaseException:  # it took too long, or a slot has no master
+            slots.is_stale = True
+            raise
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        for failure in failures:
+            self._learn_from(failure, slots)
+        if failures:
+            raise failures[0]
+
+    def _publisher_of(self, address: Address | None) -> PerLoop[RedisPublisher]:
+        publisher = self._publishers.get(address)
+        if publisher is None:
+            publisher = self._publishers[address] = PerLoop(partial(self._new_publisher, address), RedisPublisher.close)
+        return publisher
+
+    async def _new_publisher(self, address: Address | None) -> RedisPublisher:
+        return RedisPublisher(self._connect(address))
+
+    def _learn_from(self, error: BaseException, slots: SlotTable) -> None:
+        """Store where the error says that a slot is now; after any other error the slots are read anew."""
+        where = moved(str(error)) if isinstance(error, self._errors.ResponseError) else None
+        if where is None:
+            slots.is_stale = True
+        else:
+            slots.move(*where)
+
+    # Asking for the masters
+
+    async def _read_slots(self) -> SlotTable:
+        if not self._may_be_cluster:
+            return SlotTable(is_cluster=False)
+        failure: Exception | None = None
+        for address in (None, *self._masters):
+            try:
+                return await self._ask_for_slots(address)
+            except Exception as error:  # noqa: BLE001 - another master may know; the first error is raised
+                failure = failure or error
+        raise failure or ConnectionError("there is nobody to ask")
+
+    async def _ask_for_slots(self, address: Address | None) -> SlotTable:
+        client = self._connect(address)
+        try:
+            reply = await client.execute_command("CLUSTER", "SLOTS")
+        except self._errors.ResponseError as error:
+            if _NO_CLUSTER not in str(error):
+                raise
+            return SlotTable(is_cluster=False)
+        finally:
+            await close_client(client)
+        slots = SlotTable.from_reply(reply)
+        self._masters = slots.masters
+        return slots
+
+    # Hearing
+
+    def follow(self, namespace: str, room: Hashable, *, has_members: bool) -> None:
+        """Subscribe to the channel of a room that has members here, and unsubscribe from that of any other."""
+        channel = self.channels.of_room(namespace, room)
+        if channel == self.channels.of_everybody:
+            return
+        self._subscriptions.set_wanted(channel, is_wanted=has_members)
+        if not has_members:
+            self._release(channel)
+        if self._session is not None and self._subscriptions.is_behind(channel):
+            self._session.update((channel,))
+
+    async def in_force(self, namespace: str, room: Hashable) -> None:
+        """
+        Wait until what others say to a room is heard here.
+
+        A broker that is away, or takes longer than ``patience_s``, is not waited for.
+        """
+        channel = self.channels.of_room(namespace, room)
+        is_wanted = channel in self._subscriptions.wanted
+        if self._is_away or not is_wanted or self._subscriptions.is_in_force(channel):
+            return
+        expected = self._expected.get(channel)
+        if expected is None:
+            expected = self._expected[channel] = asyncio.get_running_loop().create_future()
+        await asyncio.wait([expected], timeout=self._patience_s)
+
+    async def listen(self, host_id: str, silence_s: float) -> AsyncGenerator[bytes, None]:
+        """
+        Subscribe to what concerns this node, and yield what is published.
+
+        Args:
+            host_id: The name of the node on the bus.
+            silence_s: Seconds of silence after which a server is asked for a sign of life.
+        """
+        for channel in (self.channels.of_everybody, self.channels.of_node(host_id)):
+            self._subscriptions.set_wanted(channel, is_wanted=True)
+        try:
+            await self._slots.drop()
+            slots = await self._slots.get()
+            link = partial(self._link, silence_s)
+            self._session = Session(link, slots, self._subscriptions, self._note_change, self._note_completion)
+            self._session.begin()
+            while True:
+                yield await self._session.receive()
+        finally:
+            await self._lose()
+
+    def _link(self, silence_s: float, address: Address | None) -> Link:
+        return Link(self._connect(address), self._errors, silence_s)
+
+    def _note_change(self, channel: bytes) -> None:
+        if self._subscriptions.is_in_force(channel):
+            self._release(channel)
+
+    def _note_completion(self) -> None:
+        self._is_away = False
+        self._on_listening()
+
+    async def _lose(self) -> None:
+        """End the session, if there is one; callers that wait for a subscription go on without it."""
+        self._is_away = True
+        session, self._session = self._session, None
+        self._subscriptions.lose()
+        for channel in list(self._expected):
+            self._release(channel)
+        if session is not None:
+            await session.close()
+
+    def _release(self, channel: bytes) -> None:
+        expected = self._expected.pop(channel, None)
+        if expected is not None and not expected.done():
+            expected.set_result(None)
+
+
+async def _forget(_slots: SlotTable) -> None:
+    """Nothing is held by a table."""
