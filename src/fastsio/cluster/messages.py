@@ -6,9 +6,9 @@ Owns the messages and how they are written; must not know how they travel, nor w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.exceptions import SocketIOError
 from fastsio.state.room_names import RoomName
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: What names a room in JSON and is the same on every server.
 ROOM_TYPES: Final = (str, int, float)
+#: The members whose names in JSON are others than those of the fields.
+_KEYS: Final = {"ack_id": "id", "question": "id"}
 
 
 class MessageError(SocketIOError, ValueError):
@@ -103,9 +105,59 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class NoAnswer:
+class Plain:
+    """A message that is written field by field, in the order of the fields."""
+
+    METHOD: ClassVar[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the message as JSON has it."""
+        written = {_KEYS.get(field.name, field.name): getattr(self, field.name) for field in fields(self)}
+        return {"method": self.METHOD, **written}
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect(Plain):
+    """End a client's connection to a namespace."""
+
+    METHOD = "disconnect"
+    sid: str
+    namespace: str
+    host_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnterRoom(Plain):
+    """Put a client into a room; the name of one that the application meant as that of a class is a RoomName."""
+
+    METHOD = "enter_room"
+    sid: str
+    room: Hashable
+    namespace: str
+    host_id: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the message as JSON has it."""
+        message = Plain.as_dict(self)
+        return {**message, "of_class": True} if isinstance(self.room, RoomName) else message
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRoom(Plain):
+    """Take everybody out of a room."""
+
+    METHOD = "close_room"
+    room: Hashable
+    namespace: str
+    host_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer(Plain):
     """
     A client left before it acknowledged; only for the server that asked.
+
+    python-socketio, which ignores it, waits to the end of its timeout.
 
     Args:
         host_id: The server that asked.
@@ -114,108 +166,22 @@ class NoAnswer:
         ack_id: The id in the callback of its emit.
     """
 
+    METHOD = "no_callback"
     host_id: str | None
     sid: Hashable
     namespace: str
     ack_id: int
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the message as JSON has it; python-socketio, which ignores it, waits to the end of its timeout."""
-        return {
-            "method": "no_callback",
-            "host_id": self.host_id,
-            "sid": self.sid,
-            "namespace": self.namespace,
-            "id": self.ack_id,
-        }
-
 
 @dataclass(frozen=True, slots=True)
-class Disconnect:
-    """End a client's connection to a namespace."""
-
-    sid: str
-    namespace: str
-    host_id: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the message as JSON has it."""
-        return {"method": "disconnect", "sid": self.sid, "namespace": self.namespace, "host_id": self.host_id}
-
-
-@dataclass(frozen=True, slots=True)
-class EnterRoom:
-    """Put a client into a room; the name of one that the application meant as that of a class is a RoomName."""
-
-    sid: str
-    room: Hashable
-    namespace: str
-    host_id: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the message as JSON has it."""
-        message = _about_a_room("enter_room", self)
-        return {**message, "of_class": True} if isinstance(self.room, RoomName) else message
-
-
-@dataclass(frozen=True, slots=True)
-class LeaveRoom:
+class LeaveRoom(Plain):
     """Take a client out of a room."""
 
+    METHOD = "leave_room"
     sid: str
     room: Hashable
     namespace: str
     host_id: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the message as JSON has it."""
-        return _about_a_room("leave_room", self)
-
-
-@dataclass(frozen=True, slots=True)
-class CloseRoom:
-    """Take everybody out of a room."""
-
-    room: Hashable
-    namespace: str
-    host_id: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the message as JSON has it."""
-        return {"method": "close_room", "room": self.room, "namespace": self.namespace, "host_id": self.host_id}
-
-
-@dataclass(frozen=True, slots=True)
-class AskMembers:
-    """Tell who is in a room; python-socketio ignores what it does not know, and so its members are missed."""
-
-    room: Hashable
-    namespace: str
-    question: int
-    host_id: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the message as JSON has it."""
-        return {
-            "method": "room_members",
-            "room": self.room,
-            "namespace": self.namespace,
-            "id": self.question,
-            "host_id": self.host_id,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Recheck:
-    """Ask again whether the clients in a room may be there; python-socketio ignores what it does not know."""
-
-    room: Hashable
-    namespace: str
-    host_id: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the message as JSON has it."""
-        return {"method": "recheck", "room": self.room, "namespace": self.namespace, "host_id": self.host_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,20 +209,31 @@ class TellMembers:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class AskMembers(Plain):
+    """Tell who is in a room; python-socketio ignores what it does not know, and so its members are missed."""
+
+    METHOD = "room_members"
+    room: Hashable
+    namespace: str
+    question: int
+    host_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck(Plain):
+    """Ask again whether the clients in a room may be there; python-socketio ignores what it does not know."""
+
+    METHOD = "recheck"
+    room: Hashable
+    namespace: str
+    host_id: str | None = None
+
+
 Message = Emit | Answer | NoAnswer | Disconnect | EnterRoom | LeaveRoom | CloseRoom | AskMembers | TellMembers | Recheck
 
 #: What is for the server that asked, and for no other.
 ANSWERS: Final = ("callback", "binary_callback", "no_callback", "room_members_answer")
-
-
-def _about_a_room(method: str, message: EnterRoom | LeaveRoom) -> dict[str, Any]:
-    return {
-        "method": method,
-        "sid": message.sid,
-        "room": message.room,
-        "namespace": message.namespace,
-        "host_id": message.host_id,
-    }
 
 
 def _one_or_list(sids: Collection[str]) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, TypedDict, Unpack, get_args
 
 import pydantic
 
@@ -147,18 +147,24 @@ class HandshakeParameter(HandlerMarker):
         return f"{name}() is the one of fastsio; write 'from fastapi import {name}'"
 
 
+class Constraints(TypedDict, total=False):
+    """What a value from the handshake must be, in the words of pydantic's ``Field``."""
+
+    gt: float | None
+    ge: float | None
+    lt: float | None
+    le: float | None
+    min_length: int | None
+    max_length: int | None
+    pattern: str | None
+
+
 def Header(  # noqa: N802 - FastAPI's name
     default: Any = REQUIRED,
     *,
     alias: str | None = None,
     convert_underscores: bool = True,
-    gt: float | None = None,
-    ge: float | None = None,
-    lt: float | None = None,
-    le: float | None = None,
-    min_length: int | None = None,
-    max_length: int | None = None,
-    pattern: str | None = None,
+    **constraints: Unpack[Constraints],
 ) -> Any:
     """
     Ask for a header of the client's handshake.
@@ -167,60 +173,35 @@ def Header(  # noqa: N802 - FastAPI's name
         default: Its value when the client did not send it; without one it is required.
         alias: The header's name, when it is not the parameter's.
         convert_underscores: Read ``user_agent`` as ``user-agent``.
-        gt: Greater than.
-        ge: Greater than or equal.
-        lt: Less than.
-        le: Less than or equal.
-        min_length: Least number of characters.
-        max_length: Greatest number of characters.
-        pattern: Regular expression it must match.
+        constraints: What pydantic checks, as :class:`Constraints` has it.
     """
-    constraints = _constraints(
-        gt=gt, ge=ge, lt=lt, le=le, min_length=min_length, max_length=max_length, pattern=pattern
-    )
-    return HandshakeParameter(Place.HEADER, default, None, alias, convert_underscores, constraints)
+    return HandshakeParameter(Place.HEADER, default, None, alias, convert_underscores, _field(constraints))
 
 
 def Cookie(  # noqa: N802 - FastAPI's name
     default: Any = REQUIRED,
     *,
     alias: str | None = None,
-    gt: float | None = None,
-    ge: float | None = None,
-    lt: float | None = None,
-    le: float | None = None,
-    min_length: int | None = None,
-    max_length: int | None = None,
-    pattern: str | None = None,
+    **constraints: Unpack[Constraints],
 ) -> Any:
     """Ask for a cookie of the client's handshake; the arguments are those of :func:`Header`."""
-    constraints = _constraints(
-        gt=gt, ge=ge, lt=lt, le=le, min_length=min_length, max_length=max_length, pattern=pattern
-    )
-    return HandshakeParameter(Place.COOKIE, default, None, alias, constraints=constraints)
+    return HandshakeParameter(Place.COOKIE, default, None, alias, constraints=_field(constraints))
 
 
 def Query(  # noqa: N802 - FastAPI's name
     default: Any = REQUIRED,
     *,
     alias: str | None = None,
-    gt: float | None = None,
-    ge: float | None = None,
-    lt: float | None = None,
-    le: float | None = None,
-    min_length: int | None = None,
-    max_length: int | None = None,
-    pattern: str | None = None,
+    **constraints: Unpack[Constraints],
 ) -> Any:
     """Ask for a query parameter of the client's handshake; the arguments are those of :func:`Header`."""
-    constraints = _constraints(
-        gt=gt, ge=ge, lt=lt, le=le, min_length=min_length, max_length=max_length, pattern=pattern
-    )
-    return HandshakeParameter(Place.QUERY, default, None, alias, constraints=constraints)
+    return HandshakeParameter(Place.QUERY, default, None, alias, constraints=_field(constraints))
 
 
-def _constraints(**limits: Any) -> FieldInfo | None:
-    given = {name: limit for name, limit in limits.items() if limit is not None}
+def _field(constraints: Constraints) -> FieldInfo | None:
+    given: dict[str, Any] = {name: limit for name, limit in constraints.items() if limit is not None}
+    for name in given.keys() - Constraints.__annotations__.keys():
+        raise TypeError(f"got an unexpected keyword argument {name!r}")
     return pydantic.Field(**given) if given else None
 
 

@@ -69,18 +69,18 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """The server has put the client out of a namespace."""
+
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The server has kept the client out of a namespace."""
 
     namespace: str
     data: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """The server has put the client out of a namespace."""
-
-    namespace: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,15 +134,7 @@ class SyncTestClient(BaseTestClient):
         return self
 
     def disconnect(self, namespace: str | None = None) -> None:
-        """
-        Leave a namespace; by default close the connection, and wait until the disconnect handlers have run.
-
-        Args:
-            namespace: None for all of them.
-
-        Raises:
-            BadNamespaceError: The client is not connected there.
-        """
+        """Leave a namespace; by default close the connection; as :meth:`TestClient.disconnect`."""
         if namespace is not None:
             self.get_sid(namespace)
             del self.sids[namespace]
@@ -157,52 +149,17 @@ class SyncTestClient(BaseTestClient):
             self._reader.join(self._timeout_s)
 
     def wait_disconnected(self, namespace: str | None = None, *, timeout: float | None = None) -> None:
-        """
-        Wait until the server has put the client out.
-
-        Args:
-            namespace: Of this namespace; None: of all of them.
-            timeout: Seconds to wait; None: as the client was told.
-
-        Raises:
-            TimeoutError: The client is still in.
-        """
+        """Wait until the server has put the client out; as :meth:`TestClient.wait_disconnected`."""
         with suppress(DisconnectedError):
             self._wait(lambda: not self._is_in(namespace), "still connected", timeout)
 
     def emit(self, event: str, data: Any = None, namespace: str = "/") -> None:
-        """
-        Send an event.
-
-        Args:
-            event: Event name.
-            data: Payload; a tuple is several arguments, None is no argument.
-            namespace: The namespace.
-
-        Raises:
-            BadNamespaceError: The client is not connected there.
-        """
+        """Send an event; as :meth:`TestClient.emit`."""
         self.get_sid(namespace)
         self._say(self._conversation.emit(event, data, namespace))
 
     def call(self, event: str, data: Any = None, namespace: str = "/", *, timeout: float | None = None) -> Any:
-        """
-        Send an event and wait for its acknowledgement.
-
-        Args:
-            event: Event name.
-            data: Payload; a tuple is several arguments, None is no argument.
-            namespace: The namespace.
-            timeout: Seconds to wait; None: as the client was told.
-
-        Returns:
-            None, one value, or a tuple of several.
-
-        Raises:
-            BadNamespaceError: The client is not connected there.
-            TimeoutError: No acknowledgement came in time.
-            DisconnectedError: The connection ended first.
-        """
+        """Send an event and wait for its acknowledgement; as :meth:`TestClient.call`."""
         self.get_sid(namespace)
         ack_id, frames = self._conversation.call(event, data, namespace)
         self._say(frames)
@@ -212,32 +169,13 @@ class SyncTestClient(BaseTestClient):
     def receive(
         self, event: str | None = None, namespace: str | None = None, *, timeout: float | None = None
     ) -> Received:
-        """
-        Wait for the next event, and take it out of those received.
-
-        Args:
-            event: Name of the event to wait for; others stay for later calls. None takes any.
-            namespace: Where it has to come; None anywhere.
-            timeout: Seconds to wait; None: as the client was told.
-
-        Raises:
-            TimeoutError: No such event came in time; the text names those that did.
-            DisconnectedError: The connection ended first.
-        """
+        """Wait for the next event, and take it out of those received; as :meth:`TestClient.receive`."""
         expected = f"no event {event!r}" if event else "no event"
         self._wait(lambda: self._find(event, namespace) is not None, expected, timeout)
         return self._take_event(event, namespace)
 
     def receive_nothing(self, event: str | None = None, namespace: str | None = None, *, within: float = 0.1) -> bool:
-        """
-        Tell whether no such event is there, nor comes soon.
-
-        Args:
-            event: Name of the event; None is any.
-            namespace: Where; None is anywhere.
-            within: Seconds to wait. An acknowledged ``call()`` shows the same sooner: one client's packets keep
-                their order.
-        """
+        """Tell whether no such event is there, nor comes soon; as :meth:`TestClient.receive_nothing`."""
         try:
             self._wait(lambda: self._find(event, namespace) is not None, "nothing", within)
         except (TimeoutError, DisconnectedError):
@@ -245,12 +183,7 @@ class SyncTestClient(BaseTestClient):
         return False
 
     def acknowledge(self, received: Received, *values: Any) -> None:
-        """
-        Answer an event of the server's ``call()``, or of an ``emit()`` with a callback.
-
-        Raises:
-            ValueError: The server does not wait for an acknowledgement of it.
-        """
+        """Answer an event of the server's ``call()``, or of an ``emit()`` with a callback; as :meth:`TestClient.acknowledge`."""
         self._say(self._frames_of_answer(received, values))
 
     def __enter__(self) -> Self:

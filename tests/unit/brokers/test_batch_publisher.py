@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from time import sleep
 from typing import Any
 
 import pytest
 
-from fastsio.brokers.batch_publisher import BatchPublisher
+from fastsio.brokers.batch_publisher import BatchPublisher, BlockingBatchPublisher
 from fastsio.exceptions import BusError
 
 
@@ -115,3 +118,51 @@ async def test_a_failure_that_nobody_waits_for_is_not_complained_about(broker, c
     del future
 
     assert not caplog.records
+
+
+class SlowBroker:
+    """Takes the first batch only when it is told to."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.has_begun = Event()
+        self.may_end = Event()
+
+    def send(self, batch: list[str]) -> None:
+        self.batches.append(batch)
+        self.has_begun.set()
+        assert self.may_end.wait(10)
+        if "bad" in batch:
+            raise ValueError("bad")
+
+
+def test_what_threads_bring_while_one_sends_is_the_next_batch():
+    """Each gets the failure of its batch."""
+    broker = SlowBroker()
+    publisher = BlockingBatchPublisher(broker.send, timeout_s=10)
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(publisher.submit, "first")
+        assert broker.has_begun.wait(10)
+        others = [threads.submit(publisher.submit, each) for each in ("good", "bad")]
+        while len(publisher._waiting) < 2:
+            sleep(0)  # other threads run
+        broker.may_end.set()
+
+        assert first.result(10) is None
+        assert [type(other.exception(10)) for other in others] == [ValueError, ValueError]
+    assert [sorted(batch) for batch in broker.batches] == [["first"], ["bad", "good"]]
+
+
+def test_a_thread_waits_for_others_only_so_long():
+    """Then its request is not sent any more."""
+    broker = SlowBroker()
+    publisher = BlockingBatchPublisher(broker.send, timeout_s=0.01)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(publisher.submit, "first")
+        assert broker.has_begun.wait(10)
+
+        with pytest.raises(TimeoutError, match="still on their way"):
+            publisher.submit("late")
+        broker.may_end.set()
+        first.result(10)
+    assert broker.batches == [["first"]]

@@ -148,7 +148,7 @@ def test_messagepack_that_cannot_be_read_is_a_bad_message(monkeypatch):
     without.__spec__.loader.exec_module(without)
 
     with pytest.raises(ValueError, match=r"fastsio\[msgpack\]"):
-        without.loads(b"\x80")
+        without.from_msgpack(b"\x80")
 
 
 class Money:

@@ -65,3 +65,9 @@ async def test_a_required_header_that_is_missing_is_reported(harness):
     with pytest.raises(ValidationFailed) as failure:
         await harness.call(handler)
     assert failure.value.detail == [{"loc": ["header", "x-token"], "msg": "Field required", "type": "missing"}]
+
+
+def test_a_constraint_that_does_not_exist_is_refused():
+    """As an argument that the function does not have."""
+    with pytest.raises(TypeError, match="unexpected keyword argument 'least'"):
+        Query(least=1)
