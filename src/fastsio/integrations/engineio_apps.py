@@ -1,7 +1,7 @@
 """
 The applications of python-engineio, which ours are instances of; ``engineio_apps.pyi`` says so to type checkers.
 
-python-engineio is untyped.
+python-engineio is untyped, so these imports are a module of their own.
 """
 
 from __future__ import annotations

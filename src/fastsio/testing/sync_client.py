@@ -183,7 +183,7 @@ class SyncTestClient(BaseTestClient):
         return False
 
     def acknowledge(self, received: Received, *values: Any) -> None:
-        """Answer an event of the server's ``call()``, or of an ``emit()`` with a callback; as :meth:`TestClient.acknowledge`."""
+        """Answer an event of the server that asks for it; as :meth:`TestClient.acknowledge`."""
         self._say(self._frames_of_answer(received, values))
 
     def __enter__(self) -> Self:

@@ -96,7 +96,7 @@ async def test_a_redis_that_hangs_is_waited_for_within_bounds(cluster, broker, m
     assert {type(outcome) for outcome in outcomes} == {BusError}
     assert {await a.client.receive() for _ in range(5)} == {f'42["e",{n}]' for n in range(1, 6)}
     await eventually(lambda: not a.server.manager.listening)
-    assert not a.server.manager._publisher._waiting
+    assert not a.server.manager._publisher._batches._waiting
     broker.resume()
     await eventually(lambda: a.server.manager.listening)
     await a.server.emit("e", 6, skip_sid="nobody")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fastsio._extras import require
 from fastsio.aio.pubsub import AsyncPubSubManager
 from fastsio.brokers.per_loop import PerLoop
-from fastsio.cluster.amqp import CONTENT, MAX_QUEUED, PREFETCH
 from fastsio.cluster.broker_urls import require_scheme
+from fastsio.cluster.formats import CONTENT, MAX_QUEUED, PREFETCH
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

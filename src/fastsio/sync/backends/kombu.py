@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fastsio._extras import require
-from fastsio.cluster.amqp import CONTENT, MAX_QUEUED, PREFETCH
+from fastsio.cluster.formats import CONTENT, MAX_QUEUED, PREFETCH
 from fastsio.exceptions import SetupError
 from fastsio.sync.backends.greenlets import BlockingPubSubManager
 from fastsio.sync.concurrency import Lock
