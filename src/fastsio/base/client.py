@@ -17,16 +17,14 @@ from fastsio.base.namespace import BaseClientNamespace, no_namespace, other_name
 from fastsio.base.options import choose_client_packet_class, choose_logger
 from fastsio.base.seams import CLIENT_REFUSED, CLIENT_SEAMS, Seams, refuse, refuse_class, refuse_coroutines
 from fastsio.exceptions import SetupError
-from fastsio.protocol.decoder import ServerDecoder
 from fastsio.protocol.lifecycle import Reasons
-from fastsio.protocol.quick import event_reader
 from fastsio.routing import CLIENT, EventRegistrar, Registration, Registry, place_of
 from fastsio.types import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fastsio.base.membership import Membership
+    from fastsio.injection import ConnectionScope
     from fastsio.protocol import Packet
 
 
@@ -47,7 +45,7 @@ def signal_handler(sig: int, frame: Any) -> Any:
         frame: Where the program was.
     """
     for client in reconnecting_clients:
-        client._reconnect_abort.set()  # noqa: SLF001 - the event's name in python-socketio
+        client.abort_reconnecting()
     if callable(original_signal_handler):
         return original_signal_handler(sig, frame)
     return signal.default_int_handler(sig, frame)
@@ -74,10 +72,6 @@ class BaseClient(EventRegistrar):
     reserved_events: ClassVar[list[str]] = ["connect", "connect_error", "disconnect", "__disconnect_final"]
     reason = Reasons
     __fastsio_source__ = Source.CLIENT
-    #: The task or thread that reconnects, or None.
-    _reconnect_task: Any = None
-    #: Set to end the attempts; each loss has its own.
-    _reconnect_abort: Any = None
     #: The methods of python-socketio that applications have versions of their own of, as fastsio has them.
     _own_seams: ClassVar[Mapping[str, Any]] = {}
 
@@ -98,7 +92,7 @@ class BaseClient(EventRegistrar):
         if name in CLIENT_SEAMS:
             self._seams.remove(name)
 
-    def __init__(  # noqa: PLR0915 - one statement an attribute
+    def __init__(
         self,
         reconnection: bool = True,
         reconnection_attempts: int = 0,
@@ -142,7 +136,6 @@ class BaseClient(EventRegistrar):
         self._registry = Registry(asynchronous=self.is_asyncio_based(), role=CLIENT)
         self.handlers = self._registry.handlers
         self.namespace_handlers = self._registry.namespace_handlers
-        self._decoder = ServerDecoder(self.packet_class, self.limits)
         self.eio: Any = None
         self.failed_namespaces: list[str] = []
         self.connection_url: Any = None
@@ -155,8 +148,6 @@ class BaseClient(EventRegistrar):
         self._wait_timeout_s = 1.0
         #: Whether connect(), or an attempt to reconnect, is under way: then a lost connection is its failure.
         self._is_opening = self._was_reached = False
-        #: Whether disconnect() was called since the last connect().
-        self._has_left = False
         self._reset_state()
 
     def _reset_state(self) -> None:
@@ -164,17 +155,8 @@ class BaseClient(EventRegistrar):
         self.connected = False
         self.sid: str | None = None
         self.namespaces: dict[str, str] = {}
-        self._read_event = event_reader(self.packet_class, self.limits)
         self.callbacks: dict[str, dict[int, Any]] = {}
         self._ack_ids: dict[str, count[int]] = {}
-        self._memberships: dict[str, Membership] = {}
-        #: The namespaces whose disconnect handlers have not run; the code that removes one from the set runs them.
-        self._joined: set[str] = set()
-        #: The namespaces whose answer to CONNECT has been handled.
-        self._settled: set[str] = set()
-        #: Whether the server has ended the last namespace.
-        self._is_dismissed = False
-        self._decoder.reset()
 
     def is_asyncio_based(self) -> bool:
         """Whether handlers may be coroutine functions."""
@@ -218,19 +200,40 @@ class BaseClient(EventRegistrar):
         self.callbacks.setdefault(namespace, {})[ack_id] = callback
         return ack_id
 
-    def _claim(self, namespace: str) -> bool:
-        """Whether the caller is the one to run the disconnect handlers of a namespace: the first who asks."""
-        try:
-            self._joined.remove(namespace)
-        except KeyError:
-            return False
-        return True
 
-    def _will_reconnect(self, reason: str) -> bool:
-        """Whether the end of the connection for *reason* is followed by attempts to come back."""
-        is_lost = reason == self.reason.TRANSPORT_ERROR
-        return self.reconnection and is_lost and not (self._is_opening or self._is_dismissed or self._has_left)
+def take_callback(callbacks: dict[str, dict[int, Any]], namespace: str, ack_id: int | None) -> Any:
+    """
+    Return what waits for an acknowledgement, and stop waiting; None if nothing does, or does any more.
 
-    def _take_callback(self, namespace: str, ack_id: int | None) -> Any:
-        """Return what waits for an acknowledgement, and stop waiting; None if nothing does, or does any more."""
-        return self.callbacks.get(namespace, {}).pop(ack_id, None)  # type: ignore[arg-type] # None is no key
+    Args:
+        callbacks: Namespace -> id -> what waits, of a client.
+        namespace: The namespace.
+        ack_id: The id.
+    """
+    return callbacks.get(namespace, {}).pop(ack_id, None)  # type: ignore[arg-type] # None is no key
+
+
+class Membership:
+    """
+    A client's place in one namespace, as injection sees it.
+
+    It exists from the server's CONNECT, or the first event before it, until one side leaves: the code that removes it
+    from the client's table runs the disconnect handlers, so that they run once.
+
+    Args:
+        namespace: The name of the namespace.
+        sids: Namespace -> sid of the client.
+        scope_store: What lives as long as the membership.
+    """
+
+    __slots__ = ("_sids", "namespace", "scope_store")
+
+    def __init__(self, namespace: str, sids: Mapping[str, str], scope_store: ConnectionScope) -> None:
+        self.namespace = namespace
+        self._sids = sids
+        self.scope_store = scope_store
+
+    @property
+    def sid(self) -> str:
+        """The client's sid in the namespace; empty before the server has told it."""
+        return self._sids.get(self.namespace, "")

@@ -26,8 +26,8 @@ SERVER_SEAMS: Final = PACKET_SEAMS | {
     "_trigger_event",
 }
 
-#: The same for a client; it calls all others by their names anyway.
-CLIENT_SEAMS: Final = frozenset({"_send_packet", "_trigger_event"})
+#: The same for a client; it calls others by their names anyway.
+CLIENT_SEAMS: Final = frozenset({"_handle_eio_message", "_handle_event", "_send_packet", "_trigger_event"})
 
 _ROUTING: Final = "override _trigger_event(event, namespace, *args), or add a middleware"
 

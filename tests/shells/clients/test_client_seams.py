@@ -153,3 +153,26 @@ def test_a_client_for_threads_calls_them_too():
 
     assert heard.wait(WAIT_S)
     assert seen == [("news", "/", 1)]
+
+
+async def test_frames_and_events_of_the_server_pass_through_a_class():
+    """Each frame, and each event in it; what the class passes on is handled."""
+    seen: list[Any] = []
+
+    class Client(fastsio.AsyncClient):
+        async def _handle_eio_message(self, data):
+            seen.append(data)
+            await super()._handle_eio_message(data)
+
+        async def _handle_event(self, namespace, id, data):  # noqa: A002 - python-socketio's signature
+            seen.append((namespace, id, data))
+            await super()._handle_event(namespace, id, data)
+
+    client = Client()
+    heard: list[int] = []
+    client.on("news", heard.append)
+    for frame in ('2["news",1]', '2/a,["news",2]'):
+        await client.eio.handlers["message"](frame)
+    await settled(lambda: heard == [1])
+
+    assert seen == ['2["news",1]', ("/", None, ["news", 1]), '2/a,["news",2]', ("/a", None, ["news", 2])]

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from fastsio.base import client as client_module
-from fastsio.base.client import BaseClient
+from fastsio.base.client import BaseClient, Membership, take_callback
 from fastsio.base.namespace import BaseClientNamespace, BaseNamespace
 from fastsio.exceptions import SetupError
+from fastsio.injection import ConnectionScope
 
 
 @pytest.fixture
@@ -47,38 +48,10 @@ def test_what_waits_for_an_acknowledgement_is_taken_once(client):
     """Unknown ids and namespaces have nothing."""
     ack_id = client._generate_ack_id("/", print)
 
-    assert client._take_callback("/", ack_id) is print
-    assert client._take_callback("/", ack_id) is None
-    assert client._take_callback("/", None) is None
-    assert client._take_callback("/a", 1) is None
-
-
-def test_a_namespace_is_claimed_once(client):
-    """Its disconnect handlers run once."""
-    client._joined.add("/")
-
-    assert client._claim("/")
-    assert not client._claim("/")
-
-
-@pytest.mark.parametrize(
-    ("reason", "changes", "expected"),
-    [
-        ("transport error", {}, True),
-        ("client disconnect", {}, False),
-        ("server disconnect", {}, False),
-        ("transport error", {"reconnection": False}, False),
-        ("transport error", {"_is_opening": True}, False),
-        ("transport error", {"_is_dismissed": True}, False),
-        ("transport error", {"_has_left": True}, False),
-    ],
-)
-def test_only_a_loss_is_followed_by_attempts(client, reason, changes, expected):
-    """Unless somebody wants the client to stay away."""
-    for name, value in changes.items():
-        setattr(client, name, value)
-
-    assert client._will_reconnect(reason) is expected
+    assert take_callback(client.callbacks, "/", ack_id) is print
+    assert take_callback(client.callbacks, "/", ack_id) is None
+    assert take_callback(client.callbacks, "/", None) is None
+    assert take_callback(client.callbacks, "/a", 1) is None
 
 
 def test_a_class_is_registered_with_its_client(client):
@@ -122,11 +95,23 @@ def test_the_signal_handler_passes_the_signal_on(monkeypatch):
 
 def test_the_signal_handler_ends_the_attempts_of_clients(monkeypatch):
     """Of those whose connection was lost."""
-    client = BaseClient()
-    client._reconnect_abort = Event()
+    aborted = Event()
+    client = SimpleNamespace(abort_reconnecting=aborted.set)
     monkeypatch.setattr(client_module, "reconnecting_clients", [client])
     monkeypatch.setattr(client_module, "original_signal_handler", lambda *_: None)
 
     client_module.signal_handler(2, None)
 
-    assert client._reconnect_abort.is_set()
+    assert aborted.is_set()
+
+
+def test_a_membership_knows_its_sid_once_the_server_has_told_it():
+    """The table of sids is the client's, read when asked."""
+    sids: dict[str, str] = {"/": "root"}
+    store = ConnectionScope()
+
+    membership = Membership("/chat", sids, store)
+
+    assert (membership.namespace, membership.scope_store, membership.sid) == ("/chat", store, "")
+    sids["/chat"] = "abc"
+    assert membership.sid == "abc"

@@ -1,37 +1,45 @@
 """
 The client: python-socketio's methods, and how a connection begins and ends.
 
-Packets and handlers are the part of :mod:`.dispatcher`, what is sent again that of :mod:`.delivery`, coming back after
-a loss that of :mod:`.reconnect`.
+It owns a :class:`~.dispatcher.ClientDispatcher` for packets and handlers, a :class:`~.delivery.Delivery` for what is
+sent, later or again, and :class:`~.reconnect.Reconnecting` for coming back after a loss.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.aio import concurrency
 from fastsio.aio.acks import Answer
-from fastsio.aio.client.dispatcher import PacketClient
+from fastsio.aio.client.delivery import Delivery
+from fastsio.aio.client.dispatcher import ClientDispatcher
 from fastsio.aio.client.reconnect import Reconnecting
+from fastsio.aio.dispatcher import frames_of
+from fastsio.aio.engine.client import EngineClient
 from fastsio.aio.engine.client_upstream import EngineConnectionError
+from fastsio.base.client import BaseClient
 from fastsio.base.client_options import check_url, failure_argument, failure_text, namespaces_to_join
 from fastsio.base.emit_args import check_callback, check_event_name
 from fastsio.base.outbox import Emission
+from fastsio.base.seams import CLIENT_SEAMS, own_methods
 from fastsio.exceptions import ConnectionError as ConnectFailed
+from fastsio.exceptions import SetupError
 from fastsio.exceptions import TimeoutError as AckTimeoutError
 from fastsio.protocol import PacketType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Unpack
 
     from fastsio.base.keywords import ClientKeywords
+    from fastsio.protocol import Packet
     from fastsio.types import AckCallback, EventName
 
 #: Seconds that connect() waits for the answer of one more namespace, by default; also while reconnecting.
 WAIT_TIMEOUT_S = 1.0
 
 
-class AsyncClient(PacketClient):
+class AsyncClient(BaseClient):
     """
     A Socket.IO client for asyncio.
 
@@ -95,9 +103,25 @@ class AsyncClient(PacketClient):
             handle_sigint,
             **kwargs,
         )
+        engine_class = self._engineio_client_class()
+        if not (isinstance(engine_class, type) and issubclass(engine_class, EngineClient)):
+            raise SetupError(
+                f"{type(self).__qualname__} overrides _engineio_client_class with {engine_class!r}, which is no "
+                f"subclass of {EngineClient.__module__}.{EngineClient.__qualname__}; derive it from that class"
+            )
+        self.eio = engine_class(handle_sigint=self.handle_sigint, **self._engine_options)
+        self._dispatcher = ClientDispatcher(self, self._registry, self._seams, self._event_log)
+        self._delivery = Delivery(self, self._dispatcher)
+        self._dispatcher.bind(self._delivery)
+        self._reconnecting = Reconnecting(self, self._dispatcher, self._open)
+        is_shown = "_handle_eio_message" in self._seams.replaced
         self.eio.on("connect", self._handle_eio_connect)
+        self.eio.on("message", self._handle_eio_message if is_shown else self._dispatcher.take_frame)
         self.eio.on("disconnect", self._handle_eio_disconnect)
-        self._reconnecting = Reconnecting(self)
+
+    def is_asyncio_based(self) -> bool:
+        """Whether handlers may be coroutine functions."""
+        return concurrency.ASYNCHRONOUS
 
     # Connecting
 
@@ -140,7 +164,7 @@ class AsyncClient(PacketClient):
         if not callable(url):
             check_url(url)  # no attempt would ever succeed
         await self._reconnecting.stop(is_replaced=True)
-        self._has_left = False
+        self._reconnecting.has_left = False
         self.connection_url = url
         self.connection_headers = headers
         self.connection_auth = auth
@@ -176,9 +200,9 @@ class AsyncClient(PacketClient):
 
     async def disconnect(self) -> None:
         """Leave every namespace and end the connection, or the attempts to come back."""
-        self._has_left = True
+        self._reconnecting.has_left = True
         await self._reconnecting.stop()
-        await self._hang_up()
+        await self._dispatcher.hang_up()
 
     async def shutdown(self) -> None:
         """Stop the client: as :meth:`disconnect`."""
@@ -283,7 +307,17 @@ class AsyncClient(PacketClient):
             self._delivery.withdraw(namespace or "/", answer)
         raise answer.error or AckTimeoutError("the server did not acknowledge the event in time")
 
-    # Waiting
+    # In the background
+
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
+        """
+        Start a function in the background; return its task or thread.
+
+        Raises:
+            TypeError: It cannot run there: in threads a coroutine function cannot.
+        """
+        concurrency.check_target(target)
+        return self.eio.start_background_task(target, *args, **kwargs)
 
     async def sleep(self, seconds: float = 0) -> None:
         """Wait without keeping others from running."""
@@ -306,18 +340,19 @@ class AsyncClient(PacketClient):
             if wait:
                 await self._join()
         except concurrency.Cancelled:
-            await self._hang_up()
+            await self._dispatcher.hang_up()
             raise
         finally:
             self._is_opening = False
-        self.connected = not self._has_left
+        self.connected = not self._reconnecting.has_left
 
     async def _reach(self) -> None:
         self._reset_state()
+        self._dispatcher.reset()
         self._delivery.begin()
         self.failed_namespaces = []
         self._was_reached = False
-        self._answered_event.clear()
+        self._dispatcher.answered.clear()
         url = await self._real_value(self.connection_url)
         check_url(url)
         headers = await self._real_value(self.connection_headers)
@@ -335,44 +370,123 @@ class AsyncClient(PacketClient):
     async def _join(self) -> None:
         """Wait until the namespaces have been answered, or ``disconnect()`` is called."""
         wanted = set(self.connection_namespaces)
-        while not wanted <= self._settled and self.eio.state == "connected" and not self._has_left:
-            if not await concurrency.wait_event(self._answered_event, self._wait_timeout_s):
+        while (
+            not wanted <= self._dispatcher.settled and self.eio.state == "connected" and not self._reconnecting.has_left
+        ):
+            if not await concurrency.wait_event(self._dispatcher.answered, self._wait_timeout_s):
                 break
-            self._answered_event.clear()
-        if wanted <= self.namespaces.keys() and not self._has_left:
+            self._dispatcher.answered.clear()
+        if wanted <= self.namespaces.keys() and not self._reconnecting.has_left:
             return
         text = failure_text(self.failed_namespaces)
-        await self._hang_up()
-        if self.failed_namespaces or not self._has_left:
+        await self._dispatcher.hang_up()
+        if self.failed_namespaces or not self._reconnecting.has_left:
             raise ConnectFailed(text)
 
     async def _real_value(self, value: Any) -> Any:
         return await concurrency.resolved(value() if callable(value) else value)
+
+    def _will_reconnect(self, reason: str) -> bool:
+        """Whether the end of the connection for *reason* is followed by attempts to come back."""
+        is_lost = reason == self.reason.TRANSPORT_ERROR
+        is_wanted = not (self._is_opening or self._dispatcher.is_dismissed or self._reconnecting.has_left)
+        return self.reconnection and is_lost and is_wanted
+
+    # What namespaces and signal handlers call
+
+    def abort_reconnecting(self) -> None:
+        """Let no more attempts to come back be made; those under way go on."""
+        self._reconnecting.aborted.set()
+
+    async def trigger_method(self, handler: Any, event: str, args: tuple[Any, ...]) -> Any:
+        """Call the method of a class-based namespace for an event that its own dispatcher passed on."""
+        return await self._dispatcher.trigger_method(handler, event, args)
+
+    # The names of python-socketio that applications, test clients and add-ons override in a class, replace on an
+    # object, or use.
+
+    @property
+    def _reconnect_task(self) -> Any:
+        """The task or thread that reconnects, or None."""
+        return self._reconnecting.task
+
+    @property
+    def _reconnect_abort(self) -> Any:
+        """Set to end the attempts to reconnect; each loss has its own."""
+        return self._reconnecting.aborted
+
+    @_reconnect_abort.setter
+    def _reconnect_abort(self, event: Any) -> None:
+        self._reconnecting.aborted = event
+
+    def _engineio_client_class(self) -> Callable[..., Any]:
+        return EngineClient
 
     async def _handle_eio_connect(self) -> None:
         """Take a new Engine.IO connection: ask for the namespaces."""
         self.logger.info("Engine.IO connection established")
         self.sid = self.eio.sid
         for namespace in self.connection_namespaces:
-            await self._reply(self.packet_class(PacketType.CONNECT, self._auth or {}, namespace))
+            await self._dispatcher.reply(self.packet_class(PacketType.CONNECT, self._auth or {}, namespace))
 
-    async def _hang_up(self) -> None:
-        for namespace in list(self.namespaces):
-            await self._reply(self.packet_class(PacketType.DISCONNECT, None, namespace))
-        await self.eio.disconnect()
+    async def _handle_eio_message(self, data: str | bytes) -> None:
+        """Take a frame of the server."""
+        await self._dispatcher.take_frame(data)
 
     async def _handle_eio_disconnect(self, reason: str) -> None:
         """Take the end of the Engine.IO connection: every namespace is left."""
         self.logger.info("Engine.IO connection dropped")
         will_reconnect = self._will_reconnect(reason)
         for namespace in list(self.namespaces):
-            if self._claim(namespace):
+            if self._dispatcher.claim(namespace):
                 # While the client tries to come back, an attempt that fails is not the end.
                 is_final = not (will_reconnect or self._reconnecting.is_active)
-                await self._leave(namespace, reason, is_final=is_final)
-        for namespace in self._memberships.keys() - self.namespaces.keys():
-            await self._end_membership(namespace)
+                await self._dispatcher.leave(namespace, reason, is_final=is_final)
+        await self._dispatcher.end_memberships()
         self._reset_state()
-        self._answered_event.set()
+        self._dispatcher.reset()
+        self._dispatcher.answered.set()
         if will_reconnect:
             self._reconnecting.start()
+
+    async def _handle_connect(self, namespace: str, data: Any) -> None:
+        """Take the server's consent to a namespace."""
+        await self._dispatcher.take_connect(namespace, data)
+
+    async def _handle_disconnect(self, namespace: str) -> None:
+        """Take the end of a namespace by the server; with the last one the connection ends for good."""
+        await self._dispatcher.take_disconnect(namespace)
+
+    async def _handle_event(self, namespace: str, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
+        """Call the handler of an event and acknowledge what it returns."""
+        await self._dispatcher.take_event(namespace, id, data)
+
+    async def _handle_ack(self, namespace: str, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
+        """Call what waits for an acknowledgement."""
+        await self._dispatcher.take_ack(namespace, id, data)
+
+    async def _handle_error(self, namespace: str, data: Any) -> None:
+        """Take the server's refusal of a namespace."""
+        await self._dispatcher.take_refusal(namespace, data)
+
+    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
+        """
+        Call the handler of an event.
+
+        Override it to dispatch differently.
+
+        Args:
+            event: The event.
+            namespace: The namespace.
+            args: What the event brought: ``reason`` of a disconnect, what the server said of a ``connect_error``.
+
+        Returns:
+            What the handler returned; None without one.
+        """
+        return await self._dispatcher.trigger(event, namespace, args)
+
+    async def _send_packet(self, pkt: Packet) -> None:
+        """Send a Socket.IO packet to the server; while it does not read, wait."""
+        await self.eio.write(frames_of(pkt))
+
+    _own_seams: ClassVar[Mapping[str, Any]] = own_methods(CLIENT_SEAMS, vars())

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fastsio.aio import concurrency
 from fastsio.aio.acks import Answer
+from fastsio.base.client import take_callback
 from fastsio.base.client_options import not_connected
 from fastsio.base.emit_args import event_arguments
 from fastsio.base.outbox import Emission, Outbox
@@ -43,20 +44,21 @@ class SendingClient(Protocol):
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
         """Start a function in the background; return its task or thread."""
 
-    def _generate_ack_id(self, namespace: str, callback: Any) -> int:
+
+class PacketSender(Protocol):
+    """What sends packets: the dispatcher."""
+
+    async def send(self, packet: Packet) -> None:
+        """Send a packet; while the server does not read, wait."""
+
+    async def reply(self, packet: Packet) -> None:
+        """Send a packet without waiting for the server to read."""
+
+    def expect_ack(self, namespace: str, callback: Any) -> int:
         """Return a fresh id for the acknowledgement of an event, and keep what waits for it."""
         ...
 
-    def _take_callback(self, namespace: str, ack_id: int | None) -> Any:
-        """Return what waits for an acknowledgement, and forget it."""
-
-    async def _send_packet(self, pkt: Packet) -> None:
-        """Send a packet; while the server does not read, wait."""
-
-    async def _reply(self, packet: Packet) -> None:
-        """Send a packet without waiting for the server to read."""
-
-    async def _acknowledge(self, callback: Any, arguments: Any) -> None:
+    async def acknowledge(self, callback: Any, arguments: Any) -> None:
         """Call what waited for an acknowledgement."""
 
 
@@ -66,10 +68,12 @@ class Delivery:
 
     Args:
         client: The client.
+        sender: Sends its packets.
     """
 
-    def __init__(self, client: SendingClient) -> None:
+    def __init__(self, client: SendingClient, sender: PacketSender) -> None:
         self._client = client
+        self._sender = sender
         self._options = client.options
         self._outbox = Outbox(client.options.max_buffered_events, concurrency.guard())
         self._draining: set[str] = set()
@@ -98,9 +102,9 @@ class Delivery:
         if packet is None:
             raise BadNamespaceError(f"{emission.namespace} is not a connected namespace any more.")
         try:
-            await self._client._send_packet(packet)
+            await self._sender.send(packet)
         except (TypeError, ValueError):
-            self._client._take_callback(emission.namespace, packet.id)
+            take_callback(self._client.callbacks, emission.namespace, packet.id)
             raise
 
     def _is_held(self, emission: Emission) -> bool:
@@ -128,7 +132,7 @@ class Delivery:
 
     def withdraw(self, namespace: str, answer: Answer) -> None:
         """Forget what nobody waits for any more."""
-        self._client._take_callback(namespace, answer.ack_id)
+        take_callback(self._client.callbacks, namespace, answer.ack_id)
         for emission in self._outbox.withdraw(namespace, lambda emission: emission.callback is answer):
             if emission.under_way is not None:
                 emission.under_way.fail(AckTimeoutError("nobody waits for the acknowledgement any more"))
@@ -154,7 +158,7 @@ class Delivery:
 
     async def _send_kept(self, emission: Emission) -> None:
         try:
-            await self._client._reply(self._numbered(emission))
+            await self._sender.reply(self._numbered(emission))
         except Exception as error:
             self._client.logger.exception("the event %s could not be sent", emission.event)
             self._give_up(emission, error)
@@ -189,7 +193,7 @@ class Delivery:
     def _numbered(self, emission: Emission) -> Packet:
         """Return the packet of an emission, with a fresh id if somebody waits for its acknowledgement."""
         client, callback = self._client, emission.callback
-        ack_id = None if callback is None else client._generate_ack_id(emission.namespace, callback)
+        ack_id = None if callback is None else self._sender.expect_ack(emission.namespace, callback)
         if isinstance(callback, Answer):
             callback.ack_id = ack_id
         arguments = [emission.event, *event_arguments(emission.data)]
@@ -225,12 +229,12 @@ class Delivery:
             return
         emission.tries += 1
         emission.under_way = answer
-        await self._client._send_packet(packet)
+        await self._sender.send(packet)
         is_acknowledged = await answer.arrives(self._options.ack_timeout)
-        self._client._take_callback(emission.namespace, answer.ack_id)
+        take_callback(self._client.callbacks, emission.namespace, answer.ack_id)
         if is_acknowledged:
             if self._outbox.remove(emission) and emission.callback is not None:
-                await self._client._acknowledge(emission.callback, answer.arguments or ())
+                await self._sender.acknowledge(emission.callback, answer.arguments or ())
         elif emission.tries > (self._options.retries or 0):
             self._give_up(emission, answer.error or AckTimeoutError("the server did not acknowledge the event in time"))
 

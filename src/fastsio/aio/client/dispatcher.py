@@ -9,91 +9,136 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastsio.aio import concurrency
 from fastsio.aio.acks import Answer
-from fastsio.aio.client.delivery import Delivery
 from fastsio.aio.connection_scope import TaskScope
-from fastsio.aio.engine.client import EngineClient
-from fastsio.base.client import BaseClient
+from fastsio.aio.dispatcher import frames_of
+from fastsio.base.client import Membership, take_callback
 from fastsio.base.client_options import refusal_arguments
-from fastsio.base.emit_args import acknowledgement, unwritable
+from fastsio.base.emit_args import acknowledgement
 from fastsio.base.event_log import tell_unhandled
-from fastsio.base.membership import Membership
-from fastsio.base.seams import CLIENT_SEAMS, own_methods
-from fastsio.engine.packet import MessagePacket
-from fastsio.exceptions import EventError, PacketError, SetupError
+from fastsio.exceptions import EventError, PacketError
 from fastsio.injection import Context
 from fastsio.protocol import PacketType
+from fastsio.protocol.decoder import ServerDecoder
+from fastsio.protocol.lifecycle import Reasons
+from fastsio.protocol.quick import event_reader
 from fastsio.routing import describe, is_expected, leading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from fastsio.protocol import Packet
-    from fastsio.routing import Route
+    from fastsio.aio.client.delivery import Delivery
+    from fastsio.base.event_log import EventLog
+    from fastsio.base.seams import Seams
+    from fastsio.protocol import Limits, Packet
+    from fastsio.routing import Registry, Route
 
 # Members of an Enum are slow to reach through their class.
-EVENT: Final = PacketType.EVENT
-BINARY_EVENT: Final = PacketType.BINARY_EVENT
 ACK: Final = PacketType.ACK
 ROOT: Final = "/"
 #: The event that an application's own ``_trigger_event`` is called for, until it calls the inherited one.
 triggered: Final[ContextVar[Context | None]] = ContextVar("triggered", default=None)
 
 
-class PacketClient(BaseClient):
-    """
-    Takes what Engine.IO delivers, calls handlers, and sends packets.
+class DispatchingClient(Protocol):
+    """What a dispatcher needs of its client."""
 
-    The underscored names are python-socketio's: test clients and add-ons replace or call them.
+    eio: Any
+    logger: Any
+    limits: Limits
+    packet_class: type[Packet]
+    async_handlers: bool
+    connected: bool
+    sid: str | None
+    namespaces: dict[str, str]
+    failed_namespaces: list[str]
+    callbacks: dict[str, dict[int, Any]]
+
+    @property
+    def reserved_events(self) -> list[str]:
+        """The events that are not sent by the server."""
+        ...
+
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
+        """Start a function in the background; return its task or thread."""
+
+
+class ClientDispatcher:
+    """
+    Takes what Engine.IO delivers to a client, calls handlers, and sends packets.
+
+    What an application has put in the place of python-socketio's methods is called in place of its own.
+
+    Args:
+        client: The client.
+        registry: Finds the routes of events.
+        seams: The methods of the client that the application may have replaced.
+        event_log: Is told of each event, if the client writes a log of them.
+
+    Attributes:
+        answered: Set when a namespace was answered, or the connection was lost, which ``connect()`` waits for.
+        settled: The namespaces whose answer to CONNECT has been handled.
+        is_dismissed: Whether the server has ended the last namespace.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    _delivery: Delivery
+
+    def __init__(self, client: DispatchingClient, registry: Registry, seams: Seams, event_log: EventLog | None) -> None:
+        self._client = client
+        self._registry = registry
+        self._seams = seams
+        self._event_log = event_log
+        self._decoder = ServerDecoder(client.packet_class, client.limits)
         #: True from the moment a handler was started until it has begun for sure.
         self._is_starting = False
-        engine_class = self._engineio_client_class()
-        if not (isinstance(engine_class, type) and issubclass(engine_class, EngineClient)):
-            raise SetupError(
-                f"{type(self).__qualname__} overrides _engineio_client_class with {engine_class!r}, which is no "
-                f"subclass of {EngineClient.__module__}.{EngineClient.__qualname__}; derive it from that class"
-            )
-        self.eio = engine_class(handle_sigint=self.handle_sigint, **self._engine_options)
-        self.eio.on("message", self._handle_eio_message)
-        self._delivery = Delivery(self)
-        #: Set when a namespace was answered, or the connection was lost, which ``connect()`` waits for.
-        self._answered_event = self.eio.create_event()
+        self.answered = client.eio.create_event()
+        self.reset()
 
-    def _engineio_client_class(self) -> Callable[..., Any]:
-        return EngineClient
+    def bind(self, delivery: Delivery) -> None:
+        """Tell the dispatcher what has to know which namespaces are connected."""
+        self._delivery = delivery
+
+    def reset(self) -> None:
+        """Forget a connection; the tables are new ones, for threads may still look at the old."""
+        self._decoder.reset()
+        self._read_event = event_reader(self._client.packet_class, self._client.limits)
+        self._memberships: dict[str, Membership] = {}
+        #: The namespaces whose disconnect handlers have not run; the code that removes one from the set runs them.
+        self._joined: set[str] = set()
+        self.settled: set[str] = set()
+        self.is_dismissed = False
 
     # Sending
 
-    def _frames_of(self, packet: Packet) -> list[MessagePacket]:
-        """Encode a packet into Engine.IO messages, its text first and its attachments after it."""
-        try:
-            encoded = packet.encode()
-        except TypeError as error:
-            raise unwritable(packet, error) from error
-        if isinstance(encoded, list):
-            return [MessagePacket(frame) for frame in encoded]
-        return [MessagePacket(encoded)]
-
-    async def _send_packet(self, pkt: Packet) -> None:
-        """Send a Socket.IO packet to the server; while it does not read, wait."""
-        await self.eio.write(self._frames_of(pkt))
-
-    async def _reply(self, packet: Packet) -> None:
+    async def send(self, packet: Packet) -> None:
+        """Send a packet, through the application's own ``_send_packet`` if it has one; while nobody reads, wait."""
         if "_send_packet" in self._seams.replaced:
-            await self._send_packet(packet)
+            await self._seams.call("_send_packet", packet)
         else:
-            self.eio.post(self._frames_of(packet))
+            await self._client.eio.write(frames_of(packet))
+
+    async def reply(self, packet: Packet) -> None:
+        """Send a packet as :meth:`send` does, without waiting for the server to read."""
+        if "_send_packet" in self._seams.replaced:
+            await self._seams.call("_send_packet", packet)
+        else:
+            self._client.eio.post(frames_of(packet))
+
+    def expect_ack(self, namespace: str, callback: Any) -> int:
+        """Return a fresh id for the acknowledgement of an event, and keep what waits for it."""
+        ack_id: int = self._seams.call("_generate_ack_id", namespace, callback)
+        return ack_id
+
+    async def hang_up(self) -> None:
+        """Leave every namespace, and end the connection."""
+        for namespace in list(self._client.namespaces):
+            await self.reply(self._client.packet_class(PacketType.DISCONNECT, None, namespace))
+        await self._client.eio.disconnect()
 
     # Receiving
 
-    async def _handle_eio_message(self, data: str | bytes) -> None:
+    async def take_frame(self, data: str | bytes) -> None:
         """Take a frame of the server."""
         event = packet = None
         try:
@@ -102,44 +147,46 @@ class PacketClient(BaseClient):
             if event is None:
                 packet = self._decoder.feed(data)
         except PacketError as exc:
-            self.logger.error("connection closed: the server broke the protocol: %s", exc)  # noqa: TRY400 - no defect here
-            await self.eio.break_off()
+            self._client.logger.error("connection closed: the server broke the protocol: %s", exc)  # noqa: TRY400 - no defect here
+            await self._client.eio.break_off()
             return
         if event is not None:
-            await self._handle_event(ROOT, event[1], event[0])
+            await self._pass_event(ROOT, event[1], event[0])
         elif packet is not None:
-            await self._handle_packet(packet)
+            await self._take_packet(packet)
 
-    async def _handle_packet(self, packet: Packet) -> None:
-        namespace = packet.namespace or ROOT
-        if packet.packet_type is EVENT or packet.packet_type is BINARY_EVENT:
-            await self._handle_event(namespace, packet.id, packet.data)
+    async def _pass_event(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
+        if "_handle_event" in self._seams.replaced:
+            await self._seams.call("_handle_event", namespace, ack_id, data)
         else:
-            await self._handle_other(packet, namespace)
+            await self.take_event(namespace, ack_id, data)
 
-    async def _handle_other(self, packet: Packet, namespace: str) -> None:
+    async def _take_packet(self, packet: Packet) -> None:
+        namespace = packet.namespace or ROOT
         match packet.packet_type:
+            case PacketType.EVENT | PacketType.BINARY_EVENT:
+                await self._pass_event(namespace, packet.id, packet.data)
             case PacketType.ACK | PacketType.BINARY_ACK:
-                await self._handle_ack(namespace, packet.id, packet.data)
+                await self._seams.call("_handle_ack", namespace, packet.id, packet.data)
             case PacketType.CONNECT:
-                await self._handle_connect(namespace, packet.data)
+                await self._seams.call("_handle_connect", namespace, packet.data)
             case PacketType.DISCONNECT:
-                await self._handle_disconnect(namespace)
+                await self._seams.call("_handle_disconnect", namespace)
             case _:
-                await self._handle_error(namespace, packet.data)
+                await self._seams.call("_handle_error", namespace, packet.data)
 
-    async def _handle_ack(self, namespace: str, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
+    async def take_ack(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
         """Call what waits for an acknowledgement."""
         if self._event_log is not None:
             self._event_log.acknowledged_by_server(namespace)
-        callback = self._take_callback(namespace, id)
+        callback = take_callback(self._client.callbacks, namespace, ack_id)
         if callback is None:
-            self.logger.info("an acknowledgement nobody waits for was ignored")
+            self._client.logger.info("an acknowledgement nobody waits for was ignored")
         else:
             await self._let_begin()
-            await self._acknowledge(callback, data)
+            await self.acknowledge(callback, data)
 
-    async def _acknowledge(self, callback: Any, arguments: Any) -> None:
+    async def acknowledge(self, callback: Any, arguments: Any) -> None:
         """Call what waited for an acknowledgement, without waiting for a callback that waits."""
         if concurrency.ASYNCHRONOUS or isinstance(callback, Answer):
             await self._run_callback(callback, arguments)
@@ -151,7 +198,7 @@ class PacketClient(BaseClient):
             result = callback(*arguments)
         except (Exception, concurrency.Cancelled) as error:
             failure = concurrency.failure_of(error)
-            self.logger.exception("error in the callback of an acknowledgement", exc_info=failure)
+            self._client.logger.exception("error in the callback of an acknowledgement", exc_info=failure)
             return
         if isawaitable(result):
             # It may wait for what the server sends next.
@@ -161,91 +208,85 @@ class PacketClient(BaseClient):
         try:
             await concurrency.outcome(concurrency.resolved(result))
         except Exception:
-            self.logger.exception("error in the callback of an acknowledgement")
+            self._client.logger.exception("error in the callback of an acknowledgement")
 
     # Namespaces
 
-    async def _handle_connect(self, namespace: str, data: Any) -> None:
+    async def take_connect(self, namespace: str, data: Any) -> None:
         """Take the server's consent to a namespace."""
-        if namespace in self.namespaces:
+        if namespace in self._client.namespaces:
             return
-        self.logger.info("Namespace %s is connected", namespace)
-        self.namespaces[namespace] = (data or {}).get("sid") or self.sid or ""
+        self._client.logger.info("Namespace %s is connected", namespace)
+        self._client.namespaces[namespace] = (data or {}).get("sid") or self._client.sid or ""
         self._joined.add(namespace)
         await self._delivery.open(namespace)
         self._start(self._run_connect, namespace)
 
     async def _run_connect(self, namespace: str) -> None:
-        await self._trigger_event("connect", namespace)
+        await self._seams.call("_trigger_event", "connect", namespace)
         self._settle(namespace)
 
-    async def _handle_error(self, namespace: str, data: Any) -> None:
+    async def take_refusal(self, namespace: str, data: Any) -> None:
         """Take the server's refusal of a namespace."""
-        self.logger.info("Connection to namespace %s was rejected", namespace)
+        self._client.logger.info("Connection to namespace %s was rejected", namespace)
         self._delivery.close(namespace)
         self._joined.discard(namespace)
-        self.namespaces.pop(namespace, None)
-        self.failed_namespaces.append(namespace)
+        self._client.namespaces.pop(namespace, None)
+        self._client.failed_namespaces.append(namespace)
         if namespace == ROOT:
-            self.connected = False
+            self._client.connected = False
         self._start(self._run_connect_error, namespace, refusal_arguments(data))
 
     async def _run_connect_error(self, namespace: str, arguments: tuple[Any, ...]) -> None:
-        await self._trigger_event("connect_error", namespace, *arguments)
-        await self._end_membership(namespace)
+        await self._seams.call("_trigger_event", "connect_error", namespace, *arguments)
+        await self.end_membership(namespace)
         self._settle(namespace)
 
     def _settle(self, namespace: str) -> None:
         """Note that the server's answer for a namespace has been handled."""
-        self._settled.add(namespace)
-        self._answered_event.set()
+        self.settled.add(namespace)
+        self.answered.set()
 
-    async def _handle_disconnect(self, namespace: str) -> None:
+    def claim(self, namespace: str) -> bool:
+        """Whether the caller is the one to run the disconnect handlers of a namespace: the first who asks."""
+        try:
+            self._joined.remove(namespace)
+        except KeyError:
+            return False
+        return True
+
+    async def take_disconnect(self, namespace: str) -> None:
         """Take the end of a namespace by the server; with the last one the connection ends for good."""
-        if self._claim(namespace):
-            self._is_dismissed = not self._joined
+        if self.claim(namespace):
+            self.is_dismissed = not self._joined
             self._start(self._run_disconnect, namespace)
 
     async def _run_disconnect(self, namespace: str) -> None:
-        await self._leave(namespace, self.reason.SERVER_DISCONNECT, is_final=True)
-        if not self.namespaces:
-            self.connected = False
-            await self.eio.disconnect(abort=True)
+        await self.leave(namespace, Reasons.SERVER_DISCONNECT, is_final=True)
+        if not self._client.namespaces:
+            self._client.connected = False
+            await self._client.eio.disconnect(abort=True)
 
-    async def _leave(self, namespace: str, reason: str, *, is_final: bool) -> None:
+    async def leave(self, namespace: str, reason: str, *, is_final: bool) -> None:
         """Run the disconnect handlers of a namespace that was claimed, then forget it."""
         self._delivery.close(namespace)
-        await self._trigger_event("disconnect", namespace, reason)
+        await self._seams.call("_trigger_event", "disconnect", namespace, reason)
         if is_final:
-            await self._end(namespace)
-        self.namespaces.pop(namespace, None)
-        await self._end_membership(namespace)
+            await self.end(namespace)
+        self._client.namespaces.pop(namespace, None)
+        await self.end_membership(namespace)
 
-    async def _end(self, namespace: str) -> None:
+    async def end(self, namespace: str) -> None:
         """Take the end of a namespace that the client does not come back to by itself."""
         self._delivery.end(namespace)
-        await self._trigger_event("__disconnect_final", namespace)
+        await self._seams.call("_trigger_event", "__disconnect_final", namespace)
 
     # Calling handlers
-
-    def is_asyncio_based(self) -> bool:
-        """Whether handlers may be coroutine functions."""
-        return concurrency.ASYNCHRONOUS
-
-    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
-        """
-        Start a function in the background; return its task or thread.
-
-        Raises:
-            TypeError: It cannot run there: in threads a coroutine function cannot.
-        """
-        concurrency.check_target(target)
-        return self.eio.start_background_task(target, *args, **kwargs)
 
     def _start(self, target: Any, *args: Any) -> None:
         """Run something that may wait without keeping the next packets waiting."""
         self._is_starting = True
-        self.start_background_task(target, *args)
+        self._client.start_background_task(target, *args)
 
     async def _let_begin(self) -> None:
         """Let what was started begin, before something is called that comes after it."""
@@ -255,7 +296,7 @@ class PacketClient(BaseClient):
 
     # Events
 
-    async def _handle_event(self, namespace: str, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
+    async def take_event(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
         """Call the handler of an event and acknowledge what it returns."""
         if self._event_log is not None:
             self._event_log.received_from_server(data[0], namespace)
@@ -263,14 +304,14 @@ class PacketClient(BaseClient):
         if "_trigger_event" in self._seams.replaced:
             route = (route or self._registry.no_route).through(self._call_trigger)
         if route is None:
-            tell_unhandled(self._registry, self.logger, data[0], namespace)
-            if id is not None:
-                await self._reply(self.packet_class(ACK, [], namespace, id))
-        elif self.async_handlers and (not concurrency.ASYNCHRONOUS or route.is_coroutine or not route.is_plain):
-            self._start(self._run_event, route, namespace, data, id)
+            tell_unhandled(self._registry, self._client.logger, data[0], namespace)
+            if ack_id is not None:
+                await self.reply(self._client.packet_class(ACK, [], namespace, ack_id))
+        elif self._client.async_handlers and (not concurrency.ASYNCHRONOUS or route.is_coroutine or not route.is_plain):
+            self._start(self._run_event, route, namespace, data, ack_id)
         else:
             await self._let_begin()
-            await self._run_event(route, namespace, data, id)
+            await self._run_event(route, namespace, data, ack_id)
 
     async def _run_event(self, route: Route, namespace: str, data: list[Any], ack_id: int | None) -> None:
         event = data[0]
@@ -285,7 +326,7 @@ class PacketClient(BaseClient):
             else:
                 result = await route.call(context)
             if ack_id is not None:
-                await self._reply(self.packet_class(ACK, acknowledgement(result), namespace, ack_id))
+                await self.reply(self._client.packet_class(ACK, acknowledgement(result), namespace, ack_id))
         except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - a handler's failure is not the connection's
             failure = exc
             failure = error = concurrency.failure_of(exc)
@@ -307,12 +348,12 @@ class PacketClient(BaseClient):
         A plain handler, which python-socketio leaves without an answer, is left without one.
         """
         if is_expected(exc) and not route.is_silent:
-            self.logger.warning("the event %s in %s was not handled: %s", event, namespace, exc)
+            self._client.logger.warning("the event %s in %s was not handled: %s", event, namespace, exc)
         else:
-            self.logger.error("error in the handler of %s", event, exc_info=exc)
+            self._client.logger.error("error in the handler of %s", event, exc_info=exc)
         if ack_id is not None and (isinstance(exc, EventError) or not route.is_silent):
             error = {"error": describe(exc, event).as_dict()}
-            await self._reply(self.packet_class(ACK, [error], namespace, ack_id))
+            await self.reply(self._client.packet_class(ACK, [error], namespace, ack_id))
 
     # What happens to the client
 
@@ -321,26 +362,16 @@ class PacketClient(BaseClient):
         token = triggered.set(context)
         try:
             return await concurrency.resolved(
-                self._trigger_event(context.event, context.client.namespace, *context.args)
+                self._seams.call("_trigger_event", context.event, context.client.namespace, *context.args)
             )
         finally:
             triggered.reset(token)
 
-    async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
+    async def trigger(self, event: str, namespace: str, args: tuple[Any, ...]) -> Any:
         """
-        Call the handler of an event, as python-socketio's method of this name does.
-
-        Override it to dispatch differently.
+        Call the handler of an event; in an application's own ``_trigger_event``, for the event that it was given.
 
         The failure of a handler of something that happened to the client is logged.
-
-        Args:
-            event: The event.
-            namespace: The namespace.
-            args: What the event brought: ``reason`` of a disconnect, what the server said of a ``connect_error``.
-
-        Returns:
-            What the handler returned; None without one.
         """
         namespace = namespace or "/"
         route = self._registry.resolve(namespace, event)
@@ -356,9 +387,9 @@ class PacketClient(BaseClient):
             return await concurrency.outcome(route.call(context))
         except Exception as exc:
             failure = exc
-            if event not in self.reserved_events:
+            if event not in self._client.reserved_events:
                 raise
-            self.logger.exception("error in the %s handler of %s", event, namespace)
+            self._client.logger.exception("error in the %s handler of %s", event, namespace)
             return None
         finally:
             await self._close_context(context, failure)
@@ -385,12 +416,12 @@ class PacketClient(BaseClient):
     def _context(self, namespace: str, event: str, args: tuple[Any, ...], reason: str | None = None) -> Context:
         # A client has no environ, auth or session; handlers that ask for them are refused at registration.
         membership: Any = self._membership(namespace)
-        return Context(self, membership, event, args, reason)
+        return Context(self._client, membership, event, args, reason)
 
     def _membership(self, namespace: str) -> Membership:
         membership = self._memberships.get(namespace)
         if membership is None:
-            new = Membership(namespace, self.namespaces, TaskScope(self))
+            new = Membership(namespace, self._client.namespaces, TaskScope(self._client))
             membership = self._memberships.setdefault(namespace, new)
         return membership
 
@@ -401,9 +432,14 @@ class PacketClient(BaseClient):
         except (Exception, concurrency.Cancelled) as raised:
             if raised is not exc:
                 failure = concurrency.failure_of(raised)
-                self.logger.exception("error while closing a dependency of %s", context.event, exc_info=failure)
+                self._client.logger.exception("error while closing a dependency of %s", context.event, exc_info=failure)
 
-    async def _end_membership(self, namespace: str) -> None:
+    async def end_memberships(self) -> None:
+        """End what is left of namespaces that the client is not in any more, or has not been."""
+        for namespace in self._memberships.keys() - self._client.namespaces.keys():
+            await self.end_membership(namespace)
+
+    async def end_membership(self, namespace: str) -> None:
         """Run what follows the ``yield`` of the dependencies that lived as long as the connection."""
         membership = self._memberships.pop(namespace, None)
         if membership is None:
@@ -411,6 +447,4 @@ class PacketClient(BaseClient):
         try:
             await membership.scope_store.aclose()
         except Exception:
-            self.logger.exception("error while closing a dependency of the connection")
-
-    _own_seams: ClassVar[Mapping[str, Any]] = own_methods(CLIENT_SEAMS, vars())
+            self._client.logger.exception("error while closing a dependency of the connection")

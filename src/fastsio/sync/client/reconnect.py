@@ -8,12 +8,15 @@ Must not know packets; one attempt is the client's.
 from __future__ import annotations
 
 from random import random
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastsio.base.client import reconnecting_clients
 from fastsio.exceptions import ConnectionError as ConnectFailed
 from fastsio.protocol.backoff import Backoff
 from fastsio.sync import concurrency
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class ReturningClient(Protocol):
@@ -26,21 +29,20 @@ class ReturningClient(Protocol):
     reconnection_delay_max: float
     randomization_factor: float
     connection_namespaces: list[str]
-    _has_left: bool
-    _answered_event: Any
-    _reconnect_abort: Any
-    _reconnect_task: Any
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
         """Start a function in the background; return its task or thread."""
 
-    def _open(self) -> None:
-        """Make one attempt to connect."""
 
-    def _hang_up(self) -> None:
+class Namespaces(Protocol):
+    """What knows the namespaces of a client: the dispatcher."""
+
+    answered: Any
+
+    def hang_up(self) -> None:
         """End the connection."""
 
-    def _end(self, namespace: str) -> None:
+    def end(self, namespace: str) -> None:
         """Take the end of a namespace that the client does not come back to by itself."""
 
 
@@ -50,13 +52,25 @@ class Reconnecting:
 
     Args:
         client: The client.
+        namespaces: Knows its namespaces.
+        attempt: Makes one attempt to connect.
+
+    Attributes:
+        has_left: Whether ``disconnect()`` was called since the last ``connect()``.
+        aborted: Set to end the attempts; each loss has its own.
+        task: The task or thread that makes them, or None.
     """
 
-    def __init__(self, client: ReturningClient) -> None:
+    def __init__(self, client: ReturningClient, namespaces: Namespaces, attempt: Callable[[], None]) -> None:
         self._client = client
-        client._reconnect_abort = client.eio.create_event()
+        self._namespaces = namespaces
+        self._attempt_once = attempt
+        self.has_left = False
+        self.aborted = client.eio.create_event()
+        self.task: Any = None
         self._is_replaced = False
-        self._task: Any = None
+        #: The task or thread, also when it is nearly over.
+        self._last_task: Any = None
         #: Set when the attempts are over; each loss has its own.
         self._over = client.eio.create_event()
         self._over.set()
@@ -69,16 +83,16 @@ class Reconnecting:
     def start(self) -> None:
         """Begin to make attempts."""
         client = self._client
-        client._reconnect_abort = client.eio.create_event()
+        self.aborted = client.eio.create_event()
         self._over = client.eio.create_event()
         self._is_replaced = False
-        if client._has_left:
+        if self.has_left:
             # A disconnect handler, or another thread, has left while the loss was being handled.
-            client._reconnect_abort.set()
+            self.aborted.set()
         reconnecting_clients.append(client)
-        self._task = client._reconnect_task = client.start_background_task(self._run, self._over)
+        self._last_task = self.task = client.start_background_task(self._run, self._over)
         if not self.is_active:  # a thread may be done by now
-            client._reconnect_task = None
+            self.task = None
 
     def wait(self) -> None:
         """Wait until no attempts are made any more."""
@@ -86,8 +100,8 @@ class Reconnecting:
 
     def abort(self) -> None:
         """Make no more attempts, and undo one that succeeds meanwhile."""
-        self._client._reconnect_abort.set()
-        self._client._answered_event.set()
+        self.aborted.set()
+        self._namespaces.answered.set()
 
     def stop(self, *, is_replaced: bool = False) -> None:
         """
@@ -98,7 +112,7 @@ class Reconnecting:
         """
         self._is_replaced = is_replaced
         self.abort()
-        if self.is_active and not concurrency.is_current(self._task):
+        if self.is_active and not concurrency.is_current(self._last_task):
             self.wait()
 
     def _run(self, over: Any) -> None:
@@ -108,10 +122,10 @@ class Reconnecting:
             client.eio.wait()
             if not self._succeed() and not self._is_replaced:
                 for namespace in client.connection_namespaces:
-                    client._end(namespace)
+                    self._namespaces.end(namespace)
         finally:
             reconnecting_clients.remove(client)
-            client._reconnect_task = None
+            self.task = None
             over.set()
 
     def _succeed(self) -> bool:
@@ -123,20 +137,20 @@ class Reconnecting:
         while not client.reconnection_attempts or backoff.attempts < client.reconnection_attempts:
             delay_s = backoff.next(random())  # noqa: S311 - jitter is no secret
             client.logger.info("Connection failed, new attempt in %.02f seconds", delay_s)
-            if concurrency.wait_event(client._reconnect_abort, delay_s):
+            if concurrency.wait_event(self.aborted, delay_s):
                 client.logger.info("Reconnect task aborted")
                 return False
             if self._attempt():
-                if not client._reconnect_abort.is_set():
+                if not self.aborted.is_set():
                     return True
-                client._hang_up()
+                self._namespaces.hang_up()
                 return False
         client.logger.info("Maximum reconnection attempts reached, giving up")
         return False
 
     def _attempt(self) -> bool:
         try:
-            self._client._open()
+            self._attempt_once()
         except ConnectFailed:
             return False
         except Exception:
