@@ -110,7 +110,7 @@ class SyncPeer(Peer):
         await asyncio.to_thread(self.engine.close_client, sid, "server disconnect")
 
     def is_polled(self, sid: str) -> bool:
-        return self.engine.sockets[sid].outbox.is_polled
+        return self.engine.sockets[sid].poll_waiter is not None
 
     def background(self) -> int:
         return self.started

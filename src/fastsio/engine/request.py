@@ -47,6 +47,14 @@ class RequestRefused(Exception):  # noqa: N818 - says what happened to the reque
         self.log = log
 
 
+class BodyTooLarge(PacketError):  # noqa: N818 - says what happened
+    """A body is larger than the server takes."""
+
+
+class BodyTooSlow(PacketError):  # noqa: N818 - says what happened
+    """A body has not come in time."""
+
+
 class Request(NamedTuple):
     """
     A well-formed request to the endpoint.

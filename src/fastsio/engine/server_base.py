@@ -1,7 +1,7 @@
 """
 What both Engine.IO servers have that needs no I/O: options, handlers, and what requests are checked and answered by.
 
-The shells read requests and run handlers; a session's own state stands in their ``socket`` modules.
+The shells read requests and run handlers; what is decided about a session stands in :mod:`fastsio.engine.session`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from binascii import b2a_base64
 from os import urandom
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from fastsio.base.options import choose_logger, takes_information
 from fastsio.engine import http
@@ -26,6 +26,7 @@ from fastsio.engine.options import (
 )
 from fastsio.engine.reports import Reports
 from fastsio.engine.request import Request, RequestRefused
+from fastsio.engine.session import Asked, Reason, SessionState, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,34 +37,7 @@ LOGGER_NAME: Final = "engineio.server"
 RANDOM_BYTES: Final = 15
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
-
-class SessionState(Protocol):
-    """What is asked of a session before it gets a request."""
-
-    protocol: ClassVar[int]
-    connected: bool
-    upgraded: bool
-    closing: bool
-    closed: bool
-
-    def is_overdue(self) -> bool:
-        """Return whether its client should have answered a ping by now."""
-
-    def expire(self) -> None:
-        """End it for that."""
-
-
 SessionT = TypeVar("SessionT", bound=SessionState)
-
-
-class Reason:
-    """Why a session ended, as disconnect handlers are told."""
-
-    SERVER_DISCONNECT: Final = "server disconnect"
-    CLIENT_DISCONNECT: Final = "client disconnect"
-    PING_TIMEOUT: Final = "ping timeout"
-    TRANSPORT_CLOSE: Final = "transport close"
-    TRANSPORT_ERROR: Final = "transport error"
 
 
 class ServerBase(ABC):
@@ -195,6 +169,28 @@ class ServerBase(ABC):
         self.is_traced = takes_information(self.logger)
         self.logger.info("Server initialized for %s.", self.async_mode)
 
+    @staticmethod
+    @abstractmethod
+    def clock() -> float:
+        """Return the time in seconds, by a clock that never goes back."""
+
+    def report(self, message: str, kind: str) -> None:
+        """
+        Log what a client did wrong: the first of a kind as an error, later ones as information and once a minute.
+
+        Args:
+            message: What it was.
+            kind: A word for it, without anything that the client sent.
+        """
+        due = self._reports.due(kind, self.clock())
+        if due is None:
+            return
+        is_first, skipped = due
+        if is_first:
+            self.logger.error("%s (more of this kind are logged as information, once a minute)", message)
+        else:
+            self.logger.info("%s (and %d more of this kind since the last)", message, skipped)
+
     # -- options
 
     def is_asyncio_based(self) -> bool:
@@ -264,7 +260,7 @@ class ServerBase(ABC):
         Raises:
             KeyError: There is no such session.
         """
-        return "websocket" if self._get_socket(sid).upgraded else "polling"
+        return "websocket" if self._get_socket(sid).transport is Transport.WEBSOCKET else "polling"
 
     def _get_socket(self, sid: str) -> Any:
         """Return a session that is not over; there being none is a KeyError."""
@@ -299,36 +295,32 @@ class ServerBase(ABC):
             sid: The session's id.
             can_upgrade: Whether the request is a poll, and the web server takes WebSockets.
         """
+        upgrades = '["websocket"]' if can_upgrade and self.allow_upgrades else "[]"
         interval_s = self.ping_interval + self.ping_interval_grace_period
-        is_told = can_upgrade and self.allow_upgrades
-        upgrades = '["websocket"]' if is_told else "[]"
         times = f'"pingInterval":{round(interval_s * 1000)},"pingTimeout":{round(self.ping_timeout * 1000)}'
         return f'{{"sid":"{sid}","upgrades":{upgrades},{times},"maxPayload":{self.max_http_buffer_size}}}'
 
 
-def check_session(socket: SessionT | None, request: Request) -> SessionT:
+def check_session(session: SessionT | None, request: Request) -> SessionT:
     """
     Return the session of a request that it can take; a session whose client has not answered in time is ended.
 
     Args:
-        socket: The session, or None when the server has none by this id.
+        session: The session, or None when the server has none by this id.
         request: What was read of the request.
 
     Raises:
         RequestRefused: With what the client is told.
     """
-    is_poll = request.method == "GET" and not request.is_websocket
+    asked = Asked.WEBSOCKET if request.is_websocket else Asked.POLL if request.method == "GET" else Asked.POST
     # A poll may come while the disconnect handler runs: it gets the last packets.
-    if socket is None or (socket.closing and not socket.closed and not is_poll):
+    if session is None or (session.closing and asked is not Asked.POLL):
         raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
-    if request.protocol not in (None, socket.protocol):
+    if request.protocol not in (None, session.protocol):
         raise RequestRefused(http.Code.BAD_REQUEST, "A request that changes the protocol of its session")
-    if not socket.connected:
-        raise RequestRefused(http.Code.BAD_REQUEST, "A request for a session that is not connected yet")
-    if socket.is_overdue():
+    if session.is_overdue():
         # The timer is up to a slice late; who asks at the very moment finds the session closed.
-        socket.expire()
+        session.expire()
         raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
-    if socket.upgraded and not request.is_websocket:
-        raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
-    return socket
+    session.check_transport(asked)
+    return session

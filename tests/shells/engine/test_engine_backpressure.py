@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from fastsio.aio.engine import MessagePacket
 from fastsio.engine.congestion import LOOKS
+from fastsio.engine.session import Transport
 from tests.shells.engine.wire import (
     Application,
     connect_polling,
@@ -405,7 +406,7 @@ async def test_a_failed_upgrade_is_no_fault_of_a_client_that_could_not_read():
     await websocket.frame()
     await soon(app.engine.write(client.sid, [MessagePacket("1"), MessagePacket("2")]))
     socket = app.engine.sockets[client.sid]
-    await until(lambda: not socket.upgrading)
+    await until(lambda: socket.transport is not Transport.UPGRADING)
 
     assert app.post(client.sid, "3")
     assert (await client.poll()).packets == ["41", "42", "43"]

@@ -10,7 +10,8 @@ import pytest
 import uvloop
 
 from fastsio.aio.engine.session import Session
-from fastsio.aio.engine.timers import NEVER, Deadlines
+from fastsio.aio.engine.timers import Deadlines
+from fastsio.engine.session import NEVER
 from tests.shells.engine.wire import Application, connect_polling, connect_websocket, soon, until
 
 

@@ -21,7 +21,7 @@ SHORT_S = 0.05
 
 def outbox_of(app, client) -> Any:
     """Return what waits for a client."""
-    return app.engine.sockets[client.sid].outbox
+    return app.engine.sockets[client.sid]
 
 
 def waits(outbox) -> bool:
@@ -234,7 +234,7 @@ def test_a_client_that_still_reads_does_not_miss_its_heartbeat(make_app):
     socket.on_deadline()
     assert app.reasons.empty()
 
-    socket.outbox.congestion.move(float("-inf"))
+    socket.congestion.move(float("-inf"))
     socket.on_deadline()
 
     assert app.reason() == "ping timeout"

@@ -115,7 +115,7 @@ def test_what_was_read_ahead_is_handled_in_order(hanging):
     """Text, bytes, messages in fragments, and those that come later; pings are answered meanwhile."""
     one = hanging()
     client = one.open()
-    link = one.app.engine.sockets[client.sid].outbox
+    link = one.app.engine.sockets[client.sid]
     client.say("4a", b"b")
     client.sock.sendall(b"\x01\x82" + MASK + b"4c")
     client.ping(b"there?")
@@ -148,7 +148,7 @@ def test_no_more_than_a_little_is_read_ahead(hanging, monkeypatch):
     monkeypatch.setattr(socketlink, "MOST_FRAMES", 3)
     one = hanging()
     client = one.open()
-    link = one.app.engine.sockets[client.sid].outbox
+    link = one.app.engine.sockets[client.sid]
     for number in range(8):
         client.say(f"4{number}")
         time.sleep(0.005)  # each in a segment of its own, so that they are not read at once
@@ -275,7 +275,7 @@ def test_a_look_that_fails_is_logged_and_ends_nothing(hanging, monkeypatch, capl
     one = hanging()
     first, second = one.open(), one.open()
     broken = one.app.engine.sockets[first.sid]
-    monkeypatch.setattr(type(broken.outbox), "read_ahead", failing(broken.outbox, type(broken.outbox).read_ahead))
+    monkeypatch.setattr(type(broken), "read_ahead", failing(broken, type(broken).read_ahead))
 
     second.vanish()
 

@@ -7,6 +7,7 @@ from time import monotonic
 
 import pytest
 
+from fastsio.engine.session import Move, Transport
 from tests.shells.sync_engine.wire import PollingClient, WebSocketClient, until
 
 
@@ -57,7 +58,7 @@ def test_a_poll_that_waits_for_an_upgrade_goes_on_when_that_fails(app):
     app.post(client.sid, "still here")
 
     assert poll.result(5).packets in (["4still here"], ["6"])
-    assert app.engine.sockets[client.sid].connected
+    assert app.engine.sockets[client.sid].transport is Transport.POLLING
     assert app.reasons.empty()
 
 
@@ -163,7 +164,7 @@ def test_what_was_posted_before_an_upgrade_is_handled_before_what_follows_it(app
     websocket.say("2probe")
     assert websocket.frame() == "3probe"
     websocket.say("5", "4three")
-    assert not app.engine.sockets[client.sid].claim_upgrade()
+    assert not app.engine.sockets[client.sid].move(Move.SWITCH)
 
     may_go_on.set()
     post.join(5)

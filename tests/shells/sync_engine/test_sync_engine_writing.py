@@ -18,7 +18,7 @@ MUCH = "x" * 1_000_000
 def lag(app, client) -> None:
     """Post to a client that does not read until the server has to wait for it."""
     app.post(client.sid, MUCH)
-    until(lambda: app.engine.sockets[client.sid].outbox.is_lagging)
+    until(lambda: app.engine.sockets[client.sid].is_lagging)
 
 
 def test_a_message_goes_out_in_the_thread_that_posts(app):
@@ -71,7 +71,7 @@ def test_many_threads_post_to_one_client(app, small):
 def test_a_thread_that_posts_does_not_write_for_the_others_for_ever(app):
     """After some rounds it hands over to a thread of the session's own."""
     client = WebSocketClient.open(app)
-    outbox = app.engine.sockets[client.sid].outbox
+    outbox = app.engine.sockets[client.sid]
     link = outbox._link
     writers = []
 
@@ -91,7 +91,7 @@ def test_a_thread_that_posts_does_not_write_for_the_others_for_ever(app):
         flush = link.flush
         abort = link.abort
 
-    until(lambda: not outbox._writing)  # the client may read the handshake before it counts as written
+    until(lambda: not outbox._is_writing)  # the client may read the handshake before it counts as written
     outbox._link = Busy()
 
     assert app.post(client.sid, "0")
@@ -100,7 +100,7 @@ def test_a_thread_that_posts_does_not_write_for_the_others_for_ever(app):
     expected.insert(ROUNDS + 1, "later")
     assert [client.frame() for _ in expected] == ["4" + text for text in expected]
     assert writers.count(threading.current_thread()) == ROUNDS
-    until(lambda: not app.engine.sockets[client.sid].outbox.is_lagging)
+    until(lambda: not app.engine.sockets[client.sid].is_lagging)
     assert (outbox.buffered_count, outbox.buffered_bytes) == (0, 0)
 
 
@@ -109,8 +109,8 @@ def test_posts_after_a_congestion_go_out_at_once_again(app):
     client = WebSocketClient.open(app)
     lag(app, client)
     client.frame()
-    outbox = app.engine.sockets[client.sid].outbox
-    until(lambda: not app.engine.sockets[client.sid].outbox.is_lagging)
+    outbox = app.engine.sockets[client.sid]
+    until(lambda: not app.engine.sockets[client.sid].is_lagging)
     started = []
     app.engine.start_background_task = lambda *args: started.append(args)
 
@@ -127,14 +127,14 @@ def test_what_waits_goes_out_in_batches_of_bounded_size(app):
     messages = ["y" * (BATCH_BYTES // 3) for _ in range(10)]
     for message in messages:
         app.post(client.sid, message)
-    outbox = app.engine.sockets[client.sid].outbox
+    outbox = app.engine.sockets[client.sid]
     sizes = []
-    cut = outbox._cut
+    cut = outbox.cut
 
     class Watched(type(outbox)):
         __slots__ = ()
 
-        def _cut(self, max_bytes):
+        def cut(self, max_bytes):
             packets, size = cut(max_bytes)
             sizes.append(size)
             return packets, size
@@ -198,7 +198,7 @@ def test_packets_for_a_slow_client_are_dropped_when_asked_for(make_app, caplog):
     assert client.frame() == "4" + MUCH
     assert [client.frame(), client.frame()] == ["40", "41"]
     assert caplog.text.count("too slow") == 1
-    until(lambda: not app.engine.sockets[client.sid].outbox.is_lagging)
+    until(lambda: not app.engine.sockets[client.sid].is_lagging)
     assert app.post(client.sid, "again")
     assert client.frame() == "4again"
 
@@ -234,7 +234,7 @@ def test_write_waits_while_a_client_is_far_behind(make_app):
 
     writing = app.pool.submit(app.engine.write, client.sid, [MessagePacket("next")])
 
-    outbox = app.engine.sockets[client.sid].outbox
+    outbox = app.engine.sockets[client.sid]
     until(lambda: outbox.congestion is not None and outbox.congestion.released is not None)
     assert not writing.done()
     assert client.frame() == "4" + MUCH
@@ -249,7 +249,7 @@ def test_the_end_of_a_session_releases_who_waits_for_it(make_app):
     lag(app, client)
     app.post(client.sid, "a")
     writing = app.pool.submit(app.engine.write, client.sid, [MessagePacket("b")])
-    outbox = app.engine.sockets[client.sid].outbox
+    outbox = app.engine.sockets[client.sid]
     until(lambda: outbox.congestion is not None and outbox.congestion.released is not None)
 
     client.vanish()
@@ -262,7 +262,7 @@ def test_the_end_of_a_session_releases_who_waits_for_it(make_app):
 def test_posts_to_a_client_that_is_gone_are_refused(app):
     """The sender is told, whether it was never there, or has left."""
     client = WebSocketClient.open(app)
-    outbox = app.engine.sockets[client.sid].outbox
+    outbox = app.engine.sockets[client.sid]
     client.say_close()
     assert app.reason() == "transport close"
     client.ended()
@@ -275,8 +275,8 @@ def test_posts_to_a_client_that_is_gone_are_refused(app):
 def test_a_failed_write_ends_the_session_once(app):
     """The post that meets it says so; the reason is 'transport close'."""
     client = WebSocketClient.open(app)
-    outbox = app.engine.sockets[client.sid].outbox
-    until(lambda: not outbox._writing)  # the open packet may be read before its writer is done
+    outbox = app.engine.sockets[client.sid]
+    until(lambda: not outbox._is_writing)  # the open packet may be read before its writer is done
 
     def fail(packets):
         raise BrokenPipeError("the peer is gone")

@@ -147,9 +147,9 @@ class PollingClient:
 
     def start_poll(self) -> Future[Response]:
         """Poll in another thread, and wait until the server waits."""
-        outbox = self.app.engine.sockets[self.sid].outbox
+        outbox = self.app.engine.sockets[self.sid]
         future = self.app.pool.submit(self.poll)
-        until(lambda: outbox.is_polled or future.done())
+        until(lambda: outbox.poll_waiter is not None or future.done())
         return future
 
     def send(self, body: str | bytes, **extra: Any) -> Response:

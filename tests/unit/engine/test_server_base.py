@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import logging
 import re
-from types import SimpleNamespace
 
 import pytest
 
 from fastsio.engine.http import Code, accepted
 from fastsio.engine.request import Request, RequestRefused
-from fastsio.engine.server_base import Reason, ServerBase, check_session
+from fastsio.engine.server_base import ServerBase, check_session
+from fastsio.engine.session import Move, Reason, Step
 from fastsio.exceptions import SetupError
+from tests.unit.engine.fake_session import Clock, Session, opened
 
 
 class Engine(ServerBase):
     """A server without a shell."""
 
     _kind = "Server"
+    clock = staticmethod(lambda: 100.0)
 
     def _is_installed(self, async_mode: str) -> bool:
         return async_mode == "threading"
@@ -28,6 +30,7 @@ class AsyncEngine(ServerBase):
     """The same for asyncio."""
 
     _kind = "AsyncServer"
+    clock = staticmethod(lambda: 100.0)
 
     def _is_installed(self, async_mode: str) -> bool:
         return async_mode == "asgi"
@@ -121,12 +124,9 @@ def test_reasons_are_the_words_of_the_protocol():
 
 def test_the_transport_of_a_session_is_told():
     """A session that is over is as good as none."""
-    engine = Engine()
-    engine.sockets = {
-        "poll": SimpleNamespace(upgraded=False, closed=False),
-        "ws": SimpleNamespace(upgraded=True, closed=False),
-        "over": SimpleNamespace(upgraded=True, closed=True),
-    }
+    engine, over = Engine(), session(Move.SWITCH, ends=True)
+    over.advance(Step.OVER)
+    engine.sockets = {"poll": session(Move.POLL), "ws": session(Move.SWITCH), "over": over}
 
     assert [engine.transport("poll"), engine.transport("ws")] == ["polling", "websocket"]
     with pytest.raises(KeyError, match="Session is disconnected"):
@@ -180,12 +180,11 @@ def test_a_cookie_is_sent_only_if_wanted():
     assert Engine(cookie="io")._cookies("id")[0][1].startswith("io=id;")
 
 
-def session(**changes: object) -> SimpleNamespace:
-    """Make a session that has what requests are judged by."""
-    facts = {"protocol": 4, "connected": True, "upgraded": False, "closing": False, "closed": False, "expired": False}
-    made = SimpleNamespace(**{**facts, "overdue": False, **changes})
-    made.is_overdue = lambda: made.overdue
-    made.expire = lambda: setattr(made, "expired", True)
+def session(*moves: Move, ends: bool = False) -> Session:
+    """Make a session that was let in, and moved or ended."""
+    made = opened(*moves)
+    if ends:
+        made.claim_end("over")
     return made
 
 
@@ -199,10 +198,10 @@ def request(method: str = "GET", *, is_websocket: bool = False, protocol: int | 
 @pytest.mark.parametrize(
     ("found", "asked"),
     [
-        (session(), request()),
-        (session(), request("POST", protocol=None)),
-        (session(upgraded=True), request(is_websocket=True)),
-        (session(closing=True), request()),
+        (session(Move.POLL), request()),
+        (session(Move.POLL), request("POST", protocol=None)),
+        (session(Move.SWITCH), request(is_websocket=True)),
+        (session(Move.POLL, ends=True), request()),
     ],
 )
 def test_a_session_gets_the_requests_it_can_take(found, asked):
@@ -214,10 +213,10 @@ def test_a_session_gets_the_requests_it_can_take(found, asked):
     ("found", "asked", "code"),
     [
         (None, request(), Code.UNKNOWN_SID),
-        (session(closing=True), request("POST"), Code.UNKNOWN_SID),
-        (session(), request(protocol=3), Code.BAD_REQUEST),
-        (session(connected=False), request(), Code.BAD_REQUEST),
-        (session(upgraded=True), request(), Code.BAD_REQUEST),
+        (session(Move.POLL, ends=True), request("POST"), Code.UNKNOWN_SID),
+        (session(Move.POLL), request(protocol=3), Code.BAD_REQUEST),
+        (session(), request(), Code.BAD_REQUEST),
+        (session(Move.SWITCH), request(), Code.BAD_REQUEST),
     ],
 )
 def test_other_requests_are_refused(found, asked, code):
@@ -228,11 +227,31 @@ def test_other_requests_are_refused(found, asked, code):
     assert refused.value.code == code
 
 
-def test_a_session_without_an_answer_to_a_ping_ends_with_the_next_request():
+def test_a_session_without_an_answer_to_a_ping_ends_with_the_next_request(monkeypatch):
     """It need not wait for the timer."""
-    found = session(overdue=True)
+    found = session(Move.POLL)
+    found.start_heartbeat()
+    found.beat()
+    monkeypatch.setattr(Clock, "now", found.expires)
 
     with pytest.raises(RequestRefused, match="Invalid session"):
         check_session(found, request())
 
-    assert found.expired
+    assert found.told[-1] == "expire"
+
+
+def test_mistakes_of_one_kind_are_said_once_and_then_now_and_then(caplog, monkeypatch):
+    """The first as an error; what is left out is counted."""
+    monkeypatch.setattr(Engine, "clock", staticmethod(lambda: Clock.now))
+    engine = Engine(logger=logging.getLogger("mistakes"))
+    with caplog.at_level(logging.INFO, "mistakes"):
+        engine.report("a mistake", "kind")
+        engine.report("a mistake", "kind")
+        monkeypatch.setattr(Clock, "now", Clock.now + 60)
+        engine.report("a mistake", "kind")
+
+    said = [(record.levelname, record.getMessage()) for record in caplog.records if "mistake" in record.getMessage()]
+    assert said == [
+        ("ERROR", "a mistake (more of this kind are logged as information, once a minute)"),
+        ("INFO", "a mistake (and 1 more of this kind since the last)"),
+    ]

@@ -27,8 +27,6 @@ Frame: TypeAlias = str | bytes
 
 #: The extension of an ASGI scope that a server offers its direct link in.
 DIRECT: Final = "fastsio.direct"
-#: How long the last frames and the closing handshake may take before the connection is given up.
-CLOSE_GRACE_S: Final = 10.0
 
 
 class LinkLost(Exception):  # noqa: N818 - says what happened

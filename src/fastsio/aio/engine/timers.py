@@ -11,21 +11,18 @@ time that has almost come does not know the time.
 from __future__ import annotations
 
 import asyncio
-import math
 from heapq import heappop, heappush
+from math import ceil
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+
+from fastsio.engine.session import NEVER, SLICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Deadlines are met at most a thirty-second of the delay late.
-SLICES: Final = 32
-#: A deadline of this part of a delay is met before the whole delay is over.
-PUNCTUAL: Final = 1 - 1 / SLICES
 #: Loops round times to milliseconds; no slice is shorter, and nothing is waited for less long.
 RESOLUTION_S: Final = 0.001
-NEVER: Final = 0.0
 
 
 class Timed(Protocol):
@@ -61,10 +58,11 @@ class Deadlines(Generic[Member]):
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._reset(loop)
-        if member.timer_key != NEVER:
+        if member.timer_key:
             self.clear(member)
-        slice_s = max(delay_s / SLICES, RESOLUTION_S)
-        key = math.ceil((monotonic() + delay_s) / slice_s) * slice_s
+        slice_s = delay_s / SLICES
+        slice_s = max(slice_s, RESOLUTION_S)
+        key = ceil((monotonic() + delay_s) / slice_s) * slice_s
         bucket = self._buckets.get(key)
         member.timer_key = key
         if bucket is None:

@@ -23,14 +23,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.eager import begin_waiting
-from fastsio.aio.engine.links import CLOSE_GRACE_S, DirectLink, LinkLost
+from fastsio.aio.engine.links import DirectLink, LinkLost
 from fastsio.aio.engine.read_ahead import MOST_BYTES, MOST_EVENTS, Ahead
 from fastsio.engine.frame_reader import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft, closing_code
 from fastsio.engine.log_format import label
+from fastsio.engine.session import CLOSE_GRACE_S, Move, Transport
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Coroutine
     from contextvars import Context
 
     from fastsio.aio.engine.links import AnyLink, Event, Frame, Receive
@@ -62,11 +63,11 @@ async def serve(session: Session, link: AnyLink) -> None:
     code: int | None = NORMAL_CLOSURE
     error: Exception | None = None
     try:
-        refused = await upgrade(session, link) if session.connected else None
+        refused = None if session.transport is Transport.NEW else await upgrade(session, link)
         if refused is not None:
             code = refused
             return
-        _begin(session, link)
+        session.attach(link)
         if isinstance(link, DirectLink):
             DirectReader(session, link).start()
             code = None
@@ -87,15 +88,30 @@ async def serve(session: Session, link: AnyLink) -> None:
             await close(session, link, code)
 
 
+class Serving:
+    """
+    The serving of a session over a WebSocket that a web framework accepts.
+
+    Args:
+        session: The session.
+
+    Attributes:
+        has_begun: True once it was accepted.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.has_begun = False
+        self._session = session
+
+    def begin(self, link: AnyLink) -> Coroutine[Any, Any, None]:
+        """Return what runs the session."""
+        self.has_begun = True
+        return serve(self._session, link)
+
+
 async def turn_away(link: AnyLink) -> None:
     """Close a WebSocket for a session that has one, as the JavaScript server does; the session is untouched."""
     await link.send({"type": "websocket.close", "code": NORMAL_CLOSURE})
-
-
-def _begin(session: Session, link: AnyLink) -> None:
-    session.connected = session.upgraded = True
-    session.upgrading = False
-    session.attach(link)
 
 
 async def _read(session: Session, receive: Receive) -> None:  # noqa: PLR0915 - what waits here stays in memory
@@ -206,6 +222,10 @@ async def upgrade(session: Session, link: AnyLink) -> int | None:
                 await link.send({"type": "websocket.send", "text": PROBE_ANSWER})
                 await _expect(link, UPGRADE)
             await session.let_post_end()
+        if not session.closing and session.move(Move.SWITCH):
+            if server.is_traced:
+                server.logger.info("%s: Upgrade to websocket successful", label(session.sid))
+            return None
     except PacketError as error:
         server.report(f"An upgrade failed, the session stays on polling: {error}", "bad-probe")
         code = closing_code(error)
@@ -214,15 +234,8 @@ async def upgrade(session: Session, link: AnyLink) -> int | None:
     except asyncio.CancelledError:
         if not absorb_cancellation(session):
             raise
-    else:
-        if server.is_traced:
-            server.logger.info("%s: Upgrade to websocket successful", label(session.sid))
-        return code if session.closing else None
     finally:
-        session.probing = False
-        session.end_hold()
-        # A poll that waits is answered once the session is on the WebSocket, or waits on.
-        session.end_poll()
+        session.end_upgrade()
     return code
 
 
@@ -474,16 +487,9 @@ async def end(session: Session, error: Exception | None) -> int:
     Returns:
         The code to close the WebSocket with.
     """
-    reasons = session.server.reason
-    reason, code = reasons.TRANSPORT_CLOSE, NORMAL_CLOSURE
-    if isinstance(error, ClientLeft):
-        reason = reasons.CLIENT_DISCONNECT
-    elif isinstance(error, LinkLost):
+    if isinstance(error, LinkLost):
         session.lose_link()
-    elif isinstance(error, PacketError):
-        reason = reasons.TRANSPORT_ERROR
-        code = closing_code(error)
-        session.server.report(f"Closing a websocket session: {error}", f"bad-frame-{code}")
+    reason, code = session.departure(error)
     session.reader = None
     await session.finish(reason, abort=True)
     return code
@@ -500,10 +506,11 @@ def absorb_cancellation(session: Session) -> bool:
 async def close(session: Session, link: AnyLink, code: int) -> None:
     """Let what is being written go out, then close, within bounds."""
     server = session.server
-    lost = session.upgraded and session.send_event is None
+    is_attached = session.transport is Transport.WEBSOCKET
+    lost = is_attached and session.send_event is None
     try:
         async with asyncio.timeout(CLOSE_GRACE_S):
-            if session.upgraded:
+            if is_attached:
                 await session.detach()
             if not lost:
                 await link.send({"type": "websocket.close", "code": code})

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastsio.sync.engine.links import Link
-    from fastsio.sync.engine.server import EngineServer
 
 
-def can_accept(server: EngineServer, environ: dict[str, Any]) -> bool:
+def can_accept(server: Any, environ: dict[str, Any]) -> bool:
     """
     Tell whether the web server at hand can serve WebSockets.
 
@@ -31,7 +30,7 @@ def can_accept(server: EngineServer, environ: dict[str, Any]) -> bool:
     return lent_socket(environ) is not None
 
 
-def accept(server: EngineServer, environ: dict[str, Any], serve: Callable[[Link], None]) -> Any:
+def accept(server: Any, environ: dict[str, Any], serve: Callable[[Link], None]) -> Any:
     """
     Accept a WebSocket and run it.
 
@@ -52,7 +51,7 @@ def accept(server: EngineServer, environ: dict[str, Any], serve: Callable[[Link]
     return _response(environ)
 
 
-def _run(sock: Any, server: EngineServer, environ: dict[str, Any], serve: Callable[[Link], None]) -> None:
+def _run(sock: Any, server: Any, environ: dict[str, Any], serve: Callable[[Link], None]) -> None:
     _send_at_once(sock)
     link = SocketLink(sock, server.max_http_buffer_size, server.max_control_frames, server.sleep)
     try:

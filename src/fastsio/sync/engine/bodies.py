@@ -9,25 +9,18 @@ does not show the socket, only it can end the body.
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
-from fastsio.engine.request import content_length
+from fastsio.engine.request import BodyTooLarge, BodyTooSlow, content_length
+from fastsio.engine.session import NEVER
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.lent_sockets import lent_socket, socket_under, stop_reading, uwsgi_lends, uwsgi_socket
-from fastsio.sync.engine.timers import NEVER
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from fastsio.sync.engine.server import EngineServer
-
-
-class BodyTooLarge(PacketError):  # noqa: N818 - says what happened
-    """A body is larger than the server takes."""
-
-
-class BodyTooSlow(PacketError):  # noqa: N818 - says what happened
-    """A body has not come in time."""
+    from fastsio.sync.engine.session import Session
 
 
 class BodyReading:
@@ -43,7 +36,7 @@ class BodyReading:
         is_late: True when that was because the time was up.
     """
 
-    def __init__(self, server: EngineServer, environ: dict[str, Any]) -> None:
+    def __init__(self, server: Any, environ: dict[str, Any]) -> None:
         self.timer_key = NEVER
         self.is_cut = self.is_late = False
         self._server = server
@@ -93,20 +86,40 @@ class BodyReading:
                 stop_reading(self._socket)
 
 
-def read_body(environ: dict[str, Any], limit: int, reading: BodyReading) -> bytes:
+class Watch(nullcontext[None]):
     """
-    Read the whole body, or one byte more than the limit of one that does not declare its length.
+    What notices that a client gave its request up: nobody, for no web server tells an application in a thread.
 
     Args:
+        session: The session.
         environ: Of the request.
-        limit: The most bytes that are taken.
-        reading: The time for it, which has begun.
+        later: Whether that is not looked at yet.
+    """
+
+    def __init__(self, session: Session, environ: dict[str, Any], *, later: bool = False) -> None:  # noqa: ARG002 - as with asyncio
+        super().__init__()
+
+
+def read_body(session: Session, environ: dict[str, Any]) -> bytes:
+    """
+    Read the whole body, unless the session ends meanwhile.
 
     Raises:
-        BodyTooLarge: The body has more bytes than that.
-        BodyTooSlow: It has not come in time.
-        PacketError: It was cut off.
+        PacketError: It is too large, was cut off or takes too long, or the session is over.
     """
+    server = session.server
+    with BodyReading(server, environ) as reading:
+        session.body = reading
+        try:
+            if session.closed:
+                reading.cut_off()
+            return _read_within(environ, server.max_http_buffer_size, reading)
+        finally:
+            session.body = None
+
+
+def _read_within(environ: dict[str, Any], limit: int, reading: BodyReading) -> bytes:
+    """Read the whole body, or one byte more than the limit of one that does not declare its length."""
     # PEP 3333: without a length there is nothing to read, unless the server marks the end of chunked bodies.
     declared = content_length(environ)
     if declared is None and not environ.get("wsgi.input_terminated"):

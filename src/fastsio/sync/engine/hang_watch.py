@@ -13,10 +13,9 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.sync.engine.departures import departure_of, note_departure
+from fastsio.sync.engine.websocket import departure_of, note_departure
 
 if TYPE_CHECKING:
-    from fastsio.sync.engine.server import EngineServer
     from fastsio.sync.engine.session import Session
 
 #: Seconds between two looks. A message that is handled at both of them takes long.
@@ -37,7 +36,7 @@ class HangWatch:
         is_running: Whether the thread runs. A thread that handles a message calls :meth:`start` if it does not.
     """
 
-    def __init__(self, server: EngineServer) -> None:
+    def __init__(self, server: Any) -> None:
         self.departed: dict[Session, tuple[float, Exception]] = {}
         self.is_running = False
         self._server = server
@@ -107,7 +106,7 @@ class HangWatch:
 
 def _handles(session: Session) -> bool:
     """Tell whether a message that came over a WebSocket is handled."""
-    return session.handling and not session.closing and session.outbox.is_attached
+    return session.handling and not session.closing and session.is_attached
 
 
 def _end(session: Session, error: Exception) -> None:

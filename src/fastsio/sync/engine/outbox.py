@@ -12,113 +12,168 @@ caller from posting more while the client is behind. How long it does is decided
 
 from __future__ import annotations
 
-import sys
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.engine.congestion import Congestion, PauseBudget, buffers_for
 from fastsio.engine.frame_reader import NORMAL_CLOSURE
-from fastsio.engine.packet import NOOP_PACKET
+from fastsio.engine.packet import NOOP_PACKET, MessagePacket
+from fastsio.engine.session import UPGRADE_CHECK_S, Move, SessionState, Step, Transport
 from fastsio.sync.engine.framing import CLOSE_FRAME
+from fastsio.sync.engine.links import TextLink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fastsio.engine.packet import WirePacket
+    from fastsio.sync.engine.bodies import BodyReading
     from fastsio.sync.engine.links import Link
-    from fastsio.sync.engine.session import Session
 
 #: How much of what waits becomes one write.
 BATCH_BYTES: Final = 65_536
 #: After this many batches of other threads a thread that posts hands over to one of the session's own.
 ROUNDS: Final = 8
-#: How long a poll that comes during an upgrade waits to see its end.
-UPGRADE_CHECK_S: Final = 0.1
+#: As far as what stands unread is counted.
+RECEIVE_BYTES: Final = 65_536
+#: The revision whose servers ping; before, clients did.
+PINGED: Final = 4
 
 
-class Outbox:
+class Outbox(SessionState):
     """
-    The packets of one session.
+    A session that sends, and what a session has with threads alone.
 
     Args:
-        socket: The session.
+        server: The server it belongs to.
+        sid: Its Engine.IO session id.
 
     Attributes:
-        buffered_bytes: What waits, and what is being written to a client that lags.
-        buffered_count: The same in packets.
+        body: The reading of a POST's body; None while no body is read.
         close_frame: What the WebSocket is closed with.
-        congestion: Set while the client is behind: more waits for it than the high-water mark.
         is_lagging: True while a thread waits for the client to read.
+        poll_waiter: What a poll waits for; None while none does.
+        progress: How many messages were handled.
+        progress_seen: How many had been when the heartbeat looked.
+        unread_seen: How much stood unread behind the message that is handled when the heartbeat looked; None before it
+            has.
+        user_session: What the application keeps with the Engine.IO server; None while that is nothing.
     """
 
     __slots__ = (
-        "_closed",
-        "_held",
         "_in_flight",
+        "_is_shut",
+        "_is_writing",
         "_link",
         "_lock",
-        "_pause_budget",
-        "_pending",
-        "_poll",
-        "_session",
-        "_slow",
-        "_writing",
-        "buffered_bytes",
-        "buffered_count",
+        "body",
         "close_frame",
-        "congestion",
         "is_lagging",
+        "poll_waiter",
+        "progress",
+        "progress_seen",
+        "unread_seen",
+        "user_session",
     )
 
-    def __init__(self, socket: Session) -> None:
-        self._session = socket
+    clock = staticmethod(monotonic)
+
+    def __init__(self, server: Any, sid: str) -> None:
+        super().__init__(server, sid)
         # Held for a few steps that never wait, so a plain lock serves greenlets too.
         self._lock = threading.Lock()
-        self._pending: list[WirePacket] = []
         #: Packets and bytes under way that still count as buffered.
         self._in_flight = (0, 0)
         self._link: Link | None = None
-        self._poll: Any = None
-        self.congestion: Congestion | None = None
-        #: How long those who send to several may be held up by this client; None until it has been behind.
-        self._pause_budget: PauseBudget | None = None
+        self._is_writing = self._is_shut = self.is_lagging = False
+        self.user_session: dict[str, Any] | None = None
         self.close_frame = CLOSE_FRAME
-        self._writing = self._held = self._slow = self._closed = self.is_lagging = False
-        self.buffered_bytes = self.buffered_count = 0
+        self.poll_waiter: Any = None
+        self.progress = self.progress_seen = 0
+        self.unread_seen: int | None = None
+        self.body: BodyReading | None = None
+
+    # Steps: of several threads one gets through.
+
+    def advance(self, step: Step) -> bool:
+        """Take a step in the life of the session; tell whether it could be taken."""
+        with self._lock:
+            return super().advance(step)
+
+    def claim_end(self, reason: str) -> bool:
+        """Begin to end the session; only the first call counts."""
+        with self._lock:
+            return super().claim_end(reason)
+
+    def move(self, move: Move) -> bool:
+        """Take a step from one transport to another; tell whether it could be taken."""
+        with self._lock:
+            return super().move(move)
+
+    def claim_post(self) -> bool:
+        """Begin to take a POST; False while another is taken."""
+        with self._lock:
+            return super().claim_post()
+
+    def end_post(self) -> None:
+        """Note that a POST has been taken."""
+        self.posting = False
 
     # Sending.
 
-    def post(self, packets: Sequence[WirePacket], *, is_limited: bool = True, waits: bool = False) -> bool:
+    def post(self, packets: Sequence[WirePacket], waits: bool = False) -> bool:
         """
         Send packets in order and with nothing between them, at once if the client keeps up, else as soon as it does.
 
         Args:
             packets: What to send.
-            is_limited: False for packets of the transport itself: the buffer's limits do not apply.
             waits: Whether the caller waits afterwards, with :meth:`let_read`.
 
         Returns:
             False when the session is over, or its buffer is full and the packets were dropped.
         """
         with self._lock:
-            if self._closed:
+            if self._is_shut:
                 return False
-            link = None if self._writing else self._link
-            is_stuck = False
+            link = None if self._is_writing else self._link
             if link is not None:
-                self._writing = True
+                self._is_writing = True
             else:
-                is_stuck = is_limited and self._is_stuck()
-                if not is_limited or self._has_room(packets, waits=waits):
-                    self._append(packets)
+                size = sum([packet.size for packet in packets])
+                if self.has_room(len(packets), size, waits=waits):
+                    self._put(packets, size)
                     return True
         if link is not None:
             return self._write(link, packets)
-        if is_stuck:
-            self.give_up()
-        self._overflow()
+        self.treat_as_slow()
         return False
+
+    def post_control(self, packet: WirePacket) -> None:
+        """Send a packet of the transport itself; the buffer's limits do not apply."""
+        with self._lock:
+            if self._is_shut:
+                return
+            link = self._link
+            if link is None or self._is_writing:
+                self._put((packet,), packet.size)
+                return
+            self._is_writing = True
+        self._write(link, (packet,))
+
+    def write_text(self, text: str) -> bool:
+        """Send a message of text as :meth:`write` does."""
+        return self.write((MessagePacket(text),))
+
+    def write(self, packets: Sequence[WirePacket]) -> bool:
+        """
+        Send packets, then wait while the client is behind and reads.
+
+        Returns:
+            False when the session is over, or its buffer is full and the packets were dropped.
+        """
+        is_sent = self.post(packets, True)
+        if self.congestion is not None:
+            self.let_read()
+        return is_sent
 
     def let_read(self, *, is_shared: bool = False) -> None:
         """
@@ -129,169 +184,61 @@ class Outbox:
         """
         while True:
             with self._lock:
-                congestion, now = self.congestion, monotonic()
-                if congestion is None or not self._is_worth_waiting(congestion):
-                    return
-                self._look(congestion)
-                left_s = congestion.left_s(now, is_shared=is_shared)
-                if left_s <= 0:
+                left_s, congestion = self.pause_s(is_shared=is_shared), self.congestion
+                if left_s <= 0 or congestion is None:
                     break
                 if congestion.released is None:
-                    congestion.released = self._session.server.create_event()
-                released, left_s = congestion.released, congestion.next_look_s(left_s)
+                    congestion.released = self.server.create_event()
+                released = congestion.released
             released.wait(left_s)
-        self._treat_if_stuck()
-
-    def _is_worth_waiting(self, congestion: Congestion) -> bool:
-        """Tell whether the client can read, now or soon, without the caller's going on."""
-        socket = self._session
-        if socket.closing or not socket.accepted or congestion.is_given_up:
-            return False
-        # A client ends an upgrade when its POST is answered, and the caller may be what the POST waits for.
-        return not (self._held and socket.posting)
+        if congestion is not None and congestion.is_refused:
+            self.treat_as_slow()
 
     def give_up(self) -> None:
         """Have nobody wait for this client any more."""
         with self._lock:
-            congestion = self.congestion
-            if congestion is not None:
-                congestion.is_given_up = True
-                self._session.server.congested.discard(self._session)
-                self._wake_waiting(congestion)
+            super().give_up()
 
-    def _is_stuck(self) -> bool:
-        """Tell whether the client reads nothing; then packets are refused until it has caught up."""
-        congestion = self.congestion
-        if congestion is None or congestion.is_refused or self._held:
-            return False
-        self._look(congestion)
-        if not congestion.is_stuck(monotonic()):
-            return False
-        congestion.is_refused = True
-        return True
-
-    def _look(self, congestion: Congestion) -> None:
-        """Find out whether the client reads a packet that takes long."""
-        if self._link is not None:
-            congestion.look(monotonic(), self._link.unsent())
-
-    def _treat_if_stuck(self) -> None:
-        """Apply the policy for slow clients to one that reads nothing."""
+    def claim_overflow(self) -> bool:
+        """Give up on a client whose packets are refused; tell the first caller to apply the policy for slow clients."""
         with self._lock:
-            is_stuck = self._is_stuck()
-        if is_stuck:
-            self.give_up()
-            self._overflow()
+            return super().claim_overflow()
 
-    def _wake_waiting(self, congestion: Congestion) -> None:
-        released, congestion.released = congestion.released, None
-        if released is not None:
-            released.set()
+    def wake(self, released: Any) -> None:
+        """Wake those who wait for the client."""
+        released.set()
 
-    @property
-    def reads(self) -> bool:
-        """Whether the client is behind, but has read something lately."""
-        congestion = self.congestion
-        if congestion is None:
-            return False
-        self._look(congestion)
-        return not congestion.is_stuck(monotonic())
+    def unsent(self) -> int | None:
+        """Return how many bytes of what is being written the network has not taken yet."""
+        link = self._link
+        return None if link is None else link.unsent()
 
-    def _has_room(self, packets: Sequence[WirePacket], *, waits: bool) -> bool:
-        if not self.buffered_count:
-            return True
-        server, congestion = self._session.server, self.congestion
-        if congestion is not None and congestion.is_refused:
-            return False
-        size = sum([packet.size for packet in packets])
-        buffers = buffers_for(congestion, monotonic(), waits=waits and not self._session.closing)
-        return (
-            self.buffered_bytes + size <= server.max_buffer_bytes * buffers
-            and self.buffered_count + len(packets) <= server.max_buffer_packets * buffers
-        )
-
-    def _append(self, packets: Sequence[WirePacket]) -> None:
-        self._pending.extend(packets)
-        self._arrived(len(packets), sum([packet.size for packet in packets]))
+    def _put(self, packets: Sequence[WirePacket], size: int) -> None:
+        self.append(packets, size)
         self._end_poll()
 
-    def _overflow(self) -> None:
-        """Apply the policy for slow clients, and say so once for each client."""
-        server = self._session.server
-        drops = server.slow_client == "drop"
-        with self._lock:
-            is_known, self._slow = self._slow, True
-        if is_known:
-            return
-        server.logger.error(
-            "A client is too slow, %d packets of %d bytes wait for it: %s (slow_client=%r)",
-            self.buffered_count,
-            self.buffered_bytes,
-            "new packets are dropped" if drops else "its session is ended",
-            server.slow_client,
-        )
-        if not drops:
-            self._session.finish_in_background(server.reason.TRANSPORT_ERROR)
-
-    def _cut(self, max_bytes: int, max_packets: int = sys.maxsize) -> tuple[list[WirePacket], int]:
-        """Take what waits, in order, within the limits but at least one packet; return its size too."""
-        count = size = 0
-        for packet in self._pending:
-            if count and (count >= max_packets or size + packet.size > max_bytes):
-                break
-            count += 1
-            size += packet.size
-        taken, self._pending = self._pending[:count], self._pending[count:]
-        return taken, size
-
-    def _arrived(self, count: int, size: int) -> None:
-        """Account for packets that came into the buffer."""
-        self.buffered_count += count
-        self.buffered_bytes += size
-        server = self._session.server
-        if (
-            self.congestion is None
-            and (self.buffered_bytes > server.high_water_bytes or self.buffered_count > server.high_water_packets)
-            and not self._session.closing
-        ):
-            self._pause_budget = self._pause_budget or PauseBudget(server.slow_client_timeout)
-            self.congestion = Congestion(monotonic(), server.slow_client_timeout, self._pause_budget)
-            server.congested.add(self._session)
-
-    def _left(self, count: int, size: int) -> None:
-        """Account for packets that left the buffer."""
-        self.buffered_count -= count
-        self.buffered_bytes -= size
-        congestion, server = self.congestion, self._session.server
-        if congestion is None:
-            return
-        congestion.move(monotonic())
-        if self.buffered_bytes * 2 > server.high_water_bytes or self.buffered_count * 2 > server.high_water_packets:
-            return
-        self.congestion = None
-        server.congested.discard(self._session)
-        self._wake_waiting(congestion)
-
-    # Writing to a WebSocket, by the one thread that has set _writing.
+    # Writing to a WebSocket, by the one thread that has set _is_writing.
 
     def attach(self, link: Link) -> None:
         """Make *link* the way to the client, and write what waits."""
+        self.move(Move.SWITCH)
+        if self.frames_base64:
+            link = TextLink(link)
         with self._lock:
-            self._held = False
             self._link = link
             self._end_poll()
-            if self._closed:
-                self._append([self.close_frame])
-            if not self._pending:
+            if self._is_shut:
+                self._put([self.close_frame], self.close_frame.size)
+            if not self.pending:
                 return
-            self._writing = True
+            self._is_writing = True
         self._write_pending(link)
 
     def detach(self) -> None:
         """Forget the link, which is over."""
         with self._lock:
             self._link = None
-            self._pending = []
+            self.pending = None
 
     @property
     def is_attached(self) -> bool:
@@ -319,6 +266,11 @@ class Outbox:
         if link is not None:
             link.abort()
 
+    def stop_writing(self) -> None:
+        """Give up on what is being written: the peer does not read."""
+        if self.is_lagging:
+            self.abort()
+
     def _write_pending(self, link: Link) -> None:
         packets = self._next()
         if packets is not None:
@@ -341,7 +293,7 @@ class Outbox:
             self._lose(link, error)
             return False
         self.is_lagging = True
-        self._session.server.start_background_task(self._finish_writing, link)
+        self.server.start_background_task(self._finish_writing, link)
         return True
 
     def _count_in_flight(self, packets: Sequence[WirePacket]) -> None:
@@ -350,7 +302,7 @@ class Outbox:
             if not self._in_flight[0]:
                 size = sum([packet.size for packet in packets])
                 self._in_flight = (len(packets), size)
-                self._arrived(len(packets), size)
+                self.arrived(len(packets), size)
 
     def _finish_writing(self, link: Link) -> None:
         """Finish a write that has to wait, then write what was posted meanwhile."""
@@ -365,12 +317,12 @@ class Outbox:
     def _next(self) -> list[WirePacket] | None:
         """Account for the last write and take the next batch; None when nothing waits, and writing is over."""
         with self._lock:
-            self._left(*self._in_flight)
-            if not self._pending:
+            self.left(*self._in_flight)
+            if not self.pending:
                 self._in_flight = (0, 0)
-                self._writing = self.is_lagging = False
+                self._is_writing = self.is_lagging = False
                 return None
-            packets, size = self._cut(BATCH_BYTES)
+            packets, size = self.cut(BATCH_BYTES)
             self._in_flight = (len(packets), size)
             return packets
 
@@ -378,19 +330,13 @@ class Outbox:
         """End the session after a failed write."""
         with self._lock:
             self._link = None
-            self._pending = []
-            self._writing = self.is_lagging = False
+            self.pending = None
+            self._is_writing = self.is_lagging = False
         link.abort()
-        server = self._session.server
-        server.logger.debug("A write failed, the client is gone: %r", error)
-        self._session.finish_in_background(server.reason.TRANSPORT_CLOSE)
+        self.server.logger.debug("A write failed, the client is gone: %r", error)
+        self.finish_later(self.server.reason.TRANSPORT_CLOSE)
 
     # Polls.
-
-    @property
-    def is_polled(self) -> bool:
-        """Whether a poll waits."""
-        return self._poll is not None
 
     def see_upgrade_decided(self) -> None:
         """
@@ -403,66 +349,69 @@ class Outbox:
         poll: Any = None
         while True:
             with self._lock:
-                if self._poll is not poll:  # another one waits
+                if self.poll_waiter is not poll:  # another one waits
                     return
                 left_s = until - monotonic()
-                if not self._held or self._closed or left_s <= 0:
-                    self._poll = None
+                if self.transport is not Transport.UPGRADING or self._is_shut or left_s <= 0:
+                    self.poll_waiter = None
                     return
-                poll = self._poll = self._session.server.create_event()
+                poll = self.poll_waiter = self.server.create_event()
             poll.wait(left_s)
 
     def wait_for_packets(self) -> bool:
         """Wait until a poll is to be answered; False when another poll waits already."""
         with self._lock:
-            if self._poll is not None:
+            if self.poll_waiter is not None:
                 return False
-            if self._pending or self._held or self._link is not None or self._closed:
+            if self.pending or self.holds or self._is_shut:
                 return True
-            poll = self._poll = self._session.server.create_event()
+            poll = self.poll_waiter = self.server.create_event()
         poll.wait()
         with self._lock:
-            self._poll = None
+            self.poll_waiter = None
         return True
 
     def take(self, max_bytes: int, max_packets: int) -> list[WirePacket]:
         """Take what waits, within the limits but at least one packet; what is for a WebSocket is not for polls."""
         with self._lock:
-            if self._held or self._link is not None or not self._pending:
+            if self.holds or not self.pending:
                 return [NOOP_PACKET]
-            packets, size = self._cut(max_bytes, max_packets)
-            self._left(len(packets), size)
+            packets, size = self.cut(max_bytes, max_packets)
+            self.left(len(packets), size)
             return packets
 
-    def hold(self, *, is_held: bool) -> None:
-        """Keep packets for the WebSocket that is about to take over, or keep them no longer."""
+    def hold_polls(self) -> None:
+        """Keep packets for the WebSocket that is about to take over."""
+        self._move_anew(Move.PROBE)
+
+    def end_upgrade(self) -> None:
+        """Give packets to polls again, unless the WebSocket has taken over; a poll that waits looks anew."""
+        self._move_anew(Move.FAIL)
+
+    def _move_anew(self, move: Move) -> None:
         with self._lock:
-            self._held = is_held
+            super().move(move)
             self._end_poll()
-            congestion = self.congestion
-            if congestion is not None:
-                # The client could not read meanwhile; who waits looks whether it may go on.
-                congestion.move(monotonic())
-                self._wake_waiting(congestion)
+            self.restart_pause()
 
     def _end_poll(self) -> None:
-        if self._poll is not None:
-            self._poll.set()
+        if self.poll_waiter is not None:
+            self.poll_waiter.set()
 
     # The end.
 
-    def close(self) -> None:
+    def shut(self) -> None:
         """Take no more packets; what waits still goes out, then the closing handshake of a WebSocket begins."""
         with self._lock:
-            if self._closed:
+            if self._is_shut:
                 return
-            self._closed = True
+            self._is_shut = True
             self._end_poll()
             link = self._link
             if link is None:
                 return
-            self._append([self.close_frame])
-            if self._writing:
+            self._put([self.close_frame], self.close_frame.size)
+            if self._is_writing:
                 return
-            self._writing = True
+            self._is_writing = True
         self._write_pending(link)

@@ -1,3 +1,4 @@
+# Written by tools/unasync.py from aio/engine/polling.py; change that one.
 """
 The long-polling transport: one GET waits for packets, POSTs bring them.
 
@@ -12,9 +13,10 @@ from fastsio.engine import eio3, http
 from fastsio.engine.log_format import label, shown
 from fastsio.engine.packet import CLOSE_PACKET
 from fastsio.engine.payload import IGNORED, decode_payload, packets_per_poll
-from fastsio.engine.request import RequestRefused
+from fastsio.engine.request import BodyTooLarge, BodyTooSlow
+from fastsio.engine.session import Asked
 from fastsio.exceptions import PacketError
-from fastsio.sync.engine.bodies import BodyReading, BodyTooLarge, BodyTooSlow, read_body
+from fastsio.sync.engine.bodies import Watch, read_body
 from fastsio.sync.engine.session import Eio3Session
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 def take(session: Session, environ: dict[str, Any]) -> list[WirePacket]:
     """Take what a poll is answered with: as much as the client of the request can take at once."""
     server = session.server
-    packets = session.outbox.take(server.max_http_buffer_size, packets_per_poll(environ.get("HTTP_USER_AGENT", "")))
+    packets = session.take(server.max_http_buffer_size, packets_per_poll(environ.get("HTTP_USER_AGENT", "")))
     if server.is_traced:
         for packet in packets:
             server.logger.info("%s: Sending packet %s", label(session.sid), shown(packet.polling, from_server=True))
@@ -43,16 +45,27 @@ def handle_get(session: Session, environ: dict[str, Any], jsonp_index: int | Non
     Raises:
         RequestRefused: The session moved to a WebSocket before the poll came.
     """
-    session.outbox.see_upgrade_decided()
-    if session.upgraded:
-        raise RequestRefused(http.Code.BAD_REQUEST, "Unexpected request for an upgraded session")
-    if not session.outbox.wait_for_packets():
-        session.outbox.post((CLOSE_PACKET,), is_limited=False)
+    is_only = _wait(session, environ)
+    if not is_only:
+        session.post_control(CLOSE_PACKET)
         return _reject(session, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
     packets = take(session, environ)
-    if session.closed and not session.outbox.buffered_count:
+    if session.closed and not session.pending:
         session.server.forget(session)
     return answer(session, packets, jsonp_index=jsonp_index)
+
+
+def _wait(session: Session, environ: dict[str, Any]) -> bool:
+    """
+    Wait until a poll is to be answered; False when another poll waits already.
+
+    Raises:
+        RequestRefused: The session moved to a WebSocket before the poll came.
+    """
+    with Watch(session, environ):
+        session.see_upgrade_decided()
+        session.check_transport(Asked.POLL)
+        return session.wait_for_packets()
 
 
 def answer(
@@ -75,34 +88,37 @@ def handle_post(session: Session, environ: dict[str, Any]) -> http.Response:
     try:
         return _take_post(session, environ)
     finally:
-        session.posting = False
+        session.end_post()
 
 
 def _take_post(session: Session, environ: dict[str, Any]) -> http.Response:
     try:
         is_binary = _is_binary(session, environ)
-        body = _read_wanted_body(session, environ)
-        _take_packets(session, _decode(session, body, is_binary=is_binary))
+        body = read_body(session, environ)
+        with Watch(session, environ, later=True):
+            _take_packets(session, _decode(session, body, is_binary=is_binary))
     except BodyTooLarge as error:
         return _reject(session, http.too_large(), str(error))
     except BodyTooSlow as error:
-        return _reject(session, http.too_slow(), str(error))
+        headers: list[tuple[str, str]] = []  # PEP 3333 leaves them to the web server
+        return _reject(session, http.too_slow(*headers), str(error))
     except PacketError as error:
         return _reject(session, http.refusal(http.Code.BAD_REQUEST), str(error))
     return http.accepted()
 
 
 def _take_packets(session: Session, packets: Iterator[str | bytes]) -> None:
-    """Act on the packets of a body one by one; however many there are, other greenlets have a turn now and then."""
-    share = credit = session.server.packets_per_payload
+    """Act on the packets of a body one by one; however many there are, others have a turn now and then."""
+    server = session.server
+    share = credit = server.packets_per_payload
     for packet in packets:
         if session.closing:
             break
-        _receive(session, packet)
+        _take_packet(session, packet)
         credit -= 1
         if not credit:
             credit = share
-            session.server.sleep(0)
+            server.sleep(0)
 
 
 def _is_binary(session: Session, environ: dict[str, Any]) -> bool:
@@ -120,37 +136,24 @@ def _decode(session: Session, body: bytes, *, is_binary: bool) -> Iterator[str |
     return decode_payload(body)
 
 
-def _read_wanted_body(session: Session, environ: dict[str, Any]) -> bytes:
-    """
-    Read the whole body, unless the session ends meanwhile.
-
-    Raises:
-        PacketError: It is too large, was cut off or takes too long, or the session is over.
-    """
-    server = session.server
-    with BodyReading(server, environ) as reading:
-        session.body = reading
-        try:
-            if session.closed:
-                reading.cut_off()
-            return read_body(environ, server.max_http_buffer_size, reading)
-        finally:
-            session.body = None
-
-
-def _receive(session: Session, packet: str | bytes) -> None:
+def _take_packet(session: Session, packet: str | bytes) -> None:
     """Act on one well-formed packet."""
     if isinstance(packet, bytes) or packet[0] == "4":
-        session.handling = True
-        try:
-            session.server.run_message(session, packet if isinstance(packet, bytes) else packet[1:])
-        finally:
-            session.progress += 1
-            session.handling = False
+        _handle(session, packet if isinstance(packet, bytes) else packet[1:])
     elif packet[0] == "1":
         session.finish(session.server.reason.CLIENT_DISCONNECT, abort=True)
     elif packet[0] not in IGNORED:
         session.on_heartbeat()
+
+
+def _handle(session: Session, data: str | bytes) -> None:
+    """Give a message to the application."""
+    session.handling = True
+    try:
+        session.server.run_message(session, data)
+    finally:
+        session.progress += 1
+        session.handling = False
 
 
 def _reject(session: Session, response: http.Response, why: str) -> http.Response:

@@ -1,17 +1,19 @@
+# Written by tools/unasync.py from aio/engine/server.py; change that one.
 """
 The Engine.IO server: requests in, sessions kept, packets out.
 
-What a session does stands in :mod:`.session`; this module finds the session and answers the request.
+What a session does stands in :mod:`.session`; this module finds the session, answers the request, and sends by the
+session's id, never to a session that is over.
 """
 
 from __future__ import annotations
 
 import inspect
 from contextlib import contextmanager
-from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engineio.payload import Payload
 
@@ -20,44 +22,36 @@ from fastsio.engine.log_format import shown_text
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
 from fastsio.engine.server_base import ServerBase, check_session
+from fastsio.engine.session import Life, Move, Step
 from fastsio.engine.websocket_handshake import accept_response
-from fastsio.sync.engine import accepting, polling, websocket
+from fastsio.sync.engine import accepting, polling, thread_modes, websocket
 from fastsio.sync.engine.hang_watch import HangWatch
 from fastsio.sync.engine.session import Eio3Session, Session
-from fastsio.sync.engine.thread_modes import is_installed, threads_of
-from fastsio.sync.engine.timers import Deadlines, Timed
+from fastsio.sync.engine.timers import Deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """Not a response: the request becomes a WebSocket, which serves this session, or none: then it is closed."""
-
-    session: Session | None
-    is_upgrade: bool = False
+    from fastsio.sync.engine.links import Link
 
 
-Answer: TypeAlias = http.Response | Switch
+class Surplus(Enum):
+    """A WebSocket for a session that has one already: it is accepted, and closed."""
+
+    SURPLUS = "surplus"
 
 
-class Due(Timed, Protocol):
-    """What the server's timer may call."""
-
-    def on_deadline(self) -> None:
-        """Act on the end of the time, without waiting."""
-
-    def on_shutdown(self) -> None:
-        """Act on the shutdown of the server: the deadline does not come any more."""
+#: What is no response: the request becomes a WebSocket, which serves the session, if there is one.
+Answer: TypeAlias = http.Response | Session | Surplus
 
 
 class EngineServer(ServerBase):
     """
-    An Engine.IO server for threads and greenlets, with the interface and options of ``engineio.Server`` and more.
+    An Engine.IO server, with the interface and the options of engineio's, and more of both.
 
-    ``message`` handlers are called one after the other for each client, in the thread that reads, whatever
-    ``async_handlers`` says.
+    Messages of one client are handled one after the other, whatever ``async_handlers`` says. With asyncio, the handlers
+    given to :meth:`on` are coroutine functions, and ``message`` may be a function that returns None instead of
+    something to await.
 
     Args:
         options: Those of :class:`~fastsio.engine.server_base.ServerBase`.
@@ -68,18 +62,19 @@ class EngineServer(ServerBase):
     """
 
     _kind = "Server"
-
+    clock = staticmethod(monotonic)
     sockets: dict[str, Session]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._threads = threads_of(self.async_mode)
         #: The sessions that others wait for: more waits for them than the high-water mark.
         self.congested: set[Session] = set()
-        self.deadlines: Deadlines[Due] = Deadlines(self._on_due, self)
-        self.hang_watch = HangWatch(self)
         self._parting: dict[str, Session] = {}
-        # uWSGI ends the connection with the response without a word: a client that used it again would lose a request.
+        self.deadlines = Deadlines(self._on_due, self)
+        self._threads = thread_modes.threads_of(self.async_mode)
+        self.hang_watch = HangWatch(self)
+        # uWSGI ends the connection with the response without a word: a client that used it again would lose a
+        # request.
         self._connection_headers = [("Connection", "close")] if self.async_mode == "gevent_uwsgi" else []
 
     @property
@@ -88,7 +83,7 @@ class EngineServer(ServerBase):
         return self.max_decode_packets or int(Payload.max_decode_packets)
 
     def _is_installed(self, async_mode: str) -> bool:
-        return is_installed(async_mode)
+        return thread_modes.is_installed(async_mode)
 
     # -- sessions' data
 
@@ -121,7 +116,7 @@ class EngineServer(ServerBase):
     @contextmanager
     def session(self, sid: str) -> Iterator[dict[str, Any]]:
         """
-        Give what the application keeps for a client in a ``with`` block, and save it at the end of the block.
+        Give what the application keeps for a client in an ``async with`` block, and save it at the end of the block.
 
         Args:
             sid: The session's id.
@@ -154,7 +149,7 @@ class EngineServer(ServerBase):
         if session is None:
             self.logger.debug("Cannot send, the client is gone")
             return False
-        return session.outbox.post(packets, waits=waits)
+        return session.post(packets, waits)
 
     def post_to_all(self, sessions: Iterable[Session], packets: Sequence[WirePacket], waits: bool = False) -> None:
         """
@@ -166,7 +161,7 @@ class EngineServer(ServerBase):
             waits: As with :meth:`post`.
         """
         for session in sessions:
-            session.outbox.post(packets, waits=waits)
+            session.post(packets, waits)
 
     def let_read(self, eio_sids: Sequence[str]) -> None:
         """
@@ -175,10 +170,9 @@ class EngineServer(ServerBase):
         Args:
             eio_sids: The clients. With several, one delays the caller by no more than ``slow_client_timeout``.
         """
-        is_shared = len(eio_sids) > 1
-        for session in map(self.sockets.get, eio_sids):
-            if session in self.congested and session is not None:
-                session.outbox.let_read(is_shared=is_shared)
+        sockets, is_shared = self.sockets, len(eio_sids) > 1
+        for session in self.congested.intersection(map(sockets.get, eio_sids)):
+            session.let_read(is_shared=is_shared)
 
     def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
         """
@@ -199,7 +193,10 @@ class EngineServer(ServerBase):
 
     def send(self, sid: str, data: Any) -> bool:
         """Send a message: text, bytes, or what JSON can hold; waits while the client is behind and reads."""
-        return self.write(sid, (message_of(data),))
+        is_sent = self.post(sid, (message_of(data),), True)
+        if self.congested:
+            self.let_read((sid,))
+        return is_sent
 
     def send_packet(self, sid: str, pkt: Any) -> bool:
         """Send a packet, one of ours or one of engineio's; never waits."""
@@ -209,7 +206,7 @@ class EngineServer(ServerBase):
 
     def close_client(self, eio_sid: str, reason: str, *, abort: bool = False) -> None:
         """
-        End a client's session and run its disconnect handler; nothing happens to one that is gone.
+        End a client's session and wait for its disconnect handler; nothing happens to one that is gone.
 
         Args:
             eio_sid: The client.
@@ -222,7 +219,8 @@ class EngineServer(ServerBase):
 
     def disconnect(self, sid: str | None = None) -> None:
         """End the session of one client, or of all."""
-        for each in list(self.sockets) if sid is None else [sid]:
+        sids = list(self.sockets) if sid is None else [sid]
+        for each in sids:
             self.close_client(each, self.reason.SERVER_DISCONNECT)
 
     def retire(self, session: Session, *, keep: bool) -> None:
@@ -245,9 +243,9 @@ class EngineServer(ServerBase):
         self.deadlines.clear(session)
 
     def shutdown(self) -> None:
-        """Stop the timers; clients stay connected, and sends that wait for slow ones are given up."""
+        """Stop timers and background tasks. Clients stay connected; sends that wait for slow ones are given up."""
         for session in list(self.congested):
-            session.outbox.give_up()
+            session.give_up()
         self.hang_watch.stop()
         for member in self.deadlines.stop():
             member.on_shutdown()
@@ -258,9 +256,22 @@ class EngineServer(ServerBase):
         """Serve one request, as a WSGI application."""
         is_admitted = self._admits(environ)
         answer = self._answer(environ) if is_admitted else http.foreign(environ["HTTP_ORIGIN"])
-        if isinstance(answer, Switch):
-            return self._serve_websocket(environ, answer)
-        return self._respond(answer, environ, start_response, is_admitted=is_admitted)
+        if isinstance(answer, Surplus):
+            return accepting.accept(self, environ, partial(websocket.turn_away, self))
+        if not isinstance(answer, Session):
+            return self._respond(answer, environ, start_response, is_admitted=is_admitted)
+        is_served = False
+
+        def serve(link: Link) -> None:
+            nonlocal is_served
+            is_served = True
+            websocket.serve(answer, link)
+
+        try:
+            return accepting.accept(self, environ, serve)
+        finally:
+            if not is_served:
+                self._drop_websocket(answer)
 
     def _respond(
         self, response: http.Response, environ: dict[str, Any], start_response: Any, *, is_admitted: bool
@@ -270,6 +281,11 @@ class EngineServer(ServerBase):
         headers = [*headers, ("Content-Length", str(len(body))), *self._connection_headers]
         start_response(response["status"], headers)
         return [body]
+
+    def _drop_websocket(self, session: Session) -> None:
+        """Forget a WebSocket that could not be accepted: nothing is left of a session that would have begun on it."""
+        if not session.move(Move.FAIL):
+            session.finish(self.reason.TRANSPORT_CLOSE, abort=True)
 
     def _answer(self, environ: dict[str, Any]) -> Answer:
         if environ["REQUEST_METHOD"] == "OPTIONS":
@@ -296,6 +312,8 @@ class EngineServer(ServerBase):
             return True
         try:
             verdict = self._origins.admit(origin, environ)
+            if verdict is True:
+                return True
         except Exception as error:  # noqa: BLE001 - the application's; the client is refused
             self.report(f"cors_allowed_origins raised {error!r}", "origins-failed")
             return False
@@ -324,60 +342,48 @@ class EngineServer(ServerBase):
         if request.method == "POST":
             return polling.handle_post(session, environ)
         if request.is_websocket:
-            return self._switch(session, request) if session.claim_probe() else Switch(None)
+            return self._switch(session, request) if session.move(Move.HANDSHAKE) else Surplus.SURPLUS
         return polling.handle_get(session, environ, request.jsonp_index)
 
-    def _switch(self, session: Session, request: Request) -> Switch:
+    def _switch(self, session: Session, request: Request) -> Session:
         session.frames_base64 = request.base64
-        return Switch(session, is_upgrade=session.connected)
-
-    def _serve_websocket(self, environ: dict[str, Any], switch: Switch) -> Any:
-        session = switch.session
-        if session is None:
-            return accepting.accept(self, environ, partial(websocket.turn_away, self))
-        try:
-            return accepting.accept(self, environ, partial(websocket.serve, session))
-        finally:
-            session.probing = False
-            if not switch.is_upgrade:
-                # Nothing is left of a session whose WebSocket could not even be accepted.
-                session.finish(self.reason.TRANSPORT_CLOSE, abort=True)
+        return session
 
     def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
         sid = self.generate_id()
         session = self.sockets[sid] = self._new_session(sid, environ, request)
-        is_answered = False
         try:
-            answer = self._open(session, environ, request)
-            is_answered = True
-        finally:
-            if not session.accepted:
-                session.reject()
-                self.sockets.pop(sid, None)
-            elif not is_answered:
-                # Whatever failed, nothing is left of a session that its client will never hear of.
+            return self._open(session, environ, request)
+        except BaseException:
+            # Whatever failed, nothing is left of a session that its client will never hear of.
+            if session.life is Life.OPENING or session.life is Life.DOOMED:
+                self._reject(session)
+            else:
                 session.finish(self.reason.TRANSPORT_ERROR, abort=True)
-        return answer
+            raise
+
+    def _reject(self, session: Session) -> None:
+        session.reject()
+        self.sockets.pop(session.sid, None)
 
     def _open(self, session: Session, environ: dict[str, Any], request: Request) -> Answer:
         """Ask the application about a new client, and begin its session if it is accepted."""
-        can_upgrade = (
-            not request.is_websocket and "websocket" in self.transports and accepting.can_accept(self, environ)
-        )
-        opened = ControlPacket(OPEN, self._open_data(session.sid, can_upgrade=can_upgrade))
-        session.outbox.post((opened,), is_limited=False)
+        can_upgrade = not request.is_websocket
+        can_upgrade = can_upgrade and "websocket" in self.transports and accepting.can_accept(self, environ)
+        session.post_control(ControlPacket(OPEN, self._open_data(session.sid, can_upgrade=can_upgrade)))
         verdict = self.run_connect(session.sid, environ)
         if not (verdict is None or verdict is True):
+            self._reject(session)
             self.logger.warning("Application rejected connection")
             return http.unauthorized(verdict)
-        doomed = session.accept()
-        if doomed is not None:
-            session.finish(doomed, abort=True)
+        session.advance(Step.ACCEPT)
+        if session.doomed is not None:
+            session.finish(session.doomed, abort=True)
             return http.refusal(http.Code.UNKNOWN_SID)
         session.start_heartbeat()
         if request.is_websocket:
             return self._switch(session, request)
-        session.connected = True
+        session.move(Move.POLL)
         packets = polling.take(session, environ)
         return polling.answer(session, packets, jsonp_index=request.jsonp_index, headers=self._cookies(session.sid))
 
@@ -420,23 +426,6 @@ class EngineServer(ServerBase):
 
     # -- background
 
-    def report(self, message: str, kind: str) -> None:
-        """
-        Log what a client did wrong: the first of a kind as an error, later ones as information and once a minute.
-
-        Args:
-            message: What it was.
-            kind: A word for it, without anything that the client sent.
-        """
-        due = self._reports.due(kind, monotonic())
-        if due is None:
-            return
-        is_first, skipped = due
-        if is_first:
-            self.logger.error("%s (more of this kind are logged as information, once a minute)", message)
-        else:
-            self.logger.info("%s (and %d more of this kind since the last)", message, skipped)
-
     def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """
         Run a function in a thread, or in a greenlet where the ``async_mode`` has these.
@@ -467,7 +456,7 @@ class EngineServer(ServerBase):
         """Return an event for threads, or greenlets."""
         return self._threads.event(*args, **kwargs)
 
-    def _on_due(self, members: list[Due]) -> None:
+    def _on_due(self, members: list[Any]) -> None:
         for member in members:
             try:
                 member.on_deadline()

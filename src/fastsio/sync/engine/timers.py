@@ -11,17 +11,13 @@ import math
 import threading
 from heapq import heappop, heappush
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from fastsio.engine.session import NEVER, SLICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
-
-#: Deadlines are met at most a thirty-second of the delay late.
-SLICES: Final = 32
-#: A deadline of this part of a delay is met before the whole delay is over.
-PUNCTUAL: Final = 1 - 1 / SLICES
-NEVER: Final = 0.0
 
 
 class Timed(Protocol):

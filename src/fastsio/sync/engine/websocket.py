@@ -7,22 +7,19 @@ Source: Engine.IO protocol v4, "WebSocket", "Upgrade".
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.engine.frame_reader import NORMAL_CLOSURE, READERS, ClientLeft, closing_code
+from fastsio.engine.frame_reader import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft, closing_code
 from fastsio.engine.log_format import label
 from fastsio.engine.packet import ControlPacket
+from fastsio.engine.session import CLOSE_GRACE_S, NEVER, Move, Transport
 from fastsio.exceptions import PacketError
-from fastsio.sync.engine.departures import note_departure
 from fastsio.sync.engine.framing import close_frame, pong_frame
 from fastsio.sync.engine.links import LinkLost, TracedLink
-from fastsio.sync.engine.session import CLOSE_GRACE_S
-from fastsio.sync.engine.timers import NEVER
 
 if TYPE_CHECKING:
     from fastsio.engine.packet import WirePacket
     from fastsio.sync.engine.links import Link
-    from fastsio.sync.engine.server import EngineServer
     from fastsio.sync.engine.session import Session
 
 PROBE: Final = "2probe"
@@ -68,11 +65,11 @@ def serve(session: Session, link: Link) -> None:
     """
     if session.server.is_traced:
         link = TracedLink(link, session.sid, session.server.logger)
-    if not session.connected or _upgrade(session, link):
+    if session.transport is Transport.NEW or _upgrade(session, link):
         _run(session, link)
 
 
-def turn_away(server: EngineServer, link: Link) -> None:
+def turn_away(server: Any, link: Link) -> None:
     """Close a WebSocket for a session that has one, as the JavaScript server does; the session is untouched."""
     limit = Limit(link)
     server.deadlines.set(limit, CLOSE_GRACE_S)
@@ -82,7 +79,7 @@ def turn_away(server: EngineServer, link: Link) -> None:
 
 def _run(session: Session, link: Link) -> None:
     server = session.server
-    link.answer_pings(lambda payload: session.outbox.post((pong_frame(payload),)))
+    link.answer_pings(lambda payload: session.post((pong_frame(payload),)))
     session.attach(link)
     reason = server.reason.TRANSPORT_CLOSE
     try:
@@ -92,7 +89,7 @@ def _run(session: Session, link: Link) -> None:
     finally:
         session.finish(reason, abort=True)
         link.drain()
-        session.outbox.detach()
+        session.detach()
         server.deadlines.clear(session)
 
 
@@ -135,6 +132,49 @@ def _read(session: Session, link: Link) -> None:
             session.handling = False
 
 
+def note_departure(session: Session, error: Exception) -> str:
+    """
+    Prepare the last frame of a session whose client has left, and report what it did wrong.
+
+    Args:
+        session: The session.
+        error: How it left: :class:`~.links.LinkLost`, :class:`ClientLeft` or a :class:`PacketError`.
+
+    Returns:
+        The reason of the session's end.
+    """
+    reason, code = session.departure(error)
+    if isinstance(error, LinkLost):
+        session.close_frame = close_frame(session.peer_code())
+        session.shut()
+    elif isinstance(error, PacketError):
+        session.close_frame = close_frame(code)
+    return reason
+
+
+def departure_of(session: Session) -> Exception | None:
+    """
+    Read what a client has sent while the thread that reads it handles a message; heartbeats are taken at once.
+
+    Returns:
+        How the client left; None while it is there, or nothing can be read.
+    """
+    read_text, _ = READERS[session.protocol]
+    said: list[Exception] = []
+
+    def take(frame: str | bytes) -> bool:
+        if isinstance(frame, bytes) or frame[:1] in MESSAGES:
+            return False
+        try:
+            return read_text(session, frame) is None
+        except (ClientLeft, PacketError) as error:
+            said.append(error)
+            return False
+
+    error = session.read_ahead(take)
+    return said[0] if said else error
+
+
 def _upgrade(session: Session, link: Link) -> bool:
     """
     Move a polling session to this WebSocket.
@@ -154,7 +194,7 @@ def _upgrade(session: Session, link: Link) -> bool:
     code = NORMAL_CLOSURE
     try:
         if _expect(link, PROBE, UPGRADE) == PROBE:
-            session.outbox.hold(is_held=True)
+            session.hold_polls()
             _send(link, PROBE_ANSWER)
             _expect(link, UPGRADE)
         upgraded = _move(session, limit)
@@ -164,9 +204,8 @@ def _upgrade(session: Session, link: Link) -> bool:
     except (LinkLost, OSError):
         server.logger.info("An upgrade was not completed, the session stays on polling")
     finally:
+        session.end_upgrade()
         if not upgraded:
-            session.outbox.hold(is_held=False)
-            session.probing = False
             server.deadlines.set(limit, CLOSE_GRACE_S)
             _leave(link, code)
         server.deadlines.clear(limit)
@@ -176,7 +215,7 @@ def _upgrade(session: Session, link: Link) -> bool:
 def _move(session: Session, limit: Limit) -> bool:
     """Move a session to its WebSocket once no POST is taken; False when its time is over before, or the session is."""
     while not (session.closing or limit.is_over):
-        if session.claim_upgrade():
+        if session.move(Move.SWITCH):
             if session.server.is_traced:
                 session.server.logger.info("%s: Upgrade to websocket successful", label(session.sid))
             return True
