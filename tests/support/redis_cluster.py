@@ -42,8 +42,10 @@ class RedisCluster:
 
     @contextmanager
     def replica(self, number: int) -> Iterator[Broker]:
-        """Run a replica of a master, which takes its place when it is gone."""
-        with _server() as (replica, bus_port), redis.Redis(HOST, replica.port) as client:
+        """Run a replica of a master, which takes its place when :meth:`take_over` says so."""
+        # It waits for its turn: an election may fail on a busy machine, and the next one is seconds away.
+        waits = ("--cluster-replica-no-failover", "yes")
+        with _server(*waits) as (replica, bus_port), redis.Redis(HOST, replica.port) as client:
             self.command(0, "CLUSTER", "MEET", HOST, replica.port, bus_port)
             name = self.command(number, "CLUSTER", "MYID")
             _wait(lambda: name in str(client.execute_command("CLUSTER", "NODES")))
@@ -52,10 +54,17 @@ class RedisCluster:
             _wait(lambda: all(self._is_known(replica, asked) for asked in range(MASTERS)))
             yield replica
 
-    def _is_known(self, replica: Broker, asked: int) -> bool:
-        """Whether a master counts a server among the replicas."""
+    def take_over(self, replica: Broker) -> None:
+        """Have a replica take the place of its master, which is gone, and wait until the others know it."""
+        with redis.Redis(HOST, replica.port) as client:
+            client.execute_command("CLUSTER FAILOVER", "TAKEOVER")
+        others = [number for number, master in enumerate(self.masters) if master.process is not None]
+        _wait(lambda: all(self._is_known(replica, asked, "master") and self._is_well(asked) for asked in others))
+
+    def _is_known(self, server: Broker, asked: int, role: str = "slave") -> bool:
+        """Whether a master counts a server among those of a role."""
         lines = self.command(asked, "CLUSTER", "NODES").splitlines()
-        return any(f":{replica.port}@" in line and "slave" in line for line in lines)
+        return any(f":{server.port}@" in line and role in line for line in lines)
 
     @property
     def url(self) -> str:
@@ -123,13 +132,13 @@ def _wait(is_met: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def _server() -> Iterator[tuple[Broker, int]]:
+def _server(*options: str) -> Iterator[tuple[Broker, int]]:
     """Run a server that may join a cluster, and tell where it talks to others of it."""
     redis_server = program("redis-server", "apt-get install redis-server")
     with folder() as path, reserved_port() as port, reserved_port() as bus_port:
         command = [redis_server, "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
         command += ["--cluster-enabled", "yes", "--cluster-port", str(bus_port), "--cluster-node-timeout", "1000"]
-        command += ["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"]
+        command += ["--repl-diskless-sync-delay", "0", *options]
         with running(Broker(command, port, f"redis://{HOST}:{port}/0", path)) as broker:
             yield broker, bus_port
 
