@@ -182,6 +182,9 @@ class Lifecycle:
         if connection.is_lost and connection.is_deserted:
             self._connections.pop(connection.eio_sid, None)
             self._server.environ.pop(connection.eio_sid, None)
+            # Only asyncio:
+            self._runner.outlive(connection)
+            # Both:
             connection.unlink()
 
     def stop(self) -> None:

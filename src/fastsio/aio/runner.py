@@ -280,6 +280,8 @@ class HandlerRunner:
         #: What the application started, and what the server did for clients.
         self._background: set[asyncio.Task[Any]] = set()
         self._own_tasks: set[asyncio.Task[Any]] = set()
+        #: The handlers under way of connections that have gone.
+        self._left_behind: set[asyncio.Task[Any]] = set()
         self.starter = Starter()
         self.is_watched = False
 
@@ -290,6 +292,12 @@ class HandlerRunner:
     def start_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
         """Start what belongs to a client's life; shutdown waits for it as for a handler."""
         return _start(self._own_tasks, target, *args, **kwargs)
+
+    def outlive(self, connection: Connection) -> None:
+        """Note that a connection has gone: shutdown waits for its handlers under way all the same."""
+        for task in connection.tasks:
+            self._left_behind.add(task)
+            task.add_done_callback(self._left_behind.discard)
 
     async def call_unbroken(self, function: Any, *args: Any) -> None:
         """Call a coroutine function that is not cancelled with its caller, which may read for a client that leaves."""
@@ -490,7 +498,7 @@ class HandlerRunner:
         ending = list(connections.values())
         tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(end_connection(one.eio_sid)) for one in ending]
         tasks += [task for connection in ending for task in connection.tasks]
-        await _end_tasks([*tasks, *self._own_tasks], grace_s)
+        await _end_tasks([*tasks, *self._left_behind, *self._own_tasks], grace_s)
         left_s = max(until - asyncio.get_running_loop().time(), 0)
         await _end_tasks([*self._background], min(left_s, BACKGROUND_GRACE_S))
 

@@ -88,6 +88,8 @@ class HandlerRunner:
         self._registry = registry
         self._seams = seams
         self._event_log = event_log
+        #: One for each handler under way, and for whatever else belongs to a client's life.
+        self._tickets: set[object] = set()
         self.is_watched = False
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
@@ -101,8 +103,21 @@ class HandlerRunner:
         return self._server.eio.start_background_task(target, *args, **kwargs)
 
     def start_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
-        """Start what belongs to a client's life, likewise."""
-        return self._server.eio.start_background_task(target, *args, **kwargs)
+        """Start what belongs to a client's life, likewise; shutdown waits for it as for a handler."""
+        ticket = object()
+        self._tickets.add(ticket)
+
+        def run() -> None:
+            try:
+                target(*args, **kwargs)
+            finally:
+                self._tickets.discard(ticket)
+
+        try:
+            return self._server.eio.start_background_task(run)
+        except BaseException:  # the system has no more threads
+            self._tickets.discard(ticket)
+            raise
 
     def call_unbroken(self, function: Any, *args: Any) -> None:
         """Call a function: no thread is cancelled."""
@@ -166,6 +181,7 @@ class HandlerRunner:
         """Run an event's handler in a thread of its own; *size_bytes* is what was counted of it."""
         ticket = object()
         connection.add_task(ticket)
+        self._tickets.add(ticket)
         # Threads begin in any order; what clients ask of rooms counts in that of their packets.
         begun = self._server.room_keeper.arrived(client, data[0])
         run = self._run_ticket
@@ -180,6 +196,7 @@ class HandlerRunner:
         if begun is not None:
             self._server.room_keeper.done(begun)
         connection.tasks.discard(ticket)
+        self._tickets.discard(ticket)
         if size_bytes:
             connection.release(size_bytes)
 
@@ -219,7 +236,7 @@ class HandlerRunner:
 
     def end(self, connections: Mapping[str, Connection], end_connection: Callable[[str], None], grace_s: float) -> None:
         """
-        End connections, and wait for their handlers.
+        End connections, and wait for handlers, also for those of connections that have gone before.
 
         Args:
             connections: Engine.IO sid -> record of the connection.
@@ -227,8 +244,7 @@ class HandlerRunner:
             grace_s: Seconds for all of it.
         """
         until = time.monotonic() + grace_s
-        ending = list(connections.values())
-        for connection in ending:
+        for connection in list(connections.values()):
             end_connection(connection.eio_sid)
-        while any(connection.tasks for connection in ending) and time.monotonic() < until:
+        while self._tickets and time.monotonic() < until:
             self._server.eio.sleep(SHUTDOWN_POLL_S)

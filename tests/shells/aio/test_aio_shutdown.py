@@ -46,6 +46,27 @@ async def test_handlers_are_waited_for(sio, wire):
     assert log == ["done"]
 
 
+async def test_handlers_of_a_client_that_has_gone_are_waited_for(sio, wire):
+    """They run on when the connection is lost, and shutdown comes later: they end within the grace time too."""
+    gate, log = asyncio.Event(), []
+
+    @sio.event
+    async def work(sid):
+        await gate.wait()
+        log.append("done")
+
+    client = await wire.join()
+    await client.send('2["work"]')
+    await client.lose()
+    stopping = asyncio.create_task(sio.shutdown())
+    await turns()
+    assert not stopping.done()
+    gate.set()
+    await asyncio.wait_for(stopping, 5)
+
+    assert log == ["done"]
+
+
 async def test_late_handlers_are_cancelled(make):
     """Issue D: what still runs after the grace time is cancelled, and shutdown returns."""
     sio, wire = make(shutdown_timeout=0.05)

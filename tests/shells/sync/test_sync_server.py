@@ -368,6 +368,29 @@ def test_server_disconnect_and_shutdown():
         wire.open()
 
 
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_shutdown_waits_for_handlers(is_lost):
+    """An event handler under way ends before shutdown() returns, also one of a client that has gone."""
+    sio, wire = wired()
+    begun, gate, ended = threading.Event(), threading.Event(), threading.Event()
+
+    @sio.event
+    def work(sid):
+        begun.set()
+        gate.wait(WAIT_S)
+        ended.set()
+
+    client = wire.join()
+    client.send('2["work"]')
+    assert begun.wait(WAIT_S)
+    if is_lost:
+        client.lose()
+    sio.eio.sleep = lambda _seconds: gate.set() or ended.wait(WAIT_S)  # what shutdown() does while it waits
+    sio.shutdown()
+
+    assert ended.is_set()
+
+
 def test_a_malformed_packet_closes_its_connection_only():
     """The one that sent it is closed, its disconnect handler runs; others live on."""
     sio, wire = wired()
