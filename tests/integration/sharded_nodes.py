@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import redis
 
 import fastsio
-from fastsio.cluster.reading import decode
+from fastsio.cluster.messages import decode
 from fastsio.cluster.sharding import ShardChannels
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC
 from tests.integration.clients import eventually

@@ -37,9 +37,11 @@ from fastsio.cluster.messages import (
     Recheck,
     TellMembers,
     check_room,
+    copy_id,
+    decode,
+    read,
 )
 from fastsio.cluster.payloads import unpack, unpack_event
-from fastsio.cluster.reading import copy_id, decode, read
 from fastsio.cluster.relay import Reach, Recent, askable_room, is_for_us, reach_of_emit
 from fastsio.exceptions import BusError
 from fastsio.protocol import LEGACY, Packet, PacketType, PendingAcks

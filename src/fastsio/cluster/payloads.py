@@ -14,8 +14,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import optional, require
-from fastsio.cluster.messages import MessageError
-from fastsio.exceptions import MissingExtraError
+from fastsio.exceptions import MissingExtraError, SocketIOError
 from fastsio.protocol.binary import deconstruct, reconstruct
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC, AdaptedCodec
 from fastsio.protocol.plain import BinaryInPayload, plain_tree, to_plain
@@ -29,6 +28,10 @@ _package: Final[Any] = optional("msgpack")
 
 #: The first byte of a map. No JSON text in UTF-8 begins with one of these.
 _MAP_STARTS: Final = frozenset((*range(0x80, 0x90), 0xDE, 0xDF))
+
+
+class MessageError(SocketIOError, ValueError):
+    """A message from the bus is not one that a Socket.IO server writes."""
 
 
 def is_msgpack_map(raw: bytes) -> bool:

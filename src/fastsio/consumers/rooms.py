@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
 
 from fastsio.aio.rooms import RoomKeeper
 from fastsio.base.room_hooks import IDENTIFY, hooks_of
-from fastsio.cluster.messages import AskMembers, MessageError, TellMembers
-from fastsio.cluster.reading import read
+from fastsio.cluster.messages import AskMembers, TellMembers, read
+from fastsio.cluster.payloads import MessageError
 from fastsio.cluster.relay import Recent
 from fastsio.consumers.camel import from_wire, merged_keys
 from fastsio.consumers.decorators import HandlerMark, Origin, mark

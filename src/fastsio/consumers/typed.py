@@ -35,7 +35,6 @@ from fastsio.consumers.types import AcceptConnection, DenyConnection, StopConsum
 from fastsio.consumers.websocket import AsyncWebsocketConsumer
 from fastsio.exceptions import DisconnectedError, EventError, SetupError, ValidationFailed
 from fastsio.injection import Context
-from fastsio.layers import get_channel_layer
 from fastsio.messages import EVENT_ACTION_COMPLETE, GROUP_ACTION_COMPLETE, MESSAGE_ACTION_COMPLETE, BaseMessage
 from fastsio.routing import describe, is_expected
 from fastsio.routing.errors import find_exception_handler, is_websocket_exception
@@ -52,35 +51,6 @@ if TYPE_CHECKING:
     from fastsio.layers import BaseChannelLayer
 
 
-async def send_text(
-    layer: BaseChannelLayer,
-    text: str,
-    groups: Collection[str] | str | None,
-    own_groups: Iterable[str],
-    exclude: Sequence[str],
-    *,
-    wait: bool,
-) -> None:
-    """Send a frame to the clients of groups, once to each."""
-    names = _names(groups, own_groups)
-    await _send_to_groups(layer, names, text_envelope(text, exclude=exclude, groups=names), wait=wait)
-
-
-async def send_event(
-    consumer: type[AsyncWebsocketConsumer], event: BaseMessage, channel_name: str, *, wait: bool
-) -> None:
-    """Send an event to one connection."""
-    await layer_of(consumer).send(channel_name, _envelope(event), wait=wait)
-
-
-async def broadcast_event(
-    consumer: type[AsyncWebsocketConsumer], event: BaseMessage, groups: Collection[str] | str | None, *, wait: bool
-) -> None:
-    """Send an event to the connections of groups."""
-    names = _names(groups, consumer.groups)
-    await _send_to_groups(layer_of(consumer), names, _envelope(event, names), wait=wait)
-
-
 async def _send_to_groups(
     layer: BaseChannelLayer, groups: Sequence[str], envelope: dict[str, Any], *, wait: bool
 ) -> None:
@@ -89,35 +59,6 @@ async def _send_to_groups(
         await layer.group_send(group, envelope, wait=False)
     if wait:
         await layer.let_read(groups)
-
-
-def send_event_sync(consumer: type[AsyncWebsocketConsumer], event: BaseMessage, channel_name: str) -> None:
-    """Send an event to one connection, and wait until it is sent."""
-    layer_of(consumer).sync.send(channel_name, _envelope(event))
-
-
-def broadcast_event_sync(
-    consumer: type[AsyncWebsocketConsumer], event: BaseMessage, groups: Collection[str] | str | None
-) -> None:
-    """Send an event to the connections of groups, and wait until it is sent."""
-    layer, names = layer_of(consumer).sync, _names(groups, consumer.groups)
-    envelope = _envelope(event, names)
-    for group in names:
-        layer.group_send(group, envelope)
-
-
-def layer_of(consumer: type[AsyncWebsocketConsumer]) -> BaseChannelLayer:
-    """
-    Return a class's layer.
-
-    Raises:
-        SetupError: It has none.
-        LayerNotFoundError: None is registered with its alias.
-    """
-    alias = consumer.channel_layer_alias
-    if alias is None:
-        raise SetupError(f"{consumer.__qualname__} has no channel layer; set channel_layer_alias to the alias of one")
-    return get_channel_layer(alias)
 
 
 def _envelope(event: BaseMessage, groups: Sequence[str] = ()) -> dict[str, Any]:
@@ -308,7 +249,9 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         left_out = [exclude] if isinstance(exclude, str) else [*exclude]
         if exclude_current:
             left_out.append(self.channel_name)
-        await send_text(self._require_layer(), text, groups, self.groups, left_out, wait=wait)
+        names = _names(groups, self.groups)
+        envelope = text_envelope(text, exclude=left_out, groups=names)
+        await _send_to_groups(self._require_layer(), names, envelope, wait=wait)
 
     async def send_json(self, content: Any, close: bool = False) -> None:
         """Send anything JSON-compatible as a frame."""
@@ -330,7 +273,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
             LayerNotFoundError: The class's layer is not registered in this process.
             BusError: The broker did not take it.
         """
-        await send_event(cls, event, channel_name, wait=wait)
+        await cls._layer().send(channel_name, _envelope(event), wait=wait)
 
     @classmethod
     async def broadcast_event(
@@ -348,17 +291,29 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
             LayerNotFoundError: The class's layer is not registered in this process.
             BusError: The broker did not take it.
         """
-        await broadcast_event(cls, event, groups, wait=wait)
+        names = _names(groups, cls.groups)
+        await _send_to_groups(cls._layer(), names, _envelope(event, names), wait=wait)
 
     @classmethod
     def send_event_sync(cls, event: EventT, channel_name: str) -> None:
         """Do what :meth:`send_event` does, from code that cannot await."""
-        send_event_sync(cls, event, channel_name)
+        cls._layer().sync.send(channel_name, _envelope(event))
 
     @classmethod
     def broadcast_event_sync(cls, event: EventT, groups: Collection[str] | str | None = None) -> None:
         """Do what :meth:`broadcast_event` does, from code that cannot await."""
-        broadcast_event_sync(cls, event, groups)
+        layer, names = cls._layer().sync, _names(groups, cls.groups)
+        envelope = _envelope(event, names)
+        for group in names:
+            layer.group_send(group, envelope)
+
+    @classmethod
+    def _layer(cls) -> BaseChannelLayer:
+        """Return the class's layer; raise SetupError if it has none, LayerNotFoundError if that is not registered."""
+        layer = cls.find_channel_layer()
+        if layer is None:
+            raise SetupError(f"{cls.__qualname__} has no channel layer; set channel_layer_alias to the alias of one")
+        return layer
 
     @classmethod
     def encode_message(cls, message: BaseMessage) -> str:

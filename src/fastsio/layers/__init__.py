@@ -9,13 +9,13 @@ Layers are made once, at the start of the program, and registered under an alias
 from __future__ import annotations
 
 from fastsio.layers.base import BaseChannelLayer
-from fastsio.layers.errors import ChannelClosedError, ChannelFull, LayerNotFoundError
 from fastsio.layers.following import group_of
-from fastsio.layers.inbox import Inbox
+from fastsio.layers.inbox import ChannelClosedError, ChannelFull, Inbox
 from fastsio.layers.memory import InMemoryChannelLayer
 from fastsio.layers.names import safe_group_name
 from fastsio.layers.registry import (
     ChannelLayerRegistry,
+    LayerNotFoundError,
     channel_layers,
     get_channel_layer,
     has_layers,

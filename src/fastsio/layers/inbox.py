@@ -15,8 +15,7 @@ from fnmatch import translate
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
-from fastsio.exceptions import SetupError
-from fastsio.layers.errors import ChannelClosedError
+from fastsio.exceptions import SetupError, SocketIOError
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -24,6 +23,33 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from fastsio.layers.codec import Message
+
+
+class ChannelFull(SocketIOError):  # noqa: N818 - reads as what happened; the name is the channel layers' own
+    """
+    A channel holds as many messages as it may: the message was not put there.
+
+    Args:
+        channels: The channels that are full; all others have got the message.
+    """
+
+    def __init__(self, *channels: str) -> None:
+        self.channels = channels
+        names = ", ".join(repr(channel) for channel in channels)
+        super().__init__(f"full: {names}; read faster, raise capacity=, or choose another overflow= policy")
+
+
+class ChannelClosedError(SocketIOError):
+    """
+    Nobody can receive from the channel any more.
+
+    Args:
+        channel: Its name.
+    """
+
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
+        super().__init__(f"channel {channel!r} is closed")
 
 
 class Capacities:

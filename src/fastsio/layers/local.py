@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from fastsio.exceptions import SetupError
 from fastsio.layers.base import BaseChannelLayer
 from fastsio.layers.codec import copier, require_message
-from fastsio.layers.errors import ChannelClosedError
-from fastsio.layers.inbox import Capacities, Inbox, require_overflow, require_seconds
+from fastsio.layers.inbox import Capacities, ChannelClosedError, Inbox, require_overflow, require_seconds
 from fastsio.layers.names import channel_of_node, require_channel_name, require_group_name
 
 if TYPE_CHECKING:

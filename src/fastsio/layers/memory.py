@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastsio.layers.codec import copy_message
-from fastsio.layers.errors import ChannelFull
+from fastsio.layers.inbox import ChannelFull
 from fastsio.layers.local import CAPACITY, EXPIRY_S, GROUP_EXPIRY_S, TableLayer
 
 if TYPE_CHECKING:

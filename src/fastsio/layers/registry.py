@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fastsio.exceptions import SetupError
 from fastsio.layers.base import BaseChannelLayer
-from fastsio.layers.errors import LayerNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
+
+
+class LayerNotFoundError(SetupError, LookupError):
+    """
+    No channel layer is registered under the alias.
+
+    Args:
+        alias: What was asked for.
+        registered: The aliases there are.
+    """
+
+    def __init__(self, alias: object, registered: Iterable[str]) -> None:
+        self.alias = alias
+        self.registered = sorted(registered)
+        known = ", ".join(repr(name) for name in self.registered) or "none"
+        super().__init__(
+            f"no channel layer is registered as {alias!r} (registered: {known}); call "
+            f"register_channel_layer({alias!r}, ...) in this process first, in a worker or a script as in the server"
+        )
 
 
 class ChannelLayerRegistry:

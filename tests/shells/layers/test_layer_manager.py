@@ -11,8 +11,8 @@ import pytest
 
 from fastsio import AsyncServer
 from fastsio.layers import InMemoryChannelLayer, group_of
-from fastsio.layers.errors import LayerNotFoundError
 from fastsio.layers.manager import LayerManager
+from fastsio.layers.registry import LayerNotFoundError
 from fastsio.testing import Received, TestClient, override
 from tests.shells.layers.waiting import until
 

@@ -13,9 +13,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from fastsio.cluster.formats import JSONFormat, MsgPackFormat, format_named
-from fastsio.cluster.messages import Answer, Emit, MessageError
+from fastsio.cluster.messages import Answer, Emit, MessageError, decode, read
 from fastsio.cluster.payloads import unpack, unpack_event
-from fastsio.cluster.reading import decode, read
 from fastsio.exceptions import MissingExtraError, SetupError
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC, adapt
 from tests.unit.cluster.test_messages import HOST, TRANSCRIPT

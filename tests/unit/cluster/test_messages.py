@@ -19,10 +19,11 @@ from fastsio.cluster.messages import (
     Recheck,
     TellMembers,
     check_room,
+    decode,
     encode,
+    read,
 )
 from fastsio.cluster.payloads import pack
-from fastsio.cluster.reading import decode, read
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC
 from fastsio.state.room_names import NamedRoom, RoomName
 

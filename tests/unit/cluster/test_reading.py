@@ -15,9 +15,11 @@ from fastsio.cluster.messages import (
     LeaveRoom,
     MessageError,
     Recheck,
+    copy_id,
+    decode,
+    read,
 )
 from fastsio.cluster.payloads import unpack
-from fastsio.cluster.reading import copy_id, decode, read
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC
 from tests.unit.cluster.test_messages import TRANSCRIPT
 

@@ -6,8 +6,7 @@ from time import monotonic
 import pytest
 
 from fastsio.exceptions import SetupError
-from fastsio.layers.errors import ChannelClosedError
-from fastsio.layers.inbox import Inbox, require_overflow
+from fastsio.layers.inbox import ChannelClosedError, Inbox, require_overflow
 
 LATER = float("inf")
 

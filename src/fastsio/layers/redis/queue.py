@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import BusError, PayloadError, SetupError
 from fastsio.layers.codec import Codec
-from fastsio.layers.errors import ChannelFull
-from fastsio.layers.inbox import require_seconds
+from fastsio.layers.inbox import ChannelFull, require_seconds
 from fastsio.layers.local import CAPACITY, EXPIRY_S, GROUP_EXPIRY_S, TableLayer
 from fastsio.layers.names import node_of
 from fastsio.layers.redis.hosts import quoted, read_hosts

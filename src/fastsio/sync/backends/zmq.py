@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import require
 from fastsio.cluster.broker_urls import zmq_addresses
-from fastsio.cluster.messages import MessageError
-from fastsio.cluster.reading import decode
+from fastsio.cluster.messages import decode
+from fastsio.cluster.payloads import MessageError
 from fastsio.sync.concurrency import Lock, sleep
 from fastsio.sync.pubsub import PubSubManager
 
