@@ -245,7 +245,7 @@ class ConsumerRooms:
         members = self.keeper.members_here(question.namespace, question.room)
         told = tuple((member.sid, member.user) for member in members)
         try:
-            await self._bus.answer(TellMembers(question.host_id, question.question, told))
+            await self._bus.tell(TellMembers(question.host_id, question.question, told))
         except BusError as error:
             self.logger.warning("%s: a question could not be answered: %s", self._class.__qualname__, error)
 
@@ -389,7 +389,7 @@ class ConsumerRooms:
 
         await layer.open_inbox(channel, on_message=take)
         try:
-            await self._bus.ask(AskMembers(room, namespace, 0, channel))
+            await self._bus.tell(AskMembers(room, namespace, 0, channel))
             await asyncio.sleep(timeout)
         finally:
             await layer.close_inbox(channel)

@@ -105,7 +105,7 @@ class LayerManager(RoomFollowingManager):
         """Add a client whose connect handler is about to run; return its sid."""
         await self._here().settle()
         sid = await super().pre_connect(eio_sid, namespace)
-        await self._follow(namespace, (None, sid))
+        await self._follow(namespace, None, sid)
         return sid
 
     def _make_sid(self) -> str:
@@ -126,27 +126,23 @@ class LayerManager(RoomFollowingManager):
             BusError: The client is another server's, and the broker did not take the message.
         """
         await super().enter_room(sid, namespace, room, eio_sid)
-        await self._follow(namespace, (room,))
+        await self._follow(namespace, room)
 
     async def begin_join(self, namespace: str, room: Hashable) -> None:
         """Hear from now on what other servers say of a room that a client may be let into."""
-        await self._follow(namespace, (room,))
+        await self._follow(namespace, room)
 
     def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
         """Forget a client: its rooms, its callbacks, what was held for it."""
         super().basic_disconnect(sid, namespace, **kwargs)
         self._tell_of(namespace, None)
 
-    def _changed(self, following: Following, namespace: str, rooms: Iterable[Hashable]) -> list[str]:
-        """Return the groups of rooms that are to be joined or left."""
-        noted = [following.note((namespace, room), has_members=self._concerns_us(namespace, room)) for room in rooms]
-        return [group for group in noted if group is not None]
-
-    async def _follow(self, namespace: str, rooms: Iterable[Hashable]) -> None:
-        if self.write_only:
-            return
-        following = self._here()
-        await following.follow(self._changed(following, namespace, rooms))
+    async def _follow(self, namespace: str, *rooms: Hashable) -> None:
+        """Follow rooms, and wait until that is done or the layer has taken too long."""
+        if not self.write_only:
+            here = self._here()
+            noted = [here.note((namespace, room), has_members=self._concerns_us(namespace, room)) for room in rooms]
+            await here.follow(group for group in noted if group is not None)
 
     def _follow_room(self, namespace: str, room: Hashable, *, has_members: bool) -> None:
         following = self._following
@@ -164,15 +160,14 @@ class LayerManager(RoomFollowingManager):
         self._heard = asyncio.Queue(CAPACITY)
         following = self._following = Following(layer, self._hear, self._get_logger(), self.publish_timeout)
         if before is not None:
-            self._move(following, before)
+            self._move(before, following)
         return following
 
-    def _move(self, following: Following, before: Following) -> None:
+    def _move(self, before: Following, following: Following) -> None:
         """Follow the same rooms on the layer, or in the loop, that a test has put in place of the one before."""
         for namespace in list(self.get_namespaces()):
             for room in (None, *self.rooms[namespace]):
-                for group in self._changed(following, namespace, (room,)):
-                    following.start(group)
+                self._tell_of(namespace, room)
         subscriber, self._subscriber = self._subscriber, self._new_subscriber()
         self._start_listening()
         if before.loop is following.loop:
@@ -238,23 +233,14 @@ class LayerManager(RoomFollowingManager):
 
     # Saying
 
-    async def ask(self, question: AskMembers) -> None:
+    async def tell(self, message: AskMembers | TellMembers) -> None:
         """
-        Ask all servers, and all consumers, who is in a room; the answers go to the channel that the question names.
+        Ask all servers, and all consumers, who is in a room, or answer who asked.
 
         Raises:
             BusError: The broker did not take the message.
         """
-        await self._tell_others(question)
-
-    async def answer(self, answer: TellMembers) -> None:
-        """
-        Answer who asked.
-
-        Raises:
-            BusError: The broker did not take the message.
-        """
-        await self._tell_others(answer)
+        await self._tell_others(message)
 
     async def _let_guests_read(self, namespace: str, rooms: tuple[Any, ...]) -> None:
         """Wait while clients of consumers in this process are behind and read."""
