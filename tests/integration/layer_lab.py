@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from fastsio.layers import BaseChannelLayer, InMemoryChannelLayer
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.support.brokers import Broker
 
 WAIT_S = 10.0
+#: Seconds until another message is sent to a group that is not heard yet.
+PROBE_S = 0.2
 REDIS = {"pubsub": RedisPubSubChannelLayer, "queue": RedisChannelLayer}
 KINDS = ("memory", "pubsub", "queue", "nats")
 BROKERS = ("pubsub", "queue", "nats")
@@ -98,6 +100,18 @@ async def until(check: Callable[[], Any]) -> None:
             if await found if inspect.isawaitable(found) else found:
                 return
             await asyncio.sleep(0.005)
+
+
+async def heard(speaker: BaseChannelLayer, group: str, listener: BaseChannelLayer, channel: str) -> None:
+    """Send to a group until a channel, which is put into it by and by, has got one of the messages; it is empty then."""
+    async with asyncio.timeout(WAIT_S):
+        for number in itertools.count():
+            await speaker.group_send(group, {"type": "probe", "n": number})
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PROBE_S):
+                    while (await listener.receive(channel))["n"] != number:
+                        pass
+                    return
 
 
 class Calls:

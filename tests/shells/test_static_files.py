@@ -77,10 +77,10 @@ def _by_cutting(keys, url):
 def test_a_long_path_is_not_searched_for_long(entries):
     """60 KB of slashes took a second each, while nobody else was served."""
     files = StaticFiles(entries)
-    started = time.perf_counter()
+    started = time.process_time()
 
     for url in ("/" * 60_000, "/a" * 30_000):
         for _ in range(50):
             assert files.find(url) is None
 
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

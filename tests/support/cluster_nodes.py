@@ -18,12 +18,12 @@ import pytest
 
 import fastsio
 from fastsio.exceptions import BusError
-from tests.integration.clients import WAIT_S, WebSocketClient, open_websocket
+from tests.integration.clients import WAIT_S, WebSocketClient, eventually, open_websocket
 from tests.support.servers import serve
 from tests.support.wsgi_servers import serve_werkzeug
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from tests.support.brokers import Broker
 
@@ -206,7 +206,9 @@ async def answered(a: Node, b: Node) -> list[tuple[Any, ...]]:
     return answers
 
 
-async def survive(broker: Broker, late_manager: Any, *nodes: Node) -> None:
+async def survive(
+    broker: Broker, late_manager: Any, *nodes: Node, knows: Callable[[Node], bool] = lambda _node: True
+) -> None:
     """
     Check what an outage of the broker does: the emitter learns of it, local clients do not, and all comes back.
 
@@ -214,9 +216,12 @@ async def survive(broker: Broker, late_manager: Any, *nodes: Node) -> None:
         broker: Is killed and started again.
         late_manager: Of a server that starts while the broker is away.
         nodes: Hear each other.
+        knows: Tells whether what connects a node has noticed that the broker is away; only then does its emitter learn
+            of it.
     """
     broker.kill()
     for each in nodes:
+        await eventually(lambda: knows(each))  # noqa: B023 - called in the loop
         await _serves_alone(each)
     async with node(late_manager) as late:
         await _serves_alone(late)

@@ -107,7 +107,7 @@ async def test_a_redis_that_hangs_is_waited_for_within_bounds(cluster, broker, m
     broker.pause()
     began = time.monotonic()
     outcomes = await asyncio.gather(*(a.server.emit("e", n) for n in range(1, 20)), return_exceptions=True)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 19 * 0.3  # at once, not one after the other
     assert {type(outcome) for outcome in outcomes} == {BusError}
     assert [await a.client.receive() for n in range(1, 20)] == [f'42["e",{n}]' for n in range(1, 20)]
     await deaf(a, b)

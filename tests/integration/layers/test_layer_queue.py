@@ -8,7 +8,7 @@ import pytest
 
 from fastsio.exceptions import SetupError
 from fastsio.layers import ChannelFull
-from tests.integration.layer_lab import MESSAGE, Calls, has_nothing, laboratory, receive, soon, until
+from tests.integration.layer_lab import MESSAGE, Calls, has_nothing, heard, laboratory, receive, soon, until
 from tests.support.brokers import redis_server
 
 pytestmark = pytest.mark.usefixtures("quick_layers")
@@ -124,13 +124,13 @@ async def test_what_waits_in_a_process_that_lives_stays_there_and_of_one_that_di
     """The lease of messages is renewed too."""
     with redis_server() as broker:
         async with laboratory("queue", broker) as lab:
-            first, second = lab.layer(lease=0.3), lab.layer(lease=0.3)
+            first, second = lab.layer(lease=1), lab.layer(lease=1)
             inbox = await first.open_inbox("jobs")
             for number in range(3):
                 await second.send("jobs", {"n": number})
             await until(lambda: inbox.waiting == 3)
             late = asyncio.create_task(second.receive("jobs"))
-            await lab.layer()._queues.run("x", "BLPOP", "nothing", "0.8")  # more than two leases
+            await lab.layer()._queues.run("x", "BLPOP", "nothing", "2.5")  # more than two leases
             assert not late.done()
 
             for reader in first._readers:
@@ -179,21 +179,21 @@ async def test_the_groups_of_a_process_that_dies_lapse():
     """Its lease ends when it is not renewed any more; that of a process that lives does not."""
     with redis_server() as broker:
         async with laboratory("queue", broker) as lab:
-            lives, dies = lab.layer(lease=0.3), lab.layer(lease=0.3)
+            lives, dies = lab.layer(lease=1), lab.layer(lease=1)
             stays, goes = await lives.new_channel(), await dies.new_channel()
             await lives.group_add("room", stays)
             await dies.group_add("room", goes)
-            assert await lives.group_channels("room") == sorted([stays, goes])
+            await until(lambda: shows(lives, sorted([stays, goes])))
 
             # As after kill -9: nothing is said to Redis.
             for reader in dies._readers:
                 await reader.close()
             await until(lambda: shows(lives, [stays]))
-            await lab.layer()._queues.run("x", "BLPOP", "nothing", "0.8")  # more than two leases
+            await lab.layer()._queues.run("x", "BLPOP", "nothing", "2.5")  # more than two leases
 
+            # A busy machine may have held up its sign of life; then it is in the group again with the next one.
+            await heard(lives, "room", lives, stays)
             assert await lives.group_channels("room") == [stays]
-            await lives.group_send("room", MESSAGE)
-            assert await receive(lives, stays) == [MESSAGE]
 
 
 async def shows(layer, channels):

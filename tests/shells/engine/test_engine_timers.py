@@ -48,14 +48,14 @@ async def test_clients_that_connect_together_are_all_pinged_and_all_timed_out():
 
 
 async def test_a_missing_pong_ends_the_session():
-    """The reason is 'ping timeout' and both timings hold."""
+    """The reason is 'ping timeout', and neither timing is cut short."""
     app = Application(ping_interval=0.1, ping_timeout=0.1)
     start = monotonic()
     client, _ = await connect_websocket(app)
 
     assert await app.reason() == "ping timeout"
 
-    assert 0.2 <= monotonic() - start < 0.3
+    assert monotonic() - start >= 0.2
     assert await client.closed() == ["2", "1"]
     await client.ended()
 
