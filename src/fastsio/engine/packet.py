@@ -10,6 +10,7 @@ import json
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.engine import frames
 from fastsio.engine.frames import BINARY, TEXT, frame
 
 if TYPE_CHECKING:
@@ -125,6 +126,11 @@ class MessagePacket(WirePacket):
             self._size = len(self.wire)
             self._eio3 = None
 
+    @property
+    def text(self) -> WirePacket:
+        """The packet in a frame of text, for a client that reads no binary."""
+        return TextPacket(self) if self.binary else self
+
 
 class Eio3BinaryPacket(WirePacket):
     """
@@ -161,23 +167,23 @@ class Eio3BinaryPacket(WirePacket):
         """The packet in a frame of text, for a client that reads no binary."""
         packet = self._text
         if packet is None:
-            packet = self._text = Eio3TextPacket(self)
+            packet = self._text = TextPacket(self)
         return packet
 
 
-class Eio3TextPacket(WirePacket):
+class TextPacket(WirePacket):
     """
     A binary message in a frame of text.
 
     Args:
-        packet: The message as other clients of Engine.IO 3 get it.
+        packet: The message as other clients get it.
     """
 
     __slots__ = ()
 
     packet_type = MESSAGE
 
-    def __init__(self, packet: Eio3BinaryPacket) -> None:
+    def __init__(self, packet: WirePacket) -> None:
         self.data = packet.data
         self.binary = False
         self.wire = packet.polling
@@ -203,6 +209,36 @@ class ControlPacket(WirePacket):
         self.wire = f"{packet_type}{data}"
         self._polling = self._frame = None
         self._size = -1
+
+
+class ControlFrame(WirePacket):
+    """
+    A frame of WebSocket itself, which waits its turn among the packets of a session.
+
+    Args:
+        head: The frame's kind.
+        data: What it carries.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, head: int, data: bytes) -> None:
+        self.data = self.wire = data
+        self.binary = True
+        self._polling = None
+        self._frame = frame(head, data)
+        self._eio3 = self
+        self._size = len(data)
+
+
+def closing_frame(code: int) -> ControlFrame:
+    """Begin or answer the closing handshake."""
+    return ControlFrame(frames.CLOSE, code.to_bytes(2))
+
+
+def pong_frame(data: bytes) -> ControlFrame:
+    """Answer a ping frame of the peer, whose payload *data* is."""
+    return ControlFrame(frames.PONG, data)
 
 
 def join_frames(packets: Sequence[WirePacket]) -> bytes:

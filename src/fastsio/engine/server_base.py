@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from fastsio.base.options import choose_logger, takes_information
 from fastsio.engine import http
-from fastsio.engine.cookies import sid_cookie
 from fastsio.engine.cors import Origins, cors_headers
 from fastsio.engine.options import (
     DEFAULT_CONTROL_FRAMES,
@@ -285,7 +284,7 @@ class ServerBase(ABC):
         return [*response["headers"], *cors]
 
     def _cookies(self, sid: str) -> list[tuple[str, str]]:
-        return [("Set-Cookie", sid_cookie(sid, self.cookie))] if self.cookie else []
+        return [("Set-Cookie", http.sid_cookie(sid, self.cookie))] if self.cookie else []
 
     def _open_data(self, sid: str, *, can_upgrade: bool) -> str:
         """

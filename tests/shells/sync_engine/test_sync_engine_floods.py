@@ -6,7 +6,8 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Ping, Pong, TextMessage
 
-from fastsio.sync.engine.socketlink import FAIR_SHARE, SocketLink
+from fastsio.engine.message_reader import FAIR_SHARE
+from fastsio.sync.engine.socketlink import SocketLink
 from tests.shells.sync_engine.wire import WebSocketClient
 
 FLOODS = {"pings": Ping(), "pongs": Pong(), "empty fragments": TextMessage("", message_finished=False)}

@@ -14,9 +14,11 @@ from fastsio.engine.packet import (
     PING,
     ControlPacket,
     MessagePacket,
+    closing_frame,
     join_frames,
     message_of,
     packet_of,
+    pong_frame,
 )
 
 
@@ -120,6 +122,7 @@ def test_binary_for_engine_io_3_has_its_type_in_front():
     assert old.text.text is old.text is old.text
     assert (old.text.wire, old.text.size, old.text.binary) == ("b4AQI=", 6, False)
     assert text.eio3 is text.text is text
+    assert (packet.text.wire, packet.text.binary) == ("bAQI=", False)
 
 
 def test_frames_of_several_packets_are_joined():
@@ -128,3 +131,12 @@ def test_frames_of_several_packets_are_joined():
 
     assert join_frames([text, binary]) == text.frame + binary.frame == b"\x81\x024a\x82\x01\x00"
     assert join_frames([text]) is text.frame
+
+
+def test_frames_of_websocket_itself_are_sent_like_packets():
+    """They look the same to all clients."""
+    close, pong = closing_frame(1000), pong_frame(b"hi")
+
+    assert join_frames([close, pong]) == b"\x88\x02\x03\xe8\x8a\x02hi"
+    assert close.eio3 is close.text is close
+    assert (close.size, pong.size) == (2, 2)

@@ -12,7 +12,7 @@ Source: Engine.IO protocol v4 and v3; the JavaScript server's ``allowEIO3``.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from fastsio.aio.engine.outbox import Outbox
 from fastsio.aio.engine.read_ahead import CANCEL_S
@@ -26,13 +26,71 @@ from fastsio.engine.session import Beat, Step, Transport
 # Both:
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from logging import Logger
 
-    from fastsio.aio.engine.server import EngineServer
     from fastsio.engine.packet import WirePacket
+    from fastsio.engine.session import Reason
 
     MessageHandler = Callable[[Any, str | bytes], Awaitable[Any] | None]
+
+
+class Host(Protocol):
+    """What a session, and what serves it, needs of its server; the options are those of ``ServerBase``."""
+
+    logger: Logger
+    reason: type[Reason]
+    handlers: dict[str, Callable[..., Any]]
+    receivers: frozenset[Callable[..., Any]]
+    deadlines: Any
+    is_traced: bool
+    ping_interval: float
+    ping_interval_grace_period: float
+    ping_timeout: float
+    max_http_buffer_size: int
+    body_timeout: float
+    upgrade_timeout: float
+    handler_grace: float
+    # Only asyncio:
+    stepped_handlers: frozenset[Callable[..., Any]]
+    ahead_after: float
+
+    @property
+    def wait_disconnected(self) -> Callable[[dict[str, Any]], Awaitable[None]] | None:
+        """Waits until the client of a request has gone."""
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine in a task that is kept alive until it is done."""
+
+    # Only threads:
+    # | async_mode: str
+    # | hang_watch: Any
+    # |
+    # | def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    # |     """Run a function in a thread."""
+    # |
+    # Both:
+    @property
+    def packets_per_payload(self) -> int:
+        """How many packets of one POST are handled before others have a turn."""
+
+    def report(self, message: str, kind: str) -> None:
+        """Log what a client did wrong."""
+
+    def retire(self, session: Any, *, keep: bool) -> None:
+        """Take a session that is over off the table."""
+
+    def forget(self, session: Any) -> None:
+        """Stop waiting for the last poll of a session that is over."""
+
+    async def sleep(self, seconds: float = 0) -> None:
+        """Wait, while others run."""
+
+    async def run_message(self, session: Any, data: str | bytes) -> None:
+        """Give the application a message that came in a POST."""
+
+    async def run_disconnect(self, sid: str, reason: str) -> None:
+        """Tell the application that a client is gone."""
 
 
 class Session(Outbox):
@@ -46,7 +104,7 @@ class Session(Outbox):
 
     __slots__ = ()
 
-    server: EngineServer
+    server: Host
 
     @property
     def session(self) -> dict[str, Any]:
@@ -252,7 +310,7 @@ class Eio3Session(Session):
 
     protocol: ClassVar[int] = 3
 
-    def __init__(self, server: EngineServer, sid: str, *, base64: bool) -> None:
+    def __init__(self, server: Host, sid: str, *, base64: bool) -> None:
         super().__init__(server, sid)
         self.polls_base64 = self.frames_base64 = base64
 

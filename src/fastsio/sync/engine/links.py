@@ -7,18 +7,16 @@ link needs no lock.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastsio.engine.log_format import label, shown
-from fastsio.engine.packet import Eio3BinaryPacket, MessagePacket, WirePacket
-from fastsio.sync.engine.framing import ControlFrame
+from fastsio.engine.packet import ControlFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from logging import Logger
 
-#: What a client that reads no binary gets as text; a message of text stays what it is.
-BINARY_MESSAGES: Final = (MessagePacket, Eio3BinaryPacket)
+    from fastsio.engine.packet import WirePacket
 
 
 class LinkLost(Exception):  # noqa: N818 - says what happened
@@ -135,7 +133,7 @@ class TextLink(PreparedLink):
 
     def prepare(self, packets: Sequence[WirePacket]) -> Sequence[WirePacket]:
         """Return *packets* as text, but for the frames of WebSocket itself."""
-        return [Base64Packet(packet) if isinstance(packet, BINARY_MESSAGES) else packet for packet in packets]
+        return [packet.text for packet in packets]
 
 
 class TracedLink(PreparedLink):
@@ -160,18 +158,3 @@ class TracedLink(PreparedLink):
                 continue
             self._logger.info("%s: Sending packet %s", label(self._sid), shown(packet.wire, from_server=True))
         return packets
-
-
-class Base64Packet(WirePacket):
-    """
-    A message as a text frame.
-
-    Args:
-        packet: The message.
-    """
-
-    __slots__ = ()
-
-    def __init__(self, packet: WirePacket) -> None:
-        self.binary = False
-        self.wire = packet.polling

@@ -14,19 +14,17 @@ from __future__ import annotations
 
 import threading
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastsio.engine.frame_reader import NORMAL_CLOSURE
-from fastsio.engine.packet import NOOP_PACKET, MessagePacket
+from fastsio.engine.packet import NOOP_PACKET, MessagePacket, closing_frame
 from fastsio.engine.session import UPGRADE_CHECK_S, Move, SessionState, Step, Transport
-from fastsio.sync.engine.framing import CLOSE_FRAME
 from fastsio.sync.engine.links import TextLink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fastsio.engine.packet import WirePacket
-    from fastsio.sync.engine.bodies import BodyReading
     from fastsio.sync.engine.links import Link
 
 #: How much of what waits becomes one write.
@@ -35,8 +33,17 @@ BATCH_BYTES: Final = 65_536
 ROUNDS: Final = 8
 #: As far as what stands unread is counted.
 RECEIVE_BYTES: Final = 65_536
+#: What a WebSocket is closed with that nothing is wrong with.
+CLOSE_FRAME: Final = closing_frame(NORMAL_CLOSURE)
 #: The revision whose servers ping; before, clients did.
 PINGED: Final = 4
+
+
+class Cuttable(Protocol):
+    """The reading of a body."""
+
+    def cut_off(self) -> None:
+        """End the body, which nobody wants any more."""
 
 
 class Outbox(SessionState):
@@ -90,7 +97,7 @@ class Outbox(SessionState):
         self.poll_waiter: Any = None
         self.progress = self.progress_seen = 0
         self.unread_seen: int | None = None
-        self.body: BodyReading | None = None
+        self.body: Cuttable | None = None
 
     # Steps: of several threads one gets through.
 

@@ -12,7 +12,7 @@ Source: Engine.IO protocol v4 and v3; the JavaScript server's ``allowEIO3``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from fastsio.engine.log_format import label, shown_message
 from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, PONG_PACKET, WirePacket
@@ -24,9 +24,54 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from fastsio.engine.packet import WirePacket
-    from fastsio.sync.engine.server import EngineServer
+    from fastsio.engine.session import Reason
 
     MessageHandler = Callable[[Any, str | bytes], Any | None]
+
+
+class Host(Protocol):
+    """What a session, and what serves it, needs of its server; the options are those of ``ServerBase``."""
+
+    logger: Logger
+    reason: type[Reason]
+    handlers: dict[str, Callable[..., Any]]
+    receivers: frozenset[Callable[..., Any]]
+    deadlines: Any
+    is_traced: bool
+    ping_interval: float
+    ping_interval_grace_period: float
+    ping_timeout: float
+    max_http_buffer_size: int
+    body_timeout: float
+    upgrade_timeout: float
+    handler_grace: float
+    async_mode: str
+    hang_watch: Any
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a function in a thread."""
+
+    @property
+    def packets_per_payload(self) -> int:
+        """How many packets of one POST are handled before others have a turn."""
+
+    def report(self, message: str, kind: str) -> None:
+        """Log what a client did wrong."""
+
+    def retire(self, session: Any, *, keep: bool) -> None:
+        """Take a session that is over off the table."""
+
+    def forget(self, session: Any) -> None:
+        """Stop waiting for the last poll of a session that is over."""
+
+    def sleep(self, seconds: float = 0) -> None:
+        """Wait, while others run."""
+
+    def run_message(self, session: Any, data: str | bytes) -> None:
+        """Give the application a message that came in a POST."""
+
+    def run_disconnect(self, sid: str, reason: str) -> None:
+        """Tell the application that a client is gone."""
 
 
 class Session(Outbox):
@@ -40,7 +85,7 @@ class Session(Outbox):
 
     __slots__ = ()
 
-    server: EngineServer
+    server: Host
 
     @property
     def session(self) -> dict[str, Any]:
@@ -186,7 +231,7 @@ class Eio3Session(Session):
 
     protocol: ClassVar[int] = 3
 
-    def __init__(self, server: EngineServer, sid: str, *, base64: bool) -> None:
+    def __init__(self, server: Host, sid: str, *, base64: bool) -> None:
         super().__init__(server, sid)
         self.polls_base64 = self.frames_base64 = base64
 

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.engine.frame_reader import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft, closing_code
 from fastsio.engine.log_format import label
-from fastsio.engine.packet import ControlPacket
+from fastsio.engine.packet import ControlPacket, closing_frame, pong_frame
 from fastsio.engine.session import CLOSE_GRACE_S, NEVER, Move, Transport
 from fastsio.exceptions import PacketError
-from fastsio.sync.engine.framing import close_frame, pong_frame
 from fastsio.sync.engine.links import LinkLost, TracedLink
 
 if TYPE_CHECKING:
@@ -145,10 +144,10 @@ def note_departure(session: Session, error: Exception) -> str:
     """
     reason, code = session.departure(error)
     if isinstance(error, LinkLost):
-        session.close_frame = close_frame(session.peer_code())
+        session.close_frame = closing_frame(session.peer_code())
         session.shut()
     elif isinstance(error, PacketError):
-        session.close_frame = close_frame(code)
+        session.close_frame = closing_frame(code)
     return reason
 
 
@@ -241,5 +240,5 @@ def _send(link: Link, packet: WirePacket) -> None:
 def _leave(link: Link, code: int = NORMAL_CLOSURE) -> None:
     """Close a link that no session writes to."""
     with suppress(OSError):
-        _send(link, close_frame(code))
+        _send(link, closing_frame(code))
         link.drain()

@@ -39,9 +39,9 @@ def masked_response() -> Any:
         def _post_start(self, request: Any, *arguments: Any) -> None:
             connection = request.protocol
             # aiohttp parses it while it sets its parser, before there is a way to look.
-            tail, connection._message_tail = connection._message_tail, b""
+            tail, connection._message_tail = connection._message_tail, b""  # noqa: SLF001 - aiohttp offers no other way
             super()._post_start(request, *arguments)
-            connection._payload_parser = parser = MaskedParser(connection._payload_parser, self._reader)
+            connection._payload_parser = parser = MaskedParser(connection._payload_parser, self._reader)  # noqa: SLF001 - as above
             if tail:
                 parser.feed_data(tail)
 
