@@ -23,9 +23,9 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 #: Module name: the modules of fastsio, without ``fastsio.``, and what is imported from each.
 FACADES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
     {
-        "admin": {"sync.instrumented": ("EventBuffer", "InstrumentedServer")},
+        "admin": {"sync.admin": ("EventBuffer", "InstrumentedServer")},
         "asgi": {"integrations.asgi": ("ASGIApp",)},
-        "async_admin": {"aio.instrumented": ("InstrumentedAsyncServer",)},
+        "async_admin": {"aio.admin": ("InstrumentedAsyncServer",)},
         "async_aiopika_manager": {"aio.backends.aiopika": ("AsyncAioPikaManager",)},
         "async_client": {"aio.client.client": ("AsyncClient",)},
         "async_manager": {"aio.manager": ("AsyncManager",)},

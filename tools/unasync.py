@@ -35,7 +35,7 @@ MODULES: Final = (
     "client/client",
     "client/delivery",
     "client/dispatcher",
-    "client/methods",
+    "client/namespace",
     "client/reconnect",
     "dispatcher",
     "engine/polling",
@@ -45,7 +45,6 @@ MODULES: Final = (
     "manager",
     "namespace",
     "pubsub",
-    "room_admission",
     "rooms",
     "server",
     "simple_client",
@@ -54,6 +53,7 @@ MODULES: Final = (
 #: Names that have another name in the sync half. After ``fastsio.`` in a text they stay: both halves are meant there.
 NAMES: Final = {
     "AsyncClient": "Client",
+    "AsyncClientNamespace": "ClientNamespace",
     "AsyncSimpleClient": "SimpleClient",
     "AsyncManager": "Manager",
     "AsyncNamespace": "Namespace",

@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from fastsio.sync.instrumented import EventBuffer, InstrumentedServer
+from fastsio.sync.admin import EventBuffer, InstrumentedServer
 
 __all__ = ["EventBuffer", "InstrumentedServer"]

@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from fastsio.aio.instrumented import InstrumentedAsyncServer
+from fastsio.aio.admin import InstrumentedAsyncServer
 
 __all__ = ["InstrumentedAsyncServer"]

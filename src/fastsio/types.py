@@ -7,9 +7,9 @@ Each is an ``Annotated`` alias: type checkers see the plain type, the compiler i
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
+from inspect import currentframe
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from fastsio.exceptions import SignatureError
@@ -40,7 +40,8 @@ class HandlerMarker:
     @property  # type: ignore[misc] # there is no setter, because nobody sets it
     def __class__(self) -> type[Any]:  # pyright: ignore[reportIncompatibleMethodOverride] # as above
         """The type of the marker, for everybody but what reads the parameters of routes."""
-        if _reads_routes(sys._getframe(1)):  # noqa: SLF001 - the caller is not known in any other way
+        own = currentframe()
+        if own is not None and _reads_routes(own.f_back):
             raise self._refusal()
         return type(self)
 
@@ -48,7 +49,7 @@ class HandlerMarker:
         """Leave the annotated type as it is; refuse a parameter of a FastAPI route."""
         # A field of a model may well be annotated SocketID: its name is known, that of a parameter is not.
         if handler.field_name is None:
-            frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as above
+            frame = currentframe()
             while frame is not None:
                 if _reads_routes(frame):
                     raise self._refusal()
@@ -59,8 +60,8 @@ class HandlerMarker:
         return SignatureError(f"a parameter of a FastAPI route or of its dependencies has a marker: {self.instead()}")
 
 
-def _reads_routes(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__")).startswith(_READER)
+def _reads_routes(frame: FrameType | None) -> bool:
+    return frame is not None and str(frame.f_globals.get("__name__")).startswith(_READER)
 
 
 class Source(HandlerMarker, Enum):

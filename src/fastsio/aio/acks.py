@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.aio import concurrency
 from fastsio.base.emit_args import answer
-from fastsio.base.expected_acks import ExpectedAcks
+from fastsio.base.manager import ExpectedAcks
 from fastsio.exceptions import ClientLeftError
 from fastsio.exceptions import TimeoutError as AckTimeoutError
 

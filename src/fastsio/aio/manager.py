@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fastsio.aio import concurrency
 from fastsio.aio.acks import AckWaiter
 from fastsio.base.emit_args import event_arguments, rooms_of, skipped
-from fastsio.base.expected_acks import ExpectedAcks
-from fastsio.base.manager import BaseManager
+from fastsio.base.manager import BaseManager, ExpectedAcks
 from fastsio.protocol import PacketType
 from fastsio.routing import place_of
 

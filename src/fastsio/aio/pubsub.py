@@ -19,8 +19,7 @@ from fastsio.aio.acks import AckWaiter
 from fastsio.aio.bus import BusSubscriber
 from fastsio.aio.manager import AsyncManager
 from fastsio.base.emit_args import check_event_name, event_arguments, rooms_of, skipped, unwritable
-from fastsio.base.expected_acks import ExpectedAcks
-from fastsio.base.manager import ELSEWHERE
+from fastsio.base.manager import ELSEWHERE, ExpectedAcks
 from fastsio.base.options import heard
 from fastsio.base.seams import MANAGER_REFUSED, refuse_class
 from fastsio.cluster.formats import BusFormatName, format_named

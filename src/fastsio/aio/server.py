@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.aio import concurrency
 from fastsio.aio.acks import AckWaiter
+from fastsio.aio.admin import InstrumentedAsyncServer
 from fastsio.aio.dispatcher import Dispatcher, frames_of
 from fastsio.aio.engine import EngineServer
-from fastsio.aio.instrumented import InstrumentedAsyncServer
 from fastsio.aio.lifecycle import Lifecycle
 from fastsio.aio.manager import AsyncManager
 from fastsio.aio.rooms import RoomKeeper

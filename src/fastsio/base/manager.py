@@ -7,11 +7,11 @@ The tables are in :mod:`fastsio.state`; sending is the shells' part.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.base.emit_args import rooms_of
-from fastsio.base.expected_acks import ExpectedAcks
 from fastsio.base.keywords import known_options, parameters_of
 from fastsio.exceptions import SetupError
 from fastsio.protocol import Happening, NamespaceState, PendingAcks
@@ -30,6 +30,43 @@ if TYPE_CHECKING:
 ELSEWHERE: Final = ""
 # Members of an Enum are slow to reach through their class.
 CONNECTING: Final = NamespaceState.CONNECTING
+
+
+class ExpectedAcks(ABC):
+    """
+    The acknowledgements of one event that may still come.
+
+    A manager tells it of each that is expected, and of each that will not come after all. When the event has been sent
+    and none is left, :meth:`give_up` is called, once.
+    """
+
+    def __init__(self) -> None:
+        self.expected: set[tuple[str, int]] = set()
+        self._is_sent = False
+        self._is_over = False
+
+    @abstractmethod
+    def give_up(self) -> None:
+        """Do what follows from there being no acknowledgement."""
+
+    def expect(self, sid: str, ack_id: int) -> None:
+        """Note that a client was asked for an acknowledgement."""
+        self.expected.add((sid, ack_id))
+
+    def lose(self, sid: str, ack_id: int) -> None:
+        """Note that a client will not acknowledge: it has left."""
+        self.expected.discard((sid, ack_id))
+        self._look()
+
+    def sent(self) -> None:
+        """Note that nobody else is asked."""
+        self._is_sent = True
+        self._look()
+
+    def _look(self) -> None:
+        if self._is_sent and not self.expected and not self._is_over:
+            self._is_over = True
+            self.give_up()
 
 
 class BaseManager:

@@ -15,8 +15,7 @@ from fastsio.base.keywords import SERVER_NAMES, SERVER_PARAMETERS, known_options
 from fastsio.base.manager import checked_manager
 from fastsio.base.namespace import BaseServerNamespace, no_namespace, other_namespace
 from fastsio.base.options import check_origins, choose_logger, choose_packet_class, heard, split_options
-from fastsio.base.room_hooks import hooks_of
-from fastsio.base.rooms import ROOMS_ATTRIBUTE
+from fastsio.base.rooms import ROOMS_ATTRIBUTE, hooks_of
 from fastsio.base.seams import SERVER_REFUSED, SERVER_SEAMS, Seams, refuse, refuse_class, refuse_coroutines
 from fastsio.exceptions import SetupError
 from fastsio.protocol.lifecycle import Reasons

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
 
 from fastsio.aio.rooms import RoomKeeper
-from fastsio.base.room_hooks import IDENTIFY, hooks_of
+from fastsio.base.rooms import IDENTIFY, hooks_of
 from fastsio.cluster.messages import AskMembers, TellMembers, read
 from fastsio.cluster.payloads import MessageError
 from fastsio.cluster.relay import Recent
@@ -43,8 +43,7 @@ from fastsio.state.room_names import key_of_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
-    from fastsio.base.room_hooks import RoomHooks
-    from fastsio.base.rooms import Room
+    from fastsio.base.rooms import Room, RoomHooks
     from fastsio.consumers.camel import Keys
     from fastsio.consumers.connection import Peer
     from fastsio.messages import BaseMessage, RoomRequest

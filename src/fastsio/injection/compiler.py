@@ -27,7 +27,7 @@ allowed to ask learns nothing of the schema.
 **Handlers of clients** are called without a sid, and have no environ, auth, session or handshake.
 
 **Hooks** of middleware get their context by keyword, filtered to the names in their signature. Those of rooms get the
-session and the payload: see :mod:`room_hooks`.
+session and the payload: see :mod:`fastsio.base.rooms`.
 
 **Forward references** that do not resolve yet leave the endpoint *pending*; it compiles on its first call. What does
 not exist then either, because it is imported for type checkers only, is a note in a function without markers and a

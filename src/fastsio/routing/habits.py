@@ -7,10 +7,10 @@ Only warns, and rather too seldom: a handler of python-socketio names its parame
 from __future__ import annotations
 
 import re
-import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import is_dataclass
+from inspect import currentframe
 from typing import TYPE_CHECKING, Any, Final, get_origin
 
 from fastsio.injection import HandlerKind
@@ -131,7 +131,11 @@ def _message(label: str, parameters: Sequence[Parameter]) -> str:
 
 def outside() -> int:
     """Return the level of the application's call in the stack of who calls this."""
-    frame, level = sys._getframe(1), 1  # noqa: SLF001 - the way to it
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fastsio":
+    frame, level = currentframe(), 0
+    while (
+        frame is not None
+        and frame.f_back is not None
+        and frame.f_globals.get("__name__", "").partition(".")[0] == "fastsio"
+    ):
         frame, level = frame.f_back, level + 1
     return level

@@ -23,6 +23,7 @@ from fastsio.base.admin import (
     iso_time,
     matches,
     opens_with_websocket,
+    read_settings,
     room_name,
     short_id,
 )
@@ -34,7 +35,6 @@ from fastsio.sync import concurrency
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from fastsio.base.admin import AdminSettings
     from fastsio.base.observer import SizedFrame
     from fastsio.state import Client
 
@@ -49,19 +49,58 @@ class EventBuffer(EventCounts):
         super().__init__(time.time, concurrency.guard())
 
 
-class AdminPanel:
+class InstrumentedServer:
     """
-    The admin interface of one server.
+    The admin interface of an :class:`Server`; ``instrument()`` of the server makes one.
 
     Args:
         sio: The server.
-        settings: What the application chose.
+        auth: As for ``instrument()``, and so are the others.
+        namespace: The namespace of the interface.
+        read_only: Whether administrators can only look.
+        server_id: The name of the server.
+        mode: ``"development"`` or ``"production"``.
+        server_stats_interval: Seconds between two reports of the counts.
+        max_reports: How many reports may wait to be sent.
+        max_failed_logins: How often one connection may give wrong credentials.
+        max_failed_logins_per_minute: How often one address may, in a minute.
+        max_failed_logins_overall: How often all addresses together may, until each may once in a minute.
 
     Attributes:
         event_buffer: What was counted since the last report.
+
+    Raises:
+        ValueError: An argument is not valid.
     """
 
-    def __init__(self, sio: Any, settings: AdminSettings) -> None:
+    def __init__(
+        self,
+        sio: Any,
+        auth: Any = None,
+        mode: str = "development",
+        read_only: bool = False,
+        server_id: str | None = None,
+        namespace: str = "/admin",
+        server_stats_interval: float = 2,
+        *,
+        max_reports: int = 10_000,
+        max_failed_logins: int = 5,
+        max_failed_logins_per_minute: int = 100,
+        max_failed_logins_overall: int = 1000,
+    ) -> None:
+        settings = read_settings(
+            auth,
+            mode,
+            read_only,
+            server_id,
+            namespace,
+            server_stats_interval,
+            max_reports,
+            max_failed_logins,
+            max_failed_logins_per_minute,
+            max_failed_logins_overall,
+            may_await=concurrency.ASYNCHRONOUS,
+        )
         self.sio = sio
         self.settings = settings
         self.admin_namespace = settings.namespace

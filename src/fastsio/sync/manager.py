@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.base.emit_args import event_arguments, rooms_of, skipped
-from fastsio.base.expected_acks import ExpectedAcks
-from fastsio.base.manager import BaseManager
+from fastsio.base.manager import BaseManager, ExpectedAcks
 from fastsio.protocol import PacketType
 from fastsio.routing import place_of
 from fastsio.sync import concurrency

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import uuid4
 
 from fastsio.base.emit_args import check_event_name, event_arguments, rooms_of, skipped, unwritable
-from fastsio.base.expected_acks import ExpectedAcks
-from fastsio.base.manager import ELSEWHERE
+from fastsio.base.manager import ELSEWHERE, ExpectedAcks
 from fastsio.base.options import heard
 from fastsio.base.seams import MANAGER_REFUSED, refuse_class
 from fastsio.cluster.formats import BusFormatName, format_named

@@ -10,25 +10,33 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from pydantic import ValidationError
+
 from fastsio.base.emit_args import unwaited
-from fastsio.base.room_hooks import hooks_of
-from fastsio.base.rooms import RoomMember
-from fastsio.exceptions import EventError, PayloadError, RoomAccessError
+from fastsio.base.rooms import RoomMember, hooks_of
+from fastsio.exceptions import (
+    EventError,
+    PayloadError,
+    RoomAccessError,
+    RoomIdentifierError,
+    SetupError,
+    ValidationFailed,
+)
 from fastsio.injection import Context
+from fastsio.injection.validation import detail_of
 from fastsio.routing import Guard, describe
 from fastsio.state.members import Join, JoinVerdict, Member, MemberTable
 from fastsio.state.room_names import RoomName
 from fastsio.sync import concurrency
-from fastsio.sync.room_admission import admit, ask, identify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
     from types import TracebackType
 
-    from fastsio.base.room_hooks import RoomHooks
-    from fastsio.base.rooms import Room
+    from fastsio.base.rooms import Room, RoomHooks
     from fastsio.injection import Endpoint
     from fastsio.state import Client
     from fastsio.state.members import Presence
@@ -567,3 +575,45 @@ class _Afterwards(_Event):
     def _finish(self) -> None:
         self._then()
         super().__exit__(None, None, None)
+
+
+def identify(hooks: RoomHooks, context: Context) -> Room:
+    """
+    Return the room that the payload of an event names.
+
+    Raises:
+        RoomIdentifierError: The hook raised a ValueError, or returned what identifies nothing.
+        ValidationFailed: The payload is not what the hook's annotations say.
+    """
+    endpoint = hooks.identifying()
+    try:
+        identifier = endpoint.call_sync(context)
+    except (PayloadError, RoomIdentifierError, SetupError):
+        raise
+    except ValidationError as error:
+        raise ValidationFailed(detail_of(error, ["args", 0])) from error
+    except ValueError as error:
+        raise RoomIdentifierError(str(error) or "The room is not valid.") from error
+    return hooks.room(identifier)
+
+
+def admit(hooks: RoomHooks, context: Context, room: NamedRoom) -> None:
+    """
+    Ask whether the client of an event may join a room.
+
+    Raises:
+        RoomAccessError: It may not.
+    """
+    if hooks.can_join is None:
+        return
+    allowed = concurrency.resolved(ask(hooks.can_join, context, room))
+    if isawaitable(allowed):  # any object is true, and this one has not even been asked
+        raise TypeError(f"{hooks.can_join.label} returned something to be awaited; on this server it cannot be")
+    if not allowed:
+        raise RoomAccessError
+
+
+def ask(endpoint: Endpoint, context: Context, room: NamedRoom) -> Any:
+    """Call a hook about a room."""
+    context.room = room
+    return endpoint.call_sync(context)

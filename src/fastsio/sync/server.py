@@ -23,9 +23,9 @@ from fastsio.routing import place_of
 from fastsio.state.room_names import entered_room, plain_room
 from fastsio.sync import concurrency
 from fastsio.sync.acks import AckWaiter
+from fastsio.sync.admin import InstrumentedServer
 from fastsio.sync.dispatcher import Dispatcher, frames_of
 from fastsio.sync.engine import EngineServer
-from fastsio.sync.instrumented import InstrumentedServer
 from fastsio.sync.lifecycle import Lifecycle
 from fastsio.sync.manager import Manager
 from fastsio.sync.rooms import RoomKeeper

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastsio.base.expected_acks import ExpectedAcks
+from fastsio.base.manager import ExpectedAcks
 
 
 class Counting(ExpectedAcks):

@@ -8,8 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from fastsio import AsyncManager, Manager
-from fastsio.base.expected_acks import ExpectedAcks
-from fastsio.base.manager import BaseManager, checked_manager
+from fastsio.base.manager import BaseManager, ExpectedAcks, checked_manager
 from fastsio.base.options import ServerOptions
 from fastsio.base.rooms import Room
 from fastsio.exceptions import SetupError

@@ -6,16 +6,16 @@ import inspect
 
 import pytest
 
-from fastsio.aio.admin import AdminPanel
+from fastsio.aio.admin import InstrumentedAsyncServer
 from fastsio.base.observer import Observer, SizedFrame
 from fastsio.engine.packet import MessagePacket
-from fastsio.sync.admin import AdminPanel as SyncAdminPanel
+from fastsio.sync.admin import InstrumentedServer
 
 METHODS = [name for name in vars(Observer) if not name.startswith("_")]
 
 
 @pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("panel", [AdminPanel, SyncAdminPanel])
+@pytest.mark.parametrize("panel", [InstrumentedAsyncServer, InstrumentedServer])
 def test_the_admin_interface_hears_everything(panel, name):
     """It takes what the server tells, and never makes it wait."""
     told, taken = inspect.signature(getattr(Observer, name)), inspect.signature(getattr(panel, name))  # noqa: TID251 - of a class, not of a handler

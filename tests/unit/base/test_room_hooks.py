@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastsio import AsyncServer
-from fastsio.base.room_hooks import hooks_of
-from fastsio.base.rooms import Room
+from fastsio.base.rooms import Room, hooks_of
 from fastsio.exceptions import RoomIdentifierError, SetupError, SignatureError
 
 

@@ -9,8 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fastsio.base.room_hooks import hooks_of
-from fastsio.base.rooms import MEMBERS_TIMEOUT_S, Joined, Room, register_room
+from fastsio.base.rooms import MEMBERS_TIMEOUT_S, Joined, Room, hooks_of, register_room
 from fastsio.exceptions import SetupError
 
 
