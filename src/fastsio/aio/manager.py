@@ -51,12 +51,11 @@ class AsyncManager(BaseManager):
 
     def admits_at_once(self) -> bool:
         """Whether :meth:`pre_connect` waits for nobody: :meth:`admit` does the same then."""
-        return self._is_pre_connect_of(AsyncManager)
+        return self._has_pre_connect(AsyncManager.pre_connect)
 
-    def _is_pre_connect_of(self, *classes: type[AsyncManager]) -> bool:
-        """Whether ``pre_connect()`` is what one of these classes has, and not an application's own."""
-        own = getattr(self.pre_connect, "__func__", None)
-        return any(own is each.pre_connect for each in classes)
+    def _has_pre_connect(self, *known: Any) -> bool:
+        """Whether :meth:`pre_connect` is one of these functions, and not an application's own."""
+        return getattr(self.pre_connect, "__func__", None) in known
 
     def connects_at_once(self) -> bool:
         """Whether :meth:`connect` waits for nobody, so that it need not run in a task."""

@@ -278,7 +278,7 @@ class AsyncPubSubManager(AsyncManager):
     def admits_at_once(self) -> bool:
         """Whether :meth:`pre_connect` waits for nobody."""
         if not self.serves_when_listening or self._subscriber.has_settled:
-            return self._is_pre_connect_of(AsyncManager, AsyncPubSubManager)
+            return self._has_pre_connect(AsyncManager.pre_connect, AsyncPubSubManager.pre_connect)
         return False
 
     async def pre_connect(self, eio_sid: str, namespace: str) -> str:

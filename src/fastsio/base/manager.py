@@ -264,23 +264,26 @@ class BaseManager:
             KeyError: The client is not in the namespace.
         """
         with self._lock:
-            if room == sid and self._table.has(namespace, room):
+            client = self._table.get(namespace, sid)
+            if client is not None and room == sid:
                 return
-            self._check_entry(sid, namespace, room)
-            observer = self._observer_of(sid, namespace)
+            self._check_entry(client, sid, namespace, room)
+            observer = self._observer_of(client)
             if observer is not None and not self._table.is_in(namespace, sid, room):
                 observer.room_entered(namespace, room, sid)
             self._table.enter(namespace, sid, room)
 
-    def _check_entry(self, sid: str, namespace: str, room: Hashable) -> None:
+    def _check_entry(self, client: Client | None, sid: str, namespace: str, room: Hashable) -> None:
         if self._table.has(namespace, room):
             raise ValueError("cannot enter a sid room")
-        if not self._table.has(namespace, sid):
+        if client is None:
             if namespace not in self._table.namespaces():
                 raise ValueError("sid is not connected to requested namespace")
             raise KeyError(sid)
         self._check_way_in(namespace, room)
-        self._check_room_count(sid, namespace)
+        most = self.server.options.max_rooms if self.server else None
+        if most is not None and len(client.rooms or ()) >= most:
+            raise ValueError(f"client {self.server.label_of(sid)} is in max_rooms={most} rooms already")
 
     def _check_way_in(self, namespace: str, room: Hashable) -> None:
         """Make sure that the room of a class is entered as that, not by text that happens to be its name."""
@@ -290,11 +293,6 @@ class BaseManager:
         if room_class is not None:
             name = room_class.__qualname__
             raise ValueError(f"{room!r} is a room of {name}: give the room, {name}(...), or enter one of another name")
-
-    def _check_room_count(self, sid: str, namespace: str) -> None:
-        most = self.server.options.max_rooms if self.server else None
-        if most is not None and self._table.room_count(namespace, sid) >= most:
-            raise ValueError(f"client {self.server.label_of(sid)} is in max_rooms={most} rooms already")
 
     def basic_leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
         """Take a client out of a room; one that is not in it is ignored."""
@@ -327,19 +325,15 @@ class BaseManager:
         if self.server.observer is None:
             return
         for sid in sids:
-            observer = self._observer_of(sid, namespace)
+            observer = self._observer_of(self._table.get(namespace, sid))
             if observer is not None and self._table.is_in(namespace, sid, room):
                 observer.room_left(namespace, room, sid)
 
-    def _observer_of(self, sid: str, namespace: str) -> Observer | None:
+    def _observer_of(self, client: Client | None) -> Observer | None:
         """Return who watches a client's rooms; what it entered before it was accepted is told with its acceptance."""
-        if self.server is None:
-            return None
-        client = self._table.get(namespace, sid)
-        if client is not None and client.outgoing is not None:
-            return None
-        observer: Observer | None = self.server.observer
-        return observer
+        observer: Observer | None = None if self.server is None else self.server.observer
+        is_told_later = client is not None and client.outgoing is not None
+        return None if is_told_later else observer
 
     def get_rooms(self, sid: str, namespace: str) -> list[Any]:
         """Return the rooms a client is in, its own sid first; empty for an unknown client."""

@@ -18,7 +18,7 @@ from fastsio.engine.websocket_handshake import asks_for_websocket
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Iterable
 
 #: The revision every server speaks, and the one it may be allowed to speak besides.
 PROTOCOLS: Final = ("4", "3")
@@ -76,7 +76,7 @@ class Request(NamedTuple):
     jsonp_index: int | None = None
 
 
-def read_request(environ: dict[str, Any], transports: Container[str], *, allow_eio3: bool = False) -> Request:
+def read_request(environ: dict[str, Any], transports: Iterable[str], *, allow_eio3: bool = False) -> Request:
     """
     Read and check the query of a request.
 
@@ -88,16 +88,21 @@ def read_request(environ: dict[str, Any], transports: Container[str], *, allow_e
     Raises:
         RequestRefused: The protocol has no such request.
     """
-    query = _parse_query(environ.get("QUERY_STRING", ""))
+    text = environ.get("QUERY_STRING", "")
+    read = _read_short if len(text) <= SHORT_QUERY else _read
+    return read(text, environ["REQUEST_METHOD"], asks_for_websocket(environ), tuple(transports), allow_eio3)
+
+
+def _read(text: str, method: str, is_websocket: bool, transports: tuple[str, ...], allow_eio3: bool) -> Request:
+    # Of a parameter that is repeated the last value counts.
+    query = dict(parse_qsl(text, keep_blank_values=True))
     transport = query.get("transport", "")
     if transport not in transports:
         raise RequestRefused(Code.UNKNOWN_TRANSPORT, "Invalid transport")
     sid = query.get("sid")
     protocol = _protocol(query.get("EIO"), sid, allow_eio3=allow_eio3)
-    method = environ["REQUEST_METHOD"]
     if method not in ("GET", "POST") or (method == "POST" and sid is None):
         raise RequestRefused(Code.BAD_HANDSHAKE_METHOD, "A method that is not supported")
-    is_websocket = asks_for_websocket(environ)
     if is_websocket != (transport == "websocket"):
         raise RequestRefused(Code.BAD_REQUEST, "Transport and Upgrade header do not match")
     return Request(
@@ -108,6 +113,10 @@ def read_request(environ: dict[str, Any], transports: Container[str], *, allow_e
         base64=bool(query.get("b64")),
         jsonp_index=_jsonp_index(query),
     )
+
+
+#: Every client's WebSocket handshake has the same query; those with a session id or a timestamp are longer.
+_read_short: Final = lru_cache(maxsize=64)(_read)
 
 
 def content_length(environ: dict[str, Any]) -> int | None:
@@ -124,17 +133,6 @@ def content_length(environ: dict[str, Any]) -> int | None:
         raise PacketError("a bad Content-Length")
     # Python refuses to read numbers of thousands of digits; this one is over every limit.
     return int(declared) if len(declared) <= MAX_LENGTH_DIGITS else sys.maxsize
-
-
-def _parse_query(text: str) -> dict[str, str]:
-    """Read a query; of a parameter that is repeated the last value counts."""
-    # Every client's WebSocket handshake has the same query; those with a session id or a timestamp are longer.
-    return _parse_short_query(text) if len(text) <= SHORT_QUERY else dict(parse_qsl(text, keep_blank_values=True))
-
-
-@lru_cache(maxsize=64)
-def _parse_short_query(text: str) -> dict[str, str]:
-    return dict(parse_qsl(text, keep_blank_values=True))
 
 
 def _protocol(version: str | None, sid: str | None, *, allow_eio3: bool) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from binascii import b2a_base64
+from functools import lru_cache
 from os import urandom
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
@@ -294,10 +295,17 @@ class ServerBase(ABC):
             sid: The session's id.
             can_upgrade: Whether the request is a poll, and the web server takes WebSockets.
         """
-        upgrades = '["websocket"]' if can_upgrade and self.allow_upgrades else "[]"
         interval_s = self.ping_interval + self.ping_interval_grace_period
-        times = f'"pingInterval":{round(interval_s * 1000)},"pingTimeout":{round(self.ping_timeout * 1000)}'
-        return f'{{"sid":"{sid}","upgrades":{upgrades},{times},"maxPayload":{self.max_http_buffer_size}}}'
+        is_told = can_upgrade and self.allow_upgrades
+        return f'{{"sid":"{sid}",{_terms(is_told, interval_s, self.ping_timeout, self.max_http_buffer_size)}}}'
+
+
+@lru_cache(maxsize=64)
+def _terms(can_upgrade: bool, interval_s: float, timeout_s: float, max_bytes: int) -> str:
+    """Return the members of the packet that opens a session which are the same for all sessions."""
+    upgrades = '["websocket"]' if can_upgrade else "[]"
+    times = f'"pingInterval":{round(interval_s * 1000)},"pingTimeout":{round(timeout_s * 1000)}'
+    return f'"upgrades":{upgrades},{times},"maxPayload":{max_bytes}'
 
 
 def check_session(session: SessionT | None, request: Request) -> SessionT:

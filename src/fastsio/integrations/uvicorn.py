@@ -18,7 +18,7 @@ from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
 from fastsio._extras import optional
 from fastsio.engine.gc_policy import freeze_what_is_loaded
-from fastsio.integrations.fast.app_lookup import OpenSize, find_application, message_limit
+from fastsio.integrations.fast.app_lookup import OpenSize, find_application, message_limit, skip_proxy_headers
 from fastsio.integrations.fast.connection import Connection
 from fastsio.integrations.fast.handshake import make_scope, read_handshake
 from fastsio.integrations.fast.pre_http import stand_before
@@ -139,7 +139,8 @@ def open_connection(
         asgi_version=config.asgi_version,
         state=app_state,
     )
-    app = find_application(config.loaded_app, scope)
+    entry = config.loaded_app if handshake.is_forwarded else skip_proxy_headers(config.loaded_app)
+    app = find_application(entry, scope)
     framing = None if app is None else usable_framing()
     if app is None or framing is None:
         return None
@@ -147,9 +148,7 @@ def open_connection(
     engine = _engine_of(app)
     limit = min(config.ws_max_size, engine.max_http_buffer_size)
     max_rate = engine.max_control_frames
-    return Connection(
-        config, server_state, transport, handshake, scope, limit=limit, max_rate=max_rate, framing=framing
-    )
+    return Connection(entry, server_state, transport, handshake, scope, limit=limit, max_rate=max_rate, framing=framing)
 
 
 def close_size(config: Config) -> None:

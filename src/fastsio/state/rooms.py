@@ -38,27 +38,32 @@ class RoomTable:
         """Add a client; another of the same sid, or of the same connection, is removed from the namespace."""
         namespace, sid, eio_sid = client.namespace, client.sid, client.connection.eio_sid
         clients = self._clients.get(namespace)
-        if clients is not None and sid in clients:
-            self.remove(namespace, sid)
-        connections = self._by_eio_sid.get(namespace)
-        if connections is not None and eio_sid in connections:
-            self.remove(namespace, connections[eio_sid].sid)
-        if namespace not in self._clients:  # it ends with its last client
-            self._clients[namespace], self._by_eio_sid[namespace] = {}, {}
-        self._clients[namespace][sid] = self._by_eio_sid[namespace][eio_sid] = client
+        if clients is None:
+            self._clients[namespace], self._by_eio_sid[namespace] = {sid: client}, {eio_sid: client}
+            return
+        connections = self._by_eio_sid[namespace]
+        if sid in clients:
+            self._take_out(clients[sid])
+        if eio_sid in connections:
+            self._take_out(connections[eio_sid])
+        clients[sid] = connections[eio_sid] = client
 
     def remove(self, namespace: str, sid: str) -> None:
         """Take a client out of every room and of *namespace*; an unknown one is ignored."""
-        clients = self._clients.get(namespace)
-        if clients is None or sid not in clients:
+        client = self.get(namespace, sid)
+        if client is None:
             return
-        client = clients.pop(sid)
+        self._take_out(client)
+        if not self._clients[namespace]:
+            del self._clients[namespace], self._by_eio_sid[namespace]
+
+    def _take_out(self, client: Client) -> None:
+        """Take a client out of every room and off the list of its namespace, which stays even if it is empty."""
+        namespace, sid = client.namespace, client.sid
         rooms, client.rooms = client.rooms, None
         for room in rooms or ():
             self._drop(namespace, room, sid)
-        del self._by_eio_sid[namespace][client.eio_sid]
-        if not clients:
-            del self._clients[namespace], self._by_eio_sid[namespace]
+        del self._clients[namespace][sid], self._by_eio_sid[namespace][client.connection.eio_sid]
 
     def enter(self, namespace: str, sid: str, room: Hashable) -> None:
         """
@@ -120,11 +125,6 @@ class RoomTable:
         """Whether a client entered *room*."""
         client = self.get(namespace, sid)
         return client is not None and client.rooms is not None and room in client.rooms
-
-    def room_count(self, namespace: str, sid: str) -> int:
-        """How many rooms a client entered."""
-        client = self.get(namespace, sid)
-        return 0 if client is None else len(client.rooms or ())
 
     def sid_of(self, namespace: str, eio_sid: str) -> str | None:
         """Return the sid that an Engine.IO connection has in *namespace*."""

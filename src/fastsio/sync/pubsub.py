@@ -277,7 +277,7 @@ class PubSubManager(Manager):
     def admits_at_once(self) -> bool:
         """Whether :meth:`pre_connect` waits for nobody."""
         if not self.serves_when_listening or self._subscriber.has_settled:
-            return self._is_pre_connect_of(Manager, PubSubManager)
+            return self._has_pre_connect(Manager.pre_connect, PubSubManager.pre_connect)
         return False
 
     def pre_connect(self, eio_sid: str, namespace: str) -> str:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from starlette.routing import Mount, Router
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from fastsio import ASGIApp, AsyncServer
-from fastsio.integrations.fast.app_lookup import find_all, find_application
+from fastsio.integrations.fast.app_lookup import find_all, find_application, skip_proxy_headers
+from fastsio.integrations.fast.handshake import read_handshake
 
 
 class Wrapper:
@@ -71,6 +73,51 @@ def test_a_request_may_be_for_an_application_behind_another(sio):
     assert find_application(outer, scope_of("/socket.io/")) is inner
     assert find_application(outer, scope_of("/other/")) is outer
     assert find_application(outer, scope_of("/")) is None
+
+
+def test_the_middleware_for_proxies_is_skipped_where_there_is_no_proxy(sio):
+    """It is only there for headers that say who the client of a proxy is."""
+    app = ASGIApp(sio)
+    around = ProxyHeadersMiddleware(app)
+
+    assert skip_proxy_headers(around) is app
+    assert skip_proxy_headers(app) is app
+    assert skip_proxy_headers(Wrapper(around)) is not app
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "x-forwarded-proto", "X-FORWARDED-HOST", "Forwarded"])
+def test_a_request_through_a_proxy_is_told_from_others(name):
+    """However the header's name is written, and not by headers that only look like it."""
+    lines = [
+        b"GET / HTTP/1.1",
+        b"Host: a",
+        b"Upgrade: websocket",
+        b"Connection: Upgrade",
+        b"Sec-WebSocket-Version: 13",
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        b"X-Real-IP: forwarded",
+    ]
+    plain = read_handshake(b"\r\n".join([*lines, b"", b""]))
+    forwarded = read_handshake(b"\r\n".join([*lines, name.encode() + b": 10.0.0.1", b"", b""]))
+
+    assert plain is not None
+    assert not plain.is_forwarded
+    assert forwarded is not None
+    assert forwarded.is_forwarded
+
+
+async def test_the_middleware_for_proxies_changes_nothing_without_their_headers():
+    """What is skipped would have passed the scope on as it is."""
+    seen = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+
+    headers = [(b"host", b"a"), (b"x-real-ip", b"10.0.0.1"), (b"via", b"1.1 proxy"), (b"client-ip", b"10.0.0.1")]
+    scope = {"type": "websocket", "scheme": "ws", "client": ("127.0.0.1", 1), "server": ("h", 80), "headers": headers}
+    await ProxyHeadersMiddleware(app)({**scope}, None, None)
+
+    assert seen == [scope]
 
 
 @pytest.mark.parametrize("wrap", [Wrapper, lambda app: OwnApp(app.engineio_server), lambda app: app.__call__])

@@ -64,6 +64,7 @@ def test_a_request_is_read_as_clients_send_it():
             (b"x-tab", b"a\tb"),
         ],
         offered=(),
+        is_forwarded=False,
     )
 
 

@@ -68,7 +68,7 @@ def test_rooms_of_a_client_are_those_it_entered(table):
     assert table.is_in("/", "s1", "a")
     assert not table.is_in("/", "s1", "s1")
     assert not table.is_in("/", "s9", "a")
-    assert table.room_count("/", "s1") == 1
+    assert table.rooms_of("/", "s1") == ["s1", "a"]
 
 
 def test_leaving_a_room_one_is_not_in_is_ignored(table):
@@ -158,7 +158,7 @@ def test_closing_a_room_empties_it(table):
     table.close("/", "unknown")
 
     assert not table.members("/", "r")
-    assert table.room_count("/", "s1") == 0
+    assert table.rooms_of("/", "s1") == ["s1"]
 
 
 def test_sids_and_engine_sids_find_each_other(table):

@@ -380,7 +380,7 @@ class EngineServer(ServerBase):
     async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
         """Serve one request; the arguments and the result are the web framework's."""
         environ = self._async["translate_request"](*args, **kwargs)
-        if inspect.isawaitable(environ):
+        if not isinstance(environ, dict):
             environ = await environ
         if not environ:
             return None

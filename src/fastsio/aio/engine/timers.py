@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from heapq import heappop, heappush
-from math import ceil
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
@@ -60,9 +59,8 @@ class Deadlines(Generic[Member]):
             self._reset(loop)
         if member.timer_key:
             self.clear(member)
-        slice_s = delay_s / SLICES
-        slice_s = max(slice_s, RESOLUTION_S)
-        key = ceil((monotonic() + delay_s) / slice_s) * slice_s
+        slice_s = max(delay_s / SLICES, RESOLUTION_S)
+        key = ((monotonic() + delay_s) // slice_s + 1.0) * slice_s
         bucket = self._buckets.get(key)
         member.timer_key = key
         if bucket is None:

@@ -25,9 +25,10 @@ STARLETTE: Final = frozenset({"starlette.applications.Starlette", "fastapi.appli
 ROUTERS: Final = frozenset({"starlette.routing.Router"})
 #: A route that hands the request to another application.
 MOUNTS: Final = frozenset({"starlette.routing.Mount.handle", "starlette.routing.Host.handle"})
+PROXY_HEADERS: Final = "uvicorn.middleware.proxy_headers.ProxyHeadersMiddleware"
 MIDDLEWARE: Final = frozenset(
     {
-        "uvicorn.middleware.proxy_headers.ProxyHeadersMiddleware",
+        PROXY_HEADERS,
         "fastapi._body_limit.AppBodyLimitMiddleware",
         "fastapi.middleware.asyncexitstack.AsyncExitStackMiddleware",
         "fastapi.telemetry._asgi.ExceptionTelemetryMiddleware",
@@ -43,6 +44,19 @@ MIDDLEWARE: Final = frozenset(
         "starlette.middleware.trustedhost.TrustedHostMiddleware",
     }
 )
+
+
+def skip_proxy_headers(app: Any) -> Any:
+    """
+    Return what serves a request that has no header of a proxy.
+
+    Args:
+        app: What the server calls: as a rule uvicorn's middleware that believes such headers.
+
+    Returns:
+        The application behind that middleware, which does nothing else; without it, *app*.
+    """
+    return app.app if _class_of(type(app).__call__) == PROXY_HEADERS else app
 
 
 def find_application(app: Any, scope: Scope) -> ASGIApp | None:

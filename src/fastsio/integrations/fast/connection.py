@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
     from contextvars import Context
 
-    from uvicorn.config import Config
     from uvicorn.server import ServerState
 
     from fastsio.aio.engine.links import Event
@@ -48,7 +47,7 @@ class Connection(asyncio.BufferedProtocol):
     A request, and the WebSocket it becomes.
 
     Args:
-        config: uvicorn's.
+        app: What is called with the request.
         server_state: uvicorn's; lists this connection and its task.
         transport: The connection to the client.
         handshake: The request.
@@ -80,7 +79,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        config: Config,
+        app: Any,
         server_state: ServerState,
         transport: asyncio.Transport,
         handshake: Handshake,
@@ -91,7 +90,7 @@ class Connection(asyncio.BufferedProtocol):
         framing: Any,
     ) -> None:
         loop = asyncio.get_running_loop()
-        self._app: Any = config.loaded_app
+        self._app = app
         self._state = server_state
         self._transport = transport
         self._key = handshake.key

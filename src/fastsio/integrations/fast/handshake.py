@@ -37,6 +37,10 @@ HEADER_LINE: Final = re.compile(
 )
 #: Options of a connection, which uvicorn splits by commas.
 CONNECTION: Final = re.compile(rb"(?:[ \t]*+[0-9A-Za-z\-]++[ \t]*+(?:,|\Z))++")
+#: What proxies add about their client.
+FORWARDED: Final = frozenset(
+    {b"forwarded", *[b"x-forwarded-" + name for name in (b"for", b"host", b"port", b"prefix", b"proto")]}
+)
 OFFERED: Final = b"sec-websocket-protocol"
 
 
@@ -50,6 +54,7 @@ class Handshake(NamedTuple):
         key: ``Sec-WebSocket-Key``.
         headers: Name in lower case and value of all headers. The list is this request's own.
         offered: The values of ``Sec-WebSocket-Protocol``.
+        is_forwarded: Whether there is a header in which a proxy names its client.
     """
 
     path: bytes
@@ -57,6 +62,7 @@ class Handshake(NamedTuple):
     key: bytes
     headers: list[Header]
     offered: Sequence[bytes]
+    is_forwarded: bool
 
 
 class Lines(SharedHeaders[bytes, "Header"]):
@@ -104,7 +110,8 @@ def read_handshake(request: bytes) -> Handshake | None:
     if not _asks_for_websocket(fields) or (len(fields) < len(headers) and _repeats(headers)):
         return None
     offered = [value for name, value in headers if name == OFFERED] if OFFERED in fields else ()
-    return Handshake(target[1], target[2] or b"", fields[b"sec-websocket-key"], headers, offered)
+    is_forwarded = not FORWARDED.isdisjoint(fields)
+    return Handshake(target[1], target[2] or b"", fields[b"sec-websocket-key"], headers, offered, is_forwarded)
 
 
 def _asks_for_websocket(fields: dict[bytes, bytes]) -> bool:

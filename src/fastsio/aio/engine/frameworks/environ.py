@@ -94,7 +94,7 @@ class Items(SharedHeaders[Header, "tuple[str, str] | None"]):
     def __missing__(self, header: Header) -> tuple[str, str] | None:
         """Read a header that is not remembered."""
         raw_name, raw_value = header
-        key = _environ_key(raw_name)
+        key = _short_key(raw_name) if len(raw_name) <= MAX_NAME_BYTES else _key_of(raw_name)
         if key is None:
             return None
         try:
@@ -111,7 +111,12 @@ ITEMS: Final = Items()
 
 def _add_headers(environ: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]) -> None:
     # A server may give a header as a list.
-    for item in map(ITEMS.__getitem__, map(tuple, headers)):
+    items = [*map(ITEMS.__getitem__, map(tuple, headers))]
+    plain = dict(filter(None, items))
+    if len(plain) == len(items):
+        environ.update(plain)
+        return
+    for item in items:
         if item is None:
             continue
         key, value = item
@@ -122,7 +127,7 @@ def _add_headers(environ: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]
             environ[key] = value
 
 
-def _environ_key(raw_name: bytes) -> str | None:
+def _key_of(raw_name: bytes) -> str | None:
     """
     Return the environ's name for a header; None when it has none.
 
@@ -131,10 +136,6 @@ def _environ_key(raw_name: bytes) -> str | None:
     """
     if b"_" in raw_name or not raw_name.isascii():
         return None
-    return _short_key(raw_name) if len(raw_name) <= MAX_NAME_BYTES else _key_of(raw_name)
-
-
-def _key_of(raw_name: bytes) -> str:
     name = raw_name.decode("ascii").upper().replace("-", "_")
     return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
 
