@@ -172,6 +172,8 @@ class Subscriptions(ABC):
             requests = {topic: self._topics.next_request(topic) for topic in changed}
             new = [topic for topic, is_wanted in requests.items() if is_wanted]
             gone = [topic for topic, is_wanted in requests.items() if is_wanted is False]
+            if not new and not gone:
+                continue
             try:
                 await self._ask(self._connection, new, gone)
             except Exception as error:  # noqa: BLE001 - the loop notices too, and subscribes anew
@@ -186,7 +188,8 @@ class Subscriptions(ABC):
         try:
             connection = await self._open()
             self._missing = {topic for topic in self._topics.wanted if self._topics.next_request(topic)}
-            await self._ask(connection, list(self._missing), [])
+            if self._missing:
+                await self._ask(connection, list(self._missing), [])
             self._look_whether_complete()
             self._connection = connection
             for topic in self._changed.copy():

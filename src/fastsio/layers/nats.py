@@ -29,14 +29,7 @@ class NatsChannelLayer(TopicLayer[str]):
         hosts: The servers of one NATS cluster, ``nats://user:password@host:port``; ``tls://``, ``ws://`` and
             ``wss://`` as well. None is ``nats://localhost:4222``.
         prefix: What the layer's subjects begin with; layers with different ones never hear each other.
-        on_disconnect: Called without arguments when the connection was lost; may be a coroutine function.
-        on_reconnect: Called without arguments when it is back; may be a coroutine function.
-        symmetric_encryption_keys: Secrets; the first encrypts, any decrypts. None does not encrypt.
-        serializer_format: ``json``, or ``msgpack`` (extra ``msgpack``); either is read.
-        expiry: Seconds for which a message that has arrived is worth reading. 60.
-        capacity: Messages that may wait for one consumer. 100.
-        channel_capacity: Other capacities, by pattern of the channel's name.
-        overflow: What to do with a message for which there is no room.
+        on_disconnect: As for :class:`RedisPubSubChannelLayer`, and so are all others.
 
     Raises:
         SetupError: An option is out of range.
@@ -51,17 +44,7 @@ class NatsChannelLayer(TopicLayer[str]):
         self._key = _token(prefix)
         self._urls = [require_scheme(url, SCHEMES, DEFAULT_URL) for url in hosts or [DEFAULT_URL]]
         self._connect = partial(connect_once, require("nats", "nats"), self._urls)
-        self._senders: PerLoop[NatsPublisher] = PerLoop(self._new_sender, NatsPublisher.close)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the layer holds neither channels nor connections."""
-        return super().is_closed and not self._senders
-
-    async def close(self) -> None:
-        """Close all channels and connections."""
-        await super().close()
-        await self._senders.drop()
+        self._senders = PerLoop(self._new_sender, NatsPublisher.close)
 
     def _topic(self, kind: str, name: str) -> str:
         return f"{self._key}.{kind}.{_token(name)}"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Mapping, Sequence
 
+    from fastsio.brokers.per_loop import PerLoop
     from fastsio.layers.codec import Message, SerializerFormat
     from fastsio.layers.inbox import Inbox, Overflow
 
@@ -71,6 +72,9 @@ class TopicLayer(TableLayer, Generic[HostT]):
         overflow: What to do with a message for which there is no room.
     """
 
+    #: What sends to the brokers from each event loop, made by :meth:`_read_place`.
+    _senders: PerLoop[Any]
+
     def __init__(
         self,
         hosts: Sequence[HostT] | None = None,
@@ -105,11 +109,16 @@ class TopicLayer(TableLayer, Generic[HostT]):
     @property
     def is_closed(self) -> bool:
         """Whether the layer holds neither channels nor connections."""
-        return self._subscriber is None and super().is_closed
+        return self._subscriber is None and super().is_closed and not self._senders
+
+    async def close(self) -> None:
+        """Close all channels and connections."""
+        await super().close()
+        await self._senders.drop()
 
     @abstractmethod
     def _read_place(self, hosts: Sequence[HostT] | None, prefix: str) -> None:
-        """Read where the brokers are, and what topics begin with; raise SetupError if that cannot be."""
+        """Read where the brokers are and what topics begin with, or raise SetupError; make what sends to them."""
 
     @abstractmethod
     def _topic(self, kind: str, name: str) -> str:

@@ -14,7 +14,6 @@ from fastsio.layers.topics import TopicLayer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fastsio.brokers.redis import RedisPublisher
     from fastsio.layers.redis.hosts import Host
 
 
@@ -47,17 +46,7 @@ class RedisPubSubChannelLayer(TopicLayer["Host"]):
     def _read_place(self, hosts: Sequence[Host] | None, prefix: str) -> None:
         self._key = quoted(prefix)
         self._hosts = read_hosts(hosts)
-        self._senders: PerLoop[list[RedisPublisher]] = PerLoop(partial(open_publishers, self._hosts), close_publishers)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the layer holds neither channels nor connections."""
-        return super().is_closed and not self._senders
-
-    async def close(self) -> None:
-        """Close all channels and connections."""
-        await super().close()
-        await self._senders.drop()
+        self._senders = PerLoop(partial(open_publishers, self._hosts), close_publishers)
 
     def _topic(self, kind: str, name: str) -> str:
         return f"{self._key}:{kind}:{name}"

@@ -48,13 +48,9 @@ class RedisChannelLayer(TableLayer):
         group_expiry: Seconds for which a channel that no process made for itself stays in a group. A day.
         capacity: Messages that may wait for one consumer, and at Redis for a channel that any process may read. 100.
         channel_capacity: Other capacities, by pattern of the channel's name.
-        symmetric_encryption_keys: Secrets; the first encrypts, any decrypts. None does not encrypt.
-        serializer_format: ``json``, or ``msgpack`` (extra ``msgpack``); either is read.
-        on_disconnect: Called without arguments when a connection was lost; may be a coroutine function.
-        on_reconnect: Called without arguments when it is back; may be a coroutine function.
-        overflow: What to do with a message for which there is no room.
         lease: Seconds after which a process that gives no sign of life has left its groups, and others take over what
             it was given of channels that they read too. 60; it gives one three times as often.
+        symmetric_encryption_keys: As for :class:`RedisPubSubChannelLayer`, and so are the others.
 
     Raises:
         SetupError: An option is out of range, or a host cannot be understood.
