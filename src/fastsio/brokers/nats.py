@@ -10,7 +10,7 @@ from fastsio.brokers.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
 #: The URLs that nats-py takes.
 SCHEMES: Final = ("nats", "tls", "ws", "wss")
@@ -113,28 +113,11 @@ class NatsPublisher:
 
 
 class NatsSubscriptions(Subscriptions):
-    """
-    The subjects that a process is subscribed to.
+    """The subjects that a process is subscribed to; what *connect* is given is called when the connection ends."""
 
-    Args:
-        connect: Opens a connection; what it is given is called when that ends.
-        label: As for :class:`Subscriptions`, and so are the others.
-    """
-
-    def __init__(
-        self,
-        connect: Callable[[Callable[[], Awaitable[None]]], Awaitable[Any]],
-        label: str,
-        topics: Iterable[str],
-        take: Callable[[str, bytes], Awaitable[None]],
-        on_disconnect: Callable[[], object] | None,
-        on_reconnect: Callable[[], object] | None,
-    ) -> None:
-        self._connect = connect
-        self._subscribed: dict[str, Any] = {}
-        #: What the present connection brings, and None at its end.
-        self._arrived: asyncio.Queue[Any] = asyncio.Queue()
-        super().__init__(label, topics, take, on_disconnect, on_reconnect)
+    _subscribed: dict[str, Any]
+    #: What the present connection brings, and None at its end.
+    _arrived: asyncio.Queue[Any]
 
     def drop(self, topic: str) -> None:
         """Unsubscribe, after a while; callers that wait for the subscription go on without it."""
@@ -143,6 +126,7 @@ class NatsSubscriptions(Subscriptions):
         asyncio.get_running_loop().call_later(LINGER_S, self._change, topic)
 
     async def _open(self) -> Any:
+        self._subscribed = {}
         arrived = self._arrived = asyncio.Queue()
 
         async def end() -> None:
@@ -151,7 +135,7 @@ class NatsSubscriptions(Subscriptions):
         return await self._connect(end)
 
     async def _close(self, connection: Any) -> None:
-        self._subscribed.clear()
+        self._subscribed = {}
         await connection.close()
 
     async def _ask(self, connection: Any, new: list[str], gone: list[str]) -> None:

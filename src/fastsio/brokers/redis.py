@@ -11,7 +11,7 @@ from fastsio.brokers.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from fastsio.cluster.broker_urls import RedisTarget
 
@@ -190,30 +190,10 @@ async def next_message(pubsub: Any, silence_s: float) -> dict[str, Any]:
 
 
 class RedisSubscriptions(Subscriptions):
-    """
-    What a process is subscribed to at one Redis.
-
-    Args:
-        new_client: Makes a client of redis or valkey.
-        anchor: A topic to which nobody publishes; it keeps a connection without others open.
-        label: As for :class:`Subscriptions`, and so are the others.
-    """
-
-    def __init__(
-        self,
-        new_client: Callable[[], Any],
-        anchor: str,
-        label: str,
-        topics: Iterable[str],
-        take: Callable[[str, bytes], Awaitable[None]],
-        on_disconnect: Callable[[], object] | None,
-        on_reconnect: Callable[[], object] | None,
-    ) -> None:
-        self._new_client = new_client
-        super().__init__(label, (anchor, *topics), take, on_disconnect, on_reconnect)
+    """What a process is subscribed to at one Redis; *connect* makes a client of redis or valkey."""
 
     async def _open(self) -> tuple[Any, Any]:
-        client = self._new_client()
+        client = self._connect()
         return client, client.pubsub()
 
     async def _close(self, connection: tuple[Any, Any]) -> None:

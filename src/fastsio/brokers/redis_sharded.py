@@ -49,12 +49,12 @@ class Moved:
     address: Address
 
 
-class Link:
+class ShardConnection:
     """
     A connection, opened when it is first used.
 
     Args:
-        client: Of redis or valkey; it is closed with the link.
+        client: Of redis or valkey; it is closed with it.
         errors: The package's ``exceptions``.
         silence_s: Seconds of silence after which the server is asked for a sign of life, and has to give one.
     """
@@ -137,12 +137,12 @@ CAPACITY: Final = 1000
 MOST_REDIRECTIONS: Final = 1000
 
 
-class Session:
+class ShardSubscriptions:
     """
     The connections of one node, and who reads them.
 
     Args:
-        connect: Makes a link to a master, or to the one server there is.
+        connect: Makes a connection to a master, or to the one server there is.
         slots: Which master has which channel.
         subscriptions: What is wanted and what is.
         on_change: Called with a channel that the server has said something about.
@@ -151,7 +151,7 @@ class Session:
 
     def __init__(
         self,
-        connect: Callable[[Address | None], Link],
+        connect: Callable[[Address | None], ShardConnection],
         slots: SlotTable,
         subscriptions: SubscriptionSet[bytes],
         on_change: Callable[[bytes], None],
@@ -162,7 +162,7 @@ class Session:
         self._subscriptions = subscriptions
         self._on_change = on_change
         self._on_complete = on_complete
-        self._links: dict[Address | None, Link] = {}
+        self._connections: dict[Address | None, ShardConnection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._behind: dict[bytes, None] = {}
         self._is_asking = False
@@ -187,7 +187,7 @@ class Session:
         Return the next message.
 
         Raises:
-            Exception: What has ended the session, or kept it from beginning: the package's errors.
+            Exception: What has ended the connections, or kept them from beginning: the package's errors.
         """
         message = await self._incoming.get()
         if isinstance(message, Exception):
@@ -199,7 +199,7 @@ class Session:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(link.close() for link in self._links.values()), return_exceptions=True)
+        await asyncio.gather(*(connection.close() for connection in self._connections.values()), return_exceptions=True)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._guarded(coroutine))
@@ -207,7 +207,7 @@ class Session:
         task.add_done_callback(self._tasks.discard)
 
     async def _guarded(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a task of the session, whose error is the session's end."""
+        """Run a task, whose error ends all connections."""
         try:
             await coroutine
         except Exception as error:  # noqa: BLE001 - at the top of its task; it is raised by receive()
@@ -220,38 +220,38 @@ class Session:
         try:
             while self._behind:
                 behind, self._behind = self._behind, {}
-                for link, requests in (await self._requests(behind)).items():
-                    await link.ask(requests)
+                for connection, requests in (await self._requests(behind)).items():
+                    await connection.ask(requests)
             self._look_whether_complete()
         finally:
             self._is_asking = False
 
-    async def _requests(self, channels: Iterable[bytes]) -> dict[Link, list[tuple[bytes, bool]]]:
+    async def _requests(self, channels: Iterable[bytes]) -> dict[ShardConnection, list[tuple[bytes, bool]]]:
         """Return what is to be asked of whom."""
-        requests: dict[Link, list[tuple[bytes, bool]]] = {}
+        requests: dict[ShardConnection, list[tuple[bytes, bool]]] = {}
         for channel in channels:
             if channel not in self._subscriptions.wanted:
                 self._missing.discard(channel)
             if self._subscriptions.is_behind(channel):
-                link = await self._link_to(self._slots.owner_of(channel))
+                connection = await self._connection_to(self._slots.owner_of(channel))
                 subscribe = self._subscriptions.next_request(channel)
                 if subscribe is not None:  # as it was before connecting
-                    requests.setdefault(link, []).append((channel, subscribe))
+                    requests.setdefault(connection, []).append((channel, subscribe))
         return requests
 
-    async def _link_to(self, address: Address | None) -> Link:
-        link = self._links.get(address)
-        if link is None:
-            link = self._links[address] = self._connect(address)
-            await link.open()
-            self._start(self._read(link))
-        return link
+    async def _connection_to(self, address: Address | None) -> ShardConnection:
+        connection = self._connections.get(address)
+        if connection is None:
+            connection = self._connections[address] = self._connect(address)
+            await connection.open()
+            self._start(self._read(connection))
+        return connection
 
     # Reading
 
-    async def _read(self, link: Link) -> None:
+    async def _read(self, connection: ShardConnection) -> None:
         while True:
-            match await link.read():
+            match await connection.read():
                 case Published(payload):
                     await self._incoming.put(payload)
                 case Confirmed(channel, is_subscribed):
@@ -290,7 +290,7 @@ _COPY_ID_BYTES: Final = 8
 _NO_CLUSTER: Final = "cluster support disabled"
 
 
-class Sharded:
+class ShardedBus:
     """
     The shard channels of one node.
 
@@ -326,7 +326,7 @@ class Sharded:
         self._slots: PerLoop[SlotTable] = PerLoop(self._read_slots, _forget, lambda slots: not slots.is_stale)
         self._publishers: dict[Address | None, PerLoop[RedisPublisher]] = {}
         self._subscriptions: SubscriptionSet[bytes] = SubscriptionSet()
-        self._session: Session | None = None
+        self._hearing: ShardSubscriptions | None = None
         self._is_away = False
         #: Channel -> done when the subscription is in force, or nobody need wait for it any more.
         self._expected: dict[bytes, asyncio.Future[None]] = {}
@@ -420,8 +420,8 @@ class Sharded:
         self._subscriptions.set_wanted(channel, is_wanted=has_members)
         if not has_members:
             self._release(channel)
-        if self._session is not None and self._subscriptions.is_behind(channel):
-            self._session.update((channel,))
+        if self._hearing is not None and self._subscriptions.is_behind(channel):
+            self._hearing.update((channel,))
 
     async def in_force(self, namespace: str, room: Hashable) -> None:
         """
@@ -451,16 +451,18 @@ class Sharded:
         try:
             await self._slots.drop()
             slots = await self._slots.get()
-            link = partial(self._link, silence_s)
-            self._session = Session(link, slots, self._subscriptions, self._note_change, self._note_completion)
-            self._session.begin()
+            connection = partial(self._connection, silence_s)
+            self._hearing = ShardSubscriptions(
+                connection, slots, self._subscriptions, self._note_change, self._note_completion
+            )
+            self._hearing.begin()
             while True:
-                yield await self._session.receive()
+                yield await self._hearing.receive()
         finally:
             await self._lose()
 
-    def _link(self, silence_s: float, address: Address | None) -> Link:
-        return Link(self._connect(address), self._errors, silence_s)
+    def _connection(self, silence_s: float, address: Address | None) -> ShardConnection:
+        return ShardConnection(self._connect(address), self._errors, silence_s)
 
     def _note_change(self, channel: bytes) -> None:
         if self._subscriptions.is_in_force(channel):
@@ -471,14 +473,14 @@ class Sharded:
         self._on_listening()
 
     async def _lose(self) -> None:
-        """End the session, if there is one; callers that wait for a subscription go on without it."""
+        """End the connections that listen; callers that wait for a subscription go on without it."""
         self._is_away = True
-        session, self._session = self._session, None
+        hearing, self._hearing = self._hearing, None
         self._subscriptions.lose()
         for channel in list(self._expected):
             self._release(channel)
-        if session is not None:
-            await session.close()
+        if hearing is not None:
+            await hearing.close()
 
     def _release(self, channel: bytes) -> None:
         expected = self._expected.pop(channel, None)

@@ -83,6 +83,7 @@ class Subscriptions(ABC):
     What a process is subscribed to at one broker, over a connection that is made again when it breaks.
 
     Args:
+        connect: Makes a connection, or what connects.
         label: Where the broker is, without a password.
         topics: What to subscribe to at once.
         take: Gets topic and payload of each message.
@@ -92,12 +93,14 @@ class Subscriptions(ABC):
 
     def __init__(
         self,
+        connect: Callable[..., Any],
         label: str,
         topics: Iterable[str],
         take: Callable[[str, bytes], Awaitable[None]],
         on_disconnect: Callable[[], object] | None,
         on_reconnect: Callable[[], object] | None,
     ) -> None:
+        self._connect = connect
         self._label = label
         self._take = take
         self._topics: SubscriptionSet[str] = SubscriptionSet()

@@ -167,7 +167,7 @@ async def test_a_slot_that_moves_to_another_master_is_followed(cluster, package)
             await check_rooms(a, b)
 
         assert hear(a, b)
-        assert b.sio.manager._sharded._session is not None
+        assert b.sio.manager._sharded._hearing is not None
 
 
 async def test_each_emit_of_a_batch_has_its_own_outcome(cluster):

@@ -20,14 +20,14 @@ class Topics(Subscriptions):
         self.asked: asyncio.Queue[tuple[list[str], list[str]]] = asyncio.Queue()
         self.breaks = asyncio.Event()
         self.failure: Exception | None = None
-        super().__init__("a broker", topics, self.hand_out, None, None)
+        super().__init__(object, "a broker", topics, self.hand_out, None, None)
 
     async def hand_out(self, topic: str, payload: bytes) -> None:
         """Take a message; none comes."""
 
     async def _open(self) -> Any:
         self.breaks.clear()
-        return object()
+        return self._connect()
 
     async def _close(self, connection: Any) -> None:
         pass

@@ -8,7 +8,7 @@ from fastsio._extras import require
 from fastsio.aio.backends.room_following import RoomFollowingManager
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.brokers.redis import PING_INTERVAL_S, RedisPublisher, close_client, new_client, next_message
-from fastsio.brokers.redis_sharded import Sharded
+from fastsio.brokers.redis_sharded import ShardedBus
 from fastsio.cluster.broker_urls import at_master, may_be_cluster, redis_target
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ class AsyncRedisManager(RoomFollowingManager):
         self._publishing: PerLoop[RedisPublisher] = PerLoop(self._new_publisher, RedisPublisher.close)
         #: The client and the subscription that listen, while they do.
         self._heard_by: tuple[Any, Any] = (None, None)
-        self._sharded: Sharded | None = None
+        self._sharded: ShardedBus | None = None
         if sharded:
-            self._sharded = Sharded(
+            self._sharded = ShardedBus(
                 channel,
                 self._encode,
                 self._client,

@@ -55,14 +55,14 @@ class RedisPubSubChannelLayer(TopicLayer["Host"]):
         senders = await self._senders.get()
         await senders[shard_of(topic, len(senders))].post("PUBLISH", topic, payload)
 
-    def _subscribe(self) -> Sharded:
-        return Sharded(
+    def _subscribe(self) -> HostSubscriptions:
+        return HostSubscriptions(
             [
                 RedisSubscriptions(
                     host.client,
-                    self._topic("host", self.node),
                     f"Redis at {host.label}",
-                    [topic for topic in self._wanted() if shard_of(topic, len(self._hosts)) == number],
+                    # The first keeps a connection without others open: nobody publishes to it.
+                    [self._topic("host", self.node), *self._wanted_at(number)],
                     self._take,
                     self._on_disconnect,
                     self._on_reconnect,
@@ -71,8 +71,12 @@ class RedisPubSubChannelLayer(TopicLayer["Host"]):
             ]
         )
 
+    def _wanted_at(self, number: int) -> list[str]:
+        """Return the topics of one host that this process listens to."""
+        return [topic for topic in self._wanted() if shard_of(topic, len(self._hosts)) == number]
 
-class Sharded:
+
+class HostSubscriptions:
     """
     The subscriptions at all hosts.
 
