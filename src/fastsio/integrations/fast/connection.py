@@ -25,15 +25,13 @@ from fastsio.integrations.fast.light_frames import QuietFraming
 from fastsio.integrations.fast.websocket import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Coroutine, Iterable
     from contextvars import Context
 
     from uvicorn.server import ServerState
 
     from fastsio.aio.engine.links import Event
     from fastsio.integrations.fast.handshake import Handshake
-
-    OpenFraming = Callable[..., asyncio.BufferedProtocol]
 
 logger = logging.getLogger("uvicorn.error")
 #: What a client may send before it knows that it is accepted; more is left in the network.
