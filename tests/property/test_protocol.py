@@ -10,13 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastsio.exceptions import PacketError
-from fastsio.protocol.binary import deconstruct, has_binary, reconstruct
 from fastsio.protocol.decoder import Decoder
 from fastsio.protocol.jsoncodec import AdaptedCodec, OrjsonCodec, StdlibCodec
 from fastsio.protocol.limits import Limits, check_value_depth, text_depth
 from fastsio.protocol.msgpack import MsgPackPacket
 from fastsio.protocol.packet import ACK, BINARY_EVENT, CONNECT, EVENT, Packet
 from fastsio.protocol.packet_type import RESERVED_EVENTS
+from fastsio.protocol.plain import deconstruct, has_binary, reconstruct
 from fastsio.protocol.quick import event_reader
 
 STDLIB, ORJSON = StdlibCodec(), OrjsonCodec(orjson)

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import optional, require
 from fastsio.exceptions import MissingExtraError, SocketIOError
-from fastsio.protocol.binary import deconstruct, reconstruct
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC, AdaptedCodec
-from fastsio.protocol.plain import BinaryInPayload, plain_tree, to_plain
+from fastsio.protocol.plain import BinaryInPayload, deconstruct, plain_tree, reconstruct, to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

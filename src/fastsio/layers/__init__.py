@@ -11,7 +11,7 @@ from __future__ import annotations
 from fastsio.layers.base import BaseChannelLayer
 from fastsio.layers.following import group_of
 from fastsio.layers.inbox import ChannelClosedError, ChannelFull, Inbox
-from fastsio.layers.memory import InMemoryChannelLayer
+from fastsio.layers.local import InMemoryChannelLayer
 from fastsio.layers.names import safe_group_name
 from fastsio.layers.registry import (
     ChannelLayerRegistry,

@@ -1,5 +1,5 @@
 """
-What the layers of this package share: the consumers of the process are in one table, on one event loop, the home.
+The layer of a single process, and what it shares with the layers over brokers: one table, on one event loop, the home.
 
 The home is the loop that first receives. Calls from other loops of the process are passed on to it; when it has
 ended, the next loop that comes takes over. Subclasses say what goes over the wire.
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fastsio.exceptions import SetupError
 from fastsio.layers.base import BaseChannelLayer
-from fastsio.layers.codec import copier, require_message
-from fastsio.layers.inbox import Capacities, ChannelClosedError, Inbox, require_overflow, require_seconds
+from fastsio.layers.codec import copier, copy_message, require_message
+from fastsio.layers.inbox import Capacities, ChannelClosedError, ChannelFull, Inbox, require_overflow, require_seconds
 from fastsio.layers.names import channel_of_node, require_channel_name, require_group_name
 
 if TYPE_CHECKING:
@@ -445,3 +445,72 @@ class TableLayer(BaseChannelLayer):
 
     def _deadline(self) -> float:
         return monotonic() + self.expiry
+
+
+class InMemoryChannelLayer(TableLayer):
+    """
+    Carry messages within one process, for tests, for development, and for what only ever runs in one.
+
+    A message to a channel without a reader is kept for *expiry* seconds, for the first that reads it.
+
+    Args:
+        expiry: Seconds for which a message is worth reading. 60.
+        group_expiry: Seconds after which a channel that no consumer holds, and nobody receives from, leaves its
+            groups. A day.
+        capacity: Messages that may wait for one consumer. 100.
+        channel_capacity: Other capacities, by pattern of the channel's name.
+        overflow: What to do with a message for which there is no room: ``drop_new``, ``drop_old``, ``close`` or
+            ``raise``.
+
+    Raises:
+        SetupError: An option is out of range.
+    """
+
+    def __init__(
+        self,
+        expiry: float = EXPIRY_S,
+        group_expiry: float = GROUP_EXPIRY_S,
+        capacity: int = CAPACITY,
+        channel_capacity: Mapping[str | re.Pattern[str], int] | None = None,
+        *,
+        overflow: Overflow = "drop_new",
+    ) -> None:
+        super().__init__(
+            expiry=expiry,
+            group_expiry=group_expiry,
+            capacity=capacity,
+            channel_capacity=channel_capacity,
+            overflow=overflow,
+        )
+
+    async def _send(self, channel: str, message: Message) -> None:
+        await self._at_home(self._put, channel, message)
+
+    async def _group_send(self, group: str, message: Message) -> None:
+        await self._at_home(self._put_all, group, message)
+
+    async def _put(self, channel: str, message: Message) -> None:
+        table = self._table
+        inbox = table.inboxes.get(channel) or await self._listen_to(channel, self.expiry)
+        if not table.deliver(inbox, copy_message(message), self._deadline()):
+            await self._settle([inbox])
+            if inbox.overflow in {"drop_new", "raise"}:
+                raise ChannelFull(channel)
+
+    async def _put_all(self, group: str, message: Message) -> None:
+        await self._forget_lapsed()
+        full = self._table.fan_out(group, message, self._deadline())
+        if full and (told := await self._settle(full)):
+            raise ChannelFull(*told)
+
+    async def _group_add(self, group: str, channel: str) -> None:
+        inbox = self._table.inboxes.get(channel) or await self._listen_to(channel)
+        if inbox.keep_s is not None:
+            inbox.keep_s = self.group_expiry
+        self._table.enter(group, inbox)
+
+    async def _group_discard(self, group: str, channel: str) -> None:
+        self._table.leave(group, channel)
+
+    async def _flush(self) -> None:
+        self._table.clear()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final, Self, TypeAlias, TypeVar
 
 from fastsio.exceptions import PacketError
-from fastsio.protocol import binary as _binary
+from fastsio.protocol import plain as _plain
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC, BinaryInPayload, JSONCodec, adapt
 from fastsio.protocol.limits import (
     DEFAULT_LIMITS,
@@ -259,7 +259,7 @@ class Packet:
 
     def _encode_attachments(self, codec: JSONCodec) -> EncodedPacket:
         """Encode a packet that has, or may have, binary in it."""
-        tree, attachments = _binary.deconstruct(self.data)
+        tree, attachments = _plain.deconstruct(self.data)
         body = codec.dumps(tree)
         if not attachments:
             # Since socket.io-parser 4.2.7 a binary packet without attachments is an error.
@@ -364,7 +364,7 @@ class Packet:
         Raises:
             PacketError: Placeholders and attachments do not match.
         """
-        return _binary.reconstruct(data, attachments)
+        return _plain.reconstruct(data, attachments)
 
     @classmethod
     def deconstruct_binary(cls, data: Any) -> tuple[Any, list[bytes]]:
@@ -377,7 +377,7 @@ class Packet:
         Returns:
             The payload with placeholders, and the attachments in order.
         """
-        return _binary.deconstruct(data)
+        return _plain.deconstruct(data)
 
     @classmethod
     def data_is_binary(cls, data: Any) -> bool:
@@ -390,7 +390,7 @@ class Packet:
         Returns:
             True when the packet needs attachments.
         """
-        return _binary.has_binary(data)
+        return _plain.has_binary(data)
 
 
 def _parse_by_decoding(cls: type[_PacketT], frame: str | bytes, limits: Limits) -> _PacketT:

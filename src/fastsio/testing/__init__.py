@@ -6,12 +6,18 @@ No server, no network.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 from fastsio.layers import override
 from fastsio.testing.base import Received
-from fastsio.testing.capture import Broadcast, capture_broadcasts
 from fastsio.testing.client import TestClient
 from fastsio.testing.communicator import WebsocketCommunicator
 from fastsio.testing.sync_client import SyncTestClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "Broadcast",
@@ -22,3 +28,50 @@ __all__ = [
     "capture_broadcasts",
     "override",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """
+    One call of the server's ``emit()``, ``send()`` or ``call()``, or of what ends there.
+
+    Attributes:
+        event: Event name.
+        data: Payload as it was given.
+        room: To whom: a room, a sid, several, or None for everybody.
+        namespace: The namespace.
+        skip_sid: Who is left out, as it was given.
+    """
+
+    event: str
+    data: Any
+    room: Any
+    namespace: str
+    skip_sid: Any = None
+
+
+@contextmanager
+def capture_broadcasts(server: Any) -> Iterator[list[Broadcast]]:
+    """
+    Record what a server emits inside the ``with`` block; clients receive it all the same.
+
+    Args:
+        server: An ``AsyncServer`` or ``Server``.
+
+    Returns:
+        A list that grows with each emit, also with those to empty rooms.
+    """
+    captured: list[Broadcast] = []
+    manager = server.manager
+    emit = manager.emit
+
+    def record(event: str, data: Any, namespace: str, room: Any = None, skip_sid: Any = None, **more: Any) -> Any:
+        to = more.get("to")
+        captured.append(Broadcast(event, data, room if to is None else to, namespace, skip_sid))
+        return emit(event, data, namespace, room=room, skip_sid=skip_sid, **more)
+
+    manager.emit = record
+    try:
+        yield captured
+    finally:
+        del manager.emit

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from fastsio.exceptions import PacketError
-from fastsio.protocol.binary import deconstruct, has_binary, reconstruct
+from fastsio.protocol.plain import deconstruct, has_binary, reconstruct
 
 
 def _hole(number):

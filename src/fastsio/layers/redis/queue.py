@@ -15,8 +15,7 @@ from fastsio.layers.inbox import ChannelFull, require_seconds
 from fastsio.layers.local import CAPACITY, EXPIRY_S, GROUP_EXPIRY_S, TableLayer
 from fastsio.layers.names import node_of
 from fastsio.layers.redis.hosts import quoted, read_hosts
-from fastsio.layers.redis.queues import Queues, route_of
-from fastsio.layers.redis.reader import SHARED_COUNT, StreamReader
+from fastsio.layers.redis.queues import SHARED_COUNT, Queues, StreamReader, route_of
 
 if TYPE_CHECKING:
     import re
