@@ -18,8 +18,16 @@ from fastsio.middlewares import (
     logging_middleware,
     rate_limit_middleware,
 )
-from fastsio.rooms import Joined, Room, RoomMember, register_room
-from fastsio.rooms.broadcasting import BroadcastEvent, broadcast, broadcast_sync, configure_broadcasting
+from fastsio.rooms import (
+    BroadcastEvent,
+    Joined,
+    Room,
+    RoomMember,
+    broadcast,
+    broadcast_sync,
+    configure_broadcasting,
+    register_room,
+)
 from fastsio.routing import RouterSIO
 from fastsio.types import Auth, Data, Environ, Event, NamespaceName, Reason, Session, SocketID
 

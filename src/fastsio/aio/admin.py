@@ -1,7 +1,7 @@
 """
 The server's side of the Socket.IO Admin UI: tells administrators what happens, and does what they ask.
 
-It watches as an observer (:mod:`fastsio.base.observer`). What it is told waits in a queue that one background task
+It watches as an observer (:mod:`fastsio.base.admin`). What it is told waits in a queue that one background task
 sends, so nobody who emits or connects waits for an administrator.
 """
 
@@ -34,7 +34,7 @@ from fastsio.exceptions import SetupError
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from fastsio.base.observer import SizedFrame
+    from fastsio.base.admin import SizedFrame
     from fastsio.state import Client
 
 #: The room of those who have shown who they are; reports go nowhere else.

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
     from fastsio.aio.lifecycle import Lifecycle
     from fastsio.aio.runner import HandlerRunner
+    from fastsio.base.admin import Observer
     from fastsio.base.event_log import EventLog
-    from fastsio.base.observer import Observer
     from fastsio.base.seams import Seams
     from fastsio.injection import Endpoint
     from fastsio.protocol import Limits, Packet

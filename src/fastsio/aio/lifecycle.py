@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from fastsio.aio.runner import HandlerRunner
-    from fastsio.base.observer import Observer
+    from fastsio.base.admin import Observer
     from fastsio.base.options import ServerOptions
     from fastsio.base.seams import Seams
     from fastsio.injection import Endpoint

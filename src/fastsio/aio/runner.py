@@ -27,14 +27,15 @@ from fastsio.aio.engine.eager import DONE, Rest
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import UNLIMITED
+from fastsio.engine.session import Transport
 from fastsio.protocol import NamespaceState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from contextvars import Context as Variables
 
+    from fastsio.base.admin import Observer
     from fastsio.base.event_log import EventLog
-    from fastsio.base.observer import Observer
     from fastsio.base.options import ServerOptions
     from fastsio.base.seams import Seams
     from fastsio.protocol import Packet
@@ -344,7 +345,8 @@ class HandlerRunner:
         """
         changed = [(one, value) for one, value in copy_context().items() if before.get(one, _UNSET) is not value]
         connection = client.connection
-        if not changed or not getattr(connection.session, "upgraded", False):
+        session = connection.session
+        if not changed or session is None or session.transport is not Transport.WEBSOCKET:
             return
         if connection.variables is None:
             connection.variables = before

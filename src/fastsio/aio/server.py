@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from fastsio.aio.engine import MessagePacket
     from fastsio.aio.runner import BackgroundTask
-    from fastsio.base.keywords import AsyncServerKeywords
-    from fastsio.base.observer import Observer
+    from fastsio.base.admin import Observer
+    from fastsio.base.options import AsyncServerKeywords
     from fastsio.protocol import Packet
     from fastsio.state import Client
     from fastsio.types import AckCallback, EventName, Rooms, Sids

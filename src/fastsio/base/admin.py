@@ -15,15 +15,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from inspect import isawaitable, iscoroutinefunction
 from ipaddress import IPv4Address, ip_address
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import parse_qsl
 
 from fastsio.exceptions import SetupError
 from fastsio.routing import check_namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Hashable
+    from collections.abc import Callable, Container, Hashable, Sequence
     from contextlib import AbstractContextManager
+
+    from fastsio.state import Client
 
 #: What an administrator can do unless the interface is read-only; M is for many clients at once.
 COMMANDS: Final = ("EMIT", "JOIN", "LEAVE", "DISCONNECT", "MJOIN", "MLEAVE", "MDISCONNECT")
@@ -360,3 +362,54 @@ def handshake(environ: dict[str, Any], issued_s: float) -> dict[str, Any]:
 def opens_with_websocket(environ: dict[str, Any]) -> bool:
     """Whether a connection does without polling."""
     return ("transport", "websocket") in parse_qsl(environ.get("QUERY_STRING", ""))
+
+
+class SizedFrame(Protocol):
+    """A message of Engine.IO."""
+
+    @property
+    def size(self) -> int:
+        """Its size on the wire, in bytes."""
+        ...
+
+
+class Observer(Protocol):
+    """
+    Watches a server: the admin interface.
+
+    A server has one observer or none. Its methods are called in the middle of things, so they do not wait and do not
+    raise.
+    """
+
+    def connection_opened(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        """An Engine.IO connection begins."""
+
+    def connection_closed(self, eio_sid: str) -> None:
+        """An Engine.IO connection is over; its clients may still be leaving."""
+
+    def client_connected(self, client: Client) -> None:
+        """A client has been accepted, with the rooms that its connect handler put it in."""
+
+    def client_disconnected(self, client: Client, reason: str) -> None:
+        """A client's disconnect handler is done; it is still in its rooms."""
+
+    def room_entered(self, namespace: str, room: Hashable, sid: str) -> None:
+        """A connected client has entered a room."""
+
+    def room_left(self, namespace: str, room: Hashable, sid: str) -> None:
+        """A connected client has left a room, and stays connected."""
+
+    def event_received(self, client: Client, data: list[Any]) -> None:
+        """A client has sent an event: its name and its arguments."""
+
+    def event_sent(self, recipients: Sequence[tuple[str, str]], namespace: str, data: list[Any]) -> None:
+        """An event goes to clients, each given as (sid, eio_sid)."""
+
+    def frame_received(self, frame: str | bytes) -> None:
+        """A message of Engine.IO has arrived."""
+
+    def frames_sent(self, frames: Sequence[SizedFrame], clients: int) -> None:
+        """Messages of Engine.IO go to so many clients."""
+
+    def stop(self) -> None:
+        """The server shuts down."""

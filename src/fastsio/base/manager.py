@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.base.emit_args import rooms_of
-from fastsio.base.keywords import known_options, parameters_of
+from fastsio.base.options import known_options, parameters_of
 from fastsio.exceptions import SetupError
 from fastsio.protocol import Happening, NamespaceState, PendingAcks
 from fastsio.state import Client, Connection, RoomTable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Never
 
-    from fastsio.base.observer import Observer
+    from fastsio.base.admin import Observer
     from fastsio.state.rooms import RoomsView
 
 #: Stands for the sid of a client of another server that owes an acknowledgement; no client has an empty sid.

@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.asyncapi import asyncapi_config
 from fastsio.base.event_log import event_log
-from fastsio.base.keywords import SERVER_NAMES, SERVER_PARAMETERS, known_options
 from fastsio.base.manager import checked_manager
 from fastsio.base.namespace import BaseServerNamespace, no_namespace, other_namespace
-from fastsio.base.options import check_origins, choose_logger, choose_packet_class, heard, split_options
+from fastsio.base.options import (
+    SERVER_NAMES,
+    SERVER_PARAMETERS,
+    check_origins,
+    choose_logger,
+    choose_packet_class,
+    heard,
+    known_options,
+    split_options,
+)
 from fastsio.base.rooms import ROOMS_ATTRIBUTE, hooks_of
 from fastsio.base.seams import SERVER_REFUSED, SERVER_SEAMS, Seams, refuse, refuse_class, refuse_coroutines
 from fastsio.exceptions import SetupError
@@ -31,15 +39,15 @@ from fastsio.routing import (
     refuse_same_key,
     room_registrations,
 )
-from fastsio.routing.habits import outside
+from fastsio.routing.slips import outside
 from fastsio.state.room_names import key_of_name
 from fastsio.types import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from fastsio.base.admin import Observer
     from fastsio.base.event_log import EventLog
-    from fastsio.base.observer import Observer
     from fastsio.protocol import Packet
     from fastsio.routing import RouterSIO
     from fastsio.routing.registration import Handler

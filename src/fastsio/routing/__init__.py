@@ -4,8 +4,11 @@ from fastsio.routing.errors import Failure, describe, is_expected
 from fastsio.routing.middleware import BaseMiddleware, MiddlewareChain, Scope, SyncMiddleware
 from fastsio.routing.namespaces import check_namespace, place_of
 from fastsio.routing.registration import (
+    CLIENT,
+    SERVER,
     EventRegistrar,
     Registration,
+    Role,
     RoomRegistration,
     RouterScope,
     RouterSIO,
@@ -17,7 +20,6 @@ from fastsio.routing.registration import (
 )
 from fastsio.routing.registry import Registry
 from fastsio.routing.route import Guard, Route, leading
-from fastsio.routing.sides import CLIENT, SERVER, Role
 
 __all__ = [
     "CLIENT",

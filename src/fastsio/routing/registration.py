@@ -9,24 +9,75 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
 
 from fastsio.exceptions import SetupError
 from fastsio.injection import HandlerKind, compile_endpoint
 from fastsio.protocol.limits import is_number
-from fastsio.routing.habits import warn_of_habit, warn_of_name
 from fastsio.routing.middleware import Layer, Scope
 from fastsio.routing.namespaces import check_namespace
-from fastsio.routing.sides import SERVER
+from fastsio.routing.slips import warn_of_habit, warn_of_name
 from fastsio.state.room_names import NamedRoom
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from fastsio.injection import Dependency, Endpoint
     from fastsio.types import EventName
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """
+    One end of a connection.
+
+    Args:
+        kinds: The events whose handlers are of a kind of their own.
+        event_kind: The kind of all other handlers.
+        reserved: Events that happen rather than arrive; they never reach a catch-all event handler.
+        falls_back: Whether an event that a namespace with handlers has none for is looked for in ``"*"`` too.
+    """
+
+    kinds: Mapping[str, HandlerKind]
+    event_kind: HandlerKind
+    reserved: frozenset[str]
+    falls_back: bool
+
+    def kind_of(self, event: str) -> HandlerKind:
+        """Return what kind of handler *event* has."""
+        return self.kinds.get(event, self.event_kind)
+
+    @property
+    def built_in(self) -> list[str]:
+        """The names of the events that happen rather than arrive, apart from those that only fastsio uses."""
+        return [event for event in self.reserved if not event.startswith("_")]
+
+    def stand_in(self, event: str) -> str:
+        """Return one name for all events that have handlers of the same kind."""
+        return event if event in self.kinds else "event"
+
+    def places(self, namespace: str, handlers: Collection[str]) -> tuple[str, ...]:
+        """Return the namespaces whose functions may handle an event of *namespace*, the first before the second."""
+        if self.falls_back:
+            return (namespace, "*")
+        return (namespace,) if namespace in handlers else ("*",)
+
+
+SERVER: Final = Role(
+    {"connect": HandlerKind.CONNECT, "disconnect": HandlerKind.DISCONNECT},
+    HandlerKind.EVENT,
+    frozenset({"connect", "disconnect"}),
+    falls_back=True,
+)
+
+CLIENT: Final = Role(
+    {"connect": HandlerKind.CLIENT_CONNECT, "disconnect": HandlerKind.CLIENT_DISCONNECT},
+    HandlerKind.CLIENT_EVENT,
+    frozenset({"connect", "connect_error", "disconnect", "__disconnect_final"}),
+    falls_back=False,
+)
 
 
 class RouterScope:

@@ -1,17 +1,30 @@
 """
-Names that are nearly those that were meant.
+What is written otherwise than it is meant: names that are nearly others, and handlers that are written as elsewhere.
 
-Knows no options, events or hooks: the caller has the names.
+Names are refused, or told with the name that was meant; the caller has the names. Of handlers only warnings are given,
+and rather too seldom: as for FastAPI without a marker, or for a built-in event misspelt. A handler of python-socketio
+names its parameters as it likes.
 """
 
 from __future__ import annotations
 
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 from difflib import get_close_matches
-from inspect import iscode, isroutine, unwrap
-from typing import TYPE_CHECKING, Any, Final
+from inspect import currentframe, iscode, isroutine, unwrap
+from typing import TYPE_CHECKING, Any, Final, get_origin
+
+from fastsio.injection import HandlerKind
+from fastsio.injection.parameters import bare
+from fastsio.injection.signature import EMPTY, Shape, Unresolved, read_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
+
+    from fastsio.injection import Endpoint
+    from fastsio.injection.signature import Parameter
 
 #: How alike two names are, from 0 to 1, for one to be taken for a slip of the other.
 ALIKE: Final = 0.75
@@ -110,3 +123,120 @@ def _names_in(function: Any) -> set[str]:
             names.update(code.co_names)
             codes += [constant for constant in code.co_consts if iscode(constant)]
     return names
+
+
+#: What a sid is in the programs of python-socketio.
+_CLIENT: Final = re.compile(
+    r"^_|sid|id$|client|sess|sock|conn|user|peer|sender|who|from|player|member|caller|source|src|origin|^.$"
+)
+#: Of these, what nobody calls a value of another type than text.
+_SURELY_CLIENT: Final = re.compile(r"^_|sid|client|sess|sock|conn")
+#: What nobody calls a sid.
+_PAYLOAD: Final = frozenset(
+    {
+        *("amount", "body", "channel", "content", "count", "data", "email", "item", "items", "message", "msg", "name"),
+        *("number", "password", "path", "payload", "q", "query", "room", "text", "title", "topic", "url", "username"),
+        "value",
+    }
+)
+#: What the built-in events are called elsewhere: in the JavaScript server, and as methods of class-based namespaces.
+_OTHER_NAMES: Final = {
+    "connection": "connect",
+    "on_connect": "connect",
+    "on_disconnect": "disconnect",
+    "on_connect_error": "connect_error",
+}
+#: The types that a sid, which is a text, is not of.
+_NO_TEXT: Final = (bool, int, float, complex, bytes, bytearray, Mapping, list, tuple, set, frozenset)
+
+
+def warn_of_habit(endpoint: Endpoint, prefix: Sequence[str]) -> None:
+    """
+    Warn of a handler without markers whose first parameter is not meant to be the sid.
+
+    Args:
+        endpoint: The handler.
+        prefix: What a catch-all registration puts before the sid.
+    """
+    if not endpoint.plain or endpoint.kind is not HandlerKind.EVENT:
+        return
+    parameters = [
+        each
+        for each in read_parameters(endpoint.handler, unresolved=Unresolved) or ()
+        if each.shape is Shape.POSITIONAL
+    ][len(prefix) :]
+    if parameters and _is_habit(parameters[0], parameters[1:]):
+        warnings.warn(_message(endpoint.label, parameters), stacklevel=outside())
+
+
+def warn_of_name(label: str, event: Any, built_in: Collection[str]) -> None:
+    """
+    Warn of a handler for an event whose name is nearly that of a built-in one: no client that comes or goes calls it.
+
+    Args:
+        label: The name of the handler.
+        event: The event.
+        built_in: The built-in events.
+    """
+    if event in built_in or not isinstance(event, str) or not event[:1].isalpha():  # the Admin UI emits _disconnect
+        return
+    nearest = one_letter_off(event, built_in) or _OTHER_NAMES.get(event)
+    if nearest is not None:
+        text = (
+            f"{label}: {event!r} is an event that the peer would have to emit; did you mean the built-in {nearest!r}?"
+        )
+        warnings.warn(text, stacklevel=outside())
+
+
+def warn_of_method(namespace_handler: Any) -> None:
+    """Warn of a class-based namespace with a method ``connect``: handlers are called ``on_connect``."""
+    kind = type(namespace_handler)
+    if callable(getattr(kind, "connect", None)) and not hasattr(kind, "on_connect"):
+        text = f"{kind.__qualname__}.connect: is not called when clients come; the handler is called 'on_connect'"
+        warnings.warn(text, stacklevel=outside())
+
+
+def _is_habit(first: Parameter, others: Sequence[Parameter]) -> bool:
+    if first.default is not EMPTY:
+        return False
+    if is_no_text(first.annotation):
+        return _SURELY_CLIENT.search(first.name) is None
+    is_payload = first.name in _PAYLOAD
+    if first.annotation is str and is_payload:
+        return True
+    if not others or any(each.default is EMPTY for each in others):
+        return False
+    if is_payload:
+        return True
+    is_annotated = first.annotation is str and all(each.annotation is not EMPTY for each in others)
+    return is_annotated and _CLIENT.search(first.name) is None
+
+
+def is_no_text(annotation: Any) -> bool:
+    """Tell whether *annotation* is a type that no text is of."""
+    annotation = bare(annotation)
+    kind = get_origin(annotation) or annotation
+    if not isinstance(kind, type):
+        return False
+    return is_dataclass(kind) or hasattr(kind, "__struct_fields__") or issubclass(kind, _NO_TEXT)
+
+
+def _message(label: str, parameters: Sequence[Parameter]) -> str:
+    first, *others = (each.name for each in parameters)
+    second = f"{others[0]!r} the first argument of the event" if others else "nothing takes an argument of the event"
+    return (
+        f"{label}: has no marker, so it is called by position, as in python-socketio: {first!r} would be the sid, and "
+        f"{second}; write 'sid' first, or 'sid: SocketID' to have the arguments validated"
+    )
+
+
+def outside() -> int:
+    """Return the level of the application's call in the stack of who calls this."""
+    frame, level = currentframe(), 0
+    while (
+        frame is not None
+        and frame.f_back is not None
+        and frame.f_globals.get("__name__", "").partition(".")[0] == "fastsio"
+    ):
+        frame, level = frame.f_back, level + 1
+    return level

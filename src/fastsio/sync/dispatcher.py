@@ -40,8 +40,8 @@ from fastsio.sync.engine import MessagePacket
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from fastsio.base.admin import Observer
     from fastsio.base.event_log import EventLog
-    from fastsio.base.observer import Observer
     from fastsio.base.seams import Seams
     from fastsio.injection import Endpoint
     from fastsio.protocol import Limits, Packet

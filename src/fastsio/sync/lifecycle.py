@@ -27,7 +27,7 @@ from fastsio.sync.runner import new_deadlines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastsio.base.observer import Observer
+    from fastsio.base.admin import Observer
     from fastsio.base.options import ServerOptions
     from fastsio.base.seams import Seams
     from fastsio.injection import Endpoint

@@ -18,8 +18,8 @@ from fastsio.sync.engine.timers import Deadlines
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from fastsio.base.admin import Observer
     from fastsio.base.event_log import EventLog
-    from fastsio.base.observer import Observer
     from fastsio.base.options import ServerOptions
     from fastsio.base.seams import Seams
     from fastsio.protocol import Packet

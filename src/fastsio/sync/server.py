@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Unpack
 
-    from fastsio.base.keywords import SyncServerKeywords
-    from fastsio.base.observer import Observer
+    from fastsio.base.admin import Observer
+    from fastsio.base.options import SyncServerKeywords
     from fastsio.protocol import Packet
     from fastsio.state import Client
     from fastsio.sync.engine import MessagePacket

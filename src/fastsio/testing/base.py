@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.base.client_options import not_connected
+from fastsio.base.client import not_connected
 from fastsio.base.emit_args import answer, event_arguments
 from fastsio.base.options import choose_packet_class
 from fastsio.exceptions import (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fastsio.base.client_options import (
+from fastsio.base.client import (
     ClientOptions,
     check_url,
     failure_argument,

@@ -20,16 +20,16 @@ from fastsio import (
     RedisManager,
     Server,
 )
-from fastsio.base.client_options import ClientOptions
-from fastsio.base.keywords import (
+from fastsio.base.client import ClientOptions
+from fastsio.base.options import (
     CLIENT_NAMES,
     SERVER_NAMES,
     ClientKeywords,
     LimitKeywords,
     ServerKeywords,
+    ServerOptions,
     known_options,
 )
-from fastsio.base.options import ServerOptions
 from fastsio.exceptions import SetupError
 from fastsio.protocol import Limits
 

@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from fastsio.aio.admin import InstrumentedAsyncServer
-from fastsio.base.observer import Observer, SizedFrame
+from fastsio.base.admin import Observer, SizedFrame
 from fastsio.engine.packet import MessagePacket
 from fastsio.sync.admin import InstrumentedServer
 

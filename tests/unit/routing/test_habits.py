@@ -12,7 +12,7 @@ import pytest
 
 from fastsio import AsyncNamespace, RouterSIO, SocketID
 from fastsio.routing import Registration, Registry
-from fastsio.routing.sides import CLIENT
+from fastsio.routing.registration import CLIENT
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastsio.routing.limits import RateWindow
+from fastsio.middlewares import RateWindow
 
 
 def test_events_beyond_the_window_wait_for_the_oldest():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from typing import Unpack
 
-    from fastsio.base.keywords import BusKeywords
+    from fastsio.base.options import BusKeywords
 
 
 class _Publisher(NamedTuple):

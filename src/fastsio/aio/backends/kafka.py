@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from typing import Unpack
 
-    from fastsio.base.keywords import BusKeywords
+    from fastsio.base.options import BusKeywords
 
 #: Milliseconds between two attempts to reach a broker; each is logged by aiokafka.
 RETRY_MS: Final = 500

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from typing import Unpack
 
-    from fastsio.base.keywords import BusKeywords
+    from fastsio.base.options import BusKeywords
 
 
 class AsyncNatsManager(AsyncPubSubManager):

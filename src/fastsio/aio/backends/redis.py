@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable
     from typing import Unpack
 
-    from fastsio.base.keywords import BusKeywords
+    from fastsio.base.options import BusKeywords
     from fastsio.cluster.sharding import Address
 
 

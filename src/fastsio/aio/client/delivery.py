@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fastsio.aio import concurrency
 from fastsio.aio.acks import Answer
-from fastsio.base.client import take_callback
-from fastsio.base.client_options import not_connected
+from fastsio.base.client import not_connected, take_callback
 from fastsio.base.emit_args import event_arguments
 from fastsio.base.outbox import Emission, Outbox
 from fastsio.exceptions import BadNamespaceError, DisconnectedError
@@ -26,7 +25,7 @@ from fastsio.exceptions import TimeoutError as AckTimeoutError
 from fastsio.protocol import PacketType
 
 if TYPE_CHECKING:
-    from fastsio.base.client_options import ClientOptions
+    from fastsio.base.client import ClientOptions
     from fastsio.protocol import Packet
 
 

@@ -15,8 +15,7 @@ from fastsio.aio import concurrency
 from fastsio.aio.acks import Answer
 from fastsio.aio.connection_scope import TaskScope
 from fastsio.aio.dispatcher import frames_of
-from fastsio.base.client import Membership, take_callback
-from fastsio.base.client_options import refusal_arguments
+from fastsio.base.client import Membership, refusal_arguments, take_callback
 from fastsio.base.emit_args import acknowledgement
 from fastsio.base.event_log import tell_unhandled
 from fastsio.exceptions import EventError, PacketError

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from typing import Unpack
 
-    from fastsio.base.keywords import BusKeywords
+    from fastsio.base.options import BusKeywords
 
 #: Seconds between two heartbeats; a broker that vanished is noticed after two that are missing.
 HEARTBEAT_S: Final = 10

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Unpack
 
-    from fastsio.base.keywords import BusKeywords
+    from fastsio.base.options import BusKeywords
 
 #: Seconds until a server that shuts down is noticed.
 LOOK_INTERVAL_S: Final = 1.0

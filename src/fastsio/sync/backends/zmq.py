@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Unpack
 
-    from fastsio.base.keywords import BusKeywords
+    from fastsio.base.options import BusKeywords
 
 #: Milliseconds between two signs of life that connections exchange, and until a silent one is given up.
 HEARTBEAT_MS: Final = 5_000

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fastsio.base.client import BaseClient
-from fastsio.base.client_options import check_url, failure_argument, failure_text, namespaces_to_join
+from fastsio.base.client import BaseClient, check_url, failure_argument, failure_text, namespaces_to_join
 from fastsio.base.emit_args import check_callback, check_event_name
 from fastsio.base.outbox import Emission
 from fastsio.base.seams import CLIENT_SEAMS, own_methods
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Unpack
 
-    from fastsio.base.keywords import ClientKeywords
+    from fastsio.base.options import ClientKeywords
     from fastsio.protocol import Packet
     from fastsio.types import AckCallback, EventName
 

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fastsio.base.client import take_callback
-from fastsio.base.client_options import not_connected
+from fastsio.base.client import not_connected, take_callback
 from fastsio.base.emit_args import event_arguments
 from fastsio.base.outbox import Emission, Outbox
 from fastsio.exceptions import BadNamespaceError, DisconnectedError
@@ -27,7 +26,7 @@ from fastsio.sync import concurrency
 from fastsio.sync.acks import Answer
 
 if TYPE_CHECKING:
-    from fastsio.base.client_options import ClientOptions
+    from fastsio.base.client import ClientOptions
     from fastsio.protocol import Packet
 
 

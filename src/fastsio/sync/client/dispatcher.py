@@ -12,8 +12,7 @@ from contextvars import ContextVar
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from fastsio.base.client import Membership, take_callback
-from fastsio.base.client_options import refusal_arguments
+from fastsio.base.client import Membership, refusal_arguments, take_callback
 from fastsio.base.emit_args import acknowledgement
 from fastsio.base.event_log import tell_unhandled
 from fastsio.exceptions import EventError, PacketError

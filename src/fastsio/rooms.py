@@ -1,7 +1,8 @@
 """
-Events as models that know whom they are for: ``await broadcast(MessagePosted(chat_id=5, text="hi"))``.
+Rooms as classes, and events as models that know whom they are for.
 
-Works in a handler, and in a script or worker that has no server but a write-only client manager.
+``await broadcast(MessagePosted(chat_id=5, text="hi"))`` works in a handler, and in a script or worker that has no
+server but a write-only client manager.
 """
 
 from __future__ import annotations
@@ -13,11 +14,22 @@ from typing import Any, ClassVar, Final, TypeAlias
 from pydantic import BaseModel
 
 from fastsio.base.emit_args import wait_option
-from fastsio.base.rooms import Room
+from fastsio.base.rooms import Joined, Room, RoomMember, register_room
 from fastsio.exceptions import SetupError
 from fastsio.routing import place_of
 from fastsio.routing.slips import misspelt_methods, misspelt_settings
 from fastsio.state.room_names import plain_room, snake_case
+
+__all__ = [
+    "BroadcastEvent",
+    "Joined",
+    "Room",
+    "RoomMember",
+    "broadcast",
+    "broadcast_sync",
+    "configure_broadcasting",
+    "register_room",
+]
 
 _METHODS: Final = ("broadcast_on", "broadcast_when", "broadcast_as", "broadcast_with")
 
