@@ -30,6 +30,10 @@ class Session(Protocol):
         """Take a ping or pong."""
 
 
+class LinkLost(Exception):  # noqa: N818 - says what happened
+    """The peer closed the WebSocket."""
+
+
 class ClientLeft(Exception):  # noqa: N818 - says what happened
     """The client sent a close packet."""
 

@@ -38,6 +38,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.engine.congestion import Congestion, PauseBudget, buffers_for
+from fastsio.engine.deadlines import NEVER, PUNCTUAL
 from fastsio.engine.frame_reader import NORMAL_CLOSURE, ClientLeft, closing_code
 from fastsio.engine.http import Code
 from fastsio.engine.request import RequestRefused
@@ -48,12 +49,6 @@ if TYPE_CHECKING:
 
     from fastsio.engine.packet import WirePacket
 
-#: Timers meet deadlines at most a thirty-second of the delay late.
-SLICES: Final = 32
-#: A deadline of this part of a delay is met before the whole delay is over.
-PUNCTUAL: Final = 1 - 1 / SLICES
-#: The key of who has no deadline.
-NEVER: Final = 0.0
 #: How long a poll that comes during an upgrade waits to see its end.
 UPGRADE_CHECK_S: Final = 0.1
 #: How long the last frames and the closing handshake may take before the connection is given up.

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fastsio.aio.engine.links import LinkLost
 from fastsio.aio.engine.read_ahead import MOST_EVENTS, Ahead
+from fastsio.engine.frame_reader import LinkLost
 from tests.shells.engine.test_engine_direct import Direct
 from tests.shells.engine.wire import Application, connect_polling, settle, soon, start_http, until
 from tests.shells.engine.wire import connect_websocket as connect_over_asgi

@@ -11,7 +11,7 @@ import uvloop
 
 from fastsio.aio.engine.session import Session
 from fastsio.aio.engine.timers import Deadlines
-from fastsio.engine.session import NEVER
+from fastsio.engine.deadlines import NEVER
 from tests.shells.engine.wire import Application, connect_polling, connect_websocket, soon, until
 
 

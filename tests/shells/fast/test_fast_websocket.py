@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 
-from fastsio.aio.engine.links import LinkLost
+from fastsio.engine.frame_reader import LinkLost
 from fastsio.engine.frames import close_frame
 from fastsio.engine.packet import MessagePacket, join_frames
 from fastsio.exceptions import PacketError

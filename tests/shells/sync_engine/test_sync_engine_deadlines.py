@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from fastsio.engine.session import NEVER
+from fastsio.engine.deadlines import NEVER
 from fastsio.sync.engine.session import Session
 from fastsio.sync.engine.timers import Deadlines
 from tests.shells.sync_engine.wire import PollingClient, WebSocketClient, until

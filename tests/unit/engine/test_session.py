@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from tools.session_diagram import PAGE, page
 
+from fastsio.engine.deadlines import PUNCTUAL
 from fastsio.engine.frame_reader import BadFrame, ClientLeft
 from fastsio.engine.packet import MessagePacket
 from fastsio.engine.request import RequestRefused
 from fastsio.engine.session import (
     LIVES,
     MOVES,
-    PUNCTUAL,
     VERDICTS,
     Asked,
     Beat,

@@ -29,10 +29,6 @@ Frame: TypeAlias = str | bytes
 DIRECT: Final = "fastsio.direct"
 
 
-class LinkLost(Exception):  # noqa: N818 - says what happened
-    """The peer closed the WebSocket."""
-
-
 class Link:
     """
     An accepted WebSocket.

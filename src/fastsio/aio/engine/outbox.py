@@ -211,11 +211,12 @@ class Outbox(SessionState):
         self.move(Move.SWITCH)
         send, server = link.send, self.server
         direct = self.direct_link = link if isinstance(link, DirectLink) else None
-        if self.frames_base64:
-            send = send_as_text(send)
-        if server.is_traced:
-            send = trace_frames(send, self.sid, server.logger)
-        elif direct is not None and not self.frames_base64:
+        if self.frames_base64 or server.is_traced:
+            if self.frames_base64:
+                send = send_as_text(send)
+            if server.is_traced:
+                send = trace_frames(send, self.sid, server.logger)
+        elif direct is not None:
             self.write_now = direct.write
             self.write_shared = self._shared_writer(direct)
         self.send_event = self.idle_send = send

@@ -23,9 +23,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.eager import begin_waiting
-from fastsio.aio.engine.links import DirectLink, LinkLost
+from fastsio.aio.engine.links import DirectLink
 from fastsio.aio.engine.read_ahead import MOST_BYTES, MOST_EVENTS, Ahead
-from fastsio.engine.frame_reader import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft, closing_code
+from fastsio.engine.frame_reader import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft, LinkLost, closing_code
 from fastsio.engine.log_format import label
 from fastsio.engine.session import CLOSE_GRACE_S, Move, Transport
 from fastsio.exceptions import PacketError

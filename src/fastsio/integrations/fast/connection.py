@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.utils import ClientDisconnected, get_client_addr, get_path_with_query_string
 
-from fastsio.aio.engine.links import DIRECT, LinkLost
-from fastsio.engine.frame_reader import NORMAL_CLOSURE, closing_code
+from fastsio.aio.engine.links import DIRECT
+from fastsio.engine.frame_reader import NORMAL_CLOSURE, LinkLost, closing_code
 from fastsio.exceptions import PacketError
 from fastsio.integrations.fast.handshake import acceptance
 from fastsio.integrations.fast.light_frames import QuietFraming

@@ -1,3 +1,4 @@
+# Written by tools/unasync.py from aio/engine/__init__.py; change that one.
 """
 The Engine.IO transport of the sync half: the server, with python-engineio's interface, and the client.
 

@@ -12,8 +12,8 @@ import threading
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
+from fastsio.engine.deadlines import NEVER
 from fastsio.engine.request import BodyTooLarge, BodyTooSlow, content_length
-from fastsio.engine.session import NEVER
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.lent_sockets import lent_socket, socket_under, stop_reading, uwsgi_lends, uwsgi_socket
 

@@ -1,98 +1,25 @@
 """
-One end of an open WebSocket.
+One end of an open WebSocket, as sessions write to it.
 
 What is read is read by one thread; what is written is written by one thread at a time, which the session sees to. So a
-link needs no lock.
+link needs no lock. What a link does is said in :mod:`.socketlink`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastsio.engine.log_format import label, shown
 from fastsio.engine.packet import ControlFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from logging import Logger
 
     from fastsio.engine.packet import WirePacket
+    from fastsio.sync.engine.socketlink import SocketLink
 
-
-class LinkLost(Exception):  # noqa: N818 - says what happened
-    """The peer closed the WebSocket."""
-
-
-class Link(Protocol):
-    """An accepted WebSocket."""
-
-    def receive(self) -> str | bytes | None:
-        """
-        Wait for the next message; None when the WebSocket is over.
-
-        Raises:
-            PacketError: The message is larger than the server takes, or a frame breaks WebSocket's own rules.
-        """
-
-    def read_ahead(self, take: Callable[[str | bytes], bool]) -> Exception | None:
-        """
-        Read what has arrived while the thread that reads is busy, without waiting and up to a bound; for one thread.
-
-        Args:
-            take: Called with each message; tells whether it took it. The others wait for :meth:`receive`. Must not
-                wait.
-
-        Returns:
-            Why nothing more will come: :class:`LinkLost`, or what :meth:`receive` will raise; None while more may.
-        """
-
-    def peer_code(self) -> int:
-        """Return the code that the peer has closed the WebSocket with."""
-        raise NotImplementedError
-
-    def answer_pings(self, answer: Callable[[bytes], Any]) -> None:
-        """Call *answer* with the payload of each of the peer's ping frames; before, the link answers itself."""
-
-    def write(self, packets: Sequence[WirePacket]) -> bool:
-        """
-        Write frames as far as that does not wait.
-
-        Returns:
-            False when something is left, for :meth:`flush`, which must come before the next write.
-
-        Raises:
-            OSError: The peer is gone.
-        """
-        raise NotImplementedError
-
-    def write_later(self, packets: Sequence[WirePacket]) -> None:
-        """Keep frames for :meth:`flush`."""
-
-    def flush(self) -> None:
-        """
-        Write what is left, however long the peer takes.
-
-        Raises:
-            OSError: The peer is gone, or the link was aborted.
-        """
-
-    def unsent(self) -> int:
-        """Return how many bytes of what is being written the network has not taken yet."""
-        raise NotImplementedError
-
-    def drain(self) -> None:
-        """Read on without a use for it until the peer has closed too."""
-
-    def unread(self) -> int | None:
-        """
-        Tell how many bytes of the peer nobody has read yet, up to a few ten thousand; may be called by any thread.
-
-        Returns:
-            The number; -1 when the peer has closed; None where there is no telling.
-        """
-
-    def abort(self) -> None:
-        """Cut the connection; a thread that reads or writes is woken. May be called by any thread, and twice."""
+    Link: TypeAlias = "SocketLink | PreparedLink"
 
 
 class PreparedLink:
@@ -100,11 +27,11 @@ class PreparedLink:
     A link whose packets are looked at, or changed, before they are written.
 
     Args:
-        link: The link.
+        link: The link, a socket's or one that is prepared already.
     """
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, link: Any) -> None:
+        self._link: SocketLink = link
         self.receive = link.receive
         self.read_ahead = link.read_ahead
         self.peer_code = link.peer_code

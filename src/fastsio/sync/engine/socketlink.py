@@ -18,11 +18,11 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.engine.frame_reader import LinkLost
 from fastsio.engine.message_reader import MessageReader
 from fastsio.engine.packet import join_frames, pong_frame
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.lent_sockets import system_socket
-from fastsio.sync.engine.links import LinkLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,7 +107,16 @@ class SocketLink:
             return message
 
     def read_ahead(self, take: Callable[[str | bytes], bool]) -> Exception | None:
-        """Read what has arrived while the thread that reads is busy, without waiting and up to a bound."""
+        """
+        Read what has arrived while the thread that reads is busy, without waiting and up to a bound; for one thread.
+
+        Args:
+            take: Called with each message; tells whether it took it. The others wait for :meth:`receive`. Must not
+                wait.
+
+        Returns:
+            Why nothing more will come: :class:`LinkLost`, or what :meth:`receive` will raise; None while more may.
+        """
         # A greenlet that has the lock gives way to no other.
         if self._raw is None or not self._lock.acquire(blocking=False):
             return None
@@ -194,7 +203,12 @@ class SocketLink:
             self._reader.is_over = True
 
     def unread(self) -> int | None:
-        """Tell how many bytes of the peer nobody has read yet; with TLS, as many as they are encrypted."""
+        """
+        Tell how many bytes of the peer nobody has read yet, up to a few ten thousand; may be called by any thread.
+
+        Returns:
+            The number, with TLS that of encrypted bytes; -1 when the peer has closed; None where there is no telling.
+        """
         if self._wire is None or not DO_NOT_WAIT:
             return None
         try:
@@ -209,7 +223,15 @@ class SocketLink:
     # Writing.
 
     def write(self, packets: Sequence[WirePacket]) -> bool:
-        """Write frames as far as that does not wait."""
+        """
+        Write frames as far as that does not wait.
+
+        Returns:
+            False when something is left, for :meth:`flush`, which must come before the next write.
+
+        Raises:
+            OSError: The peer is gone.
+        """
         data = join_frames(packets)
         sent = 0
         if self._raw is not None:
@@ -225,7 +247,7 @@ class SocketLink:
         self._left = join_frames(packets)
 
     def flush(self) -> None:
-        """Write what is left."""
+        """Write what is left, however long the peer takes; an OSError says that it is gone, or the link was aborted."""
         left, self._left = memoryview(self._left), b""
         while left:
             self._unsent = len(left)
@@ -238,7 +260,7 @@ class SocketLink:
         return self._unsent
 
     def abort(self) -> None:
-        """Cut the connection."""
+        """Cut the connection; a thread that reads or writes is woken. May be called by any thread, and twice."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.engine.frame_reader import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft, closing_code
+from fastsio.engine.deadlines import NEVER
+from fastsio.engine.frame_reader import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft, LinkLost, closing_code
 from fastsio.engine.log_format import label
 from fastsio.engine.packet import ControlPacket, closing_frame, pong_frame
-from fastsio.engine.session import CLOSE_GRACE_S, NEVER, Move, Transport
+from fastsio.engine.session import CLOSE_GRACE_S, Move, Transport
 from fastsio.exceptions import PacketError
-from fastsio.sync.engine.links import LinkLost, TracedLink
+from fastsio.sync.engine.links import TracedLink
 
 if TYPE_CHECKING:
     from fastsio.engine.packet import WirePacket
