@@ -29,7 +29,7 @@ class AsyncManager(BaseManager):
     Keeps the clients of one process and sends to them.
 
     Subclasses that connect several processes override the methods that send, and call those of this class for what is
-    local.
+    local. Methods that are given a namespace raise ValueError for one without a slash in front.
     """
 
     asynchronous: ClassVar[bool | None] = concurrency.ASYNCHRONOUS
@@ -41,12 +41,7 @@ class AsyncManager(BaseManager):
         """Release what the manager holds; called when the server shuts down."""
 
     async def can_disconnect(self, sid: str, namespace: str) -> bool:
-        """
-        Whether the server may disconnect a client itself.
-
-        Raises:
-            ValueError: The namespace has no slash in front.
-        """
+        """Whether the server may disconnect a client itself."""
         return self.is_connected(sid, place_of(namespace))
 
     def admits_at_once(self) -> bool:
@@ -93,19 +88,13 @@ class AsyncManager(BaseManager):
         Put a client into a room.
 
         Raises:
-            ValueError: The room is another client's own, the client is in too many, or the namespace has no slash in
-                front.
+            ValueError: The room is another client's own, or the client is in too many.
             KeyError: The client is not in the namespace.
         """
         self.basic_enter_room(sid, place_of(namespace), room, eio_sid)
 
     async def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
-        """
-        Take a client out of a room.
-
-        Raises:
-            ValueError: The namespace has no slash in front.
-        """
+        """Take a client out of a room."""
         self.basic_leave_room(sid, place_of(namespace), room)
 
     async def begin_join(self, namespace: str, room: Hashable) -> None:
@@ -119,7 +108,7 @@ class AsyncManager(BaseManager):
         Take everybody out of a room.
 
         Raises:
-            ValueError: The room is a client's own, or the namespace has no slash in front.
+            ValueError: The room is a client's own.
         """
         self.basic_close_room(room, place_of(namespace))
 
@@ -148,9 +137,6 @@ class AsyncManager(BaseManager):
             callback: Called with what each client acknowledges.
             to: The same as *room*.
             wait: Whether to wait while a client is behind and reads.
-
-        Raises:
-            ValueError: The namespace has no slash in front.
         """
         rooms, skip = rooms_of(room if to is None else to), skipped(skip_sid)
         recipients = await self._send_here(event, data, namespace, rooms, skip, callback, wait)

@@ -101,7 +101,8 @@ class AsyncPubSubManager(AsyncManager):
     while. It may call :meth:`_on_listening` once it is subscribed. A class where it always does may have
     ``serves_when_listening = True``: the first clients of a server wait for it, so that they miss nothing.
 
-    Making one does no I/O.
+    Making one does no I/O. Methods that ask or tell other servers raise BusError when the broker does not take the
+    message.
 
     Args:
         channel: Name of the channel, topic or exchange; all servers of a cluster have the same.
@@ -321,10 +322,9 @@ class AsyncPubSubManager(AsyncManager):
                 client of this server is behind.
 
         Raises:
-            ValueError: The event's name is not valid, the namespace has no slash in front, or a callback is given
-                without the room of one client.
+            ValueError: The event's name is not valid, or a callback is given without the room of one client.
             RuntimeError: A callback is given, and there is no server to call it.
-            BusError: The broker did not take the message: clients of other servers do not get the event.
+            BusError: Clients of other servers do not get the event.
         """
         check_event_name(event)
         namespace = place_of(namespace)
@@ -398,9 +398,6 @@ class AsyncPubSubManager(AsyncManager):
 
         Returns:
             The sid and, if known, the name of each client that has been told of by then.
-
-        Raises:
-            BusError: The broker did not take the question.
         """
         check_room(room)
         await self._listen_for_answers()
@@ -414,12 +411,7 @@ class AsyncPubSubManager(AsyncManager):
         return found
 
     async def recheck_elsewhere(self, room: Hashable, namespace: str) -> None:
-        """
-        Have the other servers ask again whether their clients in a room may be there.
-
-        Raises:
-            BusError: The broker did not take the message.
-        """
+        """Have the other servers ask again whether their clients in a room may be there."""
         check_room(room)
         await self._tell_others(Recheck(room, namespace, self.host_id))
 
@@ -443,13 +435,7 @@ class AsyncPubSubManager(AsyncManager):
             super().discard_callback(sid, ack_id)
 
     async def can_disconnect(self, sid: str, namespace: str) -> bool:
-        """
-        Whether the server may disconnect a client itself; if another server has it, that one is told to.
-
-        Raises:
-            ValueError: The namespace has no slash in front.
-            BusError: The broker did not take the message.
-        """
+        """Whether the server may disconnect a client itself; if another server has it, that one is told to."""
         namespace = place_of(namespace)
         if self._has_client(sid, namespace):
             return await super().can_disconnect(sid, namespace)
@@ -464,10 +450,6 @@ class AsyncPubSubManager(AsyncManager):
             sid: The client.
             namespace: The namespace; None is ``"/"``.
             kwargs: ``ignore_queue=True`` only forgets a client of this server.
-
-        Raises:
-            ValueError: The namespace has no slash in front.
-            BusError: The broker did not take the message.
         """
         namespace = place_of(namespace)
         if kwargs.get("ignore_queue"):
@@ -482,9 +464,8 @@ class AsyncPubSubManager(AsyncManager):
         Put a client into a room, whichever server has it.
 
         Raises:
-            ValueError: The room is another client's own, or that of a class and given as text; the client is in too
-                many; or the namespace has no slash in front.
-            BusError: The broker did not take the message.
+            ValueError: The room is another client's own, or that of a class and given as text, or the client is in too
+                many.
         """
         namespace = place_of(namespace)
         if self._has_client(sid, namespace):
@@ -497,13 +478,7 @@ class AsyncPubSubManager(AsyncManager):
             await self._tell_others(EnterRoom(sid, room, namespace, self.host_id))
 
     async def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
-        """
-        Take a client out of a room, whichever server has it.
-
-        Raises:
-            ValueError: The namespace has no slash in front.
-            BusError: The broker did not take the message.
-        """
+        """Take a client out of a room, whichever server has it."""
         namespace = place_of(namespace)
         if self._has_client(sid, namespace):
             await super().leave_room(sid, namespace, room)
@@ -516,8 +491,8 @@ class AsyncPubSubManager(AsyncManager):
         Take everybody out of a room, on every server.
 
         Raises:
-            ValueError: The room is a client's own, or the namespace has no slash in front.
-            BusError: The broker did not take the message; this server's clients have left the room.
+            ValueError: The room is a client's own.
+            BusError: This server's clients have left the room, those of others have not.
         """
         namespace = place_of(namespace)
         check_room(room)

@@ -30,7 +30,7 @@ class Manager(BaseManager):
     Keeps the clients of one process and sends to them.
 
     Subclasses that connect several processes override the methods that send, and call those of this class for what is
-    local.
+    local. Methods that are given a namespace raise ValueError for one without a slash in front.
     """
 
     asynchronous: ClassVar[bool | None] = concurrency.ASYNCHRONOUS
@@ -42,12 +42,7 @@ class Manager(BaseManager):
         """Release what the manager holds; called when the server shuts down."""
 
     def can_disconnect(self, sid: str, namespace: str) -> bool:
-        """
-        Whether the server may disconnect a client itself.
-
-        Raises:
-            ValueError: The namespace has no slash in front.
-        """
+        """Whether the server may disconnect a client itself."""
         return self.is_connected(sid, place_of(namespace))
 
     def admits_at_once(self) -> bool:
@@ -94,19 +89,13 @@ class Manager(BaseManager):
         Put a client into a room.
 
         Raises:
-            ValueError: The room is another client's own, the client is in too many, or the namespace has no slash in
-                front.
+            ValueError: The room is another client's own, or the client is in too many.
             KeyError: The client is not in the namespace.
         """
         self.basic_enter_room(sid, place_of(namespace), room, eio_sid)
 
     def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
-        """
-        Take a client out of a room.
-
-        Raises:
-            ValueError: The namespace has no slash in front.
-        """
+        """Take a client out of a room."""
         self.basic_leave_room(sid, place_of(namespace), room)
 
     def begin_join(self, namespace: str, room: Hashable) -> None:
@@ -120,7 +109,7 @@ class Manager(BaseManager):
         Take everybody out of a room.
 
         Raises:
-            ValueError: The room is a client's own, or the namespace has no slash in front.
+            ValueError: The room is a client's own.
         """
         self.basic_close_room(room, place_of(namespace))
 
@@ -149,9 +138,6 @@ class Manager(BaseManager):
             callback: Called with what each client acknowledges.
             to: The same as *room*.
             wait: Whether to wait while a client is behind and reads.
-
-        Raises:
-            ValueError: The namespace has no slash in front.
         """
         rooms, skip = rooms_of(room if to is None else to), skipped(skip_sid)
         recipients = self._send_here(event, data, namespace, rooms, skip, callback, wait)

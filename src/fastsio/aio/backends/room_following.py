@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 class RoomFollowingManager(AsyncPubSubManager, ABC):
-    """Tells a subclass which rooms, those that clients have for themselves included, have members on this server."""
+    """
+    Tells a subclass which rooms, those that clients have for themselves included, have members on this server.
+
+    What its methods raise is what those of :class:`AsyncManager` raise.
+    """
 
     @abstractmethod
     def _follow_room(self, namespace: str, room: Hashable, *, has_members: bool) -> None:
@@ -24,13 +28,7 @@ class RoomFollowingManager(AsyncPubSubManager, ABC):
         self._tell_of(namespace, sid)
 
     def basic_enter_room(self, sid: str, namespace: str, room: Hashable, eio_sid: str | None = None) -> None:
-        """
-        Put a client of this server into a room.
-
-        Raises:
-            ValueError: The room is another client's own, or the client is in too many.
-            KeyError: The client is not in the namespace.
-        """
+        """Put a client of this server into a room."""
         super().basic_enter_room(sid, namespace, room, eio_sid)
         self._tell_of(namespace, room)
 
@@ -40,12 +38,7 @@ class RoomFollowingManager(AsyncPubSubManager, ABC):
         self._tell_of(namespace, room)
 
     def basic_close_room(self, room: Hashable, namespace: str) -> None:
-        """
-        Take everybody of this server out of a room.
-
-        Raises:
-            ValueError: The room is a client's own.
-        """
+        """Take everybody of this server out of a room."""
         super().basic_close_room(room, namespace)
         self._tell_of(namespace, room)
 
