@@ -1,8 +1,7 @@
 """
 The formats of the bus: JSON, which python-socketio reads too, and MessagePack, which is smaller and keeps bytes bytes.
 
-Owns how messages are written; both formats are read whichever is written, so nodes can change one after the other. What
-both client managers on RabbitMQ, and python-socketio's, must agree on stands here too.
+Owns how messages are written; both formats are read whichever is written, so nodes can change one after the other.
 """
 
 from __future__ import annotations
@@ -110,18 +109,3 @@ def format_named(name: str) -> BusFormat:
     if name not in _FORMATS:
         raise SetupError(f"bus_format is {' or '.join(map(repr, _FORMATS))}, not {name!r}")
     return _FORMATS[name]()
-
-
-#: The content type and encoding of each format of the bus. JSON is text, not application/json: kombu's JSON decoder
-#: would turn payloads with ``__type__`` keys into other objects.
-CONTENT: Final = {
-    "json": {"content_type": "text/plain", "content_encoding": "utf-8"},
-    "msgpack": {"content_type": "application/msgpack", "content_encoding": "binary"},
-}
-
-#: Messages on their way to a node that it has not taken yet.
-PREFETCH: Final = 100
-
-#: Messages that wait for a node in the broker. Beyond it the oldest are dropped: a node that hangs must not fill the
-#: broker's memory, for then nobody could publish.
-MAX_QUEUED: Final = 100_000

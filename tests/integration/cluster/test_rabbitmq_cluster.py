@@ -14,7 +14,7 @@ import pytest
 import socketio
 
 import fastsio
-from fastsio.cluster.formats import MAX_QUEUED
+from fastsio.brokers.amqp import MAX_QUEUED
 from fastsio.exceptions import SetupError
 from tests.support.brokers import rabbitmq_server
 from tests.support.cluster_nodes import acquainted, cluster, exchange, survive

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastsio.cluster import formats
+from fastsio.brokers import amqp
 from fastsio.cluster.broker_urls import kafka_servers, require_scheme, zmq_addresses
 from fastsio.exceptions import SetupError
 
@@ -91,6 +91,6 @@ def test_other_zmq_urls_are_refused(url):
 
 def test_rabbitmq_is_told_that_json_is_text_and_messagepack_is_not():
     """kombu's own JSON decoder would turn some payloads into other objects."""
-    assert formats.CONTENT["json"] == {"content_type": "text/plain", "content_encoding": "utf-8"}
-    assert formats.CONTENT["msgpack"]["content_encoding"] == "binary"
-    assert 0 < formats.PREFETCH < formats.MAX_QUEUED
+    assert amqp.CONTENT["json"] == {"content_type": "text/plain", "content_encoding": "utf-8"}
+    assert amqp.CONTENT["msgpack"]["content_encoding"] == "binary"
+    assert 0 < amqp.PREFETCH < amqp.MAX_QUEUED

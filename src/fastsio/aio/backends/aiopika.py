@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from fastsio._extras import require
 from fastsio.aio.pubsub import AsyncPubSubManager
+from fastsio.brokers.amqp import CONTENT, MAX_QUEUED, PREFETCH, AmqpPublisher, connect, declare_exchange
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.cluster.broker_urls import require_scheme
-from fastsio.cluster.formats import CONTENT, MAX_QUEUED, PREFETCH
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from typing import Unpack
 
     from fastsio.base.options import BusKeywords
-
-
-class _Publisher(NamedTuple):
-    connection: Any
-    channel: Any
-    exchange: Any
 
 
 class AsyncAioPikaManager(AsyncPubSubManager):
@@ -55,51 +50,25 @@ class AsyncAioPikaManager(AsyncPubSubManager):
         self.url = require_scheme(url, ("amqp", "amqps"), "amqp://guest:guest@localhost:5672//")
         super().__init__(channel, write_only, logger, json, **options)
         self._content = CONTENT[options.get("bus_format", "json")]
-        self._publishing: PerLoop[_Publisher] = PerLoop(
-            self._open_publisher,
-            lambda publisher: publisher.connection.close(),
-            lambda publisher: not publisher.channel.is_closed,
+        self._publishing: PerLoop[AmqpPublisher] = PerLoop(
+            partial(AmqpPublisher.open, self._aio_pika, self.url, channel),
+            AmqpPublisher.close,
+            lambda publisher: publisher.is_open,
         )
 
     async def _publish(self, data: dict[str, Any]) -> None:
         message = self._aio_pika.Message(self._encode(data), **self._content)
         publisher = await self._publishing.get()
-        # Not mandatory: that no node listens is no error.
-        await publisher.exchange.publish(message, routing_key="", mandatory=False)
-
-    async def _connect(self) -> Any:
-        made: list[Any] = []
-
-        def make(*args: Any, **kwargs: Any) -> Any:
-            made.append(self._aio_pika.Connection(*args, **kwargs))
-            return made[0]
-
-        try:
-            return await self._aio_pika.connect(self.url, connection_class=make)
-        except BaseException:
-            # It would close itself when it is freed, which may be in a thread without a loop.
-            for connection in made:
-                await connection.close()
-            raise
-
-    async def _open_publisher(self) -> _Publisher:
-        connection = await self._connect()
-        try:
-            # With publisher confirms, aio-pika's default: a publish returns once the broker has the message.
-            channel = await connection.channel()
-            return _Publisher(connection, channel, await self._declare_exchange(channel))
-        except BaseException:
-            await connection.close()
-            raise
+        await publisher.publish(message)
 
     async def _listen(self) -> AsyncGenerator[bytes, None]:
-        async with await self._connect() as connection:
+        async with await connect(self._aio_pika, self.url) as connection:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=PREFETCH)
             queue = await channel.declare_queue(
                 exclusive=True, auto_delete=True, arguments={"x-max-length": MAX_QUEUED}
             )
-            await queue.bind(await self._declare_exchange(channel))
+            await queue.bind(await declare_exchange(channel, self.channel))
             async with queue.iterator() as messages:
                 self._on_listening()
                 async for message in messages:
@@ -112,6 +81,3 @@ class AsyncAioPikaManager(AsyncPubSubManager):
         """Stop listening and leave the broker."""
         await super().shutdown()
         await self._publishing.drop()
-
-    async def _declare_exchange(self, channel: Any) -> Any:
-        return await channel.declare_exchange(self.channel, "fanout", durable=False)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 from fastsio._extras import require
+from fastsio.brokers.kafka import POLL_MS, READING, ensure_topic, new_producer
 from fastsio.cluster.broker_urls import kafka_servers
 from fastsio.sync.backends.greenlets import BlockingPubSubManager
 from fastsio.sync.concurrency import Lock
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from fastsio.base.options import BusKeywords
-
-#: Milliseconds that one look for new messages may wait.
-POLL_MS: Final = 1000
 
 
 class KafkaManager(BlockingPubSubManager):
@@ -47,12 +45,10 @@ class KafkaManager(BlockingPubSubManager):
         **options: Unpack[BusKeywords],
     ) -> None:
         self._kafka = require("kafka", "kafka")
-        self._admin = require("kafka.admin", "kafka")
         self._errors = require("kafka.errors", "kafka")
         servers = kafka_servers(url)
         super().__init__(channel, write_only, logger, json, **options)
-        self._timeout_ms = int(self.publish_timeout * 1000)
-        self._bootstrap = {"bootstrap_servers": servers, "bootstrap_timeout_ms": self._timeout_ms}
+        self._bootstrap = {"bootstrap_servers": servers, "bootstrap_timeout_ms": int(self.publish_timeout * 1000)}
         self._producer: Any = None
         self._starting = Lock()
 
@@ -68,22 +64,12 @@ class KafkaManager(BlockingPubSubManager):
         """Return the producer, which all threads share and which finds its brokers again by itself."""
         with self._starting:
             if self._producer is None:
-                self._producer = self._kafka.KafkaProducer(
-                    **self._bootstrap,
-                    max_block_ms=self._timeout_ms,
-                    request_timeout_ms=self._timeout_ms,
-                    delivery_timeout_ms=self._timeout_ms,
-                    acks=1,
-                    # The manager itself tries again; what it was told has failed must not arrive later.
-                    retries=0,
-                    enable_idempotence=False,
-                )
+                self._producer = new_producer(self._bootstrap, self.publish_timeout)
             return self._producer
 
     def _listen(self) -> Generator[bytes, None, None]:
-        self._ensure_topic()
-        # No group: every node reads everything, and where it is concerns nobody else.
-        consumer = self._kafka.KafkaConsumer(self.channel, group_id=None, auto_offset_reset="latest", **self._bootstrap)
+        ensure_topic(self._bootstrap, self.channel)
+        consumer = self._kafka.KafkaConsumer(self.channel, **READING, **self._bootstrap)
         with closing(consumer):
             while not consumer.assignment() and not self.is_stopping:
                 consumer.poll(POLL_MS)
@@ -103,12 +89,3 @@ class KafkaManager(BlockingPubSubManager):
             stopped, self._producer = self._producer, None
         if stopped is not None:
             stopped.close(timeout=self.publish_timeout)
-
-    def _ensure_topic(self) -> None:
-        admin = self._kafka.KafkaAdminClient(**self._bootstrap)
-        with closing(admin):
-            if self.channel in admin.list_topics():
-                return
-            # Another node may be faster. -1: as many partitions and replicas as the broker's settings say.
-            with suppress(self._errors.TopicAlreadyExistsError):
-                admin.create_topics([self._admin.NewTopic(self.channel, -1, -1)])

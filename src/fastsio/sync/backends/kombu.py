@@ -5,13 +5,12 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import require
-from fastsio.cluster.formats import CONTENT, MAX_QUEUED, PREFETCH
+from fastsio.brokers.amqp import CONTENT, MAX_QUEUED, PREFETCH, BlockingAmqpPublisher
 from fastsio.exceptions import SetupError
 from fastsio.sync.backends.greenlets import BlockingPubSubManager
-from fastsio.sync.concurrency import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
 HEARTBEAT_S: Final = 10
 #: Seconds that one wait for messages takes: heartbeats are sent in between.
 WAIT_S: Final = 2.0
-
-
-class _Publisher(NamedTuple):
-    connection: Any
-    producer: Any
 
 
 class KombuManager(BlockingPubSubManager):
@@ -75,9 +69,7 @@ class KombuManager(BlockingPubSubManager):
         self.queue_options = dict(queue_options or {})
         self.producer_options = dict(producer_options or {})
         self._check_url()
-        self._publisher: _Publisher | None = None
-        # Connections of kombu belong to one thread at a time.
-        self._publishing = Lock()
+        self._publisher = BlockingAmqpPublisher(self._connected, self._new_producer, self.publish_timeout)
 
     def _check_url(self) -> None:
         try:
@@ -96,6 +88,11 @@ class KombuManager(BlockingPubSubManager):
         options["transport_options"] = {"confirm_publish": True, **options.get("transport_options", {})}
         return self._kombu.Connection(self.url, **options)
 
+    def _connected(self) -> Any:
+        connection = self._connection()
+        self._connect(connection)
+        return connection
+
     @staticmethod
     def _connect(connection: Any) -> None:
         """Connect, or fail soon: the manager is what waits and tries again."""
@@ -105,34 +102,10 @@ class KombuManager(BlockingPubSubManager):
         return self._kombu.Exchange(self.channel, **{"type": "fanout", "durable": False, **self.exchange_options})
 
     def _publish(self, data: dict[str, Any]) -> None:
-        body = self._encode(data)
-        if not self._publishing.acquire(timeout=self.publish_timeout):
-            raise TimeoutError("other messages are still on their way to the broker")
-        try:
-            self._open_publisher().producer.publish(
-                body,
-                **self._content,
-                timeout=self.publish_timeout,
-                confirm_timeout=self.publish_timeout,
-            )
-        except BaseException:
-            self._drop_publisher()
-            raise
-        finally:
-            self._publishing.release()
+        self._publisher.publish(self._encode(data), **self._content)
 
-    def _open_publisher(self) -> _Publisher:
-        if self._publisher is None:
-            connection = self._connection()
-            self._connect(connection)
-            options = {"exchange": self._exchange(), **self.producer_options}
-            self._publisher = _Publisher(connection, self._kombu.Producer(connection.channel(), **options))
-        return self._publisher
-
-    def _drop_publisher(self) -> None:
-        dropped, self._publisher = self._publisher, None
-        if dropped is not None:
-            dropped.connection.collect()  # does not wait for a broker that is gone
+    def _new_producer(self, connection: Any) -> Any:
+        return self._kombu.Producer(connection.channel(), **{"exchange": self._exchange(), **self.producer_options})
 
     def _listen(self) -> Generator[bytes | str, None, None]:
         connection = self._connection()
@@ -156,8 +129,7 @@ class KombuManager(BlockingPubSubManager):
     def shutdown(self) -> None:
         """Stop listening and leave the broker."""
         super().shutdown()
-        with self._publishing:
-            self._drop_publisher()
+        self._publisher.close()
 
     def _queue(self) -> Any:
         options = {
