@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from typing import Any
 
@@ -37,6 +38,8 @@ def wait_in_a_thread(url: str, transport: str) -> None:
 
 
 if __name__ == "__main__":
+    # A shell that runs the tests in the background has had it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     half, *arguments = sys.argv[1:]
     try:
         if half == "aio":

@@ -40,6 +40,14 @@ async def under(kind: str, sio: fastsio.AsyncServer) -> AsyncIterator[Address]:
             yield address
 
 
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    """Return what comes until the connection ends; where bytes of the client were on their way it ends with a reset."""
+    try:
+        return await reader.read()
+    except ConnectionResetError:
+        return b""
+
+
 async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
     """Send bytes now and then until the server has answered or closed the connection; return what it answered."""
     answer = asyncio.ensure_future(reader.read(65_536))
@@ -71,7 +79,7 @@ async def test_a_body_that_trickles_is_taken_for_body_timeout(kind):
             assert answer.split()[1:2] == ([] if kind == "tornado" else [b"408"])
             if kind in CLOSES:
                 async with asyncio.timeout(WAIT_S):
-                    assert await reader.read() == b""
+                    assert await rest(reader) == b""
             if kind != "tornado":
                 assert client.eio_sid not in sio.eio.sockets
         finally:
