@@ -140,7 +140,7 @@ async def test_a_client_that_does_not_read_is_treated_by_the_policy(make_server,
             await journal.until("transport error")
             assert len(sio.eio.sockets) == 1
         else:
-            (lagging,) = [one for one in sio.eio.sockets.values() if one.slow]
+            (lagging,) = [one for one in sio.eio.sockets.values() if one.is_slow]
             assert lagging.buffered_count <= 5
 
 
