@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ROOT: Final = Path(__file__).resolve().parent.parent / "src" / "fastsio"
+REPOSITORY: Final = Path(__file__).resolve().parent.parent
+ROOT: Final = REPOSITORY / "src" / "fastsio"
 
 #: The modules that are translated, without ``.py``.
 MODULES: Final = (
@@ -50,6 +51,9 @@ MODULES: Final = (
     "server",
     "simple_client",
 )
+
+#: The tests that are translated, without ``.py``: what both halves promise.
+TESTS: Final = ("test_engine_polling", "test_engine_requests", "test_engine_sessions")
 
 #: Names that have another name in the sync half. After ``fastsio.`` in a text they stay: both halves are meant there.
 NAMES: Final = {
@@ -83,6 +87,8 @@ PHRASES: Final = (
     (re.compile(r"^ *if \w+\.is_coroutine:\n +(\w+) = await \1\n", re.MULTILINE), ""),
     (re.compile(r"\bendpoint\.call\("), "endpoint.call_sync("),
     (re.compile(r"\bfastsio\.aio\b"), "fastsio.sync"),
+    (re.compile(r"\btests\.shells\.engine\b"), "tests.shells.sync_engine"),
+    (re.compile(r"\bASGI wire\b"), "WSGI wire"),
     (re.compile(r"  # noqa: ASYNC109 - [^\n]*"), ""),
     (re.compile(r"\ban asynchronous (?=context manager|generator)"), "a "),
     (re.compile(r"\ban asyncio(?= server| client)"), "a sync"),
@@ -199,11 +205,18 @@ def _formatted(text: str, path: Path) -> str:
     return text
 
 
-def generate(module: str, translator: Translator) -> tuple[Path, str]:
-    """Return the path and the text of a sync module."""
-    source, target = ROOT / "aio" / f"{module}.py", ROOT / "sync" / f"{module}.py"
+def sources() -> dict[Path, Path]:
+    """Return what is translated, and what each becomes."""
+    shells = REPOSITORY / "tests" / "shells"
+    modules = {ROOT / "aio" / f"{name}.py": ROOT / "sync" / f"{name}.py" for name in MODULES}
+    return modules | {shells / "engine" / f"{name}.py": shells / "sync_engine" / f"{name}.py" for name in TESTS}
+
+
+def generate(source: Path, target: Path, translator: Translator) -> str:
+    """Return the text of a sync module."""
     text = translator.translate(source.read_text())
-    return target, _formatted(HEADER.format(source=f"aio/{module}.py") + text, target)
+    shown = source.relative_to(ROOT if source.is_relative_to(ROOT) else REPOSITORY)
+    return _formatted(HEADER.format(source=shown.as_posix()) + text, target)
 
 
 def main() -> int:
@@ -213,11 +226,11 @@ def main() -> int:
     check = parser.parse_args().check
     stale = []
     translator = Translator()
-    for module in MODULES:
-        path, text = generate(module, translator)
+    for source, path in sources().items():
+        text = generate(source, path, translator)
         if path.exists() and path.read_text() == text:
             continue
-        stale.append(path.relative_to(ROOT))
+        stale.append(path.relative_to(REPOSITORY))
         if not check:
             path.write_text(text)
     for path in stale:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.shells.engine.wire import Application, HttpRequest, connect_polling, scope_of, settle, soon, start_http
+from tests.shells.engine.wire import Application, Gate, HttpRequest, connect_polling, scope_of, settle, soon, start_http
 
 
 async def test_a_poll_waits_for_a_message():
@@ -26,6 +26,7 @@ async def test_a_poll_waits_for_a_message():
     assert response.packets == ["4a", "b/w==", "4b"]
 
 
+# Only asyncio:
 async def test_what_is_posted_in_one_turn_comes_with_one_poll():
     """A poll that waits is answered in the loop's next turn, with all that was sent meanwhile."""
     app = Application()
@@ -39,6 +40,7 @@ async def test_what_is_posted_in_one_turn_comes_with_one_poll():
     assert (await poll.response()).packets == ["40", "41", "42", "43", "44"]
 
 
+# Both:
 async def test_a_post_brings_messages_and_is_answered_ok():
     """Text, binary and pongs may share one body."""
     app = Application()
@@ -91,6 +93,7 @@ async def test_a_post_may_carry_as_many_packets_as_its_size_allows():
     assert [app.messages.get_nowait() for _ in range(1000)] == [str(number) for number in range(1000)]
 
 
+# Only asyncio:
 @pytest.mark.parametrize("options", [{}, {"max_decode_packets": 2}])
 async def test_others_have_a_turn_while_a_post_of_many_packets_is_handled(options, monkeypatch):
     """After ``max_decode_packets`` packets, or as many as engineio's ``Payload`` says."""
@@ -155,6 +158,7 @@ async def test_a_burst_is_polled_in_payloads_that_the_client_reads(user_agent, s
     assert (await client.poll()).code == 1
 
 
+# Both:
 @pytest.mark.parametrize("declared", [True, False])
 async def test_a_body_over_the_limit_ends_the_session(declared):
     """With or without Content-Length the answer is 413."""
@@ -195,6 +199,7 @@ async def test_a_post_with_bad_headers_ends_the_session(headers):
     assert await app.reason() == "transport error"
 
 
+# Only asyncio:
 async def test_a_post_that_is_cut_off_ends_the_session():
     """A client that leaves within its body is gone."""
     app = Application()
@@ -207,6 +212,7 @@ async def test_a_post_that_is_cut_off_ends_the_session():
     assert await app.reason() == "transport error"
 
 
+# Both:
 async def test_a_jsonp_client_is_served():
     """Responses are calls of a function with a JSON string, posts are forms."""
     app = Application()
@@ -274,9 +280,9 @@ async def test_a_poll_while_the_session_ends_gets_the_close_packet():
     """A client that polls again while the disconnect handler runs is told of the end, not that it is unknown."""
     app = Application()
     client = await connect_polling(app)
-    may_end = asyncio.Event()
+    may_end = Gate()
     app.on_disconnect = lambda _sid, _reason: may_end.wait()
-    ending = asyncio.create_task(app.engine.disconnect(client.sid))
+    ending = app.start(app.engine.disconnect, client.sid)
     await app.reason()
 
     poll = client.start_poll()
@@ -305,7 +311,7 @@ async def test_a_second_poll_ends_the_session():
 async def test_a_second_post_ends_the_session():
     """Two posts at once would have no order."""
     app = Application()
-    release = asyncio.Event()
+    release = Gate()
 
     async def on_message(sid, data):
         await release.wait()
@@ -324,6 +330,7 @@ async def test_a_second_post_ends_the_session():
     assert app.messages.empty()
 
 
+# Only asyncio:
 async def test_a_poll_that_is_given_up_ends_the_session():
     """A client that closes its connection during a poll is gone."""
     app = Application()
@@ -392,3 +399,6 @@ async def test_a_body_that_is_late_under_http_2_does_not_close_its_connection():
 
     assert response.status == 408
     assert "connection" not in response.headers
+
+
+# Both:

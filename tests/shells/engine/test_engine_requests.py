@@ -119,6 +119,7 @@ async def test_a_refused_handshake_is_a_401():
     assert app.disconnects.empty()
 
 
+# Only asyncio:
 async def test_requests_before_the_session_is_accepted_are_refused():
     """A sid is of no use while the connect handler runs."""
     app = Application()
@@ -140,6 +141,7 @@ async def test_requests_before_the_session_is_accepted_are_refused():
     assert (await opening.response()).status == 200
 
 
+# Both:
 async def test_an_origin_that_is_not_allowed_is_refused():
     """Only the same origin is allowed by default."""
     app = Application()
@@ -164,6 +166,7 @@ async def test_the_origin_behind_a_proxy_is_the_forwarded_one():
     assert response.status == 200
 
 
+# Only asyncio:
 async def take_ours(origin, environ):
     """Take one origin, after a turn of the loop."""
     await asyncio.sleep(0)
@@ -207,6 +210,7 @@ async def test_what_an_async_callable_says_of_an_origin_is_awaited(allowed):
             assert websocket.events == [{"type": "websocket.close", "code": 1008}]
 
 
+# Both:
 async def test_a_callable_that_raises_lets_nobody_in(caplog):
     """The request is refused, and the defect is logged once."""
     app = Application(cors_allowed_origins=lambda origin: 1 / 0)
@@ -281,6 +285,7 @@ async def test_all_clients_can_be_disconnected_at_once():
     assert (await client.poll()).packets == ["1"]
 
 
+# Only asyncio:
 async def test_a_websocket_for_an_unknown_session_is_refused():
     """There is nothing to upgrade."""
     app = Application()
@@ -291,6 +296,7 @@ async def test_a_websocket_for_an_unknown_session_is_refused():
     assert client.events == [{"type": "websocket.close", "code": 1008}]
 
 
+# Both:
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -316,6 +322,7 @@ def test_a_size_may_be_written_as_a_float():
     assert Application(max_http_buffer_size=1e8).engine.max_http_buffer_size == 100_000_000
 
 
+# Only asyncio:
 async def test_headers_with_underscores_are_left_out_of_the_environ():
     """They would pass for others: X_Remote_User for X-Remote-User, Content_Length for the length of the body."""
     app = Application()
@@ -336,3 +343,6 @@ async def test_cookies_in_headers_of_their_own_are_one_line():
     await start_http(app, "GET", "EIO=4&transport=polling", headers=headers).response()
 
     assert (app.environs[0]["HTTP_COOKIE"], app.environs[0]["HTTP_X_MANY"]) == ("a=1; b=2", "1,2")
+
+
+# Both:

@@ -9,6 +9,7 @@ import pytest
 from fastsio.aio.engine import MessagePacket
 from tests.shells.engine.wire import (
     Application,
+    Gate,
     WebSocketClient,
     connect_websocket,
     scope_of,
@@ -61,7 +62,7 @@ async def test_an_aborted_session_ends_without_a_close_packet():
 async def test_a_message_handler_can_end_its_own_session():
     """The handler runs to its end, later messages are not handled."""
     app = Application()
-    finished = asyncio.Event()
+    finished = Gate()
 
     async def on_message(sid, data):
         await app.engine.disconnect(sid)
@@ -74,12 +75,14 @@ async def test_a_message_handler_can_end_its_own_session():
     client.say("4late")
 
     assert await app.reason() == "server disconnect"
+    assert await client.closed() == ["1"]
     await client.ended()
     assert finished.is_set()
     assert await app.message() == "end"
     assert app.messages.empty()
 
 
+# Only asyncio:
 async def test_a_session_ended_from_two_sides_runs_its_handler_once():
     """The disconnect handler runs exactly once."""
     app = Application()
@@ -115,6 +118,7 @@ async def test_the_disconnect_handler_survives_the_cancellation_of_the_request()
         await client.task
 
 
+# Both:
 async def test_the_session_data_is_readable_in_the_disconnect_handler():
     """What was saved under the sid is there until the handler has run."""
     app = Application()
@@ -149,6 +153,7 @@ async def test_what_the_connect_handler_sends_follows_the_open_packet():
     assert [await client.frame() for _ in range(3)] == ["4one", b"two", "4three"]
 
 
+# Only asyncio:
 @pytest.mark.parametrize(("verdict", "body"), [(False, b'"Unauthorized"'), ("not you", b'"not you"')])
 async def test_a_refused_handshake_gets_a_status_where_the_server_can_send_one(verdict, body):
     """With the extension ``websocket.http.response`` the refusal is a proper response."""
@@ -327,3 +332,6 @@ async def test_a_disconnect_handler_that_is_cancelled_leaves_no_session():
 def failing(*_args, **_kwargs):
     """Fail."""
     raise RuntimeError("no more timers")
+
+
+# Both:

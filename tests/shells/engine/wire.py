@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 WAIT_S = 5.0
+#: What a handler waits for.
+Gate = asyncio.Event
 
 
 async def soon(awaitable: Any) -> Any:
@@ -80,6 +82,10 @@ class Application:
     async def _disconnect(self, sid: str, reason: str) -> None:
         self.disconnects.put_nowait(reason)
         await self.on_disconnect(sid, reason)
+
+    def start(self, function: Callable[..., Any], *args: Any) -> asyncio.Task[Any]:
+        """Begin what is waited for with :func:`soon`."""
+        return asyncio.create_task(function(*args))
 
     def post(self, sid: str, *data: str | bytes) -> bool:
         """Post messages as one."""

@@ -1,27 +1,27 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.shells.sync_engine.wire import Application
+from tests.shells.sync_engine.wire import Application, made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+@pytest.fixture(autouse=True)
+def close_apps() -> Iterator[None]:
+    """Let applications end with the test."""
+    yield
+    while made:
+        made.pop().close()
+
+
 @pytest.fixture
-def make_app() -> Iterator[Any]:
-    """Make applications that end with the test."""
-    made: list[Application] = []
-
-    def make(**options: Any) -> Application:
-        made.append(Application(**options))
-        return made[-1]
-
-    yield make
-    for app in made:
-        app.close()
+def make_app() -> type[Application]:
+    """Make applications."""
+    return Application
 
 
 @pytest.fixture

@@ -232,7 +232,7 @@ def test_a_client_that_still_reads_does_not_miss_its_heartbeat(make_app):
     socket = app.engine.sockets[client.sid]
     socket.on_deadline()
     socket.on_deadline()
-    assert app.reasons.empty()
+    assert app.disconnects.empty()
 
     socket.congestion.move(float("-inf"))
     socket.on_deadline()
@@ -255,7 +255,7 @@ def test_a_thread_goes_on_waiting_while_the_client_reads(make_app):
     client.poll()
 
     assert sender.result(5)
-    assert app.reasons.empty()
+    assert app.disconnects.empty()
 
 
 def test_a_client_that_lags_with_one_large_message_is_waited_for(make_app):
@@ -283,4 +283,4 @@ def test_a_large_message_may_take_longer_than_the_timeout(make_app):
 
     assert sender.result()
     assert time.monotonic() - begun > 0.2
-    assert app.reasons.empty()
+    assert app.disconnects.empty()

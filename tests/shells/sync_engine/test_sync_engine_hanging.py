@@ -39,7 +39,7 @@ def test_a_client_that_is_gone_or_silent_misses_its_heartbeat_under_a_handler_th
     if leaves:
         client.sock.close()
 
-    assert app.reasons.get(timeout=WAIT_S) in ("ping timeout", "transport close")
+    assert app.disconnects.get(timeout=WAIT_S) in ("ping timeout", "transport close")
     until(lambda: not app.engine.sockets)
     app.release.set()
 
@@ -53,7 +53,7 @@ def test_a_client_that_answers_lives_on_under_a_handler_that_takes_long(hanging)
         assert client.frame() == "2"
         client.say("3")
     with pytest.raises(queue.Empty):
-        app.reasons.get_nowait()
+        app.disconnects.get_nowait()
     app.release.set()
     while client.frame() != "2":
         pass
@@ -69,6 +69,6 @@ def test_a_polling_client_that_is_silent_misses_its_heartbeat_under_a_handler_th
     posting.start()
     assert app.busy.wait(WAIT_S)
 
-    assert app.reasons.get(timeout=WAIT_S) == "ping timeout"
+    assert app.disconnects.get(timeout=WAIT_S) == "ping timeout"
     app.release.set()
     posting.join(WAIT_S)

@@ -139,7 +139,7 @@ def test_pongs_are_found_under_a_handler_that_hangs(hanging):
         assert client.frame() == "2"
         client.say("3")
 
-    assert one.app.reasons.empty()
+    assert one.app.disconnects.empty()
     assert one.handled == []
 
 
@@ -155,7 +155,7 @@ def test_no_more_than_a_little_is_read_ahead(hanging, monkeypatch):
     until(lambda: link.unread() > 0)
     client.say_close()
 
-    assert one.app.reasons.empty()
+    assert one.app.disconnects.empty()
     one.release.set()
 
     assert one.app.reason() == "transport close"
@@ -209,7 +209,7 @@ def test_a_client_that_answers_lives_on_where_more_and_more_stands_unread(hangin
         assert client.frame() == "2"
         client.say("3")
 
-    assert one.app.reasons.empty()
+    assert one.app.disconnects.empty()
     one.release.set()
     until(lambda: one.handled)
     assert one.app.engine.sockets

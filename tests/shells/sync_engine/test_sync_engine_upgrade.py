@@ -59,7 +59,7 @@ def test_a_poll_that_waits_for_an_upgrade_goes_on_when_that_fails(app):
 
     assert poll.result(5).packets in (["4still here"], ["6"])
     assert app.engine.sockets[client.sid].transport is Transport.POLLING
-    assert app.reasons.empty()
+    assert app.disconnects.empty()
 
 
 def test_two_polls_during_an_upgrade_end_the_session(app):
@@ -87,7 +87,7 @@ def test_a_websocket_that_probes_wrongly_is_closed_and_the_session_stays_on_poll
     app.post(client.sid, "still here")
     assert client.poll().packets == ["4still here"]
     assert client.send("4me too").status == 200
-    assert app.reasons.empty()
+    assert app.disconnects.empty()
 
 
 def test_a_second_websocket_is_accepted_and_closed(app):

@@ -292,5 +292,5 @@ def test_a_failed_write_ends_the_session_once(app):
     assert not app.post(client.sid, "x")
     assert app.reason() == "transport close"
     client.ended()
-    assert app.reasons.empty()
+    assert app.disconnects.empty()
     assert client.sid not in app.engine.sockets

@@ -18,16 +18,27 @@ from wsproto.events import BytesMessage, CloseConnection, Message, Ping, Pong, T
 from fastsio.sync.engine import EngineServer, MessagePacket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 WAIT_S = 5.0
 SEPARATOR = "\x1e"
+#: What a handler waits for.
+Gate = threading.Event
 HANDSHAKE = {
     "HTTP_UPGRADE": "websocket",
     "HTTP_CONNECTION": "Upgrade",
     "HTTP_SEC_WEBSOCKET_VERSION": "13",
     "HTTP_SEC_WEBSOCKET_KEY": "dGhlIHNhbXBsZSBub25jZQ==",
 }
+
+
+def soon(value: Any) -> Any:
+    """Wait for what must happen, but not for ever."""
+    return value.result(WAIT_S) if isinstance(value, Future) else value
+
+
+def settle() -> None:
+    """Do nothing: who begins something has waited until it waits."""
 
 
 def until(condition: Callable[[], Any]) -> None:
@@ -59,6 +70,10 @@ class Response:
         return json.loads(self.body)["code"]
 
 
+#: The applications of a test, which end with it.
+made: list[Application] = []
+
+
 class Application:
     """An engine with handlers that keep what they get; ``on_connect`` and ``on_message`` may be replaced."""
 
@@ -66,25 +81,32 @@ class Application:
         self.engine = EngineServer(**{"async_mode": "threading", "ping_interval": 25, "ping_timeout": 20, **options})
         self.environs: list[dict[str, Any]] = []
         self.messages: queue.Queue[str | bytes] = queue.Queue()
-        self.reasons: queue.Queue[str] = queue.Queue()
+        self.disconnects: queue.Queue[str] = queue.Queue()
         self.on_connect: Callable[[str], Any] = lambda sid: None
-        self.on_message: Callable[[str, Any], Any] = lambda sid, data: self.messages.put(data)
-        self.on_disconnect: Callable[[str, str], Any] = lambda sid, reason: self.reasons.put(reason)
+        self.on_message: Callable[[str, Any], Any] = lambda sid, data: None
+        self.on_disconnect: Callable[[str, str], Any] = lambda sid, reason: None
         self.engine.on("connect", self._connect)
         self.engine.on("message", self._message)
         self.engine.on("disconnect", self._disconnect)
         self.pool = ThreadPoolExecutor(64)
         self.clients: list[WebSocketClient] = []
+        made.append(self)
 
     def _connect(self, sid: str, environ: dict[str, Any]) -> Any:
         self.environs.append(environ)
         return self.on_connect(sid)
 
     def _message(self, sid: str, data: str | bytes) -> None:
+        self.messages.put(data)
         self.on_message(sid, data)
 
     def _disconnect(self, sid: str, reason: str) -> None:
+        self.disconnects.put(reason)
         self.on_disconnect(sid, reason)
+
+    def start(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Begin what is waited for with :func:`soon`."""
+        return self.pool.submit(function, *args)
 
     def post(self, sid: str, *messages: str | bytes) -> bool:
         """Post messages as one packet's frames."""
@@ -92,7 +114,7 @@ class Application:
 
     def reason(self) -> str:
         """Wait for a disconnect handler."""
-        return self.reasons.get(timeout=WAIT_S)
+        return self.disconnects.get(timeout=WAIT_S)
 
     def message(self) -> str | bytes:
         """Wait for a message."""
@@ -131,12 +153,44 @@ class Application:
         self.pool.shutdown()
 
 
+class HttpRequest:
+    """A request in flight."""
+
+    def __init__(self, app: Application, serve: Callable[[], Response]) -> None:
+        self._future = app.pool.submit(serve)
+        self.done = self._future.done
+        self.result = self._future.result
+
+    def response(self) -> Response:
+        """Wait for the response."""
+        return self._future.result(WAIT_S)
+
+
+def start_http(
+    app: Application, method: str, query: str, *body: bytes, headers: Sequence[tuple[str, str]] = ()
+) -> HttpRequest:
+    """Begin a request; the end of a body without a length is marked, as by servers that take chunks."""
+    environ = {"HTTP_" + name.upper().replace("-", "_"): value for name, value in headers}
+    for name in ("CONTENT_LENGTH", "CONTENT_TYPE"):
+        if f"HTTP_{name}" in environ:
+            environ[name] = environ.pop(f"HTTP_{name}")
+    extra = {
+        "REQUEST_METHOD": method,
+        "HTTP_HOST": "testserver",
+        "wsgi.url_scheme": "https",
+        "wsgi.input_terminated": True,
+        "body": b"".join(body),
+        **environ,
+    }
+    return HttpRequest(app, lambda: app.request(query, **extra))
+
+
 class PollingClient:
     """A client over long-polling."""
 
-    def __init__(self, app: Application, query: str = "EIO=4&transport=polling") -> None:
+    def __init__(self, app: Application, query: str = "EIO=4&transport=polling", **extra: Any) -> None:
         self.app = app
-        self.first = app.request(query)
+        self.first = app.request(query, **extra)
         self.opened = json.loads(self.first.packets[0][1:])
         self.sid: str = self.opened["sid"]
         self.query = f"EIO=4&transport=polling&sid={self.sid}"
@@ -145,12 +199,12 @@ class PollingClient:
         """Poll once."""
         return self.app.request(self.query)
 
-    def start_poll(self) -> Future[Response]:
+    def start_poll(self) -> HttpRequest:
         """Poll in another thread, and wait until the server waits."""
         outbox = self.app.engine.sockets[self.sid]
-        future = self.app.pool.submit(self.poll)
-        until(lambda: outbox.poll_waiter is not None or future.done())
-        return future
+        request = HttpRequest(self.app, self.poll)
+        until(lambda: outbox.poll_waiter is not None or request.done())
+        return request
 
     def send(self, body: str | bytes, **extra: Any) -> Response:
         """Send a POST."""
@@ -262,6 +316,10 @@ class WebSocketClient:
         """Cut the connection."""
         self.sock.close()
 
+    def leave(self) -> None:
+        """Close the connection."""
+        self.say_close()
+
     def ended(self) -> None:
         """Wait until the server has served the request."""
         assert self.served.result(WAIT_S) == "over"
@@ -270,3 +328,14 @@ class WebSocketClient:
 def threads() -> set[threading.Thread]:
     """Return the threads that run."""
     return set(threading.enumerate())
+
+
+def connect_polling(app: Application, query: str = "EIO=4&transport=polling") -> PollingClient:
+    """Open a session on the polling transport of a web server that takes WebSockets too."""
+    return PollingClient(app, query, **{"werkzeug.socket": object()})
+
+
+def connect_websocket(app: Application) -> tuple[WebSocketClient, str]:
+    """Open a session on the WebSocket transport."""
+    client = WebSocketClient.open(app)
+    return client, client.sid
