@@ -8,7 +8,7 @@ import pytest
 
 from fastsio.exceptions import PacketError
 from fastsio.msgpack_packet import MsgPackPacket
-from fastsio.protocol import BinaryInPayload, Limits, Packet, ack_writer, event_reader
+from fastsio.protocol import BinaryInPayload, Limits, Packet, PacketType, ack_writer, connect_writer, event_reader
 
 LIMITS = Limits(max_ack_id=999_999, max_json_depth=3, max_event_length=5)
 
@@ -113,6 +113,7 @@ def test_classes_with_a_way_of_their_own_have_no_quick_one(packet_class):
     """They are asked for every packet."""
     assert event_reader(packet_class, LIMITS) is None
     assert ack_writer(packet_class) is None
+    assert connect_writer(packet_class) is None
 
 
 def test_acknowledgements_are_written_as_packets_are():
@@ -132,3 +133,13 @@ def test_binary_is_no_text():
         write(1, [b"bytes"])
     with pytest.raises(TypeError):
         write(1, [object()])
+
+
+def test_the_answer_to_connect_is_written_as_the_packet_is():
+    """With any module for JSON."""
+    for packet_class in (Packet, Tagged):
+        write = connect_writer(packet_class)
+        packet = packet_class(PacketType.CONNECT, {"sid": "ab\u00e7"})
+
+        assert write is not None
+        assert write({"sid": "ab\u00e7"}) == packet.encode()
