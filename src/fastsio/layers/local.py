@@ -182,12 +182,12 @@ class TableLayer(BaseChannelLayer):
 
     def __init__(
         self,
+        expiry: float = EXPIRY_S,
+        group_expiry: float = GROUP_EXPIRY_S,
+        capacity: int = CAPACITY,
+        channel_capacity: Mapping[str | re.Pattern[str], int] | None = None,
         *,
-        expiry: float,
-        group_expiry: float,
-        capacity: int,
-        channel_capacity: Mapping[str | re.Pattern[str], int] | None,
-        overflow: Overflow,
+        overflow: Overflow = "drop_new",
     ) -> None:
         self.expiry = require_seconds(expiry, "expiry")
         self.group_expiry = require_seconds(group_expiry, "group_expiry")
@@ -465,23 +465,6 @@ class InMemoryChannelLayer(TableLayer):
     Raises:
         SetupError: An option is out of range.
     """
-
-    def __init__(
-        self,
-        expiry: float = EXPIRY_S,
-        group_expiry: float = GROUP_EXPIRY_S,
-        capacity: int = CAPACITY,
-        channel_capacity: Mapping[str | re.Pattern[str], int] | None = None,
-        *,
-        overflow: Overflow = "drop_new",
-    ) -> None:
-        super().__init__(
-            expiry=expiry,
-            group_expiry=group_expiry,
-            capacity=capacity,
-            channel_capacity=channel_capacity,
-            overflow=overflow,
-        )
 
     async def _send(self, channel: str, message: Message) -> None:
         await self._at_home(self._put, channel, message)
