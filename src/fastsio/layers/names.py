@@ -10,6 +10,7 @@ import re
 from hashlib import blake2b
 from json import dumps
 from typing import Final
+from zlib import crc32
 
 #: Characters that a name stays under.
 MAX_LENGTH: Final = 100
@@ -86,6 +87,11 @@ def node_of(channel: str) -> str | None:
     if _NODE.fullmatch(node) is None or channel[end - NODE_LENGTH - 1 : end - NODE_LENGTH] != ".":
         return None
     return node
+
+
+def shard_of(key: str, count: int) -> int:
+    """Return which of several servers has a key: the same in every process, for senders and for readers."""
+    return (crc32(key.encode()) * count) >> 32
 
 
 def _complaint(kind: str, name: object, cure: str) -> str:

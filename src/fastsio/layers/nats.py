@@ -15,7 +15,7 @@ from fastsio.exceptions import SetupError
 from fastsio.layers.topics import TopicLayer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 DEFAULT_URL: Final = "nats://localhost:4222"
@@ -53,8 +53,8 @@ class NatsChannelLayer(TopicLayer[str]):
         sender = await self._senders.get()
         await sender.publish(topic, payload)
 
-    def _subscribe(self) -> NatsSubscriptions:
-        return NatsSubscriptions(
+    def _subscribe(self) -> Iterator[NatsSubscriptions]:
+        yield NatsSubscriptions(
             self._connect, self._place, self._wanted(), self._take, self._on_disconnect, self._on_reconnect
         )
 

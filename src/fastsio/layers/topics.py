@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from asyncio import Task, create_task
+from asyncio import Task, create_task, gather
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from fastsio.exceptions import BusError, PayloadError
 from fastsio.layers.codec import Codec
 from fastsio.layers.local import CAPACITY, EXPIRY_S, GROUP_EXPIRY_S, TableLayer
-from fastsio.layers.names import node_of
+from fastsio.layers.names import node_of, shard_of
 
 if TYPE_CHECKING:
     import re
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from fastsio.brokers.per_loop import PerLoop
+    from fastsio.brokers.subscriptions import Subscriptions
     from fastsio.layers.codec import Message, SerializerFormat
     from fastsio.layers.inbox import Inbox, Overflow
 
@@ -37,22 +38,6 @@ _LEAVE: Final = "l"
 HostT = TypeVar("HostT")
 
 logger = logging.getLogger("fastsio.layers")
-
-
-class Subscriber(Protocol):
-    """The connections over which a process hears its topics; they live on the home loop."""
-
-    async def settle(self) -> None:
-        """Wait until the broker was reached, or could not be."""
-
-    async def want(self, topic: str) -> None:
-        """Subscribe to a topic; once it returns, nothing is missed. Raise BusError when there is no connection."""
-
-    def drop(self, topic: str) -> None:
-        """Unsubscribe."""
-
-    async def close(self) -> None:
-        """Close the connections."""
 
 
 class TopicLayer(TableLayer, Generic[HostT]):
@@ -101,7 +86,7 @@ class TopicLayer(TableLayer, Generic[HostT]):
         self._on_disconnect = on_disconnect
         self._on_reconnect = on_reconnect
         self._read_place(hosts, prefix)
-        self._subscriber: Subscriber | None = None
+        self._subscribers: list[Subscriptions] = []
         self._uses: Counter[str] = Counter()
         self._groups: dict[str, str] = {}
         self._spawned: set[Task[None]] = set()
@@ -109,7 +94,7 @@ class TopicLayer(TableLayer, Generic[HostT]):
     @property
     def is_closed(self) -> bool:
         """Whether the layer holds neither channels nor connections."""
-        return self._subscriber is None and super().is_closed and not self._senders
+        return not self._subscribers and super().is_closed and not self._senders
 
     async def close(self) -> None:
         """Close all channels and connections."""
@@ -129,8 +114,8 @@ class TopicLayer(TableLayer, Generic[HostT]):
         """Publish to a topic, on any loop; raise BusError when the broker does not take it."""
 
     @abstractmethod
-    def _subscribe(self) -> Subscriber:
-        """Begin to listen; what arrives goes to :meth:`_take`."""
+    def _subscribe(self) -> Iterable[Subscriptions]:
+        """Begin to listen at each broker that the topics are spread over; what arrives goes to :meth:`_take`."""
 
     async def _send(self, channel: str, message: Message) -> None:
         await self._tell(channel, {_MESSAGE: message})
@@ -154,10 +139,10 @@ class TopicLayer(TableLayer, Generic[HostT]):
     async def _attach(self, inbox: Inbox) -> None:
         topic = self._address(inbox.channel)
         self._uses[topic] += 1
-        subscriber = self._connected()
-        await subscriber.settle()
+        for subscriber in self._connected():
+            await subscriber.settle()
         with suppress(BusError):  # it will be subscribed to with the others, once the broker is there
-            await subscriber.want(topic)
+            await self._subscriber_of(topic).want(topic)
 
     async def _detach(self, inbox: Inbox, emptied: list[str]) -> None:
         for group in emptied:
@@ -166,7 +151,7 @@ class TopicLayer(TableLayer, Generic[HostT]):
         self._uses[topic] -= 1
         if self._uses[topic] <= 0:
             del self._uses[topic]
-            self._connected().drop(topic)
+            self._subscriber_of(topic).drop(topic)
 
     async def _flush(self) -> None:
         for group in list(self._table.groups):
@@ -175,14 +160,13 @@ class TopicLayer(TableLayer, Generic[HostT]):
 
     async def _close(self) -> None:
         await super()._close()
-        if self._subscriber is not None:
-            subscriber, self._subscriber = self._subscriber, None
-            await subscriber.close()
+        subscribers, self._subscribers = self._subscribers, []
+        await gather(*(subscriber.close() for subscriber in subscribers))
 
     def _take_over(self, loop: AbstractEventLoop) -> None:
         super()._take_over(loop)
         # The connections of the loop before ended with it.
-        self._subscriber = None
+        self._subscribers = []
         self._uses = Counter(self._address(channel) for channel in self._table.inboxes)
 
     async def _enter(self, group: str, inbox: Inbox) -> None:
@@ -190,7 +174,7 @@ class TopicLayer(TableLayer, Generic[HostT]):
         self._groups[topic] = group
         self._table.enter(group, inbox)
         try:
-            await self._connected().want(topic)
+            await self._subscriber_of(topic).want(topic)
         except BusError:
             if self._table.leave(group, inbox.channel):
                 self._drop_group(group)
@@ -199,16 +183,20 @@ class TopicLayer(TableLayer, Generic[HostT]):
     def _drop_group(self, group: str) -> None:
         topic = self._topic("group", group)
         self._groups.pop(topic, None)
-        self._connected().drop(topic)
+        self._subscriber_of(topic).drop(topic)
 
-    def _connected(self) -> Subscriber:
-        if self._subscriber is None:
-            self._subscriber = self._subscribe()
-        return self._subscriber
+    def _connected(self) -> list[Subscriptions]:
+        if not self._subscribers:
+            self._subscribers = list(self._subscribe())
+        return self._subscribers
 
-    def _wanted(self) -> list[str]:
-        """Return the topics that this process listens to."""
-        return [*self._uses, *self._groups]
+    def _subscriber_of(self, topic: str) -> Subscriptions:
+        subscribers = self._connected()
+        return subscribers[shard_of(topic, len(subscribers))]
+
+    def _wanted(self, number: int = 0, count: int = 1) -> list[str]:
+        """Return the topics that this process listens to at one of several brokers."""
+        return [topic for topic in (*self._uses, *self._groups) if shard_of(topic, count) == number]
 
     def _address(self, channel: str) -> str:
         """Return the topic under which a channel is reached."""

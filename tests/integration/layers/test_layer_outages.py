@@ -147,7 +147,7 @@ async def listeners(lab, layer):
     if lab.kind == "queue":
         return int(await layer._queues.run("room", "ZCARD", f"{lab.prefix}:routes:room"))
     if lab.kind == "nats":
-        return int(layer._topic("group", "room") in layer._subscriber._subscribed)
+        return int(layer._topic("group", "room") in layer._subscribers[0]._subscribed)
     topic = layer._topic("group", "room")
     return int(await (await layer._senders.get())[0].client.execute_command("PUBLISH", topic, "{}"))
 

@@ -5,9 +5,10 @@ from collections import Counter
 import pytest
 
 from fastsio.exceptions import SetupError
+from fastsio.layers.names import shard_of
 from fastsio.layers.nats import NatsChannelLayer
 from fastsio.layers.redis import RedisChannelLayer, RedisPubSubChannelLayer
-from fastsio.layers.redis.hosts import quoted, read_hosts, shard_of
+from fastsio.layers.redis.hosts import quoted, read_hosts
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
-from zlib import crc32
 
 from fastsio._extras import require
 from fastsio.brokers.batch_publisher import bus_error
@@ -137,11 +136,6 @@ def _url(place: Any) -> str:
 def _label(url: str) -> str:
     parts = urlsplit(url)
     return parts.netloc.rpartition("@")[2] or parts.path
-
-
-def shard_of(key: str, count: int) -> int:
-    """Return which of several servers has a key: the same in every process, for senders and for readers."""
-    return (crc32(key.encode()) * count) >> 32
 
 
 def quoted(prefix: object) -> str:

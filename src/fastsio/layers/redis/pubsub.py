@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.brokers.redis import RedisSubscriptions
-from fastsio.layers.redis.hosts import close_publishers, open_publishers, quoted, read_hosts, shard_of
+from fastsio.layers.names import shard_of
+from fastsio.layers.redis.hosts import close_publishers, open_publishers, quoted, read_hosts
 from fastsio.layers.topics import TopicLayer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fastsio.layers.redis.hosts import Host
 
@@ -55,51 +55,9 @@ class RedisPubSubChannelLayer(TopicLayer["Host"]):
         senders = await self._senders.get()
         await senders[shard_of(topic, len(senders))].post("PUBLISH", topic, payload)
 
-    def _subscribe(self) -> HostSubscriptions:
-        return HostSubscriptions(
-            [
-                RedisSubscriptions(
-                    host.client,
-                    f"Redis at {host.label}",
-                    # The first keeps a connection without others open: nobody publishes to it.
-                    [self._topic("host", self.node), *self._wanted_at(number)],
-                    self._take,
-                    self._on_disconnect,
-                    self._on_reconnect,
-                )
-                for number, host in enumerate(self._hosts)
-            ]
-        )
-
-    def _wanted_at(self, number: int) -> list[str]:
-        """Return the topics of one host that this process listens to."""
-        return [topic for topic in self._wanted() if shard_of(topic, len(self._hosts)) == number]
-
-
-class HostSubscriptions:
-    """
-    The subscriptions at all hosts.
-
-    Args:
-        shards: Those at each host.
-    """
-
-    def __init__(self, shards: list[RedisSubscriptions]) -> None:
-        self._shards = shards
-
-    async def settle(self) -> None:
-        """Wait until each host was reached, or could not be."""
-        for shard in self._shards:
-            await shard.settle()
-
-    async def want(self, topic: str) -> None:
-        """Subscribe to a topic."""
-        await self._shards[shard_of(topic, len(self._shards))].want(topic)
-
-    def drop(self, topic: str) -> None:
-        """Unsubscribe."""
-        self._shards[shard_of(topic, len(self._shards))].drop(topic)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await asyncio.gather(*(shard.close() for shard in self._shards))
+    def _subscribe(self) -> Iterator[RedisSubscriptions]:
+        for number, host in enumerate(self._hosts):
+            # The first keeps a connection without others open: nobody publishes to it.
+            topics = [self._topic("host", self.node), *self._wanted(number, len(self._hosts))]
+            label = f"Redis at {host.label}"
+            yield RedisSubscriptions(host.client, label, topics, self._take, self._on_disconnect, self._on_reconnect)

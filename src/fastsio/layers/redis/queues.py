@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.brokers.reconnection import ReconnectLoop
 from fastsio.brokers.redis import close_client
-from fastsio.layers.names import node_of
-from fastsio.layers.redis.hosts import close_publishers, open_publishers, shard_of
+from fastsio.layers.names import node_of, shard_of
+from fastsio.layers.redis.hosts import close_publishers, open_publishers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
