@@ -27,7 +27,7 @@ from fastsio.base.admin import (
     room_name,
     short_id,
 )
-from fastsio.engine.reports import Reports
+from fastsio.engine.log_format import Reports
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import SetupError
 

@@ -1,17 +1,21 @@
 """
-What the frames of a client mean to its session, by revision of Engine.IO.
+What the frames of a client mean to its session, by revision of Engine.IO, and how many may carry no message.
+
+Must not know clocks: the time is asked of a function that is given.
 
 Source: Engine.IO protocol v4, "Packet encoding"; for v3 see :mod:`fastsio.engine.eio3`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastsio.engine import eio3
 from fastsio.engine.payload import IGNORED, decode_base64
-from fastsio.engine.rates import TooManyFrames
 from fastsio.exceptions import PacketError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: How a text frame begins that is a message, in base64 or not.
 MESSAGES: Final = ("4", "b")
@@ -19,6 +23,8 @@ NORMAL_CLOSURE: Final = 1000
 PROTOCOL_ERROR: Final = 1002
 POLICY_VIOLATION: Final = 1008
 MESSAGE_TOO_BIG: Final = 1009
+#: In which time frames are counted that carry no message.
+WINDOW_S: Final = 1.0
 
 
 class Session(Protocol):
@@ -36,6 +42,41 @@ class LinkLost(Exception):  # noqa: N818 - says what happened
 
 class ClientLeft(Exception):  # noqa: N818 - says what happened
     """The client sent a close packet."""
+
+
+class TooManyFrames(PacketError):  # noqa: N818 - says what happened
+    """The client sent frames that carry no message at a rate that no use needs."""
+
+    def __init__(self) -> None:
+        super().__init__("more pings, pongs and empty fragments in a second than max_control_frames")
+
+
+class FrameRate:
+    """
+    Counts the pings, pongs and empty fragments of one WebSocket.
+
+    Args:
+        most: How many are allowed in a second.
+        clock: Returns the time in seconds.
+    """
+
+    __slots__ = ("_begin_s", "_clock", "_most", "_spare")
+
+    def __init__(self, most: int, clock: Callable[[], float]) -> None:
+        self._most = self._spare = most
+        self._clock = clock
+        self._begin_s = clock()
+
+    def is_exceeded(self) -> bool:
+        """Count a frame; tell whether it is one too many. The clock is asked when *most* have been counted."""
+        self._spare -= 1
+        if self._spare >= 0:
+            return False
+        now = self._clock()
+        is_exceeded = now - self._begin_s < WINDOW_S
+        self._begin_s = now
+        self._spare = self._most - 1
+        return is_exceeded
 
 
 class BadFrame(PacketError):  # noqa: N818 - says what happened

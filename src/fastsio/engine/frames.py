@@ -1,7 +1,8 @@
 """
-The frames that a WebSocket server writes; they are not masked.
+The frames of a WebSocket: those that a server writes, and whether those of a client are masked.
 
-Source: RFC 6455, section 5.2.
+Source: RFC 6455, sections 5.1 and 5.2: what a server writes is not masked, and it "MUST close the connection upon
+receiving a frame that is not masked".
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ PONG: Final = FIN | 0xA
 SHORT: Final = 125
 LENGTH_16: Final = 126
 LENGTH_64: Final = 127
+MASKED: Final = 0x80
+KEY_BYTES: Final = 4
+#: The first two bytes of a frame say how it goes on.
+START_BYTES: Final = 2
+#: Length in the second byte -> bytes of the length that follows.
+LONG: Final = {LENGTH_16: 2, LENGTH_64: 8}
 #: Nearly every frame is short; their heads are looked up.
 SHORT_HEADS: Final = {
     head: [bytes((head, length)) for length in range(SHORT + 1)] for head in (TEXT, BINARY, CLOSE, PONG)
@@ -49,3 +56,56 @@ def close_frame(code: int, reason: str = "") -> bytes:
     """
     text = reason.encode(errors="replace")[: SHORT - 2]
     return frame(CLOSE, code.to_bytes(2) + text.decode(errors="ignore").encode())
+
+
+class MaskCheck:
+    """
+    Follows the frames of one client, for frameworks that do not look whether they are masked.
+
+    Reads the heads of frames in what arrives, in whatever pieces, and nothing of their payloads.
+    """
+
+    __slots__ = ("_head", "_skip")
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._skip = 0
+
+    def feed(self, data: bytes) -> int | None:
+        """
+        Take what has arrived.
+
+        Args:
+            data: The next bytes of the connection.
+
+        Returns:
+            None, or how many of the bytes are of frames before the first that is not masked.
+        """
+        position = 0
+        while position < len(data):
+            if self._skip:
+                step = min(self._skip, len(data) - position)
+                self._skip -= step
+                position += step
+                continue
+            start = max(0, position - len(self._head))
+            head = self._head + data[position : position + self._missing()]
+            position += len(head) - len(self._head)
+            self._head = head
+            if len(head) >= START_BYTES and not head[1] & MASKED:
+                return start
+            if not self._missing():
+                self._skip = _length(head) + KEY_BYTES
+                self._head = b""
+        return None
+
+    def _missing(self) -> int:
+        head = self._head
+        if len(head) < START_BYTES:
+            return START_BYTES - len(head)
+        return START_BYTES + LONG.get(head[1] & ~MASKED, 0) - len(head)
+
+
+def _length(head: bytes) -> int:
+    short = head[1] & ~MASKED
+    return int.from_bytes(head[START_BYTES:]) if short in LONG else short

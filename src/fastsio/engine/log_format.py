@@ -1,5 +1,5 @@
 """
-What of a session and its packets stands in a log, in python-engineio's words.
+What of a session and its packets stands in a log, in python-engineio's words, and how often.
 
 What lets somebody in is left out: session ids are bearer secrets, and CONNECT has what a client proves itself with.
 """
@@ -10,6 +10,8 @@ from typing import Any, Final
 
 #: How many characters of what a client sent stand in a log.
 MAX_SHOWN: Final = 200
+#: What clients do wrong is said once in this time for each kind of it.
+INTERVAL_S: Final = 60.0
 _NAMES: Final = ("OPEN", "CLOSE", "PING", "PONG", "MESSAGE", "UPGRADE", "NOOP")
 _KINDS: Final = frozenset("0123456")
 _HIDDEN: Final = "<hidden>"
@@ -53,3 +55,39 @@ def shown_message(message: str | bytes, *, from_server: bool) -> str:
 def shown_text(text: str) -> str:
     """Return what a client sent as one short line of printable characters."""
     return text if len(text) <= MAX_SHOWN and text.isprintable() else f"{text[:MAX_SHOWN]!r}..."
+
+
+class Reports:
+    """
+    Remembers when each kind of mistake was last reported.
+
+    A kind is a word of the server's, never anything that a client sent.
+    """
+
+    __slots__ = ("_kinds",)
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, tuple[float, int]] = {}
+
+    def due(self, kind: str, now: float) -> tuple[bool, int] | None:
+        """
+        Count a mistake, and say whether to report it.
+
+        Args:
+            kind: What was wrong.
+            now: Seconds of a clock that never goes back.
+
+        Returns:
+            Whether it is the first of its kind, and how many were not reported since the last that was; None when this
+            one is not to be reported either.
+        """
+        last = self._kinds.get(kind)
+        if last is None:
+            self._kinds[kind] = (now, 0)
+            return True, 0
+        reported_at, skipped = last
+        if now - reported_at < INTERVAL_S:
+            self._kinds[kind] = (reported_at, skipped + 1)
+            return None
+        self._kinds[kind] = (now, 0)
+        return False, skipped

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import Message, Ping, Pong, TextMessage
 
-from fastsio.engine.frame_reader import NORMAL_CLOSURE, BadFrame
-from fastsio.engine.rates import FrameRate, TooManyFrames
+from fastsio.engine.frame_reader import NORMAL_CLOSURE, BadFrame, FrameRate, TooManyFrames
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from fastsio.base.options import choose_logger, takes_information
 from fastsio.engine import http
 from fastsio.engine.cors import Origins, cors_headers
+from fastsio.engine.log_format import Reports
 from fastsio.engine.options import (
     DEFAULT_CONTROL_FRAMES,
     MODES,
@@ -24,7 +25,6 @@ from fastsio.engine.options import (
     choose_mode,
     choose_transports,
 )
-from fastsio.engine.reports import Reports
 from fastsio.engine.request import Request, RequestRefused
 from fastsio.engine.session import Asked, Reason, SessionState, Transport
 

@@ -311,11 +311,15 @@ class SessionState(ABC):
         Returns:
             Whether the caller is the one to end it.
         """
-        if not SessionState.advance(self, Step.END):
+        life = LIVES.get((self.life, Step.END))
+        if life is None:
             return False
-        if self.life is Life.DOOMED:
+        self.life = life
+        if life is Life.DOOMED:
             self.doomed = reason
-        return self.closing
+            return False
+        self.closing = True
+        return True
 
     def claim_post(self) -> bool:
         """

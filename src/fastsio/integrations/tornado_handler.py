@@ -19,8 +19,7 @@ from fastsio._extras import require
 from fastsio.aio.engine.frameworks.masking import FIRST, REQUEST, SECOND, UNMASKED, Trial
 from fastsio.aio.engine.links import Event, Link
 from fastsio.engine.frame_reader import PROTOCOL_ERROR
-from fastsio.engine.frames import close_frame
-from fastsio.engine.masks import MaskCheck
+from fastsio.engine.frames import MaskCheck, close_frame
 from fastsio.engine.websocket_handshake import WEBSOCKET, choose_subprotocol
 
 if TYPE_CHECKING:

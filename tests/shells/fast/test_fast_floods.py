@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from fastsio.engine.frame_reader import POLICY_VIOLATION, closing_code
+from fastsio.engine.frame_reader import POLICY_VIOLATION, TooManyFrames, closing_code
 from fastsio.engine.frames import close_frame
-from fastsio.engine.rates import TooManyFrames
 from fastsio.integrations.fast import framing
 from fastsio.integrations.fast.framing import FAIR_SHARE, MAX_KEPT_BYTES, MAX_READ_BYTES, Framing, open_framing
 from tests.shells.fast.transport import FakeTransport, make_wire

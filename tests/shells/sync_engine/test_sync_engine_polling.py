@@ -20,17 +20,6 @@ def test_a_post_may_carry_as_many_packets_as_its_size_allows(app):
     assert turns == [0] * (1000 // 16)
 
 
-def test_what_comes_before_a_packet_that_cannot_be_decoded_is_handled(app):
-    """The session ends where the body is wrong, as in the JavaScript server."""
-    client = PollingClient(app)
-
-    assert client.send("4a\x1e\x1e4b").status == 400
-
-    assert app.message() == "a"
-    assert app.reason() == "transport error"
-    assert app.messages.empty()
-
-
 @pytest.mark.parametrize("is_polled", [True, False])
 @pytest.mark.parametrize(
     ("user_agent", "most"), [("Mozilla/5.0 (X11; Linux x86_64)", 41), ("python-requests/2.31.0", 16), ("", 16)]

@@ -58,20 +58,3 @@ def test_a_callable_decides_about_origins(make_app):
     assert ours.headers["vary"] == "Origin"
     assert [(other.status, other.code) for other in others] == [(400, 4)] * 2
     assert "access-control-allow-origin" not in others[0].headers
-
-
-def test_the_cookie_is_kept_from_scripts_and_other_sites(make_app):
-    """Unless its attributes say otherwise."""
-    app = make_app(cookie="io")
-
-    response = app.request()
-
-    assert response.headers["set-cookie"].endswith("; path=/; HttpOnly; SameSite=Lax")
-
-
-def test_cors_can_be_left_to_others(make_app):
-    """An empty list neither checks nor answers."""
-    response = make_app(cors_allowed_origins=[]).request(HTTP_ORIGIN="http://a")
-
-    assert response.status == 200
-    assert not {"vary", "access-control-allow-origin"} & set(response.headers)

@@ -6,8 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fastsio.engine.frame_reader import READERS, BadFrame, ClientLeft, closing_code
-from fastsio.engine.rates import TooManyFrames
+from fastsio.engine.frame_reader import READERS, BadFrame, ClientLeft, FrameRate, TooManyFrames, closing_code
 from fastsio.exceptions import PacketError
 
 LIMIT = 8
@@ -84,3 +83,39 @@ def test_what_is_wrong_or_too_large_is_refused(protocol):
 def test_the_close_code_says_which_rule_was_broken(error, code):
     """Those of RFC 6455; what breaks Engine.IO only is closed normally, as by the JavaScript server."""
     assert closing_code(error) == code
+
+
+class Clock:
+    """A clock that is set."""
+
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_one_frame_too_many_in_a_second_is_noticed():
+    """As many as are allowed are allowed."""
+    clock = Clock()
+    rate = FrameRate(3, clock)
+    assert not any(rate.is_exceeded() for _ in range(3))
+    clock.now_s += 0.9
+
+    assert rate.is_exceeded()
+
+
+def test_the_next_second_is_another():
+    """A client that sends on and on below the rate is never refused."""
+    clock = Clock()
+    rate = FrameRate(3, clock)
+    for _ in range(100):
+        clock.now_s += 0.34
+        assert not rate.is_exceeded()
+
+
+def test_the_error_is_one_of_the_protocol():
+    """It has no limit of bytes that was passed."""
+    error = TooManyFrames()
+
+    assert isinstance(error, PacketError)
+    assert error.limit is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastsio.engine.log_format import MAX_SHOWN, label, shown, shown_message, shown_text
+from fastsio.engine.log_format import INTERVAL_S, MAX_SHOWN, Reports, label, shown, shown_message, shown_text
 
 
 def test_session_ids_are_shortened():
@@ -62,3 +62,15 @@ def test_what_a_client_sent_takes_one_short_line():
     assert shown_text("http://a") == "http://a"
     assert shown_text("a\nb") == "'a\\nb'..."
     assert len(shown_text("x" * 100_000)) < MAX_SHOWN + 10
+
+
+def test_each_kind_is_reported_once_a_minute():
+    """The next report says how many were left out."""
+    reports = Reports()
+
+    assert reports.due("a", 10.0) == (True, 0)
+    assert reports.due("a", 10.0) is None
+    assert reports.due("b", 10.0) == (True, 0)
+    assert reports.due("a", 9.9 + INTERVAL_S) is None
+    assert reports.due("a", 10.0 + INTERVAL_S) == (False, 2)
+    assert reports.due("a", 10.1 + INTERVAL_S) is None

@@ -8,9 +8,8 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from fastsio.engine.frame_reader import BadFrame
+from fastsio.engine.frame_reader import BadFrame, TooManyFrames
 from fastsio.engine.message_reader import FAIR_SHARE, MAX_PARTS, MessageReader
-from fastsio.engine.rates import TooManyFrames
 from fastsio.exceptions import PacketError
 
 

@@ -81,6 +81,7 @@ def test_a_session_that_was_let_in_ends_once():
     """The first who ends it runs the disconnect handler; it closes when that is done."""
     session = opened()
 
+    assert not session.advance(Step.OVER)
     assert (session.claim_end("first"), session.closing, session.closed) == (True, True, False)
     assert not session.claim_end("second")
     assert session.advance(Step.OVER)

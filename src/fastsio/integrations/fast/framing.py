@@ -26,9 +26,8 @@ from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTranspo
 from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined] # not public; see above
 
-from fastsio.engine.frame_reader import MESSAGE_TOO_BIG, POLICY_VIOLATION, PROTOCOL_ERROR
+from fastsio.engine.frame_reader import MESSAGE_TOO_BIG, POLICY_VIOLATION, PROTOCOL_ERROR, FrameRate
 from fastsio.engine.frames import CLOSE, PONG, frame
-from fastsio.engine.rates import FrameRate
 
 if TYPE_CHECKING:
     from fastsio.aio.engine.links import Frame

@@ -14,8 +14,7 @@ from fastsio._extras import require
 from fastsio.aio.engine.frameworks.aiohttp_masking import response_class
 from fastsio.aio.engine.frameworks.environ import NOWHERE, Address, address_of, make_environ
 from fastsio.aio.engine.links import Event, Link
-from fastsio.engine.frame_reader import BadFrame
-from fastsio.engine.rates import FrameRate, TooManyFrames
+from fastsio.engine.frame_reader import BadFrame, FrameRate, TooManyFrames
 from fastsio.engine.websocket_handshake import WEBSOCKET, choose_subprotocol, offered_subprotocols
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from fastsio._extras import require
 from fastsio.aio.engine.frameworks import masking
 from fastsio.aio.engine.frameworks.masking import FIRST, REQUEST, SECOND, UNMASKED, Trial
 from fastsio.engine.frame_reader import PROTOCOL_ERROR
-from fastsio.engine.masks import MaskCheck
+from fastsio.engine.frames import MaskCheck
 
 EXTRA: Final = "aiohttp"
 #: How long the end of a trial is waited for; it takes no time.
