@@ -38,7 +38,7 @@ lint:
 types:
 	@tools/setup_venv.sh dev
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 coverage:
 	@tools/setup_venv.sh test

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from fastsio.aio import concurrency
 from fastsio.aio.connection_scope import TaskScope
@@ -69,14 +69,12 @@ class DispatcherServer(Protocol):
     always_connect: bool
     observer: Observer | None
 
+    #: The events that are not sent by clients.
+    reserved_events: ClassVar[list[str]]
+
     @property
     def not_handled(self) -> Any:
         """What stands for the result of an event that has no handler."""
-
-    @property
-    def reserved_events(self) -> list[str]:
-        """The events that are not sent by clients."""
-        ...
 
 
 class Dispatcher:

@@ -321,12 +321,15 @@ class ClientKeywords(LimitKeywords, total=False):
     timestamp_requests: bool
 
 
-class BusKeywords(TypedDict, total=False):
-    """What all managers on a message broker take by keyword; :class:`fastsio.AsyncPubSubManager` says what it means."""
+if TYPE_CHECKING:
+    from typing_extensions import TypedDict as ClosedDict
 
-    publish_timeout: float
-    max_remote_callbacks: int
-    bus_format: Literal["json", "msgpack"]
+    class BusKeywords(ClosedDict, total=False, closed=True):
+        """What all managers on a message broker take by keyword, as in :class:`fastsio.AsyncPubSubManager`."""
+
+        publish_timeout: float
+        max_remote_callbacks: int
+        bus_format: Literal["json", "msgpack"]
 
 
 SERVER_NAMES: Final = frozenset(AsyncServerKeywords.__annotations__) | frozenset(SyncServerKeywords.__annotations__)

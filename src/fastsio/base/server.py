@@ -96,7 +96,7 @@ class BaseServer(EventRegistrar):
     __fastsio_source__ = Source.SERVER
     _event_log: EventLog | None = None
     #: What stands for the result of an event that has no handler.
-    not_handled: ClassVar[object] = object()
+    not_handled: object = object()
     #: The methods of python-socketio that applications have versions of their own of, as fastsio has them.
     _own_seams: ClassVar[Mapping[str, Any]] = {}
 

@@ -124,7 +124,7 @@ def choose_mode(kind: str, async_mode: Any, is_installed: Callable[[str], bool])
             return mode
     raise SetupError(
         f"Invalid async_mode {async_mode!r}: a package that it needs is not installed: "
-        f"{_PACKAGES.get(async_mode, async_mode)}"
+        f"{_PACKAGES.get(str(async_mode), async_mode)}"
     )
 
 

@@ -105,7 +105,8 @@ class RoomTable:
 
     def get(self, namespace: str, sid: Hashable) -> Client | None:
         """Return the client that *sid* is in *namespace*, or None."""
-        client: Client | None = self._clients.get(namespace, _NOBODY).get(sid)
+        # What is no string is no sid, and not in the table.
+        client: Client | None = self._clients.get(namespace, _NOBODY).get(sid)  # pyright: ignore[reportArgumentType]
         return client
 
     def has(self, namespace: str, sid: Hashable) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from fastsio.base.emit_args import acknowledgement, unwritable
 from fastsio.base.event_log import tell_unhandled
@@ -70,14 +70,12 @@ class DispatcherServer(Protocol):
     always_connect: bool
     observer: Observer | None
 
+    #: The events that are not sent by clients.
+    reserved_events: ClassVar[list[str]]
+
     @property
     def not_handled(self) -> Any:
         """What stands for the result of an event that has no handler."""
-
-    @property
-    def reserved_events(self) -> list[str]:
-        """The events that are not sent by clients."""
-        ...
 
 
 class Dispatcher:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from fastsio.aio import concurrency
 from fastsio.aio.acks import Answer
@@ -53,11 +53,8 @@ class DispatchingClient(Protocol):
     namespaces: dict[str, str]
     failed_namespaces: list[str]
     callbacks: dict[str, dict[int, Any]]
-
-    @property
-    def reserved_events(self) -> list[str]:
-        """The events that are not sent by the server."""
-        ...
+    #: The events that are not sent by the server.
+    reserved_events: ClassVar[list[str]]
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
         """Start a function in the background; return its task or thread."""

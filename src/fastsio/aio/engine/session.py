@@ -61,6 +61,7 @@ class Host(Protocol):
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine in a task that is kept alive until it is done."""
+        ...
 
     # Only threads:
     # | async_mode: str
@@ -73,6 +74,7 @@ class Host(Protocol):
     @property
     def packets_per_payload(self) -> int:
         """How many packets of one POST are handled before others have a turn."""
+        ...
 
     def report(self, message: str, kind: str) -> None:
         """Log what a client did wrong."""

@@ -54,6 +54,7 @@ class Host(Protocol):
     @property
     def packets_per_payload(self) -> int:
         """How many packets of one POST are handled before others have a turn."""
+        ...
 
     def report(self, message: str, kind: str) -> None:
         """Log what a client did wrong."""
