@@ -123,10 +123,11 @@ class Dispatcher:
     def choose_ways(self) -> None:
         """Decide how packets are read and written while these methods are replaced, and this observer is told."""
         server, replaced = self._server, self._seams.replaced
+        self._is_intercepted = not replaced.isdisjoint(PACKET_SEAMS)
         # What is read in one go has no packet that could be shown to anybody.
-        is_intercepted = not replaced.isdisjoint(PACKET_SEAMS)
-        self._read_event = None if is_intercepted else event_reader(server.packet_class, server.limits)
-        is_seen = server.observer is not None or "_send_packet" in replaced
+        self._read_event = None if self._is_intercepted else event_reader(server.packet_class, server.limits)
+        self._is_sending_replaced = "_send_packet" in replaced
+        is_seen = server.observer is not None or self._is_sending_replaced
         self._write_ack = None if is_seen else ack_writer(server.packet_class)
         self._lifecycle.write_connect = None if is_seen else connect_writer(server.packet_class)
         self._runner.is_watched = bool(replaced) or server.observer is not None
@@ -162,28 +163,28 @@ class Dispatcher:
             packet: The packet.
             waits: Whether the caller waits afterwards while the client is behind.
         """
-        if "_send_packet" in self._seams.replaced:
+        if self._is_sending_replaced:
             self._seams.call("_send_packet", eio_sid, packet)
         else:
             self.post(eio_sid, packet, waits)
 
     def post(self, eio_sid: str, packet: Packet, waits: bool = False) -> None:
         """Send a packet past the application's own ``_send_packet``."""
-        self._server.eio.post(eio_sid, self._frames_to_send(packet), waits)
+        frames, server = frames_of(packet), self._server
+        if server.observer is not None:
+            server.observer.frames_sent(frames, 1)
+        server.eio.post(eio_sid, frames, waits)
 
     def reply(self, eio_sid: str, packet: Packet) -> Any:
         """Send the answer to a client's packet; unlike :meth:`send` this may wait until the client reads."""
-        if "_send_packet" in self._seams.replaced:
+        if self._is_sending_replaced:
             replying: Any = self._seams.call("_send_packet", eio_sid, packet)
             return replying
-        waiting: Any = self._server.eio.write(eio_sid, self._frames_to_send(packet))
+        frames, server = frames_of(packet), self._server
+        if server.observer is not None:
+            server.observer.frames_sent(frames, 1)
+        waiting: Any = server.eio.write(eio_sid, frames)
         return waiting
-
-    def _frames_to_send(self, packet: Packet) -> list[MessagePacket]:
-        frames = frames_of(packet)
-        if self._server.observer is not None:
-            self._server.observer.frames_sent(frames, 1)
-        return frames
 
     def _acknowledge(self, client: Client, ack_id: int, result: Any) -> Any | None:
         """Send what an event's handler returned; return what to wait for while the client is behind, if it is."""
@@ -243,7 +244,7 @@ class Dispatcher:
             return self.break_off(connection, exc.args[0])
         if packet is None:
             return self._expect_attachments(connection)
-        if not self._seams.replaced.isdisjoint(PACKET_SEAMS):
+        if self._is_intercepted:
             return self._pass_through(connection, packet)
         return self._take_whole_packet(connection, packet)
 
