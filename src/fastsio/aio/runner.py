@@ -20,13 +20,13 @@ import inspect
 import sys
 from collections import deque
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from fastsio.aio import concurrency
 from fastsio.aio.engine.eager import DONE, Rest
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.base.event_log import tell_unhandled
-from fastsio.base.options import UNLIMITED
+from fastsio.base.runner import BaseHandlerRunner
 from fastsio.engine.session import Transport
 from fastsio.protocol import NamespaceState
 
@@ -34,12 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
     from contextvars import Context as Variables
 
-    from fastsio.base.admin import Observer
-    from fastsio.base.event_log import EventLog
-    from fastsio.base.options import ServerOptions
-    from fastsio.base.seams import Seams
-    from fastsio.protocol import Packet
-    from fastsio.routing import Registry, Route
+    from fastsio.routing import Route
     from fastsio.state import Client, Connection
 
 #: How long tasks that the application started in the background have to end when the server stops.
@@ -224,67 +219,16 @@ def new_deadlines(on_due: Callable[[list[Connection]], None], engine: Any) -> De
     return Deadlines(on_due)
 
 
-class RunnerServer(Protocol):
-    """What a runner reads of its server, where an application or a test may change it at any time."""
+class HandlerRunner(BaseHandlerRunner):
+    """Starts handlers in tasks."""
 
-    logger: Any
-    options: ServerOptions
-    async_handlers: bool
-    observer: Observer | None
-
-    def label_of(self, sid: str) -> str:
-        """Return what a log calls a client."""
-        ...
-
-
-class EventHandling(Protocol):
-    """What handles events: the dispatcher."""
-
-    def find_route(self, namespace: str, event: str) -> Route | None:
-        """Return the route of an event, or None."""
-
-    def run_event(self, client: Client, route: Route, data: list[Any], ack_id: int | None) -> Coroutine[Any, Any, None]:
-        """Call the handler of an event, and answer."""
-        ...
-
-
-class HandlerRunner:
-    """
-    Starts handlers, keeps account of those under way, and waits for them when the server stops.
-
-    Args:
-        server: The server whose handlers they are.
-        events: Handles events.
-        registry: Finds their routes.
-        seams: The methods of the server that the application may have replaced.
-        event_log: Is told of each event, if the server writes a log of them.
-
-    Attributes:
-        is_watched: Whether a method of the application or an observer sees events before they are handled.
-    """
-
-    def __init__(
-        self,
-        server: RunnerServer,
-        events: EventHandling,
-        registry: Registry,
-        seams: Seams,
-        event_log: EventLog | None,
-    ) -> None:
-        self._server = server
-        self._find_route = events.find_route
-        self._run_event = events.run_event
-        self._registry = registry
-        self._resolve = registry.resolve
-        self._seams = seams
-        self._event_log = event_log
+    def _make_tables(self) -> None:
         #: What the application started, and what the server did for clients.
         self._background: set[asyncio.Task[Any]] = set()
         self._own_tasks: set[asyncio.Task[Any]] = set()
         #: The handlers under way of connections that have gone.
         self._left_behind: set[asyncio.Task[Any]] = set()
         self.starter = Starter()
-        self.is_watched = False
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
         """Start a coroutine function as a task, which ends with the server if it has not ended before."""
@@ -420,14 +364,6 @@ class HandlerRunner:
         self._start_handler(connection, client, data, ack_id, size_bytes)
         return None
 
-    def start_held(self, client: Client, packet: Packet, size_bytes: int) -> None:
-        """Handle an event that has waited; its size counts, though it is too late to let it wait longer."""
-        if self._event_log is not None:
-            self._event_log.received(client, packet.data[0])
-        if size_bytes:
-            client.connection.claim(size_bytes, UNLIMITED)
-        self._start_handler(client.connection, client, packet.data, packet.id, size_bytes)
-
     def _start_handler(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int = 0
     ) -> None:
@@ -467,20 +403,20 @@ class HandlerRunner:
     def _event_run(self, client: Client, data: list[Any], ack_id: int | None) -> Coroutine[Any, Any, None] | None:
         """Return the coroutine that handles an event, through the seam that add-ons replace if one has."""
         server = self._server
+        run: Coroutine[Any, Any, None]
         if self.is_watched:
             if server.observer is not None:
                 server.observer.event_received(client, data)
             if "_handle_event_internal" in self._seams.replaced:
                 internal = self._seams.method("_handle_event_internal")
-                run: Coroutine[Any, Any, None] = internal(
-                    server, client.sid, client.eio_sid, data, client.namespace, ack_id
-                )
+                run = internal(server, client.sid, client.eio_sid, data, client.namespace, ack_id)
                 return run
         route = self._find_route(client.namespace, data[0])
         if route is None:
             tell_unhandled(self._registry, server.logger, data[0], client.namespace)
             return None
-        return self._run_event(client, route, data, ack_id)
+        run = self._run_event(client, route, data, ack_id)
+        return run
 
     async def end(
         self, connections: Mapping[str, Connection], end_connection: Callable[[str], Awaitable[None]], grace_s: float

@@ -7,10 +7,10 @@ Written by hand in both halves, because tasks and threads have little in common.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from fastsio.base.event_log import tell_unhandled
-from fastsio.base.options import UNLIMITED
+from fastsio.base.runner import BaseHandlerRunner
 from fastsio.protocol import NamespaceState
 from fastsio.sync import concurrency
 from fastsio.sync.engine.timers import Deadlines
@@ -18,12 +18,6 @@ from fastsio.sync.engine.timers import Deadlines
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fastsio.base.admin import Observer
-    from fastsio.base.event_log import EventLog
-    from fastsio.base.options import ServerOptions
-    from fastsio.base.seams import Seams
-    from fastsio.protocol import Packet
-    from fastsio.routing import Registry, Route
     from fastsio.state import Client, Connection
 
 #: What ``start_background_task()`` returns: a thread, or what the server's ``async_mode`` has for one.
@@ -39,58 +33,12 @@ def new_deadlines(on_due: Callable[[list[Connection]], None], engine: Any) -> De
     return Deadlines(on_due, engine)
 
 
-class RunnerServer(Protocol):
-    """What a runner reads of its server, where an application or a test may change it at any time."""
+class HandlerRunner(BaseHandlerRunner):
+    """Starts handlers in threads."""
 
-    eio: Any
-    room_keeper: Any
-    logger: Any
-    options: ServerOptions
-    async_handlers: bool
-    observer: Observer | None
-
-
-class EventHandling(Protocol):
-    """What handles events: the dispatcher."""
-
-    def find_route(self, namespace: str, event: str) -> Route | None:
-        """Return the route of an event, or None."""
-
-    def run_event(self, client: Client, route: Route, data: list[Any], ack_id: int | None) -> None:
-        """Call the handler of an event, and answer."""
-
-
-class HandlerRunner:
-    """
-    Starts handlers and keeps account of those under way.
-
-    Args:
-        server: The server whose handlers they are.
-        events: Handles events.
-        registry: Finds their routes.
-        seams: The methods of the server that the application may have replaced.
-        event_log: Is told of each event, if the server writes a log of them.
-
-    Attributes:
-        is_watched: Whether a method of the application or an observer sees events before they are handled.
-    """
-
-    def __init__(
-        self,
-        server: RunnerServer,
-        events: EventHandling,
-        registry: Registry,
-        seams: Seams,
-        event_log: EventLog | None,
-    ) -> None:
-        self._server = server
-        self._events = events
-        self._registry = registry
-        self._seams = seams
-        self._event_log = event_log
+    def _make_tables(self) -> None:
         #: One for each handler under way, and for whatever else belongs to a client's life.
         self._tickets: set[object] = set()
-        self.is_watched = False
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
         """
@@ -167,14 +115,6 @@ class HandlerRunner:
             not size_bytes or connection.claim(size_bytes, self._server.options.max_handler_bytes)
         )
 
-    def start_held(self, client: Client, packet: Packet, size_bytes: int) -> None:
-        """Handle an event that has waited; its size counts, though it is too late to let it wait longer."""
-        if self._event_log is not None:
-            self._event_log.received(client, packet.data[0])
-        if size_bytes:
-            client.connection.claim(size_bytes, UNLIMITED)
-        self._start_handler(client.connection, client, packet.data, packet.id, size_bytes)
-
     def _start_handler(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int = 0
     ) -> None:
@@ -228,11 +168,11 @@ class HandlerRunner:
             internal = self._seams.method("_handle_event_internal")
             internal(server, client.sid, client.eio_sid, data, client.namespace, ack_id)
             return
-        route = self._events.find_route(client.namespace, data[0])
+        route = self._find_route(client.namespace, data[0])
         if route is None:
             tell_unhandled(self._registry, server.logger, data[0], client.namespace)
         else:
-            self._events.run_event(client, route, data, ack_id)
+            self._run_event(client, route, data, ack_id)
 
     def end(self, connections: Mapping[str, Connection], end_connection: Callable[[str], None], grace_s: float) -> None:
         """

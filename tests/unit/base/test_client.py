@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from fastsio.base import client as client_module
-from fastsio.base.client import BaseClient, Membership, take_callback
+from fastsio.base.client import BaseClient, Membership, not_connected, take_callback
 from fastsio.base.namespace import BaseClientNamespace, BaseNamespace
 from fastsio.exceptions import SetupError
 from fastsio.injection import ConnectionScope
@@ -115,3 +115,16 @@ def test_a_membership_knows_its_sid_once_the_server_has_told_it():
     assert (membership.namespace, membership.scope_store, membership.sid) == ("/chat", store, "")
     sids["/chat"] = "abc"
     assert membership.sid == "abc"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "told"),
+    [
+        ("/a", "/a is not a connected namespace."),
+        ("a", "a is not a connected namespace. It has no slash; write '/a'"),
+        ("*", "* is not a connected namespace. It is every namespace, for handlers to be registered in; name one"),
+    ],
+)
+def test_what_is_wrong_with_a_namespace_is_said(namespace, told):
+    """With the cure, if it never is one."""
+    assert not_connected(namespace).startswith(told)

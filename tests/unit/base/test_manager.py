@@ -62,6 +62,7 @@ def test_the_state_of_the_servers_record_says_who_is_connected(manager):
     client.advance(Happening.ACCEPT)
     assert manager.is_connected("s3", "/chat")
     assert manager.basic_accept("s3", "/chat") == []
+    assert manager.basic_accept("s9", "/chat") == []
     client.advance(Happening.LEAVE)
     assert not manager.is_connected("s3", "/chat")
     assert manager.pending_disconnect == {"/chat": ["s3"]}

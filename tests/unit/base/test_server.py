@@ -255,3 +255,39 @@ def test_a_server_that_logs_events_says_so_to_its_logger(caplog):
 
     assert caplog.messages == ['emitting event "news" to all [/]']
     assert BaseServer()._event_log is None
+
+
+def test_several_routers_are_added_at_once(server):
+    """To a server, and to a router."""
+    outer, routers = RouterSIO(), [RouterSIO("/a"), RouterSIO("/b")]
+    for router in routers:
+        router.on("hello", lambda sid: None)
+
+    outer.add_routers(*routers)
+    server.add_routers(outer)
+
+    assert list(server.handlers) == ["/a", "/b"]
+
+
+def test_a_server_that_starts_checks_its_handlers(keeping, caplog):
+    """Hooks of rooms are compiled; of a middleware that nothing reaches is told, unless the application dispatches."""
+    keeping.register_room(ChatRoom)
+    keeping.add_middleware(BaseMiddleware(), namespace="/nowhere")
+    keeping.logger = logging.getLogger("tests.checks")
+
+    keeping._trigger_event = print
+    keeping.check_handlers()
+    assert not caplog.messages
+
+    del keeping._trigger_event
+    keeping.check_handlers()
+    assert "is for the namespace '/nowhere', which no client can be in" in caplog.text
+    keeping._unsettle_rooms()
+
+
+def test_connections_are_known_by_their_engine_sids(server):
+    """Others are not known."""
+    connection = server._connections["e1"] = Connection("e1", {}, Decoder(), list)
+
+    assert server.connection_of("e1") is connection
+    assert server.connection_of("e2") is None

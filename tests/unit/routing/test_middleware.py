@@ -527,3 +527,25 @@ async def test_the_handler_of_a_whole_middleware_is_called_in_several_ways(call,
     layer = Layer.of(Plain() if is_plain else Around())
 
     assert await layer.wrap(endpoint)(detached_context("e", "s1", {"n": 1})) == seen
+
+
+def test_a_chain_runs_without_an_event_loop():
+    """Those that are in scope, around a plain function."""
+    log = []
+    chain = MiddlewareChain()
+
+    class Noting(SyncMiddleware):
+        def before_event(self, event, sid, data):
+            log.append((event, sid, data))
+
+    chain.add_middleware(Noting())
+    chain.add_middleware(Noting(events="other"))
+
+    assert chain.execute_sync("e", "s1", 5, lambda sid, data: data + 1) == 6
+    assert chain.execute_sync("e", "s1", 6, lambda sid, data: data + 1) == 7
+    assert log == [("e", "s1", 5), ("e", "s1", 6)]
+
+
+async def test_a_chain_is_called_as_a_middleware_is():
+    """By hand, around a handler."""
+    assert await MiddlewareChain()("e", "s1", 5, lambda sid, data: data) == 5

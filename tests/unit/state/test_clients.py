@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from fastsio.exceptions import LifecycleError
@@ -165,3 +167,23 @@ def test_the_auth_of_a_connection_is_that_of_its_clients(connection):
         connection.clients[namespace] = Client("s", namespace, connection, "x", 5)
 
     assert connection.auth_bytes == 10
+
+
+def test_a_connection_that_is_over_keeps_nothing_that_refers_to_it(connection):
+    """Its clients and its session are forgotten, and the session forgets it."""
+    session = connection.session = SimpleNamespace(connection=connection)
+    connection.clients["/"] = Client("s", "/", connection, None)
+
+    connection.unlink()
+    connection.unlink()
+
+    assert (connection.clients, connection.session, session.connection) == ({}, None, None)
+
+
+def test_frames_are_kept_for_a_client_that_connects(connection):
+    """Within limits."""
+    client = Client("s", "/", connection, None)
+
+    assert client.hold_outgoing(["a"], 1, most=1, most_bytes=9)
+    assert not client.hold_outgoing(["b"], 1, most=1, most_bytes=9)
+    assert client.outgoing.packets == ["a"]
