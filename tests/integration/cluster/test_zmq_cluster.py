@@ -89,9 +89,9 @@ async def test_an_outage_is_the_emitters_alone(broker, manager, quick_retries):
 
 def has_no_proxy(node):
     """Tell whether ZeroMQ, whose own thread reads the connection, takes no messages any more."""
-    manager = node.sio.manager
-    with manager._publishing:
-        return not manager._push.poll(0, zmq.POLLOUT)
+    publisher = node.sio.manager._publisher
+    with publisher._publishing:
+        return not publisher._socket.poll(0, zmq.POLLOUT)
 
 
 @pytest.mark.parametrize("url", ["tcp://a:1+2", "zmq+tcp://a:1", "zmq+tcp://a:1+b", "zmq+ipc://x:1+2", None])
