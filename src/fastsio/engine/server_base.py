@@ -26,7 +26,7 @@ from fastsio.engine.options import (
     choose_transports,
 )
 from fastsio.engine.request import Request, RequestRefused
-from fastsio.engine.session import Asked, Reason, SessionState, Transport
+from fastsio.engine.session import REFUSALS, VERDICTS, Asked, Reason, SessionState, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -329,5 +329,6 @@ def check_session(session: SessionT | None, request: Request) -> SessionT:
         # The timer is up to a slice late; who asks at the very moment finds the session closed.
         session.expire()
         raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
-    session.check_transport(asked)
+    if VERDICTS[session.transport, asked] in REFUSALS:
+        session.check_transport(asked)
     return session

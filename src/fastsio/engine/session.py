@@ -328,7 +328,8 @@ class SessionState(ABC):
         Raises:
             RequestRefused: The session has moved to a WebSocket.
         """
-        self.check_transport(Asked.POST)
+        if VERDICTS[self.transport, Asked.POST] in REFUSALS:
+            self.check_transport(Asked.POST)
         if self.posting:
             return False
         self.posting = True

@@ -16,52 +16,51 @@ if TYPE_CHECKING:
     from fastsio.aio.engine.session import Session
 
 
-class Watch:
+def watch(session: Session, environ: dict[str, Any]) -> asyncio.Task[None] | None:
     """
-    End the session, in the ``with`` block, if the client gives its request up and the framework tells.
+    End the session if the client gives its request up; return the task that does, if the framework tells.
 
     Args:
         session: The session.
         environ: Of the request.
-        later: Whether most such requests are answered before it is worth to look, which costs a task.
+    """
+    wait_disconnected = session.server.wait_disconnected
+    if wait_disconnected is None:
+        return None
+
+    async def end_session() -> None:
+        await wait_disconnected(environ)
+        session.server.logger.info("A client gave its request up")
+        await session.finish(session.server.reason.TRANSPORT_ERROR, abort=True)
+
+    return session.server.spawn(end_session())
+
+
+class Watch:
+    """
+    Does as :func:`watch` after a while: most requests are answered before that is worth a task.
+
+    Args:
+        session: The session.
+        environ: Of the request.
     """
 
-    __slots__ = ("_environ", "_later", "_session", "_task", "_timer")
+    __slots__ = ("_environ", "_session", "_task", "_timer")
 
-    def __init__(self, session: Session, environ: dict[str, Any], *, later: bool = False) -> None:
+    def __init__(self, session: Session, environ: dict[str, Any]) -> None:
         self._session = session
         self._environ = environ
-        self._later = later
-        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-
-    def __enter__(self) -> None:
-        """Begin, unless there is something to answer a poll with."""
-        session = self._session
-        if session.server.wait_disconnected is None:
-            return
-        if self._later:
-            self._timer = asyncio.get_running_loop().call_later(session.server.ahead_after, self._start)
-        elif session.pending is None:
-            self._start()
-
-    def __exit__(self, *error: object) -> None:
-        """Look no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
+        self._timer = asyncio.get_running_loop().call_later(session.server.ahead_after, self._start)
 
     def _start(self) -> None:
-        self._task = self._session.server.spawn(self._watch())
+        self._task = watch(self._session, self._environ)
 
-    async def _watch(self) -> None:
-        session = self._session
-        wait_disconnected = session.server.wait_disconnected
-        if wait_disconnected is not None:
-            await wait_disconnected(self._environ)
-            session.server.logger.info("A client gave its request up")
-            await session.finish(session.server.reason.TRANSPORT_ERROR, abort=True)
+    def cancel(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
 
 async def read_body(session: Session, environ: dict[str, Any]) -> bytes:

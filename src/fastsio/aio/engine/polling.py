@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from fastsio.aio.engine.bodies import Watch, read_body
+from fastsio.aio.engine.bodies import Watch, read_body, watch
 from fastsio.aio.engine.session import Eio3Session
 from fastsio.engine import eio3, http
 from fastsio.engine.log_format import label, shown
 from fastsio.engine.packet import CLOSE_PACKET
 from fastsio.engine.payload import IGNORED, decode_payload, packets_per_poll
 from fastsio.engine.request import BodyTooLarge, BodyTooSlow
-from fastsio.engine.session import Asked
+from fastsio.engine.session import Asked, Transport
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
@@ -45,16 +45,13 @@ async def handle_get(session: Session, environ: dict[str, Any], jsonp_index: int
     Raises:
         RequestRefused: The session moved to a WebSocket before the poll came.
     """
-    # Only asyncio:
-    try:
-        is_only = await _wait(session, environ)
-    except asyncio.CancelledError:
-        # So some frameworks say that the client is gone.
-        await session.finish(session.server.reason.TRANSPORT_ERROR, abort=True)
-        raise
-    # Only threads:
-    # | is_only = _wait(session, environ)
-    # Both:
+    is_only = True
+    if session.pending is None or session.holds or session.poll_waiter is not None:
+        # Only asyncio:
+        is_only = await _wait_watched(session, environ)
+        # Only threads:
+        # | is_only = _wait(session)
+        # Both:
     if not is_only:
         session.post_control(CLOSE_PACKET)
         return await _reject(session, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
@@ -64,19 +61,35 @@ async def handle_get(session: Session, environ: dict[str, Any], jsonp_index: int
     return answer(session, packets, jsonp_index=jsonp_index)
 
 
-async def _wait(session: Session, environ: dict[str, Any]) -> bool:
+async def _wait(session: Session) -> bool:
     """
     Wait until a poll is to be answered; False when another poll waits already.
 
     Raises:
         RequestRefused: The session moved to a WebSocket before the poll came.
     """
-    with Watch(session, environ):
+    if session.transport is Transport.UPGRADING:
         await session.see_upgrade_decided()
         session.check_transport(Asked.POLL)
-        return await session.wait_for_packets()
+    return await session.wait_for_packets()
 
 
+# Only asyncio:
+async def _wait_watched(session: Session, environ: dict[str, Any]) -> bool:
+    """Wait as above, unless the client gives its request up meanwhile: then it is gone."""
+    watcher = watch(session, environ)
+    try:
+        return await _wait(session)
+    except asyncio.CancelledError:
+        # So some frameworks say it.
+        await session.finish(session.server.reason.TRANSPORT_ERROR, abort=True)
+        raise
+    finally:
+        if watcher is not None:
+            watcher.cancel()
+
+
+# Both:
 def answer(
     session: Session,
     packets: Sequence[WirePacket],
@@ -104,8 +117,16 @@ async def _take_post(session: Session, environ: dict[str, Any]) -> http.Response
     try:
         is_binary = _is_binary(session, environ)
         body = await read_body(session, environ)
-        with Watch(session, environ, later=True):
-            await _take_packets(session, _decode(session, body, is_binary=is_binary))
+        packets = _decode(session, body, is_binary=is_binary)
+        # Only asyncio:
+        watcher = Watch(session, environ)
+        try:
+            await _take_packets(session, packets)
+        finally:
+            watcher.cancel()
+        # Only threads:
+        # | _take_packets(session, packets)
+        # Both:
     # Only asyncio:
     except asyncio.CancelledError:
         # So some frameworks say that the client is gone.
@@ -168,37 +189,32 @@ def _decode(session: Session, body: bytes, *, is_binary: bool) -> Iterator[str |
 async def _take_packet(session: Session, packet: str | bytes) -> None:
     """Act on one well-formed packet."""
     if isinstance(packet, bytes) or packet[0] == "4":
-        await _handle(session, packet if isinstance(packet, bytes) else packet[1:])
+        session.handling = True
+        # Only asyncio:
+        task = asyncio.current_task()
+        session.reader = session.reader or task
+        try:
+            await session.server.run_message(session, packet if isinstance(packet, bytes) else packet[1:])
+            session.has_progressed = True
+        except asyncio.CancelledError:
+            if task is None or not session.is_given_up:
+                raise
+            task.uncancel()
+        finally:
+            session.handling = False
+            if session.reader is task:
+                session.reader = None
+        # Only threads:
+        # | try:
+        # |     session.server.run_message(session, packet if isinstance(packet, bytes) else packet[1:])
+        # | finally:
+        # |     session.progress += 1
+        # |     session.handling = False
+        # Both:
     elif packet[0] == "1":
         await session.finish(session.server.reason.CLIENT_DISCONNECT, abort=True)
     elif packet[0] not in IGNORED:
         session.on_heartbeat()
-
-
-async def _handle(session: Session, data: str | bytes) -> None:
-    """Give a message to the application."""
-    session.handling = True
-    # Only asyncio:
-    task = asyncio.current_task()
-    session.reader = session.reader or task
-    try:
-        await session.server.run_message(session, data)
-        session.has_progressed = True
-    except asyncio.CancelledError:
-        if task is None or not session.is_given_up:
-            raise
-        task.uncancel()
-    finally:
-        session.handling = False
-        if session.reader is task:
-            session.reader = None
-    # Only threads:
-    # | try:
-    # |     session.server.run_message(session, data)
-    # | finally:
-    # |     session.progress += 1
-    # |     session.handling = False
-    # Both:
 
 
 async def _reject(session: Session, response: http.Response, why: str) -> http.Response:

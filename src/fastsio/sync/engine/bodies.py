@@ -9,7 +9,6 @@ does not show the socket, only it can end the body.
 from __future__ import annotations
 
 import threading
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 from fastsio.engine.deadlines import NEVER
@@ -84,20 +83,6 @@ class BodyReading:
             self.is_cut, self.is_late = True, is_late
             if self._socket is not None:
                 stop_reading(self._socket)
-
-
-class Watch(nullcontext[None]):
-    """
-    What notices that a client gave its request up: nobody, for no web server tells an application in a thread.
-
-    Args:
-        session: The session.
-        environ: Of the request.
-        later: Whether that is not looked at yet.
-    """
-
-    def __init__(self, session: Session, environ: dict[str, Any], *, later: bool = False) -> None:  # noqa: ARG002 - as with asyncio
-        super().__init__()
 
 
 def read_body(session: Session, environ: dict[str, Any]) -> bytes:

@@ -383,6 +383,8 @@ class Outbox(SessionState):
         with self._lock:
             if self.holds or not self.pending:
                 return [NOOP_PACKET]
+            if len(self.pending) <= max_packets and self.buffered_bytes <= max_bytes:
+                return self.cut_all()
             packets, size = self.cut(max_bytes, max_packets)
             self.left(len(packets), size)
             return packets

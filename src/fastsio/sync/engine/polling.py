@@ -14,9 +14,9 @@ from fastsio.engine.log_format import label, shown
 from fastsio.engine.packet import CLOSE_PACKET
 from fastsio.engine.payload import IGNORED, decode_payload, packets_per_poll
 from fastsio.engine.request import BodyTooLarge, BodyTooSlow
-from fastsio.engine.session import Asked
+from fastsio.engine.session import Asked, Transport
 from fastsio.exceptions import PacketError
-from fastsio.sync.engine.bodies import Watch, read_body
+from fastsio.sync.engine.bodies import read_body
 from fastsio.sync.engine.session import Eio3Session
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ def handle_get(session: Session, environ: dict[str, Any], jsonp_index: int | Non
     Raises:
         RequestRefused: The session moved to a WebSocket before the poll came.
     """
-    is_only = _wait(session, environ)
+    is_only = True
+    if session.pending is None or session.holds or session.poll_waiter is not None:
+        is_only = _wait(session)
     if not is_only:
         session.post_control(CLOSE_PACKET)
         return _reject(session, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
@@ -55,17 +57,17 @@ def handle_get(session: Session, environ: dict[str, Any], jsonp_index: int | Non
     return answer(session, packets, jsonp_index=jsonp_index)
 
 
-def _wait(session: Session, environ: dict[str, Any]) -> bool:
+def _wait(session: Session) -> bool:
     """
     Wait until a poll is to be answered; False when another poll waits already.
 
     Raises:
         RequestRefused: The session moved to a WebSocket before the poll came.
     """
-    with Watch(session, environ):
+    if session.transport is Transport.UPGRADING:
         session.see_upgrade_decided()
         session.check_transport(Asked.POLL)
-        return session.wait_for_packets()
+    return session.wait_for_packets()
 
 
 def answer(
@@ -95,8 +97,8 @@ def _take_post(session: Session, environ: dict[str, Any]) -> http.Response:
     try:
         is_binary = _is_binary(session, environ)
         body = read_body(session, environ)
-        with Watch(session, environ, later=True):
-            _take_packets(session, _decode(session, body, is_binary=is_binary))
+        packets = _decode(session, body, is_binary=is_binary)
+        _take_packets(session, packets)
     except BodyTooLarge as error:
         return _reject(session, http.too_large(), str(error))
     except BodyTooSlow as error:
@@ -139,21 +141,16 @@ def _decode(session: Session, body: bytes, *, is_binary: bool) -> Iterator[str |
 def _take_packet(session: Session, packet: str | bytes) -> None:
     """Act on one well-formed packet."""
     if isinstance(packet, bytes) or packet[0] == "4":
-        _handle(session, packet if isinstance(packet, bytes) else packet[1:])
+        session.handling = True
+        try:
+            session.server.run_message(session, packet if isinstance(packet, bytes) else packet[1:])
+        finally:
+            session.progress += 1
+            session.handling = False
     elif packet[0] == "1":
         session.finish(session.server.reason.CLIENT_DISCONNECT, abort=True)
     elif packet[0] not in IGNORED:
         session.on_heartbeat()
-
-
-def _handle(session: Session, data: str | bytes) -> None:
-    """Give a message to the application."""
-    session.handling = True
-    try:
-        session.server.run_message(session, data)
-    finally:
-        session.progress += 1
-        session.handling = False
 
 
 def _reject(session: Session, response: http.Response, why: str) -> http.Response:

@@ -52,7 +52,8 @@ class Deadlines(Generic[Member]):
     def set(self, member: Member, delay_s: float) -> None:
         """Give *member* a deadline *delay_s* seconds from now, in place of the one it had."""
         with self._lock:
-            self._members.remove(member)
+            if member.timer_key:
+                self._members.remove(member)
             self._members.put(member, delay_s, monotonic())
             starts = self._wake is None
             if starts:
