@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import ValidationError
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator
     from types import TracebackType
 
+    from fastsio.base.parts import RoomServer
     from fastsio.base.rooms import Room, RoomHooks
     from fastsio.injection import Endpoint
     from fastsio.state import Client
@@ -47,26 +48,6 @@ if TYPE_CHECKING:
 
 #: Where the context of an event keeps the join that it began, or the moment when a leave began.
 _ARRIVAL: Final = "arrival"
-
-
-class RoomServer(Protocol):
-    """What a keeper of rooms needs of its server."""
-
-    manager: Any
-    logger: Any
-
-    @property
-    def not_handled(self) -> Any:
-        """What stands for the result of an event that has no handler."""
-
-    @property
-    def emit(self) -> Callable[..., Awaitable[None]]:
-        """Sends an event."""
-        ...
-
-    def rooms(self, sid: str, namespace: str, /) -> list[Any]:
-        """Return the rooms a client is in."""
-        ...
 
 
 class RoomKeeper:

@@ -82,14 +82,8 @@ class AsyncServer(BaseServer):
         namespaces: Any = None,
         **kwargs: Unpack[AsyncServerKeywords],
     ) -> None:
-        super().__init__(
-            client_manager=client_manager,
-            logger=logger,
-            json=json,
-            async_handlers=async_handlers,
-            namespaces=namespaces,
-            **kwargs,
-        )
+        options: Any = {"json": json, "async_handlers": async_handlers, "namespaces": namespaces, **kwargs}
+        super().__init__(client_manager, logger, **options)
         self._make_parts()
         if async_handlers:
             # Each event is handled in a task of its own.
@@ -107,15 +101,9 @@ class AsyncServer(BaseServer):
     # |     namespaces: Any = None,
     # |     **kwargs: Unpack[SyncServerKeywords],
     # | ) -> None:
+    # |     options: Any = kwargs
     # |     super().__init__(
-    # |         client_manager=client_manager,
-    # |         logger=logger,
-    # |         serializer=serializer,
-    # |         json=json,
-    # |         async_handlers=async_handlers,
-    # |         always_connect=always_connect,
-    # |         namespaces=namespaces,
-    # |         **kwargs,
+    # |         client_manager, logger, serializer, json, async_handlers, always_connect, namespaces, **options
     # |     )
     # |     self._make_parts()
     # Both:
@@ -594,23 +582,11 @@ class AsyncServer(BaseServer):
         """Take a DISCONNECT packet, or the end of the connection."""
         await self._dispatcher.take_leave(eio_sid, namespace, reason)
 
-    async def _handle_event(
-        self,
-        eio_sid: str,
-        namespace: str | None,
-        id: int | None,  # noqa: A002 - python-socketio's signature
-        data: list[Any],
-    ) -> None:
+    async def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
         """Take an EVENT packet."""
         await self._dispatcher.take_made_packet(eio_sid, self.packet_class(PacketType.EVENT, data, namespace, id))
 
-    async def _handle_ack(
-        self,
-        eio_sid: str,
-        namespace: str | None,
-        id: int | None,  # noqa: A002 - python-socketio's signature
-        data: list[Any],
-    ) -> None:
+    async def _handle_ack(self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
         """Take an ACK packet."""
         await self._dispatcher.take_made_packet(eio_sid, self.packet_class(PacketType.ACK, data, namespace, id))
 

@@ -7,43 +7,17 @@ How a handler is started is the shells' part.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from fastsio.base.options import UNLIMITED
 
 if TYPE_CHECKING:
-    from fastsio.base.admin import Observer
     from fastsio.base.event_log import EventLog
-    from fastsio.base.options import ServerOptions
+    from fastsio.base.parts import EventHandling, RunnerServer
     from fastsio.base.seams import Seams
     from fastsio.protocol import Packet
-    from fastsio.routing import Registry, Route
+    from fastsio.routing import Registry
     from fastsio.state import Client, Connection
-
-
-class RunnerServer(Protocol):
-    """What a runner reads of its server, where an application or a test may change it at any time."""
-
-    eio: Any
-    room_keeper: Any
-    logger: Any
-    options: ServerOptions
-    async_handlers: bool
-    observer: Observer | None
-
-    def label_of(self, sid: str) -> str:
-        """Return what a log calls a client."""
-        ...
-
-
-class EventHandling(Protocol):
-    """What handles events: the dispatcher."""
-
-    def find_route(self, namespace: str, event: str) -> Route | None:
-        """Return the route of an event, or None."""
-
-    def run_event(self, client: Client, route: Route, data: list[Any], ack_id: int | None) -> Any:
-        """Call the handler of an event, and answer."""
 
 
 class BaseHandlerRunner(ABC):

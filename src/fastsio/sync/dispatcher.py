@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.emit_args import acknowledgement, unwritable
 from fastsio.base.event_log import tell_unhandled
@@ -40,11 +40,11 @@ from fastsio.sync.engine import MessagePacket
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from fastsio.base.admin import Observer
     from fastsio.base.event_log import EventLog
+    from fastsio.base.parts import DispatcherServer
     from fastsio.base.seams import Seams
     from fastsio.injection import Endpoint
-    from fastsio.protocol import Limits, Packet
+    from fastsio.protocol import Packet
     from fastsio.routing import Registry, Route
     from fastsio.state import Client, Connection
     from fastsio.sync.lifecycle import Lifecycle
@@ -57,25 +57,6 @@ CONNECTED: Final = NamespaceState.CONNECTED
 ROOT: Final = "/"
 #: The event that an application's own ``_trigger_event`` is called for, until it calls the inherited one.
 triggered: Final[ContextVar[Context | None]] = ContextVar("triggered", default=None)
-
-
-class DispatcherServer(Protocol):
-    """What a dispatcher reads of its server, where an application or a test may change it at any time."""
-
-    eio: Any
-    manager: Any
-    logger: Any
-    limits: Limits
-    packet_class: type[Packet]
-    always_connect: bool
-    observer: Observer | None
-
-    #: The events that are not sent by clients.
-    reserved_events: ClassVar[list[str]]
-
-    @property
-    def not_handled(self) -> Any:
-        """What stands for the result of an event that has no handler."""
 
 
 class Dispatcher:

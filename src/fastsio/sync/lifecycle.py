@@ -8,7 +8,7 @@ Runs connect and disconnect handlers and keeps the records of connections; must 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.options import counted_bytes
 from fastsio.engine.log_format import label
@@ -27,51 +27,14 @@ from fastsio.sync.runner import new_deadlines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastsio.base.admin import Observer
-    from fastsio.base.options import ServerOptions
+    from fastsio.base.parts import Handlers, LifecycleServer
     from fastsio.base.seams import Seams
-    from fastsio.injection import Endpoint
-    from fastsio.protocol import Limits, Packet
+    from fastsio.protocol import Packet
     from fastsio.routing import Registry, Route
     from fastsio.sync.runner import HandlerRunner
 
 #: What a client reads of a builtin ConnectionRefusedError, whose own text may name a database.
 REFUSED: Final = "Connection refused by server"
-
-
-class LifecycleServer(Protocol):
-    """What a lifecycle reads of its server, where an application or a test may change it at any time."""
-
-    eio: Any
-    manager: Any
-    room_keeper: Any
-    logger: Any
-    options: ServerOptions
-    limits: Limits
-    packet_class: type[Packet]
-    always_connect: bool
-    namespaces: Any
-    environ: dict[str, dict[str, Any]]
-    observer: Observer | None
-
-
-class Handlers(Protocol):
-    """What calls connect and disconnect handlers, and sends: the dispatcher."""
-
-    def find_route(self, namespace: str, event: str) -> Route | None:
-        """Return the route of an event, or None."""
-
-    def close_context(self, context: Context, exc: BaseException | None) -> None:
-        """Close what the dependencies of an event opened."""
-
-    def run_exception_handler(self, endpoint: Endpoint, context: Context, exc: Exception) -> Any:
-        """Call an exception handler."""
-
-    def send(self, eio_sid: str, packet: Packet) -> None:
-        """Send a packet to a client."""
-
-    def break_off(self, connection: Connection, why: str) -> None:
-        """Close the connection of a client that broke the protocol."""
 
 
 class Lifecycle:

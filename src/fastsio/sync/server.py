@@ -84,15 +84,9 @@ class Server(BaseServer):
         namespaces: Any = None,
         **kwargs: Unpack[SyncServerKeywords],
     ) -> None:
+        options: Any = kwargs
         super().__init__(
-            client_manager=client_manager,
-            logger=logger,
-            serializer=serializer,
-            json=json,
-            async_handlers=async_handlers,
-            always_connect=always_connect,
-            namespaces=namespaces,
-            **kwargs,
+            client_manager, logger, serializer, json, async_handlers, always_connect, namespaces, **options
         )
         self._make_parts()
 
@@ -536,23 +530,11 @@ class Server(BaseServer):
         """Take a DISCONNECT packet, or the end of the connection."""
         self._dispatcher.take_leave(eio_sid, namespace, reason)
 
-    def _handle_event(
-        self,
-        eio_sid: str,
-        namespace: str | None,
-        id: int | None,  # noqa: A002 - python-socketio's signature
-        data: list[Any],
-    ) -> None:
+    def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
         """Take an EVENT packet."""
         self._dispatcher.take_made_packet(eio_sid, self.packet_class(PacketType.EVENT, data, namespace, id))
 
-    def _handle_ack(
-        self,
-        eio_sid: str,
-        namespace: str | None,
-        id: int | None,  # noqa: A002 - python-socketio's signature
-        data: list[Any],
-    ) -> None:
+    def _handle_ack(self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
         """Take an ACK packet."""
         self._dispatcher.take_made_packet(eio_sid, self.packet_class(PacketType.ACK, data, namespace, id))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
 from fastsio.aio.acks import Answer
@@ -29,8 +29,9 @@ from fastsio.routing import describe, is_expected, leading
 if TYPE_CHECKING:
     from fastsio.aio.client.delivery import Delivery
     from fastsio.base.event_log import EventLog
+    from fastsio.base.parts import DispatcherClient
     from fastsio.base.seams import Seams
-    from fastsio.protocol import Limits, Packet
+    from fastsio.protocol import Packet
     from fastsio.routing import Registry, Route
 
 # Members of an Enum are slow to reach through their class.
@@ -38,26 +39,6 @@ ACK: Final = PacketType.ACK
 ROOT: Final = "/"
 #: The event that an application's own ``_trigger_event`` is called for, until it calls the inherited one.
 triggered: Final[ContextVar[Context | None]] = ContextVar("triggered", default=None)
-
-
-class DispatchingClient(Protocol):
-    """What a dispatcher needs of its client."""
-
-    eio: Any
-    logger: Any
-    limits: Limits
-    packet_class: type[Packet]
-    async_handlers: bool
-    connected: bool
-    sid: str | None
-    namespaces: dict[str, str]
-    failed_namespaces: list[str]
-    callbacks: dict[str, dict[int, Any]]
-    #: The events that are not sent by the server.
-    reserved_events: ClassVar[list[str]]
-
-    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
-        """Start a function in the background; return its task or thread."""
 
 
 class ClientDispatcher:
@@ -80,7 +61,7 @@ class ClientDispatcher:
 
     _delivery: Delivery
 
-    def __init__(self, client: DispatchingClient, registry: Registry, seams: Seams, event_log: EventLog | None) -> None:
+    def __init__(self, client: DispatcherClient, registry: Registry, seams: Seams, event_log: EventLog | None) -> None:
         self._client = client
         self._registry = registry
         self._seams = seams

@@ -7,7 +7,7 @@ Must not know packets; one attempt is the client's.
 from __future__ import annotations
 
 from random import random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from fastsio.aio import concurrency
 from fastsio.base.client import reconnecting_clients
@@ -17,32 +17,7 @@ from fastsio.protocol.backoff import Backoff
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-
-class ReturningClient(Protocol):
-    """What its attempts to come back need of a client."""
-
-    eio: Any
-    logger: Any
-    reconnection_attempts: int
-    reconnection_delay: float
-    reconnection_delay_max: float
-    randomization_factor: float
-    connection_namespaces: list[str]
-
-    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
-        """Start a function in the background; return its task or thread."""
-
-
-class Namespaces(Protocol):
-    """What knows the namespaces of a client: the dispatcher."""
-
-    answered: Any
-
-    async def hang_up(self) -> None:
-        """End the connection."""
-
-    async def end(self, namespace: str) -> None:
-        """Take the end of a namespace that the client does not come back to by itself."""
+    from fastsio.base.parts import Namespaces, ReconnectingClient
 
 
 class Reconnecting:
@@ -60,7 +35,9 @@ class Reconnecting:
         task: The task or thread that makes them, or None.
     """
 
-    def __init__(self, client: ReturningClient, namespaces: Namespaces, attempt: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, client: ReconnectingClient, namespaces: Namespaces, attempt: Callable[[], Awaitable[None]]
+    ) -> None:
         self._client = client
         self._namespaces = namespaces
         self._attempt_once = attempt

@@ -14,7 +14,7 @@ Source: the JavaScript client's options ``retries`` and ``ackTimeout``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from fastsio.base.client import not_connected, take_callback
 from fastsio.base.emit_args import event_arguments
@@ -26,40 +26,8 @@ from fastsio.sync import concurrency
 from fastsio.sync.acks import Answer
 
 if TYPE_CHECKING:
-    from fastsio.base.client import ClientOptions
+    from fastsio.base.parts import DeliveryClient, PacketSender
     from fastsio.protocol import Packet
-
-
-class SendingClient(Protocol):
-    """What delivery needs of a client."""
-
-    eio: Any
-    logger: Any
-    options: ClientOptions
-    packet_class: type[Packet]
-    namespaces: dict[str, str]
-    connection_namespaces: list[str]
-    callbacks: dict[str, dict[int, Any]]
-
-    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
-        """Start a function in the background; return its task or thread."""
-
-
-class PacketSender(Protocol):
-    """What sends packets: the dispatcher."""
-
-    def send(self, packet: Packet) -> None:
-        """Send a packet; while the server does not read, wait."""
-
-    def reply(self, packet: Packet) -> None:
-        """Send a packet without waiting for the server to read."""
-
-    def expect_ack(self, namespace: str, callback: Any) -> int:
-        """Return a fresh id for the acknowledgement of an event, and keep what waits for it."""
-        ...
-
-    def acknowledge(self, callback: Any, arguments: Any) -> None:
-        """Call what waited for an acknowledgement."""
 
 
 class Delivery:
@@ -71,7 +39,7 @@ class Delivery:
         sender: Sends its packets.
     """
 
-    def __init__(self, client: SendingClient, sender: PacketSender) -> None:
+    def __init__(self, client: DeliveryClient, sender: PacketSender) -> None:
         self._client = client
         self._sender = sender
         self._options = client.options

@@ -8,7 +8,7 @@ Must not know packets; one attempt is the client's.
 from __future__ import annotations
 
 from random import random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from fastsio.base.client import reconnecting_clients
 from fastsio.exceptions import ConnectionError as ConnectFailed
@@ -18,32 +18,7 @@ from fastsio.sync import concurrency
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-class ReturningClient(Protocol):
-    """What its attempts to come back need of a client."""
-
-    eio: Any
-    logger: Any
-    reconnection_attempts: int
-    reconnection_delay: float
-    reconnection_delay_max: float
-    randomization_factor: float
-    connection_namespaces: list[str]
-
-    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
-        """Start a function in the background; return its task or thread."""
-
-
-class Namespaces(Protocol):
-    """What knows the namespaces of a client: the dispatcher."""
-
-    answered: Any
-
-    def hang_up(self) -> None:
-        """End the connection."""
-
-    def end(self, namespace: str) -> None:
-        """Take the end of a namespace that the client does not come back to by itself."""
+    from fastsio.base.parts import Namespaces, ReconnectingClient
 
 
 class Reconnecting:
@@ -61,7 +36,7 @@ class Reconnecting:
         task: The task or thread that makes them, or None.
     """
 
-    def __init__(self, client: ReturningClient, namespaces: Namespaces, attempt: Callable[[], None]) -> None:
+    def __init__(self, client: ReconnectingClient, namespaces: Namespaces, attempt: Callable[[], None]) -> None:
         self._client = client
         self._namespaces = namespaces
         self._attempt_once = attempt
