@@ -53,7 +53,7 @@ MODULES: Final = (
 )
 
 #: The tests that are translated, without ``.py``: what both halves promise.
-TESTS: Final = ("test_engine_polling", "test_engine_requests", "test_engine_sessions")
+TESTS: Final = ("test_engine_polling", "test_engine_requests", "test_engine_sessions", "test_engine_upgrade")
 
 #: Names that have another name in the sync half. After ``fastsio.`` in a text they stay: both halves are meant there.
 NAMES: Final = {

@@ -9,6 +9,7 @@ import pytest
 
 from tests.shells.engine.wire import (
     Application,
+    Gate,
     WebSocketClient,
     connect_polling,
     settle,
@@ -38,6 +39,7 @@ async def test_a_session_moves_to_the_websocket():
     assert await app.reason() == "transport close"
 
 
+# Only asyncio:
 async def test_the_packet_log_tells_of_the_upgrade_and_of_what_is_posted(caplog):
     """In python-engineio's words, without the session id."""
     caplog.set_level("INFO", "tests.packets")
@@ -61,6 +63,7 @@ async def test_the_packet_log_tells_of_the_upgrade_and_of_what_is_posted(caplog)
     assert client.sid not in caplog.text
 
 
+# Both:
 async def test_messages_posted_during_the_upgrade_are_sent_once_and_in_order():
     """They wait for the WebSocket, and no noop follows."""
     app = Application()
@@ -117,12 +120,12 @@ async def test_an_upgraded_session_refuses_http_and_closes_a_second_websocket():
     websocket.say("4x")
     await app.message()
 
-    second = WebSocketClient(app, f"EIO=4&transport=websocket&sid={client.sid}")
+    second = await start_upgrade(client)
+    assert await second.closed() == []
     await second.ended()
 
     assert (await client.poll()).code == 3
     assert (await client.send("4a")).code == 3
-    assert second.events == [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1000}]
     app.post(client.sid, "alive")
     assert await websocket.frame() == "4alive"
 
@@ -133,14 +136,15 @@ async def test_a_second_websocket_during_an_upgrade_is_closed():
     client = await connect_polling(app)
     websocket = await start_upgrade(client)
 
-    second = WebSocketClient(app, f"EIO=4&transport=websocket&sid={client.sid}")
+    second = await start_upgrade(client)
+    assert await second.closed() == []
     await second.ended()
     websocket.say("2probe")
 
-    assert second.events == [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1000}]
     assert await websocket.frame() == "3probe"
 
 
+# Only asyncio:
 @pytest.mark.parametrize("is_first", [True, False])
 async def test_a_poll_that_arrives_together_with_the_end_of_the_upgrade_is_refused(is_first):
     """The session has moved, whichever of the two is read first."""
@@ -164,6 +168,7 @@ async def test_a_poll_that_arrives_together_with_the_end_of_the_upgrade_is_refus
     assert await websocket.frame() == "4alive"
 
 
+# Both:
 async def test_a_poll_that_waits_for_an_upgrade_goes_on_when_that_fails():
     """The session stays on polling, and the poll gets what comes."""
     app = Application()
@@ -218,6 +223,7 @@ async def test_a_websocket_that_vanishes_leaves_the_session_on_polling(frames):
     await upgrade(client)
 
 
+# Only asyncio:
 async def test_an_upgrade_that_takes_too_long_is_given_up():
     """After ``upgrade_timeout`` the WebSocket is closed and polling goes on."""
     app = Application(upgrade_timeout=0.05)
@@ -272,11 +278,12 @@ async def test_a_websocket_for_a_session_that_waits_for_its_last_poll_is_refused
     assert websocket.events == [{"type": "websocket.close", "code": 1008}]
 
 
+# Both:
 async def test_what_was_posted_before_an_upgrade_is_handled_before_what_follows_it():
     """The WebSocket is not read while the packets of a POST are handled: they are taken one after the other."""
     app = Application()
     client = await connect_polling(app)
-    begun, may_go_on, order = asyncio.Event(), asyncio.Event(), []
+    begun, may_go_on, order = Gate(), Gate(), []
 
     async def record(sid, data):
         order.append(data)
@@ -285,7 +292,7 @@ async def test_what_was_posted_before_an_upgrade_is_handled_before_what_follows_
         order.append(f"{data} done")
 
     app.on_message = record
-    post = asyncio.create_task(client.send("4one\x1e4two"))
+    post = app.start(client.send, "4one\x1e4two")
     await soon(begun.wait())
     websocket = await start_upgrade(client)
     websocket.say("2probe")
@@ -302,6 +309,7 @@ async def test_what_was_posted_before_an_upgrade_is_handled_before_what_follows_
     assert order == ["one", "one done", "two", "two done", "three", "three done"]
 
 
+# Only asyncio:
 async def test_an_upgrade_that_waits_too_long_for_a_post_leaves_the_session_on_polling():
     """It has the time of an upgrade, like all the rest of it."""
     app = Application(upgrade_timeout=0.01)
@@ -322,3 +330,6 @@ async def test_an_upgrade_that_waits_too_long_for_a_post_leaves_the_session_on_p
     may_go_on.set()
     assert (await soon(post)).status == 200
     assert app.engine.transport(client.sid) == "polling"
+
+
+# Both:

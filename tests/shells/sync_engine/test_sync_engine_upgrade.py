@@ -7,27 +7,7 @@ from time import monotonic
 
 import pytest
 
-from fastsio.engine.session import Move, Transport
-from tests.shells.sync_engine.wire import PollingClient, WebSocketClient, until
-
-
-def start_upgrade(client: PollingClient) -> WebSocketClient:
-    """Open a WebSocket for a polling session."""
-    return WebSocketClient(client.app, f"EIO=4&transport=websocket&sid={client.sid}")
-
-
-def test_an_upgrade_needs_no_probe(app):
-    """Some clients send ``5`` alone; a pending poll ends with a noop."""
-    client = PollingClient(app)
-    poll = client.start_poll()
-    websocket = start_upgrade(client)
-
-    websocket.say("5", "4up")
-
-    assert app.message() == "up"
-    assert poll.result(5).packets == ["6"]
-    app.post(client.sid, "down")
-    assert websocket.frame() == "4down"
+from tests.shells.sync_engine.wire import PollingClient, WebSocketClient, start_upgrade, until
 
 
 def test_a_poll_that_arrives_before_the_end_of_the_upgrade_is_read_is_refused(app):
@@ -45,23 +25,6 @@ def test_a_poll_that_arrives_before_the_end_of_the_upgrade_is_read_is_refused(ap
     assert websocket.frame() == "4alive"
 
 
-def test_a_poll_that_waits_for_an_upgrade_goes_on_when_that_fails(app):
-    """The session stays on polling, and the poll gets what comes."""
-    client = PollingClient(app)
-    websocket = start_upgrade(client)
-    websocket.say("2probe")
-    assert websocket.frame() == "3probe"
-    poll = client.start_poll()
-
-    websocket.say("4hello")
-    assert websocket.closed() == []
-    app.post(client.sid, "still here")
-
-    assert poll.result(5).packets in (["4still here"], ["6"])
-    assert app.engine.sockets[client.sid].transport is Transport.POLLING
-    assert app.disconnects.empty()
-
-
 def test_two_polls_during_an_upgrade_end_the_session(app):
     """Only one poll may wait, for whatever it waits."""
     client = PollingClient(app)
@@ -73,36 +36,6 @@ def test_two_polls_during_an_upgrade_end_the_session(app):
     assert client.poll().status == 400
 
     assert app.reason() == "transport error"
-
-
-@pytest.mark.parametrize("frames", [["4hello"], ["2"], [b"2probe"], ["2probe", "4early"], ["2probe", "2probe"]])
-def test_a_websocket_that_probes_wrongly_is_closed_and_the_session_stays_on_polling(app, frames):
-    """What a connection says that has not taken the session over does not end the session."""
-    client = PollingClient(app)
-    websocket = start_upgrade(client)
-
-    websocket.say(*frames)
-
-    assert websocket.closed() == ["3probe"] * (len(frames) - 1)
-    app.post(client.sid, "still here")
-    assert client.poll().packets == ["4still here"]
-    assert client.send("4me too").status == 200
-    assert app.disconnects.empty()
-
-
-def test_a_second_websocket_is_accepted_and_closed(app):
-    """As by the JavaScript server; the live one is untouched."""
-    client = PollingClient(app)
-    websocket = start_upgrade(client)
-    websocket.say("2probe", "5", "4x")
-    assert app.message() == "x"
-
-    second = start_upgrade(client)
-
-    assert second.closed() == []
-    assert websocket.frame() == "3probe"
-    app.post(client.sid, "alive")
-    assert websocket.frame() == "4alive"
 
 
 def test_a_client_that_wants_base64_sends_and_gets_binary_as_text(app):
@@ -143,35 +76,6 @@ def test_a_request_at_the_moment_of_the_timeout_finds_the_session_closed(make_ap
 
     assert [(response.status, response.code) for response in refused] == [(400, 1)] * 2
     assert app.reason() == "ping timeout"
-
-
-def test_what_was_posted_before_an_upgrade_is_handled_before_what_follows_it(app):
-    """The WebSocket is not read while the packets of a POST are handled: they are taken one after the other."""
-    client = PollingClient(app)
-    begun, may_go_on, order = threading.Event(), threading.Event(), []
-
-    def record(sid, data):
-        order.append(data)
-        begun.set()
-        may_go_on.wait(5)
-        order.append(f"{data} done")
-
-    app.engine.on("message", record)
-    post = threading.Thread(target=client.send, args=("4one\x1e4two",))
-    post.start()
-    assert begun.wait(5)
-    websocket = start_upgrade(client)
-    websocket.say("2probe")
-    assert websocket.frame() == "3probe"
-    websocket.say("5", "4three")
-    assert not app.engine.sockets[client.sid].move(Move.SWITCH)
-
-    may_go_on.set()
-    post.join(5)
-    until(lambda: len(order) == 6)
-
-    assert order == ["one", "one done", "two", "two done", "three", "three done"]
-    assert client.send("4four").status == 400
 
 
 def test_an_upgrade_that_waits_too_long_for_a_post_leaves_the_session_on_polling(make_app):

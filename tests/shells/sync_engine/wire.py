@@ -339,3 +339,17 @@ def connect_websocket(app: Application) -> tuple[WebSocketClient, str]:
     """Open a session on the WebSocket transport."""
     client = WebSocketClient.open(app)
     return client, client.sid
+
+
+def start_upgrade(client: PollingClient) -> WebSocketClient:
+    """Open a WebSocket for a polling session."""
+    return WebSocketClient(client.app, f"EIO=4&transport=websocket&sid={client.sid}")
+
+
+def upgrade(client: PollingClient) -> WebSocketClient:
+    """Upgrade a polling session."""
+    websocket = start_upgrade(client)
+    websocket.say("2probe")
+    assert websocket.frame() == "3probe"
+    websocket.say("5")
+    return websocket
