@@ -1,29 +1,29 @@
 """
-The life of an Engine.IO session: which request it takes when, which steps follow which, its heartbeat, buffer and end.
+The life of an Engine.IO session: which requests it takes in which state, its steps, heartbeat, buffer and end.
 
-A session has two states. Its *life* begins OPENING: the connect handler runs, and *accepts* the client, which makes it
-OPEN, or *refuses* it. One side *ends* it: while it is CLOSING the disconnect handler runs; when that is *over*, it is
-CLOSED. A session that is to end while its connect handler still runs is DOOMED: it ends when the handler has accepted.
+A session has two states. Its *life* is OPENING while the connect handler runs, which *accepts* the client, so that it
+is OPEN, or *refuses* it. When one side *ends* the session, it is CLOSING while the disconnect handler runs; when that
+is *over*, it is CLOSED. If it has to end while the connect handler still runs, it is DOOMED, and ends after that.
 
-Its *transport* is NEW until the handshake is answered. A polling handshake makes it POLLING. A WebSocket that would
-take over begins with a *handshake* of its own, so the session is PROBING; with the client's *probe* it is UPGRADING,
-and with the client's wish to *switch* it is on the WEBSOCKET. A client may leave the probe out, and a session may
-begin on a WebSocket. An upgrade that *fails* leaves the session POLLING.
+Its *transport* is NEW until the handshake is answered, and POLLING after a polling handshake. An upgrade begins with
+the *handshake* of a WebSocket, which makes the transport PROBING; the client's *probe* makes it UPGRADING, and the
+client's packet to *switch* makes it WEBSOCKET. A client may leave the probe out, and a session may begin on a
+WebSocket. An upgrade that *fails* leaves the session POLLING.
 
-Rule 1: everything that decides what a request means, and every step from one state to the next, is in the tables of
-this module. A step that the tables do not have is not taken: of several threads or tasks that would end a session, or
-bring it a WebSocket, one gets through.
+Rule 1: the tables of this module have the meaning of every request, and every step from one state to the next. A step
+that the tables do not have is not taken: if several threads or tasks end a session, or upgrade it, only one of them
+succeeds.
 
-Rule 2: packets are taken one after the other. A second POST while one is taken ends the session, and a session does not
-switch to its WebSocket before the POST is taken.
+Rule 2: packets are handled one after the other. A second POST while one is being handled ends the session, and a
+session does not switch to its WebSocket before the POST has been handled.
 
-Rule 3: what is sent to a client that is UPGRADING waits for the WebSocket, for its polls are answered empty. A poll
-that comes then waits a moment for the end of the upgrade.
+Rule 3: packets to a client that is UPGRADING wait for the WebSocket, because its polls are answered without packets. A
+new poll meanwhile waits a moment for the end of the upgrade.
 
-Rule 4: a session that is CLOSING takes polls and nothing else. They get its last packets.
+Rule 4: a session that is CLOSING takes only polls, which get its last packets.
 
-Rule 5: a client of Engine.IO 4 has ``ping_timeout`` from a ping to answer it, and pongs that nobody waits for count for
-nothing. A client of Engine.IO 3 pings itself. One that may have answered, or is still reading, is waited for longer.
+Rule 5: a client of Engine.IO 4 must answer a ping within ``ping_timeout``; other pongs are ignored. A client of
+Engine.IO 3 sends the pings. A client that may have answered, or that still reads, gets more time.
 
 The diagrams in ``docs/explanation/engine-session.md`` are drawn from these tables by ``tools/session_diagram.py``.
 

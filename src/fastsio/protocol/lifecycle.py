@@ -1,28 +1,28 @@
 """
-The life of a client in a namespace: which packet means what when, and which steps follow which.
+The life of a client in a namespace: what each packet means in each state, and which steps follow which.
 
-A connection carries several namespaces, and each has a life of its own. It starts in NONE. A CONNECT packet *begins*
-it; the application's connect handler runs while it is CONNECTING, and accepts it, which makes it CONNECTED, or refuses
-it: the client is *gone*. One side *leaves*: while it is LEAVING the disconnect handler runs and may still look at rooms
-and session. When that is over the client is *gone*, and the namespace has LEFT: the client may connect to it again.
+A connection has one state for each namespace, NONE at first. A CONNECT packet is the step *begin*: the state is
+CONNECTING while the application's connect handler runs. If the handler *accepts* the client, the state is CONNECTED; if
+it refuses, the client is *gone*. When one side *leaves*, the state is LEAVING while the disconnect handler runs, which
+may still use rooms and session data. Then the client is *gone* and the state is LEFT: the client may connect again.
 
-Rule 1: everything that decides what a packet means, and every step from one state to the next, is in the tables of
-this module. The shells look up and obey; they do not decide.
+Rule 1: the tables of this module have the meaning of every packet, and every step from one state to the next. The
+servers look it up; they decide nothing themselves.
 
-Rule 2: a packet that cannot have been sent by a correct client closes the connection. Nothing but CONNECT is allowed
-before a namespace was ever connected, and a client never sends CONNECT_ERROR.
+Rule 2: a packet that no correct client can have sent closes the connection. In NONE only CONNECT is allowed, and a
+client never sends CONNECT_ERROR.
 
-Rule 3: a packet that a correct client may have sent before it read what the server had to say is ignored. The server
-may have ended or refused the namespace while an event was on its way; that is nobody's fault and closes nothing.
+Rule 3: a packet that a correct client may have sent before it read the last packet of the server is ignored. The server
+may have disconnected or refused the client while an event was on its way; that is no error and closes nothing.
 
-Rule 4: no event reaches the application before the connect handler has accepted, or it would run without the checks
-that handler makes. A client that follows the protocol waits for the answer to its CONNECT, so an event from one that
-has not got it is ignored. Under ``always_connect`` the answer is sent before the handler runs, so there events are held
-until it has decided, and acknowledgements of what it emitted are taken.
+Rule 4: no event reaches the application before the connect handler has accepted the client, or its handler would run
+without the checks of the connect handler. A correct client waits for the answer to its CONNECT, so an event before the
+answer is ignored. With ``always_connect`` the answer is sent before the handler runs, so events are held until it has
+decided, and acknowledgements of events that it emits are taken.
 
-Rule 5: a CONNECT of a namespace that the client has not left begins it anew. Clients that were told to disconnect and
-to connect before the server had answered send a second CONNECT and no DISCONNECT. What the client was leaves first, as
-with a DISCONNECT, or when its disconnect handler is done; other namespaces of the connection are not concerned.
+Rule 5: a CONNECT of a namespace that the client has not left is a *rejoin*. A client whose application disconnects and
+connects before the server has answered sends a second CONNECT and no DISCONNECT. The client first leaves, as with a
+DISCONNECT, or finishes leaving; then it connects anew. Other namespaces of the connection stay as they are.
 
 The diagram in ``docs/explanation/lifecycle.md`` is drawn from these tables by ``tools/lifecycle_diagram.py``.
 
