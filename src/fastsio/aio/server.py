@@ -22,7 +22,6 @@ from fastsio.aio.manager import AsyncManager
 from fastsio.aio.rooms import RoomKeeper
 from fastsio.aio.runner import HandlerRunner
 from fastsio.base.emit_args import check_callback, check_event_name, wait_option
-from fastsio.base.rooms import Room
 from fastsio.base.seams import SERVER_SEAMS, own_methods
 from fastsio.base.server import BaseServer
 from fastsio.engine.gc_policy import collect_less_often
@@ -58,8 +57,9 @@ class AsyncServer(BaseServer):
             after the other.
         always_connect: True answers CONNECT before the connect handler has decided.
         namespaces: Namespaces that clients may connect to without a handler there, ``"*"`` for any; None is ``["/"]``.
-        kwargs: ``async_mode``, which names the framework, the fields of
-            :class:`~fastsio.base.options.ServerOptions` and :class:`~fastsio.protocol.Limits`,
+        kwargs: ``async_mode`` (of :class:`fastsio.AsyncServer` ``"aiohttp"``, ``"asgi"``, ``"sanic"`` or ``"tornado"``,
+            of :class:`fastsio.Server` ``"threading"``, ``"gevent"``, ``"gevent_uwsgi"`` or ``"eventlet"``), the fields
+            of :class:`~fastsio.base.options.ServerOptions` and :class:`~fastsio.protocol.Limits`,
             ``max_buffer_bytes``, ``max_buffer_packets``, ``high_water_bytes``, ``high_water_packets``,
             ``slow_client_timeout``, ``slow_client``, ``body_timeout``, ``upgrade_timeout``, ``allow_eio3``, and
             every option of Engine.IO.
@@ -627,23 +627,6 @@ class AsyncServer(BaseServer):
         await self.eio.send_packet(eio_sid, eio_pkt)
 
     _own_seams: ClassVar[Mapping[str, Any]] = own_methods(SERVER_SEAMS, vars())
-
-    # Inside
-
-    def _place(self, room: Hashable, namespace: str | None) -> str:
-        """Return the namespace that a call about a room is about."""
-        return place_of(namespace) if namespace else self._namespace_of(room)
-
-    def _namespace_of(self, target: Any) -> str:
-        """Return where a room is, or the first of several, unless the call says it."""
-        first = next(iter(target), None) if isinstance(target, (list, tuple, set, frozenset)) else target
-        return first.namespace_on(self) if isinstance(first, Room) else "/"
-
-    def _client(self, sid: str, namespace: str) -> Client:
-        client: Client | None = self.manager.client_of(sid, namespace)
-        if client is None:
-            raise KeyError("Session not found")
-        return client
 
 
 class SessionContext(AbstractAsyncContextManager[dict[str, Any]]):

@@ -23,7 +23,7 @@ from fastsio.base.options import (
     known_options,
     split_options,
 )
-from fastsio.base.rooms import ROOMS_ATTRIBUTE, hooks_of
+from fastsio.base.rooms import ROOMS_ATTRIBUTE, Room, hooks_of
 from fastsio.base.seams import SERVER_REFUSED, SERVER_SEAMS, Seams, refuse, refuse_class, refuse_coroutines
 from fastsio.exceptions import SetupError
 from fastsio.protocol.lifecycle import Reasons
@@ -44,14 +44,14 @@ from fastsio.state.room_names import key_of_name
 from fastsio.types import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from fastsio.base.admin import Observer
     from fastsio.base.event_log import EventLog
     from fastsio.protocol import Packet
     from fastsio.routing import RouterSIO
     from fastsio.routing.registration import Handler
-    from fastsio.state import Connection
+    from fastsio.state import Client, Connection
 
 
 def require_server(server: Any, taker: str, *, asynchronous: bool) -> None:
@@ -343,3 +343,18 @@ class BaseServer(EventRegistrar):
         """Return what a log calls a client: its sid, or as much of it as is no secret."""
         connection = self._connections.get(sid.rpartition("#")[2])
         return sid if connection is None else connection.dialect.label(sid)
+
+    def _place(self, room: Hashable, namespace: str | None) -> str:
+        """Return the namespace that a call about a room is about."""
+        return place_of(namespace) if namespace else self._namespace_of(room)
+
+    def _namespace_of(self, target: Any) -> str:
+        """Return where a room is, or the first of several, unless the call says it."""
+        first = next(iter(target), None) if isinstance(target, (list, tuple, set, frozenset)) else target
+        return first.namespace_on(self) if isinstance(first, Room) else "/"
+
+    def _client(self, sid: str, namespace: str) -> Client:
+        client: Client | None = self.manager.client_of(sid, namespace)
+        if client is None:
+            raise KeyError("Session not found")
+        return client

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any, Final
 
 from fastsio.exceptions import SetupError
-from fastsio.injection import Context, Endpoint, HandlerKind, compile_endpoint
+from fastsio.injection import ClientView, Context, Endpoint, HandlerKind, compile_endpoint
 from fastsio.injection.signature import Colour, colour_of
 from fastsio.routing.namespaces import check_namespace
 from fastsio.routing.slips import did_you_mean, misspelt_methods
@@ -431,6 +431,17 @@ class _DetachedClient:
     auth: Any
     session: dict[str, Any]
     scope_store: Any = None
+
+
+def event_context(server: Any, client: ClientView, event: str, args: Sequence[Any]) -> Context:
+    """Return the context of an event from the positional arguments its handler gets after the sid."""
+    match event:
+        case "connect":
+            return Context(server, client, event, (client.auth,))
+        case "disconnect":
+            return Context(server, client, event, (), args[0] if args else None)
+        case _:
+            return Context(server, client, event, tuple(args))
 
 
 def detached_context(

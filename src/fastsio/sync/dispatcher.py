@@ -32,7 +32,7 @@ from fastsio.protocol import (
 )
 from fastsio.protocol.lifecycle import Reasons
 from fastsio.routing import describe, is_expected, leading
-from fastsio.routing.middleware import detached_context
+from fastsio.routing.middleware import detached_context, event_context
 from fastsio.sync import concurrency
 from fastsio.sync.connection_scope import ThreadScope
 from fastsio.sync.engine import MessagePacket
@@ -565,14 +565,3 @@ def frames_of(packet: Packet) -> list[MessagePacket]:
     if isinstance(encoded, list):
         return [MessagePacket(frame) for frame in encoded]
     return [MessagePacket(encoded)]
-
-
-def event_context(server: DispatcherServer, client: Client, event: str, args: Sequence[Any]) -> Context:
-    """Return the context of an event from the positional arguments its handler gets after the sid."""
-    match event:
-        case "connect":
-            return Context(server, client, event, (client.auth,))
-        case "disconnect":
-            return Context(server, client, event, (), args[0] if args else None)
-        case _:
-            return Context(server, client, event, tuple(args))

@@ -291,3 +291,24 @@ def test_connections_are_known_by_their_engine_sids(server):
 
     assert server.connection_of("e1") is connection
     assert server.connection_of("e2") is None
+
+
+def test_a_call_about_a_room_is_about_the_namespace_of_its_class(keeping):
+    """Unless it names one; plain rooms, and the first of several, are looked at alike."""
+    keeping.register_room(ChatRoom, namespace="/chat")
+
+    assert keeping._place(ChatRoom(5), None) == "/chat"
+    assert keeping._place(ChatRoom(5), "/other") == "/other"
+    assert keeping._place("hall", None) == "/"
+    assert keeping._namespace_of([ChatRoom(5), "hall"]) == "/chat"
+    assert keeping._namespace_of([]) == "/"
+    keeping._unsettle_rooms()
+
+
+def test_a_client_that_is_not_there_has_no_session(server):
+    """As in python-socketio, that is a KeyError."""
+    server.manager.client_of = lambda sid, namespace: "client" if sid == "a" else None
+
+    assert server._client("a", "/") == "client"
+    with pytest.raises(KeyError, match="Session not found"):
+        server._client("b", "/")

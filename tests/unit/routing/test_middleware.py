@@ -8,7 +8,16 @@ import pytest
 
 from fastsio import BaseMiddleware, Depends, MiddlewareChain, SyncMiddleware
 from fastsio.exceptions import SetupError, SignatureError
-from fastsio.routing.middleware import Layer, Scope, context_data, detached_context, fold, replace_data, unreached
+from fastsio.routing.middleware import (
+    Layer,
+    Scope,
+    context_data,
+    detached_context,
+    event_context,
+    fold,
+    replace_data,
+    unreached,
+)
 
 
 async def run(middleware, *, data=None, handler=None, **context):
@@ -549,3 +558,21 @@ def test_a_chain_runs_without_an_event_loop():
 async def test_a_chain_is_called_as_a_middleware_is():
     """By hand, around a handler."""
     assert await MiddlewareChain()("e", "s1", 5, lambda sid, data: data) == 5
+
+
+@pytest.mark.parametrize(
+    ("event", "given", "args", "reason"),
+    [
+        ("connect", [{"REQUEST_METHOD": "GET"}], ({"token": 1},), None),
+        ("disconnect", ["transport close"], (), "transport close"),
+        ("disconnect", [], (), None),
+        ("news", [1, 2], (1, 2), None),
+    ],
+)
+def test_a_context_is_made_of_what_a_handler_gets(event, given, args, reason):
+    """After the sid: the environ of a connect, the reason of a disconnect, the arguments of another event."""
+    client = detached_context("e", "s1", None, auth={"token": 1}).client
+
+    context = event_context(None, client, event, given)
+
+    assert (context.event, context.args, context.reason) == (event, args, reason)
