@@ -16,6 +16,7 @@ import fastsio
 from fastsio.aio.engine.server import EngineServer as AsyncEngine
 from fastsio.engine.request import Request
 from fastsio.engine.server_base import ServerBase
+from fastsio.engine.session import Move, Step
 from fastsio.sync.engine.server import EngineServer as SyncEngine
 
 PAIRS = {"asyncio": (AsyncEngine, engineio.AsyncServer, "asgi"), "threads": (SyncEngine, engineio.Server, "threading")}
@@ -71,6 +72,30 @@ def test_the_engine_is_no_instance_of_python_engineios_classes():
     """C-200: it has their interface."""
     assert not isinstance(fastsio.AsyncServer(async_mode="asgi").eio, engineio.AsyncServer)
     assert not isinstance(fastsio.Server(async_mode="threading").eio, engineio.Server)
+
+
+@pairs
+def test_sessions_tell_how_far_they_are(ours, theirs, mode):
+    """By the attributes that sockets of python-engineio have for it."""
+    session = ours(async_mode=mode)._new_session("id", {}, Request("GET", None, False, 4, None, False))
+    names = ("connected", "upgrading", "upgraded", "closing", "closed")
+
+    def told() -> set[str]:
+        return {name for name in names if getattr(session, name)}
+
+    assert told() == set()
+    session.advance(Step.ACCEPT)
+    session.move(Move.POLL)
+    assert told() == {"connected"}
+    session.move(Move.HANDSHAKE)
+    session.move(Move.PROBE)
+    assert told() == {"connected", "upgrading"}
+    session.move(Move.SWITCH)
+    assert told() == {"connected", "upgraded"}
+    session.claim_end("server disconnect")
+    session.advance(Step.OVER)
+    assert told() == {"connected", "upgraded", "closing", "closed"}
+    assert (session.sid, session.session) == ("id", {})
 
 
 async def test_sessions_data_is_kept_with_the_session():

@@ -372,6 +372,23 @@ class SessionState(ABC):
         self.server.report(f"Closing a websocket session: {error}", f"bad-frame-{code}")
         return Reason.TRANSPORT_ERROR, code
 
+    # What python-engineio's sockets tell of their transport.
+
+    @property
+    def connected(self) -> bool:
+        """Whether the handshake was answered."""
+        return self.transport is not Transport.NEW
+
+    @property
+    def upgrading(self) -> bool:
+        """Whether a WebSocket is about to take over from polling."""
+        return self.transport is Transport.UPGRADING
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether packets go over a WebSocket."""
+        return self.transport is Transport.WEBSOCKET
+
     # The heartbeat.
 
     def start_heartbeat(self) -> None:
