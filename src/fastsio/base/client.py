@@ -215,7 +215,7 @@ class BaseClient(EventRegistrar):
             raise SetupError(no_namespace(namespace_handler, "client"))
         if namespace_handler.is_asyncio_based() != self.is_asyncio_based():
             raise SetupError(other_namespace(self, namespace_handler, "client"))
-        namespace_handler.set_owner(self)
+        namespace_handler._set_client(self)  # noqa: SLF001 - as python-socketio's; other names are the user's
         self._register(Registration(namespace_handler.namespace, None, namespace_handler))
 
     def get_sid(self, namespace: str | None = None) -> str | None:

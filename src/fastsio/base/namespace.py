@@ -55,10 +55,6 @@ class BaseServerNamespace(BaseNamespace):
         super().__init__(namespace)
         self.server: Any = None
 
-    def set_owner(self, server: Any) -> None:
-        """Tell the namespace which server it is registered on, by python-socketio's method for that."""
-        self._set_server(server)
-
     def _set_server(self, server: Any) -> None:
         self.server = server
 
@@ -89,10 +85,6 @@ class BaseClientNamespace(BaseNamespace):
     def __init__(self, namespace: str | None = None) -> None:
         super().__init__(namespace)
         self.client: Any = None
-
-    def set_owner(self, client: Any) -> None:
-        """Tell the namespace which client it is registered on, by python-socketio's method for that."""
-        self._set_client(client)
 
     def _set_client(self, client: Any) -> None:
         self.client = client

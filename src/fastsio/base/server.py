@@ -302,7 +302,7 @@ class BaseServer(EventRegistrar):
         handler = registration.handler
         if registration.event is None:
             handler.namespace = registration.namespace
-            handler.set_owner(self)
+            handler._set_server(self)  # noqa: SLF001 - what python-socketio's namespaces have; others are the user's
         self._registry.add(registration)
         if registration.event is None:
             for room_class in getattr(handler, ROOMS_ATTRIBUTE, ()):

@@ -54,6 +54,23 @@ def test_namespaces_are_registered_and_told_their_server(server):
     assert server.known_namespaces() == {"/", "/n"}
 
 
+def test_a_namespace_may_have_methods_of_any_name(server):
+    """Registering it calls none but ``_set_server()``, which python-socketio's namespaces have."""
+
+    class Rooms(BaseServerNamespace):
+        def set_owner(self, room):
+            raise AssertionError("not the application's own")
+
+        def _set_server(self, server):
+            self.told = server
+            super()._set_server(server)
+
+    namespace = Rooms("/n")
+    server.register_namespace(namespace)
+
+    assert (namespace.told, namespace.server) == (server, server)
+
+
 def test_a_namespace_of_the_other_kind_is_refused(server):
     """asyncio namespaces belong on asyncio servers."""
 
