@@ -143,6 +143,22 @@ def test_pongs_are_found_under_a_handler_that_hangs(hanging):
     assert one.handled == []
 
 
+def test_each_heartbeat_has_a_second_look_under_a_handler_that_hangs(hanging):
+    """What stood unread in the one before counts no more: the client may be as late as it was then."""
+    one = hanging()
+    client = one.open()
+    session = one.app.engine.sockets[client.sid]
+    for _ in range(2):
+        session.on_deadline()  # it is pinged
+        assert session.is_excused()
+        session.on_deadline()  # it is pinged once more
+        client.say("3")
+        until(lambda: not session.awaiting_pong)
+
+    assert one.app.disconnects.empty()
+    assert one.handled == []
+
+
 def test_no_more_than_a_little_is_read_ahead(hanging, monkeypatch):
     """A client that sends without end is slowed down by its transport; all of it is handled in the end."""
     monkeypatch.setattr(socketlink, "MOST_FRAMES", 3)

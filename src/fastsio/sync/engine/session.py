@@ -150,6 +150,11 @@ class Session(Outbox):
             return before is None
         return unread >= 0 and (before is None or not unread <= before < RECEIVE_BYTES)
 
+    def start_heartbeat(self) -> None:
+        """Wait for the next ping to send; how much stood unread behind the last counts no more."""
+        self.unread_seen = None
+        super().start_heartbeat()
+
     def _look_again_later(self) -> None:
         """Ping a client once more whose pong may stand behind the message that is being handled."""
         self.progress_seen = self.progress
