@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fastsio.sync.engine import MessagePacket
-from fastsio.sync.engine.outbox import BATCH_BYTES, ROUNDS
-from tests.shells.sync_engine.wire import PollingClient, WebSocketClient, until
+from fastsio.sync.engine.outbox import BATCH_BYTES, ROUNDS, Outbox
+from tests.shells.sync_engine.wire import WAIT_S, PollingClient, WebSocketClient, until
 
 #: More than a socket pair holds.
 MUCH = "x" * 1_000_000
@@ -294,3 +294,22 @@ def test_a_failed_write_ends_the_session_once(app):
     client.ended()
     assert app.disconnects.empty()
     assert client.sid not in app.engine.sockets
+
+
+@pytest.mark.parametrize("begins", ["polling", "websocket"])
+def test_a_websocket_that_cannot_be_written_to_ends_its_session(app, monkeypatch, begins):
+    """Where the system has no more threads, as an error of any kind: nothing is left that waits for the heartbeat."""
+
+    def attach(session, link):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Outbox, "attach", attach)
+    sid = "" if begins == "websocket" else "&sid=" + PollingClient(app).sid
+    client = WebSocketClient(app, f"EIO=4&transport=websocket{sid}")
+    if sid:
+        client.say("5")
+    with pytest.raises(RuntimeError):
+        client.served.result(WAIT_S)
+
+    assert app.reason() == "transport close"
+    assert not app.engine.sockets

@@ -80,14 +80,16 @@ def turn_away(server: Any, link: Link) -> None:
 def _run(session: Session, link: Link) -> None:
     server = session.server
     link.answer_pings(lambda payload: session.post((pong_frame(payload),)))
-    session.attach(link)
     reason = server.reason.TRANSPORT_CLOSE
     try:
+        session.attach(link)
         _read(session, link)
     except (LinkLost, ClientLeft, PacketError) as error:
         reason = note_departure(session, error)
     finally:
         session.finish(reason, abort=True)
+        if not session.is_attached:
+            link.abort()  # the client is not told, and need not end the connection
         link.drain()
         session.detach()
         server.deadlines.clear(session)
