@@ -15,7 +15,7 @@ from fastsio.protocol.jsoncodec import AdaptedCodec, OrjsonCodec, StdlibCodec
 from fastsio.protocol.limits import Limits, check_value_depth, text_depth
 from fastsio.protocol.msgpack import MsgPackPacket
 from fastsio.protocol.packet import ACK, BINARY_EVENT, CONNECT, EVENT, Packet
-from fastsio.protocol.packet_type import RESERVED_EVENTS
+from fastsio.protocol.packet_type import FORBIDDEN_EVENTS
 from fastsio.protocol.plain import deconstruct, has_binary, reconstruct
 from fastsio.protocol.quick import event_reader
 
@@ -49,7 +49,7 @@ def _without_placeholders(value):
 
 payloads = _trees(scalars)
 binary_payloads = _trees(scalars | st.binary(max_size=20)).filter(_without_placeholders)
-names = st.text(min_size=1, max_size=256).filter(lambda name: name not in RESERVED_EVENTS) | st.integers(0, 2**53)
+names = st.text(min_size=1, max_size=256).filter(lambda name: name not in FORBIDDEN_EVENTS) | st.integers(0, 2**53)
 namespaces = st.none() | st.text(st.characters(codec="utf-8", exclude_characters=",?"), max_size=20).map(
     lambda name: "/" + name
 )
