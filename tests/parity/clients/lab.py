@@ -10,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from time import monotonic
+from contextlib import suppress
+from pathlib import Path
+from threading import get_native_id
+from time import process_time, thread_time
 from typing import TYPE_CHECKING, Any
 
 from tests.parity.clients.server import Session, refusal
@@ -29,8 +32,10 @@ NOWHERE = "http://127.0.0.1:9"
 QUIET_TURNS = 60
 #: Seconds without a movement after which threads are taken to have none left.
 QUIET_S = 0.012
-#: Times that a busy machine, which wakes this one too late, is given that long once more.
-PATIENCE = 10
+#: Times that threads which still run, or wait for a processor of a busy machine, are given that long once more.
+PATIENCE = 200
+#: Seconds of a processor's time that threads may take in it which only look whether there is something to do.
+IDLE_S = 0.0002
 
 
 class Lab:
@@ -48,6 +53,7 @@ class Lab:
         sessions: Name -> session, in the order of their handshakes.
         answers: Namespace -> the packets that answer CONNECT instead of an acceptance.
         answering: Whether CONNECT is answered at all.
+        admission: Cleared while handshakes have to wait, unrecorded.
         refusals: What answers the next handshakes instead of a session.
         upgrades: Whether polling sessions may be upgraded.
         packed: Whether binary frames are packets of msgpack.
@@ -63,6 +69,8 @@ class Lab:
         self.sessions: dict[str, Session] = {}
         self.answers: dict[str, list[str]] = {}
         self.answering = True
+        self.admission = asyncio.Event()
+        self.admission.set()
         self.refusals: list[Callable[[], Any]] = []
         self.upgrades = False
         self.packed = False
@@ -214,16 +222,11 @@ class Lab:
             quiet = quiet + 1 if seen == self._activity else 0
 
     async def _settle_threads(self) -> None:
-        quiet = 0
-        while quiet < PATIENCE:
-            seen, begun = self._activity, monotonic()
+        for _ in range(PATIENCE):
+            seen, used = self._activity, used_by_others()
             await asyncio.sleep(QUIET_S)
-            if seen != self._activity:
-                quiet = 0
-            elif monotonic() - begun < 1.5 * QUIET_S:
+            if seen == self._activity and used_by_others() - used < IDLE_S and not others_are_due():
                 return
-            else:
-                quiet += 1
 
     async def run(self, script: Callable[[Lab], Any]) -> list[str]:
         """Run the script to its end and give the transcript."""
@@ -235,6 +238,7 @@ class Lab:
         return lines
 
     async def _clear(self) -> None:
+        self.admission.set()
         for client in self._clients:
             inner = getattr(client, "client", client)
             if inner is not None:
@@ -245,6 +249,21 @@ class Lab:
         for session in self.sessions.values():
             session.cut()
         await self.settle()
+
+
+def used_by_others() -> float:
+    """Return how many seconds of a processor's time the other threads of this process have had."""
+    return process_time() - thread_time()
+
+
+def others_are_due() -> bool:
+    """Tell whether another thread of this process could run if it got a processor."""
+    own = str(get_native_id())
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # it has ended
+            if thread.name != own and (thread / "stat").read_text().rpartition(")")[2].split()[0] == "R":
+                return True
+    return False
 
 
 def described(client: Any) -> tuple[Any, ...]:

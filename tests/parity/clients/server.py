@@ -11,7 +11,7 @@ import asyncio
 import base64
 import json
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SEPARATOR = "\x1e"
 POLL_S = 5
+#: Seconds after which a client that neither answers nor goes is taken to hang.
+HANG_S = 1
 Frame = str | bytes
 #: What a client says when it leaves; of python-socketio's clients it is a matter of luck how much of it is sent.
 GOODBYES = ("CLOSE", "DISCONNECT")
@@ -44,6 +46,7 @@ class Session:
         self.name = name
         self.socket: web.WebSocketResponse | None = None
         self.pongs = asyncio.Semaphore(0)
+        self.gone = asyncio.Event()
         self._waiting: deque[Frame] = deque()
         self._arrived = asyncio.Event()
 
@@ -54,15 +57,25 @@ class Session:
         await self.barrier()
 
     async def send_frames(self, *frames: Frame) -> None:
-        """Send Engine.IO frames as they are, and wait until nothing moves."""
+        """Send Engine.IO frames as they are, and wait until the client has read them or has gone."""
         self.lab.step(f"{self.name} sends frames {', '.join(map(repr, frames))}")
         await self.write(*frames)
-        await self.lab.settle()
+        await self.taken()
 
     async def barrier(self) -> None:
         """Wait until the client has read everything that was sent."""
         await self.write("2")
         await asyncio.wait_for(self.pongs.acquire(), POLL_S)
+        await self.lab.settle()
+
+    async def taken(self) -> None:
+        """Wait until the client has read everything that was sent, or has gone; a client that hangs does neither."""
+        with suppress(ConnectionError):
+            await self.write("2")
+        ways = [asyncio.ensure_future(self.pongs.acquire()), asyncio.ensure_future(self.gone.wait())]
+        await asyncio.wait(ways, timeout=HANG_S, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
         await self.lab.settle()
 
     async def close(self) -> None:
@@ -134,6 +147,7 @@ class Server:
         query = request.query
         session = lab.sessions.get(query.get("sid", ""))
         if session is None:
+            await lab.admission.wait()
             lab.record("http", describe_handshake(request))
             if lab.refusals:
                 return lab.refusals.pop(0)()
@@ -183,6 +197,7 @@ class Server:
                 break
             await session.take(message.data)
         session.lab.record(session.name, "gone")
+        session.gone.set()
 
 
 def describe_handshake(request: web.Request) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from time import monotonic
 
 from fastsio.aio.engine import MessagePacket
 from fastsio.engine.congestion import LOOKS
 from fastsio.engine.session import Transport
 from tests.shells.engine.wire import (
+    WAIT_S,
     Application,
     connect_polling,
     connect_websocket,
@@ -399,17 +401,21 @@ async def test_a_sender_waits_for_a_client_that_upgrades():
 
 async def test_a_failed_upgrade_is_no_fault_of_a_client_that_could_not_read():
     """The time of the upgrade does not count as reading nothing."""
-    app = Application(high_water_packets=1, slow_client_timeout=SHORT_S, upgrade_timeout=2 * SHORT_S)
+    app = Application(high_water_packets=1, slow_client_timeout=WAIT_S, upgrade_timeout=SHORT_S)
     client = await connect_polling(app)
     websocket = await start_upgrade(client)
     websocket.say("2probe")
     await websocket.frame()
-    await soon(app.engine.write(client.sid, [MessagePacket("1"), MessagePacket("2")]))
+    writing = asyncio.create_task(app.engine.write(client.sid, [MessagePacket("1"), MessagePacket("2")]))
     socket = app.engine.sockets[client.sid]
+    await until(lambda: socket.congestion)
+    written = monotonic()
     await until(lambda: socket.transport is not Transport.UPGRADING)
 
+    assert socket.congestion.left_s(written, is_shared=False) > WAIT_S
     assert app.post(client.sid, "3")
     assert (await client.poll()).packets == ["41", "42", "43"]
+    await soon(writing)
 
 
 async def test_a_connect_handler_does_not_wait_for_its_own_client():

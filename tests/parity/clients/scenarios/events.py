@@ -289,7 +289,7 @@ async def malformed_packets(lab: Lab) -> None:
         _, session = await lab.connected(client)
         lab.step(f"the server sends {packet!r}")
         await session.write(f"4{packet}")
-        await lab.settle()
+        await session.taken()
         lab.note("then", client.connected)
         await lab.quietly(client.disconnect)
 

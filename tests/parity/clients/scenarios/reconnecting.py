@@ -269,7 +269,7 @@ async def a_connection_lost_while_connecting_is_a_failure(lab: Lab) -> None:
     """connect() raises, and nobody comes back."""
     client = lab.client(**QUICK)
     lab.answering = False
-    task = await lab.begin("connect", client.connect, lab.url, transports=["websocket"], wait_timeout=0.3)
+    task = await lab.begin("connect", client.connect, lab.url, transports=["websocket"], wait_timeout=0.7)
     await lab.until("s1: CONNECT / {}")
 
     await lab.session.close()

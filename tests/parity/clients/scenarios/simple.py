@@ -164,11 +164,15 @@ async def emit_waits_for_the_reconnection(lab: Lab) -> None:
     """Then the event is sent."""
     client = await connected(lab, **QUICK)
     lab.refuse(503)
+    lab.admission.clear()
     lab.step("the connection is cut")
     lab.session.cut()
     await lab.until("s1: gone")
 
-    await lab.do("emit", client.emit, "x", 1)
+    task = await lab.begin("emit", client.emit, "x", 1)
+    lab.admission.set()
+    await lab.until('s2: EVENT / ["x", 1]')
+    await lab.finish(task)
     lab.note("then", client.sid)
 
 
@@ -177,11 +181,13 @@ async def call_waits_for_the_reconnection(lab: Lab) -> None:
     """Then the event is sent."""
     client = await connected(lab, **QUICK)
     lab.refuse(503)
+    lab.admission.clear()
     lab.step("the connection is cut")
     lab.session.cut()
     await lab.until("s1: gone")
 
     task = await lab.begin("call", client.call, "ask", 1)
+    lab.admission.set()
     await lab.until('s2: EVENT / #1 ["ask", 1]')
     await lab.session.send('31["yes"]')
     await lab.finish(task)
