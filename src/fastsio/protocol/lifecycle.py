@@ -6,8 +6,8 @@ CONNECTING while the application's connect handler runs. If the handler *accepts
 it refuses, the client is *gone*. When one side *leaves*, the state is LEAVING while the disconnect handler runs, which
 may still use rooms and session data. Then the client is *gone* and the state is LEFT: the client may connect again.
 
-Rule 1: the tables of this module have the meaning of every packet, and every step from one state to the next. The
-servers look it up; they decide nothing themselves.
+Rule 1: the tables of ``fastsio.protocol.lifecycle`` have the meaning of every packet, and every step from one state to
+the next. The servers look them up; they decide nothing themselves.
 
 Rule 2: a packet that no correct client can have sent closes the connection. In NONE only CONNECT is allowed, and a
 client never sends CONNECT_ERROR.
