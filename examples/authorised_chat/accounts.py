@@ -1,18 +1,18 @@
-"""Who there is and who may read which chat: what a real application has in its database."""
+"""The users, the chats and their readers, which a real application has in its database."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class User:
-    """Somebody who has signed in."""
+    """A user who has signed in."""
 
     name: str
 
 
 @dataclass
 class Chat:
-    """A chat and those who may read it; the owner may remove the others."""
+    """A chat and its readers; the owner may remove the others."""
 
     title: str
     owner: str

@@ -1,4 +1,4 @@
-"""What the page can do over its socket."""
+"""The events of the page."""
 
 from typing import Annotated, Any
 
@@ -13,13 +13,13 @@ Member = Annotated[ChatRoom, Joined(ChatRoom)]
 
 
 class Message(WhichChat):
-    """Something to say."""
+    """A message for a chat."""
 
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
 class Removal(WhichChat):
-    """Whom to remove."""
+    """The reader to remove from a chat."""
 
     name: str
 
@@ -35,18 +35,18 @@ class Chats(AsyncNamespace):
         await self.save_session(sid, {"user": user})
 
     async def on_join_chat(self, sid: SocketID, which: WhichChat) -> str:
-        """Answer with the title; only those who may join get here."""
+        """Return the title; this only runs for clients that may join."""
         return CHATS[which.chat_id].title
 
     async def on_who(self, room: Member) -> list[str]:
-        """Answer who is there. The page asks when it has joined, and whenever ``presence`` says that it has changed."""
+        """Return the names of the members. The page asks after its join and after each ``presence``."""
         return sorted({member.user for member in await room.members() if member.user is not None})
 
     async def on_say(self, message: Message, room: Member, session: Session) -> None:
         await broadcast(MessagePosted(chat_id=message.chat_id, author=session["user"].name, text=message.text))
 
     async def on_remove(self, removal: Removal, room: Member, session: Session) -> list[str]:
-        """Take somebody's permission, and with it their place in the room."""
+        """Take the permission of a reader, whom ``recheck()`` then kicks."""
         chat = CHATS[removal.chat_id]
         if session["user"].name != chat.owner:
             raise PermissionError("Only the owner may remove others.")

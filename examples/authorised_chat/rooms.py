@@ -1,4 +1,4 @@
-"""Who may join which room, and what its members are told."""
+"""The rooms of chats: who may join them, and the event for their members."""
 
 from pydantic import BaseModel
 
@@ -8,7 +8,7 @@ from .accounts import CHATS, User
 
 
 class WhichChat(BaseModel):
-    """What a client sends to join a chat, and with everything it says in it."""
+    """The payload of a join, and a part of each message: the id of the chat."""
 
     chat_id: int
 
@@ -33,7 +33,7 @@ class ChatRoom(Room):
 
 
 class MessagePosted(BroadcastEvent):
-    """Somebody said something."""
+    """A message was posted in a chat."""
 
     chat_id: int
     author: str

@@ -1,4 +1,4 @@
-"""The channel layer that carries the rooms: in memory, or in Redis where REDIS_URL says where that is."""
+"""The channel layer for the rooms: in memory, or on Redis at REDIS_URL if that is set."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The rooms, and what is said in them. Nothing here knows by which protocol somebody is in a room."""
+"""The rooms and their events, for clients of both protocols."""
 
 from pydantic import BaseModel
 
@@ -8,13 +8,13 @@ CHATS = {"lobby"}
 
 
 class WhichChat(BaseModel):
-    """What a client sends to enter a chat, and with everything it says there."""
+    """The payload of a join, and a part of each message: the id of the chat."""
 
     chat_id: str
 
 
 class ChatRoom(Room):
-    """A chat that everybody with a name may read."""
+    """A chat that every client with a name may read."""
 
     @classmethod
     async def extract_room_identifier(cls, which: WhichChat) -> str:
@@ -28,27 +28,27 @@ class ChatRoom(Room):
 
     @classmethod
     async def presence_key(cls, session: Session) -> str:
-        """Say who it is. With this hook the event ``presence`` tells the members that somebody has come or gone."""
+        """Return the name. With this hook the members get ``presence`` when a user joins or leaves."""
         return str(session["user"])
 
 
 async def who_is_there(room: Room) -> list[str]:
     """
-    Return who is in a room, in whichever process and by whichever protocol.
+    Return the names of the members of a room, in all processes and over both protocols.
 
-    Members ask for it. A list that a hook sends to all would be of no use: hooks run in several processes, and an older
-    list may arrive after a newer one.
+    Members ask for the list. Hooks do not send it, because they run in several processes, and an older list may arrive
+    after a newer one.
     """
     members = await room.members(cluster=True)
     return sorted({member.user for member in members if member.user is not None})
 
 
 class UserRoom(Room):
-    """All connections of one user. Servers put them in; clients cannot ask for it."""
+    """All connections of one user. Servers put them into the room; clients cannot join it."""
 
 
 class MessagePosted(BroadcastEvent):
-    """Somebody said something."""
+    """A message was posted in a chat."""
 
     chat_id: str
     author: str
@@ -60,7 +60,7 @@ class MessagePosted(BroadcastEvent):
 
 
 class JobDone(BroadcastEvent):
-    """A job of one user is done."""
+    """The job of a user is done."""
 
     user: str
     result: str

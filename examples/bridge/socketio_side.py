@@ -13,7 +13,7 @@ sio.register_room(ChatRoom)
 
 
 class Say(WhichChat):
-    """Something to be said in a chat."""
+    """A message for a chat."""
 
     text: str
 

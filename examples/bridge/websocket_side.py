@@ -13,32 +13,32 @@ from .socketio_side import Say
 
 
 class SayMessage(BaseMessage):
-    """Something to be said in a chat."""
+    """A message for a chat."""
 
     action: Literal["say"] = "say"
     payload: Say
 
 
 class WhoMessage(BaseMessage):
-    """The question who is in a chat."""
+    """The question for the members of a chat."""
 
     action: Literal["who"] = "who"
     payload: WhichChat
 
 
 class PresentMessage(BaseMessage):
-    """The answer: the names of those who are in it."""
+    """The answer: the names of the members."""
 
     action: Literal["present"] = "present"
     payload: list[str]
 
 
 class BridgeConsumer(AsyncJsonWebsocketConsumer):
-    """``subscribe`` and ``unsubscribe`` come with ``rooms``, and ask the same hooks as a join over Socket.IO."""
+    """``rooms`` adds ``subscribe`` and ``unsubscribe``, which call the same hooks as a join over Socket.IO."""
 
     channel_layer_alias = LAYER
     rooms = (ChatRoom,)
-    #: Who is there takes a while to find out; what is said meanwhile does not wait for it.
+    #: The list of members takes a while; messages do not wait for it.
     concurrency = 2
 
     async def post_authentication(self) -> None:

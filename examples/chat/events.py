@@ -1,4 +1,4 @@
-"""What the page can do over its socket."""
+"""The events of the page."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ router = RouterSIO()
 
 
 def channel(room: str) -> str:
-    """Name the Socket.IO room of a chat room; the prefix keeps it apart from the ids of clients."""
+    """Return the Socket.IO room of a chat room; the prefix separates it from sids."""
     return f"chat:{room}"
 
 
 @router.event
 async def connect(user: CurrentUser) -> None:
-    """Accept whoever has a name."""
+    """Accept every client with a name."""
 
 
 @router.event
@@ -28,7 +28,7 @@ async def disconnect(user: CurrentUser, presence: PresenceDep, server: AsyncServ
 
 @router.event
 async def join(request: Join, user: CurrentUser, presence: PresenceDep, server: AsyncServer) -> Room:
-    """Move to a room; the answer says who is there."""
+    """Move the user to a room, and return its description."""
     await say_goodbye(user, presence, server)
     presence.enter(user, request.room)
     await server.enter_room(user.id, channel(request.room))
@@ -39,7 +39,7 @@ async def join(request: Join, user: CurrentUser, presence: PresenceDep, server: 
 
 @router.event
 async def message(draft: Draft, user: CurrentUser, presence: PresenceDep, server: AsyncServer) -> Message:
-    """Tell everybody in the room; the answer is the message as they read it."""
+    """Send the message to the room, and return it as its members get it."""
     said = Message(user=user, text=draft.text)
     await server.emit("message", said, room=channel(presence.room_of(user)), skip_sid=user.id)
     return said
@@ -53,12 +53,12 @@ async def typing(notice: Typing, user: CurrentUser, presence: PresenceDep, serve
 
 @router.exception_handler(NotInRoomError)
 async def not_in_room(event: Event) -> dict[str, Any]:
-    """Answer in the words of every other error."""
+    """Return an error object."""
     return {"error": {"type": "not_found", "event": event, "msg": "Join a room first.", "detail": None}}
 
 
 async def say_goodbye(user: User, presence: Presence, server: AsyncServer) -> None:
-    """Take the user out of the room they are in, and tell those who stay."""
+    """Take the user out of the room, and send the change to the remaining members."""
     name = presence.leave(user)
     if name is None:
         return

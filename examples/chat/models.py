@@ -1,4 +1,4 @@
-"""What travels between page and server. One definition validates the input, types the output and documents both."""
+"""The payloads between page and server. One definition validates the input, types the output and documents both."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 
 
 class SignIn(BaseModel):
-    """What the page sends as ``auth`` when it connects."""
+    """The ``auth`` of the page when it connects."""
 
     name: Name
 
@@ -43,7 +43,7 @@ class Room(BaseModel):
 
 
 class Message(BaseModel):
-    """A message as everybody in the room reads it."""
+    """A message as the members of the room get it."""
 
     user: User
     text: Text

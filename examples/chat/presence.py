@@ -1,4 +1,4 @@
-"""Who is in which room. Knows nothing of sockets, so HTTP routes and socket events can both ask it."""
+"""The users of each room, without sockets, for both HTTP routes and socket events."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ class NotInRoomError(Exception):
 
 
 class Presence:
-    """Every user is in one room at most; a room exists while somebody is in it."""
+    """Every user is in at most one room; a room exists while a user is in it."""
 
     def __init__(self) -> None:
         self._rooms: dict[str, dict[str, User]] = {}
@@ -45,7 +45,7 @@ class Presence:
             raise NotInRoomError from None
 
     def room(self, name: str) -> Room:
-        """Describe a room; one that nobody is in is empty."""
+        """Describe a room; a room without users is empty."""
         return Room(name=name, members=list(self._rooms.get(name, {}).values()))
 
     def rooms(self) -> list[Room]:

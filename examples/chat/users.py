@@ -1,4 +1,4 @@
-"""Who a connection belongs to: found once, when it is made, and kept for as long as it lives."""
+"""The user of a connection, which is found once, in ``connect``, and kept until the client has left."""
 
 from typing import Annotated
 

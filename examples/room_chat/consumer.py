@@ -9,12 +9,12 @@ from fastsio.layers import safe_group_name
 
 
 class RoomChatConsumer(AsyncWebsocketConsumer):
-    """Text in, text out: what one says, all in the room read."""
+    """Send the text of each client to all clients in the room."""
 
     channel_layer_alias = "chat"
 
     async def connect(self) -> None:
-        # The part of the path that the route calls room_name; any text will do, a group's name is made of it.
+        # The parameter room_name of the route's path; safe_group_name makes a group name of any text.
         self.room_name = self.scope["path_params"]["room_name"]
         self.room_group_name = safe_group_name("room", self.room_name)
 

@@ -42,7 +42,7 @@ class RoomChatConsumer(BaseConsumer):
         await self.tell_room(f"🚪 Someone joined room '{self.room_name}'", exclude_current=True)
 
     async def websocket_disconnect(self, message: WebSocketDisconnectEvent) -> None:
-        # The groups are left afterwards, without anybody asking.
+        # The consumer leaves the groups afterwards.
         if self.room_group_name:
             await self.tell_room(f"👋 Someone left room '{self.room_name}'", exclude_current=True)
         await super().websocket_disconnect(message)

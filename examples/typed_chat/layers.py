@@ -1,4 +1,4 @@
-"""The channel layers of the application: in memory, or in Redis where REDIS_URL says where that is."""
+"""The channel layers of the application: in memory, or on Redis at REDIS_URL if that is set."""
 
 import os
 

@@ -13,14 +13,14 @@ class RoomMessagePayload(BaseModel):
 
 
 class RoomChatMessage(BaseMessage):
-    """What a client says."""
+    """A message of a client."""
 
     action: Literal["room_chat"] = "room_chat"
     payload: RoomMessagePayload
 
 
 class RoomNotificationMessage(BaseMessage):
-    """What a room hears."""
+    """A message for the clients in a room."""
 
     action: Literal["room_notification"] = "room_notification"
     payload: RoomMessagePayload
