@@ -37,7 +37,7 @@ class Presence:
         Return the room *user* is in.
 
         Raises:
-            NotInRoomError: There is none.
+            NotInRoomError: The user is in no room.
         """
         try:
             return self._room_of[user.id]
