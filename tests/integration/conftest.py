@@ -107,6 +107,13 @@ async def peer(kind) -> AsyncIterator[Peer]:
 
 
 @pytest.fixture
+async def pinging(kind) -> AsyncIterator[Peer]:
+    """Run the echo server so that it pings soon and waits long for the answer."""
+    async with echoing(kind, ping_timeout=20) as started:
+        yield started
+
+
+@pytest.fixture
 async def patient(kind) -> AsyncIterator[Peer]:
     """Run the echo server with intervals that play no part."""
     async with patiently(kind) as started:

@@ -24,13 +24,13 @@ def kind(request) -> str:
 class TestHeartbeat:
     """Pings and pongs."""
 
-    async def test_polling_is_pinged(self, peer):
+    async def test_polling_is_pinged(self, pinging):
         """Each poll waits for the next ping."""
-        sid = await peer.open_polling()
+        sid = await pinging.open_polling()
 
         for _ in range(3):
-            assert (await peer.poll(sid)).text == "2"
-            assert (await peer.post(sid, "3")).text == "ok"
+            assert (await pinging.poll(sid)).text == "2"
+            assert (await pinging.post(sid, "3")).text == "ok"
 
     async def test_polling_without_pongs_ends(self, peer):
         """After the timeout any request with the sid gets 400."""
@@ -53,9 +53,9 @@ class TestHeartbeat:
 
         assert await asyncio.gather(*[status() for _ in range(10)]) == [400] * 10
 
-    async def test_a_websocket_is_pinged(self, peer):
+    async def test_a_websocket_is_pinged(self, pinging):
         """The server pings, the client answers."""
-        async with peer.websocket() as websocket:
+        async with pinging.websocket() as websocket:
             await receive(websocket)
 
             for _ in range(3):
