@@ -7,7 +7,7 @@ awaited in one half and not in the other returns Any here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,10 +53,8 @@ class DispatcherServer(PartServer, Protocol):
     def not_handled(self) -> Any:
         """What stands for the result of an event that has no handler."""
 
-    @property
-    def reserved_events(self) -> list[str]:
-        """The events that are not sent by clients."""
-        ...
+    #: The events that are not sent by clients.
+    reserved_events: ClassVar[list[str]]
 
 
 class LifecycleServer(PartServer, Protocol):
@@ -140,10 +138,8 @@ class DispatcherClient(PartClient, Protocol):
     failed_namespaces: list[str]
     callbacks: dict[str, dict[int, Any]]
 
-    @property
-    def reserved_events(self) -> list[str]:
-        """The events that are not sent by the server."""
-        ...
+    #: The events that are not sent by the server.
+    reserved_events: ClassVar[list[str]]
 
 
 class DeliveryClient(PartClient, Protocol):
