@@ -1,5 +1,5 @@
 """
-Import optional dependencies: the one place where a module may be missing.
+Importing optional dependencies; all imports of modules that may be missing are made here.
 
 Knows the names of fastsio's extras, never what the modules are used for.
 """
@@ -29,14 +29,14 @@ def require(module: str, extra: str) -> Any:
     try:
         return import_module(module)
     except MissingExtraError:
-        raise  # the module is there, and says itself what it misses
+        raise  # the module itself exists, and another one is missing
     except ImportError as error:
         raise MissingExtraError(module, extra) from error
 
 
 def optional(module: str) -> Any | None:
     """
-    Import a dependency that only makes things faster.
+    Import a dependency without which fastsio works too.
 
     Args:
         module: Dotted name of the module.

@@ -1,9 +1,9 @@
 """
 Let programs written for python-socketio run on fastsio unchanged, whether or not python-socketio is installed.
 
-:func:`install` makes the name ``socketio``, and ``socketio.x`` for every module ``fastsio.x``, give fastsio's own
-modules. For programs that cannot be edited there is ``python -m fastsio.compat program.py`` or ``-m module``. Nothing
-in fastsio may depend on this module.
+After :func:`install`, an import of ``socketio``, or of ``socketio.x`` for a module ``fastsio.x``, returns fastsio's own
+module. For programs that cannot be edited there is ``python -m fastsio.compat program.py`` or ``-m module``. No other
+module of fastsio may import this one.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _USAGE: Final = "usage: python -m fastsio.compat [-m module | program.py] [argum
 
 def install() -> None:
     """
-    Make ``import socketio`` give fastsio in this process; a second call does nothing.
+    Make ``import socketio`` import fastsio in this process; a second call does nothing.
 
     Call it before anything imports ``socketio``: at the top of the program, or in the module that the server loads
     first. Processes that the program starts need a call of their own.
 
     Raises:
-        SetupError: python-socketio has been imported already, and its classes would live beside fastsio's.
+        SetupError: python-socketio has been imported already: the program would use classes of both.
     """
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
@@ -56,7 +56,7 @@ def install() -> None:
 
 
 class _Finder(DistributionFinder):
-    """Finds ``socketio`` and its modules where fastsio has them, and the distribution they would come from."""
+    """Finds fastsio's modules for ``socketio`` and its modules, and a distribution named python-socketio."""
 
     def find_spec(self, fullname: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:  # noqa: ARG002 - importlib's interface
         package, dot, rest = fullname.partition(".")
@@ -73,18 +73,18 @@ class _Finder(DistributionFinder):
 
 
 class _Loader(Loader):
-    """Gives a module of fastsio under a second name: the same object, so that its classes exist once."""
+    """Loads a module of fastsio under a second name: the same object, so that its classes exist once."""
 
     def __init__(self, ours: str) -> None:
         self._ours = ours
 
     def exec_module(self, module: ModuleType) -> None:
-        # importlib takes what stands in sys.modules afterwards.
+        # importlib returns the module that is in sys.modules afterwards.
         sys.modules[module.__name__] = import_module(self._ours)
 
 
 class _Distribution(Distribution):
-    """What ``importlib.metadata`` tells about python-socketio."""
+    """The metadata of python-socketio for ``importlib.metadata``."""
 
     def read_text(self, filename: str) -> str | None:
         if filename != "METADATA":
@@ -96,7 +96,7 @@ class _Distribution(Distribution):
 
 
 def main() -> None:
-    """Run a program, a file or ``-m module``, with ``socketio`` meaning fastsio."""
+    """Run a program, given as a file or as ``-m module``, after :func:`install`."""
     arguments = sys.argv[1:]
     is_module = arguments[:1] == ["-m"]
     if len(arguments) <= is_module:
@@ -111,5 +111,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # Under the name by which the program may import it, so that its own install() finds this one.
+    # Imported by its name, so that a call of install() in the program uses this module and not __main__.
     import_module("fastsio.compat").main()

@@ -1,5 +1,5 @@
 """
-Every error fastsio raises, as one tree.
+All errors that fastsio raises, as one tree.
 
 ::
 
@@ -46,7 +46,7 @@ class ConnectionRefusedError(ConnectionError):  # noqa: A001 - the name is pytho
     Raised by a ``connect`` handler to refuse the client.
 
     Args:
-        args: The first is the message the client reads; the second, or a list of all that follow, its ``data``.
+        args: The first is the message for the client; the second, or a tuple of all others, is its ``data``.
 
     Source: Socket.IO protocol v5, "Connection to a namespace" (CONNECT_ERROR).
     """
@@ -82,26 +82,26 @@ class ClientLeftError(DisconnectedError, TimeoutError):
     """
     The client left before it acknowledged an event, or was not there: no acknowledgement will come.
 
-    It is a :class:`TimeoutError` too, which is all that python-socketio raises, so that code for that goes on working.
+    It is a :class:`TimeoutError` too, because python-socketio raises only that one.
     """
 
 
 class BusError(SocketIOError):
     """
-    The message broker did not take a message: the clients of other servers miss it.
+    The message broker did not accept a message: the clients of other nodes miss it.
 
-    Clients of this server have been served. ``__cause__`` is what the broker's client raised.
+    The clients of this node have got it. ``__cause__`` is the error of the broker's client library.
     """
 
 
 class PacketError(SocketIOError, ValueError):
     """
-    The peer sent what the protocol or a limit does not allow; its connection is closed.
+    The peer sent a packet that the protocol or a limit does not allow; its connection is closed.
 
     Args:
-        reason: What was wrong, one sentence.
-        limit: The limit that was passed, if one was.
-        value: The value that passed it.
+        reason: The reason, as one sentence.
+        limit: The limit that was exceeded, or None.
+        value: The value that exceeded it.
     """
 
     def __init__(self, reason: str, *, limit: int | None = None, value: int | None = None) -> None:
@@ -112,7 +112,7 @@ class PacketError(SocketIOError, ValueError):
 
 
 class PayloadError(SocketIOError, ValueError):
-    """The peer sent data that a handler cannot take; the connection lives on."""
+    """The peer sent data that a handler cannot take; the connection stays open."""
 
 
 class ValidationFailed(PayloadError):  # noqa: N818 - reads as what happened, not as a defect of the program
@@ -136,7 +136,7 @@ class EventError(SocketIOError):
     Args:
         type: ``unauthorized``, ``forbidden``, ``not_found``, ``rate_limited`` or a word of the application.
         msg: One sentence for people.
-        detail: Anything JSON-compatible that helps the client.
+        detail: Further data for the client, of the types of JSON.
     """
 
     def __init__(self, type: str, msg: str, detail: Any = None) -> None:  # noqa: A002 - the word on the wire
@@ -151,7 +151,7 @@ class RateLimited(EventError):  # noqa: N818 - reads as what happened, not as a 
     The client sent more events than it may.
 
     Args:
-        retry_after: Seconds until the next event is taken.
+        retry_after: Seconds until the next event is accepted.
     """
 
     def __init__(self, retry_after: float) -> None:
@@ -161,7 +161,7 @@ class RateLimited(EventError):  # noqa: N818 - reads as what happened, not as a 
 
 class RoomAccessError(EventError):
     """
-    A client may not join a room, or asked for what only its members may.
+    A client may not join a room, or is not in a room that an event is for.
 
     Args:
         msg: One sentence for people.
@@ -173,10 +173,10 @@ class RoomAccessError(EventError):
 
 class RoomIdentifierError(EventError, ValueError):
     """
-    A client did not say, or not rightly, which room it means.
+    The payload of a client does not identify a room.
 
     Args:
-        msg: One sentence for people: what the room's ``extract_room_identifier`` raised.
+        msg: One sentence for people: the text of the error that ``extract_room_identifier`` raised.
     """
 
     def __init__(self, msg: str) -> None:

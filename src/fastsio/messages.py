@@ -1,4 +1,4 @@
-"""Typed messages of WebSocket consumers, and those that consumers themselves send."""
+"""The base class for typed messages of WebSocket consumers, and the messages that consumers themselves send."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ UNSUBSCRIBE: Final = "unsubscribe"
 SUBSCRIBED: Final = "subscribed"
 UNSUBSCRIBED: Final = "unsubscribed"
 
-#: The action of what a consumer with ``send_completion`` sends once a client's message has been handled,
+#: The action of the message that a consumer with ``send_completion`` sends when a client's message has been handled,
 MESSAGE_ACTION_COMPLETE: Final = "complete"
-#: ... once it has passed on what was broadcast to a group,
+#: ... when it has passed on a broadcast to a group,
 GROUP_ACTION_COMPLETE: Final = "group_complete"
-#: ... and once an event of the channel layer has been handled.
+#: ... and when an event of the channel layer has been handled.
 EVENT_ACTION_COMPLETE: Final = "event_complete"
 
 
@@ -46,15 +46,15 @@ class BaseMessage(BaseModel):
     """
     A message between a client and a consumer, or an event for consumers.
 
-    A subclass has a field that tells it from the others, ``action`` unless the consumer names another, annotated with
-    the ``Literal`` it always holds; by custom a ``payload``; and whatever else it needs::
+    A subclass has a field that tells it from other messages, ``action`` unless the consumer names another, with a
+    ``Literal`` as its type; by convention a ``payload``; and any other fields::
 
         class ChatMessage(BaseMessage):
             action: Literal["chat"] = "chat"
             payload: ChatPayload
     """
 
-    if TYPE_CHECKING:  # what every message of the default form has; a consumer may tell its messages apart otherwise
+    if TYPE_CHECKING:  # the fields of the default form; a consumer may tell its messages apart by another field
         action: Any
         payload: Any
 
@@ -100,12 +100,12 @@ class ErrorMessage(BaseMessage):
 
 class AuthenticationPayload(BaseModel):
     """
-    What came of an authentication.
+    The result of an authentication.
 
     Args:
         status_code: As in HTTP: 200, 401, 403.
         status_text: The same in words.
-        data: What else the client is to know.
+        data: Further data for the client.
     """
 
     status_code: int
@@ -114,7 +114,7 @@ class AuthenticationPayload(BaseModel):
 
 
 class AuthenticationMessage(BaseMessage):
-    """For authenticators that tell the client what they found."""
+    """The message of an authenticator that tells the client the result."""
 
     action: Literal["authentication"] = "authentication"
     payload: AuthenticationPayload
@@ -128,7 +128,7 @@ class CompleteMessage(BaseMessage):
 
 
 class GroupCompleteMessage(BaseMessage):
-    """What was broadcast to a group has been passed on; sent by consumers with ``send_completion``."""
+    """A broadcast to a group has been passed on; sent by consumers with ``send_completion``."""
 
     action: Literal["group_complete"] = GROUP_ACTION_COMPLETE
     payload: None = None
@@ -143,11 +143,11 @@ class EventCompleteMessage(BaseMessage):
 
 class RoomRequest(BaseModel):
     """
-    Which room is meant.
+    The room that a client asks for.
 
     Args:
         room: The key of its class, ``chat`` for ``ChatRoom``.
-        data: What the hooks of the class read, as from the event ``join_chat``.
+        data: The payload for the hooks of the class, as of the event ``join_chat``.
     """
 
     room: str
@@ -166,7 +166,7 @@ class RoomName(BaseModel):
 
 
 class SubscribeMessage(BaseMessage):
-    """A client asks to be let into a room."""
+    """A client asks to join a room."""
 
     action: Literal["subscribe"] = SUBSCRIBE
     payload: RoomRequest
@@ -187,15 +187,15 @@ class SubscribedMessage(BaseMessage):
 
 
 class UnsubscribedMessage(BaseMessage):
-    """A client is in a room no longer."""
+    """A client is not in a room any more."""
 
     action: Literal["unsubscribed"] = UNSUBSCRIBED
     payload: RoomName
 
 
 @lru_cache(maxsize=64)
-def told_by(field: str, model: type[BaseMessage]) -> type[BaseMessage]:
-    """Return a message class that is told by another field than ``action``, or the class itself."""
+def with_discriminator(field: str, model: type[BaseMessage]) -> type[BaseMessage]:
+    """Return a message class like *model* with *field* in place of ``action``; *model* itself if they are the same."""
     if field == "action":
         return model
     action, payload = model.model_fields["action"], model.model_fields["payload"]

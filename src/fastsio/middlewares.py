@@ -38,7 +38,7 @@ class _Auth(SyncMiddleware):
         self._auth_checker = auth_checker
 
     def before_event(self, event: str, sid: str, data: Any, environ: Any = None, **_: Any) -> Any:
-        # The disconnect handler of a client that was let in must run whatever has changed since.
+        # The disconnect handler of a client that was let in must run, even if the checker refuses the client now.
         if event == "disconnect":
             return data
         verdict = self._auth_checker(sid, environ or {})
@@ -54,7 +54,7 @@ class _Auth(SyncMiddleware):
 
 
 class _WaitingAuth(_Auth):
-    """What asks a coroutine function; servers for threads refuse it by its hook."""
+    """The middleware for a checker that is a coroutine function; servers for threads refuse its hook."""
 
     async def before_event(self, event: str, sid: str, data: Any, environ: Any = None, **_: Any) -> Any:
         verdict = super().before_event(event, sid, data, environ)
@@ -86,7 +86,7 @@ class _Logging(SyncMiddleware):
 
 
 def _shown(sid: str, environ: Any) -> str:
-    """Return a sid as logs have it: that of an old client has its Engine.IO session id, a secret, in it."""
+    """Return a sid for logs: without the Engine.IO session id, a secret, which is in a sid of Engine.IO 3."""
     return (LEGACY if PROTOCOL_KEY in (environ or {}) else CURRENT).label(sid)
 
 
@@ -98,7 +98,7 @@ class _RateLimit(SyncMiddleware):
 
     def before_event(self, event: str, sid: str, data: Any, **_: Any) -> Any:
         if event not in ("connect", "disconnect"):
-            retry_after = self.window.take(sid, self._clock())
+            retry_after = self.window.count(sid, self._clock())
             if retry_after:
                 raise RateLimited(round(retry_after, 3))
         return data
@@ -106,11 +106,11 @@ class _RateLimit(SyncMiddleware):
 
 def auth_middleware(auth_checker: Callable[[str, dict[str, Any]], bool | Awaitable[bool]]) -> BaseMiddleware:
     """
-    Return a middleware that asks *auth_checker* before ``connect`` and every event.
+    Return a middleware that calls *auth_checker* before ``connect`` and every event.
 
     Args:
-        auth_checker: ``(sid, environ) -> bool``, or a coroutine function, which servers for threads refuse. A client it
-            says no to is refused, or answered with ``unauthorized``.
+        auth_checker: ``(sid, environ) -> bool``, or a coroutine function, which servers for threads refuse. If the
+            result is false, the client is refused, or its event is answered with ``unauthorized``.
 
     Raises:
         SetupError: *auth_checker* cannot be called.
@@ -126,7 +126,7 @@ def logging_middleware(logger: logging.Logger | None = None) -> BaseMiddleware:
     Return a middleware that logs each event, at INFO, and each failure, at WARNING. Payloads are not logged.
 
     Args:
-        logger: Where to; None is the logger ``fastsio.events``.
+        logger: The logger; None is ``fastsio.events``.
     """
     return _Logging(logger)
 
@@ -142,7 +142,7 @@ def rate_limit_middleware(
     Args:
         max_requests: Events that a client may send in any window.
         window_seconds: The window's length.
-        clock: Seconds that never go back.
+        clock: Returns seconds that never go back.
 
     Raises:
         ValueError: A number is not positive.
@@ -169,12 +169,12 @@ class RateWindow:
         self._window_s = window_s
         self._taken: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def take(self, client: str, now_s: float) -> float:
+    def count(self, client: str, now_s: float) -> float:
         """
         Count an event of *client* at *now_s*, unless it is one too many.
 
         Returns:
-            0.0 when it counts, else the seconds until the next one will.
+            0.0 if it was counted, otherwise the seconds until the next event will be.
         """
         taken = self._taken.setdefault(client, deque(maxlen=self._max_requests))
         if len(taken) == self._max_requests and now_s - taken[0] < self._window_s:
@@ -185,7 +185,7 @@ class RateWindow:
         return 0.0
 
     def _forget_idle(self, now_s: float) -> None:
-        """Drop clients whose last event is out of the window; the longest silent come first."""
+        """Remove clients whose last event is out of the window; the table is in the order of last events."""
         while True:
             client, taken = next(iter(self._taken.items()))
             if now_s - taken[-1] < self._window_s:

@@ -1,5 +1,5 @@
 """
-Rooms as classes, and events as models that know whom they are for.
+Room classes, and events as models that know their recipients.
 
 ``await broadcast(MessagePosted(chat_id=5, text="hi"))`` works in a handler, and in a script or worker that has no
 server but a write-only client manager.
@@ -33,13 +33,13 @@ __all__ = [
 
 _METHODS: Final = ("broadcast_on", "broadcast_when", "broadcast_as", "broadcast_with")
 
-#: Whom an event is for: a room, its name or a sid, or several of them.
+#: The recipients of an event: a room, its name or a sid, or several of them.
 Destination: TypeAlias = "Room | str | Sequence[Room | str]"
 
 
 class BroadcastEvent(BaseModel):
     """
-    An event that knows whom it is for.
+    An event that knows its recipients.
 
     A subclass has fields, its payload, and :meth:`broadcast_on`. The methods below may be overridden; the first two may
     be coroutine functions, unless the event is sent with :func:`broadcast_sync`.
@@ -53,10 +53,10 @@ class BroadcastEvent(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         """
-        Make sure that nothing is nearly called like a method or attribute of this class.
+        Make sure that nothing in a subclass has nearly the name of a method or attribute of this class.
 
         Raises:
-            SetupError: Something is, and would never be used.
+            SetupError: Something has, and would never be used.
         """
         super().__pydantic_init_subclass__(**kwargs)
         for name, known in (misspelt_methods(cls, _METHODS) | misspelt_settings(cls, ("broadcast_namespace",))).items():
@@ -64,9 +64,9 @@ class BroadcastEvent(BaseModel):
 
     def broadcast_on(self) -> Destination | Awaitable[Destination]:
         """
-        Return whom the event is for: a room, its name or a sid, or several of them; each client gets it once.
+        Return the recipients: a room, its name or a sid, or several of them; each client gets the event once.
 
-        An empty list is nobody. To reach everybody in a namespace, use the server's ``emit()``.
+        An empty list is no client. To reach all clients of a namespace, use the server's ``emit()``.
         """
         raise SetupError(f"{type(self).__qualname__} has no broadcast_on(self); return the room it is for")
 
@@ -79,12 +79,12 @@ class BroadcastEvent(BaseModel):
         return snake_case(type(self).__name__)
 
     def broadcast_with(self) -> Any:
-        """Return the payload: the fields, by their aliases, as JSON has them."""
+        """Return the payload: the fields by their aliases, with the values of JSON."""
         return self.model_dump(mode="json", by_alias=True)
 
 
 class _Broadcasting:
-    """What this process broadcasts through."""
+    """The server or manager that this process broadcasts through."""
 
     def __init__(self) -> None:
         self.via: Any = None
@@ -95,9 +95,9 @@ _DEFAULT = _Broadcasting()
 
 def configure_broadcasting(via: Any) -> None:
     """
-    Say what events are broadcast through where no call says otherwise.
+    Set the server or manager that events are broadcast through, unless a call is given another.
 
-    A program with one server need not: its rooms know where they are registered.
+    A program with one server need not call it: its rooms know where they are registered.
 
     Args:
         via: A server, or a client manager with ``write_only=True``; None for neither.
@@ -112,22 +112,23 @@ def configure_broadcasting(via: Any) -> None:
 
 async def broadcast(event: BroadcastEvent, *, via: Any = None, skip_sid: Any = None, wait: bool = True) -> bool:
     """
-    Send an event to whom it is for.
+    Send an event to its recipients.
 
     Args:
         event: The event.
-        via: A server, or a client manager with ``write_only=True``. None is what :func:`configure_broadcasting` was
-            given, or else the server where the rooms are registered.
+        via: A server, or a client manager with ``write_only=True``. None is the one that
+            :func:`configure_broadcasting` was given, otherwise the server where the rooms are registered.
         skip_sid: The sid, or any iterable of sids, to leave out.
-        wait: Whether to wait while a client of this process is behind and reads.
+        wait: Whether to wait while a client of this process has much to read.
 
     Returns:
-        Whether it was sent; False when ``broadcast_when()`` says no.
+        Whether it was sent; False if ``broadcast_when()`` has returned False.
 
     Raises:
-        SetupError: It is not clear what to send it through, or ``broadcast_namespace`` has no slash in front.
+        SetupError: There is no server or manager to send it through, or more than one; or ``broadcast_namespace`` has
+            no slash in front.
         TypeError: ``broadcast_on()`` returned something else than rooms.
-        BusError: The message broker did not take it.
+        BusError: The broker did not accept it.
     """
     if not await _resolved(event.broadcast_when()):
         return False
@@ -143,9 +144,9 @@ def broadcast_sync(event: BroadcastEvent, *, via: Any = None, skip_sid: Any = No
     Do what :func:`broadcast` does, without an event loop: through a server or manager for threads.
 
     Raises:
-        SetupError: What it is sent through, or a method of the event, is for asyncio; or it is not clear what that is.
+        SetupError: The server or manager, or a method of the event, is for asyncio; or it is not clear which to use.
         TypeError: ``broadcast_on()`` returned something else than rooms.
-        BusError: The message broker did not take it.
+        BusError: The broker did not accept it.
     """
     if not _unawaited(event, event.broadcast_when()):
         return False
@@ -175,14 +176,14 @@ def _rooms(event: BroadcastEvent, destination: Any) -> list[Room | str]:
     rooms: list[Any] = list(destination) if isinstance(destination, Iterable) else [destination]
     for room in rooms:
         if not isinstance(room, (Room, str)):
-            # None would be everybody.
+            # None would be all clients.
             name = f"{type(event).__qualname__}.broadcast_on()"
             raise TypeError(f"{name} returned {room!r}; return a room, its name, or a list of them")
     return rooms
 
 
 def _sender(event: BroadcastEvent, rooms: Iterable[Room | str], via: Any) -> Any:
-    """Return what to send an event through."""
+    """Return the server or manager to send an event through."""
     chosen = _DEFAULT.via if via is None else via
     if chosen is not None:
         return chosen

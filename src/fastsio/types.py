@@ -1,8 +1,8 @@
 """
-The annotations users write in handlers.
+The annotations for parameters of handlers.
 
 Each is an ``Annotated`` alias: type checkers see the plain type, the compiler in :mod:`fastsio.injection` sees the
-:class:`Source` behind it. Markers do nothing but name things, and refuse to be read by FastAPI.
+:class:`Source`. Markers only name a source, and raise when FastAPI reads them.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class HandlerMarker:
     __slots__ = ()
 
     def instead(self) -> str:
-        """Return what the message of the refusal calls the marker, and what it says to write in a route."""
+        """Return the part of the refusal's message that names the marker and says what to write in a route."""
         return f"{self!r} of fastsio means nothing there"
 
     @property  # type: ignore[misc] # there is no setter, because nobody sets it
     def __class__(self) -> type[Any]:  # pyright: ignore[reportIncompatibleMethodOverride] # as above
-        """The type of the marker, for everybody but what reads the parameters of routes."""
+        """The type of the marker; FastAPI, when it reads the parameters of a route, gets an error instead."""
         own = currentframe()
         if own is not None and _reads_routes(own.f_back):
             raise self._refusal()
@@ -47,7 +47,7 @@ class HandlerMarker:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         """Leave the annotated type as it is; refuse a parameter of a FastAPI route."""
-        # A field of a model may well be annotated SocketID: its name is known, that of a parameter is not.
+        # A field of a model may be annotated SocketID; only there the handler knows a field's name.
         if handler.field_name is None:
             frame = currentframe()
             while frame is not None:
@@ -80,11 +80,11 @@ class Source(HandlerMarker, Enum):
     ROOM = "room"
 
     def instead(self) -> str:
-        """Return what the message of the refusal calls the marker, and what it says to write in a route."""
+        """Return the part of the refusal's message that names the marker and says what to write in a route."""
         return _IN_ROUTES.get(self, super().instead())
 
 
-#: What a FastAPI route takes in place of what an event has.
+#: Marker -> what to write in a FastAPI route instead.
 _IN_ROUTES: Final = {
     Source.SID: "SocketID of fastsio is the client of an event, and a request has none; "
     "let the client send it: sid: str",
@@ -102,11 +102,11 @@ _IN_ROUTES: Final = {
 }
 
 
-#: The client's session id in the event's namespace.
+#: The client's sid in the event's namespace.
 SocketID: TypeAlias = Annotated[str, Source.SID]
 #: The WSGI-like environ of the client's handshake.
 Environ: TypeAlias = Annotated[dict[str, Any], Source.ENVIRON]
-#: What the client sent as ``auth``: None, a dict, or whatever JSON value. In ``connect`` handlers only.
+#: The ``auth`` that the client sent: None, a dict, or any other value of JSON. In ``connect`` handlers only.
 Auth: TypeAlias = Annotated[Any, Source.AUTH]
 #: Why the client left. In ``disconnect`` handlers only.
 Reason: TypeAlias = Annotated[str, Source.REASON]
@@ -116,14 +116,14 @@ Data: TypeAlias = Annotated[Any, Source.DATA]
 Event: TypeAlias = Annotated[str, Source.EVENT]
 #: The namespace's name, ``"/"`` for the root.
 NamespaceName: TypeAlias = Annotated[str, Source.NAMESPACE]
-#: The client's session dict; what a handler writes into it is kept.
+#: The client's session data; changes that a handler makes are kept.
 Session: TypeAlias = Annotated[dict[str, Any], Source.SESSION]
 
-#: Whom an event is for: a sid, a room, or any iterable of them; None is everybody.
+#: The recipients of an event: a sid, a room, or any iterable of them; None is all clients.
 Rooms: TypeAlias = Hashable | Iterable[Hashable]
-#: Whom an event is not for: a sid, or any iterable of them.
+#: The clients to leave out: a sid, or any iterable of them.
 Sids: TypeAlias = str | Iterable[str] | None
-#: What is called with the values of an acknowledgement; a coroutine function is awaited.
+#: The function that is called with the values of an acknowledgement; a coroutine function is awaited.
 AckCallback: TypeAlias = Callable[..., Any] | None
-#: What an event is called. Numbers are for applications that have them on the wire.
+#: The name of an event. Numbers are for applications that have them on the wire.
 EventName: TypeAlias = str | float

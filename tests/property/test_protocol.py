@@ -16,7 +16,7 @@ from fastsio.protocol.limits import Limits, check_value_depth, text_depth
 from fastsio.protocol.msgpack import MsgPackPacket
 from fastsio.protocol.packet import ACK, BINARY_EVENT, CONNECT, EVENT, Packet
 from fastsio.protocol.packet_type import FORBIDDEN_EVENTS
-from fastsio.protocol.plain import deconstruct, has_binary, reconstruct
+from fastsio.protocol.plain import contains_binary, deconstruct, reconstruct
 from fastsio.protocol.quick import event_reader
 
 STDLIB, ORJSON = StdlibCodec(), OrjsonCodec(orjson)
@@ -119,8 +119,8 @@ def test_reconstructing_undoes_deconstructing(payload):
     """The wire form is JSON, and nothing is lost."""
     tree, attachments = deconstruct(payload)
 
-    assert not has_binary(tree)
-    assert bool(attachments) == has_binary(payload)
+    assert not contains_binary(tree)
+    assert bool(attachments) == contains_binary(payload)
     assert reconstruct(json.loads(json.dumps(tree)), attachments) == payload
 
 
@@ -250,7 +250,7 @@ def test_an_applications_module_finds_binary_as_the_default_does(payload):
         except TypeError as error:
             outcomes.append(type(error).__name__)
 
-    assert outcomes[0] == outcomes[1] == ("BinaryInPayload" if has_binary(payload) else "text")
+    assert outcomes[0] == outcomes[1] == ("BinaryInPayload" if contains_binary(payload) else "text")
 
 
 def _naive_depth(value):

@@ -20,7 +20,7 @@ from fastsio.aio.bus import BusSubscriber
 from fastsio.aio.manager import AsyncManager
 from fastsio.base.emit_args import check_event_name, event_arguments, rooms_of, skipped, unwritable
 from fastsio.base.manager import ELSEWHERE, ExpectedAcks
-from fastsio.base.options import heard
+from fastsio.base.options import startup_logger
 from fastsio.base.seams import MANAGER_REFUSED, refuse_class
 from fastsio.cluster.formats import BusFormatName, format_named
 from fastsio.cluster.messages import (
@@ -213,7 +213,7 @@ class AsyncPubSubManager(AsyncManager):
             self._start_listening()
             return
         text = "%s: write_only=True, and a client connects: what other processes emit does not reach it; leave it out"
-        heard(self._get_logger()).warning(text, self.name)
+        startup_logger(self._get_logger()).warning(text, self.name)
 
     async def shutdown(self) -> None:
         """Stop listening; a subclass also releases what the broker's client holds."""

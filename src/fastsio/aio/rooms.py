@@ -462,10 +462,10 @@ class RoomKeeper:
             await self._tell_presence(member, "joined", presence)
             await self._run_hook(member.hooks.on_join, member, context)
         except BaseException:
-            if self._table.settle(member):
+            if self._table.mark_present(member):
                 self._start_task(self._dismiss, [member])
             raise
-        if self._table.settle(member):
+        if self._table.mark_present(member):
             await self._dismiss([member])
 
     async def _dismiss(self, members: Iterable[Member]) -> None:
@@ -473,7 +473,7 @@ class RoomKeeper:
         waiting = list(members)
         while waiting:
             member = waiting.pop(0)
-            presence = self._table.vanish(member)
+            presence = self._table.stop_counting(member)
             context = Context(self._server, member.client, member.hooks.leave_event, member.args)
             try:
                 await self._tell_presence(member, "left", presence)

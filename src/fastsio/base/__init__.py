@@ -1,1 +1,1 @@
-"""What the asyncio and the threaded half share: registration, options, decisions. No I/O."""
+"""The parts that the classes for asyncio and for threads share: registration, options, decisions. No I/O."""

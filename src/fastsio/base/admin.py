@@ -1,7 +1,7 @@
 """
 The parts of the admin interface that neither wait nor look at a clock: settings, credentials, counts, descriptions.
 
-The messages are those of ``@socket.io/admin-ui`` 0.5; sending them is the shells' part.
+The messages are those of ``@socket.io/admin-ui`` 0.5; ``fastsio.aio.admin`` and ``fastsio.sync.admin`` send them.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ COMMANDS: Final = ("EMIT", "JOIN", "LEAVE", "DISCONNECT", "MJOIN", "MLEAVE", "MD
 DEVELOPMENT: Final = "development"
 PRODUCTION: Final = "production"
 MINUTE_S: Final = 60.0
-#: As many bits at the end of an address of IPv6 are a client's to choose.
+#: How many bits at the end of an IPv6 address a client may choose itself.
 IPV6_CLIENT_BITS: Final = 64
-#: How many characters of an address that is not an IP address tell it from others.
+#: How many characters are compared of an address that is not an IP address.
 MAX_ADDRESS_LENGTH: Final = 64
-#: What stands for a value that administrators do not see.
+#: Shown in place of a value that administrators must not see.
 HIDDEN: Final = "(hidden)"
 #: Names of headers and query parameters whose values are secret.
 SECRETS: Final = re.compile(
@@ -47,19 +47,19 @@ SECRETS: Final = re.compile(
 @dataclass(frozen=True, slots=True)
 class AdminSettings:
     """
-    What :meth:`instrument` was given.
+    The arguments of :meth:`instrument`, checked.
 
     Attributes:
         auth: False, a callable, or the credentials that are accepted.
         is_verbose: Whether clients, rooms and events are reported, not only counts.
         read_only: Whether administrators can only look.
-        server_id: The name of the server; None is for the shell to choose.
+        server_id: The name of the server; None if one is to be chosen.
         namespace: The namespace of the interface.
         interval_s: Seconds between two reports of the counts.
         max_reports: How many reports may wait to be sent.
         max_failed_logins: How often one connection may give wrong credentials.
-        max_failed_logins_per_minute: How often one address may, in a minute.
-        max_failed_logins_overall: How often all addresses together may, until each may once in a minute.
+        max_failed_logins_per_minute: How often one address may give wrong credentials in a minute.
+        max_failed_logins_overall: How often all addresses together may in a minute; after that, each may once.
     """
 
     auth: Any
@@ -75,7 +75,7 @@ class AdminSettings:
 
     @property
     def features(self) -> list[str]:
-        """What the interface offers, in the words of the admin UI."""
+        """The features that the interface offers, with the names of the admin UI."""
         commands = () if self.read_only else COMMANDS
         return ["AGGREGATED_EVENTS", *commands, *(("ALL_EVENTS",) if self.is_verbose else ())]
 
@@ -157,7 +157,7 @@ def read_auth(auth: Any, *, may_await: bool) -> Any:
 
 
 def matches(accepted: list[dict[str, Any]], given: Any) -> bool:
-    """Whether credentials are among those accepted; the time it takes tells nothing of them."""
+    """Whether credentials are among those accepted; the time that this takes reveals nothing about them."""
     seen = _fingerprint(given)
     return any([hmac.compare_digest(_fingerprint(one), seen) for one in accepted])  # noqa: C419 - all are compared
 
@@ -165,7 +165,7 @@ def matches(accepted: list[dict[str, Any]], given: Any) -> bool:
 def _fingerprint(credentials: Any) -> bytes:
     try:
         text = json.dumps(credentials, sort_keys=True, default=repr)
-    except (TypeError, ValueError):  # MessagePack has keys that JSON has not
+    except (TypeError, ValueError):  # MessagePack allows keys that JSON does not
         text = repr(credentials)
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
@@ -174,18 +174,19 @@ class FailedLogins:
     """
     Bounds how often credentials may be guessed.
 
-    An attempt counts as failed from its begin, so that many at once are bounded too, until it turns out right. Each
-    costs the same, however many there were. A minute begins with the first attempt after the one before is over.
+    An attempt counts as failed from its begin, so that attempts at the same time are bounded too; :meth:`succeed` takes
+    that back. The cost of an attempt does not grow with their number. A minute begins with the first attempt after the
+    minute before is over.
 
     Failures at one address do not lock out clients at another: when all addresses together have failed too often, one
     that has not failed in this minute still has one attempt.
 
     Args:
-        per_connection: How often one connection may be wrong, for as long as it lasts.
-        per_address: How often one address may, in a minute.
-        overall: How often all addresses may, in a minute; beyond, each may once.
-        lock: Held while a count changes, by threads.
-        max_addresses: Of how many addresses the failures are kept; the oldest go first.
+        per_connection: How often one connection may fail, for as long as it lasts.
+        per_address: How often one address may fail in a minute.
+        overall: How often all addresses together may fail in a minute; after that, each may once.
+        lock: Held, on servers for threads, while a count changes.
+        max_addresses: How many addresses are counted; the oldest is dropped first.
     """
 
     def __init__(
@@ -212,11 +213,11 @@ class FailedLogins:
 
         Args:
             eio_sid: The connection.
-            address: Where it comes from, as the web server says.
+            address: The address of the client, as the web server reports it.
             now_s: Seconds of a clock that never goes back.
 
         Returns:
-            False when the credentials are not to be looked at.
+            False if the credentials must not be checked.
         """
         network = _network_of(address)
         with self._lock:
@@ -235,7 +236,7 @@ class FailedLogins:
             return True
 
     def succeed(self, eio_sid: str, address: str) -> None:
-        """Take back an attempt: its credentials are right."""
+        """Count an attempt no longer as failed: its credentials are right."""
         network = _network_of(address)
         with self._lock:
             self._by_connection.pop(eio_sid, None)
@@ -250,7 +251,7 @@ class FailedLogins:
 
 
 def _network_of(address: str) -> str:
-    """Return what one client has of addresses: one of IPv4, or a network of 64 bits of IPv6."""
+    """Return the range of addresses that one client may have: one IPv4 address, or an IPv6 network of 64 bits."""
     try:
         known = ip_address(address.partition("%")[0])
     except ValueError:  # that of a UNIX socket is empty, and a proxy's headers may name a host
@@ -262,7 +263,7 @@ def _network_of(address: str) -> str:
 
 
 def is_yes(verdict: Any) -> bool:
-    """Whether a callable let an administrator in; a coroutine that nobody awaited did not."""
+    """Whether the result of a callable lets an administrator in; a coroutine that was not awaited does not."""
     return bool(verdict) and not isawaitable(verdict)
 
 
@@ -271,9 +272,9 @@ class EventCounts:
     Counts what happens, by kind and second.
 
     Args:
-        clock: Gives the seconds since 1970.
-        lock: Held while a count changes, by threads.
-        max_entries: How many counts are kept when nobody takes them; the oldest go first.
+        clock: Returns the seconds since 1970.
+        lock: Held, on servers for threads, while a count changes.
+        max_entries: How many counts are kept between two calls of :meth:`get_and_clear`; the oldest is dropped first.
     """
 
     def __init__(
@@ -294,43 +295,43 @@ class EventCounts:
             counts[key] = counts.get(key, 0) + count
 
     def get_and_clear(self) -> list[dict[str, Any]]:
-        """Take the counts, with the milliseconds since 1970 of each."""
+        """Return the counts, with the milliseconds since 1970 of each, and begin new ones."""
         with self._lock:
             counts, self._counts = self._counts, {}
         return [{"timestamp": at_ms, "type": kind, "count": count} for (at_ms, kind), count in counts.items()]
 
 
 def iso_time(now_s: float) -> str:
-    """Write a time as JavaScript reads it."""
+    """Return a time as ISO 8601, which JavaScript reads."""
     return datetime.fromtimestamp(now_s, UTC).isoformat()
 
 
 def room_name(room: Hashable) -> str | int:
-    """Return a room's name as JSON can hold it."""
+    """Return a room's name as text or a number, for JSON."""
     return room if isinstance(room, str | int) else str(room)
 
 
 def short_id(eio_sid: str) -> str:
-    """Shorten an Engine.IO sid, with which one could take over the connection, to what tells connections apart."""
+    """Return the first characters of an Engine.IO sid; with all of it one could take over the connection."""
     return eio_sid[:12]
 
 
 def hide_session(name: str, sessions: Container[str]) -> str:
     """
-    Return a sid or a room's name as those may see it who only look.
+    Return a sid or a room's name for administrators who may only look.
 
     A client of Engine.IO 3 makes its sids of its Engine.IO sid, with which one could take over the connection.
 
     Args:
         name: The sid or the room.
-        sessions: The Engine.IO sids there are.
+        sessions: The Engine.IO sids of all connections.
     """
     start, mark, eio_sid = name.rpartition("#")
     return f"{start}{mark}{short_id(eio_sid)}" if eio_sid in sessions else name
 
 
 def _without_secrets(values: dict[str, str]) -> dict[str, str]:
-    """Hide what lets one act as the client: cookies, tokens, and what is called like them."""
+    """Return *values* without those with which one could act as the client: cookies, tokens and the like."""
     return {name: HIDDEN if SECRETS.search(name) else value for name, value in values.items()}
 
 
@@ -360,7 +361,7 @@ def handshake(environ: dict[str, Any], issued_s: float) -> dict[str, Any]:
 
 
 def opens_with_websocket(environ: dict[str, Any]) -> bool:
-    """Whether a connection does without polling."""
+    """Whether a connection was opened as a WebSocket, without polling."""
     return ("transport", "websocket") in parse_qsl(environ.get("QUERY_STRING", ""))
 
 
@@ -377,8 +378,8 @@ class Observer(Protocol):
     """
     Watches a server: the admin interface.
 
-    A server has one observer or none. Its methods are called in the middle of things, so they do not wait and do not
-    raise.
+    A server has at most one observer. Its methods must not wait and must not raise, because the server calls them while
+    it handles packets.
     """
 
     def connection_opened(self, eio_sid: str, environ: dict[str, Any]) -> None:

@@ -1,9 +1,8 @@
 """
-What both clients inherit: options, attributes, registration, the table of callbacks.
+The base class of both clients: options, attributes, registration, the table of callbacks.
 
-Owns the options beyond python-socketio's, with their defaults and their validation, and what the answers of the server
-to a connection mean. Decides everything that can be decided without sending or waiting; must not know asyncio, threads
-or Engine.IO.
+Owns the options beyond python-socketio's, with their defaults and their validation, and the meaning of a server's
+answers to CONNECT. Has all code that neither sends nor waits; must not know asyncio, threads or Engine.IO.
 """
 
 from __future__ import annotations
@@ -38,23 +37,23 @@ if TYPE_CHECKING:
     from fastsio.protocol import Packet
 
 
-#: A client chose its server: what the server may send is bounded by memory rather than by mistrust.
+#: The limits of a client that are higher than those of a server, because a client trusts the server that it has chosen.
 _LIMITS: Final[dict[str, int]] = {"max_attachments": 1000, "max_binary_bytes": 100_000_000}
-#: The clients whose connection was lost and which try to come back.
+#: The clients that have lost their connection and try to reconnect.
 reconnecting_clients: Final[list[Any]] = []
-#: What :func:`signal_handler` calls last; None is what Python does.
+#: The function that :func:`signal_handler` calls last; None is Python's own handler.
 original_signal_handler: Any = None
 
 
 def signal_handler(sig: int, frame: Any) -> Any:
     """
-    Let no client come back, then do what is done about the signal otherwise.
+    Stop the attempts of all clients to reconnect, then call the handler that the signal had before.
 
     A program may install it for SIGINT, as python-socketio does.
 
     Args:
         sig: The signal's number.
-        frame: Where the program was.
+        frame: The frame that the signal has interrupted.
     """
     for client in reconnecting_clients:
         client.abort_reconnecting()
@@ -69,7 +68,8 @@ class ClientOptions:
     How a client delivers what the application emits.
 
     Args:
-        retries: How often an event that was not acknowledged is sent again; None sends each once, without waiting.
+        retries: How often an event that was not acknowledged is sent again; None sends each event once, and does not
+            wait for acknowledgements.
         ack_timeout: Seconds to wait for an acknowledgement, of each attempt and of ``emit_with_ack()``; None is for
             ever.
         offline_buffer: Whether events emitted while a namespace is not connected wait for it.
@@ -104,17 +104,17 @@ class BaseClient(EventRegistrar):
         sid: The Engine.IO session id, None without a connection.
         handlers: Namespace -> event -> handler.
         namespace_handlers: Namespace -> class-based namespace.
-        callbacks: Namespace -> id -> what waits for the acknowledgement.
-        dependency_overrides: Dependency -> what to call in its place, for tests.
+        callbacks: Namespace -> id -> the callback that waits for the acknowledgement.
+        dependency_overrides: Dependency -> the function to call in its place, for tests.
         packet_class: The class of this client's packets.
     """
 
-    #: A client is served with no application.
+    #: A client has no FastAPI application beside it.
     host_app: ClassVar[None] = None
     reserved_events: ClassVar[list[str]] = ["connect", "connect_error", "disconnect", "__disconnect_final"]
     reason = Reasons
     __fastsio_source__ = Source.CLIENT
-    #: The methods of python-socketio that applications have versions of their own of, as fastsio has them.
+    #: The methods of python-socketio that applications override, as fastsio implements them.
     _own_seams: ClassVar[Mapping[str, Any]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -188,12 +188,13 @@ class BaseClient(EventRegistrar):
         self.socketio_path: str | None = None
         self._auth: Any = None
         self._wait_timeout_s = 1.0
-        #: Whether connect(), or an attempt to reconnect, is under way: then a lost connection is its failure.
+        #: Whether connect() or an attempt to reconnect runs, which fails if the connection is lost now; and whether the
+        #: server has been reached meanwhile.
         self._is_opening = self._was_reached = False
         self._reset_state()
 
     def _reset_state(self) -> None:
-        """Forget a connection; the dicts are new ones, for threads may still look at the old."""
+        """Forget a connection; the dicts are new ones, because other threads may still read the old ones."""
         self.connected = False
         self.sid: str | None = None
         self.namespaces: dict[str, str] = {}
@@ -236,7 +237,7 @@ class BaseClient(EventRegistrar):
         self._registry.add(registration)
 
     def _generate_ack_id(self, namespace: str, callback: Any) -> int:
-        """Expect an acknowledgement; return the id to send, from 1 for each namespace of a connection."""
+        """Add a callback for an acknowledgement; return the id to send, from 1 for each namespace of a connection."""
         # Each step is atomic: threads emit at the same time.
         ack_id = next(self._ack_ids.setdefault(namespace, count(1)))
         self.callbacks.setdefault(namespace, {})[ack_id] = callback
@@ -245,10 +246,10 @@ class BaseClient(EventRegistrar):
 
 def take_callback(callbacks: dict[str, dict[int, Any]], namespace: str, ack_id: int | None) -> Any:
     """
-    Return what waits for an acknowledgement, and stop waiting; None if nothing does, or does any more.
+    Remove the callback that waits for an acknowledgement, and return it; None if no callback waits.
 
     Args:
-        callbacks: Namespace -> id -> what waits, of a client.
+        callbacks: Namespace -> id -> callback, of a client.
         namespace: The namespace.
         ack_id: The id.
     """
@@ -257,7 +258,7 @@ def take_callback(callbacks: dict[str, dict[int, Any]], namespace: str, ack_id: 
 
 class Membership:
     """
-    A client's place in one namespace, as injection sees it.
+    A client program in one namespace: what injection reads of it, as it reads a server's record of a client.
 
     It exists from the server's CONNECT, or the first event before it, until one side leaves: the code that removes it
     from the client's table runs the disconnect handlers, so that they run once.
@@ -265,7 +266,7 @@ class Membership:
     Args:
         namespace: The name of the namespace.
         sids: Namespace -> sid of the client.
-        scope_store: What lives as long as the membership.
+        scope_store: The values that live as long as the membership.
     """
 
     __slots__ = ("_sids", "namespace", "scope_store")
@@ -283,7 +284,7 @@ class Membership:
 
 def split_client_options(options: dict[str, Any]) -> tuple[Limits, dict[str, Any]]:
     """
-    Sort the further keyword arguments of a client.
+    Split the keyword arguments of a client into limits and options of Engine.IO.
 
     Returns:
         The limits of its decoder, and the rest, which Engine.IO gets.
@@ -305,7 +306,7 @@ def _is_positive(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 
-#: What the URL of a server begins with; without any it is http.
+#: The schemes that the URL of a server may have; without one it is http.
 SCHEMES: Final = ("http", "https", "ws", "wss")
 
 
@@ -314,7 +315,7 @@ def namespaces_to_join(named: str | Iterable[str] | None, handled: Iterable[str]
     Return the namespaces to join.
 
     Args:
-        named: What ``connect()`` was given; None is every namespace that has a handler, or the root.
+        named: The argument of ``connect()``; None is every namespace that has a handler, or the root.
         handled: The namespaces that have handlers.
 
     Raises:
@@ -330,14 +331,14 @@ def namespaces_to_join(named: str | Iterable[str] | None, handled: Iterable[str]
 
 
 def refusal_arguments(said: Any) -> tuple[Any, ...]:
-    """Return the arguments of a ``connect_error`` handler: the items of a list, none for None, else *said*."""
+    """Return the arguments of a ``connect_error`` handler: the items of a list, none for None, otherwise *said*."""
     if said is None:
         return ()
     return tuple(said) if isinstance(said, list) else (said,)
 
 
 def failure_argument(error: BaseException) -> Any:
-    """Return what a ``connect_error`` handler is told of a connection that failed: what the server said, or why."""
+    """Return the argument of a ``connect_error`` handler for a failed connection: the server's answer or the reason."""
     return error.args[-1] if error.args else str(error)
 
 
@@ -350,10 +351,10 @@ def failure_text(failed: Collection[str]) -> str:
 
 def check_url(url: Any) -> None:
     """
-    Make sure that a URL can be connected to; its text may hold a password and is not repeated whole.
+    Make sure that a URL can be connected to; the error does not repeat all of it, because it may have a password in it.
 
     Raises:
-        ConnectionError: It has no scheme, or none of Socket.IO's.
+        ConnectionError: It has no scheme or no host, or a scheme that is not in :data:`SCHEMES`.
     """
     parts = urlsplit(str(url))
     if not parts.netloc:

@@ -1,8 +1,4 @@
-"""
-Decisions about what is sent to whom: arguments, rooms, acknowledgements.
-
-Plain functions of what the application passed to ``emit()`` and its like.
-"""
+"""Reading the arguments of ``emit()`` and its like: event, payload, rooms, callbacks."""
 
 from __future__ import annotations
 
@@ -38,13 +34,13 @@ def check_event_name(event: Any) -> None:
         raise ValueError(f"event name {event!r} is reserved, clients refuse it; choose another name")
 
 
-#: Values of these types, which most are, are one argument each.
+#: The most frequent types of payloads; a value of one of them is one argument.
 _SINGLE_TYPES: Final = frozenset({str, dict, list, int, float, bool, bytes})
 
 
 def check_callback(callback: Any, *, asynchronous: bool) -> None:
     """
-    Make sure that what is to take an acknowledgement can be called.
+    Make sure that the callback for an acknowledgement can be called.
 
     Args:
         callback: The callback.
@@ -61,7 +57,7 @@ def check_callback(callback: Any, *, asynchronous: bool) -> None:
 
 
 def event_arguments(data: Any) -> list[Any]:
-    """Return the arguments of an event: those of a tuple, none for None, else the one value."""
+    """Return the arguments of an event: the items of a tuple, none for None, otherwise the one value."""
     if type(data) in _SINGLE_TYPES:
         return [data]
     if isinstance(data, tuple):  # named ones too
@@ -74,7 +70,7 @@ acknowledgement: Final = event_arguments
 
 
 def answer(arguments: Collection[Any]) -> Any:
-    """Return what ``call()`` gives back: None, the one argument, or a tuple of several."""
+    """Return the result of ``call()``: None, the one argument, or a tuple of several."""
     if not arguments:
         return None
     values = tuple(arguments)
@@ -85,8 +81,9 @@ def rooms_of(to: Any) -> Iterable[Hashable]:
     """
     Return the rooms to send to.
 
-    None is everybody. Text and numbers name one room; any other iterable names several, and an empty one none:
-    nothing a computation returned by accident reaches everybody. The objects of room classes stand for their names.
+    None is all clients of the namespace. Text and numbers name one room; any other iterable names several rooms, and an
+    empty one no room: an empty list is not sent to all clients by accident. Objects of room classes count as their
+    names.
     """
     if to is None:
         return EVERYBODY
@@ -106,7 +103,7 @@ def wait_option(*, wait: bool) -> dict[str, bool]:
 def unwaited(emit: Any) -> dict[str, bool]:
     """Return ``wait=False`` as a keyword argument if an ``emit()`` takes it; one that is overridden may not."""
     function = getattr(emit, "__func__", emit)
-    if not isinstance(function, FunctionType):  # what a test has put in its place
+    if not isinstance(function, FunctionType):  # a test has put another object in its place
         return {}
     takes_any = function.__code__.co_flags & CO_VARKEYWORDS
     return {"wait": False} if takes_any or "wait" in (function.__kwdefaults__ or ()) else {}
@@ -121,11 +118,11 @@ def skipped(skip_sid: Any) -> Collection[str]:
 
 def unwritable(packet: Packet, error: TypeError) -> TypeError:
     """
-    Say where in a packet the value is that cannot be written.
+    Return an error that says where in a packet the value is that cannot be written; *error* if that is not found.
 
     Args:
         packet: The packet.
-        error: What encoding it raised.
+        error: The error that encoding the packet raised.
     """
     is_event = packet.packet_type in (PacketType.EVENT, PacketType.BINARY_EVENT)
     arguments = packet.data if isinstance(packet.data, list) else [packet.data]

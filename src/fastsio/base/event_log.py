@@ -1,8 +1,8 @@
 """
 The log of ``logger=True``: what a server or client does, event by event, in python-socketio's words.
 
-A server or client that does not write it has none, which is decided when it is made. It names events, rooms and
-clients, never what is in an event.
+Whether a server or client writes it is decided when the server or client is made. It names events, rooms and clients,
+never the payload of an event.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class EventLog:
         self._logger = logger
 
     def emitting(self, event: Any, target: Any, namespace: str) -> None:
-        """A server is about to emit; *target* is whom to, None is everybody."""
+        """A server is about to emit to the room or rooms *target*; None is all clients."""
         self._logger.info('emitting event "%s" to %s [%s]', event, "all" if target is None else target, namespace)
 
     def sending(self, event: Any, namespace: str) -> None:
@@ -64,7 +64,7 @@ class EventLog:
         self._logger.info("room %s is closing [%s]", room, namespace)
 
     def disconnecting(self, label: str, namespace: str) -> None:
-        """A client is sent away."""
+        """The server disconnects a client."""
         self._logger.info("Disconnecting %s [%s]", label, namespace)
 
     def stopping(self) -> None:
@@ -73,19 +73,19 @@ class EventLog:
 
 
 def _printable(name: Any) -> str:
-    """Return what a client calls its event, on one line; the decoder has bounded its length."""
+    """Return the name of a client's event on one line; the decoder has bounded its length."""
     text = str(name)
     return text if text.isprintable() else ascii(text)
 
 
 def event_log(logger: Any) -> EventLog | None:
-    """Return the log of a server or client that writes to *logger*; None where the logger takes no information."""
+    """Return the log of a server or client that writes to *logger*; None if that does not write level INFO."""
     return EventLog(logger) if takes_information(logger) else None
 
 
 def tell_unhandled(registry: Registry, logger: Any, event: Any, namespace: str) -> None:
     """
-    Tell that an event has arrived which nothing is registered for; of each once.
+    Log a warning for an event that has no handler, once for each event.
 
     Args:
         registry: The registry of the server or client.

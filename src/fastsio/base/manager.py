@@ -1,7 +1,7 @@
 """
-Who is connected and in which room, with python-socketio's manager names.
+The base class of managers: which clients are connected and in which rooms, by python-socketio's method names.
 
-The tables are in :mod:`fastsio.state`; sending is the shells' part.
+The tables are in :mod:`fastsio.state`; the managers in ``fastsio.aio`` and ``fastsio.sync`` send.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from fastsio.base.admin import Observer
     from fastsio.state.rooms import RoomsView
 
-#: Stands for the sid of a client of another server that owes an acknowledgement; no client has an empty sid.
+#: In place of the sid of a client of another node that is to acknowledge an event; no client has an empty sid.
 ELSEWHERE: Final = ""
-# Members of an Enum are slow to reach through their class.
+# Looking up a member of an Enum in its class is slow.
 CONNECTING: Final = NamespaceState.CONNECTING
 
 
@@ -36,8 +36,8 @@ class ExpectedAcks(ABC):
     """
     The acknowledgements of one event that may still come.
 
-    A manager tells it of each that is expected, and of each that will not come after all. When the event has been sent
-    and none is left, :meth:`give_up` is called, once.
+    A manager calls :meth:`expect` for each of them, and :meth:`lose` for each that will not come. When the event has
+    been sent to all clients and no acknowledgement is expected any more, :meth:`give_up` is called, once.
     """
 
     def __init__(self) -> None:
@@ -47,23 +47,23 @@ class ExpectedAcks(ABC):
 
     @abstractmethod
     def give_up(self) -> None:
-        """Do what follows from there being no acknowledgement."""
+        """Handle that no acknowledgement will come any more."""
 
     def expect(self, sid: str, ack_id: int) -> None:
-        """Note that a client was asked for an acknowledgement."""
+        """Record that a client was asked for an acknowledgement."""
         self.expected.add((sid, ack_id))
 
     def lose(self, sid: str, ack_id: int) -> None:
-        """Note that a client will not acknowledge: it has left."""
+        """Record that a client will not acknowledge: it has left."""
         self.expected.discard((sid, ack_id))
-        self._look()
+        self._check_over()
 
     def sent(self) -> None:
-        """Note that nobody else is asked."""
+        """Record that the event has been sent to all clients."""
         self._is_sent = True
-        self._look()
+        self._check_over()
 
-    def _look(self) -> None:
+    def _check_over(self) -> None:
         if self._is_sent and not self.expected and not self._is_over:
             self._is_over = True
             self.give_up()
@@ -74,37 +74,37 @@ class BaseManager:
     The part of a client manager that does not wait for anything.
 
     Args:
-        lock: Held while a table is read or changed, by threads; it may be entered again by who holds it.
-        unknown: Options that there are not. A warning names each.
+        lock: Held, on servers for threads, while a table is read or changed; reentrant.
+        unknown: Options that do not exist. A warning names each.
 
     Raises:
         SetupError: The name of an option is nearly that of another.
     """
 
-    #: Whether its methods are coroutine functions; None for one that is neither of this package's kinds.
+    #: Whether its methods are coroutine functions; None if that is not known.
     asynchronous: ClassVar[bool | None] = None
 
     def __init__(self, *, lock: AbstractContextManager[Any] | None = None, **unknown: Never) -> None:
         known_options(type(self).__name__, unknown, frozenset(), parameters_of(type(self)) - {"lock"})
         self._lock: AbstractContextManager[Any] = nullcontext() if lock is None else lock
         self.logger: Any = None
-        #: The JSON module; what a manager does with it, its subclasses say.
+        #: The JSON module, for subclasses that use one.
         self.json: Any = json
         self.server: Any = None
         self._table = RoomTable()
         self._acks = PendingAcks()
 
     def set_server(self, server: Any) -> None:
-        """Tell the manager whom it works for."""
+        """Set the server that the manager belongs to."""
         self.server = server
         self._acks = PendingAcks(server.options.max_pending_acks)
 
     def initialize(self) -> None:
-        """Start what needs a running event loop; called before the first client."""
+        """Start the parts that need a running event loop; called before the first client."""
 
     @property
     def lock(self) -> AbstractContextManager[Any]:
-        """What is held, by threads, while clients enter and leave rooms; it may be entered again by who holds it."""
+        """The lock that is held, on servers for threads, while clients enter and leave rooms; reentrant."""
         return self._lock
 
     @property
@@ -114,23 +114,23 @@ class BaseManager:
 
     @property
     def callbacks(self) -> dict[str, dict[int, Any]]:
-        """Sid -> {id: callback} of the acknowledgements that are expected: a copy, to be looked at."""
+        """Sid -> {id: callback} of the acknowledgements that are expected: a copy."""
         with self._lock:
             return self._acks.by_client()
 
     @property
     def pending_connect(self) -> dict[str, list[str]]:
-        """Namespace -> sids of clients whose connect handler has not decided yet: a copy, to be looked at."""
+        """Namespace -> sids of clients whose connect handler has not decided yet: a copy."""
         return self._in_state(CONNECTING)
 
     @property
     def pending_disconnect(self) -> dict[str, list[str]]:
-        """Namespace -> sids of clients that have begun to leave: a copy, to be looked at."""
+        """Namespace -> sids of clients that have begun to leave: a copy."""
         return self._in_state(NamespaceState.LEAVING)
 
     @property
     def eio_to_sid(self) -> dict[str, str]:
-        """Engine.IO sid -> sid in the root namespace: a copy, to be looked at. python-socketio's is always empty."""
+        """Engine.IO sid -> sid in the root namespace: a copy. python-socketio's is always empty."""
         with self._lock:
             return {client.eio_sid: sid for sid, client in self._table.members("/", None).items()}
 
@@ -171,7 +171,7 @@ class BaseManager:
         return found
 
     def client_of(self, sid: str, namespace: str) -> Client | None:
-        """Return the record of a client, connected or about to be or about to leave; None for an unknown one."""
+        """Return the record of a client that is connecting, connected or leaving; None for an unknown one."""
         return self._table.get(namespace, sid)
 
     def is_connected(self, sid: str, namespace: str) -> bool:
@@ -185,7 +185,7 @@ class BaseManager:
         return client is not None and client.state is CONNECTING
 
     def is_sid_room(self, namespace: str, room: Any) -> bool:
-        """Whether *room* is the room that a client has for itself."""
+        """Whether *room* is the room named like the sid of a client."""
         return self._table.has(namespace, room)
 
     def sid_from_eio_sid(self, eio_sid: str, namespace: str) -> str | None:
@@ -214,7 +214,7 @@ class BaseManager:
             self._table.add(client)
 
     def _connection_of(self, eio_sid: str) -> Connection:
-        """Return the server's record of a connection; a new one that stands for it where no server has one."""
+        """Return the server's record of a connection; a new one if there is no server or it has none."""
         connection: Connection | None = None if self.server is None else self.server.connection_of(eio_sid)
         if connection is not None:
             return connection
@@ -222,7 +222,7 @@ class BaseManager:
         return Connection(eio_sid, {}, no_decoder, dict, self._lock)
 
     def basic_accept(self, sid: str, namespace: str) -> list[Any]:
-        """Mark a client as connected and told so; return what was sent to it meanwhile."""
+        """Mark a client as connected and notified of it; return the packets that were sent to it meanwhile."""
         client = self._table.get(namespace, sid)
         if client is None:
             return []
@@ -232,20 +232,20 @@ class BaseManager:
         return [] if held is None else held.packets
 
     def basic_disconnect(self, sid: str, namespace: str, **_kwargs: Any) -> None:
-        """Forget a client: its rooms, its callbacks, what was held for it."""
+        """Remove a client with its rooms and its callbacks."""
         with self._lock:
             self._table.remove(namespace, sid)
             unanswered = self._acks.forget(sid)
         self._lose(sid, unanswered)
 
     def _lose(self, sid: str, unanswered: dict[int, Any]) -> None:
-        """Tell those callbacks of a client that left which want to know it."""
+        """Call :meth:`ExpectedAcks.lose` for those callbacks of a client that are of that class: it has left."""
         for ack_id, callback in unanswered.items():
             if isinstance(callback, ExpectedAcks):
                 callback.lose(sid, ack_id)
 
     def _expect_ack(self, sid: str, namespace: str, callback: Any) -> int:
-        """Return the id with which a client is to acknowledge an event; one that is leaving will not."""
+        """Return the id with which a client is to acknowledge an event; the callbacks of a leaving client are lost."""
         with self._lock:
             ack_id = self._generate_ack_id(sid, callback)
             client = self._table.get(namespace, sid)
@@ -259,8 +259,8 @@ class BaseManager:
         Put a client into a room.
 
         Raises:
-            ValueError: The room is another client's own, or that of a class and given as text; the client is in as many
-                rooms as it may be, or the namespace has no clients.
+            ValueError: The room is named like another client's sid, or belongs to a room class and was given as text;
+                the client is in ``max_rooms`` rooms already, or the namespace has no clients.
             KeyError: The client is not in the namespace.
         """
         with self._lock:
@@ -286,7 +286,7 @@ class BaseManager:
             raise ValueError(f"client {self.server.label_of(sid)} is in max_rooms={most} rooms already")
 
     def _check_way_in(self, namespace: str, room: Hashable) -> None:
-        """Make sure that the room of a class is entered as that, not by text that happens to be its name."""
+        """Make sure that the room of a class is entered by its object, not by plain text that is its name."""
         if self.server is None or isinstance(room, RoomName):
             return
         room_class = self.server.room_class_of(namespace, room)
@@ -302,10 +302,10 @@ class BaseManager:
 
     def basic_close_room(self, room: Hashable, namespace: str) -> None:
         """
-        Take everybody out of a room.
+        Take all clients out of a room.
 
         Raises:
-            ValueError: The room is a client's own.
+            ValueError: The room is named like a client's sid.
         """
         with self._lock:
             if self._table.has(namespace, room):
@@ -314,7 +314,7 @@ class BaseManager:
             self._table.close(namespace, room)
 
     def _report_leaving(self, namespace: str, sids: Iterable[str], room: Hashable, *, is_closed: bool = False) -> None:
-        """Tell the keeper of rooms and the observer, if there are any, who is about to leave a room."""
+        """Tell the keeper of rooms and the observer, if there are any, which clients are about to leave a room."""
         if self.server is None:
             return
         keeper = self.server.room_keeper
@@ -330,7 +330,7 @@ class BaseManager:
                 observer.room_left(namespace, room, sid)
 
     def _observer_of(self, client: Client | None) -> Observer | None:
-        """Return who watches a client's rooms; what it entered before it was accepted is told with its acceptance."""
+        """Return the observer of a client's rooms; None before the client is accepted, which reports its rooms too."""
         observer: Observer | None = None if self.server is None else self.server.observer
         is_told_later = client is not None and client.outgoing is not None
         return None if is_told_later else observer

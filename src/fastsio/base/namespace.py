@@ -1,5 +1,5 @@
 """
-Class-based namespaces, what both kinds share: a name, and methods named after events.
+The base classes of class-based namespaces: a name, and methods named after events.
 
 Must not know how a server calls them.
 """
@@ -29,7 +29,7 @@ class BaseNamespace:
         self.namespace = check_namespace(namespace)
 
     def is_asyncio_based(self) -> bool:
-        """Whether the namespace belongs on an asyncio server."""
+        """Whether the namespace is for an asyncio server or client."""
         return False
 
     def find_method(self, event: str) -> Callable[..., Any] | None:
@@ -39,12 +39,12 @@ class BaseNamespace:
 
     @property
     def overrides_trigger(self) -> bool:
-        """Whether a subclass, or the object itself, dispatches its events."""
+        """Whether a subclass, or the object itself, has a ``trigger_event`` of its own."""
         return "trigger_event" in vars(self) or getattr(type(self), "trigger_event", None) is not self._own_trigger()
 
     @classmethod
     def _own_trigger(cls) -> Any:
-        """Return the dispatcher that the framework brings."""
+        """Return fastsio's own ``trigger_event``."""
         return None
 
 
@@ -60,7 +60,7 @@ class BaseServerNamespace(BaseNamespace):
 
 
 def no_namespace(given: Any, owner: str) -> str:
-    """Return what is wrong with an object that is registered as a namespace; *owner* is a server or a client."""
+    """Return the error's text for an object that is not a namespace; *owner* is ``"server"`` or ``"client"``."""
     if isinstance(given, type):
         return f"Not a namespace instance: {given.__name__} is a class; register an object, {given.__name__}('/name')"
     if isinstance(given, BaseNamespace):
@@ -69,7 +69,7 @@ def no_namespace(given: Any, owner: str) -> str:
 
 
 def other_namespace(owner: Any, given: BaseNamespace, kind: str) -> str:
-    """Return what is wrong with a namespace of the other kind than the server or client it is registered on."""
+    """Return the error's text for a namespace for threads on an asyncio server or client, or the other way round."""
     end = "" if kind == "server" else "Client"
     asynchronous, threaded = f"Async{end}Namespace", f"{end}Namespace"
     wanted, is_given = (asynchronous, threaded) if owner.is_asyncio_based() else (threaded, asynchronous)

@@ -1,9 +1,9 @@
 """
-What the arguments of servers, clients and managers stand for: limits, a logger, the class of packets.
+The options of servers, clients and managers: limits, a logger, the class of packets.
 
-Owns the options of a server beyond python-socketio's, with their defaults and their validation, and who gets which; the
-names and types of all keyword arguments, and what becomes of any other. An option that is added anywhere is added here,
-or it counts as unknown. Must not know what the options do.
+Owns the options of a server beyond python-socketio's, with their defaults and their validation; the names and types of
+all keyword arguments, and the refusal of unknown ones. A new option must be added here, or it counts as unknown. Must
+not know what the options do.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from fastsio.exceptions import SetupError
 from fastsio.protocol import Packet
 from fastsio.protocol.jsoncodec import CLIENT_CODEC
 from fastsio.protocol.limits import Limits
-from fastsio.routing.slips import meant, outside
+from fastsio.routing.slips import closest_name, stacklevel_outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from fastsio.asyncapi import AsyncAPIConfig
 
-#: Events up to this size are bounded by their number.
+#: Events up to this size are not counted by size, only by number.
 MAX_SMALL_BYTES: Final = 1024
-#: More than any size.
+#: A bound that no size reaches.
 UNLIMITED: Final = 1 << 62
 _LIMIT_NAMES: Final = frozenset(field.name for field in fields(Limits))
 
 
 def counted_bytes(size_bytes: int) -> int:
-    """Return what counts of an event's size while it is handled: nothing of a small one."""
+    """Return the size of an event as it counts against ``max_handler_bytes``: 0 for a small one."""
     return size_bytes if size_bytes > MAX_SMALL_BYTES else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
     """
-    What a server allows its clients, and how long it waits for them.
+    The limits of a server for its clients, and how long it waits for them.
 
     Args:
         connect_timeout: Seconds until a connection that joined no namespace is closed. 45, as in the JavaScript server.
         attachment_timeout: Seconds until a packet must have all its attachments. 10.
         max_namespaces: Namespaces of one connection. 16.
         max_pending_acks: Unanswered callbacks of one client; the oldest is dropped beyond it. 1,000.
-        max_rooms: Rooms that one client may be in, its own not counted. None: any number, the application decides.
+        max_rooms: Rooms that one client may be in, without the one named like its sid. None is any number.
         max_concurrent_handlers: Event handlers of one connection under way; its next event waits. 1,000.
         max_held_packets: Packets kept for a client until its connect handler has decided. 1,000.
         max_held_bytes: Bytes of those that come from the client. 1,000,000, as Engine.IO's message size.
@@ -78,7 +78,7 @@ class ServerOptions:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is None and field.default in (None, 1000) and field.name in ("max_pending_acks", "max_rooms"):
+            if value is None and field.name in ("max_pending_acks", "max_rooms"):
                 continue
             number = (int, float) if isinstance(field.default, float) else int
             if isinstance(value, bool) or not isinstance(value, number) or value <= 0:
@@ -101,7 +101,7 @@ def check_origins(origins: Any) -> None:
             f"cors_allowed_origins={origins!r} is not valid; give {meant}, a list of origins, or a function"
         )
     for origin in (origins,) if isinstance(origins, str) else _listed(origins):
-        if origin in ("", "*", "null"):  # an empty setting split at its commas; what sandboxed pages send
+        if origin in ("", "*", "null"):  # "" is an empty setting split at commas; sandboxed pages send "null"
             continue
         if "," in str(origin):
             several = [one.strip() for one in str(origin).split(",")]
@@ -121,7 +121,7 @@ def _listed(origins: Any) -> Iterable[Any]:
 
 def split_options(options: dict[str, Any]) -> tuple[ServerOptions, Limits, dict[str, Any]]:
     """
-    Sort the keyword arguments of a server.
+    Split the keyword arguments of a server into its options, its limits and the options of Engine.IO.
 
     Returns:
         The server's own options, the limits of its decoders, and the rest, which Engine.IO gets.
@@ -134,7 +134,7 @@ def split_options(options: dict[str, Any]) -> tuple[ServerOptions, Limits, dict[
     own = {field.name: rest.pop(field.name) for field in fields(ServerOptions) if field.name in rest}
     limits = {name: rest.pop(name) for name in _LIMIT_NAMES & rest.keys()}
     message_size: Any = rest.get("max_http_buffer_size")
-    # What is no size is refused by Engine.IO.
+    # A value that is not a size is refused by Engine.IO.
     if isinstance(message_size, (int, float)) and 1 <= message_size < math.inf:
         message_size = int(message_size)
         # Attachments travel as Engine.IO messages of their own: together they may be as large as one message.
@@ -148,17 +148,18 @@ def split_options(options: dict[str, Any]) -> tuple[ServerOptions, Limits, dict[
 
 
 def takes_information(logger: Any) -> bool:
-    """Whether a logger writes what is logged at level INFO; those of other libraries may not be able to tell."""
+    """Whether a logger writes level INFO; True for a logger that does not have ``isEnabledFor``."""
     is_enabled = getattr(logger, "isEnabledFor", None)
     return is_enabled is None or bool(is_enabled(logging.INFO))
 
 
-def heard(logger: Any) -> Any:
+def startup_logger(logger: Any) -> Any:
     """
-    Return the logger for what a developer has to read when a program starts.
+    Return the logger for warnings that a developer has to read when a program starts.
 
     Args:
-        logger: That of a server. Where it takes no warnings, as with ``logger=False``, it is ``fastsio.server``.
+        logger: The logger of a server. If it does not write warnings, as with ``logger=False``, the logger
+            ``fastsio.server`` is returned.
     """
     is_enabled = getattr(logger, "isEnabledFor", None)
     takes_warnings = is_enabled is None or is_enabled(logging.WARNING)
@@ -185,7 +186,7 @@ def choose_logger(logger: Any, name: str) -> Any:
 
 
 class ClientPacket(Packet):
-    """A packet of a client: NaN, infinities and too large numbers of a server are read as None."""
+    """The packet of clients: NaN, infinities and too large numbers that a server sends are read as None."""
 
     __slots__ = ()
 
@@ -193,7 +194,7 @@ class ClientPacket(Packet):
 
 
 def choose_client_packet_class(serializer: Any, json: Any) -> type[Packet]:
-    """Return the class of the packets of a client; as :func:`choose_packet_class`, but for the default."""
+    """Return the class of the packets of a client: as :func:`choose_packet_class`, but with another default."""
     if serializer == "default" and json is None:
         return ClientPacket
     return choose_packet_class(serializer, json)
@@ -225,12 +226,12 @@ def choose_packet_class(serializer: Any, json: Any) -> type[Packet]:
         return packet_class
     if not (callable(getattr(json, "dumps", None)) and callable(getattr(json, "loads", None))):
         raise SetupError(f"json={json!r} is not valid; give a module with dumps() and loads()")
-    # A class of its own keeps the module to its owner; python-socketio sets it for the whole process.
+    # With a class of its own only this server uses the module; python-socketio sets it for the whole process.
     own_class: Any = type(packet_class.__name__, (packet_class,), {"__slots__": (), "json": json})
     return own_class  # type: ignore[no-any-return] # built of packet_class just now
 
 
-#: What libraries pass on of their own options, which is not their users' mistake: Flask-SocketIO.
+#: Options of Flask-SocketIO that it passes on; there is no warning of them, because its users cannot avoid that.
 _PASSED_ON: Final = frozenset({"message_queue"})
 
 
@@ -247,7 +248,7 @@ class LimitKeywords(TypedDict, total=False):
 
 
 class ServerKeywords(LimitKeywords, total=False):
-    """What both kinds of server take by keyword: the fields of :class:`ServerOptions`, and the transport's options."""
+    """The keyword arguments of both kinds of server: the fields of :class:`ServerOptions`, and options of Engine.IO."""
 
     connect_timeout: float
     attachment_timeout: float
@@ -288,7 +289,7 @@ class ServerKeywords(LimitKeywords, total=False):
 
 
 class AsyncServerKeywords(ServerKeywords, total=False):
-    """What :class:`fastsio.AsyncServer` takes by keyword."""
+    """The keyword arguments of :class:`fastsio.AsyncServer`."""
 
     async_mode: Literal["aiohttp", "asgi", "sanic", "tornado"] | None
     serializer: Literal["default", "msgpack"] | type[Packet]
@@ -297,13 +298,13 @@ class AsyncServerKeywords(ServerKeywords, total=False):
 
 
 class SyncServerKeywords(ServerKeywords, total=False):
-    """What :class:`fastsio.Server` takes by keyword."""
+    """The keyword arguments of :class:`fastsio.Server`."""
 
     async_mode: Literal["eventlet", "gevent", "gevent_uwsgi", "threading"] | None
 
 
 class ClientKeywords(LimitKeywords, total=False):
-    """What both kinds of client take by keyword: the fields of :class:`ClientOptions`, and the transport's options."""
+    """The keyword arguments of both kinds of client: the fields of :class:`ClientOptions`, and options of Engine.IO."""
 
     async_handlers: bool
     retries: int | None
@@ -325,7 +326,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypedDict as ClosedDict
 
     class BusKeywords(ClosedDict, total=False, closed=True):
-        """What all managers on a message broker take by keyword, as in :class:`fastsio.AsyncPubSubManager`."""
+        """The keyword arguments of all managers with a broker, as in :class:`fastsio.AsyncPubSubManager`."""
 
         publish_timeout: float
         max_remote_callbacks: int
@@ -348,30 +349,29 @@ def known_options(
     owner: str, given: dict[str, Any], known: frozenset[str], others: Iterable[str] = ()
 ) -> dict[str, Any]:
     """
-    Sort out the options that there are not.
+    Return the options that exist; there is a warning for each other one.
+
+    A name that does not exist is not an error, because programs for python-socketio pass options without an effect.
 
     Args:
-        owner: The class they were given to.
+        owner: The name of the class that they were given to.
         given: The options.
-        known: The names that may be among them.
-        others: Further names that the class takes, which a slip may have meant.
-
-    Returns:
-        The options that are known. A warning names each other one: programs pass options that never did anything.
+        known: The names of the options that exist.
+        others: Further names of parameters of the class, for which one of *given* may be a slip.
 
     Raises:
-        SetupError: One is nearly a known name.
+        SetupError: The name of an unknown option is nearly that of another.
     """
     for name in [name for name in given if name not in known]:
-        nearest = meant(name, [*known, *others])
+        nearest = closest_name(name, [*known, *others])
         if nearest is not None:
             raise SetupError(f"{owner} has no option {name!r}; did you mean {nearest!r}?")
         if name not in _PASSED_ON:
-            warnings.warn(f"{owner} has no option {name!r}; it does nothing", stacklevel=outside())
+            warnings.warn(f"{owner} has no option {name!r}; it does nothing", stacklevel=stacklevel_outside())
     return {name: value for name, value in given.items() if name in known}
 
 
 def parameters_of(kind: type) -> set[str]:
-    """Return the names that the constructors of a class and its bases take."""
+    """Return the names of the parameters of the constructors of a class and its bases."""
     codes = [base.__init__.__code__ for base in kind.__mro__ if hasattr(base.__init__, "__code__")]  # type: ignore[misc] # read, not called
     return {name for code in codes for name in code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]}

@@ -1,5 +1,5 @@
 """
-What a client has to send but cannot send yet, in order for each namespace, within a bound.
+The events that a client has emitted but cannot send yet, in order for each namespace, within a bound.
 
 Must not know how it is sent; the lock that threads share is an argument.
 """
@@ -28,9 +28,9 @@ class Emission:
         event: Event name.
         data: Its payload as given.
         namespace: The namespace.
-        callback: What takes the acknowledgement, or None.
+        callback: The callback for the acknowledgement, or None.
         tries: How often it was sent.
-        under_way: What waits for the acknowledgement of the last time, if something does.
+        under_way: The object that waits for the acknowledgement of the last attempt, or None.
     """
 
     event: EventName
@@ -47,7 +47,7 @@ class Outbox:
 
     Args:
         max_events: How many may wait, in all namespaces together.
-        guard: Held for each step; what must be one step with others is done while holding it.
+        guard: The lock that is held in each method; the caller may hold it around several calls.
     """
 
     def __init__(self, max_events: int, guard: AbstractContextManager[Any]) -> None:
@@ -58,10 +58,10 @@ class Outbox:
 
     def add(self, emission: Emission) -> None:
         """
-        Put an emission behind those of its namespace.
+        Add an emission after those of its namespace.
 
         Raises:
-            DisconnectedError: As many wait as may.
+            DisconnectedError: *max_events* emissions wait already.
         """
         with self.guard:
             if sum(map(len, self._queues.values())) >= self._max_events:
@@ -71,18 +71,18 @@ class Outbox:
             self._queues.setdefault(emission.namespace, deque()).append(emission)
 
     def head(self, namespace: str) -> Emission | None:
-        """Return what is to be sent next, without taking it."""
+        """Return the emission that is to be sent next, without removing it; None if no emission waits."""
         with self.guard:
             queue = self._queues.get(namespace)
             return queue[0] if queue else None
 
     def take_all(self, namespace: str) -> list[Emission]:
-        """Take everything that waits for a namespace."""
+        """Remove and return all emissions of a namespace."""
         with self.guard:
             return list(self._queues.pop(namespace, ()))
 
     def remove(self, emission: Emission) -> bool:
-        """Take one emission out; False if it is not there any more."""
+        """Remove one emission; return False if it is not there any more."""
         with self.guard:
             queue = self._queues.get(emission.namespace)
             if queue is None or emission not in queue:
@@ -91,7 +91,7 @@ class Outbox:
             return True
 
     def withdraw(self, namespace: str, is_unwanted: Callable[[Emission], bool]) -> list[Emission]:
-        """Take out the emissions of a namespace that nobody wants to be sent any more."""
+        """Remove and return the emissions of a namespace that *is_unwanted* is true for."""
         with self.guard:
             unwanted = [emission for emission in self._queues.get(namespace, ()) if is_unwanted(emission)]
             for emission in unwanted:

@@ -1,8 +1,8 @@
 """
-Rooms as classes: who may join, what they are called, where they are, and what a class wants to be asked and told.
+Room classes: the names of their rooms, the servers where they are registered, and their hooks.
 
-A room object is a name and no more than that: making one costs nothing and asks nobody. What it does is done by the
-keeper of a server's rooms, ``fastsio.aio.rooms`` or ``fastsio.sync.rooms``.
+A room object is only a name: making one is cheap and calls no hook. Its methods call the keeper of a server's rooms,
+which is in ``fastsio.aio.rooms`` or ``fastsio.sync.rooms``.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 NamespaceClass = TypeVar("NamespaceClass", bound=type)
 
-#: On a bus that is well an answer takes milliseconds.
+#: How long ``members()`` waits for other nodes; on a healthy bus an answer takes milliseconds.
 MEMBERS_TIMEOUT_S: Final = 0.5
-#: Where ``register_room`` keeps the rooms of a class-based namespace.
+#: The attribute in which ``register_room`` stores the room classes of a class-based namespace.
 ROOMS_ATTRIBUTE: Final = "__fastsio_rooms__"
-#: The hook that says which room a payload names.
+#: The hook that finds the room that a payload names.
 IDENTIFY: Final = "extract_room_identifier"
 _FURTHER: Final = ("can_join", "on_join", "on_leave", "presence_key")
 
@@ -43,11 +43,11 @@ _FURTHER: Final = ("can_join", "on_join", "on_leave", "presence_key")
 @dataclass(frozen=True, slots=True)
 class RoomMember:
     """
-    Somebody in a room.
+    A client in a room.
 
     Args:
         sid: The client.
-        user: What the room's ``presence_key`` says of it, or None.
+        user: The result of the room's ``presence_key`` for it, or None.
     """
 
     sid: str
@@ -56,7 +56,7 @@ class RoomMember:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Home:
-    """A server where a room class is registered, as long as that lives, and the namespace."""
+    """A server where a room class is registered, by a weak reference, and the namespace."""
 
     server: weakref.ReferenceType[Any]
     namespace: str
@@ -76,17 +76,17 @@ class Room(NamedRoom):
     - ``on_join``, ``on_leave``: called after the client has joined or left, however it left.
     - ``presence_key``: returns who the client is. The room's members are then told who comes and goes.
 
-    ``str(room)`` is the name that ``room=`` and ``to=`` mean; a room may stand there itself. Where the methods below
-    are said to return something, they return an awaitable of it on an asyncio server.
+    ``str(room)`` is the room's name for ``room=`` and ``to=``, which take the room object too. On an asyncio server the
+    methods that do something return an awaitable: of the value described, where there is one.
 
     Args:
-        identifier: What tells the room from others of its class: text, a number, a UUID, or several of them.
+        identifier: Tells the room from others of its class: text, a number, a UUID, or several of them.
 
     Attributes:
         key: First part of the name and end of the events ``join_<key>`` and ``leave_<key>``; by default the name of
-            the class, without ``Room``. Empty: rooms are called by their identifier alone.
-        presence: Whether members are told who comes and goes, even without a ``presence_key``: the sid is told then.
-        identifier: What was given; a tuple of several.
+            the class, without ``Room``. If it is empty, the name of a room is its identifier alone.
+        presence: Whether members are told who comes and goes, even without a ``presence_key``: then by sid.
+        identifier: The identifier; a tuple of several parts.
 
     Raises:
         ValueError: The identifier is empty, or of a type that identifies nothing.
@@ -129,8 +129,8 @@ class Room(NamedRoom):
             namespace: The namespace; None is the only one there, ``"/"`` on a server where it is not registered.
 
         Raises:
-            SetupError: The class is registered on no such place, or on more than one; or the namespace has no slash in
-                front.
+            SetupError: The class is registered on no such server and namespace, or on more than one; or the namespace
+                has no slash in front.
         """
         if namespace is not None:
             namespace = place_of(namespace)
@@ -182,16 +182,16 @@ class Room(NamedRoom):
                 )
 
     @classmethod
-    def settle(cls, server: Any, namespace: str) -> None:
+    def add_home(cls, server: Any, namespace: str) -> None:
         """Add a server and a namespace to the places where the class is registered."""
-        cls.unsettle(server, namespace)
+        cls.remove_home(server, namespace)
         if any(home.server() is not server for home in cls._homes):
-            # A server that is not used any more, such as that of a test before, is in cycles of references.
+            # A server that is not used any more, such as that of an earlier test, is freed only by the collector.
             gc.collect()
         cls._homes.append(Home(weakref.ref(server), namespace))
 
     @classmethod
-    def unsettle(cls, server: Any, namespace: str) -> None:
+    def remove_home(cls, server: Any, namespace: str) -> None:
         """Remove a server and a namespace from the places where the class is registered."""
         cls._homes = [
             home
@@ -199,7 +199,7 @@ class Room(NamedRoom):
             if (host := home.server()) is not None and not (host is server and home.namespace == namespace)
         ]
 
-    # What can be done with it
+    # What the room's keeper does
 
     def emit(
         self,
@@ -212,15 +212,15 @@ class Room(NamedRoom):
         wait: bool = True,
     ) -> Any:
         """
-        Send an event to everybody in the room.
+        Send an event to all clients in the room.
 
         Args:
             event: Event name.
             data: Payload, as for the server's ``emit()``.
             skip_sid: The sid, or any iterable of sids, to leave out.
-            callback: Called with what each client acknowledges.
+            callback: Called with the acknowledgement of each client.
             ignore_queue: Send to this process's clients only.
-            wait: Whether to wait while a client of this process is behind and reads.
+            wait: Whether to wait while a client of this process has much to read.
 
         Raises:
             SetupError: It is not clear on which server.
@@ -243,10 +243,10 @@ class Room(NamedRoom):
 
         Args:
             sid: The client, one of this server.
-            data: What hooks are given as the payload, :meth:`recheck` included; None is an empty object.
+            data: The payload that hooks get, also in :meth:`recheck`; None is an empty object.
 
         Raises:
-            ValueError: There is no such client here, or it is in as many rooms as it may be.
+            ValueError: There is no such client here, or it is in ``max_rooms`` rooms already.
         """
         return self._keeper().enter(self, sid, data)
 
@@ -254,7 +254,7 @@ class Room(NamedRoom):
         """
         Take a client out; ``on_leave`` is called, on the server that has the client.
 
-        A join that is under way fails; so it does after :meth:`kick` and :meth:`close`.
+        A join that is under way fails; so it does with :meth:`kick` and :meth:`close`.
         """
         return self._keeper().leave(self, sid)
 
@@ -269,7 +269,7 @@ class Room(NamedRoom):
         return self._keeper().kick(self, sid, reason)
 
     def close(self) -> Any:
-        """Take everybody out, on all servers."""
+        """Take all clients out, on all servers."""
         return self._keeper().close(self)
 
     def members(self, *, cluster: bool = False, timeout: float = MEMBERS_TIMEOUT_S) -> Any:
@@ -277,9 +277,10 @@ class Room(NamedRoom):
         Return a :class:`RoomMember` for each client in the room.
 
         Args:
-            cluster: Ask the other servers too. Those that are slow are missing, and so are those of python-socketio.
-            timeout: Seconds to wait for the other servers; all of them, as nobody knows how many there are. 0.5: on a
-                bus that is well an answer takes milliseconds.
+            cluster: Whether to ask the other nodes too. Clients of slow nodes, and of nodes of python-socketio, are
+                missing.
+            timeout: Seconds to wait for the other nodes. All of this time is waited, because the number of nodes is not
+                known. 0.5; on a healthy bus an answer takes milliseconds.
 
         Raises:
             BusError: The message broker did not take the question.
@@ -288,10 +289,10 @@ class Room(NamedRoom):
 
     def recheck(self) -> Any:
         """
-        Ask ``can_join`` again for everybody in the room, on all servers, and kick those it refuses now.
+        Call ``can_join`` again for all clients in the room, on all servers, and kick those that it refuses now.
 
         Returns:
-            The sids of those of this server that were kicked.
+            The sids of the clients of this server that were kicked.
         """
         return self._keeper().recheck(self)
 
@@ -300,7 +301,7 @@ class Room(NamedRoom):
 
 
 class _Joined(EventMarker):
-    """What :func:`Joined` makes."""
+    """The marker that :func:`Joined` returns."""
 
     word: ClassVar[str] = "Joined"
 
@@ -324,8 +325,8 @@ def Joined(room_class: type[Room]) -> Any:  # noqa: N802 - named as Depends is
     """
     Ask for the room that an event names; the client must be in it.
 
-    ``room: Annotated[ChatRoom, Joined(ChatRoom)]``: which room it is, ``extract_room_identifier`` finds in the payload
-    of this event. From outside of the room the handler is not called, and the client gets the error ``forbidden``.
+    ``room: Annotated[ChatRoom, Joined(ChatRoom)]``: ``extract_room_identifier`` finds the room in the payload of this
+    event. For a client that is not in the room the handler is not called, and the client gets the error ``forbidden``.
 
     Args:
         room_class: The class of the room.
@@ -334,7 +335,7 @@ def Joined(room_class: type[Room]) -> Any:  # noqa: N802 - named as Depends is
         A marker; typed Any so that it may stand as the default of a parameter.
 
     Raises:
-        SetupError: It is no room class.
+        SetupError: It is not a room class.
     """
     check_rooms([room_class])
     return _Joined(room_class)
@@ -342,16 +343,16 @@ def Joined(room_class: type[Room]) -> Any:  # noqa: N802 - named as Depends is
 
 def register_room(*room_classes: type[Room]) -> Callable[[NamespaceClass], NamespaceClass]:
     """
-    Let clients of a class-based namespace ask to be let into rooms: a decorator of the class.
+    Let clients of a class-based namespace ask to join rooms: a decorator of the class.
 
-    A client sends ``join_<key>`` with what ``extract_room_identifier`` reads. If the namespace has a method for that
-    event it is called when the client has been let in, and what it returns is the acknowledgement.
+    A client sends ``join_<key>`` with the payload that ``extract_room_identifier`` reads. If the namespace has a method
+    for that event, it is called when the client has joined, and its result is the acknowledgement.
 
     Args:
-        room_classes: The classes, those of inherited decorators added.
+        room_classes: The classes; those of inherited decorators are added.
 
     Raises:
-        SetupError: One is no room class, or two have the same key.
+        SetupError: One is not a room class, or two have the same key.
     """
     check_rooms(room_classes)
 
@@ -371,10 +372,10 @@ class RoomHooks:
     Attributes:
         room_class: The class.
         found_by: ``extract_room_identifier``.
-        can_join: Whether a client may join.
-        on_join: Called when it has.
+        can_join: Returns whether a client may join.
+        on_join: Called when it has joined.
         on_leave: Called when it has left.
-        presence_key: Who the client is.
+        presence_key: Returns who the client is.
     """
 
     room_class: type[Room]
@@ -386,7 +387,7 @@ class RoomHooks:
 
     def identifying(self) -> Endpoint:
         """
-        Return the hook that says which room a payload names.
+        Return the hook that finds the room that a payload names.
 
         Raises:
             SetupError: The class has none, so clients cannot join its rooms.
@@ -398,9 +399,9 @@ class RoomHooks:
             )
         return self.found_by
 
-    def settle(self) -> None:
+    def compile_pending(self) -> None:
         """
-        Compile what has waited for names that did not exist yet.
+        Compile the hooks whose annotations named something that did not exist yet.
 
         Raises:
             SignatureError: An annotation names what does not exist.
@@ -411,7 +412,7 @@ class RoomHooks:
 
     @property
     def join_event(self) -> str:
-        """The event with which a client asks to be let in."""
+        """The event with which a client asks to join."""
         return f"join_{self.room_class.key}" if self.room_class.key else "join"
 
     @property
@@ -429,10 +430,10 @@ class RoomHooks:
         Return the room that an identifier means.
 
         Args:
-            identifier: What the hook returned: a value, a tuple of several, or the room itself.
+            identifier: The result of the hook: a value, a tuple of several, or the room itself.
 
         Raises:
-            RoomIdentifierError: It identifies no room.
+            RoomIdentifierError: It does not identify a room.
         """
         if isinstance(identifier, self.room_class):
             return identifier
@@ -454,7 +455,7 @@ def hooks_of(room_class: type[Room], *, asynchronous: bool) -> RoomHooks:
         asynchronous: Whether they may be coroutine functions.
 
     Raises:
-        SetupError: A hook is no class method, or a method is nearly called like one.
+        SetupError: A hook is not a class method, or a method has nearly the name of a hook.
         SignatureError: A parameter of a hook cannot be filled.
     """
     known = room_class.compiled_hooks.get(asynchronous)

@@ -1,7 +1,7 @@
 """
 The underscored methods of python-socketio that applications override in a class or replace on an object.
 
-Decides which of them a server or client calls, and refuses those that it cannot; must not know what they do.
+Knows which of them a server or client calls, and refuses those that fastsio never calls; must not know what they do.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from fastsio.exceptions import SetupError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-#: What happens to a packet of a client before its meaning is looked up.
+#: The methods that handle one type of packet of a client each.
 PACKET_SEAMS: Final = frozenset({"_handle_ack", "_handle_connect", "_handle_disconnect", "_handle_event"})
 
-#: What a server calls in place of its own short ways, once an application has a version of its own.
+#: The methods that a server calls only if an application has its own version; otherwise it calls faster code.
 SERVER_SEAMS: Final = PACKET_SEAMS | {
     "_handle_eio_message",
     "_handle_event_internal",
@@ -26,12 +26,12 @@ SERVER_SEAMS: Final = PACKET_SEAMS | {
     "_trigger_event",
 }
 
-#: The same for a client; it calls others by their names anyway.
+#: The same for a client, which calls the other methods in any case.
 CLIENT_SEAMS: Final = frozenset({"_handle_eio_message", "_handle_event", "_send_packet", "_trigger_event"})
 
 _ROUTING: Final = "override _trigger_event(event, namespace, *args), or add a middleware"
 
-#: What a server has no part for, and what to do instead.
+#: The methods that fastsio does not call, and what to do instead of overriding them.
 SERVER_REFUSED: Final = {
     "_engineio_server_class": "fastsio brings its own Engine.IO server; set what it is to do differently by options",
     "_get_event_handler": _ROUTING,
@@ -67,13 +67,13 @@ class Seams:
 
     Args:
         owner: The server or client.
-        own: The methods as fastsio has them, by their names.
+        own: Name -> the method as fastsio implements it.
 
     Attributes:
-        replaced: The names of those that the class or the object replaces.
+        replaced: The names of the methods that the application's class or the object replaces.
 
     Raises:
-        SetupError: One that is replaced is a coroutine function, and the owner does not await.
+        SetupError: The application's version is a coroutine function, and the owner does not await.
     """
 
     __slots__ = ("_own", "_owner", "replaced")
@@ -106,16 +106,16 @@ class Seams:
 
 
 def own_methods(names: Iterable[str], body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the methods in the body of a class of fastsio, to tell those of applications from them."""
+    """Return the methods of these names in the body of a class of fastsio."""
     return {name: body[name] for name in names}
 
 
 def overridden(cls: type, own: Mapping[str, Any]) -> frozenset[str]:
     """
-    Return the names of the methods that a class has another version of.
+    Return the names of the methods that a class implements in another way than fastsio.
 
     Args:
-        cls: The class of a server or client; a subclass, or one whose methods were replaced.
+        cls: The class of a server or client: a subclass, or a class of fastsio whose methods were replaced.
         own: The methods of fastsio.
     """
     return frozenset(name for name, method in own.items() if getattr_static(cls, name) is not method)
@@ -123,7 +123,7 @@ def overridden(cls: type, own: Mapping[str, Any]) -> frozenset[str]:
 
 def refuse_class(cls: type, refused: Mapping[str, str]) -> None:
     """
-    Make sure that a class overrides nothing that would not be called.
+    Make sure that a class overrides no method that fastsio does not call.
 
     Raises:
         SetupError: It does.
@@ -135,10 +135,15 @@ def refuse_class(cls: type, refused: Mapping[str, str]) -> None:
 
 def refuse(where: str, name: str, refused: Mapping[str, str]) -> None:
     """
-    Refuse what python-socketio calls by this name, and fastsio does not.
+    Refuse the override of a method that python-socketio calls and fastsio does not.
+
+    Args:
+        where: The class or object, and the verb: the beginning of the message.
+        name: The name of the method.
+        refused: Name -> what to do instead.
 
     Raises:
-        SetupError: If it does not.
+        SetupError: *name* is in *refused*.
     """
     if name in refused:
         raise SetupError(f"{where} {name}, which fastsio does not call; {refused[name]}")
@@ -146,7 +151,7 @@ def refuse(where: str, name: str, refused: Mapping[str, str]) -> None:
 
 def refuse_coroutines(owner: Any, methods: Mapping[str, Any]) -> None:
     """
-    Make sure that a server or client for threads can call its methods: what is not awaited decides nothing.
+    Make sure that a server or client for threads can call its methods, which it does not await.
 
     Raises:
         SetupError: One is a coroutine function.

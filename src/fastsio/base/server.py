@@ -1,7 +1,7 @@
 """
-What both servers inherit: options, attributes, registration.
+The base class of both servers: options, attributes, registration.
 
-Decides everything that can be decided without sending or waiting; must not know asyncio, threads or Engine.IO.
+Has all code that neither sends nor waits; must not know asyncio, threads or Engine.IO.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from fastsio.base.options import (
     check_origins,
     choose_logger,
     choose_packet_class,
-    heard,
     known_options,
     split_options,
+    startup_logger,
 )
 from fastsio.base.rooms import ROOMS_ATTRIBUTE, Room, hooks_of
 from fastsio.base.seams import SERVER_REFUSED, SERVER_SEAMS, Seams, refuse, refuse_class, refuse_coroutines
@@ -39,7 +39,7 @@ from fastsio.routing import (
     refuse_same_key,
     room_registrations,
 )
-from fastsio.routing.slips import outside
+from fastsio.routing.slips import stacklevel_outside
 from fastsio.state.room_names import key_of_name
 from fastsio.types import Source
 
@@ -56,15 +56,15 @@ if TYPE_CHECKING:
 
 def require_server(server: Any, taker: str, *, asynchronous: bool) -> None:
     """
-    Make sure that an application can serve what it is given.
+    Make sure that an ASGI or WSGI application is given a server that it can serve.
 
     Args:
-        server: What it is given.
-        taker: The application.
-        asynchronous: Which kind of server it serves.
+        server: The argument of the application.
+        taker: The name of the application's class.
+        asynchronous: Whether it serves an ``AsyncServer``, or a ``Server``.
 
     Raises:
-        SetupError: It is no server, or one of the other kind.
+        SetupError: It is not a server, or one of the other kind.
     """
     wanted = "an AsyncServer" if asynchronous else "a Server"
     is_asyncio_based = getattr(server, "is_asyncio_based", None)
@@ -83,21 +83,21 @@ class BaseServer(EventRegistrar):
         environ: Engine.IO sid -> environ of its handshake.
         handlers: Namespace -> event -> handler.
         namespace_handlers: Namespace -> class-based namespace.
-        dependency_overrides: Dependency -> what to call in its place, for tests.
+        dependency_overrides: Dependency -> the function to call in its place, for tests.
         host_app: The FastAPI application that is served with the server: its ``dependency_overrides`` count too.
         packet_class: The class of this server's packets.
-        room_keeper: Does what the methods of room objects say.
-        observer: Who is told what happens on the server: the admin interface, or None.
-        shows_frames: Whether the application has a ``_send_eio_packet()`` of its own, which sends each frame.
+        room_keeper: The object that carries out the methods of room objects.
+        observer: The object that is told what happens on the server: the admin interface, or None.
+        shows_frames: Whether the application has a ``_send_eio_packet()`` of its own, which is called for each frame.
     """
 
     reserved_events: ClassVar[list[str]] = ["connect", "disconnect"]
     reason = Reasons
     __fastsio_source__ = Source.SERVER
     _event_log: EventLog | None = None
-    #: What stands for the result of an event that has no handler.
+    #: The result of an event that has no handler.
     not_handled: object = object()
-    #: The methods of python-socketio that applications have versions of their own of, as fastsio has them.
+    #: The methods of python-socketio that applications override, as fastsio implements them.
     _own_seams: ClassVar[Mapping[str, Any]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -120,7 +120,7 @@ class BaseServer(EventRegistrar):
         refuse_class(type(self), SERVER_REFUSED)
         self._seams = Seams(self, self._own_seams)
         self.shows_frames = "_send_eio_packet" in self._seams.replaced
-        # Those that are unknown are passed on all the same: an application's own engine may know them.
+        # Unknown options are passed on: an application's own engine may know them.
         known_options(type(self).__name__, kwargs, SERVER_NAMES, SERVER_PARAMETERS)
         check_origins(kwargs.get("cors_allowed_origins"))
         self.options, self.limits, self._engine_options = split_options(kwargs)
@@ -128,9 +128,9 @@ class BaseServer(EventRegistrar):
         self.asyncapi_config = asyncapi_config(asyncapi)
         if asyncapi is not None:
             text = f"{type(self).__name__} takes asyncapi, and serves no document of its events yet"
-            warnings.warn(text, stacklevel=outside())
+            warnings.warn(text, stacklevel=stacklevel_outside())
         log = event_log(self.logger)
-        if log is not None:  # an attribute more makes the others slow (CPython 3.11)
+        if log is not None:  # one more attribute makes access to the others slow (CPython 3.11)
             self._event_log = log
         self.packet_class: type[Packet] = choose_packet_class(serializer, json)
         self.async_handlers = async_handlers
@@ -151,7 +151,7 @@ class BaseServer(EventRegistrar):
 
     def __setattr__(self, name: str, value: Any) -> None:
         refuse("a server was given", name, SERVER_REFUSED)
-        # Found out here: a look into __dict__ for each event would make every access to attributes slow (CPython 3.11).
+        # Recorded here: reading __dict__ for each event would make every access to attributes slow (CPython 3.11).
         if name in SERVER_SEAMS:
             refuse_coroutines(self, {name: value})
         super().__setattr__(name, value)
@@ -166,7 +166,7 @@ class BaseServer(EventRegistrar):
             self._on_seams_changed()
 
     def _on_seams_changed(self) -> None:
-        """Decide what follows from the methods of python-socketio that the class or the object replaces now."""
+        """Update the attributes that depend on which methods of python-socketio the class or the object replaces."""
         self.shows_frames = "_send_eio_packet" in self._seams.replaced
 
     def is_asyncio_based(self) -> bool:
@@ -188,19 +188,19 @@ class BaseServer(EventRegistrar):
 
     def check_handlers(self) -> None:
         """
-        Make sure that what the annotations of handlers name exists by now; the server does this when it starts.
+        Make sure that the names in the annotations of handlers exist; the server does this when it starts.
 
-        A warning in the log names each event and each namespace that a middleware is for and that does not exist.
+        The log gets a warning for each event and each namespace that a middleware is for and that does not exist.
 
         Raises:
             SignatureError: An annotation names what does not exist, or a parameter cannot be filled.
         """
-        self._registry.settle()
+        self._registry.compile_pending()
         for room_class in self._room_classes.values():
-            hooks_of(room_class, asynchronous=self.is_asyncio_based()).settle()
+            hooks_of(room_class, asynchronous=self.is_asyncio_based()).compile_pending()
         if not self._seams.replaced:  # an application that dispatches events itself may handle any
             for text in self._registry.unreached(self.namespaces):
-                heard(self.logger).warning("%s", text)
+                startup_logger(self.logger).warning("%s", text)
 
     def add_middleware(
         self,
@@ -214,9 +214,8 @@ class BaseServer(EventRegistrar):
 
         Args:
             middleware: A :class:`BaseMiddleware`, or any object with some of its hooks.
-            events: Names of the events; None is what the middleware itself says, which is all unless it was told.
-                ``"*"`` is all.
-            namespace: The namespace; None and ``"*"`` likewise.
+            events: Names of the events. ``"*"`` is all; None is the middleware's own attribute, by default all.
+            namespace: The namespace, with ``"*"`` and None in the same way.
             global_middleware: True runs it for all events in all namespaces.
 
         Raises:
@@ -256,8 +255,9 @@ class BaseServer(EventRegistrar):
         """
         Register a function that answers when a handler raises *exception_class*; its result is the acknowledgement.
 
-        The nearest class in the exception's MRO wins, an inner router before an outer one before the server. The
-        function takes the exception, or injected parameters like any handler.
+        Handlers of an inner router come before those of an outer one, and these before those of the server; among them
+        the nearest class in the exception's MRO. The function takes the exception, or injected parameters like any
+        handler.
 
         Raises:
             SetupError: *exception_class* is not an exception class.
@@ -267,14 +267,14 @@ class BaseServer(EventRegistrar):
 
     def register_room(self, *room_classes: Any, namespace: str | None = None) -> None:
         """
-        Let clients ask to be let into the rooms of classes: the events ``join_<key>`` and ``leave_<key>``.
+        Let clients ask to join and leave the rooms of classes, by the events ``join_<key>`` and ``leave_<key>``.
 
         Args:
             room_classes: Subclasses of :class:`fastsio.Room`.
-            namespace: Where; None is ``"/"``.
+            namespace: The namespace; None is ``"/"``.
 
         Raises:
-            SetupError: One is no room class, or two have the same key.
+            SetupError: One is not a room class, or two have the same key.
             SignatureError: A parameter of a hook cannot be filled.
         """
         for registration in room_registrations(room_classes, namespace):
@@ -317,30 +317,30 @@ class BaseServer(EventRegistrar):
         refuse_same_key(self._room_classes.setdefault((namespace, room_class.key), room_class), room_class)
         for event, guard in guards.items():
             self._registry.add_guard(namespace, event, guard, registration.scopes)
-        room_class.settle(self, namespace)
+        room_class.add_home(self, namespace)
 
     def room_class_of(self, namespace: str, room: Any) -> Any:
-        """Return the registered class that has a room of a name in a namespace, or None."""
+        """Return the registered room class that a room name belongs to in a namespace, or None."""
         if not (self._room_classes and isinstance(room, str)):
             return None
         return self._room_classes.get((namespace, key_of_name(room)))
 
-    def _unsettle_rooms(self) -> None:
-        """Unregister the room classes of this server, which is shut down."""
+    def _remove_room_homes(self) -> None:
+        """Remove this server, which is shut down, from the places where its room classes are registered."""
         for (namespace, _), room_class in self._room_classes.items():
-            room_class.unsettle(self, namespace)
+            room_class.remove_home(self, namespace)
 
     def connection_of(self, eio_sid: str) -> Connection | None:
         """Return the record of an Engine.IO connection, or None; for the client manager."""
         return self._connections.get(eio_sid)
 
     def known_sid(self, eio_sid: str, namespace: str) -> str | None:
-        """Return the sid that a connection's protocol gives its client in *namespace*; None for any that is fresh."""
+        """Return the sid that the protocol prescribes for a connection in *namespace*; None for a new one."""
         connection = self._connections.get(eio_sid)
         return None if connection is None else connection.dialect.sid(eio_sid, namespace)
 
     def label_of(self, sid: str) -> str:
-        """Return what a log calls a client: its sid, or as much of it as is no secret."""
+        """Return the name of a client in a log: its sid, or the part of it that is not secret."""
         connection = self._connections.get(sid.rpartition("#")[2])
         return sid if connection is None else connection.dialect.label(sid)
 

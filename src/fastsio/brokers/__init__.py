@@ -1,1 +1,1 @@
-"""What client managers and channel layers share of each broker: clients, publishers, subscriptions, reconnecting."""
+"""The code for each broker that client managers and channel layers share: clients, publishers, subscriptions."""

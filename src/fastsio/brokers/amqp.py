@@ -1,4 +1,4 @@
-"""RabbitMQ: how nodes use it, which both client managers on it and python-socketio's agree on, and who publishes."""
+"""RabbitMQ: publishers, and settings that fastsio's client managers and python-socketio's have in common."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ CONTENT: Final = {
     "json": {"content_type": "text/plain", "content_encoding": "utf-8"},
     "msgpack": {"content_type": "application/msgpack", "content_encoding": "binary"},
 }
-#: Messages on their way to a node that it has not taken yet.
+#: How many messages the broker sends to a node before the node has acknowledged them.
 PREFETCH: Final = 100
-#: Messages that wait for a node in the broker. Beyond it the oldest are dropped: a node that hangs must not fill the
-#: broker's memory, for then nobody could publish.
+#: How many messages for one node wait in the broker. Beyond it the oldest are dropped: a node that hangs must not fill
+#: the broker's memory, because then no node could publish.
 MAX_QUEUED: Final = 100_000
 
 
 async def connect(aio_pika: Any, url: str) -> Any:
-    """Connect with aio-pika, without trying again: the caller does."""
+    """Return a connection of aio-pika; a failed attempt is not repeated here, but by the caller."""
     made: list[Any] = []
 
     def make(*args: Any, **kwargs: Any) -> Any:
@@ -32,7 +32,7 @@ async def connect(aio_pika: Any, url: str) -> Any:
     try:
         return await aio_pika.connect(url, connection_class=make)
     except BaseException:
-        # It would close itself when it is freed, which may be in a thread without a loop.
+        # Otherwise it would close itself when it is freed, perhaps in a thread without an event loop.
         for connection in made:
             await connection.close()
         raise
@@ -49,8 +49,8 @@ class AmqpPublisher:
 
     Args:
         connection: The connection.
-        channel: Of the connection.
-        exchange: Where to.
+        channel: A channel of the connection.
+        exchange: The exchange to publish to.
     """
 
     def __init__(self, connection: Any, channel: Any, exchange: Any) -> None:
@@ -60,10 +60,10 @@ class AmqpPublisher:
 
     @classmethod
     async def open(cls, aio_pika: Any, url: str, exchange: str) -> AmqpPublisher:
-        """Connect and declare the exchange."""
+        """Connect, declare the exchange, and return the publisher."""
         connection = await connect(aio_pika, url)
         try:
-            # With publisher confirms, aio-pika's default: a publish returns once the broker has the message.
+            # Publisher confirms are on, as is aio-pika's default: publish() returns when the broker has the message.
             channel = await connection.channel()
             return cls(connection, channel, await declare_exchange(channel, exchange))
         except BaseException:
@@ -76,7 +76,7 @@ class AmqpPublisher:
         return not self._channel.is_closed
 
     async def publish(self, message: Any) -> None:
-        """Publish a message; that no node listens is no error."""
+        """Publish a message; it is not an error if no node listens."""
         await self._exchange.publish(message, routing_key="", mandatory=False)
 
     async def close(self) -> None:
@@ -86,12 +86,12 @@ class AmqpPublisher:
 
 class BlockingAmqpPublisher:
     """
-    Publishes with kombu for any number of threads, one after the other: its connections belong to one at a time.
+    Publishes with kombu for any number of threads, one at a time, because they must not share its connections.
 
     Args:
-        connect: Opens a connection; called at first, and after publishing has failed.
+        connect: Opens a connection; called for the first message, and after publishing has failed.
         new_producer: Makes a producer on a connection.
-        timeout_s: Seconds that a thread waits for others, and the broker may take.
+        timeout_s: Seconds that a thread waits for other threads, and then for the broker.
     """
 
     def __init__(self, connect: Callable[[], Any], new_producer: Callable[[Any], Any], timeout_s: float) -> None:
@@ -107,8 +107,8 @@ class BlockingAmqpPublisher:
         Publish a message; return when the broker has it.
 
         Raises:
-            TimeoutError: Others publish for too long; the builtin one.
-            Exception: What kombu raises.
+            TimeoutError: Other threads took too long; the builtin one.
+            Exception: Any error of kombu.
         """
         if not self._publishing.acquire(timeout=self._timeout_s):
             raise TimeoutError("other messages are still on their way to the broker")
@@ -124,7 +124,7 @@ class BlockingAmqpPublisher:
             self._publishing.release()
 
     def close(self) -> None:
-        """Close the connection once nobody publishes."""
+        """Close the connection when no thread publishes any more."""
         with self._publishing:
             self._drop()
 

@@ -1,4 +1,4 @@
-"""Send to a broker in batches, for tasks or for threads: what they bring while one is on its way is the next."""
+"""Sending to a broker in batches, for tasks or for threads: requests made during one batch are the next one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RequestT = TypeVar("RequestT")
 
 
 def unchanged(error: Exception) -> Exception:
-    """Return *error*: callers get what has been raised."""
+    """Return *error* itself, for callers that get the error as it was raised."""
     return error
 
 
@@ -32,8 +32,8 @@ class BatchPublisher(Generic[RequestT]):
     Sends requests in the order in which they are submitted, one batch at a time.
 
     Args:
-        send: Sends a batch and returns what became of each request, an Exception if it failed; what it raises is the
-            failure of all.
+        send: Sends a batch and returns the result of each request, an Exception if it failed; if *send* itself raises,
+            all requests have failed.
         to_error: Returns the error that a caller gets for a failure.
         sends_cancelled: Whether a request is sent although its future was cancelled meanwhile.
     """
@@ -52,7 +52,7 @@ class BatchPublisher(Generic[RequestT]):
         self._flushing: asyncio.Task[None] | None = None
 
     def submit(self, request: RequestT) -> asyncio.Future[Any]:
-        """Give a request; the future is done when the broker has answered it. Not waiting for it is no mistake."""
+        """Add a request; return a future that is done when the broker has answered. It need not be awaited."""
         outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[outcome] = request
         if not self._sends_cancelled:
@@ -62,19 +62,19 @@ class BatchPublisher(Generic[RequestT]):
         return outcome
 
     async def close(self) -> None:
-        """Stop sending; what waits, and what is on its way, fails with a ConnectionError."""
+        """Stop sending; requests that wait or were not answered yet fail with a ConnectionError."""
         if self._flushing is not None:
             self._flushing.cancel()
             with suppress(asyncio.CancelledError):
                 await self._flushing
         waiting, self._waiting = self._waiting, {}
-        self._settle(waiting, [_closed()] * len(waiting))
+        self._finish(waiting, [_closed()] * len(waiting))
 
     def _withdraw(self, outcome: asyncio.Future[Any]) -> None:
         self._waiting.pop(outcome, None)
 
     async def _flush(self) -> None:
-        """Send what waits, until nothing does."""
+        """Send the requests that wait, until there are no more."""
         while self._waiting:
             batch, self._waiting = self._waiting, {}
             try:
@@ -82,23 +82,23 @@ class BatchPublisher(Generic[RequestT]):
             except Exception as error:  # noqa: BLE001 - those who wait get it
                 results = [error] * len(batch)
             except BaseException:
-                self._settle(batch, [_closed()] * len(batch))
+                self._finish(batch, [_closed()] * len(batch))
                 raise
-            self._settle(batch, results)
+            self._finish(batch, results)
 
-    def _settle(self, batch: dict[asyncio.Future[Any], RequestT], results: Sequence[Any]) -> None:
+    def _finish(self, batch: dict[asyncio.Future[Any], RequestT], results: Sequence[Any]) -> None:
         for outcome, result in zip(batch, results, strict=True):
             if outcome.done():
                 continue
             if isinstance(result, Exception):
                 outcome.set_exception(self._to_error(result))
-                outcome.exception()  # callers that do not wait are not warned of it
+                outcome.exception()  # no warning if the caller does not await it
             else:
                 outcome.set_result(result)
 
 
 class _Waiting(Generic[RequestT]):
-    """A request of a thread, and what became of it."""
+    """A request of a thread, and its result."""
 
     __slots__ = ("failure", "is_sent", "request")
 
@@ -110,11 +110,11 @@ class _Waiting(Generic[RequestT]):
 
 class BlockingBatchPublisher(Generic[RequestT]):
     """
-    Sends the requests of any number of threads: one of them at a time, which sends what all of them have brought.
+    Sends the requests of any number of threads: one thread at a time sends the requests of all.
 
     Args:
-        send: Sends a batch; what it raises is the failure of all.
-        timeout_s: Seconds that a thread waits for others that send.
+        send: Sends a batch; if it raises, all requests have failed.
+        timeout_s: Seconds that a thread waits for another that sends.
     """
 
     def __init__(self, send: Callable[[list[RequestT]], object], timeout_s: float) -> None:
@@ -129,8 +129,8 @@ class BlockingBatchPublisher(Generic[RequestT]):
         Send a request; return when the broker has it.
 
         Raises:
-            TimeoutError: Others send for too long; the builtin one.
-            Exception: What sending raised.
+            TimeoutError: Other threads took too long; the builtin one.
+            Exception: Any error that *send* raised.
         """
         waiting = _Waiting(request)
         with self._guard:
@@ -149,7 +149,7 @@ class BlockingBatchPublisher(Generic[RequestT]):
             raise waiting.failure
 
     def _flush(self) -> None:
-        """Send what waits."""
+        """Send the requests that wait."""
         with self._guard:
             batch, self._waiting = self._waiting, []
         failure = None

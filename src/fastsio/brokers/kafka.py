@@ -1,4 +1,4 @@
-"""Kafka: the clients of aiokafka, for asyncio, and of kafka-python, for threads, that a node reads and writes with."""
+"""Kafka: the clients with which a node reads and writes, of aiokafka for asyncio and of kafka-python for threads."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 RETRY_MS: Final = 500
 #: Milliseconds that one look for new messages may wait.
 POLL_MS: Final = 1000
-#: How a topic is read: without a group every node reads everything, and where it is concerns nobody else.
+#: The options for reading a topic: without a group, every node reads all messages, and no offsets are stored.
 READING: Final = {"group_id": None, "auto_offset_reset": "latest"}
 
 
 async def open_producer(servers: Sequence[str], timeout_s: float) -> Any:
-    """Return a producer, which finds its brokers again by itself."""
+    """Return a producer; it reconnects to its brokers by itself."""
     producer = require("aiokafka", "kafka").AIOKafkaProducer(
         bootstrap_servers=servers, request_timeout_ms=int(timeout_s * 1000), retry_backoff_ms=RETRY_MS
     )
@@ -28,7 +28,7 @@ async def open_producer(servers: Sequence[str], timeout_s: float) -> Any:
 
 async def open_consumer(servers: Sequence[str], topic: str) -> Any:
     """
-    Return what reads a topic from its present end.
+    Return a consumer that reads a topic from its present end.
 
     Raises:
         ConnectionError: There is no such topic.
@@ -42,7 +42,7 @@ async def open_consumer(servers: Sequence[str], topic: str) -> Any:
         raise ConnectionError(f"Kafka has no topic {topic!r} and does not create topics by itself")
     try:
         for partition in consumer.assignment():
-            # "The end" is looked up now, not when the first message is asked for: nothing falls in between.
+            # Fixes the position now and not when the first message is read, so that no message in between is missed.
             await consumer.position(partition)
     except BaseException:
         await consumer.stop()
@@ -51,7 +51,7 @@ async def open_consumer(servers: Sequence[str], topic: str) -> Any:
 
 
 async def _started(client: Any) -> Any:
-    """Start a client of aiokafka; one that could not start must be stopped, else it warns of a leak."""
+    """Start and return a client of aiokafka; one that fails to start must be stopped, or it warns of a leak."""
     try:
         await client.start()
     except BaseException:
@@ -61,7 +61,7 @@ async def _started(client: Any) -> Any:
 
 
 def new_producer(bootstrap: Mapping[str, Any], timeout_s: float) -> Any:
-    """Return a producer for threads, which all of them share and which finds its brokers again by itself."""
+    """Return a producer that threads can share; it reconnects to its brokers by itself."""
     timeout_ms = int(timeout_s * 1000)
     return require("kafka", "kafka").KafkaProducer(
         **bootstrap,
@@ -69,7 +69,7 @@ def new_producer(bootstrap: Mapping[str, Any], timeout_s: float) -> Any:
         request_timeout_ms=timeout_ms,
         delivery_timeout_ms=timeout_ms,
         acks=1,
-        # The manager itself tries again; what it was told has failed must not arrive later.
+        # The manager itself tries again; a message that has failed must not arrive later.
         retries=0,
         enable_idempotence=False,
     )
@@ -81,6 +81,6 @@ def ensure_topic(bootstrap: Mapping[str, Any], topic: str) -> None:
     with closing(admin):
         if topic in admin.list_topics():
             return
-        # Another node may be faster. -1: as many partitions and replicas as the broker's settings say.
+        # Another node may be faster. -1: the numbers of partitions and replicas are the broker's defaults.
         with suppress(require("kafka.errors", "kafka").TopicAlreadyExistsError):
             admin.create_topics([require("kafka.admin", "kafka").NewTopic(topic, -1, -1)])

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 #: The URLs that nats-py takes.
 SCHEMES: Final = ("nats", "tls", "ws", "wss")
 CONNECT_TIMEOUT_S: Final = 2
-#: Two pings without an answer end the connection: a server that vanished is noticed within half a minute.
+#: Two pings without an answer end the connection, so a server that is gone is noticed within half a minute.
 PING_INTERVAL_S: Final = 10
 #: Seconds within which the server has to accept a message or a subscription of a layer.
 TIMEOUT_S: Final = 5
-#: Bytes and messages that may wait for the process before NATS drops some.
+#: How many bytes and messages may wait for the process before NATS drops messages.
 PENDING_BYTES: Final = 64 * 1024 * 1024
 PENDING_MESSAGES: Final = 65_536
-#: Seconds for which a subject stays subscribed to after its last member left. Who leaves and joins at once while others
-#: publish is missed by some servers, although they have confirmed the new subscription.
+#: Seconds for which a subject stays subscribed to after its last member left. After unsubscribing and subscribing in
+#: quick succession some servers miss messages, although they have confirmed the new subscription.
 LINGER_S: Final = 2.0
 
 
@@ -31,11 +31,11 @@ async def connect_once(
     nats: Any, servers: str | Sequence[str], on_end: Callable[[], Awaitable[None]] | None = None
 ) -> Any:
     """
-    Connect, without trying again now or later: the caller does, who knows what was lost meanwhile.
+    Return a connection that does not reconnect by itself: the caller does, which knows what it has missed.
 
     Args:
-        nats: The module nats-py.
-        servers: Where, one URL or those of one cluster.
+        nats: The module of nats-py.
+        servers: The URL of a server, or those of one cluster.
         on_end: Called when the connection is over.
 
     Raises:
@@ -63,10 +63,10 @@ async def connect_once(
 
 class NatsPublisher:
     """
-    Publishes for any number of tasks over one connection; the server confirms the messages of one moment at once.
+    Publishes for any number of tasks over one connection; the server confirms messages in batches.
 
     Args:
-        connect: Opens a connection; called at first, and after the last one was lost.
+        connect: Opens a connection; called for the first message, and after a connection was lost.
         timeout_s: Seconds within which the server has to confirm.
         to_error: Returns the error that a caller gets for a failure.
         sends_cancelled: Whether a message is sent although its future was cancelled meanwhile.
@@ -86,11 +86,11 @@ class NatsPublisher:
         self._batches = BatchPublisher(self._send, to_error=to_error, sends_cancelled=sends_cancelled)
 
     def publish(self, subject: str, payload: bytes) -> Future[Any]:
-        """Publish a message; the future is done when the server has it."""
+        """Publish a message; return a future that is done when the server has it."""
         return self._batches.submit((subject, payload))
 
     async def close(self) -> None:
-        """Close the connection; what waits fails."""
+        """Close the connection; messages that wait fail."""
         await self._batches.close()
         if self._connection is not None:
             await self._connection.close()
@@ -99,12 +99,12 @@ class NatsPublisher:
         if self._connection is None or self._connection.is_closed:
             self._connection = await self._connect()
         results = [await self._written(subject, payload) for subject, payload in batch]
-        # Publishing only fills a buffer; the answer to a ping says that the server has it.
+        # Publishing only fills a buffer; flush() sends a ping, and its answer shows that the server has the messages.
         await self._connection.flush(self._timeout_s)
         return results
 
     async def _written(self, subject: str, payload: bytes) -> Exception | None:
-        """Write a message to the buffer; return why it cannot be sent, as when it is too large."""
+        """Write a message to the buffer; return the error if it cannot be sent, for example because it is too large."""
         try:
             await self._connection.publish(subject, payload)
         except Exception as error:  # noqa: BLE001 - the one that brought it gets it
@@ -113,14 +113,14 @@ class NatsPublisher:
 
 
 class NatsSubscriptions(Subscriptions):
-    """The subjects that a process is subscribed to; what *connect* is given is called when the connection ends."""
+    """The subjects that a process subscribes to; *connect* takes a function to call when the connection ends."""
 
     _subscribed: dict[str, Any]
-    #: What the present connection brings, and None at its end.
+    #: The messages of the present connection, and None at its end.
     _arrived: asyncio.Queue[Any]
 
-    def drop(self, topic: str) -> None:
-        """Unsubscribe, after a while; callers that wait for the subscription go on without it."""
+    def unsubscribe(self, topic: str) -> None:
+        """Unsubscribe after ``LINGER_S``; calls that wait for the subscription return without it."""
         self._topics.set_wanted(topic, is_wanted=False)
         self._release(topic)
         asyncio.get_running_loop().call_later(LINGER_S, self._change, topic)
@@ -150,7 +150,7 @@ class NatsSubscriptions(Subscriptions):
                     pending_msgs_limit=PENDING_MESSAGES,
                     pending_bytes_limit=PENDING_BYTES,
                 )
-            # Subscribing only fills a buffer; the answer to a ping says that the server has done it.
+            # Subscribing only fills a buffer; flush() sends a ping, and its answer shows that the server has it.
             await connection.flush(TIMEOUT_S)
         except BaseException:
             await self._arrived.put(None)
@@ -158,7 +158,7 @@ class NatsSubscriptions(Subscriptions):
         for subject in new:
             self._confirm(subject, is_subscribed=True)
 
-    async def _read(self, connection: Any) -> None:  # noqa: ARG002 - what it brings is in the queue
+    async def _read(self, connection: Any) -> None:  # noqa: ARG002 - its messages are in the queue
         while (message := await self._arrived.get()) is not None:
-            await self._take(message.subject, message.data)
+            await self._on_message(message.subject, message.data)
         raise ConnectionError("the connection to NATS was lost")

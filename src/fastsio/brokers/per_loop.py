@@ -1,4 +1,4 @@
-"""One object for each event loop, as a rule a connection: opened when first needed, closed when its loop ends."""
+"""One object for each event loop, such as a connection: opened when first needed, closed when its loop ends."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class _Slot(Generic[OwnedT]):
 
 class PerLoop(Generic[OwnedT]):
     """
-    One object for each event loop, which any number of its tasks use at once.
+    One object for each event loop, shared by its tasks.
 
-    Programs emit from several threads with a loop each, and from one ``asyncio.run()`` after the other.
+    Some programs emit from several threads with a loop each, or from one ``asyncio.run()`` after the other.
 
     Args:
-        make: Makes or opens one, on the loop that it is for.
-        close: Releases its resources; errors are ignored.
-        is_open: Whether an object can still be used; one that cannot is closed and made anew.
+        make: Makes or opens an object, on the loop that it is for.
+        close: Closes an object; its errors are ignored.
+        is_open: Returns whether an object can still be used; one that cannot is closed and replaced.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class PerLoop(Generic[OwnedT]):
         self._slots: WeakKeyDictionary[AbstractEventLoop, _Slot[OwnedT]] = WeakKeyDictionary()
 
     def __bool__(self) -> bool:
-        """Whether any loop that is not closed has one."""
+        """Whether any loop that is not closed has an object."""
         return any(slot.owned is not None and not loop.is_closed() for loop, slot in list(self._slots.items()))
 
     @property
     def current(self) -> OwnedT | None:
-        """An object that can be used, of any loop; None without one."""
+        """An object of any loop that can be used; None if no loop has one."""
         owned = [slot.owned for slot in list(self._slots.values())]
         return next((each for each in owned if each is not None and self._is_open(each)), None)
 
@@ -64,14 +64,14 @@ class PerLoop(Generic[OwnedT]):
 
         Raises:
             ConnectionError: It was closed while it was being opened.
-            Exception: It could not be opened.
+            Exception: *make* has raised it.
         """
         loop = get_running_loop()
         slot = self._slots.get(loop)
         if slot is None:
             slot = self._slots[loop] = _Slot()
             slot.guard = self._guard(slot)
-            # asyncio.run() closes the generators that were begun on its loop, and so does asgiref's async_to_sync().
+            # asyncio.run() closes the async generators that were started on its loop; asgiref's async_to_sync() too.
             await anext(slot.guard)
         if slot.owned is not None and self._is_open(slot.owned):
             return slot.owned

@@ -1,4 +1,4 @@
-"""Listen to a broker again and again: what is decided when the connection breaks or is back, and the loop of layers."""
+"""Reconnecting to a broker: the state of a connection that may break, and the loop with which layers listen."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 class Reconnection:
     """
-    The state of a connection that is made again and again.
+    The state of a connection that is made again when it breaks.
 
-    A loss is reported once, however many attempts fail after it, and so is its end.
+    A loss is reported once, however many attempts fail after it, and so is the return.
 
     Args:
-        backoff: How long to wait between attempts.
-        on_lost: Called with the reason when the connection has been lost or cannot be made.
-        on_back: Called when it is there again.
+        backoff: The delays between attempts.
+        on_lost: Called with the reason when the connection was lost or cannot be made.
+        on_back: Called when it is made again.
 
     Attributes:
         is_up: Whether messages arrive at present.
-        is_stopping: Whether there shall be no more attempts.
+        is_stopping: Whether no more attempts are to be made.
     """
 
     def __init__(self, backoff: Backoff, on_lost: Callable[[str], object], on_back: Callable[[], object]) -> None:
@@ -39,7 +39,7 @@ class Reconnection:
         self._has_lost = False
 
     def confirm(self) -> None:
-        """Store that messages arrive."""
+        """Record that messages arrive."""
         self.is_up = not self.is_stopping
         self._backoff.reset()
         if self._has_lost:
@@ -48,13 +48,13 @@ class Reconnection:
 
     def lose(self, why: str) -> float:
         """
-        Store that an attempt has ended.
+        Record that an attempt has failed, or that the connection was lost.
 
         Args:
-            why: What ended it, for the report.
+            why: The reason, for the report.
 
         Returns:
-            Seconds to wait before the next attempt; 0 if there shall be none.
+            Seconds to wait before the next attempt; 0 if no more are to be made.
         """
         self.is_up = False
         if self.is_stopping:
@@ -69,12 +69,12 @@ class Reconnection:
         self.is_stopping, self.is_up = True, False
 
 
-#: Seconds before the first attempt to listen again, between later ones at most, and of jitter, so that the processes
-#: do not come back all at once.
+#: Seconds before the first attempt to listen again, at most between later ones, and of jitter, so that not all
+#: processes reconnect at the same time.
 FIRST_DELAY_S: Final = 0.5
 MOST_DELAY_S: Final = 30.0
 JITTER_S: Final = 0.25
-#: Seconds after which a connection that does not end is told again.
+#: Seconds after which a task that has not ended is cancelled again.
 CANCEL_INTERVAL_S: Final = 0.1
 
 logger = logging.getLogger("fastsio.layers")
@@ -84,10 +84,11 @@ class ReconnectLoop:
     """
     Listens for a channel layer until it is stopped.
 
-    It says once that the connection was lost and once that it is back: in the log, and to the application's callbacks.
+    It reports once that the connection was lost and once that it is back, in the log and by the application's
+    callbacks.
 
     Args:
-        name: What is listened to, for the log.
+        name: The name of the broker or channel, for the log.
         listen: Connects and listens until the connection breaks; it calls :meth:`confirm` once messages arrive.
         on_disconnect: Called when the connection was lost; may be a coroutine function.
         on_reconnect: Called when it is back; may be a coroutine function.
@@ -106,7 +107,7 @@ class ReconnectLoop:
         self._on_reconnect = on_reconnect
         backoff = Backoff(FIRST_DELAY_S, MOST_DELAY_S, jitter_s=JITTER_S)
         self._reconnection = Reconnection(backoff, self._report_loss, self._report_return)
-        self._settled = asyncio.Event()
+        self._has_tried = asyncio.Event()
         self._calls: set[asyncio.Future[Any]] = set()
         self._task = asyncio.create_task(self._run(), name=f"fastsio-layer {name}")
 
@@ -115,21 +116,21 @@ class ReconnectLoop:
         """Whether messages arrive at present."""
         return self._reconnection.is_up
 
-    async def settle(self) -> None:
+    async def wait_for_first_attempt(self) -> None:
         """Wait until messages arrive, or the first attempt has failed."""
-        await self._settled.wait()
+        await self._has_tried.wait()
 
     async def stop(self) -> None:
-        """End."""
+        """Stop listening, and wait until the task has ended."""
         self._reconnection.stop()
         while not self._task.done():
-            # Once is not always enough: brokers' clients take a cancellation for a timeout of their own.
+            # Once is not always enough: some clients of brokers take a cancellation for a timeout of their own.
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=CANCEL_INTERVAL_S)
 
     def confirm(self) -> None:
         """Mark the layer as connected: messages arrive."""
-        self._settled.set()
+        self._has_tried.set()
         self._reconnection.confirm()
 
     async def _run(self) -> None:
@@ -140,7 +141,7 @@ class ReconnectLoop:
             except Exception as error:  # noqa: BLE001 - a broker's client may raise anything, and it is logged
                 why = f"{type(error).__name__}: {error}"
             delay_s = self._reconnection.lose(why)
-            self._settled.set()
+            self._has_tried.set()
             await asyncio.sleep(delay_s)
 
     def _report_loss(self, why: str) -> None:

@@ -1,4 +1,4 @@
-"""Redis and Valkey, for asyncio and for threads: clients, and what managers and layers both do with one."""
+"""Redis and Valkey, for asyncio and for threads: the clients, publishers and subscriptions of managers and layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from fastsio.cluster.broker_urls import RedisTarget
 
-#: Seconds of silence after which the server is asked for a sign of life, and within which it has to give one.
+#: Seconds without a message after which the server is sent a ping, and within which it has to answer.
 PING_INTERVAL_S: Final = 10.0
 
 
@@ -23,14 +23,15 @@ def new_client(
     target: RedisTarget, options: Mapping[str, Any], *, timeout_s: float, is_async: bool, waits_s: float = 0.0
 ) -> Any:
     """
-    Return a client, which connects when it is used and never tries again by itself.
+    Return a client, which connects when it is used and does not repeat commands that failed.
 
     Args:
-        target: What to connect to.
-        options: Keyword arguments for ``Redis.from_url()``, or for ``Sentinel()``; they come before the defaults.
+        target: The address, and the package.
+        options: Keyword arguments for ``Redis.from_url()`` or ``Sentinel()``; they override the defaults.
         timeout_s: Seconds that connecting, or an answer, may take.
         is_async: Whether the client is one for asyncio.
-        waits_s: Seconds for which commands of this client make the server wait, beyond ``socket_timeout``.
+        waits_s: Seconds for which blocking commands of this client let the server wait; ``socket_timeout`` is longer by
+            them.
 
     Raises:
         MissingExtraError: The package is not installed.
@@ -44,7 +45,7 @@ def new_client(
         "retry": require(f"{module}.retry", "redis").Retry(no_backoff, 0),
         **dict(target.credentials),
         **options,
-        # MessagePack is no text.
+        # MessagePack is not text.
         "decode_responses": False,
     }
     if arguments["socket_timeout"] is not None:
@@ -56,14 +57,14 @@ def new_client(
 
 
 def parts_of(client: Any) -> list[Any]:
-    """Return what has to be closed with a client: itself, and the clients of the sentinels that it asks."""
+    """Return the clients that have to be closed with a client: itself, and those of its sentinels."""
     sentinels = getattr(client.connection_pool, "sentinel_manager", None)
     return [client, *(() if sentinels is None else sentinels.sentinels)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """A command whose answer the client reads with options."""
+    """A command with options for the reading of its answer."""
 
     command: tuple[Any, ...]
     parsing: dict[str, Any]
@@ -71,10 +72,10 @@ class _Parsed:
 
 class RedisPublisher:
     """
-    Sends commands for any number of tasks over one connection, those of one moment in one pipeline.
+    Sends commands for any number of tasks over one connection, several in one pipeline.
 
     Args:
-        client: Of redis or valkey; it is closed with the publisher.
+        client: A client of redis or valkey; it is closed with the publisher.
         to_error: Returns the error that a caller gets for a failure.
         sends_cancelled: Whether a command is sent although its future was cancelled meanwhile.
 
@@ -94,17 +95,17 @@ class RedisPublisher:
 
     def post(self, *command: Any, **parsing: Any) -> Future[Any]:
         """
-        Give a command; the future is done when the server has answered it.
+        Send a command; return a future that is done when the server has answered it.
 
         Args:
             command: Its name and arguments.
-            parsing: What the client needs to know to read the answer.
+            parsing: Options of the package for the reading of the answer.
         """
-        # Nearly all commands have no options: a message on its way is one object less.
+        # Nearly all commands have no options, and need no object for them.
         return self._batches.submit(_Parsed(command, parsing) if parsing else command)
 
     async def close(self) -> None:
-        """Close the connection; what waits fails."""
+        """Close the connection; commands that wait fail."""
         await self._batches.close()
         await close_client(self.client)
 
@@ -120,7 +121,7 @@ class RedisPublisher:
 
 class BlockingRedisPublisher:
     """
-    Sends commands for any number of threads over one connection, those of one moment in one pipeline.
+    Sends commands for any number of threads over one connection, several in one pipeline.
 
     Args:
         connect: Makes a client of redis or valkey.
@@ -134,7 +135,7 @@ class BlockingRedisPublisher:
 
     @property
     def client(self) -> Any:
-        """The client, once something was sent."""
+        """The client; None before the first command."""
         return self._client
 
     def post(self, *command: Any) -> None:
@@ -142,8 +143,8 @@ class BlockingRedisPublisher:
         Send a command; return when the server has answered it.
 
         Raises:
-            TimeoutError: Other threads have the connection for too long; the builtin one.
-            Exception: What the package raises.
+            TimeoutError: Other threads took too long; the builtin one.
+            Exception: Any error of the package.
         """
         self._batches.submit(command)
 
@@ -164,7 +165,7 @@ class BlockingRedisPublisher:
 
 
 async def close_client(client: Any) -> None:
-    """Close the connections of a client, those to the sentinels that it asked included."""
+    """Close the connections of a client, also those to its sentinels."""
     for part in parts_of(client):
         await part.aclose()
 
@@ -190,7 +191,7 @@ async def next_message(pubsub: Any, silence_s: float) -> dict[str, Any]:
 
 
 class RedisSubscriptions(Subscriptions):
-    """What a process is subscribed to at one Redis; *connect* makes a client of redis or valkey."""
+    """The channels that a process subscribes to at one Redis; *connect* makes a client of redis or valkey."""
 
     async def _open(self) -> tuple[Any, Any]:
         client = self._connect()
@@ -213,6 +214,6 @@ class RedisSubscriptions(Subscriptions):
         while True:
             message = await next_message(pubsub, PING_INTERVAL_S)
             if message["type"] == "message":
-                await self._take(message["channel"].decode(), message["data"])
+                await self._on_message(message["channel"].decode(), message["data"])
             elif message["type"] in ("subscribe", "unsubscribe"):
                 self._confirm(message["channel"].decode(), is_subscribed=message["type"] == "subscribe")

@@ -1,8 +1,8 @@
 """
-Sharded pub/sub of Redis 7 for one node: each room is a channel of its own, which lives on one master of a cluster.
+Sharded pub/sub of Redis 7 for one node: each room has a channel of its own, on one master of a cluster.
 
 There is a connection to each master that has a channel of the node. Must not know rooms' members or what messages mean;
-which channel is whose is decided in :mod:`fastsio.cluster.sharding`.
+:mod:`fastsio.cluster.sharding` decides which channel a room or node has.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Somebody has published a message."""
+    """A message that a node has published."""
 
     payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """A channel is subscribed to from now on, or not any more."""
+    """The server's answer that a channel is subscribed to now, or not any more."""
 
     channel: bytes
     is_subscribed: bool
@@ -42,7 +42,7 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A channel belongs to another master, which has to be asked."""
+    """The server's answer that a channel belongs to another master."""
 
     channel: bytes
     slot: int
@@ -51,12 +51,12 @@ class Moved:
 
 class ShardConnection:
     """
-    A connection, opened when it is first used.
+    A connection to one master, for subscriptions.
 
     Args:
-        client: Of redis or valkey; it is closed with it.
+        client: A client of redis or valkey; it is closed with the connection.
         errors: The package's ``exceptions``.
-        silence_s: Seconds of silence after which the server is asked for a sign of life, and has to give one.
+        silence_s: Seconds without a message after which the server is sent a ping, and within which it has to answer.
     """
 
     def __init__(self, client: Any, errors: Any, silence_s: float) -> None:
@@ -64,7 +64,7 @@ class ShardConnection:
         self._connection = client.connection_pool.make_connection()
         self._response_error: type[Exception] = errors.ResponseError
         self._silence_s = silence_s
-        #: What the server has not answered yet, and whether it is to subscribe; it answers in this order.
+        #: The requests that were not answered yet, in order: channel, and whether to subscribe.
         self._asked: deque[tuple[bytes, bool]] = deque()
 
     async def open(self) -> None:
@@ -77,18 +77,18 @@ class ShardConnection:
         await close_client(self._client)
 
     async def ask(self, requests: Sequence[tuple[bytes, bool]]) -> None:
-        """Subscribe to channels, or unsubscribe, all in one go; the answers are read later."""
+        """Send requests to subscribe to channels, or to unsubscribe, in one write; the answers are read later."""
         self._asked.extend(requests)
-        # One command for each channel: those of one command would have to be of one slot.
+        # One command for each channel: all channels of one command would have to be in one slot.
         commands = [("SSUBSCRIBE" if subscribe else "SUNSUBSCRIBE", channel) for channel, subscribe in requests]
         await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
 
     async def read(self) -> Published | Confirmed | Moved:
         """
-        Return what the server says next.
+        Return the next message or answer of the server.
 
         Raises:
-            ConnectionError: It has not said anything for too long.
+            ConnectionError: The server does not answer a ping.
         """
         while True:
             try:
@@ -102,13 +102,13 @@ class ShardConnection:
                 return self._confirmed(reply[1], is_subscribed=kind == b"ssubscribe")
 
     def _confirmed(self, channel: bytes, *, is_subscribed: bool) -> Confirmed:
-        # A server that gives a slot away unsubscribes by itself.
+        # A server also unsubscribes unasked, when a slot moves away from it.
         if self._asked and self._asked[0] == (channel, is_subscribed):
             self._asked.popleft()
         return Confirmed(channel, is_subscribed)
 
     def _refused(self, error: Exception) -> Moved:
-        """Read an error, which is the answer to the oldest request."""
+        """Return the MOVED answer in an error, which is the answer to the oldest request; raise any other error."""
         where = moved(str(error))
         if where is None or not self._asked or slot_of(self._asked[0][0]) != where[0]:
             raise error
@@ -125,28 +125,28 @@ class ShardConnection:
         return reply
 
     async def _read(self, timeout_s: float) -> Any:
-        """Read bytes, whatever the client's options say; None if none come in time."""
+        """Return a reply as bytes, whatever the client's options are; None if none arrives in time."""
         return await self._connection.read_response(
             disable_decoding=True, timeout=timeout_s, disconnect_on_error=False, push_request=True
         )
 
 
-#: Messages that wait to be taken; the connections are not read meanwhile.
+#: How many messages may wait to be received; the connections are not read while so many do.
 CAPACITY: Final = 1000
-#: How often masters may send us on to one another without one of them saying yes.
+#: How many redirections in a row are followed without a confirmed subscription.
 MOST_REDIRECTIONS: Final = 1000
 
 
 class ShardSubscriptions:
     """
-    The connections of one node, and who reads them.
+    The connections of one node to the masters, and the tasks that read them.
 
     Args:
-        connect: Makes a connection to a master, or to the one server there is.
+        connect: Makes a connection to a master; to the only server for None.
         slots: Which master has which channel.
-        subscriptions: What is wanted and what is.
-        on_change: Called with a channel that the server has said something about.
-        on_complete: Called once, when all channels that were wanted at first are subscribed to.
+        subscriptions: The channels that are wanted and those that are subscribed to.
+        on_change: Called with each channel that the server has confirmed something about.
+        on_complete: Called once, when all channels that were wanted at the beginning are subscribed to.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class ShardSubscriptions:
         self.update(self._missing)
 
     def update(self, channels: Iterable[bytes]) -> None:
-        """Have channels subscribed to, or unsubscribed from, as they are wanted now."""
+        """Subscribe to those of the channels that are wanted, and unsubscribe from the others."""
         self._behind.update(dict.fromkeys(channels))
         if not self._is_asking:
             self._is_asking = True
@@ -187,7 +187,7 @@ class ShardSubscriptions:
         Return the next message.
 
         Raises:
-            Exception: What has ended the connections, or kept them from beginning: the package's errors.
+            Exception: The error of the package that has ended the connections, or for which they could not be made.
         """
         message = await self._incoming.get()
         if isinstance(message, Exception):
@@ -207,7 +207,7 @@ class ShardSubscriptions:
         task.add_done_callback(self._tasks.discard)
 
     async def _guarded(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a task, whose error ends all connections."""
+        """Run a coroutine as a task; its error ends all connections."""
         try:
             await coroutine
         except Exception as error:  # noqa: BLE001 - at the top of its task; it is raised by receive()
@@ -216,18 +216,18 @@ class ShardSubscriptions:
     # Asking
 
     async def _ask(self) -> None:
-        """Ask for what is wanted, until there is nothing more to ask."""
+        """Send the requests that are due, until there are no more."""
         try:
             while self._behind:
                 behind, self._behind = self._behind, {}
                 for connection, requests in (await self._requests(behind)).items():
                     await connection.ask(requests)
-            self._look_whether_complete()
+            self._check_complete()
         finally:
             self._is_asking = False
 
     async def _requests(self, channels: Iterable[bytes]) -> dict[ShardConnection, list[tuple[bytes, bool]]]:
-        """Return what is to be asked of whom."""
+        """Return the requests that are due, by connection."""
         requests: dict[ShardConnection, list[tuple[bytes, bool]]] = {}
         for channel in channels:
             if channel not in self._subscriptions.wanted:
@@ -235,7 +235,7 @@ class ShardSubscriptions:
             if self._subscriptions.is_behind(channel):
                 connection = await self._connection_to(self._slots.owner_of(channel))
                 subscribe = self._subscriptions.next_request(channel)
-                if subscribe is not None:  # as it was before connecting
+                if subscribe is not None:  # still due after connecting
                     requests.setdefault(connection, []).append((channel, subscribe))
         return requests
 
@@ -265,11 +265,11 @@ class ShardSubscriptions:
         self._on_change(channel)
         self._missing.discard(channel)
         if self._subscriptions.is_behind(channel):
-            # It is wanted otherwise by now; or its slot has moved away, and the server will say where to.
+            # What is wanted has changed since; or the slot has moved, and the server will answer where to.
             self.update((channel,))
-        self._look_whether_complete()
+        self._check_complete()
 
-    def _look_whether_complete(self) -> None:
+    def _check_complete(self) -> None:
         if not self._missing and not self._is_complete:
             self._is_complete = True
             self._on_complete()
@@ -283,10 +283,10 @@ class ShardSubscriptions:
         self.update((channel,))
 
 
-#: What the channels begin with, after the manager's ``channel``: no other kind of node listens to them.
+#: Follows the manager's ``channel`` in the names of channels, so that nodes without sharding do not listen to them.
 SUFFIX: Final = "-sharded"
 _COPY_ID_BYTES: Final = 8
-#: What a server that is no cluster says when it is asked for one.
+#: Part of the answer of a server that is not a cluster to CLUSTER SLOTS.
 _NO_CLUSTER: Final = "cluster support disabled"
 
 
@@ -297,11 +297,11 @@ class ShardedBus:
     Args:
         channel: The channel of the bus.
         encode: Writes a message.
-        connect: Makes a client for a master, or, for None, for the URL.
+        connect: Makes a client for a master; for the server of the URL with None.
         errors: The package's ``exceptions``.
         may_be_cluster: Whether to ask for the masters of a cluster.
         patience_s: Seconds that :meth:`in_force` waits at most.
-        on_listening: Called when all that the node wants to hear is heard.
+        on_listening: Called when all channels that the node wants are subscribed to.
     """
 
     def __init__(
@@ -328,23 +328,23 @@ class ShardedBus:
         self._subscriptions: SubscriptionSet[bytes] = SubscriptionSet()
         self._hearing: ShardSubscriptions | None = None
         self._is_away = False
-        #: Channel -> done when the subscription is in force, or nobody need wait for it any more.
+        #: Channel -> a future that is done when the subscription is in force, or is not to be waited for any more.
         self._expected: dict[bytes, asyncio.Future[None]] = {}
 
     async def close(self) -> None:
-        """Give the publishing connections back."""
+        """Close the publishing connections."""
         publishers, self._publishers = self._publishers, {}
         for publisher in publishers.values():
             await publisher.drop()
 
-    # Saying
+    # Publishing
 
     async def publish(self, message: dict[str, Any]) -> None:
         """
         Send a message to the channels that it is for.
 
         Raises:
-            Exception: What the package raises. The message may be sent again: a node takes one of several copies.
+            Exception: Any error of the package. The message may be sent again: nodes handle only one of several copies.
         """
         channels = self.channels.of_message(message)
         if len(channels) > 1:
@@ -376,7 +376,7 @@ class ShardedBus:
         return RedisPublisher(self._connect(address))
 
     def _learn_from(self, error: BaseException, slots: SlotTable) -> None:
-        """Store where the error says that a slot is now; after any other error the slots are read anew."""
+        """Store the new master of a slot if the error names it; after any other error the slots are read again."""
         where = moved(str(error)) if isinstance(error, self._errors.ResponseError) else None
         if where is None:
             slots.is_stale = True
@@ -410,10 +410,10 @@ class ShardedBus:
         self._masters = slots.masters
         return slots
 
-    # Hearing
+    # Listening
 
     def follow(self, namespace: str, room: Hashable, *, has_members: bool) -> None:
-        """Subscribe to the channel of a room that has members here, and unsubscribe from that of any other."""
+        """Subscribe to the channel of a room if it has members here, otherwise unsubscribe."""
         channel = self.channels.of_room(namespace, room)
         if channel == self.channels.of_everybody:
             return
@@ -425,9 +425,9 @@ class ShardedBus:
 
     async def in_force(self, namespace: str, room: Hashable) -> None:
         """
-        Wait until what others say to a room is heard here.
+        Wait until messages of other nodes for a room arrive here.
 
-        A broker that is away, or takes longer than ``patience_s``, is not waited for.
+        Returns at once if the broker is not connected, and after ``patience_s`` at the latest.
         """
         channel = self.channels.of_room(namespace, room)
         is_wanted = channel in self._subscriptions.wanted
@@ -440,11 +440,11 @@ class ShardedBus:
 
     async def listen(self, host_id: str, silence_s: float) -> AsyncGenerator[bytes, None]:
         """
-        Subscribe to what concerns this node, and yield what is published.
+        Subscribe to the channels of this node, and yield the messages that arrive.
 
         Args:
             host_id: The name of the node on the bus.
-            silence_s: Seconds of silence after which a server is asked for a sign of life.
+            silence_s: Seconds without a message after which a server is sent a ping.
         """
         for channel in (self.channels.of_everybody, self.channels.of_node(host_id)):
             self._subscriptions.set_wanted(channel, is_wanted=True)
@@ -473,7 +473,7 @@ class ShardedBus:
         self._on_listening()
 
     async def _lose(self) -> None:
-        """End the connections that listen; callers that wait for a subscription go on without it."""
+        """Close the connections that listen; calls that wait for a subscription return without it."""
         self._is_away = True
         hearing, self._hearing = self._hearing, None
         self._subscriptions.lose()
@@ -489,4 +489,4 @@ class ShardedBus:
 
 
 async def _forget(_slots: SlotTable) -> None:
-    """Nothing is held by a table."""
+    """Do nothing: a table has nothing to close."""

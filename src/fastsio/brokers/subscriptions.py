@@ -1,8 +1,8 @@
 """
-The topics that a node is subscribed to: what it wants, what is in force, what it has asked for.
+The topics of a node: those it wants, those it is subscribed to, and its requests to the broker.
 
-For each topic there is one request at a time: after rooms were entered and left in quick succession the node is
-subscribed, or not, as the last change wants it.
+For each topic there is one request at a time: after a room was entered and left in quick succession the node is
+subscribed to its topic, or not, as the last change requires.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ class SubscriptionSet(Generic[AnyStr]):
     def __init__(self) -> None:
         self.wanted: set[AnyStr] = set()
         self._active: set[AnyStr] = set()
-        #: Channel -> whether the request on its way is to subscribe.
+        #: Channel -> whether the request that was not answered yet is to subscribe, or to unsubscribe.
         self._asked: dict[AnyStr, bool] = {}
 
     def set_wanted(self, channel: AnyStr, *, is_wanted: bool) -> None:
-        """Store whether the node wants to be subscribed to a channel."""
+        """Set whether the node wants to be subscribed to a channel."""
         if is_wanted:
             self.wanted.add(channel)
         else:
             self.wanted.discard(channel)
 
     def is_in_force(self, channel: AnyStr) -> bool:
-        """Whether what is published to a channel arrives, and will."""
+        """Whether messages on a channel arrive, and no request is under way that would change that."""
         return channel in self._active and channel not in self._asked
 
     def is_behind(self, channel: AnyStr) -> bool:
-        """Whether something is to be asked for a channel now."""
+        """Whether a request for a channel is to be sent now."""
         return channel not in self._asked and (channel in self.wanted) is not (channel in self._active)
 
     def next_request(self, channel: AnyStr) -> bool | None:
         """
-        Return the request that is due for a channel, which counts as sent from then on.
+        Return the request that is due for a channel, and count it as sent.
 
         Returns:
-            True to subscribe, False to unsubscribe, None if there is nothing to ask, or a request is on its way.
+            True to subscribe, False to unsubscribe, None if no request is needed or one is under way.
         """
         if not self.is_behind(channel):
             return None
@@ -60,7 +60,7 @@ class SubscriptionSet(Generic[AnyStr]):
         return is_wanted
 
     def confirm(self, channel: AnyStr, *, is_subscribed: bool) -> None:
-        """Store the server's answer about a channel, or what it says unasked when the channel's slot has moved away."""
+        """Record the server's answer about a channel, or that it has unsubscribed unasked because a slot has moved."""
         if self._asked.get(channel) is is_subscribed:
             del self._asked[channel]
         if is_subscribed:
@@ -73,20 +73,20 @@ class SubscriptionSet(Generic[AnyStr]):
         self._asked.pop(channel, None)
 
     def lose(self) -> None:
-        """Forget all subscriptions and requests: the connections are gone."""
+        """Forget all subscriptions and requests, because the connections are lost."""
         self._active.clear()
         self._asked.clear()
 
 
 class Subscriptions(ABC):
     """
-    What a process is subscribed to at one broker, over a connection that is made again when it breaks.
+    The topics that a process subscribes to at one broker, over a connection that is made again when it breaks.
 
     Args:
-        connect: Makes a connection, or what connects.
-        label: Where the broker is, without a password.
-        topics: What to subscribe to at once.
-        take: Gets topic and payload of each message.
+        connect: Makes a connection or a client.
+        label: The address of the broker, without a password.
+        topics: The topics to subscribe to at once.
+        on_message: Called with topic and payload of each message.
         on_disconnect: As for :class:`ReconnectLoop`.
         on_reconnect: As for :class:`ReconnectLoop`.
     """
@@ -96,18 +96,18 @@ class Subscriptions(ABC):
         connect: Callable[..., Any],
         label: str,
         topics: Iterable[str],
-        take: Callable[[str, bytes], Awaitable[None]],
+        on_message: Callable[[str, bytes], Awaitable[None]],
         on_disconnect: Callable[[], object] | None,
         on_reconnect: Callable[[], object] | None,
     ) -> None:
         self._connect = connect
         self._label = label
-        self._take = take
+        self._on_message = on_message
         self._topics: SubscriptionSet[str] = SubscriptionSet()
         for topic in topics:
             self._topics.set_wanted(topic, is_wanted=True)
         self._changed: set[str] = set()
-        #: The topics without which a new connection is not complete; None once it was.
+        #: The topics that a new connection has not subscribed to yet; None after it has subscribed to all.
         self._missing: set[str] | None = None
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._connection: Any = None
@@ -125,19 +125,19 @@ class Subscriptions(ABC):
 
     @abstractmethod
     async def _ask(self, connection: Any, new: list[str], gone: list[str]) -> None:
-        """Ask for topics and against others; :meth:`_confirm` is called for each when the broker has done it."""
+        """Subscribe to *new* topics and unsubscribe from *gone* ones; :meth:`_confirm` is called for each when done."""
 
     @abstractmethod
     async def _read(self, connection: Any) -> None:
-        """Hand out what arrives, until the connection breaks."""
+        """Pass on the messages that arrive, until the connection breaks."""
 
-    async def settle(self) -> None:
-        """Wait until the broker was reached, or could not be."""
-        await self._loop.settle()
+    async def wait_for_first_attempt(self) -> None:
+        """Wait until the broker was reached, or the first attempt has failed."""
+        await self._loop.wait_for_first_attempt()
 
-    async def want(self, topic: str) -> None:
+    async def subscribe(self, topic: str) -> None:
         """
-        Subscribe to a topic; once it returns, nothing is missed.
+        Subscribe to a topic; no message is missed after the return.
 
         Raises:
             BusError: There is no connection, or it broke.
@@ -152,8 +152,8 @@ class Subscriptions(ABC):
         self._change(topic)
         await confirmation
 
-    def drop(self, topic: str) -> None:
-        """Unsubscribe; callers that wait for the subscription go on without it."""
+    def unsubscribe(self, topic: str) -> None:
+        """Unsubscribe; calls that wait for the subscription return without it."""
         self._topics.set_wanted(topic, is_wanted=False)
         self._release(topic)
         self._change(topic)
@@ -163,13 +163,13 @@ class Subscriptions(ABC):
         await self._loop.stop()
 
     def _change(self, topic: str) -> None:
-        """Have the broker asked for what is wanted of a topic."""
+        """Start sending the request that is due for a topic."""
         self._changed.add(topic)
         if self._connection is not None and (self._asking is None or self._asking.done()):
             self._asking = asyncio.create_task(self._ask_for_changes())
 
     async def _ask_for_changes(self) -> None:
-        """Ask for what has changed, all of one moment at once, until nothing has."""
+        """Send the requests for changed topics, several at once, until no more are due."""
         while self._changed and self._connection is not None:
             changed, self._changed = self._changed, set()
             requests = {topic: self._topics.next_request(topic) for topic in changed}
@@ -179,12 +179,12 @@ class Subscriptions(ABC):
                 continue
             try:
                 await self._ask(self._connection, new, gone)
-            except Exception as error:  # noqa: BLE001 - the loop notices too, and subscribes anew
+            except Exception as error:  # noqa: BLE001 - the loop notices too, and subscribes again
                 self._fail(error)
                 return
 
     async def _listen(self) -> None:
-        """Subscribe to everything and listen, until the connection breaks."""
+        """Subscribe to all topics that are wanted and listen, until the connection breaks."""
         self._is_trying = True
         connection: Any = None
         cause: BaseException | None = None
@@ -193,7 +193,7 @@ class Subscriptions(ABC):
             self._missing = {topic for topic in self._topics.wanted if self._topics.next_request(topic)}
             if self._missing:
                 await self._ask(connection, list(self._missing), [])
-            self._look_whether_complete()
+            self._check_complete()
             self._connection = connection
             for topic in self._changed.copy():
                 self._change(topic)
@@ -212,7 +212,7 @@ class Subscriptions(ABC):
                 await self._close(connection)
 
     def _confirm(self, topic: str, *, is_subscribed: bool) -> None:
-        """Store that the broker has done what it was asked for a topic."""
+        """Record that the broker has carried out a request for a topic."""
         self._topics.confirm(topic, is_subscribed=is_subscribed)
         if self._topics.is_behind(topic):  # what is wanted has changed meanwhile
             self._change(topic)
@@ -220,9 +220,9 @@ class Subscriptions(ABC):
             self._release(topic)
         if self._missing is not None:
             self._missing.discard(topic)
-            self._look_whether_complete()
+            self._check_complete()
 
-    def _look_whether_complete(self) -> None:
+    def _check_complete(self) -> None:
         if self._missing is not None and not self._missing:
             self._missing = None
             self._loop.confirm()

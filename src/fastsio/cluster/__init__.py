@@ -1,5 +1,5 @@
 """
-Several servers as one: the messages they send each other, and which call is done where.
+The messages that the nodes of a cluster send each other, and the decision which node carries out a call.
 
-Pure decisions, without I/O; how messages travel is the client managers' part. Must not know servers or clients.
+No I/O: the client managers send the messages. Must not know servers or clients.
 """

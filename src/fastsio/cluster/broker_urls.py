@@ -1,7 +1,7 @@
 """
-What the URLs of message brokers mean, read without connecting to anything.
+Reading the URLs of message brokers, without connecting to anything.
 
-Errors name the scheme and what is expected, never the whole URL: it may hold a password.
+Errors name the scheme and what is expected, never the whole URL: there may be a password in it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def require_scheme(url: object, schemes: Sequence[str], example: str) -> str:
     Return *url* if it names a host under one of *schemes*.
 
     Args:
-        url: What the application gave.
-        schemes: Those that the broker's client understands.
-        example: A URL as it should be, for the error.
+        url: The argument of the application.
+        schemes: The schemes that the broker's client understands.
+        example: An example of a valid URL, for the error.
 
     Raises:
-        SetupError: It is no string, its scheme is another one, or its port is no number.
+        SetupError: It is not a string, has another scheme, or its port is not a number.
     """
     if not isinstance(url, str):
         raise SetupError(f"a broker's URL is a string like {example!r}, not {type(url).__name__}")
@@ -50,10 +50,11 @@ def kafka_servers(url: str | Sequence[str]) -> list[str]:
     Return the ``host:port`` pairs of one Kafka URL or of several.
 
     Args:
-        url: ``kafka://host:port``; without a port 9092, without a host localhost. A list names brokers of one cluster.
+        url: ``kafka://host:port``; the default port is 9092, the default host localhost. A list names several brokers
+            of one cluster.
 
     Raises:
-        SetupError: A URL is not one of Kafka, or the list is empty.
+        SetupError: A URL does not have this form, or the list is empty.
     """
     urls = [url] if isinstance(url, str) else list(url)
     if not urls:
@@ -75,7 +76,7 @@ def zmq_addresses(url: object) -> tuple[str, str]:
         url: ``zmq+tcp://host:push_port+subscribe_port``.
 
     Raises:
-        SetupError: It is not written like that.
+        SetupError: The URL does not have this form.
     """
     match = _ZMQ_URL.fullmatch(url) if isinstance(url, str) else None
     if match is None:
@@ -99,13 +100,13 @@ _SENTINEL: Final = ("redis+sentinel", "valkey+sentinel")
 @dataclass(frozen=True, slots=True)
 class RedisTarget:
     """
-    Where a Redis or Valkey is.
+    The address of a Redis or Valkey, and the package to connect with.
 
     Args:
-        url: For ``from_url()`` of :attr:`package`; empty with sentinels.
-        package: ``redis`` or ``valkey``, whichever is installed; the one the URL names if both are.
+        url: The argument of ``from_url()`` of :attr:`package`; empty with sentinels.
+        package: ``redis`` or ``valkey``: the one that is installed, or that the URL names if both are.
         sentinels: Host and port of each sentinel.
-        service: The name under which they know the master.
+        service: The name of the master at the sentinels.
         credentials: User, password and database of the master.
     """
 
@@ -122,10 +123,10 @@ def redis_target(url: object) -> RedisTarget:
 
     Args:
         url: ``redis://``, ``rediss://``, ``valkey://`` or ``valkeys://`` with ``user:password@host:port/database``,
-            ``unix://path``, or what :func:`parse_redis_sentinel_url` reads.
+            ``unix://path``, or the form that :func:`parse_redis_sentinel_url` reads.
 
     Raises:
-        SetupError: It is not such a URL.
+        SetupError: The URL has none of these forms.
         MissingExtraError: Neither of the packages is installed.
     """
     scheme = url.partition("://")[0] if isinstance(url, str) and "://" in url else None
@@ -150,17 +151,17 @@ def _package(names: list[str]) -> str:
 
 
 def may_be_cluster(target: RedisTarget) -> bool:
-    """Whether a target can be a node of a Redis Cluster; one behind sentinels or a unix socket is taken for none."""
+    """Whether a target may be a node of a Redis Cluster; one with sentinels or a unix socket counts as not."""
     return not target.sentinels and not target.url.startswith("unix://")
 
 
 def at_master(target: RedisTarget, address: tuple[str, int]) -> RedisTarget:
     """
-    Return another node of the cluster that a target is a node of, reached with the same credentials.
+    Return the target of another node of the same cluster, with the same credentials.
 
     Args:
-        target: The target.
-        address: Host and port of the node; without a host it is on the target's.
+        target: A node of the cluster.
+        address: Host and port of the other node; an empty host is that of *target*.
     """
     parts = urlsplit(target.url)
     userinfo, separator, _ = parts.netloc.rpartition("@")
@@ -178,11 +179,11 @@ def parse_redis_sentinel_url(url: str) -> tuple[list[tuple[str, int]], str | Non
             A host without a port has 26379.
 
     Returns:
-        Host and port of each sentinel, the name of the service or None, and whichever of ``username``, ``password``
-        and ``db`` there are.
+        Host and port of each sentinel, the name of the service or None, and a dict with those of ``username``,
+        ``password`` and ``db`` that the URL has.
 
     Raises:
-        ValueError: It is not such a URL.
+        ValueError: The URL does not have this form.
     """
     try:
         parts = urlsplit(url)

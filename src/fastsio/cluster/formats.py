@@ -1,7 +1,7 @@
 """
-The formats of the bus: JSON, which python-socketio reads too, and MessagePack, which is smaller and keeps bytes bytes.
+The formats of the bus: JSON, which python-socketio reads too, and MessagePack, which is smaller and has bytes.
 
-Owns how messages are written; both formats are read whichever is written, so nodes can change one after the other.
+Owns how messages are written. Every node reads both formats, so that nodes can change their format one after the other.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ BusFormatName = Literal["json", "msgpack"]
 
 
 class BusFormat(Protocol):
-    """How messages are written."""
+    """A way to write messages."""
 
     def pack(self, arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[Any, bool]:
         """
-        Turn the arguments of an answer into the ``data`` of a message.
+        Make the ``data`` of a message from the arguments of an answer.
 
         Args:
             arguments: The arguments.
-            codec: Says what becomes of objects, if it is one of the application's choice.
+            codec: The JSON codec; one of the application's choice converts models, dates and the like.
 
         Returns:
-            The data, and whether bytes in it travel as Base64.
+            The data, and whether bytes in it are written as Base64.
 
         Raises:
             TypeError: Something has no form in JSON.
@@ -44,7 +44,7 @@ class BusFormat(Protocol):
         ...
 
     def pack_event(self, arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[Any, bool]:
-        """Turn the arguments of an event into the ``data`` of a message, as :meth:`pack` does."""
+        """Make the ``data`` of a message from the arguments of an event, as :meth:`pack` does."""
         ...
 
     def encode(self, message: dict[str, Any], codec: JSONCodec) -> bytes:
@@ -62,9 +62,9 @@ class JSONFormat:
 
 class MsgPackFormat:
     """
-    MessagePack: the same maps, with the arguments as MessagePack of their own.
+    MessagePack: the same maps as in JSON, with the arguments packed as a value of their own.
 
-    So they are written once, and a node without a client for them does not read them.
+    The arguments are packed once, and a node that has no client for them does not unpack them.
 
     Raises:
         MissingExtraError: msgpack is not installed.
@@ -75,11 +75,11 @@ class MsgPackFormat:
 
     def pack(self, arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[bytes, bool]:
         """Write the arguments; see :meth:`BusFormat.pack`."""
-        convert = to_plain if payloads.writes_as_ever(codec) else partial(_written, codec)
+        convert = to_plain if payloads.writes_like_fastsio(codec) else partial(_written, codec)
         return payloads.to_msgpack(arguments, convert), False
 
     def pack_event(self, arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[bytes, bool]:
-        """Write the arguments; a None is told from no argument at all, so nothing is special about events."""
+        """Write the arguments, as :meth:`pack` does: in this format a None differs from no argument at all."""
         return self.pack(arguments, codec)
 
     def encode(self, message: dict[str, Any], codec: JSONCodec) -> bytes:  # noqa: ARG002 - there is no JSON in it
@@ -88,10 +88,10 @@ class MsgPackFormat:
 
 
 def _written(codec: JSONCodec, value: Any) -> Any:
-    """Return what a codec of the application writes of a value that MessagePack does not know."""
+    """Return a value that MessagePack does not know as the application's codec writes it."""
     try:
         return payloads.as_written(codec, value)
-    except BinaryInPayload:  # which MessagePack has, and JSON has not
+    except BinaryInPayload:  # MessagePack has bytes, unlike JSON
         return to_plain(value)
 
 

@@ -1,9 +1,9 @@
 """
-What the servers of a cluster say to each other, in the JSON of python-socketio 5.15.1 and later.
+The messages that the nodes of a cluster send each other, in the JSON of python-socketio 5.15.1 and later.
 
 Owns the messages, how they are written, and how they are read, from nodes of fastsio and of python-socketio: unknown
-keys are ignored, missing ones have python-socketio's meaning, anything else is refused. Must not know how messages
-travel, nor what is done about them.
+keys are ignored, missing keys have the same meaning as in python-socketio, and values of a wrong type are refused. Must
+not know how messages travel, nor what nodes do with them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from fastsio.protocol.jsoncodec import JSONCodec
     from fastsio.types import EventName
 
-#: What names a room in JSON and is the same on every server.
+#: The types of room names that JSON can carry to other nodes.
 ROOM_TYPES: Final = (str, int, float)
-#: The members whose names in JSON are others than those of the fields.
+#: Field -> its name in JSON, where it is another one.
 _KEYS: Final = {"ack_id": "id", "question": "id"}
 
 
@@ -38,13 +38,13 @@ class Emit:
 
     Args:
         event: Name of the event.
-        data: Its arguments, packed: they are unpacked where there is a client to send them to.
+        data: Its arguments, packed; only nodes that have a client for them unpack them.
         binary: Whether there is binary in the data.
         namespace: The namespace.
-        rooms: The rooms; ``(None,)`` is everybody.
+        rooms: The rooms; ``(None,)`` is all clients of the namespace.
         skip: sids to leave out.
-        callback: What to tell ``host_id`` with the acknowledgement: room, namespace and id.
-        host_id: Who asks for it; None is a program that is no server.
+        callback: Room, namespace and id, to be sent back to ``host_id`` with the acknowledgement; None for no callback.
+        host_id: The node that sends the message; None is a program without a server.
     """
 
     event: EventName
@@ -74,11 +74,11 @@ class Emit:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """
-    What a client acknowledged; only for the server that asked.
+    The acknowledgement of a client; only for the node that has asked for it.
 
     Args:
-        host_id: The server that asked.
-        sid: Whom it asked: the room in the callback of its emit.
+        host_id: The node that has asked.
+        sid: The room in the callback of its emit.
         namespace: The namespace.
         ack_id: The id in that callback.
         data: The arguments, packed.
@@ -95,8 +95,8 @@ class Answer:
     def as_dict(self) -> dict[str, Any]:
         """Return the message as JSON has it."""
         return {
-            # python-socketio's callbacks cannot be binary. It ignores what it does not know, so there the answer is
-            # missed, as it always was, instead of being misread.
+            # python-socketio's callbacks cannot be binary. It ignores unknown methods, so there the answer does not
+            # arrive, as before, instead of being misread.
             "method": "binary_callback" if self.binary else "callback",
             "host_id": self.host_id,
             "sid": self.sid,
@@ -130,7 +130,7 @@ class Disconnect(Plain):
 
 @dataclass(frozen=True, slots=True)
 class EnterRoom(Plain):
-    """Put a client into a room; the name of one that the application meant as that of a class is a RoomName."""
+    """Put a client into a room; *room* is a :class:`RoomName` if the application gave an object of a room class."""
 
     METHOD = "enter_room"
     sid: str
@@ -146,7 +146,7 @@ class EnterRoom(Plain):
 
 @dataclass(frozen=True, slots=True)
 class CloseRoom(Plain):
-    """Take everybody out of a room."""
+    """Take all clients out of a room."""
 
     METHOD = "close_room"
     room: Hashable
@@ -157,12 +157,12 @@ class CloseRoom(Plain):
 @dataclass(frozen=True, slots=True)
 class NoAnswer(Plain):
     """
-    A client left before it acknowledged; only for the server that asked.
+    A client left before it acknowledged; only for the node that has asked for the acknowledgement.
 
-    python-socketio, which ignores it, waits to the end of its timeout.
+    A node of python-socketio ignores the message and waits until its timeout.
 
     Args:
-        host_id: The server that asked.
+        host_id: The node that has asked.
         sid: The client.
         namespace: The namespace.
         ack_id: The id in the callback of its emit.
@@ -189,12 +189,12 @@ class LeaveRoom(Plain):
 @dataclass(frozen=True, slots=True)
 class TellMembers:
     """
-    Who is in a room; only for the server that asked.
+    The members of a room on this node; only for the node that has asked.
 
     Args:
-        host_id: The server that asked.
+        host_id: The node that has asked.
         question: The id of its question.
-        members: The sid of each client of this server, and who it is, or None.
+        members: The sid of each client in the room and its user, or None.
     """
 
     host_id: str | None
@@ -213,7 +213,7 @@ class TellMembers:
 
 @dataclass(frozen=True, slots=True)
 class AskMembers(Plain):
-    """Tell who is in a room; python-socketio ignores what it does not know, and so its members are missed."""
+    """Ask for the members of a room; nodes of python-socketio ignore the message, so their members are missing."""
 
     METHOD = "room_members"
     room: Hashable
@@ -224,7 +224,7 @@ class AskMembers(Plain):
 
 @dataclass(frozen=True, slots=True)
 class Recheck(Plain):
-    """Ask again whether the clients in a room may be there; python-socketio ignores what it does not know."""
+    """Call ``can_join`` again for the clients in a room; nodes of python-socketio ignore the message."""
 
     METHOD = "recheck"
     room: Hashable
@@ -234,12 +234,12 @@ class Recheck(Plain):
 
 Message = Emit | Answer | NoAnswer | Disconnect | EnterRoom | LeaveRoom | CloseRoom | AskMembers | TellMembers | Recheck
 
-#: What is for the server that asked, and for no other.
+#: The methods of messages that are only for the node that has asked.
 ANSWERS: Final = ("callback", "binary_callback", "no_callback", "room_members_answer")
 
 
 def _one_or_list(sids: Collection[str]) -> Any:
-    """Write sids the way python-socketio reads them: none, one, or a list."""
+    """Return sids in the form that python-socketio reads: None, one, or a list."""
     if not sids:
         return None
     listed = list(sids)
@@ -248,7 +248,7 @@ def _one_or_list(sids: Collection[str]) -> Any:
 
 def check_room(room: Hashable) -> None:
     """
-    Make sure that a room can be named to another server.
+    Make sure that the name of a room can be sent to other nodes.
 
     Raises:
         ValueError: The name is not text, a number or None.
@@ -259,27 +259,27 @@ def check_room(room: Hashable) -> None:
 
 
 def encode(message: dict[str, Any], codec: JSONCodec) -> bytes:
-    """Write a message for the bus."""
+    """Return a message as bytes for the bus."""
     return codec.dumps(message).encode()
 
 
 T = TypeVar("T")
 
-#: The members of messages that are for clients.
+#: The keys of messages with payloads for clients.
 _PAYLOADS: Final = ("data", "args")
 _KINDS: Final[dict[Any, str]] = {str: "text", int: "an integer", list: "a list"}
 
 
 def decode(raw: Any, codec: JSONCodec) -> dict[str, Any]:
     """
-    Read what came from the bus.
+    Return the JSON object of a message from the bus.
 
     Args:
         raw: JSON, as text or bytes, MessagePack, or a dict that is read already.
         codec: Reads the text.
 
     Raises:
-        MessageError: It is no JSON object and no map of MessagePack.
+        MessageError: It is neither a JSON object nor a map of MessagePack.
     """
     if isinstance(raw, (bytes, bytearray, memoryview)):
         raw = _read_bytes(bytes(raw))
@@ -305,12 +305,12 @@ def _read_text(text: str, codec: JSONCodec) -> Any:
     except ValueError:
         pass
     try:
-        # python-socketio writes NaN and the infinities, which are no JSON.
+        # python-socketio writes NaN and the infinities, which are not JSON.
         message = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise MessageError(f"it is not JSON: {error}") from error
     if isinstance(message, dict):
-        # Clients are sent null for them; anywhere else they are a mistake, which is found there.
+        # In payloads they become None, as for clients; elsewhere they are a mistake, which the readers refuse.
         message.update({key: _finite(message[key]) for key in _PAYLOADS if key in message})
     return message
 
@@ -328,13 +328,13 @@ def _finite(value: Any) -> Any:
 
 def read(message: dict[str, Any]) -> Message:
     """
-    Return what a message of the bus says.
+    Return the message that a JSON object of the bus describes.
 
     Args:
         message: The JSON object.
 
     Raises:
-        MessageError: A key that is needed is missing or of the wrong kind, or the method is unknown.
+        MessageError: A required key is missing, a value has a wrong type, or the method is unknown.
     """
     method = message.get("method")
     reader = _READERS.get(method) if isinstance(method, str) else None
@@ -434,7 +434,7 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
 
 def copy_id(message: dict[str, Any]) -> str | None:
     """
-    Return the id of a message that may come in several copies, or None.
+    Return the id of a message that may arrive in several copies; None for any other message.
 
     Raises:
         MessageError: It is not text.
@@ -443,7 +443,7 @@ def copy_id(message: dict[str, Any]) -> str | None:
 
 
 def _flag(message: dict[str, Any], key: str) -> bool:
-    """Read what is true or false; left out, or null, it is false."""
+    """Return a boolean of a message; False if it is missing or null."""
     value = message.get(key)
     if value is not None and not isinstance(value, bool):
         raise MessageError(f"{key!r} must be true or false, not {type(value).__name__}")
@@ -458,7 +458,7 @@ def _need(message: dict[str, Any], key: str, kind: type[T]) -> T:
 
 
 def _packed(message: dict[str, Any], key: str) -> Any:
-    """Read what was packed: in JSON a list, in MessagePack bytes, which are read where they are for."""
+    """Return packed arguments: a list in JSON; bytes in MessagePack, which only nodes with a client for them unpack."""
     return message[key] if isinstance(message.get(key), bytes) else _need(message, key, list)
 
 
@@ -479,7 +479,7 @@ def _room(value: Any) -> Hashable:
 
 
 def _rooms(value: Any) -> tuple[Hashable, ...]:
-    """Read the rooms of an emit; None is everybody, as in ``emit()``."""
+    """Return the rooms of an emit; None is all clients, as in ``emit()``."""
     rooms = value if isinstance(value, list) else [value]
     return tuple(None if room is None else _room(room) for room in rooms)
 

@@ -1,8 +1,8 @@
 """
-What an emit or an answer carries over the bus: how arguments become data that any JSON module writes, and are read.
+Packing the arguments of events and answers for the bus, as data that any JSON module writes, and unpacking them.
 
-For clusters that chose MessagePack (extra ``msgpack``), the same in its bytes; python-socketio reads JSON only.
-Must not know which message they are in.
+With ``bus_format="msgpack"`` (extra ``msgpack``) arguments are packed as MessagePack; python-socketio reads JSON only.
+Must not know which message the arguments are in.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _MAP_STARTS: Final = frozenset((*range(0x80, 0x90), 0xDE, 0xDF))
 
 
 class MessageError(SocketIOError, ValueError):
-    """A message from the bus is not one that a Socket.IO server writes."""
+    """A message from the bus does not have the form of a node's message."""
 
 
 def is_msgpack_map(raw: bytes) -> bool:
-    """Whether something begins as a map of MessagePack does."""
+    """Whether bytes begin like a map of MessagePack."""
     return bool(raw) and raw[0] in _MAP_STARTS
 
 
@@ -50,14 +50,14 @@ def require_msgpack() -> None:
 
 def to_msgpack(value: Any, convert: Callable[[Any], Any] = to_plain) -> bytes:
     """
-    Write a value, once :func:`require_msgpack` has passed; bytes stay bytes.
+    Return a value as MessagePack; bytes stay bytes. :func:`require_msgpack` must have been called before.
 
     Args:
         value: The value.
-        convert: Makes what MessagePack has of anything else: by default of models and dates, as in JSON.
+        convert: Converts values of types that MessagePack does not have; by default models, dates and the like.
 
     Raises:
-        TypeError: Something has no form in JSON, and none here.
+        TypeError: Something can be converted neither to MessagePack nor to JSON.
         ValueError: An integer has more than 64 bits, a text a lone surrogate, or the value is nested too deeply.
     """
     try:
@@ -69,10 +69,10 @@ def to_msgpack(value: Any, convert: Callable[[Any], Any] = to_plain) -> bytes:
 
 def from_msgpack(raw: bytes) -> Any:
     """
-    Read a value.
+    Return the value of MessagePack bytes.
 
     Raises:
-        ValueError: It is no MessagePack, or msgpack is not installed.
+        ValueError: They are not MessagePack, or msgpack is not installed.
     """
     if _package is None:
         raise ValueError(str(MissingExtraError("msgpack", "msgpack")))
@@ -88,11 +88,11 @@ _TEXT: Final = frozenset({str})
 
 def pack(arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[list[Any], bool]:
     """
-    Turn arguments into what every JSON module can write: models are dumped, bytes travel as Base64 after the rest.
+    Make data of arguments that every JSON module can write: models are dumped, and bytes follow the rest as Base64.
 
     Args:
         arguments: The arguments.
-        codec: The JSON of the bus. One of the application's choice says what becomes of objects, as for clients here.
+        codec: The JSON of the bus; one of the application's choice converts models and the like, as for clients here.
 
     Returns:
         The ``data`` of a message, and whether it is binary.
@@ -102,7 +102,7 @@ def pack(arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[li
         ValueError: The arguments are nested too deeply.
     """
     listed = list(arguments)
-    plain = plain_tree if writes_as_ever(codec) else partial(as_written, codec)
+    plain = plain_tree if writes_like_fastsio(codec) else partial(as_written, codec)
     try:
         try:
             return (listed if _is_plain(listed) else plain(listed)), False
@@ -113,14 +113,14 @@ def pack(arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[li
         raise ValueError("the payload is nested too deeply") from error
 
 
-def writes_as_ever(codec: JSONCodec) -> bool:
+def writes_like_fastsio(codec: JSONCodec) -> bool:
     """Whether a codec writes models, dates and the like as fastsio does."""
     return not isinstance(codec, AdaptedCodec)
 
 
 def as_written(codec: JSONCodec, value: Any) -> Any:
     """
-    Return what another server reads of what a codec writes.
+    Return a value as another node would read it after *codec* has written it.
 
     Raises:
         BinaryInPayload: There is binary in it.
@@ -131,7 +131,7 @@ def as_written(codec: JSONCodec, value: Any) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether every JSON module writes a payload as it is. Most payloads are, and looking is faster than converting."""
+    """Whether every JSON module can write a payload as it is: mostly so, and checking is faster than converting."""
     kind = type(value)
     if kind in _PLAIN_SCALARS:
         return True
@@ -144,10 +144,10 @@ def _is_plain(value: Any) -> bool:
 
 def unpack(data: Any, *, binary: bool) -> tuple[Any, ...]:
     """
-    Return the arguments that :func:`pack` was given, or the format MessagePack.
+    Return the arguments that were packed with :func:`pack` or as MessagePack.
 
     Raises:
-        MessageError: The data cannot be binary, or is no MessagePack.
+        MessageError: The data is marked as binary and does not have that form, or is not MessagePack.
     """
     if isinstance(data, bytes):
         data = _arguments_of_msgpack(data)
@@ -176,7 +176,7 @@ def _with_attachments(data: Any) -> Any:
 
 def pack_event(arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tuple[list[Any], bool]:
     """
-    Turn the arguments of an event into what every JSON module can write, as :func:`pack` does.
+    Make data of the arguments of an event that every JSON module can write, as :func:`pack` does.
 
     A single None is written as binary without attachments: python-socketio writes ``[null]`` for no argument at all.
     """
@@ -186,7 +186,7 @@ def pack_event(arguments: Sequence[Any], codec: JSONCodec = DEFAULT_CODEC) -> tu
 
 def unpack_event(data: Any, *, binary: bool) -> tuple[Any, ...]:
     """
-    Return the arguments that :func:`pack_event` was given, or that a python-socketio node emitted.
+    Return the arguments that were packed with :func:`pack_event`, or by a node of python-socketio.
 
     Raises:
         MessageError: As :func:`unpack` does.

@@ -1,9 +1,9 @@
 """
-Which call is done here, which elsewhere, and which in both places; which messages of the bus are taken.
+Which call this node carries out, which other nodes do, and which all do; which messages of the bus are for this node.
 
-What is known of a client is known where it is connected, and a sid is nobody else's name. So a call about a client of
-this server stays here, a call about any other sid is somebody else's to do, and rooms may have members everywhere.
-Must not know how messages travel.
+Only the node that a client is connected to knows the client, and sids are unique. So a call for a client of this node
+stays here, a call for any other sid goes to the other nodes, and a call for a room goes to all. Must not know how
+messages travel.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Reach(Flag):
-    """Where something is done."""
+    """The nodes that carry out a call."""
 
     NOWHERE = 0
     HERE = 1
@@ -34,13 +34,13 @@ def reach_of_emit(
     ignore_queue: bool,
 ) -> Reach:
     """
-    Say where an event is to be sent from.
+    Return the nodes that send an event to their clients.
 
     Args:
-        rooms: The rooms it goes to; ``(None,)`` is everybody, none at all is nobody.
-        is_client_here: Tells whether a room is that of one client of this server.
+        rooms: The rooms it goes to; ``(None,)`` is all clients, an empty collection is no client.
+        is_client_here: Returns whether a room is the sid of a client of this node.
         has_server: False for a program that only writes to the bus.
-        ignore_queue: Whether only this server's clients are meant.
+        ignore_queue: Whether only this node's clients are meant.
     """
     here = Reach.HERE if has_server else Reach.NOWHERE
     if not rooms:
@@ -54,10 +54,10 @@ def askable_room(rooms: Collection[Hashable]) -> Hashable:
     """
     Return the room whose client is to acknowledge an event.
 
-    One callback waits for one answer, wherever it comes from.
+    A callback takes one acknowledgement, from a client of any node.
 
     Raises:
-        ValueError: There is more than one room, or everybody is meant.
+        ValueError: There is more than one room, or all clients are meant.
     """
     room = next(iter(rooms))
     if len(rooms) > 1 or room is None:
@@ -67,13 +67,14 @@ def askable_room(rooms: Collection[Hashable]) -> Hashable:
 
 def is_for_us(message: dict[str, Any], host_id: str) -> bool:
     """
-    Tell whether a message of the bus concerns this server.
+    Tell whether a message of the bus is for this node.
 
-    Answers are for the server that asked. All else is for everybody but its sender, who has done it already.
+    An answer is for the node that has asked. Any other message is for all nodes except its sender, which has carried it
+    out already.
 
     Args:
         message: The JSON object, not yet known to be valid.
-        host_id: The name of this server on the bus.
+        host_id: The name of this node on the bus.
     """
     is_answer = message.get("method") in ANSWERS
     return (message.get("host_id") == host_id) is is_answer
@@ -84,7 +85,7 @@ class Recent:
     The last ids that were noted; the oldest are forgotten first.
 
     Args:
-        most: How many are remembered. Copies of one message come close together, so a small number does.
+        most: How many are remembered. Copies of one message arrive close together, so a small number is enough.
     """
 
     __slots__ = ("_ids", "_most")
@@ -100,18 +101,18 @@ class Recent:
         return item in self._ids
 
     def note(self, item: object) -> None:
-        """Remember an id."""
+        """Add an id."""
         ids = self._ids
         ids[item] = None
         if len(ids) > self._most:
             del ids[next(iter(ids))]
 
     def forget(self, item: object) -> None:
-        """Forget an id, if it is remembered."""
+        """Remove an id, if it is remembered."""
         self._ids.pop(item, None)
 
     def is_known(self, message_id: object) -> bool:
-        """Whether a message with this id has come before; from now on it has. One without an id, None, never has."""
+        """Whether this id was noted before; it is noted now. False for None, the id of a message without one."""
         if message_id is None:
             return False
         if message_id in self._ids:

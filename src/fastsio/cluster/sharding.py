@@ -1,11 +1,10 @@
 """
-Which channels of a sharded bus a message goes to, which a node listens to, and which master of a cluster has them.
+The channels of a sharded bus: those that a message goes to or a node listens to, and the masters that have them.
 
-Every room has a channel, so that a node hears of the rooms it has clients in and of no others. What concerns everybody,
-or a client wherever it is, goes to one channel that all nodes have; answers go to the channel of the node that asked.
-The room that each client has for itself has no channel: a subscription for every client would cost more than the
-messages for single clients of other nodes do. That such a room is meant is told from its name, which every node does
-alike.
+Every room has a channel, so that a node gets only messages for the rooms that it has clients in. A message for all
+clients, or for a client on any node, goes to one channel that all nodes listen to; an answer goes to the channel of the
+node that has asked. The room named like a client's sid has no channel: a subscription for each client would cost more
+than the messages that a node gets for clients of other nodes. All nodes recognise such a room by the form of its name.
 Source of the slots: the Redis Cluster specification, "Key distribution model" and "MOVED Redirection". Must not know
 connections.
 """
@@ -22,16 +21,16 @@ from fastsio.cluster.messages import ANSWERS, ROOM_TYPES
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-#: Host and port of a master. A cluster that cannot name the host leaves it empty: it is the one that was asked.
+#: Host and port of a master. An empty host is that of the node which has sent the address.
 Address = tuple[str, int]
 
 SLOTS: Final = 16384
-#: An error that says where a slot is; packages leave the code out if they have a class for it.
+#: An error that names the master of a slot; packages that have a class for it leave out the word MOVED.
 _MOVED: Final = re.compile(r"(?:MOVED )?(\d+) (\S*):(\d+)")
 
 
 def slot_of(channel: bytes) -> int:
-    """Return the slot of a channel: of what stands between its first braces, if anything does."""
+    """Return the slot of a channel: that of the text between its first braces, if there is any."""
     start = channel.find(b"{")
     end = channel.find(b"}", start + 1)
     if start >= 0 and end > start + 1:
@@ -45,10 +44,10 @@ class SlotTable:
 
     Args:
         ranges: First slot, last slot and master.
-        is_cluster: False for a server by itself, which has every slot and no address but that of the URL.
+        is_cluster: False for a server that is not a cluster: it has every slot, and its address is the URL's.
 
     Attributes:
-        is_stale: Whether a master could not be used, so that it is time to ask anew who has which slot.
+        is_stale: Whether a master could not be used, so that the table has to be read again.
     """
 
     def __init__(self, ranges: Sequence[tuple[int, int, Address]] = (), *, is_cluster: bool = True) -> None:
@@ -61,10 +60,10 @@ class SlotTable:
     @classmethod
     def from_reply(cls, reply: Sequence[Any]) -> SlotTable:
         """
-        Read what CLUSTER SLOTS answers.
+        Return the table for the reply to CLUSTER SLOTS.
 
         Args:
-            reply: First slot, last slot, the master and its replicas, many times.
+            reply: A list of first slot, last slot, master and replicas for each range.
         """
         return cls([(first, last, (_text(master[0]), int(master[1]))) for first, last, master, *_ in reply])
 
@@ -75,7 +74,7 @@ class SlotTable:
 
     def owner_of(self, channel: bytes) -> Address | None:
         """
-        Return the master that has a channel; None for a server by itself.
+        Return the master that has a channel; None for a server that is not a cluster.
 
         Raises:
             ConnectionError: No master has its slot.
@@ -105,11 +104,11 @@ def _text(value: Any) -> str:
     return "" if value in (None, "?") else str(value)
 
 
-#: Channels that a message for several rooms goes to, each; one for more rooms goes to everybody.
+#: How many channels a message for several rooms is published to at most; for more, the channel of all nodes is used.
 MOST_COPIES: Final = 8
-#: What sids look like. A room that is called so shares the channel of everybody.
+#: The form of sids. A room with such a name has no channel of its own.
 _SID: Final = re.compile(r"[A-Za-z0-9_-]{20}")
-#: The methods that are for who is in a room.
+#: The methods that are for the clients in a room.
 _FOR_ROOMS: Final = frozenset({"emit", "close_room", "room_members", "recheck"})
 
 
@@ -119,7 +118,7 @@ class ShardChannels:
     The channels of one cluster of servers.
 
     Args:
-        prefix: What all of them begin with.
+        prefix: The beginning of their names.
     """
 
     prefix: str
@@ -135,11 +134,12 @@ class ShardChannels:
 
     def of_room(self, namespace: str, room: Hashable) -> bytes:
         """
-        Return the channel of a room; that of everybody if it has none of its own.
+        Return the channel of a room; that of all nodes if the room has no channel of its own.
 
         Args:
-            namespace: The namespace. No client can be in one with a comma, which ends it on the wire.
-            room: The room; None is everybody. Rooms that cannot be named to other nodes have no channel of their own.
+            namespace: The namespace. It has no comma in it, which ends it on the wire.
+            room: The room; None is all clients. A room whose name cannot be sent to other nodes has no channel of its
+                own.
         """
         if not isinstance(room, ROOM_TYPES) or (isinstance(room, str) and _SID.fullmatch(room)):
             return self.of_everybody
@@ -147,15 +147,15 @@ class ShardChannels:
             kind, name = "room", str.__str__(room)
         else:
             kind, name = "number", _number(room)
-        # A lone surrogate has no form in UTF-8 but this one.
+        # Without "surrogatepass" a lone surrogate could not be encoded.
         return f"{self.prefix}:{kind}:{namespace},{name}".encode(errors="surrogatepass")
 
     def of_message(self, message: dict[str, Any]) -> tuple[bytes, ...]:
         """
-        Return the channels that a message goes to: of more than one the nodes take the first copy only.
+        Return the channels that a message goes to; a node that gets several copies handles only the first.
 
         Args:
-            message: As it is written.
+            message: The message as a dict.
         """
         method = message["method"]
         if method in ANSWERS and message["host_id"] is not None:
@@ -170,5 +170,5 @@ class ShardChannels:
 
 
 def _number(room: Any) -> str:
-    """Write a number so that those which are the same room are written alike: 1, 1.0 and True are."""
+    """Return a number as text, the same for all that name one room, such as 1, 1.0 and True."""
     return repr(int(room)) if isinstance(room, int) or room.is_integer() else repr(float(room))

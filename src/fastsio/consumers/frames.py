@@ -19,7 +19,7 @@ from fastsio.exceptions import ValidationFailed
 from fastsio.injection import ResponseValidationError
 from fastsio.layers.frames import EVENT, ORDER, TEXT
 from fastsio.messages import BaseMessage
-from fastsio.protocol.plain import is_binary_free, to_plain, writes_no_constants
+from fastsio.protocol.plain import is_binary_free, to_plain, writes_nan_as_null
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ def write_message(message: BaseMessage) -> str:
     kind = type(message)
     is_direct = _IS_DIRECT.get(kind)
     if is_direct is None:
-        is_direct = _IS_DIRECT[kind] = is_binary_free(kind) and writes_no_constants(kind)
+        is_direct = _IS_DIRECT[kind] = is_binary_free(kind) and writes_nan_as_null(kind)
     if is_direct:
         return kind.__pydantic_serializer__.to_json(message, by_alias=True).decode()
     return write_frame(plain_message(message))

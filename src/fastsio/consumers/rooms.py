@@ -34,7 +34,7 @@ from fastsio.messages import (
     SubscribeMessage,
     UnsubscribedMessage,
     UnsubscribeMessage,
-    told_by,
+    with_discriminator,
 )
 from fastsio.protocol import NamespaceState
 from fastsio.routing import check_rooms
@@ -413,7 +413,7 @@ def handlers_for(discriminator: str) -> dict[str, Callable[..., Any]]:
         await consumer.room_keeper.unsubscribe(consumer, message.payload)
 
     def marked(handler: Callable[..., Any], takes: type[BaseMessage], sends: type[BaseMessage]) -> Callable[..., Any]:
-        took, sent = told_by(discriminator, takes), told_by(discriminator, sends)
+        took, sent = with_discriminator(discriminator, takes), with_discriminator(discriminator, sends)
         return mark(handler, HandlerMark(Origin.CLIENT, input_type=took, output_type=sent))
 
     return {

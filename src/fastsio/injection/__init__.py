@@ -1,4 +1,4 @@
-"""Injection: from a handler to a call plan. Reads functions at registration; does no I/O."""
+"""Injection: reading a handler's signature at registration, and making a plan to call it. Does no I/O."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Which wire value each parameter of a handler takes: the rules of marker mode, of hooks, and of plain handlers.
+Which value of the event each parameter takes, in handlers with markers, in hooks and in handlers without markers.
 
 Source: the rules are listed at the top of :mod:`compiler`.
 """
@@ -47,7 +47,7 @@ _CLAIMS: Final = {
 
 @dataclass(slots=True)
 class _Wire:
-    """The wire values not yet taken: slots first, then payload arguments."""
+    """The values of the event that no parameter has taken yet: slots first, then payload arguments."""
 
     slots: list[str]
     limit: int | None
@@ -55,7 +55,7 @@ class _Wire:
     taken: set[str] = field(default_factory=set)
 
     def take_payload(self) -> int:
-        """Return the next payload argument's index; from here on the slots are closed."""
+        """Return the index of the next payload argument; the slots that are left are not taken any more."""
         self.slots.clear()
         self.index += 1
         return self.index - 1
@@ -69,7 +69,7 @@ def wire_handler(
     graph: Graph,
     flattener: Flattener,
 ) -> Arguments:
-    """Return the arguments of a handler in marker mode."""
+    """Return the arguments of a handler with markers."""
     claimed = {_CLAIMS.get(need.source) for _, need in entries if isinstance(need, FromSource)}
     wire = _Wire([slot for slot in (*prefix, *WIRE_SLOTS[site.kind]) if slot not in claimed], PAYLOAD_LIMIT[site.kind])
     arguments = Arguments()
@@ -96,7 +96,7 @@ def wire_plain(kind: HandlerKind, prefix: tuple[str, ...], most: int | None) -> 
 
     Args:
         kind: The kind of handler.
-        prefix: What a catch-all registration puts in front.
+        prefix: The names of the arguments that a catch-all handler gets first.
         most: How many positional arguments the handler takes; None is any number. A ``connect`` handler may leave
             out ``auth`` and a ``disconnect`` handler ``reason``.
     """
@@ -116,7 +116,7 @@ def wire_hook(
     graph: Graph,
     flattener: Flattener,
 ) -> Arguments:
-    """Return the arguments of a hook: what it names of what is offered, by keyword, and what it has injected."""
+    """Return the arguments of a hook: the values of *offered* that its parameters name, and its injected ones."""
     arguments = Arguments()
     accepted = {parameter.name for parameter, _ in entries}
     for parameter, need in entries:
@@ -243,7 +243,7 @@ def wire_room_hook(
 
 
 def _values_left(entries: Sequence[tuple[Parameter, Need]]) -> list[str]:
-    """Return what no parameter has claimed by its name or annotation: it is given by position."""
+    """Return the values that no parameter claims by its name or annotation: they are passed by position."""
     claimed: set[str] = set()
     for parameter, need in entries:
         if isinstance(need, FromSource):

@@ -1,7 +1,7 @@
 """
-Turning a function and its getters into one callable of a context, and into steps that open dependencies.
+Making one callable, which takes a context, of a function and its getters, and steps that open dependencies.
 
-Knows how a function is called and what its result must go through; not where its values come from.
+Knows how a function is called and what is done with its result; not where its arguments come from.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Arguments:
-    """What one function is called with: getters by position and by keyword, and from where ``*args`` starts."""
+    """
+    The arguments of one function: getters by position and by keyword.
+
+    ``rest`` is the index of the first payload argument in ``*args``; ``open_keywords`` gets those of ``**kwargs``.
+    """
 
     positional: list[Getter] = field(default_factory=list)
     keywords: dict[str, Getter] = field(default_factory=dict)
@@ -45,8 +49,8 @@ class Step:
         key: Where its value is stored in the context.
         acquire: Makes the value.
         awaits: Whether that has to be awaited.
-        shared: Whether a value another endpoint of the same event stored may be used.
-        certain: False where only the value tells whether it has to be awaited: a coroutine has, nothing else.
+        shared: Whether to use a value that another endpoint of the same event has stored.
+        certain: False if it has to be awaited only when it is a coroutine.
     """
 
     key: Hashable
@@ -58,9 +62,9 @@ class Step:
 
 def bind(function: Callable[..., Any], arguments: Arguments) -> Getter:
     """
-    Return what calls *function* with its arguments, the fewest operations for the usual shapes.
+    Return a function of a context that calls *function* with its arguments, fast for up to four positional ones.
 
-    Of what the peer sent, everything that is wrong is reported, and not the first mistake only.
+    If several values from the peer are not valid, the error names all of them and not only the first.
     """
     arguments = _reporting_all(arguments)
     if arguments.keywords or arguments.rest is not None or arguments.open_keywords is not None:
@@ -76,7 +80,7 @@ def bind(function: Callable[..., Any], arguments: Arguments) -> Getter:
 
 
 def _reporting_all(arguments: Arguments) -> Arguments:
-    """Return the arguments with each getter that may fail telling of the failures of those after it."""
+    """Return the arguments; a getter that fails also reports the failures of the getters after it."""
     getters = [*arguments.positional, *arguments.keywords.values()]
     failing = [get for get in getters if getattr(get, "validates", False)]
 
@@ -166,7 +170,7 @@ _SHORT: tuple[Callable[..., Getter], ...] = (_bind_0, _bind_1, _bind_2, _bind_3,
 def value_call(
     function: Callable[..., Any], colour: Colour, arguments: Arguments, *, in_thread: bool
 ) -> tuple[Getter, bool]:
-    """Return what makes the value of a dependency that has nothing to close, and whether that is to be awaited."""
+    """Return a getter for the value of a dependency that closes nothing, and whether its result is to be awaited."""
     if in_thread and colour is Colour.PLAIN:
         return bind(fastapi_markers.in_thread(function), arguments), True
     return bind(function, arguments), colour is Colour.COROUTINE
@@ -174,7 +178,7 @@ def value_call(
 
 def refusing_coroutines(make: Getter, refusal: str) -> Getter:
     """
-    Return *make* for a server without an event loop, where nobody would await a coroutine.
+    Return *make* for a server without an event loop, which cannot await a coroutine.
 
     Args:
         make: Makes the value of a dependency.
@@ -201,12 +205,12 @@ def opener_for(
     refusal: str = "",
 ) -> tuple[Opener, bool]:
     """
-    Return what makes a dependency's value, and whether that is to be awaited.
+    Return the opener of a dependency, and whether its result is to be awaited.
 
     Args:
         function: The dependency.
-        colour: What calling it gives.
-        arguments: What it is called with.
+        colour: What calling it returns.
+        arguments: Its arguments.
         asynchronous: Whether the server awaits.
         in_thread: Whether a plain function, or a plain generator, runs in FastAPI's thread pool.
         refusal: The text of the TypeError that a server without an event loop raises in place of a coroutine.
@@ -261,7 +265,7 @@ def _entering_async(make: Getter) -> Opener:
 
 
 def _adopting(make: Getter, refusal: str) -> Opener:
-    """Call a wrapper and treat its result as that of the function inside; refuse what only asyncio can."""
+    """Return an opener that calls a wrapper and handles its result by type; what needs asyncio is refused."""
     make = refusing_coroutines(make, refusal)
 
     def open_value(context: Context, keep: Keep) -> Any:
@@ -306,7 +310,7 @@ def _as_manager(result: Any) -> Any:
 
 
 def bounded(opener: Opener, semaphore: Callable[[], Any]) -> Opener:
-    """Return an opener, whose value is to be awaited, that holds a semaphore for as long as the value lives."""
+    """Return an opener, to be awaited, that holds a semaphore for as long as the value lives."""
 
     async def open_value(context: Context, keep: Keep) -> Any:
         held = semaphore()
@@ -329,7 +333,7 @@ def bounded(opener: Opener, semaphore: Callable[[], Any]) -> Opener:
 
 
 class _Release(AbstractContextManager[None]):
-    """Releases a semaphore after what was kept later has been closed."""
+    """Releases a semaphore when it is closed: after all managers that were kept after it."""
 
     __slots__ = ("_semaphore",)
 
@@ -372,13 +376,13 @@ def connection_step(key: Hashable, opener: Opener, *, awaits: bool, asynchronous
 
 def with_fallback(called: Callable[..., Any], handler: Callable[..., Any], *, is_coroutine: bool) -> Callable[..., Any]:
     """
-    Return a function that does it once more without the last argument, if that was one too many.
+    Return a function that calls *called*, and again without the last argument if that was one too many.
 
-    A TypeError out of the innermost function itself is its own: that has run, and never runs twice.
+    A TypeError that the innermost function itself raises is passed on: it has run, and is not run twice.
 
     Args:
-        called: What to call.
-        handler: The wrapper: the same, or what that calls.
+        called: The function to call.
+        handler: The handler as it was registered: the same function, or one that *called* calls.
         is_coroutine: Whether *called* is a coroutine function.
     """
     code: CodeType | None = getattr(innermost_of(handler), "__code__", None)
@@ -400,7 +404,7 @@ def with_fallback(called: Callable[..., Any], handler: Callable[..., Any], *, is
         return await called(*args[:-1])
 
     wrapper: Any = wraps(handler)(call_coroutine if is_coroutine else call)
-    # Its own, and not that of the function that does the work.
+    # The handler's own signature, and not that of the function that it wraps.
     wrapper.__signature__ = signature_of(handler)
     return wrapper  # type: ignore[no-any-return] # one of the two above
 

@@ -1,23 +1,23 @@
 """
-The endpoint compiler: from a function to a plan, once, at registration.
+The endpoint compiler: makes a plan of a function, once, at registration.
 
 **Two modes.** A function without any marker is a python-socketio handler. It is called by position, with exactly what
-python-socketio passes, and nothing here costs it anything: its endpoint is *plain*. One marker anywhere in the
+python-socketio passes, and injection does not slow it down: its endpoint is *plain*. One marker anywhere in the
 signature switches the whole function to injection. Markers are the annotations of :mod:`fastsio.types`, ``Depends``,
 ``Header``, ``Cookie`` and ``Query`` (ours and FastAPI's), a server class, Starlette's ``Request`` and
-``HTTPConnection``, and an annotation with a pydantic model in it. ``dict``, ``int``, a dataclass or a TypedDict are
-none, because python-socketio handlers carry them as notes.
+``HTTPConnection``, and an annotation with a pydantic model in it. ``dict``, ``int``, a dataclass or a TypedDict are not
+markers, because handlers written for python-socketio have them too.
 
 **What a parameter gets in marker mode.** In the order of the signature:
 
 1. A marker is filled from the event. The wire slot it stands for (``SocketID``: the sid) leaves the positional list.
 2. An un-annotated parameter takes the next wire slot that is left, then the next payload argument. So does one that is
-   annotated, but named exactly as the slot whose turn it is (``sid: str``). Slots end with the first payload argument.
+   annotated, but has the name of the next slot (``sid: str``). After the first payload argument no slot is taken.
 3. Any other annotated parameter takes the next payload argument, validated.
 4. ``*args`` takes the payload arguments that remain, as they came; ``**kwargs`` nothing. Surplus arguments are dropped.
 
-A payload argument that was not sent is the parameter's default, or None if the annotation admits None, or a
-:class:`~fastsio.exceptions.ValidationFailed`.
+For a payload argument that was not sent, the parameter gets its default, or None if the annotation admits None;
+otherwise :class:`~fastsio.exceptions.ValidationFailed` is raised.
 
 **Dependencies** follow FastAPI's rules instead of 2 and 3: a scalar is a query parameter of the handshake, a
 structured type is the payload. They are flattened into steps in the order they must run; all uses of one dependency
@@ -29,9 +29,9 @@ allowed to ask learns nothing of the schema.
 **Hooks** of middleware get their context by keyword, filtered to the names in their signature. Those of rooms get the
 session and the payload: see :mod:`fastsio.base.rooms`.
 
-**Forward references** that do not resolve yet leave the endpoint *pending*; it compiles on its first call. What does
-not exist then either, because it is imported for type checkers only, is a note in a function without markers and a
-mistake in one with them.
+**Forward references** that do not resolve yet leave the endpoint *pending*; it is compiled on its first call. A name
+that does not exist then either, because it is imported for type checkers only, is ignored in a function without markers
+and an error in one with markers.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def compile_endpoint(
 
 def reads_payload(marker: Any, *, kind: HandlerKind, label: str, asynchronous: bool) -> bool:
     """
-    Tell whether a dependency is only for events that carry what it reads.
+    Tell whether a dependency can be resolved only for some events, because it reads their payload.
 
     Args:
         marker: A ``Depends(...)`` of a router.
@@ -163,7 +163,7 @@ def reads_payload(marker: Any, *, kind: HandlerKind, label: str, asynchronous: b
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything a plan is made from, kept to make it again under other overrides."""
+    """Everything that a plan is made from, kept to make another plan for other overrides."""
 
     handler: Callable[..., Any]
     is_coroutine: bool
@@ -181,7 +181,8 @@ class Recipe:
 
         Args:
             overrides: Dependency -> what is called in its place.
-            final: Whether an event waits: names that still do not exist are then notes for type checkers.
+            final: Whether an event waits to be handled: names that still do not exist are then taken for ones that only
+                type checkers import.
         """
         parameters = self._parameters(final=final)
         entries = [(parameter, classify(parameter)) for parameter in parameters or ()]
@@ -205,7 +206,7 @@ class Recipe:
 
     def _parameters(self, *, final: bool) -> tuple[Parameter, ...] | None:
         """
-        Read the parameters; only a handler that is called by position can do without what its annotations name.
+        Return the parameters; only a handler without markers may have annotations that cannot be resolved.
 
         Raises:
             UnresolvedError: An annotation cannot be resolved.
@@ -229,7 +230,7 @@ class Recipe:
         *,
         positional: bool,
     ) -> Getter:
-        if self.kind is HandlerKind.DEPENDENCY:  # its own step makes the value; the call only hands it over
+        if self.kind is HandlerKind.DEPENDENCY:  # its own step makes the value; the call only returns it
             return flattener.getter(graph.node(_ANONYMOUS, Dependency(self.handler), EMPTY, site))
         if positional:
             arguments = wire_plain(self.kind, self.prefix, positional_range(self.handler)[1])
@@ -255,14 +256,14 @@ def _dependency_of(marker: Any, label: str) -> FromDependency:
     return FromDependency(translated, EMPTY)
 
 
-#: Stands for the parameter in messages about ``dependencies=[...]``.
+#: The parameter that messages about ``dependencies=[...]`` name.
 _ANONYMOUS = Parameter("dependencies=[...]", Shape.POSITIONAL)
 
 
 def _callable_form(
     handler: Callable[..., Any], label: str, kind: HandlerKind, *, asynchronous: bool
 ) -> tuple[Callable[..., Any], bool]:
-    """Return what to call and whether to await it; a plain wrapper of a coroutine function becomes one."""
+    """Return the function to call and whether to await it; a plain wrapper of a coroutine function is awaited too."""
     colour = colour_of(handler)
     if colour is Colour.COROUTINE and not asynchronous:
         raise SignatureError(

@@ -1,10 +1,10 @@
 """
-What one event offers to the functions it runs, and values that last as long as a connection.
+The context of one event, from which its functions get their arguments, and values that live as long as a connection.
 
 Owns the facts of the event and the values resolved so far, the interface of a connection's values, and closing what
-dependencies opened: all of it, in reverse order, even when closing one part fails. Built by the shell, once per event
-that needs it. Knows no transport, no server class, and neither asyncio nor threads: how a value of a connection is
-opened and closed is a matter of the shell, which extends :class:`ConnectionScope`.
+dependencies opened: all of it, in reverse order, even when closing one part fails. A server makes one for each event
+that needs it. Knows no transport, no server class, and neither asyncio nor threads: the subclasses of
+:class:`ConnectionScope` know how a value of a connection is opened and closed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
 
 
-#: An entered context manager of either colour.
+#: An entered context manager, with ``with`` or with ``async with``.
 Manager: TypeAlias = AbstractContextManager[Any, Any] | AbstractAsyncContextManager[Any, Any]
-#: Where an opened dependency is remembered until it is closed.
+#: Stores an opened dependency until it is closed.
 Keep: TypeAlias = "Callable[[Manager], Any]"
 #: Makes a dependency's value, or an awaitable of it.
 Opener: TypeAlias = "Callable[[Context, Keep], Any]"
@@ -30,9 +30,9 @@ class ConnectionScope:
     """
     The connection-scoped values of one client in one namespace.
 
-    A value that has to be closed is opened and closed by the same task, or thread, and in the same context, so that
-    what it holds may belong to either: a task group of anyio, a context variable. It is closed when the connection
-    has ended and every event that was given it is over.
+    A value that has to be closed is opened and closed by the same task, or thread, and in the same context, so it may
+    hold a task group of anyio or set a context variable. It is closed when the connection has ended and every event
+    that uses it is over.
     """
 
     __slots__ = ("handshake",)
@@ -40,17 +40,17 @@ class ConnectionScope:
     def __init__(self) -> None:
         self.handshake: Handshake | None = None
 
-    if TYPE_CHECKING:  # each shell has one of the two halves
+    if TYPE_CHECKING:  # the subclass for asyncio has resolve and aclose, that for threads the other two
 
         async def resolve(self, context: Context, key: Hashable, opener: Opener, *, awaits: bool, opens: bool) -> Any:
             """
-            Return the value of *key*, making it if no event has done so.
+            Return the value of *key*; the first event that asks for it makes it.
 
-            Events that ask at the same time wait for the first. If that one fails, the next one tries.
+            Events that ask at the same time wait for that one. If it fails, the next one makes the value.
 
             Args:
-                context: The event that asks. It keeps the value open until it is closed.
-                key: What identifies the dependency.
+                context: The event that asks. The value stays open at least until this context is closed.
+                key: Identifies the dependency.
                 opener: Makes the value.
                 awaits: Whether what the opener returns is to be awaited.
                 opens: Whether the value may have to be closed.
@@ -58,7 +58,7 @@ class ConnectionScope:
 
         async def aclose(self) -> None:
             """
-            End the scope: close every value, the last opened first, when no event uses one any more.
+            End the scope: wait until no event uses a value any more, then close all, the last opened first.
 
             Raises:
                 BaseException: What a dependency raised while it was closed, after all have been closed.
@@ -76,14 +76,14 @@ def unwind(managers: Iterable[Manager], exc: BaseException | None = None) -> Non
     Leave synchronous managers, the last entered first.
 
     Unlike in an exit stack, a manager that swallows the exception does not hide it from the others: the event has
-    failed for all of them (a transaction must not be committed because a logger below it was content).
+    failed for all of them. (A transaction must not be committed because a logger inside of it swallowed the exception.)
 
     Args:
         managers: In the order they were entered.
-        exc: What to throw into them.
+        exc: The exception to throw into them.
 
     Raises:
-        BaseException: The last exception that a manager raised of its own accord.
+        BaseException: The last exception that a manager raised itself, other than *exc*.
     """
     failure: BaseException | None = None
     for manager in reversed(list(managers)):
@@ -96,7 +96,7 @@ def unwind(managers: Iterable[Manager], exc: BaseException | None = None) -> Non
 
 
 async def unwind_async(managers: Iterable[Manager], exc: BaseException | None = None) -> None:
-    """Leave managers of both colours as :func:`unwind` does."""
+    """Leave managers, synchronous and asynchronous ones, as :func:`unwind` does."""
     failure: BaseException | None = None
     for manager in reversed(list(managers)):
         try:
@@ -119,7 +119,7 @@ def _triple(exc: BaseException | None) -> tuple[Any, Any, Any]:
 
 
 def _own(error: BaseException, thrown: BaseException | None, failure: BaseException | None) -> BaseException | None:
-    """Tell a failure of a dependency from the thrown exception, which most of them let through."""
+    """Return the failure so far: *error* if the manager raised it itself, otherwise *failure* as it was."""
     return failure if error is thrown else error
 
 
@@ -153,7 +153,7 @@ class ClientView(Protocol):
 
     @property
     def scope_store(self) -> ConnectionScope:
-        """Where values live that last as long as the connection."""
+        """The values that live as long as the connection."""
         ...
 
 
@@ -168,7 +168,7 @@ class Context:
     Args:
         server: The server, or the client whose handlers run; its ``dependency_overrides`` are honoured, and those of
             its ``host_app``.
-        client: The client the event came from; in a client, its own place in the event's namespace.
+        client: The client the event came from; in a client program, the client itself in the event's namespace.
         event: The event's name.
         args: The payload arguments; for ``connect`` it is ``(auth,)``.
         reason: Why the client left, for ``disconnect``.
@@ -201,17 +201,17 @@ class Context:
         self.named = named
         self.values: dict[Hashable, Any] = {}
         self.stack: list[Manager] | None = None
-        #: Those that are closed when the endpoint that runs has returned.
+        #: The managers that are closed when the endpoint that runs has returned.
         self.brief: list[Manager] | None = None
 
     def keep(self, manager: Manager) -> None:
-        """Remember an entered context manager until the event is over."""
+        """Store an entered context manager, to be closed when the event is over."""
         if self.stack is None:
             self.stack = []
         self.stack.append(manager)
 
     def keep_briefly(self, manager: Manager) -> None:
-        """Remember an entered context manager until the endpoint that runs has returned."""
+        """Store an entered context manager, to be closed when the endpoint that runs has returned."""
         if self.brief is None:
             self.brief = []
         self.brief.append(manager)
@@ -236,7 +236,7 @@ class Context:
         Close what dependencies opened, with the exception that ended the event, before the client is answered.
 
         Returns:
-            What the client is answered for: an exception that a dependency raised in place of *exc*, or *exc*.
+            The exception to answer the client with: one that a dependency raised in place of *exc*, or *exc*.
         """
         try:
             await self.aclose(exc)
@@ -262,15 +262,15 @@ class Context:
 
 class Opening:
     """
-    What one endpoint opens while it runs for an event.
+    The dependencies that one endpoint opens while it runs for an event.
 
-    An endpoint that fails closes what it opened, so that its dependencies see the exception, and may raise another
-    one in its place, before middleware, exception handlers and the client do. One that returns closes only what lives
-    as long as the call.
+    An endpoint that fails closes all that it opened, so its dependencies see the exception, and may raise another one
+    in its place, before middleware and exception handlers see it and the client is answered. One that returns closes
+    only the dependencies that live as long as the call.
 
     Args:
         context: The event.
-        brief_keys: Where the values are stored that live as long as the call.
+        brief_keys: The keys of the values that live as long as the call.
     """
 
     __slots__ = ("_before", "_brief_keys", "_context", "_known", "_mark")
@@ -284,7 +284,7 @@ class Opening:
 
     async def finish(self) -> None:
         """
-        Close what lives as long as the call.
+        Close the dependencies that live as long as the call.
 
         Raises:
             BaseException: What a dependency raised while it was closed.
@@ -324,7 +324,7 @@ class Opening:
         if context.stack is not None:
             opened = context.stack[self._mark :]
             context.stack = context.stack[: self._mark] or None
-        # They may hold what is closed now; an exception handler that asks for one of them is given a new one.
+        # The values may use what is closed now; an exception handler that asks for one of them gets a new one.
         for key in context.values.keys() - self._known:
             del context.values[key]
         return [*opened, *brief]

@@ -1,7 +1,7 @@
 """
-An endpoint: a function the framework calls, with the plan of how.
+An endpoint: a function that the framework calls, with the plan for the call.
 
-Runs plans; makes none. Everything slow happened in :mod:`compiler`.
+Runs plans; :mod:`compiler` makes them, which is the slow part.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 
 def refuse_coroutine(coroutine: Any, label: str) -> NoReturn:
     """
-    Refuse what a plain function returned to a server without an event loop.
+    Refuse the coroutine that a plain function returned to a server without an event loop.
+
+    It would count as a true value, and never run.
 
     Args:
-        coroutine: What it returned.
+        coroutine: What the function returned.
         label: The name of the function.
 
     Raises:
-        TypeError: Always: a coroutine is true, and nobody would run it.
+        TypeError: Always.
     """
     coroutine.close()
     raise TypeError(f"{label}: returned a coroutine, which a sync server cannot await; return its result")
@@ -46,13 +48,13 @@ class Plan:
 
     Args:
         steps: The dependencies, each before those that use it.
-        call: Calls the function with everything it takes.
-        awaits: Whether the call gives a coroutine.
-        plain: Whether the function has no marker and nothing added at registration.
-        named: Whether it uses dependencies found by name.
-        finish: What the result goes through, if anything.
+        call: Calls the function with its arguments.
+        awaits: Whether the call returns a coroutine.
+        plain: Whether the function has no marker, and no dependencies or response model were added at registration.
+        named: Whether it uses dependencies that are found by name.
+        finish: Applied to the result; None to leave it as it is.
         opens: Whether a dependency may have to be closed.
-        brief_keys: Where the values are stored that are closed when the call has returned.
+        brief_keys: The keys of the values that are closed when the call has returned.
     """
 
     steps: tuple[Step, ...]
@@ -74,11 +76,11 @@ class Endpoint:
     plain one through :meth:`call` is allowed and does the same.
 
     Attributes:
-        handler: What is called.
-        kind: What it is to the framework.
+        handler: The function that is called.
+        kind: The kind of handler.
         label: Its name in messages.
         is_coroutine: Whether its result is to be awaited.
-        plain: Whether it is called by position. While :attr:`pending`, False.
+        plain: Whether it is called by position; False while :attr:`pending`.
     """
 
     __slots__ = (
@@ -164,7 +166,7 @@ class Endpoint:
 
         Args:
             context: The event. Dependencies that were opened stay open until it is closed, or the call fails.
-            within: What is called in place of the handler: an endpoint may stand around something else.
+            within: Called in place of the handler, with the dependencies resolved as for it.
 
         Raises:
             ValidationFailed: What the peer sent does not match an annotation; the handler was not called.
@@ -227,7 +229,7 @@ class Endpoint:
         return result
 
     def _select(self, server: Any) -> Plan:
-        """Return the plan for the overrides, those of a FastAPI application included, and the names known by now."""
+        """Return the plan for the current overrides, also those of the FastAPI application, and registered names."""
         plan = self._plan
         if plan is None or (plan.named and self._version != REGISTRY.version):
             plan = self._renew()

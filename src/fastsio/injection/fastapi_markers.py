@@ -1,8 +1,8 @@
 """
 FastAPI's and Starlette's markers and classes, recognised without importing either.
 
-An application can only have written one of them if it has imported the library itself, so a look into
-``sys.modules`` is enough. Everything is translated into this package's own markers.
+An application that uses one of them has imported the library, so a look into ``sys.modules`` is enough. The markers are
+translated into those of this package.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: Classes of ``fastapi.params`` that read the handshake.
 _PLACES: Final = {"Header": Place.HEADER, "Cookie": Place.COOKIE, "Query": Place.QUERY}
 
-#: Annotations that mean something in an HTTP route but nothing for a socket event: module, class, cure.
+#: Annotations that have a meaning in an HTTP route but not for an event: module, class, and what to write instead.
 _UNSUPPORTED: Final = (
     ("starlette.websockets", "WebSocket", "ask for HTTPConnection to read the handshake, for the server to send"),
     ("starlette.responses", "Response", "an event has no HTTP response; return a value to acknowledge it"),
@@ -33,7 +33,7 @@ _UNSUPPORTED: Final = (
 
 
 def translate(marker: object) -> Dependency | HandshakeParameter | None:
-    """Return our marker for one of FastAPI's, or None when it is not one we can meet."""
+    """Return fastsio's marker for one of FastAPI's; None for one that has no equivalent, and for anything else."""
     params = sys.modules.get("fastapi.params")
     if params is None:
         return None
@@ -46,7 +46,7 @@ def translate(marker: object) -> Dependency | HandshakeParameter | None:
 
 
 def is_unsupported(marker: object) -> bool:
-    """Tell whether this is a marker of FastAPI (``Body``, ``Form``, ``File``, ``Path``) that no event can meet."""
+    """Tell whether this is a marker of FastAPI (``Body``, ``Form``, ``File``, ``Path``) that events cannot have."""
     params = sys.modules.get("fastapi.params")
     return params is not None and isinstance(marker, (params.Body, params.Path))
 
@@ -63,7 +63,7 @@ def is_security_scopes(annotation: object) -> bool:
 
 
 def cure_of(annotation: type) -> str | None:
-    """Return what to write instead of a class that has no meaning for a socket event."""
+    """Return what to write instead of a class that has no meaning for an event; None for any other class."""
     for module, name, cure in _UNSUPPORTED:
         if _is_a(annotation, module, name):
             return cure
@@ -76,7 +76,7 @@ def _is_a(annotation: type, module: str, name: str) -> bool:
 
 
 def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a coroutine function that calls *function* in FastAPI's thread pool, and awaits a coroutine it gives."""
+    """Return a coroutine function that calls *function* in FastAPI's thread pool; a coroutine it returns is awaited."""
     run_in_threadpool = sys.modules["fastapi.concurrency"].run_in_threadpool
 
     async def call(*args: Any, **kwargs: Any) -> Any:
@@ -87,7 +87,7 @@ def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def managed_in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what makes an asynchronous context manager of a generator function that runs in FastAPI's thread pool."""
+    """Return a function that makes an asynchronous context manager of a generator run in FastAPI's thread pool."""
     in_threadpool = sys.modules["fastapi.concurrency"].contextmanager_in_threadpool
     manager_of = contextmanager(function)
 
@@ -112,10 +112,10 @@ def _dependency(marker: Any) -> Dependency:
 
 def _semaphore_of(marker: Any) -> Callable[[], Any] | None:
     """
-    Return what gives the semaphore of ``max_concurrency``, the same one that FastAPI's routes wait for.
+    Return a function that returns the semaphore of ``max_concurrency``, the same one that FastAPI's routes wait for.
 
     Raises:
-        SignatureError: This version of FastAPI keeps it elsewhere: a limit must not be passed over.
+        SignatureError: This version of FastAPI keeps it elsewhere: the limit must not be ignored.
     """
     if getattr(marker, "max_concurrency", None) is None:
         return None

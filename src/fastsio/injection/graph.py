@@ -1,8 +1,8 @@
 """
 Dependencies as a tree of nodes, built at registration, then flattened into steps.
 
-Decides what a dependency may ask for, how long it lives and which uses share a value. Knows nothing of the
-parameters of handlers: :mod:`arguments` does.
+Decides what a dependency may ask for, how long it lives and which uses share a value. :mod:`arguments` does the same
+for the parameters of handlers.
 """
 
 from __future__ import annotations
@@ -62,19 +62,19 @@ if TYPE_CHECKING:
 
     from fastsio.injection.sources import Getter
 
-#: What fills one parameter: a getter, or what becomes a step when it is flattened.
+#: The source of one parameter's value: a getter, or something that becomes a step when it is flattened.
 Filling: TypeAlias = "Getter | Node | Made"
 
 #: Facts that differ between two events of a connection.
 _OF_THE_EVENT: Final = {Source.DATA, Source.EVENT, Source.REASON, Source.ROOM}
 
-#: Why there is no room to inject: not among rooms' hooks, and in the one of them that is to find it.
+#: Why a room cannot be injected: in a handler that is no hook of a room class, and in the hook that finds the room.
 _NO_ROOM: Final = (
     "is annotated with a room class; write Annotated[ThatRoom, Joined(ThatRoom)] to get the room the event names",
     "is annotated with a room class, but this hook is the one that says which room it is",
 )
 
-#: What is wrong with a dependency that a server without an event loop cannot call.
+#: The error for a dependency that a server without an event loop cannot call.
 _ASYNC: Final = "depends on {}, which {}; a sync server needs a plain function or generator"
 
 _GENERATORS: Final = {Colour.GENERATOR, Colour.ASYNC_GENERATOR}
@@ -92,22 +92,22 @@ WIRE_WORDS: Final = {
     "namespace": "NamespaceName",
     "exc": "the class of the exception",
 }
-#: Of these, the ones that can be no query parameter by accident.
+#: Those of them that are refused as the name of a query parameter unless it is marked with ``Query()``.
 _NEVER_QUERY: Final = ("sid", "environ", "auth")
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
     """
-    Where a parameter stands.
+    The function that a parameter belongs to, a handler or one of its dependencies.
 
     Args:
-        label: What to call the function in messages.
-        kind: The kind of handler all this is for.
-        lifetime: How long the value lives that is being made.
-        scopes: The security scopes on the way here.
-        trail: The dependencies on the way here.
-        outlives_call: Whether what asks is closed after the handler has returned.
+        label: The name of the function in messages.
+        kind: The kind of the handler.
+        lifetime: How long the value of the function lives.
+        scopes: The security scopes that it and the dependencies around it ask for.
+        trail: The dependencies from the handler to this function.
+        outlives_call: Whether the function is a dependency that is closed after the handler has returned.
     """
 
     label: str
@@ -122,7 +122,7 @@ class Site:
         return SignatureError(f"{self.label}: parameter {parameter.name!r} {cure}")
 
     def build(self, parameter: Parameter, make: Callable[[], Getter]) -> Getter:
-        """Return the getter that *make* makes; what validation cannot handle is reported with the parameter."""
+        """Return the getter that *make* returns; an error in making it is raised with the parameter's name."""
         try:
             return make()
         except SignatureError as error:
@@ -141,12 +141,12 @@ class Node:
     scopes: tuple[str, ...]
     positional: list[Filling] = field(default_factory=list)
     keywords: dict[str, Filling] = field(default_factory=dict)
-    #: Its value depends on what a middleware may replace: it is not shared between endpoints.
+    #: Whether its value depends on the payload, which a middleware may replace, so endpoints do not share it.
     volatile: bool = False
     uses_scopes: bool = False
-    #: Whether only a call of the function, which is a plain one, shows that it gives a coroutine.
+    #: Whether the function is a plain one that may return a coroutine, which only a call shows.
     may_give_coroutine: bool = False
-    #: What is wrong if it does on a server without an event loop.
+    #: The message of the error if it does so on a server without an event loop.
     refusal: str = ""
     payload_index: int = 0
 
@@ -158,7 +158,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Made:
-    """A value that a marker makes of the whole event; two of them are never the same."""
+    """A value that a marker makes of the whole event; each use of the marker is made anew."""
 
     maker: Getter
 
@@ -169,19 +169,19 @@ class Graph:
 
     Args:
         asynchronous: Whether dependencies may be awaited.
-        overrides: What to call instead of what, for tests.
-        caller_names: Where else annotations may be looked up.
+        overrides: Dependency -> the function that is called instead, for tests.
+        caller_names: Further names for the annotations, from the function that defines the handler.
     """
 
     def __init__(self, *, asynchronous: bool, overrides: Mapping[Any, Any], caller_names: Mapping[str, Any]) -> None:
         self.asynchronous = asynchronous
         self._caller_names = caller_names
         self._overrides = overrides
-        #: Whether a dependency was found by name, so that a later registration matters.
+        #: Whether a dependency was found by name: the plan is then made again after a later registration.
         self.named = False
 
     def injected(self, parameter: Parameter, need: Need, site: Site) -> Filling:
-        """Return what fills a parameter that takes nothing from the wire, wherever it stands."""
+        """Return the filling of a parameter of any function that is injected, and does not take a payload argument."""
         refusal = why_not(need, site.kind)
         if refusal is not None:
             raise site.error(parameter, refusal)
@@ -328,19 +328,27 @@ class Graph:
 
 
 class Flattener:
-    """Turns nodes into steps, each before those that use it; uses of one dependency share a step."""
+    """
+    Turns nodes into steps, each before those that use it; uses of one dependency share a step.
+
+    Args:
+        asynchronous: Whether the server awaits.
+
+    Attributes:
+        steps: The steps so far.
+    """
 
     def __init__(self, *, asynchronous: bool) -> None:
         self._asynchronous = asynchronous
         self._keys: set[Hashable] = set()
         self.steps: list[Step] = []
-        #: Whether one of the steps may open what has to be closed.
+        #: Whether one of the steps may open something that has to be closed.
         self.opens = False
-        #: The keys of those that are closed when the handler has returned.
+        #: The keys of the values that are closed when the handler has returned.
         self.brief_keys: list[Hashable] = []
 
     def getter(self, filling: Filling) -> Getter:
-        """Return the getter of a filling; for a dependency, after making sure that its step exists."""
+        """Return the getter of a filling; the step of a dependency is added first if it does not exist yet."""
         if isinstance(filling, Made):
             self.steps.append(Step(filling, filling.maker, self._asynchronous, shared=False))
             return sources.resolved(filling)
@@ -399,7 +407,7 @@ def _key_of(node: Node) -> Hashable:
 
 
 class _Identity:
-    """A key for a callable object that cannot be hashed; it keeps the object alive, so its id stays its own."""
+    """A key for a callable object that cannot be hashed; it keeps the object alive, so no other gets the same id."""
 
     __slots__ = ("_function",)
 
@@ -445,7 +453,7 @@ def _query(parameter: Parameter, annotation: Any, site: Site) -> Getter:
 
 
 def _unannotated(parameter: Parameter, site: Site) -> Getter:
-    """FastAPI takes it for a query parameter; but a default that no query can express is nobody's to replace."""
+    """Return the getter of an un-annotated parameter: of the query, unless its default is no value that a query has."""
     if isinstance(parameter.default, (str, int, float, type(None))) or parameter.default is EMPTY:
         return _query(parameter, Any, site)
     return sources.constant(parameter.default)
@@ -461,7 +469,7 @@ def _refuse_wire_word(parameter: Parameter, site: Site) -> None:
 
 
 def payload_default(parameter: Parameter) -> Any:
-    """Return what stands for a payload argument that was not sent: EMPTY when nothing may."""
+    """Return the value for a payload argument that was not sent; EMPTY if it is required."""
     if parameter.default is EMPTY and admits_none(parameter.annotation):
         return None
     return parameter.default

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 _SECURE: Final = {"ws": "http", "wss": "https"}
-#: A character by its octal number, or itself.
+#: An escaped character in a quoted value of a cookie: its octal number, or the character itself.
 _ESCAPE: Final = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
 
 
 class Place(Enum):
-    """Where in the handshake a value is found."""
+    """The part of the handshake that a value is in."""
 
     HEADER = "header"
     COOKIE = "cookie"
@@ -47,7 +47,7 @@ class Handshake:
 
     @property
     def scope(self) -> dict[str, Any]:
-        """The ASGI scope of an HTTP request that is this handshake."""
+        """The ASGI scope of the handshake, as that of an HTTP request."""
         if self._scope is None:
             self._scope = scope_of(self._environ)
         return self._scope
@@ -83,7 +83,7 @@ def scope_of(environ: dict[str, Any]) -> dict[str, Any]:
     scope["type"] = "http"
     scope.setdefault("method", "GET")
     scope["scheme"] = _SECURE.get(scope.get("scheme", "http"), scope.get("scheme", "http"))
-    # X_Token passes for X-Token wherever names are written with underscores: no environ has it.
+    # Where names are written with underscores, X_Token could pass for X-Token; no environ has it, for the same reason.
     scope["headers"] = [header for header in scope.get("headers", ()) if b"_" not in header[0]]
     scope.setdefault("query_string", b"")
     return scope
@@ -121,7 +121,7 @@ def _wsgi_headers(environ: dict[str, Any]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _raw(value: str) -> bytes:
-    """Return the bytes a WSGI string stands for; some servers decode more than WSGI's latin-1."""
+    """Return the bytes of a WSGI string; some servers decode headers as UTF-8 rather than as latin-1."""
     try:
         return value.encode("latin-1")
     except UnicodeEncodeError:
@@ -150,7 +150,7 @@ def _cookies(scope: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _unquote(value: str) -> str:
-    """Read a quoted value of a cookie, as Python's own module writes it and Starlette reads it."""
+    """Return the value of a cookie without its quotes, as Starlette reads what Python's ``http.cookies`` writes."""
     if len(value) < len('""') or value[0] != '"' or value[-1] != '"':
         return value
     return _ESCAPE.sub(lambda found: chr(int(found[1], 8)) if found[1] else found[2], value[1:-1])

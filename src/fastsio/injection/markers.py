@@ -1,7 +1,7 @@
 """
 The markers users write in signatures: ``Depends``, ``Header``, ``Cookie``, ``Query``; and dependencies by name.
 
-They state a wish and know nothing of how it is met.
+They only describe what a parameter asks for; other modules of this folder find the value.
 """
 
 from __future__ import annotations
@@ -33,16 +33,17 @@ REQUIRED: Final[Any] = ...
 @dataclass(frozen=True, slots=True)
 class Dependency(HandlerMarker):
     """
-    What :func:`Depends` makes.
+    The marker that :func:`Depends` returns.
 
     Args:
         dependency: A callable, a registered name, or None for the class in the annotation.
-        use_cache: Whether one value serves every use within its lifetime.
+        use_cache: Whether all uses within its lifetime share one value.
         scope: How long the value lives.
         scopes: Security scopes this use adds.
-        inherits: Whether it lives as long as the connection where what asks for it does; FastAPI's markers do.
+        inherits: Whether it lives as long as the connection if the dependency that asks for it does; FastAPI's markers
+            do.
         in_thread: Whether a plain function is called in FastAPI's thread pool.
-        semaphore: Gives the semaphore that bounds how many values there are at a time; None is any number.
+        semaphore: Returns the semaphore that bounds how many values exist at a time; None is any number.
     """
 
     dependency: Callable[..., Any] | str | None = None
@@ -54,7 +55,7 @@ class Dependency(HandlerMarker):
     semaphore: Callable[[], Any] | None = None
 
     def instead(self) -> str:
-        """Return what the message of the refusal calls the marker, and what it says to write in a route."""
+        """Return the part of the refusal's message that names the marker and says what to write in a route."""
         name = getattr(self.dependency, "__qualname__", self.dependency)
         return f"Depends({name}) is the one of fastsio; write 'from fastapi import Depends'"
 
@@ -69,12 +70,13 @@ def Depends(  # noqa: N802 - FastAPI's name
     Ask for what a function, class or callable object returns.
 
     Works as a default (``user: User = Depends(get_user)``) and inside ``Annotated``. A dependency may be sync or
-    async, may ``yield`` once (the rest runs after the handler and its acknowledgement, or before the answer if the
-    handler fails, so that it may raise what the client is answered), and may itself have dependencies.
+    async, and may itself have dependencies. It may ``yield`` once: the rest runs after the handler and its
+    acknowledgement. If the handler fails, the rest runs before the client is answered, and may raise another exception
+    to answer with.
 
     Args:
-        dependency: What to call; a name given to :func:`register_dependency`; None for the annotated class.
-        use_cache: Share one value within the event. False resolves anew for each use.
+        dependency: The callable; a name given to :func:`register_dependency`; None for the annotated class.
+        use_cache: Whether all uses within an event share one value; with False each use calls the dependency.
         scope: ``"event"``; ``"function"`` to close when the handler has returned, before its acknowledgement is sent;
             ``"connection"`` to resolve once per connection and close at disconnect.
 
@@ -95,25 +97,25 @@ def Depends(  # noqa: N802 - FastAPI's name
 
 class EventMarker(HandlerMarker, ABC):
     """
-    A marker in handlers of events whose value is made of the whole event; the subclass says how.
+    A marker in handlers of events whose value is made of the whole event, by its subclass.
 
     Attributes:
-        word: What it is called in messages.
+        word: The marker's name in messages.
     """
 
     word: ClassVar[str]
 
     def instead(self) -> str:
-        """Return what the message of the refusal calls the marker, and what it says to write in a route."""
+        """Return the part of the refusal's message that names the marker and says what to write in a route."""
         return f"{self!r} of fastsio is made of an event; a request has none, leave it out"
 
     @abstractmethod
     def maker(self, *, asynchronous: bool) -> Callable[[Context], Any]:
         """
-        Return what makes the value.
+        Return the function that makes the value.
 
         Args:
-            asynchronous: Whether the server awaits: then it is a coroutine function, else a plain one.
+            asynchronous: Whether the server awaits: then it is a coroutine function, otherwise a plain one.
 
         Raises:
             SetupError: It cannot be made.
@@ -126,12 +128,12 @@ class HandshakeParameter(HandlerMarker):
     A value of the client's handshake.
 
     Args:
-        place: Where it is found.
-        default: Its value when the client did not send it; :data:`REQUIRED` when it must.
+        place: The part of the handshake that it is in.
+        default: Its value when the client did not send it; :data:`REQUIRED` if the client must.
         default_factory: Makes the default, when it must not be shared.
         alias: Its name there; None for the parameter's.
-        convert_underscores: For headers: ``user_agent`` is found as ``user-agent``.
-        constraints: What pydantic is to check beyond the type.
+        convert_underscores: For headers: whether ``user_agent`` is found as ``user-agent``.
+        constraints: What pydantic checks beyond the type.
     """
 
     place: Place
@@ -142,13 +144,13 @@ class HandshakeParameter(HandlerMarker):
     constraints: FieldInfo | None = None
 
     def instead(self) -> str:
-        """Return what the message of the refusal calls the marker, and what it says to write in a route."""
+        """Return the part of the refusal's message that names the marker and says what to write in a route."""
         name = self.place.value.title()
         return f"{name}() is the one of fastsio; write 'from fastapi import {name}'"
 
 
 class Constraints(TypedDict, total=False):
-    """What a value from the handshake must be, in the words of pydantic's ``Field``."""
+    """The constraints on a value from the handshake, with the names of pydantic's ``Field``."""
 
     gt: float | None
     ge: float | None
@@ -172,8 +174,8 @@ def Header(  # noqa: N802 - FastAPI's name
     Args:
         default: Its value when the client did not send it; without one it is required.
         alias: The header's name, when it is not the parameter's.
-        convert_underscores: Read ``user_agent`` as ``user-agent``.
-        constraints: What pydantic checks, as :class:`Constraints` has it.
+        convert_underscores: Whether ``user_agent`` is read as ``user-agent``.
+        constraints: What pydantic checks beyond the type: the fields of :class:`Constraints`.
     """
     return HandshakeParameter(Place.HEADER, default, None, alias, convert_underscores, _field(constraints))
 
@@ -206,14 +208,19 @@ def _field(constraints: Constraints) -> FieldInfo | None:
 
 
 class Registry:
-    """Dependencies by name. :attr:`version` changes with every registration, so that plans can notice."""
+    """Dependencies by name. :attr:`version` changes with every registration, so that plans can be made again."""
 
     def __init__(self) -> None:
         self._factories: dict[str, Callable[..., Any]] = {}
         self.version = 0
 
     def register(self, name: str, factory: Callable[..., Any]) -> None:
-        """Give *factory* a name; a second registration replaces the first."""
+        """
+        Give *factory* a name; a second registration replaces the first.
+
+        Raises:
+            SetupError: *factory* cannot be called.
+        """
         if not callable(factory):
             raise SetupError(f"register_dependency: {name!r} needs a callable, not {factory!r}")
         self._factories[name] = factory
@@ -239,8 +246,8 @@ def register_dependency(name: str, factory: Callable[..., Any]) -> None:
     It may be registered after the handlers that use it. A second registration replaces the first.
 
     Args:
-        name: What ``Depends`` is given.
-        factory: What is called.
+        name: The argument of ``Depends``.
+        factory: The callable.
 
     Raises:
         SetupError: *factory* cannot be called.

@@ -1,8 +1,8 @@
 """
 What one parameter asks for, read from its annotation and default, and the kinds of functions that ask.
 
-Only classifies, and says what a kind of function cannot be given; whether the wish can be met where the function is
-used is decided by :mod:`graph` and :mod:`arguments`.
+Classifies parameters, and knows what each kind of handler cannot have; :mod:`graph` and :mod:`arguments` decide whether
+a parameter can be filled where the function is used.
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ class FromSecurityScopes:
 
 @dataclass(frozen=True, slots=True)
 class FromException:
-    """The exception an exception handler handles."""
+    """The exception that an exception handler is called for."""
 
 
 @dataclass(frozen=True, slots=True)
 class FromPayload:
-    """A value of the wire, validated; *model* says that the annotation alone makes it an injected one."""
+    """A payload argument, validated; *model* says whether the annotation has a model in it, and so is a marker."""
 
     annotation: Any
     model: bool
@@ -83,12 +83,12 @@ class FromPayload:
 
 @dataclass(frozen=True, slots=True)
 class Unannotated:
-    """A value of the wire, as it comes."""
+    """A wire slot or payload argument, as it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Impossible:
-    """Something no event can give, and what to write instead."""
+    """Something that an event does not have; *cure* says what to write instead."""
 
     cure: str
 
@@ -127,7 +127,7 @@ def classify(parameter: Parameter) -> Need:
 
 
 def is_marked(need: Need) -> bool:
-    """Tell whether this parameter alone makes a handler an injected one."""
+    """Tell whether a parameter counts as a marker, so that its handler is called with injection."""
     if isinstance(need, FromPayload):
         return need.model
     return not isinstance(need, (Unannotated, FromException))
@@ -154,7 +154,7 @@ def is_scalar(annotation: Any) -> bool:
 
 
 def is_list(annotation: Any) -> bool:
-    """Tell whether a handshake value of this type is every value sent under its name."""
+    """Tell whether a handshake value of this type takes all values that were sent with its name."""
     annotation = bare(annotation)
     if _is_union(annotation):
         return any(is_list(member) for member in get_args(annotation))
@@ -169,7 +169,7 @@ def model_of(annotation: Any) -> type[BaseModel] | None:
 
 
 def contains(annotation: Any, base: type) -> bool:
-    """Tell whether a subclass of *base* stands anywhere in *annotation*."""
+    """Tell whether *base* or a subclass is anywhere in *annotation*."""
     annotation = bare(annotation)
     if get_origin(annotation) is Literal:
         return False
@@ -236,7 +236,7 @@ def _from_class(kind: type) -> Need | None:
 
 
 def _metadata(annotation: Any) -> Iterator[Any]:
-    """Yield what ``Annotated`` carries, also inside ``... | None``."""
+    """Yield the metadata of ``Annotated``, also inside ``... | None``."""
     annotation = _alias_value(annotation)
     if get_origin(annotation) is Annotated:
         inner, *extras = get_args(annotation)
@@ -247,7 +247,7 @@ def _metadata(annotation: Any) -> Iterator[Any]:
 
 
 def bare(annotation: Any) -> Any:
-    """Strip ``Annotated`` and ``type`` aliases."""
+    """Return an annotation without ``Annotated`` and ``type`` aliases around it."""
     annotation = _alias_value(annotation)
     while get_origin(annotation) is Annotated:
         annotation = _alias_value(get_args(annotation)[0])
@@ -278,7 +278,7 @@ def _is_union(annotation: Any) -> bool:
 
 
 class HandlerKind(Enum):
-    """What a function is to the framework."""
+    """The purpose that a function is registered for, which decides what it may ask for."""
 
     EVENT = "event"
     CONNECT = "connect"
@@ -294,11 +294,11 @@ class HandlerKind(Enum):
     ROOM = "room"
 
 
-#: The handlers of a client, which has neither environ, nor auth, nor session, and passes no sid.
+#: The handlers of client programs, for which there is no environ, auth, session or sid.
 CLIENT_KINDS: Final = frozenset({HandlerKind.CLIENT_EVENT, HandlerKind.CLIENT_CONNECT, HandlerKind.CLIENT_DISCONNECT})
 
 
-#: The hooks of a room class: the one that finds the room, and those that know it.
+#: The hooks of a room class: the one that finds the room, and those that are called with a room.
 ROOM_KINDS: Final = frozenset({HandlerKind.ROOM_IDENTIFIER, HandlerKind.ROOM})
 
 #: Kinds whose last positional value, ``auth`` or ``reason``, a handler may leave out.
@@ -356,7 +356,7 @@ _NOT_ON_CONSUMERS: Final = {
 
 
 def why_not(need: Need, kind: HandlerKind) -> str | None:
-    """Say why a handler of *kind* cannot be given what a parameter asks for; None if it can."""
+    """Return why a handler of *kind* cannot have the value that a parameter asks for; None if it can."""
     if isinstance(need, (FromHandshake, FromConnection)):
         return no_handshake(kind)
     if not isinstance(need, FromSource):
@@ -367,5 +367,5 @@ def why_not(need: Need, kind: HandlerKind) -> str | None:
 
 
 def no_handshake(kind: HandlerKind) -> str | None:
-    """Say why a handler of *kind* cannot read the handshake; None if it can."""
+    """Return why a handler of *kind* cannot read the handshake; None if it can."""
     return _NO_HANDSHAKE if kind in CLIENT_KINDS else None

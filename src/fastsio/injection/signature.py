@@ -1,5 +1,5 @@
 """
-Reading signatures: the one place that inspects functions, at registration.
+Reading signatures: the one module that inspects functions, at registration.
 
 Sees through partials, methods, callable objects, classes and ``functools.wraps``; resolves annotations one by one, so
 that one unresolvable name is reported with its parameter. Knows no markers.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_or
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-#: No annotation, or no default.
+#: Stands for an annotation or a default that a parameter does not have.
 EMPTY: Final[Any] = inspect.Parameter.empty
 
 
@@ -51,18 +51,18 @@ class Parameter:
 
 
 class Colour(Enum):
-    """What calling a function gives."""
+    """What calling a function returns."""
 
     PLAIN = auto()
     COROUTINE = auto()
     GENERATOR = auto()
     ASYNC_GENERATOR = auto()
-    #: A plain function wraps one of the others: only its result tells.
+    #: A plain function that wraps one of the others: only its result shows which.
     WRAPPER = auto()
 
 
 class Unresolved:
-    """Stands for an annotation whose names exist for type checkers only."""
+    """Stands for an annotation whose names only type checkers import."""
 
 
 class UnresolvedError(Exception):
@@ -71,7 +71,7 @@ class UnresolvedError(Exception):
 
     Args:
         parameter: The parameter's name; empty when the whole signature cannot be read.
-        reason: What Python said.
+        reason: The message of Python's error.
     """
 
     def __init__(self, parameter: str, reason: str) -> None:
@@ -89,9 +89,9 @@ def read_parameters(
     Keywords bound by a partial are left out: the partial has filled them.
 
     Args:
-        function: What is to be called.
-        caller_names: Where else to look for the names in annotations; see :func:`names_of_caller`.
-        unresolved: What stands for an annotation that cannot be resolved, instead of an error.
+        function: The function.
+        caller_names: Further names for the annotations; see :func:`names_of_caller`.
+        unresolved: The annotation of parameters whose own cannot be resolved; EMPTY to raise an error instead.
 
     Raises:
         UnresolvedError: An annotation cannot be resolved yet.
@@ -115,12 +115,12 @@ def read_returned(
     function: Callable[..., Any], caller_names: Mapping[str, Any] | None = None, *, unresolved: Any = EMPTY
 ) -> Any:
     """
-    Return the annotation of what a function returns; EMPTY when it has none.
+    Return the annotation of a function's result; EMPTY when it has none.
 
     Args:
-        function: What is to be called.
-        caller_names: Where else to look for the names in the annotation.
-        unresolved: What stands for an annotation that cannot be resolved, instead of an error.
+        function: The function.
+        caller_names: Further names for the annotation.
+        unresolved: Returned for an annotation that cannot be resolved; EMPTY to raise an error instead.
 
     Raises:
         UnresolvedError: The annotation cannot be resolved yet.
@@ -130,11 +130,11 @@ def read_returned(
 
 def may_give_coroutine(function: Callable[..., Any], caller_names: Mapping[str, Any] | None = None) -> bool:
     """
-    Tell whether only a call shows that a plain function gives a coroutine: its annotations do not rule it out.
+    Tell whether a plain function may return a coroutine, as far as the annotation of its result shows.
 
     Args:
-        function: What is to be called; a function that is no coroutine function.
-        caller_names: Where else to look for the names in the annotation.
+        function: The function, which is not a coroutine function.
+        caller_names: Further names for the annotation.
     """
     called = _called(function)
     if inspect.isclass(called):
@@ -159,15 +159,15 @@ def _admits_coroutine(annotation: Any) -> bool:
         return True
     try:
         return issubclass(CoroutineType, kind)
-    except TypeError:  # a protocol that cannot be asked
+    except TypeError:  # a Protocol that is not runtime-checkable
         return True
 
 
 def names_of_caller(function: Callable[..., Any]) -> dict[str, Any]:
     """
-    Return the local names of the function in which a handler was defined, if that is still running.
+    Return the local names of the function in which a handler was defined, if that function is still running.
 
-    With ``from __future__ import annotations`` its annotations are text, and may mean classes that are local there.
+    With ``from __future__ import annotations`` the handler's annotations are text, and may name classes local there.
     """
     innermost = innermost_of(function)
     outer = name_of(innermost).rpartition(".<locals>.")[0]
@@ -197,7 +197,7 @@ def positional_range(function: Callable[..., Any]) -> tuple[int, int | None]:
 
 
 def colour_of(function: Callable[..., Any]) -> Colour:
-    """Tell what calling *function* gives, without calling it."""
+    """Tell what calling *function* returns, without calling it."""
     layers = list(_layers(function))
     outermost = _own_colour(layers[0])
     if outermost is Colour.PLAIN and any(_own_colour(layer) is not Colour.PLAIN for layer in layers):
@@ -206,12 +206,12 @@ def colour_of(function: Callable[..., Any]) -> Colour:
 
 
 def innermost_of(function: Callable[..., Any]) -> Any:
-    """Return the function that does the work: through partials, methods, callable objects and wrappers."""
+    """Return the function inside of all partials, methods, callable objects and wrappers."""
     return list(_layers(function))[-1]
 
 
 def hides_arity(function: Callable[..., Any]) -> bool:
-    """Tell whether a wrapper takes parameters of its own and then any: what it wraps need not take as many."""
+    """Tell whether a wrapper has parameters of its own and ``*args``, so that the arity of what it wraps is unknown."""
     outermost = _called(function)
     if not inspect.isfunction(outermost) or not hasattr(outermost, "__wrapped__"):
         return False
@@ -228,7 +228,7 @@ def name_of(function: object) -> str:
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature:
-    """Return how *function* is called: as what it wraps, unless it names a parameter of its own."""
+    """Return the signature of *function*: of the function it wraps, unless it has parameters of its own."""
     own = inspect.signature(function, follow_wrapped=False)  # noqa: TID251 - this module is where it is read
     passes_on = all(_SHAPES[entry.kind] in (Shape.REST, Shape.KEYWORD_REST) for entry in own.parameters.values())
     return inspect.signature(function) if passes_on else own  # noqa: TID251 - as above
@@ -245,7 +245,7 @@ def _own_colour(function: Any) -> Colour:
 
 
 def _layers(function: Any) -> Iterator[Any]:
-    """Yield the function that is called, then each one it says that it wraps."""
+    """Yield the function that is called, then each one that is in ``__wrapped__`` of the one before."""
     current = _called(function)
     yield current
     while not inspect.isclass(current) and hasattr(current, "__wrapped__"):
@@ -254,7 +254,7 @@ def _layers(function: Any) -> Iterator[Any]:
 
 
 def _called(function: Any) -> Any:
-    """Return what runs when *function* is called: through partials and methods, or the object's ``__call__``."""
+    """Return the function that runs when *function* is called: that in partials and methods, or ``__call__``."""
     while True:
         if isinstance(function, functools.partial):
             function = function.func
@@ -271,7 +271,7 @@ def _bound_keywords(function: Any) -> frozenset[str]:
 
 
 class _Resolver:
-    """Evaluates annotations where the function was defined: its module, its closure, its class's module."""
+    """Evaluates annotations with the names of the function's module and closure, and of its class's module."""
 
     def __init__(self, function: Any, caller_names: Mapping[str, Any], unresolved: Any) -> None:
         self._caller_names = caller_names
@@ -302,7 +302,7 @@ class _Resolver:
         try:
             return get_type_hints(holder, self._globals, names, include_extras=True)[name]
         except (SyntaxError, TypeError):
-            return EMPTY  # not a type: a note to the reader, as python-socketio takes it
+            return EMPTY  # not a type, but a note to the reader, which python-socketio ignores too
 
 
 def _closure(function: Any) -> Iterator[tuple[str, Any]]:

@@ -1,7 +1,7 @@
 """
-Getters: functions of one :class:`Context` that give one value, made at registration and called per event.
+Getters: functions that take a :class:`Context` and return one value, made at registration and called per event.
 
-Each does one thing; which of them a parameter gets is decided by :mod:`graph` and :mod:`arguments`.
+:mod:`graph` and :mod:`arguments` decide which getter a parameter has.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ WIRE: Final[dict[str, Getter]] = {
 
 
 def constant(value: Any) -> Getter:
-    """Give the same value every time."""
+    """Return a getter that always returns *value*."""
 
     def get(_context: Context) -> Any:
         return value
@@ -71,7 +71,7 @@ def constant(value: Any) -> Getter:
 
 
 def resolved(key: Hashable) -> Getter:
-    """Give the value a dependency step stored."""
+    """Return a getter for the value that the step of a dependency has stored."""
 
     def get(context: Context) -> Any:
         return context.values[key]
@@ -80,13 +80,13 @@ def resolved(key: Hashable) -> Getter:
 
 
 def validating(get: Getter) -> Getter:
-    """Mark a getter that raises ValidationFailed for what the peer sent: all of these of one function are reported."""
+    """Mark a getter that may raise ValidationFailed, so that all failures of one function are reported together."""
     get.validates = True  # type: ignore[attr-defined] # a function takes attributes
     return get
 
 
 def raw_argument(index: int, default: Any) -> Getter:
-    """Give one payload argument as it came; *default* (EMPTY: none) when there is no such argument."""
+    """Return a getter for one payload argument as it was sent, or *default* (EMPTY: none) if it was not sent."""
     failure_loc = ("args", index)
 
     def get(context: Context) -> Any:
@@ -101,7 +101,7 @@ def raw_argument(index: int, default: Any) -> Getter:
 
 
 def valid_argument(index: int, annotation: Any, default: Any) -> Getter:
-    """Give one payload argument, validated; *default* (EMPTY: none) when there is no such argument."""
+    """Return a getter for one payload argument, validated, or *default* (EMPTY: none) if it was not sent."""
     loc = ("args", index)
     validate = validator_for(annotation, loc)
 
@@ -117,7 +117,7 @@ def valid_argument(index: int, annotation: Any, default: Any) -> Getter:
 
 
 def auth_argument(annotation: Any, default: Any) -> Getter:
-    """Give what the client sent as ``auth``, validated; None there is the same as nothing sent."""
+    """Return a getter for the ``auth`` of the client, validated; None counts as not sent."""
     validate = validator_for(annotation, ("auth",))
 
     def get(context: Context) -> Any:
@@ -132,7 +132,7 @@ def auth_argument(annotation: Any, default: Any) -> Getter:
 
 
 def named_value(name: str, default: Any) -> Getter:
-    """Give what a hook is passed by keyword; *default* when the caller had nothing of that name."""
+    """Return a getter for a value that a hook gets by keyword; *default* if the event has no value of that name."""
 
     def get(context: Context) -> Any:
         return (context.named or {}).get(name, default)
@@ -141,7 +141,7 @@ def named_value(name: str, default: Any) -> Getter:
 
 
 def valid_named_value(name: str, annotation: Any, default: Any) -> Getter:
-    """Give what a hook is passed by keyword, validated when there is something."""
+    """Return a getter for a value that a hook gets by keyword, validated; *default* takes the place of None."""
     validate = validator_for(annotation, (name,))
 
     def get(context: Context) -> Any:
@@ -152,7 +152,7 @@ def valid_named_value(name: str, annotation: Any, default: Any) -> Getter:
 
 
 def connection_view(factory: type) -> Getter:
-    """Give Starlette's view of the handshake."""
+    """Return a getter for the handshake as Starlette's ``HTTPConnection`` or ``Request``."""
 
     def get(context: Context) -> Any:
         return handshake_of(context.client).connection(factory)
@@ -162,12 +162,12 @@ def connection_view(factory: type) -> Getter:
 
 def handshake_value(name: str, marker: HandshakeParameter, annotation: Any, default: Any) -> Getter:
     """
-    Give a header, cookie or query value of the handshake, validated.
+    Return a getter for a header, cookie or query value of the handshake, validated.
 
     Args:
         name: The parameter's name.
-        marker: Where to look, and for which name.
-        annotation: What the value must be; a pydantic model takes one value for each field.
+        marker: The marker, which says where to look and for which name.
+        annotation: The type of the value; a pydantic model takes one value for each field.
         default: The parameter's own default, which wins over the marker's; EMPTY when it has none.
     """
     model = model_of(annotation)
@@ -188,7 +188,7 @@ def handshake_value(name: str, marker: HandshakeParameter, annotation: Any, defa
 
 
 def _handshake_model(marker: HandshakeParameter, model: type[BaseModel], annotation: Any) -> Getter:
-    """Give one value for each field, as FastAPI reads a model in Query(), Header() or Cookie()."""
+    """Return a getter for a model with one value per field, as FastAPI reads one in Query(), Header() or Cookie()."""
     validate = validator_for(annotation, (marker.place.value,))
     fields = [
         (field.alias or name, _name_in(marker, name, field.alias), _picker(marker, field.annotation))
@@ -238,5 +238,5 @@ def _all(values: list[str]) -> Any:
     return values
 
 
-#: Which of several values a single one is, as Starlette decides it.
+#: Which of several values with one name counts, as in Starlette.
 _PICK: Final = {Place.HEADER: _first, Place.COOKIE: _last, Place.QUERY: _last}

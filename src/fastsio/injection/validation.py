@@ -1,7 +1,7 @@
 """
-Checking values, and what handlers return, against annotations, with validators built once per annotation.
+Validating values, and the results of handlers, against annotations, with validators built once per annotation.
 
-What the peer sent wrongly becomes :class:`ValidationFailed`; the input itself never appears in it.
+For a value of the peer that is not valid :class:`ValidationFailed` is raised; it never contains the value itself.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from fastsio.protocol.plain import is_safe
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-#: Takes a raw value and where it came from; returns the valid one or raises ValidationFailed.
+#: Takes a raw value; returns the valid one or raises ValidationFailed.
 Validator: TypeAlias = "Callable[[Any], Any]"
 
-#: Mistakes reported at most, so that a small packet cannot ask for a large answer.
+#: How many mistakes are reported at most, so that a small packet cannot cause a large answer.
 MAX_DETAIL: Final = 20
-#: Characters of one message at most.
+#: How many characters the message of one mistake has at most.
 MAX_MESSAGE: Final = 200
 
 
@@ -36,7 +36,7 @@ def validator_for(annotation: Any, loc: Sequence[str | int]) -> Validator:
 
     Args:
         annotation: A type pydantic understands, or one with msgspec structs in it.
-        loc: Where the value stands, the beginning of ``loc`` in what is reported.
+        loc: The place of the value: the beginning of ``loc`` in the mistakes that are reported.
 
     Raises:
         SignatureError: No validator can be made for the annotation.
@@ -71,7 +71,7 @@ def adapter_for(annotation: Any) -> TypeAdapter[Any]:
 
 
 def detail_of(error: ValidationError, place: list[str | int]) -> list[dict[str, Any]]:
-    """Return pydantic's findings without the input, its context and its links."""
+    """Return the mistakes that pydantic found, without the input, the context and the links."""
     found = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_DETAIL]
     return [{"loc": [*place, *item["loc"]], "msg": item["msg"][:MAX_MESSAGE], "type": item["type"]} for item in found]
 
@@ -95,7 +95,7 @@ def _pydantic_validator(annotation: Any, place: list[str | int]) -> Validator:
 def _build_adapter(annotation: Any) -> TypeAdapter[Any]:
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-        _ = adapter.validator.validate_python  # a model that waits for another class says so here
+        _ = adapter.validator.validate_python  # raises for a model that waits for another class
     except (NameError, TypeError, SchemaError, PydanticUserError) as error:
         reason = str(error).partition("\n")[0]
         if isinstance(error, NameError) or getattr(error, "code", None) == "class-not-fully-defined":
@@ -108,7 +108,7 @@ _cached_adapter = lru_cache(maxsize=1024)(_build_adapter)
 
 
 def names_struct(annotation: Any) -> bool:
-    """Tell whether a ``Struct`` of msgspec stands in an annotation: pydantic does not know it."""
+    """Tell whether an annotation has a ``Struct`` of msgspec in it, which pydantic does not know."""
     module = sys.modules.get("msgspec")
     return module is not None and contains(annotation, module.Struct)
 
@@ -127,7 +127,7 @@ def _msgspec_validator(annotation: Any, place: list[str | int]) -> Validator:
 
 
 def _struct_detail(message: str, place: list[str | int]) -> dict[str, Any]:
-    """Turn msgspec's ``Expected `int`, got `str` - at `$.user[0].id``` into the shape of pydantic's findings."""
+    """Turn msgspec's ``Expected `int`, got `str` - at `$.user[0].id``` into the form of pydantic's mistakes."""
     text, _, path = message.partition(" - at `$")
     steps = path.rstrip("`").replace("[", ".").replace("]", "").split(".")
     loc = [int(step) if step.isdigit() else step for step in steps if step]
@@ -140,7 +140,7 @@ class ResponseValidationError(RuntimeError):
 
     Args:
         label: The handler.
-        reason: What pydantic found.
+        reason: The message of the validator's error.
     """
 
     def __init__(self, label: str, reason: str) -> None:
@@ -151,12 +151,12 @@ class ResponseValidationError(RuntimeError):
 
 def response_filter(label: str, response_model: Any) -> Callable[[Any], Any]:
     """
-    Return what validates a handler's result against *response_model* and gives it as plain data.
+    Return a function that validates a handler's result against *response_model* and returns it as plain data.
 
-    A dict has a model for each event that the handler may return as ``(event, data)``.
+    A dict as *response_model* has a model for each event that the handler may return as ``(event, data)``.
 
     Raises:
-        SignatureError: pydantic cannot validate the model, or a dict names no event.
+        SignatureError: pydantic cannot validate the model, or a dict is empty or has keys that are not text.
         UnresolvedError: The model names a type that does not exist yet.
     """
     if isinstance(response_model, dict):
@@ -165,7 +165,7 @@ def response_filter(label: str, response_model: Any) -> Callable[[Any], Any]:
         return _struct_filter(label, response_model)
     adapter = adapter_for(response_model)
     check, render = adapter.validator.validate_python, adapter.dump_python
-    # Bytes stay bytes, for attachments; what has none has the form of JSON at once.
+    # Bytes stay bytes, for attachments; a model without bytes is dumped to the types of JSON at once.
     mode: Literal["json", "python"] = "json" if is_safe(adapter.core_schema) else "python"
 
     def filter_response(returned: Any) -> Any:
@@ -186,7 +186,7 @@ def _event_filter(label: str, models: dict[Any, Any]) -> Callable[[Any], Any]:
 
     def filter_response(returned: Any) -> Any:
         match returned:
-            case None:  # the handler has emitted what it had to say
+            case None:  # the handler has nothing to answer
                 return None
             case (str(event), data, *more) if event in filters and isinstance(returned, tuple):
                 return (event, filters[event](data), *more)

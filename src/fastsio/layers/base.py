@@ -1,4 +1,4 @@
-"""What every channel layer offers, over whichever broker, and the same for threads."""
+"""The base class of channel layers, and their methods for threads."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ class SyncLayer:
             timeout: Seconds to wait for it; None waits for ever.
 
         Raises:
-            TimeoutError: None came in time; the builtin one.
+            TimeoutError: No message arrived in time; the builtin one.
         """
         return self._wait(asyncio.wait_for(self._layer.receive(channel), timeout))
 
     def new_channel(self, prefix: str = "specific") -> str:
-        """Make a channel that nobody else has."""
+        """Make a channel with a new name, and return the name."""
         return self._wait(self._layer.new_channel(prefix))
 
     def close_inbox(self, channel: str) -> None:
-        """Forget a channel and its groups."""
+        """Close a channel, and remove it from its groups."""
         self._wait(self._layer.close_inbox(channel))
 
     def group_add(self, group: str, channel: str) -> None:
@@ -74,7 +74,7 @@ class SyncLayer:
         return self._wait(self._layer.group_channels(group))
 
     def flush(self) -> None:
-        """Forget all messages and groups."""
+        """Remove all messages and groups."""
         self._wait(self._layer.flush())
 
     def close(self) -> None:
@@ -93,13 +93,13 @@ class SyncLayer:
 
 
 def loop_for(layer: BaseChannelLayer) -> asyncio.AbstractEventLoop:
-    """Return the loop to use a layer on from a thread without one."""
+    """Return the event loop on which a thread without one uses a layer."""
     home = layer.home
     return home if home is not None and home.is_running() else _background.loop()
 
 
 class BackgroundLoop:
-    """An event loop in a thread, started when it is first asked for and ended with the process."""
+    """An event loop in a thread of its own, started when it is first needed and stopped with the process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -150,15 +150,15 @@ class BaseChannelLayer(ABC):
     """
     Carries messages between the consumers of one process or of several.
 
-    A message is a mapping with strings for keys, by custom with a ``type``. A channel is one consumer's address, a
-    group the addresses that get the same messages. Making a layer does no I/O.
+    A message is a mapping with text keys, by convention with a ``type``. A channel is the address of one consumer, and
+    a group is a set of channels that get the same messages. Making a layer does no I/O.
 
     Attributes:
         extensions: The optional parts that the layer has: ``groups`` and ``flush``.
     """
 
     extensions: ClassVar[list[str]] = ["groups", "flush"]
-    #: The event loop on which this process receives, once it does.
+    #: The event loop on which this process receives; None before it has received.
     home: AbstractEventLoop | None = None
 
     @abstractmethod
@@ -169,21 +169,21 @@ class BaseChannelLayer(ABC):
         Args:
             channel: Its name.
             message: The message.
-            wait: Whether to wait while the channel's consumer is one of this process, and its client is behind and
-                reads.
+            wait: Whether to wait while the client of the channel's consumer has much to read, if the consumer is in
+                this process.
 
         Raises:
-            ChannelFull: There is no room for it, and the layer knows.
-            BusError: The broker did not take it.
+            ChannelFull: The channel has no room for it, as far as the layer knows.
+            BusError: The broker did not accept it.
             TypeError: The name is not valid, or the message is not a mapping with text keys.
         """
 
     @abstractmethod
     async def receive(self, channel: str) -> Message:
         """
-        Return the next message of a channel, waiting for it; it is the caller's own.
+        Wait for the next message of a channel and return it, as a copy for the caller.
 
-        A caller that is cancelled loses neither messages nor groups.
+        If the call is cancelled, no message is lost, and the channel stays in its groups.
 
         Raises:
             ChannelClosedError: The channel was closed meanwhile.
@@ -192,19 +192,19 @@ class BaseChannelLayer(ABC):
     @abstractmethod
     async def new_channel(self, prefix: str = "specific") -> str:
         """
-        Make a channel of this process that nobody else has, and begin to listen to it.
+        Make a channel of this process with a new name, begin to listen to it, and return the name.
 
         Args:
-            prefix: What its name begins with.
+            prefix: The beginning of the name.
         """
 
     @abstractmethod
     async def group_add(self, group: str, channel: str) -> None:
-        """Put a channel into a group; once it returns, the channel gets what is sent to the group."""
+        """Put a channel into a group; after the return it gets the messages that are sent to the group."""
 
     @abstractmethod
     async def group_discard(self, group: str, channel: str) -> None:
-        """Take a channel out of a group; one that is not in it is fine."""
+        """Take a channel out of a group; one that is not in it is ignored."""
 
     @abstractmethod
     async def group_send(self, group: str, message: Mapping[str, Any], *, wait: bool = True) -> None:
@@ -214,18 +214,18 @@ class BaseChannelLayer(ABC):
         Args:
             group: The group.
             message: The message.
-            wait: Whether to wait while clients of consumers in this process are behind and read. The message has been
-                sent before; what other processes send never waits here.
+            wait: Whether to wait, after the message was sent, while clients of consumers in this process have much to
+                read. Clients of other processes are never waited for.
 
         Raises:
-            BusError: The broker did not take it.
+            BusError: The broker did not accept it.
             TypeError: The name is not valid, or the message is not a mapping with text keys.
         """
 
     @abstractmethod
     async def let_read(self, addresses: Collection[str]) -> None:
         """
-        Wait while clients of consumers in this process are behind and read, as :meth:`group_send` does.
+        Wait while clients of consumers in this process have much to read, as :meth:`group_send` does.
 
         Args:
             addresses: The channels of the consumers, or groups that they are in.
@@ -233,7 +233,7 @@ class BaseChannelLayer(ABC):
 
     @abstractmethod
     async def group_channels(self, group: str) -> list[str]:
-        """Return the channels of a group, in alphabetical order, that the layer knows of."""
+        """Return the channels of a group that the layer knows, in alphabetical order."""
 
     @abstractmethod
     async def open_inbox(
@@ -249,33 +249,33 @@ class BaseChannelLayer(ABC):
         Become the consumer of a channel until :meth:`close_inbox`.
 
         Args:
-            channel: A name, as a rule from :meth:`new_channel`.
-            on_message: Called with each message as it arrives, on the caller's event loop, instead of queueing it:
-                no task, no queue. It returns False when it has no room.
+            channel: A name, usually from :meth:`new_channel`.
+            on_message: Called with each message as it arrives, on the caller's event loop; messages are not queued
+                then. It returns False to say that it has no room for the message.
             on_close: Called when the overflow policy ``close`` ends the inbox.
-            capacity: Messages that may wait; None is the layer's.
-            overflow: What to do with more; None is the layer's.
+            capacity: How many messages may wait; None is the layer's number.
+            overflow: The policy for messages beyond that; None is the layer's policy.
 
         Raises:
-            SetupError: Somebody in this process is its consumer already.
+            SetupError: The channel has a consumer in this process already.
         """
 
     @abstractmethod
     async def close_inbox(self, channel: str) -> None:
-        """Forget a channel with its messages, and take it out of all its groups."""
+        """Close a channel, drop its messages, and take it out of all its groups."""
 
     @abstractmethod
     async def flush(self) -> None:
-        """Forget all messages and groups; consumers stay."""
+        """Remove all messages and groups; consumers stay."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Close all channels and connections; using the layer afterwards opens them anew."""
+        """Close all channels and connections; a later use of the layer opens connections again."""
 
     @property
     @abstractmethod
     def is_closed(self) -> bool:
-        """Whether the layer holds neither channels nor connections."""
+        """Whether the layer has neither channels nor connections."""
 
     @cached_property
     def sync(self) -> SyncLayer:

@@ -1,8 +1,8 @@
 """
-Messages of a layer: a copy for each recipient in the process, and bytes between processes.
+Messages of a layer: copies for the recipients in the process, and bytes for other processes.
 
-The bytes are JSON or MessagePack, encrypted if there are keys; nothing that could run code when it is read. Both forms
-are read whichever is written, so that a fleet can go from one to the other; their first bytes differ.
+The bytes are JSON or MessagePack, encrypted if there are keys; never a format that could run code when it is read.
+Every process reads both, so that processes can change their format one after the other; their first bytes differ.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def require_message(message: object) -> Message:
     Return a message as a plain dict of its own.
 
     Raises:
-        TypeError: It is no mapping with strings for keys.
+        TypeError: It is not a mapping with text keys.
     """
     if not isinstance(message, Mapping):
         raise TypeError(f"a message is a mapping like {{'type': 'chat.message', ...}}, not {type(message).__name__}")
@@ -47,7 +47,7 @@ def require_message(message: object) -> Message:
 
 
 def copier(message: Mapping[str, Any]) -> Callable[[], Message]:
-    """Return what makes copies of a message; it is looked through once, not once a copy."""
+    """Return a function that makes copies of a message; the message is searched for mutable values only once."""
     plain = dict(message)
     for value in plain.values():
         if type(value) not in _FIXED:
@@ -78,7 +78,7 @@ def _copy(value: Any) -> Any:
 
 
 SerializerFormat = Literal["json", "msgpack"]
-#: How bytes stand in JSON, and how a dict does that could be taken for that.
+#: The keys that mark bytes in JSON, and a dict of the application that has one of these keys itself.
 _BYTES: Final = "__bytes__"
 _PAIRS: Final = "__pairs__"
 _MARKS: Final = (f'"{_BYTES}"', f'"{_PAIRS}"')
@@ -92,7 +92,7 @@ class _Cipher(Protocol):
 
 class Codec:
     """
-    Encodes and decodes what goes over the wire.
+    Encodes and decodes messages between processes.
 
     Args:
         serializer_format: ``json`` or ``msgpack``.
@@ -119,7 +119,7 @@ class Codec:
         Write a value.
 
         Raises:
-            TypeError: It contains what the format does not have.
+            TypeError: It contains a value that the format does not have.
         """
         try:
             plain = self._msgpack.packb(value) if self._writes_msgpack else _to_json(value)
@@ -134,7 +134,7 @@ class Codec:
         Read a value.
 
         Raises:
-            PayloadError: It was written by something else, or with other keys.
+            PayloadError: The bytes are not a message, or were encrypted with another key.
         """
         try:
             plain = data if self._cipher is None else self._cipher.decrypt(data)
@@ -172,7 +172,7 @@ def _cipher(keys: Sequence[str | bytes] | None) -> _Cipher | None:
 def _to_json(value: Any) -> bytes:
     text = json.dumps(value, default=_default, separators=(",", ":"), ensure_ascii=False)
     if any(mark in text for mark in _MARKS):
-        # Rare, so only then are the value's own dicts told from ours.
+        # Rare, so only then the application's dicts with these keys are marked.
         text = json.dumps(_marked(value), separators=(",", ":"), ensure_ascii=False)
     return text.encode("utf-8", "surrogatepass")
 

@@ -1,11 +1,11 @@
 """
-Which groups of a layer a server is in: those of the rooms that its clients are in, and no others.
+The groups of a layer that a server is in: those of the rooms that its clients are in.
 
-A client's own room is no group. Its sid is the name of a channel, which says which process reads it: the broker need
-not be told that a client has come or gone.
+The room named like a client's sid is not a group. The sid is the name of a channel, and the name says which process
+reads it, so the broker need not be told of each client.
 
-Knows groups and rooms, never what messages mean. A layer that is away is asked again until it is back: who enters a
-room meanwhile is in it here, and hears other processes as soon as they can be heard.
+Knows groups and rooms, never what messages mean. If the layer does not answer, it is tried again until it does: clients
+that enter a room meanwhile are in it here, and get the messages of other processes afterwards.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
     #: A room: its namespace and its name.
     Place = tuple[str, Hashable]
 
-#: Seconds before a layer that was away is asked again, between later attempts at most, and of jitter.
+#: Seconds before a layer that did not answer is tried again, at most between later attempts, and of jitter.
 FIRST_DELAY_S: Final = 0.5
 MOST_DELAY_S: Final = 5.0
 JITTER_S: Final = 0.25
-#: What the channels of servers are called.
+#: The beginning of the names of servers' channels.
 PREFIX: Final = "socketio"
-#: The end of the names of clients.
+#: The end of the names of clients' channels.
 _CLIENT: Final = "c"
 
 
 def group_of(namespace: str, room: Hashable) -> str:
     """
-    Return the group of the layer that a room is.
+    Return the group of the layer for a room.
 
-    A room of the root namespace is the group of the same name, if it can be a group's name. Everybody in a namespace
-    is the group ``safe_group_name("socketio", namespace)``.
+    A room of the root namespace has the group of the same name, if that can be a group's name. All clients of a
+    namespace are the group ``safe_group_name("socketio", namespace)``.
     """
     if room is None:
         return _group_of_namespace(namespace)
@@ -51,7 +51,7 @@ def group_of(namespace: str, room: Hashable) -> str:
 
 
 def address_of(namespace: str, room: Hashable) -> str:
-    """Return the group that a room is, or the channel that a client is."""
+    """Return the group of a room; for the sid of a client, its channel."""
     return room if isinstance(room, str) and node_of(room) is not None else group_of(namespace, room)
 
 
@@ -66,31 +66,31 @@ class Following:
 
     Args:
         layer: The layer.
-        hear: Called with the group, or None for the server's own channel, and each message that comes; it returns
-            False when it has no room.
-        logger: Where it says that the layer is away, and that it is back.
+        on_message: Called with the group, or None for the server's own channel, and each message that arrives; it
+            returns False when it has no room for the message.
+        logger: The logger for messages that the layer does not answer, and that it does again.
         patience_s: Seconds that :meth:`follow` waits at most.
 
     Attributes:
-        rooms: Group or channel -> the rooms with clients here that it is, as a rule one.
+        rooms: Group or channel -> its rooms with clients here, usually one.
     """
 
     def __init__(
         self,
         layer: BaseChannelLayer,
-        hear: Callable[[str | None, dict[str, Any]], object],
+        on_message: Callable[[str | None, dict[str, Any]], object],
         logger: Any,
         patience_s: float,
     ) -> None:
         self.layer = layer
         self.loop = asyncio.get_running_loop()
         self.rooms: dict[str, set[Place]] = {}
-        self._hear = hear
+        self._on_message = on_message
         self._logger = logger
         self._patience_s = patience_s
         self._node: str | None = None
-        self._settling: asyncio.Task[None] | None = None
-        #: Group -> the channel that is in it; channel -> the same.
+        self._naming: asyncio.Task[None] | None = None
+        #: Group -> the channel of this server that is in it; channel of a client -> the same channel.
         self._inboxes: dict[str, str] = {}
         self._changes: dict[str, asyncio.Task[None]] = {}
         self._late: set[str] = set()
@@ -99,24 +99,24 @@ class Following:
 
     @property
     def groups(self) -> set[str]:
-        """The groups, and the channels of clients, that the server hears."""
+        """The groups, and the channels of clients, that the server listens to."""
         return set(self._inboxes)
 
     async def open_channel(self) -> str:
         """Open a channel of the server's own and return its name."""
         channel = await self.layer.new_channel(PREFIX)
-        await self.layer.open_inbox(channel, on_message=partial(self._hear, None), overflow="drop_new")
+        await self.layer.open_inbox(channel, on_message=partial(self._on_message, None), overflow="drop_new")
         return channel
 
-    async def settle(self) -> None:
-        """Find out what the layer calls this process; a layer that takes too long is not waited for."""
+    async def learn_name(self) -> None:
+        """Find out the layer's name for this process, waiting for ``patience_s`` at most."""
         if self._node is None:
-            if self._settling is None:
-                self._settling = self.loop.create_task(self._settle())
-            await asyncio.wait([self._settling], timeout=self._patience_s)
+            if self._naming is None:
+                self._naming = self.loop.create_task(self._learn_name())
+            await asyncio.wait([self._naming], timeout=self._patience_s)
 
     def name_client(self, unique: str) -> str:
-        """Return a sid that is a channel of this process; *unique* itself where the layer has no such names."""
+        """Return a sid that is a channel of this process; *unique* itself if the layer has no names for processes."""
         if not self._node:
             return unique
         try:
@@ -125,7 +125,7 @@ class Following:
             return unique
 
     def note(self, place: Place, *, has_members: bool) -> str | None:
-        """Store whether a room has members here; return its group if that is to be joined or left now, else None."""
+        """Set whether a room has members here; return its group if that must be joined or left now, otherwise None."""
         group = address_of(*place)
         places = self.rooms.get(group)
         if has_members:
@@ -140,13 +140,13 @@ class Following:
         return group if self._is_behind(group) else None
 
     async def follow(self, groups: Iterable[str]) -> None:
-        """Join and leave groups; wait until that is done, or the layer has taken too long and is asked again later."""
+        """Join and leave groups; wait until that is done, for ``patience_s`` at most. It is tried again later."""
         changes = [self.start(group) for group in groups]
         if changes:
             await asyncio.wait(changes, timeout=self._patience_s)
 
     def start(self, group: str) -> asyncio.Task[None]:
-        """Begin to join or to leave a group."""
+        """Start joining or leaving a group, as its rooms require; return the task."""
         change = self._changes.get(group)
         if change is None or change.done():
             change = self._changes[group] = self.loop.create_task(self._change(group))
@@ -154,9 +154,9 @@ class Following:
         return change
 
     async def close(self) -> None:
-        """Leave all groups, whatever the layer says to it."""
+        """Leave all groups, ignoring errors of the layer."""
         self.rooms.clear()
-        tasks = [task for task in (*self._changes.values(), self._catching_up, self._settling) if task is not None]
+        tasks = [task for task in (*self._changes.values(), self._catching_up, self._naming) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -165,11 +165,11 @@ class Following:
             await self.close_channel(channel)
 
     async def close_channel(self, channel: str) -> None:
-        """Close a channel; if the layer is away, the channel is left to expire."""
+        """Close a channel; if the layer does not answer, the channel expires by itself."""
         with suppress(BusError):
             await self.layer.close_inbox(channel)
 
-    async def _settle(self) -> None:
+    async def _learn_name(self) -> None:
         channel = await self.layer.new_channel(PREFIX)
         self._node = node_of(channel) or ""
         await self.close_channel(channel)
@@ -182,7 +182,7 @@ class Following:
         return (group in self.rooms) is not (group in self._inboxes)
 
     async def _change(self, group: str) -> None:
-        """Be in a group if, and only if, there is anybody in a room of it."""
+        """Join a group if one of its rooms has members here, otherwise leave it; repeat if that changes meanwhile."""
         while self._is_behind(group):
             try:
                 if group in self.rooms:
@@ -197,7 +197,7 @@ class Following:
         layer = self.layer
         is_client = node_of(group) is not None
         channel = group if is_client else await layer.new_channel(PREFIX)
-        await layer.open_inbox(channel, on_message=partial(self._hear, group), overflow="drop_new")
+        await layer.open_inbox(channel, on_message=partial(self._on_message, group), overflow="drop_new")
         try:
             if not is_client:
                 await layer.group_add(group, channel)
@@ -206,7 +206,7 @@ class Following:
             raise
         self._inboxes[group] = channel
 
-    # A layer that is away
+    # A layer that does not answer
 
     def _fall_behind(self, group: str, error: Exception) -> None:
         self._late.add(group)
@@ -216,7 +216,7 @@ class Following:
             self._catching_up.add_done_callback(self._has_caught_up)
 
     async def _catch_up(self) -> None:
-        """Ask the layer again, for one group first; for all once it answers."""
+        """Try the layer again with one group, and with all others when it answers."""
         while self._late:
             await asyncio.sleep(self._backoff.next(random()))  # noqa: S311 - jitter
             first = self._late.pop()

@@ -1,7 +1,7 @@
 """
-What an event of Socket.IO is as a consumer's frame, and the other way around.
+Converting events of Socket.IO to frames of consumers, and the other way around.
 
-Plain functions of what travels, and the types of what servers and consumers send one another over a layer.
+Also the types of the messages that servers and consumers send each other over a layer.
 """
 
 from __future__ import annotations
@@ -11,26 +11,27 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-#: A frame for consumers' clients, as it is; what servers make of it, if they were told, is in ``socketio``.
+#: A message with a frame for the clients of consumers; ``socketio`` has the same as a message for servers, if there is
+#: one.
 TEXT: Final = "fastsio.text"
-#: What servers say to each other, and consumers obey, that is no frame.
+#: A message of the cluster for servers, which consumers carry out too, without a frame.
 ORDER: Final = "fastsio.order"
 #: An event for an ``@event_handler``.
 EVENT: Final = "fastsio.event"
-#: The member that each of these messages is about.
+#: The key with the content of each of these messages.
 _SUBJECTS: Final = {TEXT: "text", ORDER: "socketio", EVENT: "event"}
-#: The member of a frame that has what the event is about.
+#: The key of a frame with the data of the event.
 PAYLOAD = "payload"
 
 
 def frame_of(event: str, arguments: Sequence[Any], discriminator: str) -> dict[str, Any]:
     """
-    Return the frame that tells a consumer's client of an event.
+    Return the frame of an event for the client of a consumer.
 
     Args:
-        event: Its name.
-        arguments: None of them is ``null``, one is the payload itself, several are a list.
-        discriminator: The member that names the event.
+        event: The event's name.
+        arguments: Its arguments: without any the payload is ``null``, one is the payload itself, several are a list.
+        discriminator: The key that names the event.
     """
     if len(arguments) > 1:
         return {discriminator: event, PAYLOAD: list(arguments)}
@@ -49,7 +50,7 @@ def _is_order(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("method"), str)
 
 
-#: What their members are; all but the subject may be left out.
+#: Key -> the check of its value, and the words for a valid one. All but the content may be missing.
 _MEMBERS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "text": (_is_text, "text"),
     "event": (lambda value: isinstance(value, dict), "an object"),
@@ -62,10 +63,10 @@ _MEMBERS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
 
 def fault_of(message: Mapping[str, Any]) -> str | None:
     """
-    Say what is wrong with a message that servers and consumers send one another, or return None.
+    Return what is wrong with a message that servers and consumers send each other; None for a valid one.
 
-    Messages of the application, which have other types, are not looked at; nor is what servers say to each other, which
-    is read where it is obeyed.
+    Messages of the application, which have other types, are not checked; nor is the content of a message of the
+    cluster, which its receiver checks.
     """
     kind = message.get("type")
     if not isinstance(kind, str) or kind not in _SUBJECTS:
@@ -81,15 +82,15 @@ def fault_of(message: Mapping[str, Any]) -> str | None:
 
 def event_of(message: Mapping[str, Any], discriminator: str, loads: Callable[[str], Any]) -> tuple[str, Any] | None:
     """
-    Return the event that a consumer's broadcast is to Socket.IO clients: its name and its data.
+    Return a consumer's broadcast as an event for Socket.IO clients: its name and its data.
 
     Args:
         message: A message of the layer: a frame in ``text``, or fields with a ``type``.
-        discriminator: The member of a frame that names the event.
+        discriminator: The key of a frame that names the event.
         loads: Reads JSON.
 
     Returns:
-        None for what is no event: a frame that is no object or has no name, a type that only programs know.
+        The event; None for a frame that is not an object or has no name, and for a type of fastsio's own.
     """
     text = message.get("text")
     if isinstance(text, str):

@@ -1,5 +1,5 @@
 """
-The bounded queue of one consumer: how much it holds, and what happens when it is full.
+The bounded queue of one consumer: how many messages it holds, and what happens when it is full.
 
 An inbox belongs to one event loop; only :meth:`Inbox.post` may be called from another thread. It knows no layer.
 """
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 class ChannelFull(SocketIOError):  # noqa: N818 - reads as what happened; the name is the channel layers' own
     """
-    A channel holds as many messages as it may: the message was not put there.
+    A channel has no room for a message, which was not put there.
 
     Args:
-        channels: The channels that are full; all others have got the message.
+        channels: The channels that are full; all other recipients have got the message.
     """
 
     def __init__(self, *channels: str) -> None:
@@ -41,7 +41,7 @@ class ChannelFull(SocketIOError):  # noqa: N818 - reads as what happened; the na
 
 class ChannelClosedError(SocketIOError):
     """
-    Nobody can receive from the channel any more.
+    The channel was closed, and no message can be received from it any more.
 
     Args:
         channel: Its name.
@@ -54,15 +54,15 @@ class ChannelClosedError(SocketIOError):
 
 class Capacities:
     """
-    Args are those of the layers.
+    How many messages the channels of a layer may hold, from the layer's options of the same names.
 
     Args:
-        capacity: What holds for channels without a pattern.
-        channel_capacity: By pattern: a string with ``*``, ``?`` and ``[...]``, or a compiled regular expression that
-            matches from the beginning of the name. The first that matches decides.
+        capacity: The capacity of channels that match no pattern.
+        channel_capacity: Pattern -> capacity. A pattern is a string with ``*``, ``?`` and ``[...]``, or a compiled
+            regular expression that matches from the beginning of the name. The first that matches decides.
 
     Raises:
-        SetupError: A capacity is no positive whole number.
+        SetupError: A capacity is not a positive whole number.
     """
 
     def __init__(self, capacity: int, channel_capacity: Mapping[str | re.Pattern[str], int] | None = None) -> None:
@@ -112,27 +112,29 @@ def require_overflow(overflow: object) -> Overflow:
 
 class Inbox:
     """
-    What a layer has for one consumer.
+    The messages of a layer for one consumer.
 
     Args:
         channel: The channel's name.
-        capacity: Messages that may wait here.
-        overflow: ``drop_new`` drops what does not fit, ``drop_old`` what waits longest; ``close`` ends the inbox,
-            and ``raise`` raises in the sender, if that is in this process, groups included.
+        capacity: How many messages may wait.
+        overflow: The policy for a message without room: ``drop_new`` drops it, ``drop_old`` drops the oldest that
+            waits, ``close`` ends the inbox, and ``raise`` raises in the sender, also of a group, if that is in this
+            process.
         loop: The event loop of the consumer.
-        on_message: Called for each message as it arrives; there is no queue then. Returning False says that there is
-            no room for the message.
+        on_message: Called for each message as it arrives; messages do not wait then. It returns False to say that there
+            is no room for the message.
         on_close: Called when the inbox is closed by its overflow policy.
 
     Attributes:
         groups: The groups that the channel is in, as far as this process knows.
-        dropped: How many messages did not fit.
+        dropped: How many messages had no room.
         expired: How many messages waited too long.
-        used_at: When somebody received last.
-        keep_s: Seconds without a reader after which the inbox counts as left; None while a consumer holds it.
+        used_at: The time of the last call of :meth:`receive`.
+        keep_s: Seconds without a reader after which the inbox is closed; None while it has a consumer.
         is_detached: Whether the layer has stopped listening for it.
-        release: Called by :meth:`aclose`, set by the layer.
-        peers_behind: Those of the layer that are behind, this one included while it is.
+        release: Called by :meth:`aclose`; set by the layer.
+        peers_behind: The inboxes of the layer whose clients have much to read, with this one among them while its
+            client has.
     """
 
     __slots__ = (
@@ -182,7 +184,7 @@ class Inbox:
         self.is_closed = False
         self.is_detached = False
         self.used_at = monotonic()
-        #: Called when somebody waits in vain, by layers that fetch on demand.
+        #: Called when a receiver finds no message; set by layers that fetch messages on demand.
         self.on_starved: Callable[[], object] | None = None
         self.release: Callable[[str], Awaitable[None]] | None = None
         self.peers_behind: set[Inbox] = set()
@@ -206,17 +208,17 @@ class Inbox:
 
     @property
     def waiters(self) -> int:
-        """How many callers of :meth:`receive` wait, those included for whom a message has just come."""
+        """How many callers of :meth:`receive` wait, with those that were woken for a message just now."""
         return len(self._waiters) + len(self._woken)
 
     async def receive(self) -> Message:
         """
-        Return the next message, waiting for it.
+        Wait for the next message and return it.
 
-        A caller that is cancelled takes no message with it.
+        If the call is cancelled, no message is lost.
 
         Raises:
-            ChannelClosedError: The inbox is closed, and what waited has been read.
+            ChannelClosedError: The inbox is closed, and all messages that waited have been read.
         """
         while True:
             now = self.used_at = monotonic()
@@ -242,50 +244,50 @@ class Inbox:
 
     def fall_behind(self, let_read: Callable[[], Awaitable[None]]) -> None:
         """
-        Have those who send wait; called by a consumer whose client does not read as fast as messages come.
+        Let senders wait; called by a consumer whose client does not read as fast as messages arrive.
 
         Args:
-            let_read: Waits until the client has caught up, or is not worth waiting for.
+            let_read: Waits until the client has caught up, or is not to be waited for any longer.
         """
         self._let_read = let_read
         self.peers_behind.add(self)
 
     def catch_up(self) -> None:
-        """Have nobody wait any more."""
+        """Let senders not wait any more."""
         self._let_read = None
         self.peers_behind.discard(self)
 
     async def let_read(self) -> None:
-        """Wait for the consumer's client, if it is behind; on the loop of the consumer."""
+        """Wait for the consumer's client if it has much to read; must run on the loop of the consumer."""
         if self._let_read is not None:
             await self._let_read()
 
     async def aclose(self) -> None:
-        """Close the inbox, and have its layer forget the channel and its groups."""
+        """Close the inbox, and its channel in the layer."""
         if self.release is None:
             self.close()
         else:
             await self.release(self.channel)
 
     def post(self, message: Message, deadline: float, on_taken: Callable[[], object] | None = None) -> None:
-        """Take a message, on the loop of the consumer; from any thread."""
-        with suppress(RuntimeError):  # its loop is closed: so is the consumer's life
+        """Call :meth:`put` on the loop of the consumer; may be called from any thread."""
+        with suppress(RuntimeError):  # its loop is closed, and so the consumer has ended
             self.loop.call_soon_threadsafe(self.put, message, deadline, on_taken)
 
     def put(self, message: Message, deadline: float, on_taken: Callable[[], object] | None = None) -> bool:
         """
-        Take a message.
+        Add a message.
 
         Args:
-            message: The consumer's own copy.
-            deadline: When it is not worth reading any more, on the clock :func:`time.monotonic`.
-            on_taken: Called once the consumer has the message.
+            message: A copy for the consumer.
+            deadline: When the message expires, by the clock :func:`time.monotonic`.
+            on_taken: Called when the consumer has got the message, or the message was dropped.
 
         Returns:
-            False when there is no room for it.
+            False if there is no room for it.
         """
         if self.is_closed:
-            return True  # nobody misses it
+            return True  # the message is not missed
         if self.on_message is not None:
             return self._hand_over(message, on_taken)
         if len(self._waiting) >= self.capacity and not self._has_made_room():
@@ -297,39 +299,39 @@ class Inbox:
         return True
 
     def close(self) -> None:
-        """Take nothing any more; what waits can still be received."""
+        """Accept no more messages; those that wait can still be received."""
         self.is_closed = True
         self.catch_up()
         while self._waiters:
             self._wake()
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Drop the messages that wait."""
         self._waiting.clear()
 
     def hold(self, terms: Inbox) -> None:
-        """Go to a consumer, on the terms of an inbox that is not used itself; what waits goes to its callback."""
+        """Give the inbox to a consumer, with the options of *terms*; messages that wait go to its callback."""
         self.keep_s, self.loop = None, terms.loop
         self.capacity, self.overflow = terms.capacity, terms.overflow
         self.on_message, self._on_close = terms.on_message, terms._on_close
         if self.on_message is not None:
             waiting, self._waiting = self._waiting, deque()
-            take: Callable[..., object] = self.put if self.loop is get_running_loop() else self.post
+            add: Callable[..., object] = self.put if self.loop is get_running_loop() else self.post
             for item in waiting:
-                take(*item)
+                add(*item)
 
     def move(self, loop: AbstractEventLoop) -> None:
-        """Go to another loop after the end of the one before, with whatever waited there."""
+        """Move to another loop, with the messages that wait, after the loop before has ended."""
         self.loop = loop
         self._waiters.clear()
         self._woken.clear()
 
     def _give_up(self, waiter: Future[None]) -> None:
-        """Forget a receiver that was cancelled."""
+        """Remove a receiver that was cancelled."""
         self._woken.discard(waiter)
         with suppress(ValueError):
             self._waiters.remove(waiter)
-        # It was woken for a message that is the next one's now.
+        # It was woken for a message, which goes to the next receiver now.
         if waiter.done() and not waiter.cancelled() and self._waiting:
             self._wake()
 
@@ -355,7 +357,7 @@ class Inbox:
         return True
 
     def _has_made_room(self) -> bool:
-        """Drop what has expired; then, if that is the policy, what waits longest."""
+        """Drop expired messages; then, with the policy ``drop_old``, the oldest. Return whether there is room."""
         now = monotonic()
         while self._waiting and self._waiting[0][1] <= now:
             self._drop_first()

@@ -1,8 +1,8 @@
 """
-The layer of a single process, and what it shares with the layers over brokers: one table, on one event loop, the home.
+The layer of a single process, and its base, which the layers over brokers share: a table on one event loop, the home.
 
-The home is the loop that first receives. Calls from other loops of the process are passed on to it; when it has
-ended, the next loop that comes takes over. Subclasses say what goes over the wire.
+The home is the loop that first receives. Calls from other loops of the process are passed on to it; when it has ended,
+the loop of the next call takes over. Subclasses send messages to other processes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fastsio.layers.codec import Message
     from fastsio.layers.inbox import Overflow
 
-#: Entries about inboxes that are gone, beyond as many as there are inboxes, before they are dropped.
+#: How many entries of closed inboxes are kept in the list of times, beyond the number of inboxes.
 SPARE_ENTRIES: Final = 64
 
 
@@ -37,14 +37,14 @@ class LocalTable:
     The inboxes of a process and their groups.
 
     Attributes:
-        behind: The inboxes of consumers whose clients are behind, and that others wait for.
+        behind: The inboxes of consumers whose clients have much to read, so that senders wait for them.
     """
 
     def __init__(self) -> None:
         self.behind: set[Inbox] = set()
         self.inboxes: dict[str, Inbox] = {}
         self.groups: dict[str, dict[str, Inbox]] = {}
-        #: When to look whether an inbox that no consumer holds is still used.
+        #: Times at which to check whether an inbox without a consumer is still used, with its channel.
         self._lapsing: list[tuple[float, str]] = []
 
     @property
@@ -53,7 +53,7 @@ class LocalTable:
         return sum(inbox.dropped for inbox in self.inboxes.values())
 
     def add(self, inbox: Inbox) -> Inbox:
-        """Open an inbox."""
+        """Add an inbox, and return it."""
         self.inboxes[inbox.channel] = inbox
         inbox.peers_behind = self.behind
         if inbox.keep_s is not None:
@@ -61,11 +61,11 @@ class LocalTable:
         return inbox
 
     def leave_all(self, inbox: Inbox) -> list[str]:
-        """Take a channel out of its groups; return those that have no member here any more."""
+        """Take a channel out of its groups; return the groups that have no member here any more."""
         return [group for group in sorted(inbox.groups) if self.leave(group, inbox.channel)]
 
     def enter(self, group: str, inbox: Inbox) -> bool:
-        """Put a channel into a group; True if it is the first here."""
+        """Put a channel into a group; return whether it is the group's first here."""
         members = self.groups.get(group)
         inbox.groups.add(group)
         if members is None:
@@ -75,7 +75,7 @@ class LocalTable:
         return False
 
     def leave(self, group: str, channel: str) -> bool:
-        """Take a channel out of a group; True if it was the last here."""
+        """Take a channel out of a group; return whether it was the group's last here."""
         members = self.groups.get(group)
         if members is None or channel not in members:
             return False
@@ -94,7 +94,7 @@ class LocalTable:
     def deliver(
         self, inbox: Inbox, message: Message, deadline: float, on_taken: Callable[[], object] | None = None
     ) -> bool:
-        """Give a message, not copied, to one consumer; False when there is no room for it."""
+        """Give a message, not copied, to one consumer; return False if there is no room for it."""
         if inbox.loop is get_running_loop():
             return inbox.put(message, deadline, on_taken)
         inbox.post(message, deadline, on_taken)
@@ -107,11 +107,11 @@ class LocalTable:
         Args:
             group: The group.
             message: The message.
-            deadline: When it is not worth reading any more.
-            is_ours: Nobody else has the message, so that a single member may have it itself.
+            deadline: When the message expires.
+            is_ours: Whether no other code has the message, so that a single member may get it without a copy.
 
         Returns:
-            The members that had no room.
+            The inboxes that had no room.
         """
         members = self.groups.get(group)
         if members is None:
@@ -128,7 +128,7 @@ class LocalTable:
         return full
 
     def lapsed(self) -> list[str]:
-        """Return the channels that no consumer holds, and nobody has received from for long."""
+        """Return the channels without a consumer from which no message was received for ``keep_s``."""
         now, found = monotonic(), []
         while self._lapsing and self._lapsing[0][0] <= now:
             _, channel = heappop(self._lapsing)
@@ -143,7 +143,7 @@ class LocalTable:
         return found
 
     def _expect(self, inbox: Inbox) -> None:
-        """Remember to look at an inbox; entries of those that were closed or are held are dropped now and then."""
+        """Plan a check of an inbox; entries of inboxes that were closed or have a consumer are dropped now and then."""
         if len(self._lapsing) > 2 * len(self.inboxes) + SPARE_ENTRIES:
             known = {channel: until for until, channel in self._lapsing if channel in self.inboxes}
             self._lapsing = [(until, name) for name, until in known.items() if self.inboxes[name].keep_s is not None]
@@ -151,7 +151,7 @@ class LocalTable:
         heappush(self._lapsing, (inbox.used_at + (inbox.keep_s or 0.0), inbox.channel))
 
     def move(self, loop: AbstractEventLoop) -> list[str]:
-        """Go on with another event loop; return the channels whose consumers ended with theirs."""
+        """Move to another event loop; return the channels whose consumers have ended with their loops."""
         gone = [inbox for inbox in self.inboxes.values() if inbox.loop.is_closed()]
         for inbox in gone:
             if inbox.keep_s is not None:
@@ -173,11 +173,11 @@ class TableLayer(BaseChannelLayer):
     A layer with a table of the consumers in this process.
 
     Args:
-        expiry: Seconds for which a message is worth reading.
-        group_expiry: Seconds after which a channel that no consumer holds, and nobody receives from, is forgotten.
-        capacity: Messages that may wait for one consumer.
+        expiry: Seconds after which a message that waits expires.
+        group_expiry: Seconds after which a channel without a consumer, from which no message was received, is closed.
+        capacity: How many messages may wait for one consumer.
         channel_capacity: Other capacities, by pattern of the channel's name.
-        overflow: What to do with a message for which there is no room.
+        overflow: The policy for a message without room.
     """
 
     def __init__(
@@ -198,7 +198,7 @@ class TableLayer(BaseChannelLayer):
         self._node = ""
         self._process = 0
 
-    # The public half: names are checked here, and the home is found.
+    # Public methods: they check names, and pass the call on to the home.
 
     async def send(self, channel: str, message: Mapping[str, Any], *, wait: bool = True) -> None:
         """Send a message to one channel."""
@@ -215,7 +215,7 @@ class TableLayer(BaseChannelLayer):
             await self.let_read((group,))
 
     async def let_read(self, addresses: Collection[str]) -> None:
-        """Wait while clients of consumers in this process are behind and read."""
+        """Wait while clients of consumers in this process have much to read."""
         loop = get_running_loop()
         for inbox in tuple(self._table.behind):
             if inbox.channel not in addresses and inbox.groups.isdisjoint(addresses):
@@ -307,21 +307,21 @@ class TableLayer(BaseChannelLayer):
         """How many messages the open channels of this process had no room for."""
         return self._table.dropped
 
-    # What runs at home, and what subclasses add to it.
+    # Methods that run at home, and methods of subclasses.
 
     @abstractmethod
     async def _send(self, channel: str, message: Message) -> None:
-        """Carry a message to a channel; on any loop."""
+        """Send a message to a channel; may run on any loop."""
 
     @abstractmethod
     async def _group_send(self, group: str, message: Message) -> None:
-        """Carry a message to a group; on any loop."""
+        """Send a message to a group; may run on any loop."""
 
     async def _attach(self, inbox: Inbox) -> None:
-        """Begin to listen to a channel that was opened."""
+        """Start listening to a channel that was opened."""
 
     async def _detach(self, inbox: Inbox, emptied: list[str]) -> None:
-        """Stop to listen to a channel that was closed, and to the groups without a member left here."""
+        """Stop listening to a channel that was closed, and to the groups that have no member here any more."""
 
     @abstractmethod
     async def _group_add(self, group: str, channel: str) -> None: ...
@@ -344,7 +344,7 @@ class TableLayer(BaseChannelLayer):
             raise
 
     async def _forget_closed(self, inbox: Inbox) -> None:
-        """Forget a channel whose end its reader has seen, unless it was opened anew."""
+        """Remove a channel whose reader has got ChannelClosedError, unless it was opened again."""
         if self._table.inboxes.get(inbox.channel) is inbox:
             await self._close_inbox(inbox.channel)
 
@@ -354,7 +354,7 @@ class TableLayer(BaseChannelLayer):
         return channel
 
     async def _listen_to(self, channel: str, keep_s: float | None = None) -> Inbox:
-        """Open an inbox that no consumer holds."""
+        """Open and return an inbox without a consumer."""
         await self._forget_lapsed()
         inbox = Inbox(
             channel,
@@ -390,14 +390,14 @@ class TableLayer(BaseChannelLayer):
             await self._retire(inbox)
 
     async def _retire(self, inbox: Inbox) -> None:
-        """Take a channel out of its groups and stop to listen to it; what waits can still be received."""
+        """Take a channel out of its groups and stop listening to it; messages that wait can still be received."""
         emptied = self._table.leave_all(inbox)
         if not inbox.is_detached:
             inbox.is_detached = True
             await self._detach(inbox, emptied)
 
-    async def _settle(self, full: list[Inbox]) -> list[str]:
-        """Do what follows for consumers that had no room; return the channels for which the sender is told."""
+    async def _handle_overflow(self, full: list[Inbox]) -> list[str]:
+        """Carry out the policies of inboxes that had no room; return the channels that the sender gets an error for."""
         for inbox in full:
             if inbox.overflow == "close":
                 await self._retire(inbox)
@@ -418,7 +418,7 @@ class TableLayer(BaseChannelLayer):
 
     @property
     def node(self) -> str:
-        """The name of this process; a process that was forked has one of its own."""
+        """The name of this process; a process that was forked has its own."""
         if self._process != os.getpid():
             self._process = os.getpid()
             self._node = f"n{token_hex(_NODE_BYTES)}"
@@ -449,18 +449,17 @@ class TableLayer(BaseChannelLayer):
 
 class InMemoryChannelLayer(TableLayer):
     """
-    Carry messages within one process, for tests, for development, and for what only ever runs in one.
+    Carry messages within one process, for tests, for development, and for programs that only run in one process.
 
-    A message to a channel without a reader is kept for *expiry* seconds, for the first that reads it.
+    A message to a channel without a reader is kept for *expiry* seconds, for the first reader.
 
     Args:
-        expiry: Seconds for which a message is worth reading. 60.
-        group_expiry: Seconds after which a channel that no consumer holds, and nobody receives from, leaves its
+        expiry: Seconds after which a message that waits expires. 60.
+        group_expiry: Seconds after which a channel without a consumer, from which no message was received, leaves its
             groups. A day.
-        capacity: Messages that may wait for one consumer. 100.
+        capacity: How many messages may wait for one consumer. 100.
         channel_capacity: Other capacities, by pattern of the channel's name.
-        overflow: What to do with a message for which there is no room: ``drop_new``, ``drop_old``, ``close`` or
-            ``raise``.
+        overflow: The policy for a message without room: ``drop_new``, ``drop_old``, ``close`` or ``raise``.
 
     Raises:
         SetupError: An option is out of range.
@@ -476,14 +475,14 @@ class InMemoryChannelLayer(TableLayer):
         table = self._table
         inbox = table.inboxes.get(channel) or await self._listen_to(channel, self.expiry)
         if not table.deliver(inbox, copy_message(message), self._deadline()):
-            await self._settle([inbox])
+            await self._handle_overflow([inbox])
             if inbox.overflow in {"drop_new", "raise"}:
                 raise ChannelFull(channel)
 
     async def _put_all(self, group: str, message: Message) -> None:
         await self._forget_lapsed()
         full = self._table.fan_out(group, message, self._deadline())
-        if full and (told := await self._settle(full)):
+        if full and (told := await self._handle_overflow(full)):
             raise ChannelFull(*told)
 
     async def _group_add(self, group: str, channel: str) -> None:

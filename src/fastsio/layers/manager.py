@@ -2,13 +2,13 @@
 The client manager that runs Socket.IO rooms over a channel layer.
 
 A room is a group of the layer, so consumers in the group and Socket.IO clients in the room get the same broadcasts, in
-every process. What servers say to each other is that of :mod:`fastsio.cluster`; this module says where it goes, and
-:mod:`following` keeps the process in the groups of its clients' rooms.
+every process. The messages of servers are those of :mod:`fastsio.cluster`; this module decides to which groups and
+channels they go, and :mod:`following` keeps the process in the groups of its clients' rooms.
 
-**Once each.** What is for several groups is one message in each, with an id: a process in two of them handles it once.
+**Once each.** A message for several groups is sent to each, with an id: a process in two of them handles it once.
 
-**Clients.** A sid is the name of a channel, as consumers have one: a message to it reaches that client or consumer
-directly, in whichever process it is. What is said of a room reaches the consumers in its group too.
+**Clients.** A sid is the name of a channel, like that of a consumer: a message to it reaches that client or consumer
+directly, in any process. A message about a room reaches the consumers in its group too.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
     from fastsio.cluster.messages import AskMembers, TellMembers
     from fastsio.layers.base import BaseChannelLayer
 
-    Heard = tuple[str | None, dict[str, Any]]
+    Arrived = tuple[str | None, dict[str, Any]]
 
-#: More messages at once than a process keeps up with are dropped, and logged by the layer.
+#: How many messages may wait for this process. Beyond that they are dropped, and the layer logs it.
 CAPACITY: Final = 10_000
-#: How many messages to several rooms are remembered, so that none is taken twice.
+#: How many ids of messages to several rooms are remembered, so that none is handled twice.
 REMEMBERED: Final = 1_000
 _ID_BYTES: Final = 12
-#: What is said of a room, rather than of a client.
+#: The methods of messages about a room, rather than about a client.
 _OF_ROOMS: Final = ("emit", "close_room", "room_members", "recheck")
-#: What reaches a consumer once, or may reach it twice without harm.
+#: The methods of messages that a consumer gets once, or may handle twice without harm.
 _NEEDS_NO_ID: Final = ("emit", "close_room", "enter_room", "leave_room", "disconnect")
 #: How an event with a single None is packed: as binary without attachments.
 _NULL: Final = [[None]]
@@ -54,23 +54,23 @@ class LayerManager(RoomFollowingManager):
     Connects servers, and consumers of raw WebSockets, over a channel layer.
 
     ``emit(room=R)`` is one message to one group: it reaches the Socket.IO clients in the room and the consumers in the
-    group of that name, whichever process has them, each once. A process without a member gets nothing. To a consumer's
-    client an event is the frame ``{"action": event, "payload": data}``; a consumer's broadcast is the event
-    ``action`` with the payload as its data. Attachments reach Socket.IO clients only.
+    group of that name, in all processes, each once. A process without a member gets nothing. The client of a consumer
+    gets an event as the frame ``{"action": event, "payload": data}``; Socket.IO clients get a consumer's broadcast as
+    the event ``action`` with the payload as its data. Attachments reach Socket.IO clients only.
 
-    A consumer's ``channel_name`` stands where a sid does: in ``to=`` and ``skip_sid=``, for ``enter_room()``,
-    ``leave_room()`` and ``disconnect()``. And a sid stands where a channel's name does: what a program sends to it over
-    the layer, ``{"type": "job.done", ...}``, is an event for its client.
+    A consumer's ``channel_name`` can be used as a sid: in ``to=`` and ``skip_sid=``, for ``enter_room()``,
+    ``leave_room()`` and ``disconnect()``. And a sid can be used as the name of a channel: a message that a program
+    sends to it over the layer, ``{"type": "job.done", ...}``, is an event for its client.
 
-    While the layer is away clients connect and enter rooms all the same, but hear their own server only; what is
-    emitted to others raises :class:`BusError`. Once it is back they hear the others again.
+    While the layer does not answer, clients can connect and enter rooms, but get only the messages of their own server;
+    emitting to other processes raises :class:`BusError`. When the layer answers again, they get all messages.
 
     Args:
-        alias: Of the layer. It is looked up when a client connects and for each message, so that a test may put
-            another layer in its place.
+        alias: The alias of the layer. It is looked up when a client connects and for each message, so that a test may
+            put another layer in its place.
         write_only: Whether this process only emits and has no clients of its own.
-        discriminator: The member of a frame that names the event.
-        options: As :class:`fastsio.AsyncPubSubManager` has them.
+        discriminator: The key of a frame that names the event.
+        options: The options of :class:`fastsio.AsyncPubSubManager`.
     """
 
     name: ClassVar[str] = "layer"
@@ -78,10 +78,10 @@ class LayerManager(RoomFollowingManager):
     def __init__(self, alias: str, write_only: bool = False, *, discriminator: str = "action", **options: Any) -> None:
         super().__init__(channel=alias, write_only=write_only, **options)
         self._discriminator = discriminator
-        self._heard: asyncio.Queue[Heard] = asyncio.Queue(CAPACITY)
+        self._arrived: asyncio.Queue[Arrived] = asyncio.Queue(CAPACITY)
         self._following: Following | None = None
         self._recent = Recent(REMEMBERED)
-        #: What this server was called before it had a channel; what it said then comes back too.
+        #: The names of this server before it had its channel; messages that it sent with them come back too.
         self._former_names: set[str] = set()
 
     @property
@@ -90,7 +90,7 @@ class LayerManager(RoomFollowingManager):
         The layer.
 
         Raises:
-            LayerNotFoundError: None is registered under the alias.
+            LayerNotFoundError: No layer is registered under the alias.
         """
         return get_channel_layer(self.channel)
 
@@ -103,7 +103,7 @@ class LayerManager(RoomFollowingManager):
 
     async def pre_connect(self, eio_sid: str, namespace: str) -> str:
         """Add a client whose connect handler is about to run; return its sid."""
-        await self._here().settle()
+        await self._here().learn_name()
         sid = await super().pre_connect(eio_sid, namespace)
         await self._follow(namespace, None, sid)
         return sid
@@ -113,7 +113,7 @@ class LayerManager(RoomFollowingManager):
 
     async def enter_room(self, sid: str, namespace: str, room: Hashable, eio_sid: str | None = None) -> None:
         """
-        Put a client into a room; once this returns, broadcasts of other processes reach it, unless the layer is away.
+        Put a client into a room; after the return it gets broadcasts of other processes, if the layer answers.
 
         Args:
             sid: The client, or the ``channel_name`` of a consumer.
@@ -122,23 +122,23 @@ class LayerManager(RoomFollowingManager):
             eio_sid: Not used.
 
         Raises:
-            ValueError: The room is another client's own, or the client is in too many.
-            BusError: The client is another server's, and the broker did not take the message.
+            ValueError: The room is named like another client's sid, or the client is in ``max_rooms`` rooms already.
+            BusError: The client is on another node, and the broker did not accept the message.
         """
         await super().enter_room(sid, namespace, room, eio_sid)
         await self._follow(namespace, room)
 
     async def begin_join(self, namespace: str, room: Hashable) -> None:
-        """Hear from now on what other servers say of a room that a client may be let into."""
+        """Start listening to messages of other servers about a room that a client is about to join."""
         await self._follow(namespace, room)
 
     def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
-        """Forget a client: its rooms, its callbacks, what was held for it."""
+        """Remove a client with its rooms and its callbacks."""
         super().basic_disconnect(sid, namespace, **kwargs)
         self._tell_of(namespace, None)
 
     async def _follow(self, namespace: str, *rooms: Hashable) -> None:
-        """Follow rooms, and wait until that is done or the layer has taken too long."""
+        """Join or leave the groups of rooms, and wait until that is done or the layer has taken too long."""
         if not self.write_only:
             here = self._here()
             noted = [here.note((namespace, room), has_members=self._concerns_us(namespace, room)) for room in rooms]
@@ -152,19 +152,19 @@ class LayerManager(RoomFollowingManager):
                 following.start(group)
 
     def _here(self) -> Following:
-        """Return the groups of this server on the layer, and the loop, of the moment."""
+        """Return the groups of this server on the layer that has the alias now, and on the running loop."""
         layer, before = self.layer, self._following
         loop = asyncio.get_running_loop()
         if before is not None and before.layer is layer and before.loop is loop:
             return before
-        self._heard = asyncio.Queue(CAPACITY)
-        following = self._following = Following(layer, self._hear, self._get_logger(), self.publish_timeout)
+        self._arrived = asyncio.Queue(CAPACITY)
+        following = self._following = Following(layer, self._enqueue, self._get_logger(), self.publish_timeout)
         if before is not None:
             self._move(before, following)
         return following
 
     def _move(self, before: Following, following: Following) -> None:
-        """Follow the same rooms on the layer, or in the loop, that a test has put in place of the one before."""
+        """Join the groups of the same rooms on another layer or loop, which a test has put in place of *before*."""
         for namespace in list(self.get_namespaces()):
             for room in (None, *self.rooms[namespace]):
                 self._tell_of(namespace, room)
@@ -178,26 +178,26 @@ class LayerManager(RoomFollowingManager):
         await subscriber.stop()
         await following.close()
 
-    # Hearing
+    # Listening
 
-    def _hear(self, group: str | None, message: dict[str, Any]) -> bool:
-        """Keep a message until it is taken from the bus; False when too many wait."""
+    def _enqueue(self, group: str | None, message: dict[str, Any]) -> bool:
+        """Add a message to the queue of :meth:`_listen`; return False if it is full."""
         try:
-            self._heard.put_nowait((group, message))
+            self._arrived.put_nowait((group, message))
         except asyncio.QueueFull:
             return False
         return True
 
     async def _listen(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield what other servers, and consumers, have sent to rooms of this server."""
-        following, heard = self._here(), self._heard
+        """Yield the messages of other servers, and of consumers, to rooms of this server."""
+        following, arrived = self._here(), self._arrived
         channel = await following.open_channel()
         self._former_names.add(self.host_id)
         self.host_id = channel
         self._on_listening()
         try:
             while True:
-                group, message = await heard.get()
+                group, message = await arrived.get()
                 fault = fault_of(message)
                 if fault is not None:
                     self._get_logger().warning("%s: message in %r dropped: %s", self.name, group or channel, fault)
@@ -213,7 +213,7 @@ class LayerManager(RoomFollowingManager):
             await self._subscriber.wait(self.publish_timeout)
 
     def _meanings(self, following: Following, group: str | None, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield what a message of the layer is in the words of the cluster: nothing, if it is nothing, or known."""
+        """Yield the messages of the cluster that a message of the layer stands for; none if it was handled before."""
         said = message.get("socketio") if message.get("type") in (TEXT, ORDER) else None
         if said is not None:
             host_id = said.get("host_id")
@@ -231,23 +231,23 @@ class LayerManager(RoomFollowingManager):
             groups, exclude = message.get("groups") or groups, message.get("exclude")
         yield from _broadcast(*found, exclude, (place for each in groups for place in following.rooms.get(each, ())))
 
-    # Saying
+    # Sending
 
     async def tell(self, message: AskMembers | TellMembers) -> None:
         """
-        Ask all servers, and all consumers, who is in a room, or answer who asked.
+        Ask all servers and consumers for the members of a room, or answer the node that has asked.
 
         Raises:
-            BusError: The broker did not take the message.
+            BusError: The broker did not accept the message.
         """
         await self._tell_others(message)
 
     async def _let_guests_read(self, namespace: str, rooms: tuple[Any, ...]) -> None:
-        """Wait while clients of consumers in this process are behind and read."""
+        """Wait while clients of consumers in this process have much to read."""
         await self.layer.let_read([address_of(namespace, room) for room in rooms])
 
     async def _publish(self, data: dict[str, Any]) -> None:
-        """Send what concerns a room to its group, and what concerns a server or a consumer to its channel."""
+        """Send a message about a room to its group, and one for a server or a client to its channel."""
         layer = self.layer
         if data["method"] in ANSWERS:
             await layer.send(data["host_id"], {"type": ORDER, "socketio": data}, wait=False)
@@ -261,7 +261,7 @@ class LayerManager(RoomFollowingManager):
         await asyncio.gather(*(_send(layer, address, message) for address in addresses))
 
     def _message(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Return what travels: the words of the cluster, and a frame for consumers if there can be one."""
+        """Return the message for the layer: that of the cluster, and a frame for consumers if there can be one."""
         if data["method"] != "emit":
             return {"type": ORDER, "socketio": data}
         if data["binary"] and data["data"] != _NULL:
@@ -274,7 +274,7 @@ class LayerManager(RoomFollowingManager):
     # Life
 
     async def shutdown(self) -> None:
-        """Leave the layer; it is not closed, for others may use it."""
+        """Leave the layer; it is not closed, because others may use it."""
         await super().shutdown()
         following, self._following = self._following, None
         if following is not None:
@@ -286,7 +286,7 @@ async def _send(layer: BaseChannelLayer, address: str, message: dict[str, Any]) 
 
 
 def _broadcast(event: str, data: Any, exclude: Any, places: Iterable[tuple[str, Hashable]]) -> Iterator[dict[str, Any]]:
-    """Yield what a consumer's broadcast is in the words of the cluster: an event for each namespace."""
+    """Yield a consumer's broadcast as messages of the cluster: one event for each namespace."""
     found: dict[str, list[Hashable]] = {}
     for namespace, room in places:
         found.setdefault(namespace, []).append(room)

@@ -1,7 +1,8 @@
 """
-What channels and groups may be called, and which names :func:`safe_group_name` makes of anything else.
+The names of channels and groups: which are valid, and how :func:`safe_group_name` makes valid ones.
 
-A name of :func:`channel_of_node` says which process reads it; every other channel may be read by any process.
+A name of :func:`channel_of_node` has in it the process that reads the channel; any other channel may be read by any
+process.
 """
 
 from __future__ import annotations
@@ -12,43 +13,43 @@ from json import dumps
 from typing import Final
 from zlib import crc32
 
-#: Characters that a name stays under.
+#: A name has fewer characters than this.
 MAX_LENGTH: Final = 100
 _NAME: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_LENGTH - 1}}}")
 _PART: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
-#: Between the parts of a name, and before a hash: no part contains either.
+#: These stand between the parts of a name and before a hash; no part contains them.
 _SEPARATOR: Final = ".."
 _HASHED: Final = "..."
 _SLUG_LENGTH: Final = 48
 _HASH_BYTES: Final = 20
-#: A node's id: the letter says that it is one.
+#: The length of a node's id, which is the letter n and 16 digits.
 NODE_LENGTH: Final = 17
 _NODE: Final = re.compile(r"n[0-9a-f]{16}")
 
 
 def require_channel_name(name: object) -> None:
-    """Raise TypeError unless *name* can be a channel's."""
+    """Raise TypeError if *name* is not valid for a channel."""
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
         raise TypeError(_complaint("channel", name, "take one from new_channel()"))
 
 
 def require_group_name(name: object) -> None:
-    """Raise TypeError unless *name* can be a group's."""
+    """Raise TypeError if *name* is not valid for a group."""
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
         raise TypeError(_complaint("group", name, "make one with safe_group_name(...)"))
 
 
 def safe_group_name(*parts: object) -> str:
     """
-    Make a group's name of anything.
+    Return the name of a group that any values identify.
 
     Args:
-        parts: What identifies the group, turned into text. Different parts give different names: ``("a|b",)`` and
+        parts: The values, which are converted to text. Different parts give different names: ``("a|b",)`` and
             ``("a", "b")`` are two groups.
 
     Returns:
-        One valid part unchanged; several joined by ``..``; otherwise what is legible of them and a hash.
+        One valid part unchanged; several valid parts joined by ``..``; otherwise their valid characters and a hash.
 
     Raises:
         TypeError: There is no part.
@@ -65,12 +66,12 @@ def safe_group_name(*parts: object) -> str:
 
 def channel_of_node(prefix: str, node: str, unique: str) -> str:
     """
-    Make the name of a channel that one process reads.
+    Return the name of a channel that one process reads.
 
     Args:
-        prefix: What it begins with.
-        node: The process: the letter n and 16 hexadecimal digits.
-        unique: What tells the channels of the process apart; without a period.
+        prefix: The beginning of the name.
+        node: The id of the process: the letter n and 16 hexadecimal digits.
+        unique: A text that tells the channels of the process apart, without a period.
 
     Raises:
         TypeError: The prefix is too long, or has characters that names do not have.
@@ -81,7 +82,7 @@ def channel_of_node(prefix: str, node: str, unique: str) -> str:
 
 
 def node_of(channel: str) -> str | None:
-    """Return the process that reads a channel, or None if any may."""
+    """Return the id of the process that reads a channel, or None if any process may."""
     end = channel.rfind(".")
     node = channel[max(end - NODE_LENGTH, 0) : max(end, 0)]
     if _NODE.fullmatch(node) is None or channel[end - NODE_LENGTH - 1 : end - NODE_LENGTH] != ".":

@@ -28,8 +28,8 @@ class NatsChannelLayer(TopicLayer[str]):
     Args:
         hosts: The servers of one NATS cluster, ``nats://user:password@host:port``; ``tls://``, ``ws://`` and
             ``wss://`` as well. None is ``nats://localhost:4222``.
-        prefix: What the layer's subjects begin with; layers with different ones never hear each other.
-        on_disconnect: As for :class:`RedisPubSubChannelLayer`, and so are all others.
+        prefix: The beginning of the layer's subjects; layers with different prefixes never get each other's messages.
+        on_disconnect: As for :class:`RedisPubSubChannelLayer`; so are all other arguments.
 
     Raises:
         SetupError: An option is out of range.
@@ -55,7 +55,7 @@ class NatsChannelLayer(TopicLayer[str]):
 
     def _subscribe(self) -> Iterator[NatsSubscriptions]:
         yield NatsSubscriptions(
-            self._connect, self._place, self._wanted(), self._take, self._on_disconnect, self._on_reconnect
+            self._connect, self._place, self._wanted(), self._handle_message, self._on_disconnect, self._on_reconnect
         )
 
     async def _new_sender(self) -> NatsPublisher:

@@ -1,4 +1,4 @@
-"""Which layers an application has, by alias."""
+"""The channel layers of an application, by alias."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class LayerNotFoundError(SetupError, LookupError):
     No channel layer is registered under the alias.
 
     Args:
-        alias: What was asked for.
-        registered: The aliases there are.
+        alias: The alias.
+        registered: The aliases that exist.
     """
 
     def __init__(self, alias: object, registered: Iterable[str]) -> None:
@@ -41,7 +41,7 @@ class ChannelLayerRegistry:
         return alias in self._layers
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the aliases."""
+        """Iterate over the aliases."""
         return iter(list(self._layers))
 
     def __len__(self) -> int:
@@ -52,10 +52,10 @@ class ChannelLayerRegistry:
 
     def register(self, alias: str, layer: BaseChannelLayer) -> None:
         """
-        Give a layer an alias, in place of the one that had it.
+        Register a layer under an alias, in place of the layer that had it.
 
         Raises:
-            TypeError: The alias is no string, or the layer none.
+            TypeError: The alias is not a string, or the layer is not a channel layer.
         """
         if not isinstance(alias, str) or not alias:
             raise TypeError(f"the alias of a channel layer is a str like 'chat', not {alias!r}")
@@ -67,7 +67,7 @@ class ChannelLayerRegistry:
         self._layers[alias] = layer
 
     def unregister(self, alias: str) -> None:
-        """Take an alias away; one that nobody has is fine."""
+        """Remove an alias; one that is not registered is ignored."""
         self._layers.pop(alias, None)
 
     def get(self, alias: str) -> BaseChannelLayer:
@@ -75,7 +75,7 @@ class ChannelLayerRegistry:
         Return a layer.
 
         Raises:
-            LayerNotFoundError: None has the alias.
+            LayerNotFoundError: No layer has the alias.
         """
         try:
             return self._layers[alias]
@@ -92,14 +92,14 @@ def register_channel_layer(alias: str, layer: BaseChannelLayer) -> None:
     Register a layer; one that has the alias already is replaced.
 
     Args:
-        alias: The name under which consumers ask for it.
+        alias: The name by which consumers find it.
         layer: The layer.
     """
     channel_layers.register(alias, layer)
 
 
 def unregister_channel_layer(alias: str) -> None:
-    """Forget the layer with an alias; it is not closed."""
+    """Remove the layer with an alias; it is not closed."""
     channel_layers.unregister(alias)
 
 
@@ -120,15 +120,15 @@ def has_layers() -> bool:
 
 class override:  # noqa: N801 - used like a function
     """
-    Put another layer in place of one for the length of a block, for tests.
+    Register another layer under an alias for the length of a ``with`` block, for tests.
 
     ::
 
         with layers.override("chat", InMemoryChannelLayer()) as layer: ...
 
     Args:
-        alias: Whose; it need not be registered.
-        layer: What takes its place; it is not closed at the end.
+        alias: The alias; it need not be registered.
+        layer: The layer; it is not closed at the end.
     """
 
     def __init__(self, alias: str, layer: BaseChannelLayer) -> None:

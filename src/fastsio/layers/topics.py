@@ -1,8 +1,8 @@
 """
-Layers on a broker that publishes to topics and keeps nothing: each group is a topic, and so is each process.
+The base of layers on a broker with topics that stores no messages: each group is a topic, and so is each process.
 
-A process subscribes to the topics of the groups it has members of, and hands messages out itself: a message crosses
-the network once a process, not once a member.
+A process subscribes to the topics of the groups that it has members of, and gives each member its copy itself: a
+message crosses the network once for each process, not once for each member.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fastsio.layers.codec import Message, SerializerFormat
     from fastsio.layers.inbox import Inbox, Overflow
 
-#: The fields of what goes to a process: the channel, and its message or the group it joins or leaves.
+#: The fields of a message for a process: the channel, and either its message or the group that it joins or leaves.
 _CHANNEL: Final = "c"
 _MESSAGE: Final = "m"
 _JOIN: Final = "j"
@@ -45,19 +45,19 @@ class TopicLayer(TableLayer, Generic[HostT]):
     A layer on topics.
 
     Args:
-        hosts: Where the brokers are.
-        prefix: What the layer's topics begin with.
+        hosts: The addresses of the brokers.
+        prefix: The beginning of the layer's topics.
         on_disconnect: Called without arguments when a connection was lost; may be a coroutine function.
         on_reconnect: Called without arguments when it is back; may be a coroutine function.
         symmetric_encryption_keys: The first encrypts, any decrypts.
         serializer_format: ``json`` or ``msgpack``.
-        expiry: Seconds for which a message that has arrived is worth reading.
-        capacity: Messages that may wait for one consumer.
+        expiry: Seconds after which a message that has arrived expires.
+        capacity: How many messages may wait for one consumer.
         channel_capacity: Other capacities, by pattern of the channel's name.
-        overflow: What to do with a message for which there is no room.
+        overflow: The policy for a message without room.
     """
 
-    #: What sends to the brokers from each event loop, made by :meth:`_read_place`.
+    #: The publishers of each event loop, made by :meth:`_read_place`.
     _senders: PerLoop[Any]
 
     def __init__(
@@ -103,19 +103,23 @@ class TopicLayer(TableLayer, Generic[HostT]):
 
     @abstractmethod
     def _read_place(self, hosts: Sequence[HostT] | None, prefix: str) -> None:
-        """Read where the brokers are and what topics begin with, or raise SetupError; make what sends to them."""
+        """Read the addresses and the prefix, or raise SetupError; set :attr:`_senders`."""
 
     @abstractmethod
     def _topic(self, kind: str, name: str) -> str:
-        """Return the topic of a group, a process (``node``) or a channel that belongs to none."""
+        """Return the topic of a group, of a process (``node``), or of a channel that any process may read."""
 
     @abstractmethod
     async def _publish(self, topic: str, payload: bytes) -> None:
-        """Publish to a topic, on any loop; raise BusError when the broker does not take it."""
+        """Publish to a topic, on any loop; raise BusError if the broker does not accept it."""
 
     @abstractmethod
     def _subscribe(self) -> Iterable[Subscriptions]:
-        """Begin to listen at each broker that the topics are spread over; what arrives goes to :meth:`_take`."""
+        """
+        Start listening at each broker that the topics are spread over, and yield the subscriptions.
+
+        They call :meth:`_handle_message` for each message.
+        """
 
     async def _send(self, channel: str, message: Message) -> None:
         await self._tell(channel, {_MESSAGE: message})
@@ -140,9 +144,9 @@ class TopicLayer(TableLayer, Generic[HostT]):
         topic = self._address(inbox.channel)
         self._uses[topic] += 1
         for subscriber in self._connected():
-            await subscriber.settle()
-        with suppress(BusError):  # it will be subscribed to with the others, once the broker is there
-            await self._subscriber_of(topic).want(topic)
+            await subscriber.wait_for_first_attempt()
+        with suppress(BusError):  # it is subscribed to with the others when the broker is reached
+            await self._subscriber_of(topic).subscribe(topic)
 
     async def _detach(self, inbox: Inbox, emptied: list[str]) -> None:
         for group in emptied:
@@ -151,7 +155,7 @@ class TopicLayer(TableLayer, Generic[HostT]):
         self._uses[topic] -= 1
         if self._uses[topic] <= 0:
             del self._uses[topic]
-            self._subscriber_of(topic).drop(topic)
+            self._subscriber_of(topic).unsubscribe(topic)
 
     async def _flush(self) -> None:
         for group in list(self._table.groups):
@@ -174,7 +178,7 @@ class TopicLayer(TableLayer, Generic[HostT]):
         self._groups[topic] = group
         self._table.enter(group, inbox)
         try:
-            await self._subscriber_of(topic).want(topic)
+            await self._subscriber_of(topic).subscribe(topic)
         except BusError:
             if self._table.leave(group, inbox.channel):
                 self._drop_group(group)
@@ -183,7 +187,7 @@ class TopicLayer(TableLayer, Generic[HostT]):
     def _drop_group(self, group: str) -> None:
         topic = self._topic("group", group)
         self._groups.pop(topic, None)
-        self._subscriber_of(topic).drop(topic)
+        self._subscriber_of(topic).unsubscribe(topic)
 
     def _connected(self) -> list[Subscriptions]:
         if not self._subscribers:
@@ -199,7 +203,7 @@ class TopicLayer(TableLayer, Generic[HostT]):
         return [topic for topic in (*self._uses, *self._groups) if shard_of(topic, count) == number]
 
     def _address(self, channel: str) -> str:
-        """Return the topic under which a channel is reached."""
+        """Return the topic for messages to a channel."""
         node = node_of(channel)
         return self._topic("channel", channel) if node is None else self._topic("node", node)
 
@@ -210,15 +214,15 @@ class TopicLayer(TableLayer, Generic[HostT]):
     async def _tell(self, channel: str, fields: dict[str, Any]) -> None:
         await self._publish(self._address(channel), self._codec.encode({_CHANNEL: channel, **fields}))
 
-    async def _take(self, topic: str, payload: bytes) -> None:
-        """Hand out what has arrived; what makes no sense is logged and dropped."""
+    async def _handle_message(self, topic: str, payload: bytes) -> None:
+        """Deliver a message that has arrived; one that is not valid is logged and dropped."""
         try:
             decoded = self._codec.decode_message(payload)
             group = self._groups.get(topic)
             if group is not None:
-                await self._settle(self._table.fan_out(group, decoded, self._deadline(), is_ours=True))
+                await self._handle_overflow(self._table.fan_out(group, decoded, self._deadline(), is_ours=True))
             elif topic in self._uses:
-                await self._obey(decoded)
+                await self._handle_node_message(decoded)
         except PayloadError as error:
             logger.warning("channel layer: what was published to %r is dropped: %s", topic, error)
         except Exception:
@@ -229,16 +233,16 @@ class TopicLayer(TableLayer, Generic[HostT]):
         if not task.cancelled() and task.exception() is not None:
             logger.warning("channel layer: a group cannot be joined: %s", task.exception())
 
-    async def _obey(self, told: dict[str, Any]) -> None:
+    async def _handle_node_message(self, told: dict[str, Any]) -> None:
         inbox = self._table.inboxes.get(told.get(_CHANNEL, ""))
         if inbox is None:
             return
         match told:
             case {"m": dict() as message}:
                 if not self._table.deliver(inbox, message, self._deadline()):
-                    await self._settle([inbox])
+                    await self._handle_overflow([inbox])
             case {"j": str() as group}:
-                # What waits for the answer of the broker must not keep this from being read.
+                # A task: it waits for an answer of the broker, which must be read meanwhile.
                 task = create_task(self._enter(group, inbox))
                 self._spawned.add(task)
                 task.add_done_callback(self._forget)

@@ -1,7 +1,8 @@
 """
 The Socket.IO protocol without I/O: packets, limits, decoder, acknowledgements and the lifecycle of a namespace.
 
-Nothing in here reads a clock, a socket or a random number; what happens is given in and what follows is given back.
+No module here reads a clock, a socket or a random number: functions take what has happened as arguments and return
+what follows from it.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class PendingAcks:
 
     def pop(self, sid: str, ack_id: int) -> Any | None:
         """
-        Take the callback that a client answers.
+        Remove the callback that a client has answered, and return it.
 
         Args:
             sid: The client.
@@ -96,7 +96,7 @@ class PendingAcks:
         return {} if client is None else client.callbacks
 
     def by_client(self) -> dict[str, dict[int, Any]]:
-        """Return a copy of all that is expected: client -> id -> callback."""
+        """Return a copy of all callbacks that wait: sid -> acknowledgement id -> callback."""
         return {sid: dict(client.callbacks) for sid, client in self._clients.items()}
 
     def pending(self, sid: str) -> int:

@@ -1,7 +1,7 @@
 """
-How long to wait before the next attempt: longer after each one, up to a bound, never quite the same.
+How long to wait before the next attempt: longer after each one, up to a bound, with a random part.
 
-Randomness is an argument, so what comes out can be told beforehand.
+The random number is an argument, so a test knows which delay it gets.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """
-From what a client's connection carries to packets, one at a time, within limits.
+Make packets of the messages of a client's connection, one at a time, within limits.
 
 Owns the order of text and attachments and the shape of each packet type's payload; knows neither who the client is nor
-which namespaces it has joined. After an error the decoder is as new: the caller closes the connection.
+which namespaces it has joined. After an error the decoder waits for no attachments any more: the caller closes the
+connection.
 Source: Socket.IO protocol v5, "Packet encoding"; socket.io-parser 4.2.7 for what it refuses.
 """
 
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-#: Raises PacketError if the payload of a packet is not what its type has.
+#: Raises PacketError if the payload of a packet is not one that its type may have.
 _Check: TypeAlias = "Callable[[Packet, Limits], None]"
 
 
 def _check_connect(packet: Packet, _limits: Limits) -> None:
-    # The protocol has an object or nothing; python-socketio's clients send text too.
+    # The protocol allows an object or no payload; python-socketio's clients send text too.
     if packet.data is not None and not isinstance(packet.data, (dict, str)):
         raise PacketError("the payload of CONNECT is neither object nor text")
 
@@ -69,17 +70,17 @@ def _check_connect_error(_packet: Packet, _limits: Limits) -> None:
 
 
 def _check_acceptance(packet: Packet, _limits: Limits) -> None:
-    # Servers of protocol 4 say nothing.
+    # Servers of protocol 4 send no payload.
     data = packet.data
     if data is not None and not (isinstance(data, dict) and isinstance(data.get("sid", ""), str)):
         raise PacketError("the payload of CONNECT is no object with a sid")
 
 
 def _check_nothing(_packet: Packet, _limits: Limits) -> None:
-    """Take any payload."""
+    """Accept any payload."""
 
 
-#: What the payload of each type looks like.
+#: The check of each packet type's payload.
 _FROM_CLIENT: Final[Mapping[int, _Check]] = {
     PacketType.CONNECT: _check_connect,
     PacketType.DISCONNECT: _check_disconnect,

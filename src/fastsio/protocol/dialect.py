@@ -34,7 +34,7 @@ class Dialect:
     joins_root: ClassVar[bool] = False
 
     def sid(self, eio_sid: str, namespace: str) -> str | None:  # noqa: ARG002 - protocol 4 uses them
-        """Return the sid of a client if the protocol says which it is; None for any that is fresh."""
+        """Return the sid of a client if the protocol prescribes it; None if the server may choose a new one."""
         return None
 
     def label(self, sid: str) -> str:
@@ -46,7 +46,7 @@ class Dialect:
         return {"sid": sid}
 
     def refusal(self, payload: dict[str, Any]) -> Any:
-        """Return the payload of CONNECT_ERROR for one of protocol 5."""
+        """Return the payload of CONNECT_ERROR in this protocol, made from that of protocol 5."""
         return payload
 
 
@@ -59,7 +59,8 @@ class LegacyDecoder(Decoder):
         """
         Take the next message of the client, as :class:`Decoder` does.
 
-        The payload of CONNECT is a dict of the query's fields, the last one of a name, or None without a query.
+        The payload of CONNECT is a dict of the query's fields, or None without a query; of several fields with one name
+        the last one counts.
         """
         if not self.pending and isinstance(frame, str) and frame.startswith("0"):
             return self._feed_connect(frame)
@@ -90,16 +91,16 @@ class LegacyDialect(Dialect):
     joins_root: ClassVar[bool] = True
 
     def sid(self, eio_sid: str, namespace: str) -> str | None:
-        """Return what the client takes for its sid."""
+        """Return the sid that the client gives itself."""
         return eio_sid if namespace == "/" else f"{namespace}#{eio_sid}"
 
     def label(self, sid: str) -> str:
-        """Hide most of the Engine.IO session id, which is a secret of the client."""
+        """Return the sid with most of the Engine.IO session id left out, which is a secret of the client."""
         namespace, mark, eio_sid = sid.rpartition("#")
         return f"{namespace}{mark}{eio_sid[:6]}..."
 
     def confirmation(self, sid: str) -> Any:  # noqa: ARG002 - the client knows it
-        """Return the payload of the server's CONNECT, which has none."""
+        """Return None: the server's CONNECT has no payload in these protocols."""
         return None
 
     def refusal(self, payload: dict[str, Any]) -> Any:

@@ -1,8 +1,8 @@
 """
-The JSON codecs: orjson when it is installed, the standard library else, or the application's own.
+The JSON codecs: orjson when it is installed, otherwise the standard library, or the application's own.
 
-Owns how values become text and text becomes values, with the same result whichever codec is at work; knows no packet.
-A codec signals binary by raising :class:`BinaryInPayload` the moment it meets some, so nothing is walked in advance.
+Owns how values become text and text becomes values, with the same result for every codec; knows no packet. A codec
+raises :class:`BinaryInPayload` when it meets bytes, so that no payload has to be searched for them beforehand.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ __all__ = ["CLIENT_CODEC", "DEFAULT_CODEC", "BinaryInPayload", "JSONCodec", "Orj
 
 _SMALLEST: Final = -(2**63)
 _LARGEST: Final = 2**64 - 1
-#: In the complaints of orjson about what others read: lone surrogates, and more levels than it counts.
+#: Words in the errors that orjson raises for valid JSON: for lone surrogates, and for deeper nesting than it reads.
 _ORJSON_ONLY: Final = ("surrogate", "depth", "ecursion")
-#: Longer integers need more than 64 bits.
+#: Integers with more characters need more than 64 bits.
 _INTEGER_CHARS: Final = 20
 
 
@@ -70,8 +70,8 @@ class JSONCodec(Protocol):
         ...
 
 
-def _complaint(orjson: Any, text: str) -> str:
-    """Return what orjson says of text that it does not read."""
+def _orjson_message(orjson: Any, text: str) -> str:
+    """Return the message of the error that orjson raises for *text*; an empty one if it raises none."""
     try:
         orjson.loads(text)
     except ValueError as error:
@@ -80,18 +80,18 @@ def _complaint(orjson: Any, text: str) -> str:
 
 
 def _is_only_of_orjson(error: ValueError) -> bool:
-    """Whether orjson refuses a text for a reason that others do not have."""
+    """Whether orjson refuses a text that the standard library may read."""
     return any(word in str(error) for word in _ORJSON_ONLY)
 
 
 def _hook(value: Any) -> Any:
-    """Convert what a JSON encoder does not know."""
+    """Return a value in place of one that a JSON encoder does not know."""
     dumped = quick_dump(value)
     if dumped is not None:
         return dumped
     if isinstance(value, BINARY_TYPES):
         raise BinaryInPayload(value)
-    if isinstance(value, float):  # orjson asks for subclasses of float
+    if isinstance(value, float):  # orjson calls this for subclasses of float
         return float(value)
     return to_plain(value)
 
@@ -111,7 +111,7 @@ def _read_float(digits: str) -> float:
 
 
 def _refuse_constant(name: str) -> Any:
-    """Refuse what JavaScript has and JSON has not."""
+    """Refuse NaN and the infinities, which JavaScript has and JSON does not."""
     raise ValueError(f"{name} is not JSON")
 
 
@@ -171,7 +171,7 @@ class StdlibCodec:
             raise
         except (TypeError, ValueError):
             pass
-        # A key that is no text, NaN or an infinity; or a mistake, which is then reported from here.
+        # There is NaN, an infinity or a key that is not text; or else a mistake, for which this call raises.
         return self._encode(plain_tree(obj))
 
     def loads(self, text: str) -> Any:
@@ -198,8 +198,8 @@ class OrjsonCodec:
         self._decode = orjson.loads
         self._options: int = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
         self._stdlib = StdlibCodec(strict=strict)
-        # Whether what orjson refuses for its own reasons can be told from mistakes, which need not be read twice.
-        self._is_final = strict and _ORJSON_ONLY[0] in _complaint(orjson, '"\\ud800"')
+        # Whether an error of orjson shows that a text is not JSON, so that the standard library need not read it too.
+        self._is_final = strict and _ORJSON_ONLY[0] in _orjson_message(orjson, '"\\ud800"')
 
     def dumps(self, obj: Any) -> str:
         """Write a payload as compact JSON; see :meth:`JSONCodec.dumps`."""
@@ -216,8 +216,8 @@ class OrjsonCodec:
                 raise error.__cause__ from None
         else:
             return text
-        # Integers beyond 64 bits, keys that are no text, lone surrogates, deep nesting; or a mistake, which is then
-        # reported without what came before.
+        # Integers beyond 64 bits, keys that are not text, lone surrogates, deep nesting; or a mistake, for which this
+        # call raises, outside of the except clause and so without a context.
         return self._stdlib.dumps(obj)
 
     def loads(self, text: str) -> Any:
@@ -268,7 +268,7 @@ class AdaptedCodec:
         Read JSON as the module does.
 
         Raises:
-            ValueError: The module raised, whatever it was: the peer's text made it.
+            ValueError: The module raised any exception: the peer's text is the cause.
         """
         try:
             return self._module.loads(text)
@@ -296,8 +296,8 @@ def adapt(module: Any) -> JSONCodec:
 
 _orjson = optional("orjson")
 
-#: The codec of packets whose class was not given another.
+#: The codec of packet classes that were not given another one.
 DEFAULT_CODEC: Final[JSONCodec] = StdlibCodec() if _orjson is None else OrjsonCodec(_orjson)
 
-#: The JSON of clients: a value that a server should not have sent costs that value and not the connection.
+#: The codec of clients: NaN, or a number that is too large, is read as None and does not close the connection.
 CLIENT_CODEC: Final[JSONCodec] = StdlibCodec(strict=False) if _orjson is None else OrjsonCodec(_orjson, strict=False)

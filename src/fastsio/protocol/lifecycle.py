@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class NamespaceState(Enum):
-    """Where a client stands in one namespace."""
+    """The state of a client in one namespace."""
 
     # Each member is one object, and Enum's own hash is written in Python; these are looked up for every client.
     __hash__ = object.__hash__
@@ -59,7 +59,7 @@ class Verdict(Enum):
 
     #: Begin a connection to the namespace.
     CONNECT = "connect"
-    #: Let what the client was leave, then begin anew.
+    #: Let the old client leave the namespace, then begin a new connection to it.
     REJOIN = "rejoin"
     #: Call the event's handler.
     DISPATCH = "dispatch"
@@ -69,7 +69,7 @@ class Verdict(Enum):
     LEAVE = "leave"
     #: Keep the packet until the connect handler has decided.
     HOLD = "hold"
-    #: Do nothing; the packet crossed one of the server's on the way.
+    #: Do nothing; the client sent the packet before it read one from the server.
     IGNORE = "ignore"
     #: The client broke the protocol; close its connection.
     CLOSE = "close"
@@ -87,7 +87,7 @@ class Happening(Enum):
     ACCEPT = "accept"
     #: One side ended the namespace, or the connection is lost.
     LEAVE = "leave"
-    #: The connect handler refused or failed, or the disconnect handler is done or does not exist; nothing is kept of
+    #: The connect handler refused or failed, or the disconnect handler is done or does not exist; the server forgets
     #: the client.
     GONE = "gone"
 
@@ -128,8 +128,8 @@ ALWAYS_CONNECT_VERDICTS: Final[Mapping[tuple[NamespaceState, PacketType], Verdic
 }
 
 #: The state that follows. A namespace that a connect handler refused has LEFT: under ``always_connect`` the client may
-#: have sent events before it read the refusal. One that is connected must leave before it is gone: its disconnect
-#: handler is due.
+#: have sent events before it read the refusal. A client that is connected must leave before it is gone, so that its
+#: disconnect handler is called.
 TRANSITIONS: Final[Mapping[tuple[NamespaceState, Happening], NamespaceState]] = {
     (NamespaceState.NONE, Happening.BEGIN): NamespaceState.CONNECTING,
     (NamespaceState.CONNECTING, Happening.ACCEPT): NamespaceState.CONNECTED,

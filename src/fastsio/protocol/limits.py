@@ -1,9 +1,9 @@
 """
 What a peer may ask of the decoder: numbers, the fields of a packet, and how deeply values are nested.
 
-Owns the bounds, their defaults and validation, the checks of fields that every encoding needs whose grammar does not
-make them, and the measuring of depth, which is done without recursion, of JSON text before it is parsed and of values
-that a codec has made. Knows no encoding.
+Owns the bounds, their defaults and validation; the checks of a packet's fields, for encodings whose grammar leaves
+them open; and the measuring of depth, without recursion, of JSON text before it is parsed and of values that a codec
+has made. Knows no encoding.
 Source: python-socketio lets deeply nested text run into RecursionError; a decoder must refuse it before parsing.
 """
 
@@ -49,7 +49,7 @@ class Limits:
         max_event_length: Characters of an event's name. 256.
         max_namespace_length: Characters of a namespace's name, without its query string. 256.
         max_query_length: Characters of the query that a client of protocol 3 or 4 joins a namespace with. 8,192, as
-            web servers take of a URL.
+            many as web servers accept in a URL.
 
     Raises:
         ValueError: A limit is not an integer, or out of its range.
@@ -108,7 +108,7 @@ def check_namespace(value: Any, limits: Limits) -> str:
         Its name without a query string.
 
     Raises:
-        PacketError: It is no text, does not begin with a slash as that of a packet in JSON does, or is too long.
+        PacketError: It is not text, does not begin with a slash, or is too long.
     """
     if not isinstance(value, str):
         raise PacketError("the namespace is no text")
@@ -132,7 +132,7 @@ def check_ack_id(value: Any, limits: Limits) -> int | None:
         The id.
 
     Raises:
-        PacketError: It is no whole number, or too large.
+        PacketError: It is not a whole number, or too large.
     """
     if value is None:
         return None
@@ -148,7 +148,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
 
 
-#: Objects become arrays, and all but brackets goes.
+#: Braces become square brackets, and all other characters are removed.
 _ARRAYS: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
 #: An opening bracket becomes 1, a closing one 255, which is -1 as a signed byte.
@@ -181,10 +181,11 @@ def text_depth(text: str) -> int:
     """
     Measure the nesting of JSON text; brackets inside strings do not count.
 
-    The depth of valid text is exact. That of other text is at least what a parser meets before the first mistake.
+    The depth of valid text is exact. That of other text is at least the depth that a parser reaches before the first
+    mistake.
     """
     if "\\" in text:
-        # Escaped backslashes go first, so that the quotes that remain escaped are those after an odd number of them.
+        # Escaped backslashes are removed first: a backslash that still stands before a quote then escapes the quote.
         text = text.replace("\\\\", "").replace('\\"', "")
     outside_strings = "".join(text.split('"')[::2])
     brackets = outside_strings.encode("utf-8", "replace").translate(_ARRAYS, _NO_BRACKETS)

@@ -1,9 +1,9 @@
 """
 The MessagePack form of a packet: one binary frame a packet, binary in its place, no attachments.
 
-Owns the map a packet is on the wire and its validation. Needs the extra ``msgpack``: importing this module without it
-raises :class:`MissingExtraError`, so only the facade and the choice of this serializer import it.
-Source: socket.io-msgpack-parser 3.0, which refuses a packet that this module would not write.
+Owns the map that a packet is on the wire, and its validation. Needs the extra ``msgpack``: importing this module
+without it raises :class:`MissingExtraError`, so it is imported only by the facade and when this serializer is chosen.
+Source: socket.io-msgpack-parser 3.0.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _msgpack: Final = require("msgpack", "msgpack")
 _WIRE_TYPES: Final[tuple[int, ...]] = (0, 1, 2, 3, 4, 2, 3)
 
 
-#: What notepack.io, under socket.io-msgpack-parser, makes of undefined: CONNECT without auth has it for its payload.
+#: How notepack.io, which socket.io-msgpack-parser uses, writes undefined: the payload of a CONNECT without auth.
 _UNDEFINED: Final = (0, b"\x00")
 
 
@@ -95,7 +95,7 @@ class MsgPackPacket(Packet):
 
     def _convert(self, value: Any) -> Any:
         """Convert what MessagePack has no form for."""
-        # Read from the class: a function that a subclass has for its attribute is no method.
+        # Read from the class: read from the packet, a function in this attribute would be called with the packet first.
         dumps_default = type(self).dumps_default
         if dumps_default is not None:
             try:

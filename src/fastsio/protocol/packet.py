@@ -1,7 +1,8 @@
 """
 The JSON form of a packet: python-socketio's ``Packet``, strict about the grammar and quick about small events.
 
-Owns the text of a packet and its attachments. What a peer may say when is the decoder's and the lifecycle's part.
+Owns the text of a packet and its attachments. The decoder and the lifecycle decide which packets a peer may send, and
+when.
 Source: Socket.IO protocol v5, "Packet encoding".
 """
 
@@ -29,12 +30,12 @@ _TYPES_WITH_ID: Final = frozenset({PacketType.EVENT, PacketType.ACK, PacketType.
 #: Digits of the highest attachment count and of the highest ack id that limits can allow.
 _COUNT_DIGITS: Final = 7
 _ID_DIGITS: Final = 16
-#: What JSON allows before a value.
+#: White space that JSON allows before a value.
 _WHITE_SPACE: Final = " \t\n\r"
 
 
-#: Packet type, attachment count, namespace, acknowledgement id, and where the payload starts. A plain tuple: a named
-#: one would cost a third of what reading the header does.
+#: Packet type, attachment count, namespace, acknowledgement id, and where the payload starts. A plain tuple, because
+#: making a named one takes a third of the time of reading the header.
 Header: TypeAlias = tuple[PacketType, int, str | None, int | None, int]
 
 
@@ -65,7 +66,7 @@ def read_header(text: str, limits: Limits) -> Header:
 
 
 def _read_count(text: str, limits: Limits) -> tuple[int, int]:
-    """Read the attachment count and the position after it."""
+    """Return the attachment count and the position after it."""
     end = text.find("-", 1, _COUNT_DIGITS + 2)
     digits = text[1:end] if end > 0 else ""
     if not (digits.isdecimal() and digits.isascii()):
@@ -80,7 +81,7 @@ def _read_count(text: str, limits: Limits) -> tuple[int, int]:
 
 
 def _read_namespace(text: str, start: int, limits: Limits) -> tuple[str, int]:
-    """Read the namespace, which may end the packet, and the position after it."""
+    """Return the namespace, which may end the packet, and the position after it."""
     end = text.find(",", start)
     if end < 0:
         end = len(text)
@@ -93,7 +94,7 @@ def _read_namespace(text: str, start: int, limits: Limits) -> tuple[str, int]:
 
 
 def _read_id(text: str, start: int, limits: Limits) -> tuple[int | None, int]:
-    """Read the acknowledgement id, if there is one, and the position after it."""
+    """Return the acknowledgement id, if there is one, and the position after it."""
     end = text.find("[", start)
     if end == start:
         return None, start
@@ -114,7 +115,7 @@ BINARY_EVENT: Final = PacketType.BINARY_EVENT
 BINARY_ACK: Final = PacketType.BINARY_ACK
 packet_names: Final = PACKET_NAMES
 
-#: What is wrong with a payload that no JSON module reads.
+#: The message of the error for a payload that is not JSON.
 NOT_JSON: Final = "the payload is not JSON"
 #: The first character of a packet without attachments.
 _DIGITS: Final[dict[int, str]] = {
@@ -195,7 +196,7 @@ class Packet:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # A subclass that overrides python-socketio's seam must be asked through it.
+        # A subclass may override decode() alone, as subclasses of python-socketio's class do: parse() then calls it.
         owner = next(base for base in cls.__mro__ if "decode" in vars(base) or "parse" in vars(base))
         if "parse" not in vars(owner):
             cls.parse = classmethod(_parse_by_decoding)  # type: ignore[method-assign,assignment]  # decided once, here
@@ -208,7 +209,7 @@ class Packet:
     def packet_type(self) -> int:
         """One of the module's constants: a binary one as soon as there is binary in the data."""
         if self._binary is None and self.uses_binary_events:
-            # Looked for when somebody asks: encoding alone finds out by itself.
+            # Binary is looked for here and not earlier: encode() does not need the answer.
             self._binary = self._type in _BINARY_TYPES and self.data_is_binary(self.data)
         return _BINARY_TYPES.get(self._type, self._type) if self._binary and self.uses_binary_events else self._type
 
@@ -252,7 +253,7 @@ class Packet:
         return digit + self._address() + body
 
     def _address(self) -> str:
-        """Encode what stands between the type and the payload."""
+        """Return the text between the type and the payload: the namespace and the acknowledgement id."""
         namespace = self.namespace
         text = "" if namespace is None or namespace == "/" else namespace + ","
         return text if self.id is None else text + str(self.id)
@@ -288,7 +289,7 @@ class Packet:
         self._type, self.attachment_count, self.namespace, self.id, position = read_header(encoded_packet, limits)
         self._binary = self.attachment_count > 0
         body = encoded_packet[position:]
-        # JSON that is valid closes what it opens, so nothing shorter can be too deep.
+        # Valid JSON has two brackets for each level, so a shorter text cannot be nested too deeply.
         if len(body) > 2 * limits.max_json_depth:
             check_text_depth(body, limits.max_json_depth)
         self.data = self._decode_body(body) if body else None
@@ -390,11 +391,11 @@ class Packet:
         Returns:
             True when the packet needs attachments.
         """
-        return _plain.has_binary(data)
+        return _plain.contains_binary(data)
 
 
 def _parse_by_decoding(cls: type[_PacketT], frame: str | bytes, limits: Limits) -> _PacketT:
-    """Do what :meth:`Packet.parse` does, through a ``decode`` that someone else wrote."""
+    """Do what :meth:`Packet.parse` does, with the ``decode`` of a subclass."""
     if cls.uses_binary_events and not isinstance(frame, str):
         raise PacketError("binary without a packet that announces it")
     try:

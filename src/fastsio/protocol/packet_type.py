@@ -1,7 +1,7 @@
 """
 The packet types of the Socket.IO protocol and the event names it reserves.
 
-A module of its own, for nearly all of :mod:`fastsio.protocol` imports it. Source: Socket.IO protocol v5.
+It is a module of its own because nearly all of :mod:`fastsio.protocol` imports it. Source: Socket.IO protocol v5.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ PACKET_TYPES: Final[tuple[PacketType, ...]] = tuple(PacketType)
 #: The names of the types in the order of their digits.
 PACKET_NAMES: Final[list[str]] = [packet_type.name for packet_type in PACKET_TYPES]
 
-#: Names that a peer may not give to an event: they mean something else to one of the two ends.
+#: Names that a peer may not give to an event: the server or the client uses them for events of its own.
 #: Source: socket.io-parser 4.2.7, RESERVED_EVENTS.
 RESERVED_EVENTS: Final[frozenset[str]] = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )
 
-#: Names that a client may not give to an event: ``"*"`` is a server's word for all of them.
+#: Names that a client may not give to an event: a server's handler for ``"*"`` is the one for all other events.
 FORBIDDEN_EVENTS: Final[frozenset[str]] = RESERVED_EVENTS | {"*"}

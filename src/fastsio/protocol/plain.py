@@ -1,12 +1,13 @@
 """
 Turn what handlers emit and return into what a codec can write: models, dataclasses, sets, dates and the like.
 
-Owns the rules of conversion, the questions to a model's schema that spare most models a search, and the signal that
-binary was met; knows no wire format. Models are dumped by alias, as FastAPI does: a client reads the names it writes.
+Owns the rules of conversion, the check of a model's schema after which most models need not be searched for bytes, and
+the exception that says that a payload has binary in it; knows no wire format. Models are dumped by alias, as FastAPI
+does, so a client reads the same names that it writes.
 Conversion is shallow wherever something inside may be binary: a model's ``bytes`` field must reach the wire as bytes,
 not as text.
 
-Owns also how binary is taken out of a payload and put back in: the placeholders and their order.
+Also owns how binary is taken out of a payload and put back in: the placeholders and their order.
 Source: Socket.IO protocol v5, "Packet encoding", BINARY_EVENT; socket.io-parser's ``binary.ts`` for the order.
 """
 
@@ -34,13 +35,13 @@ BINARY_TYPES: Final = (bytes, bytearray, memoryview)
 #: JSON's scalars: what every codec writes by itself.
 SCALAR_TYPES: Final = frozenset({str, int, float, bool, type(None)})
 
-#: Whether the dump of a model class can have no bytes in it: then it is dumped once, without a search.
+#: Whether no dump of a model class can contain bytes: its models are dumped without a search for them.
 _BINARY_FREE: Final[dict[type[BaseModel], bool]] = {}
 
-#: The fields of a model class, as they are called in its dump, whose bytes have the form of a text in JSON.
+#: The names, in the dump of a model class, of the fields whose bytes JSON has as text, such as ``Base64Bytes``.
 _ENCODED_FIELDS: Final[dict[type[BaseModel], tuple[str, ...]]] = {}
 
-#: What writes the models of such a class as JSON.
+#: The functions that write models as JSON, for classes whose dumps contain no bytes.
 _JSON_WRITERS: Final[dict[type[BaseModel], Callable[..., bytes]]] = {}
 
 _SEQUENCE_TYPES: Final = (list, tuple, set, frozenset, deque)
@@ -54,13 +55,17 @@ class BinaryInPayload(TypeError):  # noqa: N818 - a signal between codec and pac
 
 
 def quick_dump(value: Any) -> Any:
-    """Dump a model of a class known to hold no bytes; None for anything else. Spares most models every question."""
+    """Return the dump of a model whose class is known to hold no bytes; None for any other value."""
     kind = type(value)
     return kind.__pydantic_serializer__.to_python(value, mode="json", by_alias=True) if _BINARY_FREE.get(kind) else None
 
 
 def quick_json(value: Any) -> str | None:
-    """Write a model of a class known to hold no bytes as JSON; None for anything else, and for what has no UTF-8."""
+    """
+    Return the JSON of a model whose class is known to hold no bytes.
+
+    Returns None for any other value, and for a model with text that has no UTF-8 form.
+    """
     write = _JSON_WRITERS.get(type(value))
     if write is None:
         return None
@@ -99,9 +104,9 @@ def to_plain(value: Any) -> Any:
 
 def plain_tree(value: Any) -> Any:
     """
-    Convert a whole payload to the types of JSON, the slow way, for what the fast ways refuse.
+    Convert a whole payload to the types of JSON; slow, for payloads that a codec cannot write as they are.
 
-    NaN and the infinities become None and keys become text, as ``JSON.stringify`` has it.
+    NaN and the infinities become None and keys become text, as in ``JSON.stringify``.
 
     Args:
         value: The payload.
@@ -138,13 +143,13 @@ def _plain_key(key: Any) -> Any:
 
 
 def _dump_model(model: BaseModel) -> Any:
-    """Dump a model as JSON would have it, or, when bytes are in it, as Python has it."""
+    """Return the dump of a model with the values of JSON or, when there are bytes in it, with those of Python."""
     model_class = type(model)
     binary_free = _BINARY_FREE.get(model_class)
     if binary_free is None:
         _ENCODED_FIELDS[model_class] = tuple(_encoded_fields(model_class))
         binary_free = _BINARY_FREE[model_class] = is_binary_free(model_class)
-        if binary_free and writes_no_constants(model_class):
+        if binary_free and writes_nan_as_null(model_class):
             _JSON_WRITERS[model_class] = model_class.__pydantic_serializer__.to_json
     if binary_free:
         return model_class.__pydantic_serializer__.to_python(model, mode="json", by_alias=True)
@@ -157,12 +162,12 @@ def _dump_model(model: BaseModel) -> Any:
     try:
         return model.model_dump(mode="json", by_alias=True)
     except PydanticSerializationError:
-        # Something in a field of any type that pydantic does not know, such as a Struct: the codec asks for its form.
+        # A field of type Any has a value that pydantic does not know, such as a Struct; the codec converts it later.
         return plain
 
 
 def _encoded_fields(model_class: type[BaseModel]) -> Iterator[str]:
-    """Yield what the fields are called in a dump whose bytes have the form of a text, such as ``Base64Bytes``."""
+    """Yield the names, in a dump, of the fields whose bytes JSON has as text, such as ``Base64Bytes``."""
     if issubclass(model_class, RootModel):
         return
     for name, field in model_class.model_fields.items():
@@ -171,17 +176,17 @@ def _encoded_fields(model_class: type[BaseModel]) -> Iterator[str]:
 
 
 def is_struct(value: object) -> bool:
-    """Tell whether *value* is a Struct of msgspec, which is not imported for that."""
+    """Tell whether *value* is a Struct of msgspec, without importing msgspec."""
     return hasattr(type(value), "__struct_fields__") and "msgspec" in sys.modules
 
 
 def _dump_struct(value: Any) -> Any:
-    """Convert a Struct as msgspec would write it; bytes stay what they are, and models in it are dumped as any."""
+    """Convert a Struct as msgspec would write it; bytes stay bytes, and models in it are dumped as anywhere else."""
     return sys.modules["msgspec"].to_builtins(value, builtin_types=BINARY_TYPES, str_keys=True, enc_hook=to_plain)
 
 
 def _dump_dataclass(value: Any) -> Any:
-    """Dump a dataclass one level deep, pydantic's own with their serializers."""
+    """Return the fields of a dataclass, one level deep; a dataclass of pydantic is dumped by its serializer."""
     serializer = getattr(type(value), "__pydantic_serializer__", None)
     if serializer is not None:
         plain = serializer.to_python(value, by_alias=True)
@@ -190,7 +195,11 @@ def _dump_dataclass(value: Any) -> Any:
 
 
 def _dump_scalar(value: Any) -> Any:
-    """Let pydantic convert a date, UUID, Decimal, path, URL...; an iterator would be empty on a second attempt."""
+    """
+    Let pydantic convert a date, UUID, Decimal, path, URL and the like.
+
+    Iterators are refused: one that was read here would be empty if the payload had to be converted again.
+    """
     if is_struct(value):
         return _dump_struct(value)
     if not isinstance(value, Iterator):
@@ -282,22 +291,22 @@ def is_binary_free(model_class: type[BaseModel]) -> bool:
         model_class: The class.
 
     Returns:
-        False when bytes are possible, and when the class is not complete or dumps itself in a way of its own.
+        False when bytes are possible, when the class is not complete, and when it overrides ``model_dump``.
     """
     if model_class.model_dump is not BaseModel.model_dump or not model_class.__pydantic_complete__:
         return False
     return is_safe(model_class.__pydantic_core_schema__)
 
 
-def writes_no_constants(model_class: type[BaseModel]) -> bool:
+def writes_nan_as_null(model_class: type[BaseModel]) -> bool:
     """
-    Tell whether pydantic writes NaN and the infinities of a model class as null, as every other value is written.
+    Tell whether pydantic writes NaN and the infinities in a model as null, as fastsio writes them everywhere else.
 
     Args:
         model_class: The class.
 
     Returns:
-        False when its configuration, or that of a model in it, says otherwise: NaN is no JSON.
+        False when its configuration, or that of a model in it, has them written as ``NaN``, which is not JSON.
     """
     return _has_usual_floats(model_class.__pydantic_core_schema__)
 
@@ -314,7 +323,7 @@ def _has_usual_floats(node: Any) -> bool:
 
 
 def is_safe(node: Any) -> bool:
-    """Tell whether nothing that a schema of pydantic-core describes is dumped as bytes in the form of JSON."""
+    """Tell whether a schema of pydantic-core describes no value whose dump contains bytes."""
     if isinstance(node, (list, tuple)):
         return all(is_safe(item) for item in node)
     if isinstance(node, dict):
@@ -325,14 +334,14 @@ def is_safe(node: Any) -> bool:
 
 
 def _is_text(node: Mapping[str, Any]) -> bool:
-    """Tell whether this is ``Base64Bytes`` or another type whose bytes have the form of a text in JSON."""
+    """Tell whether a schema is that of ``Base64Bytes`` or another type whose bytes JSON has as text."""
     serialization = node.get("serialization")
     function = serialization.get("function") if isinstance(serialization, dict) else None
     return isinstance(getattr(function, "__self__", None), (EncodedBytes, EncodedStr))
 
 
 def _is_safe_schema(node: Mapping[str, Any]) -> bool:
-    """Judge one level: what is a schema has a type; what maps names to schemas has none."""
+    """Tell whether one level is safe; a dict without a type is not a schema, it maps names to schemas."""
     kind = node.get("type")
     if isinstance(kind, str) and kind not in _SAFE_TYPES:
         return False
@@ -344,11 +353,6 @@ def _is_safe_schema(node: Mapping[str, Any]) -> bool:
 
 def _allows_extra_fields(node: Mapping[str, Any]) -> bool:
     return "allow" in (node.get("extra_behavior"), node.get("config", {}).get("extra_fields_behavior"))
-
-
-__all__ = ["deconstruct", "has_binary", "reconstruct"]
-
-has_binary = contains_binary
 
 
 def deconstruct(data: Any) -> tuple[Any, list[bytes]]:
@@ -381,7 +385,7 @@ def _take_out(value: Any, attachments: list[bytes]) -> Any:
         return {key: _take_out(item, attachments) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_take_out(item, attachments) for item in value]
-    # What has no bytes in it is left to the codec, which may be the application's own.
+    # A value without bytes in it is left to the codec, which may be the application's own.
     if (is_container(value) or isinstance(value, (set, frozenset))) and contains_binary(value):
         return _take_out(to_plain(value), attachments)
     return value
@@ -415,7 +419,7 @@ def _put_in(value: Any, attachments: Sequence[bytes], unused: set[int]) -> Any:
         return [_put_in(item, attachments, unused) for item in value]
     if not isinstance(value, dict):
         return value
-    # Anything but true makes it a dict of the application's, as in JavaScript.
+    # With any other value than true it is a dict of the application's, as in JavaScript.
     if value.get("_placeholder") is not True:
         return {key: _put_in(item, attachments, unused) for key, item in value.items()}
     number = value.get("num")

@@ -1,8 +1,9 @@
 """
-What a busy server reads and writes most, without objects for packets: events of the root namespace and their answers.
+Fast functions for the packets that a busy server reads and writes most: events and acknowledgements in the root.
 
-Whatever is unusual about a packet is left to :class:`Decoder` and :class:`Packet`, but text that is not JSON, which
-nobody need read twice. A serializer with a format of its own has no quick ways.
+They make no :class:`Packet`. A packet with anything unusual is left to :class:`Decoder` and :class:`Packet`; only text
+that is not JSON, or is nested too deeply, is refused here already. A serializer with a format of its own does not have
+these functions.
 """
 
 from __future__ import annotations
@@ -29,22 +30,23 @@ Event: TypeAlias = tuple[list[Any], int | None]
 
 def event_reader(packet_class: type[Packet], limits: Limits) -> Callable[[str], Event | None] | None:
     """
-    Return a function that reads the text of an event, or returns None where anything about it is unusual.
+    Return a function that reads the text of an event.
 
-    It raises PacketError when the payload is not JSON or nested too deeply.
+    It returns None for a packet with anything unusual, and raises PacketError when the payload is not JSON or is nested
+    too deeply.
 
     Args:
         packet_class: The class of the packets.
         limits: What a client may send.
 
     Returns:
-        None if the class reads packets in a way of its own.
+        The function; None if the class reads packets in a way of its own.
     """
     if getattr(packet_class.parse, "__func__", None) is not getattr(Packet.parse, "__func__", None):
         return None
     loads = adapt(packet_class.json).loads
     max_ack_id, max_depth, max_name = limits.max_ack_id, limits.max_json_depth, limits.max_event_length
-    # JSON that is valid closes what it opens, so nothing shorter can be too deep.
+    # Valid JSON has two brackets for each level, so a shorter text cannot be nested too deeply.
     shallow_chars = 2 * max_depth
 
     def read(text: str) -> Event | None:

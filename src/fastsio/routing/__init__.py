@@ -1,4 +1,4 @@
-"""From an event's name to the handler that answers it, with everything around it."""
+"""Finding the handler of an event, with the middleware, guards and dependencies around it."""
 
 from fastsio.routing.errors import Failure, describe, is_expected
 from fastsio.routing.middleware import BaseMiddleware, MiddlewareChain, Scope, SyncMiddleware

@@ -1,5 +1,5 @@
 """
-The one error vocabulary: what a client reads when its event failed.
+The error object that a client gets when its event has failed, and which exception becomes which type of error.
 
 Knows exceptions and the error object; must not know packets, clients or servers.
 """
@@ -70,7 +70,7 @@ class Failure:
 
 
 def describe(exc: BaseException, event: str) -> Failure:
-    """Say what *exc* means to the client that sent *event*; anything unexpected is ``internal``, its text unsaid."""
+    """Return the error object for *exc*; an unexpected exception is ``internal``, without its own text."""
     match exc:
         case ValidationFailed():
             return Failure("validation_error", event, "The data is not valid.", exc.detail)
@@ -88,7 +88,7 @@ def is_expected(exc: BaseException) -> bool:
 
 
 def _permission_text(exc: PermissionError) -> str:
-    # The operating system's PermissionError has an error number and names files; its text stays here.
+    # The operating system's PermissionError has an error number and names files, which clients must not read.
     if exc.errno is not None or not exc.args:
         return "Not allowed."
     return str(exc)
@@ -106,7 +106,7 @@ def _describe_http(exc: BaseException, event: str) -> Failure | None:
 
 def _status_of(exc: BaseException) -> int | None:
     """
-    Return the status below 500 of an HTTPException, recognised by its shape; None for any other exception.
+    Return the status below 500 of an HTTPException, recognised by its attributes; None for any other exception.
 
     Errors of HTTP clients have a status too, but no ``detail``: they are defects, and their texts are not for clients.
     """
@@ -116,7 +116,7 @@ def _status_of(exc: BaseException) -> int | None:
 
 
 def is_websocket_exception(exc: BaseException) -> bool:
-    """Tell whether this is the WebSocketException of FastAPI or Starlette; neither is imported for it."""
+    """Tell whether *exc* is a WebSocketException of FastAPI or Starlette, without importing either."""
     module = sys.modules.get("starlette.exceptions")
     return module is not None and isinstance(exc, module.WebSocketException)
 
@@ -133,7 +133,7 @@ def _describe_websocket(exc: Any, event: str) -> Failure | None:
 
 
 def close_code_of(exc: BaseException) -> int | None:
-    """Return the close code of a WebSocket that *exc* kept from connecting; None where it says none."""
+    """Return the close code for a WebSocket that could not connect because of *exc*; None if it implies no code."""
     if is_websocket_exception(exc):
         code: int = exc.code  # type: ignore[attr-defined] # Starlette's exception has one
         return code

@@ -1,8 +1,8 @@
 """
 Middleware: an onion around an endpoint, folded once per route.
 
-Knows hooks, their scopes and their order; must not know packets. Everything here is written as coroutines that only
-wait where a hook or endpoint is one itself, so a server without an event loop can run the same onion to its end.
+Knows hooks, their scopes and their order; must not know packets. All of it is written as coroutines, which wait only
+for hooks and endpoints that are coroutines themselves; so a server without an event loop can run them to their end.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class BaseMiddleware:
 
     def should_run(self, event: str, namespace: str | None = None) -> bool:
         """
-        Whether the middleware's own scope holds *event* in *namespace*.
+        Whether *event* in *namespace* is in the middleware's own scope.
 
-        Override it to decide otherwise: it is then asked for each event, in place of the events and the namespace that
+        An override of this method is called for each event and decides in place of the events and the namespace that
         the middleware was made with.
         """
         return Scope.own(self).holds(event, namespace or "/")
@@ -126,7 +126,7 @@ class SyncMiddleware(BaseMiddleware):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The events and the namespace that a registration of a middleware runs for; None is all."""
+    """The events and the namespace that a middleware runs for, as it was registered; None is all."""
 
     events: frozenset[str] | None = None
     namespace: str | None = None
@@ -140,7 +140,7 @@ class Scope:
         global_middleware: bool = False,
     ) -> Scope:
         """
-        Combine what a registration asks for with what the middleware itself says.
+        Return the scope of a registration: its own arguments first, then the attributes of the middleware.
 
         Raises:
             SetupError: The namespace has no slash in front: the middleware would never run.
@@ -154,7 +154,7 @@ class Scope:
     @classmethod
     def own(cls, middleware: Any) -> Scope:
         """
-        Return what a middleware itself says that it is for.
+        Return the scope that a middleware's attributes ``events`` and ``namespace`` describe.
 
         Raises:
             SetupError: The namespace has no slash in front.
@@ -177,7 +177,8 @@ class Hook:
 
     Args:
         function: The hook.
-        extra: What this hook is given beside the event's context.
+        extra: The names of the arguments that this hook gets beside the event's context.
+        asynchronous: Whether the server awaits.
     """
 
     __slots__ = ("_endpoint", "asynchronous", "is_coroutine")
@@ -199,7 +200,7 @@ class Hook:
         return self._endpoint
 
     async def run(self, context: Context, **extra: Any) -> Any:
-        """Call the hook with what it names of the event's context and of *extra*."""
+        """Call the hook with those values of the event's context and of *extra* that its parameters name."""
         client = context.client
         context.named = {
             "event": context.event,
@@ -230,15 +231,15 @@ class Layer:
     after: Hook | None = None
     on_error: Hook | None = None
     around: Hook | None = None
-    #: What they are of, for messages.
+    #: The middleware, for messages.
     middleware: Any = field(default=None, compare=False)
-    #: Tells of each event whether they run; None where the scope says it.
+    #: Called for each event to decide whether the hooks run; None where the scope decides.
     decide: Callable[[str, str], Any] | None = None
 
     @classmethod
     def of(cls, middleware: Any, *, around: bool = True, asynchronous: bool = True) -> Layer:
         """
-        Read a middleware once.
+        Return the compiled hooks of a middleware.
 
         Args:
             middleware: The middleware.
@@ -246,8 +247,8 @@ class Layer:
             asynchronous: Whether the server awaits.
 
         Raises:
-            SetupError: It has none of the hooks and cannot be called, is a class, or has a method that is nearly called
-                like a hook.
+            SetupError: It has none of the hooks and cannot be called, is a class, or has a method whose name is nearly
+                that of a hook.
             SignatureError: A parameter of a hook cannot be filled, or a hook is a coroutine function and the server
                 does not await.
         """
@@ -335,10 +336,10 @@ def fold(middlewares: Sequence[Layer], endpoint: Call) -> Call:
 
 def run_through(call: Call) -> Callable[[Context], Any]:
     """
-    Return *call* for a server without an event loop: its coroutine is run to its end, without ever waiting.
+    Return a plain function that runs the coroutine of *call* to its end, for a server without an event loop.
 
     Raises:
-        RuntimeError: By what is returned, when a hook has to wait.
+        RuntimeError: Raised by the function that is returned, when a hook has to wait.
     """
 
     def run(context: Context) -> Any:
@@ -386,19 +387,19 @@ def _wrap_errors(on_error: Hook, inner: Call) -> Call:
     async def run(context: Context) -> Any:
         try:
             return await inner(context)
-        except Exception as exc:  # noqa: BLE001 - the hook decides; what it does not want it raises again
+        except Exception as exc:  # noqa: BLE001 - the hook decides; it may raise the exception again
             return await on_error.run(context, exc=exc)
 
     return run
 
 
 def _wrap_around(around: Hook, inner: Call) -> Call:
-    # What a sync server's middleware calls gives the answer itself.
+    # On a sync server the handler that a middleware calls returns the answer, not a coroutine.
     call: Callable[[Context], Any] = inner if around.asynchronous else run_through(inner)
 
     async def run(context: Context) -> Any:
         def handler(*args: Any, data: Any = None, **_context: Any) -> Any:
-            # handler(sid, data), or handler(data) and what it was given by keyword. The client cannot be exchanged.
+            # Called as handler(sid, data), or as handler(data, **context). The sid cannot be replaced.
             first, *more = args or (context.client.sid,)
             if more:
                 data = more[0]
@@ -423,7 +424,7 @@ def _wrap_decision(decide: Callable[[str, str], Any], whole: Call, inner: Call) 
 
 @dataclass(slots=True)
 class _DetachedClient:
-    """Stands for a client where a chain runs outside of a server."""
+    """Stands for the client when a chain runs outside of a server."""
 
     sid: str
     namespace: str
@@ -466,7 +467,7 @@ class MiddlewareChain(BaseMiddleware):
 
     def __init__(self) -> None:
         super().__init__()
-        #: The middlewares, compiled for each kind of server that the chain is on: those that await, and the others.
+        #: Whether the server awaits -> the middlewares, compiled for that kind of server.
         self._layers: dict[bool, list[Layer]] = {True: []}
 
     def add_middleware(self, middleware: Any) -> None:
@@ -501,7 +502,7 @@ class MiddlewareChain(BaseMiddleware):
 
     async def execute(self, event: str, sid: str, data: Any, handler: Callable[..., Any], **context: Any) -> Any:
         """
-        Run *handler* for an event with every middleware whose scope holds it.
+        Run *handler* for an event, with every middleware that has the event in its scope around it.
 
         Args:
             event: The event's name.
@@ -546,13 +547,13 @@ class MiddlewareChain(BaseMiddleware):
 
 
 def _event_names(events: Iterable[str] | str | None) -> frozenset[str] | None:
-    """Return the names as a set; None, which is all of them, where ``"*"`` is one."""
+    """Return the names as a set; None, which stands for all events, if ``"*"`` is among them."""
     names = None if events is None else frozenset((events,) if isinstance(events, str) else events)
     return None if names is None or "*" in names else names
 
 
 def _overrides(middleware: Any, name: str) -> bool:
-    """Whether *middleware* brings a hook of its own rather than the one of the base classes."""
+    """Whether *middleware* has a hook of its own rather than that of the base classes."""
     if name == "__call__" and not isinstance(middleware, BaseMiddleware):
         return callable(middleware) and not hasattr(middleware, "before_event")
     found = getattr(middleware if name in getattr(middleware, "__dict__", {}) else type(middleware), name, None)
@@ -560,7 +561,7 @@ def _overrides(middleware: Any, name: str) -> bool:
 
 
 def _called(middleware: Any, *, asynchronous: bool) -> Callable[..., Any]:
-    """Return what runs a whole middleware on one kind of server; a chain serves both."""
+    """Return the function that runs a whole middleware; a chain has one for each kind of server."""
     if not isinstance(middleware, MiddlewareChain) or type(middleware).__call__ is not MiddlewareChain.__call__:
         return middleware  # type: ignore[no-any-return] # it can be called
     middleware.compile_for(asynchronous=asynchronous)
@@ -569,10 +570,10 @@ def _called(middleware: Any, *, asynchronous: bool) -> Callable[..., Any]:
 
 def _refuse_slips(middleware: Any) -> None:
     """
-    Make sure that no method is nearly called like a hook: it would never run.
+    Make sure that no method has nearly the name of a hook: it would never run.
 
     Raises:
-        SetupError: One is.
+        SetupError: A method has.
     """
     for name, hook in misspelt_methods(type(middleware), (*_HOOKS, "should_run")).items():
         where = f"{type(middleware).__qualname__}.{name}"
@@ -580,7 +581,7 @@ def _refuse_slips(middleware: Any) -> None:
 
 
 def _decides_itself(middleware: Any) -> bool:
-    """Whether a middleware has a ``should_run`` of its own; one that is no BaseMiddleware may mean something else."""
+    """Whether a middleware overrides ``should_run``; in a class of another base the method may mean something else."""
     return isinstance(middleware, BaseMiddleware) and _overrides(middleware, "should_run")
 
 

@@ -1,7 +1,7 @@
 """
 The names of namespaces as developers write them.
 
-Pure: what clients send is judged by the protocol.
+Checks names in the application's code; :mod:`fastsio.protocol` checks the names that clients send.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
-The registration verbs: ``on`` and ``event`` of servers, routers and clients, ``add_router`` of the first two.
+The methods that register handlers: ``on`` and ``event``, and ``add_router`` of routers.
 
-Turns what a developer writes into registrations; must not know how they are looked up or called.
+Makes registrations of their arguments; must not know how handlers are looked up or called.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 @dataclass(frozen=True, slots=True)
 class Role:
     """
-    One end of a connection.
+    One side of a connection, server or client, and the rules by which it finds handlers.
 
     Args:
         kinds: The events whose handlers are of a kind of their own.
         event_kind: The kind of all other handlers.
-        reserved: Events that happen rather than arrive; they never reach a catch-all event handler.
-        falls_back: Whether an event that a namespace with handlers has none for is looked for in ``"*"`` too.
+        reserved: The built-in events, which the peer does not emit; they never reach a catch-all event handler.
+        falls_back: Whether an event without a handler in a namespace that has other handlers is looked up in the
+            namespace ``"*"`` too.
     """
 
     kinds: Mapping[str, HandlerKind]
@@ -51,15 +52,15 @@ class Role:
 
     @property
     def built_in(self) -> list[str]:
-        """The names of the events that happen rather than arrive, apart from those that only fastsio uses."""
+        """The names of the built-in events, apart from those that only fastsio uses."""
         return [event for event in self.reserved if not event.startswith("_")]
 
     def stand_in(self, event: str) -> str:
-        """Return one name for all events that have handlers of the same kind."""
+        """Return a name that stands for all events whose handlers are of the same kind as that of *event*."""
         return event if event in self.kinds else "event"
 
     def places(self, namespace: str, handlers: Collection[str]) -> tuple[str, ...]:
-        """Return the namespaces whose functions may handle an event of *namespace*, the first before the second."""
+        """Return the namespaces in which to look for the handler of an event of *namespace*, in this order."""
         if self.falls_back:
             return (namespace, "*")
         return (namespace,) if namespace in handlers else ("*",)
@@ -82,17 +83,18 @@ CLIENT: Final = Role(
 
 class RouterScope:
     """
-    What a router, or a server, puts around its handlers.
+    The middlewares, dependencies and exception handlers of a router, or of a server.
 
-    Exception handlers are compiled when they are registered: a client may let its events fail as often as it likes.
+    Exception handlers are compiled when they are registered, and not for each event that fails: clients decide how many
+    events fail.
     A server without an event loop needs them, and middlewares, compiled without ``await``, hence one table for each
     kind of server.
 
     Args:
         layers: The middlewares, the first outermost.
-        dependencies: What is resolved before each handler.
+        dependencies: The dependencies that are resolved before each handler.
         asynchronous: Whether the server awaits. A router does not know its servers yet and is compiled for one that
-            does; :meth:`compile_for` adds what another one needs.
+            does; :meth:`compile_for` compiles it for the other kind.
 
     Attributes:
         exception_handlers: The functions that were registered, by the class of the exception.
@@ -130,7 +132,7 @@ class RouterScope:
 
     def add_exception_handler(self, exception_class: type[BaseException], function: Callable[..., Any]) -> None:
         """
-        Let *function* answer where a handler raises *exception_class*, in place of the one registered before.
+        Call *function* when a handler raises *exception_class*, in place of the function registered before.
 
         Raises:
             SignatureError: A parameter of the function cannot be filled.
@@ -180,15 +182,16 @@ class Registration:
     A handler for an event, or a class-based namespace when *event* is None.
 
     Args:
-        namespace: Where; ``"*"`` is every namespace.
-        event: What; ``"*"`` is every event, None a class-based namespace.
+        namespace: The namespace; ``"*"`` is every namespace.
+        event: The event; ``"*"`` is every event, None a class-based namespace.
         handler: The function, or the namespace object.
-        response_model: What the answer is validated against, or None.
-        scopes: The routers it came through, innermost first.
-        own_trigger: Whether the handler is a class-based namespace's own dispatcher, which is told the event.
-        channel: What the event's channel is called in documents of the application; None is the event's own name.
-        endpoint: The handler as the router it was registered on compiled it: for a server that awaits, with the
-            dependencies of that router and no other.
+        response_model: The type that the answer is validated against, or None.
+        scopes: The scopes of the routers that include it, innermost first.
+        own_trigger: Whether the handler is the ``trigger_event`` of a class-based namespace, which gets the event's
+            name.
+        channel: The name of the event's channel in documents of the application; None is the event's own name.
+        endpoint: The handler as its router has compiled it: for a server that awaits, with the dependencies of that
+            router and of no other.
     """
 
     namespace: str
@@ -211,9 +214,9 @@ class RoomRegistration:
     A room class whose rooms clients may ask to be let into.
 
     Args:
-        namespace: Where.
+        namespace: The namespace.
         room_class: The class.
-        scopes: The routers it came through, innermost first.
+        scopes: The scopes of the routers that include it, innermost first.
     """
 
     namespace: str
@@ -227,7 +230,7 @@ class RoomRegistration:
 
 def compose(prefix: str | None, namespace: str) -> str:
     """
-    Put the namespace of an outer router before that of an inner one.
+    Return the namespace of an inner router with that of an outer router before it.
 
     >>> compose("/admin", "/chat"), compose("/admin", "/"), compose(None, "/chat"), compose("/admin", "*")
     ('/admin/chat', '/admin', '/chat', '*')
@@ -250,7 +253,7 @@ def check_namespaces(namespaces: Any) -> Any:
 
 
 class EventRegistrar(ABC):
-    """Base of everything handlers are registered on."""
+    """Base of the classes that handlers are registered on: servers, clients and routers."""
 
     #: The namespace of handlers registered without one.
     default_namespace: str | None = None
@@ -291,10 +294,10 @@ class EventRegistrar(ABC):
         Args:
             event: Event name; ``"*"`` is every event without a handler of its own.
             handler: The function; without it ``on`` returns a decorator.
-            namespace: Where; ``"*"`` is every namespace, None the default one.
+            namespace: The namespace; ``"*"`` is every namespace, None the default one.
             response_model: A type that the handler's answer is validated against. A dict of event names and types is
                 for a handler that returns ``(event, data)``: *data* is validated by the type of *event*.
-            channel: What the event's channel is called in documents of the application.
+            channel: The name of the event's channel in documents of the application.
 
         Returns:
             The decorator, or None when *handler* is given.
@@ -306,7 +309,7 @@ class EventRegistrar(ABC):
         if not (event if isinstance(event, str) else is_number(event)):
             raise SetupError(f"event name {event!r} is not valid; write a non-empty string, or a number")
         name = check_namespace(self.default_namespace if namespace is None else namespace)
-        key: Any = event  # numbers are as rare as they are simple: names are texts everywhere else
+        key: Any = event  # a number too, though the type says text everywhere else
 
         def register(function: Handler) -> Handler:
             if not callable(function):
@@ -346,7 +349,7 @@ class EventRegistrar(ABC):
 
     @abstractmethod
     def _register(self, registration: Registration) -> None:
-        """Take a registration of this registrar or of a router included in it."""
+        """Store a registration that was made here or on a router included here."""
 
 
 class RouterSIO(EventRegistrar):
@@ -385,7 +388,7 @@ class RouterSIO(EventRegistrar):
         """
         Register a function that answers when a handler of this router raises *exception_class*.
 
-        It comes before those of outer routers and of the server, and is as those of the server otherwise.
+        It is tried before those of outer routers and of the server, and follows the same rules otherwise.
 
         Raises:
             SetupError: *exception_class* is not an exception class.
@@ -407,10 +410,10 @@ class RouterSIO(EventRegistrar):
 
     def register_room(self, *room_classes: Any, namespace: str | None = None) -> None:
         """
-        Let clients ask to be let into the rooms of classes, as the server's method of this name does.
+        Let clients ask to join the rooms of classes, as the server's method of this name does.
 
         Raises:
-            SetupError: One is no room class, or two have the same key.
+            SetupError: One is not a room class, or two have the same key.
         """
         for registration in room_registrations(
             room_classes, self.default_namespace if namespace is None else namespace
@@ -446,8 +449,8 @@ class RouterSIO(EventRegistrar):
         Hand everything registered here, now and later, to a server or to an outer router.
 
         Args:
-            register: Takes the handlers and class-based namespaces.
-            register_room: Takes the room classes.
+            register: Called with each handler and class-based namespace.
+            register_room: Called with each room class.
             namespace: The namespace of the outer router.
         """
         outlet = Outlet(register, register_room, namespace)
@@ -482,7 +485,7 @@ class RouterSIO(EventRegistrar):
 
 
 class Outlet(NamedTuple):
-    """Where a router hands its registrations: to a server, or to the router of a namespace."""
+    """The functions of a server or an outer router that a router hands its registrations to."""
 
     register: Callable[[Registration], None]
     register_room: Callable[[RoomRegistration], None]
@@ -513,7 +516,7 @@ def room_registrations(room_classes: Iterable[Any], namespace: str | None) -> li
     Return the registrations of room classes in a namespace, each class once.
 
     Raises:
-        SetupError: One is no room class, or two have the same key; or the namespace has no slash in front.
+        SetupError: One is not a room class, or two have the same key; or the namespace has no slash in front.
     """
     name = check_namespace(namespace)
     return [RoomRegistration(name, room_class) for room_class in check_rooms(room_classes)]
@@ -524,7 +527,7 @@ def check_rooms(room_classes: Iterable[Any]) -> tuple[Any, ...]:
     Return room classes, each once.
 
     Raises:
-        SetupError: One is no room class, or two have the same key.
+        SetupError: One is not a room class, or two have the same key.
     """
     by_key: dict[str, Any] = {}
     for room_class in room_classes:
@@ -538,10 +541,10 @@ def check_rooms(room_classes: Iterable[Any]) -> tuple[Any, ...]:
 
 def refuse_same_key(known: Any, room_class: Any) -> None:
     """
-    Make sure that a room class does not answer to the events of another.
+    Make sure that two different room classes do not have the same key.
 
     Raises:
-        SetupError: It would.
+        SetupError: They have.
     """
     if known is not room_class:
         raise SetupError(
@@ -551,13 +554,13 @@ def refuse_same_key(known: Any, room_class: Any) -> None:
 
 
 def prefix_of(registration: Registration) -> tuple[str, ...]:
-    """Return what a catch-all handler, or the dispatcher of a class-based namespace, gets first."""
+    """Return the names of the arguments that a catch-all handler, or a namespace's ``trigger_event``, gets first."""
     event = ("event",) if registration.event == "*" or registration.own_trigger else ()
     namespace = ("namespace",) if registration.namespace == "*" else ()
     return (*event, *namespace)
 
 
 def label_of(registration: Registration) -> str:
-    """Name a handler in messages."""
+    """Return the name of a handler in messages."""
     handler = registration.handler
     return str(getattr(handler, "__qualname__", None) or type(handler).__qualname__)

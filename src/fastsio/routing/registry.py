@@ -1,8 +1,8 @@
 """
 The registry of a server: which route an event of a namespace has.
 
-Holds every registration and the server's middlewares; finds routes in python-socketio's order and keeps what it found
-until something is registered. Must not know packets or clients.
+Holds every registration and the server's middlewares; finds routes in python-socketio's order and keeps them until
+something is registered. Must not know packets or clients.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Place: TypeAlias = "tuple[str, set[str], tuple[RouterScope, ...]]"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """A registered handler and what the compiler made of it."""
+    """A registered handler and its endpoint."""
 
     registration: Registration
     endpoint: Endpoint
@@ -58,13 +58,14 @@ class Registry:
 
     Args:
         asynchronous: Whether coroutine functions may be registered.
-        role: Which end of the connection the handlers are of.
+        role: The side of the connection that the handlers belong to.
 
     Attributes:
-        handlers: Namespace -> event -> function, as python-socketio has it. What is written here is called.
+        handlers: Namespace -> event -> function, as in python-socketio. Functions that an application writes into it
+            are called.
         namespace_handlers: Namespace -> class-based namespace, likewise.
         scope: The server's own exception handlers.
-        no_route: Stands for the route of an event without a handler, where an application has a dispatcher of its own.
+        no_route: The route of an event without a handler, for servers whose dispatcher the application overrides.
     """
 
     def __init__(self, *, asynchronous: bool, role: Role = SERVER) -> None:
@@ -84,17 +85,18 @@ class Registry:
         self._methods: dict[tuple[str, str, bool], Entry] = {}
         self._routes: dict[str, dict[str, Route]] = {}
         self._built: dict[tuple[Entry, tuple[Layer, ...]], Route] = {}
-        #: The routers that handlers came through, this server's own scope first.
+        #: The scope of the server, then those of the routers that it includes; the values mean nothing.
         self._scopes: dict[RouterScope, None] = {self.scope: None}
-        #: (router, event) -> what resolves the router's dependencies for a built-in event or, "", for a guarded one.
+        #: (router, event) -> the endpoint that resolves the router's dependencies for a built-in event, or for all
+        #: guarded events, whose key has the event "".
         self._checks: dict[tuple[RouterScope, str], Endpoint] = {}
         #: Namespaces and built-in events that have no route.
         self._absent: set[tuple[str, str]] = set()
         #: Namespace -> the routers that have handlers there, innermost first; None until it is asked for.
         self._routers: dict[str, tuple[RouterScope, ...]] | None = None
-        #: What was said of middlewares that never run.
+        #: The warnings of middlewares that never run, as far as they were given.
         self._told: set[str] = set()
-        #: Events that were looked for in vain.
+        #: The events without a handler that :meth:`is_first_miss` was asked about.
         self._missed: set[tuple[str, str]] = set()
         self._passages: dict[tuple[str, Entry | None, tuple[RouterScope, ...], tuple[Layer, ...]], Route | None] = {}
 
@@ -112,7 +114,7 @@ class Registry:
             self._add_scope(scope)
         if event is None:
             if registration.handler.overrides_trigger:
-                self._find_method(registration, "")  # one that cannot be called is refused here, not with each client
+                self._find_method(registration, "")  # refuses one that cannot be called, before any client comes
             self._classes[namespace] = registration
             self.namespace_handlers[namespace] = registration.handler
             if not registration.handler.overrides_trigger:
@@ -122,7 +124,7 @@ class Registry:
                 warn_of_name(entry.endpoint.label, entry.registration.event, self._role.built_in)
         else:
             entry = self._entries[namespace, event] = self._new_entry(registration, event)
-            if not registration.scopes:  # a router has told of its own handlers
+            if not registration.scopes:  # a router has warned of its own handlers
                 warn_of_habit(entry.endpoint, prefix_of(registration))
                 warn_of_name(entry.endpoint.label, event, self._role.built_in)
             self.handlers.setdefault(namespace, {})[event] = registration.handler
@@ -130,9 +132,9 @@ class Registry:
 
     def add_guard(self, namespace: str, event: str, guard: Guard, scopes: tuple[RouterScope, ...]) -> None:
         """
-        Let *guard* decide about an event: it is given the event and what calls its handler, if it has one.
+        Let *guard* decide about an event: it gets the event's context and a function that calls the handler, if any.
 
-        Handlers for ``"*"`` do not see the event any more.
+        Handlers for ``"*"`` are not called for the event any more.
         """
         for scope in scopes:
             self._add_scope(scope)
@@ -140,7 +142,7 @@ class Registry:
         self._forget_routes()
 
     def _add_scope(self, scope: RouterScope) -> None:
-        """Compile what a router has around its handlers."""
+        """Compile a router's middlewares, exception handlers and dependencies."""
         scope.compile_for(asynchronous=self._asynchronous)
         self._scopes[scope] = None
         self._add_checks(scope)
@@ -149,7 +151,7 @@ class Registry:
         """Compile a router's dependencies for events that may come without a handler of that router."""
         if not scope.dependencies or (scope, "") in self._checks:
             return
-        # Here, and not when a client comes: annotations may name what is local to the function that is running.
+        # Compiled here and not for the first client: annotations may name classes local to the calling function.
         self._checks[scope, ""] = self._compile_check(scope.dependencies, "")
         for event, kind in self._role.kinds.items():
             dependencies = [
@@ -170,7 +172,7 @@ class Registry:
         )
 
     def _checks_of(self, scopes: tuple[RouterScope, ...], event: str) -> tuple[Endpoint, ...]:
-        """Return what resolves the dependencies of routers, given innermost first, outermost first."""
+        """Return the endpoints for the dependencies of routers, the outermost first; *scopes* are innermost first."""
         found = (self._checks.get((scope, event)) for scope in reversed(scopes))
         return tuple(check for check in found if check is not None)
 
@@ -180,7 +182,7 @@ class Registry:
         return entry
 
     def _ignoring_entry(self) -> Entry:
-        """Return what stands for the methods a class-based namespace does not have: they are acknowledged empty."""
+        """Return the entry for events that a class-based namespace has no method for: the acknowledgement is empty."""
         registration = Registration("", "", _ignore)
         return Entry(registration, self._compile(registration, ""))
 
@@ -199,7 +201,7 @@ class Registry:
         )
 
     def _is_complete(self, endpoint: Endpoint, scopes: tuple[RouterScope, ...]) -> bool:
-        """Whether what the innermost router compiled is what this server would compile."""
+        """Whether this server would compile the same endpoint as the innermost router has."""
         is_alone = not any(scope.dependencies for scope in scopes[1:])
         return self._asynchronous and is_alone and not endpoint.pending
 
@@ -222,9 +224,9 @@ class Registry:
         """Return the middlewares in the order they were added."""
         return [middleware for middleware, _, _ in self._middlewares]
 
-    def settle(self) -> None:
+    def compile_pending(self) -> None:
         """
-        Compile what has waited for names that did not exist yet. The server starts: they exist now, or never.
+        Compile the endpoints whose annotations named something that did not exist yet; called when the server starts.
 
         Raises:
             SignatureError: An annotation names what does not exist, or a parameter cannot be filled.
@@ -271,7 +273,7 @@ class Registry:
         return new
 
     def _places(self) -> list[Place]:
-        """Return what is registered: the namespace, its events, the routers around them."""
+        """Return namespace, events and routers of everything that is registered."""
         keys = list(_keys_of(self.handlers))
         entries = [(namespace, event, self._entry_at(namespace, event)) for namespace, event in keys]
         places: list[Place] = [
@@ -285,7 +287,7 @@ class Registry:
         return places
 
     def _method_entries(self, namespace: str) -> list[Entry]:
-        """Return the methods for events of a class-based namespace, unless it dispatches its events itself."""
+        """Return the methods of a class-based namespace for events; none if it overrides ``trigger_event``."""
         registration = self._class_at(namespace)
         if registration.handler.overrides_trigger:
             return []
@@ -304,7 +306,11 @@ class Registry:
     # Lookup
 
     def accepts(self, namespace: str, configured: Iterable[str] | str) -> bool:
-        """Whether clients may connect to *namespace*; a handler for ``"*"`` alone opens none, nor one of that name."""
+        """
+        Whether clients may connect to *namespace*.
+
+        Handlers for ``"*"`` alone do not let clients into any namespace, and none is called ``"*"``.
+        """
         named = (configured,) if isinstance(configured, str) else configured
         return namespace != "*" and (
             configured == "*"
@@ -315,14 +321,14 @@ class Registry:
         )
 
     def is_first_miss(self, namespace: str, event: str) -> bool:
-        """Whether an event without a handler has not been asked about before; never after ``MAX_MISSED`` of them."""
+        """Whether an event without a handler is asked about for the first time; False after ``MAX_MISSED`` of them."""
         if (namespace, event) in self._missed or len(self._missed) >= MAX_MISSED:
             return False
         self._missed.add((namespace, event))
         return True
 
     def namespaces(self, configured: Iterable[str] | str) -> set[str]:
-        """Return the namespaces that :meth:`accepts` knows by name."""
+        """Return the names of the namespaces that clients may connect to, as far as they are known."""
         named = () if configured == "*" else (configured,) if isinstance(configured, str) else configured
         return {*named, *self.handlers, *self.namespace_handlers, *(place for place, _ in self._guards)} - {"*"}
 
@@ -363,16 +369,16 @@ class Registry:
                 self._absent.add(key)
             return None
         route = self._build(entry, namespace, event)
-        # Only names the application registered are kept: names out of the wire would grow the table without bound.
+        # Only names that the application registered are kept: those that clients send would grow the table for ever.
         if entry.registration.namespace == namespace and entry.registration.event == event:
             self._routes.setdefault(namespace, {})[event] = route
         return route
 
     def _may_keep_absence(self, namespace: str) -> bool:
-        """Whether an event that has no route in *namespace* has none until something is registered."""
+        """Whether to remember that a built-in event has no route in *namespace*, until something is registered."""
         if namespace in self.namespace_handlers or "*" in self.namespace_handlers:
             return False  # a class-based namespace may be given a method at any time
-        # Clients may choose the names of namespaces: the table does not grow with them without bound.
+        # Clients may choose the names of namespaces, so the table has a bound.
         return namespace == "/" or namespace in self.handlers or len(self._absent) < MAX_MISSED
 
     def _find_passage(self, entry: Entry | None, namespace: str, event: str) -> Route | None:
@@ -387,7 +393,7 @@ class Registry:
             event: ``connect`` or ``disconnect``.
 
         Returns:
-            The route, or None where nothing but *entry* has a part in the event.
+            The route, or None if there is no middleware and no router around the event, except those of *entry*.
         """
         known = () if entry is None else entry.registration.scopes
         routers = tuple(scope for scope in self._routers_of(namespace) if scope not in known)
@@ -446,7 +452,7 @@ class Registry:
         return None
 
     def _find_own(self, namespace: str, event: str) -> Entry | None:
-        """Return the handler that is for this event and no other."""
+        """Return the handler that was registered for this event by name."""
         for place in self._role.places(namespace, self.handlers):
             entry = self._entry_at(place, event)
             if entry is not None:
@@ -458,7 +464,7 @@ class Registry:
         return None
 
     def _entry_at(self, namespace: str, event: str) -> Entry | None:
-        """Return the entry of the function in the table; one that was written there is compiled now."""
+        """Return the entry of a function in ``handlers``; one that the application wrote there is compiled now."""
         function = self.handlers.get(namespace, {}).get(event)
         if function is None:
             return None
@@ -496,7 +502,7 @@ class Registry:
         entry = self._methods.get(key)
         if entry is None or entry.registration.handler != method:
             found = replace(registration, event=event, handler=method, own_trigger=own_trigger)
-            # A dispatcher that is a plain function may return what the inherited one returns: a coroutine.
+            # An override of trigger_event that is a plain function may return the coroutine of the inherited method.
             may_wait = own_trigger and self._asynchronous and colour_of(method) is Colour.PLAIN
             called = replace(found, handler=awaiting(method)) if may_wait else found
             entry = self._methods[key] = Entry(found, self._compile(called, event))
@@ -529,7 +535,7 @@ class Registry:
         Args:
             guard: The guard.
             scopes: The routers around it, innermost first.
-            checks: What resolves the dependencies of these routers before it, in this order.
+            checks: The endpoints that resolve the dependencies of these routers before it, in this order.
             layers: The middlewares around it, those of the server included.
             entry: The handler inside of it, if there is one; its routers are around it, each once.
             namespace: The namespace.
@@ -546,14 +552,14 @@ class Registry:
         return build_guarded_route(guard, stand_in, checks, inner, layers, scopes, asynchronous=self._asynchronous)
 
     def _layers_of(self, scopes: tuple[RouterScope, ...]) -> list[tuple[Scope, Layer]]:
-        """Return the middlewares of routers, given innermost first, outermost first."""
+        """Return the middlewares of routers, the outermost first; the routers are given innermost first."""
         return [pair for scope in reversed(scopes) for pair in scope.layers(asynchronous=self._asynchronous)]
 
     def _server_layers(self) -> list[tuple[Scope, Layer]]:
         return [(scope, layer) for _, scope, layer in self._middlewares]
 
     def _build(self, entry: Entry, namespace: str, event: str) -> Route:
-        if entry.endpoint.pending:  # registered since the server has started
+        if entry.endpoint.pending:  # registered after the server has started
             with suppress(SignatureError):
                 entry.endpoint.prepare()
         layers = _holding([*self._server_layers(), *self._layers_of(entry.registration.scopes)], event, namespace)
@@ -574,7 +580,7 @@ class Registry:
     # Failures
 
     def exception_endpoint(self, exc: BaseException, scopes: tuple[RouterScope, ...]) -> Endpoint | None:
-        """Return the exception handler for *exc*, of the innermost router that has one, else of the server."""
+        """Return the exception handler for *exc*: that of the innermost router that has one, otherwise the server's."""
         return find_exception_handler(exc, [self._exception_endpoints(scope) for scope in (*scopes, self.scope)])
 
     def _exception_endpoints(self, scope: RouterScope) -> Mapping[type[BaseException], Endpoint]:
@@ -598,7 +604,7 @@ def _handled(places: Iterable[Place]) -> dict[str, set[str]]:
 
 
 def _events_of(namespace_handler: Any) -> set[str]:
-    """Return the events that a class-based namespace has methods for; ``"*"`` where only a call shows which."""
+    """Return the events that a class-based namespace has methods for; ``"*"`` if only a call can show them."""
     if namespace_handler.overrides_trigger or hasattr(type(namespace_handler), "__getattr__"):
         return {"*"}
     return {name.removeprefix("on_") for name in dir(namespace_handler) if name.startswith("on_")}
@@ -630,7 +636,7 @@ class WatchedDict(dict[Key, Value], Generic[Key, Value]):
 
     Args:
         changed: The function.
-        nested: Whether values are dicts, to be watched likewise.
+        nested: Whether the values are dicts whose changes call the function too.
     """
 
     def __init__(self, changed: Callable[[], None], *, nested: bool = False) -> None:
@@ -647,7 +653,7 @@ class WatchedDict(dict[Key, Value], Generic[Key, Value]):
         self._changed()
 
     def setdefault(self, key: Key, default: Any = None) -> Any:
-        """Set a missing key, watched as any other."""
+        """Set a missing key."""
         if key not in self:
             self[key] = default
         return self[key]
@@ -663,19 +669,19 @@ class WatchedDict(dict[Key, Value], Generic[Key, Value]):
         return self
 
     def pop(self, *args: Any) -> Any:
-        """Take a key out."""
+        """Remove a key and return its value."""
         value = super().pop(*args)
         self._changed()
         return value
 
     def popitem(self) -> tuple[Key, Value]:
-        """Take the last key out."""
+        """Remove the last key and return it with its value."""
         item = super().popitem()
         self._changed()
         return item
 
     def clear(self) -> None:
-        """Take everything out."""
+        """Remove everything."""
         super().clear()
         self._changed()
 

@@ -28,9 +28,9 @@ class Guard:
     Decides about an event before its handler, if it has one, is called.
 
     Args:
-        decide: Called with the context and what calls the handler, or None; awaited if the server awaits.
-        arrival: Entered with the event's context as soon as the event has arrived, before all middleware, and left
-            when the event has been handled; None where nothing is to be noted then.
+        decide: Called with the context and the function that calls the handler, or None; awaited if the server awaits.
+        arrival: Returns a context manager for the event's context. It is entered as soon as the event has arrived,
+            before all middleware, and left when the event has been handled. None if the guard needs none.
     """
 
     decide: Callable[[Context, Callable[[Context], Any] | None], Any]
@@ -43,14 +43,14 @@ class Route:
 
     Attributes:
         handler: The function itself.
-        prefix: What a catch-all handler gets first: names out of ``event`` and ``namespace``.
+        prefix: The names of the arguments that a catch-all handler gets first: ``event``, ``namespace`` or both.
         is_plain: True when nothing stands around the handler and it has no marker: it is called as
             ``handler(*leading, sid, *args)``, exactly as python-socketio does.
         is_coroutine: Whether the handler is a coroutine function.
         call: Runs the handler with everything around it; awaited unless the server has no event loop.
         scopes: The routers around it, innermost first.
         is_silent: Whether its failure is left without an answer, as that of a plain handler is in python-socketio.
-        within: The route through the application's own dispatcher, once one was made.
+        within: The route that calls the application's own dispatcher, after :meth:`through` has made it.
     """
 
     __slots__ = (
@@ -85,7 +85,7 @@ class Route:
         self.within: Route | None = None
 
     def through(self, call: Callable[[Context], Any]) -> Route:
-        """Return the route that calls the application's own dispatcher, which may call this one."""
+        """Return a route that calls *call*, the application's own dispatcher, which may call this route."""
         if self.within is None:
             self.within = Route(self.endpoint, call, (), self.scopes, is_plain=False)
             self.within.is_silent = self.is_silent
@@ -100,7 +100,7 @@ def build_route(
     *,
     asynchronous: bool = True,
 ) -> Route:
-    """Fold *layers* around *endpoint*, to be awaited or, on a server without an event loop, to be called."""
+    """Return the route of *endpoint* with *layers* around it; its call is awaited if the server awaits."""
     is_plain = endpoint.plain and not layers and endpoint.kind in _EVENT_KINDS
     call = fold(layers, endpoint.call) if asynchronous else _fold_sync(layers, endpoint)
     return Route(endpoint, call, prefix, scopes, is_plain=is_plain)
@@ -131,8 +131,8 @@ def build_guarded_route(
 
     Args:
         guard: The guard.
-        stand_in: What the route names as its handler.
-        checks: Called around it, the first outermost, for what the routers around it depend on.
+        stand_in: The endpoint that the route has for its handler.
+        checks: The endpoints that resolve the dependencies of the routers around it, the first outermost.
         inner: The application's own handler of the event.
         layers: The middlewares around all of it.
         scopes: The routers around it, innermost first.
@@ -143,7 +143,7 @@ def build_guarded_route(
     def decided(context: Context) -> Any:
         return guard.decide(context, own)
 
-    # One within the other: what a router's dependencies open is closed after the guard and the handler.
+    # Each runs inside the one before: what a router's dependencies open is closed after the guard and the handler.
     for check in reversed(checks):
         decided = partial(check.call if asynchronous else check.call_sync, within=decided)
 
@@ -185,7 +185,7 @@ def leading(prefix: tuple[str, ...], event: str, namespace: str) -> tuple[str, .
 
 _EVENT_KINDS: Final = {HandlerKind.EVENT, HandlerKind.CLIENT_EVENT}
 
-#: How python-socketio calls the handlers of its own events: the most arguments, and what they are.
+#: How python-socketio calls the handlers of built-in events: with at most how many arguments, and with which.
 _FORMS: Final = {
     HandlerKind.CONNECT: (3, "sid, environ[, auth]"),
     HandlerKind.DISCONNECT: (2, "sid[, reason]"),
@@ -199,7 +199,7 @@ def check_arity(endpoint: Endpoint, prefix: tuple[str, ...]) -> None:
     Make sure that a connect or disconnect handler without markers can be called.
 
     Raises:
-        SignatureError: It takes another number of arguments than it is given.
+        SignatureError: It does not take the number of arguments that it would be called with.
     """
     if not endpoint.plain or endpoint.kind not in _FORMS:
         return

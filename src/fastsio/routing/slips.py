@@ -1,9 +1,9 @@
 """
-What is written otherwise than it is meant: names that are nearly others, and handlers that are written as elsewhere.
+Slips in an application's code: misspelt names, and handlers written as for FastAPI.
 
-Names are refused, or told with the name that was meant; the caller has the names. Of handlers only warnings are given,
-and rather too seldom: as for FastAPI without a marker, or for a built-in event misspelt. A handler of python-socketio
-names its parameters as it likes.
+Functions here find the name that was probably meant; the caller refuses the wrong one or mentions the right one. For
+handlers there are only warnings, and only in clear cases: a handler without markers that is written as for FastAPI, or
+a misspelt built-in event. A handler of python-socketio may name its parameters as it likes.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from fastsio.injection import Endpoint
     from fastsio.injection.signature import Parameter
 
-#: How alike two names are, from 0 to 1, for one to be taken for a slip of the other.
+#: How similar two names must be, from 0 to 1, for one to be taken for a slip of the other.
 ALIKE: Final = 0.75
-#: The same for methods, of which a class has many of its own: more than ``handle_event`` is like ``handle_exception``.
+#: The same for methods, of which a class may have many: ``handle_event`` is no slip of ``handle_exception``.
 ALIKE_METHOD: Final = 0.85
 
 
-def meant(name: str, known: Iterable[str], *, alike: float = ALIKE) -> str | None:
+def closest_name(name: str, known: Iterable[str], *, alike: float = ALIKE) -> str | None:
     """Return the known name that *name* is most like; None when no known name is like it."""
     found = get_close_matches(name, list(known), n=1, cutoff=alike)
     return found[0] if found else None
 
 
 def one_letter_off(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that *name* has a letter more, less, exchanged or in another place than; None for none."""
+    """Return the known name from which *name* differs by one letter, or by two that are swapped; None without one."""
     return next((one for one in known if one != name and _is_one_edit(name, one)), None)
 
 
@@ -55,18 +55,18 @@ def _is_one_edit(name: str, known: str) -> bool:
 
 def did_you_mean(name: Any, known: Iterable[Any]) -> str:
     """Return the end of a message about an unknown name: the one that was meant, or nothing."""
-    nearest = meant(name, [one for one in known if isinstance(one, str)]) if isinstance(name, str) else None
+    nearest = closest_name(name, [one for one in known if isinstance(one, str)]) if isinstance(name, str) else None
     return "" if nearest is None else f"; did you mean {nearest!r}?"
 
 
 def misspelt_methods(owner: type, known: Collection[str]) -> dict[str, str]:
     """
-    Return the methods of a class that are nearly called like hooks: they would never run.
+    Return the methods of a class that have nearly the name of a hook: they would never run.
 
     A method that another method of the class uses is a helper, whatever it is called.
 
     Args:
-        owner: The class; what it inherits from classes of applications counts too.
+        owner: The class; methods that it inherits from other classes of applications count too.
         known: The names of the hooks.
 
     Returns:
@@ -79,12 +79,12 @@ def misspelt_methods(owner: type, known: Collection[str]) -> dict[str, str]:
 
 def misspelt_settings(owner: type, known: Collection[str]) -> dict[str, str]:
     """
-    Return the attributes of a class that are nearly called like settings: they do nothing.
+    Return the attributes of a class that have nearly the name of a setting: they do nothing.
 
     An attribute that a method of the class uses is one of the application's own, whatever it is called.
 
     Args:
-        owner: The class; what it inherits from classes of applications counts too.
+        owner: The class; attributes that it inherits from other classes of applications count too.
         known: The names of the settings.
 
     Returns:
@@ -96,7 +96,7 @@ def misspelt_settings(owner: type, known: Collection[str]) -> dict[str, str]:
 
 
 def _of_applications(owner: type) -> list[tuple[str, Any]]:
-    """Return what a class has, and what it inherits, apart from what fastsio and Python bring."""
+    """Return names and values of a class and of its bases, except those bases that belong to fastsio or Python."""
     kinds = [kind for kind in owner.__mro__ if not kind.__module__.startswith(("fastsio.", "builtins"))]
     return [entry for kind in kinds for entry in vars(kind).items()]
 
@@ -106,7 +106,7 @@ def _unused(
 ) -> dict[str, str]:
     found = {}
     for name in names:
-        nearest = None if name.startswith("_") or name in known else meant(name, known, alike=alike)
+        nearest = None if name.startswith("_") or name in known else closest_name(name, known, alike=alike)
         used = nearest is not None and any(name in _names_in(value) for other, value in own if other != name)
         if nearest is not None and not used:
             found[name] = nearest
@@ -125,13 +125,13 @@ def _names_in(function: Any) -> set[str]:
     return names
 
 
-#: What a sid is in the programs of python-socketio.
+#: Names of the sid in programs for python-socketio.
 _CLIENT: Final = re.compile(
     r"^_|sid|id$|client|sess|sock|conn|user|peer|sender|who|from|player|member|caller|source|src|origin|^.$"
 )
-#: Of these, what nobody calls a value of another type than text.
+#: Those of them that are not the name of anything but a sid, even with another type in the annotation.
 _SURELY_CLIENT: Final = re.compile(r"^_|sid|client|sess|sock|conn")
-#: What nobody calls a sid.
+#: Names of arguments of an event, which are never the name of a sid.
 _PAYLOAD: Final = frozenset(
     {
         *("amount", "body", "channel", "content", "count", "data", "email", "item", "items", "message", "msg", "name"),
@@ -139,14 +139,14 @@ _PAYLOAD: Final = frozenset(
         "value",
     }
 )
-#: What the built-in events are called elsewhere: in the JavaScript server, and as methods of class-based namespaces.
+#: Other names of the built-in events: in the JavaScript server, and as methods of class-based namespaces.
 _OTHER_NAMES: Final = {
     "connection": "connect",
     "on_connect": "connect",
     "on_disconnect": "disconnect",
     "on_connect_error": "connect_error",
 }
-#: The types that a sid, which is a text, is not of.
+#: Types that a sid cannot have, because it is text.
 _NO_TEXT: Final = (bool, int, float, complex, bytes, bytearray, Mapping, list, tuple, set, frozenset)
 
 
@@ -166,12 +166,12 @@ def warn_of_habit(endpoint: Endpoint, prefix: Sequence[str]) -> None:
         if each.shape is Shape.POSITIONAL
     ][len(prefix) :]
     if parameters and _is_habit(parameters[0], parameters[1:]):
-        warnings.warn(_message(endpoint.label, parameters), stacklevel=outside())
+        warnings.warn(_message(endpoint.label, parameters), stacklevel=stacklevel_outside())
 
 
 def warn_of_name(label: str, event: Any, built_in: Collection[str]) -> None:
     """
-    Warn of a handler for an event whose name is nearly that of a built-in one: no client that comes or goes calls it.
+    Warn of a handler whose event has nearly the name of a built-in one: it is not called when clients connect or leave.
 
     Args:
         label: The name of the handler.
@@ -185,7 +185,7 @@ def warn_of_name(label: str, event: Any, built_in: Collection[str]) -> None:
         text = (
             f"{label}: {event!r} is an event that the peer would have to emit; did you mean the built-in {nearest!r}?"
         )
-        warnings.warn(text, stacklevel=outside())
+        warnings.warn(text, stacklevel=stacklevel_outside())
 
 
 def warn_of_method(namespace_handler: Any) -> None:
@@ -193,7 +193,7 @@ def warn_of_method(namespace_handler: Any) -> None:
     kind = type(namespace_handler)
     if callable(getattr(kind, "connect", None)) and not hasattr(kind, "on_connect"):
         text = f"{kind.__qualname__}.connect: is not called when clients come; the handler is called 'on_connect'"
-        warnings.warn(text, stacklevel=outside())
+        warnings.warn(text, stacklevel=stacklevel_outside())
 
 
 def _is_habit(first: Parameter, others: Sequence[Parameter]) -> bool:
@@ -213,7 +213,7 @@ def _is_habit(first: Parameter, others: Sequence[Parameter]) -> bool:
 
 
 def is_no_text(annotation: Any) -> bool:
-    """Tell whether *annotation* is a type that no text is of."""
+    """Tell whether *annotation* is a type whose values are not text."""
     annotation = bare(annotation)
     kind = get_origin(annotation) or annotation
     if not isinstance(kind, type):
@@ -230,8 +230,8 @@ def _message(label: str, parameters: Sequence[Parameter]) -> str:
     )
 
 
-def outside() -> int:
-    """Return the level of the application's call in the stack of who calls this."""
+def stacklevel_outside() -> int:
+    """Return the ``stacklevel`` for a warning that points at the application's code, as seen from the caller."""
     frame, level = currentframe(), 0
     while (
         frame is not None

@@ -1,4 +1,4 @@
-"""Who is connected, and where: plain tables, no I/O."""
+"""The tables of connections, clients, rooms and members; no I/O."""
 
 from fastsio.state.clients import Client, Connection, Held
 from fastsio.state.rooms import RoomTable

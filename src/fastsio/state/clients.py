@@ -1,7 +1,7 @@
 """
-The records of one connection and of its clients, one client a namespace.
+The records of a connection and of its clients, one for each namespace that it joins.
 
-Only facts that live as long as the connection; no packets are sent and no handlers called from here.
+They hold facts that live as long as the connection; nothing here sends packets or calls handlers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fastsio.protocol.dialect import Dialect
 
 _NO_LOCK: Final[AbstractContextManager[Any]] = nullcontext()
-#: What connections share until the first of their tasks.
+#: The tasks of a connection before its first one.
 _NO_TASKS: Final[Any] = frozenset()
 
 
@@ -29,8 +29,8 @@ class Held:
     Packets that wait for a decision, in order and within limits.
 
     Attributes:
-        packets: What waits.
-        size_bytes: How large it is on the wire.
+        packets: The packets.
+        size_bytes: Their size on the wire.
     """
 
     __slots__ = ("packets", "size_bytes")
@@ -41,7 +41,7 @@ class Held:
 
     def add(self, packets: Iterable[Any], size_bytes: int, *, most: int, most_bytes: int) -> bool:
         """
-        Add packets that belong together; the first are taken whatever their size.
+        Add packets that belong together; if nothing is held yet, they are added whatever their size.
 
         Returns:
             False when *most* packets wait already, or the bytes would be more than *most_bytes*.
@@ -53,7 +53,7 @@ class Held:
         return True
 
 
-#: What clients share until something is held for one of them.
+#: The packets held for a client before the first one.
 NOTHING_HELD: Final = Held()
 
 
@@ -66,18 +66,18 @@ class Connection:
         environ: The WSGI-like environ of the handshake.
         decoder: Turns this connection's frames into packets.
         make_scope: Creates the store for values that dependencies keep per client.
-        lock: Held while one of its clients takes a step, by threads.
+        lock: Held, on servers for threads, while the state of one of its clients changes.
         dialect: The revision of the protocol that its client speaks.
 
     Attributes:
-        session: The Engine.IO session underneath; None once it is over, and where something else plays its part.
+        session: The Engine.IO session; None when it is over, and in tests without a transport.
         clients: Namespace -> client, also of namespaces that were left (their late packets are ignored).
-        tasks: What runs for this connection: event handlers under way. Added to with :meth:`add_task` only.
+        tasks: The tasks of event handlers that run for this connection. Only :meth:`add_task` adds to it.
         starting: How many event handlers are about to begin.
-        handler_bytes: Size of the events whose handlers are under way, as far as they count.
+        handler_bytes: Size of the events whose handlers run, without small ones.
         has_joined: Whether a connect handler has ever accepted one of its clients.
         is_lost: Whether the connection is over; its record stays until the last client has left.
-        timer_key: Where the shell's timer keeps the connection; 0.0 while it has no deadline.
+        timer_key: The key of the connection in the server's timer; 0.0 while it has no deadline.
         variables: The context with the variables that its connect handlers have set; None while there are none.
     """
 
@@ -124,7 +124,7 @@ class Connection:
         self.is_lost = False
 
     def add_task(self, task: Any) -> Callable[[Any], None]:
-        """Add to :attr:`tasks`; return what takes it away again."""
+        """Add to :attr:`tasks`; return the function that removes it again."""
         with self.lock:
             tasks = self.tasks
             if tasks is _NO_TASKS:
@@ -134,10 +134,10 @@ class Connection:
 
     def claim(self, size_bytes: int, most_bytes: int) -> bool:
         """
-        Count the size of an event whose handler is about to begin; of several none is too large for the first.
+        Add the size of an event whose handler is about to begin; without other handlers any size is allowed.
 
         Returns:
-            False, and nothing is counted, when that would be more than *most_bytes*.
+            False, and nothing is added, if the sum would be more than *most_bytes*.
         """
         with self.lock:
             if self.handler_bytes and self.handler_bytes + size_bytes > most_bytes:
@@ -146,7 +146,7 @@ class Connection:
             return True
 
     def release(self, size_bytes: int) -> None:
-        """Count the size of an event no more: its handler is done."""
+        """Subtract the size of an event whose handler is done."""
         with self.lock:
             self.handler_bytes = max(0, self.handler_bytes - size_bytes)
 
@@ -156,14 +156,14 @@ class Connection:
         return sum([client.auth_bytes for client in list(self.clients.values())])
 
     def unlink(self) -> None:
-        """Forget the clients and the session, which refer to the connection: all are freed without the collector."""
+        """Remove the references to clients and session, so that all are freed without the garbage collector."""
         self.clients.clear()
         session, self.session = self.session, None
         if session is not None:
             session.connection = None
 
     def active(self) -> list[Client]:
-        """Clients that are connecting or connected."""
+        """Return the clients that are connecting or connected."""
         return [client for client in list(self.clients.values()) if client.is_active]
 
     @property
@@ -173,10 +173,10 @@ class Connection:
 
     def make_place(self, most: int) -> bool:
         """
-        Make place for one more namespace among *most*: the one that was left first is forgotten if need be.
+        Make sure that one more namespace does not make more than *most*; one that was left is forgotten if necessary.
 
         Returns:
-            False when the connection is in that many.
+            False if the connection is in *most* namespaces already.
         """
         if len(self.clients) < most:
             return True
@@ -192,19 +192,19 @@ class Client:
     One client: a connection in one namespace.
 
     Args:
-        sid: The Socket.IO session id, a fresh one per namespace.
+        sid: The sid, a new one for each namespace.
         namespace: The namespace.
-        connection: The connection underneath.
-        auth: What the client sent with CONNECT.
-        auth_bytes: How large that was on the wire.
+        connection: The connection.
+        auth: The payload of the client's CONNECT.
+        auth_bytes: The size of that packet on the wire.
 
     Attributes:
-        state: Where the client is in the life of a namespace (:mod:`fastsio.protocol.lifecycle`).
-        connecting: The shell's task that runs the connect handler, or None.
+        state: The state of the client in the namespace (:mod:`fastsio.protocol.lifecycle`).
+        connecting: The task that runs the connect handler, or None.
         held: Packets that wait for the connect handler, or None while nothing waits.
         outgoing: Frames that wait until the client has been told that it is connected; None once it has been.
-        rooms: The rooms that it entered, in that order; None until the first. The room table's.
-        gone: The shell's event that is set when nothing is left of the client, or None while nobody waits for that.
+        rooms: The rooms that it entered, in that order; None until the first. Only the room table changes it.
+        gone: An event that is set when the client has left and its handlers are done; None while nothing waits for it.
     """
 
     __slots__ = (
@@ -250,10 +250,12 @@ class Client:
 
     def try_advance(self, happening: Happening, *states: NamespaceState) -> bool:
         """
-        Take a step if the client is in one of *states*; of several threads that try, one succeeds.
+        Move to the state that *happening* leads to, if the client is in one of *states*.
+
+        If several threads try at the same time, one succeeds.
 
         Returns:
-            Whether the step was taken.
+            Whether the state has changed.
         """
         with self.connection.lock:
             if self.state not in states:
@@ -279,7 +281,7 @@ class Client:
 
     @property
     def label(self) -> str:
-        """What a log calls the client: its sid, or as much of it as is no secret."""
+        """The name of the client in a log: its sid, or the part of it that is not secret."""
         return self.connection.dialect.label(self.sid)
 
     @property
@@ -289,7 +291,7 @@ class Client:
 
     @property
     def session(self) -> dict[str, Any]:
-        """What the application keeps for this client."""
+        """The session data of this client."""
         if self._session is None:
             self._session = {}
         return self._session
@@ -300,7 +302,7 @@ class Client:
 
     @property
     def scope_store(self) -> Any:
-        """What dependencies with ``scope="connection"`` keep for this client."""
+        """The values of dependencies with ``scope="connection"`` for this client."""
         if self._scope is None:
             self._scope = self.connection.make_scope()
         return self._scope

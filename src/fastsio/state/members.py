@@ -1,20 +1,21 @@
 """
-Who was let into which room of a room class, and which users that makes present.
+The members of the rooms of room classes, and which users are present in them.
 
-Only what happened through a room class is kept here; :mod:`rooms` has the rooms themselves. Threads may share a table.
+Only clients that joined through a room class are members; :mod:`rooms` has all rooms and their clients. Threads may
+share a table.
 
 **Hooks in pairs.** ``on_join`` and ``on_leave`` run in pairs and in this order, although a client may leave while the
-former runs, or before it. So a membership goes through stages, and the caller that takes the last step runs
-``on_leave``, if it is due::
+former runs, or before it. So a membership goes through stages, and the caller of the last step runs ``on_leave``, if
+``on_join`` has run::
 
-    NEW --arrive--> ARRIVING --settle--> PRESENT --depart--> GONE     the one that departs runs on_leave
-     |                  |--depart--> LEAVING --settle--> GONE         the one that settles does
-     |--depart--> GONE                                                nobody does: on_join has not run either
+    NEW --arrive--> ARRIVING --mark_present--> PRESENT --depart--> GONE     the caller of depart runs on_leave
+     |                  |--depart--> LEAVING --mark_present--> GONE         the caller of mark_present runs it
+     |--depart--> GONE                                                      it is not run, because on_join was not
 
-**Joins under way.** Hooks of a join may wait for long, and what is said about its client and its room meanwhile counts.
-So each join is in the table from the moment it began, a :class:`Join`, and whatever takes a client out of a room ends
-the client's joins that began before. Moments are numbers in the order in which requests arrived: a leave that is slow
-does not undo a join that was asked for after it.
+**Joins under way.** The hooks of a join may take long. If its client is taken out of the room meanwhile, or the room is
+to be checked again, the join must notice. So each join is in the table from its begin, as a :class:`Join`, and a call
+that takes a client out of a room ends the joins of the client that began before. Moments are numbers in the order in
+which requests arrived: a slow leave does not undo a join that was asked for after it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Stage(Enum):
 @dataclass(slots=True, eq=False)
 class Join:
     """
-    A join under way: what was said about its client since it began.
+    A join under way, and what has happened to its client since it began.
 
     Args:
         client: The client.
@@ -53,8 +54,8 @@ class Join:
 
     Attributes:
         room: The room, once it is known.
-        ended: Name of a room -> whether it was the client itself that left it since.
-        must_ask: Whether the class has to be asked again whether the client may join.
+        ended: Name of a room that the client was taken out of since -> whether the client itself asked for that.
+        must_ask: Whether ``can_join`` has to be called again.
     """
 
     client: Any
@@ -65,13 +66,13 @@ class Join:
 
 
 class JoinVerdict(Enum):
-    """What the table says to a join that has been allowed."""
+    """Why a join that ``can_join`` has allowed does not make a member."""
 
     #: The client left the room since the join began.
     LEFT = auto()
     #: The client was taken out of the room since.
     TAKEN_OUT = auto()
-    #: The members were to be asked about again since: the answer that allowed the join may be an old one.
+    #: The room was rechecked since: ``can_join`` has to be called again, because its answer may have changed.
     ASK_AGAIN = auto()
 
 
@@ -83,11 +84,11 @@ class Member:
     Args:
         client: The client.
         room: The room.
-        hooks: What the room's class wants to be told.
+        hooks: The hooks of the room's class.
         args: The payload it joined with.
-        user: Who it is, if the class says so: one user may have several clients.
-        stage: How far it has come.
-        since: The moment of the last join that made it one.
+        user: The result of ``presence_key``, or None: one user may have several clients.
+        stage: The stage of the membership.
+        since: The moment of the client's last join.
     """
 
     client: Any
@@ -110,18 +111,18 @@ class Member:
 
     @property
     def person(self) -> Hashable:
-        """What makes two members one presence."""
+        """The key that members have in common if they are one user: the user, or the sid without one."""
         return ("user", self.user) if self.user is not None else ("sid", self.client.sid)
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
     """
-    What the coming or going of a member means to a room.
+    How the users that are present in a room change when a member arrives or leaves.
 
     Args:
-        changed: Whether its user was not there before, or is not there any more.
-        count: How many users are there now.
+        changed: Whether the member's user was not present before, or is not present any more.
+        count: How many users are present now.
     """
 
     changed: bool
@@ -133,7 +134,7 @@ class MemberTable:
     The members of all rooms.
 
     Args:
-        lock: Held while the table is read or changed, by threads; it may be entered again by who holds it.
+        lock: Held, on servers for threads, while the table is read or changed; reentrant.
     """
 
     def __init__(self, lock: AbstractContextManager[Any]) -> None:
@@ -154,7 +155,7 @@ class MemberTable:
             return self._last_moment
 
     def begin(self, client: Any) -> Join:
-        """Note that a client asks to join a room that is not known yet; :meth:`end` follows."""
+        """Add and return the join of a client that asks to join a room, not known yet; :meth:`end` removes it."""
         with self._lock:
             join = Join(client, self.moment())
             self._joins.setdefault((client.namespace, client.sid), set()).add(join)
@@ -162,7 +163,7 @@ class MemberTable:
             return join
 
     def place(self, join: Join, room: Hashable) -> None:
-        """Note which room a join is about; :meth:`unplace` follows."""
+        """Record the room of a join; :meth:`unplace` takes that back."""
         with self._lock:
             self.unplace(join)
             join.room = room
@@ -170,12 +171,12 @@ class MemberTable:
             self._asked.setdefault((join.client.namespace, room), set()).add(join)
 
     def unplace(self, join: Join) -> None:
-        """Note that what is said of the room of a join does not matter to it any more."""
+        """Stop noticing what happens to the room of a join."""
         with self._lock:
             _discard(self._asked, (join.client.namespace, join.room), join)
 
     def end(self, join: Join) -> None:
-        """Forget a join, whatever became of it."""
+        """Remove a join, whether it has succeeded or not."""
         with self._lock:
             self.unplace(join)
             _discard(self._joins, (join.client.namespace, join.client.sid), join)
@@ -195,10 +196,11 @@ class MemberTable:
 
     def add(self, member: Member, join: Join) -> Member | JoinVerdict:
         """
-        Add the member that a join makes, unless something was said against it since it began.
+        Add a member, unless its client was taken out of the room or the room was rechecked since the join began.
 
         Returns:
-            The member; of a client that is in the room already, the one it is, with the new payload.
+            The member, or the reason for not adding it. For a client that is a member already, that member, with the
+            new payload.
         """
         client, room = member.client, member.room.name
         with self._lock:
@@ -232,17 +234,17 @@ class MemberTable:
             namespace: The namespace.
             room: The room.
             sids: The clients.
-            until: The moment up to which joins are undone; None is this one.
-            by_client: Whether it is the client's own wish.
+            until: Joins that began after this moment are not undone; None undoes all.
+            by_client: Whether the client itself asked for it.
 
         Returns:
-            Those that were in it.
+            The members that were removed.
         """
         removed = []
         with self._lock:
             for sid in sids:
                 for join in self._joins.get((namespace, sid), ()):
-                    # What is said of other rooms than its own is nothing to it, and clients may say much of them.
+                    # Other rooms are not recorded: clients may leave any number of them.
                     if join.room in (None, room) and (until is None or join.moment <= until):
                         join.ended[room] = by_client
                 member = self._rooms.get((namespace, room), {}).get(sid)
@@ -252,19 +254,19 @@ class MemberTable:
         return removed
 
     def remove_all(self, namespace: str, room: Hashable) -> list[Member]:
-        """Take everybody out of a room, and end all joins of it that are under way; return those that were in it."""
+        """Remove all members of a room, and end all joins of it that are under way; return the members."""
         with self._lock:
             self.call_off(namespace, room)
             return self.remove(namespace, room, self.members(namespace, room))
 
     def remove_client(self, namespace: str, sid: str) -> list[Member]:
-        """Take a client out of all rooms of a namespace."""
+        """Remove a client from all rooms of a namespace; return the members that it was."""
         with self._lock:
             rooms = list(self._joined.get((namespace, sid), ()))
             return [member for room in rooms for member in self.remove(namespace, room, (sid,))]
 
     def recheck(self, namespace: str, room: Hashable) -> dict[str, Member]:
-        """Have the joins of a room that are under way asked about again; return the members, to be asked about too."""
+        """Let ``can_join`` be called again for the joins of a room that are under way; return the members by sid."""
         with self._lock:
             for join in self._asked.get((namespace, room), ()):
                 join.must_ask = True
@@ -298,7 +300,7 @@ class MemberTable:
         Mark a member as arriving: its ``on_join`` runs next.
 
         Returns:
-            How that changes who is present, or None if the member has been removed already.
+            How that changes the users that are present, or None if the member has been removed already.
         """
         with self._lock:
             if member.stage is not Stage.NEW:
@@ -308,12 +310,12 @@ class MemberTable:
             people[member.person] = people.get(member.person, 0) + 1
             return Presence(people[member.person] == 1, len(people))
 
-    def settle(self, member: Member) -> bool:
+    def mark_present(self, member: Member) -> bool:
         """
-        Mark a member whose ``on_join`` has run as present.
+        Mark a member whose ``on_join`` has run as present, or as gone if it has been removed meanwhile.
 
         Returns:
-            Whether it has been removed meanwhile, so that the caller runs ``on_leave`` now.
+            Whether it has been removed: then the caller runs ``on_leave`` now.
         """
         with self._lock:
             has_gone = member.stage is Stage.LEAVING
@@ -325,15 +327,15 @@ class MemberTable:
         Mark a member as removed.
 
         Returns:
-            Whether the caller runs ``on_leave`` now; while ``on_join`` still runs, :meth:`settle` says so afterwards.
+            Whether the caller runs ``on_leave`` now; while ``on_join`` runs it is the caller of :meth:`mark_present`.
         """
         with self._lock:
             was = member.stage
             member.stage = Stage.LEAVING if was is Stage.ARRIVING else Stage.GONE
             return was is Stage.PRESENT
 
-    def vanish(self, member: Member) -> Presence:
-        """Stop counting a member that has arrived as present; return how that changes who is present."""
+    def stop_counting(self, member: Member) -> Presence:
+        """Stop counting the user of a member that has arrived; return how that changes the users that are present."""
         with self._lock:
             people = self._present[member.place]
             people[member.person] -= 1
@@ -346,7 +348,7 @@ class MemberTable:
 
 
 def _discard(joins: dict[Any, set[Join]], key: Any, join: Join) -> None:
-    """Take a join out of a set of them, and a set that is empty out of the others."""
+    """Remove a join from the set at *key*, and the set itself if it is empty then."""
     found = joins.get(key)
     if found is not None:
         found.discard(join)

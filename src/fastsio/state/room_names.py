@@ -1,7 +1,7 @@
 """
 Names of rooms made of a key and an identifier: ``chat|5``.
 
-Different identifiers have different names, whatever is in them, and no identifier gives a name of another key.
+Two identifiers never have the same name, whatever characters are in them, nor have two keys.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ _CONTAINERS: Final = (Mapping, AbstractSet, list, tuple, bytes, bytearray, memor
 
 class RoomName(str):
     """
-    The name of a room that was made of the room itself.
+    The name of a room, made from an object of a room class.
 
-    It is the text that managers and the wire know, and says besides that the application means the room: text that came
-    from elsewhere, a client perhaps, does not put anybody into it.
+    Its type shows that the application means that room: a client can be put into a room of a class with it, but not
+    with plain text of the same name, which may have come from a client.
     """
 
     __slots__ = ()
 
 
 class NamedRoom:
-    """An object that stands for a room: :attr:`name` is what managers and the wire know."""
+    """An object for a room; :attr:`name` is the room's name in managers and on the wire."""
 
     __slots__ = ("name",)
 
@@ -47,18 +47,18 @@ class NamedRoom:
 
 
 def plain_room(room: Any) -> Hashable:
-    """Return the name of a room, however it was given."""
+    """Return the name of a room that was given as an object or by name."""
     return room.name if isinstance(room, NamedRoom) else room
 
 
 def entered_room(room: Any) -> Hashable:
-    """Return the name under which a room is entered, however it was given: one that shows that a room was meant."""
+    """Return the name to enter a room with: a :class:`RoomName` for an object, otherwise the name as it was given."""
     return RoomName(room.name) if isinstance(room, NamedRoom) else room
 
 
 def key_of_name(name: str) -> str:
     """
-    Return the key that the classes have whose rooms may have a name.
+    Return the key of a room class that may have a room of this name.
 
     >>> key_of_name("chat|5"), key_of_name("chat|a|b"), key_of_name("hall")
     ('chat', 'chat', '')
@@ -79,7 +79,7 @@ def snake_case(name: str) -> str:
 
 def key_of_class(name: str) -> str:
     """
-    Return the key of a room class that gives none.
+    Return the key of a room class that does not set one.
 
     >>> key_of_class("ChatRoom"), key_of_class("Lobby"), key_of_class("Room")
     ('chat', 'lobby', 'room')
@@ -101,10 +101,10 @@ def room_name(key: str, parts: tuple[Any, ...]) -> str:
 
     Args:
         key: The key of its class; empty for none.
-        parts: The identifier: text, numbers, UUIDs and whatever else has a text of its own.
+        parts: The identifier: text, numbers, UUIDs and other values that ``str()`` tells apart.
 
     Raises:
-        ValueError: A part is empty or no identifier, or there are not as many as there must be.
+        ValueError: A part is empty or of a type that identifies nothing, or there is no key and not exactly one part.
     """
     texts = [_escaped(part) for part in parts]
     if key:
@@ -118,7 +118,7 @@ def room_name(key: str, parts: tuple[Any, ...]) -> str:
 def _escaped(part: Any) -> str:
     if part is None or isinstance(part, (bool, *_CONTAINERS)):
         raise ValueError(f"a room cannot be identified by a value of type {type(part).__name__}; use text or a number")
-    # A member of an enumeration of texts is its text.
+    # The member of a StrEnum, or of an Enum that is also str, counts as its text.
     text = str.__str__(part) if isinstance(part, str) else str(part)
     if not text:
         raise ValueError("a room cannot be identified by an empty text")

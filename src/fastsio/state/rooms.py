@@ -1,8 +1,8 @@
 """
 Which client is in which room, in both directions.
 
-Knows the clients and the room names of one process; must not know packets or servers. The sid room that each client has
-for itself is implied, not stored: it is the client's entry in its namespace.
+Knows the clients and the room names of one process; must not know packets or servers. The room named like a client's
+sid is not stored: the client's entry in its namespace stands for it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class RoomTable:
     """
     Clients and rooms of every namespace.
 
-    A namespace exists while it has a client, a room while it has a member. Removing a client costs the number of
-    rooms it is in, whatever the number of other clients.
+    A namespace exists while it has a client, a room while it has a member. Removing a client takes time in proportion
+    to the rooms that it is in, not to the number of clients.
     """
 
     __slots__ = ("_by_eio_sid", "_clients", "_rooms")
@@ -49,7 +49,7 @@ class RoomTable:
         clients[sid] = connections[eio_sid] = client
 
     def remove(self, namespace: str, sid: str) -> None:
-        """Take a client out of every room and of *namespace*; an unknown one is ignored."""
+        """Remove a client from every room and from *namespace*; an unknown one is ignored."""
         client = self.get(namespace, sid)
         if client is None:
             return
@@ -58,7 +58,7 @@ class RoomTable:
             del self._clients[namespace], self._by_eio_sid[namespace]
 
     def _take_out(self, client: Client) -> None:
-        """Take a client out of every room and off the list of its namespace, which stays even if it is empty."""
+        """Remove a client from every room and from its namespace, which stays even if it is empty."""
         namespace, sid = client.namespace, client.sid
         rooms, client.rooms = client.rooms, None
         for room in rooms or ():
@@ -104,8 +104,8 @@ class RoomTable:
                 del self._rooms[namespace]
 
     def get(self, namespace: str, sid: Hashable) -> Client | None:
-        """Return the client that *sid* is in *namespace*, or None."""
-        # What is no string is no sid, and not in the table.
+        """Return the client with *sid* in *namespace*, or None."""
+        # A value that is not a string is not in the table.
         client: Client | None = self._clients.get(namespace, _NOBODY).get(sid)  # pyright: ignore[reportArgumentType]
         return client
 
@@ -114,11 +114,11 @@ class RoomTable:
         return sid in self._clients.get(namespace, _NOBODY)
 
     def namespaces(self) -> Iterable[str]:
-        """Names of the namespaces that have clients."""
+        """Return the names of the namespaces that have clients."""
         return self._clients.keys()
 
     def rooms_of(self, namespace: str, sid: str) -> list[Any]:
-        """Names of the rooms of a client, its own sid first; empty for an unknown client."""
+        """Return the names of the rooms of a client, its own sid first; none for an unknown client."""
         client = self.get(namespace, sid)
         return [] if client is None else [sid, *(client.rooms or ())]
 
@@ -133,7 +133,7 @@ class RoomTable:
         return None if client is None else client.sid
 
     def eio_sid_of(self, namespace: str, sid: str) -> str | None:
-        """Return the Engine.IO sid behind *sid*."""
+        """Return the Engine.IO sid of the connection that the client *sid* belongs to."""
         client = self.get(namespace, sid)
         return None if client is None else client.eio_sid
 
@@ -170,7 +170,7 @@ class RoomTable:
         return found
 
     def view(self) -> RoomsView:
-        """Return the table in the shape of python-socketio's ``manager.rooms``, read-only."""
+        """Return the table in the form of python-socketio's ``manager.rooms``, read-only."""
         return RoomsView(self)
 
 

@@ -463,10 +463,10 @@ class RoomKeeper:
             self._tell_presence(member, "joined", presence)
             self._run_hook(member.hooks.on_join, member, context)
         except BaseException:
-            if self._table.settle(member):
+            if self._table.mark_present(member):
                 self._start_task(self._dismiss, [member])
             raise
-        if self._table.settle(member):
+        if self._table.mark_present(member):
             self._dismiss([member])
 
     def _dismiss(self, members: Iterable[Member]) -> None:
@@ -474,7 +474,7 @@ class RoomKeeper:
         waiting = list(members)
         while waiting:
             member = waiting.pop(0)
-            presence = self._table.vanish(member)
+            presence = self._table.stop_counting(member)
             context = Context(self._server, member.client, member.hooks.leave_event, member.args)
             try:
                 self._tell_presence(member, "left", presence)

@@ -147,7 +147,7 @@ class Server(BaseServer):
         if self._event_log is not None:
             self._event_log.stopping()
         self._lifecycle.stop()
-        self._unsettle_rooms()
+        self._remove_room_homes()
         if self.observer is not None:
             self.observer.stop()
         grace_s = self.options.shutdown_timeout if timeout is None else timeout

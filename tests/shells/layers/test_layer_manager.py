@@ -251,7 +251,7 @@ async def test_more_messages_than_a_server_keeps_up_with_are_dropped_and_logged(
     """Those that fit are taken, and what comes later is too."""
     await pair.both_join("a")
     manager: Any = pair.there.manager
-    monkeypatch.setattr(manager, "_heard", asyncio.Queue(1))
+    monkeypatch.setattr(manager, "_arrived", asyncio.Queue(1))
     for number in range(3):
         await pair.here.emit("news", number, room="a")
     monkeypatch.undo()

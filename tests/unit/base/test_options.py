@@ -15,8 +15,8 @@ from fastsio.base.options import (
     choose_client_packet_class,
     choose_logger,
     choose_packet_class,
-    heard,
     split_options,
+    startup_logger,
 )
 from fastsio.exceptions import SetupError
 from fastsio.protocol import Limits, Packet
@@ -160,9 +160,9 @@ def test_what_has_to_be_read_goes_where_it_is_written():
     quiet, mine = choose_logger(False, "fastsio.test.silent"), logging.getLogger("fastsio.test.open")
     mine.setLevel(logging.WARNING)
 
-    assert heard(quiet) is logging.getLogger("fastsio.server")
-    assert heard(mine) is mine
-    assert heard("any object with the methods of one") == "any object with the methods of one"
+    assert startup_logger(quiet) is logging.getLogger("fastsio.server")
+    assert startup_logger(mine) is mine
+    assert startup_logger("any object with the methods of one") == "any object with the methods of one"
 
 
 def test_serializers_are_chosen_by_name_or_class():

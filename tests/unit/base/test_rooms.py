@@ -69,16 +69,16 @@ def test_a_room_is_where_its_class_is_registered():
     assert ChatRoom(5).on(one).where() == (one, "/")
     assert ChatRoom(5).namespace_on(one) == "/"
 
-    ChatRoom.settle(one, "/chat")
-    ChatRoom.settle(one, "/chat")
+    ChatRoom.add_home(one, "/chat")
+    ChatRoom.add_home(one, "/chat")
     assert ChatRoom(5).where() == (one, "/chat")
     assert ChatRoom(5).namespace_on(one) == "/chat"
     assert ChatRoom(5).on().where() == (one, "/chat")
-    ChatRoom.settle(two, "/chat")
+    ChatRoom.add_home(two, "/chat")
     with pytest.raises(SetupError, match="registered 2 times"):
         ChatRoom(5).where()
     assert ChatRoom(5).on(two).where() == (two, "/chat")
-    ChatRoom.settle(two, "/other")
+    ChatRoom.add_home(two, "/other")
     assert ChatRoom(5).on(namespace="/other").where() == (two, "/other")
     with pytest.raises(SetupError, match="registered 2 times"):
         ChatRoom(5).on(two)
@@ -86,7 +86,7 @@ def test_a_room_is_where_its_class_is_registered():
     assert ChatRoom(5).on(two, "/other").namespace_on(two) == "/other"
 
     for host, namespace in ((one, "/chat"), (two, "/chat"), (two, "/other")):
-        ChatRoom.unsettle(host, namespace)
+        ChatRoom.remove_home(host, namespace)
     with pytest.raises(SetupError, match="registered on no server"):
         ChatRoom(5).where()
 
@@ -95,11 +95,11 @@ def test_a_server_that_was_thrown_away_does_not_count_once_another_registers_the
     """Also one that only cycles of references keep alive, as servers are: a test need not shut its server down."""
     gone, server = Host(), Host()
     gone.manager = {"server": gone}
-    VipChatRoom.settle(gone, "/")
+    VipChatRoom.add_home(gone, "/")
     gc.disable()
     try:
         del gone
-        VipChatRoom.settle(server, "/")
+        VipChatRoom.add_home(server, "/")
 
         assert VipChatRoom(1).where() == (server, "/")
     finally:
@@ -109,8 +109,8 @@ def test_a_server_that_was_thrown_away_does_not_count_once_another_registers_the
 def test_a_room_in_several_places_names_them():
     """The message lists every server and namespace that the class is registered on."""
     one, two = Host(), Host()
-    VipChatRoom.settle(one, "/")
-    VipChatRoom.settle(two, "/vip")
+    VipChatRoom.add_home(one, "/")
+    VipChatRoom.add_home(two, "/vip")
 
     expected = re.escape(
         f"VipChatRoom is registered 2 times ('/' of {one!r}, '/vip' of {two!r}); say which one is meant"

@@ -175,7 +175,7 @@ def test_the_rooms_of_a_class_based_namespace_are_registered_with_it(keeping):
     assert keeping._registry.resolve("/chat", "join_chat") is not None
     assert keeping._registry.resolve("/", "join_chat") is None
     assert ChatRoom(5).where() == (keeping, "/chat")
-    keeping._unsettle_rooms()
+    keeping._remove_room_homes()
     with pytest.raises(SetupError, match="registered on no server"):
         ChatRoom(5).where()
 
@@ -189,7 +189,7 @@ def test_rooms_have_a_namespace_and_a_key_of_their_own(keeping):
     keeping.register_room(ChatRoom)
     with pytest.raises(SetupError, match="have the same key 'chat'"):
         keeping.register_room(other)
-    keeping._unsettle_rooms()
+    keeping._remove_room_homes()
 
 
 def test_a_server_knows_which_of_its_seams_are_replaced(server):
@@ -299,7 +299,7 @@ def test_a_server_that_starts_checks_its_handlers(keeping, caplog):
     del keeping._trigger_event
     keeping.check_handlers()
     assert "is for the namespace '/nowhere', which no client can be in" in caplog.text
-    keeping._unsettle_rooms()
+    keeping._remove_room_homes()
 
 
 def test_connections_are_known_by_their_engine_sids(server):

@@ -55,14 +55,14 @@ async def topics(monkeypatch):
     made = Topics("a")
     assert await made.asked.get() == (["a"], [])
     made.confirm("a")
-    await made.settle()
+    await made.wait_for_first_attempt()
     yield made
     await made.close()
 
 
 async def test_what_is_wanted_at_one_moment_is_asked_for_at_once(topics):
     """And each caller waits for its own confirmation."""
-    b, c = asyncio.create_task(topics.want("b")), asyncio.create_task(topics.want("c"))
+    b, c = asyncio.create_task(topics.subscribe("b")), asyncio.create_task(topics.subscribe("c"))
     assert await topics.asked.get() == (["b", "c"], [])
 
     topics.confirm("b")
@@ -75,17 +75,17 @@ async def test_what_is_wanted_at_one_moment_is_asked_for_at_once(topics):
 
 async def test_a_topic_in_force_is_not_waited_for(topics):
     """Nothing is asked for it again."""
-    await topics.want("a")
+    await topics.subscribe("a")
 
     assert topics.asked.empty()
 
 
 async def test_who_waits_for_a_topic_that_is_dropped_goes_on(topics):
     """And the broker is asked against it once it has confirmed."""
-    waiting = asyncio.create_task(topics.want("b"))
+    waiting = asyncio.create_task(topics.subscribe("b"))
     assert await topics.asked.get() == (["b"], [])
 
-    topics.drop("b")
+    topics.unsubscribe("b")
     await waiting
     topics.confirm("b")
 
@@ -94,7 +94,7 @@ async def test_who_waits_for_a_topic_that_is_dropped_goes_on(topics):
 
 async def test_a_connection_that_breaks_fails_those_who_wait_and_all_is_asked_for_again(topics):
     """What was wanted before, and what was asked for when it broke."""
-    waiting = asyncio.create_task(topics.want("b"))
+    waiting = asyncio.create_task(topics.subscribe("b"))
     await topics.asked.get()
 
     topics.breaks.set()
@@ -107,14 +107,14 @@ async def test_a_connection_that_breaks_fails_those_who_wait_and_all_is_asked_fo
 async def test_without_a_connection_nobody_waits(topics, monkeypatch):
     """Until the next attempt."""
     monkeypatch.setattr(Backoff, "next", lambda _backoff, _random: 60.0)
-    waiting = asyncio.create_task(topics.want("b"))
+    waiting = asyncio.create_task(topics.subscribe("b"))
     await topics.asked.get()
     topics.breaks.set()
     with pytest.raises(BusError):
         await waiting
 
     with pytest.raises(BusError, match="not connected to a broker; trying again"):
-        await topics.want("c")
+        await topics.subscribe("c")
 
 
 async def test_a_broker_that_cannot_be_asked_fails_the_caller(topics):
@@ -122,4 +122,4 @@ async def test_a_broker_that_cannot_be_asked_fails_the_caller(topics):
     topics.failure = OSError("broken pipe")
 
     with pytest.raises(BusError, match="OSError: broken pipe"):
-        await topics.want("b")
+        await topics.subscribe("b")

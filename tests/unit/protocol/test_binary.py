@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from fastsio.exceptions import PacketError
-from fastsio.protocol.plain import deconstruct, has_binary, reconstruct
+from fastsio.protocol.plain import contains_binary, deconstruct, reconstruct
 
 
 def _hole(number):
@@ -75,13 +75,13 @@ def test_a_payload_that_contains_itself_is_refused():
 )
 def test_binary_is_found_wherever_it_is(data):
     """Also empty, and inside models."""
-    assert has_binary(data)
+    assert contains_binary(data)
 
 
 @pytest.mark.parametrize("data", [None, 1, "a", ["a", {"b": (1, {2})}], object(), {b"key": 1}, _Chunk])
 def test_what_is_not_binary_is_not_found(data):
     """A key is no attachment, and a class is no instance."""
-    assert not has_binary(data)
+    assert not contains_binary(data)
 
 
 def test_attachments_return_to_their_places():

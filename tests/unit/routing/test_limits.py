@@ -11,26 +11,26 @@ def test_events_beyond_the_window_wait_for_the_oldest():
     """The third of two allowed events is told when it may come again."""
     window = RateWindow(2, 10.0)
 
-    assert window.take("a", 0.0) == 0.0
-    assert window.take("a", 4.0) == 0.0
-    assert window.take("a", 5.0) == 5.0
-    assert window.take("a", 10.0) == 0.0
-    assert window.take("a", 10.5) == 3.5
+    assert window.count("a", 0.0) == 0.0
+    assert window.count("a", 4.0) == 0.0
+    assert window.count("a", 5.0) == 5.0
+    assert window.count("a", 10.0) == 0.0
+    assert window.count("a", 10.5) == 3.5
 
 
 def test_clients_do_not_count_for_each_other():
     """Each client has a window of its own."""
     window = RateWindow(1, 10.0)
 
-    assert window.take("a", 0.0) == 0.0
-    assert window.take("b", 0.0) == 0.0
+    assert window.count("a", 0.0) == 0.0
+    assert window.count("b", 0.0) == 0.0
 
 
 def test_idle_clients_are_forgotten():
     """Only clients with events in the window are kept."""
     window = RateWindow(2, 10.0)
     for number in range(100):
-        window.take(f"c{number}", float(number))
+        window.count(f"c{number}", float(number))
 
     assert len(window) == 10
 

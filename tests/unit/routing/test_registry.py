@@ -371,7 +371,7 @@ def test_what_annotations_name_must_exist_when_the_server_starts(registry):
     registry.add(unresolved())
 
     with pytest.raises(SignatureError, match=r"parameter 'data' refers to what does not exist .*'Missing'"):
-        registry.settle()
+        registry.compile_pending()
 
 
 def test_every_kind_of_function_is_looked_at_when_the_server_starts():
@@ -406,7 +406,7 @@ def test_every_kind_of_function_is_looked_at_when_the_server_starts():
         registry = Registry(asynchronous=True)
         prepare(registry)
         with pytest.raises(SignatureError, match="refers to what does not exist"):
-            registry.settle()
+            registry.compile_pending()
 
 
 def test_a_handler_whose_annotations_are_for_type_checkers_is_a_plain_one(registry):
@@ -417,7 +417,7 @@ def test_a_handler_whose_annotations_are_for_type_checkers_is_a_plain_one(regist
     def connect(sid: Missing): ...  # type: ignore[name-defined] # noqa: F821 - as above
 
     add(registry, "/", "e", handler)
-    registry.settle()
+    registry.compile_pending()
     assert registry.resolve("/", "e").is_plain
 
     add(registry, "/", "late", handler)
@@ -425,12 +425,12 @@ def test_a_handler_whose_annotations_are_for_type_checkers_is_a_plain_one(regist
 
     add(registry, "/", "connect", connect)
     with pytest.raises(SignatureError, match="is called with"):
-        registry.settle()
+        registry.compile_pending()
 
 
 def test_a_handler_registered_after_the_start_may_wait_for_its_names(registry):
     """It is asked again with each event."""
-    registry.settle()
+    registry.compile_pending()
     registry.add(unresolved("late"))
 
     assert not registry.resolve("/", "late").is_plain
@@ -446,7 +446,7 @@ def test_a_class_that_dispatches_its_events_itself_is_left_alone(registry):
 
     registry.add(Registration("/", None, Own("/")))
 
-    registry.settle()
+    registry.compile_pending()
 
 
 @pytest.fixture

@@ -5,19 +5,19 @@ from __future__ import annotations
 from functools import cached_property
 
 from fastsio.routing import Registry
-from fastsio.routing.slips import did_you_mean, meant, misspelt_methods, misspelt_settings, one_letter_off
+from fastsio.routing.slips import closest_name, did_you_mean, misspelt_methods, misspelt_settings, one_letter_off
 
 
 def test_the_nearest_known_name_is_meant():
     """A letter too few, too many or in the wrong place; not just any name."""
-    assert meant("mesage", ["message", "massage_chair", "leave"]) == "message"
-    assert meant("join", ["message", "leave"]) is None
+    assert closest_name("mesage", ["message", "massage_chair", "leave"]) == "message"
+    assert closest_name("join", ["message", "leave"]) is None
 
 
 def test_how_alike_names_have_to_be_may_be_said():
     """Where a name is likely to be one of the application's own."""
-    assert meant("before_emit", ["before_event"]) == "before_event"
-    assert meant("before_emit", ["before_event"], alike=0.85) is None
+    assert closest_name("before_emit", ["before_event"]) == "before_event"
+    assert closest_name("before_emit", ["before_event"], alike=0.85) is None
 
 
 def test_the_end_of_a_message():

@@ -60,11 +60,11 @@ def test_a_member_that_stays_and_goes_is_announced_twice(table):
     one = member("a")
 
     assert table.arrive(one) == Presence(changed=True, count=1)
-    assert table.settle(one) is False
+    assert table.mark_present(one) is False
     assert table.arrive(one) is None
     assert one.stage is Stage.PRESENT
     assert table.depart(one) is True
-    assert table.vanish(one) == Presence(changed=True, count=0)
+    assert table.stop_counting(one) == Presence(changed=True, count=0)
     assert one.stage is Stage.GONE
     assert table.is_empty
 
@@ -83,7 +83,7 @@ def test_a_member_that_goes_while_it_is_announced_is_announced_by_who_does_that(
     table.arrive(one)
 
     assert table.depart(one) is False
-    assert table.settle(one) is True
+    assert table.mark_present(one) is True
     assert table.depart(one) is False
 
 
@@ -94,8 +94,8 @@ def test_users_are_counted_once(table):
     assert table.arrive(tab) == Presence(changed=True, count=1)
     assert table.arrive(other_tab) == Presence(changed=False, count=1)
     assert table.arrive(guest) == Presence(changed=True, count=2)
-    assert table.vanish(tab) == Presence(changed=False, count=2)
-    assert table.vanish(other_tab) == Presence(changed=True, count=1)
+    assert table.stop_counting(tab) == Presence(changed=False, count=2)
+    assert table.stop_counting(other_tab) == Presence(changed=True, count=1)
 
 
 def test_a_members_place_is_its_namespace_and_room():
@@ -111,7 +111,7 @@ def test_a_member_has_gone_as_soon_as_it_is_removed(table):
 
     table.depart(one)
     assert one.has_gone
-    table.settle(one)
+    table.mark_present(one)
     assert one.has_gone
 
 

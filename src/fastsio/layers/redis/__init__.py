@@ -1,4 +1,4 @@
-"""Channel layers on Redis or Valkey: one that is fast and keeps nothing, one that keeps messages for later."""
+"""Channel layers on Redis or Valkey: one on pub/sub, which stores no messages, and one on streams, which does."""
 
 from __future__ import annotations
 

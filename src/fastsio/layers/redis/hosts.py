@@ -1,4 +1,4 @@
-"""Which Redis servers a layer is spread over, in all the ways in which that may be written."""
+"""The Redis servers of a layer: reading the option ``hosts`` in all its forms."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class RedisHost:
     One Redis, or one master that sentinels know.
 
     Args:
-        target: Where it is.
+        target: Its address.
         options: Keyword arguments for the client.
-        label: What messages call it: without a password.
+        label: Its name in messages, without a password.
     """
 
     def __init__(self, target: RedisTarget, options: dict[str, Any], label: str) -> None:
@@ -49,18 +49,18 @@ class RedisHost:
         Return a client, which connects when it is used.
 
         Args:
-            waits_s: Seconds for which its commands make Redis wait.
+            waits_s: Seconds for which blocking commands of the client let Redis wait.
         """
         return new_client(self._target, self._options, timeout_s=TIMEOUT_S, is_async=True, waits_s=waits_s)
 
     def publisher(self) -> RedisPublisher:
-        """Return what sends commands to it from one event loop, also those of callers that were cancelled."""
+        """Return a publisher for one event loop; it also sends the commands of callers that were cancelled."""
         to_error = partial(bus_error, f"Redis at {self.label} did not answer")
         return RedisPublisher(self.client(), to_error=to_error, sends_cancelled=True)
 
 
 async def open_publishers(hosts: list[RedisHost]) -> list[RedisPublisher]:
-    """Return what sends to each host from the running loop; it connects when it is used."""
+    """Return a publisher for each host on the running loop; it connects when it is used."""
     return [host.publisher() for host in hosts]
 
 
@@ -75,10 +75,10 @@ def read_hosts(hosts: Sequence[Host] | None) -> list[RedisHost]:
     Read the option ``hosts``.
 
     Args:
-        hosts: None is one Redis on this machine.
+        hosts: The option; None is one Redis on this machine.
 
     Raises:
-        SetupError: One of them cannot be understood, or the list is empty.
+        SetupError: A host has none of the known forms, or the list is empty.
         MissingExtraError: Neither redis nor valkey is installed.
     """
     if hosts is None:
@@ -140,10 +140,10 @@ def _label(url: str) -> str:
 
 def quoted(prefix: object) -> str:
     """
-    Return a prefix in the form that keys begin with: without the delimiter that follows it.
+    Return a prefix with the delimiter of keys escaped.
 
     Raises:
-        SetupError: It is no string, or empty.
+        SetupError: It is not a string, or empty.
     """
     if not isinstance(prefix, str) or not prefix:
         raise SetupError(f"prefix is what the keys of the layer begin with, like 'chat'; got {prefix!r}")

@@ -1,4 +1,4 @@
-"""The layer on Redis pub/sub: fast, and what nobody listens to at the moment is gone."""
+"""The layer on Redis pub/sub: fast, but a message that no process listens for is lost."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ class RedisPubSubChannelLayer(TopicLayer["Host"]):
     A process has one connection to listen and one to send to each host. Databases do not separate layers, prefixes do.
 
     Args:
-        hosts: Where Redis is; several share the groups and channels between them. Each is a URL (``redis://``,
+        hosts: The Redis servers; several share the groups and channels between them. Each is a URL (``redis://``,
             ``rediss://``, ``unix://``, ``redis+sentinel://``, ``valkey://``), a pair of host and port, or a dict with
-            ``address``, with ``host`` and ``port``, or with ``sentinels`` and ``master_name``; what else is in the
-            dict goes to the client. None is ``redis://localhost:6379/0``.
-        prefix: What the layer's topics begin with; layers with different ones never hear each other.
+            ``address``, with ``host`` and ``port``, or with ``sentinels`` and ``master_name``; all other items of the
+            dict are options of the client. None is ``redis://localhost:6379/0``.
+        prefix: The beginning of the layer's topics; layers with different prefixes never get each other's messages.
         on_disconnect: Called without arguments when a connection was lost; may be a coroutine function.
         on_reconnect: Called without arguments when it is back; may be a coroutine function.
         symmetric_encryption_keys: Secrets; the first encrypts, any decrypts. None does not encrypt.
-        serializer_format: ``json``, or ``msgpack`` (extra ``msgpack``); either is read.
-        expiry: Seconds for which a message that has arrived is worth reading. 60.
-        capacity: Messages that may wait for one consumer. 100.
+        serializer_format: The format of messages that are sent: ``json``, or ``msgpack`` (extra ``msgpack``). Both are
+            read.
+        expiry: Seconds after which a message that has arrived expires. 60.
+        capacity: How many messages may wait for one consumer. 100.
         channel_capacity: Other capacities, by pattern of the channel's name.
-        overflow: What to do with a message for which there is no room.
+        overflow: The policy for a message without room.
 
     Raises:
-        SetupError: An option is out of range, or a host cannot be understood.
+        SetupError: An option is out of range, or a host has none of the known forms.
         MissingExtraError: A package that an option needs is not installed.
     """
 
@@ -57,7 +58,9 @@ class RedisPubSubChannelLayer(TopicLayer["Host"]):
 
     def _subscribe(self) -> Iterator[RedisSubscriptions]:
         for number, host in enumerate(self._hosts):
-            # The first keeps a connection without others open: nobody publishes to it.
+            # The first topic, which no process publishes to, keeps the connection open when there is no other.
             topics = [self._topic("host", self.node), *self._wanted(number, len(self._hosts))]
             label = f"Redis at {host.label}"
-            yield RedisSubscriptions(host.client, label, topics, self._take, self._on_disconnect, self._on_reconnect)
+            yield RedisSubscriptions(
+                host.client, label, topics, self._handle_message, self._on_disconnect, self._on_reconnect
+            )

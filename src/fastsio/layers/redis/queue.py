@@ -1,4 +1,4 @@
-"""The layer on Redis streams: what is sent is kept for a reader that is away or comes later, until it expires."""
+"""The layer on Redis streams: messages are stored until they are read or expire."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fastsio.layers.inbox import Inbox, Overflow
     from fastsio.layers.redis.hosts import Host
 
-#: Seconds for which a process that gives no sign of life stays a member of its groups.
+#: Seconds for which a process stays a member of its groups without a heartbeat.
 LEASE_S: Final = 60.0
 
 logger = logging.getLogger("fastsio.layers")
@@ -36,23 +36,24 @@ class RedisChannelLayer(TableLayer):
     """
     Carry messages between processes through Redis streams (Redis 6.2 or newer, or Valkey).
 
-    A message is kept until it was handed to its consumer, or *expiry* has passed: a connection that breaks, and a
-    reader that comes later, miss nothing. What Redis itself loses is lost; and what was handed to a process for a
-    channel of its own ends with the process.
+    A message is stored until its consumer has got it, or *expiry* has passed: no message is missed when a connection
+    breaks, or when the reader comes later. Messages that Redis itself loses are lost, and so are those that a process
+    had read for its own channels when it ended.
 
     Args:
-        hosts: Where Redis is, as for :class:`RedisPubSubChannelLayer`.
-        prefix: What the layer's keys begin with; layers with different ones never hear each other.
-        expiry: Seconds for which a message is worth reading. 60.
-        group_expiry: Seconds for which a channel that no process made for itself stays in a group. A day.
-        capacity: Messages that may wait for one consumer, and at Redis for a channel that any process may read. 100.
+        hosts: The Redis servers, as for :class:`RedisPubSubChannelLayer`.
+        prefix: The beginning of the layer's keys; layers with different prefixes never get each other's messages.
+        expiry: Seconds after which a message that waits expires. 60.
+        group_expiry: Seconds for which a channel that any process may read stays in a group. A day.
+        capacity: How many messages may wait for one consumer, and in Redis for a channel that any process may read.
+            100.
         channel_capacity: Other capacities, by pattern of the channel's name.
-        lease: Seconds after which a process that gives no sign of life has left its groups, and others take over what
-            it was given of channels that they read too. 60; it gives one three times as often.
-        symmetric_encryption_keys: As for :class:`RedisPubSubChannelLayer`, and so are the others.
+        lease: Seconds without a heartbeat after which a process has left its groups, and other processes take over the
+            messages that it had read of channels that they read too. 60; a heartbeat is sent three times in it.
+        symmetric_encryption_keys: As for :class:`RedisPubSubChannelLayer`; so are all other arguments.
 
     Raises:
-        SetupError: An option is out of range, or a host cannot be understood.
+        SetupError: An option is out of range, or a host has none of the known forms.
         MissingExtraError: A package that an option needs is not installed.
     """
 
@@ -93,7 +94,7 @@ class RedisChannelLayer(TableLayer):
             drops_old=self.overflow == "drop_old",
         )
         self._readers: list[StreamReader] = []
-        #: The inboxes of channels that other processes may read too, by stream.
+        #: Stream -> inbox, of the channels that other processes may read too.
         self._shared: dict[str, Inbox] = {}
         self._spawned: set[asyncio.Task[None]] = set()
 
@@ -163,7 +164,7 @@ class RedisChannelLayer(TableLayer):
             raise SetupError(f"channel {inbox.channel!r} was made by another process, and only that one can read it")
         readers = self._reading()
         for reader in readers:
-            await reader.settle()
+            await reader.wait_for_first_attempt()
         if node_of(inbox.channel) is None:
             stream = self._queues.stream_of(inbox.channel)
             self._shared[stream] = inbox
@@ -181,7 +182,7 @@ class RedisChannelLayer(TableLayer):
         inbox.is_detached = True
         stream = self._queues.stream_of(inbox.channel)
         self._shared.pop(stream, None)
-        with suppress(BusError):  # the lease ends by itself
+        with suppress(BusError):  # the membership ends with the lease in any case
             for group in joined:
                 is_last = group not in local or group in emptied
                 await self._queues.leave(group, inbox.channel, route_of(inbox.channel) if is_last else None)
@@ -210,7 +211,7 @@ class RedisChannelLayer(TableLayer):
 
     def _take_over(self, loop: AbstractEventLoop) -> None:
         super()._take_over(loop)
-        self._readers = []  # they ended with their loop
+        self._readers = []  # they have ended with their loop
         self._shared = {self._queues.stream_of(inbox.channel): inbox for inbox in self._table.inboxes.values()}
         self._shared = {stream: inbox for stream, inbox in self._shared.items() if node_of(inbox.channel) is None}
 
@@ -226,7 +227,7 @@ class RedisChannelLayer(TableLayer):
                     keep_ms=self._queues.keep_ms,
                     lease_s=self.lease,
                     wanted=partial(self._wanted, number),
-                    take=partial(self._take, number),
+                    on_entry=partial(self._handle_entry, number),
                     beat=partial(self._beat, number),
                     on_disconnect=self._on_disconnect,
                     on_reconnect=self._on_reconnect,
@@ -236,7 +237,7 @@ class RedisChannelLayer(TableLayer):
         return self._readers
 
     def _wanted(self, number: int) -> dict[str, int]:
-        """Return from which streams of a host messages are wanted, and how many."""
+        """Return the streams of a host from which to read messages, and how many."""
         wanted = {}
         for stream, inbox in self._shared.items():
             room = SHARED_COUNT if inbox.keep_s is None else inbox.waiters
@@ -246,17 +247,17 @@ class RedisChannelLayer(TableLayer):
         return wanted
 
     def _wake(self, stream: str) -> None:
-        """Have a reader look again at what is wanted."""
+        """Let a reader check again from which streams to read."""
         number = self._queues.shard_of(stream)
         if stream not in self._readers[number].reading:
             self._spawn(self._nudge(number))
 
     async def _nudge(self, number: int) -> None:
-        with suppress(BusError):  # it looks anyway, when it is connected again
+        with suppress(BusError):  # the reader checks in any case when it is connected again
             await self._queues.nudge(number, self.node)
 
     async def _beat(self, number: int) -> None:
-        """Renew what this process has joined at a host."""
+        """Renew the memberships of this process in the groups of a host."""
         queues = self._queues
         joins = [
             queues.join(group, f"n:{self.node}", members, self.lease)
@@ -272,14 +273,14 @@ class RedisChannelLayer(TableLayer):
         await asyncio.gather(*joins)
         await self._forget_lapsed()
 
-    async def _take(self, number: int, stream: str, entry: str, payload: bytes) -> bool:
-        """Hand out an entry of a stream; return whether it is done with."""
+    async def _handle_entry(self, number: int, stream: str, entry: str, payload: bytes) -> bool:
+        """Deliver an entry of a stream; return whether it is finished."""
         try:
             told = self._codec.decode_message(payload)
             reader = self._readers[number]
             deadline = monotonic() - reader.age_of(entry) + self.expiry
             if stream == self._queues.stream_of_node(self.node):
-                await self._obey(told, deadline)
+                await self._handle_node_message(told, deadline)
             else:
                 return await self._offer(stream, told, deadline, partial(reader.finish, stream, entry))
         except PayloadError as error:
@@ -298,22 +299,22 @@ class RedisChannelLayer(TableLayer):
             raise PayloadError("it holds no message")
         if self._table.deliver(inbox, told["m"], deadline, on_taken):
             return False
-        await self._settle([inbox])
+        await self._handle_overflow([inbox])
         return inbox.overflow != "close"
 
-    async def _obey(self, told: Message, deadline: float) -> None:
-        """Do what the process was told."""
+    async def _handle_node_message(self, told: Message, deadline: float) -> None:
+        """Handle an entry of this process's own stream."""
         inbox = self._table.inboxes.get(told.get("c", ""))
         match told:
             case {"g": str() as group, "m": dict() as message}:
-                await self._settle(self._table.fan_out(group, message, deadline, is_ours=True))
+                await self._handle_overflow(self._table.fan_out(group, message, deadline, is_ours=True))
             case {"f": True}:
                 self._table.clear()
             case {"c": str()} if inbox is None:
                 pass  # it was closed
             case {"m": dict() as message} if inbox is not None:
                 if not self._table.deliver(inbox, message, deadline):
-                    await self._settle([inbox])
+                    await self._handle_overflow([inbox])
             case {"j": str() as group} if inbox is not None:
                 self._spawn(self._enter(group, inbox))
             case {"l": str() as group} if inbox is not None:
@@ -325,7 +326,7 @@ class RedisChannelLayer(TableLayer):
         await self._queues.add_to_node(node, self._codec.encode(fields))
 
     def _spawn(self, work: Any) -> None:
-        """Do something while reading goes on: what waits for Redis must not keep it from being read."""
+        """Run a coroutine as a task: it waits for answers of Redis, which must be read meanwhile."""
         task = asyncio.get_running_loop().create_task(work)
         self._spawned.add(task)
         task.add_done_callback(self._forget)

@@ -1,14 +1,14 @@
 """
-What stands at Redis for the queue layer, and how it is changed: streams of messages, and groups with leases.
+The keys of the queue layer in Redis, and the commands on them: streams of messages, and groups with leases.
 
-A stream is a queue. A group is two sorted sets: where to send a message (``n:`` a process, ``c:`` a channel that any
-process may read), and the channels themselves. Their scores are when an entry lapses, in milliseconds; the clock is
-that of Redis, so that those of the processes may differ.
+A stream is a queue. A group is two sorted sets: its routes (``n:`` a process, ``c:`` a channel that any process may
+read), which messages are sent to, and its channels. The score of an entry is the time when it lapses, in milliseconds
+by the clock of Redis, so the clocks of processes may differ.
 
-To read, each stream has a consumer group, in which the process is a consumer: what it was given stays pending until it
-is acknowledged, and is given again after the connection broke.
+To read, each stream has a consumer group, in which the process is a consumer: an entry that it has read stays pending
+until it is acknowledged, and is read again after the connection broke.
 
-Knows which key is on which host, never what a message means. What writes works from any event loop.
+Knows which key is on which host, never what a message means. Its methods that write work from any event loop.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 #: The consumer group of every stream.
 GROUP: Final = "readers"
-#: Milliseconds for which Redis keeps the process waiting when there is nothing; less if the lease is short.
+#: Milliseconds for which a read waits in Redis when there is no entry; less if the lease is short.
 BLOCK_MS: Final = 2000
-#: Entries to read at once from the process's own stream, and from one that other processes read too.
+#: How many entries are read at once from the process's own stream, and from one that other processes read too.
 OWN_COUNT: Final = 200
 SHARED_COUNT: Final = 16
-#: What Redis says when a stream, and its group with it, is gone.
+#: The beginnings of errors of Redis when a stream, and its group with it, does not exist any more.
 _GONE: Final = ("NOGROUP", "UNBLOCKED")
 
 logger = logging.getLogger("fastsio.layers")
@@ -53,11 +53,11 @@ class StreamReader:
         host: The Redis.
         node: The name of the process.
         own: The stream that only this process reads.
-        keep_ms: For how long a stream is kept without sign of life.
-        lease_s: For how long an entry is its reader's; a third of it is the time between two beats.
-        wanted: Tells how many entries may be read from which streams, beside the own.
-        take: Gets stream, id and payload of an entry; returns whether it is done with, or will be later.
-        beat: Called when the connection is there, and regularly from then on.
+        keep_ms: For how long a stream is kept without a heartbeat.
+        lease_s: For how long an entry belongs to its reader without a heartbeat; one is sent three times in it.
+        wanted: Returns how many entries may be read from which streams, beside the process's own.
+        on_entry: Gets stream, id and payload of an entry; returns whether it is done with, or will be later.
+        beat: Called for each heartbeat: when the connection is made, and regularly from then on.
         on_disconnect: As for :class:`ReconnectLoop`.
         on_reconnect: As for :class:`ReconnectLoop`.
     """
@@ -71,7 +71,7 @@ class StreamReader:
         keep_ms: int,
         lease_s: float,
         wanted: Callable[[], dict[str, int]],
-        take: Callable[[str, str, bytes], Awaitable[bool]],
+        on_entry: Callable[[str, str, bytes], Awaitable[bool]],
         beat: Callable[[], Awaitable[None]],
         on_disconnect: Callable[[], object] | None,
         on_reconnect: Callable[[], object] | None,
@@ -83,14 +83,15 @@ class StreamReader:
         self._lease_s = lease_s
         self._block_ms = max(1, min(BLOCK_MS, int(lease_s * 1000 / 3)))
         self._wanted = wanted
-        self._take = take
+        self._on_entry = on_entry
         self._beat = beat
         self._client: Any = None
-        #: Entries that a consumer has not read yet, and those that are done with but still pending at Redis.
+        #: Stream -> entries that a consumer has not read yet, and stream -> entries that are finished but still pending
+        #: in Redis.
         self._held: dict[str, set[str]] = {}
         self._done: dict[str, set[str]] = {}
         self._grouped: set[str] = set()
-        #: The shared streams that are being waited for.
+        #: The shared streams that the present read waits for.
         self.reading: frozenset[str] = frozenset()
         self._skew_s = 0.0
         self._listener = ReconnectLoop(f"at Redis {host.label}", self._listen, on_disconnect, on_reconnect)
@@ -100,9 +101,9 @@ class StreamReader:
         """Whether messages arrive at present."""
         return self._listener.is_up
 
-    async def settle(self) -> None:
-        """Wait until Redis was reached, or could not be."""
-        await self._listener.settle()
+    async def wait_for_first_attempt(self) -> None:
+        """Wait until Redis was reached, or the first attempt has failed."""
+        await self._listener.wait_for_first_attempt()
 
     async def close(self) -> None:
         """Close the connection."""
@@ -113,12 +114,12 @@ class StreamReader:
         return monotonic() + self._skew_s - int(entry.partition("-")[0]) / 1000
 
     def finish(self, stream: str, entry: str) -> None:
-        """Mark an entry as handled; Redis is told with the next read."""
+        """Mark an entry as finished; it is acknowledged with the next read."""
         self._held.get(stream, set()).discard(entry)
         self._done.setdefault(stream, set()).add(entry)
 
     def let_go(self, stream: str) -> set[str]:
-        """Forget a stream; return the entries that nobody has read."""
+        """Stop reading a stream; return the entries that no consumer has read."""
         self._grouped.discard(stream)
         return self._held.pop(stream, set())
 
@@ -150,13 +151,13 @@ class StreamReader:
             await self._group(stream)
             await self._read({stream: SHARED_COUNT}, "0")
             await self._claim(stream)
-            return  # what was read may be all there is room for
+            return  # there may be no room for more entries
         self.reading = frozenset(shared)
         await self._read({self._own: OWN_COUNT, **shared}, ">")
         self.reading = frozenset()
 
     async def _read(self, streams: dict[str, int], after: str) -> int:
-        """Read from streams: what is new (``>``), waiting for it, or what is pending (``0``); return how many."""
+        """Read new entries (``>``), waiting for one, or pending ones (``0``) from streams; return how many."""
         pipeline = self._client.pipeline(transaction=False)
         done, self._done = self._done, {}
         for stream, entries in done.items():
@@ -198,16 +199,16 @@ class StreamReader:
         for entry, fields in entries:
             name = entry.decode()
             if name in self._held.get(stream, ()) or name in self._done.get(stream, ()):
-                continue  # given a second time, after the connection broke
+                continue  # read a second time, after the connection broke
             handed += 1
             self._held.setdefault(stream, set()).add(name)
             payload = fields.get(b"d") if fields else None
-            if payload is None or await self._take(stream, name, payload):
+            if payload is None or await self._on_entry(stream, name, payload):
                 self.finish(stream, name)
         return handed
 
     async def _live(self) -> None:
-        """Say to Redis, and so to the other processes, that this one lives."""
+        """Send a heartbeat: renew what shows the other processes that this one lives."""
         await self._beat()
         for stream in {self._own, *self._grouped}:
             await self._command("PEXPIRE", stream, self._keep_ms)
@@ -219,7 +220,7 @@ class StreamReader:
                 await self._claim(stream)
 
     async def _claim(self, stream: str) -> None:
-        """Take over what processes were given that do not live any more."""
+        """Take over the entries of processes that do not send heartbeats any more."""
         found = await self._command(
             "XAUTOCLAIM", stream, GROUP, self._node, int(self._lease_s * 1000), "0", "COUNT", SHARED_COUNT
         )
@@ -248,7 +249,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
 
-#: KEYS: stream. ARGV: capacity, expiry and time to keep the stream in ms, whether to drop what is oldest, payload.
+#: KEYS: stream. ARGV: capacity, expiry and time to keep the stream in ms, whether to drop the oldest entry, payload.
 ENQUEUE: Final = (
     _NOW
     + """
@@ -282,7 +283,7 @@ return 1
 """
 )
 
-#: KEYS: routes or members. Returns those that have not lapsed.
+#: KEYS: routes or members. Returns the entries that have not lapsed.
 LIVE: Final = (
     _NOW
     + """
@@ -292,7 +293,7 @@ return redis.call('ZRANGE', KEYS[1], 0, -1)
 )
 
 
-#: Messages that may wait for a process as a whole, while it is not connected.
+#: How many messages may wait for all channels of a process together, while it is not connected.
 NODE_BACKLOG: Final = 10_000
 _FLUSH_BATCH: Final = 500
 _GLOB: Final = str.maketrans({character: f"\\{character}" for character in "*?[]\\"})
@@ -303,12 +304,12 @@ class Queues:
     The keys of a layer.
 
     Args:
-        hosts: Where they are.
-        key: What they begin with, escaped.
+        hosts: The Redis servers.
+        key: The beginning of the keys, escaped.
         expiry_s: For how long a message is kept.
-        lease_s: For how long a process is a member without renewing it.
+        lease_s: For how long a process stays a member without renewing it.
         capacities: How many messages are kept for channels that any process may read.
-        drops_old: Whether those that are full drop what is oldest.
+        drops_old: Whether channels that are full drop the oldest message.
     """
 
     def __init__(
@@ -325,7 +326,7 @@ class Queues:
         self._key = key
         self._expiry_ms = int(expiry_s * 1000)
         self._lease_ms = int(lease_s * 1000)
-        #: How long a stream outlives the last sign of life.
+        #: For how many milliseconds a stream is kept after the last heartbeat.
         self.keep_ms = self._expiry_ms + self._lease_ms
         self._capacities = capacities
         self._drops_old = drops_old
@@ -340,26 +341,26 @@ class Queues:
         return f"{self._key}:node:{node}"
 
     def shard_of(self, key: str) -> int:
-        """Return which host has a stream or a group."""
+        """Return the number of the host that has a stream or a group."""
         return shard_of(key, len(self.hosts))
 
     async def run(self, key: str, *command: Any, **parsing: Any) -> Any:
-        """Run a command on the host that has a key."""
+        """Run a command on the host that has a key; return its answer."""
         senders = await self.senders.get()
         return await senders[shard_of(key, len(senders))].post(*command, **parsing)
 
     async def add_to_channel(self, channel: str, payload: bytes) -> bool:
-        """Add to the stream of a channel; False if it is full."""
+        """Add to the stream of a channel; return False if it is full."""
         return await self._add(
             self.stream_of(channel), self._capacities.of(channel), payload, drops_old=self._drops_old
         )
 
     async def add_to_node(self, node: str, payload: bytes) -> bool:
-        """Add to the stream of a process; False if it is full."""
+        """Add to the stream of a process; return False if it is full."""
         return await self._add(self.stream_of_node(node), NODE_BACKLOG, payload, drops_old=False)
 
     async def add_to_group(self, group: str, payload: bytes) -> list[str]:
-        """Add wherever a group leads to; return the channels of no process that are full."""
+        """Add to the streams of a group's routes; return those channels, read by any process, that are full."""
         found = await self.run(group, "EVAL", LIVE, 1, self._routes(group))
         routes = [route.decode() for route in found]
         taken = await asyncio.gather(
@@ -376,19 +377,19 @@ class Queues:
 
     async def join(self, group: str, route: str, channels: Iterable[str], lease_s: float) -> None:
         """
-        Enter channels into a group, or renew that.
+        Put channels into a group, or renew their membership.
 
         Args:
             group: The group.
-            route: How they are reached: ``n:`` and a process, or ``c:`` and the channel itself.
-            channels: Their names.
-            lease_s: For how long.
+            route: The route to them: ``n:`` and a process, or ``c:`` and the channel itself.
+            channels: The names of the channels.
+            lease_s: Seconds for which they are members.
         """
         keys = (self._routes(group), self._members(group))
         await self.run(group, "EVAL", JOIN, 2, *keys, int(lease_s * 1000), route, *channels)
 
     async def leave(self, group: str, channel: str, route: str | None) -> None:
-        """Take a channel out of a group, with the route if nobody else in the group is reached by it."""
+        """Take a channel out of a group, and with it *route*, unless that is None because other channels use it."""
         senders = await self.senders.get()
         sender = senders[self.shard_of(group)]
         answers = [sender.post("ZREM", self._members(group), channel)]
@@ -407,7 +408,7 @@ class Queues:
         await self.run(stream, "XCLAIM", stream, GROUP, node, 0, *entries, *idle, parse_justid=True)
 
     async def nudge(self, number: int, node: str) -> None:
-        """End the wait of a process at a host."""
+        """End the waiting read of a process at a host."""
         senders = await self.senders.get()
         await senders[number].post("XADD", self.stream_of_node(node), "*", "w", "1")
 
@@ -442,6 +443,6 @@ class Queues:
 
 
 def route_of(channel: str) -> str:
-    """Return how a channel is reached."""
+    """Return the route to a channel."""
     node = node_of(channel)
     return f"c:{channel}" if node is None else f"n:{node}"
