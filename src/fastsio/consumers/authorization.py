@@ -1,4 +1,4 @@
-"""Whether a client may connect: an authenticator, which finds out who it is, then permissions; each is an endpoint."""
+"""Deciding whether a client may connect: an authenticator finds out who it is, then permissions are checked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastsio.injection import Endpoint
     from fastsio.messages import BaseMessage
 
-#: Close codes of 4000 to 4999 are the application's; these are HTTP's numbers with 4000 added.
+#: Close codes from 4000 to 4999 are for applications; these are statuses of HTTP with 4000 added.
 CLOSE_UNAUTHENTICATED: Final = 4401
 CLOSE_FORBIDDEN: Final = 4403
 _APPLICATION_CODES: Final = 4000
@@ -28,12 +28,12 @@ _HTTP_ERRORS: Final = range(400, 600)
 @dataclass(frozen=True, slots=True)
 class Credential:
     """
-    Something an authenticator reads, for the description of its consumers.
+    A value that an authenticator reads, for the description of its consumers.
 
     Args:
-        name: The query parameter, header or cookie.
-        location: Where it is.
-        description: What it is.
+        name: The name of the query parameter, header or cookie.
+        location: The part of the handshake that it is in.
+        description: A description for people.
     """
 
     name: str
@@ -45,15 +45,15 @@ class BaseAuthenticator(ABC):
     """
     Finds out who connects; one is made for each connection.
 
-    ``authenticate`` may take dependencies, ``Header()``, ``Cookie()`` and ``Query()``. What it finds it keeps as its
-    own attributes: ``self.authenticator.user`` in the consumer.
+    ``authenticate`` may take dependencies, ``Header()``, ``Cookie()`` and ``Query()``. It stores its results as
+    attributes of its own: ``self.authenticator.user`` in the consumer.
 
     Args:
-        send_message: Sends a message to the client, who is accepted already but not served yet.
+        send_message: Sends a message to the client, which is accepted already but not served yet.
 
     Attributes:
-        status_code: Set it to say why: 401 (the default), 403, 404, 429.
-        credentials: What it reads, for the description of its consumers.
+        status_code: The reason for a refusal, to be set by ``authenticate``: 401 (the default), 403, 404, 429.
+        credentials: The values that it reads, for the description of its consumers.
         scope: The connection's ASGI scope.
     """
 
@@ -76,7 +76,7 @@ class BaseAuthenticator(ABC):
 
     @property
     def close_code(self) -> int:
-        """The code that a client who may not connect is closed with."""
+        """The close code for a client that may not connect."""
         if self.status_code in _HTTP_ERRORS:
             return _APPLICATION_CODES + int(self.status_code or 0)
         return CLOSE_UNAUTHENTICATED
@@ -94,7 +94,7 @@ class BaseAuthenticator(ABC):
         return self._value(Place.COOKIE, name)
 
     def attach(self, peer: Peer, scope: Scope) -> None:
-        """Begin to look at a connection."""
+        """Set the connection to authenticate."""
         self._peer, self.scope = peer, scope
 
     def _value(self, place: Place, name: str) -> str | None:
@@ -104,7 +104,7 @@ class BaseAuthenticator(ABC):
 
 def authenticate_endpoint(authenticator: type[BaseAuthenticator]) -> Endpoint:
     """
-    Return how to call ``authenticate`` of a class.
+    Return the endpoint of a class's ``authenticate``.
 
     Raises:
         SignatureError: A parameter cannot be filled.
@@ -121,7 +121,7 @@ def authenticate_endpoint(authenticator: type[BaseAuthenticator]) -> Endpoint:
 
 def permission_endpoint(permission: Callable[..., Any]) -> Endpoint:
     """
-    Return how to call a permission.
+    Return the endpoint of a permission.
 
     Raises:
         SignatureError: A parameter cannot be filled.
@@ -141,11 +141,11 @@ class Refusal:
 
 class Admission:
     """
-    The entrance of one consumer class.
+    Decides which clients may connect to one consumer class.
 
     Args:
-        authenticator_class: Who finds out who it is; None asks nobody.
-        permissions: What must be true for that one.
+        authenticator_class: The authenticator; None authenticates no client.
+        permissions: Functions that must all return True for a client.
 
     Raises:
         SignatureError: One of them cannot be called.
@@ -181,7 +181,7 @@ class Admission:
 async def _ask(endpoint: Endpoint, consumer: Any, peer: Peer, offered: Mapping[str, Any]) -> bool:
     context = Context(consumer, peer, "connect", named=offered)
     try:
-        # Any object is true: what has to be awaited has not answered yet.
+        # An awaitable would count as true, so it is awaited before the answer is read.
         answer = await resolved(await endpoint.call(context))
     except BaseException as exc:
         await context.aclose(exc)

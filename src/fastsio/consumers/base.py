@@ -32,7 +32,7 @@ class ConsumerApplication:
 
     Args:
         consumer_class: The consumer.
-        arguments: What its constructor is called with.
+        arguments: The keyword arguments for its constructor.
     """
 
     def __init__(self, consumer_class: type[AsyncConsumer], arguments: Mapping[str, Any]) -> None:
@@ -46,7 +46,7 @@ class ConsumerApplication:
         Serve one connection to its end.
 
         Raises:
-            SetupError: It is the lifespan, and the consumer has no methods for it: then servers go on without.
+            SetupError: The scope is the lifespan, and the consumer has no methods for it: servers go on without.
 
         Source: ASGI 3, "Lifespan Protocol".
         """
@@ -62,32 +62,32 @@ class AsyncConsumer:
     Attributes:
         scope: The connection's ASGI scope.
         channel_layer: The channel layer, from ``connect`` on; None without an alias.
-        channel_name: The connection's address in the layer; without one it is random.
-        session: What handlers keep for the length of the connection.
+        channel_name: The connection's channel in the layer; without a layer it is random.
+        session: A dict in which handlers store data for the length of the connection.
     """
 
     #: The alias of the registered layer to use, which is looked up when a client connects; None uses no layer.
     channel_layer_alias: ClassVar[str | None] = None
     #: How many handlers of one connection may run at a time.
     concurrency: ClassVar[int] = 1
-    #: Seconds that handlers at work have to end once the client has left; then they are cancelled.
+    #: Seconds that running handlers have to end after the client has left; then they are cancelled.
     handler_grace: ClassVar[float] = 1.0
     #: How many messages of the layer may wait for one connection; None is the layer's number.
     inbox_capacity: ClassVar[int | None] = None
-    #: Seconds that a frame may wait for a client that reads nothing; then the connection is closed with 1013. None is
+    #: Seconds that a frame may wait for a client that does not read; then the connection is closed with 1013. None is
     #: any time.
     slow_client_timeout: ClassVar[float | None] = 20.0
     #: Middlewares around the handlers, the first outermost.
     middleware: ClassVar[Sequence[Any]] = ()
     #: ``Depends(...)`` to resolve before each handler with an endpoint.
     dependencies: ClassVar[Sequence[Any]] = ()
-    #: Dependency -> what is called in its place, for tests.
+    #: Dependency -> the function that is called in its place, for tests.
     dependency_overrides: ClassVar[dict[Any, Any]] = {}
     #: The field that tells messages apart.
     discriminator_field: ClassVar[str] = "action"
     #: Whether the fields of messages are camelCase on the wire.
     camelize: ClassVar[bool] = False
-    #: What ``@channel`` said.
+    #: The arguments of ``@channel``.
     channel_info: ClassVar[ChannelInfo | None] = None
 
     #: Whether only methods with a decorator can be called from the channel layer.
@@ -112,7 +112,7 @@ class AsyncConsumer:
         try:
             cls._plan = Reader(cls, cls._kept).read(is_typed=cls._is_typed)
         except UnresolvedError:
-            return  # until the first use: a class that is defined further down
+            return  # an annotation names a class that is defined later; the plan is made at the first use
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         self.is_stopped = False
@@ -125,10 +125,10 @@ class AsyncConsumer:
         A warning in the log names each action that a middleware is for and that has no handler.
 
         Args:
-            initkwargs: What the consumer's constructor is called with, for each connection.
+            initkwargs: The arguments for the consumer's constructor, which is called for each connection.
 
         Raises:
-            SetupError: A handler cannot be called, or an attribute is nearly called like one of the consumer's.
+            SetupError: A handler cannot be called, or an attribute has nearly the name of one of the consumer's.
         """
         for name, known in misspelt_settings(cls, _settings(cls)).items():
             raise SetupError(f"{cls.__qualname__}.{name} does nothing; did you mean {known!r}?")
@@ -139,7 +139,7 @@ class AsyncConsumer:
     @classmethod
     def plan(cls) -> ConsumerPlan:
         """
-        Return what was read of the class.
+        Return the plan of the class.
 
         Raises:
             SignatureError: An annotation names what does not exist.
@@ -154,7 +154,7 @@ class AsyncConsumer:
 
     @classmethod
     def describe(cls) -> ConsumerInfo:
-        """Return what the class says of itself: channel, handlers, messages."""
+        """Return the description of the class: channel, handlers, messages."""
         channel = cls.channel_info or ChannelInfo(cls.__name__, own_docstring(cls))
         return ConsumerInfo(channel, cls.plan().handlers, cls.discriminator_field, cls.camelize)
 
@@ -187,20 +187,20 @@ class AsyncConsumer:
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """
-        Give a message to the server.
+        Send a message of ASGI to the server.
 
         Raises:
-            DisconnectedError: The client is gone.
+            DisconnectedError: The client has left.
         """
         await self._connection.write(dict(message))
 
     async def on_failure(self, exc: Exception, message: Mapping[str, Any]) -> None:
         """
-        Say what becomes of an exception that a handler raised.
+        Handle an exception that a handler raised.
 
         Args:
-            exc: What was raised.
-            message: What the handler was called for.
+            exc: The exception.
+            message: The message that the handler was called for.
 
         Raises:
             Exception: *exc*, when the server sent the message: the server ends the connection.
@@ -211,7 +211,7 @@ class AsyncConsumer:
 
     @property
     def session(self) -> dict[str, Any]:
-        """What handlers keep for the length of the connection."""
+        """A dict in which handlers store data for the length of the connection."""
         return self._peer.session
 
     @property
@@ -219,7 +219,7 @@ class AsyncConsumer:
         """The client."""
         return self._peer
 
-    # For the connection.
+    # Called by the connection.
 
     @property
     def writes_broadcasts(self) -> bool:
@@ -227,7 +227,7 @@ class AsyncConsumer:
         return False
 
     def attach(self, scope: Scope, connection: Connection) -> None:
-        """Begin to serve a connection."""
+        """Start serving a connection."""
         self.scope = scope
         if hasattr(scope.get("app"), "dependency_overrides"):
             self.host_app = scope["app"]
@@ -240,7 +240,7 @@ class AsyncConsumer:
         self.channel_layer = None  # type: ignore[assignment] # consumers without a layer do not ask for it
 
     def enter_channel(self, layer: BaseChannelLayer, channel: str) -> None:
-        """Become reachable over a layer."""
+        """Set the consumer's channel in a layer."""
         self.channel_layer = layer
         self.channel_name = self._peer.sid = channel
 
@@ -250,7 +250,7 @@ class AsyncConsumer:
         Return the class's layer.
 
         Raises:
-            LayerNotFoundError: None is registered with its alias.
+            LayerNotFoundError: No layer is registered with its alias.
         """
         return None if cls.channel_layer_alias is None else get_channel_layer(cls.channel_layer_alias)
 
@@ -262,11 +262,11 @@ class AsyncConsumer:
         """Start to answer a server's question that need not wait for a handler; return False for any other message."""
         return False
 
-    async def obey(self, message: Mapping[str, Any]) -> None:
-        """Do what a server asks of the consumer; without a WebSocket there is nothing it could be asked."""
+    async def handle_server_message(self, message: Mapping[str, Any]) -> None:
+        """Carry out a server's message of the cluster; without a WebSocket there is nothing to carry out."""
 
     async def release(self) -> None:
-        """Close what the connection's dependencies opened."""
+        """Close the dependencies that live as long as the connection."""
         try:
             await self._peer.scope_store.aclose()
         except Exception:  # noqa: BLE001 - the connection has ended, and the groups are still to be left
@@ -275,14 +275,14 @@ class AsyncConsumer:
     # Calling handlers.
 
     async def _call(self, handler: HandlerPlan, content: Any) -> Any:
-        """Call a handler without message class, which has no answer."""
+        """Call a handler without a message class."""
         if handler.call is None:
             result = handler.function(self, content)
             return await result if handler.is_coroutine else result
         return await self._run(handler.call, handler.action, (content,))
 
     async def _run(self, call: Callable[[Context], Awaitable[Any]], event: str, args: tuple[Any, ...]) -> Any:
-        """Run an endpoint of its own, and close what its dependencies opened."""
+        """Run an endpoint with a context of its own, and close what its dependencies opened."""
         context = Context(self, self._peer, event, args)
         try:
             result = await call(context)

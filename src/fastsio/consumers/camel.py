@@ -1,5 +1,5 @@
 """
-camelCase on the wire, snake_case in Python: which keys are names of fields, and what they are called there.
+camelCase on the wire, snake_case in Python: which keys of a message are names of fields, and their names on the wire.
 
 Read once from the annotations of a message class. Keys of free dicts are data and stay as they are, and a field that
 has an alias of its own keeps it.
@@ -49,7 +49,7 @@ def merged_keys(annotations: Iterable[Any]) -> Keys | None:
 
 
 def from_wire(value: Any, keys: Keys | None) -> Any:
-    """Return *value* with the names that validation knows; a name of either form is taken."""
+    """Return *value* with the names that validation knows; names of both forms are accepted."""
     if keys is None:
         return value
     if isinstance(value, dict):
@@ -114,7 +114,7 @@ class _Reader:
 
 
 def _fields_of(kind: type) -> dict[str, tuple[str, str, Any]] | None:
-    """Return for each field by what name it is validated, by what name it is dumped, and its annotation."""
+    """Return the name for validation, the name in dumps and the annotation of each field."""
     if issubclass(kind, BaseModel):
         return {
             name: (

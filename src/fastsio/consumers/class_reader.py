@@ -1,14 +1,14 @@
 """
-Reading a consumer class, once: which methods handle what, how each is called, and what the class says of itself.
+Reading a consumer class, once: its handlers, how each is called, and the description of the class.
 
 **Which methods.** Those with ``@ws_handler`` and ``@event_handler``; a subclass's method of the same name takes the
 place of its parent's, decorator included. On a consumer without message classes, every public method that the
-application's classes add may be called from the channel layer by its name, as in Channels; what the framework's
-classes have never is.
+application's classes add may be called from the channel layer by its name, as in Channels; methods of the framework's
+classes never are.
 
-**How.** A method that takes nothing but its message is called with it. One that takes dependencies, or that a
-middleware stands around, is called through its endpoint, and what came is validated there: after the dependencies, so
-that who is not allowed to ask learns nothing of the schema.
+**How.** A method whose only parameter is its message is called with it. One that has dependencies or middleware is
+called through its endpoint, where the message is validated: after the dependencies, so that a client that is not
+allowed to ask learns nothing of the schema.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ class HandlerPlan:
 
     Args:
         label: Its name in messages.
-        action: What it handles.
+        action: The action.
         function: The method, not bound.
         is_coroutine: Whether it is awaited.
-        validate: Makes the message of what came; None when there is no message class.
-        call: Runs it with its dependencies and middlewares; None when it has none, and is called with the message.
-        takes_valid: Whether *call* is given what *validate* made, rather than what came.
-        keys: The camelCase of what came.
+        validate: Makes a message of the frame's content; None without a message class.
+        call: Runs it with its dependencies and middlewares; None for a handler without any, which is called directly.
+        takes_valid: Whether *call* gets the message that *validate* made, rather than the frame's content.
+        keys: The camelCase names of the message's fields.
         returns: The message classes it may return; empty is any.
     """
 
@@ -82,7 +82,7 @@ class HookPlan:
     How to call a method of the connection, such as ``connect``, that takes dependencies.
 
     Args:
-        self_name: What its first parameter is called.
+        self_name: The name of its first parameter.
         endpoint: The method.
     """
 
@@ -93,16 +93,16 @@ class HookPlan:
 @dataclass(frozen=True, slots=True)
 class HandlerInfo:
     """
-    What a handler says of itself.
+    The description of a handler.
 
     Args:
         name: The method's name.
-        origin: Whether clients or the channel layer send what it takes.
-        actions: What it handles: action and message class, None for a plain dict.
-        output_types: What it sends: first what it returns, then what else it says.
-        summary: What it does, in a line.
-        description: What it does, at length.
-        tags: What it belongs to.
+        origin: Whether it handles messages of clients or of the channel layer.
+        actions: The actions that it handles, each with its message class, None for a plain dict.
+        output_types: The message classes that it sends: first those that it returns, then those of ``output_type=``.
+        summary: A description of one line.
+        description: A longer description.
+        tags: Tags for the document.
     """
 
     name: str
@@ -117,7 +117,7 @@ class HandlerInfo:
 @dataclass(frozen=True, slots=True)
 class ConsumerInfo:
     """
-    What a consumer class says of itself.
+    The description of a consumer class.
 
     Args:
         channel: Name, description and tags.
@@ -135,15 +135,15 @@ class ConsumerInfo:
 @dataclass(frozen=True, slots=True)
 class ConsumerPlan:
     """
-    A consumer class, read.
+    How to call the methods of a consumer class.
 
     Args:
-        actions: What clients may ask for.
-        events: The typed events of the channel layer.
-        methods: Plain messages of the channel layer, by the method's name.
-        failures: Exception class -> what answers for it.
+        actions: Action -> the handler of frames.
+        events: Action -> the handler of typed events of the channel layer.
+        methods: Name -> the method for plain messages of the channel layer.
+        failures: Exception class -> the exception handler.
         hooks: Methods of the connection that take dependencies.
-        handlers: What the handlers say of themselves.
+        handlers: The descriptions of the handlers.
         unreached: A sentence for each action that a middleware is for and that has no handler.
     """
 
@@ -156,7 +156,7 @@ class ConsumerPlan:
     unreached: tuple[str, ...] = ()
 
 
-#: What hooks of the connection are offered by keyword, beside what is injected.
+#: Hook of the connection -> the values that it may take by keyword, beside injected ones.
 HOOKS: Final[dict[str, tuple[str, ...]]] = {
     "connect": (),
     "post_authentication": (),
@@ -164,7 +164,7 @@ HOOKS: Final[dict[str, tuple[str, ...]]] = {
     "receive": ("text_data", "bytes_data"),
 }
 
-#: How methods begin that the channel layer cannot call: private ones, and those for messages of the server.
+#: Beginnings of the names of methods that the channel layer cannot call: private ones, and those for server messages.
 _NOT_FOR_LAYERS: Final = ("_", "http_", "websocket_", "lifespan_")
 
 #: The namespace of a consumer, for middlewares that are scoped to one.
@@ -173,7 +173,7 @@ NAMESPACE: Final = "/"
 
 @dataclass(frozen=True, slots=True)
 class _Method:
-    """A method with what was read of it; a subclass takes it over, for its annotations may be local to the parent's."""
+    """A method and its signature; subclasses use it again, because annotations may name classes local to the parent."""
 
     function: Callable[..., Any]
     parameters: tuple[Parameter, ...]
@@ -182,14 +182,14 @@ class _Method:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What was read of methods before: of those a subclass inherits."""
+    """The signatures and endpoints of methods that were read before, for subclasses that inherit the methods."""
 
     methods: dict[Any, _Method] = field(default_factory=dict)
     endpoints: dict[Any, Endpoint] = field(default_factory=dict)
 
     @classmethod
     def of_parents(cls, consumer: type) -> Kept:
-        """Return what was read of the classes that *consumer* extends."""
+        """Return the signatures and endpoints of the classes that *consumer* extends."""
         kept = cls()
         for parent in reversed(consumer.__mro__[1:]):
             read = vars(parent).get("_kept")
@@ -205,7 +205,7 @@ class Reader:
 
     Args:
         consumer: The class.
-        kept: What was read of methods before, to be used again and added to.
+        kept: The methods that were read before; those that are read now are added.
     """
 
     def __init__(self, consumer: Any, kept: Kept) -> None:
@@ -252,7 +252,7 @@ class Reader:
         return tuple(f"{self._consumer.__qualname__}: {text}" for text in texts)
 
     def _marks(self, kind: type[Any]) -> Iterator[tuple[str, Any]]:
-        """Yield methods with a mark; what a subclass puts in a method's place inherits it, and None removes it."""
+        """Yield methods with a mark; a method of the same name in a subclass inherits the mark, and None removes it."""
         marks: dict[str, Any] = {}
         for cls in reversed(self._consumer.__mro__):
             for name, value in vars(cls).items():
@@ -466,7 +466,7 @@ def _docstring(function: Callable[..., Any]) -> str | None:
 
 
 def unresolved_error(label: str, error: UnresolvedError) -> SignatureError:
-    """Return the error for a class that is used before what its annotations name exists."""
+    """Return the error for a class that is used before the classes in its annotations exist."""
     where = f"parameter {error.parameter!r}" if error.parameter else "the signature"
     return SignatureError(
         f"{label}: {where} refers to what does not exist ({error.reason}); import it, outside of TYPE_CHECKING"

@@ -1,23 +1,23 @@
 """
-One connection at work: frames of the client and messages of the channel layer, each in their order.
+The connection of one consumer: it handles frames of the client and messages of the channel layer, each in order.
 
-**Order.** Frames are handled in the order they came, and so is what the channel layer brings. With ``concurrency = 1``
-one handler runs at a time, whichever of the two it is for; the next frame is read when it has ended, so a client that
-sends faster than its handlers work is slowed down by its transport. More concurrency starts handlers in order, and
-lets them end as they will. A question that a server asks of a room is answered as it comes: handlers that wait for the
-answers of one another's consumers would miss them otherwise.
+**Order.** Frames are handled in the order in which they arrive, and so are messages of the channel layer. With
+``concurrency = 1`` one handler runs at a time, for a frame or for a message; the next frame is read when it has ended,
+so a client that sends faster than its handlers work is slowed down by its transport. With more concurrency handlers
+start in order and may end in any order. A server's question about a room is answered at once: otherwise handlers that
+wait for the answers of each other's consumers would not get them.
 
-**The layer.** Its messages arrive by a synchronous callback and wait in a bounded queue, which one task of the
-connection works off. A frame that was broadcast, and is to be passed on as it is, is written at once if nothing waits
-before it: no task, and no trip through the event loop. What arrives while the consumer connects waits until it has.
+**The layer.** Its messages arrive by a synchronous callback and wait in a bounded queue for one task of the connection.
+A frame that was broadcast is written at once if no message waits before it, without the task and without waiting for
+the event loop. Messages that arrive while the consumer connects wait until it has connected.
 
-**Waiting.** A frame waits while its client does not read, and with it the handler that sends it. While more messages of
-the layer wait behind such a frame than half of the queue holds, those who send them wait too. A client that takes no
-frame for ``slow_client_timeout`` is closed.
+**Waiting.** A frame waits while its client does not read, and with it the handler that sends it. If behind such a frame
+more than half of the queue is full, senders of further messages wait too. A client that accepts no frame for
+``slow_client_timeout`` is closed.
 
-**The end.** Frames are read on, within bounds, while a handler waits, so that the end of the connection is noticed.
-Handlers at work end first, and what came before is handled; after ``handler_grace`` seconds they are cancelled. Then
-the consumer hears that its client has left, with its groups still joined; then it leaves them, whatever happened.
+**The end.** While a handler waits, frames are read ahead, within bounds, so that the end of the connection is noticed.
+Running handlers end first, and frames that arrived before are handled; after ``handler_grace`` seconds handlers are
+cancelled. Then ``disconnect`` is called, with the groups still joined; then the groups are left in any case.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ class Peer:
         scope: The connection's ASGI scope.
 
     Attributes:
-        namespace: The namespace whose rooms it can be in: ``"/"`` unless the consumer says another.
-        auth: None; what a client sends with its handshake is in headers, cookies and the query.
-        session: What handlers keep for the length of the connection.
-        scope_store: The dependencies that last as long as the connection.
-        state: Whether it is there.
+        namespace: The namespace whose rooms it can be in: ``"/"`` unless the consumer sets another.
+        auth: None: a WebSocket has no ``auth``, only headers, cookies and the query of its handshake.
+        session: A dict in which handlers store data for the length of the connection.
+        scope_store: The dependencies that live as long as the connection.
+        state: CONNECTED, or LEFT when it has gone.
     """
 
     __slots__ = ("_environ", "_scope", "_sid", "auth", "namespace", "scope_store", "session", "state")
@@ -81,7 +81,7 @@ class Peer:
 
     @property
     def sid(self) -> str:
-        """What tells the connection from others: its channel's name, or a random text without a channel layer."""
+        """The id of the connection: its channel's name, or a random text without a channel layer."""
         if self._sid is None:
             self._sid = token_hex(_ID_BYTES)
         return self._sid
@@ -92,12 +92,12 @@ class Peer:
 
     @property
     def is_active(self) -> bool:
-        """Whether it is there."""
+        """Whether the client is connected."""
         return self.state is NamespaceState.CONNECTED
 
     @property
     def label(self) -> str:
-        """What logs call it."""
+        """The name of the client in a log."""
         return self.sid
 
     @property
@@ -124,7 +124,7 @@ def _environ_of(scope: Scope) -> dict[str, Any]:
     return environ
 
 
-#: How many messages to several groups a connection remembers, so that it takes none twice.
+#: How many ids of messages to several groups a connection remembers, so that it handles none twice.
 REMEMBERED: Final = 100
 #: The members of a frame that is broadcast to one group: type and text.
 BARE: Final = 2
@@ -135,7 +135,7 @@ TRY_AGAIN: Final = 1013
 
 
 class ServedConsumer(Protocol):
-    """What a connection needs of its consumer."""
+    """The attributes and methods of a consumer that its connection uses."""
 
     concurrency: ClassVar[int]
     handler_grace: ClassVar[float]
@@ -149,10 +149,10 @@ class ServedConsumer(Protocol):
         ...
 
     def attach(self, scope: Scope, connection: Connection, /) -> None:
-        """Begin to serve a connection."""
+        """Start serving a connection."""
 
     def enter_channel(self, layer: BaseChannelLayer, channel: str, /) -> None:
-        """Become reachable over a layer."""
+        """Set the consumer's channel in a layer."""
 
     def answer_at_once(self, message: Mapping[str, Any], /) -> bool:
         """Start to answer a server's question that need not wait for a handler; return False for any other message."""
@@ -167,14 +167,14 @@ class ServedConsumer(Protocol):
     async def pass_on(self, message: Mapping[str, Any], /) -> None:
         """Pass on a frame that was broadcast."""
 
-    async def obey(self, message: Mapping[str, Any], /) -> None:
-        """Do what a server asks of the consumer."""
+    async def handle_server_message(self, message: Mapping[str, Any], /) -> None:
+        """Carry out a server's message of the cluster."""
 
     async def on_failure(self, exc: Exception, message: Mapping[str, Any], /) -> None:
-        """Say what becomes of an exception that a handler raised."""
+        """Handle an exception that a handler raised."""
 
     async def release(self) -> None:
-        """Close what the connection's dependencies opened."""
+        """Close the dependencies that live as long as the connection."""
 
     @classmethod
     def find_channel_layer(cls) -> BaseChannelLayer | None:
@@ -189,18 +189,18 @@ class Connection:
     Args:
         consumer: The consumer, made for this connection.
         scope: The connection's ASGI scope.
-        receive: Gives what the server has for the application.
-        send: Takes what the application has for the server.
+        receive: ASGI's ``receive``.
+        send: ASGI's ``send``.
     """
 
     def __init__(self, consumer: ServedConsumer, scope: Scope, receive: Receive, send: Send) -> None:
         self._consumer = consumer
         self._receive = receive
-        #: Reads on while a handler waits; None while none has.
+        #: Reads ahead while a handler waits; None before a handler has waited.
         self._ahead: Ahead | None = None
         self._main: asyncio.Task[Any] | None = None
         self._is_handling = self._is_overdue = False
-        #: When handlers are cancelled, in the time of the loop; None while the client is there.
+        #: When handlers are cancelled, in the time of the loop; None while the client is connected.
         self._patience_ends: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._send = send
@@ -243,10 +243,10 @@ class Connection:
 
     async def write(self, message: dict[str, Any]) -> None:
         """
-        Give a message to the server.
+        Send a message of ASGI to the server.
 
         Raises:
-            DisconnectedError: The client is gone.
+            DisconnectedError: The client has left.
         """
         if self._is_over or (self._is_too_slow and message["type"] != "websocket.close"):
             raise DisconnectedError("the client has left")
@@ -256,17 +256,17 @@ class Connection:
             if waited is not DONE:
                 await self._finish(Rest(iterator, waited))
         except (OSError, RuntimeError) as error:
-            # Servers and frameworks say in several ways that the peer is gone; none of them is the handler's fault.
+            # Servers and frameworks raise different errors when the client has left; none is a defect of the handler.
             self._is_over = True
             raise DisconnectedError("the client has left") from error
 
     def offer(self, message: dict[str, Any]) -> bool:
-        """Take a message of the channel layer; False when there is no room for it."""
+        """Handle or queue a message of the channel layer; return False if there is no room for it."""
         if self._is_over:
-            return True  # nobody misses it
+            return True  # the message is not missed
         kind = message.get("type")
         if isinstance(kind, str) and kind in ENVELOPES:
-            # Most are a text and nothing else.
+            # Most messages have a text and nothing else, and need no check.
             is_bare = kind == TEXT and len(message) == BARE and type(message.get("text")) is str
             fault = None if is_bare else fault_of(message)
             if fault is not None:
@@ -289,9 +289,9 @@ class Connection:
 
     async def _let_read(self) -> None:
         """
-        Wait until the client has read much of what waits for it, as long as it is the client that is slow.
+        Wait until the client has read many of the messages that wait, as long as it is the client that is slow.
 
-        Handlers that are slow are not waited for: who sends may be one of them.
+        Slow handlers are not waited for: the sender may be one of them.
         """
         while (congestion := self._congestion) is not None and not self._is_over:
             if not self._unread:
@@ -309,7 +309,7 @@ class Connection:
             await asyncio.wait((congestion.released,), timeout=timeout_s)
 
     def _catch_up(self) -> None:
-        """Wake those who wait for the client, if it has caught up, for them to look again if it has not."""
+        """Wake the senders that wait for the client; they wait again if it has not caught up."""
         congestion = self._congestion
         if congestion is None:
             return
@@ -337,7 +337,7 @@ class Connection:
         consumer.enter_channel(layer, channel)
 
     def _concerns(self, kind: Any, message: dict[str, Any]) -> bool:
-        """Tell whether a message is for this connection, and has not come by way of another group."""
+        """Tell whether a message is for this connection, and has not arrived through another group before."""
         exclude = message.get("exclude")
         if exclude is not None and is_left_out(exclude, self._channel):
             return False
@@ -372,7 +372,7 @@ class Connection:
             self._wake.set_result(None)
 
     async def _work(self) -> None:
-        """Handle what the layer brings, in its order."""
+        """Handle the messages of the layer, in order."""
         waiting, loop = self._waiting, asyncio.get_running_loop()
         while True:
             if self._rest is not None:
@@ -385,7 +385,7 @@ class Connection:
                 if message.get("type") == TEXT:
                     await self._guard(self._consumer.pass_on, message)
                 elif message.get("type") == ORDER:
-                    await self._in_turn(self._consumer.obey, message)
+                    await self._in_turn(self._consumer.handle_server_message, message)
                 else:
                     await self._in_turn(self._consumer.handle_layer_message, message)
             self._catch_up()
@@ -402,10 +402,10 @@ class Connection:
 
     async def _finish(self, rest: Rest) -> None:
         """
-        Wait until the client has taken a frame.
+        Wait until the transport has accepted a frame.
 
         Raises:
-            DisconnectedError: It reads nothing, and its connection is closed.
+            DisconnectedError: The client does not read, and its connection is closed.
         """
         self._unread += 1
         timeout = asyncio.timeout(self._consumer.slow_client_timeout)
@@ -427,7 +427,7 @@ class Connection:
             self._catch_up()
 
     def _on_overflow(self) -> None:
-        """End a connection whose inbox was closed for being full."""
+        """Close a connection whose client is too slow."""
         task = asyncio.ensure_future(self._close_late())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -445,7 +445,7 @@ class Connection:
             rest = begin_waiting(self._guard(consumer.dispatch, message))
             if rest is not None:
                 await self._wait_for(rest)
-                rest = None  # what it has waited for is not kept as long as the connection
+                rest = None  # so that it is not kept for as long as the connection lives
             if self._layer is not None and not consumer.is_stopped:
                 self._worker = asyncio.create_task(self._work())
         while not (consumer.is_stopped or _is_end(message)):
@@ -472,7 +472,7 @@ class Connection:
         await self._guard(self._consumer.dispatch, message)
 
     async def _wait_for(self, rest: Awaitable[None]) -> None:
-        """Wait for what handles a message, and cancel that when the client has been gone for long enough."""
+        """Wait for the handling of a message, which is cancelled ``handler_grace`` after the client has left."""
         self._is_handling = True
         self._ahead = self._ahead or Ahead(self._receive, self._note_end)
         try:
@@ -484,7 +484,7 @@ class Connection:
             self._is_handling = False
 
     def _note_end(self, message: dict[str, Any]) -> bool:
-        """Limit the time of handlers once the client is gone; every message is kept."""
+        """Limit the time of handlers when the client has left; return True, to keep every message."""
         if _is_end(message) and self._timer is None:
             loop = asyncio.get_running_loop()
             self._patience_ends = loop.time() + self._consumer.handler_grace
@@ -497,7 +497,7 @@ class Connection:
             self._main.cancel()
 
     async def _end_handlers(self) -> None:
-        """Let handlers at work end; cancel those that take too long."""
+        """Wait for running handlers to end; cancel those that take too long."""
         try:
             async with asyncio.timeout_at(self._patience_ends):
                 if self._tasks:
@@ -526,7 +526,7 @@ class Connection:
         self._turn.release()
 
     async def _guard(self, work: Callable[[Any], Awaitable[None]], message: Any) -> None:
-        """Run a handler; what it raises ends neither the connection nor the task that handles its messages."""
+        """Run a handler; its exceptions end neither the connection nor the task that handles messages."""
         if self._consumer.is_stopped:
             return
         try:
@@ -535,7 +535,7 @@ class Connection:
             logger.debug("the client left while %s was handled", message.get("type"))
         except StopConsumer:
             self._consumer.is_stopped = True
-        except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - the consumer says what becomes of it
+        except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - the consumer handles it
             await self._consumer.on_failure(concurrency.failure_of(exc), message)
 
     # The end.

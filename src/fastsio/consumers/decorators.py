@@ -1,7 +1,7 @@
 """
 The decorators of consumers. They mark methods with their arguments; :mod:`class_reader` reads the marks.
 
-A decorated method stays what it was and can be called like any other.
+A decorated method is the same function as before and can be called like any other.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 Class = TypeVar("Class", bound=type)
 
-#: Where a method carries its note.
+#: The attribute of a method that has its mark.
 MARK: Final = "__fastsio_consumer__"
 
 
 class Origin(Enum):
-    """Who sends what a handler takes."""
+    """The sender of the messages that a handler handles."""
 
     CLIENT = "client"
     LAYER = "layer"
@@ -53,7 +53,7 @@ class HandlerMark:
 
 @dataclass(frozen=True, slots=True)
 class FailureMark:
-    """What ``@exception_handler`` was told."""
+    """The argument of ``@exception_handler``, kept on the decorated function."""
 
     exception_class: type[BaseException]
 
@@ -61,12 +61,12 @@ class FailureMark:
 @dataclass(frozen=True, slots=True)
 class ChannelInfo:
     """
-    What ``@channel`` says of a consumer, for its description.
+    The arguments of ``@channel``, for the description of a consumer.
 
     Args:
-        name: What the channel is called.
-        description: What it is for.
-        tags: What it belongs to.
+        name: The name of the channel.
+        description: A description.
+        tags: Tags for the document.
     """
 
     name: str
@@ -81,9 +81,9 @@ def channel(
     Describe a consumer; kept as ``channel_info`` on the class.
 
     Args:
-        name: What the channel is called; by default what the class is.
-        description: What it is for; by default the class's docstring.
-        tags: What it belongs to.
+        name: The name of the channel; by default that of the class.
+        description: A description; by default the class's docstring.
+        tags: Tags for the document.
     """
 
     def describe(consumer: Class) -> Class:
@@ -118,18 +118,19 @@ def ws_handler(
     tags: Iterable[str] | None = None,
 ) -> Function | Callable[[Function], Function]:
     """
-    Have a method handle one kind of message from clients: the one that its parameter is annotated with.
+    Let a method handle one kind of message from clients: that of the class in its parameter's annotation.
 
-    The method may take dependencies too. What it returns is sent to the client that asked.
+    The method may take dependencies too. Its result is sent to the client.
 
     Args:
-        func: The method, where the decorator stands without parentheses.
-        action: The action of messages whose class does not say it, or of a method without a message class.
-        input_type: The message class, if not that of the annotation.
-        output_type: What it sends beside what it returns; a result is one of these, or of the return annotation.
-        description: What it does, at length; by default its docstring.
-        summary: What it does, in a line.
-        tags: What it belongs to.
+        func: The method, if the decorator is written without parentheses.
+        action: The action, for a method without a message class.
+        input_type: The message class, if it is not that of the annotation.
+        output_type: Message classes that it sends beside its result; a result is one of these, or of the return
+            annotation.
+        description: A longer description; by default its docstring.
+        summary: A description of one line.
+        tags: Tags for the document.
     """
     return _mark(
         func, HandlerMark(Origin.CLIENT, action, input_type, output_type, summary, description, tuple(tags or ()))
@@ -158,18 +159,18 @@ def event_handler(
     tags: Iterable[str] | None = None,
 ) -> Function | Callable[[Function], Function]:
     """
-    Have a method handle what comes over the channel layer.
+    Let a method handle messages of the channel layer.
 
-    With a message class, by annotation, it takes what ``send_event()`` and ``broadcast_event()`` send; without one it
-    takes messages whose ``type`` is the method's name.
+    With a message class, by annotation, it handles events of ``send_event()`` and ``broadcast_event()``; without one it
+    handles messages whose ``type`` is the method's name.
 
     Args:
-        func: The method, where the decorator stands without parentheses.
-        input_type: The message class, if not that of the annotation.
-        output_type: What it sends beside what it returns.
-        description: What it does, at length; by default its docstring.
-        summary: What it does, in a line.
-        tags: What it belongs to.
+        func: The method, if the decorator is written without parentheses.
+        input_type: The message class, if it is not that of the annotation.
+        output_type: Message classes that it sends beside its result.
+        description: A longer description; by default its docstring.
+        summary: A description of one line.
+        tags: Tags for the document.
     """
     return _mark(
         func, HandlerMark(Origin.LAYER, None, input_type, output_type, summary, description, tuple(tags or ()))
@@ -178,12 +179,12 @@ def event_handler(
 
 def exception_handler(exception_class: type[BaseException]) -> Callable[[Function], Function]:
     """
-    Have a method answer when a handler of the consumer raises *exception_class*; the nearest class decides.
+    Call a method when a handler of the consumer raises *exception_class*; the nearest class in the MRO decides.
 
     Its result, if it is a message, is sent to the client in place of the error.
 
     Raises:
-        SetupError: It is no exception class.
+        SetupError: It is not an exception class.
     """
     if not (isinstance(exception_class, type) and issubclass(exception_class, BaseException)):
         raise SetupError(f"{exception_class!r} is not an exception class")
@@ -191,13 +192,13 @@ def exception_handler(exception_class: type[BaseException]) -> Callable[[Functio
 
 
 def mark(function: Function, noted: HandlerMark | FailureMark) -> Function:
-    """Note on a method what a decorator was told."""
+    """Store the arguments of a decorator on a method; return the method."""
     setattr(function, MARK, noted)
     return function
 
 
 def own_docstring(consumer: type) -> str | None:
-    """Return what the class itself says of itself, in one paragraph."""
+    """Return the class's own docstring, as one paragraph."""
     text = consumer.__dict__.get("__doc__")
     return " ".join(text.split()) if text else None
 

@@ -1,8 +1,8 @@
 """
-What consumers send: JSON frames to and from clients, and envelopes to one another over a channel layer.
+JSON frames to and from clients of consumers, and the envelopes that consumers send each other over a channel layer.
 
-An envelope is plain data, for any process may read it. A text is encoded by who sends it, once for all who get it. What
-goes to several groups has an id, so that a consumer in two of them handles it once, and says which groups they are.
+An envelope is plain data, because any process may read it. The sender encodes a text once for all recipients. An
+envelope for several groups names them and has an id, so that a consumer in two of them handles it once.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ENVELOPES", "EVENT", "ORDER", "TEXT", "event_envelope", "is_left_out", "text_envelope"]
 
-#: Whether pydantic may write the messages of a class by itself: there is nothing in them that it writes as no JSON.
+#: Whether pydantic writes the messages of a class as JSON by itself, without bytes or NaN in them.
 _IS_DIRECT: Final[dict[type[BaseMessage], bool]] = {}
-#: Characters of what a peer sent that an error shows.
+#: How many characters of a peer's value an error shows.
 _SHOWN = 50
 
 
@@ -50,12 +50,12 @@ def read_frame(text: str) -> Any:
 
 
 def write_frame(content: Any) -> str:
-    """Encode anything JSON-compatible, models and dates included; text stays as it is, emoji and all."""
+    """Return any value as JSON, models and dates too; characters beyond ASCII are not escaped."""
     return to_json(content, inf_nan_mode="null", fallback=to_plain).decode()
 
 
 def write_message(message: BaseMessage) -> str:
-    """Encode a message; NaN and the infinities are null."""
+    """Return a message as JSON; NaN and the infinities are null."""
     kind = type(message)
     is_direct = _IS_DIRECT.get(kind)
     if is_direct is None:
@@ -66,7 +66,7 @@ def write_message(message: BaseMessage) -> str:
 
 
 def plain_message(message: BaseMessage) -> dict[str, Any]:
-    """Return a message as the dict that its JSON is, with a Struct of msgspec and the like as plain data."""
+    """Return a message as a dict with the values of JSON, a Struct of msgspec and the like as plain data too."""
     plain: dict[str, Any] = message.__pydantic_serializer__.to_python(
         message, mode="json", by_alias=True, fallback=to_plain
     )
@@ -74,22 +74,22 @@ def plain_message(message: BaseMessage) -> dict[str, Any]:
 
 
 def control_frame(discriminator: str, action: str, payload: Any = None) -> str:
-    """Encode a message of the consumer itself."""
+    """Return a message of the consumer itself as JSON."""
     return write_frame({discriminator: action, "payload": payload})
 
 
 def with_ref(text: str, ref: str | int) -> str:
-    """Add the reference of the request to an encoded message."""
+    """Return an encoded message with the reference of the request added."""
     return f'{text[:-1]},"ref":{json.dumps(ref)}}}'
 
 
 def shown(value: object) -> str:
-    """Return what an error shows of a value that a peer sent."""
+    """Return the beginning of a peer's value, for an error."""
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-#: What may leave somebody out, or have an id.
+#: The types of messages that may leave out clients, or have an id.
 ENVELOPES: Final = frozenset({TEXT, EVENT, ORDER})
 _ID_BYTES: Final = 12
 
@@ -101,7 +101,7 @@ def text_envelope(text: str, *, exclude: Sequence[str] = (), groups: Sequence[st
     Args:
         text: The frame.
         exclude: The channels of the consumers, and the sids of the clients of Socket.IO, that are left out.
-        groups: Where it goes.
+        groups: The groups that it is sent to.
     """
     envelope: dict[str, Any] = {"type": TEXT, "text": text, **_once(groups)}
     if exclude:
@@ -123,16 +123,16 @@ def _once(groups: Sequence[str]) -> dict[str, Any]:
     return {"id": token_hex(_ID_BYTES), "groups": list(groups)} if len(groups) > 1 else {}
 
 
-#: Where an endpoint says that the message stands, which is the only argument there is.
+#: The place of the message in mistakes that an endpoint reports: it is the only argument.
 _POSITION: Final = ["args", 0]
 
 
 def result_message(handler: HandlerPlan, result: Any) -> BaseMessage:
     """
-    Return what a handler returned as a message that it may send.
+    Return the result of a handler as one of the messages that it may send.
 
     Raises:
-        ResponseValidationError: The handler may not send that: a defect of the program.
+        ResponseValidationError: It is not one of them, which is a defect of the program.
     """
     returns = handler.returns or (BaseMessage,)
     if isinstance(result, returns):
@@ -148,15 +148,15 @@ def result_message(handler: HandlerPlan, result: Any) -> BaseMessage:
 
 def read_message(info: ConsumerInfo, content: dict[str, Any], others: Sequence[type[BaseMessage]]) -> BaseMessage:
     """
-    Return what a consumer sent as a message.
+    Return a frame of a consumer as a message.
 
     Args:
-        info: The consumer.
-        content: What it sent, decoded.
-        others: Message classes beside those that its handlers say they send.
+        info: The description of the consumer.
+        content: The frame, decoded.
+        others: Message classes beside those that its handlers declare.
 
     Raises:
-        ValueError: No handler says that it sends such a message, or the message is not valid.
+        ValueError: No handler declares such a message, or the message is not valid.
     """
     field = info.discriminator
     models = [model for handler in info.handlers for model in handler.output_types]
@@ -177,7 +177,7 @@ def _says(model: type[BaseMessage], field: str, action: Any) -> bool:
 
 
 def without_position(error: ValidationFailed) -> ValidationFailed:
-    """Return the findings with places as they are in the message."""
+    """Return the error with the places of mistakes relative to the message."""
     detail = [
         {**item, "loc": item["loc"][2:] if item["loc"][:2] == _POSITION else item["loc"]} for item in error.detail
     ]

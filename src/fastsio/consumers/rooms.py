@@ -1,9 +1,9 @@
 """
-Room classes for consumers: ``subscribe`` and ``unsubscribe``, guarded by the hooks that guard a join in Socket.IO.
+Room classes for consumers: ``subscribe`` and ``unsubscribe``, with the same hooks as a join in Socket.IO.
 
-Who may enter, in which order hooks run, and who is told of it, is decided by the keeper of rooms that servers have; it
-takes :class:`ConsumerRooms` for a server. This module gives it the consumers of one class for clients, and the groups
-of their channel layer for rooms.
+The room keeper of servers decides which clients may enter, runs the hooks and tells members. For it,
+:class:`ConsumerRooms` has the interface of a server: its clients are the consumers of one class, and its rooms are
+groups of their channel layer.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ REMEMBERED: Final = 100
 
 
 class RoomConsumer(Protocol):
-    """What its rooms need of a consumer."""
+    """The attributes and methods of a consumer that its rooms use."""
 
     rooms: ClassVar[Sequence[type[Room]]]
     room_namespace: ClassVar[str]
@@ -81,13 +81,13 @@ class RoomConsumer(Protocol):
 
 class ConsumerRooms:
     """
-    The rooms of one consumer class; to its :class:`RoomKeeper` it is the server, and its manager.
+    The rooms of one consumer class; for its :class:`RoomKeeper` it is both the server and the manager.
 
     Args:
         consumer_class: The class.
 
     Raises:
-        SetupError: The rooms are none, have hooks that cannot be called, or there is no channel layer.
+        SetupError: One is not a room class or has hooks that cannot be called, or the class has no channel layer.
     """
 
     def __init__(self, consumer_class: type[RoomConsumer]) -> None:
@@ -115,11 +115,11 @@ class ConsumerRooms:
         }
         self._keys = {key: _keys_of(hooks) for key, hooks in self._hooks.items()} if consumer_class.camelize else {}
 
-    # What clients ask for
+    # Requests of clients
 
     async def subscribe(self, consumer: RoomConsumer, request: RoomRequest) -> None:
         """
-        Let a client in that asks for it, and tell it; its ``on_join`` has ended when this returns.
+        Let a client join a room and confirm it; the room's ``on_join`` has ended when this returns.
 
         Raises:
             EventError: There is no such room, or the client may not enter.
@@ -129,7 +129,7 @@ class ConsumerRooms:
 
     async def unsubscribe(self, consumer: RoomConsumer, request: RoomRequest) -> None:
         """
-        Let a client out, and tell it.
+        Let a client leave a room and confirm it.
 
         Raises:
             EventError: There is no such room.
@@ -138,12 +138,12 @@ class ConsumerRooms:
         await self._decide(consumer, hooks, hooks.leave_event, request, UNSUBSCRIBED)
 
     async def enter(self, consumer: RoomConsumer, room: Room) -> None:
-        """Let a client in without asking, as the application wants it."""
+        """Put a client into a room for the application, without calling ``can_join``."""
         self._members.expect(consumer)
         await self.keeper.enter(room.on(self, consumer.room_namespace), consumer.channel_name, None)
 
     async def leave(self, consumer: RoomConsumer, room: Room) -> None:
-        """Let a client out, as the application wants it."""
+        """Take a client out of a room for the application."""
         await self.keeper.leave(room.on(self, consumer.room_namespace), consumer.channel_name)
 
     async def joined(self, hooks: RoomHooks, context: Context) -> Room:
@@ -190,10 +190,10 @@ class ConsumerRooms:
         finally:
             await self._close_context(context, failure)
 
-    # What the connection tells
+    # Called by the connection
 
-    async def obey(self, consumer: RoomConsumer, order: dict[str, Any], order_id: Any) -> None:
-        """Do what a server asks of a room of this class's consumers."""
+    async def handle_server_message(self, consumer: RoomConsumer, order: dict[str, Any], order_id: Any) -> None:
+        """Carry out a server's message about a room of this class's consumers."""
         match order:
             case {"method": "leave_room" | "close_room", "namespace": str(namespace), "room": room}:
                 self._members.leave(namespace, room, consumer.channel_name)
@@ -205,10 +205,10 @@ class ConsumerRooms:
 
     def answer_at_once(self, order: dict[str, Any], order_id: Any) -> bool:
         """
-        Begin to answer which consumers of this class are in a room, if a server asks that; once for all of them.
+        Start answering a server's question which consumers of this class are in a room; once for all consumers.
 
         Returns:
-            False when it asks something else.
+            False if *order* is another message.
         """
         if order["method"] != "room_members":
             return False
@@ -217,7 +217,7 @@ class ConsumerRooms:
         return True
 
     def allows(self, consumer: RoomConsumer, order: dict[str, Any]) -> bool:
-        """Whether a consumer obeys an order: text that happens to be the name of a room class's room is no way in."""
+        """Whether a consumer carries out a message: the room of a class cannot be entered by its name as plain text."""
         match order:
             case {"method": "enter_room", "of_class": True}:
                 return True
@@ -240,7 +240,7 @@ class ConsumerRooms:
             await self._tell(question)
 
     async def _tell(self, question: AskMembers) -> None:
-        """Tell the server that asked who of this class is in a room."""
+        """Send the members of a room, of this class, to the server that has asked."""
         members = self.keeper.members_here(question.namespace, question.room)
         told = tuple((member.sid, member.user) for member in members)
         try:
@@ -248,20 +248,20 @@ class ConsumerRooms:
         except BusError as error:
             self.logger.warning("%s: a question could not be answered: %s", self._class.__qualname__, error)
 
-    # As the keeper's server
+    # The interface of a server, for the keeper
 
     @property
     def dependency_overrides(self) -> dict[Any, Any]:
-        """What is called in place of dependencies, for tests."""
+        """Dependency -> the function that is called in its place, for tests."""
         return self._class.dependency_overrides
 
     @property
     def host_app(self) -> None:
-        """The FastAPI application whose overrides count: each consumer knows its own."""
+        """None: each consumer has its own FastAPI application."""
 
     @property
     def room_keeper(self) -> RoomKeeper:
-        """Who keeps the rooms, for the methods of a room that a hook is given."""
+        """The room keeper, for the methods of rooms that hooks get."""
         return self.keeper
 
     async def emit(self, event: str, data: Any = None, *, ignore_queue: bool = False, **options: Any) -> None:
@@ -274,13 +274,13 @@ class ConsumerRooms:
         return self._members.rooms_of(namespace, sid)
 
     def _start_task(self, target: Any, *args: Any) -> None:
-        """Do something while others go on."""
+        """Start a task."""
         task = asyncio.ensure_future(target(*args))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def client_of(self, sid: str, namespace: str) -> Peer | None:
-        """Return the consumer of a channel, as its peer, if its namespace is this; None for another."""
+        """Return the peer of a channel's consumer; None if there is no such consumer in the namespace."""
         consumer = self._members.consumer(sid)
         return None if consumer is None or consumer.peer.namespace != namespace else consumer.peer
 
@@ -291,15 +291,15 @@ class ConsumerRooms:
             if raised is not failure:
                 self.logger.exception("%s: error after %s", self._class.__qualname__, context.event)
 
-    # As the keeper's manager
+    # The interface of a manager, for the keeper
 
     async def enter_room(self, sid: str, namespace: str, room: Hashable) -> None:
         """
         Put a consumer into the group of a room.
 
         Raises:
-            ValueError: It is in as many rooms as it may be.
-            KeyError: It has gone.
+            ValueError: It is in ``max_rooms`` rooms already.
+            KeyError: It has left.
         """
         consumer = self._members.consumer(sid)
         if consumer is None:
@@ -318,7 +318,7 @@ class ConsumerRooms:
             await consumer.leave_group(group)
 
     async def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
-        """Take a client, of whichever kind and wherever, out of a room."""
+        """Take a client of Socket.IO or of a consumer, on any node, out of a room."""
         consumer = self._members.consumer(sid)
         if consumer is None:
             await self._bus.leave_room(sid, namespace, room)
@@ -327,19 +327,19 @@ class ConsumerRooms:
         await consumer.leave_group(group_of(namespace, room))
 
     async def close_room(self, room: Hashable, namespace: str) -> None:
-        """Take everybody, of whichever kind and wherever, out of a room."""
+        """Take all clients, of Socket.IO and of consumers, on all nodes, out of a room."""
         for sid in self._members.sids(namespace, room):
             await self.leave_room(sid, namespace, room)
         await self._bus.close_room(room, namespace)
 
     async def begin_join(self, namespace: str, room: Hashable) -> None:
-        """Hear from now on what servers say of a room that a client may be let into."""
+        """Start listening to messages of servers about a room that a client is about to join."""
         following = self._here()
         group = following.note((namespace, room), has_members=True)
         await following.follow(() if group is None else (group,))
 
     def end_join(self, namespace: str, room: Hashable) -> None:
-        """Note that a client is in a room now, and hears for itself, or was not let in."""
+        """Stop listening to messages about a room, if no join is under way; members get them themselves."""
         following = self._following
         if following is None or self.keeper.is_awaited(namespace, room):
             return
@@ -348,14 +348,14 @@ class ConsumerRooms:
             following.start(group)
 
     def _here(self) -> Following:
-        """Return the groups of rooms that are about to be joined, on the layer and the loop of the moment."""
+        """Return the groups of rooms that are about to be joined, on the present layer and the running loop."""
         layer, loop = get_channel_layer(self._alias), asyncio.get_running_loop()
         if self._following is None or self._following.layer is not layer or self._following.loop is not loop:
             self._following = Following(layer, self._hear, self.logger, self._bus.publish_timeout)
         return self._following
 
     def _hear(self, _group: str | None, message: dict[str, Any]) -> None:
-        """Do what a server asks of a room that clients are about to enter; its members hear it for themselves."""
+        """Carry out a server's message about a room that clients are about to join; members get it themselves."""
         match message:
             case {"socketio": {"host_id": host_id}} if host_id == self._bus.host_id:
                 pass  # it was done before it was said
@@ -374,19 +374,19 @@ class ConsumerRooms:
             yield sid, sid
 
     async def recheck_elsewhere(self, room: Hashable, namespace: str) -> None:
-        """Have servers, and consumers of other processes and classes, ask again who may be in a room."""
+        """Let servers, and consumers of other processes and classes, call ``can_join`` again for a room."""
         await self._bus.recheck_elsewhere(room, namespace)
 
     async def members_elsewhere(self, room: Hashable, namespace: str, timeout: float) -> list[tuple[str, str | None]]:  # noqa: ASYNC109 - it is the whole duration
-        """Ask all servers, and consumers of other processes and classes, who is in a room."""
+        """Ask all servers, and consumers of other processes and classes, for the members of a room."""
         layer = get_channel_layer(self._alias)
         channel = await layer.new_channel(PREFIX)
         found: list[tuple[str, str | None]] = []
 
-        def take(message: dict[str, Any]) -> None:
+        def on_answer(message: dict[str, Any]) -> None:
             found.extend(cast("TellMembers", read(message["socketio"])).members)
 
-        await layer.open_inbox(channel, on_message=take)
+        await layer.open_inbox(channel, on_message=on_answer)
         try:
             await self._bus.tell(AskMembers(room, namespace, 0, channel))
             await asyncio.sleep(timeout)
@@ -398,7 +398,7 @@ class ConsumerRooms:
 
 def handlers_for(discriminator: str) -> dict[str, Callable[..., Any]]:
     """
-    Return the handlers of ``subscribe`` and ``unsubscribe``, by the names under which a consumer class has them.
+    Return the handlers of ``subscribe`` and ``unsubscribe``, by their names in a consumer class.
 
     Args:
         discriminator: The field that tells its messages apart.
@@ -423,7 +423,7 @@ def handlers_for(discriminator: str) -> dict[str, Callable[..., Any]]:
 
 
 class _Members:
-    """Which consumers are in which rooms."""
+    """The consumers in each room, and the rooms of each consumer."""
 
     def __init__(self) -> None:
         self._consumers: dict[str, RoomConsumer] = {}
@@ -473,7 +473,7 @@ class _Members:
 
 
 def _keys_of(hooks: RoomHooks) -> Keys | None:
-    """Return the camelCase of what the hooks of a class read, from their annotations."""
+    """Return the camelCase names of the fields in the annotations of a class's hooks."""
     annotations = []
     for name in (IDENTIFY, "can_join", "on_join", "on_leave", "presence_key"):
         function = getattr(hooks.room_class, name, None)

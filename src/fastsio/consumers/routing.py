@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fastsio.consumers.types import ASGIApplication, Receive, Scope, Send
 
 _PARAMETER: Final = re.compile(r"{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-z]+))?}")
-#: What a parameter matches, and what its text becomes; the names are those of Starlette.
+#: Name of a converter, as in Starlette -> the pattern of its text, and the function that converts the text.
 _CONVERTERS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "str": ("[^/]+", str),
     "path": (".*", str),
@@ -34,7 +34,7 @@ class WebsocketRoute:
     converters: dict[str, Callable[[str], Any]]
 
     def match(self, path: str) -> dict[str, Any] | None:
-        """Return the parameters in *path*, or None if it is another route's."""
+        """Return the parameters in *path*, or None if the route does not match."""
         found = self.pattern.fullmatch(path)
         if found is None:
             return None
@@ -46,7 +46,8 @@ class WebsocketRouter:
     Serves WebSocket routes: ``app.mount("/ws", router)``, or on its own.
 
     Args:
-        other_app: What serves everything else; without one, HTTP requests get 404 and other sockets are refused.
+        other_app: The application for all other requests; without one, HTTP requests get 404 and other sockets are
+            refused.
     """
 
     def __init__(self, other_app: ASGIApplication | None = None) -> None:
@@ -58,8 +59,8 @@ class WebsocketRouter:
         Serve a path; the first route that matches serves it.
 
         Args:
-            path: ``/room/{room_name}``; the texts in braces are in ``scope["path_params"]``. ``{number:int}``,
-                ``{number:float}`` and ``{rest:path}`` match numbers and whatever follows.
+            path: ``/room/{room_name}``; the values of names in braces are in ``scope["path_params"]``.
+                ``{number:int}`` and ``{number:float}`` match numbers, ``{rest:path}`` matches the rest of the path.
             route: ``SomeConsumer.as_asgi()``, or another ASGI application.
             name: A name for the route.
 
@@ -131,7 +132,7 @@ def _with_parameters(scope: Scope, parameters: dict[str, Any]) -> dict[str, Any]
 
 
 async def _live(receive: Receive, send: Send) -> None:
-    """Answer the server's questions about start and end; there is nothing to do for either."""
+    """Answer the events of the lifespan, for which nothing has to be done."""
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})

@@ -34,7 +34,7 @@ def asyncapi_document(
         version: Of the application.
         description: Of the application.
         servers: Name -> AsyncAPI's "Server Object", as a dict with ``host`` and ``protocol``.
-        prefix: Where the routers are mounted: what the addresses begin with.
+        prefix: The path where the routers are mounted, which the addresses begin with.
 
     Returns:
         The document, JSON-compatible.
@@ -60,13 +60,13 @@ def _channels_of(source: Any, prefix: str) -> Iterator[Channel]:
 
 
 def channel_of(info: ConsumerInfo, address: str | None) -> Channel:
-    """Return what a consumer class says of itself as a channel."""
+    """Return the description of a consumer class as a channel of the document."""
     operations = tuple(_operation(info, handler) for handler in info.handlers)
     return Channel(info.channel.name, address, operations, info.channel.description, info.channel.tags)
 
 
 def _operation(info: ConsumerInfo, handler: HandlerInfo) -> Operation:
-    """A handler of frames receives and replies; one of the layer's events sends."""
+    """Return the operation of a handler: one of frames receives and replies, one of the layer's events sends."""
     sent = tuple(_message(info, _action_of(model, info.discriminator), model) for model in handler.output_types)
     taken = tuple(_message(info, action, model) for action, model in handler.actions)
     said = (handler.summary, handler.description, handler.tags)

@@ -1,7 +1,7 @@
 """
-The consumer of typed messages: a handler for each action, validated, with answers and errors in one vocabulary.
+The consumer of typed messages: a handler for each action, with validation, answers and error objects.
 
-What clients ask of rooms, and what follows, is done by :mod:`rooms`.
+:mod:`rooms` lets clients join and leave rooms.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 async def _send_to_groups(
     layer: BaseChannelLayer, groups: Sequence[str], envelope: dict[str, Any], *, wait: bool
 ) -> None:
-    """Send to all groups, then wait for clients that are behind."""
+    """Send to all groups, then wait for clients that have much to read."""
     for group in groups:
         await layer.group_send(group, envelope, wait=False)
     if wait:
@@ -74,13 +74,13 @@ def _names(groups: Collection[str] | str | None, otherwise: Iterable[str]) -> li
 
 EventT = TypeVar("EventT", bound=BaseMessage, default=BaseMessage)
 
-#: The connection whose frame is handled here, and the reference the frame carried.
+#: The consumer whose frame is handled in this context, and the ``ref`` of the frame.
 REQUEST: ContextVar[tuple[Any, str | int] | None] = ContextVar("fastsio_consumer_request", default=None)
 
 _MAX_REF_LENGTH: Final = 200
-#: Characters of an unknown action that its error repeats.
+#: How many characters of an unknown action its error repeats.
 _MAX_EVENT_LENGTH: Final = 100
-#: What passes through a handler without being its failure.
+#: Exceptions that a handler may raise without having failed.
 _NOT_FAILURES: Final = (DisconnectedError, StopConsumer)
 
 
@@ -89,26 +89,26 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
     A consumer of JSON messages, each with a handler.
 
     A frame ``{"action": "chat", "payload": {...}}`` goes to the method with ``@ws_handler`` whose message class says
-    ``action: Literal["chat"]``; what that returns is sent back. A frame that cannot be read, has no handler or does
+    ``action: Literal["chat"]``; the method's result is sent back. A frame that cannot be read, has no handler or does
     not validate, and a handler that fails, are answered with ``{"action": "error", "payload": {"type", "event",
-    "msg", "detail"}}``; the connection lives on. A ``ref`` in a frame is repeated in the answers to it.
+    "msg", "detail"}}``; the connection stays open. A ``ref`` in a frame is repeated in the answers to it.
 
     The type argument is the class, or union, of its events, for type checkers only.
     """
 
-    #: Who finds out who connects; None lets everybody in.
+    #: The authenticator; None lets all clients connect.
     authenticator_class: ClassVar[type[BaseAuthenticator] | None] = None
-    #: What must be true for a client that connects: functions that may take dependencies, ``consumer``,
-    #: ``authenticator`` and ``scope``, and return a bool.
+    #: Functions that must all return True for a client that connects. They may take dependencies, ``consumer``,
+    #: ``authenticator`` and ``scope``.
     permissions: ClassVar[Sequence[Callable[..., Any]]] = ()
-    #: Characters that a frame may have. 1,000,000; None is any number that the server lets through.
+    #: How many characters a frame may have. 1,000,000; None is any number that the ASGI server allows.
     max_message_length: ClassVar[int | None] = 1_000_000
 
     #: Room classes whose rooms clients may enter with ``subscribe`` and leave with ``unsubscribe``.
     rooms: ClassVar[Sequence[type[Room]]] = ()
-    #: The namespace of Socket.IO whose rooms they are.
+    #: The namespace of Socket.IO that these rooms are in.
     room_namespace: ClassVar[str] = "/"
-    #: Rooms that a client may be in. 1,000; None is any number.
+    #: How many rooms a client may be in. 1,000; None is any number.
     max_rooms: ClassVar[int | None] = 1_000
     #: Whether to send ``complete``, ``group_complete`` and ``event_complete``; tests wait for them.
     send_completion: bool = False
@@ -123,13 +123,13 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
     _room_keeper: ClassVar[ConsumerRooms | None] = None
     _admission: ClassVar[Admission | None] = None
 
-    #: Who connected, once that is known.
+    #: The authenticator of this connection; None before it was made.
     authenticator: Any = None
 
     if not TYPE_CHECKING:
 
         def __class_getitem__(cls, events: Any) -> Any:
-            """Return the class itself: what it is subscripted with is for type checkers."""
+            """Return the class itself: the type argument is for type checkers only."""
             return cls
 
     def __init_subclass__(cls, **arguments: Any) -> None:
@@ -146,8 +146,8 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         Return the ASGI application, for a router.
 
         Raises:
-            SetupError: A handler, authenticator or permission cannot be called, nobody can enter a room, or an
-                attribute is nearly called like one of the consumer's.
+            SetupError: A handler, authenticator or permission cannot be called, a room class has no hook that finds its
+                rooms, or an attribute has nearly the name of one of the consumer's.
         """
         if isinstance(cls.authenticator, type):
             raise SetupError(f"{cls.__qualname__}.authenticator is what a connection gets; write 'authenticator_class'")
@@ -157,7 +157,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
 
     @classmethod
     def admission(cls) -> Admission:
-        """Return how to find out whether a client may connect."""
+        """Return the object that decides whether a client may connect."""
         admission = cls._admission
         if admission is None:
             admission = cls._admission = Admission(cls.authenticator_class, cls.permissions)
@@ -165,7 +165,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
 
     @classmethod
     def keeper(cls) -> ConsumerRooms | None:
-        """Return who keeps the rooms of the class; None without any."""
+        """Return the rooms of the class; None if it has no room classes."""
         if cls._room_keeper is None and cls.rooms:
             cls._room_keeper = ConsumerRooms(cls)
         return cls._room_keeper
@@ -173,7 +173,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
     @property
     def room_keeper(self) -> ConsumerRooms:
         """
-        Who keeps the rooms, for ``Joined(...)``.
+        The rooms of the class, for ``Joined(...)``.
 
         Raises:
             SetupError: The class has no rooms.
@@ -186,7 +186,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
     # What applications override.
 
     async def post_authentication(self) -> None:
-        """Welcome a client: once for each connection, after it was accepted and authenticated."""
+        """Called once for each connection, after the client was accepted and authenticated."""
 
     # What applications call.
 
@@ -196,8 +196,8 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
 
         Raises:
             SetupError: The class has no rooms.
-            ValueError: The client is in ``max_rooms`` rooms.
-            BusError: The broker did not take it.
+            ValueError: The client is in ``max_rooms`` rooms already.
+            BusError: The broker did not accept it.
         """
         await self.room_keeper.enter(self, room)
 
@@ -219,7 +219,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
             validate: Whether to check it against its class again, for messages that were changed after they were made.
 
         Raises:
-            DisconnectedError: The client is gone.
+            DisconnectedError: The client has left.
             pydantic.ValidationError: It is not valid.
         """
         if validate:
@@ -236,14 +236,14 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         wait: bool = True,
     ) -> None:
         """
-        Send a message to the clients of groups, in this process and in others; once to who is in several.
+        Send a message to the clients of groups, in this process and in others; a client in several gets it once.
 
         Args:
-            message: The message. It is encoded once, as this consumer writes it.
+            message: The message. It is encoded once, as this consumer encodes it.
             groups: The groups; by default those of the connection.
             exclude_current: Whether to leave out this connection's client.
-            exclude: Whom else to leave out: the ``channel_name`` of consumers, the sids of clients of Socket.IO.
-            wait: Whether to wait while clients of this process are behind and read.
+            exclude: Other clients to leave out: the ``channel_name`` of consumers, the sids of clients of Socket.IO.
+            wait: Whether to wait while clients of this process have much to read.
         """
         text = self.encode_message(message) if isinstance(message, BaseMessage) else write_frame(message)
         left_out = [exclude] if isinstance(exclude, str) else [*exclude]
@@ -317,7 +317,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
 
     @classmethod
     def encode_message(cls, message: BaseMessage) -> str:
-        """Return a message as it goes over the wire."""
+        """Return a message as the text of a frame."""
         if cls.camelize:
             return write_frame(to_wire(plain_message(message), message_keys(type(message))))
         return write_message(message)
@@ -325,14 +325,14 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
     @classmethod
     def decode_message(cls, content: dict[str, Any], *others: type[BaseMessage]) -> BaseMessage:
         """
-        Return a frame of this consumer as the message it is, for tests and for clients in Python.
+        Return a frame of this consumer as a message, for tests and for clients in Python.
 
         Args:
             content: The frame, decoded.
-            others: Message classes beside those that the handlers say they send.
+            others: Message classes beside those that the handlers declare.
 
         Raises:
-            ValueError: No handler says that it sends such a message, or the message is not valid.
+            ValueError: No handler declares such a message, or the message is not valid.
         """
         return read_message(cls.describe(), content, others)
 
@@ -355,7 +355,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         """Send a message of the consumer itself."""
         await self._send_text(control_frame(self.discriminator_field, action, payload))
 
-    # What the server and the layer call.
+    # Called by the server and the layer.
 
     async def websocket_connect(self, message: WebSocketConnectEvent) -> None:
         """Accept, authenticate, join the class's groups and call ``post_authentication``."""
@@ -375,7 +375,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         await self._hook("post_authentication")
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
-        """Decode a frame and hand it to ``receive_json``."""
+        """Decode a frame and call ``receive_json`` with it."""
         try:
             content = self.decode_json(self._require_frame(text_data))
         except (ValueError, EventError) as error:
@@ -426,20 +426,20 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         await self._complete(GROUP_ACTION_COMPLETE)
 
     def answer_at_once(self, message: Mapping[str, Any]) -> bool:
-        """Begin to answer who is in a room, if a server asks that; False if it asks something else."""
+        """Start answering a server's question for the members of a room; return False for any other message."""
         keeper = self.keeper()
         return keeper is not None and keeper.answer_at_once(message["socketio"], message.get("id"))
 
-    async def obey(self, message: Mapping[str, Any]) -> None:
-        """Do what a server asks: what concerns rooms first, then as any consumer."""
+    async def handle_server_message(self, message: Mapping[str, Any]) -> None:
+        """Carry out a server's message of the cluster: in the rooms first, then as any consumer does."""
         keeper = self.keeper()
         if keeper is not None:
             order = message["socketio"]
             if not keeper.allows(self, order):
                 logger.warning("%s: cannot enter %r by its name", type(self).__qualname__, order["room"])
                 return
-            await keeper.obey(self, order, message.get("id"))
-        await super().obey(message)
+            await keeper.handle_server_message(self, order, message.get("id"))
+        await super().handle_server_message(message)
 
     def attach(self, scope: Scope, connection: Connection) -> None:
         """Begin to serve a connection."""
@@ -479,7 +479,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         await self._complete(MESSAGE_ACTION_COMPLETE)
 
     async def _handle(self, handler: HandlerPlan, content: Any) -> None:
-        """Call a handler and send its answer, or what its failure means."""
+        """Call a handler and send its answer, or an error if it fails."""
         try:
             if handler.keys is not None:
                 content = from_wire(content, handler.keys)
@@ -531,7 +531,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         await self.send_message(result_message(handler, result))
 
     async def _fail(self, handler: HandlerPlan, exc: Exception, context: Context) -> None:
-        """Answer for a failed handler: by an exception handler, else with the error object."""
+        """Answer for a failed handler: with the result of an exception handler, otherwise with the error object."""
         if isinstance(exc, ValidationFailed):
             exc = without_position(exc)
         failures: Any = self._compiled.failures

@@ -1,4 +1,4 @@
-"""The words of ASGI in annotations, the exceptions that steer a connection, and the logger of consumers."""
+"""The types of ASGI, the exceptions that accept, refuse or end a connection, and the logger of consumers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias, TypedDict
 
 from fastsio.exceptions import SocketIOError
 
-#: What the server knows of a connection: path, headers, query string, and what middlewares and routers add.
+#: The scope of a connection: path, headers, query string, and items that middlewares and routers add.
 Scope: TypeAlias = MutableMapping[str, Any]
 #: One event between the server and the application.
 Message: TypeAlias = Mapping[str, Any]
@@ -17,7 +17,7 @@ Send: TypeAlias = Callable[[Any], Awaitable[None]]
 
 
 class ASGIApplication(Protocol):
-    """What an ASGI server or framework can serve."""
+    """An ASGI application."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any, /) -> None:
         """Serve one connection to its end."""
@@ -52,15 +52,15 @@ class WebSocketDisconnectEvent(TypedDict):
 
 
 class AcceptConnection(SocketIOError):  # noqa: N818 - an instruction, not an error; the name is that of Channels
-    """Raised in ``connect()``: take the connection."""
+    """Raised in ``connect()`` to accept the connection."""
 
 
 class DenyConnection(SocketIOError):  # noqa: N818 - as above
-    """Raised in ``connect()``: refuse the connection."""
+    """Raised in ``connect()`` to refuse the connection."""
 
 
 class StopConsumer(SocketIOError):  # noqa: N818 - as above
-    """Raised anywhere in a consumer: it has done its work, and is left without further calls."""
+    """Raised in any method of a consumer to end it: no other method is called after that."""
 
 
 logger: Final = logging.getLogger("fastsio.consumers")

@@ -35,20 +35,20 @@ class AsyncWebsocketConsumer(AsyncConsumer):
     layer goes to the method ``chat_message(self, event)`` that the class adds.
 
     Attributes:
-        groups: The groups of the layer to join before ``connect`` and to leave at the end. Each connection has a list
-            of its own, to which it may append.
+        groups: The groups of the layer that are joined before ``connect`` and left at the end. Each connection has a
+            list of its own, to which it may append.
     """
 
     groups: list[str] = []  # noqa: RUF012 - what each connection copies
 
-    #: Whether no subclass has put a method of its own in the way of a frame that was broadcast.
-    _sends_as_ever: ClassVar[bool] = True
+    #: Whether no subclass overrides the methods through which a frame that was broadcast passes.
+    _sends_directly: ClassVar[bool] = True
     _is_accepted = False
     _is_closed = False
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        cls._sends_as_ever = all(_is_ours(method) for method in (cls.send, cls.pass_on))
+        cls._sends_directly = all(_is_ours(method) for method in (cls.send, cls.pass_on))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -57,22 +57,22 @@ class AsyncWebsocketConsumer(AsyncConsumer):
     # What applications override.
 
     async def connect(self) -> None:
-        """Take or refuse the client: ``await self.accept()`` or ``await self.close()``. The default takes it."""
+        """Accept or refuse the client: ``await self.accept()`` or ``await self.close()``. By default accept it."""
         await self.accept()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
         """
-        Take a frame.
+        Handle a frame.
 
         Args:
-            text_data: The text of a text frame, else None.
-            bytes_data: The content of a binary frame, else None.
-            kwargs: Nothing; for parameters to come.
+            text_data: The text of a text frame, otherwise None.
+            bytes_data: The content of a binary frame, otherwise None.
+            kwargs: Empty; for parameters of later versions.
         """
 
     async def disconnect(self, code: int) -> None:
         """
-        Take leave of a client that was accepted; its groups are left afterwards.
+        Handle the end of the connection of a client that was accepted; its groups are left afterwards.
 
         Args:
             code: The WebSocket's close code.
@@ -84,10 +84,10 @@ class AsyncWebsocketConsumer(AsyncConsumer):
         self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] | None = None
     ) -> None:
         """
-        Take the client.
+        Accept the client.
 
         Args:
-            subprotocol: The one of those the client offers that is spoken.
+            subprotocol: The one that is chosen of those that the client offers.
             headers: Headers of the answer to the handshake.
         """
         self._is_accepted = True
@@ -107,8 +107,8 @@ class AsyncWebsocketConsumer(AsyncConsumer):
             close: Whether to close afterwards, or with which code.
 
         Raises:
-            DisconnectedError: The client is gone.
-            RuntimeError: The client has not been accepted, or was refused.
+            DisconnectedError: The client has left, or the consumer has closed the connection.
+            RuntimeError: The client has not been accepted.
             ValueError: There is neither text nor bytes.
         """
         if not self._is_accepted or self._is_closed:
@@ -128,13 +128,13 @@ class AsyncWebsocketConsumer(AsyncConsumer):
 
         Args:
             code: The WebSocket's close code; 1000 by default.
-            reason: Why, for the client.
+            reason: The reason, for the client.
         """
         if self._is_closed:
             return
         self._is_closed = True
         if not self._is_accepted:
-            self.is_stopped = True  # it never was a client: nothing of it is left to handle
+            self.is_stopped = True  # it was never accepted, so no handler is called for it
         number = code if code is not None and not isinstance(code, bool) else 1000
         message: dict[str, Any] = {"type": "websocket.close", "code": number}
         if reason is not None:
@@ -148,7 +148,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
             self.groups.append(group)
 
     async def leave_group(self, group: str) -> None:
-        """Leave a group; one that was not joined is fine."""
+        """Leave a group; one that was not joined is ignored."""
         await self._require_layer().group_discard(group, self.channel_name)
         if group in self.groups:
             self.groups.remove(group)
@@ -156,7 +156,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
     # What the server calls.
 
     async def websocket_connect(self, message: WebSocketConnectEvent) -> None:
-        """Join the class's groups, and ask ``connect``."""
+        """Join the class's groups, and call ``connect``."""
         try:
             await self._join_groups()
             await self._hook("connect")
@@ -166,7 +166,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
             await self.close()
 
     async def websocket_receive(self, message: WebSocketReceiveEvent) -> None:
-        """Hand a frame to ``receive``."""
+        """Call ``receive`` with a frame."""
         if self._is_closed:
             return
         text = message.get("text")
@@ -178,7 +178,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
             await self.receive(bytes_data=message.get("bytes"))
 
     async def websocket_disconnect(self, message: WebSocketDisconnectEvent) -> None:
-        """Tell ``disconnect``, if the client was accepted."""
+        """Call ``disconnect``, if the client was accepted."""
         if self._is_accepted:
             code = message["code"]
             await self._hook("disconnect", code, code=code, close_code=code)
@@ -201,14 +201,14 @@ class AsyncWebsocketConsumer(AsyncConsumer):
     @property
     def writes_broadcasts(self) -> bool:
         """Whether a frame that was broadcast may be written without ``pass_on`` and ``send``."""
-        return self._sends_as_ever and self._is_accepted and not self._is_closed
+        return self._sends_directly and self._is_accepted and not self._is_closed
 
     async def pass_on(self, message: Mapping[str, Any]) -> None:
         """Pass on a frame that was broadcast."""
         await self.send(message["text"])
 
-    async def obey(self, message: Mapping[str, Any]) -> None:
-        """Do what a server asks: join or leave a room, or end the connection."""
+    async def handle_server_message(self, message: Mapping[str, Any]) -> None:
+        """Carry out a server's message of the cluster: join or leave a room, or end the connection."""
         match message["socketio"]:
             case {"method": "enter_room", "namespace": str(namespace), "room": room}:
                 await self.join_group(group_of(namespace, room))
@@ -219,10 +219,10 @@ class AsyncWebsocketConsumer(AsyncConsumer):
 
     async def on_failure(self, exc: Exception, message: Mapping[str, Any]) -> None:
         """
-        Log what a handler raised, and answer the client with an error; the connection lives on.
+        Log an exception of a handler, and answer the client with an error; the connection stays open.
 
-        A WebSocketException of FastAPI closes the connection with its code and reason. After a failure to connect it is
-        closed: the client may try again, and what ``connect`` has not set is missed by nobody.
+        A WebSocketException of FastAPI closes the connection with its code and reason. An exception of ``connect``
+        closes it too: the client may try again, and no handler runs without what ``connect`` should have set.
         """
         kind = str(message.get("type"))
         if is_websocket_exception(exc):

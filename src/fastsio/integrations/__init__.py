@@ -1,1 +1,1 @@
-"""How fastsio meets web frameworks and servers."""
+"""Applications and handlers with which web frameworks and servers serve fastsio."""

@@ -1,7 +1,7 @@
 """
 The ASGI application: Socket.IO at its path, static files and another application elsewhere.
 
-Routes requests; what a request means is the server's part.
+Passes each request to the server, to a static file or to the other application.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fastsio.integrations.static import StaticFile, StaticFiles, serve_file
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
-    # As Starlette has them, so that it takes the application where it mounts one.
+    # The same types as in Starlette, so that type checkers accept the application in a Mount.
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 #: How many middlewares may be around the other application for it to be found.
 _MAX_WRAPPERS: Final = 64
-#: Logged with the error, while the ASGI server is told why the start was refused.
+#: Logged with the error of the shutdown; the ASGI server gets the reason for the refusal.
 UNDOING_FAILED: Final = "the start was refused, and what had started failed to shut down"
 
 
 class ASGIApp(EngineASGIApp):
     """
-    Serve a Socket.IO server, and what else there is, as one ASGI application.
+    Serve a Socket.IO server, static files and another application as one ASGI application.
 
     It may stand alone, wrap another application, or be mounted in one; the path is found with and without the
     mount's or proxy's prefix.
@@ -43,14 +43,14 @@ class ASGIApp(EngineASGIApp):
             unless one of the hooks below is given. An application of FastAPI is ``request.app`` in handlers too, and
             its ``dependency_overrides`` count for events.
         static_files: URL -> file name, directory or ``{"filename": ..., "content_type": ...}``.
-        socketio_path: Where Socket.IO is served. ``""`` or None serves it at every path, for applications mounted at
-            the path of Socket.IO itself.
+        socketio_path: The path of Socket.IO. ``""`` or None serves it at every path, for applications mounted at the
+            path of Socket.IO itself.
         on_startup: Function or coroutine function to call when the server starts. A task that a function returns is
             not waited for.
         on_shutdown: Function or coroutine function to call when it stops.
 
     Raises:
-        SetupError: It is no asyncio server, was made for another framework, or serves one already.
+        SetupError: The server is not for asyncio, was made for another framework, or is used with one already.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class ASGIApp(EngineASGIApp):
             await self._serve_other(scope, receive, send)
 
     def _introduce(self, scope: Scope) -> None:
-        """Let handlers find the application beside or around this one in ``request.app``, and its overrides count."""
+        """Put the application beside or around this one into ``request.app``, and let its overrides count."""
         host = self._host
         if host is not None and "app" not in scope:
             scope["app"], scope["router"] = host, host.router
@@ -93,7 +93,7 @@ class ASGIApp(EngineASGIApp):
             self.engineio_server.host_app = app
 
     def is_socketio(self, scope: Scope) -> bool:
-        """Tell whether a request is Socket.IO's."""
+        """Tell whether a request is for Socket.IO."""
         path = self.engineio_path
         if path is None or f"{scope['path']}/".startswith(path):
             return True
@@ -113,10 +113,10 @@ class ASGIApp(EngineASGIApp):
 
     async def lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """
-        Serve the lifespan of the application: the hooks', or else that of the other application.
+        Serve the lifespan of the application: with the hooks, or without hooks by the other application.
 
-        A server whose handlers are not ready when the rest has started refuses the start. What has started is shut down
-        before the ASGI server is told.
+        After the start the handlers are checked. If the check fails, the application that has started is shut down,
+        and the ASGI server is told that the start has failed.
         """
         if self.other_asgi_app is not None and self.on_startup is None and self.on_shutdown is None:
             await self._serve_inner_lifespan(scope, receive, send)
@@ -158,7 +158,7 @@ class ASGIApp(EngineASGIApp):
             await send(_failed("startup", inner.refusal))
 
     def _check_handlers(self) -> None:
-        # An Engine.IO server, which this serves too, has none to check.
+        # An Engine.IO server, which can be served too, has no handlers to check.
         check = getattr(self.engineio_server, "check_handlers", None)
         if check is not None:
             check()
@@ -175,19 +175,19 @@ class ASGIApp(EngineASGIApp):
 
 class _InnerLifespan:
     """
-    The ASGI server's side of another application's lifespan, in which a check follows the startup.
+    ``receive`` and ``send`` for the lifespan of the other application, with a check after the startup.
 
-    When the check fails, the application that has started is told to shut down. What it answers then is kept from
-    the ASGI server.
+    When the check fails, the application that has started gets the event to shut down. Its answers after that are not
+    passed on to the ASGI server.
 
     Args:
-        check: Raises SetupError when the start is to be refused.
-        receive: The ASGI server's.
-        send: The ASGI server's.
+        check: Raises SetupError if the start is to be refused.
+        receive: The ASGI server's ``receive``.
+        send: The ASGI server's ``send``.
 
     Attributes:
-        refusal: What the check raised; None as long as it has raised nothing.
-        shutdown_failure: What the application says of its shutdown after a refusal, if that failed.
+        refusal: The error that the check raised, or None.
+        shutdown_failure: The application's message if its shutdown after a refusal has failed, or None.
     """
 
     def __init__(self, check: Callable[[], None], receive: Receive, send: Send) -> None:
@@ -202,7 +202,7 @@ class _InnerLifespan:
         return await self._receive() if self.refusal is None else {"type": "lifespan.shutdown"}
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
-        """Pass on what the application says, up to a start that is refused."""
+        """Pass on a message of the application, unless the start was refused."""
         if self.refusal is not None:
             if message["type"] == "lifespan.shutdown.failed":
                 self.shutdown_failure = message.get("message", "")
@@ -237,7 +237,7 @@ def _paths(scope: Scope) -> tuple[str, ...]:
 
 
 def _starlette_in(app: Any) -> Any:
-    """Return the application of Starlette or FastAPI that *app* is, or that its middlewares are around; else None."""
+    """Return *app*, or the application inside its middlewares, if that is of Starlette or FastAPI; otherwise None."""
     for _ in range(_MAX_WRAPPERS):
         if hasattr(app, "router") and hasattr(app, "url_path_for"):
             return app
@@ -248,6 +248,6 @@ def _starlette_in(app: Any) -> Any:
 async def _call(hook: Callable[[], Any] | None) -> None:
     if hook is not None:
         result = hook()
-        # A task, which a function may start and return, goes on by itself.
+        # A task that a function has started and returned is not awaited.
         if inspect.iscoroutine(result):
             await result

@@ -1,5 +1,5 @@
 """
-The applications of python-engineio, which ours are instances of; ``engineio_apps.pyi`` says so to type checkers.
+The base classes of fastsio's applications; ``engineio_apps.pyi`` has their types.
 
 python-engineio is untyped, so these imports are a module of their own.
 """

@@ -1,7 +1,7 @@
 """
 Static files for :class:`~fastsio.integrations.asgi.ASGIApp`, by python-socketio's mapping.
 
-Finds files and reads them; never outside of what the mapping names.
+Finds and reads files, and only those that the mapping names or that are below a directory that it names.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-#: A file's name, and its content type if that is not to be guessed.
+#: A file's name, and its content type; None to guess the type from the name.
 Entry: TypeAlias = "tuple[str, str | None]"
-#: No file has a longer path.
+#: How long a URL path may be; a longer one has no file.
 MAX_URL: Final = 4096
 
 
@@ -36,7 +36,7 @@ class StaticFiles:
 
     Args:
         mapping: URL -> file name, directory, or ``{"filename": ..., "content_type": ...}``. The entry ``""`` names
-            the file that stands for a directory; without it that is ``index.html``.
+            the file that is served for a directory; without the entry it is ``index.html``.
     """
 
     def __init__(self, mapping: dict[str, Any]) -> None:
@@ -90,7 +90,7 @@ async def serve_file(
 
 
 def _directories(mapping: dict[str, Entry]) -> list[tuple[str, Entry]]:
-    """Return what the paths below each entry begin with, the longest first."""
+    """Return the beginnings of paths below each entry, with the entry, the longest first."""
     found = {f"{url}/": entry for url, entry in mapping.items()}
     for url, entry in mapping.items():
         if url.endswith("/"):

@@ -1,4 +1,4 @@
-"""The way into Tornado: a request handler for a server. Importing this module does not import Tornado."""
+"""The request handler of a server for Tornado. Importing this module does not import Tornado."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def get_tornado_handler(socketio_server: Any) -> Any:
         A class derived from ``tornado.websocket.WebSocketHandler``; derive from it to add, say, ``prepare()``.
 
     Raises:
-        SetupError: The server was made for another framework, or serves one already.
+        SetupError: The server was made for another framework, or is used with one already.
         MissingExtraError: Tornado is not installed.
     """
     base = require("fastsio.integrations.tornado_handler", "tornado").EngineHandler

@@ -1,10 +1,10 @@
 """
 The request handler for Tornado; :mod:`fastsio.aio.engine.frameworks.tornado` is the other half of the driver.
 
-Keeps the body within the server's limit, and turns Tornado's calls for a WebSocket into a link that is read from.
+Keeps the body within the server's limit, and makes a link, which can be read from, of Tornado's calls for a WebSocket.
 
-Tornado takes frames of a client that are not masked, and has no public way to look at frames. So this is the one module
-that knows how its protocol reads; :func:`trial` tries that out before the first WebSocket depends on it.
+Tornado accepts frames of a client that are not masked, and has no public interface to see frames. So this module uses
+the private method with which its protocol reads; :func:`trial` tests that before the first WebSocket.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ EXTRA: Final = "tornado"
 RECEIVE_BYTES: Final = 4096
 #: Why a connection is closed.
 REASON: Final = "a frame without a mask"
-#: A close frame of a client, which ends a trial in which nothing was refused.
+#: A close frame of a client, which ends a trial in which no frame was refused.
 CLOSING: Final = b"\x88\x80\x00\x00\x00\x00"
 
 
 async def can_refuse() -> bool:
-    """Tell whether :func:`masked` does with the installed Tornado what it says; a warning tells once if not."""
+    """Tell whether :func:`masked` works with the installed Tornado; if not, a warning is logged once."""
     return await trial().fits()
 
 
@@ -58,7 +58,7 @@ def masked_protocol() -> Any:
     closed: Any = require("tornado.iostream", EXTRA).StreamClosedError
 
     class MaskedProtocol(base):  # type: ignore[misc]  # Tornado is optional, so its class is Any
-        """Tornado's protocol, which looks at all that it reads."""
+        """Tornado's protocol, with a check of all bytes that it reads."""
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
@@ -76,27 +76,27 @@ def masked_protocol() -> Any:
 
 async def misfit() -> str | None:
     """
-    Serve a WebSocket between two sockets of this process, to try the installed Tornado out.
+    Serve a WebSocket between two sockets of this process, to test the installed Tornado.
 
     Returns:
-        What it does not do as expected; None when it fits.
+        The difference from what is expected; None if there is no difference.
     """
     received: list[str | bytes] = []
     errors: list[BaseException | None] = []
 
     class Handler(require("tornado.websocket", EXTRA).WebSocketHandler):  # type: ignore[misc]  # its class is Any
-        """Keeps messages and errors."""
+        """Stores messages and errors."""
 
         def get_websocket_protocol(self) -> Any:
-            """Have frames without a mask refused."""
+            """Return the protocol that refuses frames without a mask."""
             return masked(self, super().get_websocket_protocol())
 
         def on_message(self, message: str | bytes) -> None:
-            """Keep a message."""
+            """Store a message."""
             received.append(message)
 
         def log_exception(self, _kind: Any, error: BaseException | None, _traceback: Any) -> None:
-            """Keep an error, in place of logging it."""
+            """Store an error, in place of logging it."""
             errors.append(error)
             stream.close()
 
@@ -116,7 +116,7 @@ async def misfit() -> str | None:
 
 
 async def _converse(ours: socket.socket) -> bytes:
-    """Be the client; return what the server writes until it closes the connection, or has read on to the last frame."""
+    """Write as the client; return the bytes that the server writes until it closes the connection."""
     loop = asyncio.get_running_loop()
     ours.setblocking(False)
     await loop.sock_sendall(ours, REQUEST + FIRST + SECOND + UNMASKED + CLOSING)
@@ -142,7 +142,7 @@ class Body:
     The body of a request as it arrives, kept up to a bound.
 
     Args:
-        bound: How many bytes are kept; what comes beyond is dropped.
+        bound: How many bytes are kept; bytes beyond that are dropped.
     """
 
     __slots__ = ("_bound", "_data", "_start")
@@ -153,7 +153,7 @@ class Body:
         self._start = 0
 
     def add(self, chunk: bytes) -> None:
-        """Keep what fits of *chunk*."""
+        """Add as much of *chunk* as the bound allows."""
         self._data += chunk[: self._bound - len(self._data)]
 
     async def read(self, length: int) -> bytes:
@@ -170,7 +170,7 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
 
     Attributes:
         engine: The Engine.IO server.
-        body: What the client posted.
+        body: The body of the request.
         gone: Set when the client has closed the connection.
     """
 
@@ -187,10 +187,10 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
         self._serving: asyncio.Future[None] | None = None
         self._can_refuse = False
 
-    # What the server answers.
+    # Requests, which the server answers.
 
     def data_received(self, chunk: bytes) -> None:
-        """Take a piece of the body."""
+        """Add a piece of the body."""
         self.body.add(chunk)
 
     async def get(self, *_args: Any, **_kwargs: Any) -> None:
@@ -206,12 +206,12 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
         await self.engine.handle_request(self)
 
     def on_connection_close(self) -> None:
-        """Tell who waits that the client is gone."""
+        """Wake the tasks that wait for the client, which has closed the connection."""
         self.gone.set()
         self._frames.put_nowait(None)
         super().on_connection_close()
 
-    # Checks of Tornado that the server makes by itself.
+    # Checks of Tornado that the server makes itself.
 
     def check_origin(self, origin: str) -> bool:  # noqa: ARG002 - Tornado's signature
         """Accept it: the server has checked it before."""
@@ -222,15 +222,15 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
         return True
 
     def check_xsrf_cookie(self) -> None:
-        """Do not ask for the cookie: a POST carries the session id, which no other page knows."""
+        """Do not check the cookie: a POST has the session id in its URL, which no other page knows."""
 
     def compute_etag(self) -> None:
-        """Give a poll no ETag: the answer is another one each time."""
+        """Return None: a poll has no ETag, because its answer differs each time."""
 
     # The WebSocket.
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
-        """Name one of those that the client offers; they mean nothing to the server."""
+        """Return one of those that the client offers; they have no meaning for the server."""
         return choose_subprotocol(subprotocols)
 
     @property
@@ -243,7 +243,7 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
         return {}
 
     def get_websocket_protocol(self) -> Any:
-        """Have frames refused that are not masked, which Tornado takes."""
+        """Return the protocol that refuses frames without a mask, which Tornado's own accepts."""
         protocol = super().get_websocket_protocol()
         return masked(self, protocol) if self._can_refuse else protocol
 
@@ -270,7 +270,7 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
         self._serving.add_done_callback(self._forget_frames)
 
     async def on_message(self, message: str | bytes) -> None:
-        """Hand a message over; Tornado reads the next one when this one was taken."""
+        """Pass a message on; Tornado reads the next one when this one was received."""
         if self._serving is not None and not self._serving.done():
             self._frames.put_nowait(message)
             await self._frames.join()
@@ -290,7 +290,7 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
             await self.write_message(event["bytes"] if text is None else text, binary=text is None)
 
     def _forget_frames(self, _serving: asyncio.Future[None]) -> None:
-        """Let Tornado read on to the peer's closing frame."""
+        """Drop messages that wait, so that Tornado reads on to the peer's closing frame."""
         while not self._frames.empty():
             self._frames.get_nowait()
             self._frames.task_done()

@@ -1,9 +1,9 @@
 """
 The fast way to serve Socket.IO under uvicorn: ``uvicorn app:app --ws fastsio.integrations.uvicorn:WebSocketProtocol``.
 
-WebSockets of an :class:`~fastsio.integrations.asgi.ASGIApp` are framed by picows and handed to the engine without an
-ASGI message for each frame. All others go to the protocol that uvicorn takes by itself, untouched. Once the first was
-served, plain requests for a WebSocket are taken before uvicorn's HTTP protocol reads them. See
+WebSockets of an :class:`~fastsio.integrations.asgi.ASGIApp` are framed by picows and passed to the engine without an
+ASGI message for each frame. All others go, unchanged, to the protocol that uvicorn uses by default. After the first
+WebSocket, plain requests for a WebSocket are recognised before uvicorn's HTTP protocol reads them. See
 :mod:`fastsio.integrations.fast` for the parts.
 """
 
@@ -39,12 +39,12 @@ NOT_IMPLEMENTED: Final = (
 
 class WebSocketProtocol(asyncio.Protocol):
     """
-    Takes over a connection whose client asks for a WebSocket, and hands it to who can serve it.
+    Takes over a connection whose client asks for a WebSocket, and passes it to the protocol that can serve it.
 
     Args:
-        config: uvicorn's.
-        server_state: uvicorn's.
-        app_state: What the application's lifespan left.
+        config: uvicorn's configuration.
+        server_state: uvicorn's state.
+        app_state: The state that the application's lifespan has made.
         _loop: Not used.
     """
 
@@ -66,7 +66,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._before = self._transport.get_protocol()
 
     def data_received(self, data: bytes) -> None:
-        """Take the request, which uvicorn hands over whole; what follows is for who was chosen."""
+        """Choose the protocol for the request, which uvicorn passes on whole; pass further data to that protocol."""
         if self._chosen is not None:
             self._chosen.data_received(data)
             return

@@ -33,14 +33,14 @@ __all__ = [
 @dataclass(frozen=True, slots=True)
 class Broadcast:
     """
-    One call of the server's ``emit()``, ``send()`` or ``call()``, or of what ends there.
+    One call of the server's ``emit()``, ``send()`` or ``call()``, or of a method that calls one of them.
 
     Attributes:
         event: Event name.
         data: Payload as it was given.
-        room: To whom: a room, a sid, several, or None for everybody.
+        room: The recipients: a room, a sid, several, or None for all clients.
         namespace: The namespace.
-        skip_sid: Who is left out, as it was given.
+        skip_sid: The sids that are left out, as they were given.
     """
 
     event: str
@@ -53,7 +53,7 @@ class Broadcast:
 @contextmanager
 def capture_broadcasts(server: Any) -> Iterator[list[Broadcast]]:
     """
-    Record what a server emits inside the ``with`` block; clients receive it all the same.
+    Record the events that a server emits inside the ``with`` block; clients get them too.
 
     Args:
         server: An ``AsyncServer`` or ``Server``.

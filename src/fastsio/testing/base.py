@@ -45,7 +45,7 @@ class Received:
     Attributes:
         event: Its name.
         args: Its arguments.
-        namespace: Where it came.
+        namespace: The namespace.
         ack_id: Set when the server waits for an acknowledgement.
     """
 
@@ -62,7 +62,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The server has let the client into a namespace."""
+    """The server has accepted the client in a namespace."""
 
     namespace: str
     sid: str
@@ -70,14 +70,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The server has put the client out of a namespace."""
+    """The server has disconnected the client from a namespace."""
 
     namespace: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The server has kept the client out of a namespace."""
+    """The server has refused the client in a namespace."""
 
     namespace: str
     data: Any
@@ -101,7 +101,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Pinged:
-    """The server asks whether the client is there."""
+    """The server has sent a ping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ Happening = Received | Accepted | Refused | Left | Acknowledged | Opened | Pinge
 
 class Conversation:
     """
-    Encodes what a client says, and reads what it hears.
+    Encodes the packets of a client, and decodes those of its server.
 
     Args:
         packet_class: The class of the server's packets.
@@ -126,15 +126,15 @@ class Conversation:
         self._ack_ids: Final = count(1)
 
     def connect(self, namespace: str, auth: Any) -> list[str | bytes]:
-        """Return the frames that ask to be let into a namespace."""
+        """Return the frames of a CONNECT."""
         return self._frames(self._packet_class(PacketType.CONNECT, auth, namespace))
 
     def disconnect(self, namespace: str) -> list[str | bytes]:
-        """Return the frames that leave a namespace."""
+        """Return the frames of a DISCONNECT."""
         return self._frames(self._packet_class(PacketType.DISCONNECT, None, namespace))
 
     def emit(self, event: str, data: Any, namespace: str) -> list[str | bytes]:
-        """Return the frames of an event that nobody acknowledges."""
+        """Return the frames of an event without an acknowledgement."""
         return self._event(event, data, namespace, None)
 
     def call(self, event: str, data: Any, namespace: str) -> tuple[int, list[str | bytes]]:
@@ -202,7 +202,7 @@ def _meaning(packet: Packet) -> Happening:
             return Received(event, tuple(args), namespace, packet.id)
 
 
-#: Long enough for a slow machine, short enough for a test that fails.
+#: Seconds to wait for what a test expects: enough for a slow machine, few enough for a test that fails.
 TIMEOUT_S: Final = 2.0
 
 
@@ -273,7 +273,7 @@ class BaseTestClient:
 
     @property
     def received(self) -> tuple[Received, ...]:
-        """The events that have come and were not taken by ``receive()``, oldest first."""
+        """The events that have arrived and were not returned by ``receive()``, oldest first."""
         return tuple(self._events)
 
     def rooms(self, namespace: str = "/") -> set[str]:
@@ -289,14 +289,14 @@ class BaseTestClient:
         sid = self.get_sid(namespace)
         return {str(room) for room in self._server.rooms(sid, namespace) if room not in (sid, None)}
 
-    # What the shells ask
+    # Used by the test clients
 
     def _application_of(self, app: Any) -> Any:
         """Return the web application of a server, or the application itself."""
         raise NotImplementedError
 
     def _take(self, happening: Happening) -> None:
-        """Keep what the server said."""
+        """Store a message of the server."""
         match happening:
             case Received():
                 self._events.append(happening)
@@ -332,7 +332,7 @@ class BaseTestClient:
         return not self.sids
 
     def _find(self, event: str | None, namespace: str | None) -> Received | None:
-        """Return the oldest event of that name and place, if one has come."""
+        """Return the oldest event of a name and a namespace, if one has arrived."""
         if namespace is not None:
             place_of(namespace)
         for each in self._events:
@@ -362,7 +362,7 @@ class BaseTestClient:
         return self._conversation.acknowledge(received, values)
 
     def _failure(self, expected: str, *, is_over: bool) -> DisconnectedError | TimeoutError:
-        """Return what to raise when something has not come."""
+        """Return the error for something that has not arrived."""
         if is_over:
             return DisconnectedError(f"{expected}: the connection is over")
         names = ", ".join(repr(each.event) for each in self._events) or "nothing"

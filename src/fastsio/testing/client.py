@@ -282,7 +282,7 @@ class TestClient(BaseTestClient):
         timeout_s: float | None = None,
         is_over: Callable[[], bool] | None = None,
     ) -> None:
-        """Wait until something has come, or nothing can come any more."""
+        """Wait until something has arrived, or nothing can arrive any more."""
         is_over = is_over or self._is_out
         with suppress(asyncio.TimeoutError):
             async with asyncio.timeout(self._timeout_s if timeout_s is None else timeout_s), self._changed:

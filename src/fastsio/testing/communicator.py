@@ -41,14 +41,14 @@ class WebsocketCommunicator:
             await room.send_message(PingMessage())
             assert await room.receive_all_messages() == [PongMessage()]
 
-    An exception that ends the application is raised by whatever waits next.
+    An exception that ends the application is raised by the next method that waits.
 
     Args:
         application: The ASGI application: a consumer's ``as_asgi()``, a router, a framework's.
         path: The path, with its query.
         headers: Headers of the handshake.
-        subprotocols: What the client offers to speak.
-        spec_version: The version of ASGI that the server says it speaks.
+        subprotocols: The subprotocols that the client offers.
+        spec_version: The version of ASGI in the scope.
         consumer: The class whose messages come back, for :meth:`receive_message` and :meth:`receive_all_messages`.
 
     Attributes:
@@ -191,7 +191,7 @@ class WebsocketCommunicator:
     # What the client sends.
 
     async def send_input(self, message: dict[str, Any]) -> None:
-        """Give the application a message of the server."""
+        """Send a message of ASGI to the application."""
         self._raise_failure()
         await self._to_application.put(message)
 
@@ -289,7 +289,7 @@ class WebsocketCommunicator:
         if not waiting.done():
             waiting.cancel()
             return True
-        # It is still the next thing to receive.
+        # It stays the next frame to receive.
         rest = [self._from_application.get_nowait() for _ in range(self._from_application.qsize())]
         for output in (waiting.result(), *rest):
             self._from_application.put_nowait(output)
@@ -362,6 +362,6 @@ class WebsocketCommunicator:
 
 
 def _content(output: dict[str, Any]) -> str | bytes:
-    """Return what is in a frame."""
+    """Return the content of a frame."""
     text: str | None = output.get("text")
     return bytes(output["bytes"]) if text is None else text

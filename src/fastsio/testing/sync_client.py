@@ -37,7 +37,7 @@ def request(
     Args:
         app: A WSGI application.
         method: HTTP method.
-        path: Where.
+        path: The path.
         query: Query string.
         headers: Pairs of name and value.
         body: Of the request.
