@@ -1,7 +1,7 @@
 """
-The description of an application's channels as an AsyncAPI document: what it says, and how JSON has it.
+The description of an application's channels, and the AsyncAPI document that is made of it.
 
-Plain data, so that any kind of server can be described; knows nothing of any, and serves nothing.
+The description is plain data and can be made for any kind of server; this module does not know servers or consumers.
 
 Source: AsyncAPI 3.0.0, https://www.asyncapi.com/docs/reference/specification/v3.0.0.
 """
@@ -25,7 +25,7 @@ __all__ = ["AsyncAPIConfig", "Channel", "Direction", "Message", "Operation", "re
 
 
 class Direction(Enum):
-    """Who sends, as the server sees it. Source: AsyncAPI 3.0, "Operation Object"."""
+    """Whether the server receives or sends. Source: AsyncAPI 3.0, "Operation Object"."""
 
     RECEIVE = "receive"
     SEND = "send"
@@ -34,11 +34,11 @@ class Direction(Enum):
 @dataclass(frozen=True, slots=True)
 class Message:
     """
-    What travels.
+    A message of an operation.
 
     Args:
-        name: What it is called: the event, or the action.
-        model: The class of its content, anything pydantic makes a schema of; None is any JSON.
+        name: The name of the event or action.
+        model: The class of its content, any that pydantic makes a schema of; None is any JSON.
         camelize: Whether the fields of the class are camelCase on the wire.
     """
 
@@ -50,16 +50,16 @@ class Message:
 @dataclass(frozen=True, slots=True)
 class Operation:
     """
-    What happens on a channel.
+    An operation on a channel.
 
     Args:
-        name: What it is called, once in its channel.
-        direction: Who sends.
-        messages: What is sent.
-        replies: What is answered.
-        summary: In a line.
-        description: At length.
-        tags: What it belongs to.
+        name: Its name, unique in its channel.
+        direction: Whether the server receives or sends.
+        messages: The messages that are sent.
+        replies: The messages that are sent back.
+        summary: A description of one line.
+        description: A longer description.
+        tags: Tags for the document.
     """
 
     name: str
@@ -74,14 +74,14 @@ class Operation:
 @dataclass(frozen=True, slots=True)
 class Channel:
     """
-    Where clients connect.
+    A channel that clients connect to.
 
     Args:
-        name: What it is called, once in the document.
-        address: Its path, with parameters in braces; None when that is not known.
-        operations: What happens on it.
-        description: What it is for.
-        tags: What it belongs to.
+        name: Its name, unique in the document.
+        address: Its path, with parameters in braces; None if that is not known.
+        operations: The operations on it.
+        description: A description.
+        tags: Tags for the document.
     """
 
     name: str
@@ -106,7 +106,7 @@ class AsyncAPIConfig:
         version: The version of the application.
         description: A paragraph about the application.
         servers: The servers of the document, by name.
-        channel_prefix: What the names of channels begin with.
+        channel_prefix: The beginning of the names of channels.
         ui_url: The path of a page that shows the document; None serves no page.
     """
 
@@ -126,7 +126,7 @@ def asyncapi_config(given: AsyncAPIConfig | dict[str, Any] | None) -> AsyncAPICo
     Return the settings that a server was given.
 
     Raises:
-        SetupError: A dict has a setting that there is not, or they are something else.
+        SetupError: The dict has an unknown setting, or *given* is neither a dict nor an AsyncAPIConfig.
     """
     if given is None:
         return AsyncAPIConfig(enabled=False)
@@ -154,10 +154,10 @@ def render(
     Return an AsyncAPI document.
 
     Args:
-        channels: What it describes.
-        title: Of the application.
-        version: Of the application.
-        description: Of the application.
+        channels: The channels that it describes.
+        title: The name of the application.
+        version: The version of the application.
+        description: A paragraph about the application.
         servers: Name -> AsyncAPI's "Server Object", as a dict with ``host`` and ``protocol``.
 
     Raises:
@@ -206,7 +206,7 @@ class _Document:
             self._operation(channel, operation)
 
     def _message(self, channel: Channel, message: Message, schemas: Schemas) -> str:
-        """Put a message among the components; return its name there."""
+        """Add a message to the components; return its name there."""
         name = f"{channel.name}.{message.name}"
         self.messages[name] = {"name": message.name, "payload": schemas.of(message)}
         return name
@@ -235,7 +235,7 @@ def _in_channel(channel: Channel, message: Message) -> dict[str, str]:
 
 
 def _ref(*parts: str) -> dict[str, str]:
-    """Refer to a part of the document. Source: RFC 6901."""
+    """Return a reference to a part of the document. Source: RFC 6901."""
     return {"$ref": "/".join(["#", *(part.replace("~", "~0").replace("/", "~1") for part in parts)])}
 
 
@@ -244,7 +244,7 @@ def _tags(tags: Iterable[str]) -> list[dict[str, str]]:
 
 
 def _without_nothing(fields: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is not said."""
+    """Return *fields* without empty values."""
     return {key: value for key, value in fields.items() if value not in (None, [], {})}
 
 

@@ -1,7 +1,7 @@
 """
 The command line: ``fastsio COMMAND``, or ``python -m fastsio COMMAND``.
 
-Knows the commands by their table; what a command does stands in :mod:`commands`.
+Parses the arguments and calls the command, which is in :mod:`commands`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Run a command.
 
     Args:
-        arguments: What follows the program's name; None takes those of the process.
+        arguments: The arguments after the program's name; None is those of the process.
 
     Returns:
-        The exit status: 0, or what tells that it failed.
+        The exit status: 0, or another number if the command has failed.
     """
     options = _parser().parse_args(arguments)
     try:

@@ -42,13 +42,14 @@ class Command:
 
 
 PROTOCOL: Final = "fastsio.integrations.uvicorn:WebSocketProtocol"
-#: Compression lets a frame of 16 KB become a message of 16 MB, and costs more than it saves on short ones.
+#: The options of uvicorn that differ from its defaults. With compression a frame of 16 KB could become a message of
+#: 16 MB, and short messages cost more than it saves.
 DEFAULTS: Final = {"ws": PROTOCOL, "ws_per_message_deflate": False}
 EXTRA: Final = "fast"
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Leave everything to uvicorn."""
+    """Accept any arguments: uvicorn parses them."""
     parser.add_argument("options", nargs="*")
 
 
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         MissingExtraError: uvicorn is not installed.
-        SetupError: The application cannot be served by several workers, or not be found.
+        SetupError: The application was not found, or cannot be served by several workers.
     """
     return serve(options.options)
 
@@ -83,13 +84,13 @@ def serve(arguments: Sequence[str]) -> int:
 
 def check_workers(params: Mapping[str, Any]) -> None:
     """
-    Refuse several workers where clients are known to one process only.
+    Refuse several workers for an application whose servers know only the clients of their own process.
 
     Args:
         params: uvicorn's options.
 
     Raises:
-        SetupError: They are, or it cannot be told.
+        SetupError: A server has no manager for several processes, or the application has no ``ASGIApp``.
     """
     workers = params["workers"] or int(os.environ.get("WEB_CONCURRENCY", "1"))
     if workers == 1 or params["reload"]:
@@ -108,7 +109,7 @@ def check_workers(params: Mapping[str, Any]) -> None:
 
 def load(params: Mapping[str, Any]) -> Any:
     """
-    Import the application as uvicorn does.
+    Import the application as uvicorn does, and return it.
 
     Raises:
         SetupError: No application has that name.
@@ -123,7 +124,7 @@ def load(params: Mapping[str, Any]) -> Any:
     return app() if params["factory"] else app
 
 
-#: No character begins an option here: uvicorn reads them, the help included.
+#: No character begins an option in argparse, because uvicorn parses the options, ``--help`` too.
 RUN: Final = Command(
     "run",
     "Serve an ASGI application with uvicorn, WebSockets the fast way.",
@@ -201,20 +202,20 @@ class ${name}(AsyncNamespace):
         """Handle the end of a client's connection to this namespace."""
 ''')
 
-#: What differs in a program without an event loop.
+#: Text of the templates -> the text for a program without an event loop.
 WITHOUT_LOOP: Final = {"async def ": "def ", "await self.": "self.", "AsyncNamespace": "Namespace"}
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """
-    Something that can be made.
+    A kind of file that ``fastsio make`` writes.
 
     Args:
-        folder: Where its files stand.
-        template: What is in them.
-        key: Makes the name of an event, or the end of one, of that of the class.
-        example: A name.
+        folder: The folder of its files.
+        template: The content of a file.
+        key: Returns the name of an event, or the end of one, for the name of the class.
+        example: An example of a class's name.
     """
 
     folder: str
@@ -231,7 +232,7 @@ KINDS: Final = {
 
 
 def add_make_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what is made, its name, and where."""
+    """Declare the arguments of ``make``: kind, name and directory."""
     parser.add_argument("kind", choices=KINDS, help="what to make")
     parser.add_argument("name", help="the name of the class, such as ChatRoom, MessagePosted, ChatNamespace")
     parser.add_argument("--directory", default=DIRECTORY, help=f"where rooms/ and its like are; {DIRECTORY}")
@@ -240,10 +241,10 @@ def add_make_arguments(parser: argparse.ArgumentParser) -> None:
 
 def make(options: argparse.Namespace) -> int:
     """
-    Write a file and say which.
+    Write a file and print its path.
 
     Raises:
-        SetupError: The name is not that of a class, or the file, or something in its way, is there already.
+        SetupError: The name is not one of a class, or the file, or a module in the place of a folder, exists already.
     """
     kind = KINDS[options.kind]
     if not options.name.isidentifier() or keyword.iskeyword(options.name) or not options.name[0].isupper():
@@ -268,7 +269,7 @@ def _text(kind: Kind, name: str, *, sync: bool) -> str:
 
 
 def _make_packages(folder: Path) -> None:
-    """Make a folder and those above it, as packages; what is there already is left as it is."""
+    """Make a folder and its parents, as packages; those that exist are not changed."""
     for each in (*reversed(folder.parents), folder):
         if each.is_dir():
             continue

@@ -319,7 +319,7 @@ def test_a_call_about_a_room_is_about_the_namespace_of_its_class(keeping):
     assert keeping._place("hall", None) == "/"
     assert keeping._namespace_of([ChatRoom(5), "hall"]) == "/chat"
     assert keeping._namespace_of([]) == "/"
-    keeping._unsettle_rooms()
+    keeping._remove_room_homes()
 
 
 def test_a_client_that_is_not_there_has_no_session(server):

@@ -1,5 +1,5 @@
 """
-WebSockets framed by picows and handed to the engine: the parts of :mod:`fastsio.integrations.uvicorn`.
+The parts of :mod:`fastsio.integrations.uvicorn`: WebSockets that picows frames, for the engine.
 
 Must not know what the frames mean.
 """

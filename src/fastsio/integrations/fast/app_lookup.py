@@ -1,9 +1,9 @@
 """
-Which application will serve a request: found without calling anything, by the rules of what will be called.
+Finding the ``ASGIApp`` that will serve a request, inside of routers and middlewares, without calling them.
 
-Where it is not certain, the answer is None: uvicorn's own protocol serves the request then, and what stands in front of
-the application sees every message. So only what is known to leave the messages of a WebSocket alone is looked through.
-Classes are known by where their ``__call__`` was written; nothing is imported that the application does not use.
+If that is not certain, the result is None: then uvicorn's own protocol serves the request, and all middlewares see its
+messages. So the search goes only through classes that are known not to change the messages of a WebSocket. A class is
+known by the module in which its ``__call__`` was written; modules that the application does not use are not imported.
 """
 
 from __future__ import annotations

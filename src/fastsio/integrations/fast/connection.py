@@ -1,8 +1,8 @@
 """
-One request for a WebSocket, as the ASGI application sees it: ``receive`` and ``send``, the access log, the end.
+One request for a WebSocket, for the ASGI application: ``receive`` and ``send``, the access log, the end.
 
-The application runs as under uvicorn's own protocol. When it is fastsio's that accepts, it finds the wire itself in the
-scope, and frames need no events from then on.
+The application runs as under uvicorn's own protocol. If fastsio accepts the request, it finds the wire in the scope,
+and frames need no ASGI events after that.
 
 Source: ASGI specification, "WebSocket".
 """

@@ -1,15 +1,14 @@
 """
-picows, and all that is known of it: bytes in, whole messages out.
+Reading frames with picows: it makes messages of bytes. No other module uses picows.
 
-Its protocol class is not in its public API. So this is the one module that uses it, :func:`misfit` tries it out before
-the first connection depends on it, and nothing here writes to a socket: what picows writes goes through
-:class:`Outlet`.
+Its protocol class is not in its public API, so :func:`misfit` tests it before the first connection, and it does not
+write to a socket: its writes go to :class:`Outlet`.
 
-What picows leaves to its user is done here: messages in fragments, reserved bits, text that is no UTF-8, close frames.
+This module also does what picows leaves to its user: fragments, reserved bits, text that is not UTF-8, close frames.
 
-**What a client can ask for.** A read takes at most ``MAX_READ_BYTES``, so that no connection has more than that handled
-before the others have their turn. Frames that carry no message are counted besides (see :class:`Messages`). The buffer
-grows with a frame that does not fit, and is given back when that frame has been read.
+**Limits for a client.** A read takes at most ``MAX_READ_BYTES``, so no connection has more handled before the other
+connections have their turn. The rate of frames without a message is limited too (see :class:`Messages`). The buffer
+grows for a frame that does not fit, and shrinks when that frame has been read.
 
 Source: RFC 6455, sections 5 and 7.
 """

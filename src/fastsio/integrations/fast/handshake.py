@@ -1,8 +1,8 @@
 """
 The request for a WebSocket, the ASGI scope made of it, and its acceptance.
 
-Reads a request as a client sends it and as uvicorn hands it over, and only one that every HTTP parser of uvicorn's
-reads the same way. What is unusual is not judged here but left to uvicorn, which answers it as it always did.
+Reads a request as a client sends it or as uvicorn passes it on, and only one that all HTTP parsers of uvicorn read the
+same way. Any unusual request is left to uvicorn.
 
 Source: RFC 9112, sections 3 and 5; RFC 6455, section 4.2; ASGI specification, "WebSocket Connection Scope".
 """

@@ -1,9 +1,9 @@
 """
-A WebSocket whose client says little: its first message and its heartbeats, read without picows.
+Reading the first message and the heartbeats of a WebSocket without picows.
 
-A server of very many connections has mostly such: they are opened, join a namespace, and keep alive. What picows needs
-for each is 4.5 KiB, and a tenth of what a connection costs to open (measured). So it comes with the first frame that is
-not one short text alone: that frame and all after it are picows's, which also judges what is not as it has to be.
+Most of very many connections send nothing else: they join a namespace and answer pings. picows needs 4.5 KiB for each
+connection, and a tenth of the time to open it (measured). So it is used only from the first frame on that is not a
+single short text; it reads that frame and all later ones, and refuses those that are not valid.
 
 Source: RFC 6455, section 5.2.
 """

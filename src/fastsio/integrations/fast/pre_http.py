@@ -1,11 +1,11 @@
 """
-What stands before uvicorn's HTTP protocol, so that a plain request for Socket.IO's WebSocket need not go through it.
+The protocol that reads the first bytes of a connection before uvicorn's HTTP protocol does.
 
-uvicorn's protocol takes a connection in, parses a request with a callback for each header, and writes it out again for
-the WebSocket protocol. Here the first bytes of a connection are looked at once: they are a WebSocket's, or they go to
-uvicorn's protocol as they are. Nothing more of a connection passes here.
+uvicorn's HTTP protocol parses a request with a callback for each header, and writes it again for the WebSocket
+protocol. Here a plain request for Socket.IO's WebSocket is recognised in the first bytes of a connection. Any other
+bytes are passed on, unchanged, to uvicorn's protocol, which then has the connection.
 
-Must not know who serves what; that is decided by the function it is given.
+Must not know which application serves a request: the function that it is given decides that.
 """
 
 from __future__ import annotations

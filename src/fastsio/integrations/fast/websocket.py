@@ -1,10 +1,10 @@
 """
-One WebSocket that the engine writes packets to and takes frames from: order, flow and the closing handshake.
+One WebSocket of the engine, the wire: the order of frames, flow control and the closing handshake.
 
-Bytes come and go through the framing and the transport; what they mean is the engine's part.
+The framing reads bytes, and the transport writes them; the engine knows what messages mean.
 
-**Flow.** While a message is being handled and another one has arrived, the transport is not read. When the transport's
-buffer is full, the engine keeps packets back in its own, which has bounds and a policy.
+**Flow control.** While a message is handled and another one has arrived, the transport is not read. When the
+transport's buffer is full, the engine keeps packets in its own buffer, which has bounds and a policy.
 
 Source: RFC 6455, section 7.
 """
