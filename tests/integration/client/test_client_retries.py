@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from fastsio.exceptions import BadNamespaceError, DisconnectedError, TimeoutError
 from tests.integration.client_sides import QUICK, SLOW, Heard
+from tests.integration.clients import eventually
+
+
+def waits_for(client: Any) -> int:
+    """Return how many events a client has not seen acknowledged."""
+    return len(client._delivery._outbox._queues["/"])
 
 
 async def test_the_next_event_is_sent_when_the_one_before_is_acknowledged(side, site, gate):
@@ -127,6 +134,7 @@ async def test_disconnect_keeps_what_waits_and_tells_who_waits(side, site, gate)
     await side.run(client.emit, "note", 1)
     await side.run(client.emit, "note", 2)
     waiting = side.begin(client.emit_with_ack, "note", 3)
+    await eventually(lambda: waits_for(client) == 3)
     await side.run(client.emit, "note", 4)
     await site.until("begins", 1)
 
