@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 EVENTS: Final = (PacketType.EVENT, PacketType.BINARY_EVENT)
 ACK: Final = PacketType.ACK
 CONNECTED: Final = NamespaceState.CONNECTED
+#: CONNECT for the root namespace without auth, as JavaScript clients send it; no packet is made of it.
+PLAIN_CONNECT: Final = "0"
 ROOT: Final = "/"
 #: The event that an application's own ``_trigger_event`` is called for, until it calls the inherited one.
 triggered: Final[ContextVar[Context | None]] = ContextVar("triggered", default=None)
@@ -214,6 +216,8 @@ class Dispatcher:
                     data, ack_id = event
                     size = 0 if len(message) <= MAX_SMALL_BYTES else wire_bytes(message)
                     return self._take_event(connection, client, data, ack_id, size)
+            elif message == PLAIN_CONNECT and ROOT not in connection.clients:
+                return self._lifecycle.take(connection, ROOT, None)
         return self._take_packet(connection, message)
 
     def _take_packet(self, connection: Connection, message: str | bytes) -> Awaitable[None] | None:

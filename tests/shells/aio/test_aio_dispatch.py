@@ -453,3 +453,47 @@ async def test_middlewares_and_exception_handlers_see_the_result_of_the_coroutin
 
     assert await client.ask("ask", 1) == [{"answer": [client.sid, 1]}]
     assert await client.ask("fail", ack_id=2) == ["gone"]
+
+
+@pytest.mark.parametrize("text", ["0", "0{}", "0/,"])
+async def test_connect_is_the_same_in_each_of_its_forms(sio, wire, text):
+    """The short one, of which no packet is made, is answered, refused and repeated like the others."""
+    seen = []
+
+    @sio.event
+    async def connect(sid, environ, auth):
+        seen.append((sid, auth))
+        return len(seen) != 2
+
+    sio.on("x", lambda _sid, _data: None, namespace="/chat")
+    first, second = await wire.open(), await wire.open()
+    await first.send(text)
+    await second.send(text)
+    await settled(lambda: first.frames and second.frames)
+    third = await wire.join("/chat")
+    await third.send('51-/chat,["x",{"_placeholder":true,"num":0}]')
+    assert not wire.closed
+    await third.send(text)
+
+    assert seen == [("sid1", None), ("sid2", None)]
+    assert first.frames == ['0{"sid":"sid1"}']
+    assert second.frames == ['4{"message":"Connection rejected by server"}']
+    assert third.eio_sid in wire.closed
+
+    await first.send(text)
+    await settled(lambda: len(seen) == 3)
+    assert seen[2] != seen[0]
+
+
+async def test_a_short_connect_is_shown_to_a_method_that_handles_connects(sio, wire):
+    """What an application put in the place of fastsio's method gets each CONNECT."""
+    shown = []
+
+    async def handle(eio_sid, namespace, data):
+        shown.append((eio_sid, namespace, data))
+
+    sio._handle_connect = handle
+    client = await wire.open()
+    await client.send("0")
+
+    assert shown == [(client.eio_sid, None, None)]
