@@ -200,3 +200,16 @@ async def test_a_backend_can_say_that_it_listens(bus):
     manager._on_listening()
 
     assert manager.listening
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+async def test_a_message_for_a_room_that_json_does_not_have_reaches_nobody(node, bus, caplog, number):
+    """It is dropped, and not taken for one to everybody; the next message arrives."""
+    client = await node.join()
+    await settled(lambda: bus.listeners == 1)
+
+    bus.inject(f'{{"method":"emit","event":"e","data":[1],"namespace":"/","host_id":"other","room":{number}}}')
+    bus.inject(GOOD)
+
+    assert await client.receive() == '2["good",1]'
+    assert caplog.text.count("dropped") == 1

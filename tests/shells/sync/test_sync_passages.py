@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from fastsio import Depends, RouterSIO, SyncMiddleware, auth_middleware
+from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.sync.namespace import Namespace
 from tests.shells.sync.fake_engine import WAIT_S, wired
 
@@ -62,6 +63,18 @@ def test_who_is_refused_stays_out_without_a_connect_handler(gate):
     client.send("0")
 
     assert client.receive().startswith("4")
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_who_is_refused_stays_out_with_engine_io_3(gate):
+    """Clients that are in the root namespace without asking are refused by the same gates."""
+    sio, wire = wired()
+    GATES[gate](sio)
+
+    client = wire.open(**{PROTOCOL_KEY: 3})
+
+    assert client.receive().startswith("4")
+    assert not list(sio.manager.get_participants("/", None))
 
 
 def test_the_router_of_a_namespace_is_around_a_connect_handler_for_every_namespace():

@@ -256,3 +256,26 @@ def test_room_classes_have_keys_of_their_own():
     assert check_rooms([chat, chat]) == (chat,)
     with pytest.raises(SetupError, match="Chat and Chat have the same key 'chat'; give one of them another 'key'"):
         check_rooms([chat, room_class("chat")])
+
+
+@pytest.mark.parametrize("registrar", [Collector, RouterSIO])
+def test_the_channel_of_an_event_is_kept_with_its_handler(registrar):
+    """Given to on() and event(), as in 0.3.6; without it there is none."""
+    collector = Collector()
+    owner = collector if registrar is Collector else RouterSIO()
+
+    @owner.on("message.send", channel="messages")
+    def send(sid, data): ...
+
+    @owner.event(channel="typing")
+    def typing(sid): ...
+
+    owner.on("plain", lambda sid: None)
+    if owner is not collector:
+        collector.add_router(owner)
+
+    assert {one.event: one.channel for one in collector.taken} == {
+        "message.send": "messages",
+        "typing": "typing",
+        "plain": None,
+    }
