@@ -87,6 +87,23 @@ async def test_a_server_takes_back_what_a_consumer_is_about_to_be_let_into(stage
     assert await socket.receive_nothing()
 
 
+async def test_a_consumer_that_leaves_while_its_join_waits_stays_out(stage, asked):
+    """With several messages handled at a time, an unsubscribe can overtake the subscribe before it."""
+    stage.sio.register_room(DoorRoom)
+    socket = await stage.socket("ben", ManyDoors)
+    await socket.send_json_to(frame("subscribe", "door", {"id": 5}))
+    await until(lambda: asked)
+    await socket.send_json_to(frame("unsubscribe", "door", {"id": 5}))
+    left = await socket.receive_json_from()
+    asked[0].set_result(True)
+    refused = await socket.receive_json_from()
+
+    assert (left["action"], refused["action"]) == ("unsubscribed", "error")
+    assert await DoorRoom(5).on(ManyDoors.keeper()).members() == []
+    await DoorRoom(5).on(stage.sio).emit("news")
+    assert await socket.receive_nothing()
+
+
 async def test_a_consumer_hears_its_room_after_a_join_that_waited(stage, asked):
     """What listens for orders while ``can_join`` waits takes nothing away, and is gone afterwards."""
     stage.sio.register_room(DoorRoom)
