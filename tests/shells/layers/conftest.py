@@ -7,6 +7,9 @@ import pytest
 
 from fastsio.layers import InMemoryChannelLayer, override
 from tests.shells.layers.chat import BANNED, LOG, Stage
+from tests.support.loops import pytest_asyncio_loop_factories
+
+__all__ = ["pytest_asyncio_loop_factories"]
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
