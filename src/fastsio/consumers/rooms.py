@@ -199,7 +199,7 @@ class ConsumerRooms:
                 self._members.leave(namespace, room, consumer.channel_name)
                 self.keeper.taken_out(namespace, room, [consumer.channel_name])
             case {"method": "recheck", "host_id": host_id} if host_id == self._bus.host_id:
-                pass  # it was done before it was said
+                pass  # this process sent the message, after it had done what it says
             case {"method": "recheck", "namespace": str(namespace), "room": room}:
                 self._recheck(namespace, room, order_id)
 
@@ -358,7 +358,7 @@ class ConsumerRooms:
         """Carry out a server's message about a room that clients are about to join; members get it themselves."""
         match message:
             case {"socketio": {"host_id": host_id}} if host_id == self._bus.host_id:
-                pass  # it was done before it was said
+                pass  # this process sent the message, after it had done what it says
             case {"socketio": {"method": "close_room", "namespace": str(namespace), "room": str(room)}}:
                 self.keeper.call_off(namespace, room)
             case {"socketio": {"method": "recheck", "namespace": str(namespace), "room": str(room)}, "id": order_id}:

@@ -75,7 +75,7 @@ class Connection:
         tasks: The tasks of event handlers that run for this connection. Only :meth:`add_task` adds to it.
         starting: How many event handlers are about to begin.
         handler_bytes: Size of the events whose handlers run, without small ones.
-        has_joined: Whether a connect handler has ever accepted one of its clients.
+        has_joined: True once one of its clients was accepted.
         is_lost: Whether the connection is over; its record stays until the last client has left.
         timer_key: The key of the connection in the server's timer; 0.0 while it has no deadline.
         variables: The context with the variables that its connect handlers have set; None while there are none.

@@ -154,7 +154,7 @@ class PubSubManager(Manager):
         self._codec = adapt(json)
         self._has_own_json = json is not None
         self._remote_callbacks = PendingAcks(max_remote_callbacks)
-        #: Namespace and sid of the clients that have left this server. No other server has ever had them.
+        #: Namespace and sid of the clients that have left this server. They can be on no other server.
         self._departed = Recent(REMEMBERED_CLIENTS)
         self._copies = Recent(REMEMBERED_COPIES)
         self._subscriber = self._new_subscriber()

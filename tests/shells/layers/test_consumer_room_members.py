@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Literal
+from uuid import uuid4
 
 import pytest
 
@@ -173,8 +174,10 @@ async def test_a_broken_message_is_no_concern_of_a_consumers_client(stage, messa
     """It is logged, and the next one arrives."""
     ben = await stage.socket("ben")
     await subscribe(ben)
+    if message.get("id") == "one":  # a class of consumers takes each question once, also from test to test
+        message = {**message, "id": uuid4().hex}
     await stage.layer.group_send(group_of("/", "chat|5"), message)
     await ChatRoom(5).on(stage.sio).emit("news")
 
     assert (await ben.receive_json_from())["action"] == "news"
-    assert caplog.text
+    await until(lambda: caplog.text)

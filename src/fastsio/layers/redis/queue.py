@@ -311,7 +311,7 @@ class RedisChannelLayer(TableLayer):
             case {"f": True}:
                 self._table.clear()
             case {"c": str()} if inbox is None:
-                pass  # it was closed
+                pass  # the channel was closed after the message was sent
             case {"m": dict() as message} if inbox is not None:
                 if not self._table.deliver(inbox, message, deadline):
                     await self._handle_overflow([inbox])

@@ -7,6 +7,7 @@ link needs no lock. What a link does is said in :mod:`.socketlink`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastsio.engine.log_format import label, shown
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     Link: TypeAlias = "SocketLink | PreparedLink"
 
 
-class PreparedLink:
+class PreparedLink(ABC):
     """
     A link whose packets are looked at, or changed, before they are written.
 
@@ -42,9 +43,9 @@ class PreparedLink:
         self.abort = link.abort
         self.unread = link.unread
 
+    @abstractmethod
     def prepare(self, packets: Sequence[WirePacket]) -> Sequence[WirePacket]:
         """Return what is to be written for *packets*."""
-        raise NotImplementedError
 
     def write(self, packets: Sequence[WirePacket]) -> bool:
         """Write frames as far as that does not wait."""
