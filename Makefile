@@ -1,8 +1,8 @@
-# make demo     serve examples/chat at http://127.0.0.1:8000 (PORT=... for another port)
+# make demo     serve the examples at http://127.0.0.1:8000 (PORT=... for another port)
 # make test     the whole test suite
 # make lint types docs bench coverage     what else is checked or measured
-# Each target prepares what it needs: .venv, npm packages, Chromium. PYTHON=... picks the interpreter of a new .venv,
-# VENV=... another folder for it.
+# Each target prepares what it needs: .venv, npm packages, Chromium, nginx, HAProxy. PYTHON=... picks the interpreter
+# of a new .venv, VENV=... another folder for it.
 
 PORT ?= 8000
 # Most tests wait for other programs rather than compute: more at once than there are cores.
@@ -19,15 +19,19 @@ help:
 demo:
 	@tools/setup_venv.sh demo
 	@tools/setup_npm.sh examples/chat
-	@echo "fastsio chat: http://127.0.0.1:$(PORT) (Ctrl+C stops it)"
-	@exec $(BIN)/python -m uvicorn chat.app:app --app-dir examples --port $(PORT) --log-level warning \
+	@tools/build_page.sh examples/board
+	@echo "fastsio examples: http://127.0.0.1:$(PORT) (Ctrl+C stops it)"
+	@exec $(BIN)/python -m uvicorn start.app:app --app-dir examples --port $(PORT) --log-level warning \
 		--timeout-graceful-shutdown 2
 
 test:
 	@tools/setup_venv.sh test
 	@tools/setup_npm.sh examples/chat
+	@tools/build_page.sh examples/board
 	@tools/setup_npm.sh tests
+	@tools/setup_npm.sh tools/site
 	@tools/setup_chromium.sh
+	@tools/setup_balancers.sh
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint:
@@ -47,6 +51,7 @@ coverage:
 
 docs:
 	@tools/setup_venv.sh docs
+	@tools/setup_npm.sh tools/site
 	$(BIN)/python -m sphinx -n -W --keep-going docs docs/_build/html
 
 bench:
@@ -55,4 +60,4 @@ bench:
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf .venv .venv-newest examples/chat/node_modules tests/node_modules docs/_build benchmarks/build
+	rm -rf .venv .venv-newest examples/*/node_modules examples/*/dist tests/node_modules tools/site/node_modules docs/_build benchmarks/build

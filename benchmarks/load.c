@@ -1,22 +1,30 @@
 /*
- * load: puts load on a Socket.IO server over raw WebSocket and measures it. One thread, epoll, no allocation per
+ * load: puts load on a Socket.IO server over raw WebSocket or long-polling and measures it. One thread, epoll, no allocation per
  * message: on one core it keeps a server on another core busy, so what it reports is the server's figure.
  *
  *   gcc -O2 -o load load.c
  *   load MODE --port PORT [--port2 PORT] [--conns N] [--seconds S] [--size BYTES] [--window W] [--event NAME] [--rate R]
- *             [--binary 1] [--path PATH] [--pid PID]
+ *             [--binary 1] [--missed M] [--at-once N] [--transport NAME] [--path PATH] [--pid PID]
  *
  * With --port2 every second client connects there: two servers that share their rooms. With --binary 1 the payload of
- * an event and of its ack is one attachment. With --path the server is no Socket.IO server: a plain WebSocket there,
+ * an event and of its ack is one attachment. --at-once is how many connections are opened at a time. With --path the server is no Socket.IO server: a plain WebSocket there,
  * where the payload of {"action":"cast","payload":...}, which one client sends (broadcast only), is sent to all.
+ *
+ * Transports (disconnect and recover have websocket only)
+ *   websocket   the default
+ *   polling     a GET is always pending, on a connection that stays; a POST meanwhile takes a second connection
+ *   upgrade     the default way of clients: handshake (GET), CONNECT (POST) and its answer (GET) on one connection, then
+ *               a WebSocket with probe and upgrade, and an acknowledged echo over it: only then it counts as connected
  *
  * Modes
  *   echo        every client keeps W events under way, each with an ack; counts the acks
  *   broadcast   one client emits "cast", the next follows when all have received "news"; counts the deliveries
- *   connect     opens N connections, at most 64 handshakes at once; counts the connections
+ *   connect     opens N connections, a number of them at once; counts the connections
  *   idle        opens N connections and reads how much memory (PSS) process PID grew
  *   pace        R events a second in all, evenly spaced; latency counted from when each was due
  *   disconnect  opens N connections, closes all at once, waits until the server says that all are gone
+ *   recover     opens N connections and closes all; "cast" is emitted M times; N connections come back to their sessions,
+ *               and each must get what it missed; counts the connections
  *
  * What the server must do
  *   "echo" (or --event NAME)   acknowledge with its argument, {"text": ..., "room": "lobby"}
@@ -44,17 +52,24 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HANDSHAKES_AT_ONCE 64
+#define WARM_UP 100
 #define ACKS_AT_ONCE 4096 /* per client; a power of two */
 #define READ_SIZE (256 * 1024)
 #define STEP_TIMEOUT_S 30.0 /* for one connection, broadcast or rest of acks */
 #define STORM_TIMEOUT_S 300.0
 
+enum transport { WEBSOCKET, POLLING, UPGRADE };
+
+static const char *const transports[] = {"websocket", "polling", "upgrade"};
+
 static struct {
-    int port, port2, conns, size, window, rate, binary, pid;
+    int port, port2, conns, size, window, rate, binary, missed, at_once, pid;
     double seconds;
+    enum transport transport;
     const char *event, *path;
-} opt = {.conns = 64, .size = 64, .window = 8, .rate = 2000, .seconds = 4, .event = "echo"};
+} opt = {
+    .conns = 64, .size = 64, .window = 8, .rate = 2000, .missed = 100, .at_once = 64, .seconds = 4, .event = "echo"
+};
 
 /* ---- clock, errors, memory, latencies -------------------------------------------------------------------------- */
 
@@ -144,29 +159,56 @@ static void print_latencies(void)
 }
 
 static Buffer marker; /* the text of every payload: must be in every reply */
+static Buffer event_payload; /* ["echo",{...}] */
 
-/* ---- clients: what one connection knows, and writing to it ------------------------------------------------------ */
+/* ---- clients: what one knows, its connections, and writing to them ---------------------------------------------- */
 
-enum state { UPGRADING, OPENING, CONNECTED, CLOSED };
+/* UPGRADING: its WebSocket's handshake is not answered; PROBING: the same, of a session that has begun by polling. */
+enum state { UPGRADING, OPENING, PROBING, CONNECTED, CLOSED };
 
-typedef struct {
+typedef struct Client Client;
+
+/* A TCP connection of a client. */
+typedef struct Stream {
     int fd;
-    enum state state;
-    Buffer out;      /* frames not written yet, from out_sent on */
+    bool is_open, is_upgraded; /* upgraded: the answer to a WebSocket handshake has come */
+    char awaited;              /* HTTP: what its answer answers: 'G'ET, 'P'OST; 0: nothing */
+    Client *client;
+    size_t (*take)(struct Stream *s, char *data, size_t len); /* handles what is whole; returns its length */
+    Buffer out;                                               /* not written yet, from out_sent on */
     size_t out_sent;
-    Buffer rest;     /* the beginning of a frame whose end has not arrived */
+    Buffer rest; /* the beginning of a frame or an answer whose end has not arrived */
+} Stream;
+
+struct Client {
+    enum state state;
+    Stream ws, http, http2;
+    char sid[64];    /* of the Engine.IO session, for polling */
+    Buffer to_post;  /* packets for the next POST, without separator behind the last */
+    bool is_posting;
     uint32_t ack_id; /* of the latest event */
     uint32_t bare_ack; /* of the ack whose attachment has not arrived; 0: none */
     double *sent_at; /* by ack id modulo ACKS_AT_ONCE; 0: no ack awaited */
-} Client;
+    char pid[64];    /* of the session to come back to; empty: the server recovers none */
+};
 
 static Client *clients;
 static int epoll_fd, dialed, connected, lost;
 
-static void watch(Client *c, int operation, uint32_t events)
+static void watch(Stream *s, int operation, uint32_t events)
 {
-    struct epoll_event event = {.events = events, .data.ptr = c};
-    epoll_ctl(epoll_fd, operation, c->fd, &event);
+    struct epoll_event event = {.events = events, .data.ptr = s};
+    epoll_ctl(epoll_fd, operation, s->fd, &event);
+}
+
+/* Closes a connection that is no longer needed. */
+static void hang_up(Stream *s)
+{
+    if (s->is_open)
+        close(s->fd);
+    s->is_open = s->is_upgraded = false;
+    s->awaited = 0;
+    s->out.len = s->out_sent = s->rest.len = 0;
 }
 
 static void lose(Client *c, const char *why)
@@ -175,23 +217,53 @@ static void lose(Client *c, const char *why)
         return;
     c->state = CLOSED;
     lost++;
-    epoll_ctl(epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
+    hang_up(&c->ws);
+    hang_up(&c->http);
+    hang_up(&c->http2);
     fail("connection lost: %s", why);
 }
 
+/* Opens a connection, which take() reads from. */
+static void dial(Client *c, Stream *s, size_t (*take)(Stream *, char *, size_t))
+{
+    int port = opt.port2 && (c - clients) % 2 ? opt.port2 : opt.port;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int one = 1;
+    s->client = c;
+    s->take = take;
+    s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(s->fd, (struct sockaddr *)&address, sizeof address))
+        return lose(c, strerror(errno));
+    s->is_open = true;
+    fcntl(s->fd, F_SETFL, O_NONBLOCK);
+    watch(s, EPOLL_CTL_ADD, EPOLLIN);
+}
+
 /* Writes what is due; what the socket does not take goes out when it can (EPOLLOUT). */
+static void flush_stream(Stream *s)
+{
+    while (s->out_sent < s->out.len && s->is_open) {
+        ssize_t n = send(s->fd, s->out.data + s->out_sent, s->out.len - s->out_sent, MSG_NOSIGNAL);
+        if (n >= 0)
+            s->out_sent += n;
+        else if (errno == EAGAIN)
+            return watch(s, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+        else
+            lose(s->client, strerror(errno));
+    }
+    s->out.len = s->out_sent = 0;
+}
+
+static void request_polls(Client *c);
+
+/* Sends what a client has to send. */
 static void flush(Client *c)
 {
-    while (c->out_sent < c->out.len && c->state != CLOSED) {
-        ssize_t n = send(c->fd, c->out.data + c->out_sent, c->out.len - c->out_sent, MSG_NOSIGNAL);
-        if (n >= 0)
-            c->out_sent += n;
-        else if (errno == EAGAIN)
-            return watch(c, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
-        else
-            lose(c, strerror(errno));
-    }
-    c->out.len = c->out_sent = 0;
+    if (opt.transport != WEBSOCKET && c->state != CLOSED)
+        request_polls(c);
+    flush_stream(&c->ws);
 }
 
 /* Adds one frame in two parts. A client must mask; with the key 0 the masked bytes are the bytes. */
@@ -211,14 +283,25 @@ static void put_frame(Client *c, int opcode, const char *head, size_t head_len, 
         for (int shift = 56; shift >= 0; shift -= 8)
             prefix[n++] = len >> shift;
     }
-    append(&c->out, prefix, n + 4); /* + the key: what is left of prefix is 0 */
-    append(&c->out, head, head_len);
-    append(&c->out, body, body_len);
+    append(&c->ws.out, prefix, n + 4); /* + the key: what is left of prefix is 0 */
+    append(&c->ws.out, head, head_len);
+    append(&c->ws.out, body, body_len);
+}
+
+/* Adds a packet of text in two parts, by the transport that the client has now. */
+static void put_packet(Client *c, const char *head, size_t head_len, const char *body, size_t body_len)
+{
+    if (c->ws.is_upgraded)
+        return put_frame(c, 1, head, head_len, body, body_len);
+    if (c->to_post.len)
+        append(&c->to_post, "\x1e", 1);
+    append(&c->to_post, head, head_len);
+    append(&c->to_post, body, body_len);
 }
 
 static void put_text(Client *c, const char *text, size_t len)
 {
-    put_frame(c, 1, text, len, "", 0);
+    put_packet(c, text, len, "", 0);
 }
 
 /* Adds an event that asks for an ack; due is the time its latency counts from. */
@@ -226,13 +309,13 @@ static void put_event(Client *c, const Buffer *payload, double due)
 {
     char head[32];
     if (!c->sent_at)
-        c->sent_at = memset(grow(NULL, ACKS_AT_ONCE * sizeof(double)), 0, ACKS_AT_ONCE * sizeof(double));
+        c->sent_at = calloc(ACKS_AT_ONCE, sizeof(double));
     double *slot = &c->sent_at[++c->ack_id % ACKS_AT_ONCE];
     if (*slot)
         fail("more than %d acks awaited", ACKS_AT_ONCE);
     *slot = due;
-    put_frame(c, 1, head, snprintf(head, sizeof head, opt.binary ? "451-%u" : "42%u", c->ack_id), payload->data,
-              payload->len);
+    put_packet(c, head, snprintf(head, sizeof head, opt.binary ? "451-%u" : "42%u", c->ack_id), payload->data,
+               payload->len);
     if (opt.binary)
         put_frame(c, 2, marker.data, marker.len, "", 0);
 }
@@ -241,16 +324,22 @@ static void put_event(Client *c, const Buffer *payload, double due)
 
 static long acks, deliveries;
 
+static void begin_probe(Client *c);
+static void finish_probe(Client *c);
+static void complete_upgrade(Client *c, const char *ack, size_t len);
+
 /* What a mode does with an ack: the JSON array that came and how long it took. */
 static void (*on_ack)(Client *c, const char *payload, size_t len, double latency);
 
 static void settle_ack(Client *c, unsigned long id, const char *payload, size_t len)
 {
     double *slot = c->sent_at ? &c->sent_at[id % ACKS_AT_ONCE] : NULL;
-    if (!on_ack || !slot || !*slot)
+    if (!slot || !*slot || !(on_ack || c->state == PROBING))
         return fail("ack %lu, which nobody asked for", id);
     double latency = now() - *slot;
     *slot = 0;
+    if (c->state == PROBING)
+        return complete_upgrade(c, payload, len);
     acks++;
     on_ack(c, payload, len, latency);
 }
@@ -277,9 +366,35 @@ static void handle_attachment(Client *c, const char *data, size_t len)
     settle_ack(c, id, data, len);
 }
 
+static bool recovering; /* whether clients come back, to the sessions that they had */
+static char offset[64]; /* the last argument of the latest event, if that is a text */
+
+/* Copies the text between the quotes at the end of an array. */
+static void keep_offset(const char *packet, size_t len)
+{
+    if (recovering || len < 4 || memcmp(packet + len - 2, "\"]", 2))
+        return;
+    const char *end = packet + len - 2, *start = memrchr(packet, '"', len - 2);
+    if (start && end - start - 1 < (long)sizeof offset)
+        snprintf(offset, sizeof offset, "%.*s", (int)(end - start - 1), start + 1);
+}
+
+/* Keeps the pid of a CONNECT, or checks that it is still the same. */
+static void handle_connect(Client *c, const char *packet, size_t len)
+{
+    const char *name = "\"pid\":\"", *found = memmem(packet, len, name, strlen(name));
+    const char *start = found ? found + strlen(name) : packet + len, *end = memchr(start, '"', packet + len - start);
+    if (!end || end - start >= (long)sizeof c->pid)
+        end = start;
+    if (recovering && ((size_t)(end - start) != strlen(c->pid) || memcmp(start, c->pid, end - start)))
+        return fail("not recovered: %.*s", (int)(len > 100 ? 100 : len), packet);
+    snprintf(c->pid, sizeof c->pid, "%.*s", (int)(end - start), start);
+}
+
 static void handle_event(const char *packet, size_t len)
 {
     deliveries++;
+    keep_offset(packet, len);
     if (!memmem(packet, len, marker.data, marker.len))
         fail("wrong event: %.*s", (int)(len > 100 ? 100 : len), packet);
 }
@@ -290,6 +405,9 @@ static void handle_socketio(Client *c, const char *packet, size_t len)
     case '0':
         if (c->state != OPENING)
             return fail("connected twice");
+        handle_connect(c, packet, len);
+        if (opt.transport == UPGRADE)
+            return begin_probe(c);
         c->state = CONNECTED;
         connected++;
         break;
@@ -309,16 +427,41 @@ static void handle_socketio(Client *c, const char *packet, size_t len)
     }
 }
 
+static void put_connect(Client *c)
+{
+    char packet[256];
+    if (recovering)
+        put_text(c, packet, sprintf(packet, "40{\"pid\":\"%s\",\"offset\":\"%s\"}", c->pid, offset));
+    else
+        put_text(c, "40", 2);
+}
+
+/* Keeps the id of the session from its open packet. */
+static void keep_sid(Client *c, const char *packet, size_t len)
+{
+    const char *name = "\"sid\":\"", *found = memmem(packet, len, name, strlen(name));
+    const char *start = found ? found + strlen(name) : packet + len, *end = memchr(start, '"', packet + len - start);
+    if (!end || end == start || end - start >= (long)sizeof c->sid)
+        return fail("no session id: %.*s", (int)(len > 100 ? 100 : len), packet);
+    snprintf(c->sid, sizeof c->sid, "%.*s", (int)(end - start), start);
+}
+
 static void handle_text(Client *c, const char *packet, size_t len)
 {
     if (opt.path)
         return handle_event(packet, len);
     switch (len ? packet[0] : 0) {
     case '0': /* open: connect to the root namespace */
-        put_text(c, "40", 2);
+        keep_sid(c, packet, len);
+        put_connect(c);
         break;
     case '2': /* ping */
         put_text(c, "3", 1);
+        break;
+    case '3': /* the answer to the probe; nothing else has an answer of this type */
+        if (c->state != PROBING || len != 6 || memcmp(packet, "3probe", 6))
+            return fail("unexpected pong: %.*s", (int)(len > 100 ? 100 : len), packet);
+        finish_probe(c);
         break;
     case '4':
         handle_socketio(c, packet, len);
@@ -388,32 +531,45 @@ static size_t handle_upgrade(Client *c, char *data, size_t len)
         lose(c, "WebSocket handshake refused");
         return 0;
     }
-    c->state = opt.path ? CONNECTED : OPENING;
+    c->ws.is_upgraded = true;
+    if (c->state == PROBING)
+        put_text(c, "2probe", 6);
+    else
+        c->state = opt.path ? CONNECTED : OPENING;
     connected += c->state == CONNECTED;
     return end + 4 - data;
 }
 
-/* Reads once (epoll is level-triggered) and answers. All clients share one buffer: only the beginning of an
-   incomplete frame is kept with its client. */
-static void on_readable(Client *c)
+/* Takes the answer to a handshake, and frames. */
+static size_t take_websocket(Stream *s, char *data, size_t len)
+{
+    size_t done = s->is_upgraded ? 0 : handle_upgrade(s->client, data, len);
+    return s->is_upgraded ? done + handle_frames(s->client, data + done, len - done) : done;
+}
+
+/* Reads once (epoll is level-triggered) and answers. All connections share one buffer: only the beginning of what is
+   incomplete is kept with its connection. */
+static void on_readable(Stream *s)
 {
     static Buffer in;
-    reserve(&in, c->rest.len + READ_SIZE + 1);
-    memcpy(in.data, c->rest.data ? c->rest.data : "", c->rest.len);
-    ssize_t n = recv(c->fd, in.data + c->rest.len, READ_SIZE, 0);
+    reserve(&in, s->rest.len + READ_SIZE + 1);
+    memcpy(in.data, s->rest.data ? s->rest.data : "", s->rest.len);
+    ssize_t n = recv(s->fd, in.data + s->rest.len, READ_SIZE, 0);
     if (n < 0 && errno == EAGAIN)
         return;
+    if (n <= 0 && s != &s->client->ws && !s->awaited)
+        return hang_up(s); /* a server closes a connection that is idle */
     if (n <= 0)
-        return lose(c, n ? strerror(errno) : "closed without a close frame");
-    in.len = c->rest.len + n;
-    size_t done = c->state == UPGRADING ? handle_upgrade(c, in.data, in.len) : 0;
-    if (c->state != UPGRADING)
-        done += handle_frames(c, in.data + done, in.len - done);
-    c->rest.len = 0;
-    if (done < in.len)
-        append(&c->rest, in.data + done, in.len - done);
-    flush(c);
+        return lose(s->client, n ? strerror(errno) : "closed without a close frame");
+    in.len = s->rest.len + n;
+    size_t done = s->take(s, in.data, in.len);
+    s->rest.len = 0;
+    if (done < in.len && s->is_open)
+        append(&s->rest, in.data + done, in.len - done);
+    flush(s->client);
 }
+
+#include "polling.h"
 
 static int poll_ms = 5;
 
@@ -424,38 +580,42 @@ static void run(double deadline, bool (*done)(void))
     while (now() < deadline && !(done && done())) {
         int n = epoll_wait(epoll_fd, events, 512, poll_ms);
         for (int i = 0; i < n; i++) {
-            Client *c = events[i].data.ptr;
-            if (events[i].events & EPOLLOUT) {
-                watch(c, EPOLL_CTL_MOD, EPOLLIN);
-                flush(c);
+            Stream *s = events[i].data.ptr;
+            if (s->is_open && events[i].events & EPOLLOUT) {
+                watch(s, EPOLL_CTL_MOD, EPOLLIN);
+                flush_stream(s);
             }
-            if (c->state != CLOSED && events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-                on_readable(c);
+            if (s->is_open && events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+                on_readable(s);
         }
     }
 }
 
 /* ---- connecting ------------------------------------------------------------------------------------------------- */
 
-static void dial(Client *c)
+static void open_websocket(Client *c)
 {
     static const char request[] = " HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                                   "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     const char *path = opt.path ? opt.path : "/socket.io/?EIO=4&transport=websocket";
-    int port = opt.port2 && (c - clients) % 2 ? opt.port2 : opt.port;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int one = 1;
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (connect(c->fd, (struct sockaddr *)&address, sizeof address))
-        return lose(c, strerror(errno));
-    fcntl(c->fd, F_SETFL, O_NONBLOCK);
-    watch(c, EPOLL_CTL_ADD, EPOLLIN);
-    append(&c->out, "GET ", 4);
-    append(&c->out, path, strlen(path));
-    append(&c->out, request, sizeof request - 1);
+    dial(c, &c->ws, take_websocket);
+    append(&c->ws.out, "GET ", 4);
+    append(&c->ws.out, path, strlen(path));
+    if (c->sid[0]) {
+        append(&c->ws.out, "&sid=", 5);
+        append(&c->ws.out, c->sid, strlen(c->sid));
+    }
+    append(&c->ws.out, request, sizeof request - 1);
+    flush_stream(&c->ws);
+}
+
+static void open_client(Client *c)
+{
+    if (opt.transport == WEBSOCKET)
+        return open_websocket(c);
+    c->state = OPENING;
+    dial(c, &c->http, take_answers);
     flush(c);
 }
 
@@ -466,13 +626,13 @@ static bool connected_or_lost(void)
     return connected >= connected_goal || lost;
 }
 
-/* Opens n more connections, at most HANDSHAKES_AT_ONCE at a time; true when all are in the root namespace. */
+/* Opens n more connections, at most opt.at_once at a time; true when all are in the root namespace. */
 static bool connect_more(int n)
 {
     int goal = connected + n;
     while (connected < goal && !lost) {
-        while (dialed < goal && dialed - connected < HANDSHAKES_AT_ONCE)
-            dial(&clients[dialed++]);
+        while (dialed < goal && dialed - connected < opt.at_once)
+            open_client(&clients[dialed++]);
         int before = connected;
         connected_goal = before + 1;
         run(now() + STEP_TIMEOUT_S, connected_or_lost);
@@ -514,7 +674,6 @@ static double span_end(Span span)
     return seconds;
 }
 
-static Buffer event_payload; /* ["echo",{...}] */
 static long acks_goal, deliveries_goal;
 
 static bool acks_complete(void)
@@ -577,7 +736,7 @@ static void measure_echo(void)
     wait_for_acks(sent);
 }
 
-static double cast_once(void)
+static double cast(Client *sender, long receivers)
 {
     static Buffer packet;
     if (!packet.len) {
@@ -587,14 +746,19 @@ static double cast_once(void)
         packet.len = sprintf(packet.data, opt.path ? frame : cast, marker.data);
     }
     deliveries = 0;
-    deliveries_goal = opt.conns;
+    deliveries_goal = receivers;
     double start = now();
-    put_text(&clients[0], packet.data, packet.len);
-    flush(&clients[0]);
+    put_text(sender, packet.data, packet.len);
+    flush(sender);
     run(start + STEP_TIMEOUT_S, deliveries_complete);
-    if (deliveries != opt.conns)
-        fail("%ld of %d clients received a broadcast", deliveries, opt.conns);
+    if (deliveries != receivers)
+        fail("%ld of %ld clients received a broadcast", deliveries, receivers);
     return now() - start;
+}
+
+static double cast_once(void)
+{
+    return cast(&clients[0], opt.conns);
 }
 
 static void measure_broadcast(void)
@@ -616,7 +780,7 @@ static void measure_broadcast(void)
 
 static void measure_connect(void)
 {
-    if (!connect_more(100)) /* warm up */
+    if (!connect_more(WARM_UP)) /* not counted */
         return;
     Span span = span_begin();
     if (!connect_more(opt.conns))
@@ -703,6 +867,18 @@ static long ask_count(Client *observer, double deadline)
     return server_count;
 }
 
+/* Closes all connections but the observer's, and waits until the server knows. */
+static void close_all(Client *observer, long count)
+{
+    double start = now();
+    for (int i = 0; i < opt.conns; i++)
+        hang_up(&clients[i].ws);
+    for (poll_ms = 1; count != 1 && count >= 0 && !errors; run(now() + .001, NULL))
+        count = ask_count(observer, start + STORM_TIMEOUT_S);
+    if (count != 1)
+        fail("%ld clients left after %.0f s", count - 1, now() - start);
+}
+
 static void measure_disconnect(void)
 {
     if (!connect_more(opt.conns + 1))
@@ -714,13 +890,36 @@ static void measure_disconnect(void)
     if (count != opt.conns + 1)
         fail("the server counts %ld clients, %d are connected", count, opt.conns + 1);
     Span span = span_begin();
-    for (int i = 0; i < opt.conns; i++)
-        close(clients[i].fd);
-    for (poll_ms = 1; count != 1 && count >= 0 && !errors; run(now() + .001, NULL))
-        count = ask_count(observer, span.start + STORM_TIMEOUT_S);
-    if (count != 1)
-        fail("%ld clients left after %.0f s", count - 1, now() - span.start);
+    close_all(observer, count);
     printf(", \"seconds\": %.4f", span_end(span));
+}
+
+static void measure_recover(void)
+{
+    if (!connect_more(opt.conns + 1))
+        return;
+    Client *observer = &clients[opt.conns];
+    run(now() + 1, NULL);
+    cast(observer, opt.conns + 1);
+    if (!clients[0].pid[0] || !offset[0])
+        return fail("the server recovers no connections");
+    char seen[sizeof offset];
+    memcpy(seen, offset, sizeof offset);
+    on_ack = on_count_ack;
+    close_all(observer, opt.conns + 1);
+    for (int i = 0; i < opt.missed; i++)
+        cast(observer, 1);
+    memcpy(offset, seen, sizeof offset);
+    for (int i = 0; i < opt.conns; i++)
+        clients[i].state = UPGRADING;
+    dialed = connected = deliveries = 0;
+    recovering = true;
+    Span span = span_begin();
+    if (!connect_more(opt.conns))
+        return;
+    printf(", \"rate\": %.1f", opt.conns / span_end(span));
+    if (deliveries != (long)opt.conns * opt.missed)
+        fail("%ld missed events came, and not %ld", deliveries, (long)opt.conns * opt.missed);
 }
 
 /* ---- command line ----------------------------------------------------------------------------------------------- */
@@ -731,6 +930,7 @@ static const struct {
 } modes[] = {
     {"echo", measure_echo}, {"broadcast", measure_broadcast}, {"connect", measure_connect},
     {"idle", measure_idle}, {"pace", measure_pace},           {"disconnect", measure_disconnect},
+    {"recover", measure_recover},
 };
 
 static const struct {
@@ -739,14 +939,15 @@ static const struct {
 } numbers[] = {
     {"--port", &opt.port}, {"--port2", &opt.port2},   {"--conns", &opt.conns}, {"--size", &opt.size},
     {"--pid", &opt.pid},   {"--window", &opt.window}, {"--rate", &opt.rate},   {"--binary", &opt.binary},
+    {"--missed", &opt.missed}, {"--at-once", &opt.at_once},
 };
 
 static void usage(const char *problem, const char *word)
 {
     fprintf(stderr,
-            "load: %s %s\nusage: load echo|broadcast|connect|idle|pace|disconnect --port PORT [--port2 PORT] [--conns N]\n"
-            "            [--seconds S] [--size BYTES] [--window W] [--event NAME] [--rate R] [--binary 1] [--path PATH]\n"
-            "            [--pid PID]\n",
+            "load: %s %s\nusage: load echo|broadcast|connect|idle|pace|disconnect|recover --port PORT [--port2 PORT]\n"
+            "            [--conns N] [--seconds S] [--size BYTES] [--window W] [--event NAME] [--rate R] [--binary 1]\n"
+            "            [--missed M] [--at-once N] [--transport websocket|polling|upgrade] [--path PATH] [--pid PID]\n",
             problem, word);
     exit(2);
 }
@@ -759,13 +960,16 @@ static void set_option(const char *name, const char *value)
         known = true, opt.event = value;
     if (!strcmp(name, "--path"))
         known = true, opt.path = value;
+    for (size_t i = 0; !strcmp(name, "--transport") && i < sizeof transports / sizeof *transports; i++)
+        if (!strcmp(value, transports[i]))
+            known = true, opt.transport = i;
     if (!strcmp(name, "--seconds"))
         known = true, opt.seconds = strtod(value, &end);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (!strcmp(name, numbers[i].name))
             known = true, *numbers[i].number = strtol(value, &end, 10);
     if (!known)
-        usage("unknown option", name);
+        usage("unknown option or value:", name);
     if (*end)
         usage("not a number:", value);
 }
@@ -774,14 +978,19 @@ static void check_options(const char *mode)
 {
     if (opt.port < 1 || opt.port > 65535)
         usage("needs", "--port");
-    if (opt.conns < 1 || opt.size < 1 || opt.window < 1 || opt.rate < 1 || opt.seconds <= 0)
-        usage("--conns, --size, --window, --rate and --seconds", "must be positive");
+    if (opt.conns < 1 || opt.size < 1 || opt.window < 1 || opt.rate < 1 || opt.missed < 1 || opt.at_once < 1 ||
+        opt.seconds <= 0)
+        usage("--conns, --size, --window, --rate, --missed, --at-once and --seconds", "must be positive");
     if (opt.window > ACKS_AT_ONCE - 1)
         usage("--window", "is too large");
     if (!strcmp(mode, "idle") && !opt.pid)
         usage("idle needs", "--pid");
     if (opt.path && strcmp(mode, "broadcast") && strcmp(mode, "connect") && strcmp(mode, "idle"))
         usage("not a mode of a plain WebSocket:", mode);
+    if (opt.transport != WEBSOCKET && (opt.path || opt.binary))
+        usage("--path and --binary", "need --transport websocket");
+    if (opt.transport != WEBSOCKET && (!strcmp(mode, "disconnect") || !strcmp(mode, "recover")))
+        usage("not a mode of this transport:", mode);
     if (opt.binary && strcmp(mode, "echo") && strcmp(mode, "pace"))
         usage("not a mode with attachments:", mode);
 }
@@ -793,7 +1002,7 @@ static void prepare(void)
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    clients = calloc(opt.conns + 100, sizeof *clients); /* + those a mode opens for itself */
+    clients = calloc(opt.conns + WARM_UP, sizeof *clients); /* + those a mode opens for itself */
     reserve(&marker, opt.size + 1);
     memset(marker.data, 'x', opt.size);
     marker.data[opt.size] = 0;

@@ -50,7 +50,7 @@ def sample(
     contender: Contender, workload: Workload, generator: Generator, *, native: bool
 ) -> tuple[Counter[tuple[str, ...]], float]:
     """Run the load once and return the sampled stacks, outermost function first, and what the load measured."""
-    options: dict[str, float | str] = {**workload.options, "event": contender.event}
+    options: dict[str, float | str] = {**workload.options, "event": contender.event, "transport": workload.transport}
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(contender, core=SERVER_CORE, load_core=LOAD_CORE, ws=STOCK_WS) as running,

@@ -5,7 +5,7 @@ set -euo pipefail
 
 cd "$(dirname "$0")/../$1"
 if ! command -v npm >/dev/null 2>&1; then
-    echo "npm is missing: install Node.js 18 or newer, which brings it, to fetch the JavaScript packages of $1." >&2
+    echo "npm is missing: install Node.js 20.19 or newer, which brings it, to fetch the JavaScript packages of $1." >&2
     exit 1
 fi
 

@@ -28,32 +28,55 @@ if TYPE_CHECKING:
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 ROOT: Final = REPOSITORY / "src" / "fastsio"
 
-#: The modules that are translated, without ``.py``.
+#: The modules that are translated, without ``.py``, and declarations.
 MODULES: Final = (
-    "acks",
     "admin",
+    "backends/kafka",
+    "backends/redis",
+    "backends/redis_streams",
+    "backends/stream_questions",
+    "backends/stream_reader",
+    "backends/stream_sessions",
     "bus",
     "client/client",
     "client/delivery",
     "client/dispatcher",
     "client/namespace",
     "client/reconnect",
+    "connection_scope",
     "dispatcher",
     "engine/__init__",
+    "engine/client",
+    "engine/client_upstream",
+    "engine/client_upstream.pyi",
+    "engine/eio3_session",
     "engine/polling",
     "engine/server",
-    "engine/session",
+    "engine/host",
+    "engine/upgrade",
     "lifecycle",
     "manager",
     "namespace",
     "pubsub",
+    "event_log",
+    "lost_sessions",
+    "recovery",
+    "room_hooks",
     "rooms",
     "server",
     "simple_client",
+    "stored_sessions",
+    "turns",
 )
 
 #: The tests that are translated, without ``.py``: what both halves promise.
-TESTS: Final = ("test_engine_polling", "test_engine_requests", "test_engine_sessions", "test_engine_upgrade")
+TESTS: Final = (
+    "test_engine_polling",
+    "test_engine_requests",
+    "test_engine_sessions",
+    "test_engine_shutdown",
+    "test_engine_upgrade",
+)
 
 #: Names that have another name in the sync half. After ``fastsio.`` in a text they stay: both halves are meant there.
 NAMES: Final = {
@@ -66,6 +89,7 @@ NAMES: Final = {
     "AsyncServer": "Server",
     "AsyncServerKeywords": "SyncServerKeywords",
     "InstrumentedAsyncServer": "InstrumentedServer",
+    "async_client": "client",
     "asyncpubsub": "pubsub",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
@@ -73,7 +97,23 @@ NAMES: Final = {
     "asynccontextmanager": "contextmanager",
     "afail": "fail",
     "TaskScope": "ThreadScope",
+    "AsyncOpener": "Opener",
+    "AsyncKafkaManager": "KafkaManager",
+    "AsyncRedisManager": "RedisManager",
+    "AsyncRedisStreamsManager": "RedisStreamsManager",
+    "RoomFollowingManager": "PubSubManager",
+    "KafkaTopic": "BlockingKafkaTopic",
+    "RedisPublisher": "BlockingRedisPublisher",
+    "PerLoop": "PerProcess",
+    "per_loop": "per_process",
+    "close_redis": "close_blocking_redis",
+    "_listen_to_one": "_listen",
+    "asynckafka": "kafka",
+    "aioredis": "redis",
+    "AsyncGenerator": "Generator",
+    "unwind_async": "unwind",
     "AsyncIterator": "Iterator",
+    "AnyLink": "SocketLink",
     "AbstractAsyncContextManager": "AbstractContextManager",
 }
 
@@ -86,6 +126,7 @@ PHRASES: Final = (
     ),
     (re.compile(r"^ *if \w+\.is_coroutine:\n +(\w+) = await \1\n", re.MULTILINE), ""),
     (re.compile(r"\bendpoint\.call\("), "endpoint.call_sync("),
+    (re.compile(r"\bfastsio\.aio\.engine\.links\b"), "fastsio.aio.engine.socketlink"),
     (re.compile(r"\bfastsio\.aio\b"), "fastsio.sync"),
     (re.compile(r"\btests\.shells\.engine\b"), "tests.shells.sync_engine"),
     (re.compile(r"\bASGI wire\b"), "WSGI wire"),
@@ -93,10 +134,17 @@ PHRASES: Final = (
     (re.compile(r"\ban asynchronous (?=context manager|generator)"), "a "),
     (re.compile(r"\ban asyncio(?= server| client)"), "a sync"),
     (re.compile(r"\bthe asyncio(?= server| half)"), "the sync"),
+    (re.compile(r"\bseveral asyncio(?= servers)"), "several sync"),
     (re.compile(r"\b(A Socket.IO client for) asyncio"), r"\1 threads, gevent and eventlet"),
     (re.compile(r"\b[Cc]lass-based namespaces for asyncio"), "Class-based namespaces for threads"),
     (re.compile(r"``async def "), "``def "),
     (re.compile(r"\bone asyncio process\b"), "one process"),
+    # The body of a response of aiohttp, and of requests.
+    (re.compile(r"await answer\.read\(\)"), "answer.content"),
+    # What only one half's class has, in the docstring that both have.
+    (re.compile(r"^( +)\w+: With asyncio only\. [^\n]*\n(?:\1 +[^\n]*\n)*", re.MULTILINE), ""),
+    (re.compile(r"\baiokafka is not\b"), "kafka-python is not"),
+    (re.compile(r"AsyncGenerator\[(\w+), None\]"), r"Generator[\1, None, None]"),
     (re.compile(r"Awaitable\[None\] \| None"), "Any"),
     (re.compile(r"Awaitable\[([^\[\]]+)\]"), r"\1"),
     (re.compile(r"Coroutine\[Any, Any, ([^\[\]]+)\]"), r"\1"),
@@ -208,7 +256,8 @@ def _formatted(text: str, path: Path) -> str:
 def sources() -> dict[Path, Path]:
     """Return what is translated, and what each becomes."""
     shells = REPOSITORY / "tests" / "shells"
-    modules = {ROOT / "aio" / f"{name}.py": ROOT / "sync" / f"{name}.py" for name in MODULES}
+    names = [name if name.endswith(".pyi") else f"{name}.py" for name in MODULES]
+    modules = {ROOT / "aio" / name: ROOT / "sync" / name for name in names}
     return modules | {shells / "engine" / f"{name}.py": shells / "sync_engine" / f"{name}.py" for name in TESTS}
 
 

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel
 
-from fastsio import ASGIApp, AsyncRedisManager, AsyncServer, Depends, SocketID
+from fastsio import ASGIApp, AsyncRedisManager, AsyncRedisStreamsManager, AsyncServer, Depends, SocketID
 
 redis_url = os.environ.get("REDIS_URL")
-manager = AsyncRedisManager(redis_url) if redis_url else None
-sio = AsyncServer(async_mode="asgi", client_manager=manager)
+shared = AsyncRedisStreamsManager if "STREAMS" in os.environ else AsyncRedisManager
+manager = shared(redis_url) if redis_url else None
+sio = AsyncServer(async_mode="asgi", client_manager=manager, connection_state_recovery="RECOVERY" in os.environ)
 app = ASGIApp(sio)
 clients: set[str] = set()
 

@@ -25,9 +25,13 @@ class Contender:
         app: Its module in ``apps/``; of a client, the package it is from; of an import, what is imported.
         event: The event the load sends it.
         runner: What runs it.
-        nodes: How many of it share a Redis and the core.
+        nodes: How many of it share the core, and a Redis.
+        local: Whether nodes share a directory in place of the Redis.
         ws: WebSocket implementation of uvicorn; None: what the run is told.
         redis: Whether it needs a Redis even as a single node.
+        recovery: Whether clients come back to their sessions.
+        streams: Whether nodes share a Redis Stream instead of channels.
+        workers: How many worker processes ``fastsio run`` starts, on the cores of server and load; 0: uvicorn alone.
     """
 
     name: str
@@ -35,13 +39,18 @@ class Contender:
     event: str = "echo"
     runner: Runner = "uvicorn"
     nodes: int = 1
+    local: bool = False
     ws: str | None = None
     redis: bool = False
+    recovery: bool = False
+    streams: bool = False
+    workers: int = 0
 
     @property
     def process(self) -> tuple[object, ...]:
         """What contenders must have in common to be measured on one and the same server."""
-        return (self.app, self.runner, self.nodes, self.ws, self.redis)
+        nodes = self.nodes, self.local
+        return (self.app, self.runner, nodes, self.ws, self.redis, self.recovery, self.streams, self.workers)
 
 
 PYTHON_SOCKETIO = Contender("python-socketio", "python_socketio_app")
@@ -54,13 +63,25 @@ BARE_ASGI = Contender("bare ASGI", "bare_asgi_app")
 BARE_FAST = Contender("bare ASGI fast", "bare_fast_app", ws=FAST_WS)
 BARE_PICOWS = Contender("bare picows", "bare_picows_app", runner="python")
 
+FAST_WORKER = replace(FAST, name="fastsio fast, 1 worker", workers=1)
+FAST_WORKERS = replace(FAST, name="fastsio fast, 4 workers", workers=4)
+
+FASTSIO_RECOVERY = replace(FASTSIO, name="fastsio recovery", recovery=True)
+FAST_RECOVERY = replace(FAST, name="fastsio fast recovery", recovery=True)
+NODE_RECOVERY = replace(NODE, name="Node.js recovery", recovery=True)
+
 PYTHON_SOCKETIO_THREADS = Contender("python-socketio threads", "python_socketio_threads_app", runner="python")
 FASTSIO_THREADS = Contender("fastsio threads", "fastsio_threads_app", runner="python")
 
 PYTHON_SOCKETIO_NODES = Contender("python-socketio nodes", "python_socketio_app", nodes=2)
 FASTSIO_NODES = Contender("fastsio nodes", "fastsio_app", nodes=2)
 FAST_NODES = Contender("fastsio fast nodes", "fastsio_app", nodes=2, ws=FAST_WS)
+FASTSIO_LOCAL_NODES = replace(FASTSIO_NODES, name="fastsio local nodes", local=True)
+FAST_LOCAL_NODES = replace(FAST_NODES, name="fastsio fast local nodes", local=True)
 NODE_NODES = Contender("Node.js nodes", "node_app", runner="node", nodes=2)
+FASTSIO_STREAMS = replace(FASTSIO_NODES, name="fastsio streams", streams=True)
+FAST_STREAMS = replace(FAST_NODES, name="fastsio fast streams", streams=True)
+NODE_STREAMS = replace(NODE_NODES, name="Node.js streams", streams=True)
 
 FASTSIO_CONSUMERS = Contender("fastsio consumers", "fastsio_consumers_app")
 FASTSIO_TYPED = Contender("fastsio typed consumers", "fastsio_typed_app")
@@ -87,12 +108,22 @@ CONTENDERS: Final = (
     BARE_ASGI,
     BARE_FAST,
     BARE_PICOWS,
+    FAST_WORKER,
+    FAST_WORKERS,
+    FASTSIO_RECOVERY,
+    FAST_RECOVERY,
+    NODE_RECOVERY,
     PYTHON_SOCKETIO_THREADS,
     FASTSIO_THREADS,
     PYTHON_SOCKETIO_NODES,
     FASTSIO_NODES,
     FAST_NODES,
+    FASTSIO_LOCAL_NODES,
+    FAST_LOCAL_NODES,
     NODE_NODES,
+    FASTSIO_STREAMS,
+    FAST_STREAMS,
+    NODE_STREAMS,
     FASTSIO_CONSUMERS,
     FASTSIO_TYPED,
     FAST_CHANNELS,

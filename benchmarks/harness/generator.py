@@ -28,9 +28,10 @@ def require(program: str) -> str:
 
 
 def compile_generator(source: Path, build: Path) -> Path:
-    """Compile a generator into *build*, unless that was done since *source* last changed."""
+    """Compile a generator into *build*, unless that was done since *source* and what it includes last changed."""
     binary = build / source.stem
-    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
+    changed = max(each.stat().st_mtime for each in [source, *source.parent.glob("*.h")])
+    if not binary.exists() or binary.stat().st_mtime < changed:
         build.mkdir(parents=True, exist_ok=True)
         subprocess.run([require("gcc"), "-O2", "-o", binary, source], check=True)
     return binary

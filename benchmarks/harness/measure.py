@@ -139,6 +139,8 @@ def run_one(series: Series, running: Running, generator: Generator, settings: Se
     options: dict[str, float | str] = {**workload.options_for(quick=settings.quick), **series.found, **running.options}
     if workload.path is not None:
         options["path"] = workload.path
+    if workload.transport != "websocket":
+        options["transport"] = workload.transport
     if workload.mode in {"echo", "pace"}:
         options["event"] = series.contender.event
         options["seconds"] = max(1.0, float(options["seconds"]) / slices)

@@ -7,6 +7,7 @@ import resource
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -43,20 +44,25 @@ def allow_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def command_for(contender: Contender, *, port: int, core: int, ws: str) -> list[str]:
-    """Return the command that serves an application on one core."""
+def command_for(contender: Contender, *, port: int, core: int, load_core: int, ws: str) -> list[str]:
+    """Return the command that serves an application on one core, or its workers on both."""
     if contender.runner == "node":
         return [*pinned(core), require("node"), str(APPS / f"{contender.app}.mjs"), str(port)]
     python = [*pinned(core), sys.executable, "-W", "ignore::DeprecationWarning"]
     if contender.runner == "python":
         return [*python, str(APPS / f"{contender.app}.py"), str(port)]
+    if contender.workers:
+        python = [*pinned(core, load_core), sys.executable, "-W", "ignore::DeprecationWarning"]
+        serve = ["-m", "fastsio", "run", f"{contender.app}:app", "--app-dir", str(APPS)]
+        serve += ["--workers", str(contender.workers)]
+        return [*python, *serve, "--host", HOST, "--port", str(port), *UVICORN_OPTIONS]
     serve = ["-m", "uvicorn", f"{contender.app}:app", "--app-dir", str(APPS)]
     return [*python, *serve, "--host", HOST, "--port", str(port), "--ws", contender.ws or ws, *UVICORN_OPTIONS]
 
 
-def pinned(core: int) -> list[str]:
-    """Return what goes in front of a command to keep it on one core."""
-    return [require("taskset"), "-c", str(core)]
+def pinned(*cores: int) -> list[str]:
+    """Return what goes in front of a command to keep it on these cores."""
+    return [require("taskset"), "-c", ",".join(map(str, cores))]
 
 
 @contextmanager
@@ -65,7 +71,7 @@ def serving(contender: Contender, *, core: int, load_core: int, ws: str) -> Iter
     Serve an application for the length of a ``with`` block.
 
     Args:
-        contender: What to serve; its nodes share a core and a Redis of their own.
+        contender: What to serve; its nodes share a core, and a Redis or a directory of their own.
         core: Core the server is pinned to.
         load_core: Core of what is not measured: Redis.
         ws: WebSocket implementation of uvicorn, where the contender has none of its own.
@@ -74,11 +80,17 @@ def serving(contender: Contender, *, core: int, load_core: int, ws: str) -> Iter
         BenchmarkError: The server did not start.
     """
     with ExitStack() as stack:
-        environment = None
-        if contender.redis or contender.nodes > 1:
-            environment = {**os.environ, "REDIS_URL": stack.enter_context(_redis(load_core))}
+        environment = dict(os.environ)
+        if contender.local:
+            environment["FASTSIO_WORKERS"] = stack.enter_context(tempfile.TemporaryDirectory())
+        elif contender.redis or contender.nodes > 1:
+            environment["REDIS_URL"] = stack.enter_context(_redis(load_core))
+        if contender.recovery:
+            environment["RECOVERY"] = "1"
+        if contender.streams:
+            environment["STREAMS"] = "1"
         ports = [free_port() for _ in range(contender.nodes)]
-        commands = [command_for(contender, port=port, core=core, ws=ws) for port in ports]
+        commands = [command_for(contender, port=port, core=core, load_core=load_core, ws=ws) for port in ports]
         first, *_ = [
             stack.enter_context(started(command, contender.app, port, environment))
             for command, port in zip(commands, ports, strict=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from harness.contenders import (
+    BARE_ASGI,
     CHANX,
     CHANX_REDIS,
     FAST,
@@ -13,6 +14,10 @@ from harness.contenders import (
     FAST_CHANNELS_REDIS,
     FAST_INJECTED,
     FAST_NODES,
+    FAST_RECOVERY,
+    FAST_STREAMS,
+    FAST_WORKER,
+    FAST_WORKERS,
     FASTSIO,
     FASTSIO_CLIENT,
     FASTSIO_CONSUMERS,
@@ -20,11 +25,14 @@ from harness.contenders import (
     FASTSIO_IMPORT,
     FASTSIO_INJECTED,
     FASTSIO_NODES,
+    FASTSIO_RECOVERY,
     FASTSIO_THREADS,
     FASTSIO_TYPED,
     FASTSIO_TYPED_REDIS,
     NODE,
     NODE_NODES,
+    NODE_RECOVERY,
+    NODE_STREAMS,
     PYTHON_SOCKETIO,
     PYTHON_SOCKETIO_CLIENT,
     PYTHON_SOCKETIO_IMPORT,
@@ -35,17 +43,26 @@ from harness.contenders import (
 from harness.workloads import (
     BROADCAST,
     BROADCAST_NODES,
+    BROADCAST_RECOVERY,
+    BROADCAST_STREAMS,
     CONNECT,
+    CONNECT_DEFAULT,
+    CONNECT_WORKERS,
     DISCONNECT,
     DISCONNECT_HALF,
     ECHO,
+    ECHO_ATTACHMENT,
+    ECHO_POLLING,
+    ECHO_RECOVERY,
     ECHO_THREADS,
     GROUP,
     GROUP_REDIS,
     IDLE,
+    IDLE_POLLING,
     IMPORT,
     PACE_HALF,
     RECEIVE,
+    RECOVER,
     Workload,
 )
 
@@ -72,6 +89,8 @@ class Target:
         (workload, contender), (other_workload, other) = self.numerator, self.denominator
         if workload is other_workload:
             return f"{workload.name}: {contender.name} / {other.name}"
+        if contender is not other:
+            return f"{workload.name}: {contender.name} / {other_workload.name}: {other.name}"
         return f"{contender.name}: {workload.name} / {other_workload.name}"
 
     def met_by(self, ratio: float) -> bool:
@@ -120,23 +139,38 @@ def _between(
 
 
 TARGETS: Final = (
-    _between(ECHO, FASTSIO, PYTHON_SOCKETIO, at_least=2.5),
+    _between(ECHO, FASTSIO, PYTHON_SOCKETIO, at_least=2.8),
     _between(ECHO, FASTSIO_INJECTED, FASTSIO, at_least=0.85),
     _between(ECHO, FASTSIO_INJECTED, PYTHON_SOCKETIO, at_least=2),
-    _between(ECHO, FAST, NODE, at_least=1.25),
+    _between(ECHO, FAST, NODE, at_least=2),
     _between(ECHO, FAST, PYTHON_SOCKETIO, at_least=6),
     _between(ECHO, FAST_INJECTED, NODE, at_least=1),
-    _between(BROADCAST, FASTSIO, PYTHON_SOCKETIO, at_least=4),
+    _between(ECHO_ATTACHMENT, FAST, NODE, at_least=1.25),
+    _between(ECHO_POLLING, FASTSIO, PYTHON_SOCKETIO, at_least=2),
+    _between(ECHO_POLLING, FAST, NODE, at_least=1.1),
+    _between(BROADCAST, FASTSIO, PYTHON_SOCKETIO, at_least=4.5),
     _between(BROADCAST, FAST, NODE, at_least=1.4),
     _between(BROADCAST, FAST, PYTHON_SOCKETIO, at_least=7),
-    _between(CONNECT, FASTSIO, PYTHON_SOCKETIO, at_least=1.6),
-    _between(CONNECT, FAST, NODE, at_least=2),
-    _between(IDLE, FASTSIO, PYTHON_SOCKETIO, at_most=0.7),
-    _between(IDLE, FAST, NODE, at_most=1),
+    _between(CONNECT, FASTSIO, PYTHON_SOCKETIO, at_least=1.8),
+    _between(CONNECT, FAST, NODE, at_least=2.5),
+    _between(CONNECT_DEFAULT, FASTSIO, PYTHON_SOCKETIO, at_least=2),
+    _between(CONNECT_DEFAULT, FAST, NODE, at_least=2),
+    _between(CONNECT_WORKERS, FAST_WORKERS, FAST_WORKER, at_least=1.5),
+    _between(IDLE, FASTSIO, PYTHON_SOCKETIO, at_most=0.6),
+    _between(IDLE, FASTSIO, BARE_ASGI, at_most=1.2),
+    _between(IDLE, FAST, NODE, at_most=0.35),
+    _between(IDLE_POLLING, FASTSIO, PYTHON_SOCKETIO, at_most=0.8),
+    _between(IDLE_POLLING, FAST, NODE, at_most=0.7),
     _between(PACE_HALF, FAST, NODE, at_most=1),
     _between(DISCONNECT, FASTSIO, PYTHON_SOCKETIO, at_most=1),
     Target((DISCONNECT, FASTSIO), (DISCONNECT_HALF, FASTSIO), at_most=2.5),  # linear would be 2
+    Target((ECHO_RECOVERY, FASTSIO_RECOVERY), (ECHO, FASTSIO), at_least=0.8),
+    Target((ECHO_RECOVERY, FAST_RECOVERY), (ECHO, FAST), at_least=0.8),
+    Target((BROADCAST_RECOVERY, FASTSIO_RECOVERY), (BROADCAST, FASTSIO), at_least=0.8),
+    Target((BROADCAST_RECOVERY, FAST_RECOVERY), (BROADCAST, FAST), at_least=0.8),
+    _between(RECOVER, FAST_RECOVERY, NODE_RECOVERY, at_least=3),
     _between(ECHO_THREADS, FASTSIO_THREADS, PYTHON_SOCKETIO_THREADS, at_least=1),
+    _between(BROADCAST_STREAMS, FAST_STREAMS, NODE_STREAMS, at_least=1),
     _between(BROADCAST_NODES, FASTSIO_NODES, PYTHON_SOCKETIO_NODES, at_least=2.5),
     _between(BROADCAST_NODES, FAST_NODES, NODE_NODES, at_least=1),
     _between(GROUP, FASTSIO_CONSUMERS, FAST_CHANNELS, at_least=1.5),

@@ -19,19 +19,29 @@ from harness.contenders import (
     FAST_CHANNELS,
     FAST_CHANNELS_REDIS,
     FAST_INJECTED,
+    FAST_LOCAL_NODES,
     FAST_NODES,
+    FAST_RECOVERY,
+    FAST_STREAMS,
+    FAST_WORKER,
+    FAST_WORKERS,
     FASTSIO,
     FASTSIO_CLIENT,
     FASTSIO_CONSUMERS,
     FASTSIO_CONSUMERS_REDIS,
     FASTSIO_IMPORT,
     FASTSIO_INJECTED,
+    FASTSIO_LOCAL_NODES,
     FASTSIO_NODES,
+    FASTSIO_RECOVERY,
+    FASTSIO_STREAMS,
     FASTSIO_THREADS,
     FASTSIO_TYPED,
     FASTSIO_TYPED_REDIS,
     NODE,
     NODE_NODES,
+    NODE_RECOVERY,
+    NODE_STREAMS,
     PYTHON_SOCKETIO,
     PYTHON_SOCKETIO_CLIENT,
     PYTHON_SOCKETIO_IMPORT,
@@ -58,6 +68,7 @@ class Workload:
         better: Whether a higher or a lower figure is better.
         saturates: Whether the server should be running all the time, so that anything less is noise.
         path: Where a plain WebSocket is served, for workloads without Socket.IO.
+        transport: ``websocket``, ``polling``, or ``upgrade``: polling, then a WebSocket.
         half_of: The contender whose median in ``echo``, halved, is the rate of this workload.
     """
 
@@ -72,6 +83,7 @@ class Workload:
     contenders: tuple[Contender, ...] = SERVERS
     half_of: Contender | None = None
     path: str | None = None
+    transport: str = "websocket"
 
     def options_for(self, *, quick: bool) -> dict[str, float]:
         """Return the generator's options of a quick or a full run."""
@@ -93,6 +105,12 @@ ECHO_256K: Final = replace(
     ECHO, name="echo 256 KiB", options={**ECHO.options, "conns": 16, "window": 1, "size": 262144}, contenders=PARSERS
 )
 ECHO_BINARY: Final = replace(ECHO, name="echo binary", options={**ECHO.options, "binary": 1}, contenders=PARSERS)
+ECHO_ATTACHMENT: Final = replace(
+    ECHO_BINARY, name="echo attachment 1 KiB", options={**ECHO_BINARY.options, "size": 1024}
+)
+ECHO_POLLING: Final = replace(
+    ECHO, name="echo polling", options={**ECHO.options, "window": 1}, contenders=PARSERS, transport="polling"
+)
 BROADCAST: Final = Workload(
     name="broadcast",
     mode="broadcast",
@@ -118,6 +136,19 @@ CONNECT: Final = Workload(
     better="higher",
     contenders=(PYTHON_SOCKETIO, FASTSIO, FAST, NODE, BARE_ASGI, BARE_FAST, BARE_PICOWS),
 )
+CONNECT_DEFAULT: Final = replace(
+    CONNECT,
+    name="connect default",
+    options={**CONNECT.options, "at-once": 400, "size": 64},
+    contenders=PARSERS,
+    transport="upgrade",
+)
+CONNECT_WORKERS: Final = replace(
+    CONNECT_DEFAULT,
+    name="connect default, workers",
+    saturates=False,  # the processes share two cores with the load
+    contenders=(FAST_WORKER, FAST_WORKERS),
+)
 IDLE: Final = Workload(
     name="idle memory",
     mode="idle",
@@ -128,6 +159,7 @@ IDLE: Final = Workload(
     better="lower",
     saturates=False,
 )
+IDLE_POLLING: Final = replace(IDLE, name="idle memory, polling", contenders=PARSERS, transport="polling")
 PACE: Final = Workload(
     name="latency",
     mode="pace",
@@ -151,6 +183,21 @@ DISCONNECT_HALF: Final = Workload(
 )
 DISCONNECT: Final = replace(DISCONNECT_HALF, name="disconnect", options={"conns": 10000}, quick={"conns": 1000})
 
+ECHO_RECOVERY: Final = replace(ECHO, name="echo, recovery", contenders=(FASTSIO_RECOVERY, FAST_RECOVERY, NODE_RECOVERY))
+BROADCAST_RECOVERY: Final = replace(
+    BROADCAST, name="broadcast, recovery", contenders=(FASTSIO_RECOVERY, FAST_RECOVERY, NODE_RECOVERY)
+)
+RECOVER: Final = Workload(
+    name="recover",
+    mode="recover",
+    options={"conns": 1000, "missed": 100, "size": 64},
+    quick={"conns": 300},
+    figure="rate",
+    unit="connections/s",
+    better="higher",
+    contenders=(FASTSIO_RECOVERY, FAST_RECOVERY, NODE_RECOVERY),
+)
+
 ECHO_THREADS: Final = Workload(
     name="echo threads",
     mode="echo",
@@ -165,7 +212,10 @@ BROADCAST_NODES: Final = replace(
     BROADCAST,
     name="broadcast nodes",
     saturates=False,  # what is counted is one of the two servers
-    contenders=(PYTHON_SOCKETIO_NODES, FASTSIO_NODES, FAST_NODES, NODE_NODES),
+    contenders=(PYTHON_SOCKETIO_NODES, FASTSIO_NODES, FAST_NODES, FASTSIO_LOCAL_NODES, FAST_LOCAL_NODES, NODE_NODES),
+)
+BROADCAST_STREAMS: Final = replace(
+    BROADCAST_NODES, name="broadcast nodes, streams", contenders=(FASTSIO_STREAMS, FAST_STREAMS, NODE_STREAMS)
 )
 GROUP: Final = replace(
     BROADCAST, name="group", path="/ws", contenders=(FASTSIO_CONSUMERS, FASTSIO_TYPED, FAST_CHANNELS, CHANX)
@@ -204,16 +254,25 @@ WORKLOADS: Final = (
     ECHO_4K,
     ECHO_256K,
     ECHO_BINARY,
+    ECHO_ATTACHMENT,
+    ECHO_POLLING,
     BROADCAST,
     BROADCAST_5000,
     CONNECT,
+    CONNECT_DEFAULT,
+    CONNECT_WORKERS,
     IDLE,
+    IDLE_POLLING,
     PACE,
     PACE_HALF,
     DISCONNECT_HALF,
     DISCONNECT,
+    ECHO_RECOVERY,
+    BROADCAST_RECOVERY,
+    RECOVER,
     ECHO_THREADS,
     BROADCAST_NODES,
+    BROADCAST_STREAMS,
     GROUP,
     GROUP_REDIS,
     RECEIVE,

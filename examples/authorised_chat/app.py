@@ -2,8 +2,8 @@
 Two users, two chats, and rooms that decide who may read them.
 
 The page needs the JavaScript client that ``tools/setup_npm.sh examples/chat`` fetches. Then
-``uvicorn authorised_chat.app:app --app-dir examples``, and open http://127.0.0.1:8000/?token=ada-token in one window
-and http://127.0.0.1:8000/?token=ben-token in another.
+``uvicorn authorised_chat.app:app --app-dir examples``, and open http://127.0.0.1:8000 in two windows:
+as Ada and as Ben.
 """
 
 from pathlib import Path
@@ -23,6 +23,8 @@ app = ASGIApp(
     static_files={
         "/": str(HERE / "static" / "index.html"),
         "/page.js": str(HERE / "static" / "page.js"),
+        "/style.css": str(HERE / "static" / "style.css"),
+        "/design": str(HERE.parent / "design"),
         "/client": str(CLIENT),
     },
 )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import BaseModel, StringConstraints
 
 from fastsio import AsyncNamespace, Joined, Session, SocketID, broadcast, exceptions, register_room
 
@@ -10,6 +10,27 @@ from .accounts import CHATS, USERS
 from .rooms import ChatRoom, MessagePosted, WhichChat
 
 Member = Annotated[ChatRoom, Joined(ChatRoom)]
+
+
+class ListedChat(BaseModel):
+    """A chat in the list; that it is there does not say who may read it."""
+
+    id: int
+    title: str
+
+
+class Welcome(BaseModel):
+    """Who the client is, and which chats there are."""
+
+    name: str
+    chats: list[ListedChat]
+
+
+class OpenChat(BaseModel):
+    """A chat as its readers see it."""
+
+    title: str
+    owner: str
 
 
 class Message(WhichChat):
@@ -34,9 +55,14 @@ class Chats(AsyncNamespace):
             raise exceptions.ConnectionRefusedError("Sign in first.")
         await self.save_session(sid, {"user": user})
 
-    async def on_join_chat(self, sid: SocketID, which: WhichChat) -> str:
-        """Return the title; this only runs for clients that may join."""
-        return CHATS[which.chat_id].title
+    async def on_hello(self, session: Session) -> Welcome:
+        chats = [ListedChat(id=number, title=chat.title) for number, chat in CHATS.items()]
+        return Welcome(name=session["user"].name, chats=chats)
+
+    async def on_join_chat(self, sid: SocketID, which: WhichChat) -> OpenChat:
+        """Describe the chat; this only runs for clients that may join."""
+        chat = CHATS[which.chat_id]
+        return OpenChat(title=chat.title, owner=chat.owner)
 
     async def on_who(self, room: Member) -> list[str]:
         """Return the names of the members. The page asks after its join and after each ``presence``."""

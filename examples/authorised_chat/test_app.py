@@ -38,7 +38,7 @@ async def test_members_read_what_is_said(ada: TestClient, ben: TestClient) -> No
 
 
 async def test_members_are_told_who_comes_and_goes_and_may_ask_who_is_there(ada: TestClient, ben: TestClient) -> None:
-    assert await ada.call("join_chat", {"chat_id": 1}) == "Everybody"
+    assert await ada.call("join_chat", {"chat_id": 1}) == {"title": "Everybody", "owner": "Ada"}
     await ben.call("join_chat", {"chat_id": 1})
     assert [(await ada.receive("presence")).data["user"] for _ in range(2)] == ["Ada", "Ben"]
     assert await ada.call("who", {"chat_id": 1}) == ["Ada", "Ben"]
@@ -73,6 +73,12 @@ async def test_the_owner_removes_people(ada: TestClient, ben: TestClient) -> Non
 
     await ben.receive("kicked")
     assert ben.rooms() == set()
+
+
+async def test_a_client_learns_who_it_is_and_which_chats_there_are(ben: TestClient) -> None:
+    welcome = await ben.call("hello")
+
+    assert (welcome["name"], [chat["title"] for chat in welcome["chats"]]) == ("Ben", ["Everybody", "Ada's own"])
 
 
 async def test_strangers_are_refused() -> None:

@@ -28,5 +28,12 @@ websockets = WebsocketRouter()
 websockets.add_websocket_route("/ws", BridgeConsumer.as_asgi())
 
 app = ASGIApp(
-    sio, websockets, static_files={"/": str(STATIC / "index.html"), "/static": str(STATIC), "/client": str(CLIENT)}
+    sio,
+    websockets,
+    static_files={
+        "/": str(STATIC / "index.html"),
+        "/static": str(STATIC),
+        "/design": str(HERE.parent / "design"),
+        "/client": str(CLIENT),
+    },
 )

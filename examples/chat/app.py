@@ -1,7 +1,7 @@
 """
 The application: FastAPI for HTTP, fastsio for the socket, one server for both.
 
-Run it with ``make demo``, or: ``uvicorn chat.app:app --app-dir examples``.
+It is one of the examples of ``make demo``; alone it runs with ``uvicorn chat.app:app --app-dir examples``.
 """
 
 from pathlib import Path
@@ -26,10 +26,12 @@ async def rooms(presence: PresenceDep) -> list[Room]:
     return presence.rooms()
 
 
+api.mount("/design", StaticFiles(directory=HERE.parent / "design"))
 api.mount("/client", StaticFiles(directory=HERE / "node_modules" / "socket.io-client" / "dist"))
 api.mount("/", StaticFiles(directory=HERE / "static", html=True))
 
-sio = AsyncServer(async_mode="asgi")
+# A client that has lost its connection comes back to its room, and gets what was said meanwhile.
+sio = AsyncServer(async_mode="asgi", connection_state_recovery=True)
 sio.add_middleware(rate_limit_middleware(max_requests=5, window_seconds=10), events=["message"])
 sio.add_router(router)
 

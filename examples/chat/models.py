@@ -48,3 +48,9 @@ class Message(BaseModel):
     user: User
     text: Text
     sent_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+class OpenRoom(Room):
+    """The answer to a join: the room, and what was said last in it."""
+
+    messages: list[Message]

@@ -53,6 +53,15 @@ async def test_the_answer_to_a_join_has_who_came_while_others_were_told(monkeypa
     assert [member["name"] for member in room["members"]] == ["Ben", "Cleo"]
 
 
+async def test_who_comes_late_reads_what_was_said(ada: TestClient) -> None:
+    said = await ada.call("message", {"text": "hello"})
+
+    async with TestClient(app) as late:
+        await late.connect(auth={"name": "Late"})
+        assert (await late.call("join", {"room": "lobby"}))["messages"] == [said]
+        assert (await late.call("join", {"room": "attic"}))["messages"] == []
+
+
 async def test_other_rooms_read_nothing(ada: TestClient, ben: TestClient) -> None:
     await ben.call("join", {"room": "attic"})
     await ada.call("message", {"text": "hello"})

@@ -12,7 +12,7 @@ from .app import app
 
 @pytest.fixture(autouse=True)
 def _layer() -> Iterator[None]:
-    with override("chat", InMemoryChannelLayer()):
+    with override("room-chat", InMemoryChannelLayer()):
         yield
 
 
@@ -25,11 +25,11 @@ async def test_a_room_reads_what_is_said_and_others_do_not() -> None:
         await ben.send_to("hello")
 
         assert [await ada.receive_from() for _ in range(3)] == [
-            "🚪 Someone joined room 'general'",
-            "🚪 Someone joined room 'general'",
-            "💬 hello",
+            "Someone joined room 'general'",
+            "Someone joined room 'general'",
+            "> hello",
         ]
-        assert await eve.receive_from() == "🚪 Someone joined room 'attic'"
+        assert await eve.receive_from() == "Someone joined room 'attic'"
         assert await eve.receive_nothing()
 
 
@@ -38,4 +38,4 @@ async def test_who_leaves_is_missed() -> None:
         async with WebsocketCommunicator(app, "/ws/room/general"):
             pass
 
-        assert [await ada.receive_from() for _ in range(3)][-1] == "👋 Someone left room 'general'"
+        assert [await ada.receive_from() for _ in range(3)][-1] == "Someone left room 'general'"

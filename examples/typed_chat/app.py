@@ -18,6 +18,8 @@ from fastsio.consumers import WebsocketRouter
 from .consumer import RoomChatConsumer
 from .layers import setup_layers
 
+HERE = Path(__file__).parent
+
 setup_layers()
 
 ws_router = WebsocketRouter()
@@ -25,4 +27,5 @@ ws_router.add_websocket_route("/room/{room_name}", RoomChatConsumer.as_asgi())
 
 app = FastAPI()
 app.mount("/ws", ws_router)
-app.mount("/", StaticFiles(directory=Path(__file__).parent / "static", html=True))
+app.mount("/design", StaticFiles(directory=HERE.parent / "design"))
+app.mount("/", StaticFiles(directory=HERE / "static", html=True))

@@ -10,7 +10,7 @@ REDIS_URL = os.getenv("REDIS_URL")
 
 def setup_layers() -> None:
     """Register the layers; once in each process, servers and workers alike."""
-    register_channel_layer("chat", make_layer("typed-chat"))
+    register_channel_layer("typed-chat", make_layer("typed-chat"))
 
 
 def make_layer(prefix: str) -> BaseChannelLayer:

@@ -9,7 +9,14 @@ from fastsio.messages import BaseMessage
 
 class RoomMessagePayload(BaseModel):
     message: str
-    room_name: str | None = None
+
+
+class RoomNotificationPayload(BaseModel):
+    """Something that a client said, or a notice of the server."""
+
+    kind: Literal["said", "notice"]
+    message: str
+    room_name: str
 
 
 class RoomChatMessage(BaseMessage):
@@ -23,4 +30,4 @@ class RoomNotificationMessage(BaseMessage):
     """A message for the clients in a room."""
 
     action: Literal["room_notification"] = "room_notification"
-    payload: RoomMessagePayload
+    payload: RoomNotificationPayload

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio.aio.manager import AsyncManager
 from fastsio.aio.namespace import AsyncNamespace
 from fastsio.aio.server import AsyncServer
+from fastsio.base.history import History
+from fastsio.base.recovery import ConnectionStateRecovery, RecoveryStore
 from fastsio.injection import Cookie, Depends, Header, Query, register_dependency
 from fastsio.integrations.asgi import ASGIApp
 from fastsio.middlewares import (
@@ -29,6 +31,7 @@ from fastsio.rooms import (
     register_room,
 )
 from fastsio.routing import RouterSIO
+from fastsio.state.recovery import Recovered
 from fastsio.types import Auth, Data, Environ, Event, NamespaceName, Reason, Session, SocketID
 
 if TYPE_CHECKING:
@@ -63,8 +66,10 @@ if TYPE_CHECKING:
     from fastsio import zmq_manager as zmq_manager
     from fastsio.aio.backends.aiopika import AsyncAioPikaManager
     from fastsio.aio.backends.kafka import AsyncKafkaManager
+    from fastsio.aio.backends.local import AsyncLocalManager
     from fastsio.aio.backends.nats import AsyncNatsManager
     from fastsio.aio.backends.redis import AsyncRedisManager
+    from fastsio.aio.backends.redis_streams import AsyncRedisStreamsManager
     from fastsio.aio.client.client import AsyncClient
     from fastsio.aio.client.namespace import AsyncClientNamespace
     from fastsio.aio.pubsub import AsyncPubSubManager
@@ -76,6 +81,7 @@ if TYPE_CHECKING:
     from fastsio.sync.backends.kafka import KafkaManager
     from fastsio.sync.backends.kombu import KombuManager
     from fastsio.sync.backends.redis import RedisManager
+    from fastsio.sync.backends.redis_streams import RedisStreamsManager
     from fastsio.sync.backends.zmq import ZmqManager
     from fastsio.sync.client.client import Client
     from fastsio.sync.client.namespace import ClientNamespace
@@ -94,9 +100,11 @@ _LATER: Final = {
     "AsyncClient": "fastsio.aio.client.client",
     "AsyncClientNamespace": "fastsio.aio.client.namespace",
     "AsyncKafkaManager": "fastsio.aio.backends.kafka",
+    "AsyncLocalManager": "fastsio.aio.backends.local",
     "AsyncNatsManager": "fastsio.aio.backends.nats",
     "AsyncPubSubManager": "fastsio.aio.pubsub",
     "AsyncRedisManager": "fastsio.aio.backends.redis",
+    "AsyncRedisStreamsManager": "fastsio.aio.backends.redis_streams",
     "AsyncSimpleClient": "fastsio.aio.simple_client",
     "Client": "fastsio.sync.client.client",
     "ClientNamespace": "fastsio.sync.client.namespace",
@@ -108,6 +116,7 @@ _LATER: Final = {
     "Namespace": "fastsio.sync.namespace",
     "PubSubManager": "fastsio.sync.pubsub",
     "RedisManager": "fastsio.sync.backends.redis",
+    "RedisStreamsManager": "fastsio.sync.backends.redis_streams",
     "Server": "fastsio.sync.server",
     "SimpleClient": "fastsio.sync.simple_client",
     "WSGIApp": "fastsio.integrations.wsgi",
@@ -133,11 +142,13 @@ __all__ = [
     "AsyncClient",
     "AsyncClientNamespace",
     "AsyncKafkaManager",
+    "AsyncLocalManager",
     "AsyncManager",
     "AsyncNamespace",
     "AsyncNatsManager",
     "AsyncPubSubManager",
     "AsyncRedisManager",
+    "AsyncRedisStreamsManager",
     "AsyncServer",
     "AsyncSimpleClient",
     "Auth",
@@ -145,12 +156,14 @@ __all__ = [
     "BroadcastEvent",
     "Client",
     "ClientNamespace",
+    "ConnectionStateRecovery",
     "Cookie",
     "Data",
     "Depends",
     "Environ",
     "Event",
     "Header",
+    "History",
     "Joined",
     "KafkaManager",
     "KombuManager",
@@ -163,7 +176,10 @@ __all__ = [
     "PubSubManager",
     "Query",
     "Reason",
+    "Recovered",
+    "RecoveryStore",
     "RedisManager",
+    "RedisStreamsManager",
     "Room",
     "RoomMember",
     "RouterSIO",

@@ -25,6 +25,7 @@ __all__ = [
     "RoomRequest",
     "SubscribeMessage",
     "SubscribedMessage",
+    "SubscribedRoom",
     "UnsubscribeMessage",
     "UnsubscribedMessage",
 ]
@@ -148,10 +149,15 @@ class RoomRequest(BaseModel):
     Args:
         room: The key of its class, ``chat`` for ``ChatRoom``.
         data: The payload for the hooks of the class, as of the event ``join_chat``.
+        since: In a room with a history, the offset of the last event that the client has had; null or an empty text
+            for everything that is kept. Without it, nothing that was missed is sent.
+        epoch: The epoch of that offset.
     """
 
     room: str
     data: Any = None
+    since: str | None = None
+    epoch: str | None = None
 
 
 class RoomName(BaseModel):
@@ -163,6 +169,21 @@ class RoomName(BaseModel):
     """
 
     room: str
+
+
+class SubscribedRoom(RoomName):
+    """
+    The room that was entered, and where its history stands; without a history, the room alone.
+
+    Args:
+        epoch: The epoch of the room.
+        offset: The offset of the newest event, which was sent before.
+        complete: Whether the client has got every event after ``since``.
+    """
+
+    epoch: str | None = None
+    offset: str | None = None
+    complete: bool | None = None
 
 
 class SubscribeMessage(BaseMessage):
@@ -183,7 +204,7 @@ class SubscribedMessage(BaseMessage):
     """A client is in a room from now on."""
 
     action: Literal["subscribed"] = SUBSCRIBED
-    payload: RoomName
+    payload: SubscribedRoom
 
 
 class UnsubscribedMessage(BaseMessage):

@@ -14,14 +14,16 @@ from typing import Any, ClassVar, Final, TypeAlias
 from pydantic import BaseModel
 
 from fastsio.base.emit_args import wait_option
+from fastsio.base.history import History
 from fastsio.base.rooms import Joined, Room, RoomMember, register_room
 from fastsio.exceptions import SetupError
-from fastsio.routing import place_of
+from fastsio.routing import single_namespace
 from fastsio.routing.slips import misspelt_methods, misspelt_settings
 from fastsio.state.room_names import plain_room, snake_case
 
 __all__ = [
     "BroadcastEvent",
+    "History",
     "Joined",
     "Room",
     "RoomMember",
@@ -202,7 +204,7 @@ def _by_namespace(event: BroadcastEvent, rooms: Iterable[Room | str], sender: An
     found: dict[str, list[Any]] = {}
     for room in rooms:
         own = room.namespace_on(server) if isinstance(room, Room) else "/"
-        found.setdefault(place_of(event.broadcast_namespace or own), []).append(plain_room(room))
+        found.setdefault(single_namespace(event.broadcast_namespace or own), []).append(plain_room(room))
     return found
 
 

@@ -78,6 +78,7 @@ class Source(HandlerMarker, Enum):
     SERVER = "server"
     CLIENT = "client"
     ROOM = "room"
+    RECOVERED = "recovered"
 
     def instead(self) -> str:
         """Return the part of the refusal's message that names the marker and says what to write in a route."""

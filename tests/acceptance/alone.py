@@ -65,7 +65,7 @@ async def request(app, method: str, query: str, body: bytes = b"") -> str:
             assert message["status"] == 200, message
         answer += message.get("body", b"")
 
-    await asyncio.wait_for(app(scope, receive, send), 5)
+    await asyncio.wait_for(app(scope, receive, send), 30)
     return answer.decode()
 
 

@@ -11,11 +11,11 @@ import aiohttp
 import socketio
 
 from tests.docs.snippets import snippets
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-PATIENCE_S = 5
 FENCE = "fence"
 SNIPPETS = [snippet.code for snippet in snippets(Path(__file__).with_name("snippets.md"), "python")]
 
@@ -55,11 +55,11 @@ class Peer:
 
     async def call(self, event: str, data: Any = None, *, namespace: str = "/") -> Any:
         """Send an event and return the acknowledgement."""
-        return await self.client.call(event, data, namespace=namespace, timeout=PATIENCE_S)
+        return await self.client.call(event, data, namespace=namespace, timeout=WAIT_S)
 
     async def next(self) -> tuple[Any, ...]:
         """Return the next event that was heard: its name and arguments."""
-        return await asyncio.wait_for(self._heard.get(), PATIENCE_S)
+        return await asyncio.wait_for(self._heard.get(), WAIT_S)
 
     async def heard_until_fence(self, sio: Any, *, namespace: str = "/") -> list[tuple[Any, ...]]:
         """Return what arrives before an event the server sends now: everything it had sent until here."""
@@ -80,7 +80,7 @@ async def connected(
         client = socketio.AsyncClient(reconnection=False, serializer=serializer, http_session=http_session)
         peer = Peer(client, names)
         await client.connect(
-            url, namespaces=names, transports=transports or ["websocket"], wait_timeout=PATIENCE_S, **options
+            url, namespaces=names, transports=transports or ["websocket"], wait_timeout=WAIT_S, **options
         )
         try:
             yield peer

@@ -23,6 +23,7 @@ from tests.acceptance.typed_chat import (
 )
 from tests.support.rooms import present, room_app
 from tests.support.servers import serve
+from tests.support.waiting import WAIT_S
 
 GENERAL = "/ws/room/general"
 JOINED = "🚪 Someone joined room 'general'"
@@ -171,13 +172,13 @@ async def test_leaving_is_noticed_however_it_happens(layer, drop, code):
 
     async with serve(room_app(Watching)) as address, connect(f"{address.ws}{GENERAL}") as ada:
         ben = await connect(f"{address.ws}{GENERAL}")
-        await asyncio.wait_for(ada.recv(), 5)
+        await asyncio.wait_for(ada.recv(), WAIT_S)
         if drop == "tab":
             await ben.close(code=1001)
         else:
             ben.transport.abort()
-        heard = json.loads(await asyncio.wait_for(ada.recv(), 5))
-        await asyncio.wait_for(left.wait(), 5)
+        heard = json.loads(await asyncio.wait_for(ada.recv(), WAIT_S))
+        await asyncio.wait_for(left.wait(), WAIT_S)
 
         assert heard["payload"]["message"] == LEFT
         assert codes == [code] or (drop == "network" and codes[0] in {1005, 1006})
@@ -253,7 +254,7 @@ async def test_a_consumer_is_a_route_of_every_router(layer, make):
         connect(f"{address.ws}/ws/room/general") as ada,
         connect(f"{address.ws}/ws/room/general"),
     ):
-        heard = json.loads(await asyncio.wait_for(ada.recv(), 5))
+        heard = json.loads(await asyncio.wait_for(ada.recv(), WAIT_S))
 
     assert heard["payload"] == {"message": JOINED, "room_name": "general"}
 
@@ -281,7 +282,7 @@ async def test_discarding_a_group_stops_it_at_once(layer):
     async with present(app, GENERAL, GENERAL) as (ada, ben):
         await ada.reads()
         await ben.send_to("leave")
-        await asyncio.wait_for(left.wait(), 5)
+        await asyncio.wait_for(left.wait(), WAIT_S)
         async with present(app, GENERAL):
             assert await ada.reads() == [JOINED]
 

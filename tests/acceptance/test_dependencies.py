@@ -12,6 +12,7 @@ import fastsio
 from fastsio import Depends, Header
 from tests.acceptance.peers import connected
 from tests.support.servers import serve
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -125,7 +126,7 @@ async def test_generators_are_closed_after_the_handler_in_reverse() -> None:
         return value
 
     async def noted(count: int) -> list[str]:
-        return [await asyncio.wait_for(notes.get(), 5) for _ in range(count)]
+        return [await asyncio.wait_for(notes.get(), WAIT_S) for _ in range(count)]
 
     async with serve(fastsio.ASGIApp(sio)) as address, connected(address.http) as peer:
         assert await peer.call("use", False) == "outer inner"
@@ -153,7 +154,7 @@ async def test_a_connection_scoped_dependency_lives_as_long_as_the_connection() 
         async with connected(address.http, auth={"name": "ann"}) as peer:
             assert [await peer.call("who"), await peer.call("who")] == ["ann", "ann"]
             assert not closed.is_set()
-        await asyncio.wait_for(closed.wait(), 5)
+        await asyncio.wait_for(closed.wait(), WAIT_S)
 
     assert opened == ["ann"]
 

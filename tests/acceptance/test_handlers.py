@@ -13,8 +13,7 @@ from fastsio.exceptions import SetupError
 from tests.acceptance.peers import Peer, connected
 from tests.support.peer_clients import LEAVES
 from tests.support.servers import serve
-
-PATIENCE_S = 5
+from tests.support.waiting import WAIT_S
 
 
 class Diary:
@@ -25,7 +24,7 @@ class Diary:
 
     async def next(self) -> tuple[Any, ...]:
         """Return the next entry."""
-        return await asyncio.wait_for(self.entries.get(), PATIENCE_S)
+        return await asyncio.wait_for(self.entries.get(), WAIT_S)
 
     def shapes(self) -> dict[str, Any]:
         """Return a handler for each shape."""
@@ -200,7 +199,7 @@ async def test_auth_is_what_the_client_sent(auth) -> None:
         given.put_nowait(auth)
 
     async with serve(fastsio.ASGIApp(sio)) as address, connected(address.http, auth=auth):
-        assert await asyncio.wait_for(given.get(), PATIENCE_S) == auth
+        assert await asyncio.wait_for(given.get(), WAIT_S) == auth
 
 
 async def test_event_names_come_from_the_function_or_from_on() -> None:
@@ -299,7 +298,7 @@ async def test_data_is_the_raw_payload(sent, seen) -> None:
 
     async with serve(fastsio.ASGIApp(sio)) as address, connected(address.http) as peer:
         await peer.emit("take", sent)
-        received = await asyncio.wait_for(got.get(), PATIENCE_S)
+        received = await asyncio.wait_for(got.get(), WAIT_S)
 
     assert (type(received), received) == (type(seen), seen)
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from tests.support.waiting import PROGRAM_S
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -36,7 +38,7 @@ sync.register_room(TeamRoom)
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ``fastsio make`` in a folder."""
     command = [sys.executable, "-m", "fastsio", "make", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=50)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=PROGRAM_S)
 
 
 def test_what_is_made_imports_runs_and_type_checks(tmp_path: Path) -> None:
@@ -61,14 +63,14 @@ def test_what_is_made_imports_runs_and_type_checks(tmp_path: Path) -> None:
         "namespaces",
         "rooms",
     ]
-    subprocess.run([sys.executable, "-W", "error", "-c", PROGRAM], cwd=tmp_path, check=True, timeout=30)
+    subprocess.run([sys.executable, "-W", "error", "-c", PROGRAM], cwd=tmp_path, check=True, timeout=PROGRAM_S)
     checked = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "app"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
-        timeout=55,
+        timeout=PROGRAM_S,
     )
     assert checked.returncode == 0, checked.stdout
 

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import fastsio
+from tests.support.waiting import PROGRAM_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,7 +31,7 @@ def test_licence_and_links_are_there() -> None:
     assert metadata["license"] == "MIT"
     assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
     assert {"Documentation", "Changelog"} <= metadata["urls"].keys()
-    for link in ("(LICENSE)", "(CHANGES.md)", "(docs/index.md)"):
+    for link in ("/main/LICENSE)", "/main/CHANGES.md)", "/latest/index.html)"):
         assert link in readme
 
 
@@ -41,7 +42,7 @@ def test_the_extra_of_asyncio_clients_has_the_name_that_is_written(tmp_path: Pat
     (tmp_path / "src" / "fastsio").mkdir(parents=True)
     shutil.copy(ROOT / "src" / "fastsio" / "__init__.py", tmp_path / "src" / "fastsio")
     command = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", str(tmp_path)]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=50)
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=PROGRAM_S)
 
     lines = (tmp_path / "fastsio.egg-info" / "PKG-INFO").read_text(encoding="utf-8").splitlines()
     for name in ("asyncio_client", "asyncio-client"):

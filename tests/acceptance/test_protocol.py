@@ -10,6 +10,7 @@ import pytest
 import fastsio
 from tests.acceptance.peers import connected
 from tests.support.servers import serve
+from tests.support.waiting import WAIT_S
 
 WAYS = pytest.mark.parametrize(
     "transports", [["websocket"], ["polling"], ["polling", "websocket"]], ids=["websocket", "polling", "upgrade"]
@@ -32,7 +33,7 @@ async def test_events_and_acknowledgements_go_both_ways(transports, serializer) 
 
         assert await peer.call("echo", BINARY) == BINARY
         assert await peer.call("echo", ("a", b"b", None)) == ("a", b"b", None)
-        assert await sio.call("ask", (BINARY, 2), to=peer.sid(), timeout=5) == (BINARY, 2)
+        assert await sio.call("ask", (BINARY, 2), to=peer.sid(), timeout=WAIT_S) == (BINARY, 2)
         await sio.emit("news", (1, b"\x02"))
         assert await peer.next() == ("news", 1, b"\x02")
 
@@ -53,7 +54,7 @@ async def test_namespaces_are_multiplexed(transports) -> None:
         assert len(set(sids)) == 3
         assert [await peer.call("where", namespace=name) for name in ("/a", "/b")] == ["/a", "/b"]
         await sio.disconnect(sids[1], namespace="/a")
-        assert await asyncio.wait_for(left.get(), 5) == "/a"
+        assert await asyncio.wait_for(left.get(), WAIT_S) == "/a"
         assert await peer.call("where", namespace="/b") == "/b"
 
 

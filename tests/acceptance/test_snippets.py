@@ -18,6 +18,7 @@ import fastsio
 from tests.acceptance.peers import connected, run_snippet
 from tests.support.peer_clients import LEAVES
 from tests.support.servers import serve
+from tests.support.waiting import PROGRAM_S, WAIT_S
 
 if TYPE_CHECKING:
     import pytest
@@ -41,7 +42,7 @@ def test_fastsio_alone_runs_the_first_snippets() -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=PROGRAM_S,
         check=False,
     )
 
@@ -67,7 +68,7 @@ async def test_snippet_1_echoes_a_message(capsys: pytest.CaptureFixture[str]) ->
             await peer.emit("message", "hi")
 
             assert await peer.next() == ("response", "Received: hi")
-        await asyncio.wait_for(gone.wait(), 5)
+        await asyncio.wait_for(gone.wait(), WAIT_S)
 
     printed = capsys.readouterr().out.splitlines()
     assert printed == [f"Client {sid} connected", f"Client {sid} disconnected"]
@@ -242,6 +243,6 @@ async def test_auth_and_reason_are_injected_where_they_belong() -> None:
 
     async with serve(fastsio.ASGIApp(sio)) as address:
         async with connected(address.http, auth={"token": "t"}):
-            assert await asyncio.wait_for(told.get(), 5) == ({"token": "t"}, "GET")
+            assert await asyncio.wait_for(told.get(), WAIT_S) == ({"token": "t"}, "GET")
 
-        assert await asyncio.wait_for(told.get(), 5) in [(reason, True, True) for reason in LEAVES]
+        assert await asyncio.wait_for(told.get(), WAIT_S) in [(reason, True, True) for reason in LEAVES]

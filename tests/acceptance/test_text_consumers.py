@@ -21,6 +21,7 @@ from fastsio.layers import (
 from tests.acceptance.raw_chat import RoomChatConsumer
 from tests.support.rooms import Person, present, room_app
 from tests.support.servers import serve
+from tests.support.waiting import WAIT_S
 
 
 @pytest.fixture
@@ -221,7 +222,7 @@ async def test_a_room_with_spaces_or_unicode_in_its_name_works(layer, path, room
     ):
         await ada.send(f"here in {room}")
 
-        assert await asyncio.wait_for(ada.recv(), 5) == f"💬 here in {room}"
+        assert await asyncio.wait_for(ada.recv(), WAIT_S) == f"💬 here in {room}"
 
 
 @ROOM_NAMES
@@ -229,10 +230,10 @@ async def test_a_room_name_that_is_no_groups_ends_one_connection_in_order(app, c
     """The tutorial's own f-string: the client reads an error and may try again, the log says what to do."""
     async with serve(app) as address:
         async with connect(f"{address.ws}/ws/room/{path}") as client:
-            error = json.loads(await asyncio.wait_for(client.recv(), 5))
-            await asyncio.wait_for(client.wait_closed(), 5)
+            error = json.loads(await asyncio.wait_for(client.recv(), WAIT_S))
+            await asyncio.wait_for(client.wait_closed(), WAIT_S)
         async with connect(f"{address.ws}/ws/room/general") as other:
-            assert await asyncio.wait_for(other.recv(), 5) == JOINED
+            assert await asyncio.wait_for(other.recv(), WAIT_S) == JOINED
 
     assert (error["action"], error["payload"]["type"], client.close_code) == ("error", "internal", 1011)
     (record,) = caplog.records

@@ -11,7 +11,7 @@ const browser = await chromium.launchPersistentContext(profile, {
   args: flags,
   viewport: { width: 1400, height: 900 },
 });
-browser.setDefaultTimeout(8000);
+browser.setDefaultTimeout(60000);
 const faults = [];
 
 await run(

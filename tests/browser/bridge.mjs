@@ -13,7 +13,7 @@ const browser = await chromium.launchPersistentContext(profile, {
   args: flags,
   viewport: { width: 1000, height: 560 },
 });
-browser.setDefaultTimeout(8000);
+browser.setDefaultTimeout(60000);
 const faults = [];
 
 const shows = (frame, selector, text) => frame.locator(selector, { hasText: text }).first().waitFor();
@@ -33,7 +33,7 @@ await run(
     const ben = page.frame("websocket");
     await shows(ann, "#status.online", "in the room");
     await shows(ben, "#status.online", "in the room");
-    for (const frame of [ann, ben]) await shows(frame, "#present", /^Ann, Ben$/);
+    for (const frame of [ann, ben]) await shows(frame, "#present", /^Ann\s*Ben$/);
     await says(ann, "<b>hello</b> from Socket.IO");
     await shows(ben, "#messages li", "from Socket.IO");
     await says(ben, "hello from a plain WebSocket");
@@ -43,8 +43,18 @@ await run(
     await shows(ben, "#messages li.job", "the report is ready");
     await says(ann, "the end");
     for (const frame of [ann, ben]) await shows(frame, "#messages li", "the end");
-    if (screenshots) await page.screenshot({ path: `${screenshots}/bridge.png` });
-    const result = { ann: await messages(ann), ben: await messages(ben), at: await ben.innerText("#server") };
+    let wide = 0;
+    for (const width of [1200, 390]) {
+      await page.setViewportSize({ width, height: 760 });
+      for (const frame of [page, ann, ben]) {
+        wide += await frame.evaluate(() => Number(document.documentElement.scrollWidth > innerWidth));
+      }
+      for (const colorScheme of screenshots ? ["light", "dark"] : []) {
+        await page.emulateMedia({ colorScheme });
+        await page.screenshot({ path: `${screenshots}/bridge-${width}-${colorScheme}.png` });
+      }
+    }
+    const result = { ann: await messages(ann), ben: await messages(ben), at: await ben.innerText("#server"), wide };
     await page.locator("iframe[name=websocket]").evaluate((frame) => frame.remove());
     await shows(ann, "#present", /^Ann$/);
     if (faults.length > 0) throw new Error(`on the page: ${faults.join("; ")}`);

@@ -28,10 +28,12 @@ class ChatServer:
     Args:
         port: Where it listens; reserved for it.
         app: Another of the examples.
+        environment: Variables for its process.
     """
 
-    def __init__(self, port: int, app: str) -> None:
+    def __init__(self, port: int, app: str, environment: dict[str, str]) -> None:
         self._app = app
+        self._environment = environment
         self.port = port
         self._process: subprocess.Popen[str] | None = None
 
@@ -44,7 +46,8 @@ class ChatServer:
         """Start the server; returns once it listens."""
         command = [sys.executable, "-m", "uvicorn", self._app, "--app-dir", "examples", "--no-access-log"]
         command += ["--port", str(self.port), "--timeout-graceful-shutdown", "2"]
-        self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        environment = os.environ | self._environment
+        self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
         log = []
         for line in self._process.stderr:
@@ -66,10 +69,10 @@ class ChatServer:
 
 
 @contextmanager
-def chat_server(app: str = "chat.app:app") -> Iterator[ChatServer]:
+def chat_server(app: str = "chat.app:app", **environment: str) -> Iterator[ChatServer]:
     """Run an example for the length of the block, in which it may be stopped and started."""
     with reserved_port() as port:
-        server = ChatServer(port, app)
+        server = ChatServer(port, app, environment)
         server.start()
         try:
             yield server
@@ -85,6 +88,12 @@ def require_javascript_client() -> None:
         )
 
 
+def require_board_page() -> None:
+    """Fail the test when the page of the board was not built."""
+    if not (ROOT / "examples/board/dist/index.html").is_file():
+        pytest.fail("The page of the board is missing: run 'tools/build_page.sh examples/board'.", pytrace=False)
+
+
 @pytest.fixture(scope="session")
 def shared_chat():
     """One chat server for the tests that leave it running; each uses rooms of its own."""
@@ -98,6 +107,14 @@ def authorised_chat():
     """A server of the example of authorised rooms."""
     require_javascript_client()
     with chat_server("authorised_chat.app:app") as server:
+        yield server
+
+
+@pytest.fixture
+def stream():
+    """A server of the example of a stream."""
+    require_javascript_client()
+    with chat_server("stream.app:app") as server:
         yield server
 
 

@@ -12,7 +12,7 @@ const browser = await chromium.launchPersistentContext(profile, {
   args: flags,
   viewport: { width: 1100, height: 720 },
 });
-browser.setDefaultTimeout(8000);
+browser.setDefaultTimeout(60000);
 const faults = [];
 
 const harness = {

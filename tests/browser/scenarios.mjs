@@ -140,3 +140,81 @@ export async function reconnect({ visitor, says, shows, texts, picture, say, tol
   await ada.locator("#banner").waitFor({ state: "hidden" });
   return { offline, heard: await texts(ben, ".message .text"), members: (await texts(ben, "#members li")).length };
 }
+
+/** The network goes, others talk, the network is back: each message is there once, and the page says how many. */
+export async function tunnel({ visitor, says, shows, texts, picture }) {
+  const ada = await visitor("Ada", "tunnel");
+  const ben = await visitor("Ben", "tunnel");
+  await says(ada, "before");
+  await shows(ben, ".message .text", "before");
+  const network = await ben.context().newCDPSession(ben);
+  const offline = (is) =>
+    network.send("Network.emulateNetworkConditions", { offline: is, latency: 0, downloadThroughput: -1, uploadThroughput: -1 });
+  const results = [];
+  for (const count of [2, 0, 1]) {
+    await offline(true);
+    await shows(ben, "#banner", /reconnect|reached/);
+    await shows(ada, ".notice", "Ben left");
+    await pictures(ben, picture, `tunnel-offline-${count}`);
+    for (let number = 1; number <= count; number++) {
+      await says(ada, `while away ${count}.${number}`);
+      await shows(ada, ".message.own .text", `while away ${count}.${number}`);
+    }
+    await offline(false);
+    await shows(ben, "#banner.back", "Back online");
+    results.push(await ben.innerText("#banner"));
+    await pictures(ben, picture, `tunnel-back-${count}`);
+    await ada.locator("#members li", { hasText: "Ben" }).waitFor();
+  }
+  await says(ada, "after");
+  await shows(ben, ".message .text", "after");
+  await says(ben, "and back");
+  await shows(ada, ".message .text", "and back");
+  return {
+    banners: results,
+    ada: await texts(ada, ".message .text"),
+    ben: await texts(ben, ".message .text"),
+    members: [await texts(ada, "#members li"), await texts(ben, "#members li")],
+    notices: await texts(ben, ".notice"),
+  };
+}
+
+/** Pictures on a wide and a narrow screen, in the light and in the dark. */
+async function pictures(page, picture, title) {
+  const size = page.viewportSize();
+  for (const width of [1200, 390]) {
+    for (const colorScheme of ["light", "dark"]) {
+      await page.setViewportSize({ width, height: 760 });
+      await page.emulateMedia({ colorScheme });
+      await picture(page, `${title}-${width}-${colorScheme}`);
+    }
+  }
+  await page.setViewportSize(size);
+  await page.emulateMedia({ colorScheme: null });
+}
+
+/** Many people with long names on a narrow screen; one who comes late reads what was said. */
+export async function crowd({ visitor, says, shows, texts, picture }) {
+  const names = ["Ada", "Maximilian of Hohenstein", "Wwwwwwwwwwwwwwwwwwwwwwww", "Ben", "Cleo"];
+  const room = "a room with a very long name";
+  const ada = await visitor(names[0], room);
+  await says(ada, "said before the others came");
+  await says(ada, "x".repeat(400));
+  await shows(ada, ".message.own .text", "xxx");
+  for (const name of names.slice(1)) await visitor(name, room);
+  const late = await visitor("Late", room);
+  await ada.locator("#members li", { hasText: "Late" }).waitFor();
+  await pictures(ada, picture, "crowd");
+  await ada.setViewportSize({ width: 390, height: 760 });
+  const seen = await ada.evaluate(() => {
+    const inside = (node) => node.getBoundingClientRect().right <= innerWidth && node.getBoundingClientRect().left >= 0;
+    const cut = [...document.querySelectorAll("#members .cut")].find((node) => node.scrollWidth > node.clientWidth);
+    return {
+      wide: document.documentElement.scrollWidth > innerWidth,
+      leave: inside(document.getElementById("leave")),
+      send: inside(document.getElementById("send")),
+      ellipsis: cut && getComputedStyle(cut).textOverflow,
+    };
+  });
+  return { ...seen, late: (await texts(late, ".message .text"))[0] };
+}

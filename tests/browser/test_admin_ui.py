@@ -14,12 +14,12 @@ from tests.support.chromium import FLAGS, require_chromium
 from tests.support.node import TESTS, node_program
 from tests.support.peer_clients import LEAVE_CONNECTIONS
 from tests.support.servers import serve
+from tests.support.waiting import WAIT_S
 
 pytestmark = LEAVE_CONNECTIONS
 
 PAGE = TESTS / "node_modules/@socket.io/admin-ui/ui/dist"
 PROGRAM = Path(__file__).parent / "admin_ui.mjs"
-WAIT_S = 5.0
 
 
 async def test_the_admin_ui_shows_clients_rooms_and_events_and_disconnects(tmp_path):
@@ -50,7 +50,7 @@ async def test_the_admin_ui_shows_clients_rooms_and_events_and_disconnects(tmp_p
             await early.call("hello", "tea")
             arguments = (address.http, json.dumps(options))
             packages = ("playwright-core", "@socket.io/admin-ui")
-            async with node_program(PROGRAM, *arguments, packages=packages, timeout_s=30) as program:
+            async with node_program(PROGRAM, *arguments, packages=packages) as program:
                 await program.step("connected")
                 await late.connect(address.http)
                 await late.call("hello", "coffee")

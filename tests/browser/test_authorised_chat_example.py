@@ -13,7 +13,7 @@ PROGRAM = Path(__file__).parent / "authorised_chat.mjs"
 
 
 async def test_rooms_decide_who_may_read_them(authorised_chat, tmp_path):
-    """A stranger and an uninvited user are refused with a reason; who is removed is out at once and hears nothing."""
+    """A stranger and an uninvited user are refused with a reason; who is removed is out at once, hears and keeps nothing."""
     options = {
         "executable": require_chromium(),
         "flags": FLAGS,
@@ -24,4 +24,4 @@ async def test_rooms_decide_who_may_read_them(authorised_chat, tmp_path):
     async with node_program(PROGRAM, *arguments, packages=("playwright-core",)) as program:
         result = await program.result()
 
-    assert result == {"ben": ["Ben: <b>hello</b>"]}
+    assert result == {"heard": ["Ben\n<b>hello</b>"], "mayRemove": 0, "removed": [], "wide": 0}

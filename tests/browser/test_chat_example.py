@@ -91,3 +91,28 @@ async def test_the_page_survives_a_restart_of_the_server(browse, own_chat):
     assert "reconnect" in result["offline"]["banner"] or "reached" in result["offline"]["banner"]
     assert result["offline"]["disabled"]
     assert (result["heard"], result["members"]) == (["before", "after"], 2)
+
+
+async def test_nothing_is_missing_after_a_loss(play):
+    """Who was offline reads what was said meanwhile, once, and how much that was."""
+    result = await play("tunnel")
+
+    said = ["before", "while away 2.1", "while away 2.2", "while away 1.1", "after", "and back"]
+    assert (result["ada"], result["ben"]) == (said, said)
+    texts = [", 2 messages caught up", ", nothing missed", ", 1 message caught up"]
+    assert result["banners"] == [f"Back online{text}" for text in texts]
+    assert result["notices"] == [f"You are back{text}." for text in texts]
+    assert all(len(members) == 2 for members in result["members"])
+
+
+async def test_many_people_with_long_names_fit_on_a_phone(play):
+    """Buttons stay on the screen, long names end in an ellipsis; who comes late reads what was said before."""
+    result = await play("crowd")
+
+    assert result == {
+        "wide": False,
+        "leave": True,
+        "send": True,
+        "ellipsis": "ellipsis",
+        "late": "said before the others came",
+    }

@@ -15,10 +15,9 @@ from tests.support.node import node_program
 RUNNER = Path(__file__).parent / "rooms.mjs"
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("example", ["room_chat", "typed_chat"])
 async def test_people_talk_in_rooms(example, tmp_path):
-    """They hear whoever is in their room, joins and leaves included, and nobody else; text stays text."""
+    """They hear those in their room, joins and leaves included, and no others; text stays text."""
     options = {
         "executable": require_chromium(),
         "flags": FLAGS,
@@ -28,13 +27,14 @@ async def test_people_talk_in_rooms(example, tmp_path):
     }
     with chat_server(f"{example}.app:app") as server:
         arguments = (server.url, json.dumps(options))
-        async with node_program(RUNNER, *arguments, packages=("playwright-core",), timeout_s=60) as program:
+        async with node_program(RUNNER, *arguments, packages=("playwright-core",)) as program:
             result = await program.result()
 
-    joined, left = "🚪 Someone joined room 'general'", "👋 Someone left room 'general'"
+    joined, left = "Someone joined room 'general'", "Someone left room 'general'"
     own_join = [joined] if example == "room_chat" else []  # whose newcomers hear of themselves
-    talk = ["💬 Hello, is anybody here? ☀️", "💬 <b>Yes</b> & welcome"]
+    talk = ["Hello, is anybody here?", "<b>Yes</b> & welcome"]
     assert result["ada"] == [*own_join, joined, *talk, left]
-    own_room = "🚪 Someone joined room 'a room of her own'"
-    assert result["eve"] == [*([own_room] if own_join else []), "💬 only me"]
+    own_room = "Someone joined room 'a room of her own'"
+    assert result["eve"] == [*([own_room] if own_join else []), "only me"]
     assert result["moved"] == [*result["eve"], own_room]
+    assert result["wide"] == 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w{}]*)$")
+_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w{}-]*)(?: [^`]*)?$")
 _MARK = re.compile(r"^ *<!-- (?P<name>[a-z-]+): (?P<reason>.+) -->$")
 
 
@@ -23,8 +23,9 @@ class Snippet:
         line: Line of its first line of code, counted from 1.
         language: What the fence says.
         code: The block.
-        mark: ``no-run`` or another word of the comment above it; empty without one.
-        reason: What that comment gives as the reason.
+        mark: The first word of the comment above it; empty without one. ``no-run``: it is not run. ``file``: it is a whole
+            file of the tutorial. ``part``: it is an excerpt of one. ``serve``, ``test``: a command of the tutorial.
+        reason: The rest of that comment: why, or the name of the file.
     """
 
     path: Path
@@ -34,10 +35,20 @@ class Snippet:
     mark: str = ""
     reason: str = ""
 
+    @property
+    def runs_with_its_page(self) -> bool:
+        """Whether it is run after the blocks above it, in one namespace."""
+        return self.mark not in {"no-run", "file", "part"}  # the latter two are the tutorial's, which has its own tests
+
 
 def snippets(path: Path, *languages: str) -> list[Snippet]:
     """Return the blocks of a file that are in one of *languages*, in order."""
     return [snippet for snippet in _blocks(path) if snippet.language in languages]
+
+
+def marked(path: Path, mark: str) -> list[Snippet]:
+    """Return the blocks of a file with a mark, in order."""
+    return [snippet for snippet in _blocks(path) if snippet.mark == mark]
 
 
 def _blocks(path: Path) -> list[Snippet]:

@@ -6,12 +6,14 @@ import inspect
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fastsio import exceptions
+from fastsio import History, exceptions
 from fastsio.aio.engine import EngineServer
 from fastsio.base.options import ServerOptions
+from fastsio.base.recovery import ConnectionStateRecovery
 from fastsio.engine.server_base import ServerBase
 from fastsio.protocol import Limits
 
@@ -26,7 +28,10 @@ def options() -> list[tuple[str, object]]:
     """Return every option of fastsio's own, with its default."""
     made = (EngineServer, ServerBase)
     engine = [one for kind in made for one in inspect.signature(kind).parameters.values()]  # noqa: TID251 - no handlers
-    found = [(field.name, field.default) for field in (*fields(ServerOptions), *fields(Limits))]
+    found = [
+        (field.name, field.default)
+        for field in (*fields(ServerOptions), *fields(Limits), *fields(ConnectionStateRecovery))
+    ]
     found += [(option.name, option.default) for option in engine if option.kind is option.KEYWORD_ONLY]
     return found
 
@@ -72,6 +77,17 @@ def test_options_are_listed_with_their_defaults(name: str, default: object) -> N
     # These follow another option or another package until they are given.
     if name not in {"max_binary_bytes", "max_decode_packets", "max_held_bytes", "max_handler_bytes"}:
         assert row.group(1).strip() in written(default)
+
+
+@pytest.mark.parametrize("field", fields(History), ids=lambda field: field.name)
+def test_options_of_a_history_are_listed_with_their_defaults(field: Any) -> None:
+    """Each has a row on the page of rooms."""
+    row = re.search(
+        rf"^\| `{field.name}` \| ([^|]+) \|", (REFERENCE / "rooms.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+
+    assert row is not None
+    assert row.group(1).strip() in written(field.default)
 
 
 def test_every_exception_is_listed() -> None:

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
+from sanic import Sanic
 
 from fastsio.cli import COMMANDS
 from fastsio.layers import channel_layers, unregister_channel_layer
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGES.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if "_build" not in page.parts]
-WITH_PYTHON = [page for page in PAGES if snippets(page, "python")]
+WITH_PYTHON = [page for page in PAGES if any(snippet.runs_with_its_page for snippet in snippets(page, "python"))]
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 
 
@@ -49,10 +50,12 @@ def test_the_python_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch) 
     # Dataclasses and annotations look their module up.
     module = ModuleType("documentation")
     monkeypatch.setitem(sys.modules, module.__name__, module)
+    # Otherwise Sanic, which keeps its applications by their names, refuses to make the same one again.
+    monkeypatch.setattr(Sanic, "test_mode", True)
     names = vars(module)
 
     for snippet in snippets(page, "python"):
-        if snippet.mark != "no-run":
+        if snippet.runs_with_its_page:
             # The empty lines keep the line numbers of a traceback those of the page.
             code = "\n" * (snippet.line - 1) + snippet.code
             exec(compile(code, str(page), "exec"), names)  # noqa: S102 - our own documentation
@@ -68,6 +71,20 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_links_of_the_readme_work_on_the_package_index() -> None:
+    """They are absolute there; each names a page of these docs, or a file of this repository."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = re.findall(r"\]\(https://fastsio\.readthedocs\.io/en/latest/([^)#]+)\.html", text)
+    files = re.findall(
+        r"\]\(https://(?:github|raw\.githubusercontent)\.com/cicwak/fastsio/(?:blob/)?main/([^)#]+)", text
+    )
+
+    assert len(pages) > 10
+    assert [page for page in pages if not (ROOT / "docs" / f"{page}.md").is_file()] == []
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+    assert _LINK.findall(text) == []
+
+
 def test_the_commands_of_the_readme_exist() -> None:
     """Each command of the README is a target of the Makefile or a command of fastsio, or installs it."""
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
@@ -77,5 +94,5 @@ def test_the_commands_of_the_readme_exist() -> None:
     assert made == {"demo", "test"}
     assert made <= targets
     ours = tuple(f"fastsio {command.name} " for command in COMMANDS)
-    known = ("make ", "pip install fastsio", "pip install 'fastsio[", *ours)
+    known = ("git clone ", "cd fastsio", "make ", "pip install fastsio", "pip install 'fastsio[", *ours)
     assert [command for command in commands if not command.startswith(known)] == []

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import fastsio
 from tests.support.ports import HOST, reserved_port
 from tests.support.servers import Address, serve
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-WAIT_S = 5.0
 #: Reconnects at once.
 QUICK: dict[str, Any] = {"reconnection_delay": 0.02, "reconnection_delay_max": 0.1, "randomization_factor": 0}
 #: Reconnects when nobody waits for it any more.

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import fastsio
+from tests.support.waiting import WAIT_S
 
 OPTIONS: dict[str, Any] = {"reconnection_delay": 60, "reconnection_delay_max": 60, "randomization_factor": 0}
 
@@ -21,7 +22,7 @@ async def wait_asynchronously(url: str, transport: str) -> None:
     """Wait with the client for asyncio."""
     client = fastsio.AsyncClient(**OPTIONS)
     client.on("disconnect", lambda reason: say("disconnect", reason))
-    await client.connect(url, transports=[transport], wait_timeout=10)
+    await client.connect(url, transports=[transport], wait_timeout=WAIT_S)
     say("ready")
     await client.wait()
     say("wait() returned")
@@ -31,7 +32,7 @@ def wait_in_a_thread(url: str, transport: str) -> None:
     """Wait with the client for threads."""
     client = fastsio.Client(**OPTIONS)
     client.on("disconnect", lambda reason: say("disconnect", reason))
-    client.connect(url, transports=[transport], wait_timeout=10)
+    client.connect(url, transports=[transport], wait_timeout=WAIT_S)
     say("ready")
     client.wait()
     say("wait() returned")

@@ -17,12 +17,13 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.support.waiting import WAIT_S
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from tests.support.servers import Address
 
-WAIT_S = 5.0
 SEPARATOR = "\x1e"
 Frame = str | bytes
 
@@ -237,10 +238,13 @@ class Journal(list[Any]):
 
     async def until_any(self, entries: list[Any], count: int = 1) -> None:
         """Wait until one of *entries* has been written *count* times."""
-        async with asyncio.timeout(WAIT_S):
-            while all(self.count(entry) < count for entry in entries):
-                self._changed.clear()
-                await self._changed.wait()
+        try:
+            async with asyncio.timeout(WAIT_S):
+                while all(self.count(entry) < count for entry in entries):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"none of {entries} is in the journal {count} times: {self}") from None
 
 
 async def eventually(condition: Callable[[], Any], within_s: float = WAIT_S) -> None:

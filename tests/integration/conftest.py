@@ -77,7 +77,7 @@ def quick_layers(monkeypatch):
 def layer_brokers():
     """What layers of each kind connect to, for the whole module."""
     with redis_server() as redis, nats_server() as nats:
-        yield {"memory": None, "pubsub": redis, "queue": redis, "nats": nats}
+        yield {"memory": None, "local": None, "pubsub": redis, "queue": redis, "nats": nats}
 
 
 @pytest.fixture(params=KINDS)

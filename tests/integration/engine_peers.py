@@ -19,6 +19,7 @@ import fastsio.sync.engine
 from fastsio.engine.packet import MessagePacket
 from tests.support.frameworks import aiohttp_server
 from tests.support.servers import Address, serve
+from tests.support.waiting import WAIT_S
 from tests.support.wsgi_servers import serve_werkzeug
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 PING_INTERVAL_S = 0.3
 PING_TIMEOUT_S = 0.2
-WAIT_S = 5.0
 
 
 class Peer:
@@ -174,7 +174,7 @@ async def running_sync(**options: Any) -> AsyncIterator[Peer]:
     start = engine.start_background_task
 
     def start_and_count(target, *args, **kwargs):
-        peer.started += target not in (engine.deadlines._run, engine.hang_watch._run)
+        peer.started += target != engine.deadlines._run
         return start(target, *args, **kwargs)
 
     engine.start_background_task = start_and_count

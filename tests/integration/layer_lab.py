@@ -6,22 +6,23 @@ import asyncio
 import inspect
 import itertools
 from contextlib import asynccontextmanager, suppress
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from fastsio.layers import BaseChannelLayer, InMemoryChannelLayer
+from fastsio.layers import BaseChannelLayer, InMemoryChannelLayer, LocalChannelLayer
 from fastsio.layers.nats import NatsChannelLayer
 from fastsio.layers.redis import RedisChannelLayer, RedisPubSubChannelLayer
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from tests.support.brokers import Broker
 
-WAIT_S = 10.0
 #: Seconds until another message is sent to a group that is not heard yet.
 PROBE_S = 0.2
 REDIS = {"pubsub": RedisPubSubChannelLayer, "queue": RedisChannelLayer}
-KINDS = ("memory", "pubsub", "queue", "nats")
+KINDS = ("memory", "local", "pubsub", "queue", "nats")
 BROKERS = ("pubsub", "queue", "nats")
 MESSAGE = {"type": "chat.message", "text": "💬 hi", "data": b"\x00\xff", "deep": [{"n": [1, None, True, 1.5]}]}
 _numbers = itertools.count()
@@ -40,7 +41,14 @@ class Lab:
         self.kind = kind
         self.broker = broker
         self.prefix = f"test{next(_numbers)}"
+        #: Of Unix sockets, whose paths are short.
+        self.folder = TemporaryDirectory()
         self._layers: list[BaseChannelLayer] = []
+
+    @property
+    def place(self) -> str:
+        """The URL of the broker, or the directory of local layers."""
+        return self.folder.name if self.broker is None else self.broker.url
 
     def layer(self, **options: Any) -> Any:
         """Make a layer that hears the others of this lab; in one process, a memory layer is the same for all."""
@@ -48,7 +56,10 @@ class Lab:
             if not self._layers or options:
                 self._layers.append(InMemoryChannelLayer(**options))
             return self._layers[-1]
-        settings = {"hosts": [self.broker.url], "prefix": self.prefix, **options}
+        if self.kind == "local":
+            self._layers.append(LocalChannelLayer(**{"path": self.place, "prefix": self.prefix, **options}))
+            return self._layers[-1]
+        settings = {"hosts": [self.place], "prefix": self.prefix, **options}
         layer = NatsChannelLayer(**settings) if self.kind == "nats" else REDIS[self.kind](**settings)
         self._layers.append(layer)
         return layer
@@ -57,6 +68,7 @@ class Lab:
         """Close them all."""
         for layer in self._layers:
             await layer.close()
+        self.folder.cleanup()
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from fastsio.layers import get_channel_layer, register_channel_layer
+from fastsio.layers import LocalChannelLayer, get_channel_layer, register_channel_layer
 from fastsio.layers.nats import NatsChannelLayer
 from tests.integration.layer_lab import REDIS
 
@@ -23,6 +23,9 @@ def write(text: str) -> None:
 
 def setup_layers(kind: str, url: str, prefix: str) -> None:
     """Register the layer, as server and worker both do."""
+    if kind == "local":
+        register_channel_layer("chat", LocalChannelLayer(url, prefix))
+        return
     options = {} if kind != "queue" else {"lease": 0.5}
     register_channel_layer("chat", {**REDIS, "nats": NatsChannelLayer}[kind](hosts=[url], prefix=prefix, **options))
 

@@ -8,12 +8,13 @@ from base64 import b64encode
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+from tests.support.waiting import WAIT_S
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.support.servers import Address
 
-WAIT_S = 5.0
 FIN, CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x80, 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
 

@@ -36,7 +36,17 @@ class Threaded:
         server: The sync server.
     """
 
-    WAITING = ("emit", "call", "enter_room", "leave_room", "close_room", "disconnect", "shutdown")
+    WAITING = (
+        "emit",
+        "call",
+        "enter_room",
+        "leave_room",
+        "close_room",
+        "disconnect",
+        "get_session",
+        "save_session",
+        "shutdown",
+    )
 
     def __init__(self, server: fastsio.Server) -> None:
         self.server = server

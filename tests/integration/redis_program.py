@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from tests.support.waiting import WAIT_S
+
 
 def announce(port: int) -> None:
     """Write the port."""
@@ -32,7 +34,7 @@ def run_asyncio(url: str, channel: str) -> None:
 
     @sio.event
     async def ask(sid: str, other: str) -> Any:
-        return await sio.call("asked", to=other, timeout=5)
+        return await sio.call("asked", to=other, timeout=WAIT_S)
 
     async def main() -> None:
         async with serve(fastsio.ASGIApp(sio)) as address:
@@ -40,6 +42,47 @@ def run_asyncio(url: str, channel: str) -> None:
             await asyncio.Event().wait()
 
     asyncio.run(main())
+
+
+def run_streams(url: str, stream: str) -> None:
+    """Serve with uvicorn; clients are in the room "listeners", and recover."""
+    import asyncio
+
+    import fastsio
+    from tests.support.servers import serve
+
+    manager = fastsio.AsyncRedisStreamsManager(url, stream)
+    sio = fastsio.AsyncServer(async_mode="asgi", client_manager=manager, connection_state_recovery=True)
+
+    @sio.event
+    async def connect(sid: str, environ: dict[str, Any]) -> None:
+        await sio.enter_room(sid, "listeners")
+
+    async def main() -> None:
+        async with serve(fastsio.ASGIApp(sio)) as address:
+            announce(address.port)
+            await asyncio.Event().wait()
+
+    asyncio.run(main())
+
+
+def run_streams_threads(url: str, stream: str) -> None:
+    """Serve with Werkzeug; clients are in the room "listeners", and recover."""
+    import threading
+
+    import fastsio
+    from tests.support.wsgi_servers import serve_werkzeug
+
+    manager = fastsio.RedisStreamsManager(url, stream)
+    sio = fastsio.Server(async_mode="threading", client_manager=manager, connection_state_recovery=True)
+
+    @sio.event
+    def connect(sid: str, environ: dict[str, Any]) -> None:
+        sio.enter_room(sid, "listeners")
+
+    with serve_werkzeug(fastsio.WSGIApp(sio)) as address:
+        announce(address.port)
+        threading.Event().wait()
 
 
 def sync_app(url: str, channel: str, async_mode: str) -> Any:
@@ -54,7 +97,7 @@ def sync_app(url: str, channel: str, async_mode: str) -> Any:
 
     @sio.event
     def ask(sid: str, other: str) -> Any:
-        return sio.call("asked", to=other, timeout=5)
+        return sio.call("asked", to=other, timeout=WAIT_S)
 
     return fastsio.WSGIApp(sio)
 
@@ -95,7 +138,14 @@ def run_eventlet(url: str, channel: str) -> None:
     eventlet.wsgi.server(listener, sync_app(url, channel, "eventlet"), log_output=False)
 
 
-KINDS = {"asyncio": run_asyncio, "threads": run_threads, "gevent": run_gevent, "eventlet": run_eventlet}
+KINDS = {
+    "asyncio": run_asyncio,
+    "eventlet": run_eventlet,
+    "gevent": run_gevent,
+    "streams": run_streams,
+    "streams_threads": run_streams_threads,
+    "threads": run_threads,
+}
 
 if __name__ == "__main__":
     KINDS[sys.argv[1]](*sys.argv[2:])

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from tests.support.waiting import WAIT_S
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -91,7 +93,7 @@ def _questions(site: Site) -> None:
 
     @sio.event
     async def ask(sid, question):
-        answer = await sio.call("question", question, to=sid, timeout=5)
+        answer = await sio.call("question", question, to=sid, timeout=WAIT_S)
         site.record("answer", answer)
         return answer
 

@@ -98,17 +98,7 @@ def transports(request) -> list[str] | None:
 
 
 def pytest_collection_modifyitems(items):
-    """
-    Let the tests that use the server of their module run in its loop.
-
-    Clients that only poll are left out on the fast transport: HTTP is served by the same code there.
-    """
-    items[:] = [item for item in items if not _polls_on_the_fast_transport(item)]
+    """Let the tests that use the server of their module run in its loop."""
     for item in items:
         if "server" in getattr(item, "fixturenames", ()) and HERE in item.path.parents:
             item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
-
-
-def _polls_on_the_fast_transport(item: pytest.Item) -> bool:
-    params = item.callspec.params if hasattr(item, "callspec") else {}
-    return params.get("ws") == "fast" and "polling" in {params.get("transports"), params.get("transport")}

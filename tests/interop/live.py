@@ -10,6 +10,7 @@ import uvicorn
 
 from tests.support.ports import HOST, reserve_port
 from tests.support.servers import Server
+from tests.support.waiting import WAIT_S
 
 #: Options of every server.
 OPTIONS: dict[str, Any] = {"log_level": "error", "timeout_graceful_shutdown": 1, "lifespan": "off"}
@@ -51,7 +52,7 @@ class LiveServer:
         listener.bind((HOST, self._port))
         self._server = Server(uvicorn.Config(self._app, ws=self._ws, **OPTIONS))
         self._task = asyncio.create_task(self._server._serve([listener]))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             await self._server.ready.wait()
 
     async def stop(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.support.waiting import WAIT_S
+
 
 async def test_the_client_leaves(world, transports):
     """socket.disconnect() is 'client disconnect' on the server, where the rooms can still be read."""
@@ -26,14 +28,14 @@ async def test_the_clients_process_dies(world):
         sid = await program.step("connected")
         await program.tell()
 
-        seen = await world.site.saw("disconnect", timeout_s=2)
+        seen = await world.site.saw("disconnect", timeout_s=WAIT_S)
 
     assert (seen["sid"], seen["reason"]) == (sid, "transport close")
 
 
 async def test_a_silent_client_is_given_up(start, transports):
     """A client that answers no ping is 'ping timeout' on the server and sees its transport close."""
-    world = await start(ping_interval=0.3, ping_timeout=0.3)
+    world = await start(ping_interval=0.3, ping_timeout=1.5)
 
     result = await world.play("lifecycle", "client_falls_silent", transports=transports)
 
@@ -81,15 +83,26 @@ async def test_a_client_comes_back_under_new_ids(world, transports):
     assert await world.play("lifecycle", "comes_back", transports=transports) == {"ids": 4, "echoed": "back"}
 
 
-async def test_shutdown_disconnects_the_clients(world, transports):
+async def test_shutdown_ends_the_transport(world, transports):
+    """shutdown() tells no client to stay away, and runs its disconnect handler."""
+    async with world.program("lifecycle", "server_shuts_down", transports=transports) as program:
+        await program.step("connected")
+        await world.site.sio.shutdown()
+        result = await program.result()
+
+    assert result == {"reason": "transport close", "active": True}
+    assert (await world.site.saw("disconnect"))["reason"] == "server shutting down"
+
+
+async def test_shutdown_may_dismiss_the_clients(world, transports):
     """
-    shutdown() sends every client away and runs its disconnect handler.
+    shutdown(dismiss=True) sends every client away and runs its disconnect handler.
 
     Over polling DISCONNECT and the end of the transport come in one answer, of which this client looks at the end first.
     """
     async with world.program("lifecycle", "server_shuts_down", transports=transports) as program:
         await program.step("connected")
-        await world.site.sio.shutdown()
+        await world.site.sio.shutdown(dismiss=True)
         result = await program.result()
 
     polled = set() if transports == ["websocket"] else {"transport close"}

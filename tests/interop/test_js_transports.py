@@ -49,7 +49,7 @@ async def test_a_payload_over_the_limit_ends_the_connection(start, transports):
 
 async def test_heartbeats_keep_the_connection(start, transports):
     """A sub-second ping interval is what the client sees, and the connection lives through several."""
-    world = await start(ping_interval=0.2, ping_timeout=1)
+    world = await start(ping_interval=0.2, ping_timeout=20)
 
     result = await world.play("transports", "heartbeats", transports=transports)
 

@@ -11,6 +11,7 @@ import pytest_asyncio
 import socketio
 
 from tests.support.peer_clients import LEAVE_CONNECTIONS, LEAVES
+from tests.support.waiting import WAIT_S
 
 pytestmark = LEAVE_CONNECTIONS
 
@@ -28,7 +29,7 @@ async def connected(world, *, transports=None, serializer="default", **options):
     """Connect an AsyncClient for the block."""
     async with aiohttp.ClientSession() as http_session:
         client = socketio.AsyncClient(reconnection=False, serializer=serializer, http_session=http_session)
-        await client.connect(world.url, transports=transports, wait_timeout=5, **options)
+        await client.connect(world.url, transports=transports, wait_timeout=WAIT_S, **options)
         try:
             yield client
         finally:
@@ -48,7 +49,7 @@ def heard(client: socketio.AsyncClient, event: str) -> asyncio.Queue:
 
 async def next_of(queue: asyncio.Queue):
     """Wait for the next thing that was heard."""
-    return await asyncio.wait_for(queue.get(), 5)
+    return await asyncio.wait_for(queue.get(), WAIT_S)
 
 
 async def test_async_client_talks(world, transports):
@@ -106,7 +107,7 @@ async def test_async_client_is_refused(world):
     client.on("connect_error", refused.put_nowait, namespace="/admin")
 
     with pytest.raises(socketio.exceptions.ConnectionError):
-        await client.connect(world.url, namespaces=["/admin"], auth={"token": "wrong"}, wait_timeout=5)
+        await client.connect(world.url, namespaces=["/admin"], auth={"token": "wrong"}, wait_timeout=WAIT_S)
 
     assert await next_of(refused) == {"message": "not allowed", "data": {"code": 42}}
     await client.disconnect()
@@ -131,7 +132,7 @@ async def test_async_client_reconnects(world):
     """After a restart of the server the client is back under a new id."""
     client = socketio.AsyncClient(reconnection_delay=0.05, reconnection_delay_max=0.1, randomization_factor=0)
     back = heard(client, "connect")
-    await client.connect(world.url, wait_timeout=5)
+    await client.connect(world.url, wait_timeout=WAIT_S)
     await next_of(back)
     before = client.get_sid()
 
@@ -161,9 +162,9 @@ async def test_threaded_client_talks(world, transports):
     def visit() -> list:
         client = socketio.Client(reconnection=False, handle_sigint=False)
         client.on("question", lambda question: {"answered": question})
-        client.connect(world.url, transports=transports, wait_timeout=5)
+        client.connect(world.url, transports=transports, wait_timeout=WAIT_S)
         try:
-            return [client.call("echo", PAYLOAD, timeout=5), client.call("ask", "why?", timeout=5)]
+            return [client.call("echo", PAYLOAD, timeout=WAIT_S), client.call("ask", "why?", timeout=WAIT_S)]
         finally:
             client.disconnect()
 
@@ -175,9 +176,9 @@ async def test_async_simple_client_talks(world, transports):
     async with socketio.AsyncSimpleClient(reconnection=False) as client:
         await client.connect(world.url, transports=transports)
 
-        welcome = await client.receive(timeout=5)
+        welcome = await client.receive(timeout=WAIT_S)
         await client.emit("mirror", ["x", b"\x01"])
-        mirrored = await client.receive(timeout=5)
+        mirrored = await client.receive(timeout=WAIT_S)
 
         assert welcome == ["welcome", {"sid": client.sid}]
         assert mirrored == ["mirrored", ["x", b"\x01"]]
@@ -190,6 +191,6 @@ async def test_simple_client_talks(world):
     def visit() -> list:
         with socketio.SimpleClient(reconnection=False, handle_sigint=False) as client:
             client.connect(world.url, transports=["websocket"])
-            return [client.receive(timeout=5)[0], client.call("echo", 5, timeout=5)]
+            return [client.receive(timeout=WAIT_S)[0], client.call("echo", 5, timeout=WAIT_S)]
 
     assert await asyncio.to_thread(visit) == ["welcome", 5]

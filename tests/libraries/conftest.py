@@ -17,14 +17,13 @@ import pytest
 from tests.parity.packages import OURS, THEIRS
 from tests.support.ports import HOST, reserved_port
 from tests.support.servers import Address
+from tests.support.waiting import PROGRAM_S, START_S, WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PROGRAMS = Path(__file__).parent / "programs"
 ROOT = Path(__file__).parents[2]
-START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 5.0
 #: PARITY_OURS=socketio runs the programs on python-socketio, which must pass as well.
 RUNNER = [] if OURS == THEIRS else ["-m", f"{OURS}.compat"]
 
@@ -57,14 +56,14 @@ def program(name: str, *arguments: str, runner: Sequence[str] = RUNNER) -> Itera
         finally:
             process.terminate()
             try:
-                process.communicate(timeout=STOP_TIMEOUT_S)
+                process.communicate(timeout=WAIT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
 
 
 def _wait_until_it_listens(process: subprocess.Popen[str], address: Address) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = time.monotonic() + START_S
     while process.poll() is None and time.monotonic() < deadline:
         with socket.socket() as probe:
             if probe.connect_ex((address.host, address.port)) == 0:
@@ -77,6 +76,8 @@ def _wait_until_it_listens(process: subprocess.Popen[str], address: Address) -> 
 def run_module(module: str, *arguments: str) -> str:
     """Run a module to its end and return what it prints; its failure is the test's."""
     command = [sys.executable, *RUNNER, "-m", module, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT, env=environment())
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PROGRAM_S, check=False, cwd=ROOT, env=environment()
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -7,7 +7,7 @@ import { run } from "../support/program.mjs";
 const [url, options] = process.argv.slice(2);
 const { executable, flags, profile } = JSON.parse(options);
 const browser = await chromium.launchPersistentContext(profile, { executablePath: executable, args: flags });
-browser.setDefaultTimeout(15000);
+browser.setDefaultTimeout(60000);
 
 async function visit() {
   const faults = [];

@@ -14,6 +14,7 @@ import socketio
 from tests.libraries.conftest import program
 from tests.parity.packages import OURS
 from tests.support.peer_clients import LEAVE_CONNECTIONS
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,7 +37,7 @@ async def connected(address: Address, transport: str) -> AsyncIterator[socketio.
     async with aiohttp.ClientSession() as http_session:
         client = socketio.AsyncClient(reconnection=False, http_session=http_session)
         client.on("really", lambda: "yes")
-        await client.connect(address.http, transports=[transport], socketio_path="/ws/socket.io", wait_timeout=5)
+        await client.connect(address.http, transports=[transport], socketio_path="/ws/socket.io", wait_timeout=WAIT_S)
         try:
             yield client
         finally:
@@ -52,7 +53,7 @@ def heard(client: socketio.AsyncClient, event: str) -> asyncio.Queue:
 
 async def next_of(queue: asyncio.Queue):
     """Wait for the next thing that was heard."""
-    return await asyncio.wait_for(queue.get(), 5)
+    return await asyncio.wait_for(queue.get(), WAIT_S)
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])

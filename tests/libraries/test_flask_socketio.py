@@ -14,6 +14,7 @@ import socketio
 from tests.libraries.conftest import PROGRAMS, program, run_module
 from tests.parity.packages import OURS
 from tests.support.peer_clients import LEAVE_CONNECTIONS
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,7 +46,7 @@ async def connected(address: Address, transport: str | None, **options) -> Async
     async with aiohttp.ClientSession() as http_session:
         client = socketio.AsyncClient(reconnection=False, http_session=http_session)
         transports = None if transport is None else [transport]
-        await client.connect(address.http, transports=transports, wait_timeout=5, **options)
+        await client.connect(address.http, transports=transports, wait_timeout=WAIT_S, **options)
         try:
             yield client
         finally:
@@ -61,7 +62,7 @@ def heard(client: socketio.AsyncClient, event: str, namespace: str = "/") -> asy
 
 async def next_of(queue: asyncio.Queue):
     """Wait for the next thing that was heard."""
-    return await asyncio.wait_for(queue.get(), 5)
+    return await asyncio.wait_for(queue.get(), WAIT_S)
 
 
 async def get(address: Address, path: str) -> httpx.Response:
@@ -103,7 +104,7 @@ async def test_the_server_asks_the_client(application: Address, transport: str):
             return question, transport
 
         assert await client.call("ask_back", "really") == "really? yes"
-        await asyncio.wait_for(answered.wait(), 5)
+        await asyncio.wait_for(answered.wait(), WAIT_S)
         assert await client.call("add", 1) == 2  # a round trip after the acknowledgement
         assert ["called back", "really", transport] in (await get(application, "/heard")).json()
 
@@ -126,7 +127,9 @@ async def test_a_client_is_refused(application: Address):
         client.on("connect_error", errors.put_nowait)
 
         with pytest.raises(socketio.exceptions.ConnectionError):
-            await client.connect(application.http, transports=["websocket"], auth={"who": "stranger"}, wait_timeout=5)
+            await client.connect(
+                application.http, transports=["websocket"], auth={"who": "stranger"}, wait_timeout=WAIT_S
+            )
 
         assert await next_of(errors) == {"message": "not you", "data": {"code": 7}}
 

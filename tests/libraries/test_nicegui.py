@@ -20,7 +20,7 @@ async def test_a_click_reaches_the_server_and_the_page_shows_its_answer(tmp_path
     options = json.dumps({"executable": require_chromium(), "flags": FLAGS, "profile": str(tmp_path / "profile")})
 
     with program("nicegui_app.py") as address:
-        async with node_program(VISIT, address.http, options, packages=("playwright-core",), timeout_s=40) as visit:
+        async with node_program(VISIT, address.http, options, packages=("playwright-core",)) as visit:
             seen = await visit.result()
         async with httpx.AsyncClient() as http:
             package = (await http.get(f"{address.http}/package")).json()

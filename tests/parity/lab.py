@@ -16,6 +16,7 @@ import httpx
 
 from tests.parity.client import Client
 from tests.parity.wire import describe_body, describe_error, render, sid_in, with_symbols
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from tests.parity.serving import Site
 
 QUIET_TURNS = 150
-STALLED_S = 10
 APPLICATION = "app"
 TOLD_HEADERS = ("content-type", "access-control-allow-origin", "access-control-allow-credentials", "set-cookie")
 
@@ -192,7 +192,7 @@ class Lab:
 
     async def finish(self, awaitable: Any) -> None:
         """Wait for something that takes real time, then until nothing moves any more."""
-        await asyncio.wait_for(awaitable, STALLED_S)
+        await asyncio.wait_for(awaitable, WAIT_S)
         await self.settle()
 
     async def settle(self) -> None:
@@ -210,7 +210,7 @@ class Lab:
         # What handlers raise on purpose is not part of the transcript, nor is it news.
         asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
         try:
-            await asyncio.wait_for(script(self), STALLED_S)
+            await asyncio.wait_for(script(self), WAIT_S)
         finally:
             lines = [line for step in self._steps for line in step.lines()]
             await self._clear(before)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from tests.support.waiting import START_S
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator
-
-START_TIMEOUT_S = 10
 
 
 class Server(uvicorn.Server):
@@ -62,7 +62,7 @@ async def serving(ws: str) -> AsyncIterator[Site]:
     config = uvicorn.Config(_nothing, port=0, lifespan="off", log_level="critical", ws=ws)
     server = Server(config)
     running = asyncio.create_task(server.serve())
-    await asyncio.wait_for(server.ready.wait(), START_TIMEOUT_S)
+    await asyncio.wait_for(server.ready.wait(), START_S)
     host, port = server.servers[0].sockets[0].getsockname()
     try:
         yield Site(config, f"{host}:{port}")

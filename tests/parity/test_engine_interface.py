@@ -16,7 +16,7 @@ import fastsio
 from fastsio.aio.engine.server import EngineServer as AsyncEngine
 from fastsio.engine.request import Request
 from fastsio.engine.server_base import ServerBase
-from fastsio.engine.session import Move, Step
+from fastsio.engine.session_tables import Move, Step
 from fastsio.sync.engine.server import EngineServer as SyncEngine
 
 PAIRS = {"asyncio": (AsyncEngine, engineio.AsyncServer, "asgi"), "threads": (SyncEngine, engineio.Server, "threading")}

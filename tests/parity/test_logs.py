@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 from tests.parity.packages import OURS, THEIRS
 from tests.parity.serving import Site, serving
 from tests.support.servers import FAST_WS
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -96,7 +97,7 @@ async def told_by_a_server(package: str, site: Site) -> tuple[list[str], list[st
 
     site.serve(module.ASGIApp(sio))
     await talk(site)
-    await asyncio.wait_for(left.wait(), 10)
+    await asyncio.wait_for(left.wait(), WAIT_S)
     await sio.shutdown()
     return event_lines.lines, packet_lines.lines
 
@@ -154,7 +155,7 @@ async def told_by_a_client(package: str, site: Site, *, is_threaded: bool) -> tu
     await do(client.connect, url, auth={"token": "secret"}, transports=["websocket"])
     await do(client.call, "hello", 1)
     await do(client.emit, "hello", b"1234")
-    await asyncio.wait_for(heard.wait(), 10)
+    await asyncio.wait_for(heard.wait(), WAIT_S)
     await do(client.disconnect)
     return event_lines.lines, [
         line for line in packet_lines.lines if re.match("Sending packet M|Received packet", line)

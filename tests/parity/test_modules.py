@@ -9,11 +9,14 @@ from types import ModuleType
 import pytest
 
 from tests.parity.packages import OURS, THEIRS
+from tests.support.waiting import PROGRAM_S
 
 
 def run(program: str) -> str:
     """Run a program in an interpreter that has imported nothing; return what it prints."""
-    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=PROGRAM_S, check=False
+    )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout
 

@@ -11,6 +11,7 @@ import importlib
 import inspect
 import pkgutil
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +42,7 @@ INSTANCES: dict[str, dict[str, Any]] = {
     "async_namespace.AsyncClientNamespace": {},
     "async_namespace.AsyncNamespace": {},
     "async_pubsub_manager.AsyncPubSubManager": {"write_only": True},
+    "async_redis_manager.AsyncRedisManager": {"write_only": True},
     "async_server.AsyncServer": {"async_mode": "asgi"},
     "async_simple_client.AsyncSimpleClient": {},
     "client.Client": {"handle_sigint": False},
@@ -50,9 +52,17 @@ INSTANCES: dict[str, dict[str, Any]] = {
     "namespace.Namespace": {},
     "packet.Packet": {},
     "pubsub_manager.PubSubManager": {"write_only": True},
+    "redis_manager.RedisManager": {"write_only": True},
     "server.Server": {"async_mode": "threading"},
     "simple_client.SimpleClient": {},
 }
+#: The page of the names that fastsio adds.
+API = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+#: The modules of the classes that applications derive from, or whose objects they give attributes.
+EXTENDED = tuple(
+    {path.partition(".")[0] + "." for path in INSTANCES if not path.startswith(("exceptions", "packet"))}
+    | {f"{name}_manager." for name in ("kombu", "kafka", "zmq", "async_aiopika")}
+)
 #: Each name is looked for among the options: "*" stands for those that are unknown.
 BY_KEYWORD = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
 SPECIAL = ("__init__", "__call__", "__enter__", "__exit__", "__aenter__", "__aexit__")
@@ -235,3 +245,21 @@ def test_the_signal_handler_ends_the_attempts_to_reconnect(package: str, monkeyp
         module.reconnecting_clients.remove(client)
 
     assert client._reconnect_abort.is_set()
+
+
+def names_of(made: Any) -> set[str]:
+    """Return the public names of a class or object."""
+    return {name for name in dir(made) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("path", [path for path in CLASSES if path.startswith(EXTENDED)])
+def test_names_of_fastsio_alone_are_documented(path: str):
+    """An application's subclass has attributes of its own, and can see which names it has to leave alone."""
+    theirs, mine = names_of(THEIRS[path]), names_of(ours(path))
+    if path in INSTANCES:
+        theirs |= names_of(THEIRS[path](**INSTANCES[path]))
+        mine |= names_of(ours(path)(**INSTANCES[path]))
+    # Attributes of python-socketio's managers that it sets only once there is a server.
+    known = names_of(socketio.AsyncManager()) | {"logger"} if path.endswith("Manager") else set()
+
+    assert [name for name in sorted(mine - theirs - known) if f"`{name}`" not in API] == []

@@ -143,7 +143,7 @@ class LayerMachine(RuleBasedStateMachine):
 
 MACHINES = {
     kind: type(f"{kind.title()}Machine", (LayerMachine,), {"kind": kind})
-    for kind in ("memory", "pubsub", "queue", "nats")
+    for kind in ("memory", "local", "pubsub", "queue", "nats")
 }
 
 
@@ -151,10 +151,9 @@ MACHINES = {
 def brokers():
     """A Redis and a NATS for the whole module."""
     with redis_server() as redis, nats_server() as nats:
-        yield {"memory": None, "pubsub": redis, "queue": redis, "nats": nats}
+        yield {"memory": None, "local": None, "pubsub": redis, "queue": redis, "nats": nats}
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", MACHINES)
 def test_layers_and_the_model_agree(kind, brokers):
     """The model knows nothing of brokers, processes or streams."""

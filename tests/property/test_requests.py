@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastsio
+from tests.support.waiting import WAIT_S
 
-WAIT_S = 5.0
 DIGITS = st.sampled_from(["0", "5", "-1", "x", "٣", "9" * 999, "9" * 5000])
 METHODS = st.sampled_from(["GET", "POST", "OPTIONS", "HEAD", "PUT", "BREW"]) | st.text("AZ-!", min_size=1, max_size=20)
 PATHS = st.sampled_from(

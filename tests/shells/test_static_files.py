@@ -83,4 +83,4 @@ def test_a_long_path_is_not_searched_for_long(entries):
         for _ in range(50):
             assert files.find(url) is None
 
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 10

@@ -11,6 +11,7 @@ from fastsio.layers import register_channel_layer, unregister_channel_layer
 from fastsio.layers.manager import LayerManager
 from fastsio.messages import BaseMessage
 from fastsio.testing import TestClient, WebsocketCommunicator
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -99,7 +100,7 @@ class Node:
 
         @sio.event
         async def ask(sid: str, target: str, question: Any) -> Any:
-            return await sio.call("question", question, to=target, timeout=10)
+            return await sio.call("question", question, to=target, timeout=WAIT_S)
 
         class Consumer(AsyncJsonWebsocketConsumer):
             channel_layer_alias = alias
@@ -127,7 +128,7 @@ class Node:
 
     async def visitor(self, user: str, *rooms: str) -> TestClient:
         """Connect a client of Socket.IO, and put it into rooms."""
-        client = await self._stack.enter_async_context(TestClient(self.sio, timeout=10))
+        client = await self._stack.enter_async_context(TestClient(self.sio, timeout=WAIT_S))
         await client.connect(auth=user)
         for room in rooms:
             await client.call("join", room)

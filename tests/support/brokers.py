@@ -29,13 +29,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.ports import HOST, reserved_port
+from tests.support.waiting import START_S, WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-START_TIMEOUT_S = 20.0
-RABBITMQ_START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 10.0
 POLL_S = 0.02
 AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
 RABBITMQ_PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server"
@@ -53,7 +51,6 @@ class Broker:
         folder: Where it runs and writes its log.
         environ: Environment variables of its own.
         is_ready: Tells whether it answers; by default that it accepts connections.
-        start_timeout_s: Seconds that it may take until then.
     """
 
     command: list[str]
@@ -62,7 +59,6 @@ class Broker:
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
     is_ready: Callable[[int], bool] | None = None
-    start_timeout_s: float = START_TIMEOUT_S
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -83,7 +79,7 @@ class Broker:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        until = time.monotonic() + self.start_timeout_s
+        until = time.monotonic() + START_S
         while not (self.is_ready or accepts_connections)(self.port):
             if self.process.poll() is not None or time.monotonic() > until:
                 self.kill()
@@ -97,7 +93,7 @@ class Broker:
         self.resume()
         self._signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(STOP_TIMEOUT_S)
+            self.process.wait(WAIT_S)
         self.kill()
 
     def kill(self) -> None:
@@ -272,7 +268,6 @@ def rabbitmq_server() -> Iterator[Broker]:
             path,
             environ,
             is_ready=speaks_amqp,
-            start_timeout_s=RABBITMQ_START_TIMEOUT_S,
         )
         with running(Broker(epmd_command, epmd_port, "", path)), running(broker):
             yield broker

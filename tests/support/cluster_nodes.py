@@ -18,8 +18,9 @@ import pytest
 
 import fastsio
 from fastsio.exceptions import BusError
-from tests.integration.clients import WAIT_S, WebSocketClient, eventually, open_websocket
+from tests.integration.clients import WebSocketClient, eventually, open_websocket
 from tests.support.servers import serve
+from tests.support.waiting import WAIT_S
 from tests.support.wsgi_servers import serve_werkzeug
 
 if TYPE_CHECKING:

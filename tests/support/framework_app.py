@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import fastsio
 from tests.integration.clients import Journal
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,7 +73,7 @@ def _answer_events(sio: fastsio.AsyncServer) -> None:
 def _use_the_server(sio: fastsio.AsyncServer) -> None:
     @sio.event
     async def ask(sid, question):
-        return await sio.call("question", question, to=sid, timeout=5)
+        return await sio.call("question", question, to=sid, timeout=WAIT_S)
 
     @sio.event
     async def enter(sid, room):

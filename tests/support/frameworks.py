@@ -29,14 +29,12 @@ from tests.integration.clients import Journal
 from tests.support.framework_app import OPTIONS, make_server
 from tests.support.ports import reserve_port
 from tests.support.servers import Address, serve
+from tests.support.waiting import START_S, WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 ROOT = Path(__file__).parents[2]
-START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 10.0
-WAIT_S = 5.0
 
 
 def listener() -> socket.socket:
@@ -114,7 +112,7 @@ async def sanic_server(app: Sanic) -> AsyncIterator[Address]:
         server.close()
         for connection in list(server.connections):
             connection.close_if_idle()
-        async with asyncio.timeout(STOP_TIMEOUT_S):
+        async with asyncio.timeout(WAIT_S):
             while server.connections:  # noqa: ASYNC110 - Sanic has no event for it
                 await asyncio.sleep(0.001)
         await server.after_stop()
@@ -207,7 +205,7 @@ class Process:
 
     def wait_ready(self) -> None:
         """Wait until it takes connections."""
-        for _ in range(int(START_TIMEOUT_S / 0.02)):
+        for _ in range(int(START_S / 0.02)):
             if self._process.poll() is not None:
                 raise RuntimeError(f"the server ended:\n{self._written()}")
             try:
@@ -221,7 +219,7 @@ class Process:
     def stop(self) -> str:
         """Ask it to stop, wait until it has, and return what it printed."""
         self._process.terminate()
-        self._process.wait(STOP_TIMEOUT_S)
+        self._process.wait(WAIT_S)
         return self._written()
 
     def kill(self) -> None:

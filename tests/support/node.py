@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.waiting import PROGRAM_S
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -34,7 +36,7 @@ def require_node(*packages: str) -> str:
     """
     node = shutil.which("node")
     if node is None:
-        pytest.fail("The program 'node' is missing: install Node.js 18 or newer to run this test.", pytrace=False)
+        pytest.fail("The program 'node' is missing: install Node.js 20.19 or newer to run this test.", pytrace=False)
     for package in packages:
         if not (TESTS / "node_modules" / package / "package.json").is_file():
             pytest.fail(f"The npm package '{package}' is missing: run 'tools/setup_npm.sh tests'.", pytrace=False)
@@ -44,17 +46,16 @@ def require_node(*packages: str) -> str:
 class NodeProgram:
     """A running Node.js program that reports steps, and ends with a result or a failure."""
 
-    def __init__(self, process: asyncio.subprocess.Process, *, timeout_s: float) -> None:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
-        self._timeout_s = timeout_s
 
     async def _report(self) -> dict[str, Any]:
         stdout = self._process.stdout
         assert stdout is not None
         try:
-            line = await asyncio.wait_for(stdout.readline(), self._timeout_s)
+            line = await asyncio.wait_for(stdout.readline(), PROGRAM_S)
         except TimeoutError:
-            pytest.fail(f"The Node.js program said nothing for {self._timeout_s} s.", pytrace=False)
+            pytest.fail(f"The Node.js program said nothing for {PROGRAM_S} s.", pytrace=False)
         if not line:
             pytest.fail(f"The Node.js program ended without a result:\n{await self._errors()}", pytrace=False)
         report: dict[str, Any] = json.loads(line)
@@ -84,15 +85,13 @@ class NodeProgram:
         """Wait for the program's end and return its result."""
         report = await self._report()
         assert "result" in report, f"expected the result, got {report}"
-        async with asyncio.timeout(self._timeout_s):
+        async with asyncio.timeout(PROGRAM_S):
             await self._process.wait()
         return report["result"]
 
 
 @asynccontextmanager
-async def node_program(
-    script: Path, *arguments: str, packages: tuple[str, ...] = (), timeout_s: float = 15
-) -> AsyncIterator[NodeProgram]:
+async def node_program(script: Path, *arguments: str, packages: tuple[str, ...] = ()) -> AsyncIterator[NodeProgram]:
     """Start *script* under Node.js; it is ended with the block if it still runs."""
     process = await asyncio.create_subprocess_exec(
         require_node(*packages),
@@ -104,7 +103,7 @@ async def node_program(
         limit=2**24,  # a report is one line, large payloads included
     )
     try:
-        yield NodeProgram(process, timeout_s=timeout_s)
+        yield NodeProgram(process)
     finally:
         if process.returncode is None:
             process.kill()

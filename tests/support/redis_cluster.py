@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from tests.support.brokers import POLL_S, START_TIMEOUT_S, Broker, folder, program, running
+from tests.support.brokers import POLL_S, Broker, folder, program, running
 from tests.support.ports import HOST, reserved_port
+from tests.support.waiting import START_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,7 +125,7 @@ class RedisCluster:
 
 def _wait(is_met: Callable[[], bool]) -> None:
     """Wait until a condition is met."""
-    until = time.monotonic() + START_TIMEOUT_S
+    until = time.monotonic() + START_S
     while not is_met():
         if time.monotonic() > until:
             raise RuntimeError("the servers of the cluster do not agree")

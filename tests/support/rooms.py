@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.consumers import WebsocketRouter
 from fastsio.testing import WebsocketCommunicator
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-
-#: Seconds that a person waits at least: the machine may be busy.
-PATIENCE_S = 10.0
 
 
 class Person(WebsocketCommunicator):
@@ -22,11 +19,11 @@ class Person(WebsocketCommunicator):
 
     async def receive_output(self, timeout: float = 1) -> dict[str, Any]:  # noqa: ASYNC109 - as its parent has it
         """Return the next message to the server."""
-        return await super().receive_output(max(timeout, PATIENCE_S))
+        return await super().receive_output(max(timeout, WAIT_S))
 
     async def wait(self, timeout: float = 1) -> None:  # noqa: ASYNC109 - as its parent has it
         """Wait until the application has ended."""
-        await super().wait(max(timeout, PATIENCE_S))
+        await super().wait(max(timeout, WAIT_S))
 
     async def hears(self, count: int = 1) -> list[str]:
         """Return the next *count* frames, and fail if there is not as much."""

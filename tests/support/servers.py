@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from tests.support.waiting import START_S, WAIT_S
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 OPTIONS: dict[str, Any] = {"lifespan": "auto", "log_level": "warning", "timeout_graceful_shutdown": 2}
 #: The value of ``ws`` for fastsio's own protocol.
 FAST_WS = "fastsio.integrations.uvicorn:WebSocketProtocol"
-START_TIMEOUT_S = 10.0
-STOP_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +85,14 @@ async def serve_on(listener: socket.socket, app: Any, **options: Any) -> AsyncIt
     running = asyncio.create_task(server._serve([listener]))
     ready = asyncio.create_task(server.ready.wait())
     try:
-        await asyncio.wait({running, ready}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({running, ready}, timeout=START_S, return_when=asyncio.FIRST_COMPLETED)
         if not server.started:
             raise RuntimeError("uvicorn did not start")
         yield
     finally:
         ready.cancel()
         server.stop()
-        await asyncio.wait_for(running, STOP_TIMEOUT_S)
+        await asyncio.wait_for(running, WAIT_S)
         listener.close()
 
 

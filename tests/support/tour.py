@@ -17,7 +17,6 @@ BINARY = {
     "nested": [{"deep": {"bytes": "0405"}}, {"bytes": "06"}, "text"],
     "text": "between",
 }
-TIMEOUT_S = 45.0
 
 
 async def play_tour(address: Address, transports: list[str] | None, name: str, **settings: Any) -> None:
@@ -31,7 +30,7 @@ async def play_tour(address: Address, transports: list[str] | None, name: str, *
         settings: Further settings of the scenario.
     """
     arguments = ("tour", "everything", address.http, json.dumps({"transports": transports, "name": name, **settings}))
-    async with node_program(RUNNER, *arguments, packages=PACKAGES, timeout_s=TIMEOUT_S) as program:
+    async with node_program(RUNNER, *arguments, packages=PACKAGES) as program:
         saw = await program.result()
 
     transport = transports[0] if transports else "websocket"

@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from tests.support.ports import HOST, reserved_port
-from tests.support.servers import STOP_TIMEOUT_S, Address
+from tests.support.servers import Address
+from tests.support.waiting import START_S, WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
 ROOT = Path(__file__).parents[2]
-START_TIMEOUT_S = 30.0
 GEVENT_WEBSOCKET_WORKER = "geventwebsocket.gunicorn.workers.GeventWebSocketWorker"
 
 
@@ -49,7 +49,7 @@ def serve_werkzeug(app: Any, **options: Any) -> Iterator[Address]:
         yield Address(HOST, server.server_port)
     finally:
         server.shutdown()
-        thread.join(STOP_TIMEOUT_S)
+        thread.join(WAIT_S)
         server.server_close()
 
 
@@ -156,7 +156,7 @@ def _running(command: list[str], announcement: bytes, environment: dict[str, str
         finally:
             process.terminate()
             try:
-                process.wait(STOP_TIMEOUT_S)
+                process.wait(WAIT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -165,7 +165,7 @@ def _running(command: list[str], announcement: bytes, environment: dict[str, str
 def _port_of(process: subprocess.Popen[bytes], output: Path, announcement: bytes) -> int:
     """Wait until the server has written its port."""
     waited = threading.Event()
-    for _ in range(int(START_TIMEOUT_S / 0.02)):
+    for _ in range(int(START_S / 0.02)):
         written = output.read_bytes()
         found = re.search(announcement, written)
         if found:
@@ -178,7 +178,7 @@ def _port_of(process: subprocess.Popen[bytes], output: Path, announcement: bytes
 
 def _await_answer(address: Address) -> None:
     """Wait until the server, which may listen before it has imported the application, has answered a request."""
-    connection = HTTPConnection(address.host, address.port, timeout=START_TIMEOUT_S)
+    connection = HTTPConnection(address.host, address.port, timeout=START_S)
     connection.request("GET", "/")
     connection.getresponse().read()
     connection.close()

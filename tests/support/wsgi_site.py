@@ -12,6 +12,7 @@ import os
 from typing import Any
 
 import fastsio
+from tests.support.waiting import WAIT_S
 
 ORIGIN = "https://app.example"
 MAX_MESSAGE_BYTES = 900_000
@@ -65,7 +66,7 @@ def _answer_events(sio: fastsio.Server) -> None:
 def _use_the_server(sio: fastsio.Server) -> None:
     @sio.event
     def ask(sid, question):
-        return sio.call("question", question, to=sid, timeout=10)
+        return sio.call("question", question, to=sid, timeout=WAIT_S)
 
     @sio.event
     def enter(sid, room):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.snippets import snippets
+from tests.support.waiting import PROGRAM_S
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = Path(__file__).with_name("samples")
@@ -27,7 +28,12 @@ MISSING = {
 def check(checker: str, *arguments: str) -> str:
     """Run a type checker; return what it says, empty when it is content."""
     finished = subprocess.run(
-        [sys.executable, "-m", checker, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=110, check=False
+        [sys.executable, "-m", checker, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PROGRAM_S,
+        check=False,
     )
     return "" if finished.returncode == 0 else finished.stdout + finished.stderr
 
@@ -59,31 +65,26 @@ def seed(tmp_path: Path) -> list[str]:
     return files
 
 
-@pytest.mark.timeout(120)
 def test_samples_are_clean_under_mypy() -> None:
     """Every assert_type of the samples holds under mypy --strict."""
     assert strict_mypy(str(SAMPLES)) == ""
 
 
-@pytest.mark.timeout(120)
 def test_samples_are_clean_under_pyright() -> None:
     """Every assert_type of the samples holds under pyright."""
     assert check("pyright", str(SAMPLES)) == ""
 
 
-@pytest.mark.timeout(120)
 def test_the_readme_is_clean_under_mypy(readme: list[str]) -> None:
     """``mypy --strict`` accepts the README; handlers of python-socketio are not annotated."""
     assert strict_mypy("--allow-untyped-defs", *readme) == ""
 
 
-@pytest.mark.timeout(120)
 def test_the_readme_is_clean_under_pyright(readme: list[str]) -> None:
     """Pyright accepts the README."""
     assert check("pyright", "--pythonpath", sys.executable, *readme) == ""
 
 
-@pytest.mark.timeout(120)
 def test_the_snippets_are_clean_under_mypy(seed: list[str]) -> None:
     """mypy accepts snippets.md, which writes ``dict = None``, an optional of the old kind."""
     assert check("mypy", "--config-file=", "--implicit-optional", "--ignore-missing-imports", *seed) == ""

@@ -12,6 +12,8 @@ from typing import Any
 
 import socketio
 
+from tests.support.waiting import PROGRAM_S
+
 ROOT = Path(__file__).parents[2]
 INSTALL = "import fastsio.compat, json, sys; fastsio.compat.install()\n"
 #: Packages that fastsio can do without until they are used.
@@ -40,7 +42,7 @@ sys.meta_path.insert(0, Hidden())
 def run(*arguments: str, cwd: Path | None = None) -> str:
     """Run Python and return what it prints; its failure is the test's."""
     done = subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, cwd=cwd, timeout=30, check=False
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=cwd, timeout=PROGRAM_S, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -53,7 +55,9 @@ def told_by(source: str) -> Any:
 
 def failure_of(source: str) -> str:
     """Run source code that must fail and return the last line it prints."""
-    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, timeout=PROGRAM_S, check=False
+    )
     assert done.returncode == 1
     return done.stderr.strip().splitlines()[-1]
 
@@ -215,7 +219,7 @@ def test_running_nothing_is_explained():
             [sys.executable, "-m", "fastsio.compat", *arguments],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PROGRAM_S,
             check=False,
         )
 

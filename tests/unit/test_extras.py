@@ -7,6 +7,7 @@ import pytest
 
 from fastsio._extras import optional, require
 from fastsio.exceptions import MissingExtraError
+from tests.support.waiting import PROGRAM_S
 
 
 def test_an_installed_module_is_imported():
@@ -49,6 +50,8 @@ def test_without_orjson_the_standard_library_writes_json():
         "print(type(DEFAULT_CODEC).__name__, Packet(2, ['a']).encode())\n"
     )
 
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=PROGRAM_S
+    )
 
     assert result.stdout.strip() == 'StdlibCodec 2["a"]'

@@ -29,7 +29,7 @@ def test_every_module_that_says_it_was_written_is_one_that_the_tool_writes():
     written = {
         path
         for folder in folders
-        for path in folder.rglob("*.py")
+        for path in [*folder.rglob("*.py"), *folder.rglob("*.pyi")]
         if path.read_text(encoding="utf-8").startswith(begins)
     }
 

@@ -9,32 +9,39 @@ let isInRoom = false;
 
 at("server").textContent = `${location.host} as ${name || "nobody"}`;
 
-function line(text, note, kind) {
-  const item = document.createElement("li");
-  item.className = kind;
-  item.textContent = text;
-  if (note) {
-    const small = document.createElement("small");
-    small.textContent = ` ${note}`;
-    item.append(small);
-  }
-  at("messages").append(item);
+function element(tag, className, ...children) {
+  const node = document.createElement(tag);
+  node.className = className;
+  node.append(...children);
+  return node;
+}
+
+function append(line) {
+  at("messages").append(line);
+  line.scrollIntoView();
+}
+
+function showMessage({ author, via, text }) {
+  const own = author === name;
+  const head = element("div", "head", element("span", "author cut", own ? "You" : author), element("span", "via", `over ${via}`));
+  append(element("li", own ? "message own" : "message", element("div", "", head, element("div", "text", text))));
 }
 
 export function showStatus(isOnline) {
   isInRoom = isOnline;
   at("status").textContent = isOnline ? "in the room" : "offline";
-  at("status").className = isOnline ? "online" : "";
+  at("status").classList.toggle("online", isOnline);
 }
 
 export function showProblem(error) {
+  at("problem").hidden = !error;
   at("problem").textContent = error?.msg ?? "";
 }
 
 /** What happens to each event, by its name, which is the same in both protocols. */
 export const events = {
-  message_posted: ({ author, via, text }) => line(`${author}: ${text}`, `over ${via}`, "message"),
-  job_done: ({ result }) => line(`For you: ${result}`, "from a worker", "job"),
+  message_posted: showMessage,
+  job_done: ({ result }) => append(element("li", "notice strong job", `For you, from a worker: ${result}`)),
 };
 
 /**
@@ -57,7 +64,7 @@ export function whoIsThere(ask) {
     while (hasChanged) {
       hasChanged = false;
       const answer = await ask().catch(() => null); // null: the connection broke
-      if (answer && !answer.error) at("present").textContent = answer.join(", ");
+      if (answer && !answer.error) at("present").replaceChildren(...answer.map((person) => element("li", "person", element("span", "cut", person))));
     }
     isAsking = false;
   }

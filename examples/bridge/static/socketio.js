@@ -1,7 +1,9 @@
-import { io } from "/client/socket.io.esm.min.js";
-import { CHAT, events, name, onSay, showProblem, showStatus, whoIsThere } from "/static/page.js";
+import { io } from "../client/socket.io.esm.min.js";
+import { CHAT, events, name, onSay, showProblem, showStatus, whoIsThere } from "./page.js";
 
-const socket = io({ auth: { name } });
+// The path is found from the page's own address, so that the example may be served under any prefix.
+const path = new URL("../socket.io", location.href.split(/[?#]/)[0]).pathname;
+const socket = io({ path, auth: { name } });
 const presenceChanged = whoIsThere(() => socket.emitWithAck("who", { chat_id: CHAT }));
 
 socket.on("connect", async () => {

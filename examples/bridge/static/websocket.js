@@ -1,4 +1,4 @@
-import { CHAT, events, name, onSay, showProblem, showStatus, whoIsThere } from "/static/page.js";
+import { CHAT, events, name, onSay, showProblem, showStatus, whoIsThere } from "./page.js";
 
 let socket;
 let lastRef = 0;
@@ -32,7 +32,9 @@ function answer(ref, payload) {
 }
 
 function connect() {
-  socket = new WebSocket(`${location.origin.replace("http", "ws")}/ws?name=${encodeURIComponent(name)}`);
+  const url = new URL(`../ws?name=${encodeURIComponent(name)}`, location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  socket = new WebSocket(url);
   socket.onopen = () => send("subscribe", { room: "chat", data: { chat_id: CHAT } });
   socket.onmessage = ({ data }) => {
     const { action, payload, ref } = JSON.parse(data);

@@ -1,5 +1,5 @@
 // The conversation with the server: what the page sends, and what it does with what arrives.
-import { io } from "/client/socket.io.esm.min.js";
+import { io } from "./client/socket.io.esm.min.js";
 import * as view from "./view.js";
 
 const $ = (id) => document.getElementById(id);
@@ -8,24 +8,37 @@ const TYPING_PAUSE_MS = 2000;
 const TYPING_EXPIRES_MS = 4000;
 const ROOMS_EVERY_MS = 5000;
 
-const socket = io({ autoConnect: false, reconnectionDelay: 500, reconnectionDelayMax: 3000 });
+// The path is found from the page's own address, so that the chat may be served under any prefix.
+const path = new URL("socket.io", location.href.split(/[?#]/)[0]).pathname;
+const socket = io({ path, autoConnect: false, reconnectionDelay: 500, reconnectionDelayMax: 3000 });
 const me = { name: "", room: "" };
+const away = { now: true, messages: 0 }; // whether the socket is not connected, and what arrived before it is again
+let lastShown = ""; // when the last message on the page was sent
 const typists = new Map(); // id of a user who types -> the timer that forgets it
 
 // Connection
 
 socket.on("connect", async () => {
   view.showConnection(true);
+  forgetTypists();
   const back = !$("chat").hidden;
-  if ((await join(me.room)) && back) {
-    view.showNotice("You are back.");
-    view.showBanner("Back online", { back: true });
-    setTimeout(() => socket.connected && view.showBanner(null), 2000);
-  }
+  const recovered = back && socket.recovered; // still in the room, and what was said meanwhile has just been shown
+  const text = recovered ? caughtUp(away.messages) : "";
+  away.now = false;
+  if (!recovered && !(await join(me.room))) return;
+  if (!back) return;
+  view.showNotice(`You are back${text}.`);
+  view.showBanner(`Back online${text}`, { back: true });
+  setTimeout(() => socket.connected && view.showBanner(null), recovered ? 4000 : 2000);
 });
+
+function caughtUp(count) {
+  return count === 0 ? ", nothing missed" : `, ${count} ${count === 1 ? "message" : "messages"} caught up`;
+}
 
 socket.on("disconnect", (reason) => {
   view.showConnection(false);
+  Object.assign(away, { now: true, messages: 0 });
   forgetTypists();
   if (socket.active) view.showBanner("Connection lost. Trying to reconnect…");
   else if (reason === "io server disconnect") view.showBanner("The server ended the connection. Reload the page to come back.");
@@ -45,17 +58,21 @@ async function join(name) {
     view.showWelcome(explain(answer.error));
     return false;
   }
-  if (answer.name !== $("room-title").textContent) view.clearMessages();
   me.room = answer.name;
   location.hash = encodeURIComponent(answer.name);
   forgetTypists();
+  if (answer.name !== $("room-title").textContent) {
+    view.clearMessages();
+    lastShown = "";
+  }
   view.showRoom(answer, socket.id);
+  for (const message of answer.messages) if (message.sent_at > lastShown) show(message);
   refreshRooms();
   return true;
 }
 
 async function refreshRooms() {
-  const response = await fetch("/api/rooms").catch(() => null);
+  const response = await fetch("api/rooms").catch(() => null);
   if (!response?.ok) return;
   const rooms = await response.json();
   if ($("chat").hidden) view.showSuggestions(rooms, (name) => ($("room").value = name));
@@ -63,7 +80,7 @@ async function refreshRooms() {
 }
 
 socket.on("joined", ({ user, members }) => {
-  view.showNotice(`${user.name} joined`);
+  if (user.id !== socket.id) view.showNotice(`${user.name} joined`);
   view.showMembers(members, socket.id);
   refreshRooms();
 });
@@ -79,8 +96,14 @@ socket.on("left", ({ user, members }) => {
 
 socket.on("message", (message) => {
   forgetTypist(message.user.id);
-  view.showMessage(message, false);
+  if (away.now) away.messages += 1;
+  show(message);
 });
+
+function show(message, own = false) {
+  lastShown = message.sent_at;
+  view.showMessage(message, own);
+}
 
 async function send() {
   const text = $("text").value;
@@ -89,7 +112,7 @@ async function send() {
   if (answer === null) return view.showError("The server did not answer. Try again.");
   if (answer.error) return fail(answer.error);
   view.showError(null);
-  view.showMessage(answer, true);
+  show(answer, true);
   $("text").value = "";
   edited();
 }

@@ -56,7 +56,7 @@ export function showMembers(members, ownId) {
   $("members").replaceChildren(
     ...members.map(({ id, name }) => {
       const you = id === ownId ? [element("span", "you", "you")] : [];
-      return element("li", "", avatar(name), name, ...you);
+      return element("li", "", avatar(name), element("span", "cut", name), ...you);
     }),
   );
 }
@@ -65,7 +65,7 @@ export function showRooms(rooms, current, choose) {
   const shown = rooms.some(({ name }) => name === current) ? rooms : [{ name: current, members: [] }, ...rooms];
   $("rooms").replaceChildren(
     ...shown.map(({ name, members }) => {
-      const button = element("button", "", `# ${name}`, element("span", "people", members.length));
+      const button = element("button", "", element("span", "cut", `# ${name}`), element("span", "count", members.length));
       button.type = "button";
       if (name === current) button.setAttribute("aria-current", "true");
       else button.addEventListener("click", () => choose(name));
@@ -77,7 +77,7 @@ export function showRooms(rooms, current, choose) {
 export function showSuggestions(rooms, choose) {
   $("suggestions").replaceChildren(
     ...rooms.map(({ name, members }) => {
-      const chip = element("button", "chip", `#${name} (${members.length})`);
+      const chip = element("button", "chip cut", `#${name} (${members.length})`);
       chip.type = "button";
       chip.addEventListener("click", () => choose(name));
       return chip;
@@ -87,7 +87,7 @@ export function showSuggestions(rooms, choose) {
 
 export function showMessage({ user, text, sent_at: sentAt }, own) {
   const time = element("time", "", new Date(sentAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
-  const head = element("div", "head", element("span", "author", own ? "You" : user.name), time);
+  const head = element("div", "head", element("span", "author cut", own ? "You" : user.name), time);
   append(element("li", own ? "message own" : "message", avatar(user.name), element("div", "", head, element("div", "text", text))));
 }
 

@@ -16,14 +16,15 @@ sayForm.addEventListener("submit", (event) => {
 function join(room) {
   socket?.close();
   byId("messages").replaceChildren();
-  const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const opened = new WebSocket(`${scheme}://${location.host}/ws/room/${encodeURIComponent(room)}`);
+  const url = new URL(`ws/room/${encodeURIComponent(room)}`, location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  const opened = new WebSocket(url);
   socket = opened;
-  setState(`Joining '${room}' …`, false);
-  // What an earlier socket still has to say concerns nobody.
-  opened.onopen = () => opened === socket && setState(`You are in '${room}'.`, true);
+  setState("joining", false);
+  // Events of a socket that was replaced are left out.
+  opened.onopen = () => opened === socket && setState(`in ${room}`, true);
   opened.onmessage = (event) => opened === socket && receive(JSON.parse(event.data));
-  opened.onclose = () => opened === socket && setState("Not connected.", false);
+  opened.onclose = () => opened === socket && setState("not connected", false);
 }
 
 function send(action, payload) {
@@ -31,20 +32,24 @@ function send(action, payload) {
 }
 
 function receive({ action, payload }) {
-  if (action === "room_notification") show(payload.message);
-  if (action === "error") show(`⚠️ ${payload.msg}`, "error");
+  if (action === "room_notification") show(payload.message, payload.kind);
+  if (action === "error") show(payload.msg, "error");
 }
 
-function show(text, kind = "") {
+/** Show a line; its kind is "said", "notice" or "error". */
+function show(text, kind) {
   const line = document.createElement("li");
-  line.className = kind;
-  line.textContent = text;
+  line.className = kind === "said" ? "message" : kind;
+  const shown = kind === "said" ? line.appendChild(document.createElement("div")) : line;
+  if (kind === "said") shown.className = "text";
+  shown.textContent = text;
   byId("messages").append(line);
   line.scrollIntoView();
 }
 
 function setState(text, canSay) {
   byId("state").textContent = text;
+  byId("state").classList.toggle("online", canSay);
   for (const element of sayForm.elements) element.disabled = !canSay;
   if (canSay) byId("text").focus();
 }

@@ -1,5 +1,5 @@
 """
-The subscription of a manager to its bus: listens again and again, whatever happens to the connection.
+The subscriber of a manager's bus: it listens, and listens again after the connection has broken.
 
 Must not know what messages mean.
 """
@@ -29,7 +29,7 @@ class BusSubscriber:
     Args:
         listen: Listens until the connection breaks; it calls :meth:`confirm` once messages arrive.
         on_lost: Called with the reason when the connection has been lost or cannot be made.
-        on_back: Called when it is there again.
+        on_back: Called when messages arrive again.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class BusSubscriber:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the end has been asked for."""
+        """Whether :meth:`stop` has been called."""
         return self._reconnection.is_stopping
 
     def start(self, engine: Any) -> None:
-        """Begin, in a background task of an Engine.IO server."""
+        """Start listening, in a background task of an Engine.IO server."""
         self._ready, self._settled = engine.create_event(), engine.create_event()
         self._task = engine.start_background_task(self._run)
 
@@ -75,17 +75,16 @@ class BusSubscriber:
 
     async def settle(self, timeout_s: float) -> None:
         """
-        Wait until messages arrive, or the first attempt to listen has failed.
+        Wait until messages arrive, or the first attempt to listen has failed, but no longer than *timeout_s* seconds.
 
-        Args:
-            timeout_s: Seconds to wait at most. When they have passed once, nobody waits any more.
+        When they have passed once, later calls return at once.
         """
         if not self.has_settled:
             await concurrency.wait_event(self._settled, timeout_s)
             self._settled.set()
 
     async def stop(self) -> None:
-        """End."""
+        """Stop listening."""
         self._reconnection.stop()
         if self._task is not None:
             self._settled.set()
@@ -100,12 +99,15 @@ class BusSubscriber:
 
     async def _run(self) -> None:
         while not self.is_stopping:
-            why = "the connection ended"
-            try:
-                await self._listen()
-            except Exception as error:  # noqa: BLE001 - a broker's client may raise anything, and it is logged
-                why = f"{type(error).__name__}: {error}"
-            delay_s = self._reconnection.lose(why)
+            delay_s = self._reconnection.record_failure(await self._listen_once())
             self._settled.set()
             if not self.is_stopping:
                 await concurrency.sleep(delay_s)
+
+    async def _listen_once(self) -> Exception | None:
+        """Listen until the connection breaks; return why, or None if it just ended."""
+        try:
+            await self._listen()
+        except Exception as error:  # noqa: BLE001 - a broker's client may raise anything, and it is logged
+            return error
+        return None

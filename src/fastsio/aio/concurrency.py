@@ -30,7 +30,7 @@ _NO_LOCK: Final = nullcontext()
 
 
 class _Early:
-    """What the thread that received an event has begun for it; here an event begins when its handler does."""
+    """For threads: the request that was begun for an event before its thread. With asyncio it is always None."""
 
     value: Any = None
 
@@ -43,11 +43,11 @@ async def wait_event(event: Any, timeout_s: float | None = None) -> bool:
     Wait until *event* is set.
 
     Args:
-        event: What ``create_event()`` of an Engine.IO server or client, or :data:`Event`, made.
+        event: An event, made by :data:`Event` or by ``create_event()`` of an Engine.IO server or client.
         timeout_s: Seconds; None is for ever.
 
     Returns:
-        False when it was not set in time.
+        Whether it was set in time.
     """
     if event.is_set():
         return True
@@ -60,17 +60,13 @@ async def wait_event(event: Any, timeout_s: float | None = None) -> bool:
 
 
 async def resolved(value: Any) -> Any:
-    """Return *value*, or what it gives if it is to be awaited."""
+    """Return *value*; if it is an awaitable, await it and return its result."""
     return await value if isawaitable(value) else value
 
 
 def begun(function: Callable[..., Awaitable[None]], *args: Any) -> Awaitable[None] | None:
-    """Call a coroutine function of ours and run it, in no task, to its first wait; return the rest, None for none."""
+    """Call a coroutine function of fastsio and run it to its first wait; return the rest, or None if it returned."""
     return begin_waiting(function(*args))
-
-
-def check_target(_target: Any) -> None:
-    """Do nothing: tasks are made of coroutine functions."""
 
 
 async def outcome(call: Awaitable[T]) -> T:
@@ -90,8 +86,8 @@ async def answered(call: Awaitable[Any]) -> Any:
     """
     Wait for a function of the application that decides something, and return its answer.
 
-    A plain function around a coroutine function returns a coroutine, which would pass for yes and never run. It is
-    awaited; a task, which goes on by itself, is not.
+    A coroutine that a plain function returns is awaited, because it would otherwise count as true and never run. A task
+    is not awaited, because it runs by itself.
     """
     answer = await outcome(call)
     return await outcome(answer) if iscoroutine(answer) else answer
@@ -119,10 +115,10 @@ def is_current(task: Any) -> bool:
 
 def failure_of(error: BaseException) -> Exception:
     """
-    Return what a function of the application failed with, as an Exception.
+    Return the error of a function of the application, as an Exception.
 
-    A CancelledError is the end of the running task only if that was asked to end. Otherwise the function has waited for
-    another task that was cancelled, and failed as with any other error.
+    A CancelledError ends the running task only if this task was cancelled. Otherwise the function has waited for
+    another task, which was cancelled, and the error is one like any other.
 
     Raises:
         BaseException: *error* itself, if it is meant for the running task.
@@ -136,22 +132,22 @@ def failure_of(error: BaseException) -> Exception:
 
 
 def guard() -> AbstractContextManager[Any]:
-    """Return the lock of tables: none, for tasks only change places where one waits."""
+    """Return the lock of tables: one that does nothing, because tasks switch only where code awaits."""
     return _NO_LOCK
 
 
 async def bounded(timeout_s: float, function: Any, *args: Any) -> Any:
     """
-    Call a coroutine function that may not take longer than *timeout_s* seconds.
+    Call a coroutine function, and cancel it after *timeout_s* seconds.
 
     Raises:
-        TimeoutError: It did not return in time, and was cancelled.
+        TimeoutError: It was cancelled.
     """
     async with asyncio.timeout(timeout_s):
         return await function(*args)
 
 
 async def stop(task: Any) -> None:
-    """End a background task, which may be waiting for something that never comes."""
+    """Cancel a background task, and wait until it has ended."""
     task.cancel()
     await asyncio.wait([task])

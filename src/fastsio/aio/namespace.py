@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio.aio import concurrency
-from fastsio.base.emit_args import wait_option
+from fastsio.base.emit_args import emit_options
 from fastsio.base.namespace import BaseServerNamespace
+from fastsio.routing import own_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -29,10 +30,7 @@ class AsyncNamespace(BaseServerNamespace):
         """Whether the namespace belongs on an asyncio server."""
         return concurrency.ASYNCHRONOUS
 
-    @classmethod
-    def _own_trigger(cls) -> Any:
-        return AsyncNamespace.trigger_event
-
+    @own_trigger
     async def trigger_event(self, event: str, *args: Any) -> Any:
         """
         Call the method for an event; override it to dispatch differently.
@@ -44,7 +42,7 @@ class AsyncNamespace(BaseServerNamespace):
         Returns:
             What the method returned.
         """
-        return await self.server.trigger_method(self, event, args)
+        return await self.server.__fastsio__.dispatcher.trigger_method(self, event, args)
 
     async def emit(
         self,
@@ -60,17 +58,9 @@ class AsyncNamespace(BaseServerNamespace):
         wait: bool = True,
     ) -> Any:
         """Emit an event; as :meth:`AsyncServer.emit`, in this namespace unless another is given."""
-        return await self.server.emit(
-            event,
-            data=data,
-            to=to,
-            room=room,
-            skip_sid=skip_sid,
-            namespace=namespace or self.namespace,
-            callback=callback,
-            ignore_queue=ignore_queue,
-            **wait_option(wait=wait),
-        )
+        place = namespace or self.namespace
+        options = emit_options(to, room, skip_sid, place, callback, ignore_queue, wait=wait)
+        return await self.server.emit(event, data=data, **options)
 
     async def send(
         self,
@@ -85,16 +75,9 @@ class AsyncNamespace(BaseServerNamespace):
         wait: bool = True,
     ) -> Any:
         """Send the event ``message``; as :meth:`AsyncServer.send`, in this namespace unless another is given."""
-        return await self.server.send(
-            data,
-            to=to,
-            room=room,
-            skip_sid=skip_sid,
-            namespace=namespace or self.namespace,
-            callback=callback,
-            ignore_queue=ignore_queue,
-            **wait_option(wait=wait),
-        )
+        place = namespace or self.namespace
+        options = emit_options(to, room, skip_sid, place, callback, ignore_queue, wait=wait)
+        return await self.server.send(data, **options)
 
     async def call(
         self,

@@ -1,7 +1,7 @@
 """
-The client manager of a cluster: does here what concerns this server's clients, and tells the others the rest.
+The client manager of a cluster: it acts on this server's clients itself, and publishes messages about all others.
 
-What is said and who does what is decided in :mod:`fastsio.cluster`. How messages travel is a subclass's part: it has
+:mod:`fastsio.cluster` has the messages and decides which server acts. A subclass carries them over a broker with its
 ``_publish()`` and ``_listen()``, as in python-socketio.
 """
 
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import uuid4
 
 from fastsio.aio import concurrency
-from fastsio.aio.acks import AckWaiter
 from fastsio.aio.bus import BusSubscriber
 from fastsio.aio.manager import AsyncManager
+from fastsio.base.answers import AckWaiter
 from fastsio.base.emit_args import check_event_name, event_arguments, rooms_of, skipped, unwritable
 from fastsio.base.manager import ELSEWHERE, ExpectedAcks
 from fastsio.base.options import startup_logger
@@ -45,33 +45,37 @@ from fastsio.cluster.relay import Reach, Recent, askable_room, is_for_us, reach_
 from fastsio.exceptions import BusError
 from fastsio.protocol import LEGACY, Packet, PacketType, PendingAcks
 from fastsio.protocol.jsoncodec import adapt
-from fastsio.routing import place_of
+from fastsio.routing import single_namespace
+
+# Only threads:
+# | from fastsio.base.server import require_patched_sockets
+# Both:
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
     from typing import Never
 
     from fastsio.types import AckCallback, EventName, Rooms, Sids
 
     Members = list[tuple[str, str | None]]
 
-#: A broker that is well needs milliseconds, and handlers wait for it.
+#: A healthy broker needs milliseconds, and handlers wait for it.
 PUBLISH_TIMEOUT_S: Final = 5.0
-#: They are small; more would only be waited for if answers got lost.
+#: Callbacks are small. There are more only if the answers for them got lost.
 MAX_REMOTE_CALLBACKS: Final = 100_000
-#: Clients that have left this server, of which calls of any server are answered at once.
+#: Clients that have left this server: a ``call()`` to one of them, from any server, fails at once.
 REMEMBERED_CLIENTS: Final = 10_000
-#: Messages with several copies that are known: their copies come close together.
+#: Messages that arrive in several copies, of which the first is handled; copies arrive close together.
 REMEMBERED_COPIES: Final = 10_000
 
 
 class RemoteAnswer(ExpectedAcks):
     """
-    Tells a server that asked what a client of this one has acknowledged, or that it will not.
+    Sends the acknowledgement of a client of this server to the server that has emitted the event.
 
     Args:
-        answer: Tells it what was acknowledged.
-        refuse: Tells it that there will be no answer; None if a client of another server may answer yet.
+        answer: Sends the acknowledgement.
+        refuse: Sends that there will be no acknowledgement; None if a client of another server may still send one.
     """
 
     def __init__(
@@ -82,11 +86,11 @@ class RemoteAnswer(ExpectedAcks):
         self._refuse = refuse
 
     async def __call__(self, *arguments: Any) -> None:
-        """Pass on what the client acknowledged."""
+        """Send what the client has acknowledged."""
         await self._answer(arguments)
 
     def give_up(self) -> None:
-        """Tell the server that asked that the client has left."""
+        """Send that the client has left."""
         if self._refuse is not None:
             self._refuse()
 
@@ -109,7 +113,7 @@ class AsyncPubSubManager(AsyncManager):
         write_only: Whether this process only emits and has no clients of its own.
         logger: A logger object; None is the server's.
         json: A module or object with ``dumps`` and ``loads`` for the bus; None is the server's.
-        publish_timeout: Seconds that the broker may take to accept a message. 5; one that is well needs milliseconds.
+        publish_timeout: Seconds that the broker may take to accept a message. 5; a healthy one needs milliseconds.
         max_remote_callbacks: Callbacks that clients of other servers have not answered yet; the oldest is dropped
             beyond it. 100,000.
         bus_format: How messages are written: ``"json"``, which python-socketio reads too, or ``"msgpack"``, which is
@@ -125,8 +129,13 @@ class AsyncPubSubManager(AsyncManager):
     """
 
     name: ClassVar[str] = "asyncpubsub"
+    has_other_nodes = True
     #: Whether a server's first clients are let in only when ``_listen()`` has called :meth:`_on_listening`.
     serves_when_listening: ClassVar[bool] = False
+    # Only threads:
+    # | #: Whether the broker's client waits on Python's own sockets. Where greenlets run they must be patched.
+    # | _waits_on_sockets: ClassVar[bool] = False
+    # Both:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -160,10 +169,10 @@ class AsyncPubSubManager(AsyncManager):
         self._copies = Recent(REMEMBERED_COPIES)
         self._subscriber = self._new_subscriber()
         self._question_ids = count(1)
-        #: What other servers have answered to the questions that wait.
+        #: Question -> the clients that other servers have named so far.
         self._questions: dict[int, Members] = {}
 
-    # What a subclass has
+    # Methods that a subclass implements
 
     async def _publish(self, data: dict[str, Any]) -> Any:
         """Send a message to all servers; raise when it cannot be sent."""
@@ -173,7 +182,7 @@ class AsyncPubSubManager(AsyncManager):
         """Connect, then yield each message that any server has sent, as a dict or as JSON."""
         raise NotImplementedError("a subclass receives messages here")
 
-    # What a subclass can use
+    # Methods that a subclass may call
 
     def _encode(self, data: dict[str, Any]) -> bytes:
         """Return a message in the format of the bus."""
@@ -201,13 +210,17 @@ class AsyncPubSubManager(AsyncManager):
     # Life
 
     def set_server(self, server: Any) -> None:
-        """Tell the manager whom it works for."""
+        """Set the server that the manager belongs to."""
+        # Only threads:
+        # | if self._waits_on_sockets:
+        # |     require_patched_sockets(server.async_mode, type(self).__name__)
+        # Both:
         super().set_server(server)
         if not self._has_own_json:
             self._codec = adapt(server.packet_class.json)
 
     def initialize(self) -> None:
-        """Begin to listen; one that only writes warns, for the server has a client."""
+        """Start listening; a manager with ``write_only`` logs a warning instead, because its server has a client."""
         super().initialize()
         if not self.write_only:
             self._start_listening()
@@ -216,7 +229,7 @@ class AsyncPubSubManager(AsyncManager):
         startup_logger(self._get_logger()).warning(text, self.name)
 
     async def shutdown(self) -> None:
-        """Stop listening; a subclass also releases what the broker's client holds."""
+        """Stop listening; a subclass also closes the client of its broker."""
         await self._subscriber.stop()
         await super().shutdown()
 
@@ -226,21 +239,24 @@ class AsyncPubSubManager(AsyncManager):
         return BusSubscriber(self._take_messages, self._report_loss, self._report_return)
 
     def _start_listening(self) -> bool:
-        """Begin to listen; False if that has been done before."""
+        """Start listening; return False if the manager has started before."""
+        if self._subscriber.is_stopping:  # the server was shut down, and starts again
+            self._subscriber = self._new_subscriber()
         if self._subscriber.is_started:
             return False
-        # A manager that was made before the process forked would have the name of several: each would take the
-        # others' messages for its own.
+        # If the manager was made before the process forked, several processes have its name, and would take messages of
+        # each other for their own.
         self.host_id = uuid4().hex
         self._subscriber.start(self.server.eio)
         return True
 
     async def _take_messages(self) -> None:
-        """Do what other servers say, until the connection breaks."""
+        """Handle the messages of other servers, until the connection breaks."""
         messages: Any = self._listen()
+        subscriber = self._subscriber  # in threads a server that starts again may have another one meanwhile
         try:
             async for message in messages:
-                if self.is_stopping:
+                if subscriber.is_stopping:
                     return
                 self._on_listening()
                 await self._take(message)
@@ -248,11 +264,18 @@ class AsyncPubSubManager(AsyncManager):
             await messages.aclose()
 
     def _report_loss(self, why: str) -> None:
+        self._forget_kept()
         text = "%s: other servers are not heard, trying to listen to %r again: %s"
         self._get_logger().error(text, self.name, self.channel, why)
 
+    def _forget_kept(self) -> None:
+        """Forget what is kept for clients that ask for it, because messages may be missing in it."""
+        if self._histories is not None:
+            with self._lock:
+                self._histories.forget_all()
+
     def _report_return(self) -> None:
-        # No error, but the log that has the loss, at whatever level, shall have its end.
+        # At the level of an error, so that the log that has the loss has its end too.
         self._get_logger().error("%s: listening to %r again", self.name, self.channel)
 
     # Clients that have left
@@ -264,20 +287,20 @@ class AsyncPubSubManager(AsyncManager):
         super().basic_connect(sid, eio_sid, namespace)
 
     def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
-        """Forget a client: its rooms, its callbacks, what was held for it."""
+        """Remove a client with its rooms and its callbacks."""
         if self.is_sid_room(namespace, sid):
             with self._lock:
-                self._departed.note((namespace, sid))
+                self._departed.add((namespace, sid))
         super().basic_disconnect(sid, namespace, **kwargs)
 
     def has_departed(self, namespace: str, room: Hashable) -> bool:
-        """Whether a room was that of a client of this server which has left, and has no member here."""
+        """Return whether a room is the own room of a client that has left this server, and has no other client here."""
         return (namespace, room) in self._departed and not self.has_participants(namespace, (room,))
 
-    # Doing what the application asks
+    # Calls of the application
 
     def admits_at_once(self) -> bool:
-        """Whether :meth:`pre_connect` waits for nobody."""
+        """Return whether :meth:`pre_connect` waits for nothing."""
         if not self.serves_when_listening or self._subscriber.has_settled:
             return self._has_pre_connect(AsyncManager.pre_connect, AsyncPubSubManager.pre_connect)
         return False
@@ -286,8 +309,8 @@ class AsyncPubSubManager(AsyncManager):
         """
         Add a client whose connect handler is about to run; return its sid.
 
-        The first clients of a server wait until the other servers are heard: what is said to a client that has been let
-        in must reach it. A broker that is away, or takes longer than ``publish_timeout``, is not waited for.
+        The first clients of a server wait until messages of other servers arrive, so that they miss none. They do not
+        wait for a broker that cannot be reached, nor longer than ``publish_timeout``.
         """
         if self.serves_when_listening:
             await self._subscriber.settle(self.publish_timeout)
@@ -307,8 +330,8 @@ class AsyncPubSubManager(AsyncManager):
         """
         Send an event to the clients of a room, whichever server they are connected to.
 
-        This server's clients have it, or will, when this returns or raises. What is for one client of this server
-        is not told to the others.
+        When this returns or raises, the event is sent to the clients of this server. An event for one client of this
+        server is not published.
 
         Args:
             event: Event name.
@@ -327,7 +350,7 @@ class AsyncPubSubManager(AsyncManager):
             BusError: Clients of other servers do not get the event.
         """
         check_event_name(event)
-        namespace = place_of(namespace)
+        namespace = single_namespace(namespace)
         rooms = tuple(rooms_of(room if to is None else to))
         skip = tuple(skipped(skip_sid))
         reach = reach_of_emit(
@@ -345,18 +368,18 @@ class AsyncPubSubManager(AsyncManager):
             recipients = await self._send_here(event, data, namespace, rooms, skip, callback, wait)
         if message is not None:
             await self._send_emit(message)
-        # The other servers have it before anybody waits for a client of this one.
+        # The event is published before this waits for a client of this server.
         if wait and recipients and self.server.eio.congested:
             await self._let_read(recipients, callback)
         if wait and message is not None:
             await self._let_guests_read(namespace, rooms)
 
     def _is_client_here(self, namespace: str, is_call: bool, room: Hashable) -> bool:
-        """Whether a room is that of a client of this server; to a call, also of one that has left."""
+        """Return whether a room is the own room of a client of this server; for a call, also of one that has left."""
         return self.is_sid_room(namespace, room) or (is_call and self.has_departed(namespace, room))
 
     async def _let_guests_read(self, namespace: str, rooms: tuple[Any, ...]) -> None:
-        """Wait for recipients of this process that are no clients of the server; here there are none."""
+        """Wait for recipients in this process that are no clients of the server: here there are none."""
 
     async def _emit_message(
         self, event: EventName, data: Any, namespace: str, rooms: tuple[Any, ...], skip: tuple[str, ...], callback: Any
@@ -372,7 +395,7 @@ class AsyncPubSubManager(AsyncManager):
         return Emit(event, packed, binary, namespace, rooms, skip, asked, self.host_id)
 
     async def _expect_answer(self, room: Hashable, namespace: str, callback: Any) -> tuple[Hashable, str, int]:
-        """Wait for the answer of a client of another server."""
+        """Register the callback of an event for a client of another server; return what its answer refers to."""
         if self.server is None:
             raise RuntimeError("Callbacks can only be issued from the context of a server.")
         await self._listen_for_answers()
@@ -383,21 +406,21 @@ class AsyncPubSubManager(AsyncManager):
         return room, namespace, ack_id
 
     async def _listen_for_answers(self) -> None:
-        """Wait until answers can be heard: there may have been no client here yet."""
+        """Start listening, if no client has connected yet, and wait until answers arrive."""
         if not self.write_only and (self._start_listening() or self.serves_when_listening):
             await self._subscriber.settle(self.publish_timeout)
 
     async def members_elsewhere(self, room: Hashable, namespace: str, timeout: float) -> Members:  # noqa: ASYNC109 - it is the whole duration
         """
-        Ask the other servers who is in a room.
+        Ask the other servers which clients are in a room.
 
         Args:
             room: The room.
             namespace: The namespace.
-            timeout: Seconds to wait for answers; how many there will be is not known, so all of them pass.
+            timeout: Seconds to wait for answers; all of them where the number of servers is not known.
 
         Returns:
-            The sid and, if known, the name of each client that has been told of by then.
+            The sid and, if known, the user of each client that the answers name.
         """
         check_room(room)
         await self._listen_for_answers()
@@ -405,13 +428,20 @@ class AsyncPubSubManager(AsyncManager):
         self._questions[question] = []
         try:
             await self._tell_others(AskMembers(room, namespace, question, self.host_id))
-            await self.server.sleep(timeout)
+            await self._wait_for_members(question, timeout)
         finally:
             found = self._questions.pop(question)
         return found
 
+    async def _wait_for_members(self, question: int, timeout_s: float) -> None:  # noqa: ARG002 - for subclasses
+        """Wait until all servers have answered a question; how many there are is not known here."""
+        await self.server.sleep(timeout_s)
+
+    def _take_members(self, message: TellMembers) -> None:
+        self._questions.get(message.question, []).extend(message.members)
+
     async def recheck_elsewhere(self, room: Hashable, namespace: str) -> None:
-        """Have the other servers ask again whether their clients in a room may be there."""
+        """Have the other servers call ``can_join`` again for their clients in a room."""
         check_room(room)
         await self._tell_others(Recheck(room, namespace, self.host_id))
 
@@ -435,8 +465,8 @@ class AsyncPubSubManager(AsyncManager):
             super().discard_callback(sid, ack_id)
 
     async def can_disconnect(self, sid: str, namespace: str) -> bool:
-        """Whether the server may disconnect a client itself; if another server has it, that one is told to."""
-        namespace = place_of(namespace)
+        """Return whether the client is one of this server, which then disconnects it; otherwise ask the others to."""
+        namespace = single_namespace(namespace)
         if self._has_client(sid, namespace):
             return await super().can_disconnect(sid, namespace)
         await self._tell_others(Disconnect(sid, namespace, self.host_id))
@@ -451,7 +481,7 @@ class AsyncPubSubManager(AsyncManager):
             namespace: The namespace; None is ``"/"``.
             kwargs: ``ignore_queue=True`` only forgets a client of this server.
         """
-        namespace = place_of(namespace)
+        namespace = single_namespace(namespace)
         if kwargs.get("ignore_queue"):
             await super().disconnect(sid, namespace, **kwargs)
         elif self._has_client(sid, namespace):
@@ -467,48 +497,51 @@ class AsyncPubSubManager(AsyncManager):
             ValueError: The room is another client's own, or that of a class and given as text, or the client is in too
                 many.
         """
-        namespace = place_of(namespace)
+        namespace = single_namespace(namespace)
         if self._has_client(sid, namespace):
             await super().enter_room(sid, namespace, room, eio_sid)
         else:
             check_room(room)
-            if self.is_sid_room(namespace, room):  # the client's server would not know
+            if self.is_sid_room(namespace, room):  # the client's own server cannot know that
                 raise ValueError("cannot enter a sid room")
             self._check_way_in(namespace, room)
             await self._tell_others(EnterRoom(sid, room, namespace, self.host_id))
 
     async def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
         """Take a client out of a room, whichever server has it."""
-        namespace = place_of(namespace)
+        namespace = single_namespace(namespace)
         if self._has_client(sid, namespace):
             await super().leave_room(sid, namespace, room)
+        elif self._is_away(namespace, sid):
+            self.basic_leave_room(sid, namespace, room)
         else:
             check_room(room)
             await self._tell_others(LeaveRoom(sid, room, namespace, self.host_id))
 
     async def close_room(self, room: Hashable, namespace: str | None = None) -> None:
         """
-        Take everybody out of a room, on every server.
+        Take all clients out of a room, on every server.
 
         Raises:
             ValueError: The room is a client's own.
             BusError: This server's clients have left the room, those of others have not.
         """
-        namespace = place_of(namespace)
+        namespace = single_namespace(namespace)
         check_room(room)
         await super().close_room(room, namespace)
         await self._tell_others(CloseRoom(room, namespace, self.host_id))
 
     def _has_client(self, sid: str, namespace: str) -> bool:
-        """Whether a client, connected or about to be or about to leave, is one of this server."""
+        """Return whether a client is one of this server: connecting, connected or leaving."""
         return self.is_sid_room(namespace, sid)
 
     async def _tell_others(self, message: Message) -> None:
         """
-        Tell the other servers.
+        Publish a message for the other servers.
 
         Raises:
-            BusError: The broker did not take the message, twice. What took too long is not sent again: it may arrive.
+            BusError: The broker refused the message twice, or took too long. In the second case the message is not sent
+                again, because it may have arrived.
         """
         data = message.as_dict()
         for is_last in (False, True):
@@ -517,17 +550,17 @@ class AsyncPubSubManager(AsyncManager):
             except TimeoutError as error:
                 raise BusError(f"{self.name}: publishing to {self.channel!r} took too long") from error
             except Exception as error:
-                # A connection that was idle may be found broken; a new one may do.
+                # An idle connection may turn out to be broken; the second attempt uses a new one.
                 if is_last:
                     why = f"{type(error).__name__}: {error}"
                     raise BusError(f"{self.name}: cannot publish to {self.channel!r}: {why}") from error
             else:
                 return
 
-    # Doing here what other servers ask: the methods of AsyncManager tell nobody else
+    # Messages of other servers: the methods of AsyncManager act on this server only
 
     async def _take(self, raw: Any) -> None:
-        """Do what a message says; one that makes no sense is logged and dropped."""
+        """Handle a message; one that is not valid is logged and dropped."""
         try:
             data = decode(raw, self._codec)
             if is_for_us(data, self.host_id) and not self._copies.is_known(copy_id(data)):
@@ -546,20 +579,22 @@ class AsyncPubSubManager(AsyncManager):
             case CloseRoom(room, namespace):
                 await super().close_room(room, namespace)
             case AskMembers():
-                self.server.start_task(self._tell_members, message)
+                self.server.__fastsio__.runner.start_task(self._tell_members, message)
             case Recheck(room, namespace):
-                self.server.start_task(self._recheck_here, namespace, room)
-            case TellMembers(_, question, members):
-                self._questions.get(question, []).extend(members)
+                self.server.__fastsio__.runner.start_task(self._recheck_here, namespace, room)
+            case TellMembers():
+                self._take_members(message)
             case Disconnect() | EnterRoom() | LeaveRoom():
-                if self.is_sid_room(message.namespace, message.sid):  # else another server has the client, or none
+                is_here = self._has_client(message.sid, message.namespace)
+                # A client that is away can be taken out of rooms, but cannot enter any.
+                if is_here or (type(message) is not EnterRoom and self._is_away(message.namespace, message.sid)):
                     await self._do_to_client(message)
 
     async def _do_to_client(self, message: Disconnect | EnterRoom | LeaveRoom) -> None:
         match message:
             case Disconnect(sid, namespace):
-                # Its handler may take its time, and may itself wait for a message.
-                self.server.start_task(self._disconnect_here, sid, namespace)
+                # The disconnect handler may be slow, and may itself wait for a message.
+                self.server.__fastsio__.runner.start_task(self._disconnect_here, sid, namespace)
             case EnterRoom(sid, room, namespace):
                 await super().enter_room(sid, namespace, room)
             case LeaveRoom(sid, room, namespace):
@@ -570,21 +605,28 @@ class AsyncPubSubManager(AsyncManager):
         answer = None
         if message.callback is not None and message.host_id is not None:
             answer = self._remote_answer(message.host_id, message.callback)
-        if not self.has_participants(namespace, rooms):
+        is_missed = self._has_lost_clients(namespace) or self._keeps(namespace, rooms, answer)
+        if not (is_missed or self.has_participants(namespace, rooms)):
             if answer is not None:
-                answer.sent()  # to nobody: if it was for a client that has left, the server that asked is told so
+                answer.mark_sent()  # to no client: if the room's client has left, the server that asked is told
             return
         arguments = unpack_event(message.data, binary=message.binary)
-        # What other servers say to others must not wait for one client here.
+        # Messages for other clients must not wait for one client here.
         await super().emit(
             message.event, arguments, namespace, room=rooms, skip_sid=message.skip, callback=answer, wait=False
         )
 
+    def _keeps(self, namespace: str, rooms: Iterable[Hashable], answer: object) -> bool:
+        """Whether an event belongs into the history of a room."""
+        histories = self._histories
+        return answer is None and histories is not None and any(histories.has(namespace, room) for room in rooms)
+
     def _remote_answer(self, host_id: str, asked: tuple[Hashable, str, int]) -> RemoteAnswer:
         room, namespace, _ = asked
-        # In another room there may be clients of other servers, which may answer yet.
+        # In any other room there may be clients of other servers, which may still answer.
         is_of_client = self.is_sid_room(namespace, room) or self.has_departed(namespace, room)
-        refuse = partial(self.server.start_task, self._answer, NoAnswer(host_id, *asked)) if is_of_client else None
+        start_task = self.server.__fastsio__.runner.start_task
+        refuse = partial(start_task, self._answer, NoAnswer(host_id, *asked)) if is_of_client else None
         return RemoteAnswer(partial(self._acknowledge, host_id, asked), refuse)
 
     async def _acknowledge(self, host_id: str, asked: tuple[Hashable, str, int], arguments: tuple[Any, ...]) -> None:
@@ -592,8 +634,8 @@ class AsyncPubSubManager(AsyncManager):
         await self._tell_others(Answer(host_id, *asked, packed, binary))
 
     async def _tell_members(self, question: AskMembers) -> None:
-        """Tell the server that asked who of a room is here."""
-        members = self.server.room_keeper.members_here(question.namespace, question.room)
+        """Tell the server that asked which clients of a room are here."""
+        members = self.server.__fastsio__.room_keeper.members_here(question.namespace, question.room)
         told = tuple((member.sid, member.user) for member in members)
         await self._answer(TellMembers(question.host_id, question.question, told))
 
@@ -605,36 +647,36 @@ class AsyncPubSubManager(AsyncManager):
 
     async def _recheck_here(self, namespace: str, room: Hashable) -> None:
         try:
-            await self.server.room_keeper.recheck_here(namespace, room)
+            await self.server.__fastsio__.room_keeper.recheck_here(namespace, room)
         except Exception:  # noqa: BLE001 - runs in the background, and is logged
             self._get_logger().exception("%s: the members of %r could not be rechecked", self.name, room)
 
     def _take_answer(self, message: Answer | NoAnswer) -> None:
         callback = self._pop_remote_callback(message.ack_id)
-        # What is logged of a client elsewhere: its sid is a secret if it is an old one, and nobody here knows.
+        # The label for the log: the sid of an old client is a secret, and this server does not know whether it is one.
         label = LEGACY.label(str(message.sid))
         if callback is None:
             self._get_logger().debug("%s: unexpected acknowledgement %s", label, message.ack_id)
             return
         if isinstance(message, NoAnswer):
             if isinstance(callback, ExpectedAcks):
-                callback.lose(ELSEWHERE, message.ack_id)
+                callback.mark_lost(ELSEWHERE, message.ack_id)
             return
         arguments = unpack(message.data, binary=message.binary)
         if isinstance(callback, AckWaiter):
             callback(*arguments)
         else:
-            # It may take its time, and may itself wait for an answer.
-            self.server.start_task(self._call_back, label, callback, arguments)
+            # The callback may be slow, and may itself wait for an answer.
+            self.server.__fastsio__.runner.start_task(self._call_back, label, callback, arguments)
 
     async def _call_back(self, label: str, callback: Any, arguments: tuple[Any, ...]) -> None:
         try:
-            await concurrency.outcome(self.server.run_callback(label, callback, arguments))
+            await concurrency.outcome(self.server.__fastsio__.runner.run_callback(label, callback, arguments))
         except Exception:  # noqa: BLE001 - runs in the background, and is logged
             self._get_logger().exception("%s: error in the callback of an acknowledgement", label)
 
     async def _disconnect_here(self, sid: str, namespace: str) -> None:
-        label = self.server.label_of(sid)
+        label = self.server.__fastsio__.label_of(sid)
         try:
             await self.server.disconnect(sid, namespace=namespace, ignore_queue=True)
         except Exception:  # noqa: BLE001 - as above

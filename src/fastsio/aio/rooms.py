@@ -1,62 +1,57 @@
 """
-The keeper of a server's rooms: lets clients in and out, and tells hooks and members of it.
+The room keeper of a server carries out the methods of room objects: clients join and leave, hooks are called.
 
-Runs for the objects of :class:`fastsio.Room`; who is in which room is known to the manager, and who was let in by
-this keeper, with what its hooks need to know, to a :class:`~fastsio.state.members.MemberTable`.
+The manager knows which clients are in which room. The :class:`~fastsio.state.members.MemberTable` of the keeper knows
+which of them have joined a room of a class, :class:`fastsio.Room`, and with which payload.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
-from inspect import isawaitable
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from pydantic import ValidationError
-
 from fastsio.aio import concurrency
+from fastsio.aio.room_hooks import Afterwards, HookScope, admit, ask, identify
 from fastsio.base.emit_args import unwaited
+from fastsio.base.history import SINCE, Arrival, Histories, split_payload
 from fastsio.base.rooms import RoomMember, hooks_of
 from fastsio.exceptions import (
     EventError,
     PayloadError,
     RoomAccessError,
-    RoomIdentifierError,
-    SetupError,
-    ValidationFailed,
 )
 from fastsio.injection import Context
-from fastsio.injection.validation import detail_of
 from fastsio.routing import Guard, describe
 from fastsio.state.members import Join, JoinVerdict, Member, MemberTable
-from fastsio.state.room_names import RoomName
+from fastsio.state.room_names import RoomName, parts_of_name
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Iterator
-    from types import TracebackType
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 
+    from fastsio.aio.room_hooks import CloseContext, StartTask, Step
     from fastsio.base.parts import RoomServer
     from fastsio.base.rooms import Room, RoomHooks
     from fastsio.injection import Endpoint
     from fastsio.state import Client
     from fastsio.state.members import Presence
+    from fastsio.state.recovery import SavedSession
     from fastsio.state.room_names import NamedRoom
 
-    Step = Callable[[], Coroutine[Any, Any, None]]
-    StartTask = Callable[..., Any]
-    CloseContext = Callable[[Context, BaseException | None], Awaitable[None]]
 
-#: Where the context of an event keeps the join that it began, or the moment when a leave began.
+#: The key, among the values of an event's context, of the join that it has begun, or of the moment when it arrived.
 _ARRIVAL: Final = "arrival"
+#: Bytes in the name of an epoch.
+_EPOCH_BYTES: Final = 6
 
 
 class RoomKeeper:
     """
-    Keeps the rooms of one server.
+    The room keeper of one server.
 
     Args:
-        server: The server.
-        start_task: Starts what is not waited for.
+        start_task: Starts a function in the background.
         close_context: Closes what the dependencies of an event opened.
     """
 
@@ -64,17 +59,19 @@ class RoomKeeper:
         self._server = server
         self._start_task = start_task
         self._close_context = close_context
-        # Who was let in, and who is in the room, are changed together: by threads under the manager's lock.
+        # The table of members and the manager's rooms change together: threads hold the manager's lock meanwhile.
         self._lock = server.manager.lock
         self._table = MemberTable(self._lock)
         self._join_events: set[str] = set()
         self._leave_events: set[str] = set()
-        #: What this keeper itself takes out of a room; the manager tells it of that too.
+        #: Namespace and sid of the clients that are lost, and may come back.
+        self._away: set[tuple[str, str]] = set()
+        #: The clients that this keeper takes out of a room at present; the manager reports these to it too.
         self._leaving: set[tuple[str, Hashable, str]] = set()
 
     def guards(self, hooks: RoomHooks) -> dict[str, Guard]:
         """
-        Return what decides about the events of a room class.
+        Return the guards of the join and leave events of a room class.
 
         Raises:
             SetupError: Clients cannot join rooms of this class.
@@ -87,37 +84,51 @@ class RoomKeeper:
             hooks.leave_event: Guard(partial(self._ask_to_leave, hooks), self._leave_arrives),
         }
 
-    # What clients ask for
+    def keep_history(self, namespace: str, hooks: RoomHooks) -> None:
+        """
+        Keep the events of the rooms of a class in a namespace, if the class says so.
+
+        Raises:
+            SetupError: The names of its rooms cannot be told from sids.
+        """
+        shared = self._server.__fastsio__
+        if hooks.room_class.history is not None:
+            make_epoch = partial(token_hex, _EPOCH_BYTES)
+            shared.histories = shared.histories or Histories(make_epoch, self._server.manager.history_epoch)
+            shared.histories.add(namespace, hooks)
+
+    # Requests of clients
 
     async def decide(self, guard: Guard, context: Context) -> Any:
-        """Do what a guard says of an event that has no handler of its own, and has just arrived."""
+        """Run the guard of an event that has just arrived and has no handler of the application."""
         with nullcontext() if guard.arrival is None else guard.arrival(context):
             return await guard.decide(context, None)
 
-    def arrived(self, client: Client, event: Any) -> Any:
+    def begin_request(self, client: Client, event: Any) -> Any:
         """
-        Note, where events arrive in their order, that a client asks for something of a room.
+        Begin the request of a client to join or leave a room, at a place of the code where events arrive in order.
 
         Returns:
-            What :data:`concurrency.early` has while the event is handled, and :meth:`done` is given then.
+            The value of :data:`concurrency.early` while the event is handled, and the argument of :meth:`end_request`.
+            None for other events.
         """
         if event in self._join_events:
             return self._table.begin(client)
         return self._table.moment() if event in self._leave_events else None
 
-    def done(self, begun: Any) -> None:
-        """Forget what :meth:`arrived` has returned."""
+    def end_request(self, begun: Any) -> None:
+        """End a request; *begun* is what :meth:`begin_request` has returned."""
         if isinstance(begun, Join):
             self._table.end(begun)
 
-    def _early(self) -> Any:
-        """Return what was begun before the handler of the running event was, once."""
+    def _take_early(self) -> Any:
+        """Return the request of the running event that :meth:`begin_request` has begun, the first time; then None."""
         begun, concurrency.early.value = concurrency.early.value, None
         return begun
 
     @contextmanager
     def _join_arrives(self, context: Context) -> Iterator[None]:
-        begun = self._early()
+        begun = self._take_early()
         join = begun if isinstance(begun, Join) else self._table.begin(context.client)
         context.values[_ARRIVAL] = join
         try:
@@ -127,13 +138,13 @@ class RoomKeeper:
 
     @contextmanager
     def _leave_arrives(self, context: Context) -> Iterator[None]:
-        begun = self._early()
+        begun = self._take_early()
         context.values[_ARRIVAL] = begun if isinstance(begun, int) else self._table.moment()
         yield
 
     async def _join(self, hooks: RoomHooks, context: Context, own: Any) -> Any:
         """
-        Let a client in that asks for it.
+        Let a client join the room that it asks for.
 
         Args:
             hooks: The hooks of the room's class.
@@ -141,11 +152,17 @@ class RoomKeeper:
             own: Calls the application's own handler of the event, if there is one.
 
         Raises:
-            EventError: The client may not join, or has been taken out, or has left, since it asked.
+            EventError: The client may not join; or it was taken out of the room, or has left it, since it asked.
         """
         client: Any = context.client
         join: Join = context.values[_ARRIVAL]
-        room = self._placed(await identify(hooks, context), client)
+        if hooks.room_class.history is not None:
+            context.args, since = split_payload(context.args)
+            since = context.values.get(SINCE, since)
+            join.arrival = Arrival(since)
+            if since is not None:
+                await self._server.manager.reach(since)
+        room = self._in_namespace(await identify(hooks, context), client)
         known = await self._decide(join, hooks, context, room)
         if known is None:
             return self._server.not_handled
@@ -153,26 +170,27 @@ class RoomKeeper:
             answer = None if own is None else await own(context)
         except BaseException:
             if known.since == join.moment:
-                self._departing(await self._take_out(client, room, until=join.moment))
+                self._to_announce(await self._remove_member(client, room, until=join.moment))
             raise
         if known.has_gone:
-            # The one that takes out a member that is not announced yet leaves the rest to this.
+            # The code that has removed this member, which is not announced yet, has announced nothing.
             if client.is_active:
                 raise RoomAccessError("You are not in this room any more.")
             return self._server.not_handled
-        return await self._confirm(context, "joined", room, answer, partial(self._announce, known, context))
+        then = partial(self._announce_member, known, context)
+        return await self._confirm(context, "joined", room, answer, then, join.arrival)
 
     async def _decide(self, join: Join, hooks: RoomHooks, context: Context, room: Room) -> Member | None:
         """
         Ask whether a client may join, and put it into the room.
 
-        What is said of the room by other servers counts from before the question.
+        Messages of other servers about the room count from before ``can_join`` is called.
 
         Returns:
-            The member; None when the client has gone meanwhile.
+            The member; None if the client has disconnected meanwhile.
 
         Raises:
-            EventError: It may not, or something was said against it since the join began.
+            EventError: The client may not join; or it was taken out of the room, or has left it, since it asked.
         """
         client, manager = cast("Client", context.client), self._server.manager
         self._table.place(join, room.name)
@@ -183,7 +201,7 @@ class RoomKeeper:
                 join.must_ask = False
                 await admit(hooks, context, room)
                 user = await self._user_of(hooks, context, room)
-                outcome = await self._let_in(Member(client, room, hooks, context.args, user), join)
+                outcome = await self._add_member(Member(client, room, hooks, context.args, user), join)
                 if outcome is JoinVerdict.LEFT:
                     raise EventError("conflict", "You left this room before you had joined it.")
                 if outcome is JoinVerdict.TAKEN_OUT:
@@ -196,100 +214,111 @@ class RoomKeeper:
 
     async def _ask_to_leave(self, hooks: RoomHooks, context: Context, own: Any) -> Any:
         """
-        Let a client out that asks for it; one that is not in the room is told the same.
+        Let a client leave the room that it asks to leave; the answer is the same if it is not in the room.
 
         Raises:
             EventError: It has joined the room again since it asked.
         """
         client: Any = context.client
         moment: int = context.values[_ARRIVAL]
-        room = self._placed(await identify(hooks, context), client)
+        room = self._in_namespace(await identify(hooks, context), client)
         answer = None if own is None else await own(context)
-        has_left = self._departing(await self._take_out(client, room, until=moment, by_client=True))
+        has_left = self._to_announce(await self._remove_member(client, room, until=moment, by_client=True))
         if client.sid in self._table.members(client.namespace, room.name):
             raise EventError("conflict", "You have joined this room again.")
-        return await self._confirm(context, "left", room, answer, partial(self._dismiss, has_left))
+        return await self._confirm(context, "left", room, answer, partial(self._announce_leaving, has_left))
 
     async def joined(self, hooks: RoomHooks, context: Context) -> Room:
         """
-        Return the room an event names, if its client is in it.
+        Return the room that an event names, if the client is in it.
 
         Raises:
-            RoomAccessError: It is not.
+            RoomAccessError: The client is not in the room.
         """
         client = context.client
-        room = self._placed(await identify(hooks, context), client)
+        room = self._in_namespace(await identify(hooks, context), client)
         if room.name not in self._server.rooms(client.sid, client.namespace):
             raise RoomAccessError("You are not in this room.")
         return room
 
-    async def _confirm(self, context: Context, event: str, room: Room, answer: Any, then: Step) -> Any:
-        """Tell a client of its success and return the acknowledgement; *then* follows that."""
-        client, confirmation = context.client, {"room": room.name}
-        context.keep(_Afterwards(self._close_context, context, self._start_task, then))
-        await self._server.emit(event, confirmation, to=client.sid, namespace=client.namespace, ignore_queue=True)
-        return confirmation if answer is None else answer
+    async def _confirm(
+        self, context: Context, event: str, room: Room, answer: Any, then: Step, arrival: Arrival | None = None
+    ) -> Any:
+        """Send a client the event that confirms its request; return the acknowledgement. *then* is called after it."""
+        client, told = context.client, partial(self._told, context.client.namespace, room, arrival)
+        context.keep(Afterwards(self._close_context, context, self._start_task, then))
+        await self._server.emit(event, told(), to=client.sid, namespace=client.namespace, ignore_queue=True)
+        return told() if answer is None else answer
 
-    # What the application asks for
+    def _told(self, namespace: str, room: Room, arrival: Arrival | None) -> dict[str, Any]:
+        """Return the confirmation of a join or a leave, as of now."""
+        histories = self._server.__fastsio__.histories
+        if arrival is None or histories is None:
+            return {"room": room.name}
+        with self._lock:
+            return {"room": room.name, **histories.told(namespace, room.name, arrival)}
+
+    # Calls of the application
 
     async def enter(self, room: Room, sid: str, data: Any) -> None:
-        """Let a client in, whatever its class says."""
+        """Let a client join without calling ``can_join``."""
         server, namespace = room.where()
         client = server.manager.client_of(sid, namespace)
         if client is None:
             raise ValueError(f"there is no client {sid!r} in {namespace!r} of this server")
         hooks = hooks_of(type(room), asynchronous=concurrency.ASYNCHRONOUS)
         context = Context(server, client, hooks.join_event, ({} if data is None else data,))
-        placed = self._placed(room, client)
+        placed = self._in_namespace(room, client)
         with self._join_arrives(context):
             await self._enter(hooks, context, placed)
 
     async def _enter(self, hooks: RoomHooks, context: Context, room: Room) -> None:
-        async with _Event(self._close_context, context):
+        async with HookScope(self._close_context, context):
             user = await self._user_of(hooks, context, room)
             member = Member(context.client, room, hooks, context.args, user)
-            if await self._let_in(member, context.values[_ARRIVAL], is_asked=False) is member:
-                await self._announce(member, context)
+            if await self._add_member(member, context.values[_ARRIVAL], is_asked=False) is member:
+                await self._announce_member(member, context)
 
     async def leave(self, room: Room, sid: str) -> None:
         """Take a client out."""
         server, namespace = room.where()
         client = server.manager.client_of(sid, namespace)
         if client is not None:
-            await self._dismiss(self._departing(await self._take_out(client, room)))
+            await self._announce_leaving(self._to_announce(await self._remove_member(client, room)))
         else:
             await server.manager.leave_room(sid, namespace, room.name)
 
     async def kick(self, room: Room, sid: str, reason: str | None) -> None:
-        """Take a client out and tell it."""
+        """Take a client out and send it the event ``kicked``."""
         _, namespace = room.where()
         await self.leave(room, sid)
         await self._tell("kicked", {"room": room.name, "reason": reason}, namespace, to=sid)
 
     async def close(self, room: Room) -> None:
-        """Take everybody out."""
+        """Take all clients out."""
         _, namespace = room.where()
         members = self._table.remove_all(namespace, room.name)
         try:
             await self._server.manager.close_room(room.name, namespace)
         finally:
-            await self._dismiss(self._departing(members))
+            await self._announce_leaving(self._to_announce(members))
 
     async def members(self, room: Room, *, cluster: bool, timeout: float) -> list[RoomMember]:  # noqa: ASYNC109 - it is the whole duration
-        """Return who is in a room, on this server or on all that answer in time."""
+        """Return the clients in a room: those of this server, or of all servers that answer in time."""
         _, namespace = room.where()
         ask = getattr(self._server.manager, "members_elsewhere", None)
         elsewhere = await ask(room.name, namespace, timeout) if cluster and ask is not None else []
         return [*self.members_here(namespace, room.name), *(RoomMember(sid, user) for sid, user in elsewhere)]
 
     def members_here(self, namespace: str, room: Hashable) -> list[RoomMember]:
-        """Return who of this server's clients is in a room."""
+        """Return the clients of this server that are in a room."""
         known = self._table.members(namespace, room)
         participants = self._server.manager.get_participants(namespace, room)
-        return [RoomMember(sid, known[sid].user if sid in known else None) for sid, _ in participants]
+        away = [RoomMember(sid, known[sid].user) for sid in known if (namespace, sid) in self._away]
+        return [*(RoomMember(sid, known[sid].user if sid in known else None) for sid, _ in participants), *away]
 
     async def recheck(self, room: Room) -> list[str]:
-        """Ask again for everybody who was let in, on all servers, and kick those that the class refuses now."""
+        """Call ``can_join`` again for all members, on all servers, and kick those that it refuses now."""
         _, namespace = room.where()
         kicked = await self.recheck_here(namespace, room.name)
         others = getattr(self._server.manager, "recheck_elsewhere", None)
@@ -298,36 +327,36 @@ class RoomKeeper:
         return kicked
 
     async def recheck_here(self, namespace: str, room: Hashable) -> list[str]:
-        """Ask again for everybody whom this keeper has let into a room; joins under way ask again by themselves."""
+        """Call ``can_join`` again for the members of this server, and after that for clients that are about to join."""
         kicked = []
         for sid, member in self._table.recheck(namespace, room).items():
             asked = member.since
-            why = await self._objection(member)
-            # A client that has joined again meanwhile was asked about then.
-            if why is not None and await self._expel(member, why, until=asked):
+            why = await self._refusal_of(member)
+            # For a client that has joined again meanwhile, can_join was called then.
+            if why is not None and await self._kick_refused(member, why, until=asked):
                 kicked.append(sid)
         return kicked
 
-    async def _expel(self, member: Member, why: str, *, until: int) -> bool:
-        """Take a member out and tell it; False if it has gone, or has joined again since a moment."""
-        removed = await self._take_out(member.client, member.room, until=until)
+    async def _kick_refused(self, member: Member, why: str, *, until: int) -> bool:
+        """Take a member out and send it ``kicked``; False if it has left, or has joined after the moment *until*."""
+        removed = await self._remove_member(member.client, member.room, until=until)
         if not removed:
             return False
-        await self._dismiss(self._departing(removed))
+        await self._announce_leaving(self._to_announce(removed))
         (namespace, room), sid = member.place, member.client.sid
         await self._tell("kicked", {"room": room, "reason": why}, namespace, to=sid)
         return True
 
     async def _tell(self, event: str, payload: dict[str, Any], namespace: str, *, to: Hashable) -> None:
-        """Emit without waiting for clients that are behind: they must not delay what becomes of others."""
+        """Emit an event without waiting for clients that are behind, because they must not delay others."""
         emit: Any = self._server.emit
         await emit(event, payload, to=to, namespace=namespace, **unwaited(emit))
 
-    async def _objection(self, member: Member) -> str | None:
-        """Return why a member may not stay, or None."""
+    async def _refusal_of(self, member: Member) -> str | None:
+        """Return why a member may not stay in its room, or None."""
         context = Context(self._server, member.client, member.hooks.join_event, member.args)
         try:
-            async with _Event(self._close_context, context):
+            async with HookScope(self._close_context, context):
                 await admit(member.hooks, context, member.room)
         except RoomAccessError:
             return "You may not be in this room any more."
@@ -337,52 +366,141 @@ class RoomKeeper:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody who was let in is left."""
+        """Whether no room has a member."""
         return self._table.is_empty
 
-    # What happens otherwise
+    # Calls of the manager and the lifecycle
 
-    def taken_out(self, namespace: str, room: Hashable, sids: Iterable[str]) -> None:
-        """Note that clients leave a room by its name, or that another server told them to."""
+    def remove_members(self, namespace: str, room: Hashable, sids: Iterable[str]) -> None:
+        """Remove clients that the manager takes out of a room, and announce that they leave."""
         others = [sid for sid in sids if (namespace, room, sid) not in self._leaving]
-        self._dismiss_soon(self._table.remove(namespace, room, others))
+        self._announce_leaving_soon(self._table.remove(namespace, room, others))
 
-    def closed(self, namespace: str, room: Hashable) -> None:
-        """Note that a room is closed: everybody leaves it."""
-        self._dismiss_soon(self._table.remove_all(namespace, room))
+    def remove_all_members(self, namespace: str, room: Hashable) -> None:
+        """Remove all members of a room that the manager closes, and announce that they leave."""
+        self._announce_leaving_soon(self._table.remove_all(namespace, room))
 
-    def call_off(self, namespace: str, room: Hashable) -> None:
+    def cancel_joins(self, namespace: str, room: Hashable) -> None:
         """End the joins of a room that are under way."""
-        self._table.call_off(namespace, room)
+        self._table.cancel_joins(namespace, room)
 
     def is_awaited(self, namespace: str, room: Hashable) -> bool:
-        """Whether a client is about to be let into a room, perhaps."""
+        """Whether a client asks to join a room at present."""
         return self._table.is_awaited(namespace, room)
 
-    def _dismiss_soon(self, removed: list[Member]) -> None:
-        members = self._departing(removed)
+    def _announce_leaving_soon(self, removed: list[Member]) -> None:
+        members = self._to_announce(removed)
         if members:
-            self._start_task(self._dismiss, members)
+            self._start_task(self._announce_leaving, members)
 
-    async def client_left(self, client: Client) -> None:
+    async def client_left(self, client: Client | SavedSession) -> None:
         """Remove a client that has gone from its rooms, and call ``on_leave`` for each."""
-        await self._dismiss(self._departing(self._table.remove_client(client.namespace, client.sid)))
+        await self.announce_leaving(self.take_out(client))
+
+    def take_out(self, client: Client | SavedSession) -> list[Member]:
+        """Remove a client that has gone from its rooms; return the members that it was."""
+        self._away.discard((client.namespace, client.sid))
+        return self._table.remove_client(client.namespace, client.sid)
+
+    async def announce_leaving(self, removed: list[Member]) -> None:
+        """Call ``on_leave`` of members that were removed."""
+        await self._announce_leaving(self._to_announce(removed))
+
+    def client_lost(self, client: Client | SavedSession) -> None:
+        """Keep a client that has lost its connection a member of its rooms, for it may come back."""
+        self._away.add((client.namespace, client.sid))
+
+    def client_returned(self, client: Client) -> None:
+        """Make a client that comes back, with a new record, the member of its rooms that it was."""
+        self._table.give_back(client)
+        self._away.discard((client.namespace, client.sid))
+
+    async def let_back_in(self, client: Client, members: Iterable[Member]) -> list[Member]:
+        """
+        Ask whether a client may become a member again of rooms that it is in.
+
+        Their classes are asked with the payloads that it joined with; where it may not, it is kicked.
+
+        Args:
+            client: The client, which has not been told yet that it is connected.
+            members: The members that it was before it was lost; ``on_leave`` has run for them.
+
+        Returns:
+            Those that it may become again.
+        """
+        allowed = []
+        for old in members:
+            room = old.room
+            if room.name not in self._server.rooms(client.sid, client.namespace):
+                continue
+            try:
+                why = await self._refusal_of(Member(client, room, old.hooks, old.args))
+            except Exception:
+                self._server.logger.exception("%s: cannot be asked for %s", room.name, client.label)
+                why = "You may not be in this room any more."
+            if why is None:
+                allowed.append(old)
+                continue
+            await self._remove_member(client, room)
+            await self._tell("kicked", {"room": room.name, "reason": why}, client.namespace, to=client.sid)
+        return allowed
+
+    async def join_again(self, client: Client, members: Iterable[Member]) -> None:
+        """Make a client that is back a member of rooms that :meth:`let_back_in` has returned."""
+        for old in members:
+            if old.room.name in self._server.rooms(client.sid, client.namespace):
+                context = Context(self._server, client, old.hooks.join_event, old.args)
+                with self._join_arrives(context):
+                    await self._enter(old.hooks, context, cast("Room", old.room))
+
+    def joins_of(self, client: Client) -> Mapping[Hashable, tuple[Any, ...]]:
+        """Return the rooms of room classes that a client is a member of, each with the payload that it joined with."""
+        return self._table.joins_of(client.namespace, client.sid)
+
+    async def members_elsewhere(
+        self, client: Client, joined: Mapping[Hashable, tuple[Any, ...]], class_of: Callable[[str, Hashable], Any]
+    ) -> list[Member]:
+        """
+        Return the members that a client was on another node.
+
+        Args:
+            client: The client, which has come back to this one.
+            joined: The names of the rooms, each with the payload that it joined with.
+            class_of: Returns the room class of a namespace and a name, or None.
+        """
+        members = []
+        for name, args in joined.items():
+            room_class = class_of(client.namespace, name)
+            if room_class is None:
+                continue
+            hooks = hooks_of(room_class, asynchronous=concurrency.ASYNCHRONOUS)
+            context = Context(self._server, client, hooks.join_event, args)
+            try:
+                async with HookScope(self._close_context, context):
+                    room = await identify(hooks, context) if hooks.found_by else room_class(*parts_of_name(str(name)))
+            except Exception:
+                self._server.logger.exception("%s: %s cannot join it again", name, client.label)
+                continue
+            if room.name == name:
+                members.append(Member(client, self._in_namespace(room, client), hooks, args))
+        return members
 
     # Steps
 
-    def _placed(self, room: Room, client: Any) -> Room:
+    def _in_namespace(self, room: Room, client: Any) -> Room:
         return room.on(self._server, client.namespace)
 
     async def _user_of(self, hooks: RoomHooks, context: Context, room: Room) -> str | None:
         user = None if hooks.presence_key is None else await ask(hooks.presence_key, context, room)
         return None if user is None else str(user)
 
-    async def _let_in(self, member: Member, join: Join, *, is_asked: bool = True) -> Member | JoinVerdict | None:
+    async def _add_member(self, member: Member, join: Join, *, is_asked: bool = True) -> Member | JoinVerdict | None:
         """
-        Put a client into its room, unless something was said against it since the join began.
+        Put a client into its room, unless it was taken out of the room or has left it since the join began.
 
         Returns:
-            The member: the one it was already, if it was. None when the client has gone meanwhile.
+            The member, which is not *member* if the client was in the room already; or why the client does not join.
+            None if the client has disconnected meanwhile.
 
         Raises:
             RoomAccessError: The manager does not allow it, and the client asked for it.
@@ -394,11 +512,14 @@ class RoomKeeper:
                 return None
             outcome = self._table.add(member, join)
             if outcome is not member:
+                if isinstance(outcome, Member) and join.arrival is not None:
+                    manager = self._server.manager
+                    await manager.catch_up(client.sid, client.namespace, name, join.arrival, outcome.entered)
                 return outcome
             try:
-                await self._server.manager.enter_room(client.sid, client.namespace, RoomName(name))
+                await self._put_in(member, join.arrival)
             except (KeyError, ValueError) as error:
-                self._departing(self._table.remove(client.namespace, name, (client.sid,), until=join.moment))
+                self._to_announce(self._table.remove(client.namespace, name, (client.sid,), until=join.moment))
                 if not client.is_active:
                     return None
                 if not is_asked:
@@ -407,54 +528,72 @@ class RoomKeeper:
                 raise RoomAccessError("This room cannot be joined.") from error
             except BaseException:
                 with suppress(Exception):  # what ended the join is what is raised
-                    self._departing(await self._take_out(client, member.room, until=join.moment))
+                    self._to_announce(await self._remove_member(client, member.room, until=join.moment))
                 raise
         if client.is_active:
             return member
-        # It has gone meanwhile; of several threads, the one that said so may have been too early to see it here.
-        self._departing(self._table.remove(client.namespace, name, (client.sid,)))
+        # The client has left meanwhile, and the thread that removed it may have found no member yet.
+        self._to_announce(self._table.remove(client.namespace, name, (client.sid,)))
         return None
 
-    async def _take_out(
+    async def _put_in(self, member: Member, arrival: Arrival | None) -> None:
+        """Let the manager put a new member into its room, and send it what it asks for of the room's history."""
+        client, name, manager = member.client, member.room.name, self._server.manager
+        histories = None if member.hooks.room_class.history is None else self._server.__fastsio__.histories
+        if histories is None:
+            await manager.enter_room(client.sid, client.namespace, RoomName(name))
+            return
+        arrival = arrival or Arrival(None)
+        histories.expect(client.namespace, name, client.sid, arrival)
+        try:
+            await manager.enter_room(client.sid, client.namespace, RoomName(name))
+        finally:
+            histories.stop_expecting(client.namespace, name, client.sid)
+        member.entered = arrival.number
+        if arrival.standing is None:  # it was in the room before it became a member
+            await manager.catch_up(client.sid, client.namespace, name, arrival, None)
+
+    async def _remove_member(
         self, client: Client, room: NamedRoom, *, until: int | None = None, by_client: bool = False
     ) -> list[Member]:
         """
-        Take a client out of a room, and end its joins of it that are under way.
+        Take a client out of a room, and cancel its joins of that room that are under way.
 
         Args:
             client: The client.
             room: The room.
-            until: The moment up to which joins are undone; None is this one.
+            until: Joins that began after this moment stay; None is the present moment.
             by_client: Whether the client asked for it.
 
         Returns:
-            The member that was removed, if it was one; :meth:`_departing` says whether that is to be announced.
+            The member that was removed, if the client was one; :meth:`_to_announce` tells whether to announce it.
         """
         namespace, name, sid = client.namespace, room.name, client.sid
         removed: list[Member] = []
         try:
             with self._lock:
                 removed = self._table.remove(namespace, name, (sid,), until=until, by_client=by_client)
-                if sid not in self._table.members(namespace, name) and self._has(client):
+                is_known = self._has(client) or (namespace, sid) in self._away
+                if sid not in self._table.members(namespace, name) and is_known:
                     self._leaving.add((namespace, name, sid))
                     await self._server.manager.leave_room(sid, namespace, name)
         except BaseException:
-            self._dismiss_soon(removed)
+            self._announce_leaving_soon(removed)
             raise
         finally:
             self._leaving.discard((namespace, name, sid))
         return removed
 
     def _has(self, client: Client) -> bool:
-        """Whether the manager knows a client; it does no longer once the client has left."""
+        """Whether the manager has a client, which it has until the client has left."""
         return self._server.manager.client_of(client.sid, client.namespace) is client
 
-    def _departing(self, members: Iterable[Member]) -> list[Member]:
-        """Return those of removed members whose leaving is to be announced by the caller."""
+    def _to_announce(self, members: Iterable[Member]) -> list[Member]:
+        """Return the members, of those that were removed, whose leaving the caller announces."""
         return [member for member in members if self._table.depart(member)]
 
-    async def _announce(self, member: Member, context: Context) -> None:
-        """Tell of a new member: the room's members first, then ``on_join``."""
+    async def _announce_member(self, member: Member, context: Context) -> None:
+        """Announce a new member: send ``presence`` to the members of the room, then call ``on_join``."""
         presence = self._table.arrive(member)
         if presence is None:
             return
@@ -463,13 +602,13 @@ class RoomKeeper:
             await self._run_hook(member.hooks.on_join, member, context)
         except BaseException:
             if self._table.mark_present(member):
-                self._start_task(self._dismiss, [member])
+                self._start_task(self._announce_leaving, [member])
             raise
         if self._table.mark_present(member):
-            await self._dismiss([member])
+            await self._announce_leaving([member])
 
-    async def _dismiss(self, members: Iterable[Member]) -> None:
-        """Tell of members that have gone: the room's members first, then ``on_leave``."""
+    async def _announce_leaving(self, members: Iterable[Member]) -> None:
+        """Announce that members have left: for each, send ``presence`` to the others, then call ``on_leave``."""
         waiting = list(members)
         while waiting:
             member = waiting.pop(0)
@@ -477,11 +616,11 @@ class RoomKeeper:
             context = Context(self._server, member.client, member.hooks.leave_event, member.args)
             try:
                 await self._tell_presence(member, "left", presence)
-                async with _Event(self._close_context, context):
+                async with HookScope(self._close_context, context):
                     await self._run_hook(member.hooks.on_leave, member, context)
             except BaseException:
                 if waiting:
-                    self._start_task(self._dismiss, waiting)
+                    self._start_task(self._announce_leaving, waiting)
                 raise
 
     async def _run_hook(self, hook: Endpoint | None, member: Member, context: Context) -> None:
@@ -504,96 +643,3 @@ class RoomKeeper:
             await self._tell("presence", payload, namespace, to=room)
         except Exception:
             self._server.logger.exception("%s: the presence in %s could not be told", member.client.label, room)
-
-
-class _Event:
-    """
-    Something that happens without a packet of a client: what hooks open for it is closed at its end.
-
-    Args:
-        close_context: Closes what the dependencies of an event opened.
-        context: The context of the event.
-    """
-
-    def __init__(self, close_context: CloseContext, context: Context) -> None:
-        self._close_context = close_context
-        self._context = context
-
-    async def __aenter__(self) -> None:
-        """Begin."""
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._close_context(self._context, exc)
-
-
-class _Afterwards(_Event):
-    """
-    What follows the acknowledgement of an event: kept by its context, which is closed then.
-
-    Args:
-        close_context: Closes what the dependencies of an event opened.
-        context: The context.
-        start_task: Starts what is not waited for.
-        then: What follows, even if the event fails; in the background if it is cancelled.
-    """
-
-    def __init__(self, close_context: CloseContext, context: Context, start_task: StartTask, then: Step) -> None:
-        super().__init__(close_context, context)
-        self._start_task = start_task
-        self._then = then
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if exc is None or isinstance(exc, Exception):
-            await self._finish()
-        else:
-            self._start_task(self._finish)
-
-    async def _finish(self) -> None:
-        await self._then()
-        await super().__aexit__(None, None, None)
-
-
-async def identify(hooks: RoomHooks, context: Context) -> Room:
-    """
-    Return the room that the payload of an event names.
-
-    Raises:
-        RoomIdentifierError: The hook raised a ValueError, or returned what identifies nothing.
-        ValidationFailed: The payload is not what the hook's annotations say.
-    """
-    endpoint = hooks.identifying()
-    try:
-        identifier = await endpoint.call(context)
-    except (PayloadError, RoomIdentifierError, SetupError):
-        raise
-    except ValidationError as error:
-        raise ValidationFailed(detail_of(error, ["args", 0])) from error
-    except ValueError as error:
-        raise RoomIdentifierError(str(error) or "The room is not valid.") from error
-    return hooks.room(identifier)
-
-
-async def admit(hooks: RoomHooks, context: Context, room: NamedRoom) -> None:
-    """
-    Ask whether the client of an event may join a room.
-
-    Raises:
-        RoomAccessError: It may not.
-    """
-    if hooks.can_join is None:
-        return
-    allowed = await concurrency.resolved(await ask(hooks.can_join, context, room))
-    if isawaitable(allowed):  # any object is true, and this one has not even been asked
-        raise TypeError(f"{hooks.can_join.label} returned something to be awaited; on this server it cannot be")
-    if not allowed:
-        raise RoomAccessError
-
-
-async def ask(endpoint: Endpoint, context: Context, room: NamedRoom) -> Any:
-    """Call a hook about a room."""
-    context.room = room
-    return await endpoint.call(context)

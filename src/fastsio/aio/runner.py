@@ -19,6 +19,7 @@ import asyncio
 import inspect
 import sys
 from collections import deque
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -27,11 +28,11 @@ from fastsio.aio.engine.eager import DONE, Rest
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.base.event_log import tell_unhandled
 from fastsio.base.runner import BaseHandlerRunner
-from fastsio.engine.session import Transport
+from fastsio.engine.session_tables import Transport
 from fastsio.protocol import NamespaceState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
     from contextvars import Context as Variables
 
     from fastsio.routing import Route
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 #: How long tasks that the application started in the background have to end when the server stops.
 BACKGROUND_GRACE_S: Final = 0.25
+#: How long a task that was cancelled may take to end when the server stops; some swallow the cancellation.
+CANCEL_GRACE_S: Final = 1.0
 #: What no context variable is set to.
 _UNSET: Final = object()
 #: Events that begin before everybody else has a turn.
@@ -116,9 +119,9 @@ class TurnStarter:
     def __init__(self) -> None:
         self._arrived: deque[Arrival] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
-        #: The task that takes what has arrived, or None while nothing has.
+        #: The task that begins the events that have arrived; None while there are none.
         self._task: asyncio.Task[None] | None = None
-        #: Routes whose handlers have waited. Each event gets a task at once, for changing tasks takes a turn.
+        #: Routes whose handlers have waited. Their events get a task each at once, because changing tasks takes a turn.
         self._waiting: set[Route] = set()
 
     def start(self, connection: Connection, route: Route, run: Coroutine[Any, Any, None]) -> None:
@@ -150,7 +153,7 @@ class TurnStarter:
         task.add_done_callback(self._on_done)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
-        """Drop what has arrived if the task that would have begun it never ran, for it was cancelled before."""
+        """Drop the events that have arrived if the task that would begin them was cancelled before it ran."""
         if task is self._task:
             self._task = None
             self._drop_arrived()
@@ -167,11 +170,11 @@ class TurnStarter:
             if not self._arrived:
                 break
             await asyncio.sleep(0)
-        # Those that got a task each begin a turn later.
+        # Events that got a task of their own begin a turn later.
         await asyncio.sleep(0)
 
     async def _run(self) -> None:
-        """Begin what has arrived; once a handler waits, be its task and leave the rest to another."""
+        """Begin the events that have arrived; when a handler waits, become its task and start another for the rest."""
         try:
             rest = self._begin_some(self._task)
         finally:
@@ -182,7 +185,7 @@ class TurnStarter:
             await rest
 
     def _begin_some(self, own: Any) -> Rest | None:
-        """Begin events in their order, up to one that has to begin in another task; return what is left of the last."""
+        """Begin events in order, up to one that must begin in another task; return the rest of a handler that waits."""
         is_behind = False
         arrived, waiting = self._arrived, self._waiting
         for _ in range(min(len(arrived), FAIR_SHARE)):
@@ -201,7 +204,7 @@ class TurnStarter:
                 self._remember(route)
                 keep(connection, own)
                 return Rest(iterator, waited, context)
-            if own.cancelling():  # the handler's last act; it does not concern the next
+            if own.cancelling():  # the handler cancelled its task at its end; the next one is not meant
                 break
         return None
 
@@ -226,8 +229,12 @@ class HandlerRunner(BaseHandlerRunner):
         #: What the application started, and what the server did for clients.
         self._background: set[asyncio.Task[Any]] = set()
         self._own_tasks: set[asyncio.Task[Any]] = set()
+        #: What shutdown waits for while the disconnect handlers of a client run, and the task that they run in.
+        self._leaving: dict[asyncio.Future[None], asyncio.Task[Any] | None] = {}
         #: The handlers under way of connections that have gone.
         self._left_behind: set[asyncio.Task[Any]] = set()
+        #: The tasks that shut the server down.
+        self._stopping: set[asyncio.Task[Any] | None] = set()
         self.starter = Starter()
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
@@ -235,24 +242,41 @@ class HandlerRunner(BaseHandlerRunner):
         return _start(self._background, target, *args, **kwargs)
 
     def start_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
-        """Start what belongs to a client's life; shutdown waits for it as for a handler."""
+        """Start a task of the server for a client; shutdown waits for it as for a handler."""
         return _start(self._own_tasks, target, *args, **kwargs)
 
+    def start_for_each(self, function: Any, values: Iterable[Any]) -> None:
+        """Start a coroutine function for each of several values, as :meth:`start_task` does."""
+        for value in values:
+            self.start_task(function, value)
+
     def outlive(self, connection: Connection) -> None:
-        """Note that a connection has gone: shutdown waits for its handlers under way all the same."""
+        """Keep the handlers under way of a connection that has gone, so that shutdown waits for them."""
         for task in connection.tasks:
             self._left_behind.add(task)
             task.add_done_callback(self._left_behind.discard)
 
+    @contextmanager
+    def noted_as_leaving(self) -> Iterator[None]:
+        """Have shutdown wait for the block, in which the disconnect handlers of a client run."""
+        done = asyncio.get_running_loop().create_future()
+        self._leaving[done] = asyncio.current_task()
+        try:
+            yield
+        finally:
+            del self._leaving[done]
+            if not done.done():
+                done.set_result(None)
+
     async def call_unbroken(self, function: Any, *args: Any) -> None:
-        """Call a coroutine function that is not cancelled with its caller, which may read for a client that leaves."""
+        """Call a coroutine function, which continues if its caller is cancelled: the reader of a client that leaves."""
         await asyncio.shield(self.start_task(function, *args))
 
     async def run_callback(self, sid: str, callback: Any, arguments: list[Any]) -> None:
         """
-        Call what waited for an acknowledgement.
+        Call the callback of an acknowledgement.
 
-        A coroutine runs in a task of its own: it may wait for the client's next answer, which must be read for that.
+        A coroutine runs in a task of its own, because it may wait for the client's next packet.
         """
         result = callback(*arguments)
         if inspect.isawaitable(result):
@@ -262,10 +286,10 @@ class HandlerRunner(BaseHandlerRunner):
         try:
             await concurrency.outcome(result)
         except Exception:
-            self._server.logger.exception("%s: error in the callback of an acknowledgement", self._server.label_of(sid))
+            self._server.logger.exception("%s: error in the callback of an acknowledgement", self._shared.label_of(sid))
 
     def start_connecting(self, client: Client, decide: Any, *args: Any) -> None:
-        """Run a connect handler without keeping the connection's other packets waiting."""
+        """Run a connect handler; the connection's other packets do not wait for it."""
         task = begin(decide(client, *args), client.connection.variables)
         if not task.done():
             client.connecting = task
@@ -278,10 +302,10 @@ class HandlerRunner(BaseHandlerRunner):
 
     def keep_variables(self, client: Client, before: Variables) -> None:
         """
-        Let the later handlers of a client see the context variables that its connect handler has set.
+        Keep the context variables that a connect handler has set, for the later handlers of its client.
 
-        So they do in python-socketio, over a WebSocket: there all of them begin in the task that reads it. The handlers
-        of a client that polls begin in the tasks of its requests.
+        python-socketio's handlers see them over a WebSocket, because all of them begin in the task that reads it. The
+        handlers of a client that polls begin in the tasks of its requests, and do not see them.
 
         Args:
             client: The client whose connect handler has just returned, in the current task.
@@ -298,7 +322,7 @@ class HandlerRunner(BaseHandlerRunner):
             connection.variables.run(variable.set, value)
 
     async def call_in_variables(self, client: Client, function: Any, *args: Any) -> None:
-        """Call a coroutine function where the context variables are those that connect handlers have set."""
+        """Call a coroutine function with the context variables that connect handlers have set."""
         variables = client.connection.variables
         if variables is None:
             await function(*args)
@@ -306,14 +330,14 @@ class HandlerRunner(BaseHandlerRunner):
             await run_in(variables.copy(), function(*args))
 
     async def let_begin(self, connection: Connection) -> None:
-        """Give handlers that were started before the chance to begin."""
+        """Wait until the handlers that were started before have begun."""
         if connection.starting or connection.tasks:
             await self.starter.all_begun()
 
     async def _start_in_place(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> None:
-        """Start an event's handler once the connection may have one more under way; its next packets wait too."""
+        """Start an event's handler when the connection may have one more under way; its next packets wait for that."""
         while not self._may_start(connection, size_bytes):
             if connection.starting:
                 await self.starter.all_begun()
@@ -325,18 +349,15 @@ class HandlerRunner(BaseHandlerRunner):
             connection.release(size_bytes)
 
     def _may_start(self, connection: Connection, size_bytes: int) -> bool:
-        """Whether a connection may have one more handler under way; then its event's size is counted."""
-        under_way = connection.starting + len(connection.tasks)
-        if not under_way:
+        """Return whether a connection may have one more handler under way, and if so count the size of its event."""
+        if not connection.starting and not connection.tasks:
             connection.handler_bytes = 0  # a task that was cancelled before it began has not said so
-        return under_way < self._server.options.max_concurrent_handlers and (
-            not size_bytes or connection.claim(size_bytes, self._server.options.max_handler_bytes)
-        )
+        return super()._may_start(connection, size_bytes)
 
     def take_event(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> Awaitable[None] | None:
-        """Have an event of a connected client handled; *size_bytes* is what counts of its size."""
+        """Start the handler of an event of a connected client; *size_bytes* is its size, 0 for a small event."""
         server = self._server
         if not server.async_handlers:
             run = self._event_run(client, data, ack_id)
@@ -344,7 +365,7 @@ class HandlerRunner(BaseHandlerRunner):
             return run if variables is None or run is None else run_in(variables, run)
         if size_bytes:
             return self._take_large_event(connection, client, data, ack_id, size_bytes)
-        if connection.starting + len(connection.tasks) >= server.options.max_concurrent_handlers:
+        if connection.starting + len(connection.tasks) >= self._options.max_concurrent_handlers:
             return self._start_in_place(connection, client, data, ack_id, 0)
         if self.is_watched:
             self._start_handler(connection, client, data, ack_id)
@@ -367,15 +388,15 @@ class HandlerRunner(BaseHandlerRunner):
     def _start_handler(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int = 0
     ) -> None:
-        """Handle an event without waiting for it; *size_bytes* is what was counted of it."""
+        """Start the handler of an event; *size_bytes* is the size that was counted."""
         server = self._server
         if "_handle_event_internal" in self._seams.replaced:
             run: Any = self._event_run(client, data, ack_id)
             run = self._release_after(run, connection, size_bytes) if size_bytes else run
             keep(connection, begin(run, connection.variables))
             return
-        if server.observer is not None:
-            server.observer.event_received(client, data)
+        if self._shared.observer is not None:
+            self._shared.observer.event_received(client, data)
         route = self._find_route(client.namespace, data[0])
         if route is None:
             tell_unhandled(self._registry, server.logger, data[0], client.namespace)
@@ -388,7 +409,7 @@ class HandlerRunner(BaseHandlerRunner):
     async def _run_large_event(
         self, client: Client, route: Route, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> None:
-        """Handle an event whose size counts for as long as that takes."""
+        """Handle a large event; its size counts until the handler returns."""
         try:
             await self._run_event(client, route, data, ack_id)
         finally:
@@ -400,29 +421,11 @@ class HandlerRunner(BaseHandlerRunner):
         finally:
             connection.release(size_bytes)
 
-    def _event_run(self, client: Client, data: list[Any], ack_id: int | None) -> Coroutine[Any, Any, None] | None:
-        """Return the coroutine that handles an event, through the seam that add-ons replace if one has."""
-        server = self._server
-        run: Coroutine[Any, Any, None]
-        if self.is_watched:
-            if server.observer is not None:
-                server.observer.event_received(client, data)
-            if "_handle_event_internal" in self._seams.replaced:
-                internal = self._seams.method("_handle_event_internal")
-                run = internal(server, client.sid, client.eio_sid, data, client.namespace, ack_id)
-                return run
-        route = self._find_route(client.namespace, data[0])
-        if route is None:
-            tell_unhandled(self._registry, server.logger, data[0], client.namespace)
-            return None
-        run = self._run_event(client, route, data, ack_id)
-        return run
-
     async def end(
         self, connections: Mapping[str, Connection], end_connection: Callable[[str], Awaitable[None]], grace_s: float
     ) -> None:
         """
-        End connections, wait for what is under way, and cancel what takes longer.
+        End connections, wait for handlers under way, and cancel those that take longer.
 
         Tasks that the application started have a moment to end by themselves once the others are done.
 
@@ -431,14 +434,37 @@ class HandlerRunner(BaseHandlerRunner):
             end_connection: Ends one.
             grace_s: Seconds for all of it.
         """
-        await self.starter.all_begun()
-        until = asyncio.get_running_loop().time() + grace_s
-        ending = list(connections.values())
-        tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(end_connection(one.eio_sid)) for one in ending]
-        tasks += [task for connection in ending for task in connection.tasks]
-        await _end_tasks([*tasks, *self._left_behind, *self._own_tasks], grace_s)
-        left_s = max(until - asyncio.get_running_loop().time(), 0)
-        await _end_tasks([*self._background], min(left_s, BACKGROUND_GRACE_S))
+        own = asyncio.current_task()
+        # One that shuts the server down does not wait for itself, nor for those that began to before: they wait for it.
+        apart = {*self._stopping, own}
+        self._stopping.add(own)
+        try:
+            await self.starter.all_begun()
+            until = asyncio.get_running_loop().time() + grace_s
+            ending = list(connections.values())
+            tasks: list[asyncio.Future[Any]] = [self.start_task(end_connection, one.eio_sid) for one in ending]
+            tasks += [task for connection in ending for task in connection.tasks]
+            tasks += [done for done, task in self._leaving.items() if task not in apart]
+            tasks += [*self._left_behind, *self._own_tasks]
+            await self._end_tasks([task for task in tasks if task not in apart], grace_s)
+            left_s = max(until - asyncio.get_running_loop().time(), 0)
+            background = [task for task in self._background if task not in apart]
+            await self._end_tasks(background, min(left_s, BACKGROUND_GRACE_S))
+        finally:
+            self._stopping.discard(own)
+
+    async def _end_tasks(self, tasks: Sequence[asyncio.Future[Any]], grace_s: float) -> None:
+        """Let tasks end; cancel those that take longer, and give them a moment to mind it."""
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=grace_s)
+        for task in late - self._stopping:
+            task.cancel()
+        if late:
+            ended, _ = await asyncio.wait(late, timeout=CANCEL_GRACE_S)
+            for task in ended:
+                if not task.cancelled():
+                    task.exception()  # read, so that asyncio does not report it
 
 
 def _start(tasks: set[asyncio.Task[Any]], target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
@@ -446,15 +472,3 @@ def _start(tasks: set[asyncio.Task[Any]], target: Any, *args: Any, **kwargs: Any
     tasks.add(task)
     task.add_done_callback(tasks.discard)
     return task
-
-
-async def _end_tasks(tasks: list[asyncio.Future[Any]], grace_s: float) -> None:
-    """Let tasks end; cancel those that take longer, and wait for them."""
-    # A handler that shuts the server down does not wait for itself.
-    tasks = [task for task in tasks if task is not asyncio.current_task()]
-    if not tasks:
-        return
-    _, late = await asyncio.wait(tasks, timeout=grace_s)
-    for task in late:
-        task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)

@@ -1,42 +1,53 @@
 """
 The asyncio server: what applications call, with python-socketio's names and arguments.
 
-Each method checks its arguments, asks the manager or the client's record, and sends. What comes from clients goes to
-the parts of the server: to its :class:`~.lifecycle.Lifecycle` who comes and goes, to its
-:class:`~.dispatcher.Dispatcher` what is sent.
+Each method checks its arguments, and calls the manager or reads the client's record. The parts of the server handle
+what clients do: the :class:`~.lifecycle.Lifecycle` their connections, the :class:`~.dispatcher.Dispatcher` their
+packets.
 """
 
 from __future__ import annotations
 
+# Only asyncio:
+import os
+
+# Both:
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from random import shuffle
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.aio import concurrency
-from fastsio.aio.acks import AckWaiter
 from fastsio.aio.admin import InstrumentedAsyncServer
-from fastsio.aio.dispatcher import Dispatcher, frames_of
+from fastsio.aio.dispatcher import Dispatcher
 from fastsio.aio.engine import EngineServer
 from fastsio.aio.lifecycle import Lifecycle
 from fastsio.aio.manager import AsyncManager
+from fastsio.aio.recovery import Recovery
 from fastsio.aio.rooms import RoomKeeper
 from fastsio.aio.runner import HandlerRunner
-from fastsio.base.emit_args import check_callback, check_event_name, wait_option
+from fastsio.base.answers import AckWaiter
+from fastsio.base.drain import DrainSchedule
+from fastsio.base.emit_args import check_callback, check_event_name, emit_options
 from fastsio.base.seams import SERVER_SEAMS, own_methods
 from fastsio.base.server import BaseServer
+
+# Only asyncio:
+from fastsio.brokers.worker_group import WORKERS
+
+# Both:
 from fastsio.engine.gc_policy import collect_less_often
 from fastsio.protocol import NamespaceState, PacketType
-from fastsio.routing import place_of
+from fastsio.routing import single_namespace
 from fastsio.state.room_names import entered_room, plain_room
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Mapping
     from types import TracebackType
     from typing import Unpack
 
-    from fastsio.aio.engine import MessagePacket
     from fastsio.aio.runner import BackgroundTask
-    from fastsio.base.admin import Observer
     from fastsio.base.options import AsyncServerKeywords
     from fastsio.protocol import Packet
     from fastsio.state import Client
@@ -48,7 +59,8 @@ class AsyncServer(BaseServer):
     A Socket.IO server for asyncio.
 
     Args:
-        client_manager: Keeps the clients; None is an :class:`AsyncManager`, for one process.
+        client_manager: Keeps the clients; None is an :class:`AsyncManager`, for one process, or with asyncio in the
+            workers of ``fastsio run --workers`` an :class:`AsyncLocalManager`.
         logger: True, False, or a logger object.
         serializer: ``"default"``, ``"msgpack"`` or a subclass of Packet.
         json: A module or object with ``dumps`` and ``loads`` for this server's packets; None is orjson where it is
@@ -87,7 +99,7 @@ class AsyncServer(BaseServer):
         self._make_parts()
         if async_handlers:
             # Each event is handled in a task of its own.
-            self.eio.stepped_handlers = self.eio.receivers
+            self.eio.stepped_handlers |= self.eio.receivers
 
     # Only threads:
     # | def __init__(
@@ -109,19 +121,30 @@ class AsyncServer(BaseServer):
     # Both:
     def _make_parts(self) -> None:
         """Make the parts of the server, and let the engine call them."""
-        # Frames are handed over one after the other; tasks are started here.
+        # The engine passes on one frame after the other, and this server starts the tasks of handlers.
         self.eio = EngineServer(**{**self._engine_options, "async_handlers": False})
-        self.eio.on("connect", self._handle_eio_connect)
+        connect: Any = self._handle_eio_connect
+        self.eio.on("connect", connect)
         self.eio.on("disconnect", self._handle_eio_disconnect)
+        # Only asyncio:
+        if connect.__func__ is vars(AsyncServer)["_handle_eio_connect"]:
+            self.eio.stepped_handlers = frozenset({connect})
+        # Both:
         self.async_mode = self.eio.async_mode
         if self.manager is None:
-            self.manager = AsyncManager()
+            # Only asyncio:
+            self.manager = _default_manager()
+            # Only threads:
+            # | self.manager = Manager()
+            # Both:
         self.manager.set_server(self)
-        registry, seams, connections = self._registry, self._seams, self._connections
-        self._dispatcher = Dispatcher(self, registry, seams, connections, self._event_log)
-        self._runner = HandlerRunner(self, self._dispatcher, registry, seams, self._event_log)
-        self.room_keeper = RoomKeeper(self, self._runner.start_task, self._dispatcher.close_context)
-        self._lifecycle = Lifecycle(self, self._dispatcher, self._runner, registry, seams, connections)
+        shared = self.__fastsio__
+        self._dispatcher = shared.dispatcher = Dispatcher(self, shared)
+        self._runner = shared.runner = HandlerRunner(self, shared, self._dispatcher)
+        shared.room_keeper = RoomKeeper(self, self._runner.start_task, self._dispatcher.close_context)
+        if shared.recovery_options is not None:
+            shared.recovery = Recovery(self, shared, shared.recovery_options)
+        self._lifecycle = shared.lifecycle = Lifecycle(self, shared, self._dispatcher, self._runner)
         self._dispatcher.bind(self._runner, self._lifecycle)
         self.eio.receivers = frozenset({self._dispatcher.take_message, self._dispatcher.take_observed_message})
 
@@ -152,19 +175,6 @@ class AsyncServer(BaseServer):
         self.eio.attach(app, socketio_path, on_shutdown=self.shutdown)
         self.async_mode = self.eio.async_mode
 
-    def use_mode(self, async_mode: str) -> None:
-        """
-        Serve the requests of a framework; :class:`ASGIApp` and :func:`get_tornado_handler` call this.
-
-        Args:
-            async_mode: ``"asgi"`` or ``"tornado"``.
-
-        Raises:
-            SetupError: The server was made for another framework, or serves one already.
-        """
-        self.eio.use_mode(async_mode)
-        self.async_mode = async_mode
-
     # Only threads:
     # | def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
     # |     """Serve one WSGI request and return its body."""
@@ -185,9 +195,38 @@ class AsyncServer(BaseServer):
         """Wait without keeping others from running."""
         await self.eio.sleep(seconds)
 
-    async def shutdown(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - it bounds the whole
+    async def drain(self, seconds: float = 10) -> None:
         """
-        Stop the server: let nobody in, disconnect everybody, wait for handlers.
+        Let the clients go to other nodes, a few at a time, before the server shuts down.
+
+        From now on new clients are refused with status 503, and :attr:`is_ready` is False. The connections end in
+        random order, spread over the time, and clients connect again by themselves; their disconnect handlers get the
+        reason ``server shutting down``. Handlers that are still running then are waited for by :meth:`shutdown`.
+
+        Args:
+            seconds: The time in which all connections have ended; 0 ends them at once.
+
+        Raises:
+            ValueError: It is not a number from 0 on, or is infinite.
+        """
+        order = list(self._connections)
+        shuffle(order)
+        schedule = DrainSchedule(order, seconds, monotonic())
+        self.eio.stop_admitting(self.__fastsio__.options.shutdown_timeout)
+        end_all = partial(self._runner.start_for_each, self._lifecycle.end_transport)
+        while not schedule.is_over and self._connections:
+            end_all(schedule.due(monotonic()))
+            if not schedule.is_over:
+                await self.sleep(schedule.next_look_s(monotonic()))
+        # Those whose handshake was under way when the server began.
+        end_all([eio_sid for eio_sid, connection in list(self._connections.items()) if not connection.is_lost])
+
+    async def shutdown(self, *, timeout: float | None = None, dismiss: bool = False) -> None:  # noqa: ASYNC109 - it bounds the whole
+        """
+        Stop the server: let nobody in, end all connections, wait for handlers.
+
+        Clients are not told to stay away: they connect again by themselves, to another node or to this one when it is
+        back. Their disconnect handlers get the reason ``server shutting down``.
 
         Tasks of :meth:`start_background_task` have a moment to end by themselves once handlers are done; then they are
         cancelled, for many run for ever. Threads cannot be cancelled, and are left to themselves.
@@ -195,17 +234,31 @@ class AsyncServer(BaseServer):
         Args:
             timeout: Seconds until handlers still running are not waited for any more; None is the option
                 ``shutdown_timeout``.
+            dismiss: True sends every client a DISCONNECT, after which it stays away; the reason is ``server
+                disconnect``.
         """
         if self._event_log is not None:
             self._event_log.stopping()
-        self._lifecycle.stop()
+        grace_s = self.__fastsio__.options.shutdown_timeout if timeout is None else timeout
+        self.eio.stop_admitting(grace_s)
+        self._lifecycle.stop(refuses=dismiss)
         self._remove_room_homes()
-        if self.observer is not None:
-            self.observer.stop()
-        grace_s = self.options.shutdown_timeout if timeout is None else timeout
-        await self._runner.end(self._connections, self.end_connection, grace_s)
-        await self.manager.shutdown()
-        await self.eio.shutdown()
+        end = self._lifecycle.end_connection
+        if not dismiss:
+            end = self._lifecycle.end_transport
+            for eio_sid in list(self._connections):
+                self.eio.leave_client(eio_sid)
+        try:
+            await self._runner.end(self._connections, end, grace_s)
+        finally:  # whatever fails or is cancelled, the rest is freed
+            try:
+                if self.__fastsio__.recovery is not None:
+                    await self.__fastsio__.recovery.save(grace_s)
+            finally:
+                try:
+                    await self.manager.shutdown()
+                finally:
+                    await self.eio.shutdown()
 
     # Emitting
 
@@ -248,12 +301,13 @@ class AsyncServer(BaseServer):
             check_callback(callback, asynchronous=self.is_asyncio_based())
         target = room if to is None else to
         place = namespace or ("/" if target is None or type(target) is str else self._namespace_of(target))
-        if namespace and (type(namespace) is not str or namespace[0] != "/"):  # here, for it is once for each event
-            place = place_of(namespace)
+        if namespace and (type(namespace) is not str or namespace[0] != "/"):  # saves a call for most events
+            place = single_namespace(namespace)
         if self._event_log is not None:
-            self._event_log.emitting(event, self.label_of(target) if isinstance(target, str) else target, place)
+            shown = self.__fastsio__.label_of(target) if isinstance(target, str) else target
+            self._event_log.emitting(event, shown, place)
         emit = self.manager.emit
-        if not wait:  # managers of other packages do not know it
+        if not wait:  # managers of other packages do not have this parameter
             emit = partial(emit, wait=False)
         await emit(
             event,
@@ -278,17 +332,8 @@ class AsyncServer(BaseServer):
         wait: bool = True,
     ) -> None:
         """Send the event ``message``; the arguments are those of :meth:`emit`."""
-        await self.emit(
-            "message",
-            data=data,
-            to=to,
-            room=room,
-            skip_sid=skip_sid,
-            namespace=namespace,
-            callback=callback,
-            ignore_queue=ignore_queue,
-            **wait_option(wait=wait),
-        )
+        options = emit_options(to, room, skip_sid, namespace, callback, ignore_queue, wait=wait)
+        await self.emit("message", data=data, **options)
 
     async def call(
         self,
@@ -330,7 +375,11 @@ class AsyncServer(BaseServer):
             raise RuntimeError("Cannot use call() when async_handlers is False.")
         waiter = AckWaiter(self.manager)
         await self.emit(event, data, room=target, namespace=namespace, callback=waiter, ignore_queue=ignore_queue)
-        return await waiter.wait(timeout)
+        try:
+            await concurrency.wait_event(waiter.event, timeout)
+        finally:
+            waiter.withdraw()
+        return waiter.result()
 
     # Rooms
 
@@ -351,7 +400,7 @@ class AsyncServer(BaseServer):
         """
         place, name = self._place(room, namespace), entered_room(room)
         if self._event_log is not None:
-            self._event_log.entering(self.label_of(sid), name, place)
+            self._event_log.entering(self.__fastsio__.label_of(sid), name, place)
         await self.manager.enter_room(sid, place, name)
 
     async def leave_room(self, sid: str, room: Hashable, namespace: str | None = None) -> None:
@@ -363,7 +412,7 @@ class AsyncServer(BaseServer):
         """
         place, name = self._place(room, namespace), plain_room(room)
         if self._event_log is not None:
-            self._event_log.leaving(self.label_of(sid), name, place)
+            self._event_log.leaving(self.__fastsio__.label_of(sid), name, place)
         await self.manager.leave_room(sid, place, name)
 
     async def close_room(self, room: Hashable, namespace: str | None = None) -> None:
@@ -380,18 +429,6 @@ class AsyncServer(BaseServer):
 
     # Clients
 
-    def transport(self, sid: str, namespace: str | None = None) -> str:
-        """
-        Return a client's transport, ``"polling"`` or ``"websocket"``.
-
-        Raises:
-            KeyError: There is no such client.
-            ValueError: The namespace has no slash in front.
-        """
-        eio_sid = self._client(sid, place_of(namespace)).eio_sid
-        transport: str = self.eio.transport(eio_sid)
-        return transport
-
     async def get_session(self, sid: str, namespace: str | None = None) -> dict[str, Any]:
         """
         Return a client's session.
@@ -400,7 +437,7 @@ class AsyncServer(BaseServer):
             KeyError: There is no such client.
             ValueError: The namespace has no slash in front.
         """
-        return self._client(sid, place_of(namespace)).session
+        return self._client(sid, single_namespace(namespace)).session
 
     async def save_session(self, sid: str, session: dict[str, Any], namespace: str | None = None) -> None:
         """
@@ -410,7 +447,10 @@ class AsyncServer(BaseServer):
             KeyError: There is no such client.
             ValueError: The namespace has no slash in front.
         """
-        self._client(sid, place_of(namespace)).session = session
+        client = self._client(sid, single_namespace(namespace))
+        client.session = session
+        if self.__fastsio__.recovery is not None:
+            self.__fastsio__.recovery.changed(client)
 
     def session(self, sid: str, namespace: str | None = None) -> SessionContext:
         """
@@ -419,7 +459,7 @@ class AsyncServer(BaseServer):
         Raises:
             ValueError: The namespace has no slash in front.
         """
-        place_of(namespace)  # with the call, not only when the session is read
+        single_namespace(namespace)  # with the call, not only when the session is read
         return SessionContext(self, sid, namespace)
 
     async def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
@@ -434,7 +474,7 @@ class AsyncServer(BaseServer):
         Raises:
             ValueError: The namespace has no slash in front.
         """
-        name = place_of(namespace)
+        name = single_namespace(namespace)
         client: Client | None = self.manager.client_of(sid, name)
         if client is not None and self._event_log is not None:
             self._event_log.disconnecting(client.label, name)
@@ -444,14 +484,8 @@ class AsyncServer(BaseServer):
         is_ours = self.manager.is_connected(sid, name) if ignore_queue else await self.manager.can_disconnect(sid, name)
         if is_ours and client is not None:
             await self._lifecycle.dismiss(client)
-
-    async def end_connection(self, eio_sid: str) -> None:
-        """End a connection and what its client has in every namespace."""
-        connection = self._connections.get(eio_sid)
-        if connection is not None:
-            for client in connection.active():
-                await self._lifecycle.dismiss(client)
-        await self.eio.close_client(eio_sid, self.reason.SERVER_DISCONNECT)
+        elif self.__fastsio__.recovery is not None:
+            await self.__fastsio__.recovery.dismiss(name, sid)
 
     def instrument(
         self,
@@ -509,56 +543,11 @@ class AsyncServer(BaseServer):
             max_failed_logins_overall=max_failed_logins_overall,
         )
 
-    # What managers, namespaces and the admin interface call
-
-    frames_of = staticmethod(frames_of)
-
-    async def send_frames(self, eio_sid: str, frames: Sequence[MessagePacket], waits: bool = False) -> None:
-        """
-        Send the frames of an emitted event, through the seam that test clients replace if one has.
-
-        Args:
-            eio_sid: The client.
-            frames: The frames.
-            waits: Whether the caller waits afterwards while the client is behind.
-        """
-        if self.shows_frames:
-            for frame in frames:
-                await self._send_eio_packet(eio_sid, frame)
-        else:
-            self.eio.post(eio_sid, frames, waits)
-
-    def send_packet(self, eio_sid: str, packet: Packet, waits: bool = False) -> Awaitable[None]:
-        """Send the packet of an emitted event as :meth:`send_frames` does, through the seam for packets."""
-        return self._dispatcher.send(eio_sid, packet, waits)
-
-    def start_task(self, target: Any, *args: Any, **kwargs: Any) -> BackgroundTask:
-        """Start what belongs to a client's life; shutdown waits for it as for a handler."""
-        return self._runner.start_task(target, *args, **kwargs)
-
-    def run_callback(self, sid: str, callback: Any, arguments: list[Any]) -> Awaitable[None]:
-        """Call what waited for an acknowledgement."""
-        return self._runner.run_callback(sid, callback, arguments)
-
-    async def trigger_method(self, handler: Any, event: str, args: tuple[Any, ...]) -> Any:
-        """Call the method of a class-based namespace for an event that its own dispatcher passed on."""
-        return await self._dispatcher.trigger_method(handler, event, args)
-
-    def observe(self, observer: Observer | None) -> None:
-        """Tell *observer* what happens from now on; None ends it."""
-        self.observer = observer
-        # The ways are chosen here, so that frames cost nothing more while nobody counts them.
-        self._dispatcher.choose_ways()
-
-    def _on_seams_changed(self) -> None:
-        super()._on_seams_changed()
-        self._dispatcher.choose_ways()
-
     # The methods of python-socketio that applications, test clients and add-ons override in a class, replace on an
-    # object, or call. What is replaced is called in place of the short ways.
+    # object, or call. A method that is replaced is called, and the faster code for it is not used.
 
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> bool | None:
-        """Take a new Engine.IO connection."""
+        """Handle a new Engine.IO connection."""
         if not (self.manager_initialized or self._lifecycle.is_closed):
             self.check_handlers()
             self.manager_initialized = True
@@ -567,27 +556,27 @@ class AsyncServer(BaseServer):
         return self._lifecycle.open(eio_sid, environ)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
-        """Take the end of an Engine.IO connection."""
+        """Handle the end of an Engine.IO connection."""
         await self._lifecycle.close(eio_sid, reason)
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
-        """Take a frame of a client."""
+        """Handle a frame of a client."""
         await self._dispatcher.receive(eio_sid, data)
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
-        """Take a CONNECT packet."""
+        """Handle a CONNECT packet."""
         await self._dispatcher.take_made_packet(eio_sid, self.packet_class(PacketType.CONNECT, data, namespace))
 
     async def _handle_disconnect(self, eio_sid: str, namespace: str | None, reason: str | None = None) -> None:
-        """Take a DISCONNECT packet, or the end of the connection."""
+        """Handle a DISCONNECT packet, or the end of the connection."""
         await self._dispatcher.take_leave(eio_sid, namespace, reason)
 
     async def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
-        """Take an EVENT packet."""
+        """Handle an EVENT packet."""
         await self._dispatcher.take_made_packet(eio_sid, self.packet_class(PacketType.EVENT, data, namespace, id))
 
     async def _handle_ack(self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
-        """Take an ACK packet."""
+        """Handle an ACK packet."""
         await self._dispatcher.take_made_packet(eio_sid, self.packet_class(PacketType.ACK, data, namespace, id))
 
     async def _handle_event_internal(
@@ -630,14 +619,7 @@ class AsyncServer(BaseServer):
 
 
 class SessionContext(AbstractAsyncContextManager[dict[str, Any]]):
-    """
-    Reads a session on entry and saves it on exit, also after an exception.
-
-    Args:
-        server: The server.
-        sid: The client.
-        namespace: The namespace; None is ``"/"``.
-    """
+    """Reads a session on entry and saves it on exit, also after an exception; the namespace None is ``"/"``."""
 
     def __init__(self, server: AsyncServer, sid: str, namespace: str | None) -> None:
         self._server = server
@@ -656,3 +638,16 @@ class SessionContext(AbstractAsyncContextManager[dict[str, Any]]):
         exc_tb: TracebackType | None = None,
     ) -> None:
         await self._server.save_session(self._sid, self._session, self._namespace)
+
+
+# Only asyncio:
+def _default_manager() -> AsyncManager:
+    """Return the manager of a server that names none: one of several workers shares its clients with the others."""
+    if not os.environ.get(WORKERS):
+        return AsyncManager()
+    from fastsio.aio.backends.local import AsyncLocalManager  # noqa: PLC0415 - most programs have one process
+
+    return AsyncLocalManager()
+
+
+# Both:

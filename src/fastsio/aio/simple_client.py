@@ -129,6 +129,11 @@ class AsyncSimpleClient:
         return sid
 
     @property
+    def recovered(self) -> bool:
+        """Whether the server has recovered the client's session when it connected last."""
+        return self.client is not None and self.namespace in self.client.recovered_namespaces
+
+    @property
     def transport(self) -> str:
         """The transport in use, ``"polling"`` or ``"websocket"``; empty without a connection."""
         transport: str = self.client.transport() if self.client else ""

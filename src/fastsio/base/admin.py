@@ -156,6 +156,19 @@ def read_auth(auth: Any, *, may_await: bool) -> Any:
     )
 
 
+def check(auth: Any, given: Any) -> Any:
+    """
+    Return whether credentials let an administrator in; of a callable what it returned, which may have to be awaited.
+
+    Args:
+        auth: Who may, as :func:`read_auth` returned it.
+        given: The credentials.
+    """
+    if auth is False:
+        return True
+    return matches(auth, given) if isinstance(auth, list) else auth(given or {})
+
+
 def matches(accepted: list[dict[str, Any]], given: Any) -> bool:
     """Whether credentials are among those accepted; the time that this takes reveals nothing about them."""
     seen = _fingerprint(given)
@@ -411,6 +424,9 @@ class Observer(Protocol):
 
     def frames_sent(self, frames: Sequence[SizedFrame], clients: int) -> None:
         """Messages of Engine.IO go to so many clients."""
+
+    def start(self) -> None:
+        """The server takes clients again, after it has shut down."""
 
     def stop(self) -> None:
         """The server shuts down."""

@@ -8,16 +8,18 @@ answers to CONNECT. Has all code that neither sends nor waits; must not know asy
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from fastsio.base.event_log import event_log
+from fastsio.base.internals import ClientInternals
 from fastsio.base.namespace import BaseClientNamespace, no_namespace, other_namespace
 from fastsio.base.options import (
     CLIENT_NAMES,
     CLIENT_PARAMETERS,
+    ClientOptions,
     choose_client_packet_class,
     choose_logger,
     known_options,
@@ -27,12 +29,14 @@ from fastsio.exceptions import ConnectionError as ConnectFailed
 from fastsio.exceptions import SetupError
 from fastsio.protocol.lifecycle import Reasons
 from fastsio.protocol.limits import Limits
-from fastsio.routing import CLIENT, EventRegistrar, Registration, Registry, check_namespace, place_of
+from fastsio.routing import CLIENT, EventRegistrar, Registration, Registry, check_namespace, single_namespace
 from fastsio.types import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
+    from typing import Unpack
 
+    from fastsio.base.options import ClientKeywords
     from fastsio.injection import ConnectionScope
     from fastsio.protocol import Packet
 
@@ -56,41 +60,10 @@ def signal_handler(sig: int, frame: Any) -> Any:
         frame: The frame that the signal has interrupted.
     """
     for client in reconnecting_clients:
-        client.abort_reconnecting()
+        client.__fastsio__.reconnecting.aborted.set()
     if callable(original_signal_handler):
         return original_signal_handler(sig, frame)
     return signal.default_int_handler(sig, frame)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientOptions:
-    """
-    How a client delivers what the application emits.
-
-    Args:
-        retries: How often an event that was not acknowledged is sent again; None sends each event once, and does not
-            wait for acknowledgements.
-        ack_timeout: Seconds to wait for an acknowledgement, of each attempt and of ``emit_with_ack()``; None is for
-            ever.
-        offline_buffer: Whether events emitted while a namespace is not connected wait for it.
-        max_buffered_events: Events that may wait. 1,000.
-
-    Raises:
-        SetupError: A value is not valid.
-    """
-
-    retries: int | None = None
-    ack_timeout: float | None = None
-    offline_buffer: bool = False
-    max_buffered_events: int = 1000
-
-    def __post_init__(self) -> None:
-        if self.retries is not None and (type(self.retries) is not int or self.retries < 0):
-            raise SetupError(f"retries={self.retries!r} is not valid; give it a number of attempts, or None")
-        if self.ack_timeout is not None and not _is_positive(self.ack_timeout):
-            raise SetupError(f"ack_timeout={self.ack_timeout!r} is not valid; give it seconds, or None")
-        if type(self.max_buffered_events) is not int or self.max_buffered_events < 1:
-            raise SetupError(f"max_buffered_events={self.max_buffered_events!r} is not valid; give it a number above 0")
 
 
 class BaseClient(EventRegistrar):
@@ -101,6 +74,8 @@ class BaseClient(EventRegistrar):
         connected: Whether ``connect()`` has succeeded and the connection is not over.
         namespaces: Namespace -> sid of the client there.
         failed_namespaces: The namespaces that the server refused.
+        recovered: Whether the server has recovered the client's session in ``"/"`` when that was joined last.
+        recovered_namespaces: The namespaces of which the same is true.
         sid: The Engine.IO session id, None without a connection.
         handlers: Namespace -> event -> handler.
         namespace_handlers: Namespace -> class-based namespace.
@@ -113,6 +88,13 @@ class BaseClient(EventRegistrar):
     host_app: ClassVar[None] = None
     reserved_events: ClassVar[list[str]] = ["connect", "connect_error", "disconnect", "__disconnect_final"]
     reason = Reasons
+    #: The arguments of the last ``connect()``.
+    connection_url: Any = None
+    connection_headers: Any = None
+    connection_auth: Any = None
+    connection_transports: Any = None
+    recovered: bool = False
+    recovered_namespaces: frozenset[str] = frozenset()
     __fastsio_source__ = Source.CLIENT
     #: The methods of python-socketio that applications override, as fastsio implements them.
     _own_seams: ClassVar[Mapping[str, Any]] = {}
@@ -145,13 +127,7 @@ class BaseClient(EventRegistrar):
         serializer: Any = "default",
         json: Any = None,
         handle_sigint: bool = True,
-        *,
-        async_handlers: bool = True,
-        retries: int | None = None,
-        ack_timeout: float | None = None,
-        offline_buffer: bool = False,
-        max_buffered_events: int = 1000,
-        **kwargs: Any,
+        **kwargs: Unpack[ClientKeywords],
     ) -> None:
         refuse_class(type(self), CLIENT_REFUSED)
         self._seams = Seams(self, self._own_seams)
@@ -161,16 +137,10 @@ class BaseClient(EventRegistrar):
         self.reconnection_delay_max = reconnection_delay_max
         self.randomization_factor = randomization_factor
         self.handle_sigint = handle_sigint
-        self.async_handlers = async_handlers
-        self.options = ClientOptions(
-            retries=retries,
-            ack_timeout=ack_timeout,
-            offline_buffer=offline_buffer,
-            max_buffered_events=max_buffered_events,
-        )
-        self.limits, self._engine_options = split_client_options(
-            known_options(type(self).__name__, kwargs, CLIENT_NAMES, CLIENT_PARAMETERS)
-        )
+        given = known_options(type(self).__name__, dict(kwargs), CLIENT_NAMES, CLIENT_PARAMETERS)
+        self.async_handlers: bool = given.pop("async_handlers", True)
+        options, limits, self._engine_options = split_client_options(given)
+        self.__fastsio__ = ClientInternals(options, limits)
         self.logger = choose_logger(logger, "socketio.client")
         self._event_log = event_log(self.logger)
         self.packet_class: type[Packet] = choose_client_packet_class(serializer, json)
@@ -180,10 +150,6 @@ class BaseClient(EventRegistrar):
         self.namespace_handlers = self._registry.namespace_handlers
         self.eio: Any = None
         self.failed_namespaces: list[str] = []
-        self.connection_url: Any = None
-        self.connection_headers: Any = None
-        self.connection_auth: Any = None
-        self.connection_transports: Any = None
         self.connection_namespaces: list[str] = []
         self.socketio_path: str | None = None
         self._auth: Any = None
@@ -192,6 +158,10 @@ class BaseClient(EventRegistrar):
         #: server has been reached meanwhile.
         self._is_opening = self._was_reached = False
         self._reset_state()
+        self._make_parts()
+
+    def _make_parts(self) -> None:
+        """Make the parts of the client, which differ between asyncio and threads, and let the engine call them."""
 
     def _reset_state(self) -> None:
         """Forget a connection; the dicts are new ones, because other threads may still read the old ones."""
@@ -226,7 +196,7 @@ class BaseClient(EventRegistrar):
         Raises:
             ValueError: The namespace has no slash in front.
         """
-        return self.namespaces.get(place_of(namespace))
+        return self.namespaces.get(single_namespace(namespace))
 
     def transport(self) -> str | None:
         """Return the transport in use, ``"polling"`` or ``"websocket"``."""
@@ -235,6 +205,29 @@ class BaseClient(EventRegistrar):
 
     def _register(self, registration: Registration) -> None:
         self._registry.add(registration)
+
+    def _will_reconnect(self, reason: str) -> bool:
+        """Whether the end of the connection for *reason* is followed by attempts to come back."""
+        shared = self.__fastsio__
+        is_lost = reason == self.reason.TRANSPORT_ERROR
+        is_wanted = not (self._is_opening or shared.dispatcher.is_dismissed or shared.reconnecting.has_left)
+        return self.reconnection and is_lost and is_wanted
+
+    # The names of python-socketio that applications and add-ons use
+
+    @property
+    def _reconnect_task(self) -> Any:
+        """The task or thread that reconnects, or None."""
+        return self.__fastsio__.reconnecting.task
+
+    @property
+    def _reconnect_abort(self) -> Any:
+        """Set to end the attempts to reconnect; each loss has its own."""
+        return self.__fastsio__.reconnecting.aborted
+
+    @_reconnect_abort.setter
+    def _reconnect_abort(self, event: Any) -> None:
+        self.__fastsio__.reconnecting.aborted = event
 
     def _generate_ack_id(self, namespace: str, callback: Any) -> int:
         """Add a callback for an acknowledgement; return the id to send, from 1 for each namespace of a connection."""
@@ -282,28 +275,24 @@ class Membership:
         return self._sids.get(self.namespace, "")
 
 
-def split_client_options(options: dict[str, Any]) -> tuple[Limits, dict[str, Any]]:
+def split_client_options(options: dict[str, Any]) -> tuple[ClientOptions, Limits, dict[str, Any]]:
     """
-    Split the keyword arguments of a client into limits and options of Engine.IO.
+    Split the keyword arguments of a client by what they are for.
 
     Returns:
-        The limits of its decoder, and the rest, which Engine.IO gets.
+        Its own options, the limits of its decoder, and the rest, which Engine.IO gets.
 
     Raises:
-        SetupError: A limit is not valid.
+        SetupError: A value is not valid.
     """
-    names = {field.name for field in fields(Limits)}
-    given = {name: value for name, value in options.items() if name in names}
-    rest = {name: value for name, value in options.items() if name not in names}
+    rest = dict(options)
+    own = {field.name: rest.pop(field.name) for field in fields(ClientOptions) if field.name in rest}
+    limits = {field.name: rest.pop(field.name) for field in fields(Limits) if field.name in rest}
     rest["logger"] = rest.pop("engineio_logger", False)
     try:
-        return Limits(**{**_LIMITS, **given}), rest
+        return ClientOptions(**own), Limits(**{**_LIMITS, **limits}), rest
     except ValueError as exc:
         raise SetupError(str(exc)) from exc
-
-
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 
 #: The schemes that the URL of a server may have; without one it is http.

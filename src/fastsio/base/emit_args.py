@@ -100,6 +100,23 @@ def wait_option(*, wait: bool) -> dict[str, bool]:
     return {} if wait else {"wait": False}
 
 
+def emit_options(
+    to: Any, room: Any, skip_sid: Any, namespace: str | None, callback: Any, ignore_queue: bool, *, wait: bool
+) -> dict[str, Any]:
+    """Return the arguments of an ``emit()`` or ``send()`` beside its event and payload, by their names."""
+    options = {
+        "to": to,
+        "room": room,
+        "skip_sid": skip_sid,
+        "namespace": namespace,
+        "callback": callback,
+        "ignore_queue": ignore_queue,
+    }
+    if not wait:  # an emit() that is overridden may lack it
+        options["wait"] = False
+    return options
+
+
 def unwaited(emit: Any) -> dict[str, bool]:
     """Return ``wait=False`` as a keyword argument if an ``emit()`` takes it; one that is overridden may not."""
     function = getattr(emit, "__func__", emit)

@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
 
 class EventLog:
-    """
-    Writes to the logger of a server or client.
-
-    Args:
-        logger: The logger.
-    """
+    """Writes to the logger of a server or client."""
 
     def __init__(self, logger: Any) -> None:
         self._logger = logger

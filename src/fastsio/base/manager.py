@@ -1,7 +1,8 @@
 """
-The base class of managers: which clients are connected and in which rooms, by python-socketio's method names.
+The base class of managers: it knows which clients are connected and in which rooms.
 
-The tables are in :mod:`fastsio.state`; the managers in ``fastsio.aio`` and ``fastsio.sync`` send.
+Its methods have python-socketio's names. The tables are in :mod:`fastsio.state`, and the managers in ``fastsio.aio``
+and ``fastsio.sync`` send events.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ from fastsio.state import Client, Connection, RoomTable
 from fastsio.state.room_names import RoomName
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterable, Iterator
+    from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from typing import Never
 
     from fastsio.base.admin import Observer
+    from fastsio.base.history import Histories
+    from fastsio.base.internals import ServerInternals
+    from fastsio.base.parts import MovingSessions, SharedSessions
     from fastsio.state.rooms import RoomsView
 
-#: In place of the sid of a client of another node that is to acknowledge an event; no client has an empty sid.
+#: The sid under which acknowledgements of other nodes' clients are expected; no client has an empty sid.
 ELSEWHERE: Final = ""
 # Looking up a member of an Enum in its class is slow.
 CONNECTING: Final = NamespaceState.CONNECTING
@@ -36,8 +40,8 @@ class ExpectedAcks(ABC):
     """
     The acknowledgements of one event that may still come.
 
-    A manager calls :meth:`expect` for each of them, and :meth:`lose` for each that will not come. When the event has
-    been sent to all clients and no acknowledgement is expected any more, :meth:`give_up` is called, once.
+    A manager calls :meth:`expect` for each of them, and :meth:`mark_lost` for each that will not come. When the event
+    has been sent to all clients and no acknowledgement is expected any more, :meth:`give_up` is called, once.
     """
 
     def __init__(self) -> None:
@@ -53,12 +57,12 @@ class ExpectedAcks(ABC):
         """Record that a client was asked for an acknowledgement."""
         self.expected.add((sid, ack_id))
 
-    def lose(self, sid: str, ack_id: int) -> None:
+    def mark_lost(self, sid: str, ack_id: int) -> None:
         """Record that a client will not acknowledge: it has left."""
         self.expected.discard((sid, ack_id))
         self._check_over()
 
-    def sent(self) -> None:
+    def mark_sent(self) -> None:
         """Record that the event has been sent to all clients."""
         self._is_sent = True
         self._check_over()
@@ -83,6 +87,10 @@ class BaseManager:
 
     #: Whether its methods are coroutine functions; None if that is not known.
     asynchronous: ClassVar[bool | None] = None
+    #: Whether there are other servers that emit to this one's clients.
+    has_other_nodes: ClassVar[bool] = False
+    #: The epoch of the histories of rooms, if all nodes get the same events in one order.
+    history_epoch: ClassVar[str | None] = None
 
     def __init__(self, *, lock: AbstractContextManager[Any] | None = None, **unknown: Never) -> None:
         known_options(type(self).__name__, unknown, frozenset(), parameters_of(type(self)) - {"lock"})
@@ -97,7 +105,18 @@ class BaseManager:
     def set_server(self, server: Any) -> None:
         """Set the server that the manager belongs to."""
         self.server = server
-        self._acks = PendingAcks(server.options.max_pending_acks)
+        self._acks = PendingAcks(server.__fastsio__.options.max_pending_acks)
+
+    def share_sessions(self, _recovery: Any) -> SharedSessions | None:
+        """Return the store of sessions that nodes share; None if lost clients come back to this node only."""
+        return None
+
+    def move_sessions(self, _recovery: Any) -> MovingSessions | None:
+        """Return what brings sessions of lost clients here from other nodes; None if they stay where they are."""
+        return None
+
+    def prepare(self) -> None:
+        """Start what is wanted before the first client; called where the web server tells of its start."""
 
     def initialize(self) -> None:
         """Start the parts that need a running event loop; called before the first client."""
@@ -139,24 +158,52 @@ class BaseManager:
         return self._table.namespaces()
 
     def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
-        """Yield (sid, eio_sid) of everybody in *room*, or in any of several rooms; None is everybody."""
+        """Yield (sid, eio_sid) of each client in *room*, or in any of several rooms; None is all clients."""
         for client in self._recipients(namespace, rooms_of(room)):
             yield client.sid, client.eio_sid
 
     def has_participants(self, namespace: str, rooms: Iterable[Hashable]) -> bool:
-        """Whether there is anybody in any of *rooms*."""
+        """Return whether there is a client in any of *rooms*."""
         with self._lock:
             return any(self._table.members(namespace, room) for room in rooms)
 
+    @property
+    def _recovery(self) -> Any:
+        """The part of the server that brings lost clients back; None if it has none."""
+        return None if self.server is None else self.server.__fastsio__.recovery
+
+    @property
+    def _histories(self) -> Histories | None:
+        """What room classes keep of their rooms' events; None if no class does."""
+        if self.server is None:
+            return None
+        shared: ServerInternals = self.server.__fastsio__
+        return shared.histories
+
+    def _has_lost_clients(self, namespace: str) -> bool:
+        """Whether there are clients in a namespace that may come back, and would miss what is sent now."""
+        recovery = self._recovery
+        return recovery is not None and bool(recovery.has_sessions(namespace))
+
+    def _is_away(self, namespace: str, sid: str) -> bool:
+        """Whether a client of this server was lost, and may come back."""
+        recovery = self._recovery
+        return recovery is not None and bool(recovery.is_away(namespace, sid))
+
     def _concerns_us(self, namespace: str, room: Hashable) -> bool:
-        """Whether a client of this server is in a room, or is about to be let in."""
-        keeper = None if self.server is None else self.server.room_keeper
-        return self.has_participants(namespace, (room,)) or (
-            keeper is not None and bool(keeper.is_awaited(namespace, room))
-        )
+        """Return whether a client of this server is in a room or asks to join it, or events of the room are kept."""
+        if self.has_participants(namespace, (room,)):
+            return True
+        if self.server is None:
+            return False
+        shared: ServerInternals = self.server.__fastsio__
+        if shared.histories is not None and shared.histories.has_events(namespace, room):
+            return True
+        is_joined_soon = shared.room_keeper is not None and bool(shared.room_keeper.is_awaited(namespace, room))
+        return is_joined_soon or (shared.recovery is not None and bool(shared.recovery.is_awaited(namespace, room)))
 
     def _recipients(self, namespace: str, rooms: Iterable[Hashable], skip: Collection[str] = ()) -> list[Client]:
-        """Return everybody in any of *rooms*, each client once, without those in *skip*."""
+        """Return the clients in any of *rooms*, each once, without those in *skip*."""
         with self._lock:
             return list(self._table.recipients(namespace, rooms, skip).values())
 
@@ -197,25 +244,29 @@ class BaseManager:
         return self._table.eio_sid_of(namespace, sid)
 
     def pre_disconnect(self, sid: str, namespace: str) -> str | None:
-        """Mark a client as leaving: its rooms stay readable, but it is not connected. Returns its Engine.IO sid."""
+        """Mark a client as leaving: its rooms can still be read, but it is not connected. Return its Engine.IO sid."""
         client = self._table.get(namespace, sid)
         if client is not None and client.state is not NamespaceState.LEAVING:  # the server has marked its clients
             client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED, CONNECTING)
         with self._lock:
             unanswered = self._acks.forget(sid)
-        self._lose(sid, unanswered)
+        self._mark_lost(sid, unanswered)
         return None if client is None else client.eio_sid
 
     def basic_connect(self, sid: str, eio_sid: str, namespace: str) -> None:
         """Add a client whose connect handler has not decided yet."""
         client = Client(sid, namespace, self._connection_of(eio_sid), None)
         client.advance(Happening.BEGIN)
+        recovery = self._recovery
         with self._lock:
+            if recovery is not None:
+                recovery.begin(client)
             self._table.add(client)
 
     def _connection_of(self, eio_sid: str) -> Connection:
         """Return the server's record of a connection; a new one if there is no server or it has none."""
-        connection: Connection | None = None if self.server is None else self.server.connection_of(eio_sid)
+        known: Mapping[str, Connection] = {} if self.server is None else self.server.__fastsio__.connections
+        connection = known.get(eio_sid)
         if connection is not None:
             return connection
         no_decoder: Any = None
@@ -236,22 +287,22 @@ class BaseManager:
         with self._lock:
             self._table.remove(namespace, sid)
             unanswered = self._acks.forget(sid)
-        self._lose(sid, unanswered)
+        self._mark_lost(sid, unanswered)
 
-    def _lose(self, sid: str, unanswered: dict[int, Any]) -> None:
-        """Call :meth:`ExpectedAcks.lose` for those callbacks of a client that are of that class: it has left."""
+    def _mark_lost(self, sid: str, unanswered: dict[int, Any]) -> None:
+        """Call :meth:`ExpectedAcks.mark_lost` of those callbacks of a client, which has left, that have the method."""
         for ack_id, callback in unanswered.items():
             if isinstance(callback, ExpectedAcks):
-                callback.lose(sid, ack_id)
+                callback.mark_lost(sid, ack_id)
 
     def _expect_ack(self, sid: str, namespace: str, callback: Any) -> int:
-        """Return the id with which a client is to acknowledge an event; the callbacks of a leaving client are lost."""
+        """Return the id for the acknowledgement of a client; the callbacks of a client that is leaving are lost."""
         with self._lock:
             ack_id = self._generate_ack_id(sid, callback)
             client = self._table.get(namespace, sid)
             will_answer = client is not None and client.state is not NamespaceState.LEAVING
             unanswered = {} if will_answer else self._acks.forget(sid)
-        self._lose(sid, unanswered)
+        self._mark_lost(sid, unanswered)
         return ack_id
 
     def basic_enter_room(self, sid: str, namespace: str, room: Hashable, eio_sid: str | None = None) -> None:  # noqa: ARG002 - python-socketio's signature
@@ -269,9 +320,13 @@ class BaseManager:
                 return
             self._check_entry(client, sid, namespace, room)
             observer = self._observer_of(client)
-            if observer is not None and not self._table.is_in(namespace, sid, room):
+            is_new = not self._table.is_in(namespace, sid, room)
+            if observer is not None and is_new:
                 observer.room_entered(namespace, room, sid)
             self._table.enter(namespace, sid, room)
+            recovery = self._recovery
+            if recovery is not None and client is not None and is_new:
+                recovery.entered(client, room)
 
     def _check_entry(self, client: Client | None, sid: str, namespace: str, room: Hashable) -> None:
         if self._table.has(namespace, room):
@@ -281,15 +336,15 @@ class BaseManager:
                 raise ValueError("sid is not connected to requested namespace")
             raise KeyError(sid)
         self._check_way_in(namespace, room)
-        most = self.server.options.max_rooms if self.server else None
+        most = self.server.__fastsio__.options.max_rooms if self.server else None
         if most is not None and len(client.rooms or ()) >= most:
-            raise ValueError(f"client {self.server.label_of(sid)} is in max_rooms={most} rooms already")
+            raise ValueError(f"client {self.server.__fastsio__.label_of(sid)} is in max_rooms={most} rooms already")
 
     def _check_way_in(self, namespace: str, room: Hashable) -> None:
-        """Make sure that the room of a class is entered by its object, not by plain text that is its name."""
+        """Refuse plain text as the name of a class's room: only the room object enters it."""
         if self.server is None or isinstance(room, RoomName):
             return
-        room_class = self.server.room_class_of(namespace, room)
+        room_class = self.server.__fastsio__.room_class_of(namespace, room)
         if room_class is not None:
             name = room_class.__qualname__
             raise ValueError(f"{room!r} is a room of {name}: give the room, {name}(...), or enter one of another name")
@@ -299,6 +354,9 @@ class BaseManager:
         with self._lock:
             self._report_leaving(namespace, (sid,), room)
             self._table.leave(namespace, sid, room)
+            recovery = self._recovery
+            if recovery is not None:
+                recovery.leave_room(namespace, sid, room)
 
     def basic_close_room(self, room: Hashable, namespace: str) -> None:
         """
@@ -312,26 +370,40 @@ class BaseManager:
                 raise ValueError("cannot close a sid room")
             self._report_leaving(namespace, self._table.members(namespace, room), room, is_closed=True)
             self._table.close(namespace, room)
+            recovery = self._recovery
+            if recovery is not None:
+                recovery.close_room(namespace, room)
 
     def _report_leaving(self, namespace: str, sids: Iterable[str], room: Hashable, *, is_closed: bool = False) -> None:
-        """Tell the keeper of rooms and the observer, if there are any, which clients are about to leave a room."""
+        """Report to the room keeper and the observer, if there are any, which clients are about to leave a room."""
         if self.server is None:
             return
-        keeper = self.server.room_keeper
+        shared: ServerInternals = self.server.__fastsio__
+        keeper = shared.room_keeper
         if keeper is not None and is_closed:
-            keeper.closed(namespace, room)
+            keeper.remove_all_members(namespace, room)
         elif keeper is not None:
-            keeper.taken_out(namespace, room, list(sids))
-        if self.server.observer is None:
+            keeper.remove_members(namespace, room, list(sids))
+        if shared.observer is None:
             return
         for sid in sids:
             observer = self._observer_of(self._table.get(namespace, sid))
             if observer is not None and self._table.is_in(namespace, sid, room):
                 observer.room_left(namespace, room, sid)
 
+    def admit(self, eio_sid: str, namespace: str) -> str:
+        """Do as :meth:`pre_connect` does, without waiting for anybody."""
+        sid: str = self.server.__fastsio__.known_sid(eio_sid, namespace) or self._make_sid()
+        self.basic_connect(sid, eio_sid, namespace)
+        return sid
+
+    def _make_sid(self) -> str:
+        """Return a name for a client that nobody else has."""
+        return self.server.eio.generate_id()  # type: ignore[no-any-return] # the server is Any here
+
     def _observer_of(self, client: Client | None) -> Observer | None:
         """Return the observer of a client's rooms; None before the client is accepted, which reports its rooms too."""
-        observer: Observer | None = None if self.server is None else self.server.observer
+        observer: Observer | None = None if self.server is None else self.server.__fastsio__.observer
         is_told_later = client is not None and client.outgoing is not None
         return None if is_told_later else observer
 

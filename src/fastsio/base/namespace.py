@@ -6,12 +6,9 @@ Must not know how a server calls them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastsio.routing import check_namespace
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class BaseNamespace:
@@ -31,21 +28,6 @@ class BaseNamespace:
     def is_asyncio_based(self) -> bool:
         """Whether the namespace is for an asyncio server or client."""
         return False
-
-    def find_method(self, event: str) -> Callable[..., Any] | None:
-        """Return the method for *event*, or None."""
-        method: Callable[..., Any] | None = getattr(self, f"on_{event}", None)
-        return method if callable(method) else None
-
-    @property
-    def overrides_trigger(self) -> bool:
-        """Whether a subclass, or the object itself, has a ``trigger_event`` of its own."""
-        return "trigger_event" in vars(self) or getattr(type(self), "trigger_event", None) is not self._own_trigger()
-
-    @classmethod
-    def _own_trigger(cls) -> Any:
-        """Return fastsio's own ``trigger_event``."""
-        return None
 
 
 class BaseServerNamespace(BaseNamespace):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from fastsio.asyncapi import AsyncAPIConfig
+    from fastsio.base.recovery import ConnectionStateRecovery
 
 #: Events up to this size are not counted by size, only by number.
 MAX_SMALL_BYTES: Final = 1024
@@ -50,7 +51,7 @@ class ServerOptions:
         max_pending_acks: Unanswered callbacks of one client; the oldest is dropped beyond it. 1,000.
         max_rooms: Rooms that one client may be in, without the one named like its sid. None is any number.
         max_concurrent_handlers: Event handlers of one connection under way; its next event waits. 1,000.
-        max_held_packets: Packets kept for a client until its connect handler has decided. 1,000.
+        max_held_packets: Packets from a client, and to it, kept until its connect handler has decided. 1,000.
         max_held_bytes: Bytes of those that come from the client. 1,000,000, as Engine.IO's message size.
         max_auth_bytes: Bytes of the CONNECT packets with auth of one connection's clients. 65,536.
         max_handler_bytes: Bytes of the events whose handlers are under way for one connection; its next event waits.
@@ -83,6 +84,49 @@ class ServerOptions:
             number = (int, float) if isinstance(field.default, float) else int
             if isinstance(value, bool) or not isinstance(value, number) or value <= 0:
                 raise SetupError(f"{field.name}={value!r} is not valid; give it a positive number")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientOptions:
+    """
+    How a client delivers what the application emits, and what it does to have its connection recovered.
+
+    Args:
+        retries: How often an event that was not acknowledged is sent again; None sends each event once, and does not
+            wait for acknowledgements.
+        ack_timeout: Seconds to wait for an acknowledgement, of each attempt and of ``emit_with_ack()``; None is for
+            ever.
+        offline_buffer: Whether events emitted while a namespace is not connected wait for it.
+        max_buffered_events: Events that may wait. 1,000.
+        recovery: Whether the client lets servers recover its connection after a loss.
+        max_held_packets: Events of one namespace that are held while the server recovers it. 10,000.
+        max_held_bytes: Their bytes. 16,777,216.
+
+    Raises:
+        SetupError: A value is not valid.
+    """
+
+    retries: int | None = None
+    ack_timeout: float | None = None
+    offline_buffer: bool = False
+    max_buffered_events: int = 1000
+    recovery: bool = True
+    max_held_packets: int = 10_000
+    max_held_bytes: int = 16_777_216
+
+    def __post_init__(self) -> None:
+        if self.retries is not None and (type(self.retries) is not int or self.retries < 0):
+            raise SetupError(f"retries={self.retries!r} is not valid; give it a number of attempts, or None")
+        if self.ack_timeout is not None and not _is_positive(self.ack_timeout):
+            raise SetupError(f"ack_timeout={self.ack_timeout!r} is not valid; give it seconds, or None")
+        for name in ("max_buffered_events", "max_held_packets", "max_held_bytes"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise SetupError(f"{name}={value!r} is not valid; give it a number above 0")
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 
 def check_origins(origins: Any) -> None:
@@ -286,6 +330,7 @@ class ServerKeywords(LimitKeywords, total=False):
     max_decode_packets: int | None
     allow_eio3: bool
     asyncapi: AsyncAPIConfig | dict[str, Any] | None
+    connection_state_recovery: bool | dict[str, Any] | ConnectionStateRecovery | None
 
 
 class AsyncServerKeywords(ServerKeywords, total=False):
@@ -311,6 +356,9 @@ class ClientKeywords(LimitKeywords, total=False):
     ack_timeout: float | None
     offline_buffer: bool
     max_buffered_events: int
+    recovery: bool
+    max_held_packets: int
+    max_held_bytes: int
 
     engineio_logger: Any
     request_timeout: float

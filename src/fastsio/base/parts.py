@@ -1,8 +1,8 @@
 """
-What the parts of servers and clients ask of their owner and of each other.
+The interfaces that the parts of servers and clients need of their owner and of each other.
 
-An owner's attributes are read where they are needed, for an application or a test may change them at any time. What is
-awaited in one half and not in the other returns Any here.
+Parts read the attributes of their owner each time, because an application or a test may change them. Methods that are
+awaited in one half only return Any here.
 """
 
 from __future__ import annotations
@@ -10,72 +10,145 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from fastsio.base.admin import Observer
-    from fastsio.base.client import ClientOptions
-    from fastsio.base.options import ServerOptions
     from fastsio.injection import Context, Endpoint
-    from fastsio.protocol import Limits, Packet
+    from fastsio.protocol import Packet
     from fastsio.routing import Route
     from fastsio.state import Client, Connection
+    from fastsio.state.environs import Environs
+    from fastsio.state.recovery import ClientRecovery, SavedSession
 
 
 class PartServer(Protocol):
-    """What every part of a server reads of it."""
+    """The attributes of a server that each of its parts reads."""
 
     eio: Any
     manager: Any
-    room_keeper: Any
     logger: Any
-    options: ServerOptions
-    observer: Observer | None
 
 
 class RunnerServer(PartServer, Protocol):
-    """What a runner of handlers asks of its server."""
+    """The attributes of a server that the runner of handlers reads."""
 
     async_handlers: bool
 
-    def label_of(self, sid: str) -> str:
-        """Return what a log calls a client."""
-        ...
-
 
 class DispatcherServer(PartServer, Protocol):
-    """What a dispatcher reads of its server."""
+    """The attributes of a server that the dispatcher reads."""
 
-    limits: Limits
     packet_class: type[Packet]
     always_connect: bool
 
     @property
     def not_handled(self) -> Any:
-        """What stands for the result of an event that has no handler."""
+        """The result of an event that has no handler."""
 
     #: The events that are not sent by clients.
     reserved_events: ClassVar[list[str]]
 
 
 class LifecycleServer(PartServer, Protocol):
-    """What a lifecycle reads of its server."""
+    """The attributes of a server that the lifecycle reads."""
 
-    limits: Limits
     packet_class: type[Packet]
     always_connect: bool
     namespaces: Any
-    environ: dict[str, dict[str, Any]]
+    environ: Environs
+
+
+class RecoveryServer(Protocol):
+    """What connection state recovery reads of its server."""
+
+    eio: Any
+    logger: Any
+    manager: Any
+    packet_class: type[Packet]
+
+
+class Positions(Protocol):
+    """How the positions of events in a log are written as offsets, and read."""
+
+    #: The position before the first event.
+    start: ClassVar[Any]
+
+    def write(self, position: Any, /) -> str:
+        """Return the offset of a position."""
+        ...
+
+    def read(self, offset: str, /) -> Any:
+        """Return the position that an offset stands for; None for a text that is not an offset."""
+
+
+class SharedSessions(Positions, Protocol):
+    """A store of sessions that several nodes share: what ``share_sessions()`` of a manager returns."""
+
+    def store_soon(self, client: Client) -> None:
+        """Store the session of a connected client, which has changed, in the background."""
+
+    def forget(self, client: Client, recovery: ClientRecovery) -> None:
+        """Forget the session of a client that has left for good."""
+
+    def update(self, session: SavedSession) -> None:
+        """Store the session of a lost client again, because the client was removed from a room."""
+
+    def tell_return(self, session: SavedSession) -> None:
+        """Tell the other nodes to forget a session whose client has come back to this node."""
+
+    def keep(self, session: SavedSession) -> Any:
+        """Store the session of a lost client; return False if that failed, so that the client cannot come back."""
+
+    def drop(self, pid: str, stored: Sequence[str] = ()) -> Any:
+        """Delete a stored session; if *stored* has digests, only a version of the session with one of these digests."""
+
+    def claim(self, namespace: str, pid: str, offset: str | None) -> Any:
+        """Take the session of a returning client out of the store, and return a ``Found`` with it, or None."""
+
+
+class MovingSessions(Protocol):
+    """Fetches sessions from the memory of other nodes: what ``move_sessions()`` of a manager returns."""
+
+    def fetch(self, namespace: str, pid: str, offset: str | None) -> Any:
+        """Move the session of a returning client here from another node, and return a ``Found`` with it, or None."""
+
+    def touch(self, pid: str) -> None:
+        """Report that a session of this node has changed or ended."""
+
+
+class TaskStarter(Protocol):
+    """The method of the runner of handlers that the sessions of lost clients call."""
+
+    def start_task(self, target: Any, /, *args: Any) -> Any:
+        """Start a function of the server in the background."""
+
+
+class LostMembers(Protocol):
+    """The methods of the room keeper that the sessions of lost clients call."""
+
+    def client_left(self, client: SavedSession, /) -> Any:
+        """Remove a client from its rooms, and call ``on_leave`` for each."""
+
+    def take_out(self, client: SavedSession, /) -> list[Any]:
+        """Remove a client from its rooms; return the members that it was."""
+        ...
+
+    def announce_leaving(self, removed: list[Any], /) -> Any:
+        """Call ``on_leave`` of members that were removed."""
 
 
 class RoomServer(Protocol):
-    """What a keeper of rooms asks of its server."""
+    """The attributes of a server that the room keeper uses."""
 
     manager: Any
     logger: Any
 
     @property
+    def __fastsio__(self) -> Any:
+        """What it shares with its parts; the keeper reads ``histories``."""
+
+    @property
     def not_handled(self) -> Any:
-        """What stands for the result of an event that has no handler."""
+        """The result of an event that has no handler."""
 
     @property
     def emit(self) -> Callable[..., Any]:
@@ -88,7 +161,7 @@ class RoomServer(Protocol):
 
 
 class EventHandling(Protocol):
-    """What a runner asks of the dispatcher."""
+    """The methods of the dispatcher that a runner calls."""
 
     def find_route(self, namespace: str, event: str) -> Route | None:
         """Return the route of an event, or None."""
@@ -98,7 +171,7 @@ class EventHandling(Protocol):
 
 
 class Handlers(Protocol):
-    """What a lifecycle asks of the dispatcher."""
+    """The methods of the dispatcher that a lifecycle calls."""
 
     def find_route(self, namespace: str, event: str) -> Route | None:
         """Return the route of an event, or None."""
@@ -112,12 +185,15 @@ class Handlers(Protocol):
     def send(self, eio_sid: str, packet: Packet) -> Any:
         """Send a packet to a client."""
 
+    def reply_frames(self, eio_sid: str, frames: Sequence[Any]) -> Any:
+        """Send the frames of events to a client, and wait while it is behind and reads."""
+
     def break_off(self, connection: Connection, why: str) -> Any:
         """Close the connection of a client that broke the protocol."""
 
 
 class PartClient(Protocol):
-    """What every part of a client asks of it."""
+    """The attributes of a client that each of its parts uses."""
 
     eio: Any
     logger: Any
@@ -127,15 +203,16 @@ class PartClient(Protocol):
 
 
 class DispatcherClient(PartClient, Protocol):
-    """What a dispatcher reads of its client."""
+    """The attributes of a client that the dispatcher reads."""
 
-    limits: Limits
     packet_class: type[Packet]
     async_handlers: bool
     connected: bool
     sid: str | None
     namespaces: dict[str, str]
     failed_namespaces: list[str]
+    recovered: bool
+    recovered_namespaces: frozenset[str]
     callbacks: dict[str, dict[int, Any]]
 
     #: The events that are not sent by the server.
@@ -143,9 +220,8 @@ class DispatcherClient(PartClient, Protocol):
 
 
 class DeliveryClient(PartClient, Protocol):
-    """What a delivery reads of its client."""
+    """The attributes of a client that the delivery reads."""
 
-    options: ClientOptions
     packet_class: type[Packet]
     namespaces: dict[str, str]
     connection_namespaces: list[str]
@@ -153,7 +229,7 @@ class DeliveryClient(PartClient, Protocol):
 
 
 class ReconnectingClient(PartClient, Protocol):
-    """What attempts to come back read of their client."""
+    """The attributes of a client that the attempts to reconnect read."""
 
     reconnection_attempts: int
     reconnection_delay: float
@@ -163,7 +239,7 @@ class ReconnectingClient(PartClient, Protocol):
 
 
 class PacketSender(Protocol):
-    """What a delivery asks of the dispatcher."""
+    """The methods of the dispatcher that a delivery calls."""
 
     def send(self, packet: Packet) -> Any:
         """Send a packet; while the server does not read, wait."""
@@ -172,15 +248,15 @@ class PacketSender(Protocol):
         """Send a packet without waiting for the server to read."""
 
     def expect_ack(self, namespace: str, callback: Any) -> int:
-        """Return a fresh id for the acknowledgement of an event, and keep what waits for it."""
+        """Return a new id for the acknowledgement of an event, and keep the callback that waits for it."""
         ...
 
     def acknowledge(self, callback: Any, arguments: Any) -> Any:
-        """Call what waited for an acknowledgement."""
+        """Call the callback of an acknowledgement."""
 
 
 class Namespaces(Protocol):
-    """What attempts to come back ask of the dispatcher."""
+    """The members of the dispatcher that the attempts to reconnect use."""
 
     answered: Any
 
@@ -188,4 +264,4 @@ class Namespaces(Protocol):
         """End the connection."""
 
     def end(self, namespace: str) -> Any:
-        """Take the end of a namespace that the client does not come back to by itself."""
+        """Handle the final end of a namespace, which the client does not reconnect to."""

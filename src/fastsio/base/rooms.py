@@ -15,9 +15,10 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from fastsio.base.emit_args import wait_option
+from fastsio.base.history import History
 from fastsio.exceptions import RoomIdentifierError, SetupError
 from fastsio.injection import EventMarker, HandlerKind, compile_endpoint
-from fastsio.routing import check_rooms, place_of
+from fastsio.routing import check_rooms, single_namespace
 from fastsio.routing.slips import misspelt_methods, misspelt_settings
 from fastsio.state.room_names import NamedRoom, is_key, key_of_class, room_name
 from fastsio.types import Source
@@ -86,6 +87,7 @@ class Room(NamedRoom):
         key: First part of the name and end of the events ``join_<key>`` and ``leave_<key>``; by default the name of
             the class, without ``Room``. If it is empty, the name of a room is its identifier alone.
         presence: Whether members are told who comes and goes, even without a ``presence_key``: then by sid.
+        history: How much of what is sent to a room is kept for clients that join later; None for nothing.
         identifier: The identifier; a tuple of several parts.
 
     Raises:
@@ -95,6 +97,7 @@ class Room(NamedRoom):
     __fastsio_source__ = Source.ROOM
     key: ClassVar[str] = ""
     presence: ClassVar[bool] = False
+    history: ClassVar[History | None] = None
     _given_key: ClassVar[str | None] = None
     compiled_hooks: ClassVar[dict[bool, RoomHooks]] = {}
     _homes: ClassVar[list[Home]] = []
@@ -109,6 +112,8 @@ class Room(NamedRoom):
             cls._given_key = cls.key
         elif cls._given_key is None:
             cls.key = key_of_class(cls.__name__)
+        if not (cls.history is None or isinstance(cls.history, History)):
+            raise SetupError(f"{cls.__qualname__}.history is {cls.history!r}; give it History(...) or None")
 
     def __init__(self, *identifier: Any) -> None:
         super().__init__(room_name(self.key, identifier))
@@ -133,7 +138,7 @@ class Room(NamedRoom):
                 has no slash in front.
         """
         if namespace is not None:
-            namespace = place_of(namespace)
+            namespace = single_namespace(namespace)
         homes = [
             (host, place)
             for host, place in self._living_homes()
@@ -279,8 +284,8 @@ class Room(NamedRoom):
         Args:
             cluster: Whether to ask the other nodes too. Clients of slow nodes, and of nodes of python-socketio, are
                 missing.
-            timeout: Seconds to wait for the other nodes. All of this time is waited, because the number of nodes is not
-                known. 0.5; on a healthy bus an answer takes milliseconds.
+            timeout: Seconds to wait for the other nodes. 0.5; on a healthy bus an answer takes milliseconds. All of
+                this time is waited, because the number of nodes is not known; ``AsyncLocalManager`` knows it.
 
         Raises:
             BusError: The message broker did not take the question.
@@ -297,7 +302,7 @@ class Room(NamedRoom):
         return self._keeper().recheck(self)
 
     def _keeper(self) -> Any:
-        return self.where()[0].room_keeper
+        return self.where()[0].__fastsio__.room_keeper
 
 
 class _Joined(EventMarker):
@@ -316,7 +321,7 @@ class _Joined(EventMarker):
         hooks.identifying()
 
         def make(context: Context) -> Any:
-            return context.server.room_keeper.joined(hooks, context)
+            return context.server.__fastsio__.room_keeper.joined(hooks, context)
 
         return make
 
@@ -327,9 +332,6 @@ def Joined(room_class: type[Room]) -> Any:  # noqa: N802 - named as Depends is
 
     ``room: Annotated[ChatRoom, Joined(ChatRoom)]``: ``extract_room_identifier`` finds the room in the payload of this
     event. For a client that is not in the room the handler is not called, and the client gets the error ``forbidden``.
-
-    Args:
-        room_class: The class of the room.
 
     Returns:
         A marker; typed Any so that it may stand as the default of a parameter.
@@ -465,7 +467,7 @@ def hooks_of(room_class: type[Room], *, asynchronous: bool) -> RoomHooks:
 
 
 def _compile(room_class: type[Room], *, asynchronous: bool) -> RoomHooks:
-    slips = misspelt_methods(room_class, (IDENTIFY, *_FURTHER)) | misspelt_settings(room_class, ("presence",))
+    slips = misspelt_methods(room_class, (IDENTIFY, *_FURTHER)) | misspelt_settings(room_class, ("presence", "history"))
     for name, known in slips.items():
         raise SetupError(f"{room_class.__qualname__}.{name} would never be used; did you mean {known!r}?")
 

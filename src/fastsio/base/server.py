@@ -9,8 +9,10 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fastsio._extras import optional
 from fastsio.asyncapi import asyncapi_config
 from fastsio.base.event_log import event_log
+from fastsio.base.internals import ServerInternals
 from fastsio.base.manager import checked_manager
 from fastsio.base.namespace import BaseServerNamespace, no_namespace, other_namespace
 from fastsio.base.options import (
@@ -23,6 +25,7 @@ from fastsio.base.options import (
     split_options,
     startup_logger,
 )
+from fastsio.base.recovery import recovery_options
 from fastsio.base.rooms import ROOMS_ATTRIBUTE, Room, hooks_of
 from fastsio.base.seams import SERVER_REFUSED, SERVER_SEAMS, Seams, refuse, refuse_class, refuse_coroutines
 from fastsio.exceptions import SetupError
@@ -35,23 +38,22 @@ from fastsio.routing import (
     Scope,
     attach_router,
     check_namespaces,
-    place_of,
     refuse_same_key,
     room_registrations,
+    single_namespace,
 )
 from fastsio.routing.slips import stacklevel_outside
-from fastsio.state.room_names import key_of_name
+from fastsio.state.environs import Environs
 from fastsio.types import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
 
-    from fastsio.base.admin import Observer
     from fastsio.base.event_log import EventLog
     from fastsio.protocol import Packet
     from fastsio.routing import RouterSIO
     from fastsio.routing.registration import Handler
-    from fastsio.state import Client, Connection
+    from fastsio.state import Client
 
 
 def require_server(server: Any, taker: str, *, asynchronous: bool) -> None:
@@ -75,6 +77,67 @@ def require_server(server: Any, taker: str, *, asynchronous: bool) -> None:
         raise SetupError(f"{taker} serves {wanted}; serve {other}")
 
 
+def engine_of(server: Any) -> Any:
+    """Return the Engine.IO server of a Socket.IO server; one that is served without such a server is returned."""
+    return server.eio if isinstance(server, BaseServer) else server
+
+
+def use_mode(server: Any, async_mode: str) -> None:
+    """
+    Let a server serve the requests of a framework.
+
+    Args:
+        server: The :class:`AsyncServer`, or an Engine.IO server without one.
+        async_mode: ``"asgi"`` or ``"tornado"``.
+
+    Raises:
+        SetupError: The server was made for another framework, or serves one already.
+    """
+    engine_of(server).use_mode(async_mode)
+    server.async_mode = async_mode
+
+
+def require_patched_sockets(async_mode: str, manager: str) -> None:
+    """
+    Make sure that waiting for the broker does not stop the whole process.
+
+    Args:
+        async_mode: That of the server.
+        manager: Name of the manager's class, for the error.
+
+    Raises:
+        SetupError: The server runs in greenlets, and the standard library's sockets block them all.
+    """
+    if async_mode.startswith("gevent"):
+        if not _asks("gevent.monkey", "is_module_patched"):
+            cure = "call gevent.monkey.patch_all() before anything else is imported"
+            raise SetupError(f"{manager} with async_mode={async_mode!r} needs patched sockets; {cure}")
+    elif async_mode == "eventlet" and not _asks("eventlet.patcher", "is_monkey_patched"):
+        cure = "call eventlet.monkey_patch() before anything else is imported"
+        raise SetupError(f"{manager} with async_mode={async_mode!r} needs patched sockets; {cure}")
+
+
+def _asks(module: str, question: str) -> bool:
+    library: Any = optional(module)
+    return library is not None and bool(getattr(library, question)("socket"))
+
+
+def reopen(server: Any) -> None:
+    """
+    Let clients in again after a shutdown: an application, such as one under test, starts more than once.
+
+    Args:
+        server: The server; one that was not shut down stays as it is.
+    """
+    server.eio.admit()
+    shared = server.__fastsio__
+    if shared.lifecycle.is_closed:
+        shared.lifecycle.start()
+        server.manager_initialized = False
+        for (namespace, _), room_class in shared.room_classes.items():
+            room_class.add_home(server, namespace)
+
+
 class BaseServer(EventRegistrar):
     """
     The part of a Socket.IO server that does not wait for anything.
@@ -86,11 +149,11 @@ class BaseServer(EventRegistrar):
         dependency_overrides: Dependency -> the function to call in its place, for tests.
         host_app: The FastAPI application that is served with the server: its ``dependency_overrides`` count too.
         packet_class: The class of this server's packets.
-        room_keeper: The object that carries out the methods of room objects.
-        observer: The object that is told what happens on the server: the admin interface, or None.
-        shows_frames: Whether the application has a ``_send_eio_packet()`` of its own, which is called for each frame.
+        asyncapi_config: Settings of the AsyncAPI document.
     """
 
+    #: The Engine.IO server.
+    eio: Any
     reserved_events: ClassVar[list[str]] = ["connect", "disconnect"]
     reason = Reasons
     __fastsio_source__ = Source.SERVER
@@ -115,15 +178,15 @@ class BaseServer(EventRegistrar):
         namespaces: Any = None,
         *,
         asyncapi: Any = None,
+        connection_state_recovery: Any = None,
         **kwargs: Any,
     ) -> None:
         refuse_class(type(self), SERVER_REFUSED)
         self._seams = Seams(self, self._own_seams)
-        self.shows_frames = "_send_eio_packet" in self._seams.replaced
         # Unknown options are passed on: an application's own engine may know them.
         known_options(type(self).__name__, kwargs, SERVER_NAMES, SERVER_PARAMETERS)
         check_origins(kwargs.get("cors_allowed_origins"))
-        self.options, self.limits, self._engine_options = split_options(kwargs)
+        options, limits, self._engine_options = split_options(kwargs)
         self.logger = choose_logger(logger, "socketio.server")
         self.asyncapi_config = asyncapi_config(asyncapi)
         if asyncapi is not None:
@@ -133,19 +196,17 @@ class BaseServer(EventRegistrar):
         if log is not None:  # one more attribute makes access to the others slow (CPython 3.11)
             self._event_log = log
         self.packet_class: type[Packet] = choose_packet_class(serializer, json)
-        self.async_handlers = async_handlers
-        self.always_connect = always_connect
+        recovery = recovery_options(connection_state_recovery, always_connect=always_connect)
+        self.async_handlers, self.always_connect = async_handlers, always_connect
         self.namespaces: Any = ["/"] if namespaces is None else check_namespaces(namespaces)
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self.host_app: Any = None
         self.manager = checked_manager(client_manager, asynchronous=self.is_asyncio_based())
         self.manager_initialized = False
-        self.environ: dict[str, dict[str, Any]] = {}
-        self._connections: dict[str, Connection] = {}
-        self.observer: Observer | None = None
-        self.room_keeper: Any = None
-        self._room_classes: dict[tuple[str, str], Any] = {}
+        self.environ = Environs()
         self._registry = Registry(asynchronous=self.is_asyncio_based())
+        self.__fastsio__ = ServerInternals(options, limits, self._registry, self._seams, self._event_log, recovery)
+        self._connections = self.__fastsio__.connections
         self.handlers = self._registry.handlers
         self.namespace_handlers = self._registry.namespace_handlers
 
@@ -157,21 +218,23 @@ class BaseServer(EventRegistrar):
         super().__setattr__(name, value)
         if name in SERVER_SEAMS:
             self._seams.add(name)
-            self._on_seams_changed()
+            self.__fastsio__.update_seams()
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
         if name in SERVER_SEAMS:
             self._seams.remove(name)
-            self._on_seams_changed()
-
-    def _on_seams_changed(self) -> None:
-        """Update the attributes that depend on which methods of python-socketio the class or the object replaces."""
-        self.shows_frames = "_send_eio_packet" in self._seams.replaced
+            self.__fastsio__.update_seams()
 
     def is_asyncio_based(self) -> bool:
         """Whether handlers may be coroutine functions."""
         return False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the server takes new clients; False from the beginning of :meth:`drain` or :meth:`shutdown` on."""
+        is_admitting: bool = self.eio.is_admitting
+        return is_admitting
 
     def register_namespace(self, namespace_handler: Any) -> None:
         """
@@ -196,7 +259,7 @@ class BaseServer(EventRegistrar):
             SignatureError: An annotation names what does not exist, or a parameter cannot be filled.
         """
         self._registry.compile_pending()
-        for room_class in self._room_classes.values():
+        for room_class in self.__fastsio__.room_classes.values():
             hooks_of(room_class, asynchronous=self.is_asyncio_based()).compile_pending()
         if not self._seams.replaced:  # an application that dispatches events itself may handle any
             for text in self._registry.unreached(self.namespaces):
@@ -238,8 +301,20 @@ class BaseServer(EventRegistrar):
         Raises:
             ValueError: The namespace has no slash in front.
         """
-        rooms: list[Any] = self.manager.get_rooms(sid, place_of(namespace))
+        rooms: list[Any] = self.manager.get_rooms(sid, single_namespace(namespace))
         return rooms
+
+    def transport(self, sid: str, namespace: str | None = None) -> str:
+        """
+        Return a client's transport, ``"polling"`` or ``"websocket"``.
+
+        Raises:
+            KeyError: There is no such client.
+            ValueError: The namespace has no slash in front.
+        """
+        eio_sid = self._client(sid, single_namespace(namespace)).eio_sid
+        transport: str = self.eio.transport(eio_sid)
+        return transport
 
     def get_environ(self, sid: str, namespace: str | None = None) -> dict[str, Any] | None:
         """
@@ -248,7 +323,7 @@ class BaseServer(EventRegistrar):
         Raises:
             ValueError: The namespace has no slash in front.
         """
-        eio_sid = self.manager.eio_sid_from_sid(sid, place_of(namespace))
+        eio_sid = self.manager.eio_sid_from_sid(sid, single_namespace(namespace))
         return self.environ.get(eio_sid)
 
     def exception_handler(self, exception_class: type[BaseException]) -> Callable[[Handler], Handler]:
@@ -294,10 +369,6 @@ class BaseServer(EventRegistrar):
         for router in routers:
             self.add_router(router)
 
-    def known_namespaces(self) -> set[str]:
-        """Return the names of the namespaces that clients may connect to."""
-        return self._registry.namespaces(self.namespaces)
-
     def _register(self, registration: Registration) -> None:
         handler = registration.handler
         if registration.event is None:
@@ -313,40 +384,21 @@ class BaseServer(EventRegistrar):
         if namespace == "*":
             raise SetupError(f"{room_class.__qualname__} cannot be registered in every namespace; name one")
         hooks = hooks_of(room_class, asynchronous=self.is_asyncio_based())
-        guards = self.room_keeper.guards(hooks)
-        refuse_same_key(self._room_classes.setdefault((namespace, room_class.key), room_class), room_class)
+        guards = self.__fastsio__.room_keeper.guards(hooks)
+        refuse_same_key(self.__fastsio__.room_classes.setdefault((namespace, room_class.key), room_class), room_class)
         for event, guard in guards.items():
             self._registry.add_guard(namespace, event, guard, registration.scopes)
+        self.__fastsio__.room_keeper.keep_history(namespace, hooks)
         room_class.add_home(self, namespace)
-
-    def room_class_of(self, namespace: str, room: Any) -> Any:
-        """Return the registered room class that a room name belongs to in a namespace, or None."""
-        if not (self._room_classes and isinstance(room, str)):
-            return None
-        return self._room_classes.get((namespace, key_of_name(room)))
 
     def _remove_room_homes(self) -> None:
         """Remove this server, which is shut down, from the places where its room classes are registered."""
-        for (namespace, _), room_class in self._room_classes.items():
+        for (namespace, _), room_class in self.__fastsio__.room_classes.items():
             room_class.remove_home(self, namespace)
-
-    def connection_of(self, eio_sid: str) -> Connection | None:
-        """Return the record of an Engine.IO connection, or None; for the client manager."""
-        return self._connections.get(eio_sid)
-
-    def known_sid(self, eio_sid: str, namespace: str) -> str | None:
-        """Return the sid that the protocol prescribes for a connection in *namespace*; None for a new one."""
-        connection = self._connections.get(eio_sid)
-        return None if connection is None else connection.dialect.sid(eio_sid, namespace)
-
-    def label_of(self, sid: str) -> str:
-        """Return the name of a client in a log: its sid, or the part of it that is not secret."""
-        connection = self._connections.get(sid.rpartition("#")[2])
-        return sid if connection is None else connection.dialect.label(sid)
 
     def _place(self, room: Hashable, namespace: str | None) -> str:
         """Return the namespace that a call about a room is about."""
-        return place_of(namespace) if namespace else self._namespace_of(room)
+        return single_namespace(namespace) if namespace else self._namespace_of(room)
 
     def _namespace_of(self, target: Any) -> str:
         """Return where a room is, or the first of several, unless the call says it."""

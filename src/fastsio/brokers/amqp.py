@@ -1,12 +1,18 @@
-"""RabbitMQ: publishers, and settings that fastsio's client managers and python-socketio's have in common."""
+"""RabbitMQ: the clients with which a node publishes to an exchange and reads from it, for asyncio and for threads."""
 
 from __future__ import annotations
 
+import uuid
+from collections import deque
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio._extras import require
+from fastsio.exceptions import SetupError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Mapping
 
 #: The content type and encoding of each format of the bus. JSON is text, not application/json: kombu's JSON decoder
 #: would turn payloads with ``__type__`` keys into other objects.
@@ -19,6 +25,10 @@ PREFETCH: Final = 100
 #: How many messages for one node wait in the broker. Beyond it the oldest are dropped: a node that hangs must not fill
 #: the broker's memory, because then no node could publish.
 MAX_QUEUED: Final = 100_000
+#: Seconds between two heartbeats of a connection of kombu; a broker that vanished is noticed after two are missing.
+HEARTBEAT_S: Final = 10
+#: Seconds that one wait of kombu for messages takes: heartbeats are sent in between.
+WAIT_S: Final = 2.0
 
 
 async def connect(aio_pika: Any, url: str) -> Any:
@@ -84,23 +94,49 @@ class AmqpPublisher:
         await self._connection.close()
 
 
-class BlockingAmqpPublisher:
+class BlockingAmqpExchange:
     """
-    Publishes with kombu for any number of threads, one at a time, because they must not share its connections.
+    An exchange as kombu writes and reads it; any number of threads may publish.
 
     Args:
-        connect: Opens a connection; called for the first message, and after publishing has failed.
-        new_producer: Makes a producer on a connection.
-        timeout_s: Seconds that a thread waits for other threads, and then for the broker.
+        url: Where the broker is, as kombu writes it.
+        name: Name of the exchange.
+        timeout_s: Seconds that a thread waits for other threads that publish, and then for the broker.
+        connection_options: Further arguments of ``kombu.Connection``.
+        exchange_options: Further arguments of ``kombu.Exchange``.
+        queue_options: Further arguments of ``kombu.Queue``.
+        producer_options: Further arguments of ``kombu.Producer``.
+
+    Raises:
+        SetupError: kombu does not know the URL.
+        MissingExtraError: kombu is not installed.
     """
 
-    def __init__(self, connect: Callable[[], Any], new_producer: Callable[[Any], Any], timeout_s: float) -> None:
-        self._connect = connect
-        self._new_producer = new_producer
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        timeout_s: float,
+        *,
+        connection_options: Mapping[str, Any],
+        exchange_options: Mapping[str, Any],
+        queue_options: Mapping[str, Any],
+        producer_options: Mapping[str, Any],
+    ) -> None:
+        self._kombu = require("kombu", "rabbitmq")
+        self._url = url
+        self._name = name
         self._timeout_s = timeout_s
+        self._connection_options = connection_options
+        self._exchange_options = exchange_options
+        self._queue_options = queue_options
+        self._producer_options = producer_options
+        #: The connection that messages are published on, and its producer; None before the first, and after an error.
         self._connection: Any = None
         self._producer: Any = None
+        # Threads must not share connections of kombu.
         self._publishing = Lock()
+        self._check_url()
 
     def publish(self, body: bytes, **options: Any) -> None:
         """
@@ -114,14 +150,40 @@ class BlockingAmqpPublisher:
             raise TimeoutError("other messages are still on their way to the broker")
         try:
             if self._producer is None:
-                self._connection = self._connect()
-                self._producer = self._new_producer(self._connection)
+                self._connection = self._new_connection()
+                _connect(self._connection)
+                producing = {"exchange": self._exchange(), **self._producer_options}
+                self._producer = self._kombu.Producer(self._connection.channel(), **producing)
             self._producer.publish(body, **options, timeout=self._timeout_s, confirm_timeout=self._timeout_s)
         except BaseException:
             self._drop()
             raise
         finally:
             self._publishing.release()
+
+    def read(self, on_ready: Callable[[], None], is_over: Callable[[], bool]) -> Generator[bytes | str, None, None]:
+        """
+        Yield the messages of the exchange, over a connection of their own, until *is_over* says that it is enough.
+
+        *on_ready* is called once the queue receives them.
+        """
+        connection = self._new_connection()
+        connection.heartbeat = self._connection_options.get("heartbeat", HEARTBEAT_S)
+        received: deque[Any] = deque()
+        try:
+            _connect(connection)
+            with self._kombu.Consumer(
+                connection.channel(), self._queue(), on_message=received.append, prefetch_count=PREFETCH
+            ):
+                on_ready()
+                while not is_over():
+                    while received:
+                        message = received.popleft()
+                        message.ack()
+                        yield message.body
+                    _wait(connection)
+        finally:
+            connection.collect()
 
     def close(self) -> None:
         """Close the connection when no thread publishes any more."""
@@ -132,3 +194,46 @@ class BlockingAmqpPublisher:
         connection, self._connection, self._producer = self._connection, None, None
         if connection is not None:
             connection.collect()  # does not wait for a broker that is gone
+
+    def _check_url(self) -> None:
+        try:
+            self._new_connection().get_transport_cls()
+        except (KeyError, ValueError, AttributeError, TypeError, ImportError) as error:
+            if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError):
+                raise
+            raise SetupError(
+                "kombu does not know how to connect to this URL; write it like 'amqp://guest:guest@localhost:5672//'"
+            ) from error
+
+    def _new_connection(self) -> Any:
+        """Return a connection, which kombu opens when it is used."""
+        options = {"connect_timeout": self._timeout_s, **self._connection_options}
+        # A publish returns once the broker has the message.
+        options["transport_options"] = {"confirm_publish": True, **options.get("transport_options", {})}
+        return self._kombu.Connection(self._url, **options)
+
+    def _exchange(self) -> Any:
+        return self._kombu.Exchange(self._name, **{"type": "fanout", "durable": False, **self._exchange_options})
+
+    def _queue(self) -> Any:
+        options = {
+            "name": f"fastsio.{uuid.uuid4()}",
+            "exclusive": True,
+            "auto_delete": True,
+            "durable": False,
+            "max_length": MAX_QUEUED,
+        }
+        return self._kombu.Queue(exchange=self._exchange(), **{**options, **self._queue_options})
+
+
+def _connect(connection: Any) -> None:
+    """Open a connection of kombu; a failed attempt is not repeated here, but by the manager."""
+    connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
+
+
+def _wait(connection: Any) -> None:
+    """Wait for messages, and show the broker that this node lives."""
+    with suppress(TimeoutError):
+        connection.drain_events(timeout=WAIT_S)
+    if connection.supports_heartbeats:
+        connection.heartbeat_check()

@@ -98,14 +98,14 @@ class BatchPublisher(Generic[RequestT]):
 
 
 class _Waiting(Generic[RequestT]):
-    """A request of a thread, and its result."""
+    """A request of a thread, and its result: an Exception if it has failed."""
 
-    __slots__ = ("failure", "is_sent", "request")
+    __slots__ = ("is_sent", "request", "result")
 
     def __init__(self, request: RequestT) -> None:
         self.request = request
         self.is_sent = False
-        self.failure: Exception | None = None
+        self.result: Any = None
 
 
 class BlockingBatchPublisher(Generic[RequestT]):
@@ -113,52 +113,54 @@ class BlockingBatchPublisher(Generic[RequestT]):
     Sends the requests of any number of threads: one thread at a time sends the requests of all.
 
     Args:
-        send: Sends a batch; if it raises, all requests have failed.
+        send: Sends a batch and returns the result of each request, an Exception if it failed; if *send* itself raises,
+            all requests have failed.
         timeout_s: Seconds that a thread waits for another that sends.
     """
 
-    def __init__(self, send: Callable[[list[RequestT]], object], timeout_s: float) -> None:
+    def __init__(self, send: Callable[[list[RequestT]], Sequence[Any]], timeout_s: float) -> None:
         self._send = send
         self._timeout_s = timeout_s
         self._waiting: list[_Waiting[RequestT]] = []
         self._guard = Lock()
         self._sending = Lock()
 
-    def submit(self, request: RequestT) -> None:
+    def submit(self, *requests: RequestT) -> list[Any]:
         """
-        Send a request; return when the broker has it.
+        Send requests; return their results when the broker has answered.
 
         Raises:
             TimeoutError: Other threads took too long; the builtin one.
-            Exception: Any error that *send* raised.
+            Exception: Any error that *send* raised, or the first one among the results.
         """
-        waiting = _Waiting(request)
+        waiting = [_Waiting(request) for request in requests]
         with self._guard:
-            self._waiting.append(waiting)
+            self._waiting += waiting
         if not self._sending.acquire(timeout=self._timeout_s):
             with self._guard:
-                if waiting in self._waiting:
-                    self._waiting.remove(waiting)
+                self._waiting = [each for each in self._waiting if each not in waiting]
             raise TimeoutError("other messages are still on their way to the broker")
         try:
-            if not waiting.is_sent:
+            if not all(each.is_sent for each in waiting):
                 self._flush()
         finally:
             self._sending.release()
-        if waiting.failure is not None:
-            raise waiting.failure
+        for each in waiting:
+            if isinstance(each.result, Exception):
+                raise each.result
+        return [each.result for each in waiting]
 
     def _flush(self) -> None:
         """Send the requests that wait."""
         with self._guard:
             batch, self._waiting = self._waiting, []
-        failure = None
+        results: Sequence[Any]
         try:
-            self._send([waiting.request for waiting in batch])
+            results = self._send([waiting.request for waiting in batch])
         except Exception as error:  # noqa: BLE001 - those who wait get it
-            failure = error
-        for waiting in batch:
-            waiting.failure = failure
+            results = [error] * len(batch)
+        for waiting, result in zip(batch, results, strict=True):
+            waiting.result = result
             waiting.is_sent = True
 
 

@@ -1,4 +1,4 @@
-"""Kafka: the clients with which a node reads and writes, of aiokafka for asyncio and of kafka-python for threads."""
+"""Kafka: the clients with which a node reads and writes a topic, for asyncio and for threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio._extras import require
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 
 #: Milliseconds between two attempts to reach a broker; each is logged by aiokafka.
 RETRY_MS: Final = 500
@@ -18,36 +18,64 @@ POLL_MS: Final = 1000
 READING: Final = {"group_id": None, "auto_offset_reset": "latest"}
 
 
-async def open_producer(servers: Sequence[str], timeout_s: float) -> Any:
-    """Return a producer; it reconnects to its brokers by itself."""
-    producer = require("aiokafka", "kafka").AIOKafkaProducer(
-        bootstrap_servers=servers, request_timeout_ms=int(timeout_s * 1000), retry_backoff_ms=RETRY_MS
-    )
-    return await _started(producer)
-
-
-async def open_consumer(servers: Sequence[str], topic: str) -> Any:
+class KafkaTopic:
     """
-    Return a consumer that reads a topic from its present end.
+    A topic as clients of aiokafka read and write it.
+
+    Args:
+        servers: The brokers, ``host:port`` each.
+        name: Name of the topic.
+        timeout_s: Seconds that a broker may take to accept a message.
 
     Raises:
-        ConnectionError: There is no such topic.
+        MissingExtraError: aiokafka is not installed.
     """
-    consumer = require("aiokafka", "kafka").AIOKafkaConsumer(
-        topic, bootstrap_servers=servers, retry_backoff_ms=RETRY_MS, **READING
-    )
-    await _started(consumer)
-    if not consumer.assignment():
-        await consumer.stop()
-        raise ConnectionError(f"Kafka has no topic {topic!r} and does not create topics by itself")
-    try:
-        for partition in consumer.assignment():
-            # Fixes the position now and not when the first message is read, so that no message in between is missed.
-            await consumer.position(partition)
-    except BaseException:
-        await consumer.stop()
-        raise
-    return consumer
+
+    def __init__(self, servers: Sequence[str], name: str, timeout_s: float) -> None:
+        self._aiokafka = require("aiokafka", "kafka")
+        self._servers = servers
+        self._name = name
+        self._timeout_s = timeout_s
+
+    async def open_producer(self) -> Any:
+        """Return a producer; it reconnects to its brokers by itself."""
+        timeout_ms = int(self._timeout_s * 1000)
+        producer = self._aiokafka.AIOKafkaProducer(
+            bootstrap_servers=self._servers, request_timeout_ms=timeout_ms, retry_backoff_ms=RETRY_MS
+        )
+        return await _started(producer)
+
+    @staticmethod
+    async def close_producer(producer: Any) -> None:
+        """Close a producer."""
+        await producer.stop()
+
+    async def send(self, producer: Any, message: bytes, key: bytes) -> None:
+        """Send a message; messages of one key are read in the order in which they were written."""
+        await producer.send_and_wait(self._name, message, key=key)
+
+    async def read(self, on_ready: Callable[[], None]) -> AsyncGenerator[bytes, None]:
+        """
+        Yield the messages of the topic from its present end on; call *on_ready* once that is known.
+
+        Raises:
+            ConnectionError: There is no such topic.
+        """
+        consumer = self._aiokafka.AIOKafkaConsumer(
+            self._name, bootstrap_servers=self._servers, retry_backoff_ms=RETRY_MS, **READING
+        )
+        await _started(consumer)
+        try:
+            if not consumer.assignment():
+                raise ConnectionError(f"Kafka has no topic {self._name!r} and does not create topics by itself")
+            for partition in consumer.assignment():
+                # Fixes the position now and not when the first message is read, so that none in between is missed.
+                await consumer.position(partition)
+            on_ready()
+            async for record in consumer:
+                yield record.value
+        finally:
+            await consumer.stop()
 
 
 async def _started(client: Any) -> Any:
@@ -60,27 +88,81 @@ async def _started(client: Any) -> Any:
     return client
 
 
-def new_producer(bootstrap: Mapping[str, Any], timeout_s: float) -> Any:
-    """Return a producer that threads can share; it reconnects to its brokers by itself."""
-    timeout_ms = int(timeout_s * 1000)
-    return require("kafka", "kafka").KafkaProducer(
-        **bootstrap,
-        max_block_ms=timeout_ms,
-        request_timeout_ms=timeout_ms,
-        delivery_timeout_ms=timeout_ms,
-        acks=1,
-        # The manager itself tries again; a message that has failed must not arrive later.
-        retries=0,
-        enable_idempotence=False,
-    )
+class BlockingKafkaTopic:
+    """
+    A topic as clients of kafka-python read and write it, which threads can share.
 
+    Args:
+        servers: The brokers, ``host:port`` each.
+        name: Name of the topic.
+        timeout_s: Seconds that a broker may take to accept a message.
 
-def ensure_topic(bootstrap: Mapping[str, Any], topic: str) -> None:
-    """Create a topic that is missing."""
-    admin = require("kafka", "kafka").KafkaAdminClient(**bootstrap)
-    with closing(admin):
-        if topic in admin.list_topics():
-            return
-        # Another node may be faster. -1: the numbers of partitions and replicas are the broker's defaults.
-        with suppress(require("kafka.errors", "kafka").TopicAlreadyExistsError):
-            admin.create_topics([require("kafka.admin", "kafka").NewTopic(topic, -1, -1)])
+    Raises:
+        MissingExtraError: kafka-python is not installed.
+    """
+
+    def __init__(self, servers: Sequence[str], name: str, timeout_s: float) -> None:
+        self._kafka = require("kafka", "kafka")
+        self._errors = require("kafka.errors", "kafka")
+        self._name = name
+        self._timeout_s = timeout_s
+        self._bootstrap = {"bootstrap_servers": servers, "bootstrap_timeout_ms": int(timeout_s * 1000)}
+
+    def open_producer(self) -> Any:
+        """Return a producer; it reconnects to its brokers by itself."""
+        timeout_ms = int(self._timeout_s * 1000)
+        return self._kafka.KafkaProducer(
+            **self._bootstrap,
+            max_block_ms=timeout_ms,
+            request_timeout_ms=timeout_ms,
+            delivery_timeout_ms=timeout_ms,
+            acks=1,
+            # The manager itself tries again; a message that has failed must not arrive later.
+            retries=0,
+            enable_idempotence=False,
+        )
+
+    def close_producer(self, producer: Any) -> None:
+        """Close a producer."""
+        producer.close(timeout=self._timeout_s)
+
+    def send(self, producer: Any, message: bytes, key: bytes) -> None:
+        """
+        Send a message; messages of one key are read in the order in which they were written.
+
+        Raises:
+            TimeoutError: The brokers took too long; the builtin one.
+        """
+        try:
+            producer.send(self._name, message, key=key).get(timeout=self._timeout_s)
+        except self._errors.KafkaTimeoutError as error:
+            raise TimeoutError(str(error)) from error
+
+    def read(self, on_ready: Callable[[], None], is_over: Callable[[], bool]) -> Generator[bytes, None, None]:
+        """
+        Yield the messages of the topic from its present end on, until *is_over* says that it is enough.
+
+        A topic that is missing is created. *on_ready* is called once the end is known.
+        """
+        self._ensure_topic()
+        consumer = self._kafka.KafkaConsumer(self._name, **READING, **self._bootstrap)
+        with closing(consumer):
+            while not consumer.assignment() and not is_over():
+                consumer.poll(POLL_MS)
+            for partition in consumer.assignment():
+                # "The end" is looked up now, not when the first message is asked for: nothing falls in between.
+                consumer.position(partition)
+            on_ready()
+            while not is_over():
+                for records in consumer.poll(POLL_MS).values():
+                    for record in records:
+                        yield record.value
+
+    def _ensure_topic(self) -> None:
+        admin = self._kafka.KafkaAdminClient(**self._bootstrap)
+        with closing(admin):
+            if self._name in admin.list_topics():
+                return
+            # Another node may be faster. -1: the numbers of partitions and replicas are the broker's defaults.
+            with suppress(self._errors.TopicAlreadyExistsError):
+                admin.create_topics([require("kafka.admin", "kafka").NewTopic(self._name, -1, -1)])

@@ -46,12 +46,12 @@ class Reconnection:
             self._has_lost = False
             self._on_back()
 
-    def lose(self, why: str) -> float:
+    def record_failure(self, error: Exception | None) -> float:
         """
         Record that an attempt has failed, or that the connection was lost.
 
         Args:
-            why: The reason, for the report.
+            error: What the broker's client raised; None if the connection ended without an error.
 
         Returns:
             Seconds to wait before the next attempt; 0 if no more are to be made.
@@ -61,7 +61,7 @@ class Reconnection:
             return 0.0
         if not self._has_lost:
             self._has_lost = True
-            self._on_lost(why)
+            self._on_lost("the connection ended" if error is None else f"{type(error).__name__}: {error}")
         return self._backoff.next(random())  # noqa: S311 - jitter
 
     def stop(self) -> None:
@@ -77,12 +77,15 @@ JITTER_S: Final = 0.25
 #: Seconds after which a task that has not ended is cancelled again.
 CANCEL_INTERVAL_S: Final = 0.1
 
+#: What connects to a broker, for the log.
+LAYER: Final = "channel layer"
+
 logger = logging.getLogger("fastsio.layers")
 
 
 class ReconnectLoop:
     """
-    Listens for a channel layer until it is stopped.
+    Listens for a channel layer, or for something else that has channels at a broker, until it is stopped.
 
     It reports once that the connection was lost and once that it is back, in the log and by the application's
     callbacks.
@@ -92,6 +95,7 @@ class ReconnectLoop:
         listen: Connects and listens until the connection breaks; it calls :meth:`confirm` once messages arrive.
         on_disconnect: Called when the connection was lost; may be a coroutine function.
         on_reconnect: Called when it is back; may be a coroutine function.
+        kind: What listens, for the log.
     """
 
     def __init__(
@@ -100,8 +104,10 @@ class ReconnectLoop:
         listen: Callable[[], Awaitable[None]],
         on_disconnect: Callable[[], object] | None,
         on_reconnect: Callable[[], object] | None,
+        *,
+        kind: str = LAYER,
     ) -> None:
-        self._name = name
+        self._name = f"{kind} {name}"
         self._listen = listen
         self._on_disconnect = on_disconnect
         self._on_reconnect = on_reconnect
@@ -109,7 +115,7 @@ class ReconnectLoop:
         self._reconnection = Reconnection(backoff, self._report_loss, self._report_return)
         self._has_tried = asyncio.Event()
         self._calls: set[asyncio.Future[Any]] = set()
-        self._task = asyncio.create_task(self._run(), name=f"fastsio-layer {name}")
+        self._task = asyncio.create_task(self._run(), name=f"fastsio {kind} {name}")
 
     @property
     def is_up(self) -> bool:
@@ -135,21 +141,21 @@ class ReconnectLoop:
 
     async def _run(self) -> None:
         while not self._reconnection.is_stopping:
-            why = "the connection ended"
+            failure = None
             try:
                 await self._listen()
             except Exception as error:  # noqa: BLE001 - a broker's client may raise anything, and it is logged
-                why = f"{type(error).__name__}: {error}"
-            delay_s = self._reconnection.lose(why)
+                failure = error
+            delay_s = self._reconnection.record_failure(failure)
             self._has_tried.set()
             await asyncio.sleep(delay_s)
 
     def _report_loss(self, why: str) -> None:
-        logger.error("channel layer %s: not connected, trying again: %s", self._name, why)
+        logger.error("%s: not connected, trying again: %s", self._name, why)
         self._call(self._on_disconnect)
 
     def _report_return(self) -> None:
-        logger.warning("channel layer %s: connected again", self._name)
+        logger.warning("%s: connected again", self._name)
         self._call(self._on_reconnect)
 
     def _call(self, callback: Callable[[], object] | None) -> None:
@@ -162,9 +168,9 @@ class ReconnectLoop:
                 self._calls.add(task)
                 task.add_done_callback(self._report)
         except Exception:
-            logger.exception("channel layer %s: a callback failed", self._name)
+            logger.exception("%s: a callback failed", self._name)
 
     def _report(self, task: asyncio.Future[Any]) -> None:
         self._calls.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            logger.error("channel layer %s: a callback failed", self._name, exc_info=task.exception())
+            logger.error("%s: a callback failed", self._name, exc_info=task.exception())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import gather
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,16 +12,24 @@ from fastsio.brokers.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from fastsio.cluster.broker_urls import RedisTarget
 
 #: Seconds without a message after which the server is sent a ping, and within which it has to answer.
 PING_INTERVAL_S: Final = 10.0
+#: Seconds after which a thread that waits for a message looks whether it shall end.
+LOOK_INTERVAL_S: Final = 1.0
 
 
 def new_client(
-    target: RedisTarget, options: Mapping[str, Any], *, timeout_s: float, is_async: bool, waits_s: float = 0.0
+    target: RedisTarget,
+    options: Mapping[str, Any],
+    *,
+    timeout_s: float,
+    is_async: bool,
+    waits_s: float = 0.0,
+    cluster_nodes: Iterable[tuple[str, int]] | None = None,
 ) -> Any:
     """
     Return a client, which connects when it is used and does not repeat commands that failed.
@@ -32,6 +41,8 @@ def new_client(
         is_async: Whether the client is one for asyncio.
         waits_s: Seconds for which blocking commands of this client let the server wait; ``socket_timeout`` is longer by
             them.
+        cluster_nodes: If the target is a node of a Redis Cluster, the addresses of others that are known, for it may be
+            gone. The client finds the masters, and repeats a command for which another master has to be asked.
 
     Raises:
         MissingExtraError: The package is not installed.
@@ -51,6 +62,13 @@ def new_client(
     if arguments["socket_timeout"] is not None:
         arguments["socket_timeout"] += waits_s
     package = require(module, "redis")
+    if cluster_nodes is not None:
+        del arguments["retry"]
+        clusters = require(f"{module}.cluster", "redis")
+        nodes = [clusters.ClusterNode(host, port) for host, port in cluster_nodes]
+        return getattr(clusters, f"{target.package.capitalize()}Cluster").from_url(
+            target.url, startup_nodes=nodes, **arguments
+        )
     if target.sentinels:
         return package.Sentinel(list(target.sentinels), **arguments).master_for(target.service)
     return package.from_url(target.url, **arguments)
@@ -58,7 +76,8 @@ def new_client(
 
 def parts_of(client: Any) -> list[Any]:
     """Return the clients that have to be closed with a client: itself, and those of its sentinels."""
-    sentinels = getattr(client.connection_pool, "sentinel_manager", None)
+    pool = getattr(client, "connection_pool", None)  # a client of a cluster has several
+    sentinels = getattr(pool, "sentinel_manager", None)
     return [client, *(() if sentinels is None else sentinels.sentinels)]
 
 
@@ -104,10 +123,21 @@ class RedisPublisher:
         # Nearly all commands have no options, and need no object for them.
         return self._batches.submit(_Parsed(command, parsing) if parsing else command)
 
+    async def post_all(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """
+        Send commands in one pipeline; return the answers.
+
+        Raises:
+            Exception: Any error of the package; the first one, if several commands have failed.
+        """
+        if len(commands) == 1:
+            return [await self.post(*commands[0])]
+        return await gather(*(self.post(*command) for command in commands))
+
     async def close(self) -> None:
         """Close the connection; commands that wait fail."""
         await self._batches.close()
-        await close_client(self.client)
+        await close_redis(self.client)
 
     async def _send(self, batch: list[tuple[Any, ...] | _Parsed]) -> list[Any]:
         pipeline = self.client.pipeline(transaction=False)
@@ -124,50 +154,58 @@ class BlockingRedisPublisher:
     Sends commands for any number of threads over one connection, several in one pipeline.
 
     Args:
-        connect: Makes a client of redis or valkey.
+        client: A client of redis or valkey; it is closed with the publisher.
         timeout_s: Seconds that a thread waits for the connection.
+
+    Attributes:
+        client: The client.
     """
 
-    def __init__(self, connect: Callable[[], Any], timeout_s: float) -> None:
-        self._connect = connect
-        self._client: Any = None
+    def __init__(self, client: Any, timeout_s: float) -> None:
+        self.client = client
         self._batches: BlockingBatchPublisher[tuple[Any, ...]] = BlockingBatchPublisher(self._send, timeout_s)
 
-    @property
-    def client(self) -> Any:
-        """The client; None before the first command."""
-        return self._client
-
-    def post(self, *command: Any) -> None:
+    def post(self, *command: Any) -> Any:
         """
-        Send a command; return when the server has answered it.
+        Send a command; return what the server has answered.
 
         Raises:
             TimeoutError: Other threads took too long; the builtin one.
             Exception: Any error of the package.
         """
-        self._batches.submit(command)
+        return self._batches.submit(command)[0]
+
+    def post_all(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """
+        Send commands in one pipeline; return the answers.
+
+        Raises:
+            TimeoutError: Other threads took too long; the builtin one.
+            Exception: Any error of the package; the first one, if several commands have failed.
+        """
+        return self._batches.submit(*commands)
 
     def close(self) -> None:
         """Close the connection."""
-        client, self._client = self._client, None
-        if client is not None:
-            for part in parts_of(client):
-                part.close()
+        close_blocking_redis(self.client)
 
-    def _send(self, batch: list[tuple[Any, ...]]) -> None:
-        if self._client is None:
-            self._client = self._connect()
-        pipeline = self._client.pipeline(transaction=False)
+    def _send(self, batch: list[tuple[Any, ...]]) -> list[Any]:
+        pipeline = self.client.pipeline(transaction=False)
         for command in batch:
             pipeline.execute_command(*command)
-        pipeline.execute()
+        return pipeline.execute(raise_on_error=False)  # type: ignore[no-any-return] # untyped packages
 
 
-async def close_client(client: Any) -> None:
+async def close_redis(client: Any) -> None:
     """Close the connections of a client, also those to its sentinels."""
     for part in parts_of(client):
         await part.aclose()
+
+
+def close_blocking_redis(client: Any) -> None:
+    """Close the connections of a client for threads, also those to its sentinels."""
+    for part in parts_of(client):
+        part.close()
 
 
 async def next_message(pubsub: Any, silence_s: float) -> dict[str, Any]:
@@ -190,6 +228,27 @@ async def next_message(pubsub: Any, silence_s: float) -> dict[str, Any]:
     return message  # type: ignore[no-any-return] # redis and valkey give dicts
 
 
+def next_message_until(pubsub: Any, silence_s: float, is_over: Callable[[], bool]) -> dict[str, Any]:
+    """
+    Do what :func:`next_message` does, for threads; return ``{"type": "over"}`` once *is_over* says so.
+
+    Raises:
+        ConnectionError: The server does not answer.
+    """
+    silent_s, is_asked = 0.0, False
+    while not is_over():
+        message = pubsub.get_message(timeout=LOOK_INTERVAL_S)
+        if message is not None:
+            return message  # type: ignore[no-any-return] # redis and valkey give dicts
+        silent_s += LOOK_INTERVAL_S
+        if silent_s >= silence_s:
+            if is_asked:
+                raise ConnectionError("the server does not answer")
+            pubsub.ping()
+            silent_s, is_asked = 0.0, True
+    return {"type": "over"}
+
+
 class RedisSubscriptions(Subscriptions):
     """The channels that a process subscribes to at one Redis; *connect* makes a client of redis or valkey."""
 
@@ -200,7 +259,7 @@ class RedisSubscriptions(Subscriptions):
     async def _close(self, connection: tuple[Any, Any]) -> None:
         client, pubsub = connection
         await pubsub.aclose()
-        await close_client(client)
+        await close_redis(client)
 
     async def _ask(self, connection: tuple[Any, Any], new: list[str], gone: list[str]) -> None:
         _, pubsub = connection

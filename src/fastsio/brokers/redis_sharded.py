@@ -15,7 +15,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.brokers.per_loop import PerLoop
-from fastsio.brokers.redis import RedisPublisher, close_client
+from fastsio.brokers.redis import RedisPublisher, close_redis
 from fastsio.brokers.subscriptions import SubscriptionSet
 from fastsio.cluster.sharding import ShardChannels, SlotTable, moved, slot_of
 
@@ -74,7 +74,7 @@ class ShardConnection:
     async def close(self) -> None:
         """Disconnect."""
         await self._connection.disconnect(nowait=True)
-        await close_client(self._client)
+        await close_redis(self._client)
 
     async def ask(self, requests: Sequence[tuple[bytes, bool]]) -> None:
         """Send requests to subscribe to channels, or to unsubscribe, in one write; the answers are read later."""
@@ -300,7 +300,7 @@ class ShardedBus:
         connect: Makes a client for a master; for the server of the URL with None.
         errors: The package's ``exceptions``.
         may_be_cluster: Whether to ask for the masters of a cluster.
-        patience_s: Seconds that :meth:`in_force` waits at most.
+        patience_s: Seconds that :meth:`wait_until_subscribed` waits at most.
         on_listening: Called when all channels that the node wants are subscribed to.
     """
 
@@ -405,7 +405,7 @@ class ShardedBus:
                 raise
             return SlotTable(is_cluster=False)
         finally:
-            await close_client(client)
+            await close_redis(client)
         slots = SlotTable.from_reply(reply)
         self._masters = slots.masters
         return slots
@@ -423,7 +423,7 @@ class ShardedBus:
         if self._hearing is not None and self._subscriptions.is_behind(channel):
             self._hearing.update((channel,))
 
-    async def in_force(self, namespace: str, room: Hashable) -> None:
+    async def wait_until_subscribed(self, namespace: str, room: Hashable) -> None:
         """
         Wait until messages of other nodes for a room arrive here.
 
@@ -431,7 +431,7 @@ class ShardedBus:
         """
         channel = self.channels.of_room(namespace, room)
         is_wanted = channel in self._subscriptions.wanted
-        if self._is_away or not is_wanted or self._subscriptions.is_in_force(channel):
+        if self._is_away or not is_wanted or self._subscriptions.is_subscribed_to(channel):
             return
         expected = self._expected.get(channel)
         if expected is None:
@@ -465,7 +465,7 @@ class ShardedBus:
         return ShardConnection(self._connect(address), self._errors, silence_s)
 
     def _note_change(self, channel: bytes) -> None:
-        if self._subscriptions.is_in_force(channel):
+        if self._subscriptions.is_subscribed_to(channel):
             self._release(channel)
 
     def _note_completion(self) -> None:
@@ -476,7 +476,7 @@ class ShardedBus:
         """Close the connections that listen; calls that wait for a subscription return without it."""
         self._is_away = True
         hearing, self._hearing = self._hearing, None
-        self._subscriptions.lose()
+        self._subscriptions.clear()
         for channel in list(self._expected):
             self._release(channel)
         if hearing is not None:

@@ -11,7 +11,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, AnyStr, Generic
 
-from fastsio.brokers.reconnection import ReconnectLoop
+from fastsio.brokers.reconnection import LAYER, ReconnectLoop
 from fastsio.exceptions import BusError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class SubscriptionSet(Generic[AnyStr]):
         else:
             self.wanted.discard(channel)
 
-    def is_in_force(self, channel: AnyStr) -> bool:
+    def is_subscribed_to(self, channel: AnyStr) -> bool:
         """Whether messages on a channel arrive, and no request is under way that would change that."""
         return channel in self._active and channel not in self._asked
 
@@ -72,7 +72,7 @@ class SubscriptionSet(Generic[AnyStr]):
         """Forget the request for a channel, which the server has refused."""
         self._asked.pop(channel, None)
 
-    def lose(self) -> None:
+    def clear(self) -> None:
         """Forget all subscriptions and requests, because the connections are lost."""
         self._active.clear()
         self._asked.clear()
@@ -89,6 +89,7 @@ class Subscriptions(ABC):
         on_message: Called with topic and payload of each message.
         on_disconnect: As for :class:`ReconnectLoop`.
         on_reconnect: As for :class:`ReconnectLoop`.
+        kind: As for :class:`ReconnectLoop`.
     """
 
     def __init__(
@@ -99,6 +100,8 @@ class Subscriptions(ABC):
         on_message: Callable[[str, bytes], Awaitable[None]],
         on_disconnect: Callable[[], object] | None,
         on_reconnect: Callable[[], object] | None,
+        *,
+        kind: str = LAYER,
     ) -> None:
         self._connect = connect
         self._label = label
@@ -113,7 +116,7 @@ class Subscriptions(ABC):
         self._connection: Any = None
         self._asking: asyncio.Task[None] | None = None
         self._is_trying = True
-        self._loop = ReconnectLoop(f"at {label}", self._listen, on_disconnect, on_reconnect)
+        self._loop = ReconnectLoop(f"at {label}", self._listen, on_disconnect, on_reconnect, kind=kind)
 
     @abstractmethod
     async def _open(self) -> Any:
@@ -143,7 +146,7 @@ class Subscriptions(ABC):
             BusError: There is no connection, or it broke.
         """
         self._topics.set_wanted(topic, is_wanted=True)
-        if self._topics.is_in_force(topic):
+        if self._topics.is_subscribed_to(topic):
             return
         if not self._is_trying:
             raise BusError(f"not connected to {self._label}; trying again")
@@ -204,7 +207,7 @@ class Subscriptions(ABC):
         finally:
             self._is_trying = False
             self._connection = None
-            self._topics.lose()
+            self._topics.clear()
             self._fail(cause)
             if self._asking is not None:
                 self._asking.cancel()

@@ -1,11 +1,17 @@
-"""ZeroMQ: its sockets, and pushing messages to the process that publishes them to all nodes."""
+"""ZeroMQ: pushing messages to the process that publishes them to all nodes, and receiving what it publishes."""
 
 from __future__ import annotations
 
 import time
 import weakref
+from contextlib import closing
 from threading import Lock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio._extras import require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 #: Milliseconds between two signs of life that connections exchange, and until a silent one is given up.
 HEARTBEAT_MS: Final = 5_000
@@ -14,6 +20,10 @@ HEARTBEAT_TIMEOUT_MS: Final = 15_000
 RETRY_S: Final = 0.005
 #: Milliseconds that a program's end may be held up by messages on their way.
 LINGER_MS: Final = 1_000
+#: Milliseconds after which a listener looks whether it shall end.
+WAIT_MS: Final = 1_000
+#: Where the zmq module is that lets other greenlets run, by the server's async_mode.
+GREEN_MODULES: Final = {"eventlet": "eventlet.green.zmq", "gevent": "zmq.green", "gevent_uwsgi": "zmq.green"}
 
 
 def new_socket(zmq: Any, context: Any, kind: int) -> Any:
@@ -25,18 +35,43 @@ def new_socket(zmq: Any, context: Any, kind: int) -> Any:
     return socket
 
 
+def read(address: str, async_mode: str, is_over: Callable[[], bool]) -> Generator[bytes, None, None]:
+    """
+    Yield the frames that the proxy publishes, until *is_over* says that it is enough.
+
+    Args:
+        address: Of the proxy's PUB socket.
+        async_mode: The server's: reading lets its other greenlets run.
+        is_over: Called now and then.
+    """
+    zmq, green = require("zmq", "zmq"), require(GREEN_MODULES.get(async_mode, "zmq"), "zmq")
+    with green.Context() as context, closing(new_socket(zmq, context, zmq.SUB)) as socket:
+        socket.setsockopt(zmq.SUBSCRIBE, b"")
+        socket.setsockopt(zmq.RCVTIMEO, WAIT_MS)
+        # A connection that breaks is made again, and the subscription repeated, by ZeroMQ itself.
+        socket.connect(address)
+        while not is_over():
+            try:
+                frame: bytes = socket.recv()
+            except zmq.Again:
+                continue  # nothing was published for a while
+            yield frame
+
+
 class ZmqPublisher:
     """
     Pushes messages for any number of threads; a socket of ZeroMQ belongs to one of them at a time.
 
     Args:
-        zmq: The module pyzmq.
         address: Of the proxy's PULL socket.
         timeout_s: Seconds that a thread waits for others, and for the proxy.
+
+    Raises:
+        MissingExtraError: pyzmq is not installed.
     """
 
-    def __init__(self, zmq: Any, address: str, timeout_s: float) -> None:
-        self._zmq = zmq
+    def __init__(self, address: str, timeout_s: float) -> None:
+        self._zmq = require("zmq", "zmq")
         self._address = address
         self._timeout_s = timeout_s
         self._socket: Any = None

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import keyword
+import math
 import os
+import re
+import secrets
+import shutil
 import sys
+import tempfile
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import require
+from fastsio.aio.backends.local import AsyncLocalManager
 from fastsio.aio.manager import AsyncManager
+from fastsio.brokers.forward_bus import bus_class
+from fastsio.brokers.worker_group import WORKERS
 from fastsio.exceptions import SetupError
 from fastsio.integrations.fast.app_lookup import OpenSize, find_all
+from fastsio.integrations.signals import DRAIN
 from fastsio.state.room_names import key_of_class, snake_case
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +53,49 @@ class Command:
     parsing: Mapping[str, Any] = field(default_factory=dict)
 
 
+#: The environment variable in which ``--forward`` leaves its settings; :mod:`fastsio.integrations.workers.forwarding`,
+#: which reads it, needs uvicorn.
+FORWARD: Final = "FASTSIO_FORWARD"
+CHANNEL: Final = re.compile(r"[A-Za-z0-9_\-]{1,100}")
 PROTOCOL: Final = "fastsio.integrations.uvicorn:WebSocketProtocol"
+#: For the HTTP protocols of uvicorn, those that pass on requests for sessions of other workers.
+PASSING: Final = {
+    "auto": "fastsio.integrations.uvicorn:HTTPProtocol",
+    "httptools": "fastsio.integrations.uvicorn:HTTPProtocol",
+    "h11": "fastsio.integrations.uvicorn:H11PassingProtocol",
+}
 #: The options of uvicorn that differ from its defaults. With compression a frame of 16 KB could become a message of
 #: 16 MB, and short messages cost more than it saves.
 DEFAULTS: Final = {"ws": PROTOCOL, "ws_per_message_deflate": False}
 EXTRA: Final = "fast"
+#: A day: no web server is drained for longer.
+MAX_DRAIN_S: Final = 86_400
+#: The bytes of the longest path of a group's directory: those of a Unix socket, without the names below it.
+MAX_DIRECTORY: Final = 60
+TEMPORARY: Final = "let TMPDIR name a directory that this user may write, with a short path, such as /dev/shm"
+#: As in :mod:`fastsio.integrations.workers.passing`, which needs uvicorn.
+MAX_PASSING: Final = "FASTSIO_MAX_PASSING"
+PASSING_HELP: Final = (
+    "Bytes of connections that wait for one worker to take them from another, beyond which requests get 503. A "
+    "connection counts 4096 at least."
+)
+DRAIN_HELP: Final = (
+    "Seconds over which the connections of Socket.IO end after SIGTERM, before the server stops. A second signal ends "
+    "them at once. Not with --reload."
+)
+FORWARD_HELP: Final = (
+    "The URL of a Redis or NATS server over which requests of long-polling for sessions of other machines are "
+    "forwarded to them, where no load balancer is sticky."
+)
+CHANNEL_HELP: Final = "The beginning of the names of the channels for that; the same on all machines of an application."
+MAX_FORWARDING_HELP: Final = (
+    "Bytes of requests that a process has forwarded and that are not answered yet, and as many of others; further ones "
+    "get 503. A request counts 4096 at least, and a client that polls has one under way."
+)
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Accept any arguments: uvicorn parses them."""
+    """Accept any arguments: they are parsed with uvicorn's options."""
     parser.add_argument("options", nargs="*")
 
 
@@ -66,14 +112,44 @@ def run(options: argparse.Namespace) -> int:
 
 def serve(arguments: Sequence[str]) -> int:
     """Read uvicorn's options, check them and serve; return the exit status."""
-    uvicorn = require("uvicorn.main", EXTRA).main
     click = require("click", EXTRA)
+    uvicorn = copy(require("uvicorn.main", EXTRA).main)
+    uvicorn.params = [
+        *uvicorn.params,
+        click.Option(["--drain"], type=click.FloatRange(min=0, max=MAX_DRAIN_S), default=0, help=DRAIN_HELP),
+        click.Option(
+            ["--max-passing"], type=click.IntRange(min=4096), default=16_777_216, show_default=True, help=PASSING_HELP
+        ),
+        click.Option(["--forward"], metavar="URL", help=FORWARD_HELP),
+        click.Option(["--forward-channel"], default="fastsio-forward", show_default=True, help=CHANNEL_HELP),
+        click.Option(
+            ["--max-forwarding"],
+            type=click.IntRange(min=4096),
+            default=67_108_864,
+            show_default=True,
+            help=MAX_FORWARDING_HELP,
+        ),
+    ]
     try:
         with uvicorn.make_context("fastsio run", list(arguments), default_map=DEFAULTS) as context:
-            check_workers(context.params)
+            drain_s = context.params.pop("drain")
+            os.environ[MAX_PASSING] = str(context.params.pop("max_passing"))
+            if math.isnan(drain_s):
+                raise click.BadParameter("nan is not a number of seconds", param_hint="--drain")
+            # Workers are processes of their own, which read it when they start.
+            os.environ.pop(DRAIN, None)
+            if drain_s and not context.params["reload"]:
+                os.environ[DRAIN] = str(drain_s)
             if context.get_parameter_source("ws_max_size") is click.core.ParameterSource.DEFAULT:
                 context.params["ws_max_size"] = OpenSize(context.params["ws_max_size"])
-            uvicorn.invoke(context)
+            forwards = set_forwarding(context.params)
+            with worker_group(context.params, is_needed=forwards):
+                if forwards:
+                    check_forwarding(context.params)
+                if check_workers(context.params):
+                    info = click.style("INFO", fg="green")
+                    click.echo(f"{info}:     The workers share their clients, without a broker", err=True)
+                uvicorn.invoke(context)
     except click.ClickException as error:
         error.show()
         return int(error.exit_code)
@@ -82,29 +158,112 @@ def serve(arguments: Sequence[str]) -> int:
     return 0
 
 
-def check_workers(params: Mapping[str, Any]) -> None:
+def set_forwarding(params: dict[str, Any]) -> bool:
+    """
+    Leave the settings of ``--forward`` for the workers, and take them out of uvicorn's options.
+
+    Returns:
+        Whether requests are forwarded.
+
+    Raises:
+        SetupError: The URL is not of a Redis or NATS server, or the system or the HTTP protocol cannot do it.
+        MissingExtraError: The package for the URL is not installed.
+    """
+    url, channel, max_bytes = (params.pop(name) for name in ("forward", "forward_channel", "max_forwarding"))
+    os.environ.pop(FORWARD, None)
+    if url is None:
+        return False
+    bus_class(url)
+    if not CHANNEL.fullmatch(channel):
+        raise SetupError(f"--forward-channel is a name of letters, digits, - and _; got {channel!r}")
+    if params["http"] not in PASSING:
+        raise SetupError(f"--forward needs one of the HTTP protocols {', '.join(PASSING)}; got --http {params['http']}")
+    settings = {"url": url, "channel": channel, "machine": secrets.token_hex(5), "max_bytes": max_bytes}
+    os.environ[FORWARD] = json.dumps(settings)
+    return True
+
+
+def check_forwarding(params: Mapping[str, Any]) -> None:
+    """
+    Refuse to forward requests for servers that know only the clients of their own machine.
+
+    Raises:
+        SetupError: A server has no manager with a broker, or the application has no ``ASGIApp``.
+    """
+    managers = [getattr(app.engineio_server, "manager", None) for app in find_all(load(params))]
+    if not managers or any(type(manager) in {AsyncManager, AsyncLocalManager} for manager in managers):
+        raise SetupError(
+            f"{params['app']} is served by several machines with --forward, and its events would reach the clients of "
+            "one machine only; give AsyncServer a client_manager with a broker, such as AsyncRedisManager"
+        )
+
+
+def check_workers(params: Mapping[str, Any]) -> bool:
     """
     Refuse several workers for an application whose servers know only the clients of their own process.
 
     Args:
         params: uvicorn's options.
 
+    Returns:
+        Whether servers share their clients over the directory of the workers, because they name no manager.
+
     Raises:
-        SetupError: A server has no manager for several processes, or the application has no ``ASGIApp``.
+        SetupError: A server has a manager for one process, or the application has no ``ASGIApp``.
     """
-    workers = params["workers"] or int(os.environ.get("WEB_CONCURRENCY", "1"))
-    if workers == 1 or params["reload"]:
-        return
+    workers = count_workers(params)
+    if workers == 1:
+        return False
     name = params["app"]
     managers = [getattr(app.engineio_server, "manager", None) for app in find_all(load(params))]
     if not managers:
         raise SetupError(f"{name} has no ASGIApp of fastsio; use uvicorn itself to serve it with {workers} workers")
     if any(manager is None or type(manager) is AsyncManager for manager in managers):
         raise SetupError(
-            f"{name} cannot be served by {workers} workers: each is a process of its own, and a server without a "
-            "client manager reaches the clients of its own process only; give AsyncServer a client_manager, "
-            "such as AsyncRedisManager, or leave --workers out"
+            f"{name} cannot be served by {workers} workers: each is a process of its own, and with AsyncManager a "
+            "server reaches the clients of its own process only; leave client_manager out, so that the workers share "
+            "their clients, or give AsyncServer one with a broker, such as AsyncRedisManager"
         )
+    return any(type(manager) is AsyncLocalManager for manager in managers)
+
+
+def count_workers(params: Mapping[str, Any]) -> int:
+    """Return how many workers uvicorn starts."""
+    return 1 if params["reload"] else params["workers"] or int(os.environ.get("WEB_CONCURRENCY", "1"))
+
+
+@contextmanager
+def worker_group(params: dict[str, Any], *, is_needed: bool = False) -> Iterator[None]:
+    """
+    Let several workers pass on requests for each other's sessions, and share clients, for the length of the block.
+
+    Args:
+        params: uvicorn's options; the HTTP protocol is replaced if it is one of uvicorn's own.
+        is_needed: Whether a single worker needs a number too.
+
+    Raises:
+        SetupError: A group is needed, and the system has none, or no directory for it can be made.
+    """
+    # Not one that this process was started with: its group is another one.
+    os.environ.pop(WORKERS, None)
+    if is_needed and sys.platform == "win32":
+        raise SetupError("--forward is not for Windows, where workers have no numbers")
+    if (count_workers(params) == 1 and not is_needed) or sys.platform == "win32":
+        yield
+        return
+    params["http"] = PASSING.get(params["http"], params["http"])
+    try:
+        directory = tempfile.mkdtemp(prefix="fastsio-")
+    except OSError as error:
+        raise SetupError(f"no directory can be made for the sockets of the workers; {TEMPORARY}: {error}") from error
+    os.environ[WORKERS] = directory
+    try:
+        if len(os.fsencode(directory)) > MAX_DIRECTORY:
+            raise SetupError(f"the path {directory} is too long for the sockets of the workers; {TEMPORARY}")
+        yield
+    finally:
+        del os.environ[WORKERS]
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def load(params: Mapping[str, Any]) -> Any:

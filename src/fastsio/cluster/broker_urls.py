@@ -155,6 +155,19 @@ def may_be_cluster(target: RedisTarget) -> bool:
     return not target.sentinels and not target.url.startswith("unix://")
 
 
+def require_cluster(target: RedisTarget) -> None:
+    """
+    Make sure that a target may be a node of a Redis Cluster.
+
+    Raises:
+        SetupError: It has sentinels or a unix socket, or names a database, of which a cluster has only the first.
+    """
+    if not may_be_cluster(target):
+        raise SetupError("with cluster=True the URL is the URL of a node of a Redis Cluster, like 'redis://host:6379'")
+    if urlsplit(target.url).path.strip("/") not in ("", "0"):
+        raise SetupError("a Redis Cluster has database 0 only; leave the database out of the URL")
+
+
 def at_master(target: RedisTarget, address: tuple[str, int]) -> RedisTarget:
     """
     Return the target of another node of the same cluster, with the same credentials.

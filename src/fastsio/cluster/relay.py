@@ -82,7 +82,7 @@ def is_for_us(message: dict[str, Any], host_id: str) -> bool:
 
 class Recent:
     """
-    The last ids that were noted; the oldest are forgotten first.
+    The last ids that were added; the oldest are forgotten first.
 
     Args:
         most: How many are remembered. Copies of one message arrive close together, so a small number is enough.
@@ -100,7 +100,7 @@ class Recent:
     def __contains__(self, item: object) -> bool:
         return item in self._ids
 
-    def note(self, item: object) -> None:
+    def add(self, item: object) -> None:
         """Add an id."""
         ids = self._ids
         ids[item] = None
@@ -112,10 +112,10 @@ class Recent:
         self._ids.pop(item, None)
 
     def is_known(self, message_id: object) -> bool:
-        """Whether this id was noted before; it is noted now. False for None, the id of a message without one."""
+        """Return whether an id was added before, and add it. False for None, the id of a message without one."""
         if message_id is None:
             return False
         if message_id in self._ids:
             return True
-        self.note(message_id)
+        self.add(message_id)
         return False

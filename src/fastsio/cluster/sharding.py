@@ -114,12 +114,7 @@ _FOR_ROOMS: Final = frozenset({"emit", "close_room", "room_members", "recheck"})
 
 @dataclass(frozen=True, slots=True)
 class ShardChannels:
-    """
-    The channels of one cluster of servers.
-
-    Args:
-        prefix: The beginning of their names.
-    """
+    """The channels of one cluster of servers, whose names begin with *prefix*."""
 
     prefix: str
 
@@ -151,12 +146,7 @@ class ShardChannels:
         return f"{self.prefix}:{kind}:{namespace},{name}".encode(errors="surrogatepass")
 
     def of_message(self, message: dict[str, Any]) -> tuple[bytes, ...]:
-        """
-        Return the channels that a message goes to; a node that gets several copies handles only the first.
-
-        Args:
-            message: The message as a dict.
-        """
+        """Return the channels that a message goes to; a node that gets several copies handles only the first."""
         method = message["method"]
         if method in ANSWERS and message["host_id"] is not None:
             return (self.of_node(message["host_id"]),)

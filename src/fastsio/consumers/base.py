@@ -27,13 +27,7 @@ if TYPE_CHECKING:
 
 
 class ConsumerApplication:
-    """
-    An ASGI application that makes a consumer for each connection.
-
-    Args:
-        consumer_class: The consumer.
-        arguments: The keyword arguments for its constructor.
-    """
+    """An ASGI application that makes a consumer, with *arguments* by keyword, for each connection."""
 
     def __init__(self, consumer_class: type[AsyncConsumer], arguments: Mapping[str, Any]) -> None:
         self.consumer_class = consumer_class

@@ -204,7 +204,6 @@ class Reader:
     Reads one class.
 
     Args:
-        consumer: The class.
         kept: The methods that were read before; those that are read now are added.
     """
 

@@ -33,7 +33,7 @@ from fastsio.aio import concurrency
 from fastsio.aio.connection_scope import TaskScope
 from fastsio.aio.engine.eager import DONE, Rest, begin_waiting
 from fastsio.aio.engine.frameworks.environ import NOWHERE, make_environ
-from fastsio.aio.engine.read_ahead import CANCEL_S, Ahead
+from fastsio.aio.engine.read_ahead import CANCEL_S, ReadAhead
 from fastsio.cluster.relay import Recent
 from fastsio.consumers.frames import ENVELOPES, ORDER, TEXT, is_left_out
 from fastsio.consumers.types import StopConsumer, logger
@@ -197,7 +197,7 @@ class Connection:
         self._consumer = consumer
         self._receive = receive
         #: Reads ahead while a handler waits; None before a handler has waited.
-        self._ahead: Ahead | None = None
+        self._ahead: ReadAhead | None = None
         self._main: asyncio.Task[Any] | None = None
         self._is_handling = self._is_overdue = False
         #: When handlers are cancelled, in the time of the loop; None while the client is connected.
@@ -286,6 +286,11 @@ class Connection:
             self._inbox.fall_behind(self._let_read)
         self._wake_worker()
         return True
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Take a message from the room keeper, with the overflow policy of the channel."""
+        if self._inbox is not None:
+            self._inbox.put(message, inf)
 
     async def _let_read(self) -> None:
         """
@@ -474,7 +479,7 @@ class Connection:
     async def _wait_for(self, rest: Awaitable[None]) -> None:
         """Wait for the handling of a message, which is cancelled ``handler_grace`` after the client has left."""
         self._is_handling = True
-        self._ahead = self._ahead or Ahead(self._receive, self._note_end)
+        self._ahead = self._ahead or ReadAhead(self._receive, self._note_end)
         try:
             await self._ahead.wait_for(rest)
         except asyncio.CancelledError:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+from fastsio.base.history import OFFSETS
 from fastsio.consumers.camel import from_wire, message_keys
 from fastsio.exceptions import ValidationFailed
 from fastsio.injection import ResponseValidationError
@@ -81,6 +82,13 @@ def control_frame(discriminator: str, action: str, payload: Any = None) -> str:
 def with_ref(text: str, ref: str | int) -> str:
     """Return an encoded message with the reference of the request added."""
     return f'{text[:-1]},"ref":{json.dumps(ref)}}}'
+
+
+def with_offset(text: str, room: str, offset: str) -> str:
+    """Return an encoded message with its offset in a room added; any other text as it is."""
+    if not (text.startswith("{") and text.endswith("}")) or text == "{}":
+        return text
+    return f'{text[:-1]},"{OFFSETS}":{json.dumps({room: offset})}}}'
 
 
 def shown(value: object) -> str:

@@ -10,22 +10,26 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
+from copy import deepcopy
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
 
 from fastsio.aio.rooms import RoomKeeper
+from fastsio.base.history import SINCE
 from fastsio.base.rooms import IDENTIFY, hooks_of
 from fastsio.cluster.messages import AskMembers, TellMembers, read
 from fastsio.cluster.payloads import MessageError
 from fastsio.cluster.relay import Recent
 from fastsio.consumers.camel import from_wire, merged_keys
 from fastsio.consumers.decorators import HandlerMark, Origin, mark
-from fastsio.consumers.frames import shown
+from fastsio.consumers.frames import TEXT, shown, with_offset
 from fastsio.consumers.types import logger
 from fastsio.exceptions import BusError, EventError, SetupError
 from fastsio.injection import Context
 from fastsio.injection.signature import Unresolved, names_of_caller, read_parameters
 from fastsio.layers import get_channel_layer
 from fastsio.layers.following import PREFIX, Following, group_of
+from fastsio.layers.frames import fault_of
 from fastsio.layers.manager import LayerManager
 from fastsio.messages import (
     SUBSCRIBED,
@@ -38,15 +42,18 @@ from fastsio.messages import (
 )
 from fastsio.protocol import NamespaceState
 from fastsio.routing import check_rooms
+from fastsio.state.history import Since
 from fastsio.state.room_names import key_of_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
+    from fastsio.base.history import Arrival, Histories
     from fastsio.base.rooms import Room, RoomHooks
     from fastsio.consumers.camel import Keys
     from fastsio.consumers.connection import Peer
     from fastsio.messages import BaseMessage, RoomRequest
+    from fastsio.state.history import KeptEvent
 
 #: How many questions to all consumers of a room are remembered, so that one of each class answers in a process.
 REMEMBERED: Final = 100
@@ -72,6 +79,12 @@ class RoomConsumer(Protocol):
     async def send_control(self, action: str, payload: Any) -> None:
         """Send a message of the consumer itself."""
 
+    async def pass_on(self, message: dict[str, Any]) -> None:
+        """Pass on a frame that was broadcast."""
+
+    def take_message(self, message: dict[str, Any]) -> None:
+        """Take a message of a group that its room keeper is in."""
+
     async def join_group(self, group: str) -> None:
         """Join a group of the channel layer."""
 
@@ -82,9 +95,6 @@ class RoomConsumer(Protocol):
 class ConsumerRooms:
     """
     The rooms of one consumer class; for its :class:`RoomKeeper` it is both the server and the manager.
-
-    Args:
-        consumer_class: The class.
 
     Raises:
         SetupError: One is not a room class or has hooks that cannot be called, or the class has no channel layer.
@@ -105,6 +115,10 @@ class ConsumerRooms:
         self._asked = Recent(REMEMBERED)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._following: Following | None = None
+        self.histories: Histories | None = None
+        self.history_epoch: str | None = None
+        #: Namespace, room and sid of the consumers that are sent what they have missed, and which call does so.
+        self._catching_up: dict[tuple[str, Hashable, str], object] = {}
         self.lock = nullcontext()
         self.logger = logger
         self.not_handled = object()
@@ -113,6 +127,8 @@ class ConsumerRooms:
         self._guards = {
             event: guard for hooks in self._hooks.values() for event, guard in self.keeper.guards(hooks).items()
         }
+        for hooks in self._hooks.values():
+            self.keeper.keep_history(consumer_class.room_namespace, hooks)
         self._keys = {key: _keys_of(hooks) for key, hooks in self._hooks.items()} if consumer_class.camelize else {}
 
     # Requests of clients
@@ -178,6 +194,8 @@ class ConsumerRooms:
     ) -> None:
         data = from_wire(request.data, self._keys.get(request.room))
         context = Context(self, consumer.peer, event, () if data is None else (data,))
+        if SINCE in request.model_fields_set:
+            context.values[SINCE] = Since(request.since or "", request.epoch)
         self._members.expect(consumer)
         failure: BaseException | None = None
         try:
@@ -192,16 +210,27 @@ class ConsumerRooms:
 
     # Called by the connection
 
-    async def handle_server_message(self, consumer: RoomConsumer, order: dict[str, Any], order_id: Any) -> None:
-        """Carry out a server's message about a room of this class's consumers."""
+    async def handle_server_message(self, consumer: RoomConsumer, order: dict[str, Any], order_id: Any) -> bool:
+        """
+        Carry out a server's message about a room of this class's consumers.
+
+        Returns:
+            Whether that is all: a consumer is in no group of a room with a history.
+        """
         match order:
+            case {"method": "enter_room", "namespace": str(namespace), "room": room} if self._is_kept(namespace, room):
+                self._members.expect(consumer)
+                await self._enter_kept(consumer, namespace, room)
             case {"method": "leave_room" | "close_room", "namespace": str(namespace), "room": room}:
-                self._members.leave(namespace, room, consumer.channel_name)
-                self.keeper.taken_out(namespace, room, [consumer.channel_name])
+                self._leave(namespace, room, consumer.channel_name)
+                self.keeper.remove_members(namespace, room, [consumer.channel_name])
             case {"method": "recheck", "host_id": host_id} if host_id == self._bus.host_id:
                 pass  # this process sent the message, after it had done what it says
             case {"method": "recheck", "namespace": str(namespace), "room": room}:
                 self._recheck(namespace, room, order_id)
+            case _:
+                return False
+        return self._is_kept(order.get("namespace"), order.get("room"))
 
     def answer_at_once(self, order: dict[str, Any], order_id: Any) -> bool:
         """
@@ -228,7 +257,9 @@ class ConsumerRooms:
     async def forget(self, consumer: RoomConsumer) -> None:
         """Remove a client that has gone: ``on_leave`` is called for each of its rooms."""
         consumer.peer.state = NamespaceState.LEFT
-        self._members.forget(consumer.channel_name)
+        for namespace, room in self._members.forget(consumer.channel_name):
+            if self._is_kept(namespace, room):
+                self._settle(namespace, room)
         await self.keeper.client_left(cast("Any", consumer.peer))  # of a client it needs what a peer has
 
     async def _answer_about(self, order: dict[str, Any]) -> None:
@@ -260,8 +291,13 @@ class ConsumerRooms:
         """None: each consumer has its own FastAPI application."""
 
     @property
+    def __fastsio__(self) -> ConsumerRooms:
+        """The object itself, which has the room keeper, for the methods of rooms that hooks get."""
+        return self
+
+    @property
     def room_keeper(self) -> RoomKeeper:
-        """The room keeper, for the methods of rooms that hooks get."""
+        """The room keeper."""
         return self.keeper
 
     async def emit(self, event: str, data: Any = None, *, ignore_queue: bool = False, **options: Any) -> None:
@@ -307,6 +343,9 @@ class ConsumerRooms:
         most = self._class.max_rooms
         if most is not None and len(self._members.rooms_of(namespace, sid)) >= most:
             raise ValueError(f"it is in max_rooms={most} rooms already")
+        if self._is_kept(namespace, room):
+            await self._enter_kept(consumer, namespace, room)
+            return
         self._members.enter(namespace, room, sid)
         group = group_of(namespace, room)
         try:
@@ -323,8 +362,9 @@ class ConsumerRooms:
         if consumer is None:
             await self._bus.leave_room(sid, namespace, room)
             return
-        self._members.leave(namespace, room, sid)
-        await consumer.leave_group(group_of(namespace, room))
+        self._leave(namespace, room, sid)
+        if not self._is_kept(namespace, room):
+            await consumer.leave_group(group_of(namespace, room))
 
     async def close_room(self, room: Hashable, namespace: str) -> None:
         """Take all clients, of Socket.IO and of consumers, on all nodes, out of a room."""
@@ -335,32 +375,122 @@ class ConsumerRooms:
     async def begin_join(self, namespace: str, room: Hashable) -> None:
         """Start listening to messages of servers about a room that a client is about to join."""
         following = self._here()
-        group = following.note((namespace, room), has_members=True)
+        group = following.update((namespace, room), has_members=True)
         await following.follow(() if group is None else (group,))
 
     def end_join(self, namespace: str, room: Hashable) -> None:
         """Stop listening to messages about a room, if no join is under way; members get them themselves."""
-        following = self._following
+        self._settle(namespace, room)
+
+    def _settle(self, namespace: str, room: Hashable) -> None:
+        """Stop listening to messages about a room, if nothing needs them here."""
+        following, histories = self._following, self.histories
         if following is None or self.keeper.is_awaited(namespace, room):
             return
-        group = following.note((namespace, room), has_members=False)
+        if histories is not None and self._is_kept(namespace, room):
+            if self._members.sids(namespace, room) or histories.has_events(namespace, room):
+                return
+            histories.forget(namespace, room)
+        group = following.update((namespace, room), has_members=False)
         if group is not None:
             following.start(group)
+
+    # Rooms with a history: this object is in their groups, and hands on what comes
+
+    def _is_kept(self, namespace: Any, room: Any) -> bool:
+        """Whether a room has a history."""
+        return self.histories is not None and self.histories.has(namespace, room)
+
+    async def _enter_kept(self, consumer: RoomConsumer, namespace: str, room: Hashable) -> None:
+        """Put a consumer into a room with a history: it gets what it has missed, and then what comes."""
+        histories, sid, following = self.histories, consumer.channel_name, self._here()
+        if histories is None or self._members.is_in(namespace, room, sid):
+            return
+        key, turn = (namespace, room, sid), object()
+        self._members.enter(namespace, room, sid)
+        self._catching_up[key] = turn
+        try:
+            group = following.update((namespace, room), has_members=True)
+            await following.follow(() if group is None else (group,))
+            missed = histories.enter(namespace, room, sid, monotonic())
+            while missed and self._catching_up.get(key) is turn:
+                number = histories.newest(namespace, room)
+                await _send_all(consumer, missed)
+                missed = histories.after(namespace, room, sid, number)
+        except BaseException:
+            self._leave(namespace, room, sid)
+            raise
+        finally:
+            if self._catching_up.get(key) is turn:
+                del self._catching_up[key]
+
+    def _leave(self, namespace: str, room: Hashable, sid: str) -> None:
+        self._members.leave(namespace, room, sid)
+        self._catching_up.pop((namespace, room, sid), None)
+        if self._is_kept(namespace, room):
+            self._settle(namespace, room)
+
+    async def reach(self, since: Since) -> None:
+        """Do nothing: the numbers of this process are its own."""
+
+    async def catch_up(self, sid: str, namespace: str, room: str, arrival: Arrival, entered: int | None) -> None:
+        """Send a consumer that is in a room already what the room's history has for it."""
+        consumer = self._members.consumer(sid)
+        if self.histories is not None and consumer is not None:
+            await _send_all(consumer, self.histories.return_to(namespace, room, sid, arrival, entered, monotonic()))
+
+    def _hand_on(self, namespace: str, room: str, message: dict[str, Any]) -> None:
+        """Keep a frame that was sent to a room with a history, and hand on any message to the members."""
+        if message.get("type") == TEXT and fault_of(message) is not None:
+            return
+        kept = self._keep(namespace, room, message) if message.get("type") == TEXT else None
+        for sid in self._members.sids(namespace, room):
+            consumer = self._members.consumer(sid)
+            if consumer is None:
+                continue
+            if kept is None:
+                consumer.take_message(deepcopy(message))
+            elif (namespace, room, sid) not in self._catching_up:
+                consumer.take_message(kept)
+
+    def _keep(self, namespace: str, room: str, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Keep a frame; return its message with the offset in it, or None for one that is not kept."""
+        histories, said = self.histories, message.get("socketio") or {}
+        if histories is None or said.get("callback") is not None:
+            return None
+        exclude, text = message.get("exclude") or (), message["text"]
+        skip = (exclude,) if isinstance(exclude, str) else tuple(exclude)
+        logs = histories.keepers_of(namespace, (room,), said.get("event") or "").get(room)
+        if logs is None:
+            return None
+        text = with_offset(text, room, logs.next_offset(room))
+        for silent in logs.append(room, [text], len(text), monotonic(), skip=skip):
+            self._settle(namespace, silent)
+        return {**message, "text": text}
 
     def _here(self) -> Following:
         """Return the groups of rooms that are about to be joined, on the present layer and the running loop."""
         layer, loop = get_channel_layer(self._alias), asyncio.get_running_loop()
         if self._following is None or self._following.layer is not layer or self._following.loop is not loop:
             self._following = Following(layer, self._hear, self.logger, self._bus.publish_timeout)
+            if self.histories is not None:
+                self.histories.forget_all()
         return self._following
 
-    def _hear(self, _group: str | None, message: dict[str, Any]) -> None:
-        """Carry out a server's message about a room that clients are about to join; members get it themselves."""
+    def _hear(self, group: str | None, message: dict[str, Any]) -> None:
+        """Take a message to a room that clients are about to join, or that has a history; other members get it."""
+        self._hear_of_joins(message)
+        if self.histories is not None and self._following is not None and group is not None:
+            for namespace, room in tuple(self._following.rooms.get(group, ())):
+                if isinstance(room, str) and self._is_kept(namespace, room):
+                    self._hand_on(namespace, room, message)
+
+    def _hear_of_joins(self, message: dict[str, Any]) -> None:
         match message:
             case {"socketio": {"host_id": host_id}} if host_id == self._bus.host_id:
                 pass  # this process sent the message, after it had done what it says
             case {"socketio": {"method": "close_room", "namespace": str(namespace), "room": str(room)}}:
-                self.keeper.call_off(namespace, room)
+                self.keeper.cancel_joins(namespace, room)
             case {"socketio": {"method": "recheck", "namespace": str(namespace), "room": str(room)}, "id": order_id}:
                 self._recheck(namespace, room, order_id)
 
@@ -452,12 +582,14 @@ class _Members:
             if not members:
                 del self._rooms[namespace, room]
 
-    def forget(self, sid: str) -> None:
-        """Remove a consumer that has gone, from all its rooms too."""
-        for namespace, room in list(self._joined.get(sid, ())):
+    def forget(self, sid: str) -> list[tuple[str, Hashable]]:
+        """Remove a consumer that has gone, from all its rooms too; return these."""
+        rooms = list(self._joined.get(sid, ()))
+        for namespace, room in rooms:
             self.leave(namespace, room, sid)
         self._joined.pop(sid, None)
         self._consumers.pop(sid, None)
+        return rooms
 
     def is_in(self, namespace: str, room: Hashable, sid: str) -> bool:
         """Whether a consumer is in a room."""
@@ -470,6 +602,13 @@ class _Members:
     def sids(self, namespace: str, room: Hashable) -> list[str]:
         """Return the consumers in a room."""
         return list(self._rooms.get((namespace, room), ()))
+
+
+async def _send_all(consumer: RoomConsumer, events: Iterable[KeptEvent]) -> None:
+    """Send a consumer frames of a history."""
+    for event in events:
+        for text in event.frames:
+            await consumer.pass_on({"text": text})
 
 
 def _keys_of(hooks: RoomHooks) -> Keys | None:

@@ -171,6 +171,11 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         return cls._room_keeper
 
     @property
+    def __fastsio__(self) -> Any:
+        """The consumer itself, which has the room keeper, for :func:`fastsio.Joined`."""
+        return self
+
+    @property
     def room_keeper(self) -> ConsumerRooms:
         """
         The rooms of the class, for ``Joined(...)``.
@@ -425,6 +430,10 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         await self.send(text)
         await self._complete(GROUP_ACTION_COMPLETE)
 
+    def take_message(self, message: dict[str, Any]) -> None:
+        """Take a message of a room with a history as if it had come to the consumer's channel."""
+        self._connection.take(message)
+
     def answer_at_once(self, message: Mapping[str, Any]) -> bool:
         """Start answering a server's question for the members of a room; return False for any other message."""
         keeper = self.keeper()
@@ -438,7 +447,8 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
             if not keeper.allows(self, order):
                 logger.warning("%s: cannot enter %r by its name", type(self).__qualname__, order["room"])
                 return
-            await keeper.handle_server_message(self, order, message.get("id"))
+            if await keeper.handle_server_message(self, order, message.get("id")):
+                return
         await super().handle_server_message(message)
 
     def attach(self, scope: Scope, connection: Connection) -> None:

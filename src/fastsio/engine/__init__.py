@@ -1,5 +1,5 @@
 """
-What Engine.IO is, without I/O: packets, payloads, requests, responses, options.
+Engine.IO without I/O: packets, payloads, requests, responses, options, the states of sessions.
 
-Shared by the transports of both shells (``aio/engine``, ``sync/engine``), which own sessions, timers and sockets.
+The engines of both halves, ``aio/engine`` and ``sync/engine``, use it; they own timers and sockets.
 """

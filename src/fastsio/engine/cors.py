@@ -1,15 +1,17 @@
 """
-Which origins a server takes, and the response headers that tell browsers.
+The origins that a server accepts, and the response headers that tell browsers so.
 
-Pure: reads the option and the environ, and never waits. A function of the application may give something to await.
+It reads the option and the environ, and never waits. A function of the application may return an awaitable.
 
 Source: Fetch standard, "CORS protocol"; the option's forms are python-engineio's.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.engine.header_cache import MAX_SHARED_BYTES
 from fastsio.exceptions import SetupError
 from fastsio.injection.signature import Colour, colour_of, name_of, positional_range
 
@@ -20,47 +22,52 @@ ANY: Final = "*"
 METHODS: Final = "OPTIONS, GET, POST"
 #: A function is called with the origin, and with the environ if it takes two arguments.
 MOST_ARGUMENTS: Final = 2
-#: An object of these is true, whatever the function means to say.
+#: Functions of these kinds return a generator, which is true whatever it yields.
 NO_ANSWERS: Final = (Colour.GENERATOR, Colour.ASYNC_GENERATOR)
 
 
 class Origins:
     """
-    The origins a server takes.
+    The origins that a server accepts.
 
     Args:
         allowed: The option ``cors_allowed_origins``.
-        may_await: Whether the server awaits what a function gives.
+        may_await: Whether the server awaits what a function returns.
+
+    Attributes:
+        allowed: The option, as it was given.
+        asks_application: Whether it is a function, which gets the environ of a request.
 
     Raises:
-        SetupError: A function cannot be asked: the server cannot await it, it takes other arguments, or it is a
+        SetupError: The function cannot be used: the server cannot await it, it takes other arguments, or it is a
             generator.
     """
 
-    __slots__ = ("_ask", "allowed")
+    __slots__ = ("_check", "allowed", "asks_application")
 
     def __init__(self, allowed: Any, *, may_await: bool) -> None:
         self.allowed = allowed
-        self._ask = _asker(allowed, may_await=may_await) if callable(allowed) else self._contain
+        self.asks_application = callable(allowed)
+        self._check = _origin_check(allowed, may_await=may_await) if callable(allowed) else self._contain
 
     @property
     def is_off(self) -> bool:
-        """Whether neither origins are checked nor headers sent: something else does both."""
+        """Whether the server neither checks origins nor sends headers, because other code does both."""
         allowed = self.allowed
         return isinstance(allowed, list) and not allowed
 
-    def admit(self, origin: str, environ: dict[str, Any]) -> Any:
+    def accepts(self, origin: str, environ: dict[str, Any]) -> Any:
         """
-        Tell whether an origin is taken.
+        Return whether an origin is accepted.
 
         Args:
-            origin: What the browser says.
+            origin: The value of the ``Origin`` header.
             environ: Of the request.
 
         Returns:
-            Something true or false; what the application's function gives may have to be awaited.
+            Something true or false, or an awaitable of it if the function of the application returns one.
         """
-        return self._ask(origin, environ)
+        return self._check(origin, environ)
 
     def _contain(self, origin: str, environ: dict[str, Any]) -> bool:
         allowed = self.allowed
@@ -71,8 +78,8 @@ class Origins:
         return ANY in allowed or origin in allowed
 
 
-def _asker(function: Callable[..., Any], *, may_await: bool) -> Callable[[str, dict[str, Any]], Any]:
-    """Return how a function of the application is asked."""
+def _origin_check(function: Callable[..., Any], *, may_await: bool) -> Callable[[str, dict[str, Any]], Any]:
+    """Return a function that calls one of the application with origin and environ, or with the origin alone."""
     colour = colour_of(function)
     if colour in NO_ANSWERS:
         raise SetupError(f"cors_allowed_origins: {name_of(function)} is a generator; give a function that returns True")
@@ -92,7 +99,7 @@ def _asker(function: Callable[..., Any], *, may_await: bool) -> Callable[[str, d
 
 
 def _own_origins(environ: dict[str, Any]) -> list[str]:
-    """Return the origins of the server itself: as the request reached it, and as a proxy says that it was asked for."""
+    """Return the origins of the server itself: that of the request, and that of the request to a proxy before it."""
     host, scheme = environ.get("HTTP_HOST"), environ.get("wsgi.url_scheme")
     if host is None or scheme is None:
         return []
@@ -107,18 +114,31 @@ def cors_headers(environ: dict[str, Any], *, is_allowed: bool, with_credentials:
 
     Args:
         environ: Of the request.
-        is_allowed: Whether the request has an origin that is taken.
+        is_allowed: Whether the request has an origin that is accepted.
         with_credentials: Whether browsers may send cookies.
     """
-    # The response is another one for another origin, so that no cache may give it to both.
-    headers = [("Vary", "Origin")]
-    if is_allowed:
-        headers.append(("Access-Control-Allow-Origin", environ["HTTP_ORIGIN"]))
-    if environ["REQUEST_METHOD"] == "OPTIONS":
-        headers.append(("Access-Control-Allow-Methods", METHODS))
+    origin = environ["HTTP_ORIGIN"] if is_allowed else None
     asked = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS")
+    is_usual = asked is None and (origin is None or len(origin) <= MAX_SHARED_BYTES)
+    headers = _usual_headers if is_usual else _headers
+    is_preflight = environ["REQUEST_METHOD"] == "OPTIONS"
+    return [*headers(origin, asked, is_preflight=is_preflight, with_credentials=with_credentials)]
+
+
+def _headers(
+    origin: str | None, asked: str | None, *, is_preflight: bool, with_credentials: bool
+) -> tuple[tuple[str, str], ...]:
+    # The response depends on the origin, so a cache must not give it to another one.
+    headers = [("Vary", "Origin")]
+    if origin is not None:
+        headers.append(("Access-Control-Allow-Origin", origin))
+    if is_preflight:
+        headers.append(("Access-Control-Allow-Methods", METHODS))
     if asked is not None:
         headers.append(("Access-Control-Allow-Headers", asked))
     if with_credentials:
         headers.append(("Access-Control-Allow-Credentials", "true"))
-    return headers
+    return tuple(headers)
+
+
+_usual_headers: Final = lru_cache(maxsize=64)(_headers)

@@ -1,9 +1,10 @@
 """
-Deadlines of many, in slices of time; what keeps the time is the shell's part.
+The deadlines of many members, in slices of time. The engine of each half has a timer for them.
 
 Members whose deadlines fall into the same slice share a bucket. A slice is a fraction of the delay, so a deadline is
-met at most that fraction late and never early. Knows members with a ``timer_key``, not what they time. Times are
-seconds of a clock that never goes back.
+met at most that fraction late and never early. With the millisecond to which event loops round what they wait for,
+that is at most 1 % of the delay, or 2 ms where those are more. A member is any object with a ``timer_key``. Times are
+arguments: seconds of a clock that never goes back.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import Final, Generic, Protocol, TypeVar
 
-#: Deadlines are met at most a thirty-second of the delay late.
-SLICES: Final = 32
+#: A slice is this part of the delay.
+SLICES: Final = 256
 #: A deadline of this part of a delay is met before the whole delay is over.
 PUNCTUAL: Final = 1 - 1 / SLICES
-#: Event loops round times to milliseconds; no slice is shorter, and nothing is waited for less long.
+#: No slice is shorter.
+SHORTEST_SLICE_S: Final = 0.0005
+#: Event loops round what they wait for to milliseconds.
 RESOLUTION_S: Final = 0.001
 NEVER: Final = 0.0
 
 
 class Timed(Protocol):
-    """What can have a deadline: it carries the key of its bucket, ``NEVER`` while it has none."""
+    """An object that can have a deadline; it keeps the key of its bucket, ``NEVER`` without a deadline."""
 
     timer_key: float
 
@@ -45,8 +48,8 @@ class Buckets(Generic[Member]):
         self.keys: list[float] = []
 
     def put(self, member: Member, delay_s: float, now: float) -> bool:
-        """Give a member that has no deadline one, *delay_s* seconds from now; tell whether its bucket is new."""
-        slice_s = max(delay_s / SLICES, RESOLUTION_S)
+        """Set the deadline of a member that has none, *delay_s* seconds from now; return whether its bucket is new."""
+        slice_s = max(delay_s / SLICES, SHORTEST_SLICE_S)
         key = member.timer_key = ((now + delay_s) // slice_s + 1.0) * slice_s
         if key in self.buckets:
             self.buckets[key].add(member)
@@ -56,20 +59,20 @@ class Buckets(Generic[Member]):
         return True
 
     def remove(self, member: Member) -> None:
-        """Take back the deadline of a member, if it has one."""
+        """Remove the deadline of a member, if it has one."""
         bucket = self.buckets.get(member.timer_key)
         if bucket is not None:
             bucket.discard(member)
         member.timer_key = NEVER
 
     def drop_empty(self) -> None:
-        """Forget the first buckets that were emptied: nobody need wait for their time."""
+        """Remove the first buckets if they are empty, so that no timer waits for them."""
         keys = self.keys
         while keys and not self.buckets[keys[0]]:
             del self.buckets[heappop(keys)]
 
     def take_due(self, now: float) -> list[Member]:
-        """Take the members whose deadline has passed."""
+        """Remove and return the members whose deadline has passed."""
         due: list[Member] = []
         while self.keys and self.keys[0] <= now:
             due += self.buckets.pop(heappop(self.keys))
@@ -78,7 +81,7 @@ class Buckets(Generic[Member]):
         return due
 
     def take_all(self) -> list[Member]:
-        """Take all members."""
+        """Remove and return all members."""
         taken = [member for bucket in self.buckets.values() for member in bucket]
         for member in taken:
             member.timer_key = NEVER

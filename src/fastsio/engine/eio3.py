@@ -1,7 +1,7 @@
 """
-Engine.IO 3 on the wire: what clients 1.x and 2.x write differently from Engine.IO 4.
+Engine.IO 3 on the wire, as the JavaScript clients 1.x and 2.x speak it, where it differs from Engine.IO 4.
 
-Knows packets and payloads, both ways; sessions and their heartbeat are the transport's part.
+This module reads and writes packets and payloads. Sessions and their heartbeat are not its part.
 
 A payload has one of two forms. As text it is ``<length>:<packet>`` for each packet, counted in UTF-16 units, with
 binary as ``b4`` and base64. As bytes it is, for each packet, 0 for text or 1 for binary, the length in decimal, one
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: The packet types a client may send: close, ping, message, and those that are ignored. A pong comes from the server.
 CLIENT_TYPES: Final = frozenset("124") | IGNORED
 MESSAGE_BYTE: Final = 4
-#: Digits of any length that a limit can allow.
+#: The most digits that the length of a packet may have.
 LENGTH_DIGITS: Final = 16
 END_OF_LENGTH: Final = 255
 
@@ -47,18 +47,13 @@ def encode_text(packets: Iterable[WirePacket]) -> str:
 
 
 def encode_bytes(packets: Iterable[WirePacket]) -> bytes:
-    """
-    Join packets to a payload of bytes.
-
-    Args:
-        packets: As for :func:`encode_text`.
-    """
+    """Join packets, which are as for :func:`encode_text`, to a payload of bytes."""
     return b"".join([_framed(packet.wire) for packet in packets])
 
 
 def fits_text(packets: Iterable[WirePacket]) -> bool:
     """
-    Tell whether every client reads a payload of text as it is meant.
+    Return whether every client reads a payload of text correctly.
 
     Clients 1.x count the bytes of a text and clients 2.x its characters, so anything but ASCII goes out as bytes,
     which both read alike.
@@ -95,7 +90,7 @@ def decode_packet(text: str) -> str | bytes:
         The packet with its type in front, or the bytes of a binary message.
 
     Raises:
-        PacketError: The packet is malformed, or none that a client sends.
+        PacketError: The packet is malformed, or of a type that clients do not send.
     """
     kind = text[:1]
     if kind == "b" and text[1:2] == "4":
@@ -113,7 +108,7 @@ def decode_binary(packet: bytes) -> bytes:
         The message.
 
     Raises:
-        PacketError: The packet is no message.
+        PacketError: The packet is not a message.
     """
     if packet[:1] != bytes([MESSAGE_BYTE]):
         raise PacketError("a binary packet of unknown type" if packet else "an empty packet")

@@ -1,7 +1,7 @@
 """
-What the frames of a client mean to its session, by revision of Engine.IO, and how many may carry no message.
+Reads the frames of a client in its revision of Engine.IO, and limits those that carry no message.
 
-Must not know clocks: the time is asked of a function that is given.
+This module reads no clock: a function that returns the time is an argument.
 
 Source: Engine.IO protocol v4, "Packet encoding"; for v3 see :mod:`fastsio.engine.eio3`.
 """
@@ -17,27 +17,37 @@ from fastsio.exceptions import PacketError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: How a text frame begins that is a message, in base64 or not.
+#: The first characters of text frames that are messages, in base64 or not.
 MESSAGES: Final = ("4", "b")
 NORMAL_CLOSURE: Final = 1000
+GOING_AWAY: Final = 1001
 PROTOCOL_ERROR: Final = 1002
 POLICY_VIOLATION: Final = 1008
 MESSAGE_TOO_BIG: Final = 1009
-#: In which time frames are counted that carry no message.
+#: Seconds in which frames without a message are counted.
 WINDOW_S: Final = 1.0
 
 
 class Session(Protocol):
-    """What reading needs of a session."""
+    """The members of a session that reading uses."""
 
     server: Any
 
     def on_heartbeat(self) -> None:
-        """Take a ping or pong."""
+        """Handle a ping or pong."""
 
 
 class LinkLost(Exception):  # noqa: N818 - says what happened
-    """The peer closed the WebSocket."""
+    """
+    The peer closed the WebSocket.
+
+    Args:
+        code: The close code that the peer sent; 1000 if it sent none.
+    """
+
+    def __init__(self, code: int = NORMAL_CLOSURE) -> None:
+        super().__init__()
+        self.code = code
 
 
 class ClientLeft(Exception):  # noqa: N818 - says what happened
@@ -45,7 +55,7 @@ class ClientLeft(Exception):  # noqa: N818 - says what happened
 
 
 class TooManyFrames(PacketError):  # noqa: N818 - says what happened
-    """The client sent frames that carry no message at a rate that no use needs."""
+    """The client sends too many frames that carry no message."""
 
     def __init__(self) -> None:
         super().__init__("more pings, pongs and empty fragments in a second than max_control_frames")
@@ -68,7 +78,7 @@ class FrameRate:
         self._begin_s = clock()
 
     def is_exceeded(self) -> bool:
-        """Count a frame; tell whether it is one too many. The clock is asked when *most* have been counted."""
+        """Count a frame; return whether there are too many. The clock is read when *most* have been counted."""
         self._spare -= 1
         if self._spare >= 0:
             return False
@@ -84,8 +94,7 @@ class BadFrame(PacketError):  # noqa: N818 - says what happened
     A frame breaks the rules of WebSocket itself.
 
     Args:
-        message: Which.
-        code: What the WebSocket is closed with.
+        code: The close code for the WebSocket.
     """
 
     def __init__(self, message: str, code: int) -> None:
@@ -95,7 +104,7 @@ class BadFrame(PacketError):  # noqa: N818 - says what happened
 
 def closing_code(error: PacketError) -> int:
     """
-    Return the code to close the WebSocket of a client with that broke the protocol or a limit.
+    Return the close code for the WebSocket of a client that broke the protocol or a limit.
 
     Source: RFC 6455, section 7.4.1.
     """
@@ -112,7 +121,7 @@ def _binary(frame: bytes, limit: int) -> bytes:
 
 
 def _text(socket: Session, frame: str) -> str | bytes | None:
-    """Read a text frame that is long or no text message; None when it was for the transport."""
+    """Read a text frame: return its message, or None for a packet of Engine.IO itself."""
     kind = frame[:1]
     if kind in MESSAGES:
         check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
@@ -133,7 +142,7 @@ def _eio3_binary(frame: bytes, limit: int) -> bytes:
 
 
 def _eio3_text(socket: Session, frame: str) -> str | bytes | None:
-    """Do as :func:`_text` does for a client that pings, and may have no other way for binary than base64."""
+    """Do what :func:`_text` does, for a client of Engine.IO 3, which sends pings and may send binary as base64."""
     check_size(len(frame.encode(errors="replace")), socket.server.max_http_buffer_size)
     packet = eio3.decode_packet(frame)
     if isinstance(packet, bytes):
@@ -152,7 +161,7 @@ def check_size(size: int, limit: int) -> None:
     Refuse a frame that is too large.
 
     Raises:
-        PacketError: It is.
+        PacketError: The frame is larger than *limit*.
     """
     if size > limit:
         raise PacketError("a frame over the size limit", limit=limit, value=size)

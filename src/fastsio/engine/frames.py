@@ -20,7 +20,7 @@ LENGTH_16: Final = 126
 LENGTH_64: Final = 127
 MASKED: Final = 0x80
 KEY_BYTES: Final = 4
-#: The first two bytes of a frame say how it goes on.
+#: The size of the first part of a frame, which tells the size of the rest.
 START_BYTES: Final = 2
 #: Length in the second byte -> bytes of the length that follows.
 LONG: Final = {LENGTH_16: 2, LENGTH_64: 8}
@@ -60,9 +60,9 @@ def close_frame(code: int, reason: str = "") -> bytes:
 
 class MaskCheck:
     """
-    Follows the frames of one client, for frameworks that do not look whether they are masked.
+    Checks the frames of one client, for frameworks that do not check whether frames are masked.
 
-    Reads the heads of frames in what arrives, in whatever pieces, and nothing of their payloads.
+    It reads the heads of the frames in the bytes that arrive, in pieces of any size, and skips their payloads.
     """
 
     __slots__ = ("_head", "_skip")

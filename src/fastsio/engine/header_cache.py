@@ -1,7 +1,7 @@
 """
-Headers that many clients send alike: read once, and kept once for all whose connections last.
+A cache of headers that many clients send alike: each is read once, and all connections share the result.
 
-Knows which they are, not what is read of them.
+It has the names of these headers; its users read the values.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 KeyT = TypeVar("KeyT")
 ReadT = TypeVar("ReadT")
 
-#: In lower case. No cookies and no keys: what is a client's own is nobody else's.
+#: The names in lower case. Cookies and keys differ for each client, and are not among them.
 SHARED_NAMES: Final = frozenset(
     {
         b"accept",
@@ -19,6 +19,7 @@ SHARED_NAMES: Final = frozenset(
         b"accept-language",
         b"cache-control",
         b"connection",
+        b"content-type",
         b"host",
         b"origin",
         b"pragma",
@@ -28,13 +29,15 @@ SHARED_NAMES: Final = frozenset(
         b"user-agent",
     }
 )
-#: Longer ones are not kept, nor more of them: what one client sends does not fill a server's memory.
+#: The queries of JavaScript clients that begin with a WebSocket, and their text. Others have a sid or the time.
+USUAL_QUERIES: Final = {query.encode(): query for query in ("EIO=4&transport=websocket", "EIO=3&transport=websocket")}
+#: Longer values are not kept, nor more of them, so that a client cannot fill the memory of the server.
 MAX_SHARED_BYTES: Final = 256
 MAX_SHARED: Final = 1024
 
 
 class SharedHeaders(dict[KeyT, ReadT]):
-    """Remembers what was read of headers; a subclass reads, in ``__missing__``."""
+    """Keeps the results of reading headers; the ``__missing__`` of a subclass reads them."""
 
     __slots__ = ()
 

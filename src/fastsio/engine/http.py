@@ -1,5 +1,5 @@
 """
-The HTTP responses of the transport, as values; which one a request gets is decided elsewhere.
+The HTTP responses of Engine.IO, as values. Other modules decide which one a request gets.
 
 Source: Engine.IO protocol v4, "HTTP long-polling"; the codes are those of the JavaScript server.
 """
@@ -28,10 +28,12 @@ CODINGS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "deflate": zlib.compress,
 }
 
-#: The option of the cookie's name, and the name it has otherwise.
+#: The key of the cookie's name in the option ``cookie``, and the name of a cookie without it.
 COOKIE_NAME: Final = "name"
 DEFAULT_COOKIE_NAME: Final = "io"
-#: No script needs it: the id in the cookie opens the session to everyone who reads it.
+#: Seconds after which a client may try again that was refused because the server shuts down.
+RETRY_AFTER_S: Final = 5
+#: Scripts need not read the cookie, and its id gives access to the session.
 COOKIE_DEFAULTS: Final[dict[str, Any]] = {"path": "/", "HttpOnly": True, "SameSite": "Lax"}
 
 
@@ -70,8 +72,8 @@ def refusal(code: Code, message: str | None = None, *, status: str = "400 Bad Re
     return {"status": status, "headers": [("Content-Type", "application/json")], "response": body.encode()}
 
 
-def foreign(origin: str) -> Response:
-    """Build the answer to a request from an origin that is not taken."""
+def origin_refused(origin: str) -> Response:
+    """Build the answer to a request from an origin that the server does not accept."""
     return refusal(Code.FORBIDDEN, f"{origin} is not an accepted origin.")
 
 
@@ -87,6 +89,17 @@ def too_slow(*headers: tuple[str, str]) -> Response:
     return response
 
 
+def unavailable() -> Response:
+    """
+    Build the answer to a new client while the server shuts down.
+
+    It has no body: python-engineio's asyncio client would read one after it has closed its connection, and that error
+    ends its attempts to reconnect.
+    """
+    headers = [("Content-Type", "text/plain"), ("Retry-After", str(RETRY_AFTER_S))]
+    return {"status": "503 Service Unavailable", "headers": headers, "response": b""}
+
+
 def unauthorized(detail: Any) -> Response:
     """Build the answer to a handshake the application refused; *detail* is what its handler returned."""
     body = json.dumps(detail or "Unauthorized")
@@ -98,7 +111,7 @@ def unauthorized(detail: Any) -> Response:
 
 
 def accepted(body: bytes = b"ok") -> Response:
-    """Build the answer to a POST that was taken, or to a preflight."""
+    """Build the answer to a POST that was accepted, or to a preflight."""
     return {"status": "200 OK", "headers": [("Content-Type", "text/plain")], "response": body}
 
 
@@ -126,9 +139,9 @@ def eio3_payload(
 
     Args:
         packets: In the order of delivery, binary ones in their Engine.IO 3 form.
-        base64: Whether the client reads nothing but text.
+        base64: Whether the client reads text only.
         jsonp_index: The ``j`` of the query, when the client polls by script tag.
-        headers: To go with it.
+        headers: Further headers.
     """
     kind = "text/plain; charset=UTF-8"
     if jsonp_index is not None:
@@ -149,7 +162,7 @@ def compress(
     Compress a response in place with the first method the client accepts.
 
     Args:
-        response: What is to be sent.
+        response: The response to compress.
         accept_encoding: The request's ``Accept-Encoding``.
         methods: Content coding to function.
         threshold: Bodies of fewer bytes stay as they are.
@@ -165,7 +178,7 @@ def compress(
 
 def sid_cookie(sid: str, option: str | dict[str, Any]) -> str:
     """
-    Build the value of ``Set-Cookie`` with the session's id, which load balancers tell sessions by.
+    Build the value of ``Set-Cookie`` with the session's id, by which load balancers distinguish sessions.
 
     Source: RFC 6265, section 4.1; the defaults are the JavaScript server's, the form of the option python-engineio's.
 

@@ -1,25 +1,27 @@
 """
-What of a session and its packets stands in a log, in python-engineio's words, and how often.
+How sessions and their packets are written to the log, in python-engineio's words, and how often.
 
-What lets somebody in is left out: session ids are bearer secrets, and CONNECT has what a client proves itself with.
+Secrets are left out: session ids, which give access to a session, and the ``auth`` of CONNECT.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-#: How many characters of what a client sent stand in a log.
+#: The number of characters that the log shows of what a client sent.
 MAX_SHOWN: Final = 200
-#: What clients do wrong is said once in this time for each kind of it.
+#: Seconds between two reports of mistakes of clients of the same kind.
 INTERVAL_S: Final = 60.0
 _NAMES: Final = ("OPEN", "CLOSE", "PING", "PONG", "MESSAGE", "UPGRADE", "NOOP")
 _KINDS: Final = frozenset("0123456")
 _HIDDEN: Final = "<hidden>"
+#: The key of the secret in CONNECT with which a client recovers its session.
+_PID: Final = '"pid":'
 _BINARY: Final = "<binary>"
 
 
 def label(sid: str) -> str:
-    """Shorten a session id, which is a bearer secret, to what tells sessions apart in a log."""
+    """Shorten a session id, which is a secret, to its first characters, which distinguish sessions in a log."""
     return f"{sid[:6]}..."
 
 
@@ -42,10 +44,10 @@ def shown(wire: Any, *, from_server: bool) -> str:
 
 
 def shown_message(message: str | bytes, *, from_server: bool) -> str:
-    """Return a message of Engine.IO as the log shows it: without the ``auth`` of a client's CONNECT."""
+    """Return a message of Engine.IO as the log shows it: without the ``auth`` or ``pid`` of a CONNECT."""
     if not isinstance(message, str):
         return _BINARY
-    if message[:1] == "0" and not from_server:
+    if message[:1] == "0" and (not from_server or _PID in message):
         head = message.partition("{")[0].partition("?")[0]
         if head != message:
             return head + _HIDDEN
@@ -61,7 +63,7 @@ class Reports:
     """
     Remembers when each kind of mistake was last reported.
 
-    A kind is a word of the server's, never anything that a client sent.
+    A kind is a word of the server's code, never a text that a client sent.
     """
 
     __slots__ = ("_kinds",)

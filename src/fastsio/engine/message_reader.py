@@ -1,28 +1,34 @@
 """
-The messages in what a client sends over its WebSocket, without I/O: bytes in, messages out.
+Reads the messages of a client from the bytes of its WebSocket, without I/O.
 
-wsproto reads the frames; what a message may cost, and how often frames may come that carry none, is decided here.
+wsproto reads the frames; this module limits the size of messages, and the rate of frames that carry none.
 
 Source: RFC 6455, sections 5 and 7.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import Message, Ping, Pong, TextMessage
 
-from fastsio.engine.frame_reader import NORMAL_CLOSURE, BadFrame, FrameRate, TooManyFrames
+from fastsio.engine.frame_reader import NORMAL_CLOSURE, BadFrame, FrameRate, LinkLost, TooManyFrames
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: A reader that always finds something gives way to others after this many frames.
+#: A reader that always has data lets other threads run after this many frames.
 FAIR_SHARE: Final = 64
-#: Fragments of a message are put together when there are so many: one of a byte takes fifty.
+#: Fragments of a message are joined when there are this many, because an object of one byte takes fifty.
 MAX_PARTS: Final = 1024
+#: How many messages, and how many bytes of them, are read ahead.
+MAX_FRAMES: Final = 64
+MAX_BYTES_AHEAD: Final = 1_048_576
+#: How many messages, and fragments, are read ahead without a break.
+MAX_STEPS: Final = 128
 #: wsproto's code for a close frame without one.
 NO_STATUS: Final = 1005
 
@@ -37,20 +43,24 @@ class MessageReader:
         clock: Returns the time in seconds.
 
     Attributes:
+        ahead: The messages that were read ahead, in order; None as long as none were.
         is_broken: True once a frame could not be read.
         is_over: True once nothing more will come.
         on_ping: Called with the payload of each ping frame.
-        peer_code: The code that the peer has closed the WebSocket with; one that gave none closed it normally.
+        peer_code: The close code of the peer; 1000 if it sent none.
     """
 
     __slots__ = (
+        "_ahead_size",
         "_connection",
+        "_error",
         "_is_unused",
         "_max_bytes",
         "_parts",
         "_rate",
         "_share",
         "_size",
+        "ahead",
         "is_broken",
         "is_over",
         "on_ping",
@@ -71,12 +81,16 @@ class MessageReader:
         self._rate = FrameRate(max_control_frames, clock)
         self._share = FAIR_SHARE
         self._size = 0
+        self.ahead: deque[str | bytes] | None = None
+        self._ahead_size = 0
+        # The error of reading ahead; it is raised after the messages that were read before it.
+        self._error: PacketError | None = None
         self.is_broken = self.is_over = False
         self.on_ping = on_ping
         self.peer_code = NORMAL_CLOSURE
 
     def feed(self, data: bytes) -> None:
-        """Take what has arrived; nothing is the end of the connection."""
+        """Add bytes that have arrived; ``b""`` is the end of the connection."""
         if data:
             self._connection.receive_data(data)
         else:
@@ -87,7 +101,7 @@ class MessageReader:
         Return the next message in what has arrived; None when no whole one has, or the WebSocket is over.
 
         Args:
-            give_way: Called now and then, to let others have a turn.
+            give_way: Called after every ``FAIR_SHARE`` frames, to let other threads run.
 
         Raises:
             PacketError: The message is larger than the server takes, frames without one come too often, or a frame
@@ -114,12 +128,68 @@ class MessageReader:
         return None
 
     def discard(self) -> None:
-        """Have no use for messages any more, only for the end."""
+        """Drop messages from now on, and wait only for the end."""
         self._is_unused = True
         self._parts.clear()
+        self.ahead = None
+
+    # Reading ahead.
+
+    def next_ahead(self) -> str | bytes | None:
+        """
+        Return the next of the messages that were read ahead; None when no more are left, unless an error follows.
+
+        Raises:
+            PacketError: As :meth:`next` would have.
+        """
+        if self.ahead:
+            message = self.ahead.popleft()
+            self._ahead_size -= len(message)
+            return message
+        self.ahead = None
+        if self._error is not None:
+            raise self._error
+        return None
+
+    def read_ahead(self, receive: Callable[[], bytes | None], take: Callable[[str | bytes], bool]) -> Exception | None:
+        """
+        Read what has arrived while the last message is still handled, up to a bound.
+
+        Args:
+            receive: Returns what has arrived, as for :meth:`feed`; None when nothing has.
+            take: Called with each message; tells whether it took it. The others wait for :meth:`next_ahead`.
+
+        Returns:
+            Why nothing more will come: :class:`LinkLost`, or what :meth:`next_ahead` will raise; None while more may.
+        """
+        self.ahead = self.ahead or deque()
+        try:
+            self._read_ahead(receive, take, self.ahead)
+        except PacketError as error:
+            self._error = error
+        return self._error or (LinkLost(self.peer_code) if self.is_over else None)
+
+    def _read_ahead(
+        self, receive: Callable[[], bytes | None], take: Callable[[str | bytes], bool], ahead: deque[str | bytes]
+    ) -> None:
+        # No more at once, however much arrives, so that other connections are read too.
+        for _ in range(MAX_STEPS):
+            if self._error is not None or len(ahead) >= MAX_FRAMES or self._ahead_size >= MAX_BYTES_AHEAD:
+                return
+            message = self.next()
+            if message is None:
+                data = None if self.is_over else receive()
+                if data is None:
+                    return
+                self.feed(data)
+            elif not take(message):
+                ahead.append(message)
+                self._ahead_size += len(message)
+
+    # Frames.
 
     def _end(self, event: Any) -> None:
-        """Take the peer's close frame, or what is one to wsproto: the first frame that cannot be read."""
+        """Handle the close frame of the peer, or the first frame that cannot be read, which wsproto reports as one."""
         self.is_over = True
         code = int(event.code)
         if self._connection.state is ConnectionState.OPEN:
@@ -129,7 +199,7 @@ class MessageReader:
             self.peer_code = code
 
     def _take(self, event: Message[Any]) -> bool:
-        """Keep a part of a message; True when it was the last."""
+        """Keep a part of a message; return True if it was the last."""
         if self._is_unused:
             return False
         if not event.data and not event.message_finished:

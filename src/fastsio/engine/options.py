@@ -1,4 +1,4 @@
-"""The options of the transport: their defaults, and what each may be."""
+"""The options of the transport: their defaults, and the values that each may have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SlowClientPolicy: TypeAlias = Literal["close", "drop"]
-#: In a second. No client needs more than a few, and this many cost the server nothing worth mentioning.
+#: Frames in a second. No client needs more than a few, and this many cost the server little.
 DEFAULT_CONTROL_FRAMES: Final = 1000
 
 
@@ -50,10 +50,10 @@ def is_policy(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What an option may be, as a test and in words."""
+    """The values that an option may have: a function that checks one, and a description."""
 
-    holds: Callable[[Any], bool]
-    words: str
+    is_valid: Callable[[Any], bool]
+    description: str
 
 
 POSITIVE: Final = Rule(is_positive, "a number of seconds above 0")
@@ -82,7 +82,7 @@ MODES: Final = {
     "AsyncServer": ("aiohttp", "sanic", "tornado", "asgi"),
     "Server": ("eventlet", "gevent_uwsgi", "gevent", "threading"),
 }
-#: What a mode needs, where the names differ.
+#: The packages that a mode needs, where their names differ from the mode.
 _PACKAGES: Final = {"gevent_uwsgi": "gevent, and uWSGI to run it"}
 TRANSPORTS: Final = ("polling", "websocket")
 
@@ -95,11 +95,11 @@ def check_options(options: dict[str, Any]) -> None:
         options: By name; those without a rule may be anything.
 
     Raises:
-        ValueError: An option is not what it may be; the message names it, its value and what is allowed.
+        SetupError: An option has a wrong value; the message names the option, its value and what is allowed.
     """
     for name, rule in RULES.items():
-        if name in options and not rule.holds(options[name]):
-            raise ValueError(f"{name} must be {rule.words}, not {options[name]!r}")
+        if name in options and not rule.is_valid(options[name]):
+            raise SetupError(f"{name} must be {rule.description}, not {options[name]!r}")
 
 
 def choose_mode(kind: str, async_mode: Any, is_installed: Callable[[str], bool]) -> str:
@@ -136,12 +136,12 @@ def choose_transports(transports: Any) -> list[str]:
         transports: The option: a name, several, or None for all. Names that Engine.IO does not have are left out.
 
     Raises:
-        ValueError: Nothing is left.
+        SetupError: There is no transport of these names.
     """
     if transports is None:
         return list(TRANSPORTS)
     given = [transports] if isinstance(transports, str) else list(transports)
     chosen = [name for name in given if name in TRANSPORTS]
     if given and not chosen:
-        raise ValueError(f"No valid transports provided: give 'polling', 'websocket' or both, not {transports!r}")
+        raise SetupError(f"No valid transports provided: give 'polling', 'websocket' or both, not {transports!r}")
     return chosen or list(TRANSPORTS)

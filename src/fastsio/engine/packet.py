@@ -1,7 +1,7 @@
 """
-Outgoing Engine.IO packets, each encoded once however many clients get it.
+Outgoing Engine.IO packets; each is encoded once for all clients that get it.
 
-Decoding stands in :mod:`.payload` (polling) and :mod:`.websocket`; both read frames without building packets.
+Incoming packets are read in :mod:`.payload` and :mod:`.frame_reader`, without making objects of them.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ import json
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.base.emit_args import unwritable
 from fastsio.engine import frames
 from fastsio.engine.frames import BINARY, TEXT, frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from fastsio.protocol import Packet
 
 OPEN: Final = 0
 CLOSE: Final = 1
@@ -27,7 +30,7 @@ NOOP: Final = 6
 
 class WirePacket:
     """
-    What both kinds of packet share: the text or bytes that go out, and their size.
+    The base of packets: the text or bytes that are sent, and their size.
 
     Attributes:
         data: The payload as given.
@@ -133,12 +136,7 @@ class MessagePacket(WirePacket):
 
 
 class Eio3BinaryPacket(WirePacket):
-    """
-    A binary message for an Engine.IO 3 client, which finds the type in front of binary too.
-
-    Args:
-        data: The message.
-    """
+    """A binary message for an Engine.IO 3 client, which finds the type in front of binary too."""
 
     __slots__ = ("_text",)
 
@@ -172,12 +170,7 @@ class Eio3BinaryPacket(WirePacket):
 
 
 class TextPacket(WirePacket):
-    """
-    A binary message in a frame of text.
-
-    Args:
-        packet: The message as other clients get it.
-    """
+    """A binary message in a frame of text; *packet* is the message as other clients get it."""
 
     __slots__ = ()
 
@@ -193,7 +186,7 @@ class TextPacket(WirePacket):
 
 class ControlPacket(WirePacket):
     """
-    A packet of the transport itself; the limits of a client's buffer do not apply to it.
+    A packet of Engine.IO itself; the limits of a client's buffer do not apply to it.
 
     Args:
         packet_type: One of the constants of this module, MESSAGE excepted.
@@ -213,11 +206,11 @@ class ControlPacket(WirePacket):
 
 class ControlFrame(WirePacket):
     """
-    A frame of WebSocket itself, which waits its turn among the packets of a session.
+    A control frame of WebSocket, which is sent in order with the packets of a session.
 
     Args:
         head: The frame's kind.
-        data: What it carries.
+        data: The payload.
     """
 
     __slots__ = ()
@@ -232,21 +225,23 @@ class ControlFrame(WirePacket):
 
 
 def closing_frame(code: int) -> ControlFrame:
-    """Begin or answer the closing handshake."""
+    """Return the frame that begins or answers the closing handshake."""
     return ControlFrame(frames.CLOSE, code.to_bytes(2))
 
 
 def pong_frame(data: bytes) -> ControlFrame:
-    """Answer a ping frame of the peer, whose payload *data* is."""
+    """Return the answer to a ping frame of the peer with the payload *data*."""
     return ControlFrame(frames.PONG, data)
 
 
 def join_frames(packets: Sequence[WirePacket]) -> bytes:
-    """Return the frames of packets in one piece; that of a single packet is shared by all who ask for it."""
+    """Return the frames of packets as one object; the frame of a single packet is the same object each time."""
     return packets[0].frame if len(packets) == 1 else b"".join([packet.frame for packet in packets])
 
 
 CLOSE_PACKET: Final = ControlPacket(CLOSE)
+#: The last packet of a polling session when the server shuts down; not every client gets it.
+SHUTDOWN_PACKET: Final = ControlPacket(CLOSE)
 PING_PACKET: Final = ControlPacket(PING)
 PONG_PACKET: Final = ControlPacket(PONG)
 NOOP_PACKET: Final = ControlPacket(NOOP)
@@ -261,8 +256,19 @@ def message_of(data: Any) -> MessagePacket:
     return MessagePacket(json.dumps(data, separators=(",", ":")))
 
 
+def frames_of(packet: Packet) -> list[MessagePacket]:
+    """Encode a Socket.IO packet into messages, its text first and its attachments after it."""
+    try:
+        encoded = packet.encode()
+    except TypeError as error:
+        raise unwritable(packet, error) from error
+    if isinstance(encoded, list):
+        return [MessagePacket(frame) for frame in encoded]
+    return [MessagePacket(encoded)]
+
+
 def packet_of(packet: Any) -> WirePacket:
-    """Take a packet of ours as it is, and one built with ``engineio.packet.Packet`` by what it encodes to."""
+    """Return a packet of fastsio as it is, and for one of ``engineio.packet.Packet`` a packet of what it encodes to."""
     if isinstance(packet, WirePacket):
         return packet
     if packet.packet_type == MESSAGE:

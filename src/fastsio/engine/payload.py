@@ -1,7 +1,8 @@
 """
 Polling payloads, both ways: packets joined by the record separator, binary as ``b`` and base64.
 
-Source: Engine.IO protocol v4, "Packet encoding", "HTTP long-polling".
+Source: Engine.IO protocol v4, "Packet encoding", "HTTP long-polling"; the JavaScript client for what a client sends at
+once.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from urllib.parse import parse_qs
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Iterable, Iterator
 
     from fastsio.engine.packet import WirePacket
 
 SEPARATOR: Final = "\x1e"
-#: python-engineio's clients lose all of a poll's packets if there are more.
-CAREFUL_PACKETS: Final = 16
-#: How the User-Agent of clients begins that read any number: browsers, Node.js, and Java's on Android.
-CARELESS_CLIENTS: Final = ("Mozilla/", "node", "okhttp/")
-#: Open, upgrade and noop mean nothing to a session that is open; the JavaScript server ignores them too.
+#: python-engineio's clients drop all packets of a poll if there are more.
+SAFE_PACKETS_PER_POLL: Final = 16
+#: Packets of one POST; python-engineio's servers drop a body that has more, as its clients do.
+MAX_POSTED: Final = SAFE_PACKETS_PER_POLL
+#: How the User-Agent of clients that read any number begins: browsers, Node.js, and Java on Android.
+UNLIMITED_CLIENTS: Final = ("Mozilla/", "node", "okhttp/")
+#: Open, upgrade and noop have no meaning for an open session; the JavaScript server ignores them too.
 IGNORED: Final = frozenset("056")
 #: The packet types a client may post: close, pong, message, and those that are ignored. A ping comes from the server.
 CLIENT_TYPES: Final = frozenset("134") | IGNORED
@@ -50,10 +54,21 @@ def packets_per_poll(user_agent: str) -> int:
     Return how many packets the answer to a poll may have.
 
     Args:
-        user_agent: The request's ``User-Agent``. What is not known to read any number gets as many as all clients read;
-            the rest comes with its next polls.
+        user_agent: The request's ``User-Agent``. An unknown client gets as many as all clients read; the rest comes
+            with its next polls.
     """
-    return sys.maxsize if user_agent.startswith(CARELESS_CLIENTS) else CAREFUL_PACKETS
+    return sys.maxsize if user_agent.startswith(UNLIMITED_CLIENTS) else SAFE_PACKETS_PER_POLL
+
+
+def reads_close(user_agent: str) -> bool:
+    """
+    Tell whether a client that polls connects again after a close packet of the server.
+
+    Args:
+        user_agent: The request's ``User-Agent``. Python clients stay away after such a packet, and connect again after
+            an error; an unknown client gets the error, which all clients take for a broken connection.
+    """
+    return user_agent.startswith(UNLIMITED_CLIENTS)
 
 
 def decode_payload(body: bytes) -> Iterator[str | bytes]:
@@ -90,7 +105,7 @@ def _decode_packet(text: str) -> str | bytes:
 
 def decode_base64(text: str) -> bytes:
     """
-    Read what stands for binary in a packet of text.
+    Decode the binary message in a packet of text.
 
     Raises:
         PacketError: It is not base64.
@@ -99,3 +114,45 @@ def decode_base64(text: str) -> bytes:
         return b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise PacketError("a binary packet is not base64") from error
+
+
+# As a client reads and writes them.
+
+
+def split_poll(body: bytes) -> list[str | bytes]:
+    """
+    Split the answer to a poll into packets: text with the type in front, bytes for a binary message.
+
+    Raises:
+        PacketError: The answer is not UTF-8, or a binary packet of it is malformed.
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise PacketError("the answer to a poll is not UTF-8") from error
+    packets = text.split(SEPARATOR) if text else ()
+    return [decode_base64(packet[1:]) if packet[:1] == "b" else packet for packet in packets]
+
+
+def next_post(waiting: deque[WirePacket], max_bytes: int) -> str:
+    """
+    Take the packets of one POST, in order: as many as it may carry, but at least one.
+
+    Args:
+        waiting: The packets that wait to be sent; not empty.
+        max_bytes: The size of the body, unless one packet alone is larger.
+
+    Returns:
+        The body.
+    """
+    body = waiting.popleft().polling
+    size = len(body.encode(errors="replace"))
+    for _ in range(MAX_POSTED - 1):
+        if not waiting:
+            break
+        # A packet's polling form is at most half as long again as its frame.
+        size += len(SEPARATOR) + waiting[0].size * 3 // 2
+        if size > max_bytes:
+            break
+        body += SEPARATOR + waiting.popleft().polling
+    return body

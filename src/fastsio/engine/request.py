@@ -1,13 +1,14 @@
 """
-What a client asks for, read once from the environ; a request that cannot be meant raises its refusal.
+The request of a client, read once from the environ; an invalid request raises its refusal.
 
-Pure: knows query strings and methods, not sessions.
+It reads query strings and methods, but does not look sessions up.
 
 Source: Engine.IO protocol v4, "Transports"; the order of the checks is the JavaScript server's.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -20,12 +21,17 @@ from fastsio.exceptions import PacketError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: The revision every server speaks, and the one it may be allowed to speak besides.
+#: The revision that every server speaks, and the one that ``allow_eio3`` adds.
 PROTOCOLS: Final = ("4", "3")
-#: Where the environ of a handshake says that the client speaks revision 3; those of revision 4 do not have it.
+#: The key in the environ of a handshake of revision 3; handshakes of revision 4 do not have it.
 PROTOCOL_KEY: Final = "engineio.protocol"
-#: ``EIO=4&transport=websocket`` is 25 characters.
+#: Shorter queries are cached with what was read of them; ``EIO=4&transport=websocket`` has 25 characters.
 SHORT_QUERY: Final = 32
+#: The query of nearly every request for a session that polls: what it names has no escapes, and is named once.
+SESSION_QUERY: Final = re.compile(rb"EIO=4&transport=polling(?:&t=[\w.-]*)?&sid=([\w.-]+)")
+#: The same as text, of both transports, and that of a request for a session to be begun.
+PLAIN_QUERY: Final = re.compile(r"EIO=4&transport=(polling|websocket)(?:&t=[\w.-]*)?(?:&sid=([\w.-]+))?", re.ASCII)
+SESSION_METHODS: Final = ("GET", "POST")
 #: Clients count their scripts from 0.
 MAX_INDEX_DIGITS: Final = 9
 #: More digits than any length of a body has.
@@ -48,11 +54,15 @@ class RequestRefused(Exception):  # noqa: N818 - says what happened to the reque
 
 
 class BodyTooLarge(PacketError):  # noqa: N818 - says what happened
-    """A body is larger than the server takes."""
+    """A body is larger than the server accepts."""
 
 
 class BodyTooSlow(PacketError):  # noqa: N818 - says what happened
-    """A body has not come in time."""
+    """A body has not arrived in time."""
+
+
+class BodyCutOff(PacketError):  # noqa: N818 - says what happened
+    """The connection of the request was lost before the whole body had come."""
 
 
 class Request(NamedTuple):
@@ -76,25 +86,39 @@ class Request(NamedTuple):
     jsonp_index: int | None = None
 
 
+def sid_of_query(query: bytes) -> str | None:
+    """Return the id of the session in a query that has nothing else to read but Engine.IO 4 and polling, else None."""
+    plain = SESSION_QUERY.fullmatch(query)
+    return None if plain is None else plain[1].decode("ascii")
+
+
 def read_request(environ: dict[str, Any], transports: Iterable[str], *, allow_eio3: bool = False) -> Request:
     """
     Read and check the query of a request.
 
     Args:
-        environ: As the driver made it.
+        environ: The environ, as the driver of the framework made it.
         transports: The transports the server offers.
         allow_eio3: Whether it takes clients of Engine.IO 3.
 
     Raises:
-        RequestRefused: The protocol has no such request.
+        RequestRefused: The request is not valid in the protocol.
     """
-    text = environ.get("QUERY_STRING", "")
-    read = _read_short if len(text) <= SHORT_QUERY else _read
-    return read(text, environ["REQUEST_METHOD"], asks_for_websocket(environ), tuple(transports), allow_eio3)
+    text, method = environ.get("QUERY_STRING", ""), environ["REQUEST_METHOD"]
+    is_websocket = asks_for_websocket(environ)
+    if len(text) <= SHORT_QUERY:
+        return _read_short(text, method, is_websocket, tuple(transports), allow_eio3)
+    plain = PLAIN_QUERY.fullmatch(text)
+    if plain is not None and method in SESSION_METHODS:
+        transport, sid = plain.groups()
+        is_allowed = sid is not None or method == "GET"
+        if transport in transports and is_websocket == (transport == "websocket") and is_allowed:
+            return Request(method, sid, is_websocket, 4)
+    return _read(text, method, is_websocket, tuple(transports), allow_eio3)
 
 
 def _read(text: str, method: str, is_websocket: bool, transports: tuple[str, ...], allow_eio3: bool) -> Request:
-    # Of a parameter that is repeated the last value counts.
+    # If a parameter is repeated, its last value counts.
     query = dict(parse_qsl(text, keep_blank_values=True))
     transport = query.get("transport", "")
     if transport not in transports:
@@ -124,7 +148,7 @@ def content_length(environ: dict[str, Any]) -> int | None:
     Return the length that a request declares for its body; None when it declares none.
 
     Raises:
-        PacketError: It is no number.
+        PacketError: The length is not a number.
     """
     declared = environ.get("CONTENT_LENGTH")
     if not declared:
@@ -133,6 +157,38 @@ def content_length(environ: dict[str, Any]) -> int | None:
         raise PacketError("a bad Content-Length")
     # Python refuses to read numbers of thousands of digits; this one is over every limit.
     return int(declared) if len(declared) <= MAX_LENGTH_DIGITS else sys.maxsize
+
+
+def bytes_to_read(environ: dict[str, Any], limit: int, *, has_end: bool = True) -> int:
+    """
+    Return how many bytes of a body are to be read: as many as it has, or one more than the limit if it does not say.
+
+    Args:
+        environ: Of the request.
+        limit: The most that the server takes.
+        has_end: Whether the end of a body that declares no length can be noticed; else there is nothing to read.
+
+    Raises:
+        PacketError: The length is larger than the limit, or no number.
+    """
+    declared = content_length(environ)
+    if declared is None:
+        return limit + 1 if has_end else 0
+    if declared > limit:
+        raise BodyTooLarge("a body over the size limit", limit=limit, value=declared)
+    return declared
+
+
+def check_body(body: bytes | bytearray, limit: int) -> bytes:
+    """
+    Return a body that was read.
+
+    Raises:
+        BodyTooLarge: It is larger than the limit.
+    """
+    if len(body) > limit:
+        raise BodyTooLarge("a body over the size limit", limit=limit, value=len(body))
+    return bytes(body)
 
 
 def _protocol(version: str | None, sid: str | None, *, allow_eio3: bool) -> int | None:

@@ -1,13 +1,14 @@
 """
-What both Engine.IO servers have that needs no I/O: options, handlers, and what requests are checked and answered by.
+The base of both Engine.IO servers: options, handlers, sessions, and the parts of requests that need no I/O.
 
-The shells read requests and run handlers; what is decided about a session stands in :mod:`fastsio.engine.session`.
+The shells read requests and run handlers; :mod:`fastsio.engine.session` decides about sessions.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from binascii import b2a_base64
+from dataclasses import dataclass
 from functools import lru_cache
 from os import urandom
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
@@ -26,18 +27,40 @@ from fastsio.engine.options import (
     choose_transports,
 )
 from fastsio.engine.request import Request, RequestRefused
-from fastsio.engine.session import REFUSALS, VERDICTS, Asked, Reason, SessionState, Transport
+from fastsio.engine.session import CLOSE_GRACE_S, SessionState
+from fastsio.engine.session_tables import REFUSALS, VERDICTS, Asked, Reason, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Under this name applications configure the logger.
+#: The name by which applications configure the logger.
 LOGGER_NAME: Final = "engineio.server"
-#: Of a session's id: 120 bits, which base64 writes without padding in 20 characters.
+#: The bytes of a session's id: 120 bits, which base64 writes in 20 characters without padding.
 RANDOM_BYTES: Final = 15
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 SessionT = TypeVar("SessionT", bound=SessionState)
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """
+    The functions with which a server runs others in the background: in tasks, threads or greenlets.
+
+    Attributes:
+        start: Runs a function with a tuple of arguments and a dict of them; returns the task, or something with
+            ``join()``.
+        sleep: Waits for a number of seconds, while other functions run.
+        queue: Makes a queue.
+        queue_empty: The exception that ``get_nowait()`` of an empty queue raises.
+        event: Makes an event.
+    """
+
+    start: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+    sleep: Callable[[float], Any]
+    queue: Callable[..., Any]
+    queue_empty: type[Exception]
+    event: Callable[..., Any]
 
 
 class ServerBase(ABC):
@@ -68,10 +91,10 @@ class ServerBase(ABC):
         high_water_bytes: How much may wait for one client before those who send to it wait; at most half of
             ``max_buffer_bytes`` counts.
         high_water_packets: The same in packets.
-        slow_client_timeout: Seconds that others wait for a client that reads nothing.
+        slow_client_timeout: Seconds that senders wait for a client that reads nothing.
         slow_client: What happens after that, and beyond the buffer: ``"close"`` ends the session, ``"drop"`` drops the
             new packets.
-        max_decode_packets: After how many packets of one POST others have a turn; None takes
+        max_decode_packets: After how many packets of one POST other clients have a turn; None takes
             ``engineio.payload.Payload``'s.
         max_control_frames: How many frames without a message a WebSocket may send in a second: pings, pongs, empty
             fragments. Beyond, it is closed. uvicorn's own WebSocket protocols, Tornado and Sanic do not show them.
@@ -82,13 +105,16 @@ class ServerBase(ABC):
 
     Attributes:
         handlers: What :meth:`on` has registered.
+        announced: An event to wait for before a session begins by polling: the other machines know the name in its sid
+            then. None where requests are not forwarded.
+        is_admitting: Whether new clients are taken; not while the server shuts down.
         is_traced: Whether packets are logged, which is decided when the server is made.
         receivers: Message handlers that get the ``connection`` of a session in place of its sid.
+        sid_suffix: What is put after the ids of new sessions: it names this process among the workers of a group.
         sockets: The sessions by their id.
 
     Raises:
-        SetupError: There is no such ``async_mode``, or what it needs is not installed.
-        ValueError: Another option is not what it may be.
+        SetupError: An option is not valid, or the package that ``async_mode`` needs is not installed.
     """
 
     event_names: ClassVar = ["connect", "disconnect", "message"]
@@ -97,6 +123,7 @@ class ServerBase(ABC):
     reason = Reason
     #: ``"AsyncServer"`` or ``"Server"``.
     _kind: ClassVar[str]
+    _background: Background
 
     sockets: dict[str, Any]
 
@@ -152,7 +179,7 @@ class ServerBase(ABC):
         self.upgrade_timeout = upgrade_timeout
         self.max_buffer_bytes = max_buffer_bytes
         self.max_buffer_packets = max_buffer_packets
-        # So that who waits does not wait at the very end of the buffer.
+        # So that callers wait before the buffer is full.
         self.high_water_bytes = min(high_water_bytes, max_buffer_bytes // 2)
         self.high_water_packets = min(high_water_packets, max_buffer_packets // 2)
         self.slow_client_timeout = slow_client_timeout
@@ -161,7 +188,12 @@ class ServerBase(ABC):
         self.max_control_frames = max_control_frames
         self.handler_grace = handler_grace
         self.allow_eio3 = allow_eio3
+        self.is_admitting = True
+        self.close_grace = CLOSE_GRACE_S
+        self._usual_grace = handler_grace
         self.sockets = {}
+        self.sid_suffix = ""
+        self.announced: Any = None
         self.handlers: dict[str, Callable[..., Any]] = {}
         self.receivers: frozenset[Callable[..., Any]] = frozenset()
         self._reports = Reports()
@@ -207,7 +239,7 @@ class ServerBase(ABC):
 
     @property
     def cors_allowed_origins(self) -> Any:
-        """The origins that are taken; may be written."""
+        """The origins that the server accepts; may be set."""
         return self._origins.allowed
 
     @cors_allowed_origins.setter
@@ -215,8 +247,57 @@ class ServerBase(ABC):
         self._origins = Origins(allowed, may_await=self.is_asyncio_based())
 
     def generate_id(self) -> str:
-        """Return the id of a new session: a secret that nobody can guess, of 20 characters that may stand in URLs."""
+        """Return the id of a new session: 20 random characters that need no escapes in URLs."""
         return b2a_base64(urandom(RANDOM_BYTES), newline=False).translate(_URL_SAFE).decode("ascii")
+
+    def stop_admitting(self, grace_s: float) -> None:
+        """
+        Answer handshakes with 503 from now on, because the server shuts down.
+
+        Args:
+            grace_s: Seconds that message handlers of clients that are gone have to end, and closing handshakes at most.
+        """
+        if self.is_admitting:
+            self._usual_grace = self.handler_grace
+        self.is_admitting = False
+        self.handler_grace = grace_s
+        self.close_grace = min(CLOSE_GRACE_S, grace_s)
+
+    def admit(self) -> None:
+        """Take new clients again, after :meth:`stop_admitting`: the application starts anew."""
+        if not self.is_admitting:
+            self.is_admitting = True
+            self.handler_grace, self.close_grace = self._usual_grace, CLOSE_GRACE_S
+
+    # -- background
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """
+        Run a function beside the requests: a coroutine function in a task, another one in a thread or greenlet.
+
+        It continues when the server shuts down.
+
+        Args:
+            target: The function.
+            args: What it is called with.
+            kwargs: The same by keyword.
+
+        Returns:
+            The task, which the caller must keep, because the event loop does not; or an object with ``join()``.
+        """
+        return self._background.start(target, args, kwargs)
+
+    def create_queue(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a queue for background functions; the arguments are those of ``asyncio.Queue`` or ``queue.Queue``."""
+        return self._background.queue(*args, **kwargs)
+
+    def get_queue_empty_exception(self) -> type[Exception]:
+        """Return the exception class that ``get_nowait()`` of an empty queue raises."""
+        return self._background.queue_empty
+
+    def create_event(self, *args: Any, **kwargs: Any) -> Any:
+        """Return an event for background functions."""
+        return self._background.event(*args, **kwargs)
 
     # -- handlers
 
@@ -225,8 +306,8 @@ class ServerBase(ABC):
         Register the handler of an event, in place of an earlier one.
 
         Args:
-            event: ``"connect"``, called with the sid and the environ of the request, which refuses the client
-                by what it returns other than None and True; ``"message"``, called with the sid and the text or bytes;
+            event: ``"connect"``, called with the sid and the environ of the request, any result but None
+                and True refuses the client; ``"message"``, called with the sid and the text or bytes;
                 ``"disconnect"``, called with the sid and the reason.
             handler: The function; without it, ``on`` is a decorator.
 
@@ -252,7 +333,7 @@ class ServerBase(ABC):
 
     def transport(self, sid: str) -> str:
         """
-        Return what a client is on: ``"polling"`` or ``"websocket"``.
+        Return the transport of a client: ``"polling"`` or ``"websocket"``.
 
         Args:
             sid: The session's id.
@@ -263,7 +344,7 @@ class ServerBase(ABC):
         return "websocket" if self._get_socket(sid).transport is Transport.WEBSOCKET else "polling"
 
     def _get_socket(self, sid: str) -> Any:
-        """Return a session that is not over; there being none is a KeyError."""
+        """Return a session that is not over; raise KeyError without one."""
         socket = self.sockets.get(sid)
         if socket is None or socket.closed:
             raise KeyError("Session not found" if socket is None else "Session is disconnected")
@@ -271,11 +352,11 @@ class ServerBase(ABC):
 
     # -- requests
 
-    def _headers_of(
+    def headers_of(
         self, response: http.Response, environ: dict[str, Any], *, is_admitted: bool
     ) -> list[tuple[str, str]]:
         """Compress the body of a response in place, and return its headers with those of CORS."""
-        if self.http_compression:
+        if self.http_compression and len(response["response"]) >= self.compression_threshold:
             methods = {name: http.CODINGS[name] for name in self.compression_methods}
             http.compress(response, environ.get("HTTP_ACCEPT_ENCODING", ""), methods, self.compression_threshold)
         if self._origins.is_off:
@@ -283,6 +364,19 @@ class ServerBase(ABC):
         is_allowed = is_admitted and bool(environ.get("HTTP_ORIGIN"))
         cors = cors_headers(environ, is_allowed=is_allowed, with_credentials=self.cors_credentials)
         return [*response["headers"], *cors]
+
+    def is_admitted(self, environ: dict[str, Any]) -> bool:
+        """
+        Tell whether the origin of a request is taken, as far as that is known without a function of the application.
+
+        Args:
+            environ: Of the request; its headers, method and scheme are enough.
+        """
+        origin = environ.get("HTTP_ORIGIN")
+        origins = self._origins
+        if not origin or origins.is_off:
+            return True
+        return not origins.asks_application and origins.accepts(origin, environ) is True
 
     def _cookies(self, sid: str) -> list[tuple[str, str]]:
         return [("Set-Cookie", http.sid_cookie(sid, self.cookie))] if self.cookie else []
@@ -296,12 +390,12 @@ class ServerBase(ABC):
             can_upgrade: Whether the request is a poll, and the web server takes WebSockets.
         """
         interval_s = self.ping_interval + self.ping_interval_grace_period
-        is_told = can_upgrade and self.allow_upgrades
-        return f'{{"sid":"{sid}",{_terms(is_told, interval_s, self.ping_timeout, self.max_http_buffer_size)}}}'
+        offers = can_upgrade and self.allow_upgrades
+        return f'{{"sid":"{sid}",{_open_members(offers, interval_s, self.ping_timeout, self.max_http_buffer_size)}}}'
 
 
 @lru_cache(maxsize=64)
-def _terms(can_upgrade: bool, interval_s: float, timeout_s: float, max_bytes: int) -> str:
+def _open_members(can_upgrade: bool, interval_s: float, timeout_s: float, max_bytes: int) -> str:
     """Return the members of the packet that opens a session which are the same for all sessions."""
     upgrades = '["websocket"]' if can_upgrade else "[]"
     times = f'"pingInterval":{round(interval_s * 1000)},"pingTimeout":{round(timeout_s * 1000)}'
@@ -310,25 +404,25 @@ def _terms(can_upgrade: bool, interval_s: float, timeout_s: float, max_bytes: in
 
 def check_session(session: SessionT | None, request: Request) -> SessionT:
     """
-    Return the session of a request that it can take; a session whose client has not answered in time is ended.
+    Return the session of a request if it can take the request; a session whose heartbeat is overdue is ended.
 
     Args:
         session: The session, or None when the server has none by this id.
         request: What was read of the request.
 
     Raises:
-        RequestRefused: With what the client is told.
+        RequestRefused: The session cannot take the request.
     """
     asked = Asked.WEBSOCKET if request.is_websocket else Asked.POLL if request.method == "GET" else Asked.POST
-    # A poll may come while the disconnect handler runs: it gets the last packets.
+    # A poll that arrives while the disconnect handler runs gets the last packets.
     if session is None or (session.closing and asked is not Asked.POLL):
         raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
     if request.protocol not in (None, session.protocol):
         raise RequestRefused(http.Code.BAD_REQUEST, "A request that changes the protocol of its session")
     if session.is_overdue():
-        # The timer is up to a slice late; who asks at the very moment finds the session closed.
+        # The timer is up to a slice late, but a request after the deadline must find the session closed.
         session.expire()
         raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
-    if VERDICTS[session.transport, asked] in REFUSALS:
+    if VERDICTS[session.transport][asked] in REFUSALS:
         session.check_transport(asked)
     return session

@@ -1,240 +1,122 @@
 """
-The life of an Engine.IO session: which requests it takes in which state, its steps, heartbeat, buffer and end.
+What an Engine.IO session decides without I/O: its steps, heartbeat, buffer and end.
 
-A session has two states. Its *life* is OPENING while the connect handler runs, which *accepts* the client, so that it
-is OPEN, or *refuses* it. When one side *ends* the session, it is CLOSING while the disconnect handler runs; when that
-is *over*, it is CLOSED. If it has to end while the connect handler still runs, it is DOOMED, and ends after that.
-
-Its *transport* is NEW until the handshake is answered, and POLLING after a polling handshake. An upgrade begins with
-the *handshake* of a WebSocket, which makes the transport PROBING; the client's *probe* makes it UPGRADING, and the
-client's packet to *switch* makes it WEBSOCKET. A client may leave the probe out, and a session may begin on a
-WebSocket. An upgrade that *fails* leaves the session POLLING.
-
-Rule 1: the tables of ``fastsio.engine.session`` have the meaning of every request, and every step from one state to
-the next. A step that the tables do not have is not taken: if several threads or tasks end a session, or upgrade it,
-only one of them succeeds.
-
-Rule 2: packets are handled one after the other. A second POST while one is being handled ends the session, and a
-session does not switch to its WebSocket before the POST has been handled.
-
-Rule 3: packets to a client that is UPGRADING wait for the WebSocket, because its polls are answered without packets. A
-new poll meanwhile waits a moment for the end of the upgrade.
-
-Rule 4: a session that is CLOSING takes only polls, which get its last packets.
-
-Rule 5: a client of Engine.IO 4 must answer a ping within ``ping_timeout``; other pongs are ignored. A client of
-Engine.IO 3 sends the pings. A client that may have answered, or that still reads, gets more time.
-
-The diagrams in ``docs/explanation/engine-session.md`` are drawn from these tables by ``tools/session_diagram.py``.
-
-Source: Engine.IO protocol v4 and v3, "Transports", "Upgrade", "Heartbeat"; CVE-2026-48802 for pongs.
+Its states and the rules for them are in :mod:`fastsio.engine.session_tables`.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from fastsio.engine.congestion import Congestion, PauseBudget, buffers_for
 from fastsio.engine.deadlines import NEVER, PUNCTUAL
-from fastsio.engine.frame_reader import NORMAL_CLOSURE, ClientLeft, closing_code
+from fastsio.engine.frame_reader import GOING_AWAY, NORMAL_CLOSURE, ClientLeft, LinkLost, closing_code
 from fastsio.engine.http import Code
+from fastsio.engine.log_format import label, shown_message
+from fastsio.engine.packet import NOOP_PACKET, PING_PACKET, SHUTDOWN_PACKET
 from fastsio.engine.request import RequestRefused
+from fastsio.engine.session_tables import (
+    ENDING,
+    LIVES,
+    MOVES,
+    REFUSALS,
+    VERDICTS,
+    Asked,
+    Beat,
+    Life,
+    Move,
+    Reason,
+    Step,
+    Transport,
+    Verdict,
+)
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
+    from logging import Logger
 
-    from fastsio.engine.packet import WirePacket
+    from fastsio.engine.options import SlowClientPolicy
+    from fastsio.engine.packet import ControlPacket, WirePacket
 
-#: How long a poll that comes during an upgrade waits to see its end.
+#: How long a poll that arrives during an upgrade waits for the end of the upgrade.
 UPGRADE_CHECK_S: Final = 0.1
-#: How long the last frames and the closing handshake may take before the connection is given up.
+#: How long an upgrade that is under way may take when the server shuts down.
+UPGRADE_GRACE_S: Final = 1.0
+#: How long the last frames and the closing handshake may take before the connection is closed without them.
 CLOSE_GRACE_S: Final = 10.0
 
 
-class _Constant(Enum):
-    # Each member is one object, and Enum's own hash is written in Python; these are looked up for every client.
-    __hash__ = object.__hash__
+class SessionHost(Protocol):
+    """The members of its server that a session uses; the options are those of ``ServerBase``."""
 
+    logger: Logger
+    reason: type[Reason]
+    handlers: dict[str, Callable[..., Any]]
+    receivers: frozenset[Callable[..., Any]]
+    deadlines: Any
+    congested: set[Any]
+    is_admitting: bool
+    is_traced: bool
+    start_service_task: bool
+    ping_interval: float
+    ping_interval_grace_period: float
+    ping_timeout: float
+    max_buffer_bytes: int
+    max_buffer_packets: int
+    high_water_bytes: int
+    high_water_packets: int
+    slow_client_timeout: float
+    slow_client: SlowClientPolicy
 
-class Life(_Constant):
-    """Whether a session is open."""
+    def report(self, message: str, kind: str) -> None:
+        """Log what a client did wrong."""
 
-    OPENING = "opening"
-    DOOMED = "doomed"
-    OPEN = "open"
-    CLOSING = "closing"
-    CLOSED = "closed"
+    def retire(self, session: Any, *, keep: bool) -> None:
+        """Remove a session that is over from the server's sessions."""
 
-
-class Step(_Constant):
-    """A step in the life of a session."""
-
-    #: The connect handler let the client in.
-    ACCEPT = "accept"
-    #: The connect handler refused the client, or failed.
-    REFUSE = "refuse"
-    #: One side ends the session, or its client is lost.
-    END = "end"
-    #: The disconnect handler is done.
-    OVER = "over"
-
-
-#: The life that follows.
-LIVES: Final[Mapping[tuple[Life, Step], Life]] = {
-    (Life.OPENING, Step.ACCEPT): Life.OPEN,
-    (Life.OPENING, Step.REFUSE): Life.CLOSED,
-    (Life.OPENING, Step.END): Life.DOOMED,
-    (Life.DOOMED, Step.ACCEPT): Life.OPEN,
-    (Life.DOOMED, Step.REFUSE): Life.CLOSED,
-    (Life.OPEN, Step.END): Life.CLOSING,
-    (Life.CLOSING, Step.OVER): Life.CLOSED,
-}
-#: Those of which the end has begun.
-ENDING: Final = frozenset({Life.CLOSING, Life.CLOSED})
-
-
-class Transport(_Constant):
-    """What a session's packets go over."""
-
-    NEW = "new"
-    POLLING = "polling"
-    PROBING = "probing"
-    UPGRADING = "upgrading"
-    WEBSOCKET = "websocket"
-
-
-class Move(_Constant):
-    """A step from one transport to another."""
-
-    #: The handshake of a polling session is answered.
-    POLL = "poll"
-    #: A WebSocket that would take over is about to be accepted.
-    HANDSHAKE = "handshake"
-    #: The client's probe came over it.
-    PROBE = "probe"
-    #: The client moved to the WebSocket, or began on it.
-    SWITCH = "switch"
-    #: The WebSocket does not take over.
-    FAIL = "fail"
-
-
-#: The transport that follows.
-MOVES: Final[Mapping[tuple[Transport, Move], Transport]] = {
-    (Transport.NEW, Move.POLL): Transport.POLLING,
-    (Transport.NEW, Move.SWITCH): Transport.WEBSOCKET,
-    (Transport.POLLING, Move.HANDSHAKE): Transport.PROBING,
-    (Transport.PROBING, Move.PROBE): Transport.UPGRADING,
-    (Transport.PROBING, Move.SWITCH): Transport.WEBSOCKET,
-    (Transport.PROBING, Move.FAIL): Transport.POLLING,
-    (Transport.UPGRADING, Move.SWITCH): Transport.WEBSOCKET,
-    (Transport.UPGRADING, Move.FAIL): Transport.POLLING,
-}
-
-
-class Asked(_Constant):
-    """What a request wants of a session."""
-
-    POLL = "GET"
-    POST = "POST"
-    WEBSOCKET = "WebSocket"
-
-
-class Verdict(_Constant):
-    """What to do with a request."""
-
-    #: Serve it.
-    SERVE = "serve"
-    #: Accept the WebSocket and close it: the session has one.
-    TURN_AWAY = "turn away"
-    #: Refuse it: its client cannot know the session yet.
-    TOO_EARLY = "too early"
-    #: Refuse it: the session has moved to a WebSocket.
-    TOO_LATE = "too late"
-
-
-#: What each request means on each transport.
-VERDICTS: Final[Mapping[tuple[Transport, Asked], Verdict]] = {
-    (Transport.NEW, Asked.POLL): Verdict.TOO_EARLY,
-    (Transport.NEW, Asked.POST): Verdict.TOO_EARLY,
-    (Transport.NEW, Asked.WEBSOCKET): Verdict.TOO_EARLY,
-    (Transport.POLLING, Asked.POLL): Verdict.SERVE,
-    (Transport.POLLING, Asked.POST): Verdict.SERVE,
-    (Transport.POLLING, Asked.WEBSOCKET): Verdict.SERVE,
-    (Transport.PROBING, Asked.POLL): Verdict.SERVE,
-    (Transport.PROBING, Asked.POST): Verdict.SERVE,
-    (Transport.PROBING, Asked.WEBSOCKET): Verdict.TURN_AWAY,
-    (Transport.UPGRADING, Asked.POLL): Verdict.SERVE,
-    (Transport.UPGRADING, Asked.POST): Verdict.SERVE,
-    (Transport.UPGRADING, Asked.WEBSOCKET): Verdict.TURN_AWAY,
-    (Transport.WEBSOCKET, Asked.POLL): Verdict.TOO_LATE,
-    (Transport.WEBSOCKET, Asked.POST): Verdict.TOO_LATE,
-    (Transport.WEBSOCKET, Asked.WEBSOCKET): Verdict.TURN_AWAY,
-}
-#: Those that refuse, and why.
-REFUSALS: Final[Mapping[Verdict, str]] = {
-    Verdict.TOO_EARLY: "A request for a session that is not connected yet",
-    Verdict.TOO_LATE: "Unexpected request for an upgraded session",
-}
-
-
-class Beat(_Constant):
-    """What to do when the deadline of a session has passed."""
-
-    #: Send a ping.
-    PING = "ping"
-    #: Wait longer: the client may have answered, or is still reading.
-    WAIT = "wait"
-    #: End the session.
-    EXPIRE = "expire"
-    #: Forget the session, which is over.
-    FORGET = "forget"
-
-
-class Reason:
-    """Why a session ended, as disconnect handlers are told."""
-
-    SERVER_DISCONNECT: Final = "server disconnect"
-    CLIENT_DISCONNECT: Final = "client disconnect"
-    PING_TIMEOUT: Final = "ping timeout"
-    TRANSPORT_CLOSE: Final = "transport close"
-    TRANSPORT_ERROR: Final = "transport error"
+    def forget(self, session: Any) -> None:
+        """Stop waiting for the last poll of a session that is over."""
 
 
 class SessionState(ABC):
     """
-    What is known of a session, and decided about it; a shell's session adds how packets go out and come in.
+    A session without I/O: its state, and the decisions about it.
+
+    The ``Session`` of either half adds how packets are sent, and what waits for the network or the application.
 
     Args:
         server: The server it belongs to.
         sid: Its Engine.IO session id, a secret of the client.
 
     Attributes:
-        awaiting_pong: True while the client is to be heard of until ``expires``.
-        buffered_bytes: How much waits to be sent.
-        buffered_count: The same in packets.
+        awaiting_pong: True while the client must send a heartbeat before ``expires``.
+        broke_protocol: True once the client broke the protocol or a limit.
+        buffered_bytes: The size of the packets that wait to be sent.
+        buffered_count: The number of these packets.
         closed: True once its life is CLOSED.
         closing: True once its life is CLOSING or CLOSED.
         congestion: Set while the client is behind: more waits for it than the high-water mark.
-        connection: What message handlers that are ``receivers`` of the server get in place of the sid.
-        doomed: The reason of the first end asked for while it was OPENING.
-        expires: When the session is over unless the client is heard of, by the shell's clock.
-        frames_base64: Whether binary messages go over the WebSocket as text; its own handshake says so.
+        connection: The object that the ``receivers`` of the server get in place of the sid.
+        doomed: The reason to end it after the connect handler; None unless its life was DOOMED.
+        expires: The time by :meth:`clock` at which the session ends unless the client sends a heartbeat.
+        frames_base64: Whether binary messages go over the WebSocket as text; the handshake of the WebSocket decides.
         handling: True while the message handler runs for this client.
         is_slow: True once the policy for slow clients was applied to this one.
         life: Whether it is open.
-        pause_budget: How long those who send to several may be held up by this client; None until it has been behind.
-        pending: What waits to be sent, in order; None while nothing does.
-        posting: True while a POST is taken.
-        timer_key: Where the server's timer keeps it.
-        transport: What its packets go over.
+        pause_budget: How long this client may delay callers that send to several; None until it has been behind.
+        pending: The packets that wait to be sent, in order; None while there are none.
+        posting: True while a POST is handled.
+        timer_key: The bucket of its deadline; see :mod:`.deadlines`.
+        transport: The transport of its packets.
+        user_session: The session data that the application keeps with the Engine.IO server; None without any.
     """
 
     __slots__ = (
         "awaiting_pong",
+        "broke_protocol",
         "buffered_bytes",
         "buffered_count",
         "closed",
@@ -254,20 +136,21 @@ class SessionState(ABC):
         "sid",
         "timer_key",
         "transport",
+        "user_session",
     )
 
     #: The revision of Engine.IO that the client speaks.
     protocol: ClassVar[int] = 4
-    server: Any
+    server: SessionHost
 
-    def __init__(self, server: Any, sid: str) -> None:
+    def __init__(self, server: SessionHost, sid: str) -> None:
         self.server = server
         self.sid = sid
         self.connection: Any = None
         self.life = Life.OPENING
         self.transport = Transport.NEW
         self.closing = self.closed = self.posting = self.handling = self.frames_base64 = False
-        self.awaiting_pong = self.is_slow = False
+        self.awaiting_pong = self.is_slow = self.broke_protocol = False
         self.doomed: str | None = None
         self.pending: list[WirePacket] | None = None
         self.buffered_bytes = self.buffered_count = 0
@@ -275,17 +158,18 @@ class SessionState(ABC):
         self.pause_budget: PauseBudget | None = None
         self.timer_key = NEVER
         self.expires = math.inf
+        self.user_session: dict[str, Any] | None = None
 
     @staticmethod
     @abstractmethod
     def clock() -> float:
         """Return the time in seconds, by a clock that never goes back."""
 
-    # Steps. Of several callers one gets through.
+    # Steps. If several callers try one at the same time, one succeeds.
 
     def advance(self, step: Step) -> bool:
-        """Take a step in the life of the session; tell whether it could be taken."""
-        life = LIVES.get((self.life, step))
+        """Take a step in the life of the session; return False if its state does not have this step."""
+        life = LIVES[self.life].get(step)
         if life is None:
             return False
         self.life = life
@@ -294,8 +178,8 @@ class SessionState(ABC):
         return True
 
     def move(self, move: Move) -> bool:
-        """Take a step from one transport to another; tell whether it could be taken. No switch is while a POST is."""
-        transport = MOVES.get((self.transport, move))
+        """Take a step from one transport to another; return False if it is not possible, as SWITCH during a POST."""
+        transport = MOVES[self.transport].get(move)
         if transport is None or (self.posting and move is Move.SWITCH):
             return False
         self.transport = transport
@@ -309,9 +193,9 @@ class SessionState(ABC):
             reason: Why. It is kept if the connect handler still runs.
 
         Returns:
-            Whether the caller is the one to end it.
+            Whether the caller is to end the session.
         """
-        life = LIVES.get((self.life, Step.END))
+        life = LIVES[self.life].get(Step.END)
         if life is None:
             return False
         self.life = life
@@ -323,12 +207,12 @@ class SessionState(ABC):
 
     def claim_post(self) -> bool:
         """
-        Begin to take a POST; False while another is taken.
+        Begin to handle a POST; return False while another is handled.
 
         Raises:
             RequestRefused: The session has moved to a WebSocket.
         """
-        if VERDICTS[self.transport, Asked.POST] in REFUSALS:
+        if VERDICTS[self.transport][Asked.POST] in REFUSALS:
             self.check_transport(Asked.POST)
         if self.posting:
             return False
@@ -339,40 +223,68 @@ class SessionState(ABC):
 
     def check_transport(self, asked: Asked) -> None:
         """
-        Make sure that the transport of the session takes a request.
+        Make sure that the transport of the session accepts a request.
 
         Raises:
-            RequestRefused: It does not.
+            RequestRefused: It does not accept the request.
         """
-        why = REFUSALS.get(VERDICTS[self.transport, asked])
+        why = REFUSALS.get(VERDICTS[self.transport][asked])
         if why is not None:
             raise RequestRefused(Code.BAD_REQUEST, why)
 
+    def takes_at_once(self, asked: Asked) -> bool:
+        """
+        Return whether the session takes a request of its client at once, with nothing else to check.
+
+        It is open, of Engine.IO 4, and not about to move to a WebSocket, and its heartbeat is not overdue.
+        """
+        return (
+            self.protocol == 4  # noqa: PLR2004 - the revision
+            and not self.closing
+            and self.transport is not Transport.UPGRADING
+            and VERDICTS[self.transport][asked] is Verdict.SERVE
+            and not self.is_overdue()
+        )
+
     @property
-    def holds(self) -> bool:
-        """Whether polls are answered with nothing, for what waits is for a WebSocket."""
+    def holds_polls(self) -> bool:
+        """Whether polls are answered without packets, because the packets wait for a WebSocket."""
         return self.transport is Transport.UPGRADING or self.transport is Transport.WEBSOCKET
 
-    def departure(self, error: Exception | None) -> tuple[str, int]:
+    def end_of_websocket(self, error: Exception | None) -> tuple[str, int]:
         """
         Decide what the end of a WebSocket means, and report what the client did wrong.
 
         Args:
-            error: How the client left: it said goodbye, broke the protocol or closed the WebSocket. None when it was
-                the server's wish, or there is no telling.
+            error: How the client left: it sent a close packet, broke the protocol or closed the WebSocket. None when
+                the server ended it, or the cause is not known.
 
         Returns:
             The reason of the session's end, and the code to close the WebSocket with.
         """
         if isinstance(error, ClientLeft):
             return Reason.CLIENT_DISCONNECT, NORMAL_CLOSURE
+        if isinstance(error, LinkLost):
+            return Reason.TRANSPORT_CLOSE, error.code
         if not isinstance(error, PacketError):
-            return Reason.TRANSPORT_CLOSE, NORMAL_CLOSURE
+            return Reason.TRANSPORT_CLOSE, NORMAL_CLOSURE if self.server.is_admitting else GOING_AWAY
         code = closing_code(error)
+        self.broke_protocol = True
         self.server.report(f"Closing a websocket session: {error}", f"bad-frame-{code}")
         return Reason.TRANSPORT_ERROR, code
 
-    # What python-engineio's sockets tell of their transport.
+    # Attributes of python-engineio's sockets.
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """The session data that the application keeps with the Engine.IO server."""
+        if self.user_session is None:
+            self.user_session = {}
+        return self.user_session
+
+    @session.setter
+    def session(self, session: dict[str, Any]) -> None:
+        self.user_session = session
 
     @property
     def connected(self) -> bool:
@@ -381,7 +293,7 @@ class SessionState(ABC):
 
     @property
     def upgrading(self) -> bool:
-        """Whether a WebSocket is about to take over from polling."""
+        """Whether an upgrade is under way."""
         return self.transport is Transport.UPGRADING
 
     @property
@@ -392,75 +304,179 @@ class SessionState(ABC):
     # The heartbeat.
 
     def start_heartbeat(self) -> None:
-        """Wait for the next ping to send; it is never late, so that the client has all of its time to answer."""
+        """Set the deadline for the next ping; it is never late, so that the client has all of its time to answer."""
         server = self.server
         self.awaiting_pong = False
         self.expires = self.clock() + server.ping_interval + server.ping_timeout
         server.deadlines.set(self, server.ping_interval * PUNCTUAL)
 
-    def counts_heartbeat(self) -> bool:
-        """Tell whether a heartbeat of the client begins the next: a pong that nobody waits for does not."""
+    def accepts_heartbeat(self) -> bool:
+        """Return whether a heartbeat of the client starts the next one; an unexpected pong does not."""
         return self.awaiting_pong and not self.closing
 
     def beat(self) -> Beat:
-        """Decide what a deadline means that has passed; a ping is to be answered until ``expires``."""
+        """Decide what to do after a deadline has passed; a ping must be answered until ``expires``."""
         if self.closing:
             return Beat.FORGET
         if self.awaiting_pong:
             return Beat.WAIT if self.is_excused() else Beat.EXPIRE
         self.awaiting_pong = True
         ping_timeout, now = self.server.ping_timeout, self.clock()
-        if self.expires - now < ping_timeout / 2:
-            # The ping is late, for the server was busy: the client has time to answer all the same.
+        if not ping_timeout / 2 <= self.expires - now <= ping_timeout:
+            # The ping is a little early, and the time to answer counts from it. Or it is late because the server was
+            # busy, and the client gets the full time.
             self.expires = now + ping_timeout
         return Beat.PING
 
     def is_overdue(self) -> bool:
-        """Tell whether the client should have been heard of by now; the timer may be about to find that out."""
+        """Return whether the heartbeat of the client is overdue, even if the timer has not run yet."""
         return self.awaiting_pong and not self.closing and self.clock() >= self.expires and not self.is_excused()
 
     def is_excused(self) -> bool:
         """
-        Tell whether a pong need not come yet.
+        Return whether the client gets more time for its pong.
 
-        It may stand behind messages that are being handled. And the ping may stand behind much that the client is still
+        The pong may wait behind messages that are being handled, and the ping behind packets that the client is still
         reading.
         """
-        return not self.server.start_service_task or self.may_have_answered() or self.reads()
+        return not self.server.start_service_task or self.may_have_answered() or self.is_reading()
 
-    @abstractmethod
+    def on_heartbeat(self) -> None:
+        """Handle a heartbeat of the client."""
+        if self.accepts_heartbeat():
+            self.start_heartbeat()
+
+    def on_deadline(self) -> None:
+        """Send the ping that is due, end the session whose heartbeat is overdue, or forget one that is over."""
+        server, beat = self.server, self.beat()
+        if beat is Beat.PING:
+            server.deadlines.set(self, self.expires - self.clock())
+            self.post_control(PING_PACKET)
+        elif beat is Beat.WAIT:
+            self.wait_longer()
+            server.deadlines.set(self, server.ping_timeout)
+        elif beat is Beat.EXPIRE:
+            self.expire()
+        else:
+            self.forget()
+
     def expire(self) -> None:
-        """End the session: its client has not been heard of."""
+        """End the session because its client has sent no heartbeat."""
+        self.server.logger.info("A client missed its heartbeat, its session is ended")
+        self.finish_later(self.server.reason.PING_TIMEOUT, abort=False)
+
+    def forget(self) -> None:
+        """Stop waiting for the last poll of the session, which is over."""
+        self.server.forget(self)
 
     @abstractmethod
     def may_have_answered(self) -> bool:
-        """Tell whether a pong may stand behind messages that are being handled."""
+        """Return whether a pong may be behind messages that are being handled."""
 
-    # What waits to be sent.
+    @abstractmethod
+    def wait_longer(self) -> None:
+        """Record the progress of the messages being handled, for the next deadline to compare."""
+
+    # Messages.
+
+    def message_handler(self) -> tuple[Callable[[Any, str | bytes], Any], Any]:
+        """Return the handler of the server's messages, and its first argument: the connection or the sid."""
+        server = self.server
+        handler = server.handlers["message"]
+        key = self.connection if handler in server.receivers else self.sid
+        return trace_messages(handler, self.sid, server.logger) if server.is_traced else handler, key
+
+    # The end.
+
+    @abstractmethod
+    def finish(self, reason: str, *, abort: bool = False) -> Any:
+        """
+        End the session: run the disconnect handler, tell the client, free everything. Only the first call counts.
+
+        Args:
+            reason: The argument of the disconnect handler.
+            abort: True when the client is gone, sent a close packet, or broke the protocol.
+        """
+
+    def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> Any:  # noqa: ARG002 - engineio's signature
+        """End the session; engineio's name for :meth:`finish`."""
+        return self.finish(reason or self.server.reason.SERVER_DISCONNECT, abort=abort)
 
     @abstractmethod
     def finish_later(self, reason: str, *, abort: bool = True) -> None:
         """End the session without waiting for its disconnect handler."""
 
     @abstractmethod
+    def shut(self) -> None:
+        """Take no more packets; those that wait still go out, and a poll that waits is answered."""
+
+    @abstractmethod
+    def end_reading(self, reason: str) -> None:
+        """Have the task or thread that reads for the session notice its end."""
+
+    def reject(self) -> None:
+        """End a session whose client the connect handler refused; nothing of it is left."""
+        self.advance(Step.REFUSE)
+        self.give_up()
+        self.shut()
+
+    def leave_client(self) -> bool:
+        """
+        End the transport because the server shuts down: the client is not told to stay away, and connects again.
+
+        The disconnect handler is left to the caller.
+
+        Returns:
+            False when the session is ending already, or its connect handler has not decided.
+        """
+        reason = self.server.reason.SERVER_SHUTDOWN
+        if not self.claim_end(reason):
+            return False
+        self.give_up()
+        self.server.deadlines.clear(self)
+        if self.transport is not Transport.WEBSOCKET:
+            self.post_control(SHUTDOWN_PACKET)
+        self.end_transport(reason, is_silent=False)
+        return True
+
+    def end_transport(self, reason: str, *, is_silent: bool) -> None:
+        """
+        Take no more packets, answer a poll, and keep the last packets for the next poll unless the client is gone.
+
+        Args:
+            reason: Why the session ends.
+            is_silent: Whether the client is gone.
+        """
+        self.advance(Step.OVER)
+        self.server.retire(self, keep=not is_silent and self.transport is not Transport.WEBSOCKET)
+        self.shut()
+        self.end_reading(reason)
+
+    # Packets that wait to be sent.
+
+    @abstractmethod
+    def post_control(self, packet: ControlPacket) -> None:
+        """Send a packet of Engine.IO itself; the buffer's limits do not apply."""
+
+    @abstractmethod
     def unsent(self) -> int | None:
-        """Return how many bytes were written that the network has not taken yet; None if nobody knows."""
+        """Return how many written bytes the network has not taken yet; None if that is not known."""
 
     @abstractmethod
     def wake(self, released: Any) -> None:
-        """Wake those who wait for the client, with what they wait for."""
+        """Wake the callers that wait for the client; *released* is what they wait for."""
 
     def append(self, packets: Sequence[WirePacket], size: int) -> None:
-        """Have packets wait, *size* bytes in all."""
+        """Add packets to those that wait, *size* bytes in all."""
         if self.pending is None:
             self.pending = list(packets)
         else:
             self.pending += packets
-        self.arrived(len(packets), size)
+        self.count_waiting(len(packets), size)
 
     def has_room(self, count: int, size: int, *, waits: bool) -> bool:
         """
-        Tell whether so many packets of so many bytes may wait too; they may if nothing does.
+        Return whether so many more packets of so many bytes may wait; if no packet waits, any size may.
 
         Args:
             count: How many packets.
@@ -480,12 +496,12 @@ class SessionState(ABC):
         )
         return fits
 
-    def cut(self, max_bytes: float, max_packets: float = math.inf) -> tuple[list[WirePacket], int]:
+    def take_some(self, max_bytes: float, max_packets: float = math.inf) -> tuple[list[WirePacket], int]:
         """
-        Take what waits, in order, within the limits but at least one packet.
+        Take waiting packets, in order, within the limits but at least one.
 
         Returns:
-            The packets, which count as waiting until :meth:`left` is told of them, and their size.
+            The packets, which count as waiting until :meth:`count_sent` is told of them, and their size.
         """
         packets = self.pending or []
         count = size = 0
@@ -497,17 +513,17 @@ class SessionState(ABC):
         self.pending = packets[count:] or None
         return packets[:count], size
 
-    def cut_all(self) -> list[WirePacket]:
-        """Take all that waits; nothing of it counts as waiting any more."""
+    def take_all(self) -> list[WirePacket]:
+        """Take all waiting packets; they no longer count as waiting."""
         packets, self.pending = self.pending or [], None
         if self.congestion is None:
             self.buffered_count = self.buffered_bytes = 0
         else:
-            self.left(self.buffered_count, self.buffered_bytes)
+            self.count_sent(self.buffered_count, self.buffered_bytes)
         return packets
 
-    def arrived(self, count: int, size: int) -> None:
-        """Account for packets that wait from now on; beyond the high-water mark the client is behind."""
+    def count_waiting(self, count: int, size: int) -> None:
+        """Count packets that wait from now on; beyond the high-water mark the client is behind."""
         self.buffered_count += count
         self.buffered_bytes += size
         server = self.server
@@ -520,26 +536,54 @@ class SessionState(ABC):
             self.congestion = Congestion(self.clock(), server.slow_client_timeout, self.pause_budget)
             server.congested.add(self)
 
-    def left(self, count: int, size: int) -> None:
-        """Account for packets that do not wait any more; below half of the high-water mark the client has caught up."""
+    def count_sent(self, count: int, size: int) -> None:
+        """Subtract packets that no longer wait; below half of the high-water mark the client has caught up."""
         self.buffered_count -= count
         self.buffered_bytes -= size
         congestion = self.congestion
         if congestion is None:
             return
         server = self.server
-        congestion.move(self.clock())
+        congestion.record_progress(self.clock())
         if self.buffered_bytes * 2 > server.high_water_bytes or self.buffered_count * 2 > server.high_water_packets:
             return
         self.congestion = None
         server.congested.discard(self)
         self.wake_waiting(congestion)
 
+    def take(self, max_bytes: int, max_packets: int) -> list[WirePacket]:
+        """Take waiting packets for a poll, within the limits but at least one; none if they wait for a WebSocket."""
+        if self.holds_polls or not self.pending:
+            return [NOOP_PACKET]
+        if len(self.pending) <= max_packets and self.buffered_bytes <= max_bytes:
+            return self.take_all()
+        packets, size = self.take_some(max_bytes, max_packets)
+        self.count_sent(len(packets), size)
+        return packets
+
+    # Upgrades.
+
+    @abstractmethod
+    def end_poll(self) -> None:
+        """Let a pending poll check whether to answer now."""
+
+    def hold_polls(self) -> None:
+        """Keep packets for the WebSocket of an upgrade."""
+        SessionState.move(self, Move.PROBE)
+        self.end_poll()
+        self.restart_pause()
+
+    def end_upgrade(self) -> None:
+        """Give packets to polls again, unless the upgrade has succeeded; a waiting poll checks again."""
+        SessionState.move(self, Move.FAIL)
+        self.end_poll()
+        self.restart_pause()
+
     # A client that is behind.
 
     def pause_s(self, *, is_shared: bool) -> float:
         """
-        Return how many seconds a caller waits for the client, before it asks again; zero when it waits no more.
+        Return how many seconds a caller waits for the client before it asks again; zero to stop waiting.
 
         Args:
             is_shared: Whether the caller sends to several clients.
@@ -547,15 +591,15 @@ class SessionState(ABC):
         congestion = self.congestion
         if congestion is None or not self._is_worth_waiting(congestion):
             return 0
-        unsent = self._look(congestion)
+        unsent = self._check_progress(congestion)
         left_s = congestion.left_s(self.clock(), is_shared=is_shared)
         if left_s <= 0:
             self.refuse_if_stuck(congestion)
             return 0
-        return left_s if unsent is None else congestion.next_look_s(left_s)
+        return left_s if unsent is None else congestion.next_check_s(left_s)
 
     def give_up(self) -> None:
-        """Have nobody wait for this client any more."""
+        """Let no caller wait for this client any more."""
         congestion = self.congestion
         if congestion is not None:
             congestion.is_given_up = True
@@ -563,31 +607,31 @@ class SessionState(ABC):
             self.wake_waiting(congestion)
 
     def restart_pause(self) -> None:
-        """Count the pause of the client anew, for an upgrade begins or ends; those who wait look again."""
+        """Count the pause of the client from now, because an upgrade begins or ends; waiting callers check again."""
         congestion = self.congestion
         if congestion is not None:
-            congestion.move(self.clock())
+            congestion.record_progress(self.clock())
             self.wake_waiting(congestion)
 
     def wake_waiting(self, congestion: Congestion) -> None:
-        """Wake those who wait for the client."""
+        """Wake the callers that wait for the client."""
         released, congestion.released = congestion.released, None
         if released is not None:
             self.wake(released)
 
-    def reads(self) -> bool:
-        """Tell whether the client is behind, but has read something lately."""
+    def is_reading(self) -> bool:
+        """Return whether the client is behind, but has read something lately."""
         congestion = self.congestion
         return congestion is not None and not self._is_stuck(congestion)
 
     def refuse_if_stuck(self, congestion: Congestion) -> bool:
-        """Refuse packets until the client has caught up if it reads nothing; tell whether they are refused."""
+        """If the client reads nothing, refuse packets until it has caught up; return whether they are refused."""
         if not congestion.is_refused and self._is_stuck(congestion):
             congestion.is_refused = True
         return congestion.is_refused
 
     def claim_overflow(self) -> bool:
-        """Give up on a client whose packets are refused; tell the first caller to apply the policy for slow clients."""
+        """Mark a client whose packets are refused; return True to the first caller, which applies the policy."""
         congestion = self.congestion
         if congestion is not None and congestion.is_refused and not congestion.is_given_up:
             SessionState.give_up(self)
@@ -595,7 +639,7 @@ class SessionState(ABC):
         return not is_known
 
     def treat_as_slow(self) -> None:
-        """Apply the policy for slow clients, and say so once for each client."""
+        """Apply the policy for slow clients, and log it once for each client."""
         if not self.claim_overflow():
             return
         server = self.server
@@ -611,20 +655,30 @@ class SessionState(ABC):
             self.finish_later(server.reason.TRANSPORT_ERROR)
 
     def _is_worth_waiting(self, congestion: Congestion) -> bool:
-        """Tell whether the client can read, now or soon, without the caller's going on."""
+        """Return whether the client can read, now or soon, even if the caller waits."""
         if self.life is not Life.OPEN or congestion.is_given_up:
             return False
-        # A client ends an upgrade when its POST is answered, and the caller may be what the POST waits for.
+        # A client finishes an upgrade after the answer to its POST, which may wait for the caller.
         return not (self.posting and self.transport is Transport.UPGRADING)
 
     def _is_stuck(self, congestion: Congestion) -> bool:
-        """Tell whether the client could have read something for a whole timeout, and has not."""
-        self._look(congestion)
+        """Return whether the client could have read for a whole timeout, and has read nothing."""
+        self._check_progress(congestion)
         return congestion.is_stuck(self.clock()) and self.transport is not Transport.UPGRADING
 
-    def _look(self, congestion: Congestion) -> int | None:
-        """Find out whether the client reads a packet that takes long."""
+    def _check_progress(self, congestion: Congestion) -> int | None:
+        """Check whether the client reads a large packet."""
         unsent = self.unsent()
         if unsent is not None:
-            congestion.look(self.clock(), unsent)
+            congestion.check_progress(self.clock(), unsent)
         return unsent
+
+
+def trace_messages(on_message: Callable[[Any, str | bytes], Any], sid: str, logger: Logger) -> Any:
+    """Return a message handler that logs each message of a session first; only traced servers have it."""
+
+    def traced(key: Any, data: str | bytes) -> Any:
+        logger.info("%s: Received packet MESSAGE data %s", label(sid), shown_message(data, from_server=False))
+        return on_message(key, data)
+
+    return traced

@@ -1,5 +1,5 @@
 """
-The handshake of WebSockets: which requests are one, and what the response says.
+The handshake of WebSockets: which requests are handshakes, and the response.
 
 Pure: reads the environ of a request. The fast transport, which has no environ yet, reads requests itself and takes
 :func:`accept_key` from here.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: What ``Upgrade`` asks for, in lower case.
+#: The value of ``Upgrade``, in lower case.
 WEBSOCKET: Final = "websocket"
 #: 16 bytes in base64.
 WEBSOCKET_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
@@ -29,7 +29,7 @@ GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 def asks_for_websocket(environ: dict[str, Any]) -> bool:
     """
-    Tell whether a request asks to become a WebSocket; proxies may have written its headers anew.
+    Return whether a request is a WebSocket handshake; proxies may have changed its headers.
 
     Source: RFC 9110, sections 7.6.1 and 7.8. An ``Upgrade`` that is not an option of the connection is another hop's.
     """
@@ -43,11 +43,7 @@ def asks_for_websocket(environ: dict[str, Any]) -> bool:
 
 
 def websocket_key(environ: dict[str, Any]) -> str | None:
-    """
-    Return the key of a WebSocket handshake; None when the request is no handshake of version 13.
-
-    Source: RFC 6455, section 4.2.1.
-    """
+    """Return the key of a WebSocket handshake; None when the request is not a handshake of version 13."""
     key: str = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").strip()
     is_handshake = (
         environ["REQUEST_METHOD"] == "GET"
@@ -66,7 +62,7 @@ def _tokens(value: str) -> list[str]:
 
 def choose_subprotocol(offered: Iterable[str]) -> str | None:
     """
-    Choose the subprotocol of a WebSocket, which means nothing here; browsers give up when their offer has no answer.
+    Choose the subprotocol of a WebSocket. It has no effect, but browsers close if none of their offers is accepted.
 
     Args:
         offered: The names in ``Sec-WebSocket-Protocol``, in their order.
@@ -84,21 +80,13 @@ def offered_subprotocols(environ: dict[str, Any]) -> list[str]:
 
 
 def accept_key(key: bytes) -> bytes:
-    """
-    Return the value of ``Sec-WebSocket-Accept``.
-
-    Args:
-        key: The request's ``Sec-WebSocket-Key``.
-    """
+    """Return the value of ``Sec-WebSocket-Accept`` for the ``Sec-WebSocket-Key`` of a request."""
     return b64encode(sha1(key + GUID, usedforsecurity=False).digest())
 
 
 def accept_response(environ: dict[str, Any]) -> bytes | None:
     """
     Answer a WebSocket handshake.
-
-    Args:
-        environ: Of the request.
 
     Returns:
         The response to write, or None when the request is no handshake of version 13.

@@ -365,13 +365,16 @@ def brief_step(key: Hashable, opener: Opener, *, awaits: bool, shared: bool) -> 
 def connection_step(key: Hashable, opener: Opener, *, awaits: bool, asynchronous: bool, opens: bool) -> Step:
     """Return the step of a dependency that lives as long as the connection."""
 
+    async def open_async(context: Context, keep: Keep) -> Any:
+        value = opener(context, keep)
+        return await value if awaits else value
+
+    made_by: Any = open_async if asynchronous else opener
+
     def acquire(context: Context) -> Any:
-        return context.client.scope_store.resolve_sync(context, key, opener, opens=opens)
+        return context.client.scope_store.resolve(context, key, made_by, opens=opens)
 
-    def acquire_async(context: Context) -> Any:
-        return context.client.scope_store.resolve(context, key, opener, awaits=awaits, opens=opens)
-
-    return Step(key, acquire_async if asynchronous else acquire, asynchronous, shared=True)
+    return Step(key, acquire, asynchronous, shared=True)
 
 
 def with_fallback(called: Callable[..., Any], handler: Callable[..., Any], *, is_coroutine: bool) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from fastsio.injection.handshake import Handshake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 
 
 #: An entered context manager, with ``with`` or with ``async with``.
@@ -24,6 +24,8 @@ Manager: TypeAlias = AbstractContextManager[Any, Any] | AbstractAsyncContextMana
 Keep: TypeAlias = "Callable[[Manager], Any]"
 #: Makes a dependency's value, or an awaitable of it.
 Opener: TypeAlias = "Callable[[Context, Keep], Any]"
+#: Makes a dependency's value, and is always awaited.
+AsyncOpener: TypeAlias = "Callable[[Context, Keep], Awaitable[Any]]"
 
 
 class ConnectionScope:
@@ -40,19 +42,18 @@ class ConnectionScope:
     def __init__(self) -> None:
         self.handshake: Handshake | None = None
 
-    if TYPE_CHECKING:  # the subclass for asyncio has resolve and aclose, that for threads the other two
+    if TYPE_CHECKING:  # the subclass for asyncio has resolve and aclose, that for threads resolve and close
 
-        async def resolve(self, context: Context, key: Hashable, opener: Opener, *, awaits: bool, opens: bool) -> Any:
+        def resolve(self, context: Context, key: Hashable, opener: Any, *, opens: bool) -> Any:
             """
-            Return the value of *key*; the first event that asks for it makes it.
+            Return the value of *key*, with asyncio an awaitable of it; the first event that asks for it makes it.
 
             Events that ask at the same time wait for that one. If it fails, the next one makes the value.
 
             Args:
                 context: The event that asks. The value stays open at least until this context is closed.
                 key: Identifies the dependency.
-                opener: Makes the value.
-                awaits: Whether what the opener returns is to be awaited.
+                opener: Makes the value: an Opener, or with asyncio an AsyncOpener.
                 opens: Whether the value may have to be closed.
             """
 
@@ -63,9 +64,6 @@ class ConnectionScope:
             Raises:
                 BaseException: What a dependency raised while it was closed, after all have been closed.
             """
-
-        def resolve_sync(self, context: Context, key: Hashable, opener: Opener, *, opens: bool) -> Any:
-            """Do what :meth:`resolve` does, for threads."""
 
         def close(self) -> None:
             """Do what :meth:`aclose` does, for threads."""
@@ -269,7 +267,6 @@ class Opening:
     only the dependencies that live as long as the call.
 
     Args:
-        context: The event.
         brief_keys: The keys of the values that live as long as the call.
     """
 

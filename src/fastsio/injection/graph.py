@@ -279,6 +279,8 @@ class Graph:
                 "is annotated Auth, which is only available in 'connect' handlers and in dependencies with "
                 "scope='connection'; store what you need with save_session() and read the session here",
             )
+        if source is Source.RECOVERED and site.kind is not HandlerKind.CONNECT:
+            raise site.error(parameter, "is annotated Recovered, which is only available in 'connect' handlers")
         if source is Source.REASON and site.kind not in _LEAVING:
             raise site.error(parameter, "is annotated Reason, which is only available in 'disconnect' handlers")
         if source is Source.ROOM and site.kind is not HandlerKind.ROOM:

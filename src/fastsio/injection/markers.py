@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
 
 import pydantic
 
@@ -149,24 +149,18 @@ class HandshakeParameter(HandlerMarker):
         return f"{name}() is the one of fastsio; write 'from fastapi import {name}'"
 
 
-class Constraints(TypedDict, total=False):
-    """The constraints on a value from the handshake, with the names of pydantic's ``Field``."""
-
-    gt: float | None
-    ge: float | None
-    lt: float | None
-    le: float | None
-    min_length: int | None
-    max_length: int | None
-    pattern: str | None
-
-
-def Header(  # noqa: N802 - FastAPI's name
+def Header(  # noqa: N802 - FastAPI's name and parameters
     default: Any = REQUIRED,
     *,
     alias: str | None = None,
     convert_underscores: bool = True,
-    **constraints: Unpack[Constraints],
+    gt: float | None = None,
+    ge: float | None = None,
+    lt: float | None = None,
+    le: float | None = None,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    pattern: str | None = None,
 ) -> Any:
     """
     Ask for a header of the client's handshake.
@@ -175,35 +169,58 @@ def Header(  # noqa: N802 - FastAPI's name
         default: Its value when the client did not send it; without one it is required.
         alias: The header's name, when it is not the parameter's.
         convert_underscores: Whether ``user_agent`` is read as ``user-agent``.
-        constraints: What pydantic checks beyond the type: the fields of :class:`Constraints`.
+        gt: The value is greater.
+        ge: The value is greater or equal.
+        lt: The value is less.
+        le: The value is less or equal.
+        min_length: The text has at least this length.
+        max_length: The text has at most this length.
+        pattern: A regular expression that the text matches.
     """
-    return HandshakeParameter(Place.HEADER, default, None, alias, convert_underscores, _field(constraints))
+    constraints = _field(gt=gt, ge=ge, lt=lt, le=le, min_length=min_length, max_length=max_length, pattern=pattern)
+    return HandshakeParameter(Place.HEADER, default, None, alias, convert_underscores, constraints)
 
 
-def Cookie(  # noqa: N802 - FastAPI's name
+def Cookie(  # noqa: N802 - as above
     default: Any = REQUIRED,
     *,
     alias: str | None = None,
-    **constraints: Unpack[Constraints],
+    gt: float | None = None,
+    ge: float | None = None,
+    lt: float | None = None,
+    le: float | None = None,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    pattern: str | None = None,
 ) -> Any:
-    """Ask for a cookie of the client's handshake; the arguments are those of :func:`Header`."""
-    return HandshakeParameter(Place.COOKIE, default, None, alias, constraints=_field(constraints))
+    """
+    Ask for a cookie of the client's handshake; the arguments are those of :func:`Header`.
+
+    The names of cookies are case-sensitive, and are not changed: a name that is no Python name is given as *alias*.
+    """
+    constraints = _field(gt=gt, ge=ge, lt=lt, le=le, min_length=min_length, max_length=max_length, pattern=pattern)
+    return HandshakeParameter(Place.COOKIE, default, None, alias, constraints=constraints)
 
 
-def Query(  # noqa: N802 - FastAPI's name
+def Query(  # noqa: N802 - as above
     default: Any = REQUIRED,
     *,
     alias: str | None = None,
-    **constraints: Unpack[Constraints],
+    gt: float | None = None,
+    ge: float | None = None,
+    lt: float | None = None,
+    le: float | None = None,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    pattern: str | None = None,
 ) -> Any:
     """Ask for a query parameter of the client's handshake; the arguments are those of :func:`Header`."""
-    return HandshakeParameter(Place.QUERY, default, None, alias, constraints=_field(constraints))
+    constraints = _field(gt=gt, ge=ge, lt=lt, le=le, min_length=min_length, max_length=max_length, pattern=pattern)
+    return HandshakeParameter(Place.QUERY, default, None, alias, constraints=constraints)
 
 
-def _field(constraints: Constraints) -> FieldInfo | None:
-    given: dict[str, Any] = {name: limit for name, limit in constraints.items() if limit is not None}
-    for name in given.keys() - Constraints.__annotations__.keys():
-        raise TypeError(f"got an unexpected keyword argument {name!r}")
+def _field(**limits: Any) -> FieldInfo | None:
+    given = {name: limit for name, limit in limits.items() if limit is not None}
     return pydantic.Field(**given) if given else None
 
 

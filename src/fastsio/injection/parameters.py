@@ -344,6 +344,7 @@ _NOT_ON_CLIENTS: Final = {
     Source.ENVIRON: "is annotated Environ, which only a server's handlers have; a client made the handshake itself",
     Source.AUTH: "is annotated Auth, which only a server's handlers have; a client gives it to connect()",
     Source.SESSION: "is annotated Session, which only a server keeps; keep what you need on an object of your own",
+    Source.RECOVERED: "is annotated Recovered, which only a server's handlers have; a client has .recovered",
     Source.SERVER: "is annotated with a server's class; in a handler of a client annotate it with the client's class",
 }
 _NOT_ON_SERVERS: Final = {

@@ -45,6 +45,7 @@ SOURCES: Final[dict[Source, Getter]] = {
     Source.SERVER: attrgetter("server"),
     Source.CLIENT: attrgetter("server"),
     Source.ROOM: attrgetter("room"),
+    Source.RECOVERED: attrgetter("client.recovered"),
 }
 
 #: The values python-socketio passes by position, by the names used in WIRE_SLOTS and prefixes.

@@ -139,7 +139,6 @@ class ResponseValidationError(RuntimeError):
     A handler returned what its ``response_model`` does not allow: a defect of the program, never shown to the peer.
 
     Args:
-        label: The handler.
         reason: The message of the validator's error.
     """
 

@@ -10,9 +10,10 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.base.server import require_server
+from fastsio.base.server import BaseServer, reopen, require_server, use_mode
 from fastsio.exceptions import SetupError
 from fastsio.integrations.engineio_apps import ASGIApp as EngineASGIApp
+from fastsio.integrations.signals import SignalChain
 from fastsio.integrations.static import StaticFile, StaticFiles, serve_file
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ class ASGIApp(EngineASGIApp):
             path of Socket.IO itself.
         on_startup: Function or coroutine function to call when the server starts. A task that a function returns is
             not waited for.
-        on_shutdown: Function or coroutine function to call when it stops.
+        on_shutdown: Function or coroutine function to call when it stops, after the Socket.IO server was shut down.
+        handle_signals: Whether SIGTERM and SIGINT end the connections of the Socket.IO server before the web server
+            takes them. Without this uvicorn waits for clients that poll, until their heartbeat ends them.
 
     Raises:
         SetupError: The server is not for asyncio, was made for another framework, or is used with one already.
@@ -61,30 +64,45 @@ class ASGIApp(EngineASGIApp):
         socketio_path: str | None = "socket.io",
         on_startup: Callable[[], Any] | None = None,
         on_shutdown: Callable[[], Any] | None = None,
+        *,
+        handle_signals: bool = True,
     ) -> None:
         require_server(socketio_server, "ASGIApp", asynchronous=True)
-        socketio_server.use_mode("asgi")
+        use_mode(socketio_server, "asgi")
         self.engineio_server = socketio_server
         self.other_asgi_app = other_asgi_app
         self.engineio_path = None if socketio_path is None else f"/{socketio_path.strip('/')}/".replace("//", "/")
         self.static_files = static_files or {}
         self.on_startup = on_startup
         self.on_shutdown = on_shutdown
+        # An Engine.IO server by itself has no handlers to check, and is neither shut down nor told of signals.
+        self._is_socketio = isinstance(socketio_server, BaseServer)
+        self._signals = SignalChain(socketio_server) if handle_signals and self._is_socketio else None
         self._host = _starlette_in(other_asgi_app)
+        self._has_begun = False
         self._static = StaticFiles(self.static_files)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
+        if not self._has_begun:
+            self._has_begun = True
+            _begin(receive)
         if scope["type"] == "lifespan":
             await self.lifespan(scope, receive, send)
         elif scope["type"] in ("http", "websocket") and self.is_socketio(scope):
-            self._introduce(scope)
+            self.prepare(scope)
             await self.engineio_server.handle_request(scope, receive, send)
         else:
             await self._serve_other(scope, receive, send)
 
-    def _introduce(self, scope: Scope) -> None:
-        """Put the application beside or around this one into ``request.app``, and let its overrides count."""
+    def prepare(self, scope: Scope) -> None:
+        """
+        Do what comes before a request for Socket.IO is served.
+
+        The application beside or around this one becomes ``request.app``, and its ``dependency_overrides`` count.
+        """
+        if self._signals is not None and not self._signals.is_installed:  # it gets no lifespan events
+            self._signals.install()
         host = self._host
         if host is not None and "app" not in scope:
             scope["app"], scope["router"] = host, host.router
@@ -116,13 +134,18 @@ class ASGIApp(EngineASGIApp):
         Serve the lifespan of the application: with the hooks, or without hooks by the other application.
 
         After the start the handlers are checked. If the check fails, the application that has started is shut down,
-        and the ASGI server is told that the start has failed.
+        and the ASGI server is told that the start has failed. At the end the Socket.IO server shuts down first: its
+        disconnect handlers may still use what the application has.
         """
+        if self._is_socketio:
+            reopen(self.engineio_server)
         if self.other_asgi_app is not None and self.on_startup is None and self.on_shutdown is None:
             await self._serve_inner_lifespan(scope, receive, send)
             return
         for phase, hook in (("startup", self.on_startup), ("shutdown", self.on_shutdown)):
             await receive()
+            if phase == "shutdown":
+                await self._shut_down()
             try:
                 await _call(hook)
                 if phase == "startup":
@@ -144,7 +167,7 @@ class ASGIApp(EngineASGIApp):
             raise
 
     async def _serve_inner_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        inner = _InnerLifespan(self._check_handlers, receive, send)
+        inner = _InnerLifespan(self._check_handlers, self._shut_down, receive, send)
         try:
             await self.other_asgi_app(scope, inner.receive, inner.send)
         except Exception:
@@ -157,11 +180,27 @@ class ASGIApp(EngineASGIApp):
         if inner.refusal is not None:
             await send(_failed("startup", inner.refusal))
 
+    async def _shut_down(self) -> None:
+        server, signals = self.engineio_server, self._signals
+        if not self._is_socketio:
+            return
+        is_urgent = False
+        if signals is not None:
+            signals.remove()
+            is_urgent = signals.is_urgent
+        try:
+            await server.shutdown(timeout=0 if is_urgent else None)
+        except Exception:  # the application is to shut down all the same
+            server.logger.exception("The server could not be shut down")
+
     def _check_handlers(self) -> None:
-        # An Engine.IO server, which can be served too, has no handlers to check.
-        check = getattr(self.engineio_server, "check_handlers", None)
-        if check is not None:
-            check()
+        if self._is_socketio:
+            self.engineio_server.check_handlers()
+            prepare = getattr(self.engineio_server.manager, "prepare", None)
+            if prepare is not None:  # managers of other packages do not have it
+                prepare()
+        if self._signals is not None:
+            self._signals.install()
 
     async def serve_static_file(self, static_file: dict[str, str], receive: Receive, send: Send) -> None:  # noqa: ARG002 - python-socketio's signature
         """Answer with the file of a ``{"filename": ..., "content_type": ...}``."""
@@ -182,6 +221,7 @@ class _InnerLifespan:
 
     Args:
         check: Raises SetupError if the start is to be refused.
+        shut_down: Called before the application gets the event to shut down.
         receive: The ASGI server's ``receive``.
         send: The ASGI server's ``send``.
 
@@ -190,16 +230,24 @@ class _InnerLifespan:
         shutdown_failure: The application's message if its shutdown after a refusal has failed, or None.
     """
 
-    def __init__(self, check: Callable[[], None], receive: Receive, send: Send) -> None:
+    def __init__(
+        self, check: Callable[[], None], shut_down: Callable[[], Awaitable[None]], receive: Receive, send: Send
+    ) -> None:
         self.refusal: SetupError | None = None
         self.shutdown_failure: str | None = None
         self._check = check
+        self._shut_down = shut_down
         self._receive = receive
         self._send = send
 
     async def receive(self) -> MutableMapping[str, Any]:
         """Return the next event for the application."""
-        return await self._receive() if self.refusal is None else {"type": "lifespan.shutdown"}
+        if self.refusal is not None:
+            return {"type": "lifespan.shutdown"}
+        event = await self._receive()
+        if event["type"] == "lifespan.shutdown":
+            await self._shut_down()
+        return event
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """Pass on a message of the application, unless the start was refused."""
@@ -214,6 +262,16 @@ class _InnerLifespan:
                 self.refusal = error
                 return
         await self._send(message)
+
+
+def _begin(receive: Any) -> None:
+    """Tell the class that serves uvicorn's WebSockets that this application is served, if it wants to know."""
+    owner = getattr(receive, "__self__", None)  # of the lifespan, or of the first request
+    transport = getattr(owner, "transport", None)
+    config = getattr(owner if transport is None else transport.get_protocol(), "config", None)
+    begin = getattr(getattr(config, "ws_protocol_class", None), "begin", None)
+    if begin is not None:
+        begin(config)
 
 
 def _failed(phase: str, error: Exception) -> dict[str, str]:

@@ -1,11 +1,15 @@
-"""The request handler of a server for Tornado. Importing this module does not import Tornado."""
+"""
+The request handler of a server for Tornado.
+
+It is a module of its own so that it can be imported without Tornado, which :mod:`.tornado_handler` imports.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from fastsio._extras import require
-from fastsio.base.server import require_server
+from fastsio.base.server import require_server, use_mode
 
 
 def get_tornado_handler(socketio_server: Any) -> Any:
@@ -27,5 +31,5 @@ def get_tornado_handler(socketio_server: Any) -> Any:
     """
     base = require("fastsio.integrations.tornado_handler", "tornado").EngineHandler
     require_server(socketio_server, "get_tornado_handler()", asynchronous=True)
-    socketio_server.use_mode("tornado")
+    use_mode(socketio_server, "tornado")
     return type("SocketIOHandler", (base,), {"engine": socketio_server.eio})

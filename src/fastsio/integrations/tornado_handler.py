@@ -1,7 +1,7 @@
 """
 The request handler for Tornado; :mod:`fastsio.aio.engine.frameworks.tornado` is the other half of the driver.
 
-Keeps the body within the server's limit, and makes a link, which can be read from, of Tornado's calls for a WebSocket.
+It keeps the body within the server's limit, and makes a :class:`.Link` of Tornado's calls for a WebSocket.
 
 Tornado accepts frames of a client that are not masked, and has no public interface to see frames. So this module uses
 the private method with which its protocol reads; :func:`trial` tests that before the first WebSocket.
@@ -74,7 +74,7 @@ def masked_protocol() -> Any:
     return MaskedProtocol
 
 
-async def misfit() -> str | None:
+async def find_problem() -> str | None:
     """
     Serve a WebSocket between two sockets of this process, to test the installed Tornado.
 
@@ -130,7 +130,7 @@ async def _converse(ours: socket.socket) -> bytes:
 def trial() -> Trial:
     """Return the trial of the installed Tornado."""
     version = getattr(require("tornado", EXTRA), "version", "")
-    return Trial(f"Tornado {version}".strip(), misfit, logging.getLogger("tornado.general"))
+    return Trial(f"Tornado {version}".strip(), find_problem, logging.getLogger("tornado.general"))
 
 
 web: Final = require("tornado.web", "tornado")
@@ -138,12 +138,7 @@ WebSocketHandler: Any = require("tornado.websocket", "tornado").WebSocketHandler
 
 
 class Body:
-    """
-    The body of a request as it arrives, kept up to a bound.
-
-    Args:
-        bound: How many bytes are kept; bytes beyond that are dropped.
-    """
+    """The body of a request as it arrives; bytes beyond the bound are dropped."""
 
     __slots__ = ("_bound", "_data", "_start")
 
@@ -214,11 +209,11 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
     # Checks of Tornado that the server makes itself.
 
     def check_origin(self, origin: str) -> bool:  # noqa: ARG002 - Tornado's signature
-        """Accept it: the server has checked it before."""
+        """Return True: the server has checked the origin before."""
         return True
 
     def check_trusted_origin(self, origin: str) -> bool:  # noqa: ARG002 - Tornado's signature
-        """Accept it: the server checks it."""
+        """Return True: the server checks the origin."""
         return True
 
     def check_xsrf_cookie(self) -> None:
@@ -230,7 +225,7 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
     # The WebSocket.
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
-        """Return one of those that the client offers; they have no meaning for the server."""
+        """Return one of the subprotocols that the client offers; they have no effect."""
         return choose_subprotocol(subprotocols)
 
     @property
@@ -256,7 +251,7 @@ class EngineHandler(WebSocketHandler):  # type: ignore[misc]  # Tornado is optio
         """
         self._serve_link = serve
         self._can_refuse = await can_refuse()
-        # A proxy may have repeated it, which Tornado takes for another one.
+        # A proxy may have repeated its value, which Tornado would refuse.
         self.request.headers["Upgrade"] = WEBSOCKET
         await super().get()
         if self._serving is not None:

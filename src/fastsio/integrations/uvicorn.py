@@ -2,8 +2,8 @@
 The fast way to serve Socket.IO under uvicorn: ``uvicorn app:app --ws fastsio.integrations.uvicorn:WebSocketProtocol``.
 
 WebSockets of an :class:`~fastsio.integrations.asgi.ASGIApp` are framed by picows and passed to the engine without an
-ASGI message for each frame. All others go, unchanged, to the protocol that uvicorn uses by default. After the first
-WebSocket, plain requests for a WebSocket are recognised before uvicorn's HTTP protocol reads them. See
+ASGI message for each frame. All others go, unchanged, to the protocol that uvicorn uses by default. Plain requests for
+a WebSocket and for long-polling are recognised before uvicorn's HTTP protocol reads them. See
 :mod:`fastsio.integrations.fast` for the parts.
 """
 
@@ -17,17 +17,25 @@ from typing import TYPE_CHECKING, Any, Final
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
 from fastsio._extras import optional
-from fastsio.engine.gc_policy import freeze_what_is_loaded
+from fastsio.aio.engine.direct_upgrade import session_to_upgrade
+from fastsio.base.server import engine_of
+from fastsio.engine.gc_policy import freeze_loaded_objects
 from fastsio.integrations.fast.app_lookup import OpenSize, find_application, message_limit, skip_proxy_headers
 from fastsio.integrations.fast.connection import Connection
-from fastsio.integrations.fast.handshake import make_scope, read_handshake
-from fastsio.integrations.fast.pre_http import stand_before
+from fastsio.integrations.fast.handshake import client_of, make_scope, read_handshake, server_of
+from fastsio.integrations.fast.pre_http import STANDARD, install_gate
+from fastsio.integrations.workers.http_protocol import H11PassingProtocol, HTTPProtocol
+from fastsio.integrations.workers.passing import passing_of
+from fastsio.integrations.workers.sids import worker_of_request
+
+__all__ = ["H11PassingProtocol", "HTTPProtocol", "WebSocketProtocol", "open_connection"]
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-    from fastsio.integrations.asgi import ASGIApp
+    from fastsio.integrations.fast.handshake import Handshake
+    from fastsio.integrations.fast.site import Site
 
 logger = logging.getLogger("uvicorn.error")
 FRAMING: Final = "fastsio.integrations.fast.framing"
@@ -60,6 +68,18 @@ class WebSocketProtocol(asyncio.Protocol):
         self._app_state = app_state
         self._chosen: Any = None
 
+    @staticmethod
+    def begin(config: Config) -> None:
+        """
+        Have connections read before uvicorn's HTTP protocol reads them; the application calls this when it starts.
+
+        Args:
+            config: uvicorn's. Nothing happens if another class serves its WebSockets, such as a subclass.
+        """
+        if config.ws_protocol_class is WebSocketProtocol:
+            known = (*STANDARD, HTTPProtocol, H11PassingProtocol)
+            install_gate(config, open_connection, known, passing_of)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
         self._transport: Any = transport
@@ -72,9 +92,9 @@ class WebSocketProtocol(asyncio.Protocol):
             return
         self._chosen = self._choose(data)
         # uvicorn makes this object the transport's protocol when this method returns.
-        asyncio.get_running_loop().call_soon(self._step_back)
+        asyncio.get_running_loop().call_soon(self._hand_over)
 
-    def _step_back(self) -> None:
+    def _hand_over(self) -> None:
         # uvicorn's protocol and its parser hold each other, and would wait for the garbage collector.
         vars(self._before).clear()
         if self._chosen is not None and self._transport.get_protocol() is self:
@@ -82,12 +102,11 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _choose(self, request: bytes) -> Any:
         config = self._config
-        close_size(config)
+        limit_message_size(config)
         connection = open_connection(config, self._server_state, self._app_state, self._transport, request)
         if connection is None:
             return self._choose_standard(request)
-        if config.ws_protocol_class is WebSocketProtocol:
-            stand_before(config, open_connection)
+        self.begin(config)
         return connection
 
     def _choose_standard(self, request: bytes) -> Any:
@@ -104,33 +123,71 @@ class WebSocketProtocol(asyncio.Protocol):
         return standard
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell who was chosen, if that was a moment ago."""
+        """Pass the loss on to the chosen protocol, if the transport does not have that yet."""
         chosen, self._chosen = self._chosen, None
         if chosen is not None:
             chosen.connection_lost(exc)
 
 
 def open_connection(
-    config: Config, server_state: ServerState, app_state: dict[str, Any], transport: asyncio.Transport, request: bytes
-) -> Connection | None:
+    config: Config,
+    server_state: ServerState,
+    app_state: dict[str, Any],
+    transport: asyncio.Transport,
+    request: bytes,
+    site: Site | None = None,
+) -> asyncio.BaseProtocol | None:
     """
-    Serve a request for a Socket.IO WebSocket.
+    Serve a request for a Socket.IO WebSocket, or pass any request for a session of another worker on to it.
 
     Args:
         config: uvicorn's.
         server_state: uvicorn's; lists the connection.
-        app_state: What the application's lifespan left.
+        app_state: The state that the application's lifespan has made.
         transport: The connection; the caller gives it its protocol.
         request: As the client sent it, or as uvicorn writes it.
+        site: The server, if the connection gets its protocol as soon as this returns; else None.
 
     Returns:
-        None when that is not what the request asks for beyond doubt, or when nothing can frame it. Nothing has happened
-        then.
+        The protocol that has the connection. None if the request is not certainly one for a Socket.IO WebSocket, or
+        picows cannot be used; then nothing was changed.
     """
+    if _passes_on(config, server_state, app_state, transport, request):
+        return asyncio.Protocol()
     handshake = read_handshake(request)
     if handshake is None:
         return None
-    scope = make_scope(
+    own = None if site is None or handshake.is_forwarded else site.engine_alone(handshake.path)
+    session = None
+    if own is not None and usable_framing() is not None:
+        session = session_to_upgrade(own, handshake.query, handshake.items, "https" if config.is_ssl else "http")
+    # The log says where an upgrade comes from; nothing else asks for it.
+    is_scope_needed = session is None or logger.isEnabledFor(logging.INFO)
+    scope = _scope_of(config, app_state, transport, handshake) if is_scope_needed else {"extensions": {}}
+    entry: Any = config.loaded_app if handshake.is_forwarded else skip_proxy_headers(config.loaded_app)
+    app = entry if own is not None else find_application(entry, scope)
+    framing = None if app is None else usable_framing()
+    if app is None or framing is None:
+        return None
+    freeze_loaded_objects()
+    engine = engine_of(app.engineio_server)
+    limit = min(config.ws_max_size, engine.max_http_buffer_size)
+    max_rate = engine.max_control_frames
+    connection = Connection(
+        entry, server_state, transport, handshake, scope, limit=limit, max_rate=max_rate, framing=framing
+    )
+    if session is not None:
+        return connection.upgrade(session)
+    if own is None or not own.answers_at_once:
+        return connection.serve(None)
+    app.prepare(scope)
+    return connection.serve(own)
+
+
+def _scope_of(
+    config: Config, app_state: dict[str, Any], transport: asyncio.Transport, handshake: Handshake
+) -> dict[str, Any]:
+    return make_scope(
         handshake,
         scheme="wss" if transport.get_extra_info("sslcontext") else "ws",
         client=client_of(transport),
@@ -139,45 +196,22 @@ def open_connection(
         asgi_version=config.asgi_version,
         state=app_state,
     )
-    entry = config.loaded_app if handshake.is_forwarded else skip_proxy_headers(config.loaded_app)
-    app = find_application(entry, scope)
-    framing = None if app is None else usable_framing()
-    if app is None or framing is None:
-        return None
-    freeze_what_is_loaded()
-    engine = _engine_of(app)
-    limit = min(config.ws_max_size, engine.max_http_buffer_size)
-    max_rate = engine.max_control_frames
-    return Connection(entry, server_state, transport, handshake, scope, limit=limit, max_rate=max_rate, framing=framing)
 
 
-def close_size(config: Config) -> None:
-    """Have uvicorn take no larger messages than the application does, unless somebody asked for a size."""
+def _passes_on(
+    config: Config, server_state: ServerState, app_state: dict[str, Any], transport: asyncio.Transport, request: bytes
+) -> bool:
+    if worker_of_request(request) is None:
+        return False
+    passing = passing_of(config, server_state, app_state)
+    return passing is not None and passing.pass_on(transport, request)
+
+
+def limit_message_size(config: Config) -> None:
+    """Have uvicorn take no larger messages than the application does, unless ``ws_max_size`` was set."""
     if isinstance(config.ws_max_size, OpenSize):
         limit = message_limit(config.loaded_app)
         config.ws_max_size = int(config.ws_max_size) if limit is None else limit
-
-
-def client_of(transport: asyncio.Transport) -> tuple[str, int] | None:
-    """Return the client of a scope as uvicorn does, from what the transport knows without asking the socket again."""
-    try:
-        name = transport.get_extra_info("peername")
-    except OSError:  # uvloop's, when the client has left
-        return None
-    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
-
-
-def server_of(transport: asyncio.Transport) -> tuple[str, int | None] | None:
-    """Return the server of a scope likewise; that of a UNIX socket is its path."""
-    name = transport.get_extra_info("sockname")
-    if isinstance(name, tuple):
-        return str(name[0]), int(name[1])
-    return (name, None) if isinstance(name, str) else None
-
-
-def _engine_of(app: ASGIApp) -> Any:
-    server = app.engineio_server
-    return getattr(server, "eio", server)
 
 
 @cache
@@ -186,10 +220,10 @@ def usable_framing() -> Any | None:
     Return the module that frames with picows.
 
     Returns:
-        None when picows is not there or not what is expected; the reason is logged, once.
+        None if picows is not installed or does not work as expected; the reason is logged, once.
     """
     framing = optional(FRAMING)
-    problem = "picows is not installed; run: pip install 'fastsio[fast]'" if framing is None else framing.misfit()
+    problem = "picows is not installed; run: pip install 'fastsio[fast]'" if framing is None else framing.find_problem()
     if problem is None:
         return framing
     logger.warning("WebSockets are served the slower way, through ASGI messages: %s", problem)

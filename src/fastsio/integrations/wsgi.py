@@ -1,7 +1,7 @@
 """
 The WSGI application: Socket.IO at its path, static files and another application elsewhere.
 
-Routes requests; what a request means is the server's part.
+Passes each request to the server, to a static file or to the other application.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 class WSGIApp(EngineWSGIApp):
     """
-    Serve a Socket.IO server, and what else there is, as one WSGI application.
+    Serve a Socket.IO server, static files and another application as one WSGI application.
 
     It may stand alone, wrap another application, or be mounted in one; the path is found with and without the
     mount's or proxy's prefix.
@@ -30,11 +30,11 @@ class WSGIApp(EngineWSGIApp):
         socketio_app: The :class:`Server`.
         wsgi_app: Gets every request that is neither Socket.IO nor a static file.
         static_files: URL -> file name, directory or ``{"filename": ..., "content_type": ...}``.
-        socketio_path: Where Socket.IO is served. ``""`` serves it at every path, for applications mounted at the path
+        socketio_path: The path of Socket.IO. ``""`` serves it at every path, for applications mounted at the path
             of Socket.IO itself.
 
     Raises:
-        SetupError: It is no server for threads.
+        SetupError: The server is not for threads.
     """
 
     def __init__(

@@ -12,6 +12,7 @@ from fastsio.layers.base import BaseChannelLayer
 from fastsio.layers.following import group_of
 from fastsio.layers.inbox import ChannelClosedError, ChannelFull, Inbox
 from fastsio.layers.local import InMemoryChannelLayer
+from fastsio.layers.machine import LocalChannelLayer
 from fastsio.layers.names import safe_group_name
 from fastsio.layers.registry import (
     ChannelLayerRegistry,
@@ -32,6 +33,7 @@ __all__ = [
     "InMemoryChannelLayer",
     "Inbox",
     "LayerNotFoundError",
+    "LocalChannelLayer",
     "channel_layers",
     "get_channel_layer",
     "group_of",

@@ -22,12 +22,7 @@ ResultT = TypeVar("ResultT")
 
 
 class SyncLayer:
-    """
-    The methods of a channel layer, for code that cannot await.
-
-    Args:
-        layer: The layer.
-    """
+    """The methods of a channel layer, for code that cannot await."""
 
     def __init__(self, layer: BaseChannelLayer) -> None:
         self._layer = layer

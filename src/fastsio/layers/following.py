@@ -65,7 +65,6 @@ class Following:
     The groups of one server, on one layer and one event loop.
 
     Args:
-        layer: The layer.
         on_message: Called with the group, or None for the server's own channel, and each message that arrives; it
             returns False when it has no room for the message.
         logger: The logger for messages that the layer does not answer, and that it does again.
@@ -124,7 +123,7 @@ class Following:
         except TypeError:  # an application may make its own sids
             return unique
 
-    def note(self, place: Place, *, has_members: bool) -> str | None:
+    def update(self, place: Place, *, has_members: bool) -> str | None:
         """Set whether a room has members here; return its group if that must be joined or left now, otherwise None."""
         group = address_of(*place)
         places = self.rooms.get(group)

@@ -137,17 +137,21 @@ class LayerManager(RoomFollowingManager):
         super().basic_disconnect(sid, namespace, **kwargs)
         self._tell_of(namespace, None)
 
+    def abandon_rooms(self, namespace: str, rooms: Iterable[Hashable]) -> None:
+        """Follow the rooms of a client that does not come back no longer."""
+        super().abandon_rooms(namespace, (None, *rooms))
+
     async def _follow(self, namespace: str, *rooms: Hashable) -> None:
         """Join or leave the groups of rooms, and wait until that is done or the layer has taken too long."""
         if not self.write_only:
             here = self._here()
-            noted = [here.note((namespace, room), has_members=self._concerns_us(namespace, room)) for room in rooms]
+            noted = [here.update((namespace, room), has_members=self._concerns_us(namespace, room)) for room in rooms]
             await here.follow(group for group in noted if group is not None)
 
     def _follow_room(self, namespace: str, room: Hashable, *, has_members: bool) -> None:
         following = self._following
         if following is not None and not self.is_stopping:
-            group = following.note((namespace, room), has_members=has_members)
+            group = following.update((namespace, room), has_members=has_members)
             if group is not None:
                 following.start(group)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import TYPE_CHECKING, Final
 
+from fastsio.brokers.worker_group import WORKERS
 from fastsio.exceptions import SetupError
 from fastsio.layers.base import BaseChannelLayer
+from fastsio.layers.local import InMemoryChannelLayer
+from fastsio.layers.machine import LocalChannelLayer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,6 +59,9 @@ class ChannelLayerRegistry:
         """
         Register a layer under an alias, in place of the layer that had it.
 
+        In the workers of ``fastsio run --workers`` an :class:`InMemoryChannelLayer` is replaced by a
+        :class:`LocalChannelLayer` with the alias as its prefix, which all workers share.
+
         Raises:
             TypeError: The alias is not a string, or the layer is not a channel layer.
         """
@@ -64,7 +72,7 @@ class ChannelLayerRegistry:
                 f"channel layer {alias!r} is an object like InMemoryChannelLayer(), not {type(layer).__name__}"
                 + (" (the class itself; call it)" if isinstance(layer, type) else "")
             )
-        self._layers[alias] = layer
+        self._layers[alias] = _for_workers(alias, layer)
 
     def unregister(self, alias: str) -> None:
         """Remove an alias; one that is not registered is ignored."""
@@ -81,6 +89,20 @@ class ChannelLayerRegistry:
             return self._layers[alias]
         except KeyError:
             raise LayerNotFoundError(alias, self._layers) from None
+
+
+def _for_workers(alias: str, layer: BaseChannelLayer) -> BaseChannelLayer:
+    """Return the layer, or one that the workers share in its place, if it reaches only one of several workers."""
+    if type(layer) is not InMemoryChannelLayer or not os.environ.get(WORKERS):
+        return layer
+    logging.getLogger("fastsio.layers").info("channel layer %r: the workers share a LocalChannelLayer", alias)
+    return LocalChannelLayer(
+        prefix=alias,
+        expiry=layer.expiry,
+        capacity=layer.capacity,
+        channel_capacity=layer.channel_capacity,
+        overflow=layer.overflow,
+    )
 
 
 #: The layers of this process.

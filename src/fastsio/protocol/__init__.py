@@ -15,7 +15,7 @@ from fastsio.protocol.lifecycle import TRANSITIONS, VERDICTS, Happening, Namespa
 from fastsio.protocol.limits import DEFAULT_LIMITS, Limits
 from fastsio.protocol.packet import Packet
 from fastsio.protocol.packet_type import PACKET_NAMES, PACKET_TYPES, RESERVED_EVENTS, PacketType
-from fastsio.protocol.quick import ack_writer, connect_writer, event_reader
+from fastsio.protocol.quick import ack_writer, binary_ack_writer, binary_event_reader, connect_writer, event_reader
 
 __all__ = [
     "CURRENT",
@@ -43,6 +43,8 @@ __all__ = [
     "ack_writer",
     "adapt",
     "advance",
+    "binary_ack_writer",
+    "binary_event_reader",
     "connect_writer",
     "event_reader",
     "on_packet",

@@ -73,21 +73,12 @@ class PendingAcks:
         return None if client is None else client.callbacks.pop(ack_id, None)
 
     def discard(self, sid: str, ack_id: int) -> None:
-        """
-        Stop waiting for one acknowledgement.
-
-        Args:
-            sid: The client.
-            ack_id: The id.
-        """
+        """Stop waiting for one acknowledgement."""
         self.pop(sid, ack_id)
 
     def forget(self, sid: str) -> dict[int, Any]:
         """
         Drop all that is kept of a client.
-
-        Args:
-            sid: The client.
 
         Returns:
             The callbacks that wait, by id: no answer to them will come.
@@ -102,9 +93,6 @@ class PendingAcks:
     def pending(self, sid: str) -> int:
         """
         Count the acknowledgements a client owes.
-
-        Args:
-            sid: The client.
 
         Returns:
             How many callbacks wait.

@@ -143,6 +143,17 @@ class Decoder:
         self.pending_packet = None
         self._pending_bytes = 0
 
+    def expect(self, packet: Packet, size: int) -> None:
+        """
+        Wait for the attachments of a packet that was read already.
+
+        Args:
+            packet: The packet, which :meth:`feed` returns when it is complete.
+            size: Size of its text in bytes.
+        """
+        self.pending_packet = packet
+        self.packet_bytes = size
+
     def feed(self, frame: str | bytes) -> Packet | None:
         """
         Take the next message of the client.

@@ -41,9 +41,6 @@ class JSONCodec(Protocol):
         """
         Write a payload as compact JSON.
 
-        Args:
-            obj: The payload.
-
         Returns:
             The text, which can be encoded as UTF-8.
 
@@ -187,7 +184,6 @@ class OrjsonCodec:
     The JSON of orjson, with the standard library for the little it refuses.
 
     Args:
-        orjson: The module.
         strict: As for :class:`StdlibCodec`.
     """
 

@@ -207,3 +207,5 @@ class Reasons:
     TRANSPORT_CLOSE: Final = "transport close"
     #: The transport failed, or the client broke the protocol.
     TRANSPORT_ERROR: Final = "transport error"
+    #: The server shuts down, or is drained; the client connects again by itself.
+    SERVER_SHUTDOWN: Final = "server shutting down"

@@ -75,6 +75,8 @@ class Limits:
 
 #: The limits of a decoder that was not given any.
 DEFAULT_LIMITS: Final = Limits()
+#: Those of a decoder that reads what this process has written.
+UNLIMITED: Final = Limits(**{name: highest for name, (_, highest) in _ALLOWED.items()})
 
 
 def check_packet_type(value: Any, *, highest: PacketType = PacketType.BINARY_ACK) -> PacketType:

@@ -117,6 +117,8 @@ packet_names: Final = PACKET_NAMES
 
 #: The message of the error for a payload that is not JSON.
 NOT_JSON: Final = "the payload is not JSON"
+#: Stands for the only attachment of an event with one argument, until the attachment has arrived.
+PLACEHOLDER: Final[dict[str, Any]] = {"_placeholder": True, "num": 0}
 #: The first character of a packet without attachments.
 _DIGITS: Final[dict[int, str]] = {
     CONNECT: "0",
@@ -347,7 +349,11 @@ class Packet:
         self.attachments.append(attachment)
         if len(self.attachments) < self.attachment_count:
             return False
-        self.data = self.reconstruct_binary(self.data, self.attachments)
+        data = self.data
+        if type(data) is list and data and data[-1] is PLACEHOLDER:
+            data[-1] = attachment
+        else:
+            self.data = self.reconstruct_binary(data, self.attachments)
         return True
 
     @classmethod
@@ -372,9 +378,6 @@ class Packet:
         """
         Take the attachments out of a payload.
 
-        Args:
-            data: The payload.
-
         Returns:
             The payload with placeholders, and the attachments in order.
         """
@@ -384,9 +387,6 @@ class Packet:
     def data_is_binary(cls, data: Any) -> bool:
         """
         Tell whether a payload contains binary.
-
-        Args:
-            data: The payload.
 
         Returns:
             True when the packet needs attachments.

@@ -108,9 +108,6 @@ def plain_tree(value: Any) -> Any:
 
     NaN and the infinities become None and keys become text, as in ``JSON.stringify``.
 
-    Args:
-        value: The payload.
-
     Returns:
         A tree of dict, list, str, int, float, bool and None.
 
@@ -214,9 +211,6 @@ def contains_binary(value: Any) -> bool:
     """
     Tell whether a payload contains bytes, at any depth, also inside models and dataclasses.
 
-    Args:
-        value: The payload.
-
     Returns:
         True when the packet needs attachments.
 
@@ -287,9 +281,6 @@ def is_binary_free(model_class: type[BaseModel]) -> bool:
     """
     Tell whether no dump of a model class can contain bytes.
 
-    Args:
-        model_class: The class.
-
     Returns:
         False when bytes are possible, when the class is not complete, and when it overrides ``model_dump``.
     """
@@ -301,9 +292,6 @@ def is_binary_free(model_class: type[BaseModel]) -> bool:
 def writes_nan_as_null(model_class: type[BaseModel]) -> bool:
     """
     Tell whether pydantic writes NaN and the infinities in a model as null, as fastsio writes them everywhere else.
-
-    Args:
-        model_class: The class.
 
     Returns:
         False when its configuration, or that of a model in it, has them written as ``NaN``, which is not JSON.
@@ -358,9 +346,6 @@ def _allows_extra_fields(node: Mapping[str, Any]) -> bool:
 def deconstruct(data: Any) -> tuple[Any, list[bytes]]:
     """
     Take the attachments out of a payload, depth first, in the order of lists and of keys.
-
-    Args:
-        data: The payload.
 
     Returns:
         The payload with a placeholder for each bytes-like value, and these values in order.

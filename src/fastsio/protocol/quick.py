@@ -8,13 +8,14 @@ these functions.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from fastsio.exceptions import PacketError
 from fastsio.protocol.jsoncodec import adapt
 from fastsio.protocol.limits import check_text_depth
-from fastsio.protocol.packet import NOT_JSON, Packet
-from fastsio.protocol.packet_type import FORBIDDEN_EVENTS
+from fastsio.protocol.packet import NOT_JSON, PLACEHOLDER, Packet
+from fastsio.protocol.packet_type import FORBIDDEN_EVENTS, PacketType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 #: Ids of clients count from 0: nearly all are shorter than this.
 ID_END: Final = 10
+
+#: An event in the root with one argument, an attachment: its id and its name, which has no escapes.
+BINARY_EVENT: Final = re.compile(r'51-([0-9]{0,9})\["([^"\\\x00-\x1f]*)",\{"_placeholder":true,"num":0\}\]')
+#: The levels of its payload: an array, and the object that stands for the attachment.
+BINARY_EVENT_DEPTH: Final = 2
 
 #: Name and arguments of an event, and the id of the acknowledgement that is asked for.
 Event: TypeAlias = tuple[list[Any], int | None]
@@ -70,6 +76,37 @@ def event_reader(packet_class: type[Packet], limits: Limits) -> Callable[[str], 
     return read
 
 
+def binary_event_reader(packet_class: type[Packet], limits: Limits) -> Callable[[str], Packet | None] | None:
+    """
+    Return a function that reads the text of an event with one argument, an attachment; it returns None for other text.
+
+    Args:
+        packet_class: The class of the packets.
+        limits: What a client may send.
+
+    Returns:
+        The function; None if the class is not the default one, or the limits allow no such event.
+    """
+    if packet_class is not Packet or not limits.max_attachments or limits.max_json_depth < BINARY_EVENT_DEPTH:
+        return None
+    max_ack_id, max_name = limits.max_ack_id, limits.max_event_length
+    match = BINARY_EVENT.fullmatch
+
+    def read(text: str) -> Packet | None:
+        found = match(text)
+        if found is None:
+            return None
+        digits, name = found.groups()
+        ack_id = int(digits) if digits else None
+        if name in FORBIDDEN_EVENTS or len(name) > max_name or (ack_id is not None and ack_id > max_ack_id):
+            return None
+        packet = Packet(PacketType.BINARY_EVENT, [name, PLACEHOLDER], id=ack_id, binary=True)
+        packet.attachment_count = 1
+        return packet
+
+    return read
+
+
 def _read_id(digits: str, max_ack_id: int) -> int:
     """Read an acknowledgement id; raise ValueError unless it is a plain number within the limit."""
     ack_id = int(digits)
@@ -81,9 +118,6 @@ def _read_id(digits: str, max_ack_id: int) -> int:
 def connect_writer(packet_class: type[Packet]) -> Callable[[Any], str] | None:
     """
     Return a function that writes the text of a server's CONNECT in the root namespace from its payload.
-
-    Args:
-        packet_class: The class of the packets.
 
     Returns:
         None if the class writes packets in a way of its own.
@@ -104,9 +138,6 @@ def ack_writer(packet_class: type[Packet]) -> Callable[[int, list[Any]], str] | 
 
     It raises BinaryInPayload when there is binary in them, and TypeError when something has no JSON form.
 
-    Args:
-        packet_class: The class of the packets.
-
     Returns:
         None if the class writes packets in a way of its own.
     """
@@ -116,5 +147,21 @@ def ack_writer(packet_class: type[Packet]) -> Callable[[int, list[Any]], str] | 
 
     def write(ack_id: int, arguments: list[Any]) -> str:
         return f"3{ack_id}{dumps(arguments)}"
+
+    return write
+
+
+def binary_ack_writer(packet_class: type[Packet]) -> Callable[[int], str] | None:
+    """
+    Return a function that writes the text of an acknowledgement in the root namespace whose argument is an attachment.
+
+    Returns:
+        None if the class of the packets is not the default one.
+    """
+    if packet_class is not Packet:
+        return None
+
+    def write(ack_id: int) -> str:
+        return f'61-{ack_id}[{{"_placeholder":true,"num":0}}]'
 
     return write

@@ -2,7 +2,7 @@
 
 from fastsio.routing.errors import Failure, describe, is_expected
 from fastsio.routing.middleware import BaseMiddleware, MiddlewareChain, Scope, SyncMiddleware
-from fastsio.routing.namespaces import check_namespace, place_of
+from fastsio.routing.namespaces import check_namespace, own_trigger, single_namespace
 from fastsio.routing.registration import (
     CLIENT,
     SERVER,
@@ -19,7 +19,7 @@ from fastsio.routing.registration import (
     room_registrations,
 )
 from fastsio.routing.registry import Registry
-from fastsio.routing.route import Guard, Route, leading
+from fastsio.routing.route import Guard, Route, leading_arguments
 
 __all__ = [
     "CLIENT",
@@ -44,8 +44,9 @@ __all__ = [
     "check_rooms",
     "describe",
     "is_expected",
-    "leading",
-    "place_of",
+    "leading_arguments",
+    "own_trigger",
     "refuse_same_key",
     "room_registrations",
+    "single_namespace",
 ]

@@ -176,7 +176,6 @@ class Hook:
     One function of a middleware, compiled like any handler: it may have dependencies too.
 
     Args:
-        function: The hook.
         extra: The names of the arguments that this hook gets beside the event's context.
         asynchronous: Whether the server awaits.
     """

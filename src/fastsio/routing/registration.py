@@ -256,7 +256,7 @@ class EventRegistrar(ABC):
     """Base of the classes that handlers are registered on: servers, clients and routers."""
 
     #: The namespace of handlers registered without one.
-    default_namespace: str | None = None
+    _default_namespace: str | None = None
 
     @overload
     def on(
@@ -308,7 +308,7 @@ class EventRegistrar(ABC):
         """
         if not (event if isinstance(event, str) else is_number(event)):
             raise SetupError(f"event name {event!r} is not valid; write a non-empty string, or a number")
-        name = check_namespace(self.default_namespace if namespace is None else namespace)
+        name = check_namespace(self._default_namespace if namespace is None else namespace)
         key: Any = event  # a number too, though the type says text everywhere else
 
         def register(function: Handler) -> Handler:
@@ -369,7 +369,7 @@ class RouterSIO(EventRegistrar):
         middleware: Iterable[Any] = (),
         dependencies: Sequence[Any] = (),
     ) -> None:
-        self.default_namespace = namespace if namespace is None else check_namespace(namespace)
+        self._default_namespace = namespace if namespace is None else check_namespace(namespace)
         self._scope = RouterScope(
             tuple((Scope.of(one), Layer.of(one)) for one in middleware),
             tuple(dependencies),
@@ -382,7 +382,7 @@ class RouterSIO(EventRegistrar):
     @property
     def namespace(self) -> str | None:
         """The namespace of handlers registered without one."""
-        return self.default_namespace
+        return self._default_namespace
 
     def exception_handler(self, exception_class: type[BaseException]) -> Callable[[Handler], Handler]:
         """
@@ -416,7 +416,7 @@ class RouterSIO(EventRegistrar):
             SetupError: One is not a room class, or two have the same key.
         """
         for registration in room_registrations(
-            room_classes, self.default_namespace if namespace is None else namespace
+            room_classes, self._default_namespace if namespace is None else namespace
         ):
             self._register_room(registration)
 
@@ -508,7 +508,7 @@ def attach_router(
         raise SetupError(f"{router!r} is not a RouterSIO")
     if outer is not None and (router is outer or outer in router.includes()):
         raise SetupError("a router cannot include itself")
-    router.attach(register, register_room, None if outer is None else outer.default_namespace)
+    router.attach(register, register_room, None if outer is None else outer.namespace)
 
 
 def room_registrations(room_classes: Iterable[Any], namespace: str | None) -> list[RoomRegistration]:

@@ -17,6 +17,7 @@ from fastsio.injection.compiler import awaiting
 from fastsio.injection.signature import Colour, colour_of
 from fastsio.routing.errors import find_exception_handler
 from fastsio.routing.middleware import Layer, Scope, unreached
+from fastsio.routing.namespaces import find_method, overrides_trigger
 from fastsio.routing.registration import SERVER, Registration, Role, RouterScope, label_of, prefix_of
 from fastsio.routing.route import Guard, Route, build_guarded_route, build_route, check_arity
 from fastsio.routing.slips import did_you_mean, warn_of_habit, warn_of_method, warn_of_name
@@ -113,11 +114,11 @@ class Registry:
         for scope in registration.scopes:
             self._add_scope(scope)
         if event is None:
-            if registration.handler.overrides_trigger:
+            if overrides_trigger(registration.handler):
                 self._find_method(registration, "")  # refuses one that cannot be called, before any client comes
             self._classes[namespace] = registration
             self.namespace_handlers[namespace] = registration.handler
-            if not registration.handler.overrides_trigger:
+            if not overrides_trigger(registration.handler):
                 warn_of_method(registration.handler)
             for entry in self._method_entries(namespace):
                 warn_of_habit(entry.endpoint, prefix_of(entry.registration))
@@ -289,7 +290,7 @@ class Registry:
     def _method_entries(self, namespace: str) -> list[Entry]:
         """Return the methods of a class-based namespace for events; none if it overrides ``trigger_event``."""
         registration = self._class_at(namespace)
-        if registration.handler.overrides_trigger:
+        if overrides_trigger(registration.handler):
             return []
         names = [name.removeprefix("on_") for name in dir(type(registration.handler)) if name.startswith("on_")]
         found = (self._method_entry(registration, name) for name in names)
@@ -484,13 +485,13 @@ class Registry:
     def _find_method(self, registration: Registration, event: str) -> Entry | None:
         """Return the method that a class-based namespace has for *event*, or its own dispatcher."""
         namespace_handler = registration.handler
-        if not namespace_handler.overrides_trigger:
+        if not overrides_trigger(namespace_handler):
             return self._method_entry(registration, event)
         stand_in = self._role.stand_in(event)
         return self._bound_entry(registration, stand_in, namespace_handler.trigger_event, own_trigger=True)
 
     def _method_entry(self, registration: Registration, event: str) -> Entry | None:
-        method = registration.handler.find_method(event)
+        method = find_method(registration.handler, event)
         if method is None:
             return None if event in self._role.reserved else self._missing_method
         return self._bound_entry(registration, event, method)
@@ -605,7 +606,7 @@ def _handled(places: Iterable[Place]) -> dict[str, set[str]]:
 
 def _events_of(namespace_handler: Any) -> set[str]:
     """Return the events that a class-based namespace has methods for; ``"*"`` if only a call can show them."""
-    if namespace_handler.overrides_trigger or hasattr(type(namespace_handler), "__getattr__"):
+    if overrides_trigger(namespace_handler) or hasattr(type(namespace_handler), "__getattr__"):
         return {"*"}
     return {name.removeprefix("on_") for name in dir(namespace_handler) if name.startswith("on_")}
 
@@ -635,7 +636,6 @@ class WatchedDict(dict[Key, Value], Generic[Key, Value]):
     A dict that calls a function after every change.
 
     Args:
-        changed: The function.
         nested: Whether the values are dicts whose changes call the function too.
     """
 

@@ -48,6 +48,7 @@ class Route:
             ``handler(*leading, sid, *args)``, exactly as python-socketio does.
         is_coroutine: Whether the handler is a coroutine function.
         call: Runs the handler with everything around it; awaited unless the server has no event loop.
+        call_handler: Runs the handler without middleware; awaited in the same way.
         scopes: The routers around it, innermost first.
         is_silent: Whether its failure is left without an answer, as that of a plain handler is in python-socketio.
         within: The route that calls the application's own dispatcher, after :meth:`through` has made it.
@@ -55,6 +56,7 @@ class Route:
 
     __slots__ = (
         "call",
+        "call_handler",
         "endpoint",
         "handler",
         "is_coroutine",
@@ -78,7 +80,7 @@ class Route:
         self.handler = endpoint.handler
         self.is_coroutine = endpoint.is_coroutine
         self.is_plain = is_plain
-        self.call = call
+        self.call = self.call_handler = call
         self.prefix = prefix
         self.scopes = scopes
         self.is_silent = is_plain
@@ -90,6 +92,10 @@ class Route:
             self.within = Route(self.endpoint, call, (), self.scopes, is_plain=False)
             self.within.is_silent = self.is_silent
         return self.within
+
+    def accepts(self, count: int) -> bool:
+        """Tell whether the handler, which is plain, can be called for an event with that many arguments."""
+        return self.endpoint.accepts(len(self.prefix) + count)
 
 
 def build_route(
@@ -103,7 +109,9 @@ def build_route(
     """Return the route of *endpoint* with *layers* around it; its call is awaited if the server awaits."""
     is_plain = endpoint.plain and not layers and endpoint.kind in _EVENT_KINDS
     call = fold(layers, endpoint.call) if asynchronous else _fold_sync(layers, endpoint)
-    return Route(endpoint, call, prefix, scopes, is_plain=is_plain)
+    route = Route(endpoint, call, prefix, scopes, is_plain=is_plain)
+    route.call_handler = endpoint.call if asynchronous else endpoint.call_sync
+    return route
 
 
 def _fold_sync(layers: tuple[Layer, ...], endpoint: Endpoint) -> Callable[[Context], Any]:
@@ -178,8 +186,8 @@ def _arriving_sync(
     return arriving
 
 
-def leading(prefix: tuple[str, ...], event: str, namespace: str) -> tuple[str, ...]:
-    """Return the values that *prefix* names."""
+def leading_arguments(prefix: tuple[str, ...], event: str, namespace: str) -> tuple[str, ...]:
+    """Return the arguments that a handler gets before the sid: the event or the namespace, as *prefix* says."""
     return tuple(event if name == "event" else namespace for name in prefix)
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.protocol.dialect import CURRENT
 from fastsio.protocol.lifecycle import Happening, NamespaceState, advance
+from fastsio.state.environs import environ_of, loosened
+from fastsio.state.recovery import NOT_RECOVERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from fastsio.protocol.decoder import Decoder
     from fastsio.protocol.dialect import Dialect
+    from fastsio.state.environs import Kept
+    from fastsio.state.recovery import ClientRecovery, Recovered
 
 _NO_LOCK: Final[AbstractContextManager[Any]] = nullcontext()
 #: The tasks of a connection before its first one.
@@ -31,13 +35,16 @@ class Held:
     Attributes:
         packets: The packets.
         size_bytes: Their size on the wire.
+        is_full: Whether a packet did not fit.
+        is_given_up: Whether a packet was dropped.
     """
 
-    __slots__ = ("packets", "size_bytes")
+    __slots__ = ("is_full", "is_given_up", "packets", "size_bytes")
 
     def __init__(self) -> None:
         self.packets: list[Any] = []
         self.size_bytes = 0
+        self.is_full = self.is_given_up = False
 
     def add(self, packets: Iterable[Any], size_bytes: int, *, most: int, most_bytes: int) -> bool:
         """
@@ -47,6 +54,7 @@ class Held:
             False when *most* packets wait already, or the bytes would be more than *most_bytes*.
         """
         if len(self.packets) >= most or (self.packets and self.size_bytes + size_bytes > most_bytes):
+            self.is_full = True
             return False
         self.packets.extend(packets)
         self.size_bytes += size_bytes
@@ -75,20 +83,18 @@ class Connection:
         tasks: The tasks of event handlers that run for this connection. Only :meth:`add_task` adds to it.
         starting: How many event handlers are about to begin.
         handler_bytes: Size of the events whose handlers run, without small ones.
-        has_joined: True once one of its clients was accepted.
         is_lost: Whether the connection is over; its record stays until the last client has left.
         timer_key: The key of the connection in the server's timer; 0.0 while it has no deadline.
         variables: The context with the variables that its connect handlers have set; None while there are none.
     """
 
     __slots__ = (
+        "_environ",
         "clients",
         "decoder",
         "dialect",
         "eio_sid",
-        "environ",
         "handler_bytes",
-        "has_joined",
         "is_lost",
         "lock",
         "make_scope",
@@ -111,7 +117,7 @@ class Connection:
         self.lock = lock
         self.dialect = dialect
         self.eio_sid = eio_sid
-        self.environ = environ
+        self._environ: Kept = environ
         self.decoder = decoder
         self.make_scope = make_scope
         self.session: Any = None
@@ -120,8 +126,20 @@ class Connection:
         self.starting = self.handler_bytes = 0
         self.timer_key = 0.0
         self.variables: Any = None
-        self.has_joined = False
         self.is_lost = False
+
+    @property
+    def environ(self) -> dict[str, Any]:
+        """The WSGI-like environ of the handshake."""
+        return environ_of(self._environ)
+
+    @environ.setter
+    def environ(self, environ: dict[str, Any]) -> None:
+        self._environ = environ
+
+    def loosen_environ(self) -> None:
+        """Let the environ be freed if nobody uses it, as :mod:`fastsio.state.environs` says."""
+        self._environ = loosened(self._environ)
 
     def add_task(self, task: Any) -> Callable[[Any], None]:
         """Add to :attr:`tasks`; return the function that removes it again."""
@@ -171,9 +189,11 @@ class Connection:
         """Whether every client has left and its disconnect handlers are done."""
         return all(client.state is NamespaceState.LEFT for client in list(self.clients.values()))
 
-    def make_place(self, most: int) -> bool:
+    def reserve_namespace(self, most: int) -> bool:
         """
-        Make sure that one more namespace does not make more than *most*; one that was left is forgotten if necessary.
+        Make place for one more namespace.
+
+        If the connection has *most* clients already, the record of one that has left its namespace is removed.
 
         Returns:
             False if the connection is in *most* namespaces already.
@@ -193,8 +213,6 @@ class Client:
 
     Args:
         sid: The sid, a new one for each namespace.
-        namespace: The namespace.
-        connection: The connection.
         auth: The payload of the client's CONNECT.
         auth_bytes: The size of that packet on the wire.
 
@@ -202,9 +220,12 @@ class Client:
         state: The state of the client in the namespace (:mod:`fastsio.protocol.lifecycle`).
         connecting: The task that runs the connect handler, or None.
         held: Packets that wait for the connect handler, or None while nothing waits.
+        recovery: What it needs to come back after a loss; None if the server does not recover connections.
         outgoing: Frames that wait until the client has been told that it is connected; None once it has been.
-        rooms: The rooms that it entered, in that order; None until the first. Only the room table changes it.
+        rooms: The rooms that it entered, in that order; None until the first. Only the room table adds to it, and
+            removes. The values are the positions in the log of :mod:`.recovery` at which it entered, or None.
         gone: An event that is set when the client has left and its handlers are done; None while nothing waits for it.
+        is_told: Whether its CONNECT has been answered, so that a DISCONNECT tells it of its end.
     """
 
     __slots__ = (
@@ -216,8 +237,10 @@ class Client:
         "connection",
         "gone",
         "held",
+        "is_told",
         "namespace",
         "outgoing",
+        "recovery",
         "rooms",
         "sid",
         "state",
@@ -233,8 +256,10 @@ class Client:
         self.connecting: Any = None
         self.held: Held | None = None
         self.outgoing: Held | None = NOTHING_HELD
-        self.rooms: dict[Hashable, None] | None = None
+        self.rooms: dict[Hashable, Any] | None = None
+        self.recovery: ClientRecovery | None = None
         self.gone: Any = None
+        self.is_told = False
         self._session: dict[str, Any] | None = None
         self._scope: Any = None
 
@@ -274,6 +299,26 @@ class Client:
             self.outgoing = Held()
         return self.outgoing.add(frames, size_bytes, most=most, most_bytes=most_bytes)
 
+    def give_up_outgoing(self) -> bool:
+        """Note that a frame was dropped that should have waited; tell whether it is the first."""
+        if self.outgoing is NOTHING_HELD:
+            self.outgoing = Held()
+        held = self.outgoing
+        if held is None or held.is_given_up:
+            return False
+        held.is_given_up = True
+        return True
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether events that could not wait for it are to be read out of the log before it is let in."""
+        return self.recovery is not None and self.outgoing is not None and self.outgoing.is_full
+
+    def drop_outgoing(self) -> None:
+        """Drop the frames that wait until the client has been told that it is connected."""
+        if self.outgoing is not None:
+            self.outgoing = NOTHING_HELD
+
     @property
     def eio_sid(self) -> str:
         """The Engine.IO session id, a secret of the client."""
@@ -288,6 +333,12 @@ class Client:
     def environ(self) -> dict[str, Any]:
         """The WSGI-like environ of the handshake."""
         return self.connection.environ
+
+    @property
+    def recovered(self) -> Recovered:
+        """What connect handlers are told about the session that it comes back to."""
+        recovery = self.recovery
+        return NOT_RECOVERED if recovery is None or recovery.recovered is None else recovery.recovered
 
     @property
     def session(self) -> dict[str, Any]:

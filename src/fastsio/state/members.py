@@ -56,6 +56,7 @@ class Join:
         room: The room, once it is known.
         ended: Name of a room that the client was taken out of since -> whether the client itself asked for that.
         must_ask: Whether ``can_join`` has to be called again.
+        arrival: What the client has said of the history of the room; None for a room without one.
     """
 
     client: Any
@@ -63,6 +64,7 @@ class Join:
     room: Hashable = None
     ended: dict[Hashable, bool] = field(default_factory=dict)
     must_ask: bool = False
+    arrival: Any = None
 
 
 class JoinVerdict(Enum):
@@ -89,6 +91,7 @@ class Member:
         user: The result of ``presence_key``, or None: one user may have several clients.
         stage: The stage of the membership.
         since: The moment of the client's last join.
+        entered: The number of the room's newest event when the client entered; None if the room has no history.
     """
 
     client: Any
@@ -98,6 +101,7 @@ class Member:
     user: str | None = None
     stage: Stage = Stage.NEW
     since: int = 0
+    entered: int | None = None
 
     @property
     def place(self) -> Place:
@@ -185,7 +189,7 @@ class MemberTable:
         """Whether a join of a room is under way."""
         return (namespace, room) in self._asked
 
-    def call_off(self, namespace: str, room: Hashable) -> None:
+    def cancel_joins(self, namespace: str, room: Hashable) -> None:
         """End the joins of a room that are under way."""
         with self._lock:
             for asked in (room, None):
@@ -256,7 +260,7 @@ class MemberTable:
     def remove_all(self, namespace: str, room: Hashable) -> list[Member]:
         """Remove all members of a room, and end all joins of it that are under way; return the members."""
         with self._lock:
-            self.call_off(namespace, room)
+            self.cancel_joins(namespace, room)
             return self.remove(namespace, room, self.members(namespace, room))
 
     def remove_client(self, namespace: str, sid: str) -> list[Member]:
@@ -264,6 +268,18 @@ class MemberTable:
         with self._lock:
             rooms = list(self._joined.get((namespace, sid), ()))
             return [member for room in rooms for member in self.remove(namespace, room, (sid,))]
+
+    def joins_of(self, namespace: str, sid: str) -> dict[Hashable, tuple[Any, ...]]:
+        """Return the rooms of a client, each with the payload that it joined with."""
+        with self._lock:
+            joined = self._joined.get((namespace, sid), {})
+            return {room: member.args for room, member in joined.items() if not member.has_gone}
+
+    def give_back(self, client: Any) -> None:
+        """Make a client, which has the sid of one that was lost, the member that the other was."""
+        with self._lock:
+            for member in self._joined.get((client.namespace, client.sid), {}).values():
+                member.client = client
 
     def recheck(self, namespace: str, room: Hashable) -> dict[str, Member]:
         """Let ``can_join`` be called again for the joins of a room that are under way; return the members by sid."""

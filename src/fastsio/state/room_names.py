@@ -67,6 +67,18 @@ def key_of_name(name: str) -> str:
     return key if separator else ""
 
 
+def parts_of_name(name: str) -> tuple[str, ...]:
+    """
+    Return the parts of the identifier in the name of a room, as text.
+
+    >>> parts_of_name("chat|5"), parts_of_name("chat|a%7Cb"), parts_of_name("chat|a|b"), parts_of_name("hall")
+    (('5',), ('a|b',), ('a', 'b'), ('hall',))
+    """
+    _, separator, parts = name.partition(SEPARATOR)
+    texts = parts.split(SEPARATOR) if separator else [name]
+    return tuple(text.replace("%7C", SEPARATOR).replace("%25", "%") for text in texts)
+
+
 def snake_case(name: str) -> str:
     """
     Return the name of a class as the name of an event or a key.

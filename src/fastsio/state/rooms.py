@@ -77,7 +77,7 @@ class RoomTable:
         rooms.setdefault(room, {})[sid] = client
         if client.rooms is None:
             client.rooms = {}
-        client.rooms[room] = None
+        client.rooms.setdefault(room, None)
 
     def leave(self, namespace: str, sid: str, room: Hashable) -> None:
         """Take a client out of *room*; a client that is not in it is ignored."""

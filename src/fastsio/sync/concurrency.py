@@ -1,21 +1,20 @@
 """
 How threads wait: the names of :mod:`fastsio.aio.concurrency`, for threads and for what patches them.
 
-By hand; everything that waits in a generated module waits here.
+Written by hand. All waiting of generated modules is done by these functions.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from inspect import iscoroutine, iscoroutinefunction
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from fastsio import injection
+from fastsio.injection import refuse_coroutine as refuse_coroutine  # noqa: PLC0414 - generated modules read it here
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-
 
 T = TypeVar("T")
 
@@ -29,13 +28,13 @@ class Cancelled(BaseException):
 
 Event = threading.Event
 Lock = threading.Lock
-refuse_coroutine: Final = injection.refuse_coroutine
 
 
 class _Early(threading.local):
-    """What the thread that received an event has begun for it, in the thread that handles the event."""
+    """In the thread that handles an event: what the thread that received it has begun for it, and its ticket."""
 
     value: Any = None
+    ticket: Any = None
 
 
 early: Final = _Early()
@@ -46,7 +45,7 @@ def wait_event(event: Any, timeout_s: float | None = None) -> bool:
     Wait until *event* is set.
 
     Args:
-        event: What ``create_event()`` of an Engine.IO server or client, or :data:`Event`, made.
+        event: An event, made by :data:`Event` or by ``create_event()`` of an Engine.IO server or client.
         timeout_s: Seconds; None is for ever.
 
     Returns:
@@ -62,23 +61,8 @@ def resolved(value: Any) -> Any:
 
 
 def begun(function: Any, *args: Any) -> Any:
-    """Call a function of ours and return what it returns."""
+    """Call a function of fastsio and return what it returns."""
     return function(*args)
-
-
-def check_target(target: Any) -> None:
-    """
-    Make sure that a function can run in a thread.
-
-    Raises:
-        TypeError: It cannot: it is a coroutine or a coroutine function, which nobody would await.
-    """
-    if iscoroutine(target):
-        target.close()
-        raise TypeError("start_background_task() takes a function and its arguments, not a coroutine")
-    if iscoroutinefunction(target):
-        name = getattr(target, "__qualname__", target)
-        raise TypeError(f"{name} is a coroutine function, which is not awaited in threads; write 'def'")
 
 
 def outcome(result: T) -> T:
@@ -130,7 +114,7 @@ def failure_of(error: BaseException) -> Exception:
 
 
 def guard() -> AbstractContextManager[Any]:
-    """Return the lock of tables."""
+    """Return the lock that guards a table."""
     return threading.RLock()
 
 

@@ -1,8 +1,5 @@
-"""
-Values that last as long as a connection, where the server is one for threads: each is opened and closed by a thread.
-
-By hand in both halves, for tasks and threads have little in common.
-"""
+# Written by tools/unasync.py from aio/connection_scope.py; change that one.
+"""Values that last as long as a connection. Each is opened and closed by a task, or a thread, of its own."""
 
 from __future__ import annotations
 
@@ -29,69 +26,68 @@ class _Value(AbstractContextManager[None]):
         value: The value, once it is open.
         is_open: Whether events may be given it.
         settled: Set when it is open, or could not be opened.
-        closing: Set when it is to be closed; None if it need not be.
-        closed: Set when it is closed.
+        closing: Set when it is to be closed.
+        owner: What opens and closes it: a task, or a thread; None if nothing has to.
         failure: What was raised while it was opened or closed.
     """
 
-    __slots__ = ("_scope", "closed", "closing", "failure", "is_open", "settled", "value")
+    __slots__ = ("_scope", "closing", "failure", "is_open", "owner", "settled", "value")
 
     def __init__(self, scope: ThreadScope) -> None:
         self._scope = scope
         self.value: Any = None
         self.is_open = False
         self.settled = scope.create_event()
-        self.closing: Any = None
-        self.closed: Any = None
+        self.closing = scope.create_event()
+        self.owner: Any = None
         self.failure: BaseException | None = None
 
     def __exit__(self, *_exc: object) -> None:
         self._scope.release()
 
     def open(self, value: Any) -> None:
-        """Give the value to the events that wait for it, and to those to come."""
+        """Give the value to the events that wait for it, and to later ones."""
         self.value, self.is_open = value, True
         self.settled.set()
 
 
 class ThreadScope(ConnectionScope):
-    """
-    The connection-scoped values of one client, each opened and closed by a thread of its own, or by a greenlet.
-
-    Args:
-        server: The server or client, which starts them.
-    """
+    """The connection-scoped values of one client; *server* starts what opens and closes them, unless asyncio does."""
 
     __slots__ = ("_is_over", "_lock", "_server", "_users", "_values")
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: Any = None) -> None:
         super().__init__()
         self._server = server
-        self._lock = concurrency.Lock()
+        self._lock = concurrency.guard()
         self._values: dict[Hashable, _Value] = {}
         #: How many uses of a value have not ended.
         self._users = 0
         self._is_over = False
 
     def create_event(self) -> Any:
-        """Return what threads of the server's kind wait on."""
+        """Return what tasks wait on, or threads of the server's kind."""
         return self._server.eio.create_event()
 
-    def resolve_sync(self, context: Context, key: Hashable, opener: Opener, *, opens: bool) -> Any:
-        """Return the value of *key*, making it if no event has done so."""
-        with self._lock:
-            self._users += 1
-        try:
-            found = self._find(context, key, opener, opens=opens)
-            if found is None:  # the client has left: the value belongs to the event that asked for it
-                return opener(context, context.keep)
+    def resolve(self, context: Context, key: Hashable, opener: Opener, *, opens: bool) -> Any:
+        """Return the value of *key*; the first event that asks for it opens it."""
+        if opens:
+            with self._lock:
+                self._users += 1
+        found = self._values.get(key)
+        if found is None or not found.is_open:
+            try:
+                found = self._find(context, key, opener, opens=opens)
+            except BaseException:
+                if opens:
+                    self.release()
+                raise
+        if found is None:  # the client has left: the value belongs to the event that asked for it
             if opens:
-                context.keep(found)
-                return found.value
-        except BaseException:
-            self.release()
-            raise
-        self.release()
+                self.release()
+            return opener(context, context.keep)
+        if opens:
+            context.keep(found)
         return found.value
 
     def close(self) -> None:
@@ -103,21 +99,14 @@ class ThreadScope(ConnectionScope):
         """
         with self._lock:
             self._is_over = True
-            values = self._take_unused()
-        _close(values)
+        self._close_unused()
 
     def release(self) -> None:
-        """End a use of a value; the last one closes what a scope that is over still has."""
+        """End a use of a value; the end of the last use closes the values of a scope that is over."""
         with self._lock:
             self._users -= 1
-            values = self._take_unused()
-        _close(values)
-
-    def _take_unused(self) -> list[_Value]:
-        if self._users or not self._is_over:
-            return []
-        values, self._values = list(self._values.values()), {}
-        return values
+        if self._is_over:
+            self._close_unused()
 
     def _find(self, context: Context, key: Hashable, opener: Opener, *, opens: bool) -> _Value | None:
         """Return the value of *key* once it is open; None when the scope is over and has none."""
@@ -137,47 +126,79 @@ class ThreadScope(ConnectionScope):
                 return found
 
     def _make(self, made: _Value, context: Context, key: Hashable, opener: Opener, *, opens: bool) -> None:
-        if opens:
-            made.closing, made.closed = self.create_event(), self.create_event()
-            self._server.start_background_task(copy_context().run, self._own, made, context, opener)
-            made.settled.wait()
-        else:
-            try:
+        try:
+            if opens:
+                made.owner = self._start(made, context, key, opener)
+                made.settled.wait()
+            else:
                 made.open(opener(context, context.keep))
-            except BaseException as exc:  # noqa: BLE001 - raised below
-                made.failure = exc
+        except BaseException:
+            # After an event was cancelled, the task still opens the value for the other events.
+            if made.owner is None:
+                self._drop(key, made)
+            raise
         if made.failure is not None:
-            with self._lock:
-                self._values.pop(key, None)
-            made.settled.set()
             raise made.failure
 
-    @staticmethod
-    def _own(made: _Value, context: Context, opener: Opener) -> None:
+    def _start(self, made: _Value, context: Context, key: Hashable, opener: Opener) -> Any:
+        """Start what opens and closes a value."""
+        return self._server.start_background_task(copy_context().run, self._own, made, context, key, opener)
+
+    def _own(self, made: _Value, context: Context, key: Hashable, opener: Opener) -> None:
         """Open a value, wait until it is to be closed, and close it."""
         managers: list[Manager] = []
         try:
             made.open(opener(context, managers.append))
-        except BaseException as exc:  # noqa: BLE001 - the thread that asked raises it
+        except BaseException as exc:
             made.failure = exc
-            made.settled.set()
+            self._drop(key, made)
+            if isinstance(exc, concurrency.Cancelled):
+                raise
+            return
+        if not managers:
             return
         del context
-        made.closing.wait()
+        cause: BaseException | None = None
         try:
-            unwind(managers)
-        except BaseException as exc:  # noqa: BLE001 - the thread that closes the scope raises it
+            made.closing.wait()
+        except concurrency.Cancelled as exc:  # by a scope of the dependency's own, or because the program ends
+            cause = exc
+            self._drop(key, made)
+        try:
+            unwind(managers, cause)
+        except BaseException as exc:
             made.failure = exc
-        finally:
-            made.closed.set()
+            if isinstance(exc, concurrency.Cancelled):
+                raise
+
+    def _drop(self, key: Hashable, made: _Value) -> None:
+        """Remove a value that is not open any more; the next event that asks for it opens a new one."""
+        made.is_open = False
+        with self._lock:
+            if self._values.get(key) is made:
+                del self._values[key]
+        made.settled.set()
+
+    def _close_unused(self) -> None:
+        with self._lock:
+            if self._users:
+                return
+            values, self._values = self._values, {}
+        _close_all(values)
 
 
-def _close(values: list[_Value]) -> None:
+def _close_all(values: dict[Hashable, _Value]) -> None:
+    """
+    Close values, the last opened first.
+
+    Raises:
+        BaseException: What a dependency raised while it was closed, after all have been closed.
+    """
     failure: BaseException | None = None
-    for made in reversed(values):
-        if made.closing is not None:
+    for made in reversed(values.values()):
+        if made.owner is not None:
             made.closing.set()
-            made.closed.wait()
+            concurrency.join(made.owner)
             failure = made.failure or failure
     if failure is not None:
         raise failure

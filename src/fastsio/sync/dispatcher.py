@@ -1,9 +1,9 @@
 # Written by tools/unasync.py from aio/dispatcher.py; change that one.
 """
-The receiving half of the sync server: frames in, handlers called, answers and errors out.
+The dispatcher of the sync server: it decodes frames, calls the handlers of events, and sends answers and errors.
 
-The hot path of the package is ``take_message`` and ``run_event``; whatever can be decided before an event arrives is
-decided elsewhere.
+The hot path of the package is ``take_message`` and ``run_event``. Decisions that can be made before an event arrives
+are made elsewhere.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from fastsio.base.event_log import tell_unhandled
 from fastsio.base.options import MAX_SMALL_BYTES, counted_bytes
 from fastsio.base.seams import PACKET_SEAMS
 from fastsio.engine.log_format import label
+from fastsio.engine.packet import MessagePacket, frames_of
 from fastsio.exceptions import EventError, PacketError
 from fastsio.injection import Context
 from fastsio.protocol import (
@@ -25,27 +26,28 @@ from fastsio.protocol import (
     PacketType,
     Verdict,
     ack_writer,
+    binary_ack_writer,
+    binary_event_reader,
     connect_writer,
     event_reader,
     on_packet,
     wire_bytes,
 )
 from fastsio.protocol.lifecycle import Reasons
-from fastsio.routing import describe, is_expected, leading
+from fastsio.routing import describe, is_expected, leading_arguments
 from fastsio.routing.middleware import detached_context, event_context
 from fastsio.sync import concurrency
 from fastsio.sync.connection_scope import ThreadScope
-from fastsio.sync.engine import MessagePacket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from fastsio.base.event_log import EventLog
+    from fastsio.base.admin import Observer
+    from fastsio.base.internals import ServerInternals
     from fastsio.base.parts import DispatcherServer
-    from fastsio.base.seams import Seams
     from fastsio.injection import Endpoint
     from fastsio.protocol import Packet
-    from fastsio.routing import Registry, Route
+    from fastsio.routing import Route
     from fastsio.state import Client, Connection
     from fastsio.sync.lifecycle import Lifecycle
     from fastsio.sync.runner import HandlerRunner
@@ -63,16 +65,14 @@ triggered: Final[ContextVar[Context | None]] = ContextVar("triggered", default=N
 
 class Dispatcher:
     """
-    Takes what Engine.IO delivers, calls handlers, and answers.
+    Handles the frames that Engine.IO delivers: calls handlers, and answers.
 
-    What an application has put in the place of python-socketio's methods is called in place of the short ways.
+    If an application replaces a method of python-socketio, the dispatcher calls that method, and not the faster code
+    that it has otherwise.
 
     Args:
         server: The server whose packets they are.
-        registry: Finds the routes of events.
-        seams: The methods of the server that the application may have replaced.
-        connections: Engine.IO sid -> record of the connection.
-        event_log: Is told of each event, if the server writes a log of them.
+        shared: What the parts of the server share.
     """
 
     _lifecycle: Lifecycle
@@ -82,44 +82,48 @@ class Dispatcher:
     def __init__(
         self,
         server: DispatcherServer,
-        registry: Registry,
-        seams: Seams,
-        connections: Mapping[str, Connection],
-        event_log: EventLog | None,
+        shared: ServerInternals,
     ) -> None:
         self._server = server
-        self._registry = registry
-        self._seams = seams
-        self._connections = connections
-        self._event_log = event_log
+        self._shared = shared
+        self._registry = shared.registry
+        self._seams = shared.seams
+        self._connections = shared.connections
+        self._event_log = shared.event_log
+        self._observer: Observer | None = None
         self._not_handled = server.not_handled
         self._message_handler: Callable[[Any, str | bytes], Any] | None = None
 
     def bind(self, runner: HandlerRunner, lifecycle: Lifecycle) -> None:
-        """Tell the dispatcher which parts of the server events and other packets are passed on to."""
+        """Set the parts of the server that get events and other packets from the dispatcher."""
         self._runner = runner
         self._lifecycle = lifecycle
-        # In the place of the other, so that events cost nothing more while no log is written of them.
+        # Chosen here, so that events cost nothing more on a server that writes no log of them.
         self._take_event = runner.take_event if self._event_log is None else self._take_logged_event
         self.choose_ways()
 
     def choose_ways(self) -> None:
-        """Decide how packets are read and written while these methods are replaced, and this observer is told."""
+        """Decide how packets are read and written, with the methods that are replaced now and the observer of now."""
         server, replaced = self._server, self._seams.replaced
+        observer = self._observer = self._shared.observer
         self._is_intercepted = not replaced.isdisjoint(PACKET_SEAMS)
-        # What is read in one go has no packet that could be shown to anybody.
-        self._read_event = None if self._is_intercepted else event_reader(server.packet_class, server.limits)
+        # The fast reader makes no packet object that could be passed to a method of the application.
+        self._read_event = None if self._is_intercepted else event_reader(server.packet_class, self._shared.limits)
+        self._read_binary_event = (
+            None if self._is_intercepted else binary_event_reader(server.packet_class, self._shared.limits)
+        )
         self._is_sending_replaced = "_send_packet" in replaced
-        is_seen = server.observer is not None or self._is_sending_replaced
+        is_seen = observer is not None or self._is_sending_replaced
         self._write_ack = None if is_seen else ack_writer(server.packet_class)
+        self._write_binary_ack = None if is_seen else binary_ack_writer(server.packet_class)
         self._lifecycle.write_connect = None if is_seen else connect_writer(server.packet_class)
-        self._runner.is_watched = bool(replaced) or server.observer is not None
+        self._runner.is_watched = bool(replaced) or observer is not None
         self._choose_message_handler()
 
     def _choose_message_handler(self) -> None:
-        """Let the engine call what takes frames: the short way, unless an application or an observer sees them."""
+        """Set the message handler of the engine: the fast one, unless a method or observer is to get each frame."""
         handler: Callable[[Any, str | bytes], Any] = self.take_message
-        if self._server.observer is not None:
+        if self._observer is not None:
             handler = self.take_observed_message
         elif "_handle_eio_message" in self._seams.replaced:
             handler = self._seams.method("_handle_eio_message")
@@ -130,7 +134,7 @@ class Dispatcher:
     def _take_logged_event(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> Any:
-        """Take an event of a connected client, and write that it has come."""
+        """Handle an event of a connected client, and write it to the log."""
         if self._event_log is not None:
             self._event_log.received(client, data[0])
         return self._runner.take_event(connection, client, data, ack_id, size_bytes)
@@ -141,10 +145,7 @@ class Dispatcher:
         """
         Send a packet, through the application's own ``_send_packet`` if it has one.
 
-        Args:
-            eio_sid: The client.
-            packet: The packet.
-            waits: Whether the caller waits afterwards while the client is behind.
+        With *waits*, the caller waits afterwards while the client is behind.
         """
         if self._is_sending_replaced:
             self._seams.call("_send_packet", eio_sid, packet)
@@ -152,29 +153,57 @@ class Dispatcher:
             self.post(eio_sid, packet, waits)
 
     def post(self, eio_sid: str, packet: Packet, waits: bool = False) -> None:
-        """Send a packet past the application's own ``_send_packet``."""
-        frames, server = frames_of(packet), self._server
-        if server.observer is not None:
-            server.observer.frames_sent(frames, 1)
-        server.eio.post(eio_sid, frames, waits)
+        """Send a packet without calling the application's own ``_send_packet``."""
+        frames = frames_of(packet)
+        if self._observer is not None:
+            self._observer.frames_sent(frames, 1)
+        self._server.eio.post(eio_sid, frames, waits)
+
+    def send_frames(self, eio_sid: str, frames: Sequence[MessagePacket], waits: bool = False) -> None:
+        """
+        Send the frames of an emitted event, through the application's own ``_send_eio_packet`` if it has one.
+
+        With *waits*, the caller waits afterwards while the client is behind.
+        """
+        if self._shared.shows_frames:
+            for frame in frames:
+                self._seams.call("_send_eio_packet", eio_sid, frame)
+        else:
+            self._server.eio.post(eio_sid, frames, waits)
+
+    def reply_frames(self, eio_sid: str, frames: Sequence[MessagePacket]) -> bool:
+        """Send frames as :meth:`send_frames` does, and wait while the client is behind; False if it takes them not."""
+        if self._shared.shows_frames:
+            self.send_frames(eio_sid, frames)
+            return True
+        engine = self._server.eio
+        is_sent: bool = engine.post(eio_sid, frames, True)
+        if engine.congested:
+            engine.let_read((eio_sid,))
+        return is_sent
 
     def reply(self, eio_sid: str, packet: Packet) -> Any:
         """Send the answer to a client's packet; unlike :meth:`send` this may wait until the client reads."""
         if self._is_sending_replaced:
             replying: Any = self._seams.call("_send_packet", eio_sid, packet)
             return replying
-        frames, server = frames_of(packet), self._server
-        if server.observer is not None:
-            server.observer.frames_sent(frames, 1)
-        waiting: Any = server.eio.write(eio_sid, frames)
+        frames = frames_of(packet)
+        if self._observer is not None:
+            self._observer.frames_sent(frames, 1)
+        waiting: Any = self._server.eio.write(eio_sid, frames)
         return waiting
 
     def _acknowledge(self, client: Client, ack_id: int, result: Any) -> Any | None:
-        """Send what an event's handler returned; return what to wait for while the client is behind, if it is."""
+        """Acknowledge an event with its handler's result; return what to await if the client is behind, or None."""
         arguments = acknowledgement(result)
         write = self._write_ack
         session = client.connection.session
         if write is not None and session is not None and client.namespace == ROOT:
+            write_binary = self._write_binary_ack
+            if type(result) is bytes and write_binary is not None:
+                frames = (MessagePacket(write_binary(ack_id)), MessagePacket(result))
+                replying: Any = self._server.eio.write(client.eio_sid, frames)
+                return replying
             try:
                 text = write(ack_id, arguments)
             except BinaryInPayload:
@@ -188,14 +217,14 @@ class Dispatcher:
     # Receiving
 
     def receive(self, eio_sid: str, data: str | bytes) -> None:
-        """Take a frame of a client that is given by the id of its connection."""
+        """Handle a frame of a client, given by the id of its connection."""
         connection = self._connections.get(eio_sid)
         if connection is not None:
             concurrency.resolved(self.take_message(connection, data))
 
     def take_observed_message(self, connection: Connection, data: str | bytes) -> Any:
-        """Take a frame of a client, and tell the observer of it."""
-        observer = self._server.observer
+        """Handle a frame of a client, and report it to the observer."""
+        observer = self._observer
         if observer is not None:
             observer.frame_received(data)
         if "_handle_eio_message" in self._seams.replaced:
@@ -204,7 +233,7 @@ class Dispatcher:
         return self.take_message(connection, data)
 
     def take_message(self, connection: Connection, message: str | bytes) -> Any:
-        """Take a frame of a client; the next may be taken when what is returned, if anything, is over."""
+        """Handle a frame of a client; return what to await before the next frame is handled, or None."""
         read = self._read_event
         if read is not None and type(message) is str and connection.decoder.pending_packet is None:
             try:
@@ -222,7 +251,13 @@ class Dispatcher:
         return self._take_packet(connection, message)
 
     def _take_packet(self, connection: Connection, message: str | bytes) -> Any:
-        """Handle a frame that the fast path does not take."""
+        """Handle a frame that the fast path does not handle."""
+        read = self._read_binary_event
+        if read is not None and type(message) is str and connection.decoder.pending_packet is None:
+            event = read(message)
+            if event is not None:
+                connection.decoder.expect(event, wire_bytes(message))
+                return self._expect_attachments(connection)
         try:
             packet = connection.decoder.feed(message)
         except PacketError as exc:
@@ -238,13 +273,13 @@ class Dispatcher:
         if client is None or client.state is not CONNECTED or packet.packet_type not in EVENTS:
             return self._handle_packet(connection, client, packet)
         if connection.timer_key:
-            self._lifecycle.attachments_arrived(connection)
+            self._lifecycle.stop_watching(connection)
         return self._take_event(
             connection, client, packet.data, packet.id, counted_bytes(connection.decoder.packet_bytes)
         )
 
     def _pass_through(self, connection: Connection, packet: Packet) -> None:
-        """Show a packet to the methods of the application first; what they call of fastsio's does the rest."""
+        """Call the method for a packet, which may be the application's; fastsio's own method handles the packet."""
         if packet.attachments:
             self._lifecycle.attachments_arrived(connection)
         # As python-socketio gives it: None for the root.
@@ -262,13 +297,13 @@ class Dispatcher:
                 concurrency.resolved(self._take_whole_packet(connection, packet))
 
     def take_made_packet(self, eio_sid: str, packet: Packet) -> None:
-        """Take a packet as if the client of a connection had sent it."""
+        """Handle a packet as if the client of a connection had sent it."""
         connection = self._connections.get(eio_sid)
         if connection is not None:
             concurrency.resolved(self._take_whole_packet(connection, packet))
 
     def take_leave(self, eio_sid: str, namespace: str | None, reason: str | None) -> None:
-        """Take a DISCONNECT as if the client of a connection had sent it, or the end of a connection that is lost."""
+        """Handle a DISCONNECT as if the client of a connection had sent it, or the end of a connection that is lost."""
         connection = self._connections.get(eio_sid)
         if connection is None:
             return
@@ -279,7 +314,7 @@ class Dispatcher:
             self._lifecycle.leave(client, reason or Reasons.CLIENT_DISCONNECT)
 
     def _handle_packet(self, connection: Connection, client: Client | None, packet: Packet) -> Any:
-        """Do what the lifecycle says about any packet but an event of a connected client."""
+        """Handle any packet but an event of a connected client, as the table of the lifecycle says."""
         if packet.attachments:
             self._lifecycle.attachments_arrived(connection)
         state = NamespaceState.NONE if client is None else client.state
@@ -312,7 +347,7 @@ class Dispatcher:
                 self._runner.start_held(client, packet, counted_bytes(connection.decoder.packet_bytes))
 
     def _expect_attachments(self, connection: Connection) -> Any:
-        """Judge the head of a binary packet before its attachments arrive (CVE-2026-48804)."""
+        """Check the first frame of a binary packet before its attachments arrive (CVE-2026-48804)."""
         packet = connection.decoder.pending_packet
         if packet is None:
             return None
@@ -326,10 +361,12 @@ class Dispatcher:
         """Close the connection of a client that broke the protocol."""
         self._server.logger.warning("%s: connection closed: %s", label(connection.eio_sid), why)
         connection.decoder.reset()
+        if connection.session is not None:
+            connection.session.broke_protocol = True
         self._server.eio.close_client(connection.eio_sid, Reasons.TRANSPORT_ERROR)
 
     def trigger_method(self, handler: Any, event: str, args: tuple[Any, ...]) -> Any:
-        """Call the method of a class-based namespace for an event that its own dispatcher passed on."""
+        """Call the method of a class-based namespace for an event, for ``trigger_event()``."""
         endpoint = self._registry.method_endpoint(handler, event)
         if endpoint is None:
             return None
@@ -349,7 +386,7 @@ class Dispatcher:
 
     def _take_ack(self, client: Client, packet: Packet) -> None:
         ack_id = packet.id
-        if ack_id is None:  # the decoder lets none through
+        if ack_id is None:  # the decoder refuses such packets
             return
         if self._event_log is not None:
             self._event_log.acknowledged(client)
@@ -398,7 +435,7 @@ class Dispatcher:
             triggered.reset(token)
 
     def trigger(self, event: str, namespace: str, args: tuple[Any, ...]) -> Any:
-        """Call the handler of an event; in an application's own ``_trigger_event``, for the event that it was given."""
+        """Call the handler of an event; within the application's ``_trigger_event``, with the event's own context."""
         namespace = namespace or ROOT
         route = self._registry.resolve(namespace, event)
         if route is None:
@@ -430,11 +467,11 @@ class Dispatcher:
     def _call_route(self, route: Route, context: Context, args: tuple[Any, ...]) -> Any:
         if not route.is_plain:
             return route.call(context)
-        prefix = leading(route.prefix, context.event, context.client.namespace)
+        prefix = leading_arguments(route.prefix, context.event, context.client.namespace)
         return concurrency.resolved(route.handler(*prefix, *args))
 
     def _stranger(self, event: str, namespace: str, sid: str, args: Sequence[Any]) -> Any:
-        """Return what stands for the client of an event that none sent: a test or another handler triggers it."""
+        """Return a stand-in for the client of an event that no client has sent, but a test or another handler."""
         environ, *auth = args if event == "connect" and args else ({},)
         view: Any = detached_context(
             event, sid, None, namespace=namespace, environ=environ, auth=auth[0] if auth else None
@@ -450,7 +487,7 @@ class Dispatcher:
             if route.is_plain:
                 handler = route.handler
                 if route.prefix:
-                    result = handler(*leading(route.prefix, event, client.namespace), client.sid, *data[1:])
+                    result = handler(*leading_arguments(route.prefix, event, client.namespace), client.sid, *data[1:])
                 else:
                     result = handler(client.sid, *data[1:])
                 # A plain function around a coroutine function returns a coroutine too.
@@ -478,7 +515,7 @@ class Dispatcher:
                 self.close_context(context, failure)
 
     def close_context(self, context: Context, exc: BaseException | None) -> None:
-        """Run what follows the ``yield`` of the event's dependencies."""
+        """Run the code after the ``yield`` of the event's dependencies."""
         try:
             context.close(exc)
         except (Exception, concurrency.Cancelled) as raised:
@@ -492,19 +529,19 @@ class Dispatcher:
         """
         Answer a failed event.
 
-        What its dependencies opened is closed first: one of them may raise what the client is to read. An exception
-        handler's result is the acknowledgement. Without one the client gets the error object, as acknowledgement if it
-        asked for one and as ``error`` event otherwise; a plain handler, which python-socketio would leave without an
-        answer, is left without one.
+        Its dependencies are closed first, because one of them may raise another exception to answer with. The result of
+        an exception handler is the acknowledgement. Without an exception handler the client gets the error object: as
+        the acknowledgement if it asked for one, otherwise as ``error`` event. The failure of a plain handler, which
+        python-socketio does not answer, is not answered.
 
         Args:
-            exc: What was raised.
-            route: What was called.
+            exc: The exception.
+            route: The route of the event.
             context: The event.
             ack_id: The acknowledgement the client waits for, or None.
 
         Raises:
-            Exception: *exc*, unanswered, where a test client plays the client: the test is to fail of it.
+            Exception: *exc*, if it is not answered and a test client has replaced ``_send_packet``; its test fails.
         """
         exc = context.fail(exc)
         endpoint = self._registry.exception_endpoint(exc, route.scopes)
@@ -536,7 +573,7 @@ class Dispatcher:
             self._acknowledge_failure(acknowledgement(result), context, ack_id)
 
     def _answer_by_vocabulary(self, exc: Exception, route: Route, context: Context, ack_id: int | None) -> bool:
-        """Answer with the error object, unless python-socketio would not answer; tell whether that was done."""
+        """Answer with the error object; return False if python-socketio, and so fastsio, sends no answer."""
         if not is_expected(exc) or route.is_silent:
             self._log_failure(exc, context.event)
         if route.is_silent and not isinstance(exc, EventError):
@@ -558,14 +595,3 @@ class Dispatcher:
 
     def _log_failure(self, exc: BaseException, what: str) -> None:
         self._server.logger.error("error in the handler of %s", what, exc_info=exc)
-
-
-def frames_of(packet: Packet) -> list[MessagePacket]:
-    """Encode a packet into Engine.IO messages, its text first and its attachments after it."""
-    try:
-        encoded = packet.encode()
-    except TypeError as error:
-        raise unwritable(packet, error) from error
-    if isinstance(encoded, list):
-        return [MessagePacket(frame) for frame in encoded]
-    return [MessagePacket(encoded)]

@@ -1,17 +1,21 @@
 # Written by tools/unasync.py from aio/lifecycle.py; change that one.
 """
-How clients come and go: the steps of :mod:`fastsio.protocol.lifecycle`, taken.
+The lifecycle of clients: CONNECT, refusals, DISCONNECT, and the connect and disconnect handlers.
 
-Runs connect and disconnect handlers and keeps the records of connections; must not know events.
+:mod:`fastsio.protocol.lifecycle` decides the steps, and this module takes them. It keeps the records of connections,
+and must not know events.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.options import counted_bytes
+from fastsio.base.recovery import split_auth
 from fastsio.engine.log_format import label
+from fastsio.engine.packet import MessagePacket
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import refusal
@@ -25,29 +29,30 @@ from fastsio.sync.connection_scope import ThreadScope
 from fastsio.sync.runner import new_deadlines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from fastsio.base.internals import ServerInternals
     from fastsio.base.parts import Handlers, LifecycleServer
-    from fastsio.base.seams import Seams
     from fastsio.protocol import Packet
-    from fastsio.routing import Registry, Route
+    from fastsio.routing import Route
+    from fastsio.state.members import Member
+    from fastsio.state.recovery import ClientRecovery, Found
+    from fastsio.sync.recovery import Recovery
     from fastsio.sync.runner import HandlerRunner
 
-#: What a client reads of a builtin ConnectionRefusedError, whose own text may name a database.
+#: The message for a client if a handler raises the builtin ConnectionRefusedError, whose own text may name a database.
 REFUSED: Final = "Connection refused by server"
 
 
 class Lifecycle:
     """
-    Takes clients through their lives.
+    Lets clients in and out.
 
     Args:
         server: The server whose clients they are.
+        shared: What the parts of the server share.
         handlers: Calls their connect and disconnect handlers, and sends them packets.
-        runner: Starts what is called.
-        registry: Knows the namespaces, and the exception handlers.
-        seams: The methods of the server that the application may have replaced.
-        connections: Engine.IO sid -> record of the connection.
+        runner: Starts handlers and tasks.
 
     Attributes:
         write_connect: Writes the text of a CONNECT; None while packets are shown to others before they are sent.
@@ -57,27 +62,29 @@ class Lifecycle:
     def __init__(
         self,
         server: LifecycleServer,
+        shared: ServerInternals,
         handlers: Handlers,
         runner: HandlerRunner,
-        registry: Registry,
-        seams: Seams,
-        connections: dict[str, Connection],
     ) -> None:
         self._server = server
+        self._shared = shared
+        self._recovery: Recovery | None = shared.recovery
+        self._options = shared.options
         self._handlers = handlers
         self._runner = runner
-        self._registry = registry
-        self._seams = seams
-        self._connections = connections
+        self._registry = shared.registry
+        self._seams = shared.seams
+        self._connections = shared.connections
         self._new_scope = partial(ThreadScope, server)
         self._deadlines = new_deadlines(self._on_due, server.eio)
         self.write_connect: Callable[[Any], str] | None = None
         self.is_closed = False
+        self._is_silent = False
 
     # Connections
 
     def open(self, eio_sid: str, environ: dict[str, Any]) -> bool | None:
-        """Take a new connection; False refuses it."""
+        """Make the record of a new Engine.IO connection; return False to refuse the connection."""
         if self.is_closed:
             return False
         known = self._connections.get(eio_sid)
@@ -85,33 +92,33 @@ class Lifecycle:
             self._server.environ[eio_sid] = known.environ = environ
             return None
         try:
-            self._keep(eio_sid, environ)
+            self._add_connection(eio_sid, environ)
         except BaseException:
-            # The engine refuses the client then, and does not report the end of a client that it refused.
-            self._drop(eio_sid)
+            # The engine then refuses the client, and does not report the end of a refused connection.
+            self._remove_connection(eio_sid)
             raise
         return None
 
-    def _keep(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        """Make the record of a new connection, and begin to wait for its first CONNECT."""
+    def _add_connection(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        """Make the record of a new connection, and start the deadline for its first CONNECT."""
         server = self._server
         server.environ[eio_sid] = environ
         dialect = LEGACY if PROTOCOL_KEY in environ else CURRENT
-        decoder = dialect.decoder_class(server.packet_class, server.limits)
+        decoder = dialect.decoder_class(server.packet_class, self._shared.limits)
         connection = Connection(eio_sid, environ, decoder, self._new_scope, concurrency.guard(), dialect)
         self._connections[eio_sid] = connection
         session = server.eio.sockets.get(eio_sid)
         if session is not None:
             connection.session, session.connection = session, connection
-        self._deadlines.set(connection, server.options.connect_timeout)
-        if server.observer is not None:
-            server.observer.connection_opened(eio_sid, environ)
+        self._deadlines.set(connection, self._options.connect_timeout)
+        if self._shared.observer is not None:
+            self._shared.observer.connection_opened(eio_sid, environ)
         if dialect.joins_root:
             self._runner.start_task(self.begin, connection, "/", None)
 
-    def _drop(self, eio_sid: str) -> None:
-        """Take back what :meth:`_keep` has done of its work."""
-        self._server.environ.pop(eio_sid, None)
+    def _remove_connection(self, eio_sid: str) -> None:
+        """Remove the record of a connection, and what else :meth:`_add_connection` has made of it before it failed."""
+        self._server.environ.forget(eio_sid)
         connection = self._connections.pop(eio_sid, None)
         if connection is not None:
             connection.is_lost = True
@@ -119,50 +126,73 @@ class Lifecycle:
             self._deadlines.clear(connection)
 
     def close(self, eio_sid: str, reason: str) -> None:
-        """Take the end of a connection: every client on it leaves."""
-        server = self._server
+        """Handle the end of an Engine.IO connection: every client of it leaves."""
         connection = self._connections.get(eio_sid)
-        if connection is None:
+        if connection is None or connection.is_lost:
             return
         self._deadlines.clear(connection)
         connection.decoder.reset()
-        connection.is_lost = True
-        for client in list(connection.clients.values()):
-            if client.gone is not None:
-                client.gone.set()
-            try:
-                if "_handle_disconnect" in self._seams.replaced and client.state is not NamespaceState.LEFT:
-                    self._seams.call("_handle_disconnect", eio_sid, client.namespace, reason)
-                else:
-                    self.leave(client, reason)
-            except Exception:
-                server.logger.exception("%s: error while leaving", client.label)
+        with nullcontext() if self._recovery is None else self._recovery.lock:  # no session is restored meanwhile
+            connection.is_lost = True
+        with connection.lock:
+            pass  # a client that is being accepted has been; after this none is
+        with self._runner.noted_as_leaving():
+            for client in list(connection.clients.values()):
+                self._leave_lost(client, reason)
         self._release(connection)
-        if server.observer is not None:
-            server.observer.connection_closed(eio_sid)
+        if self._shared.observer is not None:
+            self._shared.observer.connection_closed(eio_sid)
+
+    def _leave_lost(self, client: Client, reason: str) -> None:
+        if client.gone is not None:
+            client.gone.set()
+        try:
+            if "_handle_disconnect" in self._seams.replaced and client.state is not NamespaceState.LEFT:
+                self._seams.call("_handle_disconnect", client.eio_sid, client.namespace, reason)
+            else:
+                self.leave(client, reason)
+        except Exception:
+            self._server.logger.exception("%s: error while leaving", client.label)
 
     def _release(self, connection: Connection) -> None:
-        """Drop the record of a lost connection once no handler needs it any more."""
+        """Remove the record of a lost connection, if all of its clients have left."""
         if connection.is_lost and connection.is_deserted:
             self._connections.pop(connection.eio_sid, None)
-            self._server.environ.pop(connection.eio_sid, None)
+            self._server.environ.forget(connection.eio_sid)
             connection.unlink()
 
-    def stop(self) -> None:
-        """Let nobody in any more and forget all deadlines."""
-        self.is_closed = True
-        self._deadlines.stop()
-        if self._server.observer is not None:
-            self._server.observer.stop()
+    def start(self) -> None:
+        """Let clients in again, after :meth:`stop`."""
+        self.is_closed = self._is_silent = False
+        if self._recovery is not None:
+            self._recovery.start()
+        if self._shared.observer is not None:
+            self._shared.observer.start()
 
-    # Coming
+    def stop(self, *, refuses: bool) -> None:
+        """
+        Refuse clients from now on, and cancel all deadlines.
+
+        Args:
+            refuses: Whether CONNECT on a connection that is about to end is answered with CONNECT_ERROR. The client
+                then does not reconnect; without an answer it does.
+        """
+        self.is_closed = True
+        self._is_silent = not refuses
+        if self._recovery is not None:
+            self._recovery.stop()
+        self._deadlines.stop()
+        if self._shared.observer is not None:
+            self._shared.observer.stop()
+
+    # Clients connect
 
     def begin(self, connection: Connection, namespace: str, auth: Any) -> None:
-        """Take a CONNECT packet, and wait as :meth:`take` says."""
+        """Handle a CONNECT packet, and wait for what :meth:`take` returns."""
         concurrency.resolved(self.take(connection, namespace, auth))
 
     def rejoin(self, client: Client, auth: Any) -> None:
-        """Take a CONNECT packet for a namespace that the client has not left; what it was leaves first."""
+        """Handle a CONNECT packet for a namespace that has a client already: it leaves, then a new one joins."""
         connection = client.connection
         self._runner.call_unbroken(self.leave, client, Reasons.CLIENT_DISCONNECT)
         with connection.lock:
@@ -174,70 +204,130 @@ class Lifecycle:
             self.begin(connection, client.namespace, auth)
 
     def take(self, connection: Connection, namespace: str, auth: Any) -> Any:
-        """Take a CONNECT packet; the next packet may be taken when what is returned, if anything, is over."""
+        """Handle a CONNECT packet; return what to await before the connection's next packet is handled, or None."""
+        if self.is_closed and self._is_silent:
+            return None
         size = connection.decoder.packet_bytes if auth else 0
-        why_not = self._inadmissible(connection, namespace, size)
+        why_not = self._reason_to_refuse(connection, namespace, size)
         if why_not is not None:
             return self._refuse(connection, namespace, {"message": why_not})
+        if self._recovery is not None and connection.dialect is CURRENT:
+            auth, pid, offset = split_auth(auth)
+            if pid is not None:
+                return self._handle_recovery(self._recovery, connection, namespace, (auth, size), pid, offset)
         manager = self._server.manager
         if not manager.admits_at_once():
             return self._admit(connection, namespace, auth, size)
-        return self._introduce(connection, manager.admit(connection.eio_sid, namespace), namespace, auth, size)
+        return self._add_client(connection, manager.admit(connection.eio_sid, namespace), namespace, auth, size)
 
     def _admit(self, connection: Connection, namespace: str, auth: Any, size: int) -> None:
         sid = self._server.manager.pre_connect(connection.eio_sid, namespace)
-        concurrency.resolved(self._introduce(connection, sid, namespace, auth, size))
+        concurrency.resolved(self._add_client(connection, sid, namespace, auth, size))
 
-    def _introduce(self, connection: Connection, sid: str, namespace: str, auth: Any, size: int) -> Any:
-        """Add a client that the manager knows to its connection's, and let it be decided about."""
+    def _handle_recovery(
+        self,
+        recovery: Recovery,
+        connection: Connection,
+        namespace: str,
+        auth: tuple[Any, int],
+        pid: str,
+        offset: str | None,
+    ) -> None:
+        """Handle the CONNECT of a client that asks for its old session; without one it is a new client."""
+        found = recovery.find(namespace, pid, offset)
+        if found is None:
+            self._admit(connection, namespace, *auth)
+            return
+        key = connection.eio_sid, namespace
+        recovery.returning[key] = found.session.sid
+        try:
+            sid = self._server.manager.pre_connect(connection.eio_sid, namespace)
+        except BaseException:
+            recovery.give_up(found)
+            raise
+        finally:
+            del recovery.returning[key]
+        if sid != found.session.sid:  # the application has a pre_connect() of its own
+            recovery.give_up(found)
+            found = None
+        concurrency.resolved(self._add_client(connection, sid, namespace, *auth, found))
+
+    def _add_client(
+        self, connection: Connection, sid: str, namespace: str, auth: Any, size: int, found: Found | None = None
+    ) -> Any:
+        """
+        Add a client, which the manager has, to its connection, and start its connect handler.
+
+        Args:
+            connection: The connection.
+            sid: The sid of the client.
+            namespace: The namespace.
+            auth: The payload of its CONNECT.
+            size: The size of the payload in bytes.
+            found: The session that is recovered; None for a new client.
+        """
         client = self._server.manager.client_of(sid, namespace)
         if client is None:  # the application has a pre_connect() of its own
             client = Client(sid, namespace, connection, None)
             client.advance(Happening.BEGIN)
-        client.connection = connection  # the manager knew it no more if it was lost meanwhile
+        client.connection = connection  # a connection that was lost meanwhile is not known to the manager
         # Python clients send an empty object for no auth; JavaScript clients leave it out.
         client.auth, client.auth_bytes = auth or None, size
         connection.clients[namespace] = client
-        if connection.is_lost:  # while the manager was asked; nobody else knows of this client
-            return self._forget(client)
+        recovery = self._recovery
+        if connection.is_lost:  # while pre_connect() ran: close() has not seen this client
+            if recovery is not None and found is not None:
+                recovery.give_up(found)
+            return self._remove_client(client)
+        if recovery is not None:
+            is_back = found is not None and recovery.restore(client, found)
+            if not is_back and connection.is_lost:
+                return self._remove_client(client)
+            if not is_back and client.recovery is None:
+                recovery.begin(client)
         if self._server.always_connect:
-            return self._confirm_and_decide(client)
-        return self._start_deciding(client)
+            return self._tell_and_start_handler(client)
+        return self._start_connect_handler(client)
 
-    def _confirm_and_decide(self, client: Client) -> None:
-        self._confirm(client)
-        concurrency.resolved(self._start_deciding(client))
+    def _tell_and_start_handler(self, client: Client) -> None:
+        with client.connection.lock:
+            waiting = self._tell(client)
+        self._let_read(waiting)
+        concurrency.resolved(self._start_connect_handler(client))
 
-    def _start_deciding(self, client: Client) -> Any:
+    def _start_connect_handler(self, client: Client) -> Any:
         route = self._handlers.find_route(client.namespace, "connect")
         if route is None:
             if self.write_connect is not None and self._server.manager.connects_at_once():
                 return concurrency.begun(self._accept, client)
-            # What the application has put in the place of fastsio's methods may need a task.
+            # A method with which the application replaces one of fastsio's may need a task.
             return self._accept(client)
-        self._runner.start_connecting(client, self._decide, route)
+        self._runner.start_connecting(client, self._run_connect_handler, route)
         return None
 
-    def _inadmissible(self, connection: Connection, namespace: str, auth_bytes: int) -> str | None:
-        """Say why a client cannot join *namespace*, or None."""
+    def _reason_to_refuse(self, connection: Connection, namespace: str, auth_bytes: int) -> str | None:
+        """Return why a client cannot join *namespace*, or None if it can."""
         server = self._server
         if self.is_closed:
             return "The server is shutting down"
         if not self._registry.accepts(namespace, server.namespaces):
             return "Invalid namespace"
-        if namespace not in connection.clients and not connection.make_place(server.options.max_namespaces):
+        if namespace not in connection.clients and not connection.reserve_namespace(self._options.max_namespaces):
             return "Too many namespaces"
-        if auth_bytes and connection.auth_bytes + auth_bytes > server.options.max_auth_bytes:
+        if auth_bytes and connection.auth_bytes + auth_bytes > self._options.max_auth_bytes:
             return "Too much auth"
         return None
 
-    def _decide(self, client: Client, route: Route) -> None:
-        """Run the connect handler and do what it says."""
+    def _run_connect_handler(self, client: Client, route: Route) -> None:
+        """Run the connect handler, and accept or refuse the client as it says."""
         context = Context(self._server, client, "connect", (client.auth,))
         variables = self._runner.variables()
         failure: BaseException | None = None
         try:
-            accepted = concurrency.answered(route.call(context))
+            call = route.call
+            if client.recovered and self._recovery is not None and self._recovery.options.skip_middlewares:
+                call = route.call_handler
+            accepted = concurrency.answered(call(context))
             payload = refusal() if accepted is False else None
         except Exception as exc:  # noqa: BLE001 - whatever fails, the client is told and forgotten
             failure = context.fail(exc)
@@ -245,7 +335,7 @@ class Lifecycle:
         except BaseException as exc:
             failure = exc
             if client.state is not NamespaceState.LEFT:
-                self._forget(client)
+                self._remove_client(client)
             raise
         finally:
             client.connecting = None
@@ -253,16 +343,16 @@ class Lifecycle:
                 self._handlers.close_context(context, failure)
         if payload is None:
             self._runner.keep_variables(client, variables)
-        self._conclude(client, payload)
+        self._finish_connecting(client, payload)
 
-    def _conclude(self, client: Client, payload: dict[str, Any] | None) -> None:
+    def _finish_connecting(self, client: Client, payload: dict[str, Any] | None) -> None:
         """Accept or refuse a client whose connect handler is done; *payload* is the refusal."""
         if client.state is NamespaceState.LEFT:
             return
         if payload is None and client.state is NamespaceState.CONNECTING:
             self._accept(client)
             return
-        self._forget(client)
+        self._remove_client(client)
         # A refusal after CONNECT is a DISCONNECT, which has no payload.
         if self._server.always_connect:
             self._send(client.connection, PacketType.DISCONNECT, client.namespace)
@@ -271,25 +361,43 @@ class Lifecycle:
 
     def _accept(self, client: Client) -> None:
         server, connection = self._server, client.connection
-        # A thread that ends the client waits until the client has been told that it is connected.
+        recovery, members = client.recovery, None
+        if recovery is not None and (recovery.members or recovery.joined):
+            members = self._let_back_in(client, recovery)
         with connection.lock:
-            if not client.try_advance(Happening.ACCEPT, NamespaceState.CONNECTING):
+            # One that is lost is about to leave, which may take time; it must not be connected meanwhile.
+            if connection.is_lost or not client.try_advance(Happening.ACCEPT, NamespaceState.CONNECTING):
                 return
-            connection.has_joined = True
             self._deadlines.clear(connection)
+            connection.loosen_environ()
+            server.environ.loosen(connection.eio_sid)
             if connection.decoder.pending:
                 self.watch_attachments(connection)
-            if not server.always_connect:
-                self._confirm(client)
-            if client.state is not NamespaceState.CONNECTED:  # what the application sends with has taken its time
-                return
-            server.manager.connect(client.sid, client.namespace)
-            if server.observer is not None:
-                server.observer.client_connected(client)
+            missed = [] if recovery is None or self._recovery is None else self._recovery.take_missed(client)
+            waiting, is_caught_up = None, not (missed or client.is_behind)
+            if is_caught_up:
+                # A thread that disconnects the client waits until CONNECT has been answered.
+                waiting = None if server.always_connect else self._tell(client)
+                server.manager.connect(client.sid, client.namespace)
+                self._report_connected(client)
+        if is_caught_up:
+            if waiting is not None:
+                self._let_read(waiting)
+        elif not self._catch_up(client, missed):
+            return
+        if members:
+            self._runner.start_task(self._shared.room_keeper.join_again, client, members)
         held, client.held = client.held, None
-        if held is not None:
-            for packet, size in held.packets:
-                self._runner.start_held(client, packet, counted_bytes(size))
+        for packet, size in () if held is None else held.packets:
+            self._runner.start_held(client, packet, counted_bytes(size))
+
+    def _let_back_in(self, client: Client, recovery: ClientRecovery) -> list[Member]:
+        """Return the members of rooms that a client, which was away for long or on another node, may become again."""
+        keeper, members = self._shared.room_keeper, list(recovery.members)
+        if recovery.joined:
+            members += keeper.members_elsewhere(client, recovery.joined, self._shared.room_class_of)
+        allowed: list[Member] = keeper.let_back_in(client, members)
+        return allowed
 
     def _refusal_of(self, client: Client, exc: Exception, route: Route, context: Context) -> dict[str, Any]:
         """Return the CONNECT_ERROR payload for a connect handler that raised."""
@@ -309,7 +417,7 @@ class Lifecycle:
             return refusal(REFUSED)
         if not is_expected(exc):
             self._server.logger.error("%s: error in the connect handler", client.label, exc_info=exc)
-        if isinstance(exc, ConnectionRefusedError):  # the operating system's: something the handler needs is not there
+        if isinstance(exc, ConnectionRefusedError):  # of a socket: a service that the handler needs does not answer
             return refusal(REFUSED)
         return {"message": failure.msg, "data": failure.as_dict()}
 
@@ -317,44 +425,84 @@ class Lifecycle:
         """Keep an event that a client sent after CONNECT was answered but before its handler has decided."""
         if client.held is None:
             client.held = Held()
-        options = self._server.options
+        options = self._options
         size = client.connection.decoder.packet_bytes
         limits = {"most": options.max_held_packets, "most_bytes": options.max_held_bytes}
         if not client.held.add([(packet, size)], size, **limits):
             self._handlers.break_off(client.connection, "too many events before connect was decided")
 
-    # Going
+    # Clients leave
 
     def leave(self, client: Client, reason: str) -> None:
-        """Take the leave of a client that ended the namespace or lost its connection."""
-        # Handlers of what it sent before have been started, but may not have begun; they come first.
+        """Handle the end of a client that has left its namespace or lost its connection."""
+        # The handlers of its earlier events have been started but may not have begun; they begin first.
         self._runner.let_begin(client.connection)
         if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED):
             self._disconnect(client, reason)
         elif client.state is NamespaceState.CONNECTING or client.connecting is not None:
             connecting = client.connecting
-            self._forget(client)
-            if connecting is not None:
+            if client.recovery is not None and client.recovery.restored is not None:
+                self._keep_and_remove(client, reason)
+            else:
+                self._remove_client(client)
+            # When the server shuts down, it has the time of a handler; it may be what shuts the server down.
+            if connecting is not None and reason != Reasons.SERVER_SHUTDOWN:
                 concurrency.cancel(connecting)
 
     def dismiss(self, client: Client) -> None:
-        """End a client's namespace from the server's side."""
+        """Disconnect a client from its namespace, for the server."""
+        if client.recovery is not None:
+            client.recovery.is_over = True
         if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTING):
-            # Its connect handler runs on, often it is the caller; the client is refused when it is done.
+            # Its connect handler, which is often the caller, continues; when it returns, the client is refused.
             return
         if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED):
-            self._send(client.connection, PacketType.DISCONNECT, client.namespace)
+            if client.is_told:
+                self._send(client.connection, PacketType.DISCONNECT, client.namespace)
+            else:  # it is sent what it has missed
+                self._refuse(client.connection, client.namespace, refusal())
             self._disconnect(client, Reasons.SERVER_DISCONNECT)
 
+    def end_connection(self, eio_sid: str) -> None:
+        """End a connection from the server's side, after each of its clients."""
+        connection = self._connections.get(eio_sid)
+        if connection is not None:
+            for client in connection.active():
+                self.dismiss(client)
+        self._server.eio.close_client(eio_sid, Reasons.SERVER_DISCONNECT)
+
+    def end_transport(self, eio_sid: str) -> None:
+        """End a connection because the server shuts down, without a DISCONNECT, so that its client connects again."""
+        connection = self._connections.get(eio_sid)
+        if connection is None or connection.is_lost:  # its disconnect handlers have been called
+            return
+        self._server.eio.leave_client(eio_sid)
+        self._server.eio.run_disconnect(eio_sid, Reasons.SERVER_SHUTDOWN)
+
     def _disconnect(self, client: Client, reason: str) -> None:
-        """Let a client that is leaving go, its disconnect handler first."""
+        """Run the disconnect handler of a client that is leaving, then remove the client."""
         self._server.manager.pre_disconnect(client.sid, client.namespace)
         try:
             self._runner.call_in_variables(client, self._run_disconnect_handler, client, reason)
         finally:
-            if self._server.observer is not None:
-                self._server.observer.client_disconnected(client, reason)
-            self._forget(client)
+            if self._shared.observer is not None:
+                self._shared.observer.client_disconnected(client, reason)
+            self._keep_and_remove(client, reason)
+
+    def _keep_and_remove(self, client: Client, reason: str) -> None:
+        """Keep the session of a client that may come back, then remove the client."""
+        try:
+            self._keep_if_lost(client, reason)
+        finally:
+            self._remove_client(client)
+
+    def _keep_if_lost(self, client: Client, reason: str) -> None:
+        """Keep the session of a client that may come back, before it leaves its rooms."""
+        connection, recovery = client.connection, self._recovery
+        session = connection.session
+        has_ended = reason == Reasons.SERVER_DISCONNECT or (session is not None and session.broke_protocol)
+        if recovery is not None and connection.is_lost and not has_ended:
+            recovery.keep(client)
 
     def _run_disconnect_handler(self, client: Client, reason: str) -> None:
         server = self._server
@@ -382,42 +530,55 @@ class Lifecycle:
         except Exception:
             self._server.logger.exception("%s: error in an exception handler", client.label)
 
-    def _forget(self, client: Client) -> None:
-        """Leave nothing of a client behind but the knowledge that it was there."""
+    def _remove_client(self, client: Client) -> None:
+        """Remove a client; its record, in the state LEFT, stays with the connection."""
         if not client.try_advance(Happening.GONE, NamespaceState.CONNECTING, NamespaceState.LEAVING):
             return
         client.held = None
         try:
-            self._take_away(client)
+            self._remove_from_rooms(client)
         finally:
             if client.gone is not None:
                 client.gone.set()
 
-    def _take_away(self, client: Client) -> None:
-        """Take a client out of its rooms and close what its dependencies keep."""
+    def _remove_from_rooms(self, client: Client) -> None:
+        """Remove a client from the manager and its rooms, and close its connection-scoped dependencies."""
         try:
             self._server.manager.disconnect(client.sid, client.namespace, ignore_queue=True)
         finally:
             self._release(client.connection)
-        self._server.room_keeper.client_left(client)
-        # The record stays for as long as the connection.
-        client.auth, client.auth_bytes = None, 0
-        scope = client.used_scope
-        if scope is not None:
-            try:
-                scope.close()
-            except Exception:
-                self._server.logger.exception("%s: error while closing a dependency of the connection", client.label)
+        recovery = self._recovery
+        try:
+            if recovery is None or not recovery.is_away(client.namespace, client.sid):
+                self._shared.room_keeper.client_left(client)
+            # The record lives as long as the connection.
+            client.auth, client.auth_bytes = None, 0
+            scope = client.used_scope
+            if scope is not None:
+                self._close_scope(client, scope)
+        finally:
+            if recovery is not None:  # from now on the client may come back
+                recovery.forget(client)
 
-    # Waiting
+    def _close_scope(self, client: Client, scope: Any) -> None:
+        try:
+            scope.close()
+        except Exception:
+            self._server.logger.exception("%s: error while closing a dependency of the connection", client.label)
+
+    # Deadlines and packets
 
     def watch_attachments(self, connection: Connection) -> None:
         """Close the connection unless the packet under way is complete in time."""
         if not connection.timer_key:
-            self._deadlines.set(connection, self._server.options.attachment_timeout)
+            self._deadlines.set(connection, self._options.attachment_timeout)
+
+    def stop_watching(self, connection: Connection) -> None:
+        """Cancel the deadline of a connection that has a connected client."""
+        self._deadlines.clear(connection)
 
     def attachments_arrived(self, connection: Connection) -> None:
-        """Take back what :meth:`watch_attachments` set; the time to join a first namespace runs on."""
+        """Cancel the deadline of :meth:`watch_attachments`, but not that for the first CONNECT."""
         if any(client.state is NamespaceState.CONNECTED for client in list(connection.clients.values())):
             self._deadlines.clear(connection)
 
@@ -428,19 +589,83 @@ class Lifecycle:
                 self._runner.start_task(self._handlers.break_off, connection, why)
             except Exception:
                 self._server.logger.exception("A connection whose time is up cannot be closed")
-                self._deadlines.set(connection, self._server.options.connect_timeout)
+                self._deadlines.set(connection, self._options.connect_timeout)
 
-    def _confirm(self, client: Client) -> None:
+    def _catch_up(self, client: Client, batches: list[Any]) -> bool:
+        """
+        Send a client what it has missed, and answer its CONNECT; others do not wait for it meanwhile.
+
+        Returns:
+            False if the client has left meanwhile, or cannot take all of that: its connection is closed then.
+        """
+        recovery, connection = self._recovery, client.connection
+        # JavaScript clients keep what comes before the answer, also if that is lost with the connection. Then they get
+        # it once more, so it should not be much.
+        if recovery is None or not self._replay(client, batches[:1]):
+            return False
+        # A thread that disconnects the client refuses it before this, or sends DISCONNECT after it.
+        with connection.lock:
+            if client.state is not NamespaceState.CONNECTED:
+                return False
+            waiting = self._tell(client)
+        self._let_read(waiting)
+        following: list[Any] | None = batches[1:]
+        while following or client.is_behind:
+            if not self._replay(client, following or ()):
+                return False
+            following = recovery.read_on(client)
+            if following is None:
+                recovery.cut_off(client)
+                return False
+        with connection.lock:
+            if client.state is not NamespaceState.CONNECTED:
+                return False
+            self._server.manager.connect(client.sid, client.namespace)
+            self._report_connected(client)
+        return True
+
+    def _report_connected(self, client: Client) -> None:
+        """Report a client that has been let in, and to which events are sent from now on."""
+        if self._recovery is not None:
+            self._recovery.changed(client)
+        if self._shared.observer is not None:
+            self._shared.observer.client_connected(client)
+
+    def _tell(self, client: Client) -> Any:
+        """Answer the CONNECT of a client; return what :meth:`_let_read` awaits."""
+        client.is_told = True
         payload = client.connection.dialect.confirmation(client.sid)
+        if client.recovery is not None:
+            payload["pid"] = client.recovery.pid
+        self._send_connect(client, payload)
+        return client.eio_sid if self._server.eio.congested else None
+
+    def _let_read(self, waiting: Any) -> None:
+        """Wait while a client is behind that has got the answer to its CONNECT."""
+        if waiting is not None:
+            self._server.eio.let_read((waiting,))
+
+    def _send_connect(self, client: Client, payload: Any) -> Any:
+        """Send the answer to a CONNECT; return what to await while the client is behind, or None for nothing."""
         write, session = self.write_connect, client.connection.session
         if write is not None and session is not None and client.namespace == "/" and payload is not None:
-            waiting = session.write_text(write(payload))
-            if waiting is not None:
-                concurrency.resolved(waiting)
-            return
-        # There are no bytes in it to look for.
+            session.post((MessagePacket(write(payload)),), True)
+            return None
+        # The payload has no bytes, so the encoder need not look for any.
         packet = self._server.packet_class(PacketType.CONNECT, payload, client.namespace, binary=False)
         self._handlers.send(client.connection.eio_sid, packet)
+        return None
+
+    def _replay(self, client: Client, batches: Iterable[Any]) -> bool:
+        """Send what a client has missed, no faster than it reads; False if it takes no more, or has left."""
+        for frames in batches:
+            if client.state is not NamespaceState.CONNECTED:
+                return False
+            if not self._handlers.reply_frames(client.eio_sid, frames):
+                close = self._server.eio.close_client
+                self._runner.start_task(close, client.eio_sid, Reasons.TRANSPORT_ERROR, abort=True)
+                return False
+        return True
 
     def _refuse(self, connection: Connection, namespace: str, payload: dict[str, Any]) -> None:
         dialect = connection.dialect

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastsio.base.emit_args import wait_option
+from fastsio.base.emit_args import emit_options
 from fastsio.base.namespace import BaseServerNamespace
+from fastsio.routing import own_trigger
 from fastsio.sync import concurrency
 
 if TYPE_CHECKING:
@@ -30,10 +31,7 @@ class Namespace(BaseServerNamespace):
         """Whether the namespace belongs on a sync server."""
         return concurrency.ASYNCHRONOUS
 
-    @classmethod
-    def _own_trigger(cls) -> Any:
-        return Namespace.trigger_event
-
+    @own_trigger
     def trigger_event(self, event: str, *args: Any) -> Any:
         """
         Call the method for an event; override it to dispatch differently.
@@ -45,7 +43,7 @@ class Namespace(BaseServerNamespace):
         Returns:
             What the method returned.
         """
-        return self.server.trigger_method(self, event, args)
+        return self.server.__fastsio__.dispatcher.trigger_method(self, event, args)
 
     def emit(
         self,
@@ -61,17 +59,9 @@ class Namespace(BaseServerNamespace):
         wait: bool = True,
     ) -> Any:
         """Emit an event; as :meth:`Server.emit`, in this namespace unless another is given."""
-        return self.server.emit(
-            event,
-            data=data,
-            to=to,
-            room=room,
-            skip_sid=skip_sid,
-            namespace=namespace or self.namespace,
-            callback=callback,
-            ignore_queue=ignore_queue,
-            **wait_option(wait=wait),
-        )
+        place = namespace or self.namespace
+        options = emit_options(to, room, skip_sid, place, callback, ignore_queue, wait=wait)
+        return self.server.emit(event, data=data, **options)
 
     def send(
         self,
@@ -86,16 +76,9 @@ class Namespace(BaseServerNamespace):
         wait: bool = True,
     ) -> Any:
         """Send the event ``message``; as :meth:`Server.send`, in this namespace unless another is given."""
-        return self.server.send(
-            data,
-            to=to,
-            room=room,
-            skip_sid=skip_sid,
-            namespace=namespace or self.namespace,
-            callback=callback,
-            ignore_queue=ignore_queue,
-            **wait_option(wait=wait),
-        )
+        place = namespace or self.namespace
+        options = emit_options(to, room, skip_sid, place, callback, ignore_queue, wait=wait)
+        return self.server.send(data, **options)
 
     def call(
         self,

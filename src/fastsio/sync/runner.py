@@ -6,30 +6,33 @@ Written by hand in both halves, because tasks and threads have little in common.
 
 from __future__ import annotations
 
+import math
 import time
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from fastsio.base.event_log import tell_unhandled
-from fastsio.base.runner import BaseHandlerRunner
+from fastsio.base.runner import BaseHandlerRunner, check_thread_target
 from fastsio.protocol import NamespaceState
 from fastsio.sync import concurrency
 from fastsio.sync.engine.timers import Deadlines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
 
     from fastsio.state import Client, Connection
 
-#: What ``start_background_task()`` returns: a thread, or what the server's ``async_mode`` has for one.
+#: The result of ``start_background_task()``: a thread, or a greenlet of the server's ``async_mode``.
 BackgroundTask: TypeAlias = Any
-#: Seconds between two looks whether one of very many handlers is done.
-FULL_POLL_S: Final = 0.01
-#: Seconds between two looks whether the handlers of a server that shuts down are done.
-SHUTDOWN_POLL_S: Final = 0.01
+#: Seconds between two checks whether handlers are done: one of very many, or all when the server shuts down.
+POLL_S: Final = 0.01
+#: How many connections of a server that shuts down have their disconnect handlers run at the same time.
+MAX_ENDING: Final = 32
 
 
 def new_deadlines(on_due: Callable[[list[Connection]], None], engine: Any) -> Deadlines[Connection]:
-    """Return the timers of connections; *on_due* gets those whose time is up."""
+    """Return the deadlines of connections; *on_due* gets the connections whose deadline has passed."""
     return Deadlines(on_due, engine)
 
 
@@ -37,42 +40,55 @@ class HandlerRunner(BaseHandlerRunner):
     """Starts handlers in threads."""
 
     def _make_tables(self) -> None:
-        #: One for each handler under way, and for whatever else belongs to a client's life.
+        #: One for each handler under way, and for each thread of the server for a client.
         self._tickets: set[object] = set()
+        #: Those of the threads that shut the server down; None for a thread that runs no handler.
+        self._stopping: list[object] = []
+        self._guard = concurrency.guard()
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
         """
-        Start a function in a thread, or what the server's ``async_mode`` has for one; return that.
+        Start a function in a thread, or a greenlet of the server's ``async_mode``; return that.
 
         Raises:
             TypeError: It is a coroutine function, or a coroutine.
         """
-        concurrency.check_target(target)
+        check_thread_target(target)
         return self._server.eio.start_background_task(target, *args, **kwargs)
 
     def start_task(self, target: Any, *args: Any, **kwargs: Any) -> Any:
-        """Start what belongs to a client's life, likewise; shutdown waits for it as for a handler."""
+        """Start what belongs to a client's life in a thread; shutdown waits for it as for a handler."""
         ticket = object()
         self._tickets.add(ticket)
+        return self._start(ticket, partial(self._tickets.discard, ticket), target, *args, **kwargs)
 
-        def run() -> None:
-            try:
-                target(*args, **kwargs)
-            finally:
-                self._tickets.discard(ticket)
+    def start_for_each(self, function: Callable[[Any], None], values: Iterable[Any], until: float = math.inf) -> None:
+        """Call a function with each of several values, in a bounded number of threads; none begins after *until*."""
+        waiting = list(values)
+        rest = iter(waiting)  # which all threads share
 
-        try:
-            return self._server.eio.start_background_task(run)
-        except BaseException:  # the system has no more threads
-            self._tickets.discard(ticket)
-            raise
+        def call_some() -> None:
+            for value in rest:
+                if time.monotonic() >= until:
+                    return
+                try:
+                    function(value)
+                except Exception:
+                    self._server.logger.exception("A connection could not be ended")
+
+        for _ in range(min(len(waiting), MAX_ENDING)):
+            self.start_task(call_some)
+
+    def noted_as_leaving(self) -> AbstractContextManager[None]:
+        """Do nothing: threads are not cancelled."""
+        return nullcontext()
 
     def call_unbroken(self, function: Any, *args: Any) -> None:
         """Call a function: no thread is cancelled."""
         function(*args)
 
     def run_callback(self, sid: str, callback: Any, arguments: list[Any]) -> None:  # noqa: ARG002 - as with asyncio
-        """Call what waited for an acknowledgement."""
+        """Call the callback of an acknowledgement."""
         callback(*arguments)
 
     def start_connecting(self, client: Client, decide: Any, *args: Any) -> None:
@@ -96,24 +112,18 @@ class HandlerRunner(BaseHandlerRunner):
     def take_event(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> None:
-        """Have an event of a connected client handled, once the connection may have one more handler under way."""
+        """Start the handler of an event of a connected client, once the connection may have one more under way."""
         if not self._server.async_handlers:
             self._event_run(client, data, ack_id)
             return
         while not self._may_start(connection, size_bytes):
             if client.state is not NamespaceState.CONNECTED:
                 return
-            self._server.eio.sleep(FULL_POLL_S)
+            self._server.eio.sleep(POLL_S)
         if client.state is NamespaceState.CONNECTED:
             self._start_handler(connection, client, data, ack_id, size_bytes)
         elif size_bytes:
             connection.release(size_bytes)
-
-    def _may_start(self, connection: Connection, size_bytes: int) -> bool:
-        """Whether a connection may have one more handler under way; then its event's size is counted."""
-        return len(connection.tasks) < self._server.options.max_concurrent_handlers and (
-            not size_bytes or connection.claim(size_bytes, self._server.options.max_handler_bytes)
-        )
 
     def _start_handler(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int = 0
@@ -122,57 +132,43 @@ class HandlerRunner(BaseHandlerRunner):
         ticket = object()
         connection.add_task(ticket)
         self._tickets.add(ticket)
-        # Threads begin in any order; what clients ask of rooms counts in that of their packets.
-        begun = self._server.room_keeper.arrived(client, data[0])
-        run = self._run_ticket
-        try:
-            self._server.eio.start_background_task(run, connection, ticket, client, data, ack_id, size_bytes, begun)
-        except BaseException:  # the system has no more threads
-            self._return_ticket(connection, ticket, size_bytes, begun)
-            raise
+        # Threads begin in any order, but requests to join and leave rooms count in the order of their packets.
+        begun = self._shared.room_keeper.begin_request(client, data[0])
+        done = partial(self._return_ticket, connection, ticket, size_bytes, begun)
+        self._start(ticket, done, self._run_begun, begun, client, data, ack_id)
 
     def _return_ticket(self, connection: Connection, ticket: object, size_bytes: int, begun: Any) -> None:
         """Count an event no more: its handler is done, or could not begin."""
         if begun is not None:
-            self._server.room_keeper.done(begun)
+            self._shared.room_keeper.end_request(begun)
         connection.tasks.discard(ticket)
         self._tickets.discard(ticket)
         if size_bytes:
             connection.release(size_bytes)
 
-    def _run_ticket(
-        self,
-        connection: Connection,
-        ticket: object,
-        client: Client,
-        data: list[Any],
-        ack_id: int | None,
-        size_bytes: int,
-        begun: Any,
-    ) -> None:
-        if begun is not None:
-            concurrency.early.value = begun
+    def _run_begun(self, begun: Any, client: Client, data: list[Any], ack_id: int | None) -> None:
+        """Handle an event in the current thread; *begun* is what the thread that received it has begun for it."""
+        concurrency.early.value = begun
         try:
             self._event_run(client, data, ack_id)
         finally:
-            if begun is not None:
-                concurrency.early.value = None
-            self._return_ticket(connection, ticket, size_bytes, begun)
+            concurrency.early.value = None
 
-    def _event_run(self, client: Client, data: list[Any], ack_id: int | None) -> None:
-        """Handle an event, through the seam that add-ons replace if one has."""
-        server = self._server
-        if server.observer is not None:
-            server.observer.event_received(client, data)
-        if "_handle_event_internal" in self._seams.replaced:
-            internal = self._seams.method("_handle_event_internal")
-            internal(server, client.sid, client.eio_sid, data, client.namespace, ack_id)
-            return
-        route = self._find_route(client.namespace, data[0])
-        if route is None:
-            tell_unhandled(self._registry, server.logger, data[0], client.namespace)
-        else:
-            self._run_event(client, route, data, ack_id)
+    def _start(self, ticket: object, done: Callable[[], object], target: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call a function in a thread, and *done* when it is over or cannot begin; return the thread."""
+
+        def run() -> None:
+            concurrency.early.ticket = ticket
+            try:
+                target(*args, **kwargs)
+            finally:
+                done()
+
+        try:
+            return self._server.eio.start_background_task(run)
+        except BaseException:  # the system has no more threads
+            done()
+            raise
 
     def end(self, connections: Mapping[str, Connection], end_connection: Callable[[str], None], grace_s: float) -> None:
         """
@@ -184,7 +180,14 @@ class HandlerRunner(BaseHandlerRunner):
             grace_s: Seconds for all of it.
         """
         until = time.monotonic() + grace_s
-        for connection in list(connections.values()):
-            end_connection(connection.eio_sid)
-        while self._tickets and time.monotonic() < until:
-            self._server.eio.sleep(SHUTDOWN_POLL_S)
+        own = concurrency.early.ticket
+        # One that shuts the server down does not wait for itself, nor for those that began to before: they wait for it.
+        with self._guard:
+            apart = {*self._stopping, own}
+            self._stopping.append(own)
+        try:
+            self.start_for_each(end_connection, [connection.eio_sid for connection in connections.values()], until)
+            while self._tickets - apart and time.monotonic() < until:
+                self._server.eio.sleep(POLL_S)
+        finally:
+            self._stopping.remove(own)

@@ -7,11 +7,14 @@ Source: Engine.IO protocol v4; Socket.IO protocol v5.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
+from time import time
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.client import not_connected
+from fastsio.base.client_recovery import RecoverableSessions
 from fastsio.base.emit_args import answer, event_arguments
 from fastsio.base.options import choose_packet_class
 from fastsio.exceptions import (
@@ -23,10 +26,12 @@ from fastsio.exceptions import (
 )
 from fastsio.protocol import DEFAULT_CODEC, PacketType
 from fastsio.protocol.decoder import ServerDecoder
-from fastsio.routing import place_of
+from fastsio.protocol.lifecycle import Reasons
+from fastsio.routing import single_namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
 
     from fastsio.protocol import Packet
 
@@ -66,6 +71,8 @@ class Accepted:
 
     namespace: str
     sid: str
+    #: What the server keeps of the client, if it can come back.
+    payload: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,10 @@ class Conversation:
         self._packet_class = packet_class
         self._decoder = ServerDecoder(packet_class)
         self._ack_ids: Final = count(1)
+
+    def restart(self) -> None:
+        """Begin anew on another connection: a packet whose attachments are missing is forgotten."""
+        self._decoder = ServerDecoder(self._packet_class)
 
     def connect(self, namespace: str, auth: Any) -> list[str | bytes]:
         """Return the frames of a CONNECT."""
@@ -190,7 +201,7 @@ def _meaning(packet: Packet) -> Happening:
     namespace = packet.namespace or "/"
     match packet.packet_type:
         case PacketType.CONNECT:
-            return Accepted(namespace, packet.data["sid"])
+            return Accepted(namespace, packet.data["sid"], packet.data)
         case PacketType.CONNECT_ERROR:
             return Refused(namespace, packet.data)
         case PacketType.DISCONNECT:
@@ -203,7 +214,9 @@ def _meaning(packet: Packet) -> Happening:
 
 
 #: Seconds to wait for what a test expects: enough for a slow machine, few enough for a test that fails.
-TIMEOUT_S: Final = 2.0
+TIMEOUT_S: Final = 10.0
+#: The reasons of a disconnect handler for a client that is lost without a word.
+LOSSES: Final = (Reasons.TRANSPORT_CLOSE, Reasons.TRANSPORT_ERROR, Reasons.PING_TIMEOUT)
 
 
 class BaseTestClient:
@@ -232,7 +245,7 @@ class BaseTestClient:
         timeout: float = TIMEOUT_S,
     ) -> None:
         self._app = self._application_of(app)
-        self._server: Any = app if hasattr(app, "is_asyncio_based") else getattr(app, "engineio_server", None)
+        self._server: Any = app if hasattr(app, "is_asyncio_based") else _server_of(app)
         self._path = f"/{socketio_path.strip('/')}/"
         self._headers = [*dict(headers).items()]
         self._query = query
@@ -243,6 +256,14 @@ class BaseTestClient:
         self._events: deque[Received] = deque()
         #: Namespace -> sid of this client there.
         self.sids: dict[str, str] = {}
+        #: Namespace -> auth, of the namespaces that ``reconnect()`` enters.
+        self._auths: dict[str, Any] = {}
+        self._sessions = RecoverableSessions(is_wanted=True, max_held_packets=0, max_held_bytes=0)
+        self._recovered: set[str] = set()
+        self._delay_s = 0.0
+        self._repetitions = 0
+        #: What ``hold()`` keeps back of what the client sends; None while it does not.
+        self._held: list[str | bytes] | None = None
 
     @property
     def sid(self) -> str:
@@ -276,6 +297,61 @@ class BaseTestClient:
         """The events that have arrived and were not returned by ``receive()``, oldest first."""
         return tuple(self._events)
 
+    @property
+    def recovered(self) -> bool:
+        """Whether the server has recovered the client's session in the root namespace at the last ``reconnect()``."""
+        return "/" in self._recovered
+
+    @property
+    def recovered_namespaces(self) -> frozenset[str]:
+        """The namespaces in which the server has recovered the client's session at the last ``reconnect()``."""
+        return frozenset(self._recovered)
+
+    def delay(self, seconds: float) -> None:
+        """
+        Let frames travel for a while, in both directions; they keep their order.
+
+        Args:
+            seconds: How long each frame takes from now on; 0 is no delay.
+
+        Raises:
+            ValueError: It is negative.
+        """
+        if seconds < 0:
+            raise ValueError(f"delay({seconds!r}): frames cannot arrive before they are sent")
+        self._delay_s = seconds
+
+    def repeat(self, times: int = 1) -> None:
+        """
+        Send the next event of ``emit()`` or ``call()`` more than once, one right after the other.
+
+        So does a client with ``retries`` that got no acknowledgement.
+
+        Args:
+            times: How many times more.
+
+        Raises:
+            ValueError: It is negative.
+        """
+        if times < 0:
+            raise ValueError(f"repeat({times!r}): an event cannot be sent fewer times than once")
+        self._repetitions = times
+
+    def hold(self) -> AbstractContextManager[Any]:
+        """
+        Keep back what the client sends until :meth:`release`, or the end of the connection, with which it is lost.
+
+        Returns:
+            A ``with`` block, at whose end it is released.
+        """
+        if self._held is None:
+            self._held = []
+        return at_the_end(self.release)
+
+    def release(self) -> None:
+        """Send what :meth:`hold` has kept back, in order, if the connection still stands."""
+        raise NotImplementedError
+
     def rooms(self, namespace: str = "/") -> set[str]:
         """
         Return the rooms the server has this client in, its own sid left out.
@@ -284,10 +360,9 @@ class BaseTestClient:
             BadNamespaceError: The client is not connected there.
             SetupError: The application does not tell which server it is for.
         """
-        if not hasattr(self._server, "rooms"):
-            raise SetupError("rooms(): the server is not known; give the test client the server instead")
+        server = self._known_server("rooms()")
         sid = self.get_sid(namespace)
-        return {str(room) for room in self._server.rooms(sid, namespace) if room not in (sid, None)}
+        return {str(room) for room in server.rooms(sid, namespace) if room not in (sid, None)}
 
     # Used by the test clients
 
@@ -295,38 +370,134 @@ class BaseTestClient:
         """Return the web application of a server, or the application itself."""
         raise NotImplementedError
 
+    def _known_server(self, caller: str) -> Any:
+        """
+        Return the server.
+
+        Raises:
+            SetupError: The application does not tell which server it is for.
+        """
+        if not hasattr(self._server, "rooms"):
+            raise SetupError(f"{caller}: the server is not known; give the test client the server instead")
+        return self._server
+
+    def _engine_for_loss(self, reason: str) -> Any:
+        """
+        Return the Engine.IO server, which ends the connection of a client for a reason.
+
+        Raises:
+            ValueError: That is no reason of a loss.
+            SetupError: The application does not tell which server it is for.
+        """
+        if reason not in LOSSES:
+            raise ValueError(
+                f"drop({reason!r}): a connection is lost by {', '.join(map(repr, LOSSES))}; for the others there are "
+                "the client's disconnect(), the server's disconnect() and shutdown()"
+            )
+        return self._known_server(f"drop({reason!r})").eio
+
+    def _get_delay(self) -> float:
+        return self._delay_s
+
+    def _repeated(self, frames: list[str | bytes]) -> list[str | bytes]:
+        """Return the frames of an event, as often as it is sent."""
+        times, self._repetitions = 1 + self._repetitions, 0
+        return frames * times
+
+    def _leave(self, namespace: str) -> None:
+        """Forget a namespace that the client has left."""
+        del self.sids[namespace]
+        self._auths.pop(namespace, None)
+        self._sessions.forget(namespace)
+
+    def _leave_all(self) -> list[str]:
+        """Forget the namespaces, and return them."""
+        left = list(self.sids)
+        self.sids.clear()
+        self._auths.clear()
+        self._sessions.forget_all()
+        self._held = None
+        return left
+
+    def _lose(self) -> None:
+        """Forget what belongs to a connection that is lost; its namespaces are entered again by ``reconnect()``."""
+        self.sids.clear()
+        self._conversation.restart()
+        self._held = None
+
+    def _return(self, auth: Any, *, recover: bool) -> list[tuple[str, Any, Any]]:
+        """
+        Begin to come back.
+
+        Args:
+            auth: For the connect handlers; None is what they got before.
+            recover: Whether to ask for the sessions.
+
+        Returns:
+            For each namespace its name, the auth, and the auth with what asks for the session.
+
+        Raises:
+            DisconnectedError: There is no namespace to come back to.
+        """
+        if not self._auths:
+            raise DisconnectedError("reconnect(): the client was not connected, or has left; call connect()")
+        if not recover:
+            self._sessions.forget_all()
+        self._sessions.reset()
+        self._recovered.clear()
+        auths = {namespace: old if auth is None else auth for namespace, old in self._auths.items()}
+        return [(namespace, each, self._sessions.ask(namespace, each) or each) for namespace, each in auths.items()]
+
     def _take(self, happening: Happening) -> None:
         """Store a message of the server."""
         match happening:
+            case Received(ack_id=None, event=event, args=args, namespace=namespace):
+                _, *rest = self._sessions.arguments_of(namespace, [event, *args], time(), None)
+                self._events.append(Received(event, tuple(rest), namespace))
             case Received():
                 self._events.append(happening)
+            case Accepted(namespace=namespace, payload=payload):
+                self._recovered.discard(namespace)
+                if self._sessions.answer(namespace, payload):
+                    self._recovered.add(namespace)
+                self._answers[namespace] = happening
             case Acknowledged(ack_id=ack_id, args=args):
                 self._acknowledged[ack_id] = args
-            case Accepted(namespace=namespace) | Refused(namespace=namespace):
+            case Refused(namespace=namespace):
                 self._answers[namespace] = happening
             case Left(namespace=namespace):
-                self.sids.pop(namespace, None)
+                if namespace in self.sids:
+                    self._leave(namespace)
             case _:
                 pass
 
-    def _enter(self, namespace: str) -> None:
+    def _enter(self, namespace: str, auth: Any) -> ConnectionRefusedError | None:
         """
-        Draw the consequence of the answer to CONNECT.
+        Act on the answer to CONNECT.
 
-        Raises:
-            ConnectionRefusedError: It was a refusal.
+        Args:
+            namespace: The namespace.
+            auth: That of the application, to reconnect with.
+
+        Returns:
+            The error that says why, if it was a refusal.
         """
+        self._auths.pop(namespace, None)
         match self._answers.pop(namespace):
             case Refused(data=dict() as data):
                 more = [data["data"]] if "data" in data else []
-                raise ConnectionRefusedError(data.get("message"), *more)
+                return ConnectionRefusedError(data.get("message"), *more)
             case Refused(data=data):
-                raise ConnectionRefusedError(data)
+                return ConnectionRefusedError(data)
             case Accepted(sid=sid):
-                self.sids[namespace] = sid
+                self.sids[namespace], self._auths[namespace] = sid, auth
+        return None
+
+    def _has_answer(self, namespace: str) -> bool:
+        return namespace in self._answers
 
     def _is_in(self, namespace: str | None) -> bool:
-        return place_of(namespace) in self.sids if namespace else self.connected
+        return single_namespace(namespace) in self.sids if namespace else self.connected
 
     def _is_out(self) -> bool:
         return not self.sids
@@ -334,7 +505,7 @@ class BaseTestClient:
     def _find(self, event: str | None, namespace: str | None) -> Received | None:
         """Return the oldest event of a name and a namespace, if one has arrived."""
         if namespace is not None:
-            place_of(namespace)
+            single_namespace(namespace)
         for each in self._events:
             if event in (None, each.event) and namespace in (None, each.namespace):
                 return each
@@ -367,3 +538,15 @@ class BaseTestClient:
             return DisconnectedError(f"{expected}: the connection is over")
         names = ", ".join(repr(each.event) for each in self._events) or "nothing"
         return TimeoutError(f"{expected} in time; waiting to be taken: {names}")
+
+
+def _server_of(app: Any) -> Any:
+    """Return the server of an application of fastsio's, None for others."""
+    return getattr(app, "engineio_server", None) or getattr(app, "engineio_app", None)
+
+
+def at_the_end(function: Callable[[], object]) -> ExitStack:
+    """Return a ``with`` block that calls a function at its end."""
+    block = ExitStack()
+    block.callback(function)
+    return block

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
 
@@ -15,12 +16,14 @@ from fastsio.exceptions import (
     TimeoutError,  # noqa: A004 - as above
 )
 from fastsio.integrations.asgi import ASGIApp
-from fastsio.routing import place_of
-from fastsio.testing.base import PONG, BaseTestClient, Pinged, Received
-from fastsio.testing.communicator import WebsocketCommunicator
+from fastsio.protocol.lifecycle import Reasons
+from fastsio.routing import single_namespace
+from fastsio.testing.base import PONG, BaseTestClient, Opened, Pinged, Received, at_the_end
+from fastsio.testing.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
 
@@ -45,8 +48,10 @@ class TestClient(BaseTestClient):
 
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(app, **options)
-        self._socket: WebsocketCommunicator | None = None
+        self._wire: Wire | None = None
         self._reader: asyncio.Task[None] | None = None
+        #: Connections that the client has lost, and the server does not know it.
+        self._lost: list[Wire] = []
         self._changed = asyncio.Condition()
 
     async def connect(self, namespace: str = "/", auth: Any = None) -> Self:
@@ -65,21 +70,11 @@ class TestClient(BaseTestClient):
             TimeoutError: No answer came in time.
             ValueError: The namespace has no slash in front.
         """
-        namespace = place_of(namespace)
-        if self._socket is None:
+        namespace = single_namespace(namespace)
+        self._sessions.forget(namespace)
+        if self._wire is None:
             await self._open()
-        await self._say(self._conversation.connect(namespace, auth))
-        await self._wait(
-            lambda: namespace in self._answers,
-            f"no answer to the connection to {namespace}",
-            is_over=lambda: self._socket is None,
-        )
-        try:
-            self._enter(namespace)
-        except ConnectionRefusedError:
-            if not self.connected:
-                await self.disconnect()
-            raise
+        await self._join([(namespace, auth, auth)])
         return self
 
     async def disconnect(self, namespace: str | None = None) -> None:
@@ -94,14 +89,100 @@ class TestClient(BaseTestClient):
         """
         if namespace is not None:
             self.get_sid(namespace)
-            del self.sids[namespace]
+            self._leave(namespace)
             await self._say(self._conversation.disconnect(namespace))
             return
-        self.sids.clear()
-        if self._socket is not None:
-            await self._socket.disconnect(timeout=self._timeout_s)
-            if self._reader is not None:
-                await self._reader
+        left, wire, reader = self._leave_all(), self._wire, self._reader
+        if wire is not None:
+            for each in left:
+                wire.write(self._conversation.disconnect(each))
+            wire.thaw()
+            await wire.disconnect(timeout=self._timeout_s)
+            if reader is not None:
+                await reader
+        while self._lost:
+            await self._lost.pop().lose(self._timeout_s)
+
+    async def drop(self, reason: str = Reasons.TRANSPORT_CLOSE) -> None:
+        """
+        Lose the connection without a word, and wait until the disconnect handlers have run.
+
+        What is under way is lost: what the client has not read, and what :meth:`hold` and :meth:`delay` keep back.
+
+        Args:
+            reason: What the disconnect handlers get: ``"transport close"``, ``"transport error"`` or
+                ``"ping timeout"``, for which nothing is waited.
+
+        Raises:
+            DisconnectedError: The client is not connected.
+            SetupError: *reason* is not the default, and the application does not tell which server it is for.
+            ValueError: A connection is not lost for that reason.
+        """
+        engine = None if reason == Reasons.TRANSPORT_CLOSE else self._engine_for_loss(reason)
+        wire = await self._abandon()
+        if wire is None:
+            raise DisconnectedError("the test client is not connected")
+        if engine is not None:
+            async with asyncio.timeout(self._timeout_s):
+                await engine.close_client(wire.eio_sid, reason, abort=True)
+        await wire.lose(self._timeout_s)
+
+    def freeze(self) -> AbstractContextManager[Any]:
+        """
+        Read nothing more, and answer no pings, until :meth:`thaw`; the client can still send.
+
+        What the server sends waits in its buffer, with its limits.
+
+        Returns:
+            A ``with`` block, at whose end the client reads again.
+
+        Raises:
+            DisconnectedError: The client is not connected.
+        """
+        if self._wire is None:
+            raise DisconnectedError("the test client is not connected")
+        self._wire.freeze()
+        return at_the_end(self.thaw)
+
+    def thaw(self) -> None:
+        """Read again, if the connection still stands."""
+        if self._wire is not None:
+            self._wire.thaw()
+
+    async def reconnect(self, *, recover: bool = True, auth: Any = None) -> Self:
+        """
+        Connect again, and enter the namespaces that the client was in.
+
+        A server with connection state recovery recovers the sessions of a client that was lost; then
+        :attr:`recovered` is True, and the events that the client has missed are received like others. A client that
+        is still connected changes its network: the server does not know that the old connection is lost.
+
+        Args:
+            recover: Whether to ask for the sessions; False comes back as a new client.
+            auth: What the connect handlers get as ``auth``; None is what they got before.
+
+        Returns:
+            The client.
+
+        Raises:
+            DisconnectedError: The client was not connected, or has left.
+            ConnectionRefusedError: The server refused, or refused a namespace; the others are entered all the same.
+            TimeoutError: No answer came in time.
+        """
+        namespaces = self._return(auth, recover=recover)
+        wire = await self._abandon()
+        if wire is not None:
+            wire.freeze()
+            self._lost.append(wire)
+        await self._open()
+        await self._join(namespaces)
+        return self
+
+    def release(self) -> None:
+        """Send what :meth:`hold` has kept back, in order, if the connection still stands."""
+        held, self._held = self._held, None
+        if held and self._wire is not None:
+            self._wire.write(held)
 
     async def wait_disconnected(
         self,
@@ -135,7 +216,7 @@ class TestClient(BaseTestClient):
             BadNamespaceError: The client is not connected there.
         """
         self.get_sid(namespace)
-        await self._say(self._conversation.emit(event, data, namespace))
+        await self._say(self._repeated(self._conversation.emit(event, data, namespace)))
 
     async def call(
         self,
@@ -164,7 +245,7 @@ class TestClient(BaseTestClient):
         """
         self.get_sid(namespace)
         ack_id, frames = self._conversation.call(event, data, namespace)
-        await self._say(frames)
+        await self._say(self._repeated(frames))
         await self._wait(lambda: ack_id in self._acknowledged, f"no acknowledgement of {event!r}", timeout)
         return self._take_answer(ack_id)
 
@@ -237,43 +318,76 @@ class TestClient(BaseTestClient):
             raise SetupError("TestClient is for AsyncServer and ASGI applications; use SyncTestClient for Server")
         return app
 
+    async def _join(self, namespaces: list[tuple[str, Any, Any]]) -> None:
+        """
+        Enter namespaces: each is given with the auth of the application, and the one that may ask for a session.
+
+        Raises:
+            ConnectionRefusedError: The server refused one; the others are entered all the same.
+        """
+        refusal: ConnectionRefusedError | None = None
+        for namespace, auth, asking in namespaces:
+            self._answers.pop(namespace, None)
+            await self._say(self._conversation.connect(namespace, asking))
+            await self._wait(
+                partial(self._has_answer, namespace),
+                f"no answer to the connection to {namespace}",
+                is_over=lambda: self._wire is None,
+            )
+            refused = self._enter(namespace, auth)
+            refusal = refusal or refused
+        if refusal is not None:
+            if not self.connected:
+                await self.disconnect()
+            raise refusal
+
     async def _open(self) -> None:
         extra = self._query if isinstance(self._query, str) else urlencode(self._query)
         query = f"EIO=4&transport=websocket&{extra}".rstrip("&")
         headers = [(name.lower().encode(), value.encode()) for name, value in self._headers]
-        socket = WebsocketCommunicator(
-            self._app, f"{quote(self._path)}?{query}", headers=[(b"host", b"testserver"), *headers]
-        )
-        is_open, answer = await socket.connect(self._timeout_s)
+        wire = Wire(self._app, f"{quote(self._path)}?{query}", [(b"host", b"testserver"), *headers], self._get_delay)
+        is_open, answer = await wire.connect(self._timeout_s)
         if not is_open:
             raise ConnectionRefusedError(f"the handshake was refused with {answer}")
-        self._socket = socket
-        self._reader = asyncio.create_task(self._read(socket))
+        self._wire = wire
+        self._reader = asyncio.create_task(self._read(wire))
 
-    async def _read(self, socket: WebsocketCommunicator) -> None:
+    async def _read(self, wire: Wire) -> None:
         try:
-            while (frame := await socket.next_frame()) is not None:
-                happening = self._conversation.hear(frame)
-                if isinstance(happening, Pinged):
-                    await self._say([PONG])
-                elif happening is not None:
-                    async with self._changed:
-                        self._take(happening)
-                        self._changed.notify_all()
+            while (frame := await wire.next_frame()) is not None:
+                match self._conversation.hear(frame):
+                    case None:
+                        pass
+                    case Pinged():
+                        await self._say([PONG])
+                    case Opened(handshake=handshake):
+                        wire.eio_sid = handshake["sid"]
+                    case happening:
+                        async with self._changed:
+                            self._take(happening)
+                            self._changed.notify_all()
         finally:
-            self._socket = None
-            self.sids.clear()
-            async with self._changed:
-                self._changed.notify_all()
+            if self._wire is wire:
+                await self._abandon()
 
-    async def _say(self, frames: Iterable[str | bytes]) -> None:
-        if self._socket is None:
+    async def _abandon(self) -> Wire | None:
+        """Forget the connection, of which nothing more is read, and return it."""
+        wire, self._wire = self._wire, None
+        reader, self._reader = self._reader, None
+        if reader is not None and reader is not asyncio.current_task():
+            reader.cancel()
+        self._lose()
+        async with self._changed:
+            self._changed.notify_all()
+        return wire
+
+    async def _say(self, frames: list[str | bytes]) -> None:
+        if self._wire is None:
             raise DisconnectedError("the test client is not connected")
-        for frame in frames:
-            if isinstance(frame, str):
-                await self._socket.send_to(text_data=frame)
-            else:
-                await self._socket.send_to(bytes_data=frame)
+        if self._held is not None:
+            self._held += frames
+        else:
+            self._wire.write(frames)
 
     async def _wait(
         self,

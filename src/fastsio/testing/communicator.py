@@ -117,9 +117,7 @@ class WebsocketCommunicator:
         Raises:
             TimeoutError: There was no answer in time; the builtin one.
         """
-        self._running = asyncio.create_task(
-            self.application(self.scope, self._to_application.get, self._from_application.put)
-        )
+        self._running = asyncio.create_task(self._serve(self._to_application.get, self._from_application.put))
         await self.send_input({"type": "websocket.connect"})
         answer = await self.receive_output(timeout)
         if answer["type"] == "websocket.close":
@@ -242,10 +240,13 @@ class WebsocketCommunicator:
         """
         if self._from_application.empty() and self._running is not None:
             waiting = asyncio.ensure_future(self._from_application.get())
-            await asyncio.wait({waiting, self._running}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            try:
+                await asyncio.wait({waiting, self._running}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if not waiting.done():
+                    waiting.cancel()
             if waiting.done():
                 return waiting.result()
-            waiting.cancel()
             self._raise_failure()
             raise TimeoutError(f"the application sent nothing within {timeout} s")
         return self._from_application.get_nowait()
@@ -352,6 +353,10 @@ class WebsocketCommunicator:
         if self.consumer is None:
             raise TypeError("give the communicator the class whose messages it is to read: consumer=...")
         return self.consumer.decode_message(content, *_OWN_MESSAGES)
+
+    async def _serve(self, receive: Any, send: Any) -> None:
+        """Run the application."""
+        await self.application(self.scope, receive, send)
 
     def _raise_failure(self) -> None:
         running = self._running

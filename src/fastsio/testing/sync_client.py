@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 from base64 import b64encode
 from contextlib import suppress
-from threading import Condition, Thread
+from functools import partial
+from threading import Condition, RLock, Thread
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote, urlencode
 from wsgiref.util import setup_testing_defaults
 
-from fastsio.engine.client_payload import split_poll
-from fastsio.engine.payload import SEPARATOR
+from fastsio.engine.payload import SEPARATOR, split_poll
 from fastsio.exceptions import (
     ConnectionRefusedError,  # noqa: A004 - the package's own, which users catch
     DisconnectedError,
@@ -19,12 +19,14 @@ from fastsio.exceptions import (
     TimeoutError,  # noqa: A004 - as above
 )
 from fastsio.integrations.wsgi import WSGIApp
-from fastsio.routing import place_of
+from fastsio.protocol.lifecycle import Reasons
+from fastsio.routing import single_namespace
 from fastsio.sync.server import Server
-from fastsio.testing.base import CLOSE, PONG, BaseTestClient, Closed, Opened, Pinged, Received
+from fastsio.testing.base import CLOSE, PONG, BaseTestClient, Closed, Opened, Pinged, Received, at_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
 
@@ -74,6 +76,24 @@ def request(
 OK = 200
 
 
+class Polling:
+    """
+    A connection by polls.
+
+    Args:
+        eio_sid: The Engine.IO session id.
+    """
+
+    def __init__(self, eio_sid: str) -> None:
+        self.eio_sid = eio_sid
+        self.reader: Thread | None = None
+        self.is_frozen = False
+        #: Whether the client reads nothing of it any more.
+        self.is_lost = False
+        #: Held for a POST: a client that polls sends one after the other.
+        self.posting = RLock()
+
+
 class SyncTestClient(BaseTestClient):
     """
     A client of a server for threads, without a port.
@@ -96,9 +116,9 @@ class SyncTestClient(BaseTestClient):
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(app, **options)
         self._changed = Condition()
-        self._reader: Thread | None = None
-        self._session = ""
-        self._is_leaving = False
+        self._polling: Polling | None = None
+        #: Connections that the client has lost, and the server does not know it.
+        self._lost: list[Polling] = []
 
     def connect(self, namespace: str = "/", auth: Any = None) -> Self:
         """
@@ -116,37 +136,82 @@ class SyncTestClient(BaseTestClient):
             TimeoutError: No answer came in time.
             ValueError: The namespace has no slash in front.
         """
-        namespace = place_of(namespace)
-        if not self._session:
+        namespace = single_namespace(namespace)
+        self._sessions.forget(namespace)
+        if self._polling is None:
             self._open()
-        self._say(self._conversation.connect(namespace, auth))
-        self._wait(
-            lambda: namespace in self._answers,
-            f"no answer to the connection to {namespace}",
-            is_over=lambda: not self._session,
-        )
-        try:
-            self._enter(namespace)
-        except ConnectionRefusedError:
-            if not self.connected:
-                self.disconnect()
-            raise
+        self._join([(namespace, auth, auth)])
         return self
 
     def disconnect(self, namespace: str | None = None) -> None:
         """Leave a namespace; by default close the connection; as :meth:`TestClient.disconnect`."""
         if namespace is not None:
             self.get_sid(namespace)
-            del self.sids[namespace]
+            self._leave(namespace)
             self._say(self._conversation.disconnect(namespace))
             return
-        self.sids.clear()
-        if self._session:
-            self._is_leaving = True
+        left, polling = self._leave_all(), self._polling
+        if polling is not None:
+            frames = [frame for each in left for frame in self._conversation.disconnect(each)]
             with suppress(DisconnectedError):
-                self._say([CLOSE])
-        if self._reader is not None:
-            self._reader.join(self._timeout_s)
+                self._post(polling, [*frames, CLOSE])
+            self._abandon(polling)
+            self._join_reader(polling)
+        while self._lost:
+            lost = self._lost.pop()
+            self._request("POST", lost, CLOSE.encode())
+            self._join_reader(lost)
+
+    def drop(self, reason: str = Reasons.TRANSPORT_CLOSE) -> None:
+        """
+        Lose the connection without a word; as :meth:`TestClient.drop`.
+
+        Raises:
+            DisconnectedError: The client is not connected.
+            SetupError: The application does not tell which server it is for.
+            ValueError: A connection is not lost for that reason.
+        """
+        engine, polling = self._engine_for_loss(reason), self._connection()
+        self._abandon(polling)
+        engine.close_client(polling.eio_sid, reason, abort=True)
+        self._join_reader(polling)
+
+    def freeze(self) -> AbstractContextManager[Any]:
+        """
+        Read nothing more, and answer no pings, until :meth:`thaw`; as :meth:`TestClient.freeze`.
+
+        One poll waits already: what the server answers it with is under way, and read after :meth:`thaw`.
+        """
+        self._connection().is_frozen = True
+        return at_the_end(self.thaw)
+
+    def thaw(self) -> None:
+        """Read again, if the connection still stands."""
+        with self._changed:
+            if self._polling is not None:
+                self._polling.is_frozen = False
+            self._changed.notify_all()
+
+    def reconnect(self, *, recover: bool = True, auth: Any = None) -> Self:
+        """Connect again, and enter the namespaces that the client was in; as :meth:`TestClient.reconnect`."""
+        namespaces = self._return(auth, recover=recover)
+        if self._polling is not None:
+            self._lost.append(self._polling)
+            self._abandon(self._polling)
+        self._open()
+        self._join(namespaces)
+        return self
+
+    def release(self) -> None:
+        """Send what :meth:`hold` has kept back, in order, if the connection still stands."""
+        polling = self._polling
+        if polling is None:
+            self._held = None
+            return
+        with polling.posting:
+            held, self._held = self._held, None
+            if held:
+                self._post(polling, held)
 
     def wait_disconnected(self, namespace: str | None = None, *, timeout: float | None = None) -> None:
         """Wait until the server has put the client out; as :meth:`TestClient.wait_disconnected`."""
@@ -156,13 +221,13 @@ class SyncTestClient(BaseTestClient):
     def emit(self, event: str, data: Any = None, namespace: str = "/") -> None:
         """Send an event; as :meth:`TestClient.emit`."""
         self.get_sid(namespace)
-        self._say(self._conversation.emit(event, data, namespace))
+        self._say(self._repeated(self._conversation.emit(event, data, namespace)))
 
     def call(self, event: str, data: Any = None, namespace: str = "/", *, timeout: float | None = None) -> Any:
         """Send an event and wait for its acknowledgement; as :meth:`TestClient.call`."""
         self.get_sid(namespace)
         ack_id, frames = self._conversation.call(event, data, namespace)
-        self._say(frames)
+        self._say(self._repeated(frames))
         self._wait(lambda: ack_id in self._acknowledged, f"no acknowledgement of {event!r}", timeout)
         return self._take_answer(ack_id)
 
@@ -205,6 +270,29 @@ class SyncTestClient(BaseTestClient):
             raise SetupError("SyncTestClient is for Server and WSGI applications; use TestClient for AsyncServer")
         return app
 
+    def _join(self, namespaces: list[tuple[str, Any, Any]]) -> None:
+        """
+        Enter namespaces: each is given with the auth of the application, and the one that may ask for a session.
+
+        Raises:
+            ConnectionRefusedError: The server refused one; the others are entered all the same.
+        """
+        refusal: ConnectionRefusedError | None = None
+        for namespace, auth, asking in namespaces:
+            self._answers.pop(namespace, None)
+            self._say(self._conversation.connect(namespace, asking))
+            self._wait(
+                partial(self._has_answer, namespace),
+                f"no answer to the connection to {namespace}",
+                is_over=lambda: self._polling is None,
+            )
+            refused = self._enter(namespace, auth)
+            refusal = refusal or refused
+        if refusal is not None:
+            if not self.connected:
+                self.disconnect()
+            raise refusal
+
     def _open(self) -> None:
         status, body = self._request("GET")
         if status != OK:
@@ -212,49 +300,82 @@ class SyncTestClient(BaseTestClient):
         opened = self._conversation.hear(split_poll(body)[0])
         if not isinstance(opened, Opened):
             raise ConnectionRefusedError("the application does not speak Engine.IO there")
-        self._session = opened.handshake["sid"]
-        self._is_leaving = False
-        self._reader = Thread(target=self._read, daemon=True)
-        self._reader.start()
+        polling = self._polling = Polling(opened.handshake["sid"])
+        polling.reader = Thread(target=self._read, args=[polling], daemon=True)
+        polling.reader.start()
 
-    def _request(self, method: str, body: bytes = b"") -> tuple[int, bytes]:
+    def _request(self, method: str, polling: Polling | None = None, body: bytes = b"") -> tuple[int, bytes]:
         extra = self._query if isinstance(self._query, str) else urlencode(self._query)
-        query = f"EIO=4&transport=polling&{extra}".rstrip("&") + (f"&sid={self._session}" if self._session else "")
+        query = f"EIO=4&transport=polling&{extra}".rstrip("&") + (f"&sid={polling.eio_sid}" if polling else "")
         return request(self._app, method, self._path, query, self._headers, body)
 
-    def _read(self) -> None:
+    def _read(self, polling: Polling) -> None:
         try:
-            while self._hear(*self._request("GET")) and not self._is_leaving:
+            while self._reads(polling) and self._hear(polling, *self._request("GET", polling)):
                 pass
         finally:
-            with self._changed:
-                self._session = ""
-                self.sids.clear()
-                self._changed.notify_all()
+            self._abandon(polling)
 
-    def _hear(self, status: int, body: bytes) -> bool:
+    def _reads(self, polling: Polling, after_s: float = 0) -> bool:
+        """Wait until the client reads, and what was sent has arrived; False once the connection is lost."""
+        with self._changed:
+            self._changed.wait_for(lambda: polling.is_lost, after_s)
+            self._changed.wait_for(lambda: polling.is_lost or not polling.is_frozen)
+            return not polling.is_lost
+
+    def _hear(self, polling: Polling, status: int, body: bytes) -> bool:
         """Take the answer to a poll; False when it was the last."""
-        if status != OK:
+        if not self._reads(polling, self._delay_s) or status != OK:
             return False
         for frame in split_poll(body):
             happening = self._conversation.hear(frame)
             if isinstance(happening, Closed):
                 return False
             if isinstance(happening, Pinged):
-                self._say([PONG])
+                with suppress(DisconnectedError):
+                    self._say([PONG])
             elif happening is not None:
                 with self._changed:
+                    if polling.is_lost:
+                        return False
                     self._take(happening)
                     self._changed.notify_all()
         return True
 
-    def _say(self, frames: Iterable[str | bytes]) -> None:
-        if not self._session:
+    def _connection(self) -> Polling:
+        if self._polling is None:
             raise DisconnectedError("the test client is not connected")
+        return self._polling
+
+    def _abandon(self, polling: Polling) -> None:
+        """Forget a connection, of which nothing more is read."""
+        with self._changed:
+            polling.is_lost = True
+            if self._polling is polling:
+                self._polling = None
+                self._lose()
+            self._changed.notify_all()
+
+    def _join_reader(self, polling: Polling) -> None:
+        if polling.reader is not None:
+            polling.reader.join(self._timeout_s)
+
+    def _say(self, frames: list[str | bytes]) -> None:
+        polling = self._connection()
+        with polling.posting:
+            if self._held is None:
+                self._post(polling, frames)
+            else:
+                self._held += frames
+
+    def _post(self, polling: Polling, frames: Iterable[str | bytes]) -> None:
+        """Send frames; they are lost with the connection while they are under way."""
         packets = (frame if isinstance(frame, str) else f"b{b64encode(frame).decode()}" for frame in frames)
-        status, _ = self._request("POST", SEPARATOR.join(packets).encode())
-        if status != OK:
-            raise DisconnectedError("the connection is over")
+        with polling.posting:
+            with self._changed:
+                is_lost = self._changed.wait_for(lambda: polling.is_lost, self._delay_s)
+            if is_lost or self._request("POST", polling, SEPARATOR.join(packets).encode())[0] != OK:
+                raise DisconnectedError("the connection is over")
 
     def _wait(
         self,

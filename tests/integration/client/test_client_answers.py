@@ -11,7 +11,7 @@ from aiohttp import web
 
 import fastsio
 from fastsio.exceptions import ConnectionError
-from tests.integration.client_sides import WAIT_S
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

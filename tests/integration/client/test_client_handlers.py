@@ -25,7 +25,8 @@ from fastsio import (
     SocketID,
 )
 from fastsio.exceptions import SignatureError
-from tests.integration.client_sides import WAIT_S, Heard, Side
+from tests.integration.client_sides import Heard, Side
+from tests.support.waiting import WAIT_S
 
 
 class Message(BaseModel):
@@ -37,7 +38,7 @@ class Message(BaseModel):
 
 async def asked(site: Any, client: Any, event: str, data: Any = None) -> Any:
     """Let the server call a handler of the client."""
-    return await site.sio.call(event, data, to=client.get_sid(), timeout=5)
+    return await site.sio.call(event, data, to=client.get_sid(), timeout=WAIT_S)
 
 
 async def test_a_model_is_validated(side: Side, site, gate):

@@ -15,7 +15,8 @@ import pytest
 
 from fastsio import AsyncClient
 from fastsio.exceptions import BadNamespaceError
-from tests.integration.client_sides import QUICK, SLOW, WAIT_S, Heard
+from tests.integration.client_sides import QUICK, SLOW, Heard
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,7 +34,7 @@ async def program(module: str, *arguments: str) -> AsyncIterator[asyncio.subproc
     )
     try:
         assert process.stdout is not None
-        assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
+        assert await asyncio.wait_for(process.stdout.readline(), WAIT_S) == b"ready\n"
         yield process
     finally:
         if process.returncode is None:
@@ -51,7 +52,9 @@ async def test_a_client_comes_back_to_a_server_that_was_killed(side, unused_tcp_
         client.on("connect", connected, namespace=namespace)
         client.on("news", news, namespace=namespace)
     async with program(SERVER, str(unused_tcp_port)) as server:
-        await side.run(client.connect, f"http://127.0.0.1:{unused_tcp_port}", transports=["websocket"], wait_timeout=5)
+        await side.run(
+            client.connect, f"http://127.0.0.1:{unused_tcp_port}", transports=["websocket"], wait_timeout=WAIT_S
+        )
         before = dict(client.namespaces)
         server.kill()
         assert await lost.next() == ("transport error",)
@@ -94,7 +97,7 @@ async def test_url_headers_and_auth_are_asked_for_at_each_attempt(side, site, ga
         headers=lambda: answer("headers", {"X-Number": str(next(numbers))}),
         auth=lambda: answer("auth", {"number": next(numbers)}),
         transports=["websocket"],
-        wait_timeout=5,
+        wait_timeout=WAIT_S,
     )
     assert await told.next() == ("0", {"number": 1})
     await gate.shut()
@@ -175,7 +178,7 @@ async def test_a_namespace_that_fails_while_coming_back_is_not_the_end(side, sit
     client.on("connect", reached)
     for namespace in ("/", "/chat"):
         client.on("__disconnect_final", final, namespace=namespace)
-    await side.run(client.connect, gate.address.http, transports=["websocket"], wait_timeout=5)
+    await side.run(client.connect, gate.address.http, transports=["websocket"], wait_timeout=WAIT_S)
     await reached.next()
     refusing["now"] = True
     gate.cut()
@@ -226,7 +229,7 @@ async def test_an_interrupt_ends_a_program_that_waits(site, gate, half, transpor
 
     async with program(PROGRAM, half, gate.address.http, transport) as waiting:
         waiting.send_signal(signal.SIGINT)
-        said, _ = await asyncio.wait_for(waiting.communicate(), 20)
+        said, _ = await asyncio.wait_for(waiting.communicate(), WAIT_S)
 
     assert said.decode().split("\n") == ["disconnect client disconnect", "interrupted", ""]
     assert waiting.returncode == 0
@@ -239,9 +242,9 @@ async def test_an_interrupt_ends_a_program_whose_server_is_away(site, gate, half
     async with program(PROGRAM, half, gate.address.http, "websocket") as waiting:
         await gate.shut()
         assert waiting.stdout is not None
-        assert await asyncio.wait_for(waiting.stdout.readline(), 20) == b"disconnect transport error\n"
+        assert await asyncio.wait_for(waiting.stdout.readline(), WAIT_S) == b"disconnect transport error\n"
         waiting.send_signal(signal.SIGINT)
-        said, _ = await asyncio.wait_for(waiting.communicate(), 20)
+        said, _ = await asyncio.wait_for(waiting.communicate(), WAIT_S)
 
     assert said == b"interrupted\n"
     assert waiting.returncode == 0

@@ -14,7 +14,7 @@ from tests.integration.clients import eventually
 
 def waits_for(client: Any) -> int:
     """Return how many events a client has not seen acknowledged."""
-    return len(client._delivery._outbox._queues["/"])
+    return len(client._delivery.pending.outbox._queues["/"])
 
 
 async def test_the_next_event_is_sent_when_the_one_before_is_acknowledged(side, site, gate):

@@ -10,8 +10,9 @@ import websockets
 
 import fastsio
 from fastsio.exceptions import ConnectionError, TimeoutError
-from tests.integration.client_sides import QUICK, WAIT_S, Heard, Side, Site, gated
+from tests.integration.client_sides import QUICK, Heard, Side, Site, gated
 from tests.support.servers import serve
+from tests.support.waiting import WAIT_S
 
 WAYS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": None}
 PAYLOADS = [
@@ -40,7 +41,7 @@ async def test_the_server_asks_the_client(side: Side, site, gate, way):
     """What a handler returns is the acknowledgement, attachments included."""
     client = side.client()
     client.on("question", lambda *args: (args, b"answer"))
-    await side.run(client.connect, gate.address.http, transports=WAYS[way], wait_timeout=5)
+    await side.run(client.connect, gate.address.http, transports=WAYS[way], wait_timeout=WAIT_S)
 
     assert await side.run(client.call, "ask", (1, b"two")) == ([1, b"two"], b"answer")
 
@@ -63,7 +64,7 @@ async def test_connections_that_were_used_are_closed_at_the_end(site, gate, way)
     given = requests.Session()
     for http_session in (None, given):
         client = fastsio.Client(http_session=http_session)
-        await asyncio.to_thread(client.connect, gate.address.http, transports=WAYS[way], wait_timeout=5)
+        await asyncio.to_thread(client.connect, gate.address.http, transports=WAYS[way], wait_timeout=WAIT_S)
         pools = client.eio.http.get_adapter("http://").poolmanager.pools
         assert len(pools) == 1
 
@@ -124,7 +125,7 @@ async def test_a_refused_client_hears_why(side: Side):
         client = side.client()
         client.on("connect_error", why)
         with pytest.raises(ConnectionError, match="namespaces failed to connect: /"):
-            await side.run(client.connect, address.http, wait_timeout=5)
+            await side.run(client.connect, address.http, wait_timeout=WAIT_S)
 
     assert await why.next() == ({"message": "no entry", "data": {"code": 7}},)
 
@@ -137,11 +138,11 @@ async def test_a_simple_client_talks(side: Side, site, gate):
     await side.run(client.emit, "note", 1)
     assert await side.run(client.call, "echo", (b"1", 2)) == (b"1", 2)
     await site.sio.emit("news", (1, b"two"))
-    assert await side.run(client.receive, timeout=5) == ["news", 1, b"two"]
+    assert await side.run(client.receive, timeout=WAIT_S) == ["news", 1, b"two"]
 
     await side.run(client.disconnect)
     with pytest.raises(fastsio.exceptions.DisconnectedError):
-        await side.run(client.receive, timeout=5)
+        await side.run(client.receive, timeout=WAIT_S)
     assert site.numbers("begins") == [1]
 
 
@@ -153,7 +154,7 @@ async def test_a_simple_client_waits_for_the_reconnection(side: Side, site, gate
     async with asyncio.timeout(WAIT_S):
         while client.sid is not None:  # noqa: ASYNC110 - what happens in threads sets no event
             await asyncio.sleep(0.01)
-    asking = side.begin(client.call, "note", 1, timeout=5)
+    asking = side.begin(client.call, "note", 1, timeout=WAIT_S)
     await gate.open()
 
     assert await asking == 1
@@ -168,7 +169,7 @@ async def test_a_message_of_five_megabytes_arrives(side: Side, site, gate, way):
     news = Heard()
     client = side.client()
     client.on("news", news)
-    await side.run(client.connect, gate.address.http, transports=WAYS[way], wait_timeout=5)
+    await side.run(client.connect, gate.address.http, transports=WAYS[way], wait_timeout=WAIT_S)
 
     for payload in payloads:
         await site.sio.emit("news", payload, to=client.get_sid())
@@ -194,7 +195,7 @@ async def test_a_connect_handler_may_disconnect(side: Side, site, gate, way):
 
     client.on("connect", connect)
     for _ in range(2):
-        await side.run(client.connect, gate.address.http, transports=WAYS[way], wait_timeout=5)
+        await side.run(client.connect, gate.address.http, transports=WAYS[way], wait_timeout=WAIT_S)
 
         assert (client.connected, client.namespaces) == (False, {})
         assert await left.next() == ("client disconnect",)
@@ -218,7 +219,7 @@ async def test_a_refused_client_that_disconnects_hears_of_the_refusal(side: Side
         client.on("connect_error", connect_error)
 
         with pytest.raises(ConnectionError, match="namespaces failed to connect: /"):
-            await side.run(client.connect, address.http, wait_timeout=5)
+            await side.run(client.connect, address.http, wait_timeout=WAIT_S)
 
 
 async def test_a_number_that_json_does_not_have_costs_one_value(side: Side, site, gate):
@@ -226,7 +227,7 @@ async def test_a_number_that_json_does_not_have_costs_one_value(side: Side, site
     news = Heard()
     client = side.client()
     client.on("news", news)
-    await side.run(client.connect, gate.address.http, transports=["websocket"], wait_timeout=5)
+    await side.run(client.connect, gate.address.http, transports=["websocket"], wait_timeout=WAIT_S)
 
     foreign = type("Foreign", (), {"encode": lambda self: '2["news",{"rate":NaN,"name":"x"}]'})()
     (eio_sid,) = site.sio.eio.sockets
@@ -242,7 +243,7 @@ async def test_headers_of_the_websocket_are_sent_with_every_connection(side: Sid
     site.sio.on("connect", lambda _sid, environ: seen(environ.get("HTTP_X_TENANT")))
     name = "headers" if side.asynchronous else "header"
     client = side.client(**QUICK, websocket_extra_options={name: {"X-Tenant": "acme"}})
-    await side.run(client.connect, gate.address.http, transports=["websocket"], wait_timeout=5)
+    await side.run(client.connect, gate.address.http, transports=["websocket"], wait_timeout=WAIT_S)
     assert await seen.next() == ("acme",)
 
     gate.cut()
@@ -265,7 +266,7 @@ async def test_leaving_is_announced(side: Side):
     async with websockets.serve(answer, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         client = side.client()
-        await side.run(client.connect, url, namespaces=["/", "/a"], transports=["websocket"], wait_timeout=5)
+        await side.run(client.connect, url, namespaces=["/", "/a"], transports=["websocket"], wait_timeout=WAIT_S)
         await side.run(client.emit, "last", 1)
         await side.run(client.disconnect)
 

@@ -17,6 +17,7 @@ from fastsio.exceptions import SetupError
 from tests.support.brokers import kafka_server
 from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
 from tests.support.ports import HOST, reserved_port
+from tests.support.waiting import PROGRAM_S, WAIT_S
 
 GREEN_PROGRAM = Path(__file__).parents[2] / "support" / "green_nodes.py"
 
@@ -39,7 +40,7 @@ def broker():
     with kafka_server() as running:
         yield running
         for thread in set(threading.enumerate()) - others:
-            thread.join(5)
+            thread.join(WAIT_S)
     gc.collect()
 
 
@@ -118,7 +119,7 @@ async def test_an_outage_is_the_emitters_alone(broker, manager, quick_retries):
 def test_greenlets_hear_each_other(broker, mode):
     """Listening leaves the other greenlets running."""
     command = [sys.executable, str(GREEN_PROGRAM), mode, "fastsio", "KafkaManager", broker.url]
-    subprocess.run(command, check=True, timeout=30)
+    subprocess.run(command, check=True, timeout=PROGRAM_S)
 
 
 @pytest.mark.parametrize("manager_class", MANAGERS.values())

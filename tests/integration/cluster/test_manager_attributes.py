@@ -11,9 +11,9 @@ import socketio
 
 import fastsio
 from tests.integration.memory_bus import Node
-from tests.shells.layers.waiting import WITHIN_S
 from tests.shells.sync.fake_engine import Wire
 from tests.support.brokers import redis_server
+from tests.support.waiting import WAIT_S
 
 NOWHERE = "redis://127.0.0.1:1/0"
 MAKERS = {
@@ -47,7 +47,7 @@ async def test_the_client_of_redis_is_the_managers():
         sio = fastsio.AsyncServer(async_mode="asgi", client_manager=manager)
         assert (manager.redis, manager.pubsub, manager.connected) == (None, None, False)
         await Node(sio, "a").join()
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             while not manager.connected:  # noqa: ASYNC110 - what changes has no event
                 await asyncio.sleep(0.01)
         assert await manager.redis.ping() is True
@@ -71,7 +71,7 @@ def test_the_client_of_redis_is_the_managers_in_threads():
         wire = Wire(sio)
         sio.eio = wire
         wire.join()
-        end = time.monotonic() + WITHIN_S
+        end = time.monotonic() + WAIT_S
         while not manager.connected and time.monotonic() < end:
             time.sleep(0.01)
         assert manager.redis.ping() is True

@@ -10,13 +10,14 @@ import fastsio
 from fastsio.exceptions import ClientLeftError
 from fastsio.exceptions import TimeoutError as AckTimeoutError
 from tests.integration.memory_bus import MemoryManager, make_node, quiet
-from tests.shells.aio.fake_engine import WAIT_S, settled
+from tests.shells.aio.fake_engine import settled
+from tests.support.waiting import WAIT_S
 
 
 async def test_a_client_of_another_server_can_be_called(both):
     """The answer comes back to who asked."""
     a, _, _, second = both
-    call = asyncio.create_task(a.server.call("ask", 5, to=second.sid, timeout=5))
+    call = asyncio.create_task(a.server.call("ask", 5, to=second.sid, timeout=WAIT_S))
 
     assert await second.receive() == '21["ask",5]'
     await second.send('31["yes",{"n":1}]')
@@ -27,7 +28,7 @@ async def test_a_client_of_another_server_can_be_called(both):
 async def test_a_binary_answer_comes_back(both):
     """python-socketio's own servers cannot send one."""
     a, _, _, second = both
-    call = asyncio.create_task(a.server.call("ask", to=second.sid, timeout=5))
+    call = asyncio.create_task(a.server.call("ask", to=second.sid, timeout=WAIT_S))
     await second.receive()
 
     await second.send('61-1[{"_placeholder":true,"num":0}]', b"\x01")
@@ -73,7 +74,7 @@ async def test_a_callback_may_itself_call(both):
 
     async def ask_again(answer):
         answers.append(answer)
-        answers.append(await a.server.call("again", to=second.sid, timeout=5))
+        answers.append(await a.server.call("again", to=second.sid, timeout=WAIT_S))
 
     await a.server.emit("ask", to=second.sid, callback=ask_again)
     await second.receive()
@@ -116,7 +117,7 @@ async def test_a_callback_needs_one_client(both, bus, target):
 async def test_this_servers_clients_are_asked_directly(both, bus):
     """Nothing of it is told to others."""
     a, first, _, _ = both
-    call = asyncio.create_task(a.server.call("ask", to=first.sid, timeout=5))
+    call = asyncio.create_task(a.server.call("ask", to=first.sid, timeout=WAIT_S))
     await first.receive()
     await first.send("31[1]")
 
@@ -158,7 +159,7 @@ async def test_a_server_without_clients_can_call(bus):
     a, b = make_node(bus, "a"), make_node(bus, "b")
     client = await b.join()
     await settled(lambda: bus.listeners == 1)
-    call = asyncio.create_task(a.server.call("ask", to=client.sid, timeout=5))
+    call = asyncio.create_task(a.server.call("ask", to=client.sid, timeout=WAIT_S))
     await settled(lambda: bus.listeners == 2)
     # This manager does not say that it listens; any message does.
     await b.server.emit("e")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.brokers import redis_server
+from tests.support.waiting import PROGRAM_S
 
 GREEN_PROGRAM = Path(__file__).parents[2] / "support" / "green_nodes.py"
 #: A server in greenlets in a process where nothing is patched.
@@ -26,11 +27,13 @@ except fastsio.exceptions.SetupError as error:
 
 def run(*arguments):
     """Run a Python program, which must end well; return what it prints."""
-    done = subprocess.run([sys.executable, *arguments], check=True, timeout=30, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [sys.executable, *arguments], check=True, timeout=PROGRAM_S, stdout=subprocess.PIPE, text=True
+    )
     return done.stdout
 
 
-@pytest.mark.parametrize("manager", ["RedisManager", "KombuManager", "KafkaManager"])
+@pytest.mark.parametrize("manager", ["RedisManager", "RedisStreamsManager", "KombuManager", "KafkaManager"])
 @pytest.mark.parametrize(
     ("mode", "cure"),
     [
@@ -43,8 +46,9 @@ def test_sockets_that_would_block_all_greenlets_are_refused(mode, cure, manager)
     assert run("-c", UNPATCHED, mode, manager) == f"{manager} with async_mode={mode!r} needs patched sockets; {cure}\n"
 
 
+@pytest.mark.parametrize("manager", ["RedisManager", "RedisStreamsManager"])
 @pytest.mark.parametrize("mode", ["gevent", "eventlet"])
-def test_greenlets_hear_each_other_over_redis(mode):
+def test_greenlets_hear_each_other_over_redis(mode, manager):
     """Listening leaves the other greenlets running."""
     with redis_server() as broker:
-        run(str(GREEN_PROGRAM), mode, "fastsio", "RedisManager", broker.url)
+        run(str(GREEN_PROGRAM), mode, "fastsio", manager, broker.url)

@@ -12,6 +12,7 @@ import fastsio
 from fastsio.exceptions import BusError
 from tests.integration.memory_bus import GOOD, Breakdown, MemoryManager, make_node
 from tests.shells.aio.fake_engine import FakeClient, settled, turns
+from tests.support.waiting import WAIT_S
 
 pytestmark = pytest.mark.usefixtures("quick_bus")
 
@@ -96,7 +97,7 @@ async def test_a_bus_that_hangs_is_waited_for_within_bounds(bus):
     client = await node.join()
     bus.is_hanging = True
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WAIT_S):
         with pytest.raises(BusError, match="took too long"):
             await node.server.emit("e", 1)
 

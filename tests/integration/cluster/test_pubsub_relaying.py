@@ -12,6 +12,7 @@ from pydantic import BaseModel
 import fastsio
 from tests.integration.memory_bus import MemoryManager, make_node, quiet
 from tests.shells.aio.fake_engine import settled
+from tests.support.waiting import WAIT_S
 
 
 class Move(BaseModel):
@@ -228,7 +229,7 @@ async def test_other_servers_are_told_before_anybody_waits_for_a_client(both):
     assert not sending.done()
     a.congested.clear()
     a.reads.set()
-    await asyncio.wait_for(sending, 5)
+    await asyncio.wait_for(sending, WAIT_S)
     a.congested.add(first.eio_sid)
     await a.server.emit("more", wait=False)
     assert await second.receive() == '2["more"]'

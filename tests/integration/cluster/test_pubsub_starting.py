@@ -10,6 +10,7 @@ import pytest
 from fastsio import Room, RoomMember
 from tests.integration.memory_bus import GOOD, MemoryBus, MemoryManager, Node, make_node
 from tests.shells.aio.fake_engine import settled, turns
+from tests.support.members import end_with_answers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -85,12 +86,13 @@ async def test_who_has_joined_at_a_new_server_is_listed_by_the_others(node, bus)
     await turns()
     node.manager.may_subscribe.set()
     await asking
+    end_with_answers(other.manager)
     await client.receive()
     await client.send('2["join_chat",{"id":5}]')
     assert await client.receive() == '2["joined",{"room":"chat|5"}]'
 
     (sid,) = [client.sid for client in node.server._connections["eio0"].clients.values()]
-    assert await ChatRoom(5).on(other.server).members(cluster=True, timeout=0.05) == [RoomMember(sid)]
+    assert await ChatRoom(5).on(other.server).members(cluster=True) == [RoomMember(sid)]
     await other.server.shutdown()
 
 
@@ -119,11 +121,12 @@ async def test_who_asks_others_waits_until_the_answers_can_be_heard(node, bus):
     other = make_node(bus, "other")
     for each in (node, other):
         each.server.register_room(ChatRoom)
+    end_with_answers(node.manager)
     client = await other.join()
     await ChatRoom(5).on(other.server).enter(client.sid)
     await settled(lambda: bus.listeners == 1)
     room = ChatRoom(5).on(node.server)
-    asking = [asyncio.create_task(room.members(cluster=True, timeout=0.05)) for _ in range(2)]
+    asking = [asyncio.create_task(room.members(cluster=True)) for _ in range(2)]
     await turns()
 
     node.manager.may_subscribe.set()

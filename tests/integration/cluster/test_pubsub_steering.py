@@ -8,6 +8,7 @@ import json
 import pytest
 
 from tests.shells.aio.fake_engine import settled, turns
+from tests.support.waiting import WAIT_S
 
 
 async def test_clients_of_other_servers_enter_and_leave_rooms(both, bus):
@@ -106,7 +107,7 @@ async def test_a_slow_disconnect_handler_keeps_no_message_waiting(both):
 
     @b.server.event
     async def disconnect(sid):
-        answers.append(await b.server.call("bye", to=third.sid, timeout=5))
+        answers.append(await b.server.call("bye", to=third.sid, timeout=WAIT_S))
 
     await a.server.disconnect(second.sid)
     assert await third.receive() == '21["bye"]'
@@ -124,7 +125,7 @@ async def test_a_client_can_enter_a_room_in_its_connect_handler(nodes, bus):
     async def connect(sid, environ):
         await b.server.enter_room(sid, "r")
         await a.server.enter_room(sid, "s")
-        await asyncio.wait_for(entered.wait(), 5)
+        await asyncio.wait_for(entered.wait(), WAIT_S)
 
     joining = asyncio.create_task(b.join())
     await settled(lambda: bus.methods() == ["enter_room"])

@@ -19,6 +19,7 @@ from fastsio.exceptions import SetupError
 from tests.support.brokers import rabbitmq_server
 from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
 from tests.support.ports import reserved_port
+from tests.support.waiting import PROGRAM_S
 
 GREEN_PROGRAM = Path(__file__).parents[2] / "support" / "green_nodes.py"
 
@@ -107,7 +108,7 @@ async def test_an_outage_is_the_emitters_alone(broker, manager, quick_retries):
 def test_greenlets_hear_each_other(broker, mode):
     """Listening leaves the other greenlets running."""
     command = [sys.executable, str(GREEN_PROGRAM), mode, "fastsio", "KombuManager", broker.url]
-    subprocess.run(command, check=True, timeout=30)
+    subprocess.run(command, check=True, timeout=PROGRAM_S)
 
 
 @pytest.mark.parametrize("url", ["http://localhost", "localhost:5672", "amqp://a:b"])
@@ -146,7 +147,9 @@ def listed(broker, *what):
     """Ask RabbitMQ; return rows of columns."""
     environ = {**os.environ, **broker.environ}
     command = [RABBITMQCTL, "-q", *what]
-    answer = subprocess.run(command, env=environ, check=True, timeout=60, stdout=subprocess.PIPE, text=True).stdout
+    answer = subprocess.run(
+        command, env=environ, check=True, timeout=PROGRAM_S, stdout=subprocess.PIPE, text=True
+    ).stdout
     return [line.split("\t") for line in answer.splitlines()[1:]]
 
 

@@ -16,6 +16,7 @@ import fastsio
 from tests.integration.clients import eventually
 from tests.integration.redis_nodes import Cluster, writer
 from tests.support.brokers import redis_server
+from tests.support.waiting import WAIT_S
 
 #: Which server does something, and which has the client that it is about.
 PAIRS = [
@@ -150,7 +151,7 @@ async def test_callbacks_come_back(pair):
 async def test_calls_are_answered(pair):
     """By the client of the other server."""
     here, there = pair
-    call = asyncio.create_task(here.server.call("ask", {"q": 1}, to=there.sid, timeout=5))
+    call = asyncio.create_task(here.server.call("ask", {"q": 1}, to=there.sid, timeout=WAIT_S))
 
     assert await there.client.receive() == '421["ask",{"q":1}]'
     await there.client.send('431["yes"]')
@@ -162,8 +163,8 @@ async def test_calls_of_both_directions_do_not_mix(pair):
     """Each server counts its questions by itself."""
     here, there = pair
     calls = [
-        asyncio.create_task(here.server.call("ask", 1, to=there.sid, timeout=5)),
-        asyncio.create_task(there.server.call("ask", 2, to=here.sid, timeout=5)),
+        asyncio.create_task(here.server.call("ask", 1, to=there.sid, timeout=WAIT_S)),
+        asyncio.create_task(there.server.call("ask", 2, to=here.sid, timeout=WAIT_S)),
     ]
 
     assert await there.client.receive() == '421["ask",1]'

@@ -15,9 +15,9 @@ import redis
 from tests.integration.clients import eventually, open_websocket
 from tests.support.brokers import redis_server
 from tests.support.servers import Address
+from tests.support.waiting import START_S
 
 ROOT = Path(__file__).parents[3]
-START_TIMEOUT_S = 20
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ async def process(kind, broker, channel):
     command = [sys.executable, "-m", "tests.integration.redis_program", kind, broker.url, channel]
     program = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=subprocess.PIPE)
     try:
-        async with asyncio.timeout(START_TIMEOUT_S):
+        async with asyncio.timeout(START_S):
             line = await program.stdout.readline()
         assert line.startswith(b"port "), f"{kind} did not start"
         async with open_websocket(Address("127.0.0.1", int(line.split()[1]))) as client:

@@ -184,7 +184,7 @@ async def test_clients_with_other_names_are_reached(nodes, monkeypatch):
     names = iter(["ada", "eio-ada"])
     monkeypatch.setattr(RecordingManager, "_make_sid", lambda _manager: next(names))
     b = await nodes.node()
-    await b.sio.manager._sharded.in_force("/", "ada")
+    await b.sio.manager._sharded.wait_until_subscribed("/", "ada")
 
     await a.do("emit", "e", 1, to="ada")
 

@@ -14,6 +14,7 @@ import fastsio
 from fastsio.exceptions import SetupError
 from tests.support.brokers import zmq_proxy
 from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
+from tests.support.waiting import PROGRAM_S
 
 EMITTER = "import sys, fastsio; fastsio.ZmqManager(sys.argv[1], sys.argv[2], write_only=True).emit('news', 1)"
 
@@ -23,7 +24,7 @@ GREEN_PROGRAM = Path(__file__).parents[2] / "support" / "green_nodes.py"
 
 def run(*arguments):
     """Run a Python program, which must end well."""
-    subprocess.run([sys.executable, *arguments], check=True, timeout=20)
+    subprocess.run([sys.executable, *arguments], check=True, timeout=PROGRAM_S)
 
 
 @pytest.fixture(scope="module")

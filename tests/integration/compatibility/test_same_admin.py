@@ -11,6 +11,7 @@ import socketio
 
 import fastsio
 from tests.support.servers import serve
+from tests.support.waiting import WAIT_S
 from tests.support.wsgi_servers import serve_werkzeug
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tests.support.servers import Address
 
 ADA = {"username": "ada", "password": "secret"}
-WAIT_S = 10.0
 COUNTS = {"rawConnection", "packetsIn", "bytesIn", "packetsOut", "bytesOut"}
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.integration.clients import eventually
 from tests.integration.compat_player import Kind, Player, both, done, module
+from tests.support.waiting import WAIT_S
 
 # Class-based namespaces
 
@@ -203,7 +204,7 @@ async def test_call_waits_for_the_client(kind: Kind):
     player = Player(kind, server)
     sid = await player.connect()
 
-    answer = asyncio.ensure_future(kind.in_background(server.call, "question", 1, to=sid, timeout=5))
+    answer = asyncio.ensure_future(kind.in_background(server.call, "question", 1, to=sid, timeout=WAIT_S))
     await eventually(lambda: player.packets[-1][0] == 2)
     _, _, data, ack_id = player.packets[-1]
     await player.send(3, data=["yes", 2], id=ack_id)

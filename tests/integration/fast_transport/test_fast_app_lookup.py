@@ -22,6 +22,7 @@ from tests.integration.clients import WebSocketClient
 from tests.integration.fast import QUERY, opened
 from tests.integration.raw_websocket import open_raw, request_of
 from tests.support.servers import FAST_WS, is_fast, serve
+from tests.support.waiting import WAIT_S
 
 
 class Watching:
@@ -135,7 +136,7 @@ async def test_middleware_may_refuse_a_handshake(sio, ws):
     app = with_middleware(site_for(sio))
     request = request_of(f"/live{QUERY}").replace(b"testserver", b"evil.example")
     async with serve(app, ws=ws) as address, open_raw(address, request) as client:
-        answer = await asyncio.wait_for(client.reader.read(), 5)
+        answer = await asyncio.wait_for(client.reader.read(), WAIT_S)
 
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert answer.endswith(b"\r\n\r\nInvalid host header")

@@ -20,7 +20,9 @@ from tests.integration.raw_websocket import (
     open_raw,
     request_of,
 )
+from tests.support.garbage import newcomers
 from tests.support.servers import FAST_WS
+from tests.support.waiting import WAIT_S
 
 LIMIT = 1_000
 EVENT = b'42["note",1]'
@@ -187,12 +189,12 @@ async def test_what_a_hasty_client_sends_before_the_answer_is_read_after_it(make
     sio.on("echo", lambda _sid, data: data)
     entered, leave = hold_connects(sio)
     async with running(sio, ws=ws) as address, open_raw(address, request_of()) as client:
-        await asyncio.wait_for(entered.wait(), 5)
+        await asyncio.wait_for(entered.wait(), WAIT_S)
         await client.send(
             client_frame(FIN | TEXT, b"40"), client_frame(FIN | TEXT, b'421["echo","%b"]' % (b"x" * 100_000))
         )
         leave.set()
-        await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 5)
+        await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), WAIT_S)
 
         assert [(await client.text())[:2] for _ in range(2)] == ["0{", "40"]
 
@@ -211,7 +213,7 @@ async def test_a_handshake_that_is_none_gets_the_same_answer(sio, running, reque
     answers = []
     for ws in ("auto", FAST_WS):
         async with running(sio, ws=ws) as address, open_raw(address, request_) as client:
-            answers.append((await asyncio.wait_for(client.reader.readline(), 5)).split()[1])
+            answers.append((await asyncio.wait_for(client.reader.readline(), WAIT_S)).split()[1])
 
     assert answers[0] == answers[1]
     assert answers[0] not in {b"101", b"500"}
@@ -227,7 +229,7 @@ async def test_a_long_handshake_is_served(sio, running, extra):
         running(sio, ws=FAST_WS) as address,
         open_raw(address, request_of(path, *extra.get("lines", ()))) as client,
     ):
-        assert (await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 5)).startswith(b"HTTP/1.1 101")
+        assert (await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), WAIT_S)).startswith(b"HTTP/1.1 101")
 
 
 async def test_a_handshake_that_comes_slowly_or_not_at_all_costs_nothing(sio, running):
@@ -239,7 +241,7 @@ async def test_a_handshake_that_comes_slowly_or_not_at_all_costs_nothing(sio, ru
         async with open_raw(address, request[:1]) as client:
             for index in range(1, len(request)):
                 await client.send(request[index : index + 1])
-            assert (await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 5)).startswith(b"HTTP/1.1 101")
+            assert (await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), WAIT_S)).startswith(b"HTTP/1.1 101")
         await eventually(lambda: not remains(sio))
 
 
@@ -249,7 +251,7 @@ async def test_a_client_that_vanishes_while_connect_waits_leaves_nothing(make_se
     entered, leave = hold_connects(sio)
     async with running(sio, ws=FAST_WS) as address:
         async with open_raw(address, request_of()):
-            await asyncio.wait_for(entered.wait(), 5)
+            await asyncio.wait_for(entered.wait(), WAIT_S)
         leave.set()
         await eventually(lambda: not remains(sio))
 
@@ -260,7 +262,7 @@ async def test_a_probe_over_the_limit_ends_its_websocket_alone(sio, running, jou
         await poller.join()
         path = f"/socket.io/?EIO=4&transport=websocket&sid={poller.eio_sid}"
         async with open_raw(address, request_of(path)) as client:
-            await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 5)
+            await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), WAIT_S)
             await client.send(client_frame(FIN | TEXT, b"x" * (LIMIT + 1)))
             # uvicorn's own protocol takes the message, so there it is no probe rather than too large.
             assert await client.close_code() == (1009 if ws == FAST_WS else 1000)
@@ -274,6 +276,7 @@ async def test_nothing_of_a_connection_is_kept(sio, running):
     from fastsio.integrations.fast.connection import Connection
     from fastsio.integrations.fast.websocket import Wire
 
+    kept = newcomers(Connection, Wire)
     async with running(sio, ws=FAST_WS) as address:
         for _ in range(3):
             async with open_raw(address) as client:
@@ -284,6 +287,6 @@ async def test_nothing_of_a_connection_is_kept(sio, running):
 
         def are_gone() -> bool:
             gc.collect()
-            return not [each for each in gc.get_objects() if issubclass(type(each), (Connection, Wire))]
+            return not kept()
 
         await eventually(are_gone)

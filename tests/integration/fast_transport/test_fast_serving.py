@@ -22,7 +22,9 @@ from fastsio.integrations import uvicorn as transport
 from tests.integration.clients import WebSocketClient, eventually, open_websocket, remains
 from tests.integration.fast import QUERY, opened
 from tests.support.brokers import make_certificates
+from tests.support.garbage import newcomers
 from tests.support.servers import FAST_WS, is_fast, serve, serve_on
+from tests.support.waiting import WAIT_S
 
 
 @pytest.mark.parametrize("ws", ["auto", FAST_WS])
@@ -109,7 +111,7 @@ async def test_a_handshake_that_is_under_way_when_the_server_stops_is_refused(si
     sio.eio.on("connect", connecting)
     async with serve(fastsio.ASGIApp(sio), ws=FAST_WS) as address:
         attempt = asyncio.create_task(connect(f"{address.ws}/socket.io{QUERY}", proxy=None).__aenter__())
-        await asyncio.wait_for(entered.wait(), 5)
+        await asyncio.wait_for(entered.wait(), WAIT_S)
         asyncio.get_running_loop().call_later(0.2, leave.set)
 
     with pytest.raises(InvalidStatus) as refused:
@@ -158,14 +160,14 @@ async def test_a_busy_handler_holds_back_what_its_client_sends(make_server, runn
     async with running(sio, ws=FAST_WS) as address, open_websocket(address) as client:
         await client.join()
         await client.send('42["wait"]')
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(begun.wait(), WAIT_S)
         padding = "x" * 10_000
         sending = asyncio.create_task(client.send(*[f'42["note",{n},"{padding}"]' for n in range(3000)]))
         done, _ = await asyncio.wait({sending}, timeout=0.5)
         assert not done
         assert seen == []
         leave.set()
-        await asyncio.wait_for(sending, 10)
+        await asyncio.wait_for(sending, WAIT_S)
         await eventually(lambda: seen == list(range(3000)))
 
 
@@ -190,6 +192,7 @@ async def test_many_connections_close_cleanly(make_server, running):
 @pytest.mark.parametrize("http", ["httptools", "h11"])
 async def test_nothing_is_kept_of_the_request_that_became_a_websocket(sio, running, http):
     """uvicorn's protocol for HTTP and its parser go at once, and do not wait for the garbage collector."""
+    kept = newcomers(H11Protocol, HttpToolsProtocol)
     gc.collect()
     gc.disable()
     try:
@@ -197,7 +200,7 @@ async def test_nothing_is_kept_of_the_request_that_became_a_websocket(sio, runni
             await client.join()
 
             assert is_fast(websocket)
-            assert not [each for each in gc.get_objects() if issubclass(type(each), (H11Protocol, HttpToolsProtocol))]
+            assert not kept()
     finally:
         gc.enable()
 

@@ -96,6 +96,22 @@ async def test_a_callable_decides(make_server):
         assert (await exchange(address, "https://evil.example"))[1][:2] == ("GET", 400)
 
 
+async def test_a_callable_gets_the_environ_of_every_request(make_server):
+    """A poll and a POST have as much in their environ as the handshake has."""
+    environs: list[dict[str, Any]] = []
+
+    def allow(_origin: str, environ: dict[str, Any]) -> bool:
+        environs.append(environ)
+        return True
+
+    async with serve(alone(make_server(cors_allowed_origins=allow))) as address:
+        assert await exchange(address, ORIGIN) == ALLOWED
+
+    _preflight, handshake, *others = environs
+    assert [environ["REQUEST_METHOD"] for environ in others] == ["POST", "GET"]
+    assert all(handshake.keys() <= environ.keys() for environ in others)
+
+
 async def test_by_default_the_own_origin_is_served(make_server):
     """CVE-2020-28481: the default allows the page's own origin and no other, and says so in one header."""
     async with serve(alone(make_server())) as address:

@@ -9,8 +9,12 @@ import pytest
 from fastapi import FastAPI
 
 import fastsio
+from fastsio.aio.engine import EngineServer
+from fastsio.testing import TestClient
 from tests.integration.clients import http_client, open_websocket
+from tests.integration.memory_bus import MemoryBus, MemoryManager
 from tests.support.servers import serve
+from tests.support.waiting import WAIT_S
 
 
 @pytest.mark.parametrize("coroutine", [True, False], ids=["coroutine", "function"])
@@ -55,7 +59,7 @@ async def test_a_task_that_a_hook_returns_is_not_waited_for(make_server, journal
 
     for phase in ("startup", "shutdown"):
         inbox.put_nowait({"type": f"lifespan.{phase}"})
-    await asyncio.wait_for(app({"type": "lifespan"}, inbox.get, send), 5)
+    await asyncio.wait_for(app({"type": "lifespan"}, inbox.get, send), WAIT_S)
     await sio.shutdown()
 
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
@@ -140,6 +144,65 @@ async def test_shutdown_in_the_hook_ends_everybody(make_server, journal):
 
     assert len(journal) == 1
     assert not sio.environ
+
+
+@pytest.mark.parametrize("around", [False, True])
+async def test_the_lifespan_shuts_the_server_down_before_the_application(make_server, journal, around):
+    """Disconnect handlers may still use what the application closes; clients that come later are refused."""
+    sio = make_server()
+
+    @sio.event
+    async def disconnect(sid, reason):
+        journal.note(reason)
+
+    @asynccontextmanager
+    async def lifespan(_app):
+        yield
+        journal.note("down")
+
+    if around:
+        app = fastsio.ASGIApp(sio, FastAPI(lifespan=lifespan))
+    else:
+        app = fastsio.ASGIApp(sio, on_shutdown=lambda: journal.note("down"))
+    async with TestClient(app) as client:
+        await client.connect()
+        waiting = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+
+        async def receive():
+            return waiting.pop(0)
+
+        async def send(message):
+            pass
+
+        await app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+
+    assert journal == ["server shutting down", "down"]
+    assert not sio.is_ready
+
+
+@pytest.mark.parametrize("has_bus", [False, True])
+async def test_an_application_may_start_more_than_once(make_server, has_bus):
+    """As one that several tests start: clients come in again, and a manager listens again."""
+    bus = MemoryBus()
+    sio = make_server(client_manager=MemoryManager(bus) if has_bus else None)
+    sio.on("echo", lambda _sid, data: data)
+    app = fastsio.ASGIApp(sio)
+    for number in (1, 2):
+        async with serve(app, lifespan="on") as address, open_websocket(address) as client:
+            await client.join()
+            assert await client.ask("echo", 5) == [5]
+            assert sio.is_ready
+            assert bus.entered == (number if has_bus else 0)
+        assert not sio.is_ready
+
+
+async def test_an_engine_io_server_by_itself_has_a_lifespan_too():
+    """It has no clients of Socket.IO that would be let go, nor handlers to check."""
+    app = fastsio.ASGIApp(EngineServer(async_mode="asgi"))
+
+    sent = await drive(app, "lifespan.startup", "lifespan.shutdown")
+
+    assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
 def unready(sio):

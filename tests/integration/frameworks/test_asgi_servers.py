@@ -16,6 +16,7 @@ import fastsio
 from tests.integration.clients import OPENERS, eventually, http_client, remains
 from tests.support.peer_clients import LEAVE_CONNECTIONS
 from tests.support.servers import Address, serve
+from tests.support.waiting import WAIT_S
 
 pytestmark = LEAVE_CONNECTIONS
 
@@ -45,7 +46,7 @@ async def hypercorn_server(app):
         yield address
     finally:
         leave.set()
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, WAIT_S)
 
 
 @asynccontextmanager
@@ -76,7 +77,7 @@ def application(journal, **options) -> fastsio.AsyncServer:
 
     @sio.event
     async def ask_me(sid, question):
-        return await sio.call("question", question, to=sid, timeout=5)
+        return await sio.call("question", question, to=sid, timeout=WAIT_S)
 
     @sio.event
     async def disconnect(sid, reason):
@@ -88,11 +89,11 @@ def application(journal, **options) -> fastsio.AsyncServer:
 async def converse(url: str, transports, *, upgraded: str) -> None:
     """Run a conversation with python-socketio's client: events, binary, acknowledgements both ways."""
     welcomed = asyncio.Event()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         client = socketio.AsyncClient(reconnection=False)
         client.on("welcome", welcomed.set)
         client.on("question", lambda question: ("answer to", question))
-        await client.connect(url, auth={"token": 1}, transports=transports, wait_timeout=5)
+        await client.connect(url, auth={"token": 1}, transports=transports, wait_timeout=WAIT_S)
         await welcomed.wait()
         assert client.transport() == upgraded
         payload = ("text", b"\x00\xff", {"a": [b"", None]})

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 import fastsio
 from tests.integration.clients import http_client, open_websocket
 from tests.support.servers import serve
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,7 +105,7 @@ async def test_nothing_outside_is_served(make_server, site, path):
         # A raw request: HTTP clients tidy the path up before they send it.
         reader, writer = await asyncio.open_connection(address.host, address.port)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), WAIT_S)
         writer.close()
 
     assert answer.split(b" ", 2)[1] == b"404"

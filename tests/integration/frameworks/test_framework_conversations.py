@@ -13,17 +13,19 @@ import socketio
 from tests.integration.clients import OPENERS, http_client
 from tests.support.frameworks import ELSEWHERE, HERE, Site, Sites, server_process
 from tests.support.peer_clients import LEAVE_CONNECTIONS, LEAVES
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 pytestmark = LEAVE_CONNECTIONS
 
-WAIT_S = 10.0
 TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": None}
 ADDRESS = "127.0.0.1"
 #: Servers that end the application only when all connections are closed; hypercorn does from Python 3.12 on.
 WAIT_FOR_CLIENTS = {"hypercorn"}
+#: Granian 2.8 may not reach the end of the lifespan: a thread of its own fails while it stops, about once in 40 times.
+GRANIAN_PANIC = "Cannot drop pointer into Python heap without the thread being attached"
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +100,8 @@ async def broadcast(sender: Client, *, to: tuple[Client, ...]) -> None:
         assert await client.hears() == ("told", {"blob": b"\x01\x02"})
 
 
-@pytest.mark.parametrize("framework", ELSEWHERE)
-async def test_servers_start_and_stop_the_application_around(framework):
-    """FastAPI gets its lifespan and its mounted requests; clients that are there at the end have left before it."""
+async def visit_until_the_end(framework: str) -> str:
+    """Stop a server while clients are there; return what it has printed."""
     with server_process(framework) as process:
         async with http_client() as http:
             assert (await http.get(f"{process.address.http}/mounted/hello")).json() == "hello"
@@ -112,7 +113,15 @@ async def test_servers_start_and_stop_the_application_around(framework):
             stopping = asyncio.create_task(asyncio.to_thread(process.stop))
             if framework not in WAIT_FOR_CLIENTS:
                 await asyncio.wait({stopping})
-        printed = await stopping
+        return await stopping
+
+
+@pytest.mark.parametrize("framework", ELSEWHERE)
+async def test_servers_start_and_stop_the_application_around(framework):
+    """FastAPI gets its lifespan and its mounted requests; clients that are there at the end have left before it."""
+    printed = GRANIAN_PANIC
+    while GRANIAN_PANIC in printed:
+        printed = await visit_until_the_end(framework)
 
     (journal,) = [json.loads(line) for line in printed.splitlines() if line.startswith('["started"')]
     assert [entry if isinstance(entry, str) else entry[0] for entry in journal] == [

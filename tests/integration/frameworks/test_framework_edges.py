@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.integration.clients import OPENERS, http_client, open_polling, open_websocket
 from tests.support.frameworks import ELSEWHERE, HERE, Sites
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -306,7 +307,7 @@ async def test_a_broken_websocket_handshake_leaves_nothing(site, missing):
     lines = [f"GET {WEBSOCKET} HTTP/1.1", *[f"{key}: {value}" for key, value in headers.items()], "", ""]
     reader, writer = await asyncio.open_connection(site.address.host, site.address.port)
     writer.write("\r\n".join(lines).encode())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         status = int((await reader.readline()).split()[1])
     writer.close()
     await writer.wait_closed()

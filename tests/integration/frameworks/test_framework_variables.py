@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect as open_websocket
 
 import fastsio
 from tests.support.frameworks import HERE
+from tests.support.waiting import WAIT_S
 
 TENANT: ContextVar[str] = ContextVar("tenant", default="none")
 
@@ -39,7 +40,7 @@ async def test_later_handlers_see_the_context_variables_that_connect_has_set(fra
     async def disconnect(sid: str) -> None:
         left.put_nowait(TENANT.get())
 
-    async with asyncio.timeout(20), HERE[framework](sio) as address:
+    async with asyncio.timeout(WAIT_S), HERE[framework](sio) as address:
         url = f"{address.ws}/socket.io/?EIO=4&transport=websocket"
         async with open_websocket(url) as websocket:
             await websocket.recv()

@@ -21,6 +21,7 @@ from tests.integration.clients import OPENERS, http_client, open_polling, open_w
 from tests.interop.conftest import TRANSPORTS
 from tests.support import wsgi_servers
 from tests.support.tour import play_tour
+from tests.support.waiting import WAIT_S
 from tests.support.wsgi_site import MAX_MESSAGE_BYTES, ORIGIN
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def name() -> str:
 
 async def has_left(address: Address, auth: Any, reason: str) -> None:
     """Wait until the client with this auth has left for this reason; each request over a connection of its own."""
-    async with asyncio.timeout(10), http_client({"Connection": "close"}) as http:
+    async with asyncio.timeout(WAIT_S), http_client({"Connection": "close"}) as http:
         while [auth, reason] not in (await http.get(address.http)).json():  # noqa: ASYNC110 - in another process
             await asyncio.sleep(0.01)
 
@@ -77,7 +78,7 @@ def running_threads() -> set[threading.Thread]:
 
 async def only_these_run(before: set[threading.Thread]) -> None:
     """Wait until the threads that were started since have ended."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         while running_threads() - before:  # noqa: ASYNC110 - threads have no event for their end
             await asyncio.sleep(0.01)
 
@@ -102,9 +103,9 @@ async def test_many_python_clients_talk_at_once(address):
         client = library.Client(reconnection=False)
         client.on("question", lambda question: {"re": question})
         transports = list(TRANSPORTS.values())[number % 3]
-        client.connect(address.http, transports=transports, socketio_path="concurrent", wait_timeout=10)
+        client.connect(address.http, transports=transports, socketio_path="concurrent", wait_timeout=WAIT_S)
         try:
-            return [client.call("ask", question(number, turn), timeout=10) for turn in range(5)]
+            return [client.call("ask", question(number, turn), timeout=WAIT_S) for turn in range(5)]
         finally:
             client.disconnect()
 
@@ -209,7 +210,7 @@ async def test_a_body_that_never_ends_is_read_for_body_timeout(address, name, tr
         writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n4".encode())
         answer = asyncio.ensure_future(reader.readline())
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(WAIT_S):
                 while not answer.done():
                     if trickles:
                         writer.write(b"a")
@@ -235,7 +236,7 @@ async def test_what_follows_the_end_of_a_websocket_is_no_request(caplog):
         writer.write(goodbye + closing * 20_000)  # more than is read at once
 
         with suppress(ConnectionResetError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(WAIT_S):
                 await reader.read()
         writer.close()
     await only_these_run(before)

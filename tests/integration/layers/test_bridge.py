@@ -14,6 +14,7 @@ from tests.integration.layer_lab import KINDS, laboratory
 from tests.shells.layers.waiting import until
 from tests.support.bridge import ChatRoom, Node, Posted, Socket
 from tests.support.brokers import nats_server, redis_server
+from tests.support.members import all_members
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -28,7 +29,7 @@ END = {"action": "end", "payload": None}
 def brokers() -> Iterator[dict[str, Any]]:
     """What the layers connect to."""
     with redis_server() as redis, nats_server() as nats:
-        yield {"memory": None, "pubsub": redis, "queue": redis, "nats": nats}
+        yield {"memory": None, "local": None, "pubsub": redis, "queue": redis, "nats": nats}
 
 
 class Bridge:
@@ -213,8 +214,8 @@ async def test_members_of_both_kinds_at_both_servers_are_listed(bridge):
     await bridge.in_chat()
     everybody = [RoomMember(client.sid, name) for client, name in zip(bridge.clients, ("ann", "cleo"), strict=True)]
 
-    of_server = await ChatRoom(5).on(bridge.here.sio).members(cluster=True, timeout=0.3)
-    of_consumers = await ChatRoom(5).on(bridge.there.consumer.keeper()).members(cluster=True, timeout=0.3)
+    of_server = await all_members(ChatRoom(5).on(bridge.here.sio), 4)
+    of_consumers = await all_members(ChatRoom(5).on(bridge.there.consumer.keeper()), 4)
 
     assert {member.user for member in of_server} == {"ann", "ben", "cleo", "dan"}
     assert len(of_server) == len(of_consumers) == 4

@@ -21,6 +21,7 @@ from tests.support.bridge import Posted
 from tests.support.bridge_layers import LAYERS
 from tests.support.brokers import nats_server, redis_server
 from tests.support.ports import reserved_port
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
 ROOT = Path(__file__).parents[3]
-WAIT_S = 10.0
 
 
 @contextmanager

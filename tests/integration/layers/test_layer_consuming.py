@@ -10,6 +10,7 @@ import pytest
 from fastsio.exceptions import SetupError
 from fastsio.layers import ChannelClosedError
 from tests.integration.layer_lab import MESSAGE, has_nothing, member, receive, soon, until
+from tests.support.waiting import WAIT_S
 
 
 async def test_a_full_consumer_starves_nobody(lab):
@@ -27,17 +28,20 @@ async def test_a_full_consumer_starves_nobody(lab):
 
 async def test_a_message_that_expires_costs_no_membership(lab):
     """Who reads late misses the message, and stays in the group."""
-    layer = lab.layer(expiry=0.2)
-    channel, quick = await member(layer, "room"), await member(layer, "room")
+    layer = lab.layer(expiry=1.5)
+    channel, other = await member(layer, "room"), await member(layer, "room")
+    inbox = layer._table.inboxes[channel]
     await layer.group_send("room", {"n": 1})
-    assert await receive(layer, quick) == [{"n": 1}]
+    await until(lambda: inbox._waiting)
     late = monotonic() + layer.expiry
     await until(lambda: monotonic() > late)
 
+    layer.expiry = WAIT_S
     await layer.group_send("room", {"n": 2})
 
     assert await receive(layer, channel) == [{"n": 2}]
-    assert await layer.group_channels("room") == sorted([channel, quick])
+    assert inbox.expired == 1
+    assert await layer.group_channels("room") == sorted([channel, other])
 
 
 async def test_closing_a_channel_leaves_its_groups(pair):

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from tests.integration.layer_lab import BROKERS, laboratory, receive, soon, until
 from tests.support.brokers import nats_server, redis_server
+from tests.support.waiting import START_S
 
 ROOT = Path(__file__).parents[3]
 #: Python takes its time to import a package while other tests run.
-START_S = 45
-pytestmark = pytest.mark.timeout(150)
 
 
 @asynccontextmanager
@@ -26,7 +25,7 @@ async def process(lab, *arguments):
         "-m",
         "tests.integration.layer_program",
         lab.kind,
-        lab.broker.url,
+        lab.place,
         lab.prefix,
         *arguments,
     ]
@@ -46,10 +45,13 @@ async def line(running):
     return (await asyncio.wait_for(running.stdout.readline(), START_S)).decode().strip()
 
 
-@pytest.mark.parametrize("kind", BROKERS)
+BROKER_OF = {"nats": nats_server, "local": nullcontext}
+
+
+@pytest.mark.parametrize("kind", [*BROKERS, "local"])
 async def test_processes_and_a_worker_share_groups_and_channels(kind):
     """A group spans processes; a worker without a loop tells one client, and all."""
-    with nats_server() if kind == "nats" else redis_server() as broker:
+    with BROKER_OF.get(kind, redis_server)() as broker:
         async with laboratory(kind, broker) as lab, process(lab, "member") as one, process(lab, "member") as two:
             first, second = [(await line(each)).removeprefix("channel ") for each in (one, two)]
             layer = lab.layer()

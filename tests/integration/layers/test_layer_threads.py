@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from tests.integration.layer_lab import KINDS, Lab, has_nothing, receive, soon
+from tests.support.waiting import WAIT_S
 
 MESSAGE = {"type": "job.done", "data": b"\x00"}
 
@@ -21,6 +22,7 @@ def program(request, layer_brokers):
     for layer in lab._layers:
         layer.sync.close()
         assert layer.is_closed
+    lab.folder.cleanup()
 
 
 async def test_a_thread_of_a_server_uses_its_layer(lab):
@@ -72,7 +74,7 @@ def test_a_program_without_a_loop_sends_and_receives(program):
     channel = layer.sync.new_channel()
     layer.sync.group_add("room", channel)
     layer.sync.group_send("room", MESSAGE)
-    assert layer.sync.receive(channel, timeout=10) == MESSAGE
+    assert layer.sync.receive(channel, timeout=WAIT_S) == MESSAGE
     assert layer.sync.group_channels("room") == [channel]
 
     layer.sync.group_discard("room", channel)

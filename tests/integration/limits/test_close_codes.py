@@ -14,11 +14,11 @@ from tests.integration.raw_websocket import (
     FIN,
     PING,
     TEXT,
-    WAIT_S,
     client_frame,
     open_raw,
     request_of,
 )
+from tests.support.waiting import WAIT_S
 
 EVENT = b'42["note",1]'
 BROKEN = {

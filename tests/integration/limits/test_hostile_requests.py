@@ -13,6 +13,7 @@ import fastsio
 from tests.integration.clients import eventually, open_websocket
 from tests.support.frameworks import HERE
 from tests.support.servers import FAST_WS, serve
+from tests.support.waiting import WAIT_S
 from tests.support.wsgi_servers import serve_werkzeug
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from tests.support.servers import Address
 
-WAIT_S = 5.0
 LIMIT = 10_000
 POLLING = "/socket.io/?EIO=4&transport=polling"
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"

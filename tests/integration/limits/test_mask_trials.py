@@ -97,7 +97,7 @@ async def test_the_installed_versions_fit(kind):
     """The versions that are pinned do what is expected of them, and nothing of the trial is left."""
     before = asyncio.all_tasks()
 
-    assert await MODULES[kind].misfit() is None
+    assert await MODULES[kind].find_problem() is None
     assert asyncio.all_tasks() == before
 
 

@@ -12,6 +12,7 @@ import fastsio
 from tests.integration.clients import open_polling
 from tests.support.frameworks import HERE
 from tests.support.servers import FAST_WS, serve
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 #: A deadline that tests wait for.
 SHORT_S = 0.2
-WAIT_S = 5.0
 #: How often a byte comes, of as many as never come.
 EVERY_S = 0.02
 LENGTH = 100_000

@@ -62,7 +62,7 @@ def running(kind, running):
 @pytest.fixture
 def suite(kind, make_server):
     """The server of the test suite: "/" greets with the auth and echoes, "/custom" greets."""
-    sio = make_server(ping_interval=0.3, ping_timeout=0.2)
+    sio = make_server(ping_interval=0.3, ping_timeout=20)
     (serve_suite_in_threads if kind == "sync" else serve_suite)(sio)
     return sio
 

@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from tests.integration.clients import OPENERS, eventually, open_polling, open_websocket, record_of, remains
+from tests.support.waiting import WAIT_S
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
@@ -192,7 +193,7 @@ async def test_an_acknowledgement_with_id_zero_breaks_nothing(application, runni
     async with running(application) as address, open_websocket(address) as client:
         sid = await client.join()
         await client.send("430[]", "43999[1]")
-        question = asyncio.create_task(application.call("question", to=sid, timeout=5))
+        question = asyncio.create_task(application.call("question", to=sid, timeout=WAIT_S))
         assert await client.receive() == '421["question"]'
         await client.send("431[42]")
 
@@ -271,7 +272,7 @@ async def test_attachments_that_came_in_time_leave_no_deadline(make_server, runn
         await client.send(header, b"\x01")
         connection = record_of(sio, client)
         await eventually(lambda: not connection.decoder.pending and not connection.timer_key)
-        question = asyncio.create_task(sio.call("late?", to=connection.clients["/"].sid, timeout=5))
+        question = asyncio.create_task(sio.call("late?", to=connection.clients["/"].sid, timeout=WAIT_S))
         await client.receive()
         await client.send("431[]")
 

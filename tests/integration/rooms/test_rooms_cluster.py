@@ -14,13 +14,14 @@ from socketio.async_pubsub_manager import AsyncPubSubManager
 from fastsio import Room, RoomMember
 from fastsio.exceptions import BusError
 from tests.integration.memory_bus import Breakdown, MemoryBus, make_node
-from tests.shells.aio.fake_engine import WAIT_S, settled, turns
+from tests.shells.aio.fake_engine import settled, turns
+from tests.support.members import end_with_answers
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 #: Messages of the bus in this process take turns of the loop, no time.
-TIMEOUT_S = 0.05
 
 
 class ChatRoom(Room):
@@ -54,6 +55,7 @@ async def both(bus):
     found = []
     for node, user in zip(nodes, ("ada", "ben"), strict=True):
         node.server.register_room(ChatRoom)
+        end_with_answers(node.manager)
         node.manager.initialize()
         client = await node.join()
         await client.send(f'2["join_chat",{json.dumps({"id": 5, "user": user})}]')
@@ -75,21 +77,21 @@ async def test_the_members_of_all_servers_are_listed(both, bus):
     here, there = RoomMember(first.sid, "ada"), RoomMember(second.sid, "ben")
 
     assert await ChatRoom(5).on(a.server).members() == [here]
-    assert await ChatRoom(5).on(a.server).members(cluster=True, timeout=TIMEOUT_S) == [here, there]
-    assert await ChatRoom(5).on(b.server).members(cluster=True, timeout=TIMEOUT_S) == [there, here]
-    assert await ChatRoom(6).on(b.server).members(cluster=True, timeout=TIMEOUT_S) == []
+    assert await ChatRoom(5).on(a.server).members(cluster=True) == [here, there]
+    assert await ChatRoom(5).on(b.server).members(cluster=True) == [there, here]
+    assert await ChatRoom(6).on(b.server).members(cluster=True) == []
     assert bus.methods() == ["room_members", "room_members_answer"] * 3
 
 
 async def test_a_late_answer_is_dropped(both, bus):
     """Nobody waits for it any more."""
     a, first, _, _ = both
-    await ChatRoom(5).on(a.server).members(cluster=True, timeout=TIMEOUT_S)
+    await ChatRoom(5).on(a.server).members(cluster=True)
     answer = bus.published[-1]
     bus.inject(json.dumps(answer))
     await turns()
 
-    assert await ChatRoom(6).on(a.server).members(cluster=True, timeout=TIMEOUT_S) == []
+    assert await ChatRoom(6).on(a.server).members(cluster=True) == []
     await a.server.emit("alive", to=first.sid)
     assert await first.receive() == '2["alive"]'
 
@@ -99,7 +101,7 @@ async def test_a_broker_that_is_away_is_told_to_who_asks_and_to_the_log_of_who_a
     a, _, b, second = both
     bus.failures += [Breakdown("gone"), Breakdown("gone")]
     with pytest.raises(BusError):
-        await ChatRoom(5).on(a.server).members(cluster=True, timeout=TIMEOUT_S)
+        await ChatRoom(5).on(a.server).members(cluster=True)
     bus.failures += [Breakdown("gone"), Breakdown("gone")]
     with caplog.at_level(logging.WARNING):
         bus.inject('{"method":"room_members","room":"chat|5","namespace":"/","id":1,"host_id":"somebody"}')
@@ -178,7 +180,7 @@ async def test_python_socketio_ignores_what_it_does_not_know(both, bus, caplog):
     peer.initialize()
     await settled(lambda: bus.listeners == 3)
     with caplog.at_level(logging.WARNING):
-        members = await ChatRoom(5).on(a.server).members(cluster=True, timeout=TIMEOUT_S)
+        members = await ChatRoom(5).on(a.server).members(cluster=True)
         await a.server.emit("news", 1, room=ChatRoom(5))
         heard = [await asyncio.wait_for(peer.heard.get(), WAIT_S) for _ in range(3)]
 

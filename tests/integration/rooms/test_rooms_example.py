@@ -10,6 +10,8 @@ from examples.authorised_chat.app import app, sio
 from tests.acceptance.peers import connected
 from tests.support.servers import serve
 
+EVERYBODY = {"title": "Everybody", "owner": "Ada"}
+
 
 @pytest.fixture(autouse=True)
 def chats():
@@ -31,8 +33,8 @@ async def test_two_users_talk_where_they_may():
             async with connected(address.http, auth={"token": "guess"}):
                 pass
         async with connected(address.http, **ada_auth) as ada, connected(address.http, **ben_auth) as ben:
-            assert await ada.call("join_chat", {"chat_id": 1}) == "Everybody"
-            assert await ben.call("join_chat", {"chat_id": 1}) == "Everybody"
+            assert await ada.call("join_chat", {"chat_id": 1}) == EVERYBODY
+            assert await ben.call("join_chat", {"chat_id": 1}) == EVERYBODY
             assert (await ben.call("join_chat", {"chat_id": 3}))["error"]["msg"] == "There is no such chat."
             assert (await ben.call("join_chat", {"chat_id": 2}))["error"]["type"] == "forbidden"
             assert (await ben.call("say", {"chat_id": 2, "text": "hi"}))["error"]["msg"] == "You are not in this room."

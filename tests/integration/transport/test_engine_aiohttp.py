@@ -12,11 +12,10 @@ import pytest
 from aiohttp import web
 
 from fastsio.aio.engine import EngineServer, MessagePacket
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-WAIT_S = 5.0
 
 
 class Peer:

@@ -12,6 +12,7 @@ import socketio
 import fastsio
 from fastsio import Auth, Environ, Reason, SocketID
 from tests.integration.clients import OPENERS, Closed, eventually, open_polling, open_websocket, remains
+from tests.support.waiting import WAIT_S
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["websocket", "polling"])
 
@@ -54,9 +55,9 @@ async def test_the_address_behind_a_trusted_proxy_is_that_of_the_client(make_ser
 
 async def test_intervals_below_a_second_are_kept(make_server, running):
     """pingInterval and pingTimeout are whole milliseconds as configured, and pings come at that rate."""
-    sio = make_server(ping_interval=0.3, ping_timeout=0.2)
+    sio = make_server(ping_interval=0.3, ping_timeout=0.9)
     async with running(sio) as address, open_websocket(address) as client:
-        assert (client.handshake["pingInterval"], client.handshake["pingTimeout"]) == (300, 200)
+        assert (client.handshake["pingInterval"], client.handshake["pingTimeout"]) == (300, 900)
         await client.join()
 
         assert await client.socket.recv() == "2"
@@ -119,7 +120,7 @@ async def test_a_client_that_says_goodbye_is_reported_so(make_server, running, j
 
 async def test_a_silent_client_times_out(make_server, running, journal):
     """A client that does not answer pings is gone after ping_interval + ping_timeout, and leaves nothing."""
-    sio = make_server(ping_interval=0.05, ping_timeout=0.05)
+    sio = make_server(ping_interval=0.1, ping_timeout=1)
     sio.on("disconnect", lambda _sid, reason: journal.note(reason))
     async with running(sio) as address, open_websocket(address) as client:
         await client.socket.send("40")
@@ -304,7 +305,7 @@ async def test_a_burst_reaches_a_polling_client_in_python(make_server, running, 
     async with running(sio) as address, aiohttp.ClientSession() as http_session:
         client = socketio.AsyncClient(reconnection=False, http_session=http_session)
         client.on("number", journal.note)
-        await client.connect(address.http, transports=["polling"], wait_timeout=5)
+        await client.connect(address.http, transports=["polling"], wait_timeout=WAIT_S)
         await client.emit("burst")
         await journal.until(99)
         await client.disconnect()

@@ -1,5 +1,14 @@
 // What clients 1.x and 2.x do. Their sockets know neither promises nor auth.
 
+/** Sees the server shut down, and tries to connect again. */
+export async function is_let_go({ connected, happens, say }) {
+  const socket = await connected("/", { reconnection: true, reconnectionDelay: 10 });
+  say("connected");
+  const [reason] = await happens(socket, "disconnect");
+  await happens(socket.io, "reconnect_attempt");
+  return { reason };
+}
+
 /** Connects, and says which transport each side believes in. */
 export async function connects({ connected, ask, happens, settings }) {
   const socket = await connected();
@@ -156,4 +165,21 @@ export async function codes_payloads({ part, settings }) {
   const decoded = [];
   parser.decodePayload(Buffer.from(settings.payload, "hex"), ({ type, data }) => decoded.push([type, data]));
   return { encoded, decoded };
+}
+
+/** Connects a crowd to several workers; each client asks for its worker, and says its number to all. */
+export async function crowd({ connected, ask, settings }) {
+  const sockets = await Promise.all(Array.from({ length: settings.count }, () => connected()));
+  const heard = sockets.map((socket) => {
+    const numbers = new Set();
+    return new Promise((resolve) => socket.on("heard", (number) => numbers.add(number).size === sockets.length && resolve()));
+  });
+  const places = await Promise.all(sockets.map((socket) => ask(socket, "where")));
+  const acknowledged = await Promise.all(sockets.map((socket, number) => ask(socket, "shout", number)));
+  return {
+    heard: (await Promise.all(heard)).length,
+    connected: sockets.filter((socket) => socket.connected).length,
+    acknowledged: acknowledged.filter(([pid], number) => pid === places[number][0][0]).length,
+    workers: new Set(acknowledged.map(([pid]) => pid)).size,
+  };
 }

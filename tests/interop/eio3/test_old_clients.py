@@ -22,6 +22,16 @@ async def test_each_transport_connects(client, transports):
     assert seen["auth"] is None
 
 
+async def test_a_shutdown_lets_the_client_come_back(client, transport):
+    """It sees the transport close, on each of them, and connects again by itself."""
+    async with client.program("is_let_go", transports=[transport]) as program:
+        await program.step("connected")
+        await client.world.site.sio.shutdown()
+
+        assert await program.result() == {"reason": "transport close"}
+    assert (await client.world.site.saw("disconnect"))["reason"] == "server shutting down"
+
+
 async def test_values_come_back(client, transports):
     """What is emitted is acknowledged and mirrored unchanged."""
     # Where client 1.x reads no binary from a poll, as under Node.js, no current server can send it more than ASCII.
@@ -96,7 +106,7 @@ async def test_the_server_sends_the_client_away(client, transport):
 
 async def test_the_clients_pings_keep_the_connection(start, version, transport):
     """The server answers the client's pings, over several intervals."""
-    world = await start(allow_eio3=True, ping_interval=0.2, ping_timeout=0.5)
+    world = await start(allow_eio3=True, ping_interval=0.2, ping_timeout=20)
 
     result = await JsClient(world, version).play("heartbeats", transports=[transport])
 
@@ -105,7 +115,7 @@ async def test_the_clients_pings_keep_the_connection(start, version, transport):
 
 async def test_a_silent_client_is_given_up(start, version, transport):
     """A client that sends no ping is 'ping timeout' on the server, after interval and timeout."""
-    world = await start(allow_eio3=True, ping_interval=0.3, ping_timeout=0.3)
+    world = await start(allow_eio3=True, ping_interval=0.3, ping_timeout=1.5)
 
     result = await JsClient(world, version).play("falls_silent", transports=[transport])
 

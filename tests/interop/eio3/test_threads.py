@@ -20,7 +20,7 @@ class ThreadedWorld:
     def __init__(self) -> None:
         # Handlers one after the other, so that the order of what they send is that of what they got.
         self.sio = fastsio.Server(
-            async_mode="threading", async_handlers=False, allow_eio3=True, ping_interval=0.2, ping_timeout=1
+            async_mode="threading", async_handlers=False, allow_eio3=True, ping_interval=0.2, ping_timeout=20
         )
         self.url = ""
         on = self.sio.on

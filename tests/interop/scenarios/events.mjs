@@ -122,11 +122,13 @@ export async function keeps_order({ connected, settings }) {
 }
 
 /** Volatile events are sent while connected and dropped, not queued, while not. */
-export async function volatile_events({ socket, happens }) {
+export async function volatile_events({ socket, settled, happens }) {
   const client = socket("/");
   client.volatile.emit("number", "lost");
   await happens(client, "connect");
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await settled(client);
+  // Over polling, the client is not ready while the request with its CONNECT is not answered.
+  while (!client.io.engine.transport.writable) await new Promise((resolve) => setTimeout(resolve, 5));
   client.volatile.emit("number", "kept");
   await client.emitWithAck("echo", "done");
   return true;

@@ -85,5 +85,18 @@ export async function waits_for_the_server({ socket, happens, say }) {
 export async function server_shuts_down({ connected, happens, say }) {
   const socket = await connected("/");
   say("connected");
-  return { reason: (await happens(socket, "disconnect"))[0] };
+  return { reason: (await happens(socket, "disconnect"))[0], active: socket.active };
+}
+
+/** The server is replaced by another; clients on each transport come back by themselves. */
+export async function server_is_replaced({ connected, settings, happens, say }) {
+  const options = { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 100, randomizationFactor: 0 };
+  const clients = await Promise.all(settings.each.map((transports) => connected("/", { ...options, transports })));
+  say("connected");
+  const ends = await Promise.all(
+    clients.map(async (socket) => [(await happens(socket, "disconnect"))[0], socket.active]),
+  );
+  say("disconnected", ends);
+  await Promise.all(clients.map((socket) => socket.connected || happens(socket, "connect")));
+  return Promise.all(clients.map((socket) => socket.io.engine.transport.name));
 }

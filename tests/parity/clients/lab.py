@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tests.parity.clients.server import Session, refusal
 from tests.parity.lab import Step
 from tests.parity.wire import describe_error, render
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from tests.parity.clients.server import Server
 
-STALLED_S = 10
 #: The discard port, where nobody listens.
 NOWHERE = "http://127.0.0.1:9"
 QUIET_TURNS = 60
@@ -163,7 +163,7 @@ class Lab:
 
     async def until(self, line: str) -> None:
         """Wait until *line* was recorded in the current step, then until nothing moves."""
-        async with asyncio.timeout(STALLED_S):
+        async with asyncio.timeout(WAIT_S):
             while not self.has_seen(line):  # noqa: ASYNC110 - what threads record sets no event
                 await asyncio.sleep(0.001)
         await self.settle()
@@ -206,7 +206,7 @@ class Lab:
 
     async def finish(self, task: asyncio.Task[Any]) -> None:
         """Wait for what :meth:`begin` started."""
-        await asyncio.wait_for(task, STALLED_S)
+        await asyncio.wait_for(task, WAIT_S)
         await self.settle()
 
     async def settle(self) -> None:
@@ -231,7 +231,7 @@ class Lab:
     async def run(self, script: Callable[[Lab], Any]) -> list[str]:
         """Run the script to its end and give the transcript."""
         try:
-            await asyncio.wait_for(script(self), STALLED_S)
+            await asyncio.wait_for(script(self), WAIT_S)
         finally:
             lines = [line for step in self._steps for line in step.lines()]
             await self._clear()
@@ -245,7 +245,7 @@ class Lab:
                 # python-socketio's attempts to come back outlive connect(), disconnect() and shutdown(): those that are
                 # left must not reach the server of the next scenario, and end.
                 inner.reconnection, inner.reconnection_attempts, inner.connection_url = False, 1, NOWHERE
-                await asyncio.wait_for(self.run_action(inner.shutdown), STALLED_S)
+                await asyncio.wait_for(self.run_action(inner.shutdown), WAIT_S)
         for session in self.sessions.values():
             session.cut()
         await self.settle()

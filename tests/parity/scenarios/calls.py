@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.parity.scenario import scenario
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from tests.parity.lab import Lab
@@ -90,7 +91,7 @@ async def a_handler_may_call_its_own_client(lab: Lab) -> None:
 
     @sio.event
     async def ask(sid: str) -> Any:
-        answer = await sio.call("counter", to=sid, timeout=5)
+        answer = await sio.call("counter", to=sid, timeout=WAIT_S)
         lab.note("answer", answer)
         return {"you said": answer}
 

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
         row="C-12",
         reason="The handshake tells whole milliseconds; python-engineio cuts off what is below a second.",
         socketio=[
-            'c1: OPEN {"maxPayload": 1000000, "pingInterval": 0, "pingTimeout": 200, "sid": "<c1 eio>", "upgrades": []}'
+            'c1: OPEN {"maxPayload": 1000000, "pingInterval": 0, "pingTimeout": 20000, "sid": "<c1 eio>", "upgrades": []}'
         ],
         fastsio=[
-            'c1: OPEN {"maxPayload": 1000000, "pingInterval": 300, "pingTimeout": 200, "sid": "<c1 eio>", "upgrades": []}'
+            'c1: OPEN {"maxPayload": 1000000, "pingInterval": 300, "pingTimeout": 20000, "sid": "<c1 eio>", "upgrades": []}'
         ],
     )
 )
 async def a_ping_interval_below_a_second_is_told(lab: Lab) -> None:
     """Milliseconds as configured."""
-    lab.server(ping_interval=0.3, ping_timeout=0.2)
+    lab.server(ping_interval=0.3, ping_timeout=20)
 
     await lab.client()
 

@@ -103,7 +103,7 @@ async def options_of_the_engine_may_change_later(lab: Lab) -> None:
 @scenario()
 async def a_ping_is_answered_by_the_client(lab: Lab) -> None:
     """The server pings after the interval, and a client that answers stays connected."""
-    sio = lab.server(ping_interval=1, ping_timeout=1)
+    sio = lab.server(ping_interval=1, ping_timeout=20)
     sio.on("x", lab.noting("x", returns=1))
     client = await lab.client("/")
     lab.step("the server pings")

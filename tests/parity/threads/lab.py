@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import websocket
 
 from tests.parity.wire import describe_error, describe_frame, render, sid_in, with_symbols
+from tests.support.waiting import WAIT_S
 from tests.support.wsgi_servers import serve_werkzeug
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-WAIT_S = 5
 FENCE = "fence"
 FENCE_ID = 987
 

@@ -67,3 +67,9 @@ def chat(sio, wire, log):
     """A server with the room, and its wire."""
     sio.register_room(ChatRoom)
     return sio, wire
+
+
+@pytest.fixture
+def recovering(make):
+    """A server that recovers connections, and its wire."""
+    return make(connection_state_recovery=True)

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 import fastsio
+from fastsio.base.server import reopen
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.protocol.msgpack import MsgPackPacket
 from fastsio.protocol.packet import CONNECT
 from tests.shells.aio.fake_engine import FakeClient, Wire, settled, turns
+from tests.support.waiting import WAIT_S
 
 ADA = {"username": "ada", "password": "secret"}
 
@@ -59,6 +61,21 @@ async def reports(admin: FakeClient, count: int) -> list[Any]:
     """Return the next reports, without times."""
     found = [await report(admin) for _ in range(count)]
     return [one[:-1] if one[0] != "socket_updated" else one for one in found]
+
+
+async def test_administrators_get_in_after_a_restart():
+    """A server that takes clients again after a shutdown is watched as before."""
+    sio, wire, _ = watched()
+    await administrator(wire)
+    await sio.shutdown()
+    wire.admit = lambda: None
+    wire.is_admitting = True
+    reopen(sio)
+
+    admin = await administrator(wire)
+    await wire.join()
+
+    assert {(await report(admin))[0] for _ in range(2)} == {"room_joined", "socket_connected"}
 
 
 async def test_instrument_needs_a_word_about_auth():
@@ -349,7 +366,7 @@ async def test_shutdown_of_the_server_does_not_wait_for_the_interface():
     server, wire, _ = watched()
     await wire.join("/admin", ADA)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WAIT_S):
         await server.shutdown(timeout=60)
 
     assert wire.stopped
@@ -443,3 +460,24 @@ async def test_no_client_is_in_the_namespace_of_all_namespaces():
     await settled(lambda: wire.closed)
 
     assert list(server.manager.get_namespaces()) == []
+
+
+async def test_reports_are_not_kept_for_pages_that_come_back():
+    """A page of the Admin UI that was lost is a new one; what it is sent takes no place in the log of events."""
+    server = fastsio.AsyncServer(async_mode="asgi", connection_state_recovery=True)
+    server.instrument(auth=ADA, server_stats_interval=60)
+    wire = AdminWire(server)
+    client = await wire.join()
+    admin = await wire.open()
+    await admin.send("0/admin," + json.dumps(ADA))
+    assert "pid" not in json.loads((await admin.receive()).removeprefix("0/admin,"))
+    await settled(lambda: any('"config"' in frame for frame in admin.frames))
+
+    await server.enter_room(client.sid, "tea")
+    await settled(lambda: any('"room_joined"' in frame for frame in admin.frames))
+    await admin.lose()
+    await server.emit("news", 1)
+
+    recovery = server.__fastsio__.recovery
+    assert (len(recovery.log.kept), len(recovery._sessions)) == (1, 0)
+    await server.shutdown()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import fastsio
 from tests.shells.aio.fake_engine import settled, turns
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -39,7 +40,7 @@ async def waits(wire: Wire, *calls: Coroutine[Any, Any, Any]) -> list[bool]:
     waited = [not task.done() for task in tasks]
     wire.congested.clear()
     wire.reads.set()
-    await asyncio.wait_for(asyncio.gather(*tasks), 5)
+    await asyncio.wait_for(asyncio.gather(*tasks), WAIT_S)
     return waited
 
 
@@ -103,11 +104,11 @@ async def test_a_call_waits_for_its_answer_alone(sio, wire):
     """The timeout of ``call()`` begins when it is called."""
     client = await behind(wire)
 
-    call = asyncio.create_task(sio.call("ask", to=client.sid, timeout=5))
+    call = asyncio.create_task(sio.call("ask", to=client.sid, timeout=WAIT_S))
     assert await client.receive() == '21["ask"]'
     await client.send('31["answer"]')
 
-    assert await asyncio.wait_for(call, 5) == "answer"
+    assert await asyncio.wait_for(call, WAIT_S) == "answer"
 
 
 async def test_a_handler_that_waits_keeps_nothing_of_its_client_waiting(sio, wire):
@@ -170,7 +171,7 @@ async def test_a_client_that_is_behind_does_not_delay_that_others_lose_their_per
         wire.congested.add(client.eio_sid)
     Guarded.allowed = False
 
-    kicked = await asyncio.wait_for(Guarded(1).recheck(), 5)
+    kicked = await asyncio.wait_for(Guarded(1).recheck(), WAIT_S)
 
     assert kicked == [client.sid for client in clients]
-    await asyncio.wait_for(Guarded(2).kick(clients[0].sid, "no"), 5)
+    await asyncio.wait_for(Guarded(2).kick(clients[0].sid, "no"), WAIT_S)

@@ -12,6 +12,7 @@ import pytest
 from fastsio import Auth, BaseMiddleware, Depends, Environ, Room, RouterSIO, Session, SocketID
 from fastsio.exceptions import EventError
 from tests.shells.aio.fake_engine import settled, turns
+from tests.support.waiting import WAIT_S
 
 
 async def test_a_generator_is_closed_after_the_acknowledgement(sio, wire):
@@ -61,6 +62,7 @@ async def test_the_exception_is_thrown_into_a_generator(sio, wire):
     await settled(lambda: client.frames)
 
 
+@pytest.mark.virtual_time
 async def test_a_cancelled_handler_closes_its_generators(make):
     """A handler cancelled at shutdown closes its dependencies with the cancellation thrown in."""
     sio, wire = make(shutdown_timeout=0.05)
@@ -82,7 +84,7 @@ async def test_a_cancelled_handler_closes_its_generators(make):
     client = await wire.join()
     await client.send('2["hang"]')
     await turns()
-    await asyncio.wait_for(sio.shutdown(), 5)
+    await asyncio.wait_for(sio.shutdown(), WAIT_S)
 
     assert log == ["cancelled", "closed"]
 

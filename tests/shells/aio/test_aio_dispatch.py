@@ -9,6 +9,7 @@ import pytest
 import fastsio
 from fastsio import Data, SocketID, SyncMiddleware
 from tests.shells.aio.fake_engine import settled, turns
+from tests.support.waiting import WAIT_S
 
 
 async def test_events_of_a_client_run_concurrently(sio, wire):
@@ -62,7 +63,7 @@ async def test_without_async_handlers_one_runs_after_the_other(make):
     await turns()
     assert log == [("begin", 1)]
     gate.set()
-    await asyncio.wait_for(reading, 5)
+    await asyncio.wait_for(reading, WAIT_S)
 
     assert log == [("begin", 1), ("end", 1), ("begin", 2), ("end", 2)]
     with pytest.raises(RuntimeError, match="async_handlers"):
@@ -109,7 +110,7 @@ async def test_the_next_event_waits_for_a_free_place(make):
     gates[1].set()
     await settled(lambda: log == [0, 1, 2])
     gates[0].set()
-    await asyncio.wait_for(reading, 5)
+    await asyncio.wait_for(reading, WAIT_S)
     await turns()
 
     assert log == [0, 1, 2, 3]
@@ -132,7 +133,7 @@ async def test_an_event_that_waited_for_a_place_is_dropped_with_its_client(make)
     await turns()
     await sio.disconnect(client.sid)
     gate.set()
-    await asyncio.wait_for(reading, 5)
+    await asyncio.wait_for(reading, WAIT_S)
     await turns()
 
     assert log == [0]
@@ -174,7 +175,7 @@ async def test_a_disconnect_handler_keeps_session_rooms_and_environ(sio, wire):
     await turns()
     assert not sio.manager.is_connected(client.sid, "/")
     gate.set()
-    await asyncio.wait_for(leaving, 5)
+    await asyncio.wait_for(leaving, WAIT_S)
 
     assert seen == [({"user": 1}, [client.sid, "room"], "x", "transport close")]
     assert not sio.environ
@@ -195,7 +196,7 @@ async def test_a_client_the_server_ended_may_close_at_once(sio, wire):
     await settled(lambda: client.frames)
     await client.lose()
     gate.set()
-    await asyncio.wait_for(ending, 5)
+    await asyncio.wait_for(ending, WAIT_S)
 
     assert seen == [({"user": 1}, "x", "server disconnect")]
     assert (sio.environ, dict(sio.manager.rooms)) == ({}, {})
@@ -297,7 +298,7 @@ async def test_call_in_a_handler_is_answered(sio, wire):
 
     @sio.event
     async def start(sid):
-        return await sio.call("question", "why", to=sid, timeout=5)
+        return await sio.call("question", "why", to=sid, timeout=WAIT_S)
 
     client = await wire.join()
     await client.send('29["start"]')
@@ -313,14 +314,14 @@ async def test_a_callback_that_waits_does_not_stop_the_reading(sio, wire):
 
     async def callback(*arguments):
         log.append(arguments)
-        log.append(await sio.call("more", to=client.sid, timeout=5))
+        log.append(await sio.call("more", to=client.sid, timeout=WAIT_S))
 
     client = await wire.join()
     await sio.emit("question", to=client.sid, callback=callback)
     assert await client.receive() == '21["question"]'
     reading = asyncio.create_task(client.send('31["first"]'))
     assert await client.receive() == '22["more"]'
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WAIT_S):
         await reading
     await client.send('32["second"]')
     await settled(lambda: len(log) == 2)

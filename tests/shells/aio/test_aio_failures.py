@@ -14,6 +14,7 @@ from fastsio import Depends, RouterSIO, SocketID
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import ConnectionRefusedError, EventError
 from tests.shells.aio.fake_engine import settled
+from tests.support.waiting import WAIT_S
 
 
 class Message(BaseModel):
@@ -276,7 +277,7 @@ async def test_a_failure_after_the_client_left_is_only_logged(sio, wire, caplog)
     tasks = set(connection.tasks)
     await client.lose()
     gate.set()
-    await asyncio.wait(tasks, timeout=5)
+    await asyncio.wait(tasks, timeout=WAIT_S)
 
     assert "too late" in caplog.text
     assert client.frames == []

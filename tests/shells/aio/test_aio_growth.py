@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import fastsio
 from tests.shells.engine.wire import WebSocketClient, settle
-from tests.support.garbage import circles
+from tests.support.garbage import circles, what_there_is
 
 if TYPE_CHECKING:
     import pytest
@@ -168,12 +168,13 @@ async def test_one_more_client_changes_the_tables_by_one(monkeypatch):
 
 async def test_a_connection_that_is_over_is_freed_without_the_garbage_collector():
     """Nothing of a connection refers to itself in a circle: memory of clients that left is there at once."""
+    before = what_there_is()
     site = Site()
     await site.join(FEW)
     client = site.clients[0]
     client.say('421["echo",1]')
     assert await client.frame() == "431[1]"
-    with circles() as names:
+    with circles(before) as names:
         await site.leave()
         del client
 

@@ -94,6 +94,7 @@ async def test_a_polling_client_is_gone_under_a_handler_that_hangs(options):
 
 @pytest.mark.parametrize("link", ["websocket", "direct"])
 @pytest.mark.parametrize("farewell", ["41", "40"])
+@pytest.mark.virtual_time
 async def test_a_disconnect_handler_has_all_the_time_it_needs(link, farewell):
     """A client that leaves says so and closes its connection; what the handler does then is not cut short."""
     sio = fastsio.AsyncServer(async_mode="asgi", handler_grace=0.01)
@@ -125,6 +126,7 @@ async def test_a_disconnect_handler_has_all_the_time_it_needs(link, farewell):
     assert log == ["client disconnect", "done"]
 
 
+@pytest.mark.virtual_time
 async def test_all_dependencies_of_a_connection_are_closed_though_their_client_waits_no_more():
     """One that takes long to close does not keep those that were opened before it open for ever."""
     sio = fastsio.AsyncServer(async_mode="asgi", handler_grace=0.01)

@@ -320,7 +320,7 @@ async def test_handle_eio_message_of_a_class_sees_every_frame():
     async with TestClient(sio) as client:
         await client.connect()
         assert await client.call("ask") == "yes"
-        sio.instrument(auth=False)
+        sio.instrument(auth=False, mode="production")
         assert await client.call("ask") == "yes"
 
     assert seen[0] == "0"
@@ -391,3 +391,34 @@ async def test_a_dispatcher_of_its_own_leaves_no_context_with_each_connection():
     assert connection.variables is None
     client.leave()
     await client.ended()
+
+
+async def test_an_application_may_use_the_names_that_the_parts_of_a_server_use_among_themselves():
+    """A subclass may have methods and attributes of these names; the server does not call or change them."""
+
+    def refuse(*_):
+        raise AssertionError("this method is the application's")
+
+    names = ("connection_of", "end_connection", "known_sid", "label_of", "observe", "room_class_of", "run_callback",
+             "send_frames", "send_packet", "start_task", "trigger_method")  # fmt: skip
+    sio = type("Application", (fastsio.AsyncServer,), dict.fromkeys(names, refuse))(async_mode="asgi", logger=True)
+    for name in ("limits", "observer", "options", "room_keeper", "shows_frames"):
+        setattr(sio, name, name)
+    sio.instrument(auth=False, mode="production")
+    wire = Wire(sio)
+
+    class Chat(fastsio.AsyncNamespace):
+        find_method = overrides_trigger = refuse
+
+        async def on_hello(self, sid, name):
+            await self.enter_room(sid, "hall")
+            await self.emit("hello", name, room="hall")
+            return name
+
+    sio.register_namespace(Chat())
+    client = await wire.join()
+
+    await client.send('21["hello","Ada"]')
+    assert [await client.receive() for _ in range(2)] == ['2["hello","Ada"]', '31["Ada"]']
+    await sio.shutdown()
+    assert (sio.options, sio.observer) == ("options", "observer")

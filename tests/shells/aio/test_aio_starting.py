@@ -9,6 +9,7 @@ import pytest
 
 from fastsio.aio.runner import EagerStarter, TurnStarter
 from tests.shells.aio.fake_engine import settled, turns
+from tests.support.waiting import WAIT_S
 
 COLOUR: ContextVar[str] = ContextVar("COLOUR", default="none")
 
@@ -235,7 +236,7 @@ async def test_shutdown_waits_for_what_has_arrived_but_not_begun(sio, wire):
 
     client = await wire.join()
     await client.send('2["work"]', '2["work"]')
-    await asyncio.wait_for(sio.shutdown(), 5)
+    await asyncio.wait_for(sio.shutdown(), WAIT_S)
 
     assert log == ["done", "done"]
 

@@ -11,7 +11,8 @@ import pytest
 from fastsio import SocketID  # noqa: TC001 - annotations are read at runtime
 from fastsio.exceptions import ClientLeftError, DisconnectedError
 from fastsio.exceptions import TimeoutError as AckTimeoutError
-from tests.shells.aio.fake_engine import WAIT_S, settled, turns
+from tests.shells.aio.fake_engine import settled, turns
+from tests.support.waiting import WAIT_S
 
 
 async def fails(call: asyncio.Task) -> Exception:

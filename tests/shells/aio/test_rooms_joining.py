@@ -8,8 +8,9 @@ from fastsio import (
     Room,
     SocketID,
 )
-from tests.shells.aio.fake_engine import WAIT_S, settled, turns
+from tests.shells.aio.fake_engine import settled, turns
 from tests.shells.aio.rooms import ChatRoom, events
+from tests.support.waiting import WAIT_S
 
 
 async def test_a_join_is_confirmed_before_on_join_runs(sio, wire):

@@ -13,10 +13,11 @@ import pytest
 import fastsio
 from fastsio.aio.engine.client_writing import Outlet
 from fastsio.engine.packet import MessagePacket
-from fastsio.sync.engine.client_outgoing import Outgoing
+from fastsio.exceptions import SetupError
+from fastsio.sync.engine.client_writing import Outlet as ThreadOutlet
 from tests.shells.aio.fake_engine import turns
+from tests.support.waiting import WAIT_S
 
-WAIT_S = 5.0
 MARK: dict[str, Any] = {"high_water_bytes": 1000, "high_water_packets": 4}
 
 
@@ -52,7 +53,7 @@ async def test_a_task_waits_until_much_is_posted(outlet, texts):
     await turns()
     assert not waiting.done()
     while outlet.waiting:
-        outlet.next_post(2)
+        await outlet.next_post(2)
 
     await asyncio.wait_for(waiting, WAIT_S)
 
@@ -73,7 +74,7 @@ async def test_a_task_waits_for_the_websocket_that_takes_over(outlet):
     waiting = asyncio.create_task(outlet.let_write())
     await turns()
 
-    outlet.attach(socket)
+    await outlet.write_to(socket)
     await turns()
     assert not waiting.done()
     socket.flowing.set()
@@ -88,7 +89,7 @@ async def test_a_task_is_released_when_the_connection_ends(outlet):
     waiting = asyncio.create_task(outlet.let_write())
     await turns()
 
-    outlet.detach()
+    outlet.end()
 
     await asyncio.wait_for(waiting, WAIT_S)
 
@@ -103,9 +104,9 @@ def pool():
 @pytest.mark.parametrize("texts", ["abcde", ["x" * 400, "y" * 400, "z" * 400]])
 def test_a_thread_waits_until_much_is_written(pool, texts):
     """By packets and by bytes; several threads are released at once."""
-    outgoing = Outgoing(**MARK)
+    outgoing = ThreadOutlet(lambda error: None, **MARK)
     for text in texts:
-        outgoing.put(packets(text))
+        outgoing.post(packets(text))
 
     waiting = [pool.submit(outgoing.let_write) for _ in range(3)]
     for each in waiting:
@@ -120,8 +121,8 @@ def test_a_thread_waits_until_much_is_written(pool, texts):
 
 def test_a_thread_does_not_wait_below_the_mark():
     """What is written at once keeps nobody."""
-    outgoing = Outgoing(**MARK)
-    outgoing.put(packets(*"abcd"))
+    outgoing = ThreadOutlet(lambda error: None, **MARK)
+    outgoing.post(packets(*"abcd"))
 
     outgoing.let_write()
 
@@ -140,10 +141,10 @@ class Counted(deque[tuple[int, int]]):
 
 def test_what_is_taken_of_very_much_costs_the_same_as_of_little():
     """Acknowledgements, which do not wait, may be many: they are not all counted for each that is written."""
-    outgoing = Outgoing(**MARK)
+    outgoing = ThreadOutlet(lambda error: None, **MARK)
     outgoing._waiting = waiting = Counted()
     for _ in range(1000):
-        outgoing.put(packets("a"))
+        outgoing.post(packets("a"))
     while not outgoing.empty():
         outgoing.get()
 
@@ -152,8 +153,8 @@ def test_what_is_taken_of_very_much_costs_the_same_as_of_little():
 
 def test_a_thread_is_released_when_writing_ends(pool):
     """Nobody waits for what is not written any more, now or later."""
-    outgoing = Outgoing(**MARK)
-    outgoing.put(packets(*"abcde"))
+    outgoing = ThreadOutlet(lambda error: None, **MARK)
+    outgoing.post(packets(*"abcde"))
     waiting = pool.submit(outgoing.let_write)
     with pytest.raises(NotYet):
         waiting.result(0.02)
@@ -168,5 +169,5 @@ def test_a_thread_is_released_when_writing_ends(pool):
 @pytest.mark.parametrize("option", ["high_water_bytes", "high_water_packets"])
 def test_a_mark_that_cannot_be_is_refused(client, option):
     """When the client is made."""
-    with pytest.raises(ValueError, match=f"{option} must be a whole number above 0"):
+    with pytest.raises(SetupError, match=f"{option} must be a whole number above 0"):
         client(handle_sigint=False, **{option: 0})

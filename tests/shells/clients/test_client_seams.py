@@ -10,8 +10,7 @@ import pytest
 import fastsio
 from fastsio import Data, Depends
 from tests.shells.aio.fake_engine import settled
-
-WAIT_S = 5.0
+from tests.support.waiting import WAIT_S
 
 
 class Outbox:

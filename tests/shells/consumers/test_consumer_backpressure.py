@@ -13,11 +13,11 @@ from fastsio.consumers import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
 from fastsio.exceptions import DisconnectedError
 from fastsio.layers.manager import LayerManager
 from tests.shells.consumers.messages import Said, Say
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-WAIT_S = 5.0
 #: A timeout for clients that read nothing, which tests wait for.
 SHORT_S = 0.05
 
@@ -175,6 +175,7 @@ async def test_who_is_told_not_to_wait_does_not(layer):
         assert await client.texts(8) == [str(number) for number in range(8)]
 
 
+@pytest.mark.virtual_time
 async def test_a_client_that_reads_nothing_is_closed_and_delays_others_once(layer, caplog):
     """Its connection ends with 1013; whoever reads gets everything at once."""
 
@@ -195,6 +196,7 @@ async def test_a_client_that_reads_nothing_is_closed_and_delays_others_once(laye
     assert caplog.text.count("reads nothing") == 1
 
 
+@pytest.mark.virtual_time
 async def test_a_handler_does_not_wait_for_ever_to_send_to_its_client(layer):
     """It is told that the client has gone."""
     failures: list[Exception] = []
@@ -264,6 +266,7 @@ async def test_a_sender_is_released_when_the_client_leaves(layer):
         await asyncio.wait_for(waiting, WAIT_S)
 
 
+@pytest.mark.virtual_time
 async def test_what_servers_emit_waits_for_consumers(layer):
     """Through ``LayerManager``; the broker's timeout does not run meanwhile, and ``wait=False`` does not wait."""
     sio = fastsio.AsyncServer(

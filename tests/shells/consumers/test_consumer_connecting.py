@@ -19,6 +19,7 @@ from fastsio.exceptions import SetupError
 from fastsio.messages import PingMessage
 from tests.shells.consumers.messages import Pinged
 from tests.support.rooms import Person, present
+from tests.support.waiting import WAIT_S
 
 
 @pytest.mark.parametrize("consumer", [AsyncWebsocketConsumer, AsyncJsonWebsocketConsumer])
@@ -213,9 +214,9 @@ async def test_a_plain_consumer_takes_any_protocol(layer):
     received: asyncio.Queue[Any] = asyncio.Queue()
     received.put_nowait({"type": "http.request", "body": b""})
     running = asyncio.create_task(Http.as_asgi()({"type": "http", "path": "/"}, received.get, sent.put))
-    await asyncio.wait_for(told.wait(), 5)
+    await asyncio.wait_for(told.wait(), WAIT_S)
     received.put_nowait({"type": "http.disconnect"})
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, WAIT_S)
 
     assert [sent.get_nowait()["type"] for _ in range(sent.qsize())] == ["http.response.start", "http.response.body"]
 

@@ -19,6 +19,7 @@ from fastsio.consumers import (
 from fastsio.exceptions import DisconnectedError
 from tests.shells.consumers.messages import Said, Say, Told, say
 from tests.support.rooms import Person, present
+from tests.support.waiting import WAIT_S
 
 
 @pytest.mark.parametrize("with_dependency", [False, True])
@@ -69,7 +70,7 @@ async def test_a_handler_that_is_cancelled_closes_its_dependencies():
     person = Person(Waiting.as_asgi(), "/")
     await person.connect()
     await person.send_json_to(say("x"))
-    await asyncio.wait_for(entered.wait(), 5)
+    await asyncio.wait_for(entered.wait(), WAIT_S)
     await person.stop()
 
     assert log == ["cancelled"]
@@ -192,7 +193,7 @@ async def test_a_write_that_ends_in_a_departure_loses_the_client_only(layer):
 
     async with present(application, "/"), present(Told.as_asgi(), "/") as (ben,):
         await layer.group_send("all", {"type": "fastsio.text", "text": "1"})
-        await asyncio.wait_for(slow.wait(), 5)
+        await asyncio.wait_for(slow.wait(), WAIT_S)
         vanish.set()
         await layer.group_send("all", {"type": "fastsio.text", "text": "2"})
 
@@ -223,9 +224,9 @@ async def test_a_frame_for_a_consumer_without_a_websocket_is_a_warning(layer, ca
     received: asyncio.Queue[Any] = asyncio.Queue()
     received.put_nowait({"type": "http.request"})
     running = asyncio.create_task(Http.as_asgi()({"type": "http", "path": "/"}, received.get, received.put))
-    await asyncio.wait_for(warned.wait(), 5)
+    await asyncio.wait_for(warned.wait(), WAIT_S)
     received.put_nowait({"type": "http.disconnect"})
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, WAIT_S)
 
     assert "has no WebSocket" in caplog.text
     assert "over the layer" in caplog.text

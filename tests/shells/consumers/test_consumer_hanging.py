@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 
 import pytest
 
-from fastsio.aio.engine.read_ahead import Ahead
+from fastsio.aio.engine.read_ahead import ReadAhead
 from fastsio.consumers import AsyncWebsocketConsumer
 from tests.shells.engine.wire import until
+from tests.support.garbage import newcomers
 from tests.support.rooms import Person
+from tests.support.waiting import WAIT_S
 
 
 class Hanging(AsyncWebsocketConsumer):
@@ -81,6 +82,7 @@ async def test_a_handler_of_the_layer_is_cancelled_likewise(layer):
     assert await layer.group_channels("all") == []
 
 
+@pytest.mark.virtual_time
 async def test_handlers_that_end_in_time_end_by_themselves(layer):
     """What the client sent before it left is handled, in order."""
     consumer = hanging(handler_grace=5.0)
@@ -111,10 +113,10 @@ async def test_a_client_that_leaves_while_it_is_connected_is_noticed(layer):
 
     consumer = hanging(connect=connect)
     person = Person(consumer.as_asgi(), "/")
-    connecting = asyncio.create_task(person.connect(timeout=5))
+    connecting = asyncio.create_task(person.connect(timeout=WAIT_S))
     await consumer.busy.wait()
     await person.send_input({"type": "websocket.disconnect", "code": 1006})
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), WAIT_S)
     connecting.cancel()
     await asyncio.wait([connecting])
     await person.wait()
@@ -122,24 +124,21 @@ async def test_a_client_that_leaves_while_it_is_connected_is_noticed(layer):
     assert await layer.group_channels("all") == []
 
 
+@pytest.mark.virtual_time
 async def test_an_idle_connection_keeps_nothing_of_a_handler_that_waited():
     """Nor is anything made for handlers that do not wait."""
-
-    def alive():
-        return [kept for kept in gc.get_objects() if type(kept) is Ahead]
-
-    others = alive()
+    kept = newcomers(ReadAhead)
     consumer = hanging(groups=[], channel_layer_alias=None)
     person = Person(consumer.as_asgi(), "/")
     await person.connect()
     await person.send_to("quick")
     await until(lambda: consumer.log == ["quick done"])
-    assert len(alive()) == len(others)
+    assert not kept()
 
     await person.send_to("hang")
     await consumer.busy.wait()
-    assert len(alive()) == len(others) + 1
+    assert len(kept()) == 1
     consumer.go.set()
     await until(lambda: len(consumer.log) == 2)
-    assert len(alive()) == len(others)
+    await until(lambda: not kept())
     await person.disconnect(1000)

@@ -11,6 +11,7 @@ from fastsio.exceptions import SetupError
 from fastsio.layers import InMemoryChannelLayer, override
 from tests.shells.consumers.messages import Said, Say, say
 from tests.support.rooms import Person, present
+from tests.support.waiting import WAIT_S
 
 
 class Gate:
@@ -55,7 +56,7 @@ def consumer_of(gate: Gate, **attributes):
 
 async def entered(gate: Gate, count: int = 1) -> None:
     """Wait until handlers wait at the gate."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         for _ in range(count):
             await gate.entered.acquire()
 

@@ -6,11 +6,12 @@ import asyncio
 from contextlib import suppress
 from time import monotonic
 
+import pytest
+
 from fastsio.aio.engine import MessagePacket
-from fastsio.engine.congestion import LOOKS
-from fastsio.engine.session import Transport
+from fastsio.engine.congestion import CHECKS_PER_TIMEOUT
+from fastsio.engine.session_tables import Transport
 from tests.shells.engine.wire import (
-    WAIT_S,
     Application,
     connect_polling,
     connect_websocket,
@@ -20,6 +21,7 @@ from tests.shells.engine.wire import (
     start_upgrade,
     until,
 )
+from tests.support.waiting import WAIT_S
 
 #: A timeout for clients that read nothing, which tests wait for.
 SHORT_S = 0.05
@@ -91,6 +93,7 @@ async def test_the_mark_is_in_bytes_too():
     assert await soon(producer)
 
 
+@pytest.mark.virtual_time
 async def test_a_sender_waits_as_long_as_the_client_reads():
     """Each packet that is read starts the timeout anew, however long it takes altogether."""
     app = Application(high_water_packets=8, slow_client_timeout=0.3)
@@ -112,6 +115,7 @@ async def test_a_sender_waits_as_long_as_the_client_reads():
     assert app.disconnects.empty()
 
 
+@pytest.mark.virtual_time
 async def test_a_client_that_reads_nothing_is_closed_after_the_timeout(caplog):
     """Its session ends, the sender goes on, and the log says so once."""
     app = Application(high_water_packets=1, slow_client_timeout=SHORT_S)
@@ -125,6 +129,7 @@ async def test_a_client_that_reads_nothing_is_closed_after_the_timeout(caplog):
     assert caplog.text.count("too slow") == 1
 
 
+@pytest.mark.virtual_time
 async def test_a_client_that_does_not_poll_is_closed_after_the_timeout():
     """Polling is treated as a WebSocket is."""
     app = Application(high_water_packets=1, slow_client_timeout=SHORT_S)
@@ -135,6 +140,7 @@ async def test_a_client_that_does_not_poll_is_closed_after_the_timeout():
     assert await app.reason() == "transport error"
 
 
+@pytest.mark.virtual_time
 async def test_a_client_that_reads_nothing_loses_packets_until_it_has_caught_up():
     """With ``slow_client='drop'`` nobody waits for it again, and packets are taken again once it has read."""
     app = Application(high_water_packets=4, slow_client_timeout=SHORT_S, slow_client="drop")
@@ -154,6 +160,7 @@ async def test_a_client_that_reads_nothing_loses_packets_until_it_has_caught_up(
     assert await client.frame() == "4again"
 
 
+@pytest.mark.virtual_time
 async def test_a_client_that_reads_nothing_delays_a_broadcast_once():
     """The next broadcast does not wait for it; whoever reads gets both at once."""
     app = Application(high_water_packets=1, slow_client_timeout=SHORT_S, slow_client="drop")
@@ -172,6 +179,7 @@ async def test_a_client_that_reads_nothing_delays_a_broadcast_once():
     assert not app.engine.congested
 
 
+@pytest.mark.virtual_time
 async def test_a_client_that_reads_slowly_delays_broadcasts_no_longer_than_the_timeout():
     """One that reads a little now and then cannot hold up what is for others too."""
     app = Application(high_water_packets=2, slow_client_timeout=0.25)
@@ -197,6 +205,7 @@ async def test_a_client_that_reads_slowly_delays_broadcasts_no_longer_than_the_t
     alone.cancel()
 
 
+@pytest.mark.virtual_time
 async def test_a_client_that_reads_in_bursts_delays_broadcasts_for_one_timeout_in_all():
     """However often it catches up in between; it is not ended for it, and gets everything."""
     app = Application(high_water_packets=2, slow_client_timeout=0.2)
@@ -215,7 +224,7 @@ async def test_a_client_that_reads_in_bursts_delays_broadcasts_for_one_timeout_i
     took_s = loop.time() - begun
 
     assert max(delays) > 0.1
-    assert sum(delays) < 0.2 + took_s / 10 + 12 * 0.2 / LOOKS + 0.3
+    assert sum(delays) < 0.2 + took_s / 10 + 12 * 0.2 / CHECKS_PER_TIMEOUT + 0.3
     assert app.disconnects.empty()
     assert packets == ["4a", "4b", "4c", "4d"] * 12
 
@@ -225,7 +234,9 @@ async def test_a_sender_that_is_cancelled_leaves_a_whole_message_in_its_place():
     app = Application(high_water_packets=1)
     client, sid = await lagging(app)
     app.post(sid, "1")
-    waiting = asyncio.create_task(asyncio.wait_for(app.engine.write(sid, [MessagePacket("a"), MessagePacket(b"b")]), 5))
+    waiting = asyncio.create_task(
+        asyncio.wait_for(app.engine.write(sid, [MessagePacket("a"), MessagePacket(b"b")]), WAIT_S)
+    )
     await settle()
     app.post(sid, "c")
 
@@ -284,6 +295,7 @@ async def test_senders_that_do_not_wait_find_the_buffer_full():
     assert await app.reason() == "transport error"
 
 
+@pytest.mark.virtual_time
 async def test_a_client_that_has_been_behind_for_long_has_no_more_than_its_buffer():
     """Reading slowly for ever does not fill the memory, however many wait."""
     app = Application(max_buffer_packets=4, slow_client_timeout=SHORT_S)
@@ -317,7 +329,7 @@ async def test_a_sender_is_released_when_the_session_ends():
     await soon(sender)
     assert not app.engine.congested
     holding.set()
-    app.engine.sockets[sid].lose_link()
+    app.engine.sockets[sid].drop_link()
     await soon(ending)
 
 
@@ -399,6 +411,7 @@ async def test_a_sender_waits_for_a_client_that_upgrades():
     await soon(producer)
 
 
+@pytest.mark.virtual_time
 async def test_a_failed_upgrade_is_no_fault_of_a_client_that_could_not_read():
     """The time of the upgrade does not count as reading nothing."""
     app = Application(high_water_packets=1, slow_client_timeout=WAIT_S, upgrade_timeout=SHORT_S)
@@ -453,7 +466,7 @@ async def test_a_client_that_still_reads_does_not_miss_its_heartbeat():
     assert app.disconnects.empty()
 
     assert socket.congestion is not None
-    socket.congestion.move(float("-inf"))
+    socket.congestion.record_progress(float("-inf"))
     socket.on_deadline()
 
     assert await app.reason() == "ping timeout"

@@ -13,7 +13,7 @@ from fastsio.aio.engine.websocket import FAIR_SHARE
 from fastsio.engine.frames import close_frame
 from tests.shells.engine.wire import Application, scope_of, settle, soon, until
 from tests.shells.fast.transport import make_wire
-from tests.support.garbage import circles
+from tests.support.garbage import circles, what_there_is
 
 WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
 
@@ -270,8 +270,9 @@ async def test_what_a_client_says_before_it_is_accepted_comes_first():
 
 async def test_a_session_that_is_over_is_freed_without_the_garbage_collector():
     """Nothing of it refers to itself in a circle, however it ended."""
+    before = what_there_is()
     app = Application()
-    with circles() as names:
+    with circles(before) as names:
         for frame in ("1", "x", None):
             client = Direct(app, stepped=True)
             await client.connect()

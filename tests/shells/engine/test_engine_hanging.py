@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from typing import Any
 
 import pytest
 
-from fastsio.aio.engine.read_ahead import MOST_EVENTS, Ahead
+from fastsio.aio.engine.read_ahead import MAX_EVENTS, ReadAhead
 from fastsio.engine.frame_reader import LinkLost
 from tests.shells.engine.test_engine_direct import Direct
 from tests.shells.engine.wire import Application, connect_polling, settle, soon, start_http, until
 from tests.shells.engine.wire import connect_websocket as connect_over_asgi
+from tests.support.garbage import newcomers
 
 GRACE_S = 0.05
 
@@ -40,12 +40,6 @@ class Hanging(Application):
 
     async def on_disconnect(self, sid, reason):
         self.ends.append("disconnect")
-
-
-def alive(kind):
-    """Return the objects of a class that are in memory."""
-    # Not isinstance(), which asks weak references to what is gone for their class.
-    return [kept for kept in gc.get_objects() if type(kept) is kind]
 
 
 class OverAsgi:
@@ -109,6 +103,7 @@ async def test_a_lost_client_is_gone_although_its_handler_waits(transport):
     assert app.engine.sockets == {}
 
 
+@pytest.mark.virtual_time
 async def test_what_a_client_sent_before_it_left_is_handled_if_that_does_not_take_long(transport):
     """A handler that ends in time ends by itself, and those behind it have their turn."""
     app = Hanging(handler_grace=5.0)
@@ -152,6 +147,7 @@ async def test_a_handler_that_does_not_mind_being_cancelled_keeps_nobody(transpo
     await client.ended()
 
 
+@pytest.mark.virtual_time
 async def test_a_client_that_is_silent_under_a_handler_that_hangs_misses_its_heartbeat(transport):
     """The pong would have been found behind the message."""
     app = Hanging(ping_interval=0.05, ping_timeout=0.05)
@@ -164,6 +160,7 @@ async def test_a_client_that_is_silent_under_a_handler_that_hangs_misses_its_hea
     assert app.ends == ["disconnect", "hang cancelled"]
 
 
+@pytest.mark.virtual_time
 async def test_a_client_that_answers_pings_lives_on_under_a_handler_that_hangs(transport):
     """The pong counts when it arrives, wherever the handler is."""
     app = Hanging(ping_interval=0.05, ping_timeout=0.05)
@@ -180,6 +177,7 @@ async def test_a_client_that_answers_pings_lives_on_under_a_handler_that_hangs(t
     assert app.disconnects.empty()
 
 
+@pytest.mark.virtual_time
 async def test_a_handler_that_ends_its_own_session_may_finish(transport):
     """Nobody cancels it, for its client has not left."""
     app = Hanging()
@@ -199,6 +197,7 @@ async def test_a_handler_that_ends_its_own_session_may_finish(transport):
     assert app.ends == ["disconnect", "finished"]
 
 
+@pytest.mark.virtual_time
 async def test_no_more_is_read_ahead_than_a_little(transport):
     """A client that sends on and on waits for its handlers, and all of it is handled in order."""
     app = Hanging(handler_grace=5.0)
@@ -206,11 +205,11 @@ async def test_no_more_is_read_ahead_than_a_little(transport):
     await client.connect()
     client.say("4hang")
     await app.message()
-    client.say(*[f"4{number}" for number in range(3 * MOST_EVENTS)])
+    client.say(*[f"4{number}" for number in range(3 * MAX_EVENTS)])
     app.release.set()
-    await until(lambda: len(app.ends) == 3 * MOST_EVENTS + 1)
+    await until(lambda: len(app.ends) == 3 * MAX_EVENTS + 1)
 
-    assert app.ends == ["hang done", *[f"{number} done" for number in range(3 * MOST_EVENTS)]]
+    assert app.ends == ["hang done", *[f"{number} done" for number in range(3 * MAX_EVENTS)]]
 
 
 async def test_a_polling_client_that_left_is_gone_although_its_post_waits():
@@ -230,6 +229,7 @@ async def test_a_polling_client_that_left_is_gone_although_its_post_waits():
         assert app.ends == ["disconnect", "hang cancelled"]
 
 
+@pytest.mark.virtual_time
 async def test_a_polling_client_that_is_silent_misses_its_heartbeat():
     """One that goes on polling cannot answer before its POST is answered, and is waited for."""
     app = Hanging(ping_interval=0.05, ping_timeout=0.1)
@@ -253,25 +253,26 @@ async def test_a_polling_client_that_is_silent_misses_its_heartbeat():
 
 async def test_nothing_is_made_to_watch_a_handler_that_does_not_wait():
     """It is over before there is anything to watch."""
-    others = len(alive(Ahead))
+    kept = newcomers(ReadAhead)
     seen = []
     app = Hanging()
 
     async def on_message(sid, data):
-        seen.append(len(alive(Ahead)))
+        seen.append(len(kept()))
 
     app.on_message = on_message
     client, _ = await connect_over_asgi(app)
     client.say("4quick")
     await until(lambda: seen)
 
-    assert seen == [others]
+    assert seen == [0]
 
 
 @pytest.mark.parametrize("reads_ahead", [False, True])
+@pytest.mark.virtual_time
 async def test_an_idle_session_keeps_nothing_of_a_handler_that_waited(reads_ahead):
     """What reads ahead is gone when the handler is done; where it has begun to read, with the next frame."""
-    others = alive(Ahead)
+    kept = newcomers(ReadAhead)
     app = Hanging(handler_grace=5.0, ping_timeout=0.004 if reads_ahead else 20.0)
     client, _ = await connect_over_asgi(app)
     client.say("4hang")
@@ -285,7 +286,7 @@ async def test_an_idle_session_keeps_nothing_of_a_handler_that_waited(reads_ahea
     await until(lambda: "last done" in app.ends)
     await settle()
 
-    assert not [kept for kept in alive(Ahead) if all(kept is not other for other in others)]
+    assert not kept()
     assert app.disconnects.empty()
 
 
@@ -299,7 +300,7 @@ async def test_what_is_read_ahead_comes_in_order():
             raise event
         return event
 
-    ahead = Ahead(receive, lambda event: event.get("text") != "dropped", 0.0)
+    ahead = ReadAhead(receive, lambda event: event.get("text") != "dropped", 0.0)
     done = asyncio.Event()
     for text in ("one", "dropped", "two"):
         events.put_nowait({"type": "websocket.receive", "text": text})

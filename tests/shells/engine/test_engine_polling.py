@@ -372,6 +372,7 @@ class Trickle(HttpRequest):
 
 @pytest.mark.parametrize("every_s", [None, 0.001], ids=["nothing comes", "a byte now and then"])
 @pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.virtual_time
 async def test_a_body_that_never_ends_is_read_for_body_timeout(every_s, declared):
     """The client gets 408 on a connection that is closed then, and its session ends."""
     app = Application(body_timeout=0.05)
@@ -388,6 +389,7 @@ async def test_a_body_that_never_ends_is_read_for_body_timeout(every_s, declared
     assert app.messages.empty()
 
 
+@pytest.mark.virtual_time
 async def test_a_body_that_is_late_under_http_2_does_not_close_its_connection():
     """It has other requests, and no header of that kind (RFC 9113, section 8.2.2)."""
     app = Application(body_timeout=0.01)

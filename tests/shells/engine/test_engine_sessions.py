@@ -273,6 +273,30 @@ async def test_the_environ_tells_who_the_client_is():
     assert environ["asgi.scope"]["type"] == "websocket"
 
 
+async def test_environs_share_what_is_equal_in_most():
+    """They last as long as their clients: texts that most requests have are in memory once."""
+    app = Application()
+    for _ in range(2):
+        await WebSocketClient(app).opened()
+
+    one, other = app.environs
+
+    for key in ("PATH_INFO", "QUERY_STRING", "RAW_URI", "SERVER_PROTOCOL", "SERVER_PORT"):
+        assert one[key] is other[key], key
+
+
+async def test_long_paths_are_in_no_environ_but_their_own():
+    """What is shared is kept, so a client must not decide how much."""
+    app = Application()
+    for _ in range(2):
+        await WebSocketClient(app, path=f"/{'x' * 300}").opened()
+
+    one, other = app.environs
+
+    assert one["RAW_URI"] == other["RAW_URI"] == f"/{'x' * 300}?EIO=4&transport=websocket"
+    assert one["RAW_URI"] is not other["RAW_URI"]
+
+
 async def test_write_returns_false_for_a_client_that_is_gone():
     """Both ways to send say so instead of raising."""
     app = Application()
@@ -309,7 +333,7 @@ async def test_a_handshake_that_is_cancelled_after_the_client_was_accepted_leave
 
     assert await app.reason() == "transport error"
     assert app.engine.sockets == {}
-    assert app.engine._parting == {}
+    assert app.engine._last_polls == {}
 
 
 async def test_a_disconnect_handler_that_is_cancelled_leaves_no_session():

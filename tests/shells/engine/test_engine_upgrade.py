@@ -224,6 +224,7 @@ async def test_a_websocket_that_vanishes_leaves_the_session_on_polling(frames):
 
 
 # Only asyncio:
+@pytest.mark.virtual_time
 async def test_an_upgrade_that_takes_too_long_is_given_up():
     """After ``upgrade_timeout`` the WebSocket is closed and polling goes on."""
     app = Application(upgrade_timeout=0.05)
@@ -310,6 +311,7 @@ async def test_what_was_posted_before_an_upgrade_is_handled_before_what_follows_
 
 
 # Only asyncio:
+@pytest.mark.virtual_time
 async def test_an_upgrade_that_waits_too_long_for_a_post_leaves_the_session_on_polling():
     """It has the time of an upgrade, like all the rest of it."""
     app = Application(upgrade_timeout=0.01)

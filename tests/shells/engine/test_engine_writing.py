@@ -8,6 +8,7 @@ import engineio.packet
 import pytest
 
 from fastsio.aio.engine import MessagePacket
+from fastsio.aio.engine.links import Link
 from tests.shells.engine.wire import Application, connect_polling, connect_websocket, soon
 
 
@@ -201,7 +202,7 @@ async def test_awaitables_that_are_no_coroutines_can_be_sent_with():
         futures.append(asyncio.get_running_loop().create_future())
         return futures[-1]
 
-    socket.idle_send = socket.send_event = send
+    socket.idle_link = socket.link = Link(socket.link.receive, send)
     app.post(sid, "one", "two")
     futures[0].set_result(None)
     await asyncio.sleep(0)

@@ -7,11 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from fastsio.aio.engine import EngineServer, MessagePacket
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-WAIT_S = 5.0
 #: What a handler waits for.
 Gate = asyncio.Event
 
@@ -202,6 +202,7 @@ class WebSocketClient:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self.broken: Exception | None = None
+        self.code: int | None = None
         self.events: list[dict[str, Any]] = []
         self._incoming.put_nowait({"type": "websocket.connect"})
         self.task = asyncio.create_task(
@@ -249,6 +250,7 @@ class WebSocketClient:
         while (event := await soon(self._outgoing.get()))["type"] != "websocket.close":
             if event["type"] == "websocket.send":
                 frames.append(event["text"] if event.get("text") is not None else event["bytes"])
+        self.code = event["code"]
         return frames
 
     async def opened(self) -> str:

@@ -10,11 +10,11 @@ import pytest
 
 PROGRAM = """
 import gc, json
-from fastsio.engine.gc_policy import freeze_what_is_loaded
+from fastsio.engine.gc_policy import freeze_loaded_objects
 {setting}
-freeze_what_is_loaded()
+freeze_loaded_objects()
 frozen = gc.get_freeze_count()
-freeze_what_is_loaded()
+freeze_loaded_objects()
 print(json.dumps([frozen > 1000, gc.get_freeze_count() == frozen, gc.get_threshold()[0], gc.isenabled()]))
 """
 

@@ -15,7 +15,7 @@ from fastsio.engine.frame_reader import POLICY_VIOLATION, TooManyFrames, closing
 from fastsio.engine.frames import close_frame
 from fastsio.integrations.fast import framing
 from fastsio.integrations.fast.framing import FAIR_SHARE, MAX_KEPT_BYTES, MAX_READ_BYTES, Framing, open_framing
-from tests.shells.fast.transport import FakeTransport, make_wire
+from tests.shells.fast.transport import FakeTransport, Listening, make_wire
 
 LIMIT = 1_000_000
 LARGE = b"4" + b"x" * 900_000
@@ -33,7 +33,7 @@ class Talker:
         self.wire, self.transport, self.owner = make_wire(LIMIT)
         self.heard: list[str | bytes] = []
         self.errors: list[Exception] = []
-        self.wire.listen(self._hear, self.errors.append)
+        self.wire.listen(Listening(self._hear, self.errors.append))
         self.transport.protocol = open_framing(self.wire, max_bytes=LIMIT, max_rate=max_rate)
 
     def _hear(self, data: str | bytes) -> bool:
@@ -128,7 +128,7 @@ async def test_a_connection_that_is_closing_leaves_the_others_their_turn(flood):
 async def test_what_waits_for_the_engine_holds_a_flood_back():
     """The end of the turn does not resume what a waiting message has paused."""
     talker = Talker()
-    talker.wire.listen(lambda _data: False, talker.errors.append)
+    talker.wire.listen(Listening(lambda _data: False, talker.errors.append))
     talker.transport.arrive(frame(b"4", fin=False) + PING * FAIR_SHARE)
     talker.transport.arrive(frame(b"x", opcode=Opcode.CONT))
     await asyncio.sleep(0)

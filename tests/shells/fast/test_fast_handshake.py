@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fastsio.engine import header_cache as headers
-from fastsio.integrations.fast.handshake import LINES, Handshake, acceptance, read_handshake
+from fastsio.integrations.fast.handshake import HEADS, LINES, Handshake, acceptance, read_handshake
 from tests.shells.fast.handshakes import KEY, scope_of_handshake
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ REQUEST = (
 def forgotten() -> Iterator[None]:
     """Remember no lines of other tests."""
     LINES.clear()
+    HEADS.clear()
     yield
     LINES.clear()
+    HEADS.clear()
 
 
 def test_a_request_becomes_a_scope():
@@ -40,6 +42,19 @@ def test_a_request_becomes_a_scope():
     assert scope["subprotocols"] == ["one", "two"]
     assert scope["headers"][-1] == (b"x-odd", b"caf\xe9")
     assert scope["state"] == {"a": 1}
+
+
+@pytest.mark.parametrize(("path", "is_shared"), [(b"/socket.io/", True), (b"/" + b"x" * 300, False)])
+def test_scopes_share_what_is_equal_in_most(path, is_shared):
+    """They last as long as their clients; but a client must not decide how much is kept of a path."""
+    request = REQUEST.replace(b"/a%20b/?x=%C3%A9", path + b"?EIO=4&transport=websocket")
+    one, other = (scope_of_handshake(read_handshake(request)) for _ in range(2))
+
+    assert one["path"] == "/root" + path.decode()
+    assert (one["raw_path"], one["query_string"]) == (b"/root" + path, b"EIO=4&transport=websocket")
+    assert one["query_string"] is other["query_string"]
+    for key in ("path", "raw_path"):
+        assert (one[key] is other[key]) is is_shared, key
 
 
 def test_a_request_is_read_as_clients_send_it():

@@ -13,7 +13,7 @@ from websockets.frames import Frame, Opcode
 from fastsio.engine.frames import close_frame
 from fastsio.integrations.fast import framing
 from fastsio.integrations.fast.light_frames import MAX_FIRST_BYTES, QuietFraming, read_short_text
-from tests.shells.fast.transport import make_wire
+from tests.shells.fast.transport import Listening, make_wire
 
 
 def frame(payload: bytes, *, opcode: Opcode = Opcode.TEXT, fin: bool = True, masked: bool = True) -> bytes:
@@ -30,7 +30,7 @@ class Quiet:
     def __init__(self, limit: int = 1000) -> None:
         self.wire, self.transport, self.owner = make_wire(limit)
         self.heard: list[str | bytes] = []
-        self.wire.listen(self._hear, lambda _error: None)
+        self.wire.listen(Listening(self._hear, lambda _error: None))
         self.transport.protocol = QuietFraming(self.wire, self.transport, framing, max_bytes=limit, max_rate=100)
 
     def _hear(self, data: str | bytes) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import partial
 from typing import Any
 
 import pytest
@@ -17,9 +16,13 @@ from uvicorn.server import ServerState
 from fastsio import ASGIApp, AsyncServer
 from fastsio.integrations import uvicorn as module
 from fastsio.integrations.fast.connection import Connection
-from fastsio.integrations.fast.pre_http import MAX_REQUEST_BYTES, Front, stand_before
-from fastsio.integrations.uvicorn import WebSocketProtocol, client_of, open_connection, server_of
+from fastsio.integrations.fast.handshake import client_of, server_of
+from fastsio.integrations.fast.light_frames import QuietFraming
+from fastsio.integrations.fast.pre_http import MAX_REQUEST_BYTES, Front, Gate, install_gate
+from fastsio.integrations.fast.site import Site
+from fastsio.integrations.uvicorn import WebSocketProtocol, open_connection
 from tests.shells.fast.transport import FakeTransport
+from tests.support.waiting import WAIT_S
 
 REQUEST = (
     b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -69,40 +72,39 @@ class Opener:
 def make_front(protocol: Any) -> tuple[Front, Line, ServerState, Opener]:
     """Return a connected front that opens *protocol*."""
     opener, state, line = Opener(protocol), ServerState(), Line()
-    front = Front(opener, Standard, config="config", server_state=state, app_state={"a": 1}, _loop="loop")  # type: ignore[arg-type] # passed on
+    site = Site(loaded(), state, {"a": 1}, Standard, asyncio.get_running_loop())
+    front = Front(site, opener)
     line.protocol = front
     front.connection_made(line)
     return front, line, state, opener
 
 
-def test_a_websocket_is_handed_over_at_once():
+async def test_a_websocket_is_handed_over_at_once():
     """The transport gets who serves it, and uvicorn's protocol is not made."""
     websocket = asyncio.Protocol()
     front, line, state, opener = make_front(websocket)
     front.data_received(REQUEST)
 
-    assert opener.asked == [("config", state, {"a": 1}, line, REQUEST)]
+    (asked,) = opener.asked
+    assert asked[1:5] == (state, {"a": 1}, line, REQUEST)
     assert line.protocol is websocket
     assert not state.connections
 
 
-def test_everything_else_is_uvicorns():
+async def test_everything_else_is_uvicorns():
     """Its protocol is made as uvicorn makes it, and gets the very same bytes."""
     front, line, state, _ = make_front(None)
     front.data_received(b"GET / HT")
 
     assert isinstance(line.protocol, Standard)
-    assert line.protocol.options == {
-        "config": "config",
-        "server_state": state,
-        "app_state": {"a": 1},
-        "_loop": "loop",
-    }
+    options = line.protocol.options
+    assert (options["server_state"], options["app_state"]) == (state, {"a": 1})
+    assert options["_loop"] is asyncio.get_running_loop()
     assert line.protocol.calls == ["made", (True, b"GET / HT")]
     assert state.connections == {line.protocol}
 
 
-def test_a_long_request_is_not_looked_at():
+async def test_a_long_request_is_not_looked_at():
     """Whatever it asks for."""
     front, line, _, opener = make_front(asyncio.Protocol())
     front.data_received(b"x" * (MAX_REQUEST_BYTES + 1))
@@ -111,7 +113,7 @@ def test_a_long_request_is_not_looked_at():
     assert isinstance(line.protocol, Standard)
 
 
-def test_a_connection_without_a_request_is_closed_with_the_server():
+async def test_a_connection_without_a_request_is_closed_with_the_server():
     """uvicorn knows of it until it is gone."""
     front, line, state, _ = make_front(None)
     assert state.connections == {front}
@@ -140,12 +142,12 @@ class OwnWebSockets(WebSocketProtocol):
 
 
 @pytest.mark.parametrize("http", [HttpToolsProtocol, H11Protocol])
-def test_it_is_put_before_uvicorns_own_protocols_once(http):
+async def test_it_is_put_before_uvicorns_own_protocols_once(http):
     """The next connection gets a front; the one after that no second."""
     config = loaded(http=http)
-    stand_before(config, open_connection)
+    install_gate(config, open_connection)
     put: Any = config.http_protocol_class
-    stand_before(config, open_connection)
+    install_gate(config, open_connection)
 
     assert isinstance(put(config=config, server_state=ServerState(), app_state={}, _loop=None), Front)
     assert config.http_protocol_class is put
@@ -154,7 +156,7 @@ def test_it_is_put_before_uvicorns_own_protocols_once(http):
 def test_it_is_not_put_before_somebody_elses_protocol():
     """What a subclass does with a connection is not known."""
     config = loaded(http=OwnHTTP)
-    stand_before(config, open_connection)
+    install_gate(config, open_connection)
 
     assert config.http_protocol_class is OwnHTTP
 
@@ -163,10 +165,10 @@ def test_it_is_not_put_there_while_uvicorn_traces(caplog):
     """uvicorn's protocol logs every connection then."""
     config = loaded(http="httptools")
     with caplog.at_level(TRACE_LOG_LEVEL, "uvicorn.error"):
-        stand_before(config, open_connection)
+        install_gate(config, open_connection)
     assert config.http_protocol_class is HttpToolsProtocol
     with caplog.at_level(logging.DEBUG, "uvicorn.error"):
-        stand_before(config, open_connection)
+        install_gate(config, open_connection)
 
     assert config.http_protocol_class is not HttpToolsProtocol
 
@@ -177,7 +179,7 @@ async def upgrade(config: Config, request: bytes = REQUEST) -> tuple[Line, Serve
     line.protocol = config.http_protocol_class(config=config, server_state=state, app_state={}, _loop=None)  # type: ignore[call-arg] # as uvicorn does
     line.protocol.connection_made(line)
     line.protocol.data_received(request)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         while not line.writes:  # noqa: ASYNC110 - a transport has no event for this
             await asyncio.sleep(0)
     return line, state
@@ -195,15 +197,13 @@ async def end(line: Line, state: ServerState) -> None:
 async def test_the_first_websocket_puts_it_there(http):
     """The next ones are answered in the same way, without uvicorn's HTTP protocol."""
     config = loaded(http=http)
-    before = config.http_protocol_class
     answers = []
     for _ in range(2):
         line, state = await upgrade(config)
         answers.append(line.writes[0].partition(b"\r\n\r\n")[0])
         await end(line, state)
 
-    assert isinstance(config.http_protocol_class, partial)
-    assert config.http_protocol_class.args == (open_connection, before)
+    assert isinstance(config.http_protocol_class, Gate)
     assert answers[0].startswith(b"HTTP/1.1 101 ")
     assert answers[0] == answers[1]
 
@@ -221,11 +221,23 @@ async def test_somebodys_own_websocket_protocol_gets_every_websocket():
 async def test_a_websocket_of_fastsios_is_opened():
     """It is listed as uvicorn's are."""
     config, state, line = loaded(), ServerState(), Line()
-    connection = open_connection(config, state, {}, line, REQUEST)
+    line.protocol = open_connection(config, state, {}, line, REQUEST)
 
+    assert isinstance(line.protocol, Connection)
+    assert state.connections == {line.protocol}
+    await end(line, state)
+
+
+async def test_a_websocket_of_fastsios_alone_is_opened_at_once():
+    """No task calls the application, if that would only call the engine."""
+    config, state, line = loaded(), ServerState(), Line()
+    site = Site(config, state, {}, HttpToolsProtocol, asyncio.get_running_loop())
+    line.protocol = open_connection(config, state, {}, line, REQUEST, site)
+
+    assert isinstance(line.protocol, QuietFraming)
+    assert not state.tasks
+    (connection,) = state.connections
     assert isinstance(connection, Connection)
-    assert state.connections == {connection}
-    line.protocol = connection
     await end(line, state)
 
 

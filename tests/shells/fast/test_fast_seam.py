@@ -7,12 +7,12 @@ import logging
 import pytest
 
 from fastsio.integrations.fast import framing
-from fastsio.integrations.fast.framing import Trial, feed, misfit, open_framing
+from fastsio.integrations.fast.framing import Trial, feed, find_problem, open_framing
 
 
 async def test_the_installed_picows_fits():
     """The version that is pinned does what is expected of it."""
-    assert misfit() is None
+    assert find_problem() is None
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ async def test_one_that_does_not_fit_is_found_out(monkeypatch, name, value, comp
     """Whatever another version does otherwise is said, not raised."""
     monkeypatch.setattr(framing, name, value)
 
-    assert complaint in str(misfit())
+    assert complaint in str(find_problem())
 
 
 async def test_messages_are_put_together():

@@ -14,9 +14,8 @@ from fastsio.engine.packet import MessagePacket, join_frames
 from fastsio.exceptions import PacketError
 from fastsio.integrations.fast import websocket as websocket_module
 from fastsio.integrations.fast.websocket import MAX_QUEUED_BYTES
-from tests.shells.fast.transport import make_wire
-
-WAIT_S = 5.0
+from tests.shells.fast.transport import Listening, make_wire
+from tests.support.waiting import WAIT_S
 
 
 def frame(text: str) -> bytes:
@@ -151,7 +150,7 @@ async def test_what_is_taken_at_once_does_not_wait():
         offered.append(data)
         return data != "no"
 
-    wire.listen(take, never)
+    wire.listen(Listening(take, never))
     for data in ("a", "no", "b"):
         wire.deliver(data)
 
@@ -170,10 +169,10 @@ async def test_whoever_listens_learns_of_the_end_once(end):
         wire, _, _ = make_wire()
         errors: list[Exception] = []
         if not is_late:
-            wire.listen(never, errors.append)
+            wire.listen(Listening(never, errors.append))
         getattr(wire, end)(*arguments)
         if is_late:
-            wire.listen(never, errors.append)
+            wire.listen(Listening(never, errors.append))
         wire.deliver("too late")
         wire.lost()
 

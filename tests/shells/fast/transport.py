@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
 
 from fastsio.integrations.fast.websocket import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class FakeTransport(asyncio.Transport):
@@ -67,6 +71,15 @@ class FakeOwner:
     def spawn(self, coroutine: Any, context: Any) -> asyncio.Task[None]:
         self.tasks.append(asyncio.get_running_loop().create_task(coroutine, context=context))
         return self.tasks[-1]
+
+
+class Listening:
+    """A listener of a wire that calls two functions."""
+
+    def __init__(self, take: Callable[[Any], Any], stop_reading: Callable[[Exception], Any]) -> None:
+        self.context = copy_context()
+        self.take = take
+        self.stop_reading = stop_reading
 
 
 def make_wire(limit: int = 1000) -> tuple[Wire, FakeTransport, FakeOwner]:

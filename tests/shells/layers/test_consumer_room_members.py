@@ -14,7 +14,9 @@ from fastsio.layers import group_of
 from fastsio.layers.manager import LayerManager
 from fastsio.messages import BaseMessage
 from tests.shells.layers.chat import BANNED, LOG, Chat, ChatRoom, HallRoom, frame, subscribe
-from tests.shells.layers.waiting import WITHIN_S, until
+from tests.shells.layers.waiting import until
+from tests.support.members import all_members
+from tests.support.waiting import WAIT_S
 
 
 class WaitMessage(BaseMessage):
@@ -40,7 +42,7 @@ async def test_a_server_takes_consumers_out(stage, way):
     await ann.call("join_chat", {"chat_id": 5})
     await subscribe(ben)
     room = ChatRoom(5).on(stage.sio)
-    (member,) = [each for each in await room.members(cluster=True, timeout=0.05) if each.sid != ann.sid]
+    (member,) = [each for each in await all_members(room, 2) if each.sid != ann.sid]
     match way:
         case "kick":
             await room.kick(member.sid, "enough")
@@ -103,10 +105,10 @@ async def test_members_of_both_kinds_are_listed(stage):
     room = HallRoom(1).on(stage.sio)
 
     assert await room.members() == [RoomMember(ann.sid, "ann")]
-    assert [each.user for each in await room.members(cluster=True, timeout=0.05)] == ["ann", "ben"]
+    assert [each.user for each in await all_members(room, 2)] == ["ann", "ben"]
     of_consumers = HallRoom(1).on(Chat.keeper())
     assert [each.user for each in await of_consumers.members()] == ["ben"]
-    assert [each.user for each in await of_consumers.members(cluster=True, timeout=0.05)] == ["ben", "ann"]
+    assert [each.user for each in await all_members(of_consumers, 2)] == ["ben", "ann"]
 
 
 async def test_a_consumer_whose_handler_waits_is_listed_too(stage):
@@ -117,9 +119,9 @@ async def test_a_consumer_whose_handler_waits_is_listed_too(stage):
     await ben.receive_json_from()
     Waiting.began, Waiting.may_end = asyncio.Event(), asyncio.Event()
     await ben.send_json_to({"action": "wait"})
-    await asyncio.wait_for(Waiting.began.wait(), WITHIN_S)
+    await asyncio.wait_for(Waiting.began.wait(), WAIT_S)
 
-    members = await HallRoom(1).on(stage.sio).members(cluster=True, timeout=0.05)
+    members = await all_members(HallRoom(1).on(stage.sio), 2)
 
     assert [each.user for each in members] == ["ann", "ben"]
     Waiting.may_end.set()
@@ -129,7 +131,7 @@ async def test_a_server_puts_a_consumer_into_a_room(stage):
     """Without its hooks, as for a client of another server."""
     ben = await stage.socket("ben")
     await subscribe(ben)
-    (member,) = await ChatRoom(5).on(stage.sio).members(cluster=True, timeout=0.05)
+    (member,) = await all_members(ChatRoom(5).on(stage.sio), 1)
     await stage.visitor("ann")
 
     await stage.sio.enter_room(member.sid, "vip")
@@ -144,7 +146,7 @@ async def test_the_name_of_a_room_is_no_way_in_for_a_consumer(stage, caplog):
     """A server that has no such class may still name it; the room itself is meant as that."""
     ben = await stage.socket("ben")
     await subscribe(ben)
-    (member,) = await ChatRoom(5).on(stage.sio).members(cluster=True, timeout=0.05)
+    (member,) = await all_members(ChatRoom(5).on(stage.sio), 1)
     manager = LayerManager("chat", write_only=True)
     with pytest.raises(ValueError, match="is a room of ChatRoom"):
         await stage.sio.enter_room(member.sid, "chat|6")

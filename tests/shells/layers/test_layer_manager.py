@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-def make_server() -> AsyncServer:
+def make_server(**options: Any) -> AsyncServer:
     """Return a server whose rooms are groups of the layer."""
-    sio = AsyncServer(async_mode="asgi", client_manager=LayerManager("chat"))
+    sio = AsyncServer(async_mode="asgi", client_manager=LayerManager("chat"), **options)
 
     @sio.event
     async def join(sid: str, room: str) -> None:
@@ -38,9 +38,9 @@ def make_server() -> AsyncServer:
 class Pair:
     """Two servers on one layer, and a client of each."""
 
-    def __init__(self, layer: InMemoryChannelLayer) -> None:
+    def __init__(self, layer: InMemoryChannelLayer, **options: Any) -> None:
         self.layer = layer
-        self.here, self.there = make_server(), make_server()
+        self.here, self.there = make_server(**options), make_server(**options)
         self.ours, self.theirs = TestClient(self.here), TestClient(self.there)
 
     async def both_join(self, *rooms: str) -> None:
@@ -51,11 +51,11 @@ class Pair:
 
 
 @pytest.fixture
-async def pair() -> AsyncIterator[Pair]:
-    """Two servers with a client each."""
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    """Two servers with a client each; the options of the servers may be given as parameter."""
     with override("chat", InMemoryChannelLayer()) as layer:
         assert isinstance(layer, InMemoryChannelLayer)
-        made = Pair(layer)
+        made = Pair(layer, **getattr(request, "param", {}))
         async with AsyncExitStack() as stack:
             for server in (made.here, made.there):
                 stack.push_async_callback(server.shutdown)
@@ -300,3 +300,23 @@ async def test_a_broken_message_is_dropped_and_the_next_one_arrives(pair: Pair, 
     for client in (pair.ours, pair.theirs):
         assert await client.receive() == Received("said", (1,))
     assert pair.here.manager.host_id == listening
+
+
+@pytest.mark.parametrize("pair", [{"connection_state_recovery": True}], indirect=True)
+async def test_a_client_that_is_away_is_the_only_one_here(pair: Pair) -> None:
+    """Events of the other server are kept for it, those to everybody too; when its session ends, no group is left."""
+    await pair.both_join("tea")
+    sid = pair.ours.sid
+    await pair.ours.drop("transport close")
+    for number, room in enumerate((None, "tea", sid)):
+        await pair.there.emit("news", number, room=room)
+    await until(lambda: len(pair.here.__fastsio__.recovery.log.kept) == 3)
+
+    await pair.ours.reconnect()
+
+    assert pair.ours.recovered
+    assert [each.data for each in pair.ours.received] == [0, 1, 2]
+    await pair.ours.drop("transport close")
+    await pair.there.disconnect(sid)
+    manager: Any = pair.here.manager
+    await until(lambda: not manager.groups)

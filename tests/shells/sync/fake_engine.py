@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.engine.packet import MessagePacket, WirePacket, packet_of
 from fastsio.sync.server import Server
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-WAIT_S = 5.0
 
 
 class Wire:
@@ -22,6 +21,7 @@ class Wire:
 
     async_mode = "threading"
     max_buffer_bytes = 5_000
+    high_water_bytes, high_water_packets = 1_048_576, 1_000
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -29,6 +29,7 @@ class Wire:
         self.closed: dict[str, str] = {}
         self.sockets: dict[str, Any] = {}  # it has no sessions
         self.stopped = False
+        self.is_admitting = True
         self.congested: set[str] = set()
         self._numbers = iter(range(1_000_000))
         self._lock = threading.Lock()
@@ -75,6 +76,19 @@ class Wire:
         if self.clients.pop(eio_sid, None) is not None:
             self.closed[eio_sid] = reason
             self.server._handle_eio_disconnect(eio_sid, reason)
+
+    def stop_admitting(self, grace_s: float) -> None:
+        """Take no handshakes any more."""
+        self.is_admitting = False
+
+    def leave_client(self, eio_sid: str) -> None:
+        """End a transport without its disconnect handler, once."""
+        if self.clients.pop(eio_sid, None) is not None:
+            self.closed[eio_sid] = "server shutting down"
+
+    def run_disconnect(self, eio_sid: str, reason: str) -> None:
+        """Run the disconnect handler."""
+        self.server._handle_eio_disconnect(eio_sid, reason)
 
     def create_event(self) -> threading.Event:
         """Return what a thread can wait on."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 
-from tests.shells.sync.fake_engine import WAIT_S, wired
+from tests.shells.sync.fake_engine import wired
+from tests.support.waiting import WAIT_S
 
 
 def event(name: str, size: int) -> str:

@@ -9,7 +9,8 @@ import pytest
 from fastsio import Depends, RouterSIO, SyncMiddleware, auth_middleware
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.sync.namespace import Namespace
-from tests.shells.sync.fake_engine import WAIT_S, wired
+from tests.shells.sync.fake_engine import wired
+from tests.support.waiting import WAIT_S
 
 
 class Gate(SyncMiddleware):

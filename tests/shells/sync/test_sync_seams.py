@@ -11,7 +11,8 @@ from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import SignatureError
 from fastsio.sync.namespace import Namespace
 from fastsio.sync.server import Server
-from tests.shells.sync.fake_engine import WAIT_S, Wire
+from tests.shells.sync.fake_engine import Wire
+from tests.support.waiting import WAIT_S
 
 
 class Audited(Server):

@@ -23,7 +23,8 @@ from fastsio import (
 from fastsio.exceptions import ClientLeftError, SignatureError, TimeoutError
 from fastsio.sync.namespace import Namespace
 from fastsio.sync.server import Server
-from tests.shells.sync.fake_engine import WAIT_S, wired
+from tests.shells.sync.fake_engine import wired
+from tests.support.waiting import WAIT_S
 
 
 class Say(BaseModel):
@@ -353,44 +354,6 @@ def test_class_namespaces_and_sessions():
     assert sio.get_session(sid, "/chat") == {"said": "hi"}
 
 
-def test_server_disconnect_and_shutdown():
-    """disconnect() runs the handler before it returns; shutdown() lets everybody go and nobody in."""
-    sio, wire = wired()
-    left = []
-    sio.on("disconnect", lambda sid, reason: left.append((sid, reason)))
-    one, two = wire.join(), wire.join()
-    sio.disconnect(one.sid)
-    assert one.receive() == "1"
-    sio.shutdown(timeout=1)
-    assert left == [(one.sid, "server disconnect"), (two.sid, "server disconnect")]
-    assert wire.stopped
-    with pytest.raises(ConnectionRefusedError):
-        wire.open()
-
-
-@pytest.mark.parametrize("is_lost", [False, True])
-def test_shutdown_waits_for_handlers(is_lost):
-    """An event handler under way ends before shutdown() returns, also one of a client that has gone."""
-    sio, wire = wired()
-    begun, gate, ended = threading.Event(), threading.Event(), threading.Event()
-
-    @sio.event
-    def work(sid):
-        begun.set()
-        gate.wait(WAIT_S)
-        ended.set()
-
-    client = wire.join()
-    client.send('2["work"]')
-    assert begun.wait(WAIT_S)
-    if is_lost:
-        client.lose()
-    sio.eio.sleep = lambda _seconds: gate.set() or ended.wait(WAIT_S)  # what shutdown() does while it waits
-    sio.shutdown()
-
-    assert ended.is_set()
-
-
 def test_a_malformed_packet_closes_its_connection_only():
     """The one that sent it is closed, its disconnect handler runs; others live on."""
     sio, wire = wired()
@@ -448,7 +411,7 @@ def test_rooms_and_callbacks_survive_many_threads():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(WAIT_S)
     assert failures == []
     for client in clients:
         asked = 0
@@ -635,18 +598,4 @@ def test_an_event_that_waits_for_a_place_keeps_no_client():
     assert gone.wait(WAIT_S)
     waiting.join(WAIT_S)
     assert not waiting.is_alive()
-    release.set()
-
-
-def test_endless_background_tasks_do_not_delay_the_end():
-    """Threads that the application started are not waited for, however long handlers may have."""
-    sio, wire = wired(shutdown_timeout=WAIT_S)
-    release = threading.Event()
-    sio.start_background_task(release.wait)
-    wire.join()
-    stopping = threading.Thread(target=sio.shutdown)
-    stopping.start()
-    stopping.join(WAIT_S / 2)
-
-    assert not stopping.is_alive()
     release.set()

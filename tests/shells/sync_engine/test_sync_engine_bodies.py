@@ -6,12 +6,15 @@ import io
 import socket
 import threading
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fastsio.sync.engine.bodies import BodyReading
+from fastsio.sync.engine.lent_sockets import stop_reading
+from fastsio.sync.engine.limit import Limit
 from tests.shells.sync_engine.wire import Application, PollingClient, Response, until
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +70,7 @@ def test_a_body_that_never_ends_is_read_for_body_timeout(make_app, lent):
 
     with posted(app, client, *([] if lent == "nothing" else [lent])) as post:
         post.client.sendall(b"4a")
-        response = post.response.result(5)
+        response = post.response.result(WAIT_S)
 
     assert (response.status, response.text) == (408, '{"code":3,"message":"The body took too long"}')
     assert app.reason() == "transport error"
@@ -87,9 +90,9 @@ def test_a_body_that_trickles_is_read_for_body_timeout(make_app):
 
     with posted(app, client, "werkzeug.socket", length="100000") as post:
         trickling = app.pool.submit(trickle, post.client)
-        assert post.response.result(5).status == 408
+        assert post.response.result(WAIT_S).status == 408
         stopped.set()
-        trickling.result(5)
+        trickling.result(WAIT_S)
 
 
 def test_a_body_is_let_go_with_its_session(make_app):
@@ -102,7 +105,7 @@ def test_a_body_is_let_go_with_its_session(make_app):
         until(lambda: session.body is not None)
         app.engine.close_client(client.sid, "ping timeout", abort=True)
 
-        assert post.response.result(5).status == 400
+        assert post.response.result(WAIT_S).status == 400
     assert app.reason() == "ping timeout"
 
 
@@ -116,7 +119,7 @@ def test_a_body_is_let_go_when_the_server_shuts_down(make_app):
         until(lambda: session.body is not None)
         app.engine.shutdown()
 
-        assert post.response.result(5).status == 400
+        assert post.response.result(WAIT_S).status == 400
 
 
 def test_a_body_in_time_leaves_its_connection_open(make_app):
@@ -126,7 +129,7 @@ def test_a_body_in_time_leaves_its_connection_open(make_app):
 
     with posted(app, client, "werkzeug.socket", length="4") as post:
         post.client.sendall(b"4abc")
-        assert post.response.result(5).status == 200
+        assert post.response.result(WAIT_S).status == 200
         assert app.message() == "abc"
         app.engine.disconnect()
         app.engine.shutdown()
@@ -140,7 +143,7 @@ def test_a_deadline_that_comes_with_the_end_of_the_body_cuts_nothing(make_app):
     app = make_app(body_timeout=LONG_S)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        with BodyReading(app.engine, {"werkzeug.socket": theirs}) as reading:
+        with Limit(app.engine.deadlines, LONG_S, partial(stop_reading, theirs)) as reading:
             pass
 
         reading.on_deadline()
@@ -165,7 +168,7 @@ def test_a_web_server_that_lends_no_socket_is_read_to_the_end(make_app):
 
     body.opened.set()
 
-    assert response.result(5).status == 408
+    assert response.result(WAIT_S).status == 408
     assert app.reason() == "transport error"
 
 
@@ -177,5 +180,5 @@ class Gate(io.BytesIO):
         self.opened = threading.Event()
 
     def read(self, size: int | None = -1, /) -> bytes:
-        assert self.opened.wait(5)
+        assert self.opened.wait(WAIT_S)
         return super().read(size)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from wsproto.events import CloseConnection
 
+from fastsio.engine.frame_reader import LinkLost
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.socketlink import SocketLink
 from tests.integration.raw_websocket import CONTINUATION, FIN, TEXT, client_frame
@@ -145,7 +146,8 @@ def test_a_link_that_is_broken_says_so_once(pair):
     with pytest.raises(PacketError):
         link.receive()
 
-    assert link.receive() is None
+    with pytest.raises(LinkLost):
+        link.receive()
 
 
 def test_the_packet_log_has_packets_only(make_app, caplog):

@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from tests.shells.sync_engine.wire import WAIT_S, PollingClient, WebSocketClient, until
+from tests.shells.sync_engine.wire import PollingClient, WebSocketClient, until
+from tests.support.waiting import WAIT_S
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def hanging(make_app):
     """Make an application whose message handler waits until it is released."""
 
     def make(**options):
-        app = make_app(**{"ping_interval": 0.05, "ping_timeout": 0.05, **options})
+        app = make_app(**{"ping_interval": 0.1, "ping_timeout": 0.6, **options})
         app.release = threading.Event()
         app.busy = threading.Event()
 
@@ -46,7 +47,7 @@ def test_a_client_that_is_gone_or_silent_misses_its_heartbeat_under_a_handler_th
 
 def test_a_client_that_answers_lives_on_under_a_handler_that_takes_long(hanging):
     """Its pongs stand unread behind the message, more of them each time."""
-    app = hanging(ping_timeout=0.2)
+    app = hanging(ping_timeout=1.0)
     client = WebSocketClient.open(app)
     client.say("4hang")
     for _ in range(3):

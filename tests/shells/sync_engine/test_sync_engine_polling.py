@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.shells.sync_engine.wire import PollingClient
+from tests.support.waiting import WAIT_S
 
 
 def test_a_post_may_carry_as_many_packets_as_its_size_allows(app):
@@ -32,7 +33,7 @@ def test_a_burst_is_polled_in_payloads_that_the_client_reads(app, user_agent, mo
     app.post(client.sid, *[str(number) for number in range(40)])
     app.engine.disconnect(client.sid)
 
-    polled = [] if poll is None else [poll.result(5).packets]
+    polled = [] if poll is None else [poll.result(WAIT_S).packets]
     while not polled or polled[-1][-1] not in ("1", "6"):
         polled.append(app.request(client.query, HTTP_USER_AGENT=user_agent).packets)
     assert all(len(packets) <= most for packets in polled)

@@ -8,6 +8,7 @@ from time import monotonic
 import pytest
 
 from tests.shells.sync_engine.wire import PollingClient, WebSocketClient, start_upgrade, until
+from tests.support.waiting import WAIT_S
 
 
 def test_a_poll_that_arrives_before_the_end_of_the_upgrade_is_read_is_refused(app):
@@ -20,7 +21,7 @@ def test_a_poll_that_arrives_before_the_end_of_the_upgrade_is_read_is_refused(ap
     poll = client.start_poll()
     websocket.say("5")
 
-    assert (poll.result(5).status, poll.result(5).code) == (400, 3)
+    assert (poll.result(WAIT_S).status, poll.result(WAIT_S).code) == (400, 3)
     app.post(client.sid, "alive")
     assert websocket.frame() == "4alive"
 
@@ -64,11 +65,11 @@ def test_an_offered_subprotocol_is_answered(app, offered, answer):
 
 def test_a_request_at_the_moment_of_the_timeout_finds_the_session_closed(make_app):
     """A session without pongs is over when ``ping_interval`` and ``ping_timeout`` are, however late the timer is."""
-    app = make_app(ping_interval=0.05, ping_timeout=0.5)
+    app = make_app(ping_interval=0.05, ping_timeout=1.5)
     client = PollingClient(app)
-    over = monotonic() + 0.55
+    over = monotonic() + 1.55
     assert client.poll().packets == ["2"]
-    over = max(over, monotonic() + 0.5)  # on a busy machine the ping may have gone out late
+    over = max(over, monotonic() + 1.5)  # on a busy machine the ping may have gone out late
     app.engine.deadlines.stop()
     until(lambda: monotonic() >= over)
 
@@ -80,22 +81,22 @@ def test_a_request_at_the_moment_of_the_timeout_finds_the_session_closed(make_ap
 
 def test_an_upgrade_that_waits_too_long_for_a_post_leaves_the_session_on_polling(make_app):
     """It has the time of an upgrade, like all the rest of it."""
-    app = make_app(upgrade_timeout=0.05)
+    app = make_app(upgrade_timeout=0.5)
     client = PollingClient(app)
     begun, may_go_on = threading.Event(), threading.Event()
 
     def wait(sid, data):
         begun.set()
-        may_go_on.wait(5)
+        may_go_on.wait(WAIT_S)
 
     app.engine.on("message", wait)
     post = threading.Thread(target=client.send, args=("4one",))
     post.start()
-    assert begun.wait(5)
+    assert begun.wait(WAIT_S)
     websocket = start_upgrade(client)
     websocket.say("5")
 
     websocket.ended()
     may_go_on.set()
-    post.join(5)
+    post.join(WAIT_S)
     assert app.engine.transport(client.sid) == "polling"

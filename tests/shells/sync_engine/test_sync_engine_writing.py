@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fastsio.sync.engine import MessagePacket
-from fastsio.sync.engine.outbox import BATCH_BYTES, ROUNDS, Outbox
-from tests.shells.sync_engine.wire import WAIT_S, PollingClient, WebSocketClient, until
+from fastsio.sync.engine.session import BATCH_BYTES, ROUNDS, Session
+from tests.shells.sync_engine.wire import PollingClient, WebSocketClient, until
+from tests.support.waiting import WAIT_S
 
 #: More than a socket pair holds.
 MUCH = "x" * 1_000_000
@@ -129,13 +130,13 @@ def test_what_waits_goes_out_in_batches_of_bounded_size(app):
         app.post(client.sid, message)
     outbox = app.engine.sockets[client.sid]
     sizes = []
-    cut = outbox.cut
+    take_some = outbox.take_some
 
     class Watched(type(outbox)):
         __slots__ = ()
 
-        def cut(self, max_bytes):
-            packets, size = cut(max_bytes)
+        def take_some(self, max_bytes):
+            packets, size = take_some(max_bytes)
             sizes.append(size)
             return packets, size
 
@@ -238,7 +239,7 @@ def test_write_waits_while_a_client_is_far_behind(make_app):
     until(lambda: outbox.congestion is not None and outbox.congestion.released is not None)
     assert not writing.done()
     assert client.frame() == "4" + MUCH
-    assert writing.result(5) is True
+    assert writing.result(WAIT_S) is True
     assert client.frame() == "4next"
 
 
@@ -254,7 +255,7 @@ def test_the_end_of_a_session_releases_who_waits_for_it(make_app):
 
     client.vanish()
 
-    assert writing.result(5) is True
+    assert writing.result(WAIT_S) is True
     assert app.reason() == "transport close"
     client.ended()
 
@@ -303,7 +304,7 @@ def test_a_websocket_that_cannot_be_written_to_ends_its_session(app, monkeypatch
     def attach(session, link):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(Outbox, "attach", attach)
+    monkeypatch.setattr(Session, "attach", attach)
     sid = "" if begins == "websocket" else "&sid=" + PollingClient(app).sid
     client = WebSocketClient(app, f"EIO=4&transport=websocket{sid}")
     if sid:

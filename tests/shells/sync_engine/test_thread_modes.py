@@ -12,6 +12,7 @@ import pytest
 from fastsio.exceptions import SetupError
 from fastsio.sync.engine.server import EngineServer
 from fastsio.sync.engine.thread_modes import is_installed
+from tests.support.waiting import PROGRAM_S, WAIT_S
 
 PROGRAM = """
 from fastsio.sync.engine.server import EngineServer
@@ -37,7 +38,7 @@ def test_functions_run_in_the_threads_of_the_mode(mode):
     """With events, queues and pauses of the same kind."""
     result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PROGRAM.format(mode=mode)],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=PROGRAM_S, check=False,
     )  # fmt: skip
 
     assert result.stdout.split()[1:] == ["3", "empty"], result.stderr
@@ -52,7 +53,7 @@ def test_threads_do_not_keep_the_process_alive():
     assert isinstance(thread, threading.Thread)
     assert thread.daemon
     release.set()
-    thread.join(5)
+    thread.join(WAIT_S)
     assert engine.get_queue_empty_exception() is queue.Empty
 
 

@@ -16,11 +16,11 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Message, Ping, Pong, TextMessage
 
 from fastsio.sync.engine import EngineServer, MessagePacket
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-WAIT_S = 5.0
 SEPARATOR = "\x1e"
 #: What a handler waits for.
 Gate = threading.Event
@@ -297,6 +297,7 @@ class WebSocketClient:
         while True:
             event = self.event()
             if isinstance(event, CloseConnection):
+                self.code = event.code
                 self.sock.sendall(bytes(self.connection.send(event.response())))
                 return before
             assert event is not None, before

@@ -133,6 +133,7 @@ async def test_receive_takes_the_first_of_a_name_and_leaves_the_rest(sio: AsyncS
     assert (await client.receive()).data == 0
 
 
+@pytest.mark.virtual_time
 async def test_missing_event_names_what_has_come(sio: AsyncServer, client: TestClient) -> None:
     """The error of a test that waits in vain helps to see why."""
     await sio.emit("other", to=client.sid)
@@ -141,6 +142,7 @@ async def test_missing_event_names_what_has_come(sio: AsyncServer, client: TestC
         await client.receive("wanted", timeout=0.05)
 
 
+@pytest.mark.virtual_time
 async def test_missing_acknowledgement_is_a_timeout(client: TestClient) -> None:
     """An event nobody handles is not acknowledged."""
     with pytest.raises(TimeoutError, match="no acknowledgement of 'nonsense'"):

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from fastsio import AsyncServer, Auth, Environ, Server, SocketID, WSGIApp
 from fastsio.exceptions import BadNamespaceError, ConnectionRefusedError, SetupError, TimeoutError
 from fastsio.testing import Broadcast, Received, SyncTestClient, capture_broadcasts
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +113,7 @@ def test_server_can_wait_for_the_client(sio: Server, client: SyncTestClient) -> 
 
         client.acknowledge(client.receive("ask"), "yes", 2)
 
-        assert asking.result(5) == ("yes", 2)
+        assert asking.result(WAIT_S) == ("yes", 2)
 
 
 def test_disconnecting_and_being_disconnected(sio: Server, client: SyncTestClient) -> None:

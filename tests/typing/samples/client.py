@@ -31,6 +31,9 @@ client = AsyncClient(
     ack_timeout=2.5,
     offline_buffer=True,
     max_buffered_events=100,
+    recovery=True,
+    max_held_packets=100,
+    max_held_bytes=1_000_000,
     request_timeout=5,
 )
 threaded = Client(handle_sigint=False)
@@ -100,6 +103,8 @@ async def use() -> None:
     assert_type(client.sid, str | None)
     assert_type(client.transport(), str | None)
     assert_type(client.namespaces, dict[str, str])
+    assert_type(client.recovered, bool)
+    assert_type(client.recovered_namespaces, frozenset[str])
     assert_type(await client.wait(), None)
     await client.disconnect()
     async with AsyncSimpleClient(reconnection=False) as simple:
@@ -107,6 +112,7 @@ async def use() -> None:
         await simple.connect("http://localhost", namespace="/a")
         assert_type(await simple.receive(timeout=1), list[Any])
         assert_type(simple.sid, str | None)
+        assert_type(simple.recovered, bool)
 
 
 def use_threads() -> None:

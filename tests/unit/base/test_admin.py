@@ -7,6 +7,7 @@ import pytest
 from fastsio.base.admin import (
     EventCounts,
     FailedLogins,
+    check,
     handshake,
     hide_session,
     is_yes,
@@ -74,6 +75,14 @@ def test_coroutine_function_needs_a_server_that_awaits():
 def test_credentials_must_agree_wholly(given, expected):
     """Neither a part of the credentials nor more than them is enough."""
     assert matches([ADA, BEN], given) is expected
+
+
+def test_credentials_are_checked_by_the_kind_of_auth():
+    """A callable gets an empty dictionary where none were given."""
+    assert check(False, None) is True
+    assert check([ADA], ADA) is True
+    assert check([ADA], BEN) is False
+    assert check(len, None) == 0
 
 
 def test_coroutine_is_not_a_yes():

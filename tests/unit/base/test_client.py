@@ -83,6 +83,38 @@ def test_the_transport_is_that_of_the_connection(client):
     assert client.transport() == "polling"
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason", "comes_back"),
+    [
+        ({}, "transport error", True),
+        ({}, "client disconnect", False),
+        ({"reconnection": False}, "transport error", False),
+        ({"_is_opening": True}, "transport error", False),
+        ({"is_dismissed": True}, "transport error", False),
+        ({"has_left": True}, "transport error", False),
+    ],
+)
+def test_a_client_comes_back_after_a_loss_that_it_did_not_want(client, changes, reason, comes_back):
+    """Neither side has ended the connection, and no call waits for it to begin."""
+    shared = client.__fastsio__
+    shared.dispatcher = SimpleNamespace(is_dismissed=changes.pop("is_dismissed", False))
+    shared.reconnecting = SimpleNamespace(has_left=changes.pop("has_left", False))
+    for name, value in changes.items():
+        setattr(client, name, value)
+
+    assert client._will_reconnect(reason) is comes_back
+
+
+def test_attempts_are_ended_by_the_names_of_python_socketio(client):
+    """Add-ons use them."""
+    attempts = client.__fastsio__.reconnecting = SimpleNamespace(task="task", aborted=Event())
+    other = Event()
+
+    assert (client._reconnect_task, client._reconnect_abort) == ("task", attempts.aborted)
+    client._reconnect_abort = other
+    assert attempts.aborted is other
+
+
 def test_the_signal_handler_passes_the_signal_on(monkeypatch):
     """To what was there before it, if anything was."""
     monkeypatch.setattr(client_module, "original_signal_handler", lambda *given: given)
@@ -96,7 +128,7 @@ def test_the_signal_handler_passes_the_signal_on(monkeypatch):
 def test_the_signal_handler_ends_the_attempts_of_clients(monkeypatch):
     """Of those whose connection was lost."""
     aborted = Event()
-    client = SimpleNamespace(abort_reconnecting=aborted.set)
+    client = SimpleNamespace(__fastsio__=SimpleNamespace(reconnecting=SimpleNamespace(aborted=aborted)))
     monkeypatch.setattr(client_module, "reconnecting_clients", [client])
     monkeypatch.setattr(client_module, "original_signal_handler", lambda *_: None)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from fastsio.base.client import (
-    ClientOptions,
     check_url,
     failure_argument,
     failure_text,
@@ -17,6 +16,7 @@ from fastsio.base.client import (
     refusal_arguments,
     split_client_options,
 )
+from fastsio.base.options import ClientOptions
 from fastsio.exceptions import ConnectionError, SetupError
 
 GUIDE = Path(__file__).parents[3] / "docs" / "howto" / "clients.md"
@@ -25,7 +25,13 @@ GUIDE = Path(__file__).parents[3] / "docs" / "howto" / "clients.md"
 def test_by_default_nothing_is_delivered_twice_or_later():
     """As in python-socketio."""
     assert ClientOptions() == ClientOptions(
-        retries=None, ack_timeout=None, offline_buffer=False, max_buffered_events=1000
+        retries=None,
+        ack_timeout=None,
+        offline_buffer=False,
+        max_buffered_events=1000,
+        recovery=True,
+        max_held_packets=10_000,
+        max_held_bytes=16_777_216,
     )
 
 
@@ -40,6 +46,8 @@ def test_by_default_nothing_is_delivered_twice_or_later():
         ("ack_timeout", True, "give it seconds, or None"),
         ("max_buffered_events", 0, "give it a number above 0"),
         ("max_buffered_events", None, "give it a number above 0"),
+        ("max_held_packets", 0, "give it a number above 0"),
+        ("max_held_bytes", True, "give it a number above 0"),
     ],
 )
 def test_what_is_not_valid_is_refused_with_its_value(option, value, cure):
@@ -48,11 +56,14 @@ def test_what_is_not_valid_is_refused_with_its_value(option, value, cure):
         ClientOptions(**{option: value})
 
 
-def test_limits_are_taken_out_of_what_engineio_gets():
+def test_own_options_and_limits_are_taken_out_of_what_engineio_gets():
     """A client trusts its server with more than a server trusts clients."""
-    limits, rest = split_client_options({"max_json_depth": 3, "request_timeout": 1, "engineio_logger": True})
+    own, limits, rest = split_client_options(
+        {"max_json_depth": 3, "request_timeout": 1, "engineio_logger": True, "retries": 2}
+    )
 
     assert (limits.max_attachments, limits.max_binary_bytes, limits.max_json_depth) == (1000, 100_000_000, 3)
+    assert own == ClientOptions(retries=2)
     assert rest == {"request_timeout": 1, "logger": True}
 
 

@@ -12,6 +12,7 @@ from fastsio.base.emit_args import (
     answer,
     check_callback,
     check_event_name,
+    emit_options,
     event_arguments,
     rooms_of,
     skipped,
@@ -111,6 +112,16 @@ def test_wait_is_passed_on_only_where_it_is_not_the_default():
     """An emit() that an application overrides, with python-socketio's arguments, is called as ever."""
     assert wait_option(wait=True) == {}
     assert wait_option(wait=False) == {"wait": False}
+    assert "wait" not in emit_options(None, None, None, None, None, ignore_queue=False, wait=True)
+    assert emit_options("to", "room", "sid", "/x", len, ignore_queue=True, wait=False) == {
+        "to": "to",
+        "room": "room",
+        "skip_sid": "sid",
+        "namespace": "/x",
+        "callback": len,
+        "ignore_queue": True,
+        "wait": False,
+    }
 
 
 def test_an_emit_is_told_not_to_wait_if_it_can_be():

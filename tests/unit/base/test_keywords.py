@@ -20,11 +20,11 @@ from fastsio import (
     RedisManager,
     Server,
 )
-from fastsio.base.client import ClientOptions
 from fastsio.base.options import (
     CLIENT_NAMES,
     SERVER_NAMES,
     ClientKeywords,
+    ClientOptions,
     LimitKeywords,
     ServerKeywords,
     ServerOptions,

@@ -26,13 +26,17 @@ def manager() -> BaseManager:
     manager = BaseManager()
     manager.set_server(
         SimpleNamespace(
-            observer=None,
-            room_keeper=None,
-            room_class_of=lambda namespace, room: ChatRoom if (namespace, room) == ("/", "chat|5") else None,
-            options=ServerOptions(max_rooms=2),
+            __fastsio__=SimpleNamespace(
+                observer=None,
+                room_keeper=None,
+                recovery=None,
+                histories=None,
+                room_class_of=lambda namespace, room: ChatRoom if (namespace, room) == ("/", "chat|5") else None,
+                options=ServerOptions(max_rooms=2),
+                label_of=lambda sid: f"<{sid}>",
+                connections={},
+            ),
             logger="server's",
-            label_of=lambda sid: f"<{sid}>",
-            connection_of=lambda eio_sid: None,
         )
     )
     manager.basic_connect("s1", "e1", "/")
@@ -53,7 +57,7 @@ def test_a_client_is_connected_once_its_handler_accepted(manager):
 def test_the_state_of_the_servers_record_says_who_is_connected(manager):
     """The manager keeps no account of that of its own."""
     connection = Connection("e3", {}, None, dict)
-    manager.server.connection_of = {"e3": connection}.get
+    manager.server.__fastsio__.connections["e3"] = connection
     manager.basic_connect("s3", "e3", "/chat")
     client = manager.client_of("s3", "/chat")
     assert client.connection is connection
@@ -201,7 +205,7 @@ class Watching:
 
 def test_who_watches_is_told_of_rooms_once(manager):
     """Not of what changes nothing, and of a client only once it is accepted."""
-    watching = manager.server.observer = Watching()
+    watching = manager.server.__fastsio__.observer = Watching()
     for _ in range(2):
         manager.basic_enter_room("s1", "/", "r")
         manager.basic_enter_room("s2", "/", "r")
@@ -232,9 +236,11 @@ def test_an_acknowledgement_is_expected_once(manager):
 def test_the_keeper_of_rooms_is_told_who_is_taken_out(manager):
     """Before anybody has left; of a room that is closed, that it is."""
     told = []
-    manager.server.room_keeper = SimpleNamespace(
-        taken_out=lambda namespace, room, sids: told.append((namespace, room, sids, manager.get_rooms("s1", "/"))),
-        closed=lambda namespace, room: told.append((namespace, room, "closed", manager.get_rooms("s1", "/"))),
+    manager.server.__fastsio__.room_keeper = SimpleNamespace(
+        remove_members=lambda namespace, room, sids: told.append((namespace, room, sids, manager.get_rooms("s1", "/"))),
+        remove_all_members=lambda namespace, room: told.append(
+            (namespace, room, "closed", manager.get_rooms("s1", "/"))
+        ),
     )
     manager.basic_enter_room("s1", "/", "a")
     manager.basic_enter_room("s1", "/", "b")
@@ -250,8 +256,12 @@ def test_a_room_concerns_a_server_with_a_member_or_with_one_that_may_become_one(
     """Without a server nobody may."""
     manager.basic_enter_room("s1", "/", "a")
     assert [manager._concerns_us("/", room) for room in ("a", "b")] == [True, False]
-    manager.server.room_keeper = SimpleNamespace(is_awaited=lambda namespace, room: (namespace, room) == ("/", "b"))
+    manager.server.__fastsio__.room_keeper = SimpleNamespace(
+        is_awaited=lambda namespace, room: (namespace, room) == ("/", "b")
+    )
     assert [manager._concerns_us("/", room) for room in ("a", "b", "c")] == [True, True, False]
+    manager.server.__fastsio__.histories = SimpleNamespace(has_events=lambda namespace, room: room == "c")
+    assert [manager._concerns_us("/", room) for room in ("c", "d")] == [True, False]
     manager.server = None
     assert not manager._concerns_us("/", "b")
 
@@ -288,7 +298,7 @@ def test_callbacks_that_want_to_know_are_told_when_a_client_leaves(manager, leav
     asked = Asked()
     manager._expect_ack("s1", "/", asked)
     manager._expect_ack("s1", "/", print)
-    asked.sent()
+    asked.mark_sent()
     assert not asked.has_given_up
 
     leave(manager, "s1", "/")
@@ -301,7 +311,7 @@ def test_no_acknowledgement_is_expected_of_a_client_that_is_leaving(manager):
     manager.pre_disconnect("s1", "/")
     asked = Asked()
     manager._expect_ack("s1", "/", asked)
-    asked.sent()
+    asked.mark_sent()
 
     assert asked.has_given_up
 
@@ -364,3 +374,35 @@ def test_another_manager_is_refused_when_the_server_is_made(given, asynchronous,
         checked_manager(given, asynchronous=asynchronous)
 
     assert str(raised.value).startswith(told)
+
+
+def test_a_room_of_clients_that_may_come_back_concerns_a_server(manager) -> None:
+    """A client that is away is taken out of rooms, and its rooms are followed, as if it was there."""
+    told: list[tuple[object, ...]] = []
+    manager.server.__fastsio__.recovery = SimpleNamespace(
+        is_awaited=lambda namespace, room: (namespace, room) == ("/", "tea"),
+        has_sessions=lambda: True,
+        entered=lambda client, room: told.append(("entered", client.sid, room)),
+        leave_room=lambda *where: told.append(("left", *where)),
+        close_room=lambda *where: told.append(("closed", *where)),
+    )
+
+    assert manager._concerns_us("/", "tea")
+    assert not manager._concerns_us("/", "coffee")
+    manager.basic_enter_room("s1", "/", "milk")
+    manager.basic_enter_room("s1", "/", "milk")
+    manager.basic_leave_room("away", "/", "tea")
+    manager.basic_close_room("tea", "/")
+    assert told == [("entered", "s1", "milk"), ("left", "/", "away", "tea"), ("closed", "/", "tea")]
+
+
+def test_a_client_is_admitted_under_the_sid_that_it_is_known_by(manager):
+    """Or else under a new one."""
+    known = {("e4", "/"): "s4"}
+    manager.server.__fastsio__.known_sid = lambda eio_sid, namespace: known.get((eio_sid, namespace))
+    manager.server.eio = SimpleNamespace(generate_id=lambda: "new")
+
+    assert manager.admit("e4", "/") == "s4"
+    assert manager.admit("e5", "/") == "new"
+    assert manager.is_pre_connected("s4", "/")
+    assert manager.is_pre_connected("new", "/")

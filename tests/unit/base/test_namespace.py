@@ -6,6 +6,7 @@ import pytest
 
 from fastsio.base.namespace import BaseNamespace
 from fastsio.exceptions import SetupError
+from fastsio.routing.namespaces import find_method, overrides_trigger
 
 
 def test_the_default_namespace_is_the_root():
@@ -32,7 +33,7 @@ def test_methods_are_found_by_the_name_of_the_event():
 
     own = Own()
 
-    assert own.find_method("hello") == own.on_hello
-    assert own.find_method("number") is None
-    assert own.find_method("nothing") is None
-    assert own.overrides_trigger is False
+    assert find_method(own, "hello") == own.on_hello
+    assert find_method(own, "number") is None
+    assert find_method(own, "nothing") is None
+    assert overrides_trigger(own) is False

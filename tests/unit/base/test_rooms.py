@@ -147,6 +147,7 @@ class Recorder:
     """Stands for a server and its keeper of rooms: returns what it is asked to do."""
 
     def __init__(self) -> None:
+        self.__fastsio__ = self
         self.room_keeper = self
 
     def __getattr__(self, name: str):

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from fastsio import BaseMiddleware, RouterSIO
+from fastsio.base import server as server_module
 from fastsio.base.namespace import BaseServerNamespace, no_namespace
 from fastsio.base.options import counted_bytes
 from fastsio.base.rooms import Room, register_room
 from fastsio.base.seams import SERVER_SEAMS
-from fastsio.base.server import BaseServer, require_server
+from fastsio.base.server import BaseServer, require_patched_sockets, require_server
 from fastsio.exceptions import SetupError
 from fastsio.protocol import LEGACY, Decoder, Packet
 from fastsio.routing import Guard
@@ -51,7 +52,7 @@ def test_namespaces_are_registered_and_told_their_server(server):
 
     assert namespace.server is server
     assert server.namespace_handlers == {"/n": namespace}
-    assert server.known_namespaces() == {"/", "/n"}
+    assert server._registry.namespaces(server.namespaces) == {"/", "/n"}
 
 
 def test_a_namespace_may_have_methods_of_any_name(server):
@@ -131,18 +132,19 @@ def test_rooms_and_environ_are_looked_up(server):
 
 def test_sids_of_old_clients_are_known_and_are_secrets(server):
     """Their protocol makes them of the session id; a log shows its start. Other clients get fresh sids."""
-    server._connections = {
+    shared = server.__fastsio__
+    shared.connections |= {
         "oldclient": Connection("oldclient", {}, Decoder(), list, dialect=LEGACY),
         "newclient": Connection("newclient", {}, Decoder(), list),
     }
 
-    assert server.known_sid("oldclient", "/") == "oldclient"
-    assert server.known_sid("oldclient", "/n") == "/n#oldclient"
-    assert server.known_sid("newclient", "/") is None
-    assert server.known_sid("gone", "/") is None
-    assert server.label_of("oldclient") == "oldcli..."
-    assert server.label_of("/n#oldclient") == "/n#oldcli..."
-    assert server.label_of("a fresh sid") == "a fresh sid"
+    assert shared.known_sid("oldclient", "/") == "oldclient"
+    assert shared.known_sid("oldclient", "/n") == "/n#oldclient"
+    assert shared.known_sid("newclient", "/") is None
+    assert shared.known_sid("gone", "/") is None
+    assert shared.label_of("oldclient") == "oldcli..."
+    assert shared.label_of("/n#oldclient") == "/n#oldcli..."
+    assert shared.label_of("a fresh sid") == "a fresh sid"
 
 
 class ChatRoom(Room):
@@ -157,8 +159,9 @@ class ChatRoom(Room):
 @pytest.fixture
 def keeping(server) -> BaseServer:
     """Return a server whose keeper of rooms guards one event for each class."""
-    server.room_keeper = SimpleNamespace(
-        guards=lambda hooks: {hooks.join_event: Guard(lambda context, own: hooks.room_class)}
+    server.__fastsio__.room_keeper = SimpleNamespace(
+        guards=lambda hooks: {hooks.join_event: Guard(lambda context, own: hooks.room_class)},
+        keep_history=lambda namespace, hooks: None,
     )
     return server
 
@@ -217,14 +220,14 @@ def test_a_server_knows_whose_rooms_a_name_is_among(keeping):
         def extract_room_identifier(cls, data):
             return data
 
-    assert keeping.room_class_of("/", "chat|5") is None
+    assert keeping.__fastsio__.room_class_of("/", "chat|5") is None
     keeping.register_room(ChatRoom)
     keeping.register_room(Anything, namespace="/open")
 
-    assert keeping.room_class_of("/", "chat|5") is ChatRoom
-    assert [keeping.room_class_of("/", room) for room in ("chat", "chats|5", 5, None)] == [None] * 4
-    assert keeping.room_class_of("/open", "hall") is Anything
-    assert [keeping.room_class_of("/open", room) for room in ("chat|5", 5)] == [None] * 2
+    assert keeping.__fastsio__.room_class_of("/", "chat|5") is ChatRoom
+    assert [keeping.__fastsio__.room_class_of("/", room) for room in ("chat", "chats|5", 5, None)] == [None] * 4
+    assert keeping.__fastsio__.room_class_of("/open", "hall") is Anything
+    assert [keeping.__fastsio__.room_class_of("/open", room) for room in ("chat|5", 5)] == [None] * 2
 
 
 @pytest.mark.parametrize(
@@ -302,14 +305,6 @@ def test_a_server_that_starts_checks_its_handlers(keeping, caplog):
     keeping._remove_room_homes()
 
 
-def test_connections_are_known_by_their_engine_sids(server):
-    """Others are not known."""
-    connection = server._connections["e1"] = Connection("e1", {}, Decoder(), list)
-
-    assert server.connection_of("e1") is connection
-    assert server.connection_of("e2") is None
-
-
 def test_a_call_about_a_room_is_about_the_namespace_of_its_class(keeping):
     """Unless it names one; plain rooms, and the first of several, are looked at alike."""
     keeping.register_room(ChatRoom, namespace="/chat")
@@ -329,3 +324,37 @@ def test_a_client_that_is_not_there_has_no_session(server):
     assert server._client("a", "/") == "client"
     with pytest.raises(KeyError, match="Session not found"):
         server._client("b", "/")
+
+
+def test_what_the_engine_knows_is_asked_of_it(server):
+    """The transport of a client, and whether new ones are admitted."""
+    server.eio = SimpleNamespace(is_admitting=True, transport={"e1": "polling"}.__getitem__)
+    server.manager = SimpleNamespace(
+        client_of=lambda sid, _namespace: SimpleNamespace(eio_sid="e1") if sid == "s1" else None
+    )
+
+    assert server.is_ready
+    assert server.transport("s1") == "polling"
+    with pytest.raises(KeyError, match="Session not found"):
+        server.transport("s2")
+
+
+@pytest.mark.parametrize(
+    ("mode", "question"), [("gevent_uwsgi", "is_module_patched"), ("eventlet", "is_monkey_patched")]
+)
+def test_a_manager_that_waits_on_sockets_needs_patched_ones_where_greenlets_run(monkeypatch, mode, question):
+    """Its error names the manager, the mode and the cure."""
+    for library in (None, SimpleNamespace(**{question: lambda _: False})):
+        monkeypatch.setattr(server_module, "optional", lambda _, library=library: library)
+        with pytest.raises(SetupError, match=f"SomeManager with async_mode={mode!r} needs patched sockets; call "):
+            require_patched_sockets(mode, "SomeManager")
+
+    monkeypatch.setattr(server_module, "optional", lambda _: SimpleNamespace(**{question: lambda _: True}))
+    require_patched_sockets(mode, "SomeManager")
+
+
+def test_a_manager_in_threads_may_wait_on_any_sockets(monkeypatch):
+    """No library for greenlets is asked."""
+    monkeypatch.delattr(server_module, "optional")
+
+    require_patched_sockets("threading", "SomeManager")

@@ -12,6 +12,7 @@ import pytest
 
 from fastsio.brokers.batch_publisher import BatchPublisher, BlockingBatchPublisher
 from fastsio.exceptions import BusError
+from tests.support.waiting import WAIT_S
 
 
 class Broker:
@@ -128,12 +129,13 @@ class SlowBroker:
         self.has_begun = Event()
         self.may_end = Event()
 
-    def send(self, batch: list[str]) -> None:
+    def send(self, batch: list[str]) -> list[Any]:
         self.batches.append(batch)
         self.has_begun.set()
-        assert self.may_end.wait(10)
+        assert self.may_end.wait(WAIT_S)
         if "bad" in batch:
             raise ValueError("bad")
+        return [KeyError(each) if each == "refused" else each.upper() for each in batch]
 
 
 def test_what_threads_bring_while_one_sends_is_the_next_batch():
@@ -142,15 +144,27 @@ def test_what_threads_bring_while_one_sends_is_the_next_batch():
     publisher = BlockingBatchPublisher(broker.send, timeout_s=10)
     with ThreadPoolExecutor(3) as threads:
         first = threads.submit(publisher.submit, "first")
-        assert broker.has_begun.wait(10)
+        assert broker.has_begun.wait(WAIT_S)
         others = [threads.submit(publisher.submit, each) for each in ("good", "bad")]
         while len(publisher._waiting) < 2:
             sleep(0)  # other threads run
         broker.may_end.set()
 
-        assert first.result(10) is None
+        assert first.result(WAIT_S) == ["FIRST"]
         assert [type(other.exception(10)) for other in others] == [ValueError, ValueError]
     assert [sorted(batch) for batch in broker.batches] == [["first"], ["bad", "good"]]
+
+
+def test_each_request_of_a_thread_has_its_result():
+    """One that the broker refuses fails alone: of several, the caller gets the failure."""
+    broker = SlowBroker()
+    broker.may_end.set()
+    publisher = BlockingBatchPublisher(broker.send, timeout_s=10)
+
+    assert publisher.submit("a", "b") == ["A", "B"]
+    with pytest.raises(KeyError, match="refused"):
+        publisher.submit("a", "refused")
+    assert publisher.submit("c") == ["C"]
 
 
 def test_a_thread_waits_for_others_only_so_long():
@@ -159,10 +173,10 @@ def test_a_thread_waits_for_others_only_so_long():
     publisher = BlockingBatchPublisher(broker.send, timeout_s=0.01)
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(publisher.submit, "first")
-        assert broker.has_begun.wait(10)
+        assert broker.has_begun.wait(WAIT_S)
 
         with pytest.raises(TimeoutError, match="still on their way"):
             publisher.submit("late")
         broker.may_end.set()
-        first.result(10)
+        first.result(WAIT_S)
     assert broker.batches == [["first"]]

@@ -25,23 +25,23 @@ def test_a_loss_is_reported_once_and_its_end_once(reconnection, reports):
     reconnection.confirm()
     assert reconnection.is_up
 
-    reconnection.lose("gone")
+    reconnection.record_failure(OSError("gone"))
     assert not reconnection.is_up
-    reconnection.lose("refused")
+    reconnection.record_failure(OSError("refused"))
     reconnection.confirm()
     reconnection.confirm()
 
-    assert reports == ["gone", "back"]
+    assert reports == ["OSError: gone", "back"]
     assert reconnection.is_up
 
 
 def test_attempts_are_made_less_and_less_often_until_one_succeeds(reconnection):
     """Then the waits begin anew."""
-    assert [reconnection.lose("refused") for _ in range(4)] == [1.0, 2.0, 4.0, 4.0]
+    assert [reconnection.record_failure(OSError("refused")) for _ in range(4)] == [1.0, 2.0, 4.0, 4.0]
 
     reconnection.confirm()
 
-    assert reconnection.lose("refused") == 1.0
+    assert reconnection.record_failure(OSError("refused")) == 1.0
 
 
 def test_nothing_is_reported_of_the_end_that_was_asked_for(reconnection, reports):
@@ -49,9 +49,16 @@ def test_nothing_is_reported_of_the_end_that_was_asked_for(reconnection, reports
     reconnection.confirm()
     reconnection.stop()
 
-    assert reconnection.lose("closed") == 0.0
+    assert reconnection.record_failure(None) == 0.0
     reconnection.confirm()
 
     assert reports == []
     assert not reconnection.is_up
     assert reconnection.is_stopping
+
+
+def test_a_connection_that_just_ends_is_told_of_in_words(reconnection, reports):
+    """Its broker's client has raised nothing."""
+    reconnection.record_failure(None)
+
+    assert reports == ["the connection ended"]

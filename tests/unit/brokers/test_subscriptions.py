@@ -22,11 +22,11 @@ def subscriptions():
 
 def test_a_subscription_is_in_force_when_it_is_confirmed(subscriptions):
     """Not when it is asked for."""
-    assert not subscriptions.is_in_force(A)
+    assert not subscriptions.is_subscribed_to(A)
 
     subscriptions.confirm(A, is_subscribed=True)
 
-    assert subscriptions.is_in_force(A)
+    assert subscriptions.is_subscribed_to(A)
     assert subscriptions.next_request(A) is None
 
 
@@ -44,7 +44,7 @@ def test_there_is_one_request_at_a_time(subscriptions):
 
     assert subscriptions.is_behind(A)
     assert subscriptions.next_request(A) is False
-    assert not subscriptions.is_in_force(A)
+    assert not subscriptions.is_subscribed_to(A)
 
 
 def test_a_subscription_that_is_wanted_again_before_it_ends_is_made_anew(subscriptions):
@@ -53,7 +53,7 @@ def test_a_subscription_that_is_wanted_again_before_it_ends_is_made_anew(subscri
     subscriptions.set_wanted(A, is_wanted=False)
     subscriptions.next_request(A)
     subscriptions.set_wanted(A, is_wanted=True)
-    assert not subscriptions.is_in_force(A)
+    assert not subscriptions.is_subscribed_to(A)
 
     subscriptions.confirm(A, is_subscribed=False)
 
@@ -82,7 +82,7 @@ def test_what_was_lost_is_still_wanted(subscriptions):
     subscriptions.set_wanted(B, is_wanted=True)
     subscriptions.next_request(B)
 
-    subscriptions.lose()
+    subscriptions.clear()
 
     assert subscriptions.wanted == {A, B}
     assert [subscriptions.next_request(channel) for channel in (A, B)] == [True, True]
@@ -122,7 +122,7 @@ class Server(RuleBasedStateMachine):
     def nothing_in_force_is_missing(self):
         """What counts as in force is what the server has and is not about to end."""
         for channel in (A, B):
-            if self.node.is_in_force(channel):
+            if self.node.is_subscribed_to(channel):
                 assert channel in self.has
                 assert all(each != channel for each, _ in self.waiting)
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +21,7 @@ from websockets.sync.client import connect
 import fastsio
 from fastsio.cli import main
 from tests.support.ports import reserved_port
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +46,8 @@ class Bus(fastsio.AsyncPubSubManager):
 
 alone = fastsio.ASGIApp(fastsio.AsyncServer(async_mode="asgi"))
 together = fastsio.ASGIApp(fastsio.AsyncServer(async_mode="asgi", client_manager=Bus()))
-both = fastsio.ASGIApp(together.engineio_server, alone)
+apart = fastsio.ASGIApp(fastsio.AsyncServer(fastsio.AsyncManager(), async_mode="asgi"))
+both = fastsio.ASGIApp(together.engineio_server, apart)
 foreign = Starlette()
 
 
@@ -56,7 +59,7 @@ async def echo(scope, receive, send):
 
 
 beside = fastsio.ASGIApp(fastsio.AsyncServer(async_mode="asgi", max_http_buffer_size=50_000), echo)
-make = lambda: alone
+make = lambda: apart
 """
 
 
@@ -106,23 +109,59 @@ def test_a_wrong_option_is_uvicorns_to_refuse(capsys):
     assert "No such option" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["alone", "both", "make"])
-def test_several_workers_need_a_client_manager(folder, capsys, name):
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "soon"])
+def test_a_drain_takes_a_number_of_seconds(capsys, seconds):
+    """The command line says what is wrong before anything is served."""
+    assert main(["run", "--drain", seconds, "app:app"]) == 2
+    assert "--drain" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["apart", "both", "make"])
+def test_several_workers_need_a_manager_for_several(folder, capsys, name):
     """Workers that know nothing of each other's clients are refused, with the reason and the way out."""
     options = ["--factory"] if name == "make" else []
 
     assert main(["run", f"cli_application:{name}", "--workers", "2", "--app-dir", str(folder), *options]) == 1
     shown = capsys.readouterr().err
     assert shown.startswith(f"fastsio run: cli_application:{name} cannot be served by 2 workers")
-    assert "give AsyncServer a client_manager" in shown
+    assert "leave client_manager out" in shown
+    assert "FASTSIO_WORKERS" not in os.environ
 
 
 def test_the_environments_number_of_workers_counts(folder, capsys, monkeypatch):
     """WEB_CONCURRENCY is read as uvicorn reads it."""
     monkeypatch.setenv("WEB_CONCURRENCY", "3")
 
-    assert main(["run", "cli_application:alone", "--app-dir", str(folder)]) == 1
+    assert main(["run", "cli_application:apart", "--app-dir", str(folder)]) == 1
     assert "3 workers" in capsys.readouterr().err
+
+
+def test_workers_need_a_directory_of_their_own(folder, capsys, monkeypatch):
+    """As in a container with nothing that may be written; the error says how to name one."""
+
+    def mkdtemp(**_options: str) -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
+
+    assert main(["run", "cli_application:alone", "--workers", "2", "--app-dir", str(folder)]) == 1
+    shown = capsys.readouterr().err
+    assert "No usable temporary directory found" in shown
+    assert "let TMPDIR name a directory" in shown
+
+
+def test_the_directory_of_workers_has_a_short_path(folder, capsys, monkeypatch, tmp_path):
+    """Unix sockets have no longer ones; what was made is removed."""
+    deep = tmp_path / ("x" * 60)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+
+    assert main(["run", "cli_application:alone", "--workers", "2", "--app-dir", str(folder)]) == 1
+    shown = capsys.readouterr().err
+    assert "is too long for the sockets of the workers" in shown
+    assert "let TMPDIR name a directory" in shown
+    assert list(deep.iterdir()) == []
+    assert "FASTSIO_WORKERS" not in os.environ
 
 
 def test_what_has_no_socketio_is_not_vouched_for(folder, capsys):
@@ -146,7 +185,7 @@ def first_answer(url: str) -> bytes:
     deadline = time.monotonic() + 10
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - of the test's own server
+            with urllib.request.urlopen(url, timeout=WAIT_S) as answer:  # noqa: S310 - of the test's own server
                 return bytes(answer.read())
         except urllib.error.URLError:
             if time.monotonic() > deadline:
@@ -171,12 +210,19 @@ def running(folder: Path, *options: str) -> Iterator[str]:
                 yield f"127.0.0.1:{port}"
             finally:
                 process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=WAIT_S)
 
     assert process.returncode in {0, -signal.SIGTERM}
 
 
-@pytest.mark.parametrize("options", [["cli_application:alone"], ["--workers", "2", "cli_application:together"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["cli_application:alone"],
+        ["--workers", "2", "cli_application:together"],
+        ["--workers", "2", "cli_application:alone"],
+    ],
+)
 def test_it_serves_until_it_is_stopped(folder, options):
     """``python -m fastsio run`` listens, takes options on either side of the application, and ends on a signal."""
     with running(folder, *options) as place:
@@ -198,10 +244,10 @@ def test_websockets_take_no_more_than_socketio_unless_asked(folder, options, is_
         with connect(f"ws://{place}/other", proxy=None) as websocket:
             assert bool(websocket.protocol.extensions) is is_compressed
             websocket.send("x" * 50_000)
-            assert websocket.recv(timeout=10) == "50000"
+            assert websocket.recv(timeout=WAIT_S) == "50000"
             websocket.send("x" * 50_001)
             if takes_more:
-                assert websocket.recv(timeout=10) == "50001"
+                assert websocket.recv(timeout=WAIT_S) == "50001"
             else:
                 with pytest.raises(ConnectionClosed):
-                    websocket.recv(timeout=10)
+                    websocket.recv(timeout=WAIT_S)

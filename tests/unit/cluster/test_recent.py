@@ -31,7 +31,7 @@ def test_the_oldest_are_forgotten() -> None:
 def test_an_id_can_be_noted_looked_up_and_taken_back() -> None:
     """For ids that mean something else than a message: who looks one up leaves no trace."""
     recent = Recent(2)
-    recent.note("a")
+    recent.add("a")
 
     assert ["a" in recent, "b" in recent, "b" in recent] == [True, False, False]
     recent.forget("a")

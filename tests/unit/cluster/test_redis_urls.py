@@ -6,7 +6,13 @@ import pytest
 from socketio.redis_manager import parse_redis_sentinel_url as their_parse
 
 from fastsio.cluster import broker_urls
-from fastsio.cluster.broker_urls import at_master, may_be_cluster, parse_redis_sentinel_url, redis_target
+from fastsio.cluster.broker_urls import (
+    at_master,
+    may_be_cluster,
+    parse_redis_sentinel_url,
+    redis_target,
+    require_cluster,
+)
 from fastsio.exceptions import MissingExtraError, SetupError
 
 
@@ -135,3 +141,23 @@ def test_what_may_be_a_cluster_is_told_from_the_url(url, is_possible):
 def test_another_node_is_reached_in_the_same_way(url, address, there):
     """With the same credentials and options; without a host, on the same one."""
     assert at_master(redis_target(url), address).url == there
+
+
+@pytest.mark.parametrize("url", ["redis://host:6379", "rediss://user:secret@host/0", "redis://host:6379/"])
+def test_a_node_of_a_cluster_has_host_and_port(url):
+    """A cluster has the first database only, which need not be named."""
+    require_cluster(redis_target(url))
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("unix:///tmp/redis.sock", "a node of a Redis Cluster"),
+        ("redis+sentinel://host:26379/0/mymaster", "a node of a Redis Cluster"),
+        ("redis://host:6379/1", "database 0 only"),
+    ],
+)
+def test_what_is_no_node_of_a_cluster(url, words):
+    """The error says what to write, and has no password in it."""
+    with pytest.raises(SetupError, match=words):
+        require_cluster(redis_target(url))

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from fastsio.consumers import AsyncJsonWebsocketConsumer
-from fastsio.consumers.frames import write_frame, write_message
+from fastsio.consumers.frames import with_offset, write_frame, write_message
 from fastsio.messages import BaseMessage
 
 
@@ -69,3 +69,11 @@ def test_models_and_structs_are_written_wherever_they_stand():
     assert strictly(write_message(message))["payload"] == plain
     assert strictly(Camel.encode_message(message))["payload"] == plain
     assert strictly(write_frame({"detail": Point(1)})) == {"detail": plain[0]}
+
+
+def test_an_offset_is_added_to_a_frame_that_is_an_object():
+    """Other texts stay as they are."""
+    written = with_offset('{"action":"news","payload":{}}', 'feed|"5"', "e-1")
+
+    assert json.loads(written) == {"action": "news", "payload": {}, "offsets": {'feed|"5"': "e-1"}}
+    assert [with_offset(text, "feed|5", "e-1") for text in ("{}", "text", "[{}]", "{")] == ["{}", "text", "[{}]", "{"]

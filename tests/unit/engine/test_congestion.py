@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastsio.engine.congestion import BUFFERS_OF_WAITING, LOOKS, Congestion, PauseBudget, buffers_for
+from fastsio.engine.congestion import BUFFERS_FOR_WAITING, CHECKS_PER_TIMEOUT, Congestion, PauseBudget, buffers_for
 
 
 @pytest.mark.parametrize("is_shared", [False, True])
@@ -22,7 +22,7 @@ def test_a_client_that_reads_is_waited_for_longer():
     """The time counts from when it last read something; others do not wait longer for one that reads slowly."""
     congestion = Congestion(100.0, 10.0)
 
-    congestion.move(108.0)
+    congestion.record_progress(108.0)
 
     assert congestion.left_s(111.0, is_shared=False) == 7.0
     assert congestion.left_s(111.0, is_shared=True) < 0
@@ -32,7 +32,7 @@ def test_a_client_that_reads_is_waited_for_longer():
 def test_who_waits_may_exceed_the_buffer_until_the_client_has_been_behind_for_long():
     """A client that reads slowly does not gather without bound."""
     congestion = Congestion(100.0, 10.0)
-    congestion.move(109.0)
+    congestion.record_progress(109.0)
 
     assert congestion.may_exceed(109.0)
     assert not congestion.may_exceed(110.0)
@@ -42,8 +42,8 @@ def test_who_waits_may_fill_the_buffer_several_times():
     """Who does not, or waits for a client that has been behind for long, fills it once."""
     congestion = Congestion(100.0, 10.0)
 
-    assert buffers_for(None, 100.0, waits=True) == BUFFERS_OF_WAITING
-    assert buffers_for(congestion, 101.0, waits=True) == BUFFERS_OF_WAITING
+    assert buffers_for(None, 100.0, waits=True) == BUFFERS_FOR_WAITING
+    assert buffers_for(congestion, 101.0, waits=True) == BUFFERS_FOR_WAITING
     assert buffers_for(congestion, 110.0, waits=True) == 1
     assert buffers_for(None, 100.0, waits=False) == 1
 
@@ -61,11 +61,11 @@ def test_a_large_packet_that_is_being_read_is_progress():
     """What the network has not taken of it gets less; what grows is no progress."""
     congestion = Congestion(100.0, 10.0)
 
-    congestion.look(104.0, 5000)
+    congestion.check_progress(104.0, 5000)
     assert congestion.left_s(104.0, is_shared=False) == 6.0
-    congestion.look(106.0, 4000)
+    congestion.check_progress(106.0, 4000)
     assert congestion.left_s(106.0, is_shared=False) == 10.0
-    congestion.look(108.0, 4000)
+    congestion.check_progress(108.0, 4000)
     assert congestion.left_s(108.0, is_shared=False) == 8.0
 
 
@@ -73,8 +73,8 @@ def test_who_waits_looks_several_times_in_one_timeout():
     """So the time counts from about when the client last read."""
     congestion = Congestion(100.0, 10.0)
 
-    assert congestion.next_look_s(10.0) == 1.25
-    assert congestion.next_look_s(1.0) == 1.0
+    assert congestion.next_check_s(10.0) == 1.25
+    assert congestion.next_check_s(1.0) == 1.0
 
 
 def read_in_bursts(budget: PauseBudget, pauses: int, pause_s: float, every_s: float) -> list[float]:
@@ -84,7 +84,7 @@ def read_in_bursts(budget: PauseBudget, pauses: int, pause_s: float, every_s: fl
         began = 1000.0 + number * every_s
         congestion = Congestion(began, 20.0, budget)
         waited.append(min(pause_s, congestion.left_s(began, is_shared=True)))
-        congestion.move(began + pause_s)
+        congestion.record_progress(began + pause_s)
     return waited
 
 
@@ -93,8 +93,8 @@ def test_a_client_that_reads_in_bursts_holds_up_others_for_one_timeout_and_a_ten
     waited = read_in_bursts(PauseBudget(20.0), 100, pause_s=19.0, every_s=40.0)
 
     assert waited[0] == 19.0
-    assert sum(waited) <= 20.0 + 100 * 40.0 / 10 + 100 * 20.0 / LOOKS
-    assert waited[-1] < 40.0 / 10 + 20.0 / LOOKS
+    assert sum(waited) <= 20.0 + 100 * 40.0 / 10 + 100 * 20.0 / CHECKS_PER_TIMEOUT
+    assert waited[-1] < 40.0 / 10 + 20.0 / CHECKS_PER_TIMEOUT
 
 
 def test_a_client_that_reads_steadily_is_always_waited_for():
@@ -105,7 +105,7 @@ def test_a_client_that_reads_steadily_is_always_waited_for():
         congestion = Congestion(began, 20.0, budget)
         assert congestion.left_s(began, is_shared=True) == 20.0
         for step in range(1, 11):
-            congestion.move(began + 1.5 * step)
+            congestion.record_progress(began + 1.5 * step)
 
 
 def test_a_client_that_has_held_up_others_is_forgiven_after_a_while():
@@ -124,7 +124,7 @@ def test_who_sends_to_one_client_alone_waits_however_it_reads():
     read_in_bursts(budget, 10, pause_s=19.0, every_s=20.0)
 
     congestion = Congestion(1300.0, 20.0, budget)
-    congestion.move(1310.0)
+    congestion.record_progress(1310.0)
 
     assert congestion.left_s(1311.0, is_shared=False) == 19.0
 

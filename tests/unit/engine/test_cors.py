@@ -15,7 +15,7 @@ ENVIRON = {"HTTP_HOST": "here", "wsgi.url_scheme": "http", "REQUEST_METHOD": "GE
 
 def admits(allowed, origin=ORIGIN, environ=None, *, may_await=True):
     """Ask whether an origin is taken."""
-    return Origins(allowed, may_await=may_await).admit(origin, ENVIRON if environ is None else environ)
+    return Origins(allowed, may_await=may_await).accepts(origin, ENVIRON if environ is None else environ)
 
 
 async def only_ours(origin):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastsio.engine.deadlines import NEVER, RESOLUTION_S, SLICES, Buckets
+import pytest
+
+from fastsio.engine.deadlines import NEVER, SLICES, Buckets
 
 
 class Member:
@@ -15,21 +17,24 @@ def test_a_deadline_is_met_in_its_slice_and_never_early():
     """Those that are close together share a bucket."""
     first, second, buckets = Member(), Member(), Buckets()
 
-    assert buckets.put(first, 32.0, 100.2)
-    assert not buckets.put(second, 32.0, 100.3)
-    assert first.timer_key == second.timer_key == 133.0
-    assert first.timer_key - 132.2 < 32.0 / SLICES
-    assert buckets.take_due(132.9) == []
-    assert set(buckets.take_due(133.0)) == {first, second}
+    assert buckets.put(first, SLICES * 1.0, 133.1 - SLICES)
+    assert not buckets.put(second, SLICES * 1.0, 133.3 - SLICES)
+    assert first.timer_key == second.timer_key == 134.0
+    assert buckets.take_due(133.9) == []
+    assert set(buckets.take_due(134.0)) == {first, second}
     assert first.timer_key == second.timer_key == NEVER
 
 
-def test_no_slice_is_shorter_than_loops_can_wait():
-    """However short the delay is."""
-    member, buckets = Member(), Buckets()
+@pytest.mark.parametrize("delay_s", [0.0, 0.001, 0.05, 0.127, 0.2, 0.5, 1.0, 20.0, 25.0, 3600.0])
+def test_a_deadline_leaves_event_loops_their_millisecond(delay_s):
+    """A slice and a millisecond are at most 2 ms, or 1 % of the delay."""
+    buckets = Buckets()
 
-    buckets.put(member, 0.0, 5.0)
-    assert 5.0 <= member.timer_key <= 5.0 + RESOLUTION_S
+    for step in range(200):
+        member, now = Member(), 1000.0 + step * 0.00937 * max(delay_s, 0.01)
+        buckets.put(member, delay_s, now)
+        assert member.timer_key - (now + delay_s) + 1e-9 >= 0
+        assert member.timer_key + 0.001 - (now + delay_s) <= max(0.0016, delay_s * 0.0095)
 
 
 def test_a_bucket_that_was_emptied_is_not_waited_for():

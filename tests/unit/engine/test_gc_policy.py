@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fastsio.engine.gc_policy import collect_less_often, freeze_what_is_loaded
+from fastsio.engine.gc_policy import collect_less_often, freeze_loaded_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ def collector() -> Iterator[None]:
     yield
     gc.enable()
     gc.unfreeze()
-    freeze_what_is_loaded.cache_clear()
+    freeze_loaded_objects.cache_clear()
     gc.set_threshold(*thresholds)
 
 
@@ -60,7 +60,7 @@ def test_what_is_loaded_is_frozen_whether_or_not_the_threshold_was_raised_before
     if is_raised_before:
         collect_less_often()
 
-    freeze_what_is_loaded()
+    freeze_loaded_objects()
 
     assert gc.get_freeze_count() > 1000
     assert gc.get_threshold() == (10_000, 10, 10)
@@ -70,7 +70,7 @@ def test_nothing_is_frozen_where_the_application_has_set_the_collector():
     """Neither is the threshold changed."""
     gc.set_threshold(5000, 10, 10)
 
-    freeze_what_is_loaded()
+    freeze_loaded_objects()
 
     assert gc.get_freeze_count() == 0
     assert gc.get_threshold() == (5000, 10, 10)

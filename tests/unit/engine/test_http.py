@@ -35,7 +35,7 @@ def test_a_refusal_may_have_words_and_a_status_of_its_own():
 
 def test_an_origin_that_is_not_taken_is_forbidden():
     """The answer names it, in JSON."""
-    response = http.foreign('http://"x')
+    response = http.origin_refused('http://"x')
 
     assert response["status"] == "400 Bad Request"
     assert json.loads(response["response"]) == {"code": 4, "message": 'http://"x is not an accepted origin.'}
@@ -66,6 +66,15 @@ def test_a_handshake_that_the_application_refuses_is_unauthorized(detail, body):
     response = http.unauthorized(detail)
 
     assert (response["status"], response["response"]) == ("401 Unauthorized", body)
+
+
+def test_a_server_that_shuts_down_is_unavailable_for_a_while():
+    """Clients and load balancers know the status, and when to try again; a body stops some Python clients."""
+    response = http.unavailable()
+
+    assert response["status"] == "503 Service Unavailable"
+    assert ("Retry-After", "5") in response["headers"]
+    assert response["response"] == b""
 
 
 def test_what_was_taken_is_ok():

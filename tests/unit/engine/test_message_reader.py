@@ -8,8 +8,8 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from fastsio.engine.frame_reader import BadFrame, TooManyFrames
-from fastsio.engine.message_reader import FAIR_SHARE, MAX_PARTS, MessageReader
+from fastsio.engine.frame_reader import BadFrame, LinkLost, TooManyFrames
+from fastsio.engine.message_reader import FAIR_SHARE, MAX_FRAMES, MAX_PARTS, MAX_STEPS, MessageReader
 from fastsio.exceptions import PacketError
 
 
@@ -145,3 +145,45 @@ def test_what_nobody_has_a_use_for_costs_nothing():
 
     assert peer.reader.next() is None
     assert (peer.reader.is_over, peer.reader.peer_code) == (True, 1001)
+
+
+def test_what_is_read_ahead_waits_in_order():
+    """But for what is taken at once; when nothing has arrived, more may come."""
+    peer = Peer()
+    arriving = iter([peer.bytes_of(TextMessage("a"), TextMessage("2")), peer.bytes_of(TextMessage("b")), None])
+
+    assert peer.reader.read_ahead(lambda: next(arriving), lambda message: message == "2") is None
+    assert [peer.reader.next_ahead() for _ in range(3)] == ["a", "b", None]
+    assert peer.reader.ahead is None
+
+
+@pytest.mark.parametrize(("is_taken", "seen"), [(False, MAX_FRAMES), (True, MAX_STEPS)])
+def test_no_more_is_read_ahead_than_a_little(is_taken, seen):
+    """Neither kept nor taken; the rest waits for the next look."""
+    peer = Peer()
+    peer.say(*[TextMessage("x")] * 2 * MAX_STEPS)
+    taken: list[Any] = []
+
+    def take(message: Any) -> bool:
+        taken.append(message)
+        return is_taken
+
+    assert peer.reader.read_ahead(lambda: None, take) is None
+    assert len(taken) == seen
+
+
+def test_the_end_of_what_is_read_ahead_comes_after_it():
+    """The peer closed the WebSocket, or broke a rule: the error is raised in its turn."""
+    closing, breaking = Peer(), Peer(limit=5)
+    closing.say(TextMessage("a"), CloseConnection(code=1001))
+    breaking.say(TextMessage("a"), TextMessage("far too long"))
+
+    lost = closing.reader.read_ahead(lambda: None, lambda message: False)
+    broken = breaking.reader.read_ahead(lambda: None, lambda message: False)
+
+    assert isinstance(lost, LinkLost)
+    assert lost.code == 1001
+    assert isinstance(broken, PacketError)
+    assert breaking.reader.next_ahead() == "a"
+    with pytest.raises(PacketError):
+        breaking.reader.next_ahead()

@@ -51,7 +51,7 @@ def test_valid_options_are_taken(name, value):
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in INVALID.items() for value in values])
 def test_other_values_are_refused(name, value):
     """The error names the option, its value and what is allowed."""
-    with pytest.raises(ValueError, match=f"^{name} must be .+, not ") as caught:
+    with pytest.raises(SetupError, match=f"^{name} must be .+, not ") as caught:
         check_options({"ping_timeout": 20, name: value})
 
     assert repr(value) in str(caught.value)
@@ -114,5 +114,5 @@ def test_transports_are_those_given_that_there_are(given, chosen):
 
 def test_transports_of_which_none_exists_are_refused():
     """The error says what was given and what there is."""
-    with pytest.raises(ValueError, match="give 'polling', 'websocket' or both, not 'pigeon'"):
+    with pytest.raises(SetupError, match="give 'polling', 'websocket' or both, not 'pigeon'"):
         choose_transports("pigeon")

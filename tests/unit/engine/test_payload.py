@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 
 import pytest
 
 from fastsio.engine.packet import NOOP_PACKET, MessagePacket
-from fastsio.engine.payload import decode_base64, decode_payload, encode_payload, packets_per_poll
+from fastsio.engine.payload import (
+    MAX_POSTED,
+    decode_base64,
+    decode_payload,
+    encode_payload,
+    next_post,
+    packets_per_poll,
+    reads_close,
+    split_poll,
+)
 from fastsio.exceptions import PacketError
 
 
@@ -73,6 +83,15 @@ def test_polls_of_clients_that_are_not_known_are_answered_with_what_all_of_them_
 
 
 @pytest.mark.parametrize(
+    ("user_agent", "comes_back"),
+    [("Mozilla/5.0 (X11)", True), ("node-XMLHttpRequest", True), ("Python/3.11 aiohttp/3.9.1", False), ("", False)],
+)
+def test_which_clients_connect_again_after_a_close_packet(user_agent, comes_back):
+    """Python clients take it for the wish of the server that they stay away."""
+    assert reads_close(user_agent) is comes_back
+
+
+@pytest.mark.parametrize(
     ("body", "words"),
     [
         (b"\xff", "not UTF-8"),
@@ -97,3 +116,48 @@ def test_base64_is_read_strictly():
     assert decode_base64("AQI=") == b"\x01\x02"
     with pytest.raises(PacketError, match="not base64"):
         decode_base64("AQ I=")
+
+
+# As a client reads and writes them.
+
+
+def test_the_answer_to_a_poll_is_split_into_packets():
+    """Text keeps its type, binary is decoded; an empty answer has none."""
+    assert split_poll("4ü\x1ebAQI=\x1e2".encode()) == ["4ü", b"\x01\x02", "2"]
+    assert split_poll(b"4a\x1e") == ["4a", ""]
+    assert split_poll(b"") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b"4\xff", "the answer to a poll is not UTF-8"), (b"4a\x1ebAQ=", "a binary packet is not base64")],
+)
+def test_a_malformed_answer_is_an_error(body, reason):
+    """Of the server."""
+    with pytest.raises(PacketError, match=reason):
+        split_poll(body)
+
+
+def test_a_post_carries_what_waits():
+    """In order, and leaves nothing behind."""
+    waiting = deque(MessagePacket(data) for data in ("a", b"\x01", "ü"))
+
+    assert next_post(waiting, 1000) == "4a\x1ebAQ==\x1e4ü"
+    assert not waiting
+
+
+def test_a_post_has_as_many_packets_as_servers_take():
+    """The rest is for the next one."""
+    waiting = deque(MessagePacket("a") for _ in range(MAX_POSTED + 1))
+
+    assert next_post(waiting, 1000).count("4a") == MAX_POSTED
+    assert next_post(waiting, 1000) == "4a"
+
+
+def test_a_post_stays_within_the_size_unless_one_packet_is_larger():
+    """Bytes of UTF-8 are counted."""
+    waiting = deque(MessagePacket(text) for text in ("x" * 20, "üü", "a"))
+
+    assert next_post(waiting, 10) == "4" + "x" * 20
+    assert next_post(waiting, 8) == "4üü"
+    assert next_post(waiting, 8) == "4a"

@@ -8,10 +8,14 @@ import pytest
 
 from fastsio.engine.http import Code
 from fastsio.engine.request import (
+    BodyTooLarge,
     Request,
     RequestRefused,
+    bytes_to_read,
+    check_body,
     content_length,
     read_request,
+    sid_of_query,
 )
 from fastsio.exceptions import PacketError
 
@@ -47,6 +51,26 @@ def refused(*args, **options):
 def test_a_request_says_what_it_is_for(query, method, upgrade, request_):
     """A new session, or something about an existing one."""
     assert asked(query, method, upgrade) == request_
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+@pytest.mark.parametrize("transports", [BOTH, ["websocket"]])
+@pytest.mark.parametrize("upgrade", ["", "websocket"])
+@pytest.mark.parametrize(
+    "tail", ["&sid=a", "&sid=A_b-0.12", "&t=Pq1x.7&sid=a", "&t=&sid=a", "&t=&sid=", "&sid=a%2e", "&sid=a+b", "&sid=a&sid=b", "&sid=é"]
+)  # fmt: skip
+@pytest.mark.parametrize("transport", [*BOTH, "other"])
+def test_the_short_way_of_reading_a_query_reads_the_same(method, transports, upgrade, tail, transport):
+    """What is read of a query without anything unusual is what is read of one with a parameter that has no meaning."""
+
+    def outcome(query):
+        try:
+            return asked(query, method, upgrade, transports=transports)
+        except RequestRefused as refused:
+            return refused.code, refused.log
+
+    query = f"EIO=4&transport={transport}{tail}"
+    assert outcome(query) == outcome(f"unknown=&{query}")
 
 
 @pytest.mark.parametrize("query", ["", "EIO=4", "EIO=4&transport=", "EIO=4&transport=carrier+pigeon"])
@@ -148,3 +172,42 @@ def test_other_lengths_are_refused(declared):
     """Proxies may read them otherwise."""
     with pytest.raises(PacketError):
         content_length({"CONTENT_LENGTH": declared})
+
+
+@pytest.mark.parametrize(
+    ("environ", "has_end", "size"), [({"CONTENT_LENGTH": "9"}, True, 9), ({}, True, 11), ({}, False, 0)]
+)
+def test_a_body_is_read_up_to_its_length_or_one_byte_beyond_the_limit(environ, has_end, size):
+    """The byte beyond shows that it is too large; without a length, where no end can be noticed, there is no body."""
+    assert bytes_to_read(environ, 10, has_end=has_end) == size
+
+
+def test_a_body_over_the_limit_is_refused_by_its_length_or_by_what_was_read():
+    """The error has the limit and the size."""
+    with pytest.raises(BodyTooLarge) as declared:
+        bytes_to_read({"CONTENT_LENGTH": "11"}, 10)
+    with pytest.raises(BodyTooLarge) as read:
+        check_body(bytearray(11), 10)
+
+    assert (declared.value.limit, declared.value.value) == (read.value.limit, read.value.value) == (10, 11)
+    assert check_body(bytearray(10), 10) == bytes(10)
+
+
+@pytest.mark.parametrize(
+    ("query", "sid"),
+    [
+        (b"EIO=4&transport=polling&sid=a-B_0.12", "a-B_0.12"),
+        (b"EIO=4&transport=polling&t=Pq1x.7&sid=a", "a"),
+        (b"EIO=4&transport=polling", None),
+        (b"EIO=4&transport=polling&sid=", None),
+        (b"EIO=4&transport=polling&sid=a%2e", None),
+        (b"EIO=4&transport=polling&sid=a&sid=b", None),
+        (b"EIO=4&transport=polling&sid=a&j=1", None),
+        (b"EIO=4&transport=websocket&sid=a", None),
+        (b"EIO=3&transport=polling&sid=a", None),
+        ("EIO=4&transport=polling&sid=é".encode(), None),
+    ],
+)
+def test_the_session_of_a_plain_poll_is_found_in_its_query(query, sid):
+    """A query with anything else is read as a whole."""
+    assert sid_of_query(query) == sid

@@ -10,8 +10,8 @@ import pytest
 
 from fastsio.engine.http import Code, accepted
 from fastsio.engine.request import Request, RequestRefused
-from fastsio.engine.server_base import ServerBase, check_session
-from fastsio.engine.session import Move, Reason, Step
+from fastsio.engine.server_base import Background, ServerBase, check_session
+from fastsio.engine.session_tables import Move, Reason, Step
 from fastsio.exceptions import SetupError
 from tests.unit.engine.fake_session import Clock, Session, opened
 
@@ -51,6 +51,29 @@ def test_a_server_is_for_the_first_mode_that_is_installed(made, mode, modes):
     assert engine.is_asyncio_based() is (made is AsyncEngine)
 
 
+@pytest.mark.parametrize(("grace_s", "close_s"), [(3.0, 3.0), (60.0, 10.0)])
+def test_a_server_that_shuts_down_has_a_grace_time(grace_s, close_s):
+    """It bounds handlers, and closing handshakes if that is less than they have anyway."""
+    engine = Engine()
+    assert engine.is_admitting
+
+    engine.stop_admitting(grace_s)
+
+    assert (engine.is_admitting, engine.handler_grace, engine.close_grace) == (False, grace_s, close_s)
+
+
+def test_a_server_may_take_clients_again():
+    """After one shutdown or two; nothing of their grace times is left."""
+    engine = Engine(handler_grace=2.0)
+
+    engine.admit()
+    engine.stop_admitting(3.0)
+    engine.stop_admitting(4.0)
+    engine.admit()
+
+    assert (engine.is_admitting, engine.handler_grace, engine.close_grace) == (True, 2.0, 10.0)
+
+
 def test_options_are_attributes():
     """As applications read and set them."""
     engine = Engine(ping_interval=(20, 5), max_http_buffer_size=1e6, monitor_clients=False, whatever=1)
@@ -72,7 +95,7 @@ def test_the_high_water_mark_is_below_the_end_of_the_buffer():
 @pytest.mark.parametrize("options", [{"ping_timeout": 0}, {"transports": ["pigeon"]}, {"async_mode": "asgi"}])
 def test_bad_options_are_refused(options):
     """When the server is made."""
-    with pytest.raises(ValueError, match=next(iter(options))):
+    with pytest.raises(SetupError, match=next(iter(options))):
         Engine(**options)
 
 
@@ -167,11 +190,11 @@ def test_responses_are_compressed_and_get_the_headers_of_cors():
     engine, plain = Engine(compression_threshold=1), Engine(http_compression=False, cors_allowed_origins=[])
     packed, unpacked = accepted(b"a" * 100), accepted(b"a" * 100)
 
-    headers = dict(engine._headers_of(packed, environ, is_admitted=True))
+    headers = dict(engine.headers_of(packed, environ, is_admitted=True))
 
     assert len(packed["response"]) < 100
     assert (headers["Content-Encoding"], headers["Access-Control-Allow-Origin"]) == ("gzip", "https://a.test")
-    assert plain._headers_of(unpacked, environ, is_admitted=True) == [("Content-Type", "text/plain")]
+    assert plain.headers_of(unpacked, environ, is_admitted=True) == [("Content-Type", "text/plain")]
 
 
 def test_a_cookie_is_sent_only_if_wanted():
@@ -237,7 +260,7 @@ def test_a_session_without_an_answer_to_a_ping_ends_with_the_next_request(monkey
     with pytest.raises(RequestRefused, match="Invalid session"):
         check_session(found, request())
 
-    assert found.told[-1] == "expire"
+    assert found.told[-1] == Reason.PING_TIMEOUT
 
 
 def test_mistakes_of_one_kind_are_said_once_and_then_now_and_then(caplog, monkeypatch):
@@ -255,3 +278,20 @@ def test_mistakes_of_one_kind_are_said_once_and_then_now_and_then(caplog, monkey
         ("ERROR", "a mistake (more of this kind are logged as information, once a minute)"),
         ("INFO", "a mistake (and 1 more of this kind since the last)"),
     ]
+
+
+def test_functions_run_in_what_the_shell_has_for_them():
+    """With its queues and events."""
+    engine = Engine()
+    engine._background = Background(
+        start=lambda target, args, kwargs: target(*args, **kwargs),
+        sleep=lambda seconds: None,
+        queue=lambda size: ("queue", size),
+        queue_empty=IndexError,
+        event=lambda: "event",
+    )
+
+    assert engine.start_background_task(dict, [("a", 1)], b=2) == {"a": 1, "b": 2}
+    assert engine.create_queue(3) == ("queue", 3)
+    assert engine.get_queue_empty_exception() is IndexError
+    assert engine.create_event() == "event"

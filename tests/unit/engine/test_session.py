@@ -8,10 +8,10 @@ import pytest
 from tools.session_diagram import PAGE, page
 
 from fastsio.engine.deadlines import PUNCTUAL
-from fastsio.engine.frame_reader import BadFrame, ClientLeft
-from fastsio.engine.packet import MessagePacket
+from fastsio.engine.frame_reader import BadFrame, ClientLeft, LinkLost
+from fastsio.engine.packet import NOOP_PACKET, PING_PACKET, SHUTDOWN_PACKET, MessagePacket
 from fastsio.engine.request import RequestRefused
-from fastsio.engine.session import (
+from fastsio.engine.session_tables import (
     LIVES,
     MOVES,
     VERDICTS,
@@ -50,28 +50,75 @@ def waiting(session: Session, *sizes: int) -> None:
 
 def test_each_request_means_something_on_each_transport():
     """No request is left to chance."""
-    assert set(VERDICTS) == {(transport, asked) for transport in Transport for asked in Asked}
+    assert {transport: set(row) for transport, row in VERDICTS.items()} == {each: set(Asked) for each in Transport}
 
 
 def test_every_state_is_reached_and_those_that_stay_are_the_ends():
     """A session that is closed, or on a WebSocket, moves no more."""
-    lives, transports = {Life.OPENING, *LIVES.values()}, {Transport.NEW, *MOVES.values()}
+    lives = {Life.OPENING}.union(*(steps.values() for steps in LIVES.values()))
+    transports = {Transport.NEW}.union(*(steps.values() for steps in MOVES.values()))
 
     assert (lives, transports) == (set(Life), set(Transport))
-    assert set(Life) - {life for life, _ in LIVES} == {Life.CLOSED}
-    assert set(Transport) - {transport for transport, _ in MOVES} == {Transport.WEBSOCKET}
+    assert (set(LIVES), set(MOVES)) == (set(Life), set(Transport))
+    assert [life for life, steps in LIVES.items() if not steps] == [Life.CLOSED]
+    assert [transport for transport, steps in MOVES.items() if not steps] == [Transport.WEBSOCKET]
 
 
 def test_a_websocket_is_turned_away_where_it_could_not_take_over():
     """What the table of requests says of a second WebSocket, the table of steps does."""
     for transport in set(Transport) - {Transport.NEW}:
-        takes_over = (transport, Move.HANDSHAKE) in MOVES
-        assert VERDICTS[transport, Asked.WEBSOCKET] is (Verdict.SERVE if takes_over else Verdict.TURN_AWAY)
+        takes_over = Move.HANDSHAKE in MOVES[transport]
+        assert VERDICTS[transport][Asked.WEBSOCKET] is (Verdict.SERVE if takes_over else Verdict.TURN_AWAY)
 
 
 def test_the_page_of_the_documentation_is_drawn_from_the_tables():
-    """The documentation cannot drift; run tools/session_diagram.py."""
+    """The documentation cannot drift; run python -m tools.session_diagram."""
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+# Requests.
+
+
+@pytest.mark.parametrize("asked", [Asked.POLL, Asked.POST])
+@pytest.mark.parametrize(
+    ("moves", "takes"),
+    [
+        ((), False),
+        ((Move.POLL,), True),
+        ((Move.POLL, Move.HANDSHAKE), True),
+        ((Move.POLL, Move.HANDSHAKE, Move.PROBE), False),
+        ((Move.POLL, Move.HANDSHAKE, Move.SWITCH), False),
+    ],
+)
+def test_a_request_is_taken_at_once_only_while_the_client_polls(asked, moves, takes):
+    """Before that, and from the probe of a WebSocket on, it is looked at more closely."""
+    assert opened(*moves).takes_at_once(asked) is takes
+
+
+def test_a_session_that_ends_or_is_overdue_takes_nothing_at_once(clock):
+    """Such a request is refused, or gets the last packets."""
+    ending, overdue = opened(Move.POLL), opened(Move.POLL)
+    ending.claim_end("over")
+    overdue.start_heartbeat()
+    overdue.beat()
+    clock.now += 100 * TIMEOUT_S
+
+    assert not ending.takes_at_once(Asked.POLL)
+    assert overdue.is_overdue()
+    assert not overdue.takes_at_once(Asked.POLL)
+
+
+def test_a_client_of_engine_io_3_has_nothing_taken_at_once():
+    """Its packets have another form."""
+
+    class Session3(Session):
+        protocol = 3
+
+    session = Session3()
+
+    assert session.advance(Step.ACCEPT)
+    assert session.move(Move.POLL)
+    assert not session.takes_at_once(Asked.POLL)
 
 
 # Steps.
@@ -115,14 +162,14 @@ def test_an_upgrade_goes_by_its_steps():
     """The probe may be left out; what fails leaves the session on polling."""
     session = opened(Move.POLL, Move.HANDSHAKE, Move.PROBE)
 
-    assert session.holds
+    assert session.holds_polls
     assert session.move(Move.FAIL)
-    assert (session.transport, session.holds) == (Transport.POLLING, False)
+    assert (session.transport, session.holds_polls) == (Transport.POLLING, False)
     assert not session.move(Move.SWITCH)
     assert session.move(Move.HANDSHAKE)
     assert not session.move(Move.HANDSHAKE)
     assert session.move(Move.SWITCH)
-    assert (session.transport, session.holds) == (Transport.WEBSOCKET, True)
+    assert (session.transport, session.holds_polls) == (Transport.WEBSOCKET, True)
     assert not session.move(Move.FAIL)
 
 
@@ -148,6 +195,7 @@ def test_a_post_is_refused_where_no_poll_could_be_served(moves, why):
     ("error", "reason", "code", "reported"),
     [
         (ClientLeft(), Reason.CLIENT_DISCONNECT, 1000, []),
+        (LinkLost(1001), Reason.TRANSPORT_CLOSE, 1001, []),
         (None, Reason.TRANSPORT_CLOSE, 1000, []),
         (OSError(), Reason.TRANSPORT_CLOSE, 1000, []),
         (PacketError("too large", limit=1, value=2), Reason.TRANSPORT_ERROR, 1009, ["bad-frame-1009"]),
@@ -158,8 +206,15 @@ def test_how_a_client_leaves_decides_reason_and_code(error, reason, code, report
     """Only what breaks the protocol is reported."""
     session = opened(Move.SWITCH)
 
-    assert session.departure(error) == (reason, code)
+    assert session.end_of_websocket(error) == (reason, code)
     assert session.told == reported
+
+
+def test_the_end_of_the_server_has_a_code_of_its_own():
+    """RFC 6455: 1001 says that an endpoint is going away."""
+    session = opened(Move.SWITCH, is_admitting=False)
+
+    assert session.end_of_websocket(None) == (Reason.TRANSPORT_CLOSE, 1001)
 
 
 # The heartbeat.
@@ -171,15 +226,24 @@ def test_a_ping_is_due_in_time_and_then_the_pong(clock):
     session.start_heartbeat()
 
     assert (session.told, session.expires) == ([25.0 * PUNCTUAL], 145.0)
-    assert not session.counts_heartbeat()  # a pong that nobody waits for
-    clock.now = 124.5
+    assert not session.accepts_heartbeat()  # a pong that nobody waits for
+    clock.now = 125.0
     assert (session.beat(), session.expires) == (Beat.PING, 145.0)
-    assert session.counts_heartbeat()
+    assert session.accepts_heartbeat()
     clock.now = 144.9
     assert not session.is_overdue()
     clock.now = 145.0
     assert session.is_overdue()
     assert session.beat() is Beat.EXPIRE
+
+
+def test_the_time_to_answer_counts_from_a_ping_that_is_early(clock):
+    """However much longer the interval is than the timeout."""
+    session = opened(ping_interval=300.0, ping_timeout=1.0)
+    session.start_heartbeat()
+    clock.now = 100.0 + 300.0 * PUNCTUAL
+
+    assert (session.beat(), session.expires) == (Beat.PING, clock.now + 1.0)
 
 
 def test_a_ping_that_is_late_moves_the_end(clock):
@@ -232,7 +296,120 @@ def test_the_deadline_of_a_session_that_is_over_has_it_forgotten():
     session.claim_end("over")
 
     assert session.beat() is Beat.FORGET
-    assert not session.counts_heartbeat()
+    assert not session.accepts_heartbeat()
+
+
+def test_each_verdict_of_a_deadline_is_carried_out(clock):
+    """A ping, a longer wait, the end of the session, and the last of it."""
+    session = opened()
+    session.start_heartbeat()
+    session.told.clear()
+
+    session.on_deadline()
+    assert session.told == [TIMEOUT_S, PING_PACKET]
+    session.answered = True
+    session.on_deadline()
+    assert session.told[2:] == ["wait", TIMEOUT_S]
+    session.answered, clock.now = False, 200.0
+    session.on_deadline()
+    assert session.told[4:] == ["A client missed its heartbeat, its session is ended", Reason.PING_TIMEOUT]
+    session.claim_end(Reason.PING_TIMEOUT)
+    session.on_deadline()
+    assert session.told[6:] == ["forget"]
+
+
+def test_only_a_pong_that_is_waited_for_starts_the_next_heartbeat():
+    """Others are ignored."""
+    session = opened()
+    session.on_heartbeat()
+    assert session.told == []
+
+    session.beat()
+    session.on_heartbeat()
+    assert session.told == [25.0 * PUNCTUAL]
+
+
+# Messages and data.
+
+
+@pytest.mark.parametrize(
+    ("moves", "told"),
+    [
+        ((), (False, False, False)),
+        ((Move.POLL,), (True, False, False)),
+        ((Move.POLL, Move.HANDSHAKE, Move.PROBE), (True, True, False)),
+        ((Move.SWITCH,), (True, False, True)),
+    ],
+)
+def test_the_transport_is_told_as_by_the_sockets_of_engineio(moves, told):
+    """Whether the handshake was answered, an upgrade is under way, and packets go over a WebSocket."""
+    session = opened(*moves)
+
+    assert (session.connected, session.upgrading, session.upgraded) == told
+
+
+def test_a_message_handler_gets_the_sid_or_the_connection():
+    """Those that are receivers of the server get the connection."""
+    session = opened()
+    session.connection = "connection"
+    session.server.handlers["message"] = len
+    assert session.message_handler() == (len, "id")
+
+    session.server.receivers = frozenset({len})
+    assert session.message_handler() == (len, "connection")
+
+
+def test_a_traced_server_logs_each_message_before_it_is_handled():
+    """The handler's result is returned."""
+    session = opened()
+    session.server.is_traced = True
+    session.server.handlers["message"] = lambda key, data: (key, data, len(session.told))
+
+    on_message, key = session.message_handler()
+    assert on_message(key, "text") == ("id", "text", 1)
+    assert "text" in session.told[0]
+
+
+def test_the_data_of_a_session_is_an_empty_dict_until_it_is_set():
+    """Most sessions never have one."""
+    session = opened()
+    assert session.user_session is None
+    assert session.session == {}
+
+    session.session = {"a": 1}
+    assert session.session == {"a": 1}
+
+
+# The end.
+
+
+def test_a_client_that_is_refused_leaves_nothing():
+    """The session is closed, and takes no packets."""
+    session = Session()
+    session.reject()
+
+    assert (session.closed, session.told) == (True, ["shut"])
+
+
+def test_a_session_ends_by_the_name_that_engineio_has_for_it():
+    """Without a reason, it is the server's wish."""
+    session = opened()
+    session.close()
+    session.close(abort=True, reason="why")
+
+    assert session.told == [(Reason.SERVER_DISCONNECT, False), ("why", True)]
+
+
+@pytest.mark.parametrize(("moves", "told"), [((Move.POLL,), [SHUTDOWN_PACKET]), ((Move.SWITCH,), [])])
+def test_a_client_of_a_server_that_shuts_down_is_left_once(moves, told):
+    """One that polls gets a last packet, which the next poll may take; a WebSocket is closed."""
+    session = opened(*moves)
+
+    assert session.leave_client()
+    keep = ("retire", Move.POLL in moves)
+    assert session.told == ["clear", *told, keep, "shut", ("over", Reason.SERVER_SHUTDOWN)]
+    assert session.closed
+    assert not session.leave_client()
 
 
 # The buffer.
@@ -241,14 +418,14 @@ def test_the_deadline_of_a_session_that_is_over_has_it_forgotten():
 def test_what_waits_is_taken_in_order_and_within_limits():
     """At least one packet, however large it is."""
     session = opened()
-    assert session.cut(1) == ([], 0)
+    assert session.take_some(1) == ([], 0)
     waiting(session, 30, 5, 5, 5)
 
-    first, size = session.cut(10, 2)
+    first, size = session.take_some(10, 2)
     assert ([packet.size for packet in first], size) == ([30], 30)
-    session.left(1, size)
-    assert [packet.size for packet in session.cut(10, 1)[0]] == [5]
-    assert [packet.size for packet in session.cut(10)[0]] == [5, 5]
+    session.count_sent(1, size)
+    assert [packet.size for packet in session.take_some(10, 1)[0]] == [5]
+    assert [packet.size for packet in session.take_some(10)[0]] == [5, 5]
     assert session.pending is None
     assert (session.buffered_count, session.buffered_bytes) == (3, 15)
 
@@ -256,12 +433,39 @@ def test_what_waits_is_taken_in_order_and_within_limits():
 def test_all_that_waits_is_taken_at_once():
     """A client that was behind has caught up then."""
     session = opened()
-    assert session.cut_all() == []
+    assert session.take_all() == []
     waiting(session, 30)
     waiting(session, 30)
 
-    assert [packet.size for packet in session.cut_all()] == [30, 30]
+    assert [packet.size for packet in session.take_all()] == [30, 30]
     assert (session.buffered_count, session.buffered_bytes, session.congestion) == (0, 0, None)
+
+
+def test_a_poll_takes_what_waits_within_its_limits():
+    """And counts what it took as sent; a poll for which nothing waits is answered with a packet that says nothing."""
+    session = opened(Move.POLL)
+    assert session.take(100, 10) == [NOOP_PACKET]
+    waiting(session, 30, 30, 10)
+
+    assert [packet.size for packet in session.take(50, 10)] == [30]
+    assert (session.buffered_count, session.buffered_bytes) == (2, 40)
+    assert [packet.size for packet in session.take(100, 10)] == [30, 10]
+    assert (session.pending, session.buffered_count, session.buffered_bytes) == (None, 0, 0)
+
+
+def test_what_waits_during_an_upgrade_is_not_for_polls():
+    """A pending poll looks anew when an upgrade begins, and when it fails."""
+    session = opened(Move.POLL, Move.HANDSHAKE)
+    waiting(session, 10)
+
+    session.hold_polls()
+    assert session.transport is Transport.UPGRADING
+    assert session.take(100, 10) == [NOOP_PACKET]
+
+    session.end_upgrade()
+    assert session.transport is Transport.POLLING
+    assert [packet.size for packet in session.take(100, 10)] == [10]
+    assert session.told == ["poll", "poll"]
 
 
 def test_one_packet_may_wait_however_large_it_is():
@@ -295,9 +499,9 @@ def test_a_client_is_behind_beyond_the_high_water_mark_until_half_of_it(clock):
     assert session.server.congested == {session}
     session.congestion.released = "released"
 
-    session.left(3, 30)
+    session.count_sent(3, 30)
     assert session.congestion is not None
-    session.left(1, 10)
+    session.count_sent(1, 10)
     assert (session.congestion, session.server.congested, session.told) == (None, set(), ["released"])
 
 
@@ -376,7 +580,7 @@ def test_the_time_of_an_upgrade_counts_as_reading(clock):
     """The client could not read; nobody waits whose POST it needs answered."""
     session = behind(Move.POLL, Move.HANDSHAKE, Move.PROBE)
     clock.now = 100 + TIMEOUT_S
-    assert session.reads()
+    assert session.is_reading()
     session.claim_post()
     assert session.pause_s(is_shared=False) == 0
     session.congestion.released = "released"
@@ -385,7 +589,7 @@ def test_the_time_of_an_upgrade_counts_as_reading(clock):
     session.move(Move.FAIL)
 
     assert session.told == ["released"]
-    assert session.reads()
+    assert session.is_reading()
     assert session.pause_s(is_shared=False) == TIMEOUT_S
     opened().restart_pause()  # nothing happens to a client that is not behind
 

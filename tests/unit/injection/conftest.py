@@ -31,9 +31,11 @@ class FakeServer:
         """Return what threads wait on."""
         return threading.Event()
 
-    def start_background_task(self, target: Callable[..., Any], *args: Any) -> None:
-        """Start a thread."""
-        threading.Thread(target=target, args=args, daemon=True).start()
+    def start_background_task(self, target: Callable[..., Any], *args: Any) -> threading.Thread:
+        """Start a thread and return it."""
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        thread.start()
+        return thread
 
 
 @dataclass

@@ -12,6 +12,7 @@ import pytest
 from fastsio.exceptions import SignatureError
 from fastsio.injection import Depends, HandlerKind
 from fastsio.types import SocketID  # noqa: TC001 - annotations are resolved at run time
+from tests.support.waiting import WAIT_S
 
 
 class DeniedError(Exception):
@@ -249,7 +250,7 @@ async def test_cancellation_closes_what_the_call_opened(harness):
         await asyncio.Event().wait()
 
     task = asyncio.create_task(harness.compile(handler).call(harness.context()))
-    await asyncio.wait_for(started.wait(), 5)
+    await asyncio.wait_for(started.wait(), WAIT_S)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -15,6 +15,7 @@ import pytest
 from fastsio.exceptions import SignatureError
 from fastsio.injection import Depends
 from fastsio.types import SocketID  # noqa: TC001 - annotations are resolved at run time
+from tests.support.waiting import WAIT_S
 
 
 def thread_id() -> int:
@@ -117,7 +118,7 @@ def plain(gate: Any, count: Any) -> Any:
 
     def dependency():
         loop.call_soon_threadsafe(count, 1)
-        asyncio.run_coroutine_threadsafe(gate.wait(), loop).result(5)
+        asyncio.run_coroutine_threadsafe(gate.wait(), loop).result(WAIT_S)
         loop.call_soon_threadsafe(count, -1)
 
     return dependency
@@ -170,9 +171,9 @@ async def test_max_concurrency_bounds_how_many_values_there_are(harness, kind):
         await context.aclose()
 
     tasks = [asyncio.create_task(event()) for _ in range(5)]
-    await asyncio.wait_for(two.wait(), 5)
+    await asyncio.wait_for(two.wait(), WAIT_S)
     gate.set()
-    await asyncio.wait_for(asyncio.gather(*tasks), 5)
+    await asyncio.wait_for(asyncio.gather(*tasks), WAIT_S)
 
     assert (now, most) == (0, 2)
 
@@ -193,7 +194,7 @@ async def test_max_concurrency_is_given_back_by_a_dependency_that_fails(harness)
     with suppress(ValueError):
         await endpoint.call(harness.context())
 
-    assert await asyncio.wait_for(endpoint.call(harness.context()), 5) == "served"
+    assert await asyncio.wait_for(endpoint.call(harness.context()), WAIT_S) == "served"
 
 
 async def test_routes_and_events_share_max_concurrency(harness):

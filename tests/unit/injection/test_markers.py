@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pydoc
 from typing import Annotated
 
 import pytest
@@ -71,3 +72,12 @@ def test_a_constraint_that_does_not_exist_is_refused():
     """As an argument that the function does not have."""
     with pytest.raises(TypeError, match="unexpected keyword argument 'least'"):
         Query(least=1)
+
+
+@pytest.mark.parametrize("marker", [Header, Cookie, Query])
+def test_help_names_each_constraint(marker):
+    """As ``help()`` and editors show the function."""
+    shown = pydoc.plain(pydoc.render_doc(marker))
+
+    assert "min_length: 'int | None' = None" in shown
+    assert "**" not in shown

@@ -7,6 +7,7 @@ import pytest
 
 from fastsio.exceptions import SetupError
 from fastsio.layers.inbox import ChannelClosedError, Inbox, require_overflow
+from tests.support.waiting import WAIT_S
 
 LATER = float("inf")
 
@@ -35,7 +36,7 @@ async def test_a_receiver_that_is_cancelled_takes_no_message_with_it():
     box.put({"n": 1}, LATER)
     first.cancel()
 
-    assert await asyncio.wait_for(second, 5) == {"n": 1}
+    assert await asyncio.wait_for(second, WAIT_S) == {"n": 1}
     assert box.waiters == 0
 
 
@@ -88,7 +89,7 @@ async def test_closing_ends_those_who_wait():
 
     for task in waiting:
         with pytest.raises(ChannelClosedError):
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, WAIT_S)
 
 
 async def test_a_callback_gets_messages_at_once():
@@ -135,7 +136,7 @@ async def test_another_thread_can_post():
     box = inbox()
     await asyncio.to_thread(box.post, {"n": 1}, LATER)
 
-    assert await asyncio.wait_for(box.receive(), 5) == {"n": 1}
+    assert await asyncio.wait_for(box.receive(), WAIT_S) == {"n": 1}
 
 
 def test_an_unknown_policy_is_refused():

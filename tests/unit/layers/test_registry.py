@@ -18,6 +18,7 @@ from fastsio.layers import (
     unregister_channel_layer,
 )
 from fastsio.layers.redis import RedisChannelLayer, RedisPubSubChannelLayer
+from tests.support.waiting import PROGRAM_S
 
 NOBODY = "redis://127.0.0.1:1"
 
@@ -145,11 +146,10 @@ for make, extra in ((RedisChannelLayer, "redis"), (RedisPubSubChannelLayer, "red
 """
 
 
-@pytest.mark.timeout(120)
 def test_the_layer_of_one_process_needs_no_extra():
     """The layer in memory works without an extra; the others name theirs when they are made."""
     ran = subprocess.run(
-        [sys.executable, "-c", WITHOUT_EXTRAS], capture_output=True, text=True, check=False, timeout=100
+        [sys.executable, "-c", WITHOUT_EXTRAS], capture_output=True, text=True, check=False, timeout=PROGRAM_S
     )
 
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -105,5 +105,5 @@ def test_every_state_can_be_reached_and_left():
 
 
 def test_the_page_shows_the_tables_as_they_are():
-    """The documentation cannot drift; run tools/lifecycle_diagram.py."""
+    """The documentation cannot drift; run python -m tools.lifecycle_diagram."""
     assert PAGE.read_text(encoding="utf-8") == page()

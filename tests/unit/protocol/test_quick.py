@@ -8,7 +8,18 @@ import pytest
 
 from fastsio.exceptions import PacketError
 from fastsio.msgpack_packet import MsgPackPacket
-from fastsio.protocol import BinaryInPayload, Limits, Packet, PacketType, ack_writer, connect_writer, event_reader
+from fastsio.protocol import (
+    BinaryInPayload,
+    Decoder,
+    Limits,
+    Packet,
+    PacketType,
+    ack_writer,
+    binary_ack_writer,
+    binary_event_reader,
+    connect_writer,
+    event_reader,
+)
 
 LIMITS = Limits(max_ack_id=999_999, max_json_depth=3, max_event_length=5)
 
@@ -143,3 +154,81 @@ def test_the_answer_to_connect_is_written_as_the_packet_is():
 
         assert write is not None
         assert write({"sid": "ab\u00e7"}) == packet.encode()
+
+
+PLACEHOLDER = '{"_placeholder":true,"num":0}'
+
+
+def slow_outcome(text: str):
+    """Return what the decoder makes of a text, and of the attachment after it."""
+    decoder = Decoder(Packet, LIMITS)
+    assert decoder.feed(text) is None
+    packet = decoder.feed(b"attachment")
+    assert packet is not None
+    return packet.packet_type, packet.namespace, packet.id, packet.data, packet.attachments, decoder.packet_bytes
+
+
+@pytest.mark.parametrize("start", ['51-["e",', '51-0["e",', '51-007["ü",', '51-999999["e e",', '51-1["",'])
+def test_an_event_of_one_attachment_is_read_as_the_decoder_reads_it(start):
+    """The packet that waits for the attachment, and the one that it completes."""
+    text = f"{start}{PLACEHOLDER}]"
+    reader = binary_event_reader(Packet, LIMITS)
+    assert reader is not None
+    packet = reader(text)
+    assert packet is not None
+    decoder = Decoder(Packet, LIMITS)
+
+    decoder.expect(packet, len(text.encode()))
+    assert decoder.pending
+    assert decoder.feed(b"attachment") is packet
+
+    found = packet.packet_type, packet.namespace, packet.id, packet.data, packet.attachments, decoder.packet_bytes
+    assert found == slow_outcome(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'51-1000000["e",{PLACEHOLDER}]',
+        f'51-["longer",{PLACEHOLDER}]',
+        f'51-["connect",{PLACEHOLDER}]',
+        f'51-/ns,["e",{PLACEHOLDER}]',
+        f'51-["e\\n",{PLACEHOLDER}]',
+        f'51-["e\n",{PLACEHOLDER}]',
+        f'51-["e",{PLACEHOLDER},1]',
+        f'51-["e",1,{PLACEHOLDER}]',
+        f'51-["e",{PLACEHOLDER}] ',
+        f'51-["e", {PLACEHOLDER}]',
+        f'51-٣["e",{PLACEHOLDER}]',
+        f'52-["e",{PLACEHOLDER}]',
+        f'61-1["e",{PLACEHOLDER}]',
+        '51-["e",{"_placeholder":true,"num":1}]',
+        '51-["e",{"num":0,"_placeholder":true}]',
+        '2["e"]',
+        "",
+    ],
+)
+def test_any_other_event_with_attachments_is_left_to_the_decoder(text):
+    """Also one that a limit refuses: the decoder says why."""
+    reader = binary_event_reader(Packet, LIMITS)
+    assert reader is not None
+    assert reader(text) is None
+
+
+@pytest.mark.parametrize(
+    ("packet_class", "limits"),
+    [(Custom, LIMITS), (Tagged, LIMITS), (Packet, Limits(max_attachments=0)), (Packet, Limits(max_json_depth=1))],
+)
+def test_attachments_are_read_by_the_decoder_where_classes_or_limits_differ(packet_class, limits):
+    """A class may read in a way of its own, and limits may allow no such event."""
+    assert binary_event_reader(packet_class, limits) is None
+
+
+@pytest.mark.parametrize("ack_id", [0, 7, 999_999])
+def test_an_acknowledgement_of_one_attachment_is_written_as_the_packet_writes_it(ack_id):
+    """Text and attachment; a class of the application's is left alone."""
+    write = binary_ack_writer(Packet)
+    assert write is not None
+    assert [write(ack_id), b"data"] == Packet(PacketType.ACK, [b"data"], id=ack_id).encode()
+    assert binary_ack_writer(Custom) is None
+    assert binary_ack_writer(Tagged) is None

@@ -7,7 +7,7 @@ from enum import Enum
 import pytest
 
 from fastsio.exceptions import SetupError
-from fastsio.routing import place_of
+from fastsio.routing import single_namespace
 
 
 class Place(str, Enum):  # noqa: UP042 - what programs for older Pythons have
@@ -22,7 +22,7 @@ class Place(str, Enum):  # noqa: UP042 - what programs for older Pythons have
 )
 def test_a_name_with_its_slash_is_taken_as_it_is(given, meant):
     """None, and the empty text, are the root namespace."""
-    assert place_of(given) == meant
+    assert single_namespace(given) == meant
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_a_name_with_its_slash_is_taken_as_it_is(given, meant):
 def test_what_no_client_is_in_is_refused_with_the_cure(given, message):
     """It would reach nobody, and nobody would hear of it."""
     with pytest.raises(SetupError, match=f"^{message}"):
-        place_of(given)
+        single_namespace(given)

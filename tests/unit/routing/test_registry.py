@@ -9,7 +9,7 @@ import pytest
 from fastsio import AsyncNamespace, BaseMiddleware, Depends, Joined, Room, RouterSIO, SocketID
 from fastsio.exceptions import SetupError, SignatureError
 from fastsio.injection.compiler import Recipe
-from fastsio.routing import Registration, Registry, Scope, leading
+from fastsio.routing import Registration, Registry, Scope, leading_arguments
 from fastsio.routing.registry import MAX_MISSED
 from fastsio.routing.route import Guard as Guarding
 from tests.unit.injection.conftest import Harness
@@ -240,8 +240,8 @@ def test_exception_handlers_are_found_and_compiled(registry):
 
 def test_leading_values_are_those_the_prefix_names():
     """A catch-all is told what it caught."""
-    assert leading((), "e", "/n") == ()
-    assert leading(("event", "namespace"), "e", "/n") == ("e", "/n")
+    assert leading_arguments((), "e", "/n") == ()
+    assert leading_arguments(("event", "namespace"), "e", "/n") == ("e", "/n")
 
 
 def test_a_pending_handler_is_built_until_it_compiles(registry):

@@ -9,7 +9,7 @@ import pytest
 
 from fastsio import Depends, SocketID, SyncMiddleware
 from fastsio.base.server import BaseServer
-from fastsio.routing import Registration, Registry, Scope
+from fastsio.routing import CLIENT, Registration, Registry, Scope
 from fastsio.routing.middleware import detached_context
 
 
@@ -99,3 +99,13 @@ def test_what_a_handler_raises_comes_out():
 
     with pytest.raises(LookupError, match="aa"):
         call(fail, Doubling())
+
+
+def test_a_route_tells_how_many_arguments_its_handler_takes():
+    """Those of the event, without the names that a catch-all handler gets first."""
+    registry = Registry(asynchronous=False, role=CLIENT)
+    registry.add(Registration("/", "e", lambda data: data))
+    registry.add(Registration("/", "*", lambda event, first, second=None: event))
+
+    assert [registry.resolve("/", "e").accepts(count) for count in range(3)] == [False, True, False]
+    assert [registry.resolve("/", "other").accepts(count) for count in range(4)] == [False, True, True, False]

@@ -93,13 +93,13 @@ def test_a_connection_is_deserted_once_the_last_handler_is_done(connection):
 
 def test_namespaces_that_were_left_make_place(connection):
     """The one left first is forgotten for one more namespace; one that is in use never is."""
-    assert connection.make_place(1)
+    assert connection.reserve_namespace(1)
     member(connection, "/used", Happening.BEGIN)
-    assert not connection.make_place(1)
+    assert not connection.reserve_namespace(1)
     member(connection, "/first", Happening.BEGIN, Happening.GONE)
     member(connection, "/second", Happening.BEGIN, Happening.GONE)
 
-    assert connection.make_place(3)
+    assert connection.reserve_namespace(3)
     assert list(connection.clients) == ["/used", "/second"]
 
 

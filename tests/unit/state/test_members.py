@@ -122,7 +122,7 @@ def test_a_member_has_gone_as_soon_as_it_is_removed(table):
         (lambda table: table.remove("/", "r", ["a"]), JoinVerdict.TAKEN_OUT),
         (lambda table: table.remove("/", "r", ["a"], by_client=True), JoinVerdict.LEFT),
         (lambda table: table.remove_all("/", "r"), JoinVerdict.TAKEN_OUT),
-        (lambda table: table.call_off("/", "r"), JoinVerdict.TAKEN_OUT),
+        (lambda table: table.cancel_joins("/", "r"), JoinVerdict.TAKEN_OUT),
     ],
 )
 def test_what_takes_a_client_out_ends_its_joins_under_way(table, undo, verdict, is_known):

@@ -17,6 +17,7 @@ from fastsio.state.room_names import (
     is_key,
     key_of_class,
     key_of_name,
+    parts_of_name,
     plain_room,
     room_name,
     snake_case,
@@ -116,3 +117,10 @@ def test_the_text_of_a_room_shows_that_the_room_was_meant():
 def test_a_name_says_the_key_of_its_class(name, key):
     """A name of one part is that of a class without a key."""
     assert key_of_name(name) == key
+
+
+@given(PARTS)
+def test_a_name_has_its_parts(parts):
+    """The texts of an identifier are found again in the name of its room, with and without a key."""
+    assert parts_of_name(room_name("chat", tuple(parts))) == tuple(parts)
+    assert parts_of_name(room_name("", (parts[0],))) == (parts[0],)

@@ -1,13 +1,11 @@
-"""The client manager on Kafka for asyncio: the channel is a topic that every node reads from its end."""
+"""The client manager on Kafka: the channel is a topic that every node reads from its end."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fastsio._extras import require
 from fastsio.aio.pubsub import AsyncPubSubManager
-from fastsio.brokers.kafka import open_consumer, open_producer
+from fastsio.brokers.kafka import KafkaTopic
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.cluster.broker_urls import kafka_servers
 
@@ -24,7 +22,8 @@ class AsyncKafkaManager(AsyncPubSubManager):
 
     Args:
         url: Where the brokers are: ``kafka://host:port``, or a list of such URLs of one cluster.
-        channel: Name of the topic; the same on all nodes. Brokers create it unless told not to.
+        channel: Name of the topic; the same on all nodes. A topic that is missing is created: with asyncio by the
+            brokers, unless they are told not to; with threads by the manager.
         options: As for :class:`AsyncPubSubManager`, and so are *write_only*, *logger* and *json*.
 
     Raises:
@@ -34,6 +33,9 @@ class AsyncKafkaManager(AsyncPubSubManager):
 
     name = "asynckafka"
     serves_when_listening = True
+    # Only threads:
+    # | _waits_on_sockets = True
+    # Both:
 
     def __init__(
         self,
@@ -44,27 +46,24 @@ class AsyncKafkaManager(AsyncPubSubManager):
         json: Any = None,
         **options: Unpack[BusKeywords],
     ) -> None:
-        require("aiokafka", "kafka")
-        self._servers = kafka_servers(url)
+        servers = kafka_servers(url)
         super().__init__(channel, write_only, logger, json, **options)
-        open_here = partial(open_producer, self._servers, self.publish_timeout)
-        self._publishing: PerLoop[Any] = PerLoop(open_here, lambda producer: producer.stop())
+        self._topic = KafkaTopic(servers, channel, self.publish_timeout)
+        self._publishing: PerLoop[Any] = PerLoop(self._topic.open_producer, self._topic.close_producer)
 
     async def _publish(self, data: dict[str, Any]) -> None:
         producer = await self._publishing.get()
         # One key, one partition: the messages of a node are read in the order in which it wrote them.
-        await producer.send_and_wait(self.channel, self._encode(data), key=self.host_id.encode())
+        await self._topic.send(producer, self._encode(data), self.host_id.encode())
 
-    async def _listen(self) -> AsyncGenerator[bytes, None]:
-        consumer = await open_consumer(self._servers, self.channel)
-        try:
-            self._on_listening()
-            async for record in consumer:
-                yield record.value
-        finally:
-            await consumer.stop()
+    def _listen(self) -> AsyncGenerator[bytes, None]:
+        # Only asyncio:
+        return self._topic.read(self._on_listening)
+        # Only threads:
+        # | return self._topic.read(self._on_listening, lambda: self.is_stopping)
+        # Both:
 
     async def shutdown(self) -> None:
-        """Stop listening and leave the broker."""
+        """Stop listening and leave the brokers."""
         await super().shutdown()
         await self._publishing.drop()

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 from fastsio.aio.pubsub import AsyncPubSubManager
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable, Mapping
+
+    from fastsio.state import Client
 
 
 class RoomFollowingManager(AsyncPubSubManager, ABC):
     """
-    Tells a subclass which rooms, those that clients have for themselves included, have members on this server.
+    Tells a subclass which rooms have members on this server, the own rooms of clients included.
 
-    What its methods raise is what those of :class:`AsyncManager` raise.
+    The methods raise the errors of those of :class:`AsyncManager`.
     """
 
     @abstractmethod
     def _follow_room(self, namespace: str, room: Hashable, *, has_members: bool) -> None:
-        """Follow a room if it has members here, else do not; called without a change of that, too."""
+        """Start or stop listening for a room, as it has members here or not; also called if that has not changed."""
 
     def basic_connect(self, sid: str, eio_sid: str, namespace: str) -> None:
         """Add a client whose connect handler has not decided yet."""
@@ -38,24 +40,39 @@ class RoomFollowingManager(AsyncPubSubManager, ABC):
         self._tell_of(namespace, room)
 
     def basic_close_room(self, room: Hashable, namespace: str) -> None:
-        """Take everybody of this server out of a room."""
+        """Take all clients of this server out of a room."""
         super().basic_close_room(room, namespace)
         self._tell_of(namespace, room)
 
     def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
-        """Forget a client: its rooms, its callbacks, what was held for it."""
+        """Remove a client with its rooms and its callbacks."""
         rooms = self.get_rooms(sid, namespace)
         super().basic_disconnect(sid, namespace, **kwargs)
         for room in rooms:
             self._tell_of(namespace, room)
 
+    def restore_rooms(self, client: Client, rooms: Mapping[Hashable, Any]) -> None:
+        """Put a client that comes back into the rooms that it was in."""
+        super().restore_rooms(client, rooms)
+        for room in rooms:
+            self._tell_of(client.namespace, room)
+
+    def abandon_rooms(self, namespace: str, rooms: Iterable[Hashable]) -> None:
+        """Follow the rooms of a client that does not come back no longer."""
+        for room in rooms:
+            self._tell_of(namespace, room)
+
     async def begin_join(self, namespace: str, room: Hashable) -> None:
-        """Hear from now on what other servers say of a room that a client may be let into."""
+        """Listen from now on to messages of other servers about a room that a client asks to join."""
         self._tell_of(namespace, room)
 
     def end_join(self, namespace: str, room: Hashable) -> None:
-        """Note that a client is in a room now, or was not let in."""
+        """End what :meth:`begin_join` began: the client has joined the room, or may not join it."""
         self._tell_of(namespace, room)
 
     def _tell_of(self, namespace: str, room: Hashable) -> None:
-        self._follow_room(namespace, room, has_members=self._concerns_us(namespace, room))
+        is_followed = self._concerns_us(namespace, room)
+        if not is_followed and self._histories is not None:
+            with self._lock:
+                self._histories.forget(namespace, room)  # its further events do not reach this process
+        self._follow_room(namespace, room, has_members=is_followed)

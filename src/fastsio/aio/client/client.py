@@ -1,8 +1,8 @@
 """
 The client: python-socketio's methods, and how a connection begins and ends.
 
-It owns a :class:`~.dispatcher.ClientDispatcher` for packets and handlers, a :class:`~.delivery.Delivery` for what is
-sent, later or again, and :class:`~.reconnect.Reconnecting` for coming back after a loss.
+It owns a :class:`~.dispatcher.ClientDispatcher` for packets and handlers, a :class:`~.delivery.Delivery` for emitted
+events, which may be sent later or again, and a :class:`~.reconnect.Reconnecting` for the attempts to reconnect.
 """
 
 from __future__ import annotations
@@ -10,27 +10,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.aio import concurrency
-from fastsio.aio.acks import Answer
 from fastsio.aio.client.delivery import Delivery
 from fastsio.aio.client.dispatcher import ClientDispatcher
 from fastsio.aio.client.reconnect import Reconnecting
-from fastsio.aio.dispatcher import frames_of
 from fastsio.aio.engine.client import EngineClient
 from fastsio.aio.engine.client_upstream import EngineConnectionError
+from fastsio.base.answers import Answer
 from fastsio.base.client import BaseClient, check_url, failure_argument, failure_text, namespaces_to_join
 from fastsio.base.emit_args import check_callback, check_event_name
 from fastsio.base.outbox import Emission
 from fastsio.base.seams import CLIENT_SEAMS, own_methods
+from fastsio.engine.packet import frames_of
 from fastsio.exceptions import ConnectionError as ConnectFailed
 from fastsio.exceptions import SetupError
 from fastsio.exceptions import TimeoutError as AckTimeoutError
-from fastsio.protocol import PacketType
+
+# Only threads:
+# | from fastsio.base.runner import check_thread_target
+# Both:
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Unpack
 
-    from fastsio.base.options import ClientKeywords
     from fastsio.protocol import Packet
     from fastsio.types import AckCallback, EventName
 
@@ -66,6 +67,11 @@ class AsyncClient(BaseClient):
         offline_buffer: Whether events emitted while a namespace is not connected wait for it instead of raising
             BadNamespaceError. False, as in python-socketio.
         max_buffered_events: Events that may wait, with *retries* or *offline_buffer*. 1,000.
+        recovery: Whether a server that can recover connections may recover this client's after a loss: the client gets
+            back its sid and rooms, and the events that it has missed. False makes a new connection each time.
+        max_held_packets: Missed events of one namespace that are held until the server has answered; more are handled
+            before the answer. 10,000.
+        max_held_bytes: Bytes of the held events. 16,777,216.
         kwargs: The fields of :class:`~fastsio.protocol.Limits`, with 1,000 attachments and 100 MB as defaults, and
             every option of Engine.IO's client: ``request_timeout``, ``http_session``, ``ssl_verify``,
             ``websocket_extra_options``, ``timestamp_requests``, ``engineio_logger``. ``websocket_extra_options`` go to
@@ -77,31 +83,8 @@ class AsyncClient(BaseClient):
         SetupError: An option is not valid.
     """
 
-    def __init__(
-        self,
-        reconnection: bool = True,
-        reconnection_attempts: int = 0,
-        reconnection_delay: float = 1,
-        reconnection_delay_max: float = 5,
-        randomization_factor: float = 0.5,
-        logger: Any = False,
-        serializer: Any = "default",
-        json: Any = None,
-        handle_sigint: bool = True,
-        **kwargs: Unpack[ClientKeywords],
-    ) -> None:
-        super().__init__(
-            reconnection,
-            reconnection_attempts,
-            reconnection_delay,
-            reconnection_delay_max,
-            randomization_factor,
-            logger,
-            serializer,
-            json,
-            handle_sigint,
-            **kwargs,
-        )
+    def _make_parts(self) -> None:
+        """Make the parts of the client, and let the engine call them."""
         engine_class = self._engineio_client_class()
         if not (isinstance(engine_class, type) and issubclass(engine_class, EngineClient)):
             raise SetupError(
@@ -109,10 +92,13 @@ class AsyncClient(BaseClient):
                 f"subclass of {EngineClient.__module__}.{EngineClient.__qualname__}; derive it from that class"
             )
         self.eio = engine_class(handle_sigint=self.handle_sigint, **self._engine_options)
-        self._dispatcher = ClientDispatcher(self, self._registry, self._seams, self._event_log)
-        self._delivery = Delivery(self, self._dispatcher)
+        shared = self.__fastsio__
+        self._dispatcher = shared.dispatcher = ClientDispatcher(
+            self, shared.limits, self._registry, self._seams, self._event_log, shared.recovery
+        )
+        self._delivery = Delivery(self, shared.options, self._dispatcher)
         self._dispatcher.bind(self._delivery)
-        self._reconnecting = Reconnecting(self, self._dispatcher, self._open)
+        self._reconnecting = shared.reconnecting = Reconnecting(self, self._dispatcher, self._open)
         is_shown = "_handle_eio_message" in self._seams.replaced
         self.eio.on("connect", self._handle_eio_connect)
         self.eio.on("message", self._handle_eio_message if is_shown else self._dispatcher.take_frame)
@@ -164,6 +150,7 @@ class AsyncClient(BaseClient):
             check_url(url)  # no attempt would ever succeed
         await self._reconnecting.stop(is_replaced=True)
         self._reconnecting.has_left = False
+        self.__fastsio__.recovery.aim(url, headers, auth, socketio_path)
         self.connection_url = url
         self.connection_headers = headers
         self.connection_auth = auth
@@ -185,12 +172,12 @@ class AsyncClient(BaseClient):
         try:
             await self._reconnecting.wait()
         except BaseException:
-            # Who waits for connect() no longer wants to be connected.
+            # The caller of connect() has been cancelled, and no longer wants a connection.
             self._reconnecting.abort()
             raise
 
     async def wait(self) -> None:
-        """Wait until the connection has ended for good: while the client tries to come back it goes on."""
+        """Wait until the connection has ended and the client does not try to reconnect."""
         while True:
             await self.eio.wait()
             if not self._reconnecting.is_active:
@@ -198,8 +185,9 @@ class AsyncClient(BaseClient):
             await self._reconnecting.wait()
 
     async def disconnect(self) -> None:
-        """Leave every namespace and end the connection, or the attempts to come back."""
+        """Leave every namespace and end the connection, or the attempts to reconnect."""
         self._reconnecting.has_left = True
+        self.__fastsio__.recovery.forget_all()
         await self._reconnecting.stop()
         await self._dispatcher.hang_up()
 
@@ -290,8 +278,9 @@ class AsyncClient(BaseClient):
                 the client does not come back by itself; or too many events wait.
             TimeoutError: The server did not acknowledge in time.
         """
-        if timeout is None and self.options.retries is None:
-            timeout = self.options.ack_timeout
+        options = self.__fastsio__.options
+        if timeout is None and options.retries is None:
+            timeout = options.ack_timeout
         return await self._ask(event, data, namespace, timeout, needs_connection=True)
 
     async def _ask(
@@ -300,10 +289,11 @@ class AsyncClient(BaseClient):
         answer = Answer(self.eio.create_event(), needs_connection=needs_connection)
         try:
             await self.emit(event, data=data, namespace=namespace, callback=answer)
-            if await answer.arrives(timeout_s):
+            await concurrency.wait_event(answer.event, timeout_s)
+            if answer.has_come:
                 return answer.value()
         finally:
-            self._delivery.withdraw(namespace or "/", answer)
+            self._delivery.pending.withdraw(namespace or "/", answer)
         raise answer.error or AckTimeoutError("the server did not acknowledge the event in time")
 
     # In the background
@@ -315,7 +305,9 @@ class AsyncClient(BaseClient):
         Raises:
             TypeError: It cannot run there: in threads a coroutine function cannot.
         """
-        concurrency.check_target(target)
+        # Only threads:
+        # | check_thread_target(target)
+        # Both:
         return self.eio.start_background_task(target, *args, **kwargs)
 
     async def sleep(self, seconds: float = 0) -> None:
@@ -348,7 +340,7 @@ class AsyncClient(BaseClient):
     async def _reach(self) -> None:
         self._reset_state()
         self._dispatcher.reset()
-        self._delivery.begin()
+        self._delivery.pending.begin()
         self.failed_namespaces = []
         self._was_reached = False
         self._dispatcher.answered.clear()
@@ -385,60 +377,29 @@ class AsyncClient(BaseClient):
     async def _real_value(self, value: Any) -> Any:
         return await concurrency.resolved(value() if callable(value) else value)
 
-    def _will_reconnect(self, reason: str) -> bool:
-        """Whether the end of the connection for *reason* is followed by attempts to come back."""
-        is_lost = reason == self.reason.TRANSPORT_ERROR
-        is_wanted = not (self._is_opening or self._dispatcher.is_dismissed or self._reconnecting.has_left)
-        return self.reconnection and is_lost and is_wanted
-
-    # What namespaces and signal handlers call
-
-    def abort_reconnecting(self) -> None:
-        """Let no more attempts to come back be made; those under way go on."""
-        self._reconnecting.aborted.set()
-
-    async def trigger_method(self, handler: Any, event: str, args: tuple[Any, ...]) -> Any:
-        """Call the method of a class-based namespace for an event that its own dispatcher passed on."""
-        return await self._dispatcher.trigger_method(handler, event, args)
-
     # The names of python-socketio that applications, test clients and add-ons override in a class, replace on an
     # object, or use.
-
-    @property
-    def _reconnect_task(self) -> Any:
-        """The task or thread that reconnects, or None."""
-        return self._reconnecting.task
-
-    @property
-    def _reconnect_abort(self) -> Any:
-        """Set to end the attempts to reconnect; each loss has its own."""
-        return self._reconnecting.aborted
-
-    @_reconnect_abort.setter
-    def _reconnect_abort(self, event: Any) -> None:
-        self._reconnecting.aborted = event
 
     def _engineio_client_class(self) -> Callable[..., Any]:
         return EngineClient
 
     async def _handle_eio_connect(self) -> None:
-        """Take a new Engine.IO connection: ask for the namespaces."""
+        """Handle a new Engine.IO connection: send CONNECT for each namespace."""
         self.logger.info("Engine.IO connection established")
         self.sid = self.eio.sid
-        for namespace in self.connection_namespaces:
-            await self._dispatcher.reply(self.packet_class(PacketType.CONNECT, self._auth or {}, namespace))
+        await self._dispatcher.join(self.connection_namespaces, self._auth)
 
     async def _handle_eio_message(self, data: str | bytes) -> None:
-        """Take a frame of the server."""
+        """Handle a frame of the server."""
         await self._dispatcher.take_frame(data)
 
     async def _handle_eio_disconnect(self, reason: str) -> None:
-        """Take the end of the Engine.IO connection: every namespace is left."""
+        """Handle the end of the Engine.IO connection: the client leaves every namespace."""
         self.logger.info("Engine.IO connection dropped")
         will_reconnect = self._will_reconnect(reason)
         for namespace in list(self.namespaces):
             if self._dispatcher.claim(namespace):
-                # While the client tries to come back, an attempt that fails is not the end.
+                # While the client tries to reconnect, a failed attempt is not the final end.
                 is_final = not (will_reconnect or self._reconnecting.is_active)
                 await self._dispatcher.leave(namespace, reason, is_final=is_final)
         await self._dispatcher.end_memberships()
@@ -449,11 +410,11 @@ class AsyncClient(BaseClient):
             self._reconnecting.start()
 
     async def _handle_connect(self, namespace: str, data: Any) -> None:
-        """Take the server's consent to a namespace."""
+        """Handle CONNECT of the server: the client has joined a namespace."""
         await self._dispatcher.take_connect(namespace, data)
 
     async def _handle_disconnect(self, namespace: str) -> None:
-        """Take the end of a namespace by the server; with the last one the connection ends for good."""
+        """Handle DISCONNECT of the server; after the last namespace the connection ends, and is not made again."""
         await self._dispatcher.take_disconnect(namespace)
 
     async def _handle_event(self, namespace: str, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
@@ -461,11 +422,11 @@ class AsyncClient(BaseClient):
         await self._dispatcher.take_event(namespace, id, data)
 
     async def _handle_ack(self, namespace: str, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
-        """Call what waits for an acknowledgement."""
+        """Call the callback that waits for an acknowledgement."""
         await self._dispatcher.take_ack(namespace, id, data)
 
     async def _handle_error(self, namespace: str, data: Any) -> None:
-        """Take the server's refusal of a namespace."""
+        """Handle CONNECT_ERROR of the server: it refuses a namespace."""
         await self._dispatcher.take_refusal(namespace, data)
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:

@@ -1,37 +1,39 @@
 """
-The client's packets: what each of the server's means, how handlers are called, and how the client's own packets go out.
+The dispatcher of a client: it handles the server's packets, calls handlers, and sends the client's packets.
 
-Frames are read one after the other. A handler that may wait does not keep the next events back, so that it may wait for
-what the server sends next. Handlers begin in the order of their events.
+Frames are handled one after the other. The next events do not wait for a handler that may wait itself, so that it can
+wait for the next packet of the server. Handlers begin in the order of their events.
 """
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 from inspect import isawaitable
+from time import time
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
-from fastsio.aio.acks import Answer
 from fastsio.aio.connection_scope import TaskScope
-from fastsio.aio.dispatcher import frames_of
+from fastsio.base.answers import Answer
 from fastsio.base.client import Membership, refusal_arguments, take_callback
 from fastsio.base.emit_args import acknowledgement
 from fastsio.base.event_log import tell_unhandled
+from fastsio.engine.packet import frames_of
 from fastsio.exceptions import EventError, PacketError
 from fastsio.injection import Context
 from fastsio.protocol import PacketType
 from fastsio.protocol.decoder import ServerDecoder
 from fastsio.protocol.lifecycle import Reasons
 from fastsio.protocol.quick import event_reader
-from fastsio.routing import describe, is_expected, leading
+from fastsio.routing import describe, is_expected, leading_arguments
 
 if TYPE_CHECKING:
     from fastsio.aio.client.delivery import Delivery
+    from fastsio.base.client_recovery import RecoverableSessions
     from fastsio.base.event_log import EventLog
     from fastsio.base.parts import DispatcherClient
     from fastsio.base.seams import Seams
-    from fastsio.protocol import Packet
+    from fastsio.protocol import Limits, Packet
     from fastsio.routing import Registry, Route
 
 # Members of an Enum are slow to reach through their class.
@@ -43,15 +45,16 @@ triggered: Final[ContextVar[Context | None]] = ContextVar("triggered", default=N
 
 class ClientDispatcher:
     """
-    Takes what Engine.IO delivers to a client, calls handlers, and sends packets.
+    Handles the frames that Engine.IO delivers to a client, calls handlers, and sends packets.
 
-    What an application has put in the place of python-socketio's methods is called in place of its own.
+    If an application replaces a method of python-socketio, that method is called in place of fastsio's.
 
     Args:
-        client: The client.
+        limits: The limits of its decoder.
         registry: Finds the routes of events.
         seams: The methods of the client that the application may have replaced.
         event_log: Is told of each event, if the client writes a log of them.
+        recovery: The sessions that a server may recover.
 
     Attributes:
         answered: Set when a namespace was answered, or the connection was lost, which ``connect()`` waits for.
@@ -61,30 +64,51 @@ class ClientDispatcher:
 
     _delivery: Delivery
 
-    def __init__(self, client: DispatcherClient, registry: Registry, seams: Seams, event_log: EventLog | None) -> None:
+    def __init__(
+        self,
+        client: DispatcherClient,
+        limits: Limits,
+        registry: Registry,
+        seams: Seams,
+        event_log: EventLog | None,
+        recovery: RecoverableSessions,
+    ) -> None:
         self._client = client
+        self._limits = limits
         self._registry = registry
         self._seams = seams
         self._event_log = event_log
-        self._decoder = ServerDecoder(client.packet_class, client.limits)
+        self._recovery = recovery
+        self._decoder = ServerDecoder(client.packet_class, limits)
         #: True from the moment a handler was started until it has begun for sure.
         self._is_starting = False
         self.answered = client.eio.create_event()
         self.reset()
 
     def bind(self, delivery: Delivery) -> None:
-        """Tell the dispatcher what has to know which namespaces are connected."""
+        """Set the delivery, which must know which namespaces are connected."""
         self._delivery = delivery
 
     def reset(self) -> None:
-        """Forget a connection; the tables are new ones, for threads may still look at the old."""
+        """Forget a connection; the tables are new objects, because threads may still read the old ones."""
         self._decoder.reset()
-        self._read_event = event_reader(self._client.packet_class, self._client.limits)
+        self._recovery.reset()
+        self._choose_ways()
         self._memberships: dict[str, Membership] = {}
         #: The namespaces whose disconnect handlers have not run; the code that removes one from the set runs them.
         self._joined: set[str] = set()
         self.settled: set[str] = set()
         self.is_dismissed = False
+
+    def _choose_ways(self) -> None:
+        """Choose how events are read and handled: the short ways, unless a connection may be recovered."""
+        recovery = self._recovery
+        # The decoder counts the bytes of what is held.
+        self._read_event = None if recovery.is_asking else event_reader(self._client.packet_class, self._limits)
+        if recovery.is_asking:
+            self._handle = self._handle_missed
+        else:
+            self._handle = self._handle_numbered if recovery.is_active else self._call_handler
 
     # Sending
 
@@ -103,20 +127,28 @@ class ClientDispatcher:
             self._client.eio.post(frames_of(packet))
 
     def expect_ack(self, namespace: str, callback: Any) -> int:
-        """Return a fresh id for the acknowledgement of an event, and keep what waits for it."""
+        """Return a new id for the acknowledgement of an event, and keep the callback that waits for it."""
         ack_id: int = self._seams.call("_generate_ack_id", namespace, callback)
         return ack_id
 
+    async def join(self, namespaces: list[str], auth: Any) -> None:
+        """Ask for namespaces, and for what the client had there."""
+        payloads = {namespace: self._recovery.ask(namespace, auth) for namespace in namespaces}
+        self._choose_ways()
+        for namespace in namespaces:
+            await self.reply(self._client.packet_class(PacketType.CONNECT, payloads[namespace], namespace))
+
     async def hang_up(self) -> None:
-        """Leave every namespace, and end the connection."""
+        """Leave every namespace, and close the connection."""
         for namespace in list(self._client.namespaces):
+            self._recovery.forget(namespace)
             await self.reply(self._client.packet_class(PacketType.DISCONNECT, None, namespace))
         await self._client.eio.disconnect()
 
     # Receiving
 
     async def take_frame(self, data: str | bytes) -> None:
-        """Take a frame of the server."""
+        """Handle a frame of the server."""
         event = packet = None
         try:
             if self._read_event is not None and type(data) is str and self._decoder.pending_packet is None:
@@ -136,7 +168,7 @@ class ClientDispatcher:
         if "_handle_event" in self._seams.replaced:
             await self._seams.call("_handle_event", namespace, ack_id, data)
         else:
-            await self.take_event(namespace, ack_id, data)
+            await self._handle(namespace, ack_id, data)
 
     async def _take_packet(self, packet: Packet) -> None:
         namespace = packet.namespace or ROOT
@@ -153,7 +185,7 @@ class ClientDispatcher:
                 await self._seams.call("_handle_error", namespace, packet.data)
 
     async def take_ack(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
-        """Call what waits for an acknowledgement."""
+        """Call the callback that waits for an acknowledgement."""
         if self._event_log is not None:
             self._event_log.acknowledged_by_server(namespace)
         callback = take_callback(self._client.callbacks, namespace, ack_id)
@@ -164,7 +196,7 @@ class ClientDispatcher:
             await self.acknowledge(callback, data)
 
     async def acknowledge(self, callback: Any, arguments: Any) -> None:
-        """Call what waited for an acknowledgement, without waiting for a callback that waits."""
+        """Call the callback of an acknowledgement; one that waits continues in the background."""
         if concurrency.ASYNCHRONOUS or isinstance(callback, Answer):
             await self._run_callback(callback, arguments)
         else:
@@ -178,7 +210,7 @@ class ClientDispatcher:
             self._client.logger.exception("error in the callback of an acknowledgement", exc_info=failure)
             return
         if isawaitable(result):
-            # It may wait for what the server sends next.
+            # It may wait for the next packet of the server.
             self._start(self._finish_callback, result)
 
     async def _finish_callback(self, result: Any) -> None:
@@ -190,23 +222,35 @@ class ClientDispatcher:
     # Namespaces
 
     async def take_connect(self, namespace: str, data: Any) -> None:
-        """Take the server's consent to a namespace."""
+        """Handle CONNECT of the server: the client has joined a namespace."""
         if namespace in self._client.namespaces:
             return
         self._client.logger.info("Namespace %s is connected", namespace)
         self._client.namespaces[namespace] = (data or {}).get("sid") or self._client.sid or ""
         self._joined.add(namespace)
+        self._note_recovery(namespace, is_recovered=self._recovery.answer(namespace, data))
+        missed = self._recovery.release(namespace)
+        self._choose_ways()
         await self._delivery.open(namespace)
+        for event in missed:
+            await self._handle(*event)
         self._start(self._run_connect, namespace)
+
+    def _note_recovery(self, namespace: str, *, is_recovered: bool) -> None:
+        others = self._client.recovered_namespaces - {namespace}
+        self._client.recovered_namespaces = others | {namespace} if is_recovered else others
+        if namespace == ROOT:
+            self._client.recovered = is_recovered
 
     async def _run_connect(self, namespace: str) -> None:
         await self._seams.call("_trigger_event", "connect", namespace)
         self._settle(namespace)
 
     async def take_refusal(self, namespace: str, data: Any) -> None:
-        """Take the server's refusal of a namespace."""
+        """Handle CONNECT_ERROR of the server: it refuses a namespace."""
         self._client.logger.info("Connection to namespace %s was rejected", namespace)
-        self._delivery.close(namespace)
+        self._delivery.pending.close(namespace)
+        self._recovery.release(namespace)
         self._joined.discard(namespace)
         self._client.namespaces.pop(namespace, None)
         self._client.failed_namespaces.append(namespace)
@@ -220,12 +264,12 @@ class ClientDispatcher:
         self._settle(namespace)
 
     def _settle(self, namespace: str) -> None:
-        """Note that the server's answer for a namespace has been handled."""
+        """Record that the server's answer for a namespace has been handled."""
         self.settled.add(namespace)
         self.answered.set()
 
     def claim(self, namespace: str) -> bool:
-        """Whether the caller is the one to run the disconnect handlers of a namespace: the first who asks."""
+        """Return True to the first caller for a namespace: that one runs its disconnect handlers."""
         try:
             self._joined.remove(namespace)
         except KeyError:
@@ -233,8 +277,9 @@ class ClientDispatcher:
         return True
 
     async def take_disconnect(self, namespace: str) -> None:
-        """Take the end of a namespace by the server; with the last one the connection ends for good."""
+        """Handle DISCONNECT of the server; after the last namespace the connection ends, and is not made again."""
         if self.claim(namespace):
+            self._recovery.forget(namespace)
             self.is_dismissed = not self._joined
             self._start(self._run_disconnect, namespace)
 
@@ -246,7 +291,7 @@ class ClientDispatcher:
 
     async def leave(self, namespace: str, reason: str, *, is_final: bool) -> None:
         """Run the disconnect handlers of a namespace that was claimed, then forget it."""
-        self._delivery.close(namespace)
+        self._delivery.pending.close(namespace)
         await self._seams.call("_trigger_event", "disconnect", namespace, reason)
         if is_final:
             await self.end(namespace)
@@ -254,19 +299,19 @@ class ClientDispatcher:
         await self.end_membership(namespace)
 
     async def end(self, namespace: str) -> None:
-        """Take the end of a namespace that the client does not come back to by itself."""
-        self._delivery.end(namespace)
+        """Handle the final end of a namespace, which the client does not reconnect to."""
+        self._delivery.pending.end(namespace)
         await self._seams.call("_trigger_event", "__disconnect_final", namespace)
 
     # Calling handlers
 
     def _start(self, target: Any, *args: Any) -> None:
-        """Run something that may wait without keeping the next packets waiting."""
+        """Start a function in the background, so that the next packets do not wait for it."""
         self._is_starting = True
         self._client.start_background_task(target, *args)
 
     async def _let_begin(self) -> None:
-        """Let what was started begin, before something is called that comes after it."""
+        """Let a handler that was started begin, before a later one is called."""
         if self._is_starting:
             self._is_starting = False
             await concurrency.sleep(0)
@@ -275,6 +320,28 @@ class ClientDispatcher:
 
     async def take_event(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
         """Call the handler of an event and acknowledge what it returns."""
+        await self._handle(namespace, ack_id, data)
+
+    async def _handle_missed(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
+        """Call the handler of an event, unless the event has to wait for the answer to CONNECT."""
+        if self._recovery.is_awaited(namespace):
+            # What is sent again may take long: a client that waits for the answer goes on waiting while it comes.
+            self.answered.set()
+        for event in self._recovery.hold((namespace, ack_id, data), self._decoder.packet_bytes):
+            await self._handle_numbered(*event)
+
+    async def _handle_numbered(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
+        """Call the handler of an event that may have an offset."""
+        if ack_id is None and type(data[-1]) is str:
+            data = self._without_offset(namespace, data)
+        await self._call_handler(namespace, ack_id, data)
+
+    def _without_offset(self, namespace: str, data: list[Any]) -> list[Any]:
+        route = self._registry.resolve(namespace, data[0])
+        accepts = None if route is None or not route.is_plain else route.accepts
+        return self._recovery.arguments_of(namespace, data, time(), accepts)
+
+    async def _call_handler(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
         if self._event_log is not None:
             self._event_log.received_from_server(data[0], namespace)
         route = self._registry.resolve(namespace, data[0])
@@ -296,7 +363,7 @@ class ClientDispatcher:
         failure: BaseException | None = None
         try:
             if context is None:
-                prefix = leading(route.prefix, event, namespace) if route.prefix else ()
+                prefix = leading_arguments(route.prefix, event, namespace) if route.prefix else ()
                 result = route.handler(*prefix, *data[1:])
                 if route.is_coroutine:
                     result = await result
@@ -332,7 +399,7 @@ class ClientDispatcher:
             error = {"error": describe(exc, event).as_dict()}
             await self.reply(self._client.packet_class(ACK, [error], namespace, ack_id))
 
-    # What happens to the client
+    # Calls of handlers by name
 
     async def _call_trigger(self, context: Context) -> Any:
         """Call the application's own dispatcher for an event."""
@@ -346,9 +413,9 @@ class ClientDispatcher:
 
     async def trigger(self, event: str, namespace: str, args: tuple[Any, ...]) -> Any:
         """
-        Call the handler of an event; in an application's own ``_trigger_event``, for the event that it was given.
+        Call the handler of an event; within the application's own ``_trigger_event``, with the event's own context.
 
-        The failure of a handler of something that happened to the client is logged.
+        The failure of a connect, connect_error or disconnect handler is logged.
         """
         namespace = namespace or "/"
         route = self._registry.resolve(namespace, event)
@@ -372,7 +439,7 @@ class ClientDispatcher:
             await self._close_context(context, failure)
 
     async def trigger_method(self, handler: Any, event: str, args: tuple[Any, ...]) -> Any:
-        """Call the method of a class-based namespace for an event that its own dispatcher passed on."""
+        """Call the method of a class-based namespace for an event, for ``trigger_event()``."""
         endpoint = self._registry.method_endpoint(handler, event)
         if endpoint is None:
             return None
@@ -403,7 +470,7 @@ class ClientDispatcher:
         return membership
 
     async def _close_context(self, context: Context, exc: BaseException | None) -> None:
-        """Run what follows the ``yield`` of the event's dependencies."""
+        """Run the code after the ``yield`` of the event's dependencies."""
         try:
             await context.aclose(exc)
         except (Exception, concurrency.Cancelled) as raised:
@@ -412,12 +479,12 @@ class ClientDispatcher:
                 self._client.logger.exception("error while closing a dependency of %s", context.event, exc_info=failure)
 
     async def end_memberships(self) -> None:
-        """End what is left of namespaces that the client is not in any more, or has not been."""
+        """End the memberships of namespaces that the client is not in."""
         for namespace in self._memberships.keys() - self._client.namespaces.keys():
             await self.end_membership(namespace)
 
     async def end_membership(self, namespace: str) -> None:
-        """Run what follows the ``yield`` of the dependencies that lived as long as the connection."""
+        """Run the code after the ``yield`` of the connection-scoped dependencies of a namespace."""
         membership = self._memberships.pop(namespace, None)
         if membership is None:
             return

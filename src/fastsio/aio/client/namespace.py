@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.aio import concurrency
 from fastsio.base.namespace import BaseClientNamespace
+from fastsio.routing import own_trigger
 
 if TYPE_CHECKING:
     from fastsio.types import AckCallback, EventName
@@ -25,10 +26,7 @@ class AsyncClientNamespace(BaseClientNamespace):
         """Whether the namespace belongs on an asyncio client."""
         return concurrency.ASYNCHRONOUS
 
-    @classmethod
-    def _own_trigger(cls) -> Any:
-        return AsyncClientNamespace.trigger_event
-
+    @own_trigger
     async def trigger_event(self, event: str, *args: Any) -> Any:
         """
         Call the method for an event; override it to dispatch differently.
@@ -40,7 +38,7 @@ class AsyncClientNamespace(BaseClientNamespace):
         Returns:
             What the method returned.
         """
-        return await self.client.trigger_method(self, event, args)
+        return await self.client.__fastsio__.dispatcher.trigger_method(self, event, args)
 
     async def emit(
         self, event: str, data: Any = None, namespace: str | None = None, callback: AckCallback = None

@@ -1,7 +1,7 @@
 """
-The Engine.IO transport of the asyncio half: the server, with python-engineio's interface, and the client.
+Engine.IO in the asyncio half: the server, with python-engineio's interface, and the client.
 
-Knows sessions, frames and timers; must know nothing of Socket.IO packets, namespaces or rooms.
+This package has sessions, frames and timers. It imports nothing of Socket.IO's packets, namespaces or rooms.
 """
 
 from __future__ import annotations

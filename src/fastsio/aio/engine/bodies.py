@@ -1,7 +1,7 @@
 """
 Reading the body of a POST, and noticing that a client gave its request up, with asyncio.
 
-By hand in both halves: a task that reads is cancelled, a thread that reads is not.
+Written by hand in both halves: a task that reads is cancelled, a thread that reads is not.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from fastsio.engine.request import BodyTooLarge, BodyTooSlow, content_length
+from fastsio.aio.engine.eager import Rest
+from fastsio.engine.request import BodyCutOff, BodyTooSlow, bytes_to_read, check_body
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
@@ -17,13 +18,7 @@ if TYPE_CHECKING:
 
 
 def watch(session: Session, environ: dict[str, Any]) -> asyncio.Task[None] | None:
-    """
-    End the session if the client gives its request up; return the task that does, if the framework tells.
-
-    Args:
-        session: The session.
-        environ: Of the request.
-    """
+    """Start a task that ends the session if the client gives its request up; None if the framework does not tell."""
     wait_disconnected = session.server.wait_disconnected
     if wait_disconnected is None:
         return None
@@ -37,30 +32,33 @@ def watch(session: Session, environ: dict[str, Any]) -> asyncio.Task[None] | Non
 
 
 class Watch:
-    """
-    Does as :func:`watch` after a while: most requests are answered before that is worth a task.
+    """Calls :func:`watch` after ``ahead_after`` seconds: most requests are answered before, and need no task."""
 
-    Args:
-        session: The session.
-        environ: Of the request.
-    """
-
-    __slots__ = ("_environ", "_session", "_task", "_timer")
+    __slots__ = ("_environ", "_session", "_task", "timer_key")
 
     def __init__(self, session: Session, environ: dict[str, Any]) -> None:
         self._session = session
         self._environ = environ
         self._task: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(session.server.ahead_after, self._start)
+        self.timer_key = 0.0
+        session.server.watches.set(self, session.server.ahead_after)
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start looking."""
         self._task = watch(self._session, self._environ)
 
     def cancel(self) -> None:
         """Look no more."""
-        self._timer.cancel()
-        if self._task is not None:
+        if self._task is None:
+            self._session.server.watches.clear(self)
+        else:
             self._task.cancel()
+
+
+def start_watches(due: list[Watch]) -> None:
+    """Start looking after those whose time has come."""
+    for each in due:
+        each.start()
 
 
 async def read_body(session: Session, environ: dict[str, Any]) -> bytes:
@@ -70,10 +68,16 @@ async def read_body(session: Session, environ: dict[str, Any]) -> bytes:
     Raises:
         PacketError: It is too large, was cut off or takes too long, or the session is over.
     """
+    reading = _read(environ, session.server.max_http_buffer_size).__await__()
+    try:
+        waited = next(reading)
+    except StopIteration as read:  # the body had arrived: no time runs, and nothing can end the session meanwhile
+        whole: bytes = read.value
+        return whole
     task = session.body_reader = asyncio.current_task()
     try:
         async with asyncio.timeout(session.server.body_timeout):
-            return await _read(environ, session.server.max_http_buffer_size)
+            body: bytes = await Rest(reading, waited)
     except TimeoutError:
         raise BodyTooSlow("a body that took too long") from None
     except asyncio.CancelledError:
@@ -83,20 +87,15 @@ async def read_body(session: Session, environ: dict[str, Any]) -> bytes:
         raise PacketError("a body that came later than the end of its session") from None
     finally:
         session.body_reader = None
+    return body
 
 
 async def _read(environ: dict[str, Any], limit: int) -> bytes:
-    """Read the whole body, or one byte more than the limit of one that does not declare its length."""
-    declared = content_length(environ)
-    if declared is not None and declared > limit:
-        raise BodyTooLarge("a body over the size limit", limit=limit, value=declared)
-    length = limit + 1 if declared is None else declared
-    body = bytearray()
+    length = bytes_to_read(environ, limit)
+    body = b""
     try:
         while len(body) < length and (chunk := await environ["wsgi.input"].read(length - len(body))):
-            body += chunk
+            body = body + chunk if body else chunk
     except OSError as error:
-        raise PacketError("a body that was cut off") from error
-    if len(body) > limit:
-        raise BodyTooLarge("a body over the size limit", limit=limit, value=len(body))
-    return bytes(body)
+        raise BodyCutOff("a body that was cut off") from error
+    return check_body(body, limit)

@@ -1,31 +1,44 @@
 """
-The Engine.IO client: python-engineio's, with read loops that build no packet objects and a write path without a queue.
+The Engine.IO client: python-engineio's, with read loops that build no packet objects.
 
-How packets go out stands in :mod:`.client_writing`; this module connects, reads, and ends the connection.
+Packets go out in :mod:`.client_writing`; this module connects, reads, and ends the connection.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import signal
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio._extras import require
-from fastsio.aio.engine import client_interrupt
 from fastsio.aio.engine.client_upstream import AsyncClient, EngineConnectionError, connected_clients
-from fastsio.aio.engine.client_writing import Outlet
+from fastsio.aio.engine.client_writing import End, Outlet, current, join
 from fastsio.base.options import takes_information
-from fastsio.engine.client_payload import split_poll
 from fastsio.engine.log_format import shown
 from fastsio.engine.options import check_options
 from fastsio.engine.packet import CLOSE_PACKET, PONG, ControlPacket, WirePacket, packet_of
+from fastsio.engine.payload import split_poll
 from fastsio.exceptions import PacketError
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+# Only threads:
+# | from fastsio.sync.engine.client_writing import End, Outlet, current, frames, join
+# Both:
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+# Only asyncio:
+#: Event loop -> the task that disconnects its clients, because the program was interrupted.
+_leaving: Final[dict[asyncio.AbstractEventLoop, asyncio.Task[None]]] = {}
 #: Bytes of a message of the server, as clients' ``max_binary_bytes``; aiohttp alone would take 4 MiB.
 MAX_MESSAGE_BYTES: Final = 100_000_000
+# Only threads:
+# | #: Seconds that the answer of the last poll may take when the client leaves.
+# | LAST_POLL_S: Final = 1.0
+# Both:
 #: Bytes of one POST, a tenth of what servers take by default.
 MAX_POST_BYTES: Final = 100_000
 _SUCCESS: Final = range(200, 300)
@@ -33,47 +46,46 @@ _SUCCESS: Final = range(200, 300)
 
 class EngineClient(AsyncClient):
     """
-    An Engine.IO client for asyncio: python-engineio's interface and options.
+    An Engine.IO client with python-engineio's interface and options.
 
-    The ``message`` handler is a coroutine function that takes text or bytes; the next message is read when it returns.
+    The ``message`` handler takes text or bytes; the next message is read when it has returned.
 
     Args:
-        handle_sigint: Whether Ctrl-C ends the connection.
-        high_water_bytes: How much may wait to be posted, over polling, before those who send wait.
+        high_water_bytes: How much may wait to be written before callers wait.
         high_water_packets: The same in packets.
         options: Those of ``engineio.AsyncClient``.
 
     Raises:
-        ValueError: An option is not what it may be.
+        SetupError: An option is not valid.
     """
 
-    def __init__(
-        self,
-        *,
-        handle_sigint: bool = True,
-        high_water_bytes: int = 1_048_576,
-        high_water_packets: int = 1_000,
-        **options: Any,
-    ) -> None:
+    def __init__(self, *, high_water_bytes: int = 1_048_576, high_water_packets: int = 1_000, **options: Any) -> None:
         self._high_water = {"high_water_bytes": high_water_bytes, "high_water_packets": high_water_packets}
-        super().__init__(handle_sigint=False, **options)
+        # Only asyncio:
+        self._handles_interrupts = options.pop("handle_sigint", True)
+        options["handle_sigint"] = False
+        # Both:
+        super().__init__(**options)
         check_options(self._high_water)
         #: Whether packets are logged, which is decided here, once.
         self._is_traced = takes_information(self.logger)
         self.websocket_extra_options: dict[str, Any]
+        # Only asyncio:
         self._websocket_options = {"max_msg_size": MAX_MESSAGE_BYTES, **self.websocket_extra_options}
-        self._heeds_interrupts = handle_sigint
         self._tasks: set[asyncio.Future[Any]] = set()
-        self._outlet = Outlet(self._on_write_failure, **self._high_water)
-        self._is_broken = False
         #: When the server was last heard, by the loop's clock; infinity while a message is being handled.
         self._heard_at = math.inf
         self._watchdog: asyncio.TimerHandle | None = None
-        #: Set while there is no connection.
-        self._over = asyncio.Event()
+        # Only threads:
+        # | self._websocket_options = self.websocket_extra_options
+        # Both:
+        #: Each connection has its own; a read loop compares it, to notice that another connection has begun.
+        self._outlet = Outlet(self._on_write_failure, **self._high_water)
+        self._is_broken = False
+        self._over = End()
         self._over.set()
-        #: What ends the connection, and so must not wait for its end.
-        self._ender: asyncio.Task[Any] | None = None
+        #: The task or thread that ends the connection, which must not wait for the end.
+        self._ender: Any = None
 
     # Connecting.
 
@@ -91,29 +103,38 @@ class EngineClient(AsyncClient):
 
         Raises:
             EngineConnectionError: The server could not be reached, or refused.
-            MissingExtraError: aiohttp is not installed.
+            MissingExtraError: The HTTP or WebSocket client that it needs is not installed.
             ValueError: The client is connected, or there is no transport of that name.
         """
+        # python-engineio takes the headers out when it connects; the next connection needs them too.
+        self.websocket_extra_options = dict(self._websocket_options)
+        # Only asyncio:
         errors = require("aiohttp", "asyncio_client").ClientError
+        # Only threads:
+        # | require("websocket" if list(transports or ())[:1] == ["websocket"] else "requests", "client")
+        # Both:
         if self.state != "disconnected":
             raise ValueError("Client is not in a disconnected state")
-        if self._heeds_interrupts:
-            client_interrupt.heed_interrupts()
+        # Only asyncio:
+        if self._handles_interrupts:
+            _handle_interrupts()
+        # Both:
         self._outlet = Outlet(self._on_write_failure, **self._high_water)
         self._is_broken = False
-        self._over.clear()
+        self._over = End()
         try:
             await super().connect(url, dict(headers or {}), transports, engineio_path)
+        # Only asyncio:
         except (OSError, TimeoutError, errors) as error:
             await self._forget()
             raise EngineConnectionError(str(error) or "Connection error") from error
+        # Both:
         except BaseException:
             await self._forget()
             raise
 
+    # Only asyncio:
     async def _connect_websocket(self, url: str, headers: Any, engineio_path: str) -> bool:
-        # python-engineio takes the headers out when it connects; the next connection needs them too.
-        self.websocket_extra_options = dict(self._websocket_options)
         try:
             async with asyncio.timeout(self.request_timeout):
                 return await super()._connect_websocket(url, headers, engineio_path)
@@ -130,6 +151,7 @@ class EngineClient(AsyncClient):
         task.add_done_callback(self._tasks.discard)
         return task
 
+    # Both:
     # Sending.
 
     def post(self, packets: Sequence[WirePacket]) -> None:
@@ -141,7 +163,7 @@ class EngineClient(AsyncClient):
             self._outlet.post(packets)
 
     async def write(self, packets: Sequence[WirePacket]) -> None:
-        """Send packets in order, and wait while the server does not read what was sent."""
+        """Send packets in order, and wait while much waits to be written."""
         self.post(packets)
         await self._outlet.let_write()
 
@@ -150,27 +172,27 @@ class EngineClient(AsyncClient):
 
     async def _write_loop(self) -> None:
         if self.current_transport == "websocket":
-            self._outlet.attach(self.ws)
+            await self._outlet.write_to(self.ws)
         else:
-            await self._write_polling()
+            await self._write_polling(self._outlet)
 
-    async def _write_polling(self) -> None:
+    async def _write_polling(self, outlet: Outlet) -> None:
         """Post what waits, until the connection is over and nothing waits any more."""
-        outlet = self._outlet
-        while outlet.waiting or self.state == "connected":
-            if not outlet.waiting:
-                outlet.arrived.clear()
-                await outlet.arrived.wait()
-                continue
-            body = outlet.next_post(MAX_POST_BYTES)
-            headers = {"Content-Type": "text/plain; charset=UTF-8"}
-            answer = await self._send_request(
-                "POST", self.base_url, body=body, headers=headers, timeout=self.request_timeout
-            )
-            if self._is_refusal(answer):
-                await self.break_off()
-                return
+        headers = {"Content-Type": "text/plain; charset=UTF-8"}
+        try:
+            while (body := await outlet.next_post(MAX_POST_BYTES)) is not None:
+                answer = await self._send_request(
+                    "POST", self.base_url, body=body, headers=headers, timeout=self.request_timeout
+                )
+                if self._is_refusal(answer):
+                    await self.break_off()
+                    break
+        except Exception as error:  # noqa: BLE001 - the connection ends, however it failed
+            self._on_write_failure(error)
+        finally:
+            outlet.end()
 
+    # Only asyncio:
     async def _send_request(self, *args: Any, **kwargs: Any) -> Any:
         """Make a request and read its answer to the end, so that its connection is free for the next."""
         answer = await super()._send_request(*args, **kwargs)
@@ -182,20 +204,21 @@ class EngineClient(AsyncClient):
             return str(error) or type(error).__name__
         return answer
 
+    # Both:
     def _on_write_failure(self, error: Exception) -> None:
-        # What reads notices the same, and ends the connection.
+        # The read loop notices the failure too, and ends the connection.
         self.logger.info("A packet could not be written: %r", error)
 
     # Receiving.
 
     async def _receive_packet(self, pkt: Any) -> None:
-        """Take a packet that came with the answer to the handshake."""
+        """Handle a packet that came with the answer to the handshake."""
         data = pkt.encode()
         await self._take(data)
 
     async def _take(self, frame: str | bytes) -> None:
         """
-        Take a frame of the server.
+        Handle a frame of the server.
 
         Raises:
             PacketError: It is not a frame of the protocol.
@@ -218,37 +241,70 @@ class EngineClient(AsyncClient):
                 raise PacketError(f"a packet of type {kind!r}" if kind else "an empty packet")
 
     async def _read_loop_websocket(self) -> None:
-        self._watch()
+        await self._read(self._read_frames)
+
+    async def _read_loop_polling(self) -> None:
+        await self._read(self._read_polls)
+
+    async def _read(self, read: Callable[[Outlet], Awaitable[None]]) -> None:
+        """Read until the connection is over, then end it."""
+        outlet = self._outlet
         try:
-            await self._read_frames(self.ws)
+            await read(outlet)
         except PacketError as error:
             self.logger.warning("The server broke the protocol: %s", error)
+        # Only asyncio:
+        except asyncio.CancelledError:
+            if not self._was_woken():
+                raise
+        # Both:
         except Exception:
             self.logger.exception("A message could not be handled")
-        finally:
-            self._unwatch()
-        await self._end_reading()
+        await self._end_reading(outlet)
 
-    async def _read_frames(self, socket: Any) -> None:
-        """Handle what arrives, until the connection is over."""
+    def _is_open(self, outlet: Outlet) -> bool:
+        """Whether the connection of *outlet* is still to be read."""
+        return self._outlet is outlet and self.state == "connected" and not self._is_broken
+
+    async def _read_polls(self, outlet: Outlet) -> None:
+        """Poll, and handle what the answers bring, until the connection is over."""
+        while self._is_open(outlet):
+            url = self.base_url + self._get_url_timestamp()
+            answer = await self._send_request("GET", url, timeout=self.ping_interval + self.ping_timeout)
+            # A client that leaves does not wait for long for its last poll; another connection may be open by now.
+            if self._outlet is not outlet or self._is_refusal(answer):
+                return
+            for frame in split_poll(await answer.read()):
+                await self._take(frame)
+
+    # Only asyncio:
+    async def _read_frames(self, _: Outlet) -> None:
+        """Handle what arrives over the WebSocket, until the connection is over."""
         aiohttp = require("aiohttp", "asyncio_client")
         text, binary = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY
         on_message = self.handlers["message"]
         quick = not self._is_traced
         clock = asyncio.get_running_loop().time
-        while self.state == "connected" and not self._is_broken:
-            self._heard_at = clock()
-            message = await socket.receive()
-            self._heard_at = math.inf
-            kind = message.type
-            data = message.data
-            if kind is text and quick and data[:1] == "4":
-                await on_message(data[1:])
-            elif kind is text or kind is binary:
-                await self._take(data)
-            else:
-                self.logger.info("The WebSocket was closed: %s %s", kind, data)
-                return
+        socket = self.ws
+        self._watch()
+        try:
+            while self.state == "connected" and not self._is_broken:
+                self._heard_at = clock()
+                message = await socket.receive()
+                self._heard_at = math.inf
+                kind = message.type
+                data = message.data
+                if kind is text and quick and data[:1] == "4":
+                    await on_message(data[1:])
+                elif kind is text or kind is binary:
+                    await self._take(data)
+                else:
+                    self.logger.info("The WebSocket was closed: %s %s", kind, data)
+                    return
+        finally:
+            if self._watchdog is not None:
+                self._watchdog.cancel()
+                self._watchdog = None
 
     def _watch(self) -> None:
         """End the connection when the server, which sends pings, has been silent for too long."""
@@ -261,122 +317,183 @@ class EngineClient(AsyncClient):
         self.logger.warning("The server has stopped communicating, the connection is ended")
         self.start_background_task(self.break_off)
 
-    def _unwatch(self) -> None:
-        if self._watchdog is not None:
-            self._watchdog.cancel()
-            self._watchdog = None
-
-    async def _read_loop_polling(self) -> None:
-        try:
-            while self.state == "connected" and not self._is_broken:
-                url = self.base_url + self._get_url_timestamp()
-                answer = await self._send_request("GET", url, timeout=self.ping_interval + self.ping_timeout)
-                if self._is_refusal(answer):
-                    break
-                for frame in split_poll(await answer.read()):
-                    await self._take(frame)
-        except PacketError as error:
-            self.logger.warning("The server broke the protocol: %s", error)
-        except asyncio.CancelledError:
-            if not self._was_woken():
-                raise
-        except Exception:
-            self.logger.exception("A message could not be handled")
-        await self._end_reading()
-
+    # Only threads:
+    # | def _read_frames(self, outlet: Outlet) -> None:
+    # |     """Handle what arrives over the WebSocket, until the connection is over."""
+    # |     arriving = frames(self.ws, self.logger)
+    # |     while self._is_open(outlet) and (frame := next(arriving, None)) is not None:
+    # |         self._take(frame)
+    # |
+    # Both:
     def _is_refusal(self, answer: Any) -> bool:
         """Tell whether a request failed, and say so in the log."""
         if answer is None or isinstance(answer, str):
             self.logger.warning("%s", answer or "The server could not be reached")
             return True
-        if answer.status not in _SUCCESS:
-            self.logger.warning("Unexpected status code %s in server response", answer.status)
+        # Only asyncio:
+        status = answer.status
+        # Only threads:
+        # | status = answer.status_code
+        # Both:
+        if status not in _SUCCESS:
+            self.logger.warning("Unexpected status code %s in server response", status)
             return True
         return False
 
     # The end.
 
     async def break_off(self) -> None:
-        """End the connection as one that failed; what reads does the rest."""
+        """Mark the connection as failed; the read loop then ends it."""
         self._is_broken = True
+        # Only asyncio:
         if self.current_transport == "websocket":
             self.start_background_task(self.ws.close)
         else:
             self._wake_reader()
 
     def _wake_reader(self) -> None:
-        """Cancel a poll that nobody waits for any more."""
+        """Cancel a poll whose answer is no longer needed."""
         task = self.read_loop_task
         if task is not None and task is not asyncio.current_task():
             task.cancel()
 
     def _was_woken(self) -> bool:
-        """Tell whether it was this client that cancelled the task which reads; then the task goes on."""
+        """Tell whether it was this client that cancelled the task which polls; then the task goes on."""
         task = asyncio.current_task()
-        if (self._is_broken or self.state != "connected") and task is not None:
+        is_over = self._is_broken or self.state != "connected"
+        if is_over and self.current_transport == "polling" and task is not None:
             task.uncancel()
             return True
         return False
 
-    async def _end_reading(self) -> None:
+    # Both:
+    def _begin_end(self, outlet: Outlet) -> bool:
+        """Return True to the first caller, which then ends the connection of *outlet*."""
+        if self.state != "connected" or self._outlet is not outlet or not outlet.claim_end():
+            return False
+        self.state = "disconnecting"
+        self._ender = current()
+        outlet.close()
+        return True
+
+    async def _end_reading(self, outlet: Outlet) -> None:
         """Tell the application that the connection failed, unless one side has ended it."""
-        if self.state != "connected":
+        if not self._begin_end(outlet):
             return
-        self._begin_end()
         await self._trigger_event("disconnect", self.reason.TRANSPORT_ERROR, run_async=False)
         if self.current_transport == "websocket":
+            # Only asyncio:
             # An external session is not closed, and a server that is silent does not answer the closing handshake.
             self.start_background_task(self.ws.close)
+            # Only threads:
+            # | # Without a closing handshake: no peer is left to answer.
+            # | self.ws.shutdown()
+            # Both:
         await self._forget()
 
     async def disconnect(self, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002 - engineio's
         """
-        End the connection and wait until it is closed; in a task that reads, or ends it already, without the latter.
+        End the connection and wait until it is closed; the task that reads, or ends it already, does not wait.
 
         Args:
             abort: Has no effect.
             reason: What the disconnect handler is told; None is ``client disconnect``.
         """
-        if self.state == "connected":
-            self.post((CLOSE_PACKET,))
-            self._begin_end()
+        self.post((CLOSE_PACKET,))
+        if self._begin_end(self._outlet):
             await self._trigger_event("disconnect", reason or self.reason.CLIENT_DISCONNECT, run_async=False)
             await self._close()
             await self._forget()
-        elif self.state == "disconnecting":
+        elif self.state != "disconnected":
             await self.wait()
         else:
             await self._reset()
 
     async def _close(self) -> None:
         """Let what was sent go out, within bounds, and close the transport."""
+        await join(self.write_loop_task, self.request_timeout)
+        # Only asyncio:
         if self.current_transport == "websocket":
             await self._outlet.drained(self.request_timeout)
             await self.ws.close()
         else:
-            self._outlet.arrived.set()
-            if self.write_loop_task is not None:
-                await asyncio.wait({self.write_loop_task}, timeout=self.request_timeout)
             self._wake_reader()
-        task = self.read_loop_task
-        if task is not None and task is not asyncio.current_task():
-            await asyncio.wait({task})
+        await join(self.read_loop_task)
+        # Only threads:
+        # | if self.current_transport == "websocket":
+        # |     self.ws.close()
+        # |     # That does nothing once the server's close frame has been answered, by the thread that reads.
+        # |     self.ws.shutdown()
+        # | # The server need not answer a poll before its next ping is due.
+        # | join(self.read_loop_task, LAST_POLL_S)
+        # Both:
 
     async def wait(self) -> None:
-        """Wait until the connection is over; in a task that reads or ends it, return at once."""
-        if asyncio.current_task() not in {self.read_loop_task, self._ender}:
+        """Wait until the connection is over; in the task or thread that reads or ends it, return at once."""
+        if current() not in {self.read_loop_task, self._ender}:
             await self._over.wait()
-            await client_interrupt.left()
+            # Only asyncio:
+            await _wait_for_clients()
+            # Both:
 
-    def _begin_end(self) -> None:
-        self.state = "disconnecting"
-        self._ender = asyncio.current_task()
-
+    # Only threads:
+    # | def _reset(self) -> None:
+    # |     http = None if self.external_http else self.http
+    # |     super()._reset()
+    # |     if http is not None:
+    # |         http.close()
+    # |
+    # Both:
     async def _forget(self) -> None:
+        self._outlet.end()
         if self in connected_clients:
             connected_clients.remove(self)
-        self._outlet.detach()
-        self._outlet.arrived.set()
         await self._reset()
         self._ender = None
         self._over.set()
+
+
+# Only asyncio:
+# When the program is interrupted (Ctrl-C), its clients leave; then Python handles the interrupt as usual. The handler
+# of an application for that signal is left alone.
+
+
+def _handle_interrupts() -> None:
+    """Disconnect the clients of the running loop when the program is interrupted."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not _is_own_of_python(handler):
+        return
+    loop = asyncio.get_running_loop()
+    # It fails outside of the main thread, and on some platforms.
+    with suppress(NotImplementedError, RuntimeError, ValueError):
+        loop.add_signal_handler(signal.SIGINT, _begin_leaving, loop, handler)
+
+
+async def _wait_for_clients() -> None:
+    """Wait until the clients are disconnected, if the program was interrupted."""
+    task = _leaving.get(asyncio.get_running_loop())
+    if task is not None and task is not asyncio.current_task():
+        await asyncio.wait({task})
+
+
+def _is_own_of_python(handler: Any) -> bool:
+    """Whether a handler is Python's own, or that of ``asyncio.run()``, which cancels the main task."""
+    owner = getattr(handler.func, "__self__", None) if isinstance(handler, partial) else None
+    return handler is signal.default_int_handler or isinstance(owner, asyncio.Runner)
+
+
+def _begin_leaving(loop: asyncio.AbstractEventLoop, handler: Any) -> None:
+    # A second interrupt is handled as without clients.
+    loop.remove_signal_handler(signal.SIGINT)
+    signal.signal(signal.SIGINT, handler)
+    _leaving[loop] = loop.create_task(_leave_all(loop, handler))
+
+
+async def _leave_all(loop: asyncio.AbstractEventLoop, handler: Any) -> None:
+    try:
+        for client in list(connected_clients):
+            if client.is_asyncio_based():
+                await client.disconnect()
+        handler(signal.SIGINT, None)
+    finally:
+        del _leaving[loop]

@@ -1,37 +1,40 @@
 """
 How a client writes to its server: to a WebSocket in the caller's task as far as that does not wait, else in a task.
 
-While there is no WebSocket, packets wait for the POST of :mod:`.client`. A packet's attachments stay behind it: what is
-posted has its place before anybody waits, with :meth:`Outlet.let_write`, for the server to read.
+While there is no WebSocket, packets wait for the POST of :mod:`.client`. A packet's attachments stay behind it:
+:meth:`Outlet.post` gives all of them their place, before the caller waits in :meth:`Outlet.let_write`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio.engine.eager import DONE, Rest
-from fastsio.engine.client_payload import next_post
+from fastsio.engine.payload import next_post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fastsio.engine.packet import WirePacket
 
+current: Final = asyncio.current_task
+#: The end of a connection.
+End: Final = asyncio.Event
+
 
 class Outlet:
     """
-    What goes out to the server.
+    The packets that go out to the server over one connection.
 
     Args:
-        on_failure: Called with what a write raised.
-        high_water_bytes: How much may wait for POSTs before those who send wait.
+        on_failure: Called with the exception that a write raised.
+        high_water_bytes: How much may wait for POSTs before callers wait.
         high_water_packets: The same in packets.
 
     Attributes:
-        waiting: The packets that nothing has taken yet.
-        arrived: Set when one is put there.
+        waiting: The packets that were not taken for writing yet.
     """
 
     def __init__(
@@ -42,28 +45,40 @@ class Outlet:
         self._high_water_packets = high_water_packets
         #: Bytes for POSTs.
         self._waiting_bytes = 0
-        self._is_over = False
+        self._is_closed = self._is_over = self._is_claimed = False
         self._released: asyncio.Future[None] | None = None
         self._socket: Any = None
         self._writer: asyncio.Task[None] | None = None
         self.waiting: deque[WirePacket] = deque()
-        self.arrived = asyncio.Event()
+        #: Set when a packet waits, or the connection is closed.
+        self._arrived = asyncio.Event()
 
-    def attach(self, socket: Any) -> None:
+    async def write_to(self, socket: Any) -> None:
         """Write to a WebSocket from now on, what waits first."""
         self._socket = socket
         if self.waiting:
             self._finish_in_task(None)
         self._release()
 
-    def detach(self) -> None:
+    def close(self) -> None:
+        """Take no more; what waits still goes out."""
+        self._is_closed = True
+        self._arrived.set()
+
+    def end(self) -> None:
         """Write no more, and forget what waits."""
         self._socket = None
         self._is_over = True
         self.waiting.clear()
+        self.close()
         self._release()
         if self._writer is not None:
             self._writer.cancel()
+
+    def claim_end(self) -> bool:
+        """Return True to the first caller, which then ends the connection."""
+        is_claimed, self._is_claimed = self._is_claimed, True
+        return not is_claimed
 
     def post(self, packets: Sequence[WirePacket]) -> None:
         """Send packets in order, at once if the server keeps up, else as soon as it does."""
@@ -71,7 +86,7 @@ class Outlet:
             self._waiting_bytes += sum([packet.size for packet in packets])
         if self._socket is None or self._writer is not None:
             self.waiting.extend(packets)
-            self.arrived.set()
+            self._arrived.set()
             return
         for number, packet in enumerate(packets, 1):
             iterator = self._send(packet).__await__()
@@ -85,16 +100,21 @@ class Outlet:
                 self._finish_in_task(Rest(iterator, waited))
                 return
 
-    def next_post(self, max_bytes: int) -> str:
-        """Take what one POST may carry; see :func:`~fastsio.engine.client_payload.next_post`."""
+    async def next_post(self, max_bytes: int) -> bytes | None:
+        """Wait for what one POST may carry, and take it; None once the connection is closed and nothing waits."""
+        while not self.waiting:
+            if self._is_closed:
+                return None
+            self._arrived.clear()
+            await self._arrived.wait()
         body = next_post(self.waiting, max_bytes)
         self._waiting_bytes = sum([packet.size for packet in self.waiting])
         if not self._is_behind(2):
             self._release()
-        return body
+        return body.encode()
 
     async def let_write(self) -> None:
-        """Wait while the server does not read: over a WebSocket until all is written, else until much is posted."""
+        """Wait while the server is behind: until all is written to a WebSocket, or little waits for POSTs."""
         while self._socket is None and not self._is_over and self._is_behind(1):
             if self._released is None:
                 self._released = asyncio.get_running_loop().create_future()
@@ -136,3 +156,9 @@ class Outlet:
             self._on_failure(error)
         finally:
             self._writer = None
+
+
+async def join(task: asyncio.Task[Any] | None, timeout_s: float | None = None) -> None:
+    """Wait for the end of a task, unless it is the current one."""
+    if task is not None and task is not asyncio.current_task() and not task.done():
+        await asyncio.wait({task}, timeout=timeout_s)

@@ -13,18 +13,20 @@ task.) ``next()`` with a default steps without the StopIteration that ``coroutin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
     from contextvars import Context
+
+Result = TypeVar("Result")
 
 DONE: Final = object()
 _OVER: Final[Any] = iter(())
 
 
 class Nothing:
-    """What there is to await when there is nothing to wait for; cheaper than a coroutine that returns at once."""
+    """An awaitable that is done at once; cheaper than a coroutine that returns at once."""
 
     __slots__ = ()
 
@@ -48,27 +50,27 @@ class Rest:
 
     __slots__ = ("_context", "_iterator", "_waited")
 
-    def __init__(self, iterator: Generator[Any, Any, None], waited: Any, context: Context | None = None) -> None:
+    def __init__(self, iterator: Generator[Any, Any, Any], waited: Any, context: Context | None = None) -> None:
         self._iterator = iterator
         self._waited = waited
         self._context = context
 
-    def __await__(self) -> Generator[Any, Any, None]:
+    def __await__(self) -> Generator[Any, Any, Any]:
         waited = self._waited
         try:
             while True:
                 try:
                     yield waited
                 except GeneratorExit:
-                    # Nobody awaits this any more. The garbage collector may have closed the awaitable before.
+                    # This is awaited no more. The garbage collector may have closed the awaitable before.
                     self._close()
                     raise
                 except BaseException as error:  # noqa: BLE001 - what is thrown in belongs to the awaitable
                     waited = self._step(self._iterator.throw, error)
                 else:
                     waited = self._step(next, self._iterator)
-        except StopIteration:
-            return
+        except StopIteration as over:
+            return over.value
 
     def _close(self) -> None:
         close: Callable[[], object] | None = getattr(self._iterator, "close", None)
@@ -87,3 +89,14 @@ def begin_waiting(awaitable: Awaitable[None]) -> Rest | None:
     iterator: Any = awaitable.__await__()
     waited = next(iterator, DONE)
     return None if waited is DONE else Rest(iterator, waited)
+
+
+def run_or_begin(awaitable: Awaitable[Result]) -> Result | Rest:
+    """Run an awaitable to its first real wait; return its result, or what is left of it."""
+    iterator: Any = awaitable.__await__()
+    try:
+        waited = next(iterator)
+    except StopIteration as over:
+        result: Result = over.value
+        return result
+    return Rest(iterator, waited)

@@ -1,8 +1,8 @@
 """
-One end of an open WebSocket, whatever the web framework calls it: ``receive`` and ``send`` of ASGI events.
+The server's end of an open WebSocket, for every web framework: ``receive`` and ``send`` of ASGI events.
 
-They are plain callables, so that an ASGI server's own are used without a layer in between. A server that frames for the
-engine gives a :class:`DirectLink`, which needs no events.
+They are plain callables, so that those of an ASGI server are used as they are. A server that takes and gives whole
+frames offers a :class:`DirectLink`, which needs no events.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from fastsio.engine.log_format import label, shown
 
@@ -45,12 +45,36 @@ class Link:
         self.send = send
 
 
+class Listener(Protocol):
+    """
+    Gets the frames of a direct link. Its methods run in no task and must not raise.
+
+    Attributes:
+        context: The context in which it takes frames.
+    """
+
+    context: Context
+
+    def take(self, frame: Frame) -> bool:
+        """Take a frame the moment it arrives, while none waits; return whether it was taken."""
+        ...
+
+    def stop_reading(self, error: Exception) -> None:
+        """
+        Handle the end: no frame will come any more. Called once.
+
+        Args:
+            error: :class:`LinkLost` when the WebSocket is closed, :class:`~fastsio.exceptions.PacketError` when the
+                peer passed one of the server's limits.
+        """
+
+
 class DirectLink(ABC):
     """
     A WebSocket whose server takes packets and gives frames as they are.
 
     Attributes:
-        frames: What has arrived and nobody has taken; None while there is nothing, for an empty deque is not small.
+        frames: The frames that have arrived and were not taken; None while there are none, to save memory.
     """
 
     __slots__ = ("frames",)
@@ -60,7 +84,7 @@ class DirectLink(ABC):
 
     @abstractmethod
     async def receive(self) -> Event:
-        """Wait for an event as with a :class:`Link`, for what is not worth a way of its own."""
+        """Wait for an event as with a :class:`Link`; for upgrades, which need no faster way."""
 
     @abstractmethod
     async def send(self, event: Event) -> None:
@@ -89,16 +113,11 @@ class DirectLink(ABC):
         """
 
     @abstractmethod
-    def listen(self, take: Callable[[Frame], bool], on_end: Callable[[Exception], None]) -> None:
+    def listen(self, listener: Listener) -> None:
         """
-        Take the link over: from now on it lives until it is closed, also when the application's call is over.
+        Give frames to *listener* from now on. The link stays open until it is closed, even after the ASGI call.
 
-        Args:
-            take: Offered each frame the moment it arrives, while none waits; tells whether it took the frame. Those
-                it does not take wait in ``frames``, and the peer is not read until :meth:`resume`. It runs in no task
-                and must not raise.
-            on_end: Called once when no frame will come any more: with :class:`LinkLost` when the WebSocket is closed,
-                with :class:`~fastsio.exceptions.PacketError` when the peer passed one of the server's limits.
+        Frames that the listener does not take wait in ``frames``, and the peer is not read until :meth:`resume`.
         """
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """
-Reading on while something that was read is handled: so the end of a connection is noticed under a handler that waits.
+Reading ahead while an earlier event is handled, so that the end of a connection is noticed while a handler waits.
 
-Knows no protocol: what an event means, the reader says.
+This module knows no protocol: the caller gives a function that decides which events are kept.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-#: How long something is handled before more is read. Most handlers are done by then, and pay for no task.
+#: How long an event is handled before more is read. Most handlers are done by then, and need no task.
 AHEAD_AFTER_S: Final = 0.1
 #: How long a handler that was cancelled is waited for.
 CANCEL_S: Final = 1.0
 #: How many events, and how many bytes of them, are read ahead.
-MOST_EVENTS: Final = 64
-MOST_BYTES: Final = 1_048_576
+MAX_EVENTS: Final = 64
+MAX_BYTES_AHEAD: Final = 1_048_576
 
 
-class Ahead:
+class ReadAhead:
     """
-    What a connection has brought while something else of it was handled.
+    The events that arrive on a connection while an earlier one is handled.
 
     Args:
         receive: Waits for the next event.
         keep: Called with each event that is read ahead, and what it raises is raised when its turn comes. Returns
             whether the event is to be kept, and must not wait.
-        after_s: How long something is handled before more is read.
+        after_s: How long an event is handled before more is read.
     """
 
     __slots__ = ("_after_s", "_events", "_is_needed", "_keep", "_receive", "_size", "_task", "_waiter")
@@ -69,7 +69,7 @@ class Ahead:
         return event
 
     async def wait_for(self, handling: Awaitable[Any]) -> None:
-        """Wait for what an event is handled with, and after a while read on meanwhile."""
+        """Wait for the handler of an event, and read ahead if that takes longer than *after_s*."""
         self._is_needed = True
         timer = asyncio.get_running_loop().call_later(self._after_s, self._start)
         try:
@@ -80,17 +80,17 @@ class Ahead:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is read ahead, and nothing that was read waits: it may be thrown away."""
+        """Whether nothing is read ahead, and nothing that was read waits: this object may be dropped."""
         return self._task is None and not self._events
 
     @property
     def is_full(self) -> bool:
         """Whether nothing more is read ahead."""
-        return len(self._events) >= MOST_EVENTS or self._size >= MOST_BYTES
+        return len(self._events) >= MAX_EVENTS or self._size >= MAX_BYTES_AHEAD
 
     @property
     def error(self) -> Exception | None:
-        """What the last event that has arrived raises, if it raises something."""
+        """The error that :meth:`next` will raise after the events that were read ahead; None without one."""
         last = self._events[-1] if self._events else None
         return last if isinstance(last, Exception) else None
 

@@ -1,8 +1,8 @@
 """
 The Engine.IO server: requests in, sessions kept, packets out.
 
-What a session does stands in :mod:`.session`; this module finds the session, answers the request, and sends by the
-session's id, never to a session that is over.
+Sessions are in :mod:`.session`; this module finds the session of a request, answers the request, and
+sends packets by the id of a session, never to one that is over.
 """
 
 from __future__ import annotations
@@ -12,49 +12,70 @@ import inspect
 from contextlib import asynccontextmanager
 from enum import Enum
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from engineio.payload import Payload
 
 from fastsio.aio.engine import polling, websocket
+
+# Only asyncio:
+from fastsio.aio.engine.bodies import Watch, start_watches
+
+# Both:
 from fastsio.aio.engine.eager import NOTHING
+from fastsio.aio.engine.eio3_session import Eio3Session
 from fastsio.aio.engine.frameworks import drivers
+
+# Only asyncio:
+from fastsio.aio.engine.frameworks.environ import SID_KEY
+
+# Both:
 from fastsio.aio.engine.read_ahead import AHEAD_AFTER_S
-from fastsio.aio.engine.session import Eio3Session, Session
+from fastsio.aio.engine.session import Session
 from fastsio.aio.engine.timers import Deadlines
 from fastsio.engine import http
 from fastsio.engine.log_format import shown_text
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, join_frames, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
-from fastsio.engine.server_base import ServerBase, check_session
-from fastsio.engine.session import Life, Move, Step
+from fastsio.engine.server_base import Background, ServerBase, check_session
+from fastsio.engine.session_tables import Asked, Life, Move, Step
 from fastsio.engine.websocket_handshake import websocket_key
 from fastsio.exceptions import SetupError
 
 # Only threads:
 # | from functools import partial
 # |
+# | from fastsio.engine.hang_watch import HangWatch
 # | from fastsio.engine.websocket_handshake import accept_response
 # | from fastsio.sync.engine import accepting, thread_modes
-# | from fastsio.sync.engine.hang_watch import HangWatch
+# | from fastsio.sync.engine.lent_sockets import lends
 # Both:
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 
     # Only threads:
-    # | from fastsio.sync.engine.links import Link
+    # | from fastsio.sync.engine.socketlink import SocketLink
     # Both:
 
 
-class Surplus(Enum):
+class SecondWebSocket(Enum):
     """A WebSocket for a session that has one already: it is accepted, and closed."""
 
-    SURPLUS = "surplus"
+    REFUSED = "refused"
 
 
-#: What is no response: the request becomes a WebSocket, which serves the session, if there is one.
-Answer: TypeAlias = http.Response | Session | Surplus
+# Only asyncio:
+TASKS: Final = Background(
+    start=lambda target, args, kwargs: asyncio.ensure_future(target(*args, **kwargs)),
+    sleep=asyncio.sleep,
+    queue=asyncio.Queue,
+    queue_empty=asyncio.QueueEmpty,
+    event=asyncio.Event,
+)
+# Both:
+#: The response to a request; or the session, or none, that is served over the WebSocket that the request becomes.
+Answer: TypeAlias = http.Response | Session | SecondWebSocket
 
 
 class EngineServer(ServerBase):
@@ -69,8 +90,7 @@ class EngineServer(ServerBase):
         options: Those of :class:`~fastsio.engine.server_base.ServerBase`.
 
     Raises:
-        SetupError: There is no such ``async_mode``, or what it needs is not installed.
-        ValueError: Another option is not what it may be.
+        SetupError: An option is not valid, or the package that ``async_mode`` needs is not installed.
     """
 
     # Only asyncio:
@@ -83,24 +103,27 @@ class EngineServer(ServerBase):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        #: The sessions that others wait for: more waits for them than the high-water mark.
+        #: The sessions that are behind: more waits for them than the high-water mark.
         self.congested: set[Session] = set()
-        self._parting: dict[str, Session] = {}
+        self._last_polls: dict[str, Session] = {}
         # Only asyncio:
         self.deadlines: Deadlines[Session] = Deadlines(self._on_due)
-        self._has_advised = False
+        #: Whether the options of the web server were checked.
+        self._has_warned = False
         self._async = drivers.driver_for(self.async_mode)
+        self._background = TASKS
         self._chosen_mode: str | None = options.get("async_mode")
-        #: Message handlers that run no application code of events themselves: they may be stepped outside of a
-        #: task.
+        #: Handlers that run no application code of events themselves: they may be stepped outside of a task.
         self.stepped_handlers: frozenset[Callable[..., Any]] = frozenset()
         #: How long a message is handled before more is read; a pong must be found in time.
         self.ahead_after = min(AHEAD_AFTER_S, self.ping_timeout / 4)
+        #: Of the requests that were not answered at once, for as long.
+        self.watches: Deadlines[Watch] = Deadlines(start_watches)
         self._tasks: set[asyncio.Task[Any]] = set()
         # Only threads:
         # | self.deadlines = Deadlines(self._on_due, self)
-        # | self._threads = thread_modes.threads_of(self.async_mode)
-        # | self.hang_watch = HangWatch(self)
+        # | self._background = thread_modes.threads_of(self.async_mode)
+        # | self.hang_watch = HangWatch(self, websocket.how_client_left, websocket.end_left_client)
         # | # uWSGI ends the connection with the response without a word: a client that used it again would lose a
         # | # request.
         # | self._connection_headers = [("Connection", "close")] if self.async_mode == "gevent_uwsgi" else []
@@ -108,7 +131,7 @@ class EngineServer(ServerBase):
 
     @property
     def packets_per_payload(self) -> int:
-        """How many packets of one POST are handled before others have a turn."""
+        """How many packets of one POST are handled before other clients have a turn."""
         return self.max_decode_packets or int(Payload.max_decode_packets)
 
     # Only asyncio:
@@ -172,10 +195,7 @@ class EngineServer(ServerBase):
 
     async def get_session(self, sid: str) -> dict[str, Any]:
         """
-        Return what the application keeps for a client of Engine.IO; few do.
-
-        Args:
-            sid: The session's id.
+        Return the session data that the application keeps for a client of Engine.IO.
 
         Raises:
             KeyError: There is no such session.
@@ -185,11 +205,7 @@ class EngineServer(ServerBase):
 
     async def save_session(self, sid: str, session: dict[str, Any]) -> None:
         """
-        Keep something else for a client.
-
-        Args:
-            sid: The session's id.
-            session: What :meth:`get_session` returns from now on.
+        Replace the session data of a client: :meth:`get_session` returns this from now on.
 
         Raises:
             KeyError: There is no such session.
@@ -199,10 +215,7 @@ class EngineServer(ServerBase):
     @asynccontextmanager
     async def session(self, sid: str) -> AsyncIterator[dict[str, Any]]:
         """
-        Give what the application keeps for a client in an ``async with`` block, and save it at the end of the block.
-
-        Args:
-            sid: The session's id.
+        Give the session data of a client in an ``async with`` block, and save it at the end of the block.
 
         Raises:
             KeyError: There is no such session, or none any more at the end.
@@ -235,23 +248,16 @@ class EngineServer(ServerBase):
         return session.post(packets, waits)
 
     def post_to_all(self, sessions: Iterable[Session], packets: Sequence[WirePacket], waits: bool = False) -> None:
-        """
-        Send packets to many clients as :meth:`post` does to one; those that are gone are left out.
-
-        Args:
-            sessions: The sessions of the clients.
-            packets: What to send, shared by all.
-            waits: As with :meth:`post`.
-        """
+        """Send packets, which they share, to many clients as :meth:`post` does to one; those that are gone get none."""
         # Only asyncio:
         frames = b""
         for session in sessions:
-            write_shared = session.write_shared
-            if write_shared is None or session.idle_send is None:
+            link = session.idle_link
+            if link is None or not session.shares_frames:
                 session.post(packets, waits)
                 continue
             frames = frames or join_frames(packets)
-            if not write_shared(frames):
+            if not link.write_at_once(frames):
                 session.post(packets, waits)
         # Only threads:
         # | for session in sessions:
@@ -260,48 +266,25 @@ class EngineServer(ServerBase):
 
     async def let_read(self, eio_sids: Sequence[str]) -> None:
         """
-        Wait while any of some clients is behind and reads; call it when there are :attr:`congested` ones.
+        Wait while one of these clients is behind and reads; without :attr:`congested` sessions no call is needed.
 
-        Args:
-            eio_sids: The clients. With several, one delays the caller by no more than ``slow_client_timeout``.
+        If there are several, one delays the caller by no more than ``slow_client_timeout``.
         """
         sockets, is_shared = self.sockets, len(eio_sids) > 1
         for session in self.congested.intersection(map(sockets.get, eio_sids)):
             await session.let_read(is_shared=is_shared)
 
-    # Only asyncio:
-    def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> Awaitable[None]:
-        """
-        Send as :meth:`post` does; await the result to wait while the client is behind and reads.
-
-        Args:
-            eio_sid: The client.
-            packets: What to send.
-        """
+    def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> Any:
+        """Send as :meth:`post` does, then wait while the client is behind and reads; with asyncio, await the result."""
         session = self.sockets.get(eio_sid)
         if session is None:
             self.logger.debug("Cannot send, the client is gone")
+            # Only asyncio:
             return NOTHING
+            # Only threads:
+            # | return False
+            # Both:
         return session.write(packets)
-
-    # Only threads:
-    # | def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
-    # |     """
-    # |     Send as :meth:`post` does, then wait while the client is behind and reads.
-    # |
-    # |     Args:
-    # |         eio_sid: The client.
-    # |         packets: What to send.
-    # |
-    # |     Returns:
-    # |         As :meth:`post`.
-    # |     """
-    # |     session = self.sockets.get(eio_sid)
-    # |     if session is None:
-    # |         self.logger.debug("Cannot send, the client is gone")
-    # |         return False
-    # |     return session.write(packets)
-    # Both:
 
     async def send(self, sid: str, data: Any) -> bool:
         """Send a message: text, bytes, or what JSON can hold; waits while the client is behind and reads."""
@@ -311,23 +294,30 @@ class EngineServer(ServerBase):
         return is_sent
 
     async def send_packet(self, sid: str, pkt: Any) -> bool:
-        """Send a packet, one of ours or one of engineio's; never waits."""
+        """Send a packet of fastsio or of engineio; never waits."""
         return self.post(sid, (packet_of(pkt),))
 
     # -- ending
 
     async def close_client(self, eio_sid: str, reason: str, *, abort: bool = False) -> None:
         """
-        End a client's session and wait for its disconnect handler; nothing happens to one that is gone.
+        End a client's session and wait for its disconnect handler, which gets *reason*.
 
-        Args:
-            eio_sid: The client.
-            reason: What the disconnect handler gets.
-            abort: True to end it without telling the client.
+        With *abort*, the client is not told. Nothing happens to one that is gone.
         """
         session = self.sockets.get(eio_sid)
         if session is not None:
             await session.finish(reason, abort=abort)
+
+    def leave_client(self, eio_sid: str) -> None:
+        """
+        End the transport of a client because the server shuts down, without waiting for anything; it connects again.
+
+        The caller runs the disconnect handler, with :meth:`run_disconnect`. Nothing happens to a client that is gone.
+        """
+        session = self.sockets.get(eio_sid)
+        if session is not None:
+            session.leave_client()
 
     async def disconnect(self, sid: str | None = None) -> None:
         """End the session of one client, or of all."""
@@ -341,21 +331,19 @@ class EngineServer(ServerBase):
 
     def retire(self, session: Session, *, keep: bool) -> None:
         """
-        Take a session that is over off the table.
+        Remove a session that is over from :attr:`sockets`.
 
-        Args:
-            session: The session.
-            keep: Whether its last packets wait for one more poll. The JavaScript server keeps them 30 seconds.
+        With *keep*, its last packets wait for one more poll. The JavaScript server keeps them 30 seconds.
         """
         if keep:
-            self._parting[session.sid] = session
+            self._last_polls[session.sid] = session
         self.sockets.pop(session.sid, None)
         if keep:
             self.deadlines.set(session, self.ping_timeout)
 
     def forget(self, session: Session) -> None:
         """Stop waiting for the last poll of a session that is over."""
-        self._parting.pop(session.sid, None)
+        self._last_polls.pop(session.sid, None)
         self.deadlines.clear(session)
 
     async def shutdown(self) -> None:
@@ -364,12 +352,12 @@ class EngineServer(ServerBase):
             session.give_up()
         # Only asyncio:
         self.deadlines.stop()
+        self.watches.stop()
         current = asyncio.current_task()
         for task in list(self._tasks):
             if task is not current:
                 task.cancel()
         # Only threads:
-        # | self.hang_watch.stop()
         # | for member in self.deadlines.stop():
         # |     member.on_shutdown()
         # Both:
@@ -379,22 +367,21 @@ class EngineServer(ServerBase):
     # Only asyncio:
     async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
         """Serve one request; the arguments and the result are the web framework's."""
+        found = self._find_open(*args)
+        if found is not None:
+            return await self._serve_session(*found)
         environ = self._async["translate_request"](*args, **kwargs)
         if not isinstance(environ, dict):
             environ = await environ
         if not environ:
             return None
-        is_admitted = await self._admits(environ) if "HTTP_ORIGIN" in environ else True
-        answer = await self._answer(environ) if is_admitted else http.foreign(environ["HTTP_ORIGIN"])
+        is_admitted = await self._accepts_origin(environ) if "HTTP_ORIGIN" in environ else True
+        answer = await self.answer(environ) if is_admitted else http.origin_refused(environ["HTTP_ORIGIN"])
         accept = self._async.get("accept")
-        if isinstance(answer, Surplus):
-            if accept is None:
-                return await self._async["websocket"](websocket.turn_away, self)(environ)
-            return await websocket.turn_away(await accept(environ))
         if not isinstance(answer, Session):
-            return await self._respond(answer, environ, is_admitted=is_admitted)
-        # Served from here, not from below: each frame between this one and the reading loop stays in memory for as
-        # long as the WebSocket is open.
+            return await self.respond(answer, environ, is_admitted=is_admitted)
+        # Served here and not in a function of its own: each call between this one and the reading loop stays in memory
+        # for as long as the WebSocket is open.
         is_served = False
         try:
             if accept is None:
@@ -403,37 +390,75 @@ class EngineServer(ServerBase):
                     return await self._async["websocket"](serving.begin, self)(environ)
                 finally:
                     is_served = serving.has_begun
-            if not self._has_advised:
-                self._advise(environ)
+            if not self._has_warned:
+                self._has_warned = True
+                self._async["warn_of_limits"](environ, self.max_http_buffer_size)
             link = await accept(environ)
             is_served = True
+            # What is in this function while the WebSocket is open stays in memory as well.
+            del args, kwargs, environ
             return await websocket.serve(answer, link)
         finally:
             if not is_served:
                 await self._drop_websocket(answer)
 
-    def _advise(self, environ: dict[str, Any]) -> None:
-        """Say once what the web server had better be told."""
-        self._has_advised = True
-        self._async["advise"](environ, self.max_http_buffer_size)
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether handshakes need not wait, and run no application code that may ask for its task."""
+        announced = self.announced
+        return self.handlers.get("connect") in self.stepped_handlers and (announced is None or announced.is_set())
 
-    async def _respond(self, response: http.Response, environ: dict[str, Any], *, is_admitted: bool) -> Any:
-        headers = self._headers_of(response, environ, is_admitted=is_admitted)
-        answer = self._async["make_response"](response["status"], headers, response["response"], environ)
-        return await answer if inspect.iscoroutine(answer) else answer
+    def _find_open(self, *args: Any) -> tuple[Session, dict[str, Any]] | None:
+        """Return the session and the short environ of a plain poll or POST; None leaves a request to be looked at."""
+        translate = self._async.get("translate_session_request")
+        if translate is None or self._origins.asks_application or "polling" not in self.transports:
+            return None
+        environ: dict[str, Any] | None = translate(*args)
+        session = None if environ is None else self.sockets.get(environ[SID_KEY])
+        if environ is None or session is None:
+            return None
+        asked = Asked.POLL if environ["REQUEST_METHOD"] == "GET" else Asked.POST
+        return (session, environ) if session.takes_at_once(asked) else None
+
+    async def _serve_session(self, session: Session, environ: dict[str, Any]) -> Any:
+        is_admitted = await self._accepts_origin(environ) if "HTTP_ORIGIN" in environ else True
+        try:
+            if not is_admitted:
+                response = http.origin_refused(environ["HTTP_ORIGIN"])
+            elif environ["REQUEST_METHOD"] == "GET":
+                response = await polling.handle_get(session, environ, None)
+            else:
+                response = await polling.handle_post(session, environ)
+        except RequestRefused as refused:
+            response = self._refuse(refused)
+        headers = self.headers_of(response, environ, is_admitted=is_admitted)
+        return await self._async["make_response"](response["status"], headers, response["response"], environ)
+
+    async def respond(
+        self, answer: http.Response | SecondWebSocket, environ: dict[str, Any], *, is_admitted: bool
+    ) -> Any:
+        """Answer a request that becomes no WebSocket of a session."""
+        if isinstance(answer, SecondWebSocket):
+            accept = self._async.get("accept")
+            if accept is None:
+                return await self._async["websocket"](websocket.turn_away, self)(environ)
+            return await websocket.turn_away(await accept(environ))
+        headers = self.headers_of(answer, environ, is_admitted=is_admitted)
+        response = self._async["make_response"](answer["status"], headers, answer["response"], environ)
+        return await response if inspect.iscoroutine(response) else response
 
     # Only threads:
     # | def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
     # |     """Serve one request, as a WSGI application."""
-    # |     is_admitted = self._admits(environ)
-    # |     answer = self._answer(environ) if is_admitted else http.foreign(environ["HTTP_ORIGIN"])
-    # |     if isinstance(answer, Surplus):
+    # |     is_admitted = self._accepts_origin(environ)
+    # |     answer = self.answer(environ) if is_admitted else http.origin_refused(environ["HTTP_ORIGIN"])
+    # |     if isinstance(answer, SecondWebSocket):
     # |         return accepting.accept(self, environ, partial(websocket.turn_away, self))
     # |     if not isinstance(answer, Session):
-    # |         return self._respond(answer, environ, start_response, is_admitted=is_admitted)
+    # |         return self.respond(answer, environ, start_response, is_admitted=is_admitted)
     # |     is_served = False
     # |
-    # |     def serve(link: Link) -> None:
+    # |     def serve(link: SocketLink) -> None:
     # |         nonlocal is_served
     # |         is_served = True
     # |         websocket.serve(answer, link)
@@ -444,10 +469,11 @@ class EngineServer(ServerBase):
     # |         if not is_served:
     # |             self._drop_websocket(answer)
     # |
-    # | def _respond(
+    # | def respond(
     # |     self, response: http.Response, environ: dict[str, Any], start_response: Any, *, is_admitted: bool
     # | ) -> list[bytes]:
-    # |     headers = self._headers_of(response, environ, is_admitted=is_admitted)
+    # |     """Answer a request that becomes no WebSocket."""
+    # |     headers = self.headers_of(response, environ, is_admitted=is_admitted)
     # |     body = response["response"]
     # |     headers = [*headers, ("Content-Length", str(len(body))), *self._connection_headers]
     # |     start_response(response["status"], headers)
@@ -459,7 +485,8 @@ class EngineServer(ServerBase):
         if not session.move(Move.FAIL):
             await session.finish(self.reason.TRANSPORT_CLOSE, abort=True)
 
-    async def _answer(self, environ: dict[str, Any]) -> Answer:
+    async def answer(self, environ: dict[str, Any]) -> Answer:
+        """Read a request whose origin is accepted, and decide what becomes of it."""
         if environ["REQUEST_METHOD"] == "OPTIONS":
             return http.accepted(b"OK")
         try:
@@ -470,12 +497,15 @@ class EngineServer(ServerBase):
                 return await self._handshake(environ, request)
             return await self._serve(environ, request, self._find(request.sid, request))
         except RequestRefused as refused:
-            self.report(refused.log, refused.log)
-            return http.refusal(refused.code)
+            return self._refuse(refused)
 
-    async def _admits(self, environ: dict[str, Any]) -> bool:
+    def _refuse(self, refused: RequestRefused) -> http.Response:
+        self.report(refused.log, refused.log)
+        return http.refusal(refused.code)
+
+    async def _accepts_origin(self, environ: dict[str, Any]) -> bool:
         """
-        Tell whether the origin of a request, if it has one, is taken.
+        Return whether the origin of a request, if it has one, is accepted.
 
         Browsers apply CORS to responses; a WebSocket handshake is protected by looking at its origin only.
         """
@@ -483,7 +513,7 @@ class EngineServer(ServerBase):
         if not origin or self._origins.is_off:
             return True
         try:
-            verdict = self._origins.admit(origin, environ)
+            verdict = self._origins.accepts(origin, environ)
             if verdict is True:
                 return True
             # Only asyncio:
@@ -512,7 +542,7 @@ class EngineServer(ServerBase):
         if "accept" not in self._async and websocket_key(environ) is None:
             raise RequestRefused(http.Code.BAD_REQUEST, "Not a WebSocket handshake of version 13")
         # Only threads:
-        # | if not accepting.can_accept(self, environ):
+        # | if not lends(self, environ):
         # |     raise RequestRefused(http.Code.BAD_REQUEST, "The web server cannot serve WebSockets")
         # | if accept_response(environ) is None:
         # |     raise RequestRefused(http.Code.BAD_REQUEST, "Not a WebSocket handshake of version 13")
@@ -521,27 +551,33 @@ class EngineServer(ServerBase):
     def _find(self, sid: str, request: Request) -> Session:
         session = self.sockets.get(sid)
         if session is None and request.method == "GET" and not request.is_websocket:
-            session = self._parting.get(sid)
+            session = self._last_polls.get(sid)
         return check_session(session, request)
 
     async def _serve(self, environ: dict[str, Any], request: Request, session: Session) -> Answer:
         if request.method == "POST":
             return await polling.handle_post(session, environ)
         if request.is_websocket:
-            return self._switch(session, request) if session.move(Move.HANDSHAKE) else Surplus.SURPLUS
+            return self._use_websocket(session, request) if session.move(Move.HANDSHAKE) else SecondWebSocket.REFUSED
         return await polling.handle_get(session, environ, request.jsonp_index)
 
-    def _switch(self, session: Session, request: Request) -> Session:
+    def _use_websocket(self, session: Session, request: Request) -> Session:
         session.frames_base64 = request.base64
         return session
 
     async def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
-        sid = self.generate_id()
+        if not self.is_admitting:
+            return http.unavailable()
+        # Only asyncio:
+        if self.announced is not None and not request.is_websocket:
+            await self.announced.wait()
+        # Both:
+        sid = self.generate_id() + self.sid_suffix
         session = self.sockets[sid] = self._new_session(sid, environ, request)
         try:
             return await self._open(session, environ, request)
         except BaseException:
-            # Whatever failed, nothing is left of a session that its client will never hear of.
+            # The client is not told of the session, so nothing of it is kept.
             if session.life is Life.OPENING or session.life is Life.DOOMED:
                 self._reject(session)
             else:
@@ -556,7 +592,7 @@ class EngineServer(ServerBase):
         """Ask the application about a new client, and begin its session if it is accepted."""
         can_upgrade = not request.is_websocket
         # Only threads:
-        # | can_upgrade = can_upgrade and "websocket" in self.transports and accepting.can_accept(self, environ)
+        # | can_upgrade = can_upgrade and "websocket" in self.transports and lends(self, environ)
         # Both:
         session.post_control(ControlPacket(OPEN, self._open_data(session.sid, can_upgrade=can_upgrade)))
         verdict = await self.run_connect(session.sid, environ)
@@ -570,7 +606,7 @@ class EngineServer(ServerBase):
             return http.refusal(http.Code.UNKNOWN_SID)
         session.start_heartbeat()
         if request.is_websocket:
-            return self._switch(session, request)
+            return self._use_websocket(session, request)
         session.move(Move.POLL)
         packets = polling.take(session, environ)
         return polling.answer(session, packets, jsonp_index=request.jsonp_index, headers=self._cookies(session.sid))
@@ -620,38 +656,11 @@ class EngineServer(ServerBase):
 
     # -- background
 
-    # Only asyncio:
-    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Future[Any]:
-        """
-        Run a coroutine function in a task, which :meth:`shutdown` leaves alone.
-
-        Args:
-            target: The function.
-            args: What it is called with.
-            kwargs: The same by keyword.
-
-        Returns:
-            The task. The caller keeps it: the event loop holds tasks weakly.
-        """
-        task: asyncio.Future[Any] = asyncio.ensure_future(target(*args, **kwargs))
-        return task
-
     async def sleep(self, seconds: float = 0) -> None:
-        """Wait, while others run."""
-        await asyncio.sleep(seconds)
+        """Wait; other tasks, threads or greenlets run meanwhile."""
+        await self._background.sleep(seconds)
 
-    def create_queue(self, *args: Any, **kwargs: Any) -> asyncio.Queue[Any]:
-        """Return a queue for tasks; the arguments are those of :class:`asyncio.Queue`."""
-        return asyncio.Queue(*args, **kwargs)
-
-    def get_queue_empty_exception(self) -> type[Exception]:
-        """Return what ``get_nowait()`` of such a queue raises when there is nothing in it."""
-        return asyncio.QueueEmpty
-
-    def create_event(self, *args: Any, **kwargs: Any) -> asyncio.Event:
-        """Return an event for tasks."""
-        return asyncio.Event(*args, **kwargs)
-
+    # Only asyncio:
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine in a task that is kept alive until it is done."""
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -672,36 +681,6 @@ class EngineServer(ServerBase):
                 self.spawn(session.finish(self.reason.TRANSPORT_ERROR, abort=True))
 
     # Only threads:
-    # | def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    # |     """
-    # |     Run a function in a thread, or in a greenlet where the ``async_mode`` has these.
-    # |
-    # |     Args:
-    # |         target: The function.
-    # |         args: What it is called with.
-    # |         kwargs: The same by keyword.
-    # |
-    # |     Returns:
-    # |         Something with a method ``join()``.
-    # |     """
-    # |     return self._threads.start(target, args, kwargs)
-    # |
-    # | def sleep(self, seconds: float = 0) -> None:
-    # |     """Wait, while others run."""
-    # |     self._threads.sleep(seconds)
-    # |
-    # | def create_queue(self, *args: Any, **kwargs: Any) -> Any:
-    # |     """Return a queue for threads, or greenlets; the arguments are those of :class:`queue.Queue`."""
-    # |     return self._threads.queue(*args, **kwargs)
-    # |
-    # | def get_queue_empty_exception(self) -> type[Exception]:
-    # |     """Return what ``get()`` of such a queue raises when there is nothing in it."""
-    # |     return self._threads.queue_empty
-    # |
-    # | def create_event(self, *args: Any, **kwargs: Any) -> Any:
-    # |     """Return an event for threads, or greenlets."""
-    # |     return self._threads.event(*args, **kwargs)
-    # |
     # | def _on_due(self, members: list[Any]) -> None:
     # |     for member in members:
     # |         try:

@@ -1,161 +1,356 @@
 """
-One Engine.IO session: its heartbeat, and how it ends.
+One Engine.IO session with asyncio: how its packets go out, and how it ends.
 
-What is decided about it stands in :mod:`fastsio.engine.session`, how its packets go out in :mod:`.outbox`, and the
-transports that read from the client in :mod:`.websocket` and :mod:`.polling`. What a client of Engine.IO 3 has
-otherwise, the form of binary and a heartbeat that the client starts, is :class:`Eio3Session`; Socket.IO clients 1.x and
-2.x are such clients.
+Its decisions are made in :mod:`fastsio.engine.session`, and the transports that read from the client in
+:mod:`.websocket` and :mod:`.polling`.
 
-Source: Engine.IO protocol v4 and v3; the JavaScript server's ``allowEIO3``.
+**Writing.** ``idle_link`` is the WebSocket's link while nothing is being written and nothing waits, else None: one test
+tells whether a packet may go out at once. Its ``send`` is then stepped (see :mod:`.eager`) in the caller's task. When
+the peer lags and the write has to wait, a task finishes it and whatever is posted meanwhile, in order. So a cancelled
+caller cannot separate a packet from its attachments. A direct link writes packets itself while the peer does not lag.
+
+**Waiting.** Packets that are posted get their place in the buffer before a caller waits: :meth:`Session.let_read` only
+keeps the caller from posting more while the client is behind. How long is decided in :mod:`fastsio.engine.congestion`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
-from fastsio.aio.engine.outbox import Outbox
+from fastsio.aio.engine.eager import DONE, NOTHING, Rest
+from fastsio.aio.engine.links import DirectLink, Link, send_as_text, trace_frames
 from fastsio.aio.engine.read_ahead import CANCEL_S
-from fastsio.engine.log_format import label, shown_message
-from fastsio.engine.packet import CLOSE_PACKET, PING_PACKET, PONG_PACKET, WirePacket
-from fastsio.engine.session import Beat, Step, Transport
-
-# Only threads:
-# | from fastsio.engine.session import CLOSE_GRACE_S
-# | from fastsio.sync.engine.outbox import PINGED, RECEIVE_BYTES, Outbox
-# Both:
+from fastsio.engine.frames import SHORT, SHORT_HEADS, TEXT, frame
+from fastsio.engine.packet import CLOSE_PACKET, ControlPacket, MessagePacket, WirePacket, join_frames
+from fastsio.engine.session import UPGRADE_CHECK_S, UPGRADE_GRACE_S, SessionState
+from fastsio.engine.session_tables import Move, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
-    from logging import Logger
+    from collections.abc import Awaitable, Sequence
 
-    from fastsio.engine.packet import WirePacket
-    from fastsio.engine.session import Reason
+    from fastsio.aio.engine.host import Host
+    from fastsio.aio.engine.links import AnyLink
 
-    MessageHandler = Callable[[Any, str | bytes], Awaitable[Any] | None]
+#: The heads of text frames that are short, which are most, by their length: looked up here without a call.
+SHORT_TEXT_HEADS: Final = SHORT_HEADS[TEXT]
 
 
-class Host(Protocol):
-    """What a session, and what serves it, needs of its server; the options are those of ``ServerBase``."""
+class Cancellable(Protocol):
+    """The task or object that reads from a WebSocket."""
 
-    logger: Logger
-    reason: type[Reason]
-    handlers: dict[str, Callable[..., Any]]
-    receivers: frozenset[Callable[..., Any]]
-    deadlines: Any
-    is_traced: bool
-    ping_interval: float
-    ping_interval_grace_period: float
-    ping_timeout: float
-    max_http_buffer_size: int
-    body_timeout: float
-    upgrade_timeout: float
-    handler_grace: float
-    # Only asyncio:
-    stepped_handlers: frozenset[Callable[..., Any]]
-    ahead_after: float
+    def cancel(self) -> object:
+        """Wake the reader, so that it notices that the session is over."""
 
-    @property
-    def wait_disconnected(self) -> Callable[[dict[str, Any]], Awaitable[None]] | None:
-        """Waits until the client of a request has gone."""
 
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a coroutine in a task that is kept alive until it is done."""
+class PollWaiter(Protocol):
+    """What a poll waits for: a future, or what answers the poll."""
+
+    def done(self) -> bool:
+        """Tell whether it is about to look at the session."""
         ...
 
-    # Only threads:
-    # | async_mode: str
-    # | hang_watch: Any
-    # |
-    # | def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    # |     """Run a function in a thread."""
-    # |
-    # Both:
-    @property
-    def packets_per_payload(self) -> int:
-        """How many packets of one POST are handled before others have a turn."""
-        ...
-
-    def report(self, message: str, kind: str) -> None:
-        """Log what a client did wrong."""
-
-    def retire(self, session: Any, *, keep: bool) -> None:
-        """Take a session that is over off the table."""
-
-    def forget(self, session: Any) -> None:
-        """Stop waiting for the last poll of a session that is over."""
-
-    async def sleep(self, seconds: float = 0) -> None:
-        """Wait, while others run."""
-
-    async def run_message(self, session: Any, data: str | bytes) -> None:
-        """Give the application a message that came in a POST."""
-
-    async def run_disconnect(self, sid: str, reason: str) -> None:
-        """Tell the application that a client is gone."""
+    def set_result(self, result: None, /) -> None:
+        """Have it look at the session."""
 
 
-class Session(Outbox):
+class Session(SessionState):
     """
-    A session.
+    A session whose packets go out with asyncio.
 
     Args:
         server: The server it belongs to.
-        sid: Its Engine.IO session id, a secret of the client.
+        sid: Its Engine.IO session id.
+
+    Attributes:
+        body_reader: The task that reads the body of a POST; it is cancelled when the session is over.
+        direct_link: The link, if it tells how much of what was written the network has not taken.
+        has_progressed: True if a handler that was waited for has ended since the last check of the heartbeat.
+        idle_link: ``link`` while nothing is being written and no packet waits, else None.
+        is_given_up: True once the message handler was cancelled, some time after the client was gone.
+        is_direct: Whether ``link`` is a direct link that is given frames.
+        is_limited: True once the message handler must end within ``handler_grace``.
+        link: Writes events to the WebSocket; None without one.
+        poll_waiter: The future of the poll that waits; None while none does.
+        post_waiter: The future of an upgrade that waits until a POST has been handled.
+        reader: The task or object that reads from the WebSocket.
+        shares_frames: Whether the frames of a broadcast are written as well, because all such clients get the same.
+        writer: The task that finishes a write that has to wait.
     """
 
-    __slots__ = ()
+    __slots__ = (
+        "body_reader",
+        "direct_link",
+        "has_progressed",
+        "idle_link",
+        "is_direct",
+        "is_given_up",
+        "is_limited",
+        "link",
+        "poll_waiter",
+        "post_waiter",
+        "reader",
+        "shares_frames",
+        "writer",
+    )
 
-    server: Host
+    #: Whether packets have the same form for all clients of this class as for those of most sessions.
+    has_usual_form: ClassVar[bool] = True
+    server: Host  # pyright: ignore[reportIncompatibleVariableOverride] # never set again
+    clock = staticmethod(monotonic)
 
-    @property
-    def session(self) -> dict[str, Any]:
-        """What the application keeps with the Engine.IO server, which few do."""
-        if self.user_session is None:
-            self.user_session = {}
-        return self.user_session
+    def __init__(self, server: Host, sid: str) -> None:
+        super().__init__(server, sid)
+        self.has_progressed = self.is_limited = self.is_given_up = self.is_direct = self.shares_frames = False
+        self.link: AnyLink | None = None
+        # A direct link if ``is_direct``; one test of that is all that the hot path needs.
+        self.idle_link: Any = None
+        self.direct_link: DirectLink | None = None
+        self.writer: asyncio.Task[None] | None = None
+        self.reader: Cancellable | None = None
+        self.body_reader: asyncio.Task[Any] | None = None
+        self.poll_waiter: PollWaiter | None = None
+        self.post_waiter: asyncio.Future[None] | None = None
 
-    @session.setter
-    def session(self, session: dict[str, Any]) -> None:
-        self.user_session = session
+    # Sending.
 
-    def message_handler(self) -> tuple[MessageHandler, Any]:
-        """Return the handler of the server's messages, and what it gets to know the session by."""
+    def post(self, packets: Sequence[WirePacket], waits: bool = False) -> bool:
+        """
+        Send packets in order, at once if the client keeps up, else as soon as it does.
+
+        Args:
+            packets: What to send.
+            waits: Whether the caller waits afterwards, with :meth:`let_read`.
+
+        Returns:
+            False when the session is over, or its buffer is full and the packets were dropped.
+        """
+        link = self.idle_link
+        if link is None:
+            return self._enqueue(packets, waits)
+        if self.is_direct:
+            if not link.write(join_frames(packets)):
+                self.idle_link = None
+                self._finish_in_task(None, packets)
+            return True
+        self.idle_link = None
+        send = link.send
+        written = 0
+        try:
+            for packet in packets:
+                event = {"type": "websocket.send", "bytes" if packet.binary else "text": packet.wire}
+                iterator = send(event).__await__()
+                waited = next(iterator, DONE)
+                written += 1
+                if waited is not DONE:
+                    self._finish_in_task(Rest(iterator, waited), packets[written:])
+                    return True
+        except Exception as error:  # noqa: BLE001 - each server has its own way to say that the peer is gone
+            self._on_write_failure(error)
+            return False
+        if self.pending:
+            self._finish_in_task(None, ())
+        else:
+            self.idle_link = link
+        return True
+
+    def write_text(self, text: str) -> Awaitable[None] | None:
+        """
+        Send a message of text as :meth:`post` does. A client on a direct link gets its frame without a packet.
+
+        Returns:
+            What to await to wait while the client is behind and reads; None when it is not behind.
+        """
+        link = self.idle_link
+        if link is not None and self.is_direct:
+            payload = b"4" + text.encode("utf-8", "replace")
+            size = len(payload)
+            if link.write(SHORT_TEXT_HEADS[size] + payload if size <= SHORT else frame(TEXT, payload)):
+                return None
+        self.post((MessagePacket(text),), True)
+        return None if self.congestion is None else self.let_read()
+
+    def write(self, packets: Sequence[WirePacket]) -> Awaitable[None]:
+        """Send packets as :meth:`post` does; await the result to wait while the client is behind and reads."""
+        self.post(packets, True)
+        return NOTHING if self.congestion is None else self.let_read()
+
+    def post_control(self, packet: ControlPacket) -> None:
+        """Send a packet of Engine.IO itself; the buffer's limits do not apply."""
+        if self.idle_link is not None:
+            self.post((packet,))
+        elif not self.closed:
+            self.append((packet,), packet.size)
+            self.end_poll()
+
+    async def let_read(self, *, is_shared: bool = False) -> None:
+        """
+        Wait until the client has caught up, as long as it reads; one that does not is treated by ``slow_client``.
+
+        Args:
+            is_shared: Whether the caller also sends to other clients; then one that reads slowly is not waited for.
+        """
+        while (left_s := self.pause_s(is_shared=is_shared)) > 0 and (congestion := self.congestion) is not None:
+            if congestion.released is None:
+                congestion.released = asyncio.get_running_loop().create_future()
+            await asyncio.wait((congestion.released,), timeout=left_s)
+        congestion = self.congestion
+        if congestion is not None and congestion.is_refused:
+            self.treat_as_slow()
+
+    def wake(self, released: asyncio.Future[None]) -> None:
+        """Wake the callers that wait for the client."""
+        if not released.done():
+            released.set_result(None)
+
+    def unsent(self) -> int | None:
+        """Return how many bytes were written that the network has not taken yet, if the link is a direct one."""
+        return None if self.direct_link is None else self.direct_link.unsent()
+
+    def _enqueue(self, packets: Sequence[WirePacket], waits: bool) -> bool:
+        if self.closed:
+            return False
+        size = sum([packet.size for packet in packets])
+        if not self.has_room(len(packets), size, waits=waits):
+            self.treat_as_slow()
+            return False
+        self.append(packets, size)
+        self.end_poll()
+        return True
+
+    # Writing to a WebSocket.
+
+    def attach(self, link: AnyLink) -> None:
+        """Make *link* the way to the client, and write what waits."""
+        self.move(Move.SWITCH)
         server = self.server
-        handler = server.handlers["message"]
-        key = self.connection if handler in server.receivers else self.sid
-        return trace_messages(handler, self.sid, server.logger) if server.is_traced else handler, key
+        self.direct_link = link if isinstance(link, DirectLink) else None
+        if self.frames_base64 or server.is_traced:
+            send = send_as_text(link.send) if self.frames_base64 else link.send
+            if server.is_traced:
+                send = trace_frames(send, self.sid, server.logger)
+            link = Link(link.receive, send)
+        else:
+            self.is_direct = self.direct_link is not None
+            self.shares_frames = self.is_direct and self.has_usual_form
+        self.link = self.idle_link = link
+        if self.pending:
+            self.post(self.take_all())
+
+    async def detach(self) -> None:
+        """Stop writing, after the write that is under way."""
+        if self.writer is not None:
+            await asyncio.wait([self.writer])
+        self.link = self.idle_link = self.direct_link = None
+
+    def drop_link(self) -> None:
+        """Stop writing, because the peer closed the WebSocket."""
+        self.link = self.idle_link = self.direct_link = None
+        self.stop_writing()
+
+    def stop_writing(self) -> None:
+        """Give up on what is being written: the peer does not read."""
+        if self.writer is not None:
+            self.writer.cancel()
+
+    def _finish_in_task(self, rest: Rest | None, packets: Sequence[WirePacket]) -> None:
+        if packets:
+            self.pending = [*packets, *(self.pending or ())]
+            self.count_waiting(len(packets), sum([packet.size for packet in packets]))
+        self.writer = self.server.spawn(self._write(rest))
+
+    async def _write(self, rest: Rest | None) -> None:
+        """Finish a write that had to wait, then write what was posted meanwhile."""
+        try:
+            if rest is not None:
+                await rest
+            while self.pending and self.link is not None:
+                batch, self.pending = self.pending, None
+                for packet in batch:
+                    await self.link.send({"type": "websocket.send", "bytes" if packet.binary else "text": packet.wire})
+                    self.count_sent(1, packet.size)
+        except Exception as error:  # noqa: BLE001 - each server has its own way to say that the peer is gone
+            self._on_write_failure(error)
+        else:
+            self.idle_link = self.link
+        finally:
+            self.writer = None
+
+    def _on_write_failure(self, error: Exception) -> None:
+        """End the session after a failed write."""
+        self.server.logger.debug("A write failed, the client is gone: %r", error)
+        self.link = self.idle_link = self.direct_link = None
+        self.finish_later(self.server.reason.TRANSPORT_CLOSE)
+
+    # Polls.
+
+    def end_poll(self) -> None:
+        """Have a pending poll answer now."""
+        if self.poll_waiter is not None and not self.poll_waiter.done():
+            self.poll_waiter.set_result(None)
+
+    shut = end_poll
+
+    async def wait_for_upgrade(self) -> None:
+        """
+        Wait a moment for the end of an upgrade that is under way.
+
+        The frame that completes it may have arrived before the poll and not have been read. A poll that the client
+        needs an answer to before it completes the upgrade is answered within this time, as by the JavaScript server.
+        """
+        if self.poll_waiter is not None or self.transport is not Transport.UPGRADING:
+            return
+        try:
+            async with asyncio.timeout(UPGRADE_CHECK_S):
+                while self.transport is Transport.UPGRADING and not self.closed:
+                    await self._wait_as_poll()
+        except TimeoutError:
+            return
+
+    async def wait_for_packets(self) -> bool:
+        """Wait until a poll is to be answered; False when another poll waits already."""
+        if self.poll_waiter is not None:
+            return False
+        while not (self.pending or self.holds_polls or self.closed):
+            await self._wait_as_poll()
+        return True
+
+    async def _wait_as_poll(self) -> None:
+        """Wait as the pending poll until :meth:`end_poll` wakes it."""
+        waiter = self.poll_waiter = asyncio.get_running_loop().create_future()
+        try:
+            await waiter
+        finally:
+            self.poll_waiter = None
+
+    # POSTs.
+
+    async def switch(self) -> bool:
+        """
+        Move to the WebSocket once no POST is handled: the packets of a session are handled one after the other.
+
+        Returns:
+            False when the session has ended meanwhile.
+        """
+        while self.posting:
+            self.post_waiter = asyncio.get_running_loop().create_future()
+            await self.post_waiter
+        return self.try_switch()
+
+    def try_switch(self) -> bool:
+        """Move to the WebSocket; return False if the session has ended, or a POST is handled."""
+        return not self.closing and self.move(Move.SWITCH)
+
+    def end_post(self) -> None:
+        """Record that the POST has been handled."""
+        self.posting = False
+        waiter, self.post_waiter = self.post_waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     # The heartbeat.
 
-    def on_heartbeat(self) -> None:
-        """Take a pong."""
-        if self.counts_heartbeat():
-            self.start_heartbeat()
-
-    def on_deadline(self) -> None:
-        """Send the ping that is due, end the session whose pong is overdue, or forget one that is over."""
-        server, beat = self.server, self.beat()
-        if beat is Beat.PING:
-            server.deadlines.set(self, self.expires - self.clock())
-            self.post_control(PING_PACKET)
-        elif beat is Beat.WAIT:
-            self._look_again_later()
-            server.deadlines.set(self, server.ping_timeout)
-        elif beat is Beat.EXPIRE:
-            self.expire()
-        else:
-            server.forget(self)
-            # Only threads:
-            # | self.abort()
-            # Both:
-
-    def expire(self) -> None:
-        """End the session: its client has not been heard of."""
-        self.server.logger.info("A client missed its heartbeat, its session is ended")
-        self.finish_later(self.server.reason.PING_TIMEOUT, abort=False)
-
-    # Only asyncio:
     def may_have_answered(self) -> bool:
         """
         Tell whether the pong may stand behind messages that are being handled.
@@ -167,84 +362,24 @@ class Session(Outbox):
             return False
         return self.has_progressed or (self.posting and self.poll_waiter is not None)
 
-    def _look_again_later(self) -> None:
+    def wait_longer(self) -> None:
+        """Record the progress of the messages being handled, for the next deadline to compare."""
         self.has_progressed = False
 
-    # Only threads:
-    # | def may_have_answered(self) -> bool:
-    # |     """
-    # |     Tell whether the pong may stand behind the message that is being handled.
-    # |
-    # |     A client that is there answers one more ping, so that more stands there the next time. One that polls cannot
-    # |     answer before its POST is answered, but goes on polling.
-    # |     """
-    # |     if not self.handling or self.is_lagging:
-    # |         return False
-    # |     has_progressed = self.progress != self.progress_seen
-    # |     if has_progressed or not self.is_attached:
-    # |         return has_progressed or (self.posting and self.poll_waiter is not None)
-    # |     before, unread = self.unread_seen, self.unread()
-    # |     if unread is None:
-    # |         return before is None
-    # |     return unread >= 0 and (before is None or not unread <= before < RECEIVE_BYTES)
-    # |
-    # | def start_heartbeat(self) -> None:
-    # |     """Wait for the next ping to send; how much stood unread behind the last counts no more."""
-    # |     self.unread_seen = None
-    # |     super().start_heartbeat()
-    # |
-    # | def _look_again_later(self) -> None:
-    # |     """Ping a client once more whose pong may stand behind the message that is being handled."""
-    # |     self.progress_seen = self.progress
-    # |     self.unread_seen = self.unread() or 0
-    # |     if self.handling and self.is_attached and self.protocol == PINGED:
-    # |         self.post_control(PING_PACKET)
-    # |
-    # | def on_shutdown(self) -> None:
-    # |     """Stop waiting for a client whose session is over."""
-    # |     if self.closing:
-    # |         self.server.forget(self)
-    # |         self.abort()
-    # Both:
-
     # The end.
-
-    async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002 - engineio's signature
-        """End the session; engineio's name for :meth:`finish`."""
-        await self.finish(reason or self.server.reason.SERVER_DISCONNECT, abort=abort)
-
-    def reject(self) -> None:
-        """Do not let the client in: nothing of the session is left."""
-        self.advance(Step.REFUSE)
-        self.give_up()
-        self.shut()
 
     def finish_later(self, reason: str, *, abort: bool = True) -> None:
         """End the session without waiting for its disconnect handler."""
         if not self.closing:
-            # Only asyncio:
             self.server.spawn(self.finish(reason, abort=abort))
-            # Only threads:
-            # | self.server.start_background_task(self.finish, reason, abort=abort)
-            # Both:
 
     async def finish(self, reason: str, *, abort: bool = False) -> None:
-        """
-        End the session: run the disconnect handler, tell the client, free everything. Only the first call counts.
-
-        Args:
-            reason: What the disconnect handler gets.
-            abort: True when the client is gone, said goodbye itself, or broke the protocol.
-        """
+        """End the session, as :meth:`.SessionState.finish` says."""
         if not self.claim_end(reason):
             return
         self.give_up()
-        # Only asyncio:
         # In a task of its own, so that a request that is cancelled does not cancel the application's handler.
         await asyncio.shield(self.server.spawn(self._end(reason, abort=abort)))
-        # Only threads:
-        # | self._end(reason, abort=abort)
-        # Both:
 
     async def _end(self, reason: str, *, abort: bool) -> None:
         server = self.server
@@ -257,36 +392,31 @@ class Session(Outbox):
             if not abort:
                 self.post_control(CLOSE_PACKET)
         finally:
-            self.advance(Step.OVER)
-            server.retire(self, keep=not is_silent and self.transport is not Transport.WEBSOCKET)
-            self.shut()
-            # Only asyncio:
-            if self.body_reader is not None:
-                self.body_reader.cancel()
-            if not self.handling:
-                self._cancel_reader()
-            elif reason != server.reason.SERVER_DISCONNECT:
-                # What is busy with a message looks itself. A handler that ends the session may do so in its own
-                # time.
-                self.limit_handling()
-            # Only threads:
-            # | body = self.body
-            # | if body is not None:
-            # |     # Nobody wants it any more.
-            # |     body.cut_off()
-            # | if self.is_attached:
-            # |     server.deadlines.set(self, CLOSE_GRACE_S)
-            # Both:
+            self.end_transport(reason, is_silent=is_silent)
 
-    # Only asyncio:
+    def end_reading(self, reason: str) -> None:
+        """Have what reads for the session notice its end."""
+        if self.body_reader is not None:
+            self.body_reader.cancel()
+        if self.handling:
+            # The reader checks after the message. A handler that ends its own session may take its time.
+            if reason != self.server.reason.SERVER_DISCONNECT:
+                self.limit_handling()
+        elif self.transport is Transport.UPGRADING and reason == self.server.reason.SERVER_SHUTDOWN:
+            # The client has paused its polls. Only when its upgrade is through does it notice at once that the
+            # WebSocket is closed.
+            asyncio.get_running_loop().call_later(min(UPGRADE_GRACE_S, self.server.close_grace), self._cancel_reader)
+        else:
+            self._cancel_reader()
+
     def limit_handling(self) -> None:
-        """Give the message handler under way a last while, for the client is gone; then cancel it."""
+        """Cancel the running message handler after ``handler_grace`` seconds, because the client is gone."""
         if self.handling and not self.is_limited:
             self.is_limited = True
             asyncio.get_running_loop().call_later(self.server.handler_grace, self._interrupt)
 
     def _interrupt(self) -> None:
-        """Cancel the message handler, and end the session even if it does not mind."""
+        """Cancel the message handler, and end the session even if the handler ignores that."""
         self.is_given_up = True
         if self.handling:
             self._cancel_reader()
@@ -296,70 +426,3 @@ class Session(Outbox):
     def _cancel_reader(self) -> None:
         if self.reader is not None:
             self.reader.cancel()
-
-    # Both:
-
-
-class Eio3Session(Session):
-    """
-    A session of an Engine.IO 3 client.
-
-    Args:
-        server: The server it belongs to.
-        sid: Its Engine.IO session id.
-        base64: Whether the client said in its handshake that it reads no binary.
-
-    Attributes:
-        polls_base64: Whether polls are answered with nothing but text.
-    """
-
-    __slots__ = ("polls_base64",)
-
-    protocol: ClassVar[int] = 3
-
-    def __init__(self, server: Host, sid: str, *, base64: bool) -> None:
-        super().__init__(server, sid)
-        self.polls_base64 = self.frames_base64 = base64
-
-    def post(self, packets: Sequence[WirePacket], waits: bool = False) -> bool:
-        """Send packets as :class:`Session` does, each in the form this client reads."""
-        forms = [packet.eio3 for packet in packets]
-        # Only asyncio:
-        if self.frames_base64:
-            forms = [form.text for form in forms]
-        # Both:
-        return super().post(forms, waits)
-
-    # Only asyncio:
-    def _shared_writer(self, link: Any) -> None:
-        """Have none: binary has a form of its own."""
-
-    # Both:
-
-    def start_heartbeat(self) -> None:
-        """Wait for the client's ping."""
-        server = self.server
-        self.awaiting_pong = True
-        allowed_s = server.ping_interval + server.ping_interval_grace_period + server.ping_timeout
-        self.expires = self.clock() + allowed_s
-        server.deadlines.set(self, allowed_s)
-
-    def counts_heartbeat(self) -> bool:
-        """Tell whether a ping of the client counts: it does while the session is open."""
-        return not self.closing
-
-    def on_heartbeat(self) -> None:
-        """Answer a ping; it counts like a message, so that a client that never reads cannot pile up pongs."""
-        if self.counts_heartbeat():
-            self.start_heartbeat()
-            self.post((PONG_PACKET,))
-
-
-def trace_messages(on_message: MessageHandler, sid: str, logger: Logger) -> MessageHandler:
-    """Log each message of a session before it is handled; a session that is not traced pays nothing for it."""
-
-    def traced(key: Any, data: str | bytes) -> Awaitable[Any] | None:
-        logger.info("%s: Received packet MESSAGE data %s", label(sid), shown_message(data, from_server=False))
-        return on_message(key, data)
-
-    return traced

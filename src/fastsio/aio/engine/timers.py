@@ -1,8 +1,8 @@
 """
-Deadlines of all clients on one loop timer; how they are kept is said in :mod:`fastsio.engine.deadlines`.
+The deadlines of all clients, on one timer of the event loop; :mod:`fastsio.engine.deadlines` keeps them.
 
-The clock is the system's: uvloop's own stands still during a turn of the loop, and what its ``call_at()`` returns for a
-time that has almost come does not know the time.
+The clock is the system's: uvloop's own stands still during a turn of the loop, and the handle that its ``call_at()``
+returns for a time that has almost come does not have the time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from heapq import heappush
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from fastsio.engine.deadlines import NEVER, RESOLUTION_S, SLICES, Buckets, Member
+from fastsio.engine.deadlines import NEVER, RESOLUTION_S, SHORTEST_SLICE_S, SLICES, Buckets, Member
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 
 
 class Deadlines(Buckets[Member]):
-    """
-    The one timer.
-
-    Args:
-        on_due: Called from the loop with the members whose deadline has passed.
-    """
+    """The one timer; *on_due* is called from the loop with the members whose deadline has passed."""
 
     def __init__(self, on_due: Callable[[list[Member]], None]) -> None:
         super().__init__()
@@ -45,7 +40,7 @@ class Deadlines(Buckets[Member]):
         if member.timer_key:
             self.remove(member)
         # As put() does, without the call: each new client comes here twice.
-        slice_s = max(delay_s / SLICES, RESOLUTION_S)
+        slice_s = max(delay_s / SLICES, SHORTEST_SLICE_S)
         key = member.timer_key = ((monotonic() + delay_s) // slice_s + 1.0) * slice_s
         bucket = self.buckets.get(key)
         if bucket is None:

@@ -1,17 +1,17 @@
 """
-The WebSocket transport: the upgrade from polling, the loops that read, and the end.
+The WebSocket transport: the loops that read, and the end.
 
-:func:`serve` runs a session over a link with events. A link that gives frames without events is read by
-:class:`DirectReader`:
+Sessions move here from polling in :mod:`.upgrade`. :func:`serve` runs a session over a link with events. A
+link that gives frames without events is read by :class:`DirectReader`:
 
-**In order, and without a task where that is possible.** A frame that finds nothing before it is handled in the
-transport's callback: the message handler is called, which for an event of Socket.IO means that the event's own handler
-starts, and is done. When there is something to wait for, a task waits for it, and reads what arrives meanwhile; it ends
-when nothing is left. So a session that idles has no task, and nothing of the request it began with but its environ.
+**In order, and without a task where that is possible.** A frame that arrives while no other waits is handled in the
+callback in which it arrives: the message handler is called there. If it has to wait, a task waits for it, and handles
+what arrives meanwhile; the task ends when no frame is left. So an idle session has no task, and keeps nothing of the
+request it began with but the environ.
 
 A server whose message handler runs application code itself gets such a task for every message.
 
-Source: Engine.IO protocol v4, "WebSocket" and "Upgrade".
+Source: Engine.IO protocol v4, "WebSocket".
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.aio.engine.direct_upgrade import DirectUpgrade
 from fastsio.aio.engine.eager import begin_waiting
 from fastsio.aio.engine.links import DirectLink
-from fastsio.aio.engine.read_ahead import MOST_BYTES, MOST_EVENTS, Ahead
-from fastsio.engine.frame_reader import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft, LinkLost, closing_code
-from fastsio.engine.log_format import label
-from fastsio.engine.session import CLOSE_GRACE_S, Move, Transport
+from fastsio.aio.engine.read_ahead import MAX_BYTES_AHEAD, MAX_EVENTS, ReadAhead
+from fastsio.aio.engine.upgrade import absorb_cancellation, upgrade
+from fastsio.engine.frame_reader import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft, LinkLost
+from fastsio.engine.session_tables import Transport
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
@@ -38,27 +39,23 @@ if TYPE_CHECKING:
     from fastsio.aio.engine.session import Session
 
 
-#: Frames that are handled where they arrive, or read, before everybody else has a turn.
+#: Frames that are handled or read before other tasks have a turn.
 FAIR_SHARE: Final = 64
 #: The most bytes a character takes in UTF-8.
 MAX_CHARACTER_BYTES: Final = 4
-PROBE: Final = "2probe"
-PROBE_ANSWER: Final = "3probe"
-UPGRADE: Final = "5"
 #: How a frame begins that is an event of Socket.IO, without or with attachments, in both revisions of Engine.IO.
 EVENTS: Final = ("42", "45")
 
 
 async def serve(session: Session, link: AnyLink) -> None:
     """
-    Run a session over an accepted WebSocket until either end closes it; on a direct link, only begin to.
+    Run a session over an accepted WebSocket until either end closes it; for a direct link, only start its reader.
 
     What waits here stays in memory for as long as the WebSocket is open, so there are few calls between.
-
-    Args:
-        session: The session.
-        link: The WebSocket.
     """
+    if isinstance(link, DirectLink):
+        begin(session, link)
+        return
     session.reader = asyncio.current_task()
     code: int | None = NORMAL_CLOSURE
     error: Exception | None = None
@@ -68,10 +65,6 @@ async def serve(session: Session, link: AnyLink) -> None:
             code = refused
             return
         session.attach(link)
-        if isinstance(link, DirectLink):
-            DirectReader(session, link).start()
-            code = None
-            return
         try:
             await _read(session, link.receive)
         except (ClientLeft, LinkLost, PacketError) as raised:
@@ -81,19 +74,29 @@ async def serve(session: Session, link: AnyLink) -> None:
                 raise
         finally:
             code = await end(session, error)
-            error = None  # its traceback knows this frame
+            error = None  # its traceback refers to this frame
     finally:
         if code is not None:
             session.reader = None
             await close(session, link, code)
 
 
+def begin(session: Session, link: DirectLink) -> None:
+    """Run a session over an accepted WebSocket that is a direct link, from the callbacks of the link."""
+    if session.transport is Transport.NEW:
+        _read_direct(session, link)
+    else:
+        DirectUpgrade(session, link, _read_direct, close).start()
+
+
+def _read_direct(session: Session, link: DirectLink) -> None:
+    session.attach(link)
+    DirectReader(session, link).start()
+
+
 class Serving:
     """
     The serving of a session over a WebSocket that a web framework accepts.
-
-    Args:
-        session: The session.
 
     Attributes:
         has_begun: True once it was accepted.
@@ -119,12 +122,12 @@ async def _read(session: Session, receive: Receive) -> None:  # noqa: PLR0915 - 
     Dispatch frames in order until the session is over.
 
     Raises:
-        ClientLeft: The client said goodbye.
+        ClientLeft: The client sent a close packet.
         LinkLost: The WebSocket is closed.
-        PacketError: The client sent what the protocol does not have.
+        PacketError: The client broke the protocol.
     """
     server = session.server
-    ahead: Ahead | None = None
+    ahead: ReadAhead | None = None
     on_message, key = session.message_handler()
     credit = FAIR_SHARE
     try:
@@ -145,7 +148,7 @@ async def _read(session: Session, receive: Receive) -> None:  # noqa: PLR0915 - 
             try:
                 waiting = on_message(key, data)
                 if waiting is not None and (rest := begin_waiting(waiting)) is not None:
-                    ahead = ahead or Ahead(receive, partial(_keep, session), server.ahead_after)
+                    ahead = ahead or ReadAhead(receive, partial(_keep, session), server.ahead_after)
                     await _wait(session, ahead, rest)
             except Exception:
                 server.logger.exception("message handler error")
@@ -159,8 +162,8 @@ async def _read(session: Session, receive: Receive) -> None:  # noqa: PLR0915 - 
             ahead.stop()
 
 
-async def _wait(session: Session, ahead: Ahead, waiting: Awaitable[None]) -> None:
-    """Wait for a message handler; after the client is gone, not for long."""
+async def _wait(session: Session, ahead: ReadAhead, waiting: Awaitable[None]) -> None:
+    """Wait for a message handler, or until it is cancelled because the client is gone."""
     try:
         await ahead.wait_for(waiting)
         session.has_progressed = True
@@ -201,68 +204,12 @@ def _message(session: Session, event: Event) -> str | bytes | None:
     return read_binary(data, session.server.max_http_buffer_size)
 
 
-async def upgrade(session: Session, link: AnyLink) -> int | None:
-    """
-    Move a polling session to this WebSocket.
-
-    A client may leave the probe out. One that vanishes, takes too long or says something else loses the WebSocket, and
-    its session stays on polling. What came in a POST is taken before anything that comes here.
-
-    Returns:
-        None when the client asked for the switch, else the code to close the WebSocket with.
-    """
-    server = session.server
-    if server.is_traced:
-        server.logger.info("%s: Received request to upgrade to websocket", label(session.sid))
-    code = NORMAL_CLOSURE
-    try:
-        async with asyncio.timeout(server.upgrade_timeout):
-            if await _expect(link, PROBE, UPGRADE) == PROBE:
-                session.hold_polls()
-                await link.send({"type": "websocket.send", "text": PROBE_ANSWER})
-                await _expect(link, UPGRADE)
-            await session.let_post_end()
-        if not session.closing and session.move(Move.SWITCH):
-            if server.is_traced:
-                server.logger.info("%s: Upgrade to websocket successful", label(session.sid))
-            return None
-    except PacketError as error:
-        server.report(f"An upgrade failed, the session stays on polling: {error}", "bad-probe")
-        code = closing_code(error)
-    except (TimeoutError, LinkLost):
-        server.logger.info("An upgrade was not completed, the session stays on polling")
-    except asyncio.CancelledError:
-        if not absorb_cancellation(session):
-            raise
-    finally:
-        session.end_upgrade()
-    return code
-
-
-async def _expect(link: AnyLink, *frames: str) -> str:
-    """Wait for one of *frames*, and return it."""
-    event = await link.receive()
-    if event["type"] != "websocket.receive":
-        raise LinkLost
-    text: str | None = event.get("text")
-    if text not in frames:
-        raise PacketError(f"expected {' or '.join(frames)}")
-    return text
-
-
 class DirectReader:
-    """
-    Reads one session from a link that gives frames without events.
-
-    Args:
-        session: The session.
-        link: Its WebSocket.
-    """
+    """Reads one session from a link that gives frames without events."""
 
     __slots__ = (
         "_ahead",
         "_ahead_size",
-        "_context",
         "_credit",
         "_error",
         "_key",
@@ -271,6 +218,7 @@ class DirectReader:
         "_rest",
         "_session",
         "_task",
+        "context",
     )
 
     def __init__(self, session: Session, link: DirectLink) -> None:
@@ -284,42 +232,41 @@ class DirectReader:
         #: What arrived while a message was handled, in order, and how large it is.
         self._ahead: deque[Frame] | None = None
         self._ahead_size = 0
-        #: What the last message left to wait for.
+        #: The rest of the last message's handler, which a task waits for.
         self._rest: Awaitable[None] | None = None
         #: Why nothing more will be read.
         self._error: Exception | None = None
         self._task: asyncio.Task[None] | None = None
-        # What is started for this session is started in its context: the one of the request it began with.
-        self._context: Context = copy_context()
+        # The context of the request that the session began with; its handlers start in this context.
+        self.context: Context = copy_context()
 
     def start(self) -> None:
-        """Read from now on, whatever becomes of the task that calls this."""
+        """Start to read; reading goes on after the task that calls this has ended."""
         self._session.reader = self
-        run: Any = self._context.run
-        self._link.listen(partial(run, self._take), self._lose)
+        self._link.listen(self)
         if self._link.frames:
-            self._go_on()
+            self._ensure_task()
 
     def cancel(self) -> None:
         """Notice that the session is over; named as the method of the task that reads other links."""
         if self._session.is_given_up and self._session.handling and self._task is not None:
             self._task.cancel()
         else:
-            self._go_on()
+            self._ensure_task()
 
-    def _lose(self, error: Exception) -> None:
+    def stop_reading(self, error: Exception) -> None:
         """End the reading once the frames that have arrived are handled: no more will come."""
         self._error = self._error or error
         self._session.limit_handling()
-        self._go_on()
+        self._ensure_task()
 
-    def _take(self, frame: Frame) -> bool:
-        """Handle a frame where it arrives."""
+    def take(self, frame: Frame) -> bool:
+        """Handle a frame in the callback in which it arrives; return whether it was taken."""
         session = self._session
         if session.closing or self._error is not None:
             return True
         if session.handling or self._credit <= 0 or self._ahead:
-            return self._put_off(frame)
+            return self._defer(frame)
         self._credit -= 1
         if type(frame) is str and frame[:2] in EVENTS:
             data: Frame = frame[1:]
@@ -327,7 +274,7 @@ class DirectReader:
             try:
                 message = self._message(frame)
             except (ClientLeft, PacketError) as error:
-                self._lose(error)
+                self.stop_reading(error)
                 return True
             if message is None:
                 return True
@@ -341,29 +288,29 @@ class DirectReader:
         if rest is not None:
             session.handling = True
             self._rest = rest
-            self._go_on()
+            self._ensure_task()
         return True
 
-    def _put_off(self, frame: Frame) -> bool:
-        """Leave a frame for the task; tell whether the peer is read on meanwhile."""
+    def _defer(self, frame: Frame) -> bool:
+        """Leave a frame to the task; return whether it was taken, so that the link reads on."""
         if self._session.handling:
             return self._keep(frame)
-        self._go_on()
+        self._ensure_task()
         return False
 
     def _keep(self, frame: Frame) -> bool:
-        """Read ahead while a message is handled, as far as that goes; a heartbeat counts when it arrives."""
+        """Keep a frame while a message is handled, up to the limits; a heartbeat counts when it arrives."""
         is_text = isinstance(frame, str)
         if is_text and frame[:1] not in MESSAGES:
             try:
                 if self._message(frame) is None:
                     return True
             except (ClientLeft, PacketError) as error:
-                self._lose(error)
+                self.stop_reading(error)
                 return True
         if self._ahead is None:
             self._ahead = deque()
-        if len(self._ahead) >= MOST_EVENTS or self._ahead_size >= MOST_BYTES:
+        if len(self._ahead) >= MAX_EVENTS or self._ahead_size >= MAX_BYTES_AHEAD:
             return False
         self._ahead.append(frame)
         self._ahead_size += len(frame)
@@ -387,14 +334,14 @@ class DirectReader:
             return read_text(session, frame)
         return read_binary(frame, session.server.max_http_buffer_size)
 
-    # What there is a task for.
+    # The task.
 
-    def _go_on(self) -> None:
+    def _ensure_task(self) -> None:
         if self._task is None:
-            self._task = self._link.spawn(self._work(), self._context)
+            self._task = self._link.spawn(self._run(), self.context)
 
-    async def _work(self) -> None:
-        """Wait for what there is to wait for, read what has arrived meanwhile, and see to the session's end."""
+    async def _run(self) -> None:
+        """Wait for the message handler, handle what has arrived meanwhile, and end the session if it is over."""
         session, link = self._session, self._link
         is_cancelled = True
         try:
@@ -405,7 +352,7 @@ class DirectReader:
         finally:
             if is_cancelled or self._error is not None or session.closed:
                 code = await end(session, self._error)
-                self._error = None  # its traceback knows this frame
+                self._error = None  # its traceback refers to this frame
                 await close(session, link, code)
             else:
                 self._task = None
@@ -416,8 +363,8 @@ class DirectReader:
         Dispatch frames in order until nothing is left, or the session is over.
 
         Raises:
-            ClientLeft: The client said goodbye.
-            PacketError: The client sent what the protocol does not have.
+            ClientLeft: The client sent a close packet.
+            PacketError: The client broke the protocol.
         """
         session = self._session
         while not session.closed and not session.is_given_up:
@@ -450,7 +397,7 @@ class DirectReader:
             session.handling = False
 
     async def _wait(self, rest: Awaitable[None]) -> None:
-        """Wait for a message handler, and after a while read on meanwhile."""
+        """Wait for a message handler, and read ahead if that takes long."""
         timer = asyncio.get_running_loop().call_later(self._session.server.ahead_after, self._read_ahead)
         try:
             await rest
@@ -459,7 +406,7 @@ class DirectReader:
             timer.cancel()
 
     def _read_ahead(self) -> None:
-        """Take what waits from the link, so that the peer is read on; its end would not be noticed otherwise."""
+        """Take the waiting frames from the link, so that it reads on and notices the end of the connection."""
         frames = self._link.frames
         while frames:
             if not self._keep(frames[0]):
@@ -481,35 +428,27 @@ async def end(session: Session, error: Exception | None) -> int:
 
     Args:
         session: The session.
-        error: Why: the client said goodbye, the WebSocket is closed, or the client broke the protocol. None when it was
-            the server's wish, or there is no telling.
+        error: Why: the client sent a close packet or broke the protocol, or the WebSocket is closed. None when the
+            server ended it, or the cause is not known.
 
     Returns:
         The code to close the WebSocket with.
     """
     if isinstance(error, LinkLost):
-        session.lose_link()
-    reason, code = session.departure(error)
+        session.drop_link()
+    reason, code = session.end_of_websocket(error)
     session.reader = None
     await session.finish(reason, abort=True)
     return code
-
-
-def absorb_cancellation(session: Session) -> bool:
-    """Tell whether it was the session's end that cancelled this task, to wake it; then the task goes on."""
-    task = asyncio.current_task()
-    if session.closed and session.reader is not None and task is not None:
-        task.uncancel()
-    return session.closed
 
 
 async def close(session: Session, link: AnyLink, code: int) -> None:
     """Let what is being written go out, then close, within bounds."""
     server = session.server
     is_attached = session.transport is Transport.WEBSOCKET
-    lost = is_attached and session.send_event is None
+    lost = is_attached and session.link is None
     try:
-        async with asyncio.timeout(CLOSE_GRACE_S):
+        async with asyncio.timeout(server.close_grace):
             if is_attached:
                 await session.detach()
             if not lost:

@@ -1,5 +1,5 @@
 """
 The parts of :mod:`fastsio.integrations.uvicorn`: WebSockets that picows frames, for the engine.
 
-Must not know what the frames mean.
+These modules do not interpret messages.
 """

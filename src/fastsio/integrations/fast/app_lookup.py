@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
+from fastsio.base.server import engine_of
 from fastsio.integrations.asgi import ASGIApp
 
 if TYPE_CHECKING:
@@ -45,6 +46,16 @@ MIDDLEWARE: Final = frozenset(
     }
 )
 
+#: Those that leave HTTP requests and their responses alone too, as long as nothing fails.
+HTTP_MIDDLEWARE: Final = frozenset(
+    {
+        PROXY_HEADERS,
+        "fastapi.middleware.asyncexitstack.AsyncExitStackMiddleware",
+        "starlette.middleware.errors.ServerErrorMiddleware",
+        "starlette.middleware.exceptions.ExceptionMiddleware",
+    }
+)
+
 
 def skip_proxy_headers(app: Any) -> Any:
     """
@@ -59,9 +70,14 @@ def skip_proxy_headers(app: Any) -> Any:
     return app.app if _class_of(type(app).__call__) == PROXY_HEADERS else app
 
 
+def is_plain_application(app: Any) -> TypeGuard[ASGIApp]:
+    """Tell whether what a server calls is an application of fastsio that is called as fastsio wrote it."""
+    return isinstance(app, ASGIApp) and _class_of(type(app).__call__) == OWN
+
+
 def find_application(app: Any, scope: Scope) -> ASGIApp | None:
     """
-    Find the Socket.IO application that a request for a WebSocket will reach.
+    Find the Socket.IO application that a request will reach.
 
     Args:
         app: What the server calls.
@@ -78,6 +94,7 @@ def find_application(app: Any, scope: Scope) -> ASGIApp | None:
 
 
 def _walk(app: Any, scope: Scope) -> ASGIApp | None:
+    transparent = HTTP_MIDDLEWARE if scope["type"] == "http" else MIDDLEWARE
     while app is not None:
         kind = _class_of(type(app).__call__)
         if isinstance(app, ASGIApp):
@@ -86,7 +103,7 @@ def _walk(app: Any, scope: Scope) -> ASGIApp | None:
             if app.is_socketio(scope):
                 return app
             app = app.other_asgi_app
-        elif kind in MIDDLEWARE:
+        elif kind in transparent:
             app = app.app
         elif kind in STARLETTE:
             app, scope = _enter_starlette(app, scope)
@@ -100,7 +117,7 @@ def _walk(app: Any, scope: Scope) -> ASGIApp | None:
 def _enter_starlette(app: Any, scope: Scope) -> tuple[Any, Scope]:
     telemetry = getattr(app, "_native_telemetry", None)
     if telemetry is not None and telemetry.enabled():
-        # FastAPI's own, which is around everything and may count messages.
+        # FastAPI's own telemetry is around all middlewares, and may count messages.
         return None, scope
     root_path = getattr(app, "root_path", "")
     return app.middleware_stack, {**scope, "root_path": root_path} if root_path else scope
@@ -109,7 +126,7 @@ def _enter_starlette(app: Any, scope: Scope) -> tuple[Any, Scope]:
 def _enter_router(router: Any, scope: Scope) -> tuple[Any, Scope]:
     if router.middleware_stack != router.app:  # a router may have middleware of its own
         return None, scope
-    scope = dict(scope)  # routes are others', and may leave something in it
+    scope = dict(scope)  # a route of another package may change it
     for route in router.routes:
         match, child_scope = route.matches(scope)
         if match.name == "FULL":
@@ -129,19 +146,19 @@ def _function_name(function: Any) -> str:
 
 
 class OpenSize(int):
-    """uvicorn's ``ws_max_size`` where nobody has asked for one: the application's own limit is to take its place."""
+    """uvicorn's ``ws_max_size`` if it was not set, so that the limit of the application is used."""
 
     __slots__ = ()
 
 
 def message_limit(app: Any) -> int | None:
-    """Return the largest message that a Socket.IO application in *app* takes, in bytes; None without one."""
-    servers = [found.engineio_server for found in find_all(app)]
-    return max([getattr(server, "eio", server).max_http_buffer_size for server in servers], default=None)
+    """Return the size of the largest message that a Socket.IO application in *app* accepts; None without one."""
+    engines = [engine_of(found.engineio_server) for found in find_all(app)]
+    return max([engine.max_http_buffer_size for engine in engines], default=None)
 
 
 def find_all(app: Any) -> Iterator[ASGIApp]:
-    """Find every Socket.IO application there is, whatever stands in front of it."""
+    """Find every Socket.IO application, also behind middlewares and routers."""
     waiting: list[Any] = [app]
     seen: set[int] = set()
     while waiting:

@@ -1,8 +1,8 @@
 """
 One request for a WebSocket, for the ASGI application: ``receive`` and ``send``, the access log, the end.
 
-The application runs as under uvicorn's own protocol. If fastsio accepts the request, it finds the wire in the scope,
-and frames need no ASGI events after that.
+The application runs as under uvicorn's own protocol. If the engine accepts the request, it takes the wire from the
+scope, and frames need no ASGI events after that.
 
 Source: ASGI specification, "WebSocket".
 """
@@ -17,24 +17,30 @@ from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.utils import ClientDisconnected, get_client_addr, get_path_with_query_string
 
-from fastsio.aio.engine.links import DIRECT
+from fastsio.aio.engine import websocket
+from fastsio.aio.engine.eager import Rest, run_or_begin
+from fastsio.aio.engine.frameworks.asgi import new_environ
+from fastsio.aio.engine.links import DIRECT, direct_link
+from fastsio.aio.engine.session import Session
 from fastsio.engine.frame_reader import NORMAL_CLOSURE, LinkLost, closing_code
+from fastsio.engine.websocket_handshake import choose_subprotocol
 from fastsio.exceptions import PacketError
 from fastsio.integrations.fast.handshake import acceptance
 from fastsio.integrations.fast.light_frames import QuietFraming
 from fastsio.integrations.fast.websocket import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
     from contextvars import Context
 
     from uvicorn.server import ServerState
 
     from fastsio.aio.engine.links import Event
+    from fastsio.aio.engine.server import EngineServer
     from fastsio.integrations.fast.handshake import Handshake
 
 logger = logging.getLogger("uvicorn.error")
-#: What a client may send before it knows that it is accepted; more is left in the network.
+#: The bytes that are read before the handshake is answered; more are left in the network.
 MAX_EARLY_BYTES: Final = 8192
 INTERNAL_ERROR: Final = 1011
 SERVICE_RESTART: Final = 1012
@@ -44,12 +50,14 @@ class Connection(asyncio.BufferedProtocol):
     """
     A request, and the WebSocket it becomes.
 
+    It does nothing until :meth:`serve` is called.
+
     Args:
-        app: What is called with the request.
+        app: The ASGI application that is called with the request.
         server_state: uvicorn's; lists this connection and its task.
         transport: The connection to the client.
         handshake: The request.
-        scope: The same for the application.
+        scope: The ASGI scope of the request.
         limit: The largest message, in bytes.
         max_rate: The most frames without a message in a second.
         framing: The module :mod:`fastsio.integrations.fast.framing`, which needs picows.
@@ -99,25 +107,73 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = loop
         self._wire = Wire(transport, loop, limit, self)
         scope["extensions"][DIRECT] = self._wire
-        self._early = bytearray()
+        self._early = b""
         self._is_connect_sent = self._is_accepted = self._is_answered = False
         self._response: Event | None = None
         self._body = b""
         server_state.connections.add(self)  # type: ignore[arg-type] # it has what uvicorn calls
-        self.spawn(self._run())
 
-    # What the transport calls until the framing takes over.
+    def serve(self, engine: EngineServer | None) -> asyncio.BufferedProtocol:
+        """
+        Serve the request.
+
+        Args:
+            engine: The engine, if the application would do nothing but call it and it answers at once; else None.
+
+        Returns:
+            What reads the connection: this object until the request is answered.
+        """
+        environ = None if engine is None else new_environ(self._scope, self._receive, self._send)
+        if engine is None or environ is None or not engine.is_admitted(environ):
+            self.spawn(self._run(self._app, self._scope, self._receive, self._send))
+            return self
+        self._is_connect_sent = True
+        try:
+            answer: Any = run_or_begin(engine.answer(environ))
+        except Exception:
+            logger.exception("Exception in ASGI application\n")
+            self._fail()
+            return self
+        if isinstance(answer, Session):
+            return self._begin(answer)
+        self.spawn(self._run(self._answer_later, engine, environ, answer))
+        return self
+
+    def upgrade(self, session: Session) -> asyncio.BufferedProtocol:
+        """Make the connection the WebSocket to which a session moves; return what reads it."""
+        protocol = self._accept({})
+        websocket.begin(session, self._wire)
+        return protocol
+
+    async def _answer_later(self, engine: EngineServer, environ: dict[str, Any], answer: Any) -> None:
+        """Finish an answer that has to wait, or that refuses the WebSocket."""
+        if isinstance(answer, Rest):
+            answer = await answer
+        if isinstance(answer, Session):
+            self._begin(answer)
+        else:
+            await engine.respond(answer, environ, is_admitted=True)
+
+    def _begin(self, session: Session) -> asyncio.BufferedProtocol:
+        """Make the connection the WebSocket of a session; return what reads it."""
+        direct_link(self._scope)
+        offered = self._scope["subprotocols"]
+        protocol = self._accept({"subprotocol": choose_subprotocol(offered)} if offered else {})
+        websocket.begin(session, self._wire)
+        return protocol
+
+    # Called by the transport until the framing reads the connection.
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Return where to read to."""
+        """Return the buffer to read into."""
         return self._wire.scratch
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Keep what a hasty client sends."""
+        """Keep what a client sends before the handshake is answered."""
         self.data_received(self._wire.scratch[:nbytes])
 
     def data_received(self, data: bytes | memoryview) -> None:
-        """Keep what a hasty client sends."""
+        """Keep what a client sends before the handshake is answered."""
         self._early += data
         if len(self._early) > MAX_EARLY_BYTES and not self._transport.is_closing():
             self._transport.pause_reading()
@@ -127,7 +183,7 @@ class Connection(asyncio.BufferedProtocol):
         self._wire.lost()
 
     def forget(self) -> None:
-        """Remove the connection, which is gone, from those that uvicorn closes when it stops."""
+        """Remove the closed connection from those that uvicorn closes when it stops."""
         self._is_answered = True
         self._state.connections.discard(self)
 
@@ -139,7 +195,7 @@ class Connection(asyncio.BufferedProtocol):
         task.add_done_callback(tasks.discard)
         return task
 
-    # What uvicorn calls.
+    # Called by uvicorn.
 
     def shutdown(self) -> None:
         """Close the connection: the server stops."""
@@ -150,10 +206,10 @@ class Connection(asyncio.BufferedProtocol):
 
     # The application.
 
-    async def _run(self) -> None:
+    async def _run(self, serve: Callable[..., Any], *args: Any) -> None:
         code = NORMAL_CLOSURE
         try:
-            result = await self._app(self._scope, self._receive, self._send)
+            result = await serve(*args)
         except ClientDisconnected:
             pass
         except BaseException:
@@ -206,7 +262,7 @@ class Connection(asyncio.BufferedProtocol):
 
     # The answer to the handshake.
 
-    def _accept(self, event: Event) -> None:
+    def _accept(self, event: Event) -> QuietFraming:
         self._log("[accepted]")
         headers = [*self._state.default_headers, *event.get("headers", ())]
         self._is_accepted = self._is_answered = True
@@ -215,10 +271,12 @@ class Connection(asyncio.BufferedProtocol):
             self._wire, self._transport, self._framing, max_bytes=self._limit, max_rate=self._max_rate
         )
         self._transport.set_protocol(protocol)
-        if self._early:
-            protocol.take(bytes(self._early))
-            if len(self._early) > MAX_EARLY_BYTES and not self._transport.is_closing():
+        early, self._early = self._early, b""
+        if early:
+            protocol.take(early)
+            if len(early) > MAX_EARLY_BYTES and not self._transport.is_closing():
                 self._transport.resume_reading()
+        return protocol
 
     def _refuse(self, response: Event) -> None:
         self._log(str(int(response["status"])))
@@ -249,7 +307,7 @@ def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
 
 
 def _defaults(body: bytes) -> list[tuple[str, str]]:
-    """Return the headers that a response has when the application gives none of that name."""
+    """Return the default headers of a response."""
     return [
         ("Date", formatdate(usegmt=True)),
         ("Connection", "close"),

@@ -1,10 +1,10 @@
 """
-Reading frames with picows: it makes messages of bytes. No other module uses picows.
+The framing reads frames with picows, and makes messages of them. No other module uses picows.
 
-Its protocol class is not in its public API, so :func:`misfit` tests it before the first connection, and it does not
-write to a socket: its writes go to :class:`Outlet`.
+Its protocol class is not in its public API, so :func:`find_problem` tests it before the first connection, and it does
+not write to a socket: its writes go to :class:`Outlet`.
 
-This module also does what picows leaves to its user: fragments, reserved bits, text that is not UTF-8, close frames.
+This module also handles what picows does not: fragments, reserved bits, text that is not UTF-8, close frames.
 
 **Limits for a client.** A read takes at most ``MAX_READ_BYTES``, so no connection has more handled before the other
 connections have their turn. The rate of frames without a message is limited too (see :class:`Messages`). The buffer
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
     from fastsio.aio.engine.links import Frame
     from fastsio.integrations.fast.websocket import Flushable
 
-NO_UTF8: Final = 1007
-#: picows takes what a buffer of this size holds per read, and doubles it when it fills up.
+INVALID_UTF8: Final = 1007
+#: The size of the buffer that picows reads into; picows doubles it when it is full.
 READ_BUFFER_BYTES: Final = 2048
-#: The most that is read at a time: it may be as many frames of six bytes as that.
+#: The most bytes that are read at a time; they may be many frames of six bytes.
 MAX_READ_BYTES: Final = 8192
 #: A buffer with room for more than this is not kept.
 MAX_KEPT_BYTES: Final = 32_768
-#: Frames that are taken before everybody else has a turn.
+#: Frames that are handled before other connections have a turn.
 FAIR_SHARE: Final = 64
-#: Stands for any number of bytes of an unfinished frame.
-SOME: Final = -1
-#: The one request that picows reads, and what it answers: the peer's own is judged and answered elsewhere.
+#: Stands for a number of bytes that is not known.
+UNKNOWN_BYTES: Final = -1
+#: The request that picows reads, and its answer. Other code reads and answers the real request of the peer.
 REQUEST: Final = (
     b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -56,10 +56,10 @@ logger = logging.getLogger("uvicorn.error")
 
 
 class Wire(Protocol):
-    """What takes the messages, and writes."""
+    """The wire: it gets the messages, and writes frames."""
 
     def deliver(self, data: Frame) -> None:
-        """Take a message."""
+        """Handle a message."""
 
     def write_raw(self, data: bytes) -> None:
         """Write a frame as it is."""
@@ -68,7 +68,7 @@ class Wire(Protocol):
         """Call the ``flush()`` of *flushable* at the end of this turn of the loop."""
 
     def give_way(self) -> None:
-        """Read nothing more before the other connections have had a turn."""
+        """Stop reading until the other connections have had a turn."""
 
     def replace(self, protocol: asyncio.BufferedProtocol) -> None:
         """Read with *protocol* from now on, unless the WebSocket is closing."""
@@ -83,14 +83,14 @@ class Wire(Protocol):
         """End the WebSocket: its connection is gone."""
 
     def pause_writing(self) -> None:
-        """Hold back what is sent: the peer does not keep up with reading."""
+        """Stop writing: the peer does not keep up with reading."""
 
     def resume_writing(self) -> None:
-        """Send again: the peer has caught up."""
+        """Write again: the peer has caught up."""
 
 
 class Unsent(WSUpgradeResponse):
-    """picows's answer, of which nothing is sent."""
+    """The answer of picows, which is not sent."""
 
     def to_bytes(self) -> bytearray:
         """Write nothing."""
@@ -99,22 +99,22 @@ class Unsent(WSUpgradeResponse):
 
 class Messages(WSListener):
     """
-    Puts messages together.
+    Makes messages of frames.
 
-    **Floods.** After a share of frames that are no messages the connection is not read until the loop's next turn: a
-    loop may read again and again in one. Of the pings of a turn the last is answered (RFC 6455, section 5.5.3). A
-    client that sends more pings, pongs and empty fragments in a second than any use needs is hung up on.
+    **Floods.** After ``FAIR_SHARE`` frames that are not messages, the connection is not read until the next turn of the
+    loop, which may read it many times in one turn. Of the pings of a turn the last is answered (RFC 6455, section
+    5.5.3). The WebSocket of a client that sends too many pings, pongs and empty fragments in a second is closed.
 
     Args:
-        wire: What gets the messages.
+        wire: Gets the messages.
         max_bytes: The largest message.
         max_rate: The most pings, pongs and empty fragments in a second.
 
     Attributes:
         wire: As given.
         max_bytes: As given.
-        is_watched: Whether :attr:`unread_bytes` is kept up: picows's buffer is large.
-        unread_bytes: What picows's buffer held behind the frame that was taken last: a frame that is not complete.
+        is_watched: Whether :attr:`unread_bytes` is updated, because picows's buffer is large.
+        unread_bytes: How many bytes of an incomplete frame picows's buffer held behind the last complete frame.
     """
 
     __slots__ = (
@@ -131,7 +131,7 @@ class Messages(WSListener):
 
     def __init__(self, wire: Wire, max_bytes: int, max_rate: int) -> None:
         self.is_watched = False
-        self.unread_bytes = SOME
+        self.unread_bytes = UNKNOWN_BYTES
         self.wire = wire
         self.max_bytes = max_bytes
         self._rate = FrameRate(max_rate, asyncio.get_running_loop().time)
@@ -146,24 +146,24 @@ class Messages(WSListener):
         transport.request.headers = RESPONSE.headers
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:  # noqa: ARG002 - picows's signature
-        """Take a frame."""
+        """Handle a frame."""
         if self.is_watched:
             self.unread_bytes = frame.tail_size
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
-            # No extension was negotiated that would give them a meaning.
+            # Only an extension could use these bits, and none was negotiated.
             self.wire.fail(PROTOCOL_ERROR)
         elif frame.msg_type is TEXT and frame.fin and self._parts is None:
             try:
                 data = frame.get_payload_as_utf8_text()
             except UnicodeDecodeError:
-                self.wire.fail(NO_UTF8)
+                self.wire.fail(INVALID_UTF8)
             else:
                 self.wire.deliver(data)
         else:
             self._take_other(frame)
 
     def _take_other(self, received: WSFrame) -> None:
-        # The takers of messages have a share of their own.
+        # The handlers of messages count their own share.
         self._share -= 1
         if not self._share:
             self._share = FAIR_SHARE
@@ -219,7 +219,7 @@ class Messages(WSListener):
         try:
             text = whole.decode()
         except UnicodeDecodeError:
-            self.wire.fail(NO_UTF8)
+            self.wire.fail(INVALID_UTF8)
         else:
             self.wire.deliver(text)
 
@@ -235,31 +235,31 @@ class Messages(WSListener):
         self.wire.lost()
 
     def pause_writing(self) -> None:
-        """Hold back what is sent: the peer does not keep up with reading."""
+        """Stop writing: the peer does not keep up with reading."""
         self.wire.pause_writing()
 
     def resume_writing(self) -> None:
-        """Send again: the peer has caught up."""
+        """Write again: the peer has caught up."""
         self.wire.resume_writing()
 
 
 def _may_be_sent(code: int) -> bool:
-    """Tell whether a code may stand in a close frame (RFC 6455, section 7.4; the registry of IANA)."""
+    """Return whether a close frame may have a code (RFC 6455, section 7.4; the registry of IANA)."""
     return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999  # noqa: PLR2004 - as registered
 
 
 class NoSocket:
-    """The socket that picows asks for: it is tuned already, and is not written to past its transport."""
+    """A stand-in for the socket that picows asks for; picows must not set its options or write to it."""
 
     def setsockopt(self, *_options: int) -> None:
-        """Leave it as it is."""
+        """Do nothing."""
 
     def getsockopt(self, *_options: int) -> int:
-        """Tell nothing."""
+        """Return 0."""
         return 0
 
     def fileno(self) -> int:
-        """Give no way to it."""
+        """Return -1, which is no file."""
         return -1
 
 
@@ -267,12 +267,7 @@ NO_SOCKET: Final = NoSocket()
 
 
 class Outlet:
-    """
-    The transport that picows writes to.
-
-    Args:
-        wire: What writes.
-    """
+    """The transport that picows writes to: it sends nothing, and reports errors of the peer to the wire."""
 
     __slots__ = ("_is_open", "_wire")
 
@@ -284,23 +279,23 @@ class Outlet:
         self._is_open = False
 
     def get_write_buffer_size(self) -> int:
-        """Claim that something waits, or picows would write to the socket itself."""
+        """Return a size above 0, because picows would otherwise write to the socket itself."""
         return 1
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Drop the answer to the handshake; all that comes later is the close frame of an error that picows found."""
+        """Drop what picows writes: the answer to the handshake, and the close frame after an error that it finds."""
         if self._is_open:
             self._wire.fail(int.from_bytes(bytes(data)[2:4]))
         self._is_open = True
 
     def close(self) -> None:
-        """Leave closing to who was told of the error."""
+        """Do nothing: the wire, which gets the error, closes the connection."""
 
     abort = close
 
 
 class Log:
-    """Turns what picows says of each client into details; its failures stay loud."""
+    """Logs the messages of picows about single clients at DEBUG, and its failures as they are."""
 
     exception = staticmethod(logger.exception)
 
@@ -332,25 +327,25 @@ class Framing(WSProtocol):  # type: ignore[misc] # picows has no types for it
     """
     picows's protocol, which reads little at a time and does not keep a large buffer.
 
-    How full the buffer is, picows does not tell: only how much room it has, and what was behind each frame. Room for
-    more than ``MAX_KEPT_BYTES`` with nothing behind the last frame, and no reading since, is a large empty buffer.
+    picows does not tell how full its buffer is, only how much room it has, and how much was behind each frame. A buffer
+    with room for more than ``MAX_KEPT_BYTES``, nothing behind the last frame and no read since is large and empty.
     """
 
     __slots__ = ()
 
     def get_buffer(self, size_hint: int) -> memoryview:
-        """Return where to read to."""
+        """Return the buffer to read into."""
         buffer: memoryview = GET_BUFFER(self, size_hint)
         return buffer if len(buffer) <= MAX_READ_BYTES else self._bounded(buffer)
 
     def _bounded(self, buffer: memoryview) -> memoryview:
         if len(buffer) > MAX_KEPT_BYTES:
             self.listener.is_watched = True
-            self.listener.unread_bytes = SOME
-            asyncio.get_running_loop().call_soon(self._give_back)
+            self.listener.unread_bytes = UNKNOWN_BYTES
+            asyncio.get_running_loop().call_soon(self._drop_large_buffer)
         return buffer[:MAX_READ_BYTES]
 
-    def _give_back(self) -> None:
+    def _drop_large_buffer(self) -> None:
         messages = self.listener
         messages.is_watched = False
         if not messages.unread_bytes:
@@ -365,7 +360,7 @@ def open_framing(wire: Wire, *, max_bytes: int, max_rate: int) -> asyncio.Buffer
     Frame a connection whose handshake is answered.
 
     Args:
-        wire: What writes, and takes the messages.
+        wire: Gets the messages, and writes frames.
         max_bytes: The largest message.
         max_rate: The most pings, pongs and empty fragments in a second.
 
@@ -400,7 +395,7 @@ def _open(messages: Messages) -> asyncio.BufferedProtocol:
 
 
 def feed(protocol: asyncio.BufferedProtocol, data: bytes | bytearray) -> None:
-    """Give a protocol bytes that did not come from its transport."""
+    """Pass bytes to a protocol which its transport has not read into the buffer of the protocol."""
     rest = memoryview(data)
     while rest:
         buffer = memoryview(protocol.get_buffer(len(rest)))
@@ -411,7 +406,7 @@ def feed(protocol: asyncio.BufferedProtocol, data: bytes | bytearray) -> None:
 
 
 class Trial:
-    """A wire that keeps what happens on it."""
+    """A wire for tests of picows, which keeps messages and frames."""
 
     def __init__(self) -> None:
         self.written = b""
@@ -423,7 +418,7 @@ class Trial:
         self.delivered.append(data)
 
     def write_raw(self, data: bytes) -> None:
-        """Keep what is written."""
+        """Keep a frame."""
         self.written += data
 
     def call_later(self, flushable: Flushable) -> None:
@@ -447,12 +442,12 @@ class Trial:
     give_way = pause_writing = resume_writing = lost
 
 
-def misfit() -> str | None:
+def find_problem() -> str | None:
     """
-    Try the installed picows out, in the running loop.
+    Test the installed picows, in the running loop.
 
     Returns:
-        What it does not do as expected; None when it fits.
+        What it does otherwise than expected; None if it works.
     """
     trial = Trial()
     try:

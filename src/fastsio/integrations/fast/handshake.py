@@ -1,5 +1,5 @@
 """
-The request for a WebSocket, the ASGI scope made of it, and its acceptance.
+The handshake of a WebSocket: the request, its ASGI scope, and the response.
 
 Reads a request as a client sends it or as uvicorn passes it on, and only one that all HTTP parsers of uvicorn read the
 same way. Any unusual request is left to uvicorn.
@@ -11,25 +11,41 @@ from __future__ import annotations
 
 import binascii
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote
 
-from fastsio.engine.header_cache import SHARED_NAMES, SharedHeaders
+from fastsio.aio.engine.frameworks.environ import add_headers
+from fastsio.engine.header_cache import MAX_SHARED_BYTES, SHARED_NAMES, USUAL_QUERIES, SharedHeaders
 from fastsio.engine.websocket_handshake import accept_key
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterable, Sequence
 
     Header = tuple[bytes, bytes]
 
 KEY_BYTES: Final = 16
-#: The names that nearly every request has: one object each for all connections.
-USUAL_NAMES: Final = {name: name for name in (*SHARED_NAMES, b"cookie", b"sec-websocket-key")}
-#: A request that has one of them is not a plain one.
+KEY_NAME: Final = b"sec-websocket-key"
+#: How clients write the line of the key, from the end of the line before, and where in it the key begins and ends.
+KEY_LINE: Final = b"\r\nSec-WebSocket-Key: "
+KEY_AT: Final = len(KEY_LINE)
+KEY_LINE_BYTES: Final = KEY_AT + 24
+#: The end of the headers.
+END: Final = b"\r\n\r\n"
+END_BYTES: Final = len(END)
+#: Headers of more bytes are not kept, nor those of more requests, so that a client cannot fill the memory.
+MAX_KEPT_BYTES: Final = 2048
+MAX_KEPT: Final = 1024
+#: The names of headers that nearly every request has; all connections share one object for each.
+USUAL_NAMES: Final = {name: name for name in (*SHARED_NAMES, b"cookie", KEY_NAME)}
+#: The same for the queries.
+SAME_QUERY: Final = {query: query for query in USUAL_QUERIES}
+#: A request with one of these headers is not a plain request.
 UNPLAIN_NAMES: Final = frozenset({b"content-length", b"expect", b"proxy-connection", b"transfer-encoding"})
-#: What decides about a WebSocket has to be there once.
-SINGLE_NAMES: Final = (b"host", b"upgrade", b"connection", b"sec-websocket-version", b"sec-websocket-key")
-#: The first line, without fragments and absolute targets. Nothing here goes back over what it has read.
+#: The headers of the handshake, each of which must occur once.
+SINGLE_NAMES: Final = (b"host", b"upgrade", b"connection", b"sec-websocket-version", KEY_NAME)
+#: The first line, without fragments and absolute targets. The pattern never backtracks.
 REQUEST_LINE: Final = re.compile(rb"GET (/[!-\"$->@-~]*+)(?:\?([!-\"$-~]*+))? HTTP/1\.1")
 #: A line of a header: a token, and no control characters. White space at the end is kept by httptools and not by h11.
 HEADER_LINE: Final = re.compile(
@@ -37,7 +53,7 @@ HEADER_LINE: Final = re.compile(
 )
 #: Options of a connection, which uvicorn splits by commas.
 CONNECTION: Final = re.compile(rb"(?:[ \t]*+[0-9A-Za-z\-]++[ \t]*+(?:,|\Z))++")
-#: What proxies add about their client.
+#: The headers with which proxies name their client.
 FORWARDED: Final = frozenset(
     {b"forwarded", *[b"x-forwarded-" + name for name in (b"for", b"host", b"port", b"prefix", b"proto")]}
 )
@@ -55,6 +71,7 @@ class Handshake(NamedTuple):
         headers: Name in lower case and value of all headers. The list is this request's own.
         offered: The values of ``Sec-WebSocket-Protocol``.
         is_forwarded: Whether there is a header in which a proxy names its client.
+        items: The headers but the key as an environ has them, shared with other requests; None if they are not known.
     """
 
     path: bytes
@@ -63,18 +80,19 @@ class Handshake(NamedTuple):
     headers: list[Header]
     offered: Sequence[bytes]
     is_forwarded: bool
+    items: dict[str, str] | None = None
 
 
 class Lines(SharedHeaders[bytes, "Header"]):
     """
-    Reads lines of headers, and remembers those that many clients send alike.
+    Reads lines of headers, and keeps those that many clients send alike.
 
-    Looking up any other line raises ValueError if it has no name and value beyond doubt, or a name of
+    Looking up a line raises ValueError if its name and value are not certain, or its name is one of
     ``UNPLAIN_NAMES``.
     """
 
     def __missing__(self, line: bytes) -> Header:
-        """Read a line that is not remembered."""
+        """Read a line that is not kept."""
         found = HEADER_LINE.fullmatch(line)
         name = found[1].lower() if found is not None else b""
         if found is None or name in UNPLAIN_NAMES:
@@ -87,23 +105,74 @@ class Lines(SharedHeaders[bytes, "Header"]):
 LINES: Final = Lines()
 
 
+class Head(NamedTuple):
+    """
+    The headers that many clients send alike, all but the key.
+
+    Attributes:
+        headers: Name in lower case and value, in order.
+        items: The same as an environ has them.
+    """
+
+    headers: list[Header]
+    items: dict[str, str]
+
+
+class Heads(dict[bytes, Head]):
+    """The headers of handshakes that were read, by their bytes without the line of the key."""
+
+    def remember(self, block: bytes, headers: list[Header]) -> None:
+        """Remember the headers of a handshake if others may send the same."""
+        headers = [header for header in headers if header[0] != KEY_NAME]
+        if len(block) > MAX_KEPT_BYTES or not SHARED_NAMES.issuperset([name for name, _ in headers]):
+            return
+        if len(self) >= MAX_KEPT:
+            self.clear()
+        head = self[block] = Head(headers, {})
+        add_headers(head.items, headers)
+
+
+HEADS: Final = Heads()
+
+
 def read_handshake(request: bytes) -> Handshake | None:
     """
-    Read a request, be it as a client sends it or as uvicorn writes it.
+    Read a request as a client sends it, or as uvicorn writes it.
 
     Args:
         request: All of it, and nothing after the empty line.
 
     Returns:
-        None when there is anything unusual about it.
+        The request; None if anything about it is unusual.
     """
-    head, end, rest = request.partition(b"\r\n\r\n")
-    first, *lines = head.split(b"\r\n")
-    target = REQUEST_LINE.fullmatch(first)
-    if target is None or rest or not end:
+    line_end = request.find(b"\r\n")
+    target = REQUEST_LINE.fullmatch(request, 0, line_end)
+    if target is None or request.find(END) != len(request) - END_BYTES:
         return None
+    path, query = target.groups(b"")
+    query = SAME_QUERY.get(query, query)
+    at = request.find(KEY_LINE, line_end)
+    if at < 0 or not request.startswith(b"\r\n", at + KEY_LINE_BYTES):
+        return _read(path, query, request[line_end + 2 : -END_BYTES])
+    block = request[line_end:at] + request[at + KEY_LINE_BYTES :]
+    head = HEADS.get(block)
+    if head is None:
+        handshake = _read(path, query, request[line_end + 2 : -END_BYTES])
+        if handshake is not None:
+            HEADS.remember(block, handshake.headers)
+        return handshake
+    key = request[at + KEY_AT : at + KEY_LINE_BYTES]
+    if not _is_key(key):
+        return None
+    headers = head.headers.copy()
+    headers.insert(request.count(b"\r\n", line_end, at), (KEY_NAME, key))
+    return Handshake(path, query, key, headers, (), False, head.items)
+
+
+def _read(path: bytes, query: bytes, block: bytes) -> Handshake | None:
+    """Read the headers of a request line by line."""
     try:
-        headers = list(map(LINES.__getitem__, lines))
+        headers = list(map(LINES.__getitem__, block.split(b"\r\n")))
     except ValueError:
         return None
     fields = dict(headers)
@@ -111,7 +180,7 @@ def read_handshake(request: bytes) -> Handshake | None:
         return None
     offered = [value for name, value in headers if name == OFFERED] if OFFERED in fields else ()
     is_forwarded = not FORWARDED.isdisjoint(fields)
-    return Handshake(target[1], target[2] or b"", fields[b"sec-websocket-key"], headers, offered, is_forwarded)
+    return Handshake(path, query, fields[KEY_NAME], headers, offered, is_forwarded)
 
 
 def _asks_for_websocket(fields: dict[bytes, bytes]) -> bool:
@@ -120,7 +189,7 @@ def _asks_for_websocket(fields: dict[bytes, bytes]) -> bool:
         and fields.get(b"sec-websocket-version") == b"13"
         and fields.get(b"upgrade", b"").lower() == b"websocket"
         and _is_upgrade(fields.get(b"connection", b""))
-        and _is_key(fields.get(b"sec-websocket-key", b""))
+        and _is_key(fields.get(KEY_NAME, b""))
     )
 
 
@@ -139,7 +208,7 @@ def _is_key(key: bytes) -> bool:
 
 
 def _repeats(headers: list[Header]) -> bool:
-    """Tell whether something is said twice that has to be said once."""
+    """Return whether a header that must occur once occurs twice."""
     names = [name for name, _ in headers]
     return any(names.count(name) > 1 for name in SINGLE_NAMES)
 
@@ -160,13 +229,15 @@ def make_scope(
     Args:
         handshake: The request.
         scheme: ``ws`` or ``wss``.
-        client: Who asks.
-        server: Where the request arrived.
+        client: The address of the client.
+        server: The address at which the request arrived.
         root_path: uvicorn's option.
         asgi_version: Version of ASGI that the application speaks.
-        state: What the lifespan left; copied.
+        state: The state of the lifespan, which is copied.
     """
     offered = b",".join(handshake.offered).decode("latin-1")
+    read_path = _read_path if len(handshake.path) <= MAX_SHARED_BYTES else _read_path.__wrapped__
+    path, raw_path = read_path(root_path, handshake.path)
     return {
         "type": "websocket",
         "asgi": {"version": asgi_version, "spec_version": "2.4"},
@@ -175,14 +246,42 @@ def make_scope(
         "server": server,
         "client": client,
         "root_path": root_path,
-        "path": root_path + unquote(handshake.path.decode("ascii")),
-        "raw_path": root_path.encode("ascii") + handshake.path,
+        "path": path,
+        "raw_path": raw_path,
         "query_string": handshake.query,
         "headers": handshake.headers,
         "subprotocols": [token.strip() for token in offered.split(",")] if offered else [],
         "state": state.copy(),
         "extensions": {"websocket.http.response": {}},
     }
+
+
+@lru_cache(maxsize=64)
+def _read_path(root_path: str, path: bytes) -> tuple[str, bytes]:
+    """Return the path of a scope and its raw path; all connections to an application share them."""
+    return root_path + unquote(path.decode("ascii")), root_path.encode("ascii") + path
+
+
+def client_of(transport: asyncio.Transport) -> tuple[str, int] | None:
+    """Return the client of a scope as uvicorn does, from what the transport knows without asking the socket again."""
+    try:
+        name = transport.get_extra_info("peername")
+    except OSError:  # uvloop's, when the client has left
+        return None
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
+
+
+def server_of(transport: asyncio.Transport) -> tuple[str, int | None] | None:
+    """Return the server of a scope likewise; that of a UNIX socket is its path."""
+    name = transport.get_extra_info("sockname")
+    if isinstance(name, tuple):
+        return _shared_address(name)
+    return (name, None) if isinstance(name, str) else None
+
+
+@lru_cache(maxsize=64)
+def _shared_address(name: tuple[Any, ...]) -> tuple[str, int]:
+    return str(name[0]), int(name[1])
 
 
 def acceptance(key: bytes, headers: Iterable[tuple[bytes, bytes]], subprotocol: str | None) -> bytes:
@@ -194,8 +293,16 @@ def acceptance(key: bytes, headers: Iterable[tuple[bytes, bytes]], subprotocol: 
         headers: Further headers.
         subprotocol: The one that was chosen among those offered.
     """
-    lines = [b"HTTP/1.1 101 Switching Protocols", *[b"%b: %b" % header for header in headers]]
-    if subprotocol:
-        lines.append(b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1"))
-    lines += [b"Connection: upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Accept: " + accept_key(key), b"", b""]
+    chosen = b"" if not subprotocol else b"Sec-WebSocket-Protocol: %b\r\n" % subprotocol.encode("latin-1")
+    return b"%b%bConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %b\r\n\r\n" % (
+        _begin_acceptance(tuple(headers)),
+        chosen,
+        accept_key(key),
+    )
+
+
+@lru_cache(maxsize=64)
+def _begin_acceptance(headers: tuple[Header, ...]) -> bytes:
+    """Build the first lines, which are the same for all connections of a second."""
+    lines = [b"HTTP/1.1 101 Switching Protocols", *[b"%b: %b" % header for header in headers], b""]
     return b"\r\n".join(lines)

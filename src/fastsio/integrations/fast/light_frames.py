@@ -18,12 +18,12 @@ from fastsio.integrations.fast.websocket import PeerProtocol
 if TYPE_CHECKING:
     from fastsio.integrations.fast.websocket import Wire
 
-#: A text, whole.
+#: The first byte of the frame of a whole text message.
 WHOLE_TEXT: Final = 0x81
 MASKED: Final = 0x80
 MASK: Final = slice(2, 6)
 HEAD_BYTES: Final = 6
-#: The longest message whose size stands in the head's second byte.
+#: The longest message whose size fits into the second byte of the frame.
 MAX_FIRST_BYTES: Final = 125
 #: A heartbeat is one byte.
 MAX_LATER_BYTES: Final = 1
@@ -31,17 +31,20 @@ MAX_LATER_BYTES: Final = 1
 
 class QuietFraming(PeerProtocol, asyncio.BufferedProtocol):
     """
-    Reads a WebSocket until its client has more to say.
+    Reads a WebSocket until its client sends anything but short texts.
 
     Args:
-        wire: What takes the messages.
-        transport: The connection.
+        wire: Gets the messages.
+        transport: The connection to the client.
         framing: The module :mod:`fastsio.integrations.fast.framing`.
         max_bytes: The largest message.
         max_rate: The most frames without a message in a second.
     """
 
     __slots__ = ("_framing", "_longest", "_max_bytes", "_max_rate", "_transport")
+
+    #: A transport of uvloop keeps this attribute of its protocol, or else that of the protocol before.
+    data_received = None
 
     def __init__(
         self, wire: Wire, transport: asyncio.Transport, framing: Any, *, max_bytes: int, max_rate: int
@@ -54,23 +57,23 @@ class QuietFraming(PeerProtocol, asyncio.BufferedProtocol):
         self._longest = min(MAX_FIRST_BYTES, max_bytes)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Return where to read to."""
+        """Return the buffer to read into."""
         return self._wire.scratch
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what was read."""
+        """Handle the bytes that were read."""
         self.take(bytes(self._wire.scratch[:nbytes]))
 
     def take(self, data: bytes) -> None:
-        """Read one short text; leave everything else to picows."""
+        """Read one short text; pass everything else to picows."""
         text = read_short_text(data, self._longest)
         if text is None:
-            self._give_way(data)
+            self._pass_to_picows(data)
         else:
             self._longest = MAX_LATER_BYTES
             self._wire.deliver(text)
 
-    def _give_way(self, data: bytes) -> None:
+    def _pass_to_picows(self, data: bytes) -> None:
         protocol = self._framing.open_framing(self._wire, max_bytes=self._max_bytes, max_rate=self._max_rate)
         self._transport.set_protocol(protocol)
         self._framing.feed(protocol, data)

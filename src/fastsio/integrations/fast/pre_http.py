@@ -1,123 +1,406 @@
 """
-The protocol that reads the first bytes of a connection before uvicorn's HTTP protocol does.
+The protocol that reads the requests of a connection before uvicorn's HTTP protocol does.
 
-uvicorn's HTTP protocol parses a request with a callback for each header, and writes it again for the WebSocket
-protocol. Here a plain request for Socket.IO's WebSocket is recognised in the first bytes of a connection. Any other
-bytes are passed on, unchanged, to uvicorn's protocol, which then has the connection.
+uvicorn's HTTP protocol parses a request with a callback for each header, starts a task, and writes head and body of a
+response separately. Here a plain request for Socket.IO, one for a WebSocket or one of long-polling, is recognised in
+the bytes as they arrive. Any other bytes go, unchanged, to uvicorn's protocol. uvicorn's protocol then reads the
+connection, until it has answered its requests and a plain request of long-polling follows.
 
-Must not know which application serves a request: the function that it is given decides that.
+This module must not know which application serves a request for a WebSocket: a function that it gets decides that.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from functools import partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.logging import TRACE_LOG_LEVEL
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from fastsio._extras import optional
+from fastsio.aio.engine.direct_polling import Exchange, session_of
+from fastsio.aio.engine.frameworks.asgi import new_environ, receive_nothing, send_nothing
+from fastsio.engine.gc_policy import freeze_loaded_objects
+from fastsio.integrations.fast.asgi_exchange import SERVER_ERROR, AsgiExchange
+from fastsio.integrations.fast.handshake import client_of, server_of
+from fastsio.integrations.fast.plain_request import FIRST_LINE, GET, read_request
+from fastsio.integrations.fast.site import HTTPTOOLS, Site, compose, engine_head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Sequence
 
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-    #: Serves a request for a WebSocket, as :func:`fastsio.integrations.uvicorn.open_connection` does.
-    Open = Callable[[Config, ServerState, dict[str, Any], Any, bytes], asyncio.BaseProtocol | None]
+    from fastsio.aio.engine.server import EngineServer
+    from fastsio.aio.engine.session import Session
+    from fastsio.engine import http
+    from fastsio.integrations.fast.plain_request import PlainRequest
+    from fastsio.integrations.fast.site import Route
+
+    #: Returns the protocol for a request for a WebSocket: :func:`fastsio.integrations.uvicorn.open_connection`.
+    Open = Callable[[Config, ServerState, dict[str, Any], Any, bytes, Site], asyncio.BaseProtocol | None]
+    Prepare = Callable[[Config, ServerState, dict[str, Any]], object]
 
 logger = logging.getLogger("uvicorn.error")
-#: A longer request is uvicorn's to judge. h11 takes as much.
+#: Longer requests for a WebSocket go to uvicorn's protocol. h11 accepts requests of the same size.
 MAX_REQUEST_BYTES: Final = 16_384
-#: The protocols whose ways are known; httptools need not be installed.
-STANDARD: Final = (
-    H11Protocol,
-    getattr(optional("uvicorn.protocols.http.httptools_impl"), "HttpToolsProtocol", H11Protocol),
-)
+#: The protocols of uvicorn that fastsio knows; httptools need not be installed.
+STANDARD: Final = (H11Protocol, H11Protocol if HTTPTOOLS is None else HTTPTOOLS)
 
 
-class Front(asyncio.Protocol):
+class Front(Exchange, asyncio.Protocol):
     """
-    A connection of which nothing is read yet.
+    Reads a connection before its first request, between requests, and while it answers one of long-polling.
 
     Args:
-        open_connection: Returns who serves a request for a WebSocket; None when it is not such a one beyond doubt.
-        standard: uvicorn's protocol, which gets everything else.
-        config: uvicorn's.
-        server_state: uvicorn's; lists the connection meanwhile.
-        app_state: What the application's lifespan left.
-        _loop: For uvicorn's protocol.
+        site: The server of uvicorn.
+        open_connection: Returns the protocol for a request for a WebSocket; None when the request is not certainly one.
     """
 
-    __slots__ = ("_app_state", "_config", "_loop", "_open", "_server_state", "_standard", "_transport")
+    __slots__ = (
+        "_call",
+        "_closes",
+        "_early",
+        "_engine",
+        "_is_busy",
+        "_is_stuck",
+        "_logged",
+        "_open",
+        "_rested_at",
+        "_site",
+        "_timer",
+        "_transport",
+    )
 
-    def __init__(
-        self,
-        open_connection: Open,
-        standard: Callable[..., Any],
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
+    def __init__(self, site: Site, open_connection: Open) -> None:
+        super().__init__()
+        self._site = site
         self._open = open_connection
-        self._standard = standard
-        self._config = config
-        self._server_state = server_state
-        self._app_state = app_state
-        self._loop = _loop
+        self._transport: Any = None
+        self._engine: EngineServer | None = None
+        #: The request that the application is called with.
+        self._call: AsgiExchange | None = None
+        #: The parts of the request for the access log; None if it is off.
+        self._logged: dict[str, Any] | None = None
+        #: The bytes that have arrived while a request was served, or while the client did not read its responses.
+        self._early = b""
+        self._is_busy = self._is_stuck = self._closes = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._rested_at = 0.0
+
+    # Called by the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection."""
-        self._transport: Any = transport
-        self._server_state.connections.add(self)  # type: ignore[arg-type] # it has what uvicorn calls
+        """Start reading the connection."""
+        self._transport = transport
+        self._site.state.connections.add(self)  # type: ignore[arg-type] # it has what uvicorn calls
 
     def data_received(self, data: bytes) -> None:
-        """Hand the connection over: a request that is not here as a whole is uvicorn's, as any other."""
-        self._forget()
-        transport = self._transport
+        """Serve a plain request; give the connection with any other bytes to the protocol that reads them."""
+        if self._is_busy or self._is_stuck:
+            self._put_off(data)
+        elif not self.serves(data):
+            self._hand_over(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Remove the connection from the server, and abandon the request that is not answered."""
+        self._unregister()
+        call, self._call = self._call, None
+        if call is not None:
+            call.lost()
+        self.lost()
+
+    def pause_writing(self) -> None:
+        """Serve no further request: the client does not read its responses."""
+        self._is_stuck = True
+
+    def resume_writing(self) -> None:
+        """Serve requests again."""
+        self._is_stuck = False
+        if not self._is_busy and not self._transport.is_closing():
+            self._go_on()
+
+    # Called by uvicorn.
+
+    def shutdown(self) -> None:
+        """Close the connection, after the response of a request: the server stops."""
+        if self._is_busy:
+            self._closes = True
+        else:
+            self._transport.close()
+
+    # Requests.
+
+    def serves(self, data: bytes) -> bool:
+        """Serve *data* if it is one whole plain request of long-polling; return False if it is not."""
+        site = self._site
+        request = read_request(data, site.blocks) if site.reads_polls else None
+        if request is None:
+            return False
+        is_client_known = request.fields.is_forwarded or site.logs_access
+        client = client_of(self._transport) if is_client_known else None
+        route = site.route_of(request, client)
+        engine = None if route is None else route.engine
+        if route is None or engine is None:
+            return False
+        if request.sid is None:
+            return request.method == GET and self._shake_hands(request, route, engine)
+        session = session_of(engine, request.sid.decode("ascii"))
+        if session is None or not engine.is_admitted(request.fields.environ):
+            return False
+        self._engine = engine
+        self._logged = site.logged(request, client)
+        self._is_busy = True
+        is_served = self._begin(session, request)
+        if not is_served:
+            self._is_busy = False
+        return is_served
+
+    def _begin(self, session: Session, request: PlainRequest) -> bool:
+        """Give a request to its session; return False if it cannot be served here."""
+        fields, body = request.fields, request.body
+        self.environ = fields.environ
+        if request.method == GET:
+            return self.poll(session)
+        if fields.is_binary or len(body) > session.server.max_http_buffer_size:
+            return False
+        return self._site.new_context().run(self.post, session, body)
+
+    def _shake_hands(self, request: PlainRequest, route: Route, engine: EngineServer) -> bool:
+        """Open a session: with the engine, or through the application if other code stands before the engine."""
+        freeze_loaded_objects()
+        site, transport, fields = self._site, self._transport, request.fields
+        scope = site.make_scope(request, client_of(transport))
+        scope["server"] = server_of(transport)
+        self._is_busy = True
+        self._logged = scope if site.logs_access else None
+        app = route.app
+        if app is None or not (engine.answers_at_once and engine.is_admitted(fields.environ)):
+            self._call = AsgiExchange(scope, self)
+            self.spawn(self._call.run(site.entry_for(fields)))
+            return True
+        app.prepare(scope)
+        self._engine = engine
+        self.environ = new_environ(scope, receive_nothing, send_nothing)
+        try:
+            site.new_context().run(self.open, engine)
+        except Exception:
+            logger.exception("Exception in ASGI application\n")
+            self.write_response(*SERVER_ERROR)
+        return True
+
+    def _put_off(self, data: bytes) -> None:
+        """Keep bytes that arrive before the last request is answered or its response is read, and stop reading."""
+        if not self._early:
+            self._transport.pause_reading()
+        self._early += data
+
+    def _go_on(self) -> None:
+        """Read the bytes that have arrived meanwhile, or wait for the next request."""
+        early, self._early = self._early, b""
+        if early:
+            self._transport.resume_reading()
+            self.data_received(early)
+        else:
+            self._rested_at = self._site.loop.time()
+            if self._timer is None:
+                self._timer = self._site.loop.call_later(self._site.keep_alive_s, self._hang_up_idle)
+
+    def _hang_up_idle(self) -> None:
+        """Close the connection if no request has come for the seconds of uvicorn's ``timeout_keep_alive``."""
+        self._timer = None
+        if self._is_busy or self._transport.is_closing():
+            return
+        site = self._site
+        left_s = self._rested_at + site.keep_alive_s - site.loop.time()
+        if left_s > 0:
+            self._timer = site.loop.call_later(left_s, self._hang_up_idle)
+        else:
+            self._transport.close()
+
+    # Responses.
+
+    def respond(self, response: http.Response) -> None:
+        """Write a response of the engine."""
+        engine, site = self._engine, self._site
+        if engine is None:
+            return
+        headers = engine.headers_of(response, self.environ, is_admitted=True)
+        status, first, lines = engine_head(response["status"], tuple(headers))
+        body = response["response"]
+        end = b"\r\nconnection: close\r\n\r\n" if self._closes else b"\r\n\r\n"
+        self._write(
+            status, b"".join((first, site.default_lines(), lines, b"%d" % len(body), end, body)), closes=self._closes
+        )
+
+    def write_response(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Write a response of the application."""
+        self._call = None
+        data, closes = compose(status, self._site.default_lines(), headers, body, closes=self._closes)
+        self._write(status, data, closes=closes)
+
+    def hang_up(self) -> None:
+        """Close the connection: the application gave no response."""
+        self._call = None
+        self._transport.close()
+
+    def _write(self, status: int, data: bytes, *, closes: bool) -> None:
+        site, transport = self._site, self._transport
+        logged, self._logged = self._logged, None
+        self._is_busy = False
+        if transport.is_closing():
+            return
+        if logged is not None:
+            site.log(logged, status)
+        transport.write(data)
+        site.state.total_requests += 1
+        if closes:
+            transport.close()
+        elif not self._is_stuck:
+            self._go_on()
+
+    def call_later(self) -> None:
+        """Call ``flush()`` at the end of this turn of the loop."""
+        self._site.flusher.add(self)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Start a task that uvicorn waits for when it stops."""
+        self._site.spawn(coroutine)
+
+    # Other protocols.
+
+    def _hand_over(self, data: bytes) -> None:
+        """Give the connection to the protocol of a WebSocket, or to uvicorn if *data* is no request for a WebSocket."""
+        self._unregister()
+        site, transport = self._site, self._transport
         protocol = None
         if len(data) <= MAX_REQUEST_BYTES:
-            protocol = self._open(self._config, self._server_state, self._app_state, transport, data)
+            protocol = self._open(site.config, site.state, site.app_state, transport, data, site)
         if protocol is None:
-            self._step_aside(data)
+            self._give_to_uvicorn(data)
         else:
             transport.set_protocol(protocol)
 
-    def _step_aside(self, data: bytes) -> None:
-        protocol = self._standard(
-            config=self._config, server_state=self._server_state, app_state=self._app_state, _loop=self._loop
-        )
+    def _give_to_uvicorn(self, data: bytes) -> None:
+        """Let a new HTTP protocol of uvicorn read *data* and what follows."""
+        site = self._site
+        kind = _returning(site.standard) if site.reads_polls else site.standard
+        protocol = kind(config=site.config, server_state=site.state, app_state=site.app_state, _loop=site.loop)
+        if site.reads_polls:
+            protocol.new_front = self._new_front
         protocol.connection_made(self._transport)
         self._transport.set_protocol(protocol)
         protocol.data_received(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Remove the connection: the client has left without a request."""
-        self._forget()
+    def _new_front(self) -> Front:
+        """Return a front for the same connection, which may read it again after uvicorn."""
+        front = Front(self._site, self._open)
+        front._transport = self._transport
+        return front
 
-    def shutdown(self) -> None:
-        """Close the connection: the server stops. Called by uvicorn."""
-        self._transport.close()
+    def take_back(self) -> None:
+        """Read the connection again, after uvicorn has answered its requests."""
+        self._site.state.connections.add(self)  # type: ignore[arg-type] # it has what uvicorn calls
+        self._transport.set_protocol(self)
 
-    def _forget(self) -> None:
-        self._server_state.connections.discard(self)
+    def _unregister(self) -> None:
+        self._site.state.connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
-def stand_before(config: Config, open_connection: Open) -> None:
+@lru_cache(maxsize=2)
+def _returning(standard: Any) -> Any:
+    """Return a subclass of uvicorn's protocol that gives the connection back to a :class:`Front` when it can."""
+
+    class Returning(standard):  # type: ignore[misc] # uvicorn's, which mypy does not know here
+        """uvicorn's HTTP protocol, until a plain request of long-polling follows an answered request."""
+
+        new_front: Callable[[], Front]
+
+        def data_received(self, data: bytes) -> None:
+            """Let a front serve a plain request of long-polling; read any other bytes here."""
+            front = self.new_front() if _is_between(self) and FIRST_LINE.match(data) else None
+            if front is None or not front.serves(data):
+                super().data_received(data)
+                return
+            self._unset_keepalive_if_required()
+            self.connections.discard(self)
+            front.take_back()
+            # The protocol and its parser hold each other, and would wait for the garbage collector.
+            self.__dict__.clear()
+
+    return Returning
+
+
+def _is_between(protocol: Any) -> bool:
+    """Tell whether uvicorn's protocol has read and answered one request, and has read nothing of another."""
+    cycle = protocol.cycle
+    return (
+        cycle is not None
+        and cycle.response_complete
+        and not cycle.more_body
+        and cycle.keep_alive
+        and protocol.scope is cycle.scope  # uvicorn makes a scope when it reads the first byte of a request
+        and not protocol.pipeline
+        and not getattr(protocol, "early", b"")  # half a first line, which the workers' protocol keeps
+        and not protocol.flow.write_paused
+        and not protocol.transport.is_closing()
+    )
+
+
+class Gate:
     """
-    Have the connections that come from now on looked at before uvicorn's HTTP protocol takes them.
-
-    uvicorn asks its configuration for the protocol of each connection. It is replaced if it is exactly one of uvicorn's
-    own, so once, and somebody else's never; nor while uvicorn traces, for its protocol logs every connection then.
+    Makes the protocol of each new connection, in place of uvicorn's HTTP protocol.
 
     Args:
-        config: uvicorn's; its ``http_protocol_class`` is replaced.
-        open_connection: What is put to each :class:`Front`.
+        open_connection: Given to each :class:`Front`.
+        standard: The HTTP protocol of uvicorn.
+        prepare: Called when a server gets its first connection.
+    """
+
+    def __init__(self, open_connection: Open, standard: Any, prepare: Prepare | None) -> None:
+        self._open = open_connection
+        self._standard = standard
+        self._prepare = prepare
+        self._site: Site | None = None
+
+    def __call__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> Front:
+        """Return the protocol of a connection."""
+        site = self._site
+        if site is None or site.state is not server_state or site.entry is not config.loaded_app:
+            loop = _loop or asyncio.get_running_loop()
+            site = self._site = Site(config, server_state, app_state, self._standard, loop)
+            if self._prepare is not None:
+                self._prepare(config, server_state, app_state)
+        return Front(site, self._open)
+
+
+def install_gate(
+    config: Config, open_connection: Open, known: Sequence[Any] = STANDARD, prepare: Prepare | None = None
+) -> None:
+    """
+    Let :class:`Front` read new connections before uvicorn's HTTP protocol does.
+
+    uvicorn asks its configuration for the protocol class of each connection. A :class:`Gate` replaces the class if it
+    is exactly one of *known*: a second call changes nothing, and the class of another package stays. Under uvicorn's
+    log level ``trace`` the class stays too, because uvicorn's own protocol then logs every connection.
+
+    Args:
+        config: uvicorn's configuration; its ``http_protocol_class`` is replaced.
+        open_connection: Given to each :class:`Front`.
+        known: The protocol classes that may be replaced.
+        prepare: Called when the server gets its first connection.
     """
     standard: Any = config.http_protocol_class
-    if standard in STANDARD and not logger.isEnabledFor(TRACE_LOG_LEVEL):
-        config.http_protocol_class = partial(Front, open_connection, standard)  # type: ignore[assignment] # uvicorn calls it
+    if standard in known and not logger.isEnabledFor(TRACE_LOG_LEVEL):
+        config.http_protocol_class = Gate(open_connection, standard, prepare)  # type: ignore[assignment] # uvicorn calls it

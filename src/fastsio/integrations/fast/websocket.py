@@ -1,7 +1,7 @@
 """
 One WebSocket of the engine, the wire: the order of frames, flow control and the closing handshake.
 
-The framing reads bytes, and the transport writes them; the engine knows what messages mean.
+The framing reads frames, the transport writes them, and the engine handles messages.
 
 **Flow control.** While a message is handled and another one has arrived, the transport is not read. When the
 transport's buffer is full, the engine keeps packets in its own buffer, which has bounds and a policy.
@@ -23,43 +23,43 @@ from fastsio.engine.session import CLOSE_GRACE_S
 from fastsio.exceptions import PacketError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
     from contextvars import Context
 
-    from fastsio.aio.engine.links import Event, Frame
+    from fastsio.aio.engine.links import Event, Frame, Listener
 
-#: What is read at a time of a connection that says little.
+#: The bytes that are read at a time from a quiet connection.
 SCRATCH_BYTES: Final = 2048
 
 
 class Flushable(Protocol):
-    """What has something to write."""
+    """An object with frames to write."""
 
     def flush(self) -> None:
-        """Write it."""
+        """Write the frames."""
 
 
 class Flusher:
     """
-    Flushes, once a turn, everything that asked for it.
+    Flushes, at the end of each turn of the loop, the objects that have asked for it.
 
     Args:
         loop: The event loop.
 
     Attributes:
-        scratch: Where a connection without a buffer of its own reads to; it is the next one's when a read is over.
-        turn: Stands for the turn of the loop that has begun; None before anything of it was written.
+        scratch: The buffer of all connections without a buffer of their own; used for one read at a time.
+        turn: An object for the current turn of the loop; None before something is written in this turn.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        # A strong reference would keep loops, and what waited on them, in the table below for good.
+        # A strong reference would keep ended loops in the table below.
         self._loop = ref(loop)
         self._waiting: list[Flushable] = []
         self.scratch = memoryview(bytearray(SCRATCH_BYTES))
         self.turn: object = None
 
     def begin(self) -> object:
-        """Begin a turn, which lasts until what runs now, and is ready to run, has run."""
+        """Begin a turn, which lasts until all callbacks that are ready now have run."""
         loop = self._loop()
         if loop is not None:
             loop.call_soon(self._flush)
@@ -89,20 +89,20 @@ def flusher_of(loop: asyncio.AbstractEventLoop) -> Flusher:
     return flusher
 
 
-#: More than this is not kept for the end of the loop's turn; the transport tells then whether the peer keeps up.
+#: More bytes than this are written before the end of the turn, so that the transport can report a slow peer.
 MAX_QUEUED_BYTES: Final = 65_536
-#: How long a peer whose message was refused may go on sending it, so that it reads the close frame and no reset.
+#: How long a peer may continue to send a refused message, so that it reads the close frame before a reset.
 LINGER_S: Final = 1.0
-#: How a peer's answer to a close frame begins: a masked close frame with a code and nothing else.
+#: The first bytes of a peer's answer to a close frame: a masked close frame with a code and no reason.
 CLOSE_REPLY: Final = b"\x88\x82"
 CLOSE_REPLY_BYTES: Final = 8
 
 
 class Owner(Protocol):
-    """Who has the connection."""
+    """The owner of the connection."""
 
     def forget(self) -> None:
-        """Let go of the connection, which is gone; called once."""
+        """Release the closed connection; called once."""
 
     def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
         """Start a task that the server lets finish when it stops."""
@@ -114,26 +114,25 @@ class Wire(DirectLink):
     A WebSocket.
 
     Args:
-        transport: The connection.
-        loop: Its event loop.
+        transport: The connection to the peer.
+        loop: The event loop of the transport.
         limit: The largest message, in bytes.
         owner: Is told when the connection is gone, and starts tasks.
     """
 
     __slots__ = (
         "_flusher",
+        "_has_peer_closed",
         "_is_closing",
-        "_is_let_go",
         "_is_reading",
         "_lags",
         "_limit",
+        "_listener",
         "_loop",
-        "_on_end",
         "_out",
         "_owner",
         "_queued_bytes",
         "_reason",
-        "_take",
         "_timer",
         "_transport",
         "_turn",
@@ -154,16 +153,15 @@ class Wire(DirectLink):
         self._flusher = flusher_of(loop)
         self._limit = limit
         self._owner = owner
-        self._out: list[bytes] = []
+        self._out: list[bytes] | None = None
         self._queued_bytes = 0
         #: The turn in which a broadcast was last written.
         self._turn: object = None
         self._is_reading = True
-        self._is_closing = self._is_let_go = self._lags = False
-        #: Why no frame will come any more.
+        self._is_closing = self._has_peer_closed = self._lags = False
+        #: The error that ended the WebSocket, after which no frame arrives.
         self._reason: Exception | None = None
-        self._take: Callable[[Frame], bool] | None = None
-        self._on_end: Callable[[Exception], None] | None = None
+        self._listener: Listener | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -175,21 +173,23 @@ class Wire(DirectLink):
         if self._lags:
             return False
         out = self._out
-        if not out:
+        if out is None:
+            self._out = [frames]
             self._flusher.add(self)
-        out.append(frames)
+        else:
+            out.append(frames)
         size = self._queued_bytes = self._queued_bytes + len(frames)
         if size > MAX_QUEUED_BYTES:
             self.flush()
         return True
 
     def write_at_once(self, frames: bytes) -> bool:
-        """Write the first frames of a turn at once, for most clients get one broadcast; queue what follows."""
+        """Write the first frames of a turn at once, because most clients get one broadcast; queue later ones."""
         if self._lags:
             return False
         flusher = self._flusher
         turn = flusher.turn or flusher.begin()
-        if self._turn is turn or self._out:
+        if self._turn is turn or self._out is not None:
             return self.write(frames)
         if not self._is_closing:
             self._turn = turn
@@ -197,29 +197,29 @@ class Wire(DirectLink):
         return True
 
     def unsent(self) -> int:
-        """Return how many bytes the transport keeps."""
+        """Return how many bytes the transport has not written."""
         return self._transport.get_write_buffer_size()
 
     def open(self, acceptance: bytes) -> None:
-        """Queue the answer to the handshake; what the engine says first goes out with it."""
+        """Queue the answer to the handshake, to be written together with the first packets of the engine."""
         self.write(acceptance)
 
     def flush(self) -> None:
-        """Write what is queued."""
+        """Write the queued frames."""
         out = self._out
-        if out:
-            self._out = []
+        if out is not None:
+            self._out = None
             self._queued_bytes = 0
             if not self._is_closing:
                 self._transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     async def send(self, event: Event) -> None:
         """
-        Do what an event says; a message is written as soon as the peer has caught up.
+        Carry out an ASGI event; a message is written as soon as the peer has caught up.
 
         Raises:
             LinkLost: The WebSocket is closed.
-            RuntimeError: The event has no place in an open WebSocket.
+            RuntimeError: The event is not allowed on an open WebSocket.
         """
         match event["type"]:
             case "websocket.send":
@@ -244,7 +244,7 @@ class Wire(DirectLink):
             self._transport.write(frame(BINARY, data))
 
     def write_raw(self, data: bytes) -> None:
-        """Write the answer to a ping; a peer that lags need not be told that it is heard."""
+        """Write the answer to a ping, unless the peer is behind."""
         if not self._lags and not self._is_closing:
             self._transport.write(data)
 
@@ -253,11 +253,11 @@ class Wire(DirectLink):
         self._flusher.add(flushable)
 
     def pause_writing(self) -> None:
-        """Hold back what is sent: the peer does not keep up with reading."""
+        """Stop writing: the peer does not keep up with reading."""
         self._lags = True
 
     def resume_writing(self) -> None:
-        """Send again: the peer has caught up."""
+        """Write again: the peer has caught up."""
         self._lags = False
         if self._writable is not None:
             self._writable.set_result(None)
@@ -267,16 +267,16 @@ class Wire(DirectLink):
 
     @property
     def scratch(self) -> memoryview:
-        """Where to read to, for as long as one read takes."""
+        """The buffer to read into, for one read."""
         return self._flusher.scratch
 
     def deliver(self, data: Frame) -> None:
-        """Take a message of the peer."""
+        """Handle a message of the peer."""
         if self._is_closing:
             self.give_way()
             return
-        take = self._take
-        if take is not None and not self.frames and take(data):
+        listener = self._listener
+        if listener is not None and not self.frames and listener.context.run(listener.take, data):
             return
         if self.frames is None:
             self.frames = deque()
@@ -286,16 +286,16 @@ class Wire(DirectLink):
         else:
             self._wake()
 
-    def listen(self, take: Callable[[Frame], bool], on_end: Callable[[Exception], None]) -> None:
-        """Offer messages to *take* when they arrive, and tell *on_end* when none will."""
-        self._take, self._on_end = take, on_end
+    def listen(self, listener: Listener) -> None:
+        """Pass messages to *listener*, in its context, when they arrive, and tell it when no more will."""
+        self._listener = listener
         if self._reason is not None:
             self._end(self._reason)
 
     @property
     def is_taken_over(self) -> bool:
-        """Whether somebody listens, and it lives on when the application's call is over."""
-        return self._on_end is not None
+        """Whether messages are passed to a listener, so that the WebSocket outlives the call of the application."""
+        return self._listener is not None
 
     def resume(self) -> None:
         """Read from the peer again."""
@@ -303,13 +303,13 @@ class Wire(DirectLink):
         self._resume_reading()
 
     def give_way(self) -> None:
-        """Read nothing more before the other connections have had a turn; uvloop reads again and again in one."""
+        """Stop reading until the other connections have had a turn; uvloop would read again in the same turn."""
         if self._is_reading:
             self._pause_reading()
             self._loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
-        if self.frames is None or self._is_closing:  # else the engine resumes
+        if self.frames is None or self._is_closing:  # otherwise the engine resumes
             self._resume_reading()
 
     def replace(self, protocol: asyncio.BufferedProtocol) -> None:
@@ -368,7 +368,7 @@ class Wire(DirectLink):
         return self._is_closing
 
     def close(self, code: int, reason: str = "") -> None:
-        """Begin the closing handshake; what the peer still says is not heard."""
+        """Begin the closing handshake; later messages of the peer are dropped."""
         if self._is_closing:
             if isinstance(self._reason, PacketError) and not self._transport.is_closing():
                 self._refuse(code)
@@ -383,8 +383,8 @@ class Wire(DirectLink):
             return
         self.flush()
         self._is_closing = True
-        self._transport.set_protocol(Deaf(self))
-        # What a limit that was passed means for the session is the engine's part, which closes.
+        self._transport.set_protocol(DiscardingProtocol(self))
+        # The engine decides what to do about a limit that was exceeded, and closes.
         if code == MESSAGE_TOO_BIG:
             self._end(PacketError("a message over the size limit", limit=self._limit, value=self._limit + 1))
         elif code == POLICY_VIOLATION:
@@ -394,15 +394,15 @@ class Wire(DirectLink):
             self._refuse(code)
 
     def _refuse(self, code: int) -> None:
-        """Close without a handshake: where the peer's next frame begins is not known."""
+        """Close without a handshake, because the next frame of the peer cannot be found."""
         self._reason = LinkLost()
         self._transport.write(close_frame(code))
         self._resume_reading()
-        self._timer = self._loop.call_later(0 if self._is_let_go else LINGER_S, self._hang_up)
+        self._timer = self._loop.call_later(0 if self._has_peer_closed else LINGER_S, self._hang_up)
 
-    def peer_lets_go(self) -> None:
-        """Close the connection of a refused peer that has sent its close frame, once it was told why."""
-        self._is_let_go = True
+    def peer_has_closed(self) -> None:
+        """Close the connection of a refused peer that has sent its close frame, once it was sent the reason."""
+        self._has_peer_closed = True
         if self._timer is not None:
             self._transport.close()
 
@@ -418,7 +418,7 @@ class Wire(DirectLink):
         self._transport.close()
 
     def hang_up(self, code: int) -> None:
-        """Say goodbye and close, without waiting for an answer."""
+        """Send a close frame and close the connection, without waiting for an answer."""
         if not self._is_closing:
             self.flush()
             self._stop(close_frame(code))
@@ -433,31 +433,25 @@ class Wire(DirectLink):
         self._end(LinkLost())
         self._owner.forget()
 
-    def _stop(self, goodbye: bytes) -> None:
-        """Write the last frame; a peer that does not let go is cut off."""
+    def _stop(self, last_frame: bytes) -> None:
+        """Write the last frame; abort the connection if the peer does not close it in ``CLOSE_GRACE_S``."""
         self._is_closing = True
-        self._transport.write(goodbye)
+        self._transport.write(last_frame)
         self._timer = self._loop.call_later(CLOSE_GRACE_S, self._transport.abort)
         self._end(LinkLost())
 
     def _end(self, reason: Exception) -> None:
-        """Let no more frames be waited for."""
-        self._take = None
+        """Tell the listener, or the task that waits, that no more frames will come."""
         if self._reason is None:
             self._reason = reason
-        on_end, self._on_end = self._on_end, None
-        if on_end is not None:
-            on_end(self._reason)
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.stop_reading(self._reason)
         self._wake()
 
 
 class PeerProtocol(asyncio.BaseProtocol):
-    """
-    The protocol of a wire's connection: passes on all that is no data.
-
-    Args:
-        wire: What is told.
-    """
+    """The protocol of a wire's connection: passes all events but data to the wire."""
 
     __slots__ = ("_wire",)
 
@@ -469,20 +463,20 @@ class PeerProtocol(asyncio.BaseProtocol):
         self._wire.lost()
 
     def pause_writing(self) -> None:
-        """Hold back what is sent: the peer does not keep up with reading."""
+        """Stop writing: the peer does not keep up with reading."""
         self._wire.pause_writing()
 
     def resume_writing(self) -> None:
-        """Send again: the peer has caught up."""
+        """Write again: the peer has caught up."""
         self._wire.resume_writing()
 
 
-class Deaf(PeerProtocol, asyncio.Protocol):
-    """Drops what arrives, until it looks as if the peer had read the close frame."""
+class DiscardingProtocol(PeerProtocol, asyncio.Protocol):
+    """Drops what arrives, and recognises the close frame of the peer in it."""
 
     __slots__ = ()
 
     def data_received(self, data: bytes) -> None:
         """Drop what arrives."""
         if data[-CLOSE_REPLY_BYTES:].startswith(CLOSE_REPLY):
-            self._wire.peer_lets_go()
+            self._wire.peer_has_closed()

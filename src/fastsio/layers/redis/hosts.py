@@ -45,12 +45,7 @@ class RedisHost:
         self.errors = require(f"{target.package}.exceptions", "redis")
 
     def client(self, waits_s: float = 0.0) -> Any:
-        """
-        Return a client, which connects when it is used.
-
-        Args:
-            waits_s: Seconds for which blocking commands of the client let Redis wait.
-        """
+        """Return a client, which connects when it is used; its blocking commands let Redis wait *waits_s* seconds."""
         return new_client(self._target, self._options, timeout_s=TIMEOUT_S, is_async=True, waits_s=waits_s)
 
     def publisher(self) -> RedisPublisher:

@@ -190,7 +190,7 @@ class RedisChannelLayer(TableLayer):
 
     async def _let_go(self, stream: str) -> None:
         """Release the messages that were not read, for the next reader of the channel."""
-        entries = self._readers[self._queues.shard_of(stream)].let_go(stream) if self._readers else ()
+        entries = self._readers[self._queues.shard_of(stream)].stop_reading(stream) if self._readers else ()
         if entries:
             await self._queues.release(stream, self.node, entries)
 

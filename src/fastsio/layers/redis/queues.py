@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.brokers.reconnection import ReconnectLoop
-from fastsio.brokers.redis import close_client
+from fastsio.brokers.redis import close_redis
 from fastsio.layers.names import node_of, shard_of
 from fastsio.layers.redis.hosts import close_publishers, open_publishers
 
@@ -50,7 +50,6 @@ class StreamReader:
     Reads from one Redis.
 
     Args:
-        host: The Redis.
         node: The name of the process.
         own: The stream that only this process reads.
         keep_ms: For how long a stream is kept without a heartbeat.
@@ -118,7 +117,7 @@ class StreamReader:
         self._held.get(stream, set()).discard(entry)
         self._done.setdefault(stream, set()).add(entry)
 
-    def let_go(self, stream: str) -> set[str]:
+    def stop_reading(self, stream: str) -> set[str]:
         """Stop reading a stream; return the entries that no consumer has read."""
         self._grouped.discard(stream)
         return self._held.pop(stream, set())
@@ -143,7 +142,7 @@ class StreamReader:
         finally:
             client, self._client = self._client, None
             self.reading = frozenset()
-            await close_client(client)
+            await close_redis(client)
 
     async def _read_new(self) -> None:
         shared = self._wanted()

@@ -1,15 +1,14 @@
-"""The client manager on Kafka for threads: the channel is a topic that every node reads from its end."""
+# Written by tools/unasync.py from aio/backends/kafka.py; change that one.
+"""The client manager on Kafka: the channel is a topic that every node reads from its end."""
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from fastsio._extras import require
-from fastsio.brokers.kafka import POLL_MS, READING, ensure_topic, new_producer
+from fastsio.brokers.kafka import BlockingKafkaTopic
+from fastsio.brokers.per_process import PerProcess
 from fastsio.cluster.broker_urls import kafka_servers
-from fastsio.sync.backends.greenlets import BlockingPubSubManager
-from fastsio.sync.concurrency import Lock
+from fastsio.sync.pubsub import PubSubManager
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -18,13 +17,14 @@ if TYPE_CHECKING:
     from fastsio.base.options import BusKeywords
 
 
-class KafkaManager(BlockingPubSubManager):
+class KafkaManager(PubSubManager):
     """
     Share the clients of several sync servers through Kafka.
 
     Args:
         url: Where the brokers are: ``kafka://host:port``, or a list of such URLs of one cluster.
-        channel: Name of the topic; the same on all nodes. It is created if it is missing.
+        channel: Name of the topic; the same on all nodes. A topic that is missing is created: with asyncio by the
+            brokers, unless they are told not to; with threads by the manager.
         options: As for :class:`PubSubManager`, and so are *write_only*, *logger* and *json*.
 
     Raises:
@@ -34,6 +34,7 @@ class KafkaManager(BlockingPubSubManager):
 
     name = "kafka"
     serves_when_listening = True
+    _waits_on_sockets = True
 
     def __init__(
         self,
@@ -44,48 +45,20 @@ class KafkaManager(BlockingPubSubManager):
         json: Any = None,
         **options: Unpack[BusKeywords],
     ) -> None:
-        self._kafka = require("kafka", "kafka")
-        self._errors = require("kafka.errors", "kafka")
         servers = kafka_servers(url)
         super().__init__(channel, write_only, logger, json, **options)
-        self._bootstrap = {"bootstrap_servers": servers, "bootstrap_timeout_ms": int(self.publish_timeout * 1000)}
-        self._producer: Any = None
-        self._starting = Lock()
+        self._topic = BlockingKafkaTopic(servers, channel, self.publish_timeout)
+        self._publishing: PerProcess[Any] = PerProcess(self._topic.open_producer, self._topic.close_producer)
 
     def _publish(self, data: dict[str, Any]) -> None:
+        producer = self._publishing.get()
         # One key, one partition: the messages of a node are read in the order in which it wrote them.
-        try:
-            sent = self._started_producer().send(self.channel, self._encode(data), key=self.host_id.encode())
-            sent.get(timeout=self.publish_timeout)
-        except self._errors.KafkaTimeoutError as error:
-            raise TimeoutError(str(error)) from error
-
-    def _started_producer(self) -> Any:
-        """Return the producer, which all threads share and which finds its brokers again by itself."""
-        with self._starting:
-            if self._producer is None:
-                self._producer = new_producer(self._bootstrap, self.publish_timeout)
-            return self._producer
+        self._topic.send(producer, self._encode(data), self.host_id.encode())
 
     def _listen(self) -> Generator[bytes, None, None]:
-        ensure_topic(self._bootstrap, self.channel)
-        consumer = self._kafka.KafkaConsumer(self.channel, **READING, **self._bootstrap)
-        with closing(consumer):
-            while not consumer.assignment() and not self.is_stopping:
-                consumer.poll(POLL_MS)
-            for partition in consumer.assignment():
-                # "The end" is looked up now, not when the first message is asked for: nothing falls in between.
-                consumer.position(partition)
-            self._on_listening()
-            while not self.is_stopping:
-                for records in consumer.poll(POLL_MS).values():
-                    for record in records:
-                        yield record.value
+        return self._topic.read(self._on_listening, lambda: self.is_stopping)
 
     def shutdown(self) -> None:
         """Stop listening and leave the brokers."""
         super().shutdown()
-        with self._starting:
-            stopped, self._producer = self._producer, None
-        if stopped is not None:
-            stopped.close(timeout=self.publish_timeout)
+        self._publishing.drop()

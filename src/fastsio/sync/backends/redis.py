@@ -1,25 +1,32 @@
-"""The client manager on Redis or Valkey for threads: the channel is one that every node subscribes to."""
+# Written by tools/unasync.py from aio/backends/redis.py; change that one.
+"""The client manager on Redis or Valkey: a channel for all nodes, or with asyncio one for each room."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fastsio._extras import require
-from fastsio.brokers.redis import PING_INTERVAL_S, BlockingRedisPublisher, new_client, parts_of
+from fastsio.brokers.per_process import PerProcess
+from fastsio.brokers.redis import (
+    PING_INTERVAL_S,
+    BlockingRedisPublisher,
+    close_blocking_redis,
+    new_client,
+    next_message_until,
+)
 from fastsio.cluster.broker_urls import redis_target
-from fastsio.sync.backends.greenlets import BlockingPubSubManager
+from fastsio.sync import concurrency
+from fastsio.sync.pubsub import PubSubManager
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Unpack
 
     from fastsio.base.options import BusKeywords
-
-#: Seconds until a server that shuts down is noticed.
-LOOK_INTERVAL_S: Final = 1.0
+    from fastsio.cluster.broker_urls import RedisTarget
 
 
-class RedisManager(BlockingPubSubManager):
+class RedisManager(PubSubManager):
     """
     Share the clients of several sync servers through Redis or Valkey.
 
@@ -31,7 +38,7 @@ class RedisManager(BlockingPubSubManager):
             ``valkey+sentinel://`` as well.
         channel: The channel; the same on all nodes. Databases do not separate channels.
         redis_options: Keyword arguments for ``Redis.from_url()``, or for ``Sentinel()``. By default an operation may
-            take ``publish_timeout`` seconds; without a bound, a broker that hangs keeps threads waiting.
+            take ``publish_timeout`` seconds; without a bound, a broker that hangs keeps handlers waiting.
         options: As for :class:`PubSubManager`, and so are *write_only*, *logger* and *json*.
 
     Raises:
@@ -41,6 +48,7 @@ class RedisManager(BlockingPubSubManager):
 
     name = "redis"
     serves_when_listening = True
+    _waits_on_sockets = True
 
     def __init__(
         self,
@@ -57,15 +65,17 @@ class RedisManager(BlockingPubSubManager):
         self._errors = require(f"{self._target.package}.exceptions", "redis")
         self.redis_url = url
         self.redis_options = dict(redis_options or {})
-        self._publisher = BlockingRedisPublisher(self._client, self.publish_timeout)
+        self._publishing: PerProcess[BlockingRedisPublisher] = PerProcess(
+            self._new_publisher, BlockingRedisPublisher.close
+        )
         #: The client and the subscription that listen, while they do.
         self._heard_by: tuple[Any, Any] = (None, None)
 
     @property
     def redis(self) -> Any:
         """The client of redis or valkey that the manager publishes with, else the one it listens with; None without."""
-        client = self._publisher.client
-        return self._heard_by[0] if client is None else client
+        publisher = self._publishing.current
+        return self._heard_by[0] if publisher is None else publisher.client
 
     @property
     def pubsub(self) -> Any:
@@ -74,19 +84,23 @@ class RedisManager(BlockingPubSubManager):
 
     @property
     def connected(self) -> bool:
-        """Whether the manager hears the other servers; one that only writes, whether it has a connection."""
-        return self._publisher.client is not None if self.write_only else self.listening
+        """Whether messages of other servers arrive; with ``write_only``, whether there is a connection."""
+        return self._publishing.current is not None if self.write_only else self.listening
 
     def shutdown(self) -> None:
         """Stop listening and close the connections."""
         super().shutdown()
-        self._publisher.close()
+        self._publishing.drop()
 
     def _publish(self, data: dict[str, Any]) -> None:
         try:
-            self._publisher.post("PUBLISH", self.channel, self._encode(data))
+            publisher = self._publishing.get()
+            publisher.post("PUBLISH", self.channel, self._encode(data))
         except self._errors.TimeoutError as error:  # a class of its own
             raise TimeoutError(str(error)) from error
+
+    def _new_publisher(self) -> BlockingRedisPublisher:
+        return BlockingRedisPublisher(self._client(), self.publish_timeout)
 
     def _listen(self) -> Generator[Any, None, None]:
         client = self._client()
@@ -95,9 +109,7 @@ class RedisManager(BlockingPubSubManager):
         try:
             pubsub.subscribe(self.channel)
             while not self.is_stopping:
-                message = self._next_message(pubsub)
-                if message is None:
-                    return
+                message = next_message_until(pubsub, PING_INTERVAL_S, lambda: self.is_stopping)
                 if message["type"] == "subscribe":
                     self._on_listening()
                 elif message["type"] == "message":
@@ -105,28 +117,12 @@ class RedisManager(BlockingPubSubManager):
         finally:
             self._heard_by = None, None
             pubsub.close()
-            for part in parts_of(client):
-                part.close()
-
-    def _next_message(self, pubsub: Any) -> dict[str, Any] | None:
-        """
-        Return the next message, or None when shutting down. After a while without one the broker is sent a ping.
-
-        Raises:
-            ConnectionError: The broker does not answer.
-        """
-        silent_s, is_asked = 0.0, False
-        while not self.is_stopping:
-            message = pubsub.get_message(timeout=LOOK_INTERVAL_S)
-            if message is not None:
-                return message  # type: ignore[no-any-return] # redis and valkey give dicts
-            silent_s += LOOK_INTERVAL_S
-            if silent_s >= PING_INTERVAL_S:
-                if is_asked:
-                    raise ConnectionError("the broker does not answer")
-                pubsub.ping()
-                silent_s, is_asked = 0.0, True
-        return None
+            close_blocking_redis(client)
 
     def _client(self) -> Any:
-        return new_client(self._target, self.redis_options, timeout_s=self.publish_timeout, is_async=False)
+        """Return a client, which connects when it is used."""
+        return self._new_client(self._target)
+
+    def _new_client(self, target: RedisTarget) -> Any:
+        timeout_s = self.publish_timeout
+        return new_client(target, self.redis_options, timeout_s=timeout_s, is_async=concurrency.ASYNCHRONOUS)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from fastsio._extras import require
-from fastsio.brokers.zmq import ZmqPublisher, new_socket
+from fastsio.brokers.zmq import ZmqPublisher, read
 from fastsio.cluster.broker_urls import zmq_addresses
 from fastsio.cluster.messages import decode
 from fastsio.cluster.payloads import MessageError
@@ -17,11 +15,6 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from fastsio.base.options import BusKeywords
-
-#: Milliseconds after which a listener looks whether it shall end.
-WAIT_MS: Final = 1_000
-#: Where the zmq module is that lets other greenlets run, by the server's async_mode.
-GREEN_MODULES: Final = {"eventlet": "eventlet.green.zmq", "gevent": "zmq.green", "gevent_uwsgi": "zmq.green"}
 
 
 class ZmqManager(PubSubManager):
@@ -52,39 +45,24 @@ class ZmqManager(PubSubManager):
         json: Any = None,
         **options: Unpack[BusKeywords],
     ) -> None:
-        self._zmq = require("zmq", "zmq")
         push_address, self._subscribe_address = zmq_addresses(url)
         super().__init__(channel, write_only, logger, json, **options)
-        self._publisher = ZmqPublisher(self._zmq, push_address, self.publish_timeout)
+        self._publisher = ZmqPublisher(push_address, self.publish_timeout)
 
     def _publish(self, data: dict[str, Any]) -> None:
         self._publisher.publish(self._encode({"type": "message", "channel": self.channel, "data": data}))
 
     def _listen(self) -> Generator[dict[str, Any], None, None]:
-        zmq = require(GREEN_MODULES.get(self.server.async_mode, "zmq"), "zmq")
-        with zmq.Context() as context, closing(new_socket(self._zmq, context, self._zmq.SUB)) as socket:
-            socket.setsockopt(self._zmq.SUBSCRIBE, b"")
-            socket.setsockopt(self._zmq.RCVTIMEO, WAIT_MS)
-            # A connection that breaks is made again, and the subscription repeated, by ZeroMQ itself.
-            socket.connect(self._subscribe_address)
-            while not self.is_stopping:
-                try:
-                    message = self._opened(socket.recv())
-                except self._zmq.Again:
-                    continue  # nothing was said for a while
-                if message is not None:
-                    yield message
+        for frame in read(self._subscribe_address, self.server.async_mode, lambda: self.is_stopping):
+            try:
+                envelope = decode(frame, self._codec)
+            except MessageError:
+                continue
+            message = envelope.get("data")
+            if envelope.get("channel") == self.channel and isinstance(message, dict):
+                yield message
 
     def shutdown(self) -> None:
         """Stop listening and leave the proxy."""
         super().shutdown()
         self._publisher.close()
-
-    def _opened(self, frame: bytes) -> dict[str, Any] | None:
-        """Return the message in a frame; None when it has no message, or one of another channel."""
-        try:
-            envelope = decode(frame, self._codec)
-        except MessageError:
-            return None
-        message = envelope.get("data") if envelope.get("channel") == self.channel else None
-        return message if isinstance(message, dict) else None

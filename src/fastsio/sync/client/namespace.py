@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio.base.namespace import BaseClientNamespace
+from fastsio.routing import own_trigger
 from fastsio.sync import concurrency
 
 if TYPE_CHECKING:
@@ -26,10 +27,7 @@ class ClientNamespace(BaseClientNamespace):
         """Whether the namespace belongs on a sync client."""
         return concurrency.ASYNCHRONOUS
 
-    @classmethod
-    def _own_trigger(cls) -> Any:
-        return ClientNamespace.trigger_event
-
+    @own_trigger
     def trigger_event(self, event: str, *args: Any) -> Any:
         """
         Call the method for an event; override it to dispatch differently.
@@ -41,7 +39,7 @@ class ClientNamespace(BaseClientNamespace):
         Returns:
             What the method returned.
         """
-        return self.client.trigger_method(self, event, args)
+        return self.client.__fastsio__.dispatcher.trigger_method(self, event, args)
 
     def emit(self, event: str, data: Any = None, namespace: str | None = None, callback: AckCallback = None) -> Any:
         """Send an event; as the client's method, in this namespace unless another is given."""

@@ -1,8 +1,8 @@
 # Written by tools/unasync.py from aio/client/reconnect.py; change that one.
 """
-How a client comes back after its connection was lost: attempts, longer and longer apart, until one succeeds.
+The attempts of a client to reconnect after it has lost its connection, with longer and longer waits between them.
 
-Must not know packets; one attempt is the client's.
+It must not know packets; the client makes the single attempt.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ class Reconnecting:
     The attempts of one client.
 
     Args:
-        client: The client.
         namespaces: Knows its namespaces.
         attempt: Makes one attempt to connect.
 
@@ -52,17 +51,17 @@ class Reconnecting:
 
     @property
     def is_active(self) -> bool:
-        """Whether attempts are made, or about to be."""
+        """Whether the client makes attempts."""
         return not self._over.is_set()
 
     def start(self) -> None:
-        """Begin to make attempts."""
+        """Start making attempts."""
         client = self._client
         self.aborted = client.eio.create_event()
         self._over = client.eio.create_event()
         self._is_replaced = False
         if self.has_left:
-            # A disconnect handler, or another thread, has left while the loss was being handled.
+            # A disconnect handler, or another thread, has called disconnect() while the loss was handled.
             self.aborted.set()
         reconnecting_clients.append(client)
         self._last_task = self.task = client.start_background_task(self._run, self._over)
@@ -70,7 +69,7 @@ class Reconnecting:
             self.task = None
 
     def wait(self) -> None:
-        """Wait until no attempts are made any more."""
+        """Wait until the client makes no more attempts."""
         concurrency.wait_event(self._over)
 
     def abort(self) -> None:
@@ -80,10 +79,9 @@ class Reconnecting:
 
     def stop(self, *, is_replaced: bool = False) -> None:
         """
-        Make no more attempts, undo one that succeeds meanwhile, and wait for that unless the caller makes them.
+        Make no more attempts, undo one that succeeds meanwhile, and wait for that unless the caller makes the attempts.
 
-        Args:
-            is_replaced: Whether the client connects otherwise now, so that the loss is not final.
+        With *is_replaced*, ``connect()`` is called, so that the loss is not final.
         """
         self._is_replaced = is_replaced
         self.abort()
@@ -93,7 +91,7 @@ class Reconnecting:
     def _run(self, over: Any) -> None:
         client = self._client
         try:
-            # The task that noticed the loss may not be quite done.
+            # The task that found the connection broken may not have ended.
             client.eio.wait()
             if not self._succeed() and not self._is_replaced:
                 for namespace in client.connection_namespaces:
@@ -104,7 +102,7 @@ class Reconnecting:
             over.set()
 
     def _succeed(self) -> bool:
-        """Make attempts; False when they were given up, or stopped."""
+        """Make attempts; return False if they were all without success, or were stopped."""
         client = self._client
         backoff = Backoff(
             client.reconnection_delay, client.reconnection_delay_max, jitter_s=client.randomization_factor

@@ -1,8 +1,8 @@
 # Written by tools/unasync.py from aio/engine/__init__.py; change that one.
 """
-The Engine.IO transport of the sync half: the server, with python-engineio's interface, and the client.
+Engine.IO in the sync half: the server, with python-engineio's interface, and the client.
 
-Knows sessions, frames and timers; must know nothing of Socket.IO packets, namespaces or rooms.
+This package has sessions, frames and timers. It imports nothing of Socket.IO's packets, namespaces or rooms.
 """
 
 from __future__ import annotations

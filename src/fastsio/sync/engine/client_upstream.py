@@ -1,3 +1,4 @@
+# Written by tools/unasync.py from aio/engine/client_upstream.py; change that one.
 """
 The names taken from python-engineio's client, which is untyped; ``client_upstream.pyi`` declares what is used.
 

@@ -1,8 +1,6 @@
 """
 The socket of a request's connection, which the web servers lend in different ways.
 
-Knows neither WebSockets nor bodies.
-
 Source: what Werkzeug, Gunicorn, gevent, eventlet and uWSGI put into the environ; wsgiref and others read the body from
 a file made of the socket.
 """
@@ -12,7 +10,7 @@ from __future__ import annotations
 import _socket
 import os
 import socket
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from typing import Any, Final
 
@@ -22,8 +20,28 @@ UWSGI_TLS_OPTION: Final = "https-socket"
 MAX_WRAPPERS: Final = 4
 
 
-def lent_socket(environ: dict[str, Any]) -> Any:
-    """Return the socket that a web server lends to what serves a WebSocket; None where it does not."""
+def lends(server: Any, environ: dict[str, Any]) -> bool:
+    """Tell whether the web server lends the connections of its requests to what serves a WebSocket."""
+    if server.async_mode == "gevent_uwsgi":
+        # Where uWSGI does TLS itself, that hides behind the connection's number.
+        return UWSGI_TLS_OPTION not in import_module("uwsgi").opt
+    return _lent_socket(environ) is not None
+
+
+def lent_socket(server: Any, environ: dict[str, Any]) -> AbstractContextManager[Any]:
+    """Return the socket of a request's connection, for a ``with`` statement; None where the web server lends none."""
+    if server.async_mode != "gevent_uwsgi":
+        return nullcontext(_lent_socket(environ))
+    if not lends(server, environ):
+        return nullcontext()
+    # uWSGI lends the number of the connection: a socket made of it is to be closed.
+    made: AbstractContextManager[Any] = import_module("gevent.socket").socket(
+        fileno=os.dup(import_module("uwsgi").connection_fd())
+    )
+    return made
+
+
+def _lent_socket(environ: dict[str, Any]) -> Any:
     for key in ("werkzeug.socket", "gunicorn.socket"):
         if key in environ:
             return environ[key]
@@ -37,18 +55,9 @@ def lent_socket(environ: dict[str, Any]) -> Any:
     return getattr(getattr(file, "raw", None), "_sock", None)
 
 
-def uwsgi_lends() -> bool:
-    """Tell whether uWSGI lends its connections: where it does TLS itself, that hides behind their number."""
-    return UWSGI_TLS_OPTION not in import_module("uwsgi").opt
-
-
-def uwsgi_socket() -> Any:
-    """Make a socket of the number of the request's connection, which is what uWSGI lends; to be closed after use."""
-    return import_module("gevent.socket").socket(fileno=os.dup(import_module("uwsgi").connection_fd()))
-
-
-def socket_under(body: Any) -> Any:
+def socket_under(environ: dict[str, Any]) -> Any:
     """Return the socket that the body of a request is read from; None where it cannot be found."""
+    body = environ["wsgi.input"]
     for _ in range(MAX_WRAPPERS):
         sock = getattr(body, "_sock", None)
         if sock is not None:
@@ -73,12 +82,9 @@ def system_socket(sock: Any) -> _socket.socket | None:
 
 def stop_reading(sock: Any) -> None:
     """
-    Close the reading end of a socket: reading finds its end, now and later.
+    Close the reading end of a socket, one that :func:`system_socket` takes: reading finds its end, now and later.
 
     What is written to it still goes out; not with TLS, though, which takes the end for a failure.
-
-    Args:
-        sock: As for :func:`system_socket`.
     """
     found = system_socket(sock)
     if found is not None:

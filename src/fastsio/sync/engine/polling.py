@@ -1,6 +1,6 @@
 # Written by tools/unasync.py from aio/engine/polling.py; change that one.
 """
-The long-polling transport: one GET waits for packets, POSTs bring them.
+The long-polling transport: a GET waits for the server's packets, a POST brings packets of the client.
 
 Source: Engine.IO protocol v4, "HTTP long-polling"; v3, "Transports".
 """
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.engine import eio3, http
 from fastsio.engine.log_format import label, shown
-from fastsio.engine.packet import CLOSE_PACKET
-from fastsio.engine.payload import IGNORED, decode_payload, packets_per_poll
-from fastsio.engine.request import BodyTooLarge, BodyTooSlow
-from fastsio.engine.session import Asked, Transport
+from fastsio.engine.packet import CLOSE_PACKET, SHUTDOWN_PACKET
+from fastsio.engine.payload import IGNORED, decode_payload, packets_per_poll, reads_close
+from fastsio.engine.request import BodyCutOff, BodyTooLarge, BodyTooSlow
+from fastsio.engine.session_tables import Asked, Transport
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.bodies import read_body
-from fastsio.sync.engine.session import Eio3Session
+from fastsio.sync.engine.eio3_session import Eio3Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def take(session: Session, environ: dict[str, Any]) -> list[WirePacket]:
-    """Take what a poll is answered with: as much as the client of the request can take at once."""
+    """Take packets from the buffer of a session for the response of a poll: as many as its client reads at once."""
     server = session.server
     packets = session.take(server.max_http_buffer_size, packets_per_poll(environ.get("HTTP_USER_AGENT", "")))
     if server.is_traced:
@@ -38,34 +38,43 @@ def take(session: Session, environ: dict[str, Any]) -> list[WirePacket]:
 
 def handle_get(session: Session, environ: dict[str, Any], jsonp_index: int | None) -> http.Response:
     """
-    Serve a poll.
+    Serve a poll: a GET of a session.
 
-    A second poll while one is pending ends the session: the first gets the close packet, this one an error.
+    A second poll while one is pending ends the session: the first gets the close packet, the second an error.
 
     Raises:
         RequestRefused: The session moved to a WebSocket before the poll came.
     """
     is_only = True
-    if session.pending is None or session.holds or session.poll_waiter is not None:
+    if session.pending is None or session.holds_polls or session.poll_waiter is not None:
         is_only = _wait(session)
     if not is_only:
         session.post_control(CLOSE_PACKET)
-        return _reject(session, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
+        return reject(session, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
+    return answer_poll(session, environ, jsonp_index)
+
+
+def answer_poll(session: Session, environ: dict[str, Any], jsonp_index: int | None = None) -> http.Response:
+    """Return the response of a poll whose session has packets, or has ended."""
     packets = take(session, environ)
     if session.closed and not session.pending:
         session.server.forget(session)
+        if packets[-1] is SHUTDOWN_PACKET and not reads_close(environ.get("HTTP_USER_AGENT", "")):
+            packets = packets[:-1]  # this client does not read it; its next poll gets "Session ID unknown"
+            if not packets:
+                return http.unavailable()
     return answer(session, packets, jsonp_index=jsonp_index)
 
 
 def _wait(session: Session) -> bool:
     """
-    Wait until a poll is to be answered; False when another poll waits already.
+    Wait until there are packets for a poll, or the session ends; return False when another poll waits already.
 
     Raises:
         RequestRefused: The session moved to a WebSocket before the poll came.
     """
     if session.transport is Transport.UPGRADING:
-        session.see_upgrade_decided()
+        session.wait_for_upgrade()
         session.check_transport(Asked.POLL)
     return session.wait_for_packets()
 
@@ -84,9 +93,9 @@ def answer(
 
 
 def handle_post(session: Session, environ: dict[str, Any]) -> http.Response:
-    """Take the packets of a POST; a second POST while one is taken, or a bad one, ends the session."""
+    """Handle the packets of a POST; a malformed POST, or a second one at the same time, ends the session."""
     if not session.claim_post():
-        return _reject(session, http.refusal(http.Code.BAD_REQUEST), "two POSTs at once")
+        return reject(session, http.refusal(http.Code.BAD_REQUEST), "two POSTs at once")
     try:
         return _take_post(session, environ)
     finally:
@@ -97,20 +106,24 @@ def _take_post(session: Session, environ: dict[str, Any]) -> http.Response:
     try:
         is_binary = _is_binary(session, environ)
         body = read_body(session, environ)
-        packets = _decode(session, body, is_binary=is_binary)
+        if isinstance(session, Eio3Session):
+            packets = eio3.decode_payload(body, is_binary=is_binary)
+        else:
+            packets = decode_payload(body)
         _take_packets(session, packets)
     except BodyTooLarge as error:
-        return _reject(session, http.too_large(), str(error))
+        return reject(session, http.too_large(), str(error))
     except BodyTooSlow as error:
-        headers: list[tuple[str, str]] = []  # PEP 3333 leaves them to the web server
-        return _reject(session, http.too_slow(*headers), str(error))
+        headers: list[tuple[str, str]] = []  # PEP 3333 leaves headers of the connection to the web server
+        return reject(session, http.too_slow(*headers), str(error), is_at_fault=False)
     except PacketError as error:
-        return _reject(session, http.refusal(http.Code.BAD_REQUEST), str(error))
+        is_cut = isinstance(error, BodyCutOff)
+        return reject(session, http.refusal(http.Code.BAD_REQUEST), str(error), is_at_fault=not is_cut)
     return http.accepted()
 
 
 def _take_packets(session: Session, packets: Iterator[str | bytes]) -> None:
-    """Act on the packets of a body one by one; however many there are, others have a turn now and then."""
+    """Handle the packets of a body one by one, and let other threads run after every few packets."""
     server = session.server
     share = credit = server.packets_per_payload
     for packet in packets:
@@ -123,23 +136,8 @@ def _take_packets(session: Session, packets: Iterator[str | bytes]) -> None:
             server.sleep(0)
 
 
-def _is_binary(session: Session, environ: dict[str, Any]) -> bool:
-    """Tell whether the client said that the body is bytes, which it may in Engine.IO 3 only."""
-    content_type: str = environ.get("CONTENT_TYPE", "")
-    is_binary = content_type.partition(";")[0].strip().lower() == "application/octet-stream"
-    if is_binary and not isinstance(session, Eio3Session):
-        raise PacketError("an octet-stream body")  # CVE-2026-59725
-    return is_binary
-
-
-def _decode(session: Session, body: bytes, *, is_binary: bool) -> Iterator[str | bytes]:
-    if isinstance(session, Eio3Session):
-        return eio3.decode_payload(body, is_binary=is_binary)
-    return decode_payload(body)
-
-
 def _take_packet(session: Session, packet: str | bytes) -> None:
-    """Act on one well-formed packet."""
+    """Handle one well-formed packet."""
     if isinstance(packet, bytes) or packet[0] == "4":
         session.handling = True
         try:
@@ -153,7 +151,18 @@ def _take_packet(session: Session, packet: str | bytes) -> None:
         session.on_heartbeat()
 
 
-def _reject(session: Session, response: http.Response, why: str) -> http.Response:
+def _is_binary(session: Session, environ: dict[str, Any]) -> bool:
+    """Return whether the content type is that of bytes; raise PacketError if it is, and not in Engine.IO 3."""
+    content_type: str = environ.get("CONTENT_TYPE", "")
+    is_binary = content_type.partition(";")[0].strip().lower() == "application/octet-stream"
+    if is_binary and not isinstance(session, Eio3Session):
+        raise PacketError("an octet-stream body")  # CVE-2026-59725
+    return is_binary
+
+
+def reject(session: Session, response: http.Response, why: str, *, is_at_fault: bool = True) -> http.Response:
+    """End a session whose client broke the protocol or did not send a whole request, and return *response*."""
+    session.broke_protocol = is_at_fault
     session.server.report(f"Closing a polling session: {why}", "bad-request")
     session.finish(session.server.reason.TRANSPORT_ERROR, abort=True)
     return response

@@ -2,8 +2,8 @@
 """
 The Engine.IO server: requests in, sessions kept, packets out.
 
-What a session does stands in :mod:`.session`; this module finds the session, answers the request, and sends by the
-session's id, never to a session that is over.
+Sessions are in :mod:`.session`; this module finds the session of a request, answers the request, and
+sends packets by the id of a session, never to one that is over.
 """
 
 from __future__ import annotations
@@ -18,31 +18,33 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from engineio.payload import Payload
 
 from fastsio.engine import http
+from fastsio.engine.hang_watch import HangWatch
 from fastsio.engine.log_format import shown_text
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
 from fastsio.engine.server_base import ServerBase, check_session
-from fastsio.engine.session import Life, Move, Step
+from fastsio.engine.session_tables import Life, Move, Step
 from fastsio.engine.websocket_handshake import accept_response
 from fastsio.sync.engine import accepting, polling, thread_modes, websocket
-from fastsio.sync.engine.hang_watch import HangWatch
-from fastsio.sync.engine.session import Eio3Session, Session
+from fastsio.sync.engine.eio3_session import Eio3Session
+from fastsio.sync.engine.lent_sockets import lends
+from fastsio.sync.engine.session import Session
 from fastsio.sync.engine.timers import Deadlines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from fastsio.sync.engine.links import Link
+    from fastsio.sync.engine.socketlink import SocketLink
 
 
-class Surplus(Enum):
+class SecondWebSocket(Enum):
     """A WebSocket for a session that has one already: it is accepted, and closed."""
 
-    SURPLUS = "surplus"
+    REFUSED = "refused"
 
 
-#: What is no response: the request becomes a WebSocket, which serves the session, if there is one.
-Answer: TypeAlias = http.Response | Session | Surplus
+#: The response to a request; or the session, or none, that is served over the WebSocket that the request becomes.
+Answer: TypeAlias = http.Response | Session | SecondWebSocket
 
 
 class EngineServer(ServerBase):
@@ -57,8 +59,7 @@ class EngineServer(ServerBase):
         options: Those of :class:`~fastsio.engine.server_base.ServerBase`.
 
     Raises:
-        SetupError: There is no such ``async_mode``, or what it needs is not installed.
-        ValueError: Another option is not what it may be.
+        SetupError: An option is not valid, or the package that ``async_mode`` needs is not installed.
     """
 
     _kind = "Server"
@@ -67,19 +68,19 @@ class EngineServer(ServerBase):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        #: The sessions that others wait for: more waits for them than the high-water mark.
+        #: The sessions that are behind: more waits for them than the high-water mark.
         self.congested: set[Session] = set()
-        self._parting: dict[str, Session] = {}
+        self._last_polls: dict[str, Session] = {}
         self.deadlines = Deadlines(self._on_due, self)
-        self._threads = thread_modes.threads_of(self.async_mode)
-        self.hang_watch = HangWatch(self)
+        self._background = thread_modes.threads_of(self.async_mode)
+        self.hang_watch = HangWatch(self, websocket.how_client_left, websocket.end_left_client)
         # uWSGI ends the connection with the response without a word: a client that used it again would lose a
         # request.
         self._connection_headers = [("Connection", "close")] if self.async_mode == "gevent_uwsgi" else []
 
     @property
     def packets_per_payload(self) -> int:
-        """How many packets of one POST are handled before others have a turn."""
+        """How many packets of one POST are handled before other clients have a turn."""
         return self.max_decode_packets or int(Payload.max_decode_packets)
 
     def _is_installed(self, async_mode: str) -> bool:
@@ -89,10 +90,7 @@ class EngineServer(ServerBase):
 
     def get_session(self, sid: str) -> dict[str, Any]:
         """
-        Return what the application keeps for a client of Engine.IO; few do.
-
-        Args:
-            sid: The session's id.
+        Return the session data that the application keeps for a client of Engine.IO.
 
         Raises:
             KeyError: There is no such session.
@@ -102,11 +100,7 @@ class EngineServer(ServerBase):
 
     def save_session(self, sid: str, session: dict[str, Any]) -> None:
         """
-        Keep something else for a client.
-
-        Args:
-            sid: The session's id.
-            session: What :meth:`get_session` returns from now on.
+        Replace the session data of a client: :meth:`get_session` returns this from now on.
 
         Raises:
             KeyError: There is no such session.
@@ -116,10 +110,7 @@ class EngineServer(ServerBase):
     @contextmanager
     def session(self, sid: str) -> Iterator[dict[str, Any]]:
         """
-        Give what the application keeps for a client in an ``async with`` block, and save it at the end of the block.
-
-        Args:
-            sid: The session's id.
+        Give the session data of a client in an ``async with`` block, and save it at the end of the block.
 
         Raises:
             KeyError: There is no such session, or none any more at the end.
@@ -152,39 +143,22 @@ class EngineServer(ServerBase):
         return session.post(packets, waits)
 
     def post_to_all(self, sessions: Iterable[Session], packets: Sequence[WirePacket], waits: bool = False) -> None:
-        """
-        Send packets to many clients as :meth:`post` does to one; those that are gone are left out.
-
-        Args:
-            sessions: The sessions of the clients.
-            packets: What to send, shared by all.
-            waits: As with :meth:`post`.
-        """
+        """Send packets, which they share, to many clients as :meth:`post` does to one; those that are gone get none."""
         for session in sessions:
             session.post(packets, waits)
 
     def let_read(self, eio_sids: Sequence[str]) -> None:
         """
-        Wait while any of some clients is behind and reads; call it when there are :attr:`congested` ones.
+        Wait while one of these clients is behind and reads; without :attr:`congested` sessions no call is needed.
 
-        Args:
-            eio_sids: The clients. With several, one delays the caller by no more than ``slow_client_timeout``.
+        If there are several, one delays the caller by no more than ``slow_client_timeout``.
         """
         sockets, is_shared = self.sockets, len(eio_sids) > 1
         for session in self.congested.intersection(map(sockets.get, eio_sids)):
             session.let_read(is_shared=is_shared)
 
-    def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> bool:
-        """
-        Send as :meth:`post` does, then wait while the client is behind and reads.
-
-        Args:
-            eio_sid: The client.
-            packets: What to send.
-
-        Returns:
-            As :meth:`post`.
-        """
+    def write(self, eio_sid: str, packets: Sequence[WirePacket]) -> Any:
+        """Send as :meth:`post` does, then wait while the client is behind and reads; with asyncio, await the result."""
         session = self.sockets.get(eio_sid)
         if session is None:
             self.logger.debug("Cannot send, the client is gone")
@@ -199,23 +173,30 @@ class EngineServer(ServerBase):
         return is_sent
 
     def send_packet(self, sid: str, pkt: Any) -> bool:
-        """Send a packet, one of ours or one of engineio's; never waits."""
+        """Send a packet of fastsio or of engineio; never waits."""
         return self.post(sid, (packet_of(pkt),))
 
     # -- ending
 
     def close_client(self, eio_sid: str, reason: str, *, abort: bool = False) -> None:
         """
-        End a client's session and wait for its disconnect handler; nothing happens to one that is gone.
+        End a client's session and wait for its disconnect handler, which gets *reason*.
 
-        Args:
-            eio_sid: The client.
-            reason: What the disconnect handler gets.
-            abort: True to end it without telling the client.
+        With *abort*, the client is not told. Nothing happens to one that is gone.
         """
         session = self.sockets.get(eio_sid)
         if session is not None:
             session.finish(reason, abort=abort)
+
+    def leave_client(self, eio_sid: str) -> None:
+        """
+        End the transport of a client because the server shuts down, without waiting for anything; it connects again.
+
+        The caller runs the disconnect handler, with :meth:`run_disconnect`. Nothing happens to a client that is gone.
+        """
+        session = self.sockets.get(eio_sid)
+        if session is not None:
+            session.leave_client()
 
     def disconnect(self, sid: str | None = None) -> None:
         """End the session of one client, or of all."""
@@ -225,28 +206,25 @@ class EngineServer(ServerBase):
 
     def retire(self, session: Session, *, keep: bool) -> None:
         """
-        Take a session that is over off the table.
+        Remove a session that is over from :attr:`sockets`.
 
-        Args:
-            session: The session.
-            keep: Whether its last packets wait for one more poll. The JavaScript server keeps them 30 seconds.
+        With *keep*, its last packets wait for one more poll. The JavaScript server keeps them 30 seconds.
         """
         if keep:
-            self._parting[session.sid] = session
+            self._last_polls[session.sid] = session
         self.sockets.pop(session.sid, None)
         if keep:
             self.deadlines.set(session, self.ping_timeout)
 
     def forget(self, session: Session) -> None:
         """Stop waiting for the last poll of a session that is over."""
-        self._parting.pop(session.sid, None)
+        self._last_polls.pop(session.sid, None)
         self.deadlines.clear(session)
 
     def shutdown(self) -> None:
         """Stop timers and background tasks. Clients stay connected; sends that wait for slow ones are given up."""
         for session in list(self.congested):
             session.give_up()
-        self.hang_watch.stop()
         for member in self.deadlines.stop():
             member.on_shutdown()
 
@@ -254,15 +232,15 @@ class EngineServer(ServerBase):
 
     def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Serve one request, as a WSGI application."""
-        is_admitted = self._admits(environ)
-        answer = self._answer(environ) if is_admitted else http.foreign(environ["HTTP_ORIGIN"])
-        if isinstance(answer, Surplus):
+        is_admitted = self._accepts_origin(environ)
+        answer = self.answer(environ) if is_admitted else http.origin_refused(environ["HTTP_ORIGIN"])
+        if isinstance(answer, SecondWebSocket):
             return accepting.accept(self, environ, partial(websocket.turn_away, self))
         if not isinstance(answer, Session):
-            return self._respond(answer, environ, start_response, is_admitted=is_admitted)
+            return self.respond(answer, environ, start_response, is_admitted=is_admitted)
         is_served = False
 
-        def serve(link: Link) -> None:
+        def serve(link: SocketLink) -> None:
             nonlocal is_served
             is_served = True
             websocket.serve(answer, link)
@@ -273,10 +251,11 @@ class EngineServer(ServerBase):
             if not is_served:
                 self._drop_websocket(answer)
 
-    def _respond(
+    def respond(
         self, response: http.Response, environ: dict[str, Any], start_response: Any, *, is_admitted: bool
     ) -> list[bytes]:
-        headers = self._headers_of(response, environ, is_admitted=is_admitted)
+        """Answer a request that becomes no WebSocket."""
+        headers = self.headers_of(response, environ, is_admitted=is_admitted)
         body = response["response"]
         headers = [*headers, ("Content-Length", str(len(body))), *self._connection_headers]
         start_response(response["status"], headers)
@@ -287,7 +266,8 @@ class EngineServer(ServerBase):
         if not session.move(Move.FAIL):
             session.finish(self.reason.TRANSPORT_CLOSE, abort=True)
 
-    def _answer(self, environ: dict[str, Any]) -> Answer:
+    def answer(self, environ: dict[str, Any]) -> Answer:
+        """Read a request whose origin is accepted, and decide what becomes of it."""
         if environ["REQUEST_METHOD"] == "OPTIONS":
             return http.accepted(b"OK")
         try:
@@ -298,12 +278,15 @@ class EngineServer(ServerBase):
                 return self._handshake(environ, request)
             return self._serve(environ, request, self._find(request.sid, request))
         except RequestRefused as refused:
-            self.report(refused.log, refused.log)
-            return http.refusal(refused.code)
+            return self._refuse(refused)
 
-    def _admits(self, environ: dict[str, Any]) -> bool:
+    def _refuse(self, refused: RequestRefused) -> http.Response:
+        self.report(refused.log, refused.log)
+        return http.refusal(refused.code)
+
+    def _accepts_origin(self, environ: dict[str, Any]) -> bool:
         """
-        Tell whether the origin of a request, if it has one, is taken.
+        Return whether the origin of a request, if it has one, is accepted.
 
         Browsers apply CORS to responses; a WebSocket handshake is protected by looking at its origin only.
         """
@@ -311,7 +294,7 @@ class EngineServer(ServerBase):
         if not origin or self._origins.is_off:
             return True
         try:
-            verdict = self._origins.admit(origin, environ)
+            verdict = self._origins.accepts(origin, environ)
             if verdict is True:
                 return True
         except Exception as error:  # noqa: BLE001 - the application's; the client is refused
@@ -327,7 +310,7 @@ class EngineServer(ServerBase):
         return bool(verdict)
 
     def _check_websocket(self, environ: dict[str, Any]) -> None:
-        if not accepting.can_accept(self, environ):
+        if not lends(self, environ):
             raise RequestRefused(http.Code.BAD_REQUEST, "The web server cannot serve WebSockets")
         if accept_response(environ) is None:
             raise RequestRefused(http.Code.BAD_REQUEST, "Not a WebSocket handshake of version 13")
@@ -335,27 +318,29 @@ class EngineServer(ServerBase):
     def _find(self, sid: str, request: Request) -> Session:
         session = self.sockets.get(sid)
         if session is None and request.method == "GET" and not request.is_websocket:
-            session = self._parting.get(sid)
+            session = self._last_polls.get(sid)
         return check_session(session, request)
 
     def _serve(self, environ: dict[str, Any], request: Request, session: Session) -> Answer:
         if request.method == "POST":
             return polling.handle_post(session, environ)
         if request.is_websocket:
-            return self._switch(session, request) if session.move(Move.HANDSHAKE) else Surplus.SURPLUS
+            return self._use_websocket(session, request) if session.move(Move.HANDSHAKE) else SecondWebSocket.REFUSED
         return polling.handle_get(session, environ, request.jsonp_index)
 
-    def _switch(self, session: Session, request: Request) -> Session:
+    def _use_websocket(self, session: Session, request: Request) -> Session:
         session.frames_base64 = request.base64
         return session
 
     def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
-        sid = self.generate_id()
+        if not self.is_admitting:
+            return http.unavailable()
+        sid = self.generate_id() + self.sid_suffix
         session = self.sockets[sid] = self._new_session(sid, environ, request)
         try:
             return self._open(session, environ, request)
         except BaseException:
-            # Whatever failed, nothing is left of a session that its client will never hear of.
+            # The client is not told of the session, so nothing of it is kept.
             if session.life is Life.OPENING or session.life is Life.DOOMED:
                 self._reject(session)
             else:
@@ -369,7 +354,7 @@ class EngineServer(ServerBase):
     def _open(self, session: Session, environ: dict[str, Any], request: Request) -> Answer:
         """Ask the application about a new client, and begin its session if it is accepted."""
         can_upgrade = not request.is_websocket
-        can_upgrade = can_upgrade and "websocket" in self.transports and accepting.can_accept(self, environ)
+        can_upgrade = can_upgrade and "websocket" in self.transports and lends(self, environ)
         session.post_control(ControlPacket(OPEN, self._open_data(session.sid, can_upgrade=can_upgrade)))
         verdict = self.run_connect(session.sid, environ)
         if not (verdict is None or verdict is True):
@@ -382,7 +367,7 @@ class EngineServer(ServerBase):
             return http.refusal(http.Code.UNKNOWN_SID)
         session.start_heartbeat()
         if request.is_websocket:
-            return self._switch(session, request)
+            return self._use_websocket(session, request)
         session.move(Move.POLL)
         packets = polling.take(session, environ)
         return polling.answer(session, packets, jsonp_index=request.jsonp_index, headers=self._cookies(session.sid))
@@ -426,35 +411,9 @@ class EngineServer(ServerBase):
 
     # -- background
 
-    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """
-        Run a function in a thread, or in a greenlet where the ``async_mode`` has these.
-
-        Args:
-            target: The function.
-            args: What it is called with.
-            kwargs: The same by keyword.
-
-        Returns:
-            Something with a method ``join()``.
-        """
-        return self._threads.start(target, args, kwargs)
-
     def sleep(self, seconds: float = 0) -> None:
-        """Wait, while others run."""
-        self._threads.sleep(seconds)
-
-    def create_queue(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a queue for threads, or greenlets; the arguments are those of :class:`queue.Queue`."""
-        return self._threads.queue(*args, **kwargs)
-
-    def get_queue_empty_exception(self) -> type[Exception]:
-        """Return what ``get()`` of such a queue raises when there is nothing in it."""
-        return self._threads.queue_empty
-
-    def create_event(self, *args: Any, **kwargs: Any) -> Any:
-        """Return an event for threads, or greenlets."""
-        return self._threads.event(*args, **kwargs)
+        """Wait; other tasks, threads or greenlets run meanwhile."""
+        self._background.sleep(seconds)
 
     def _on_due(self, members: list[Any]) -> None:
         for member in members:

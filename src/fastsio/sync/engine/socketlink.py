@@ -13,30 +13,28 @@ from __future__ import annotations
 import _socket
 import socket
 import threading
-from collections import deque
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.engine.frame_reader import LinkLost
+from fastsio.engine.log_format import label, shown
 from fastsio.engine.message_reader import MessageReader
-from fastsio.engine.packet import join_frames, pong_frame
+from fastsio.engine.packet import ControlFrame, join_frames, pong_frame
 from fastsio.exceptions import PacketError
 from fastsio.sync.engine.lent_sockets import system_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from logging import Logger
 
     from fastsio.engine.packet import WirePacket
+
+    Join = Callable[[Sequence[WirePacket]], bytes]
 
 RECEIVE_BYTES: Final = 65_536
 #: The most that is written at once while the peer lags.
 WRITE_BYTES: Final = 16_384
-#: How many messages, and how many bytes of them, are read ahead.
-MOST_FRAMES: Final = 64
-MOST_BYTES: Final = 1_048_576
-#: How many messages, and pieces of such, are read ahead without a break.
-MOST_STEPS: Final = 128
 #: Zero where the system has no writing that does not wait; then a thread writes.
 DO_NOT_WAIT: Final[int] = getattr(socket, "MSG_DONTWAIT", 0)
 
@@ -50,12 +48,12 @@ class SocketLink:
         max_message_bytes: The most a message may have.
         max_control_frames: The most pings, pongs and empty fragments in a second.
         give_way: Lets other greenlets run.
+
+    Attributes:
+        join: Makes one piece of the frames of some packets; :func:`as_text` and :func:`traced` make another of it.
     """
 
     __slots__ = (
-        "_ahead",
-        "_ahead_size",
-        "_error",
         "_give_way",
         "_left",
         "_lock",
@@ -64,46 +62,42 @@ class SocketLink:
         "_sock",
         "_unsent",
         "_wire",
+        "join",
     )
 
     def __init__(self, sock: Any, max_message_bytes: int, max_control_frames: int, give_way: Callable[[], Any]) -> None:
         sock.settimeout(None)
         self._reader = MessageReader(max_message_bytes, max_control_frames, monotonic, self._answer)
-        # What was read ahead, in order; None as long as nothing was. What reading raised then comes after it.
-        self._ahead: deque[str | bytes] | None = None
-        self._ahead_size = 0
-        self._error: PacketError | None = None
         # Held by the thread that reads, also while it waits. The one that reads ahead never waits for it.
         self._lock = threading.Lock()
         self._sock = sock
         self._wire = system_socket(sock)
         self._raw = _raw_socket(sock)
-        # A system socket needs nobody to give way: its thread waits alone.
+        # With a system socket nothing has to give way: only its own thread waits.
         self._give_way = None if self._raw is sock else give_way
         self._left: bytes | memoryview = b""
         self._unsent = 0
+        self.join: Join = join_frames
 
     # Reading.
 
-    def receive(self) -> str | bytes | None:
+    def receive(self) -> str | bytes:
         """
-        Wait for the next message; None when the WebSocket is over.
+        Wait for the next message.
 
         Raises:
+            LinkLost: The WebSocket is over.
             PacketError: The message is larger than the server takes, frames without one come too often, or a frame
                 breaks WebSocket's own rules.
         """
         with self._lock:
-            if self._ahead is not None:
-                if self._ahead:
-                    frame = self._ahead.popleft()
-                    self._ahead_size -= len(frame)
-                    return frame
-                self._ahead = None
-                if self._error is not None:
-                    raise self._error
-            while (message := self._reader.next(self._give_way)) is None and not self._reader.is_over:
-                self._reader.feed(self._receive_bytes())
+            reader = self._reader
+            if reader.ahead is not None and (message := reader.next_ahead()) is not None:
+                return message
+            while (message := reader.next(self._give_way)) is None:
+                if reader.is_over:
+                    raise LinkLost(reader.peer_code)
+                reader.feed(self._receive_bytes())
             return message
 
     def read_ahead(self, take: Callable[[str | bytes], bool]) -> Exception | None:
@@ -115,53 +109,23 @@ class SocketLink:
                 wait.
 
         Returns:
-            Why nothing more will come: :class:`LinkLost`, or what :meth:`receive` will raise; None while more may.
+            Why nothing more will come: what :meth:`receive` will raise; None while more may.
         """
         # A greenlet that has the lock gives way to no other.
         if self._raw is None or not self._lock.acquire(blocking=False):
             return None
         try:
-            self._ahead = self._ahead or deque()
-            self._read_ahead(take, self._ahead)
-        except PacketError as error:
-            self._error = error
+            return self._reader.read_ahead(self._receive_bytes_at_once, take)
         finally:
             self._lock.release()
-        return self._error or (LinkLost() if self._reader.is_over else None)
-
-    def _read_ahead(self, take: Callable[[str | bytes], bool], ahead: deque[str | bytes]) -> None:
-        """
-        Read up to a bound.
-
-        Raises:
-            PacketError: As in :meth:`receive`.
-        """
-        # No more at once, however much comes that is taken, for others are to be looked at too.
-        for _ in range(MOST_STEPS):
-            if self._error is not None or len(ahead) >= MOST_FRAMES or self._ahead_size >= MOST_BYTES:
-                return
-            message = self._reader.next()
-            if message is None:
-                data = None if self._reader.is_over else self._receive_bytes_at_once()
-                if data is None:
-                    return
-                self._reader.feed(data)
-            elif not take(message):
-                ahead.append(message)
-                self._ahead_size += len(message)
-
-    def peer_code(self) -> int:
-        """Return the code that the peer has closed the WebSocket with; one that gave none closed it normally."""
-        return self._reader.peer_code
 
     def drain(self) -> None:
-        """Read on without a use for it until the peer has closed too."""
+        """Read and discard until the peer has closed too."""
         with self._lock:
             self._reader.discard()
-            self._ahead = None
-        with suppress(PacketError):
-            while self.receive() is not None:
-                pass
+        with suppress(PacketError, LinkLost):
+            while True:
+                self.receive()
         if self._reader.is_broken:
             self._drain_bytes()
 
@@ -195,19 +159,18 @@ class SocketLink:
         self._reader.on_ping = answer
 
     def _answer(self, payload: bytes) -> None:
-        """Answer a ping before the session writes: nobody else does then."""
+        """Answer a ping before the session is attached, which answers later ones."""
         try:
-            if not self.write((pong_frame(payload),)):
-                self.flush()
+            self.send(pong_frame(payload))
         except OSError:
             self._reader.is_over = True
 
     def unread(self) -> int | None:
         """
-        Tell how many bytes of the peer nobody has read yet, up to a few ten thousand; may be called by any thread.
+        Return how many bytes of the peer are unread, up to ``RECEIVE_BYTES``; may be called by any thread.
 
         Returns:
-            The number, with TLS that of encrypted bytes; -1 when the peer has closed; None where there is no telling.
+            The number, with TLS that of encrypted bytes; -1 when the peer has closed; None where it is not known.
         """
         if self._wire is None or not DO_NOT_WAIT:
             return None
@@ -232,7 +195,7 @@ class SocketLink:
         Raises:
             OSError: The peer is gone.
         """
-        data = join_frames(packets)
+        data = self.join(packets)
         sent = 0
         if self._raw is not None:
             with suppress(BlockingIOError):
@@ -242,9 +205,14 @@ class SocketLink:
         self._left = memoryview(data)[sent:]
         return False
 
+    def send(self, packet: WirePacket) -> None:
+        """Write one frame, however long the peer takes, as :meth:`flush` does."""
+        if not self.write((packet,)):
+            self.flush()
+
     def write_later(self, packets: Sequence[WirePacket]) -> None:
         """Keep frames for :meth:`flush`."""
-        self._left = join_frames(packets)
+        self._left = self.join(packets)
 
     def flush(self) -> None:
         """Write what is left, however long the peer takes; an OSError says that it is gone, or the link was aborted."""
@@ -265,11 +233,28 @@ class SocketLink:
             self._sock.shutdown(socket.SHUT_RDWR)
 
 
+def as_text(join: Join) -> Join:
+    """Write binary as base64 in text frames."""
+    return lambda packets: join([packet.text for packet in packets])
+
+
+def traced(join: Join, sid: str, logger: Logger) -> Join:
+    """Log each packet before it is written, as ``engineio_logger=True`` asks for, but not WebSocket's own frames."""
+
+    def log_and_join(packets: Sequence[WirePacket]) -> bytes:
+        for packet in packets:
+            if not isinstance(packet, ControlFrame):
+                logger.info("%s: Sending packet %s", label(sid), shown(packet.wire, from_server=True))
+        return join(packets)
+
+    return log_and_join
+
+
 def _raw_socket(sock: Any) -> Any:
     """
     Return the system's socket under *sock*, for writing that does not wait; None when there is no such thing.
 
-    Greenlets have a ``send()`` of their own, which waits whatever it is told; TLS has more to do than to send.
+    The ``send()`` of a greenlet's socket always waits, and that of a socket with TLS encrypts.
     """
     if not DO_NOT_WAIT or hasattr(sock, "cipher"):
         return None

@@ -9,42 +9,18 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from fastsio.engine.server_base import Background
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@dataclass(frozen=True, slots=True)
-class Threads:
-    """
-    Threads, or what stands for them.
-
-    Attributes:
-        start: Runs a function with a tuple of arguments and a dict of them; returns something with ``join()``.
-        sleep: Waits for a number of seconds, while others run.
-        queue: Makes a queue.
-        queue_empty: What its ``get()`` raises when there is nothing in it.
-        event: Makes an event.
-    """
-
-    start: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
-    sleep: Callable[[float], None]
-    queue: Callable[..., Any]
-    queue_empty: type[Exception]
-    event: Callable[..., Any]
-
-
 class EventletTask:
-    """
-    A function that runs in a green thread of eventlet, whose own threads have no ``join()``.
-
-    Args:
-        green: The green thread.
-    """
+    """A function that runs in a green thread of eventlet, whose own threads have no ``join()``."""
 
     def __init__(self, green: Any) -> None:
         self._green = green
@@ -64,7 +40,7 @@ def is_installed(async_mode: str) -> bool:
 
 
 @cache
-def threads_of(async_mode: str) -> Threads:
+def threads_of(async_mode: str) -> Background:
     """
     Return what a mode runs functions in.
 
@@ -75,7 +51,7 @@ def threads_of(async_mode: str) -> Threads:
         ImportError: A package that it needs is not installed.
     """
     if async_mode == "threading":
-        return Threads(_start_thread, time.sleep, queue.Queue, queue.Empty, threading.Event)
+        return Background(_start_thread, time.sleep, queue.Queue, queue.Empty, threading.Event)
     if async_mode == "eventlet":
         return _eventlet()
     if async_mode == "gevent_uwsgi":
@@ -89,9 +65,9 @@ def _start_thread(target: Callable[..., Any], args: tuple[Any, ...], kwargs: dic
     return thread
 
 
-def _gevent() -> Threads:
+def _gevent() -> Background:
     gevent, queues, events = import_module("gevent"), import_module("gevent.queue"), import_module("gevent.event")
-    return Threads(
+    return Background(
         lambda target, args, kwargs: gevent.spawn(target, *args, **kwargs),
         gevent.sleep,
         queues.JoinableQueue,
@@ -100,9 +76,9 @@ def _gevent() -> Threads:
     )
 
 
-def _eventlet() -> Threads:
+def _eventlet() -> Background:
     eventlet, queues = import_module("eventlet"), import_module("eventlet.queue")
-    return Threads(
+    return Background(
         lambda target, args, kwargs: EventletTask(eventlet.spawn(target, *args, **kwargs)),
         eventlet.sleep,
         queues.Queue,

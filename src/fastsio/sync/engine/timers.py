@@ -1,7 +1,7 @@
 """
-Deadlines of all clients on one background thread, which runs while there is any.
+The deadlines of all clients, on one background thread, which runs while there are any.
 
-How they are kept is said in :mod:`fastsio.engine.deadlines`.
+:mod:`fastsio.engine.deadlines` keeps them.
 """
 
 from __future__ import annotations
@@ -9,25 +9,12 @@ from __future__ import annotations
 import math
 import threading
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from typing import TYPE_CHECKING, Any, Generic
 
 from fastsio.engine.deadlines import Buckets, Member
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from logging import Logger
-
-
-class Background(Protocol):
-    """The threads and events of the server's kind."""
-
-    logger: Logger
-
-    def start_background_task(self, target: Callable[..., Any], *args: Any) -> Any:
-        """Run a function in a thread."""
-
-    def create_event(self) -> Any:
-        """Make an event."""
 
 
 class Deadlines(Generic[Member]):
@@ -36,16 +23,16 @@ class Deadlines(Generic[Member]):
 
     Args:
         on_due: Called in the timer's thread with the members whose deadline has passed; must not wait.
-        background: Where the thread comes from.
+        server: Has the threads and events of its ``async_mode``, and the logger.
     """
 
-    def __init__(self, on_due: Callable[[list[Member]], None], background: Background) -> None:
+    def __init__(self, on_due: Callable[[list[Member]], None], server: Any) -> None:
         self._on_due = on_due
-        self._background = background
+        self._server = server
         # Held for a few steps that never wait, so a plain lock serves greenlets too.
         self._lock = threading.Lock()
         self._members: Buckets[Member] = Buckets()
-        #: Set to have the thread look anew; None while there is no thread.
+        #: Set to wake the thread, so that it computes its wait anew; None while there is no thread.
         self._wake: Any = None
         self._wakes_at = math.inf
 
@@ -57,7 +44,7 @@ class Deadlines(Generic[Member]):
             self._members.put(member, delay_s, monotonic())
             starts = self._wake is None
             if starts:
-                self._wake = self._background.create_event()
+                self._wake = self._server.create_event()
             wake = self._wake if member.timer_key < self._wakes_at else None
         if starts:
             self._start(member)
@@ -65,9 +52,9 @@ class Deadlines(Generic[Member]):
             wake.set()
 
     def _start(self, member: Member) -> None:
-        """Start the thread; without one nobody has a deadline, and the next who sets one tries again."""
+        """Start the thread; if that fails, no member has a deadline, and the next call of :meth:`set` tries again."""
         try:
-            self._background.start_background_task(self._run)
+            self._server.start_background_task(self._run)
         except BaseException:
             with self._lock:
                 self._members.remove(member)
@@ -83,7 +70,7 @@ class Deadlines(Generic[Member]):
             wake.set()
 
     def stop(self) -> list[Member]:
-        """Forget all deadlines, and return who had one; the thread ends."""
+        """Forget all deadlines, and return the members that had one; the thread ends."""
         with self._lock:
             stopped = self._members.take_all()
             wake = self._wake
@@ -104,14 +91,11 @@ class Deadlines(Generic[Member]):
                 wake = self._wake
                 self._wakes_at = keys[0] if keys else math.inf
                 delay_s = 0.0 if due else max(self._wakes_at - monotonic(), 0.0)
-            if due:
-                self._serve(due)
-            else:
+            if not due:
                 wake.wait(delay_s)
                 wake.clear()
-
-    def _serve(self, due: list[Member]) -> None:
-        try:
-            self._on_due(due)
-        except Exception:
-            self._background.logger.exception("a deadline could not be served")
+                continue
+            try:
+                self._on_due(due)
+            except Exception:
+                self._server.logger.exception("a deadline could not be served")

@@ -1,7 +1,7 @@
 """
-The WebSocket transport: the upgrade from polling, and the loop that reads.
+The WebSocket transport: the loop that reads, and the end.
 
-Source: Engine.IO protocol v4, "WebSocket", "Upgrade".
+Source: Engine.IO protocol v4, "WebSocket".
 """
 
 from __future__ import annotations
@@ -9,75 +9,41 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.engine.deadlines import NEVER
-from fastsio.engine.frame_reader import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft, LinkLost, closing_code
-from fastsio.engine.log_format import label
-from fastsio.engine.packet import ControlPacket, closing_frame, pong_frame
-from fastsio.engine.session import CLOSE_GRACE_S, Move, Transport
+from fastsio.engine.frame_reader import MESSAGES, NORMAL_CLOSURE, READERS, ClientLeft, LinkLost
+from fastsio.engine.packet import closing_frame, pong_frame
+from fastsio.engine.session_tables import Transport
 from fastsio.exceptions import PacketError
-from fastsio.sync.engine.links import TracedLink
+from fastsio.sync.engine.limit import Limit
+from fastsio.sync.engine.socketlink import traced
+from fastsio.sync.engine.upgrade import upgrade
 
 if TYPE_CHECKING:
-    from fastsio.engine.packet import WirePacket
-    from fastsio.sync.engine.links import Link
     from fastsio.sync.engine.session import Session
+    from fastsio.sync.engine.socketlink import SocketLink
 
-PROBE: Final = "2probe"
-PROBE_ANSWER: Final = ControlPacket(3, "probe")
-UPGRADE: Final = "5"
-#: Seconds between two looks whether the POST is taken that an upgrade waits for.
-POST_POLL_S: Final = 0.01
 #: The most bytes a character takes in UTF-8.
 MAX_CHARACTER_BYTES: Final = 4
 
 
-class Limit:
-    """
-    The time a link has for something; then it is cut.
-
-    Args:
-        link: The link.
-
-    Attributes:
-        is_over: True once it was cut.
-    """
-
-    def __init__(self, link: Link) -> None:
-        self.timer_key = NEVER
-        self.is_over = False
-        self._link = link
-
-    def on_deadline(self) -> None:
-        """Cut the link."""
-        self.is_over = True
-        self._link.abort()
-
-    on_shutdown = on_deadline
-
-
-def serve(session: Session, link: Link) -> None:
-    """
-    Run a session over an accepted WebSocket until either end closes it; the caller's thread reads.
-
-    Args:
-        session: The session.
-        link: The WebSocket.
-    """
+def serve(session: Session, link: SocketLink) -> None:
+    """Run a session over an accepted WebSocket until either end closes it; the caller's thread reads."""
     if session.server.is_traced:
-        link = TracedLink(link, session.sid, session.server.logger)
-    if session.transport is Transport.NEW or _upgrade(session, link):
+        link.join = traced(link.join, session.sid, session.server.logger)
+    code = None if session.transport is Transport.NEW else upgrade(session, link)
+    if code is None:
         _run(session, link)
+    else:
+        turn_away(session.server, link, code)
 
 
-def turn_away(server: Any, link: Link) -> None:
-    """Close a WebSocket for a session that has one, as the JavaScript server does; the session is untouched."""
-    limit = Limit(link)
-    server.deadlines.set(limit, CLOSE_GRACE_S)
-    _leave(link)
-    server.deadlines.clear(limit)
+def turn_away(server: Any, link: SocketLink, code: int = NORMAL_CLOSURE) -> None:
+    """Close a WebSocket that no session uses, within ``close_grace``; a session that has another one is untouched."""
+    with Limit(server.deadlines, server.close_grace, link.abort), suppress(OSError):
+        link.send(closing_frame(code))
+        link.drain()
 
 
-def _run(session: Session, link: Link) -> None:
+def _run(session: Session, link: SocketLink) -> None:
     server = session.server
     link.answer_pings(lambda payload: session.post((pong_frame(payload),)))
     reason = server.reason.TRANSPORT_CLOSE
@@ -85,7 +51,7 @@ def _run(session: Session, link: Link) -> None:
         session.attach(link)
         _read(session, link)
     except (LinkLost, ClientLeft, PacketError) as error:
-        reason = note_departure(session, error)
+        reason = prepare_close(session, error)
     finally:
         session.finish(reason, abort=True)
         if not session.is_attached:
@@ -95,14 +61,14 @@ def _run(session: Session, link: Link) -> None:
         server.deadlines.clear(session)
 
 
-def _read(session: Session, link: Link) -> None:
+def _read(session: Session, link: SocketLink) -> None:
     """
     Dispatch frames in order until the session is over.
 
     Raises:
-        ClientLeft: The client said goodbye.
+        ClientLeft: The client sent a close packet.
         LinkLost: The WebSocket is closed.
-        PacketError: The client sent what the protocol does not have.
+        PacketError: The client broke the protocol.
     """
     server = session.server
     limit = server.max_http_buffer_size
@@ -111,8 +77,6 @@ def _read(session: Session, link: Link) -> None:
     on_message, key = session.message_handler()
     while not session.closed:
         frame = link.receive()
-        if frame is None:
-            raise LinkLost
         data: str | bytes | None
         if isinstance(frame, bytes):
             data = read_binary(frame, limit)
@@ -134,29 +98,33 @@ def _read(session: Session, link: Link) -> None:
             session.handling = False
 
 
-def note_departure(session: Session, error: Exception) -> str:
+def prepare_close(session: Session, error: Exception) -> str:
     """
     Prepare the last frame of a session whose client has left, and report what it did wrong.
 
     Args:
         session: The session.
-        error: How it left: :class:`~.links.LinkLost`, :class:`ClientLeft` or a :class:`PacketError`.
+        error: How it left: :class:`LinkLost`, :class:`ClientLeft` or a :class:`PacketError`.
 
     Returns:
         The reason of the session's end.
     """
-    reason, code = session.departure(error)
-    if isinstance(error, LinkLost):
-        session.close_frame = closing_frame(session.peer_code())
-        session.shut()
-    elif isinstance(error, PacketError):
+    reason, code = session.end_of_websocket(error)
+    if not isinstance(error, ClientLeft):
         session.close_frame = closing_frame(code)
+    if isinstance(error, LinkLost):
+        session.shut()
     return reason
 
 
-def departure_of(session: Session) -> Exception | None:
+def end_left_client(session: Session, error: Exception) -> None:
+    """End the session of a client that has left; its message handler is not interrupted."""
+    session.finish(prepare_close(session, error), abort=True)
+
+
+def how_client_left(session: Session) -> Exception | None:
     """
-    Read what a client has sent while the thread that reads it handles a message; heartbeats are taken at once.
+    Read what a client has sent while the thread that reads it handles a message; heartbeats count at once.
 
     Returns:
         How the client left; None while it is there, or nothing can be read.
@@ -175,73 +143,3 @@ def departure_of(session: Session) -> Exception | None:
 
     error = session.read_ahead(take)
     return said[0] if said else error
-
-
-def _upgrade(session: Session, link: Link) -> bool:
-    """
-    Move a polling session to this WebSocket.
-
-    A client may leave the probe out. One that vanishes, takes too long or says something else loses the WebSocket, and
-    its session stays on polling. What came in a POST is taken before anything that comes here.
-
-    Returns:
-        True when the client asked for the switch.
-    """
-    server = session.server
-    if server.is_traced:
-        server.logger.info("%s: Received request to upgrade to websocket", label(session.sid))
-    limit = Limit(link)
-    server.deadlines.set(limit, server.upgrade_timeout)
-    upgraded = False
-    code = NORMAL_CLOSURE
-    try:
-        if _expect(link, PROBE, UPGRADE) == PROBE:
-            session.hold_polls()
-            _send(link, PROBE_ANSWER)
-            _expect(link, UPGRADE)
-        upgraded = _move(session, limit)
-    except PacketError as error:
-        server.report(f"An upgrade failed, the session stays on polling: {error}", "bad-probe")
-        code = closing_code(error)
-    except (LinkLost, OSError):
-        server.logger.info("An upgrade was not completed, the session stays on polling")
-    finally:
-        session.end_upgrade()
-        if not upgraded:
-            server.deadlines.set(limit, CLOSE_GRACE_S)
-            _leave(link, code)
-        server.deadlines.clear(limit)
-    return upgraded
-
-
-def _move(session: Session, limit: Limit) -> bool:
-    """Move a session to its WebSocket once no POST is taken; False when its time is over before, or the session is."""
-    while not (session.closing or limit.is_over):
-        if session.move(Move.SWITCH):
-            if session.server.is_traced:
-                session.server.logger.info("%s: Upgrade to websocket successful", label(session.sid))
-            return True
-        session.server.sleep(POST_POLL_S)
-    return False
-
-
-def _expect(link: Link, *frames: str) -> str | bytes:
-    """Wait for one of *frames*, and return it."""
-    frame = link.receive()
-    if frame is None:
-        raise LinkLost
-    if frame not in frames:
-        raise PacketError(f"expected {' or '.join(frames)}")
-    return frame
-
-
-def _send(link: Link, packet: WirePacket) -> None:
-    if not link.write((packet,)):
-        link.flush()
-
-
-def _leave(link: Link, code: int = NORMAL_CLOSURE) -> None:
-    """Close a link that no session writes to."""
-    with suppress(OSError):
-        _send(link, closing_frame(code))
-        link.drain()

@@ -236,7 +236,7 @@ async def a_connect_handler_that_raises_changes_nothing(lab: Lab) -> None:
         raise RuntimeError("defect")
 
     client.on("news", lab.noting("news"))
-    _, session = await lab.connected(client)
+    _, session = await lab.connected(client, wait_timeout=1)
     await session.send('2["news"]')
     lab.note("then", client.connected, client.namespaces)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.parity.clients.lab import described
@@ -269,7 +270,8 @@ async def a_connection_lost_while_connecting_is_a_failure(lab: Lab) -> None:
     """connect() raises, and nobody comes back."""
     client = lab.client(**QUICK)
     lab.answering = False
-    task = await lab.begin("connect", client.connect, lab.url, transports=["websocket"], wait_timeout=0.7)
+    client.connect = partial(client.connect, wait_timeout=0.7)  # each attempt waits as long
+    task = await lab.begin("connect", client.connect, lab.url, transports=["websocket"])
     await lab.until("s1: CONNECT / {}")
 
     await lab.session.close()
@@ -286,4 +288,30 @@ async def a_connect_while_away_takes_over(lab: Lab) -> None:
     await lab.until("app: disconnect / 'transport error'")
 
     await lab.connected(client)
+    lab.note("then", *described(client))
+
+
+#: What a server that recovers connections answers CONNECT with.
+RECOVERABLE = '0{"sid":"s","pid":"p"}'
+
+
+@scenario(
+    differs=Difference(
+        row="C-59",
+        reason="A client that comes back is to get what it has missed, and handlers the arguments that were emitted.",
+        socketio=["s2: CONNECT / {}"],
+        fastsio=["app: news 1", 's2: CONNECT / {"offset": "offset", "pid": "p"}'],
+    )
+)
+async def a_server_may_recover_the_connection(lab: Lab) -> None:
+    """A client is told a pid, gets offsets, and comes back."""
+    client = watched(lab, **QUICK)
+    client.on("news", lambda number: lab.note("news", number))
+    lab.answers["/"] = [RECOVERABLE]
+    await lab.connected(client)
+
+    await lab.session.send('2["news",1,"offset"]')
+    lab.step("the connection is cut")
+    lab.session.cut()
+    await lab.until("app: connect /")
     lab.note("then", *described(client))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from tests.parity.clients.scenario import scenario
 from tests.parity.scenario import Difference
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from tests.parity.clients.lab import Lab
@@ -20,6 +22,14 @@ async def connected(lab: Lab, **options: Any) -> Any:
     client = lab.simple_client(**options)
     await lab.do("connect", client.connect, lab.url, transports=["websocket"], namespace=namespace)
     return client
+
+
+async def lost(lab: Lab, client: Any) -> None:
+    """Wait until a client has noticed that its connection is lost; what it sends before goes nowhere."""
+    async with asyncio.timeout(WAIT_S):
+        while client.client.connected:  # noqa: ASYNC110 - it sets no event
+            await asyncio.sleep(0.001)
+    await lab.settle()
 
 
 @scenario()
@@ -168,6 +178,7 @@ async def emit_waits_for_the_reconnection(lab: Lab) -> None:
     lab.step("the connection is cut")
     lab.session.cut()
     await lab.until("s1: gone")
+    await lost(lab, client)
 
     task = await lab.begin("emit", client.emit, "x", 1)
     lab.admission.set()
@@ -185,6 +196,7 @@ async def call_waits_for_the_reconnection(lab: Lab) -> None:
     lab.step("the connection is cut")
     lab.session.cut()
     await lab.until("s1: gone")
+    await lost(lab, client)
 
     task = await lab.begin("call", client.call, "ask", 1)
     lab.admission.set()

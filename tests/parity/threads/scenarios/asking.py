@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.parity.threads.scenario import scenario
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def call_and_its_answers(lab: Lab) -> None:
     ann = lab.joined("ann")
     for number, answer in enumerate(("[]", "[1]", '[1,"two"]', "[[1]]"), 1):
         task = sio.start_background_task(
-            lambda: lab.do(f"call {number}", lambda: sio.call("ask", to=lab.sid("ann"), timeout=5))  # noqa: B023 - joined below
+            lambda: lab.do(f"call {number}", lambda: sio.call("ask", to=lab.sid("ann"), timeout=WAIT_S))  # noqa: B023 - joined below
         )
         ann.take()
         ann.send(f"3{number}{answer}")

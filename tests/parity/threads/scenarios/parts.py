@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.parity.threads.scenario import scenario
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from tests.parity.threads.lab import Lab
@@ -74,7 +75,7 @@ def handlers_in_threads(lab: Lab) -> None:
 
     @sio.event
     def wait(sid: str) -> str:
-        return "woken" if event.wait(5) else "not woken"
+        return "woken" if event.wait(WAIT_S) else "not woken"
 
     @sio.event
     def wake(sid: str) -> None:

@@ -1,7 +1,7 @@
 """
 The aiohttp driver.
 
-Takes the peer's address and the scheme from the request object, which a middleware that trusts a proxy may have
+It takes the peer's address and the scheme from the request object, which a middleware that trusts a proxy may have
 corrected (``request.clone(remote=...)``), and from no header.
 """
 
@@ -24,7 +24,7 @@ EXTRA: Final = "aiohttp"
 #: How long the peer's closing frame is waited for. An application that shuts down waits in vain: aiohttp reads nothing
 #: any more then.
 CLOSE_TIMEOUT_S: Final = 1.0
-#: Pings and pongs that are taken before everybody else has a turn.
+#: Pings and pongs that are handled before other tasks have a turn.
 FAIR_SHARE: Final = 64
 
 
@@ -44,12 +44,7 @@ def on_shutdown(app: Any, stop: Callable[[], Awaitable[None]]) -> None:
 
 
 class Body:
-    """
-    The body of a request.
-
-    Args:
-        request: aiohttp's.
-    """
+    """The body of a request of aiohttp."""
 
     __slots__ = ("_content",)
 
@@ -170,7 +165,7 @@ def _link(websocket: Any, max_control_frames: int) -> Link:
 
 async def _next_message(websocket: Any, rate: FrameRate, kinds: Any) -> Any:
     """
-    Return what comes next that is no ping or pong; answer pings.
+    Return the next message that is not a ping or pong; answer pings.
 
     Raises:
         TooManyFrames: Pings and pongs come at a rate that no use needs.

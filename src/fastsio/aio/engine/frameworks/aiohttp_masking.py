@@ -89,10 +89,10 @@ class TrialTransport(asyncio.Transport):
         """Send nothing."""
 
     def pause_reading(self) -> None:
-        """Go on: what is read is given by hand."""
+        """Do nothing: the trial gives the bytes itself."""
 
     def resume_reading(self) -> None:
-        """Go on."""
+        """Do nothing."""
 
     def is_closing(self) -> bool:
         """Tell whether it was closed."""
@@ -105,12 +105,12 @@ class TrialTransport(asyncio.Transport):
     abort = close
 
 
-async def misfit() -> str | None:
+async def find_problem() -> str | None:
     """
     Serve a WebSocket in memory, to try the installed aiohttp out.
 
     Returns:
-        What it does not do as expected; None when it fits.
+        What it does otherwise than expected; None if it fits.
     """
     web = require("aiohttp.web", EXTRA)
     seen: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
@@ -124,7 +124,7 @@ async def misfit() -> str | None:
                 received = [(await websocket.receive()).data]
                 connection.data_received(SECOND + UNMASKED)
                 received += [(await websocket.receive()).data, (await websocket.receive()).data]
-        except Exception as error:  # noqa: BLE001 - aiohttp would log it, and nobody would answer
+        except Exception as error:  # noqa: BLE001 - aiohttp would log it, and the trial would wait in vain
             _settle(seen, error)
         else:
             _settle(seen, received)
@@ -156,4 +156,4 @@ def _settle(seen: asyncio.Future[list[Any]], outcome: list[Any] | Exception) -> 
 def trial() -> Trial:
     """Return the trial of the installed aiohttp."""
     version = getattr(require("aiohttp", EXTRA), "__version__", "")
-    return Trial(f"aiohttp {version}".strip(), misfit, logging.getLogger("aiohttp.websocket"))
+    return Trial(f"aiohttp {version}".strip(), find_problem, logging.getLogger("aiohttp.websocket"))

@@ -1,7 +1,7 @@
 """
 The ASGI driver: scope to environ, bounded bodies, responses, WebSocket handshakes.
 
-Takes the peer's address from the server that accepted the connection and from no header: a server behind a proxy is
+It takes the peer's address from the server that accepted the connection and from no header: a server behind a proxy is
 told which proxies to trust (uvicorn: ``--forwarded-allow-ips``) and corrects the scope itself.
 
 Source: ASGI specification, "HTTP & WebSocket ASGI Message Format".
@@ -10,23 +10,21 @@ Source: ASGI specification, "HTTP & WebSocket ASGI Message Format".
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.aio.engine.frameworks.environ import NOWHERE, make_environ
+from fastsio.aio.engine.frameworks.environ import NOWHERE, make_environ, make_session_environ, query_of
 from fastsio.aio.engine.links import DIRECT, Link, direct_link
+from fastsio.engine.request import SESSION_METHODS, sid_of_query
 from fastsio.engine.websocket_handshake import choose_subprotocol
+from fastsio.state.environs import LooseEnviron, Origin
 
 if TYPE_CHECKING:
     from fastsio.aio.engine.links import AnyLink, Receive, Send
 
 
 class Body:
-    """
-    The body of a request, read when asked for and never past a bound.
-
-    Args:
-        receive: The application's ``receive``.
-    """
+    """The body of a request, read from the application's ``receive`` when asked for, and never past a bound."""
 
     __slots__ = ("_more", "_receive")
 
@@ -75,28 +73,80 @@ async def translate_request(scope: dict[str, Any], receive: Receive, send: Send)
             return {}
     elif scope["type"] != "http":
         return {}
-    environ = make_environ(
-        software="asgi",
-        method=scope.get("method", "GET"),
-        path=scope["path"],
-        query=scope.get("query_string", b"").decode("latin-1"),
+    return new_environ(scope, receive, send)
+
+
+def new_environ(scope: dict[str, Any], receive: Receive, send: Send) -> dict[str, Any]:
+    """Build the environ of a request that was read."""
+    return LooseEnviron(AsgiOrigin(scope, receive, send))
+
+
+async def receive_nothing() -> dict[str, Any]:
+    """Return what ASGI has for a request that is over: the ``receive`` of one that was never the application's."""
+    return {"type": "http.disconnect"}
+
+
+async def send_nothing(event: Any) -> None:
+    """Refuse an event, as for a request that is over."""
+    raise RuntimeError(f"Unexpected ASGI message '{event['type']}' sent, after response already completed.")
+
+
+class AsgiOrigin(Origin):
+    """A request, from which its environ is made."""
+
+    __slots__ = ("_receive", "_scope", "_send")
+
+    def __init__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        super().__init__()
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+
+    def make(self) -> dict[str, Any]:
+        """Build the environ."""
+        scope = self._scope
+        environ = make_environ(
+            software="asgi",
+            method=scope.get("method", "GET"),
+            path=scope["path"],
+            query=query_of(scope.get("query_string", b"")),
+            http_version=scope.get("http_version", "1.1"),
+            scheme=scope.get("scheme", "http"),
+            client=scope.get("client") or NOWHERE,
+            server=scope.get("server") or NOWHERE,
+            headers=scope["headers"],
+        )
+        environ["asgi.scope"] = scope
+        environ["asgi.receive"] = self._receive
+        environ["asgi.send"] = self._send
+        if scope["type"] == "websocket":
+            environ["wsgi.input"] = NO_BODY
+            # HTTP/2 has neither header (RFC 8441); the scope's type says the same.
+            environ["HTTP_UPGRADE"] = "websocket"
+            environ["HTTP_CONNECTION"] = "Upgrade"
+        else:
+            # The server has not upgraded the connection, whatever the client asks for.
+            environ.pop("HTTP_UPGRADE", None)
+            environ["wsgi.input"] = Body(self._receive)
+        return environ
+
+
+def translate_session_request(scope: dict[str, Any], receive: Receive, send: Send) -> dict[str, Any] | None:
+    """Build the short environ of a request of long-polling for a session; None if the request is another one."""
+    sid = sid_of_query(scope.get("query_string", b"")) if scope["type"] == "http" else None
+    if sid is None or scope["method"] not in SESSION_METHODS:
+        return None
+    environ = make_session_environ(
+        sid,
+        method=scope["method"],
         http_version=scope.get("http_version", "1.1"),
         scheme=scope.get("scheme", "http"),
-        client=scope.get("client") or NOWHERE,
-        server=scope.get("server") or NOWHERE,
         headers=scope["headers"],
     )
     environ["asgi.scope"] = scope
     environ["asgi.receive"] = receive
     environ["asgi.send"] = send
-    if scope["type"] == "websocket":
-        environ["wsgi.input"] = NO_BODY
-        # HTTP/2 has neither header (RFC 8441); the scope's type says the same.
-        environ["HTTP_UPGRADE"] = "websocket"
-        environ["HTTP_CONNECTION"] = "Upgrade"
-    else:
-        # The server has not upgraded the connection, whatever the client asks for.
-        environ.pop("HTTP_UPGRADE", None)
+    if scope["method"] == "POST":
         environ["wsgi.input"] = Body(receive)
     return environ
 
@@ -105,16 +155,21 @@ async def make_response(status: str, headers: list[tuple[str, str]], payload: by
     """Send a response, as a refusal of the handshake when the request is a WebSocket's."""
     send: Send = environ["asgi.send"]
     scope = environ["asgi.scope"]
-    kind = "http.response"
+    start, body = "http.response.start", "http.response.body"
     if scope["type"] == "websocket":
         if "websocket.http.response" not in (scope.get("extensions") or {}):
             await send({"type": "websocket.close", "code": 1008})
             return
-        kind = "websocket.http.response"
-    raw_headers = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]
-    raw_headers.append((b"content-length", str(len(payload)).encode("ascii")))
-    await send({"type": f"{kind}.start", "status": int(status.split(" ", 1)[0]), "headers": raw_headers})
-    await send({"type": f"{kind}.body", "body": payload})
+        start, body = "websocket.http.response.start", "websocket.http.response.body"
+    raw_headers = [*_raw_headers(tuple(headers)), (b"content-length", b"%d" % len(payload))]
+    await send({"type": start, "status": int(status[:3]), "headers": raw_headers})
+    await send({"type": body, "body": payload})
+
+
+@lru_cache(maxsize=64)
+def _raw_headers(headers: tuple[tuple[str, str], ...]) -> list[tuple[bytes, bytes]]:
+    """Return headers as ASGI has them. Most responses have one of a few lists."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers]
 
 
 async def wait_disconnected(environ: dict[str, Any]) -> None:
@@ -124,7 +179,7 @@ async def wait_disconnected(environ: dict[str, Any]) -> None:
         pass
 
 
-def advise(environ: dict[str, Any], max_message_bytes: int) -> None:
+def warn_of_limits(environ: dict[str, Any], max_message_bytes: int) -> None:
     """
     Warn of options of uvicorn's that let one small message take much memory.
 
@@ -164,10 +219,11 @@ async def accept(environ: dict[str, Any]) -> AnyLink:
 DRIVER: Final[dict[str, Any]] = {
     "asyncio": True,
     "translate_request": translate_request,
+    "translate_session_request": translate_session_request,
     "make_response": make_response,
     "wait_disconnected": wait_disconnected,
-    # engineio looks whether there is anything.
+    # python-engineio checks that this entry exists.
     "websocket": accept,
     "accept": accept,
-    "advise": advise,
+    "warn_of_limits": warn_of_limits,
 }

@@ -1,7 +1,7 @@
 """
 The environ of a request: WSGI's keys, with what the frameworks' drivers have in common.
 
-Takes addresses and scheme as the driver found them; believes no header.
+Addresses and scheme are those that the driver found; no header is believed.
 
 Source: PEP 3333, "environ Variables".
 """
@@ -12,7 +12,7 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from fastsio.engine.header_cache import SharedHeaders
+from fastsio.engine.header_cache import MAX_SHARED_BYTES, USUAL_QUERIES, SharedHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,8 +23,35 @@ Header: TypeAlias = "tuple[bytes, ...]"
 NOWHERE: Final = ("", None)
 #: The names of longer headers are not remembered.
 MAX_NAME_BYTES: Final = 64
-#: Some frameworks say so when a request asks for a WebSocket; WSGI knows the two others only.
+#: Some frameworks give a request for a WebSocket one of these schemes; WSGI has ``http`` and ``https`` only.
 SCHEMES: Final = {"ws": "http", "wss": "https"}
+#: The texts of the queries that many clients send.
+USUAL_TEXTS: Final = frozenset(USUAL_QUERIES.values())
+#: The items that every environ has.
+SAME: Final = {
+    "wsgi.version": (1, 0),
+    "wsgi.async": True,
+    "wsgi.multithread": False,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+    "SCRIPT_NAME": "",
+}
+#: The key of the session's id in the environ of a request for a session.
+SID_KEY: Final = "engineio.sid"
+#: The headers that the engine reads of requests for sessions.
+SESSION_HEADERS: Final = frozenset(
+    {
+        b"accept-encoding",
+        b"access-control-request-headers",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"origin",
+        b"user-agent",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+    }
+)
 
 
 def make_environ(
@@ -49,32 +76,77 @@ def make_environ(
         query: Without the question mark, as it was sent.
         http_version: ``"1.1"``.
         scheme: ``http``, ``https``, ``ws`` or ``wss``.
-        client: Who asks.
-        server: Where the request arrived.
+        client: The address of the client.
+        server: The address at which the request arrived.
         headers: Name and value, as they were sent. Repeated ones are joined by a comma, and those with an underscore in
             their name are left out.
     """
+    # The environ stays for as long as the client is connected: equal texts are shared.
     environ = {
         "wsgi.errors": sys.stderr,
-        "wsgi.version": (1, 0),
-        "wsgi.async": True,
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
+        **SAME,
         "wsgi.url_scheme": SCHEMES.get(scheme, scheme),
         "SERVER_SOFTWARE": software,
         "REQUEST_METHOD": method,
         "PATH_INFO": path,
         "QUERY_STRING": query,
-        "RAW_URI": f"{path}?{query}" if query else path,
-        "SCRIPT_NAME": "",
-        "SERVER_PROTOCOL": f"HTTP/{http_version}",
+        "RAW_URI": _uri_of(path, query),
+        "SERVER_PROTOCOL": _protocol_of(http_version),
         "REMOTE_ADDR": client[0],
         "REMOTE_PORT": str(client[1] or 0),
         "SERVER_NAME": server[0],
-        "SERVER_PORT": str(server[1] or 0),
+        "SERVER_PORT": _port_of(server[1]),
     }
-    _add_headers(environ, headers)
+    add_headers(environ, headers)
+    return environ
+
+
+def query_of(query: bytes) -> str:
+    """Return the text of a query as it was sent."""
+    return USUAL_QUERIES.get(query) or query.decode("latin-1")
+
+
+def _uri_of(path: str, query: str) -> str:
+    if len(path) <= MAX_SHARED_BYTES and query in USUAL_TEXTS:
+        return _shared_uri(path, query)
+    return f"{path}?{query}" if query else path
+
+
+@lru_cache(maxsize=64)
+def _shared_uri(path: str, query: str) -> str:
+    return f"{path}?{query}"
+
+
+@lru_cache(maxsize=16)
+def _protocol_of(http_version: str) -> str:
+    return f"HTTP/{http_version}"
+
+
+@lru_cache(maxsize=64)
+def _port_of(port: int | None) -> str:
+    return str(port or 0)
+
+
+def make_session_environ(
+    sid: str, *, method: str, http_version: str, scheme: str, headers: Iterable[tuple[bytes, bytes]]
+) -> dict[str, Any]:
+    """
+    Build what the engine itself reads of the environ of a request for a session.
+
+    Args:
+        sid: The session's id, which is under ``SID_KEY``.
+        method: GET or POST.
+        http_version: As above.
+        scheme: As above.
+        headers: As above; those that the engine does not read are left out.
+    """
+    environ: dict[str, Any] = {
+        SID_KEY: sid,
+        "wsgi.url_scheme": SCHEMES.get(scheme, scheme),
+        "REQUEST_METHOD": method,
+        "SERVER_PROTOCOL": f"HTTP/{http_version}",
+    }
+    add_headers(environ, [header for header in headers if header[0] in SESSION_HEADERS])
     return environ
 
 
@@ -109,7 +181,8 @@ class Items(SharedHeaders[Header, "tuple[str, str] | None"]):
 ITEMS: Final = Items()
 
 
-def _add_headers(environ: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]) -> None:
+def add_headers(environ: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Add headers, name and value as they were sent, to an environ."""
     # A server may give a header as a list.
     items = [*map(ITEMS.__getitem__, map(tuple, headers))]
     plain = dict(filter(None, items))

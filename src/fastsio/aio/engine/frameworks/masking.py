@@ -1,9 +1,8 @@
 """
 Whether a framework's WebSockets can be made to refuse frames without a mask, found out before the first needs it.
 
-The frameworks have no public way to look at frames. What is used of them instead is tried out once, with a WebSocket of
-its own: where another version does something else, its WebSockets are left as they are, and a warning says so. Knows no
-framework.
+The frameworks have no public way to look at frames, so private parts of them are used. These are tried out once, with a
+WebSocket in memory: if a version does something else, its WebSockets are left as they are, and a warning is logged.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ class Trial:
 
     Args:
         framework: Its name and version.
-        misfit: Tries it out; returns what it does not do as expected, or None when it fits.
+        find_problem: Tries it out; returns what it does otherwise than expected, or None if it fits.
         logger: Where the warning goes.
     """
 
-    def __init__(self, framework: str, misfit: Callable[[], Awaitable[str | None]], logger: Logger) -> None:
+    def __init__(self, framework: str, find_problem: Callable[[], Awaitable[str | None]], logger: Logger) -> None:
         self._framework = framework
-        self._misfit = misfit
+        self._find_problem = find_problem
         self._logger = logger
         self._fits: bool | None = None
 
@@ -47,11 +46,11 @@ class Trial:
         """Tell whether the framework does what is expected of it; only the first call tries it out."""
         if self._fits is None:
             problem = await self._problem()
-            if self._fits is None:  # connections that come at once each have a trial, and one of them tells
-                self._tell(problem)
+            if self._fits is None:  # connections that come at once each run the trial, and one of them logs
+                self._record(problem)
         return self._fits is True
 
-    def _tell(self, problem: str | None) -> None:
+    def _record(self, problem: str | None) -> None:
         self._fits = problem is None
         if problem is not None:
             self._logger.warning(
@@ -64,7 +63,7 @@ class Trial:
     async def _problem(self) -> str | None:
         try:
             async with asyncio.timeout(TRIAL_S):
-                return await self._misfit()
+                return await self._find_problem()
         except TimeoutError:
             return f"a WebSocket was not served within {TRIAL_S:g} seconds"
         except Exception as error:  # noqa: BLE001 - whatever another version does

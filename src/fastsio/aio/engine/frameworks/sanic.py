@@ -1,8 +1,9 @@
 """
 The Sanic driver.
 
-Takes the peer's address and the scheme as Sanic's own proxy settings have them (``PROXIES_COUNT``,
-``FORWARDED_SECRET``, ...), and reads bodies as streams, so that ours is the limit and not ``REQUEST_MAX_SIZE``.
+It takes the peer's address and the scheme as Sanic's own proxy settings have them (``PROXIES_COUNT``,
+``FORWARDED_SECRET``, ...), and reads bodies as streams, so that ``max_http_buffer_size`` is their limit
+and not ``REQUEST_MAX_SIZE``.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def create_route(app: Any, engine: Any, endpoint: str) -> None:
     async def socketio(request: Any) -> Any:
         return await engine.handle_request(request)
 
-    # Else Sanic takes it for an error that nothing is left to respond once a WebSocket is over.
+    # Otherwise Sanic reports an error when a WebSocket is over, because its handler returns no response.
     socketio.is_websocket = True  # type: ignore[attr-defined]  # Sanic's mark on a function
     name = f"socketio{re.sub(r'[^A-Za-z0-9]+', '_', endpoint)}"
     app.add_route(socketio, endpoint, methods=["GET", "POST", "OPTIONS"], name=name, stream=True)
@@ -48,12 +49,7 @@ def on_shutdown(app: Any, stop: Callable[[], Awaitable[None]]) -> None:
 
 
 class Body:
-    """
-    The body of a request.
-
-    Args:
-        request: Sanic's.
-    """
+    """The body of a request of Sanic."""
 
     __slots__ = ("_rest", "_stream")
 
@@ -141,20 +137,96 @@ class WebSocket:
         request = environ["sanic.request"]
         if request.app.asgi:
             raise SetupError("attach() serves Sanic's own server; under an ASGI server use ASGIApp(server, app)")
-        # A proxy may have repeated them, which Sanic takes for others.
+        # A proxy may have repeated their values, which Sanic would refuse.
         request.headers["Upgrade"], request.headers["Connection"] = WEBSOCKET, "Upgrade"
         protocol = request.transport.get_protocol()
         protocol.websocket_max_size = self._limit
         chosen = choose_subprotocol(offered_subprotocols(environ))
         websocket = await protocol.websocket_handshake(request, [chosen] if chosen else None)
-        await self._handler(_link(websocket))
+        messages = Messages(websocket)
+        serving = asyncio.ensure_future(self._handler(_link(websocket, messages)))
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            # Sanic cancels the task of a connection that is lost, also when nobody has read its last messages yet.
+            messages.end()
+            await serving
 
 
-def _link(websocket: Any) -> Link:
+class Messages:
+    """
+    The messages of a WebSocket.
+
+    Sanic's ``recv()`` raises CancelledError at the end, and loses messages that arrive together with the peer's closing
+    frame or the end of the connection, as they do when a client leaves. So this waits for messages and for the end by
+    itself, and what has arrived before the end is read first.
+
+    Args:
+        websocket: Sanic's.
+    """
+
+    def __init__(self, websocket: Any) -> None:
+        self._websocket = websocket
+        self._is_over = False
+        #: Takes the next message, which cannot be done twice at once.
+        self._taking: asyncio.Future[str | bytes] | None = None
+
+    def end(self) -> None:
+        """Wait for no more messages: the connection is lost."""
+        self._is_over = True
+        end = self._websocket.recv_cancel
+        if end is not None:
+            end.cancel()
+
+    async def read(self) -> str | bytes | None:
+        """
+        Wait for a message; None when there will be none.
+
+        Raises:
+            PacketError: The client sent a message over the limit; Sanic has closed the connection.
+        """
+        websocket = self._websocket
+        taking = self._taking
+        if taking is None:
+            taking = self._taking = asyncio.ensure_future(websocket.assembler.get())
+        try:
+            if not self._is_over:
+                websocket.recv_cancel = end = asyncio.get_running_loop().create_future()
+                await _first_of(taking, end)
+                websocket.recv_cancel = None
+                self._is_over = self._is_over or end.cancelled()
+            if not taking.done():
+                handled = asyncio.ensure_future(_until_handled(websocket))
+                await _first_of(taking, handled)
+                handled.cancel()
+        except asyncio.CancelledError:
+            taking.cancel()
+            raise
+        if taking.done():
+            self._taking = None
+            return taking.result()
+        taking.cancel()
+        sent = websocket.ws_proto.close_sent
+        if sent is not None and sent.code == TOO_BIG:
+            raise PacketError("a WebSocket message over the size limit")
+        return None
+
+
+async def _first_of(*futures: asyncio.Future[Any]) -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _until_handled(websocket: Any) -> None:
+    """Wait until Sanic has no more frames to hand over."""
+    async with websocket.process_event_mutex:
+        pass
+
+
+def _link(websocket: Any, messages: Messages) -> Link:
     cancelled = require("sanic.exceptions", EXTRA).RequestCancelled
 
     async def receive() -> Event:
-        data = await _next_message(websocket)
+        data = await messages.read()
         if data is None:
             return {"type": "websocket.disconnect"}
         return {"type": "websocket.receive", "text" if isinstance(data, str) else "bytes": data}
@@ -167,43 +239,10 @@ def _link(websocket: Any) -> Link:
                 text = event.get("text")
                 await websocket.send(event["bytes"] if text is None else text)
         except cancelled as error:
-            # Nobody was cancelled: it is how Sanic says that the connection is closed.
+            # No task was cancelled: Sanic raises this when the connection is closed.
             raise ConnectionResetError("the WebSocket is closed") from error
 
     return Link(receive, send)
-
-
-async def _next_message(websocket: Any) -> str | bytes | None:
-    """
-    Wait for a message; None when there will be none.
-
-    Sanic's ``recv()`` raises CancelledError at the end and loses a message that comes together with the peer's
-    closing frame, which is how clients say goodbye. So this waits for the message and for the end by itself.
-
-    Raises:
-        PacketError: The client sent a message over the limit; Sanic has closed the connection.
-    """
-    websocket.recv_cancel = end = asyncio.get_running_loop().create_future()
-    message: asyncio.Future[str | bytes] = asyncio.ensure_future(websocket.assembler.get())
-    try:
-        await asyncio.wait((message, end), return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:
-        # Sanic cancels the handler of a connection that is lost.
-        _check_size(websocket)
-        raise
-    finally:
-        websocket.recv_cancel = None
-        message.cancel()
-    if message.done():
-        return message.result()
-    _check_size(websocket)
-    return None
-
-
-def _check_size(websocket: Any) -> None:
-    sent = websocket.ws_proto.close_sent
-    if sent is not None and sent.code == TOO_BIG:
-        raise PacketError("a WebSocket message over the size limit")
 
 
 DRIVER: Final[dict[str, Any]] = {

@@ -1,7 +1,7 @@
 """
 The Tornado driver: the half of it that knows requests; :mod:`fastsio.integrations.tornado` has the request handler.
 
-Takes the peer's address and the scheme from Tornado, which believes a proxy's headers if the server was made with
+It takes the peer's address and the scheme from Tornado, which believes a proxy's headers if the server was made with
 ``xheaders=True``.
 """
 

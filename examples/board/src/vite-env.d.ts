@@ -1,0 +1,8 @@
+import "react";
+
+// Styles may set custom properties.
+declare module "react" {
+  interface CSSProperties {
+    [property: `--${string}`]: string | number | undefined;
+  }
+}

@@ -1,0 +1,1 @@
+"""A page from which all examples are reached."""

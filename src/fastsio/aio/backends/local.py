@@ -1,0 +1,306 @@
+"""The client manager of the processes of one machine: Unix sockets in a directory that they share, without a broker."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.aio.backends.local_sessions import ANSWER_S, LocalSessions
+from fastsio.aio.pubsub import AsyncPubSubManager
+from fastsio.brokers.local import MAX_PENDING_BYTES, LocalPlace, LocalPublisher
+from fastsio.brokers.local_listening import LocalListener
+from fastsio.brokers.per_loop import PerLoop
+from fastsio.cluster.messages import ANSWERS, Emit, decode, read
+from fastsio.exceptions import BusError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncGenerator, Hashable, Mapping
+    from typing import Unpack
+
+    from fastsio.aio.recovery import Recovery
+    from fastsio.base.options import BusKeywords
+    from fastsio.cluster.messages import Message, TellMembers
+
+#: Seconds to wait for messages of a publisher that has never connected to this process.
+STRANGER_S: Final = 0.25
+#: The methods of messages about sessions.
+_OF_SESSIONS: Final = (
+    "session_question",
+    "session_answer",
+    "session_request",
+    "session_given",
+    "mirror",
+    "mirror_again",
+)
+
+
+class AsyncLocalManager(AsyncPubSubManager):
+    """
+    Share the clients of several asyncio servers on one machine, without a broker.
+
+    Every process of a user that names the same directory takes part, also one that only emits. A process that ends is
+    noticed at once. Messages are delivered at most once: a process that does not read them is left out once
+    *max_pending_bytes* wait for it, which the others log as an error, and connected to again.
+
+    A server without a manager has this one in the workers of ``fastsio run --workers``.
+
+    Args:
+        path: A directory, which is made if it is not there. None is that of ``fastsio run --workers``, whose name is
+            in the environment variable ``FASTSIO_WORKERS``.
+        channel: The name of the bus; the same in all processes.
+        max_pending_bytes: How many bytes may wait in this process for one of the others; a larger message cannot be
+            sent. 67,108,864.
+        options: As for :class:`AsyncPubSubManager`, and so are *write_only*, *logger* and *json*.
+
+    Raises:
+        SetupError: No directory is named, its path is too long for Unix sockets, or an option is not valid.
+    """
+
+    name = "asynclocal"
+    serves_when_listening = True
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        channel: str = "socketio",
+        write_only: bool = False,
+        logger: Any = None,
+        json: Any = None,
+        *,
+        max_pending_bytes: int = MAX_PENDING_BYTES,
+        **options: Unpack[BusKeywords],
+    ) -> None:
+        super().__init__(channel, write_only, logger, json, **options)
+        self._place = LocalPlace(path, channel, max_pending_bytes)
+        self._publishing: PerLoop[LocalPublisher] = PerLoop(self._new_publisher, LocalPublisher.close)
+        #: Number of a question -> how many processes have not answered it yet, and the event that is set when all have.
+        self._unanswered: dict[int, tuple[int, asyncio.Event]] = {}
+        self._listener: LocalListener | None = None
+        self._sessions: LocalSessions | None = None
+        #: The publisher of the server's event loop; None before :meth:`open`.
+        self._publisher: LocalPublisher | None = None
+        #: The publisher and number of the event of the bus that is being handled; None between events.
+        self._emitting: tuple[str, int] | None = None
+
+    def prepare(self) -> None:
+        """Listen from the start of the server, so that the histories of rooms have all that other processes emit."""
+        if not self.write_only:
+            self._start_listening()
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages of other servers arrive; with ``write_only``, whether the manager has emitted."""
+        return self._publishing.current is not None if self.write_only else self.listening
+
+    async def _new_publisher(self) -> LocalPublisher:
+        return LocalPublisher(self._place, lambda: self.host_id, self._get_logger)
+
+    async def _publish(self, data: dict[str, Any]) -> None:
+        # An answer is for the process that has asked, which listens under its name on the bus.
+        await self._send(data, data["host_id"] if data["method"] in ANSWERS else None)
+
+    async def _send(self, data: dict[str, Any], to: str | None) -> int:
+        publisher = await self._publishing.get()
+        payload, sessions = self._encode(data), self._sessions
+        if to is None and sessions is not None and sessions.is_recording and data["method"] not in _OF_SESSIONS:
+            sessions.record(publisher.name, publisher.count + 1, read(data), len(payload))
+        return await publisher.publish(payload, to)
+
+    async def _listen(self) -> AsyncGenerator[bytes, None]:
+        self.host_id = token_hex(8)  # a process that listens anew gets a new name
+        listener = self._listener = LocalListener(self._place, self.host_id, self._note_gap, self._get_logger)
+        await listener.open()
+        try:
+            self._on_listening()
+            async for message in listener.read():
+                yield message
+        finally:
+            self._listener = None
+            await listener.close()
+
+    def _note_gap(self) -> None:
+        """Log that messages were lost, because this process has not read them, and drop what is incomplete now."""
+        text = "%s: this process has not read what others have sent, and has missed messages on %r"
+        self._get_logger().error(text, self.name, self.channel)
+        self._forget_kept()
+        if self._sessions is not None:
+            self._sessions.record_gap()
+
+    # Clients that come back to another process
+
+    def move_sessions(self, recovery: Recovery) -> LocalSessions:
+        """Return the object that fetches sessions of lost clients from other processes."""
+        self._sessions = LocalSessions(self, recovery, self.name, self._get_logger)
+        return self._sessions
+
+    async def _take(self, raw: Any) -> None:
+        with suppress(ValueError):  # the base class logs a malformed message
+            raw = decode(raw, self._codec)
+            if self._sessions is not None and self._sessions.take(raw):
+                return
+            if self._sessions is None and raw.get("method") in _OF_SESSIONS:  # this server has no recovery
+                return
+        await super()._take(raw)
+
+    def basic_close_room(self, room: Hashable, namespace: str) -> None:
+        """Remove all clients of this server from a room."""
+        recovery = self._recovery
+        members = [] if recovery is None else self._recipients(namespace, (room,), ())
+        super().basic_close_room(room, namespace)
+        if recovery is not None:
+            for client in members:
+                recovery.changed(client)
+
+    async def _do(self, message: Message) -> None:
+        sessions, listener = self._sessions, self._listener
+        if sessions is not None and sessions.is_recording and listener is not None and listener.taking is not None:
+            sessions.record(*listener.taking[:2], message, listener.taking[2])
+        if isinstance(message, Emit) and listener is not None and listener.taking is not None:
+            self._emitting = listener.taking[:2]
+        try:
+            await super()._do(message)
+        finally:
+            self._emitting = None
+
+    async def until_listening(self) -> None:
+        """Wait until this process receives the messages of others, or its first attempt to listen has failed."""
+        await self._subscriber.settle(self.publish_timeout)
+
+    async def tell(self, message: dict[str, Any], to: str | None = None) -> int:
+        """
+        Send a message to other processes that is not one of the messages of a cluster.
+
+        Args:
+            message: The fields of the message; ``host_id`` is set to the name of this process.
+            to: The name of the one process that gets it; None is all.
+
+        Returns:
+            The number of processes that it was sent to.
+
+        Raises:
+            BusError: The message cannot be sent.
+        """
+        try:
+            async with asyncio.timeout(self.publish_timeout):
+                return await self._send({**message, "host_id": self.host_id}, to)
+        except (OSError, TypeError, ValueError, TimeoutError) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise BusError(f"{self.name}: cannot publish to {self.channel!r}: {why}") from error
+
+    @property
+    def most_posted_bytes(self) -> int:
+        """The bytes of the largest message that can be posted."""
+        return self._place.max_pending_bytes // 2
+
+    async def open(self) -> None:
+        """
+        Connect to the other processes.
+
+        Raises:
+            OSError: The directory cannot be used.
+        """
+        self._publisher = await self._publishing.get()
+
+    def others(self) -> list[str]:
+        """Connect to new processes, and return the names of all that are connected."""
+        publisher = self._publisher or self._publishing.current
+        try:
+            return [] if publisher is None or self._listener is None else list(publisher.look())
+        except OSError:
+            return []
+
+    def post(self, message: dict[str, Any], to: str) -> bool:
+        """
+        Write a message to one process at once, and do not wait; return False if the process is not connected.
+
+        Raises:
+            ValueError: The message is larger than :attr:`most_posted_bytes`.
+        """
+        publisher = self._publisher or self._publishing.current
+        return publisher is not None and publisher.post(self._encode({**message, "host_id": self.host_id}), to)
+
+    def is_behind(self, host_id: str) -> bool:
+        """Return whether a process reads slower than this one writes: many bytes wait for it."""
+        publisher = self._publisher or self._publishing.current
+        return publisher is not None and publisher.is_behind(host_id)
+
+    def hears(self, publisher: str) -> bool:
+        """Return whether a publisher is connected, or messages of it wait to be handled."""
+        return self._listener is not None and self._listener.hears(publisher)
+
+    def is_there(self, host_id: str) -> bool:
+        """Return whether a process is connected."""
+        publisher = self._publisher or self._publishing.current
+        return publisher is not None and host_id in publisher.peers
+
+    def published(self) -> dict[str, int]:
+        """Return how many messages this process has sent to all, by the name of its publisher."""
+        publisher = self._publisher or self._publishing.current
+        return {} if publisher is None else {publisher.name: publisher.count}
+
+    def handled(self) -> dict[str, int]:
+        """
+        Return, by publisher, how many messages for all processes were handled here; its own count as handled.
+
+        The event that is being handled counts too: no other task runs before it is in the log.
+        """
+        handled = {} if self._listener is None else self._listener.handled()
+        if self._emitting is not None:
+            publisher, number = self._emitting
+            handled[publisher] = number
+        return handled | self.published()
+
+    async def until_handled(self, counts: Mapping[str, int]) -> None:
+        """
+        Wait until this process has handled messages of other processes.
+
+        Args:
+            counts: Name of a publisher -> how many of its messages.
+
+        Raises:
+            TimeoutError: They were not handled within a second.
+        """
+        listener = self._listener
+        if listener is None:
+            raise TimeoutError("this process does not listen")
+        counts = {name: count for name, count in counts.items() if name not in self.published()}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STRANGER_S):
+                await listener.until_handled(counts)
+        known = listener.handled()
+        async with asyncio.timeout(ANSWER_S):
+            await listener.until_handled({name: count for name, count in counts.items() if name in known})
+
+    # Members of rooms
+
+    async def _wait_for_members(self, question: int, timeout_s: float) -> None:
+        publisher = await self._publishing.get()
+        count = len(publisher.peers)
+        if count:
+            all_have_answered = asyncio.Event()
+            self._unanswered[question] = count, all_have_answered
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(timeout_s):
+                        await all_have_answered.wait()
+            finally:
+                del self._unanswered[question]
+
+    def _take_members(self, message: TellMembers) -> None:
+        super()._take_members(message)
+        count, all_have_answered = self._unanswered.get(message.question, (0, None))
+        if all_have_answered is not None:
+            self._unanswered[message.question] = count - 1, all_have_answered
+            if count == 1:
+                all_have_answered.set()
+
+    async def shutdown(self) -> None:
+        """Stop listening and close the connections."""
+        if self._sessions is not None:
+            await self._sessions.stop()
+        await super().shutdown()
+        self._publisher = None
+        await self._publishing.drop()

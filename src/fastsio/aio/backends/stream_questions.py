@@ -1,0 +1,226 @@
+"""
+The questions of servers of JavaScript that share a Redis Stream with this one: who is there, who acknowledges?
+
+They do not stand in the stream: each namespace has a channel for questions, and one of each server for its answers.
+Servers of JavaScript wait for an answer of each server that listens to the first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from fastsio.aio import concurrency
+from fastsio.aio.bus import BusSubscriber
+from fastsio.brokers.redis import LOOK_INTERVAL_S, PING_INTERVAL_S, close_redis
+from fastsio.cluster.adapter_messages import (
+    Acknowledgement,
+    MessageType,
+    Question,
+    read_message,
+    write_answer,
+    write_call,
+    write_client,
+)
+from fastsio.cluster.payloads import unpack_event
+from fastsio.exceptions import BusError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable
+
+    from fastsio.cluster.messages import Emit
+    from fastsio.state import Client
+
+#: Seconds for which servers of JavaScript expect the acknowledgement of a client. ``call()`` has its own timeout.
+MOST_WAIT_S: Final = 60.0
+#: So many looks without a message are followed by a ping, and as many more by the end of the connection.
+_LOOKS_BETWEEN_PINGS: Final = int(PING_INTERVAL_S / LOOK_INTERVAL_S)
+
+
+class QuestionBus(Protocol):
+    """What the questions of a server use of its manager."""
+
+    server: Any
+    host_id: str
+    publish_timeout: float
+
+    @property
+    def name(self) -> Any:
+        """What the log calls it."""
+
+    async def post(self, *command: Any) -> Any:
+        """Send a command to Redis, and return the answer."""
+
+    def known_namespaces(self) -> Iterable[str]:
+        """Return the namespaces of this server."""
+        ...
+
+    def clients_in(self, namespace: str, rooms: Iterable[Hashable], without: Iterable[Hashable]) -> list[Client]:
+        """Return this server's clients in rooms, without those in others."""
+        ...
+
+    async def ask_clients(self, question: Question, callback: Any) -> Any:
+        """Send this server's clients an event; return how many there are. *callback* gets their acknowledgements."""
+
+    def take_acknowledgement(self, ack_id: int, value: Any) -> None:
+        """Call the callback of an event that a client of another server has acknowledged."""
+
+
+class StreamQuestions:
+    """
+    Answers the questions of servers of JavaScript, and asks for acknowledgements of their clients.
+
+    Args:
+        manager: The manager.
+        prefix: What the names of the channels begin with.
+        connect: Makes a client of redis or valkey.
+    """
+
+    def __init__(self, manager: QuestionBus, prefix: str, connect: Callable[[], Any]) -> None:
+        self._manager = manager
+        self._prefix = prefix
+        self._connect = connect
+        self._subscriber: BusSubscriber | None = None
+        #: Namespaces in which this server has asked; they may have no handlers.
+        self._asked: set[str] = set()
+        #: The channels that this server has subscribed to.
+        self._channels: set[str] = set()
+        #: Name of a channel -> the event that is set once messages on it arrive.
+        self._heard: dict[str, Any] = {}
+        self._guard = concurrency.guard()
+
+    def begin(self) -> None:
+        """Begin to listen."""
+        if self._subscriber is None or self._subscriber.is_stopping:
+            self._subscriber = BusSubscriber(self._listen, self._report_loss, self._report_return)
+            self._subscriber.start(self._manager.server.eio)
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._subscriber is not None:
+            await self._subscriber.stop()
+
+    def _report_loss(self, why: str) -> None:
+        text = "%s: servers of JavaScript cannot ask this one, trying to listen to them again: %s"
+        self._manager.server.logger.error(text, self._manager.name, why)
+
+    def _report_return(self) -> None:
+        self._manager.server.logger.error("%s: servers of JavaScript can ask this one again", self._manager.name)
+
+    # Listening
+
+    def _names(self) -> list[str]:
+        """Return the names of the channels of this server: two for each namespace."""
+        own = f"{self._manager.host_id}#"
+        wanted = sorted({*self._manager.known_namespaces(), *self._asked})
+        return [f"{self._prefix}#{namespace}#{end}" for namespace in wanted for end in ("", own)]
+
+    async def _listen(self) -> None:
+        subscriber, client = self._subscriber, self._connect()
+        assert subscriber is not None  # noqa: S101 - it calls this
+        pubsub = client.pubsub()
+        try:
+            await self._follow(pubsub)
+            subscriber.confirm()
+            silent = 0
+            while not subscriber.is_stopping:
+                message = await pubsub.get_message(timeout=LOOK_INTERVAL_S)
+                silent = 0 if message is not None else silent + 1
+                if silent == _LOOKS_BETWEEN_PINGS:
+                    await pubsub.ping()
+                elif silent >= 2 * _LOOKS_BETWEEN_PINGS:
+                    raise ConnectionError("the server does not answer")
+                if message is not None:
+                    self._take(message)
+                await self._follow(pubsub)
+        finally:
+            with self._guard:
+                self._channels.clear()
+                self._heard.clear()
+            await pubsub.aclose()
+            await close_redis(client)
+
+    async def _follow(self, pubsub: Any) -> None:
+        """Subscribe to the channels of namespaces that are new, and leave those of namespaces that are gone."""
+        names = self._names()
+        new, gone = [name for name in names if name not in self._channels], self._channels.difference(names)
+        self._channels = set(names)
+        with self._guard:
+            for name in gone:
+                self._heard.pop(name, None)
+        if new:
+            await pubsub.subscribe(*new)
+        if gone:
+            await pubsub.unsubscribe(*gone)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "subscribe":
+            self._event_of(message["channel"].decode()).set()
+        elif message["type"] == "message":
+            self._take_message(message["data"])
+
+    def _take_message(self, raw: bytes) -> None:
+        try:
+            message = read_message(raw)
+        except ValueError as error:
+            self._manager.server.logger.warning("%s: question dropped: %s", self._manager.name, error)
+            return
+        if isinstance(message, Question):
+            self._manager.server.__fastsio__.runner.start_task(self._answer, message)
+        elif isinstance(message, Acknowledgement) and str(message.request_id).isdecimal():
+            self._manager.take_acknowledgement(int(message.request_id), message.value)
+
+    # Answering
+
+    async def _answer(self, question: Question) -> None:
+        if question.type is MessageType.CALL:
+
+            async def acknowledged(*arguments: Any) -> None:
+                await self._send(question, MessageType.ACKNOWLEDGEMENT, packet=arguments[0] if arguments else None)
+
+            count = await self._manager.ask_clients(question, acknowledged)
+            await self._send(question, MessageType.CLIENT_COUNT, clientCount=count)
+        elif question.type is MessageType.FETCH:
+            await self._send(question, MessageType.CLIENTS, sockets=self._clients(question))
+        else:  # there are no handlers for events between servers, and who asks waits for an answer of each server
+            await self._send(question, MessageType.SERVER_ANSWER, packet=None)
+
+    def _clients(self, question: Question) -> list[dict[str, Any]]:
+        clients = self._manager.clients_in(question.namespace, question.rooms, question.without)
+        return [
+            write_client(client.sid, list(client.rooms or ()), client.session, client.connection.environ)
+            for client in clients
+        ]
+
+    async def _send(self, question: Question, kind: MessageType, **content: Any) -> None:
+        channel = f"{self._prefix}#{question.namespace}#{question.uid}#"
+        try:
+            await self._manager.post("PUBLISH", channel, write_answer(self._manager.host_id, question, kind, **content))
+        except (BusError, TypeError, ValueError) as error:
+            self._manager.server.logger.warning("%s: question not answered: %s", self._manager.name, error)
+
+    # Asking
+
+    async def call(self, message: Emit) -> None:
+        """
+        Send an event to a client that a server of JavaScript may have; its acknowledgement goes to the manager.
+
+        Raises:
+            BusError: Redis did not take the message.
+        """
+        if message.callback is None:
+            return
+        room, namespace, ack_id = message.callback
+        arguments = (message.event, *unpack_event(message.data, binary=message.binary))
+        await self._until_heard(namespace)
+        asked = write_call(self._manager.host_id, namespace, arguments, room, str(ack_id), MOST_WAIT_S)
+        await self._manager.post("PUBLISH", f"{self._prefix}#{namespace}#", asked)
+
+    async def _until_heard(self, namespace: str) -> None:
+        """Wait until answers in a namespace arrive here, no longer than ``publish_timeout``."""
+        self._asked.add(namespace)
+        name = f"{self._prefix}#{namespace}#{self._manager.host_id}#"
+        await concurrency.wait_event(self._event_of(name), self._manager.publish_timeout)
+
+    def _event_of(self, channel: str) -> Any:
+        with self._guard:
+            return self._heard.setdefault(channel, concurrency.Event())

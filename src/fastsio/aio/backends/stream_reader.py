@@ -1,0 +1,204 @@
+"""Redis Streams for one node: reads entries in their order, from where it has stopped, and those of the past again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.cluster.stream_entries import START, read_position, write_position
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from fastsio.cluster.stream_entries import Position
+
+# Only asyncio:
+#: Seconds for which the server lets a reader wait for an entry.
+BLOCK_S: Final = 5.0
+# Only threads:
+# | #: Seconds for which the server lets a reader wait for an entry. A thread that waits cannot be told to end.
+# | BLOCK_S: Final = 1.0
+# Both:
+#: Entries that are read at once: so many are sent before other tasks run.
+BATCH: Final = 100
+#: Milliseconds after which what nodes said to each other meanwhile is not wanted any more: questions, and answers.
+FRESH_MS: Final = 60_000
+#: A number that no entry has among those of its millisecond.
+MAX_NUMBER: Final = 10**18 - 1
+#: The field of an entry that a stream begins with, which says nothing: positions before the first event need one.
+_ANCHOR: Final = ("fastsio", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEntry:
+    """
+    An entry of a stream.
+
+    Args:
+        stream: The name of the stream.
+        position: Its position.
+        fields: Its names and values.
+    """
+
+    stream: str
+    position: Position
+    fields: dict[bytes, bytes]
+
+
+class StreamReader:
+    """
+    Reads several streams over one connection, each from where it has stopped, whatever happened to the connection.
+
+    Args:
+        streams: Their names. The positions of the first one are those of events; it always has an entry. Of the
+            others, entries that are older than :data:`FRESH_MS` are left out after an outage.
+        max_length: The length that the first one is cut to when it gets its first entry.
+        on_gap: Called when entries of the first stream are gone that were not read, with the position to go on from.
+    """
+
+    def __init__(self, streams: Sequence[str], max_length: int, on_gap: Callable[[Position], object]) -> None:
+        self._streams = tuple(streams)
+        self._max_length = max_length
+        #: So many entries at once show that it does not keep up.
+        self._behind = min(BATCH, max_length)
+        self._on_gap = on_gap
+        #: Stream -> the position of the last entry that was read.
+        self._last: dict[str, Position] = {}
+
+    async def begin(self, client: Any) -> Position | None:
+        """
+        Find out where to go on, with a client that has just connected.
+
+        Returns:
+            The position of the newest entry of the first stream, if this is the first time; else None.
+        """
+        main, *others = self._streams
+        for stream in others:
+            newest = await self._newest(client, stream) or START
+            last = self._last.get(stream, newest)
+            self._last[stream] = min(newest, max(last, (newest[0] - FRESH_MS, 0)))
+        if main in self._last:
+            await self._check_gap(client)
+            return None
+        position = self._last[main] = await self._newest(client, main) or await self._anchor(client)
+        return position
+
+    async def beginning(self, client: Any) -> tuple[StreamEntry | None, bool]:
+        """Return the oldest entry of the first stream, or None, and whether the stream still has all of its entries."""
+        main = self._streams[0]
+        found = await client.execute_command("XINFO", "STREAM", main)
+        # A map in RESP3; in RESP2 names and values in turn.
+        info = found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
+        # Redis 6 does not count.
+        return await self._first(client, main), info.get(b"entries-added") == info[b"length"]
+
+    async def read(self, client: Any) -> list[StreamEntry]:
+        """
+        Return the next entries; wait for them up to :data:`BLOCK_S`, and return none if there are none by then.
+
+        The same are returned again until :meth:`go_on` is called with them.
+        """
+        ids = [write_position(self._last[stream]) for stream in self._streams]
+        command = ("XREAD", "COUNT", BATCH, "BLOCK", int(BLOCK_S * 1000), "STREAMS", *self._streams, *ids)
+        answer = await client.execute_command(*command) or ()
+        entries: list[StreamEntry] = []
+        was = self._last[self._streams[0]]
+        # A list of pairs in RESP2; in RESP3 a map, with the entries in a list more.
+        for name, found in answer.items() if isinstance(answer, dict) else answer:
+            stream = name.decode()
+            fresh = _entries(stream, found[0] if isinstance(found[0], list) else found)
+            entries += fresh
+            if len(fresh) >= self._behind and stream == self._streams[0] and not await self._has(client, was):
+                # It is behind, and the stream was cut faster than it reads.
+                self._on_gap(fresh[0].position)
+        return entries
+
+    def go_on(self, entries: Sequence[StreamEntry]) -> None:
+        """Go on behind entries that were read."""
+        for entry in entries:
+            self._last[entry.stream] = entry.position
+
+    async def _check_gap(self, client: Any) -> None:
+        """Report if the entry that was read last, and perhaps others after it, is gone."""
+        main = self._streams[0]
+        if await self._has(client, self._last[main]):
+            return
+        oldest = await self._first(client, main)
+        if oldest is None:
+            anchor = await self._anchor(client)
+            oldest = await self._first(client, main)
+            # All that is in it is new; other nodes may have been faster.
+            start = newest = before(anchor if oldest is None else oldest.position)
+        else:
+            start, newest = before(oldest.position), await self._newest(client, main) or oldest.position
+        # A server that has lost its newest entries, or all, may also have a clock of its own.
+        self._last[main] = min(self._last[main], newest)
+        self._on_gap(max(start, self._last[main]))
+
+    async def _has(self, client: Any, position: Position) -> bool:
+        at = write_position(position)
+        return bool(await client.execute_command("XRANGE", self._streams[0], at, at))
+
+    async def _first(self, client: Any, stream: str) -> StreamEntry | None:
+        found = await client.execute_command("XRANGE", stream, "-", "+", "COUNT", 1)
+        return _entries(stream, found)[0] if found else None
+
+    async def _newest(self, client: Any, stream: str) -> Position | None:
+        found = await client.execute_command("XREVRANGE", stream, "+", "-", "COUNT", 1)
+        return _entries(stream, found)[0].position if found else None
+
+    async def _anchor(self, client: Any) -> Position:
+        """Give the first stream an entry that says nothing, and return its position."""
+        limit = ("MAXLEN", "~", self._max_length)
+        return _position(await client.execute_command("XADD", self._streams[0], *limit, "*", *_ANCHOR))
+
+
+async def read_range(
+    post: Callable[..., Awaitable[Any]], stream: str, after: Position, last: Position
+) -> AsyncIterator[StreamEntry]:
+    """
+    Yield the entries of a stream between two positions.
+
+    Args:
+        post: Sends a command, and returns a future of its answer.
+        stream: The name of the stream.
+        after: The position before the first one.
+        last: The position of the last one.
+
+    Raises:
+        LookupError: Not all entries after the first position are there any more.
+    """
+    end, at = write_position(last), after
+    while at < last:
+        found = _entries(stream, await post("XRANGE", stream, write_position((at[0], at[1] + 1)), end, "COUNT", BATCH))
+        # Only asyncio:
+        for entry in found:
+            yield entry
+        # Only threads:
+        # | yield from found
+        # Both:
+        if len(found) < BATCH:
+            break
+        at = found[-1].position
+    # Streams lose their oldest entries first. Looked up at the end: they may have been lost meanwhile.
+    first = _entries(stream, await post("XRANGE", stream, "-", "+", "COUNT", 1))
+    if not first or first[0].position > after:
+        raise LookupError(f"entries of {stream!r} after {write_position(after)} are gone")
+
+
+def before(position: Position) -> Position:
+    """Return the last position before another one."""
+    milliseconds, number = position
+    return (milliseconds, number - 1) if number else (milliseconds - 1, MAX_NUMBER)
+
+
+def _entries(stream: str, found: Sequence[Any]) -> list[StreamEntry]:
+    """Return the entries in what the packages make of an answer; the fields of one that was deleted are None."""
+    return [StreamEntry(stream, _position(at), dict(fields or {})) for at, fields in found]
+
+
+def _position(text: Any) -> Position:
+    position = read_position(text.decode() if isinstance(text, bytes) else text)
+    if position is None:
+        raise ValueError(f"{text!r} is not the id of an entry")
+    return position

@@ -1,0 +1,372 @@
+"""
+Histories of rooms: the option of room classes, and what clients say and are told about them.
+
+Which events are kept is decided in :mod:`fastsio.state.history`; the managers in ``fastsio.aio`` and ``fastsio.sync``
+ask for that, and send.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.exceptions import SetupError, ValidationFailed
+from fastsio.state.history import RoomLogs, Since, Standing, split_offset
+from fastsio.state.room_names import key_of_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+
+    from fastsio.base.rooms import RoomHooks
+    from fastsio.state.clients import Client
+    from fastsio.state.history import KeptEvent
+    from fastsio.types import EventName
+
+#: The names in the payload of a join.
+SINCE, EPOCH = "since", "epoch"
+#: The name in the last argument of an event, and in the frame of a consumer.
+OFFSETS: Final = "offsets"
+#: The event of the rooms themselves that goes to all members. It says who is there now, and so is not kept.
+_PRESENCE: Final = "presence"
+#: More than a stream has of entries in one millisecond.
+_PER_MS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """
+    The attribute ``history`` of a room class: how much of its rooms' events is kept, for clients that join later.
+
+    It is kept in the memory of each server process. The oldest is dropped first.
+
+    Args:
+        size: Events of a room that are kept. 100. With 1, each client that joins gets the newest.
+        ttl: Seconds for which an event is kept. 300.
+        max_bytes: Bytes of a room's events, with 400 more for each. 1,048,576.
+        max_rooms: Rooms of the class that are known. 10,000.
+        max_total_bytes: Bytes of the events of all its rooms. 67,108,864.
+
+    Raises:
+        SetupError: A value is not a positive number.
+    """
+
+    size: int = 100
+    ttl: float = 300.0
+    max_bytes: int = 1 << 20
+    max_rooms: int = 10_000
+    max_total_bytes: int = 64 << 20
+
+    def __post_init__(self) -> None:
+        for name in ("size", "ttl", "max_bytes", "max_rooms", "max_total_bytes"):
+            value: Any = getattr(self, name)
+            number = (int, float) if name == "ttl" else int
+            if isinstance(value, bool) or not isinstance(value, number) or not value > 0:
+                raise SetupError(f"History({name}={value!r}) is not valid; give it a positive number")
+
+
+class Arrival:
+    """
+    The entry of a client into a room with a history.
+
+    Args:
+        since: What the client has had already; None if it did not say.
+
+    Attributes:
+        number: The number of the room's newest event when the client entered; None while it has not.
+        standing: What the client is told of the room's history.
+    """
+
+    __slots__ = ("number", "since", "standing")
+
+    def __init__(self, since: Since | None) -> None:
+        self.since = since
+        self.number: int | None = None
+        self.standing: Standing | None = None
+
+
+class Histories:
+    """
+    The histories of the rooms of one server, or of one class of consumers.
+
+    Threads hold the manager's lock while they call its methods.
+
+    Args:
+        make_epoch: Returns a text that no other epoch has.
+        shared_epoch: The epoch of a log that several processes share; None without one.
+
+    Attributes:
+        is_shared: Whether only events out of such a log are kept, which are the same for all processes.
+    """
+
+    def __init__(self, make_epoch: Callable[[], str], shared_epoch: str | None = None) -> None:
+        self._make_epoch, self._shared_epoch = make_epoch, shared_epoch
+        self._newest = 0
+        self.is_shared = shared_epoch is not None
+        #: Namespace and key -> the events, and whether the rooms say who is there.
+        self._logs: dict[tuple[str, str], tuple[RoomLogs, bool]] = {}
+        #: Namespace, room and sid -> the entry that is about to be.
+        self._arrivals: dict[tuple[str, str, str], Arrival] = {}
+
+    def add(self, namespace: str, hooks: RoomHooks) -> None:
+        """
+        Keep the events of the rooms of a class that has a history.
+
+        Raises:
+            SetupError: The names of its rooms cannot be told from sids.
+        """
+        room_class, history = hooks.room_class, hooks.room_class.history
+        if history is None:
+            return
+        if not room_class.key:
+            raise SetupError(f"{room_class.__qualname__} has a history and an empty key; give it a key")
+        logs = RoomLogs(
+            size=history.size,
+            ttl_s=history.ttl,
+            max_bytes=history.max_bytes,
+            max_rooms=history.max_rooms,
+            max_total_bytes=history.max_total_bytes,
+            make_epoch=self._make_epoch,
+            shared_epoch=self._shared_epoch,
+        )
+        logs.clear(self._newest)
+        self._logs.setdefault((namespace, room_class.key), (logs, hooks.is_present))
+
+    def logs_of(self, namespace: str, room: Hashable) -> RoomLogs | None:
+        """Return what is kept of a room and others of its class; None for a room without a history."""
+        found = self._logs.get((namespace, key_of_name(room))) if isinstance(room, str) else None
+        return None if found is None else found[0]
+
+    def keepers_of(self, namespace: str, rooms: Iterable[Hashable], event: EventName) -> dict[str, RoomLogs]:
+        """Return those of the rooms that an event is sent to in whose histories it is kept, and what is kept."""
+        found = {}
+        for room in rooms:
+            if isinstance(room, str):
+                kept = self._logs.get((namespace, key_of_name(room)))
+                if kept is not None and not (kept[1] and event == _PRESENCE):
+                    found[room] = kept[0]
+        return found
+
+    def has(self, namespace: str, room: Hashable) -> bool:
+        """Whether events of a room are to be kept."""
+        return self.logs_of(namespace, room) is not None
+
+    def has_events(self, namespace: str, room: Hashable) -> bool:
+        """Whether events of a room are kept."""
+        logs = self.logs_of(namespace, room)
+        return logs is not None and isinstance(room, str) and logs.has_events(room)
+
+    def forget(self, namespace: str, room: Hashable) -> None:
+        """Forget a room of which this process does not get all events any more."""
+        logs = self.logs_of(namespace, room)
+        if logs is not None and isinstance(room, str):
+            logs.forget(room)
+
+    def forget_all(self) -> None:
+        """Forget all rooms, because events of other processes may have been lost; not those of a shared log."""
+        if not self.is_shared:
+            for logs, _ in self._logs.values():
+                logs.clear()
+
+    def restart(self, position: tuple[int, int]) -> None:
+        """Forget all rooms, because not all events up to a position of the shared log were received."""
+        self._newest = number_at(position)
+        for logs, _ in self._logs.values():
+            logs.clear(self._newest)
+
+    def advance(self, position: tuple[int, int]) -> None:
+        """Note that nothing up to a position of the shared log comes any more."""
+        self._newest = number_at(position)
+        for logs, _ in self._logs.values():
+            logs.newest = self._newest
+
+    def position_of(self, since: Since) -> tuple[int, int] | None:
+        """Return the position in the shared log up to which a client has had all events; None if it does not say."""
+        epoch, number = split_offset(since.offset) or ("", 0)
+        return divmod(number, _PER_MS) if self.is_shared and epoch == self._shared_epoch else None
+
+    # Clients that enter
+
+    def expect(self, namespace: str, room: str, sid: str, arrival: Arrival) -> None:
+        """Keep what a client has said that is about to enter a room."""
+        self._arrivals[namespace, room, sid] = arrival
+
+    def stop_expecting(self, namespace: str, room: str, sid: str) -> None:
+        """Forget what a client has said."""
+        self._arrivals.pop((namespace, room, sid), None)
+
+    def enter(
+        self, namespace: str, room: Hashable, sid: str, now: float, rooms: Iterable[Hashable] = ()
+    ) -> list[KeptEvent]:
+        """
+        Note that a client has entered a room just now; return the events that it is sent before all others.
+
+        *rooms* are those that it is in.
+        """
+        logs = self.logs_of(namespace, room)
+        if logs is None or not isinstance(room, str):
+            return []
+        arrival = self._arrivals.get((namespace, room, sid)) or Arrival(None)
+        missed, arrival.standing = logs.missed(room, arrival.since, sid, now, rooms=rooms)
+        arrival.number = logs.log_of(room).last
+        return missed
+
+    def newest(self, namespace: str, room: Hashable) -> int:
+        """Return the number of the newest event of a room."""
+        logs = self.logs_of(namespace, room)
+        return 0 if logs is None or not isinstance(room, str) else logs.log_of(room).last
+
+    def after(self, namespace: str, room: Hashable, sid: str, number: int) -> list[KeptEvent]:
+        """Return the events of a room after a number, for a client that has got those before."""
+        logs = self.logs_of(namespace, room)
+        if logs is None or not isinstance(room, str):
+            return []
+        return [event for event in logs.log_of(room).events if event.number > number and event.is_for(sid, ())]
+
+    def return_to(
+        self,
+        namespace: str,
+        room: str,
+        sid: str,
+        arrival: Arrival,
+        entered: int | None,
+        now: float,
+        rooms: Iterable[Hashable] = (),
+    ) -> list[KeptEvent]:
+        """
+        Answer a client that asks to join a room where it is already.
+
+        Args:
+            namespace: The namespace.
+            room: The room.
+            sid: The client.
+            arrival: What it has said.
+            entered: The number of the room's newest event when it entered; None if that is not known. It has got all
+                later ones.
+            now: The time, in seconds.
+            rooms: The rooms that it is in.
+
+        Returns:
+            The events from before, as far as it does not have them.
+        """
+        logs = self.logs_of(namespace, room)
+        if logs is None:
+            return []
+        if arrival.since is None or entered is None:
+            arrival.standing = logs.standing(room, complete=True)
+            return []
+        missed, arrival.standing = logs.missed(room, arrival.since, sid, now, rooms=rooms, until=entered)
+        return missed
+
+    def told(self, namespace: str, room: str, arrival: Arrival) -> dict[str, Any]:
+        """Return what a client is told of a room's history: as of now, for it has got all events until now."""
+        logs, standing = self.logs_of(namespace, room), arrival.standing
+        if logs is None or standing is None:
+            return {}
+        return dict(logs.standing(room, complete=standing.complete)._asdict())
+
+
+class KeptEmit:
+    """
+    An event that histories keep, with what is written for each kind of recipient.
+
+    Args:
+        arguments: The name of the event and its arguments.
+        write: Returns the frames of an event.
+    """
+
+    __slots__ = ("_arguments", "_frames", "_mark", "_offsets", "_write")
+
+    def __init__(self, arguments: list[Any], write: Callable[[list[Any]], list[Any]]) -> None:
+        self._arguments = arguments
+        self._write = write
+        self._offsets: dict[str, str] = {}
+        self._mark: str | None = None
+        #: The rooms whose offsets are in it, and whether that of recovery is too -> the frames.
+        self._frames: dict[tuple[tuple[str, ...], bool], list[Any]] = {}
+
+    def keep(
+        self,
+        room: str,
+        logs: RoomLogs,
+        skip: Collection[str],
+        now: float,
+        position: tuple[int, int] | None = None,
+        without: Collection[Hashable] = (),
+    ) -> list[str]:
+        """
+        Add the event to the history of a room; return the rooms of which no event is kept any more.
+
+        *position* is where it stands in a log that several processes share, and *without* are the rooms whose clients
+        it is not for.
+        """
+        number = None if position is None else number_at(position)
+        self._offsets[room] = logs.next_offset(room, number)
+        frames = self._frames_for((room,), is_numbered=False)
+        size = sum([frame.size for frame in frames])
+        return logs.append(room, frames, size, now, skip=skip, without=without, position=number)
+
+    def content(self, names: tuple[str, ...]) -> list[Any]:
+        """Return the name of the event and its arguments, the last of them its offsets in rooms."""
+        if not names:
+            return self._arguments
+        return [*self._arguments, {OFFSETS: {name: self._offsets[name] for name in names}}]
+
+    def number(self, names: tuple[str, ...], frames: list[Any], mark: str) -> None:
+        """
+        Take what recovery adds for clients that it can bring back.
+
+        Args:
+            names: The rooms whose offsets are in the frames.
+            frames: The frames that recovery has made.
+            mark: The offset of recovery, their last argument.
+        """
+        self._frames[names, True] = frames
+        self._mark = mark
+
+    def deliveries(
+        self, recipients: list[Client], rooms: Sequence[Hashable]
+    ) -> Iterator[tuple[list[Client], list[Any]]]:
+        """Yield clients and their frames: a client gets the offsets in those rooms that it is in."""
+        found: dict[tuple[tuple[str, ...], bool], list[Client]] = {}
+        everywhere = tuple(self._offsets)
+        for client in recipients:
+            joined = client.rooms or ()
+            names = everywhere if len(rooms) == 1 else tuple([name for name in everywhere if name in joined])
+            found.setdefault((names, self._mark is not None and client.recovery is not None), []).append(client)
+        for (names, is_numbered), clients in found.items():
+            yield clients, self._frames_for(names, is_numbered=is_numbered)
+
+    def _frames_for(self, names: tuple[str, ...], *, is_numbered: bool) -> list[Any]:
+        frames = self._frames.get((names, is_numbered))
+        if frames is None:
+            content = self.content(names)
+            frames = self._frames[names, is_numbered] = self._write([*content, self._mark] if is_numbered else content)
+        return frames
+
+
+def number_at(position: tuple[int, int]) -> int:
+    """Return a position in a shared log, of milliseconds and a number among those of one, as one number."""
+    milliseconds, number = position
+    return milliseconds * _PER_MS + min(number, _PER_MS - 1)
+
+
+def split_payload(args: tuple[Any, ...]) -> tuple[tuple[Any, ...], Since | None]:
+    """
+    Take what concerns the history out of the payload of a join.
+
+    Returns:
+        The arguments that the application sees, and what the client has had; None if it did not say.
+
+    Raises:
+        ValidationFailed: The client has sent no text, or no null, in its place.
+    """
+    if not args or type(args[0]) is not dict or not (SINCE in args[0] or EPOCH in args[0]):
+        return args, None
+    payload: dict[str, Any] = args[0]
+    rest = {name: value for name, value in payload.items() if name not in (SINCE, EPOCH)}
+    for name in (SINCE, EPOCH):
+        if not isinstance(payload.get(name), str | None):
+            mistake = {"loc": ["args", 0, name], "msg": "Input should be a valid string", "type": "string_type"}
+            raise ValidationFailed([mistake])
+    since = Since(payload[SINCE] or "", payload.get(EPOCH)) if SINCE in payload else None
+    return (rest, *args[1:]), since

@@ -1,0 +1,158 @@
+"""
+What a server or client shares with its parts, and a server with its manager: the attribute ``__fastsio__``.
+
+An application may derive from the classes of servers and clients and give its class methods and attributes of any name.
+So the classes have no public names but those of python-socketio and those of the documentation; what the parts of a
+server need beside these is here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastsio.base.client_recovery import RecoverableSessions
+from fastsio.state.room_names import key_of_name
+
+if TYPE_CHECKING:
+    from fastsio.base.admin import Observer
+    from fastsio.base.event_log import EventLog
+    from fastsio.base.history import Histories
+    from fastsio.base.options import ClientOptions, ServerOptions
+    from fastsio.base.recovery import ConnectionStateRecovery
+    from fastsio.base.seams import Seams
+    from fastsio.protocol import Limits
+    from fastsio.routing import Registry
+    from fastsio.state import Connection
+
+
+class ServerInternals:
+    """
+    What the parts and the manager of one server share.
+
+    Args:
+        options: The options of the server.
+        limits: The limits of its decoders.
+        registry: Has the handlers.
+        seams: The methods of the server that the application may have replaced.
+        event_log: Writes the events of the server to its log, if the server writes such a log.
+        recovery_options: The option ``connection_state_recovery``; None if it is off.
+
+    Attributes:
+        connections: Engine.IO sid -> record of the connection.
+        room_classes: Namespace and key -> room class.
+        observer: The object that is told what happens on the server: the admin interface, or None.
+        shows_frames: Whether the application has a ``_send_eio_packet()`` of its own, which is called for each frame.
+        dispatcher: The part that takes packets and sends them.
+        runner: The part that starts handlers.
+        lifecycle: The part that lets clients in and out.
+        room_keeper: The part that carries out the methods of room objects.
+        recovery: The part that brings lost clients back; None without that option.
+        histories: The events that room classes keep; None while no such class is registered.
+    """
+
+    __slots__ = (
+        "connections",
+        "dispatcher",
+        "event_log",
+        "histories",
+        "lifecycle",
+        "limits",
+        "observer",
+        "options",
+        "recovery",
+        "recovery_options",
+        "registry",
+        "room_classes",
+        "room_keeper",
+        "runner",
+        "seams",
+        "shows_frames",
+    )
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        limits: Limits,
+        registry: Registry,
+        seams: Seams,
+        event_log: EventLog | None,
+        recovery_options: ConnectionStateRecovery | None = None,
+    ) -> None:
+        self.options = options
+        self.limits = limits
+        self.registry = registry
+        self.seams = seams
+        self.event_log = event_log
+        self.recovery_options = recovery_options
+        self.connections: dict[str, Connection] = {}
+        self.room_classes: dict[tuple[str, str], Any] = {}
+        self.observer: Observer | None = None
+        # The parts are those of asyncio or of threads, and the server makes them.
+        self.dispatcher: Any = None
+        self.runner: Any = None
+        self.lifecycle: Any = None
+        self.room_keeper: Any = None
+        self.recovery: Any = None
+        self.histories: Histories | None = None
+        self.shows_frames = False
+        self.update_seams()
+
+    def update_seams(self) -> None:
+        """Decide anew what depends on which methods the application has replaced."""
+        self.shows_frames = "_send_eio_packet" in self.seams.replaced
+        if self.dispatcher is not None:
+            self.dispatcher.choose_ways()
+
+    def observe(self, observer: Observer | None) -> None:
+        """Tell *observer* what happens from now on; None ends it."""
+        self.observer = observer
+        # The ways are chosen here, so that frames cost nothing more while nobody counts them.
+        self.dispatcher.choose_ways()
+
+    def known_sid(self, eio_sid: str, namespace: str) -> str | None:
+        """Return the sid that a client comes back to or that the protocol prescribes; None for a new one."""
+        recovery = self.recovery
+        if recovery is not None and (eio_sid, namespace) in recovery.returning:
+            sid: str = recovery.returning[eio_sid, namespace]
+            return sid
+        connection = self.connections.get(eio_sid)
+        return None if connection is None else connection.dialect.sid(eio_sid, namespace)
+
+    def label_of(self, sid: str) -> str:
+        """Return the name of a client in a log: its sid, or the part of it that is not secret."""
+        connection = self.connections.get(sid.rpartition("#")[2])
+        return sid if connection is None else connection.dialect.label(sid)
+
+    def room_class_of(self, namespace: str, room: Any) -> Any:
+        """Return the registered room class that a room name belongs to in a namespace, or None."""
+        if not (self.room_classes and isinstance(room, str)):
+            return None
+        return self.room_classes.get((namespace, key_of_name(room)))
+
+
+class ClientInternals:
+    """
+    What the parts of one client share.
+
+    Args:
+        options: The options of the client.
+        limits: The limits of its decoder.
+
+    Attributes:
+        recovery: The sessions that a server may recover.
+        dispatcher: The part that takes packets and sends them.
+        reconnecting: The part that reconnects.
+    """
+
+    __slots__ = ("dispatcher", "limits", "options", "reconnecting", "recovery")
+
+    def __init__(self, options: ClientOptions, limits: Limits) -> None:
+        self.options = options
+        self.limits = limits
+        self.recovery = RecoverableSessions(
+            is_wanted=options.recovery,
+            max_held_packets=options.max_held_packets,
+            max_held_bytes=options.max_held_bytes,
+        )
+        self.dispatcher: Any = None
+        self.reconnecting: Any = None

@@ -1,0 +1,198 @@
+"""
+What a client has emitted and is not done with: which emissions wait, which may go, what becomes of them at an end.
+
+It has the rules of the options ``retries`` and ``offline_buffer``, and neither sends nor waits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastsio.base.answers import Answer
+from fastsio.base.client import not_connected, take_callback
+from fastsio.base.emit_args import event_arguments
+from fastsio.base.outbox import Emission, Outbox
+from fastsio.exceptions import BadNamespaceError, DisconnectedError
+from fastsio.exceptions import TimeoutError as AckTimeoutError
+from fastsio.protocol import PacketType
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from fastsio.base.options import ClientOptions
+    from fastsio.base.parts import DeliveryClient, PacketSender
+    from fastsio.protocol import Packet
+
+
+class PendingEmissions:
+    """
+    The emissions of one client that are not done.
+
+    Args:
+        sender: Keeps what waits for an acknowledgement.
+        guard: The lock that threads share.
+
+    Attributes:
+        outbox: Those that wait.
+    """
+
+    def __init__(
+        self, client: DeliveryClient, options: ClientOptions, sender: PacketSender, guard: AbstractContextManager[Any]
+    ) -> None:
+        self._client = client
+        self._options = options
+        self._sender = sender
+        self.outbox = Outbox(options.max_buffered_events, guard)
+        #: The namespaces whose emissions are being delivered, one after the other.
+        self._draining: set[str] = set()
+        #: The namespaces that the client does not come back to by itself.
+        self._ended: set[str] = set()
+
+    # Emissions
+
+    def keep(self, emission: Emission) -> None:
+        """
+        Let an emission wait, once it is sure that it can be sent later: now its emitter is there to be told.
+
+        Raises:
+            BadNamespaceError: The client does not join the namespace.
+            DisconnectedError: As much waits as may, or the emitter would wait for an acknowledgement for ever.
+            TypeError: The payload cannot be written.
+        """
+        client, namespace = self._client, emission.namespace
+        joined = client.connection_namespaces
+        if not namespace.startswith("/"):  # it would wait for ever
+            raise BadNamespaceError(not_connected(namespace))
+        if joined and namespace not in joined and namespace not in client.namespaces:
+            raise BadNamespaceError(f"{namespace} is not a namespace that connect() joins: {', '.join(joined)}")
+        arguments = [emission.event, *event_arguments(emission.data)]
+        client.packet_class(PacketType.EVENT, arguments, namespace).encode()
+        with self.outbox.guard:
+            if namespace in self._ended and _needs_connection(emission):
+                raise DisconnectedError("the connection has ended, nothing would be acknowledged; connect() again")
+            self.outbox.add(emission)
+
+    def holds(self, emission: Emission) -> bool:
+        """Keep an emission if its namespace is not connected; return whether it waits."""
+        with self.outbox.guard:
+            if self.outbox.is_open(emission.namespace):
+                return False
+            self.keep(emission)
+            return True
+
+    def packet_of(self, emission: Emission) -> Packet:
+        """
+        Return the packet of an emission that is sent at once.
+
+        Raises:
+            BadNamespaceError: The namespace is not connected.
+        """
+        if emission.namespace not in self._client.namespaces:
+            raise BadNamespaceError(not_connected(emission.namespace))
+        packet = self._packet(emission)
+        if packet is None:
+            raise BadNamespaceError(f"{emission.namespace} is not a connected namespace any more.")
+        return packet
+
+    def withdraw(self, namespace: str, answer: Answer) -> None:
+        """Forget an emission whose acknowledgement is not waited for any more."""
+        take_callback(self._client.callbacks, namespace, answer.ack_id)
+        for emission in self.outbox.withdraw(namespace, lambda emission: emission.callback is answer):
+            if emission.under_way is not None:
+                emission.under_way.fail(AckTimeoutError("nobody waits for the acknowledgement any more"))
+
+    def give_up(self, emission: Emission, error: Exception) -> None:
+        """Send an emission no more, for a reason that its emitter is told if it waits."""
+        if self.outbox.remove(emission):
+            self._client.logger.error("the event %s was given up after %d attempts", emission.event, emission.tries)
+        if isinstance(emission.callback, Answer):
+            emission.callback.fail(error)
+
+    def fail(self, emission: Emission, error: Exception) -> None:
+        """Give up an emission that could not be sent, and log why."""
+        self._client.logger.error("the event %s could not be sent", emission.event, exc_info=error)
+        self.give_up(emission, error)
+
+    # What becomes of a namespace
+
+    def begin(self) -> None:
+        """Accept emissions again: the client connects."""
+        self._ended.clear()
+
+    def close(self, namespace: str) -> None:
+        """Keep emissions to a namespace that was lost, and fail the acknowledgements that need its connection."""
+        lost = DisconnectedError("the connection was lost before the event was acknowledged")
+        with self.outbox.guard:
+            self.outbox.close(namespace)
+            under_way = list(self._client.callbacks.pop(namespace, {}).values())
+        for callback in under_way:
+            if isinstance(callback, Answer) and callback.needs_connection:
+                callback.fail(lost)
+
+    def end(self, namespace: str) -> None:
+        """Fail what waits for an acknowledgement: the client does not reconnect by itself."""
+        ended = DisconnectedError("the connection has ended before the event was acknowledged")
+        with self.outbox.guard:
+            self._ended.add(namespace)
+            unwanted = self.outbox.withdraw(namespace, _needs_connection)
+        for emission in unwanted:
+            emission.callback.fail(ended)
+
+    # Retries
+
+    def begin_draining(self, namespace: str) -> bool:
+        """Whether the caller is to deliver what waits for a namespace: it is connected, and no other delivers it."""
+        with self.outbox.guard:
+            if namespace in self._draining or not self.outbox.is_open(namespace):
+                return False
+            self._draining.add(namespace)
+            return True
+
+    def next_to_deliver(self, namespace: str) -> Emission | None:
+        """Return the emission to be delivered next; None ends the delivery: the connection is lost, or none waits."""
+        with self.outbox.guard:
+            emission = self.outbox.head(namespace) if self.outbox.is_open(namespace) else None
+            if emission is None:
+                self._draining.discard(namespace)
+            return emission
+
+    def attempt(self, emission: Emission, answer: Answer) -> Packet | None:
+        """Return the packet of one more attempt, which *answer* waits for; None if the connection was lost."""
+        packet = self._packet(Emission(emission.event, emission.data, emission.namespace, answer))
+        if packet is not None:
+            emission.tries += 1
+            emission.under_way = answer
+        return packet
+
+    def end_attempt(self, emission: Emission, answer: Answer) -> bool:
+        """Take the outcome of an attempt; return whether its answer is to be told to the emission's callback."""
+        take_callback(self._client.callbacks, emission.namespace, answer.ack_id)
+        if answer.has_come:
+            return self.outbox.remove(emission) and emission.callback is not None
+        if emission.tries > (self._options.retries or 0):
+            late = AckTimeoutError("the server did not acknowledge the event in time")
+            self.give_up(emission, answer.error or late)
+        return False
+
+    # Packets
+
+    def _packet(self, emission: Emission) -> Packet | None:
+        """Return the packet of an emission; None if it would wait for an acknowledgement on no connection."""
+        # close() ends the waiting of what is registered by then.
+        with self.outbox.guard:
+            if _needs_connection(emission) and not self.outbox.is_open(emission.namespace):
+                return None
+            return self.numbered(emission)
+
+    def numbered(self, emission: Emission) -> Packet:
+        """Return the packet of an emission, with a fresh id if an acknowledgement is waited for."""
+        client, callback = self._client, emission.callback
+        ack_id = None if callback is None else self._sender.expect_ack(emission.namespace, callback)
+        if isinstance(callback, Answer):
+            callback.ack_id = ack_id
+        arguments = [emission.event, *event_arguments(emission.data)]
+        return client.packet_class(PacketType.EVENT, arguments, emission.namespace, ack_id)
+
+
+def _needs_connection(emission: Emission) -> bool:
+    return isinstance(emission.callback, Answer) and emission.callback.needs_connection

@@ -1,0 +1,206 @@
+"""
+The questions and answers of JavaScript's servers with the adapter for Redis Streams, which are not in the stream.
+
+Each is one message on a pub/sub channel of Redis. This module encodes and decodes them. It must not know how they are
+sent.
+
+Source: @socket.io/redis-streams-adapter 0.3.1, and the messages of socket.io-adapter 2.5.9.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from fastsio.cluster.messages import ROOM_TYPES
+from fastsio.cluster.payloads import MessageError, from_msgpack, to_msgpack
+from fastsio.protocol.limits import is_number
+from fastsio.protocol.packet_type import RESERVED_EVENTS, PacketType
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
+#: The key in messages of fastsio's servers. Other servers of fastsio ignore them: they get the event another way.
+_OWN: Final = "fastsio"
+
+
+class MessageType(IntEnum):
+    """The type of a message."""
+
+    CALL = 3
+    FETCH = 7
+    CLIENTS = 8
+    SERVER_EVENT = 9
+    SERVER_ANSWER = 10
+    CLIENT_COUNT = 11
+    ACKNOWLEDGEMENT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """
+    A question of a server to all others.
+
+    Args:
+        type: CALL, FETCH or SERVER_EVENT.
+        uid: The server that asks.
+        namespace: The namespace.
+        request_id: The id that the answers must have.
+        rooms: The rooms whose clients are meant; ``(None,)`` is all clients of the namespace.
+        without: The rooms whose clients are left out.
+        arguments: The name of the event and its arguments, for CALL; otherwise empty.
+    """
+
+    type: MessageType
+    uid: str
+    namespace: str
+    request_id: Any
+    rooms: tuple[Hashable, ...] = (None,)
+    without: frozenset[Hashable] = frozenset()
+    arguments: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """
+    The acknowledgement of a client of another server.
+
+    Args:
+        request_id: The id of the question.
+        value: The first argument of the acknowledgement.
+    """
+
+    request_id: Any
+    value: Any
+
+
+def read_message(raw: bytes) -> Question | Acknowledgement | None:
+    """
+    Decode a message; return None if this server need not answer or read it.
+
+    Raises:
+        MessageError: The message is not valid.
+    """
+    try:
+        message = from_msgpack(raw)
+    except ValueError as error:
+        raise MessageError(f"it cannot be read: {error}") from error
+    match message:
+        case {"uid": str(uid), "nsp": str(namespace), "type": int(kind)}:
+            data = message.get("data")
+        case _:
+            raise MessageError("it must have a sender, a namespace and a type")
+    if _OWN in message or not isinstance(data, dict) or data.get("requestId") is None:
+        return None
+    request_id = data["requestId"]
+    match kind:
+        case MessageType.ACKNOWLEDGEMENT:
+            return Acknowledgement(request_id, data.get("packet"))
+        case MessageType.SERVER_EVENT:
+            return Question(MessageType.SERVER_EVENT, uid, namespace, request_id)
+        case MessageType.FETCH:
+            return Question(MessageType.FETCH, uid, namespace, request_id, *_read_options(data))
+        case MessageType.CALL:
+            rooms, without = _read_options(data)
+            return Question(MessageType.CALL, uid, namespace, request_id, rooms, without, _read_event(data))
+        case _:
+            return None
+
+
+def _read_options(data: Mapping[Any, Any]) -> tuple[tuple[Hashable, ...], frozenset[Hashable]]:
+    match data.get("opts"):
+        case {"rooms": list(rooms), "except": list(without)} if _are_rooms(rooms) and _are_rooms(without):
+            return tuple(rooms) or (None,), frozenset(without)
+        case _:
+            raise MessageError("its options must have rooms and exceptions")
+
+
+def _are_rooms(rooms: list[Any]) -> bool:
+    return all(isinstance(room, ROOM_TYPES) for room in rooms)
+
+
+def _read_event(data: Mapping[Any, Any]) -> tuple[Any, ...]:
+    match data.get("packet"):
+        case {"data": [event, *rest]} if isinstance(event, str) or is_number(event):
+            pass
+        case _:
+            raise MessageError("it must have an event")
+    if event in RESERVED_EVENTS:
+        raise MessageError(f"event name {event!r} is not valid")
+    return event, *rest
+
+
+def write_answer(host_id: str, question: Question, kind: MessageType, **content: Any) -> bytes:
+    """
+    Return a message with an answer to a question.
+
+    Args:
+        host_id: The id of the server that answers.
+        question: The question.
+        kind: The type of the answer.
+        content: Further fields of the answer.
+
+    Raises:
+        TypeError: MessagePack has no form for something in it.
+        ValueError: An integer in it has more than 64 bits, a text a lone surrogate, or it is nested too deeply.
+    """
+    data = {"requestId": question.request_id, **content}
+    return to_msgpack({"uid": host_id, "nsp": question.namespace, "type": int(kind), "data": data})
+
+
+def write_call(
+    host_id: str, namespace: str, arguments: Sequence[Any], room: Hashable, request_id: str, timeout_s: float
+) -> bytes:
+    """
+    Return a message with an event that the client in a room must acknowledge.
+
+    Args:
+        host_id: The id of the server that asks.
+        namespace: The namespace.
+        arguments: The name of the event and its arguments.
+        room: The room.
+        request_id: The id that the answer must have.
+        timeout_s: Seconds after which other servers need not wait for the acknowledgement any more.
+
+    Raises:
+        TypeError: MessagePack has no form for something in it.
+        ValueError: An integer in it has more than 64 bits, a text a lone surrogate, or it is nested too deeply.
+    """
+    data = {
+        "packet": {"type": int(PacketType.EVENT), "data": list(arguments), "nsp": namespace},
+        "opts": {"rooms": [room], "except": [], "flags": {"timeout": int(timeout_s * 1000)}},
+        "requestId": request_id,
+    }
+    return to_msgpack({"uid": host_id, "nsp": namespace, "type": int(MessageType.CALL), "data": data, _OWN: True})
+
+
+def write_client(sid: str, rooms: Sequence[Hashable], data: Any, environ: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return a client in the form of an answer to FETCH, for servers of JavaScript.
+
+    Headers, query and auth are left empty, because they may contain cookies and passwords.
+
+    Args:
+        sid: The sid of the client.
+        rooms: The rooms of the client, without the one named like its sid. Rooms that are neither text nor number are
+            left out.
+        data: The session data of the client; left out as a whole if MessagePack cannot encode it.
+        environ: The WSGI environ of its connection.
+    """
+    try:
+        to_msgpack(data)
+    except (TypeError, ValueError):
+        data = {}
+    scheme, address = str(environ.get("wsgi.url_scheme", "http")), str(environ.get("REMOTE_ADDR", ""))
+    handshake = {
+        "headers": {},
+        "query": {},
+        "auth": {},
+        "address": address,
+        "secure": scheme in ("https", "wss"),
+        "xdomain": False,
+        "url": str(environ.get("PATH_INFO", "")),
+    }
+    names = [sid, *(room for room in rooms if isinstance(room, ROOM_TYPES))]
+    return {"id": sid, "handshake": handshake, "rooms": names, "data": data}

@@ -1,0 +1,376 @@
+"""
+What stands in the Redis Stream of a cluster, and in the sessions beside it: the format of the JavaScript adapter.
+
+Nodes of both kinds read each other's entries and sessions. Owns how they are written and read; must not know how they
+travel, nor what nodes do with them.
+
+Source: @socket.io/redis-streams-adapter 0.3.1, and the messages of socket.io-adapter 2.5.9.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from fastsio._extras import optional
+from fastsio.cluster import payloads
+from fastsio.cluster.messages import ROOM_TYPES, CloseRoom, Disconnect, EnterRoom, LeaveRoom
+from fastsio.cluster.payloads import MessageError
+from fastsio.protocol.limits import is_number
+from fastsio.protocol.packet_type import RESERVED_EVENTS, PacketType
+from fastsio.state.recovery import SavedSession
+from fastsio.state.room_names import RoomName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+
+    from fastsio.protocol.jsoncodec import JSONCodec
+
+_package: Final[Any] = optional("msgpack")
+
+#: The id of an entry: the milliseconds of its time, and a number among those of one millisecond.
+Position: TypeAlias = "tuple[int, int]"
+#: The position before any entry.
+START: Final[Position] = (0, 0)
+_POSITION: Final = re.compile(r"([0-9]{1,16})-([0-9]{1,18})", re.ASCII)
+#: The field with a number by which the copies of an entry are known: one may be written twice by a connection that
+#: breaks. JavaScript knows no such field.
+COPY: Final = "id"
+#: The option of ``msgpack`` that reads times, which JavaScript writes, as ``datetime`` objects.
+_AS_DATETIME: Final = 3
+
+
+def write_position(position: Position) -> str:
+    """Return the id of the entry at a position."""
+    return f"{position[0]}-{position[1]}"
+
+
+def read_position(text: str) -> Position | None:
+    """Return the position that an id stands for; None if it is no id."""
+    match = _POSITION.fullmatch(text)
+    return None if match is None else (int(match[1]), int(match[2]))
+
+
+class EntryType(IntEnum):
+    """What an entry says; the other types of the adapter do not stand in streams."""
+
+    BROADCAST = 3
+    JOIN = 4
+    LEAVE = 5
+    DISCONNECT = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """
+    An event for the clients of some rooms.
+
+    Args:
+        namespace: The namespace.
+        arguments: The name of the event and its arguments.
+        rooms: The rooms; ``(None,)`` is all clients of the namespace.
+        without: The rooms whose clients are left out; that of a client has the name of its sid.
+        is_volatile: Whether a client that misses it does not get it later.
+    """
+
+    namespace: str
+    arguments: list[Any]
+    rooms: tuple[Hashable, ...]
+    without: frozenset[Hashable]
+    is_volatile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """
+    Something that is done to the clients of some rooms.
+
+    Args:
+        type: What is done.
+        namespace: The namespace.
+        of: The rooms that they are in; ``(None,)`` is all clients of the namespace.
+        without: The rooms whose clients are left out.
+        rooms: The rooms that they enter or leave.
+        closes: Whether clients that are disconnected lose their connections, with all namespaces.
+    """
+
+    type: EntryType
+    namespace: str
+    of: tuple[Hashable, ...]
+    without: frozenset[Hashable]
+    rooms: tuple[Hashable, ...] = ()
+    closes: bool = False
+
+
+def write_broadcast(
+    host_id: str,
+    namespace: str,
+    arguments: Sequence[Any],
+    rooms: Collection[Hashable],
+    skip: Collection[str],
+    codec: JSONCodec,
+) -> tuple[Any, ...]:
+    """
+    Return the fields of an entry for an event: names and values in turn.
+
+    Args:
+        host_id: The node that emits.
+        namespace: The namespace.
+        arguments: The name of the event and its arguments.
+        rooms: The rooms; None among them is all clients of the namespace.
+        skip: The sids to leave out.
+        codec: Writes the JSON.
+
+    Raises:
+        TypeError: Something has no JSON form.
+        ValueError: The arguments are nested too deeply, or have binary in them and an integer beyond 64 bits.
+    """
+    packed, binary = payloads.pack(arguments, codec)
+    data = {
+        "packet": {"type": int(PacketType.EVENT), "data": list(arguments) if binary else packed, "nsp": namespace},
+        "opts": {"rooms": [] if None in rooms else list(rooms), "except": list(skip), "flags": {}},
+    }
+    text = b64encode(payloads.to_msgpack(data)) if binary else codec.dumps(data)
+    return _fields(host_id, namespace, EntryType.BROADCAST, text)
+
+
+def write_steering(
+    host_id: str, message: EnterRoom | LeaveRoom | CloseRoom | Disconnect, codec: JSONCodec
+) -> tuple[Any, ...]:
+    """Return the fields of an entry for one of these messages to other nodes: names and values in turn."""
+    data: dict[str, Any]
+    of: Hashable
+    match message:
+        case EnterRoom(sid, room):
+            kind, of, data = EntryType.JOIN, sid, {"rooms": [room]}
+            if isinstance(room, RoomName):
+                data["of_class"] = True
+        case LeaveRoom(sid, room):
+            kind, of, data = EntryType.LEAVE, sid, {"rooms": [room]}
+        case CloseRoom(room):
+            kind, of, data = EntryType.LEAVE, room, {"rooms": [room]}
+        case _:
+            kind, of, data = EntryType.DISCONNECT, message.sid, {"close": False}
+    data = {"opts": {"rooms": [of], "except": [], "flags": {}}, **data}
+    return _fields(host_id, message.namespace, kind, codec.dumps(data))
+
+
+def _fields(host_id: str, namespace: str, kind: EntryType, text: str | bytes) -> tuple[Any, ...]:
+    return "uid", host_id, "nsp", namespace, "type", str(int(kind)), "data", text
+
+
+def read_entry(fields: Mapping[bytes, bytes], codec: JSONCodec) -> Broadcast | Steering | None:
+    """
+    Return what an entry says; None if the cluster says nothing in it.
+
+    Args:
+        fields: Its names and values.
+        codec: Reads the JSON.
+
+    Raises:
+        MessageError: The entry is not valid.
+    """
+    namespace, kind = fields.get(b"nsp", b"").decode(errors="replace"), fields.get(b"type")
+    if not namespace:
+        return None
+    if kind == b"3":
+        return _read_broadcast(namespace, _read_data(fields, codec))
+    if kind in {b"4", b"5", b"6"}:
+        return _read_steering(EntryType(int(kind)), namespace, _read_data(fields, codec))
+    return None
+
+
+def copy_of(fields: Mapping[bytes, bytes]) -> bytes | None:
+    """Return what all copies of an entry have in common, and no other entry; None if there can be no copies."""
+    number = fields.get(COPY.encode())
+    return None if number is None else fields.get(b"uid", b"") + b" " + number
+
+
+def _read_data(fields: Mapping[bytes, bytes], codec: JSONCodec) -> Any:
+    raw = fields.get(b"data", b"")
+    try:
+        return codec.loads(raw.decode()) if raw.startswith(b"{") else _from_base64(raw)
+    except (ValueError, RecursionError) as error:
+        raise MessageError(f"its data cannot be read: {error}") from error
+
+
+def _from_base64(raw: bytes) -> Any:
+    try:
+        return _package.unpackb(b64decode(raw, validate=True), strict_map_key=False, timestamp=_AS_DATETIME)
+    except (TypeError, ValueError, OverflowError) as error:  # TypeError: the key of a map is a list
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _read_broadcast(namespace: str, data: Any) -> Broadcast | None:
+    match data:
+        case {"requestId": _}:
+            return None
+        case {"packet": {"type": PacketType.EVENT, "data": [event, *rest]}, "opts": options}:
+            pass
+        case {"packet": {"type": int(kind)}, "opts": _} if kind != PacketType.EVENT:
+            return None
+        case _:
+            raise MessageError("it must have a packet and options")
+    if not (isinstance(event, str) or is_number(event)) or event in RESERVED_EVENTS:
+        raise MessageError(f"event name {event!r} is not valid")
+    rooms, without, flags = _read_options(options)
+    return Broadcast(namespace, [event, *rest], rooms, without, bool(flags.get("volatile")))
+
+
+def _read_steering(kind: EntryType, namespace: str, data: Any) -> Steering:
+    match data:
+        case {"opts": options}:
+            of, without, _ = _read_options(options)
+        case _:
+            raise MessageError("it must have options")
+    if kind is EntryType.DISCONNECT:
+        return Steering(kind, namespace, of, without, closes=data.get("close") is True)
+    rooms = _read_rooms(data.get("rooms"))
+    if data.get("of_class") is True:
+        rooms = tuple(RoomName(room) if isinstance(room, str) else room for room in rooms)
+    return Steering(kind, namespace, of, without, rooms)
+
+
+def _read_options(options: Any) -> tuple[tuple[Hashable, ...], frozenset[Hashable], dict[str, Any]]:
+    match options:
+        case {"rooms": rooms, "except": without}:
+            flags = options.get("flags")
+            return _read_rooms(rooms) or (None,), frozenset(_read_rooms(without)), flags if type(flags) is dict else {}
+        case _:
+            raise MessageError("its options must have rooms and exceptions")
+
+
+def _read_rooms(rooms: Any) -> tuple[Hashable, ...]:
+    if not isinstance(rooms, list) or not all(isinstance(room, ROOM_TYPES) for room in rooms):
+        raise MessageError("rooms must be a list of texts and numbers")
+    return tuple(rooms)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """
+    A session as it is stored.
+
+    Args:
+        session: The session; it has no namespace if a node of the other kind has stored it.
+        node: The node that its client is connected to; None once the client was lost.
+    """
+
+    session: SavedSession
+    node: str | None
+
+
+def write_session(session: SavedSession, node: str | None, write: Callable[[Any], str] = write_position) -> bytes:
+    """
+    Return a session as it is stored; the keys that only fastsio's nodes read are ignored by others.
+
+    Args:
+        session: The session.
+        node: The node that its client is connected to; None if the client was lost.
+        write: Returns the text for a position.
+
+    Raises:
+        TypeError: MessagePack cannot write something in it, or a room is neither text nor a number.
+        ValueError: A text in it has a lone surrogate, or it is nested too deeply.
+    """
+    for room in session.rooms:
+        if not isinstance(room, ROOM_TYPES):
+            raise TypeError(f"room {room!r} is neither text nor a number")
+    record = {
+        "sid": session.sid,
+        "pid": session.pid,
+        "rooms": [session.sid, *session.rooms],
+        "data": session.data,
+        "nsp": session.namespace,
+        "since": None if session.since is None else write(session.since),
+        "entered": [None if at is None else write(at) for at in session.rooms.values()],
+        "classes": [number for number, room in enumerate(session.rooms) if isinstance(room, RoomName)],
+        "node": node,
+    }
+    if session.seen is not None:
+        record["seen"] = write(session.seen)
+    joined = {"joined": [[room, list(args)] for room, args in session.joined.items()]}
+    try:
+        return _pack(record | joined if session.joined else record)
+    except (TypeError, ValueError):
+        if not session.joined:
+            raise
+        # The payload of a join may be any object if the application has joined for the client.
+        return _pack(record)
+
+
+def _pack(record: dict[str, Any]) -> bytes:
+    return b64encode(_package.packb(record, default=_refuse, datetime=True))
+
+
+def _refuse(value: Any) -> Any:
+    """Refuse a value that MessagePack does not have; an integer beyond 64 bits is one."""
+    raise TypeError(f"an object of type {type(value).__name__} cannot be stored")
+
+
+def read_session(
+    raw: bytes, pid: str, namespace: str, read: Callable[[str], Any] = read_position
+) -> SessionRecord | None:
+    """
+    Return the session in a stored text.
+
+    Args:
+        raw: The text.
+        pid: The id that it was stored with.
+        namespace: The namespace that it is asked for in.
+        read: Returns the position for a text, or None.
+
+    Returns:
+        None if it is the session of another namespace, or does not have the form of one.
+    """
+    try:
+        record = _from_base64(raw)
+    except ValueError:
+        return None
+    match record:
+        case {"sid": str(sid), "pid": str(known), "rooms": list(rooms)} if known == pid and sid:
+            pass
+        case _:
+            return None
+    data, node = record.get("data"), record.get("node")
+    if record.get("nsp", namespace) != namespace or not all(isinstance(room, ROOM_TYPES) for room in rooms):
+        return None
+    others = [room for room in rooms if room != sid]
+    session = SavedSession(
+        pid,
+        sid,
+        namespace,
+        _rooms_of_record(others, record.get("entered"), record.get("classes"), read),
+        data if isinstance(data, dict) else {},
+        _position_of(record.get("since"), read),
+        joined=_joins_of_record(record.get("joined")),
+        seen=_position_of(record.get("seen"), read),
+    )
+    return SessionRecord(session, node if isinstance(node, str) else None)
+
+
+def _rooms_of_record(rooms: list[Any], entered: Any, classes: Any, read: Callable[[str], Any]) -> dict[Hashable, Any]:
+    positions = entered if isinstance(entered, list) and len(entered) == len(rooms) else [None] * len(rooms)
+    named = {number for number in classes if isinstance(number, int)} if isinstance(classes, list) else frozenset()
+    names = [RoomName(room) if number in named else room for number, room in enumerate(rooms)]
+    return dict(zip(names, [_position_of(at, read) for at in positions], strict=True))
+
+
+def _joins_of_record(joined: Any) -> dict[Hashable, tuple[Any, ...]]:
+    pairs = joined if isinstance(joined, list) else []
+    return {pair[0]: tuple(pair[1]) for pair in pairs if _is_join(pair)}
+
+
+def _is_join(pair: Any) -> bool:
+    match pair:
+        case [str(), list()]:
+            return True
+        case _:
+            return False
+
+
+def _position_of(value: Any, read: Callable[[str], Any]) -> Any:
+    return read(value) if isinstance(value, str) else None

@@ -1,0 +1,493 @@
+# Written by tools/unasync.py from aio/backends/stream_sessions.py; change that one.
+"""
+The sessions of clients in Redis, which all nodes of a cluster share.
+
+A session is stored while its client is connected, with the name of its node, because a killed node can store nothing.
+When the client is lost, the session is stored again, without a name. If a client comes back and its session names
+another node, that node is asked first to close the old connection. Only one node can delete a session, so that a
+``pid`` is used once.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha1
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+
+from fastsio.cluster.relay import Recent
+from fastsio.cluster.stream_entries import (
+    Broadcast,
+    copy_of,
+    read_entry,
+    read_position,
+    read_session,
+    write_position,
+    write_session,
+)
+from fastsio.exceptions import BusError
+from fastsio.state.recovery import Entry, Found
+from fastsio.sync import concurrency
+from fastsio.sync.backends.stream_reader import read_range
+from fastsio.sync.pubsub import REMEMBERED_COPIES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastsio.cluster.stream_entries import Position
+    from fastsio.state import Client
+    from fastsio.state.recovery import ClientRecovery, SavedSession
+
+#: Seconds in which the node of a client must answer that it closes the old connection; otherwise it counts as killed.
+RELEASE_S: Final = 1.0
+#: The sessions of connected clients are stored anew after ``max_disconnection_duration`` divided by this number.
+REFRESH_SHARE: Final = 4
+#: How many sessions are stored with one request to Redis.
+BATCH: Final = 200
+#: Replaces a value whose SHA-1 is among the arguments from the third one on; an empty argument stands for no value. The
+#: first argument is the new value, the second the milliseconds until it expires. Redis may run the script twice.
+REPLACE: Final = """
+local old = redis.call('GET', KEYS[1])
+local is_known = old == ARGV[1]
+local digest = old and redis.sha1hex(old) or ''
+for number = 3, #ARGV do is_known = is_known or ARGV[number] == digest end
+if not is_known then return 0 end
+if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1], 'KEEPTTL')
+else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+return 1
+"""
+#: Deletes a value whose SHA-1 is among the arguments.
+REMOVE: Final = """
+local old = redis.call('GET', KEYS[1])
+local digest = old and redis.sha1hex(old)
+for number = 1, #ARGV do if ARGV[number] == digest then redis.call('DEL', KEYS[1]) end end
+return 1
+"""
+#: The digest that stands for no value.
+NOTHING: Final = ""
+
+
+def digest(value: bytes) -> str:
+    """Return the SHA-1 of a value as Redis writes it. A node recognizes by it the values that it has stored itself."""
+    return sha1(value, usedforsecurity=False).hexdigest()
+
+
+class _Release:
+    """
+    The wait until the node of a client has closed the old connection and stored the session.
+
+    Attributes:
+        is_heard: The event that is set when the node has answered.
+        is_done: The event that is set when the session is free.
+        waiting: How many connections wait.
+    """
+
+    __slots__ = ("is_done", "is_heard", "waiting")
+
+    def __init__(self) -> None:
+        self.is_heard, self.is_done = concurrency.Event(), concurrency.Event()
+        self.waiting = 0
+
+
+class SessionBus(Protocol):
+    """The attributes and methods of the manager that the store of sessions uses, for Redis and the other nodes."""
+
+    server: Any
+    channel: str
+    host_id: str
+    session_key_prefix: str
+    publish_timeout: float
+
+    @property
+    def name(self) -> Any:
+        """The name of the manager in the log."""
+
+    @property
+    def codec(self) -> Any:
+        """The JSON codec of stream entries."""
+
+    def post(self, *command: Any) -> Any:
+        """Send a command to Redis, and return the answer."""
+
+    def post_all(self, commands: Sequence[tuple[Any, ...]]) -> Any:
+        """Send commands to Redis in one go, and return the list of answers."""
+
+    def tell_nodes(self, message: dict[str, Any]) -> None:
+        """Send a message to the nodes of fastsio; those of JavaScript do not read it."""
+
+    def until_listening(self) -> None:
+        """Wait until this server reads the stream, or its first attempt has failed."""
+
+    def has_delivered(self, position: Position) -> Any:
+        """Wait until this server has delivered the stream up to a position; return False if that takes too long."""
+
+    def client_of(self, sid: str, namespace: str) -> Client | None:
+        """Return a client of this server."""
+
+
+class StreamSessions:
+    """
+    Stores sessions in Redis, and finds them there.
+
+    Args:
+        manager: Talks to Redis and to the other nodes.
+        recovery: The part of this server that brings clients back.
+    """
+
+    #: How positions are written as offsets, and read.
+    start: ClassVar[Position] = (0, 0)
+    write = staticmethod(write_position)
+    read = staticmethod(read_position)
+
+    def __init__(self, manager: SessionBus, recovery: Any) -> None:
+        self._manager = manager
+        self._recovery = recovery
+        self._kept_ms = int(recovery.options.max_disconnection_duration * 1000)
+        self._refresh_s = recovery.options.max_disconnection_duration / REFRESH_SHARE
+        #: Guards the attributes below against other threads.
+        self._guard = concurrency.guard()
+        #: The clients whose sessions have changed since they were stored.
+        self._changed: dict[Client, None] = {}
+        self._is_writing = False
+        #: How many functions run in the background, and the event that is set when none runs any more.
+        self._under_way = 0
+        self._idle: Any = None
+        #: The event that ends the task that stores the sessions of connected clients anew.
+        self._stopped: Any = None
+        self._refreshing: Any = None
+        #: Seconds that the other node may take to close the old connection; after that the client gets a new session.
+        self._release_s = recovery.options.takeover_timeout + RELEASE_S
+        #: pid -> the wait for the node of its client.
+        self._releases: dict[str, _Release] = {}
+        self._has_warned = False
+
+    def _key(self, pid: str) -> str:
+        return self._manager.session_key_prefix + pid
+
+    # Clients that are connected
+
+    def begin(self) -> None:
+        """Start to store the sessions of connected clients periodically, so that they do not expire."""
+        if self._stopped is None or self._stopped.is_set():
+            self._stopped = self._manager.server.eio.create_event()
+            self._refreshing = self._manager.server.eio.start_background_task(self._refresh, self._stopped)
+
+    def stop(self) -> None:
+        """Stop storing periodically, and wait ``publish_timeout`` seconds at most for the background functions."""
+        if self._stopped is not None and not self._stopped.is_set():
+            self._stopped.set()
+            concurrency.join(self._refreshing)
+        with self._guard:
+            if not self._under_way:
+                return
+            self._idle = concurrency.Event()
+        concurrency.wait_event(self._idle, self._manager.publish_timeout)
+
+    def _refresh(self, stopped: Any) -> None:
+        while not concurrency.wait_event(stopped, self._refresh_s):
+            self.write_all()
+
+    def write_all(self) -> None:
+        """Store the sessions of all connected clients."""
+        for client in self._recovery.clients():
+            self.store_soon(client)
+
+    def store_soon(self, client: Client) -> None:
+        """Store the session of a connected client, which has changed, in the background."""
+        with self._guard:
+            self._changed[client] = None
+            if self._is_writing:
+                return
+            self._is_writing = True
+        self._start(self._write_changed)
+
+    def _write_changed(self) -> None:
+        try:
+            concurrency.sleep(0)  # more may change at once
+            while batch := self._take_changed():
+                self._write(batch)
+        except BaseException:
+            self._is_writing = False
+            raise
+
+    def _take_changed(self) -> list[Client]:
+        """Return at most BATCH clients whose sessions have changed; an empty list ends the writing."""
+        with self._guard:
+            batch = [self._changed.popitem()[0] for _ in range(min(BATCH, len(self._changed)))]
+            self._is_writing = bool(batch)
+        return batch
+
+    def _write(self, batch: list[Client]) -> None:
+        expires_ms = self._kept_ms + 2 * int(self._refresh_s * 1000)
+        clients, commands = [], []
+        for client in batch:
+            if not self._recovery.has(client):
+                continue
+            value = self._encoded(self._recovery.session_of(client), self._manager.host_id)
+            if value is None:
+                continue
+            with self._guard:
+                # A client that is lost meanwhile is stored as lost; this older state must not be stored after that.
+                if self._recovery.has(client):
+                    # NOTHING: a session that Redis has evicted is stored anew.
+                    recovery: Any = client.recovery
+                    commands.append(self._replacement(recovery.stored, recovery.pid, value, expires_ms, NOTHING))
+                    clients.append(client)
+        if not commands:
+            return
+        answers = self._post(commands) or [None] * len(commands)
+        for client, command, is_stored in zip(clients, commands, answers, strict=True):
+            recovery = client.recovery
+            if is_stored:
+                self._forget_older(recovery.stored, command)
+            if (
+                recovery.is_over
+            ):  # the client has left meanwhile, and the thread that deleted its session may have been faster
+                self.forget(client, recovery)
+            elif is_stored is not None and not is_stored:
+                # The client has come back to another node while this process was suspended, and has not left here yet.
+                self._start(self._recovery.end_client, recovery.pid)
+
+    def _replacement(
+        self, stored: list[str], pid: str, value: bytes, expires_ms: int | str, *also: str
+    ) -> tuple[Any, ...]:
+        """
+        Return the command that stores a session unless another node has stored it since.
+
+        Threads may send two such commands for a session in either order, so the digest before the last one is kept as
+        well.
+
+        Args:
+            stored: The digests of the values that this node may have stored; the list is changed.
+            pid: The id of the session.
+            value: The encoded session.
+            expires_ms: The milliseconds until it expires; an empty string keeps the time of the old value.
+            also: Further digests that the old value may have.
+        """
+        with self._guard:
+            known, stored[:] = tuple(stored), (digest(value), *(stored[:1] or [NOTHING]))
+        if not known:
+            return "SET", self._key(pid), value, "PX", expires_ms
+        return "EVAL", REPLACE, 1, self._key(pid), value, expires_ms, *known, *also
+
+    def _forget_older(self, stored: list[str], command: tuple[Any, ...]) -> None:
+        """Drop the digests of the values that a command has replaced."""
+        value = command[2] if command[0] == "SET" else command[4]
+        with self._guard:
+            if (latest := digest(value)) in stored:
+                del stored[stored.index(latest) + 1 :]
+
+    def _encoded(self, session: SavedSession, node: str | None) -> bytes | None:
+        """Encode a session for Redis; return None if that is not possible, and log the first such error."""
+        why: Exception
+        try:
+            return write_session(session, node)
+        except (TypeError, ValueError) as error:
+            why = error
+        if not self._has_warned:
+            self._has_warned = True
+            text = "%s: the session of a client cannot be stored, and the client cannot come back: %s"
+            self._manager.server.logger.error(text, self._manager.name, why)
+        return None
+
+    def _post(self, commands: Sequence[tuple[Any, ...]]) -> list[Any] | None:
+        """Send commands to Redis; log an error and return None if one failed."""
+        try:
+            return self._manager.post_all(commands)  # type: ignore[no-any-return] # a list
+        except BusError as error:
+            self._manager.server.logger.warning("%s", error)
+            return None
+
+    # Clients that leave or are lost
+
+    def keep(self, session: SavedSession) -> bool:
+        """Store the session of a lost client; return False if that failed, so that the client cannot come back."""
+        value = self._encoded(session, None)
+        if value is None:
+            self.drop(session.pid, session.stored)
+            return False
+        # If the value that this node has stored is gone, another node has claimed it, and has the client.
+        answers = self._post([self._replacement(session.stored, session.pid, value, self._kept_ms)])
+        return answers is not None and bool(answers[0])
+
+    def drop(self, pid: str, stored: Sequence[str] = ()) -> None:
+        """
+        Delete a stored session, so that its client cannot come back.
+
+        Args:
+            pid: The id of the session.
+            stored: The digests of the values that this node has stored; a value of another node stays. Without digests
+                any value is deleted.
+        """
+        if stored:
+            self._post([("EVAL", REMOVE, 1, self._key(pid), *stored)])
+        else:
+            self._post([("DEL", self._key(pid))])
+
+    def forget(self, client: Client, recovery: ClientRecovery) -> None:
+        """Delete the session of a client that has left for good."""
+        recovery.is_over = True
+        with self._guard:
+            self._changed.pop(client, None)
+        if recovery.stored:
+            self._start(self.drop, recovery.pid, tuple(recovery.stored))
+
+    def update(self, session: SavedSession) -> None:
+        """Store the session of a lost client again, because the client was removed from a room."""
+        value = self._encoded(session, None)
+        if value is not None:
+            self._start(self._post, [self._replacement(session.stored, session.pid, value, "")])
+
+    def _start(self, function: Any, *args: Any) -> None:
+        with self._guard:
+            self._under_way += 1
+        self._manager.server.__fastsio__.runner.start_task(self._run, function, *args)
+
+    def _run(self, function: Any, *args: Any) -> None:
+        try:
+            function(*args)
+        finally:
+            with self._guard:
+                self._under_way -= 1
+                if not self._under_way and self._idle is not None:
+                    self._idle.set()
+
+    # Clients that come back
+
+    def claim(self, namespace: str, pid: str, offset: str | None) -> Found | None:
+        """
+        Take the session of a returning client out of Redis, so that no other client of any node gets it.
+
+        Args:
+            namespace: The namespace.
+            pid: The id of the session, as the client has sent it.
+            offset: What it sent as the offset of the last event that it has seen; None for no event.
+
+        Returns:
+            None if there is no such session, or the client cannot get all that it has missed.
+        """
+        try:
+            return self._claim(namespace, pid, offset)
+        except BusError as error:
+            self._manager.server.logger.warning("%s", error)
+            return None
+
+    def _claim(self, namespace: str, pid: str, offset: str | None) -> Found | None:
+        seen = None if offset is None else read_position(offset)
+        self._manager.until_listening()
+        raw = self._manager.post("GET", self._key(pid))
+        record = None if raw is None else read_session(raw, pid, namespace)
+        if record is None or (offset is not None and seen is None):
+            return None
+        is_elsewhere = record.node is not None and record.node != self._manager.host_id
+        if is_elsewhere and not self._have_released(pid, str(record.node)):
+            return None
+        # GET and DEL go in one pipeline: the node that deletes the key has read its value.
+        raw, is_ours = self._manager.post_all([("GET", self._key(pid)), ("DEL", self._key(pid))])
+        record = read_session(raw, pid, namespace) if raw is not None and is_ours else None
+        if record is None:
+            return None
+        session = record.session
+        session.is_present = False  # its client is no member of rooms of this node
+        after = session.since if seen is None else seen
+        if after is None or (session.since is not None and after < session.since):
+            return None
+        if session.since is None:
+            session.since = after
+        return self._missed(session, after)
+
+    def _missed(self, session: SavedSession, after: Position) -> Found | None:
+        """Return the session with the missed events that the log of this node does not have, read from the stream."""
+        if not self._manager.has_delivered(after):
+            return None
+        if self._recovery.log.reaches(after):
+            return Found(session, after)
+        last: Position = self._recovery.log.last
+        seen = Recent(REMEMBERED_COPIES)
+        entries = []
+        try:
+            for entry in read_range(self._manager.post, self._manager.channel, after, last):
+                broadcast = self._read(entry.fields)
+                if seen.is_known(copy_of(entry.fields)):
+                    continue
+                if broadcast is not None and broadcast.namespace == session.namespace and not broadcast.is_volatile:
+                    place = entry.position, broadcast.namespace, broadcast.rooms, (), None, 0, 0.0
+                    entries.append(Entry(*place, broadcast.without, broadcast.arguments))
+        except LookupError:
+            return None
+        return Found(session, after, last, entries)
+
+    def _read(self, fields: dict[bytes, bytes]) -> Broadcast | None:
+        try:
+            broadcast = read_entry(fields, self._manager.codec)
+        except ValueError:
+            return None  # the error was logged when the entry arrived
+        return broadcast if isinstance(broadcast, Broadcast) else None
+
+    # Messages between nodes
+
+    def _have_released(self, pid: str, node: str) -> bool:
+        """
+        Ask the node of a client to close its old connection, and wait until it has done so or counts as killed.
+
+        Returns:
+            False if the node has answered, but takes too long: the session cannot be claimed then.
+        """
+        with self._guard:
+            release = self._releases.setdefault(pid, _Release())
+            release.waiting += 1
+        try:
+            self._tell({"method": "release", "pid": pid, "to": node})
+            if not concurrency.wait_event(release.is_heard, RELEASE_S):
+                return True
+            return concurrency.wait_event(release.is_done, self._release_s)
+        finally:
+            with self._guard:
+                release.waiting -= 1
+                if not release.waiting:
+                    del self._releases[pid]
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        self._manager.tell_nodes({**message, "host_id": self._manager.host_id})
+
+    def tell_return(self, session: SavedSession) -> None:
+        """Tell the other nodes to delete a session whose client has come back to this node."""
+        message = {"method": "returned", "pid": session.pid, "namespace": session.namespace, "sid": session.sid}
+        self._start(self._tell_quietly, message)
+
+    def _tell_quietly(self, message: dict[str, Any]) -> None:
+        try:
+            self._tell(message)
+        except BusError as error:
+            self._manager.server.logger.warning("%s", error)
+
+    def take(self, message: dict[str, Any]) -> bool:
+        """Handle a message of another node about a session; return False for any other message."""
+        match message:
+            case {"method": "release", "pid": str(pid), "to": str(node)}:
+                if node == self._manager.host_id:
+                    self._start(self._release, pid)
+            case {"method": "releasing" | "released" as method, "pid": str(pid)}:
+                release = self._releases.get(pid)
+                if release is not None:
+                    release.is_heard.set()
+                    if method == "released":
+                        release.is_done.set()
+            case {"method": "returned", "namespace": str(namespace), "sid": str(sid), "host_id": str(node)}:
+                if node != self._manager.host_id:
+                    self._take_return(namespace, sid)
+            case _:
+                return False
+        return True
+
+    def _take_return(self, namespace: str, sid: str) -> None:
+        client = self._manager.client_of(sid, namespace)
+        if client is None:
+            self._start(self._recovery.forget_returned, namespace, sid)
+        elif self._recovery.has(client):
+            # Storing the session finds out whether this node has the client again, or has only not seen it leave.
+            self.store_soon(client)
+
+    def _release(self, pid: str) -> None:
+        # The disconnect handler may take long, so the answer comes before.
+        self._tell_quietly({"method": "releasing", "pid": pid})
+        self._recovery.end_client(pid)
+        self._tell_quietly({"method": "released", "pid": pid})

@@ -1,0 +1,81 @@
+"""The option for connection state recovery, and what it takes out of a client's auth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fastsio import ConnectionStateRecovery
+from fastsio.base.recovery import recovery_options, split_auth
+from fastsio.exceptions import SetupError
+
+
+@pytest.mark.parametrize("value", [None, False])
+def test_it_is_off_by_default(value: Any) -> None:
+    """None and False give no options."""
+    assert recovery_options(value, always_connect=True) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "duration_s"),
+    [
+        (True, 120.0),
+        ({}, 120.0),
+        ({"max_disconnection_duration": 5}, 5),
+        (ConnectionStateRecovery(max_disconnection_duration=0.5), 0.5),
+    ],
+)
+def test_it_is_given_in_several_forms(value: Any, duration_s: float) -> None:
+    """True is the defaults; a dict has some fields."""
+    options = recovery_options(value, always_connect=False)
+
+    assert options is not None
+    assert options.max_disconnection_duration == duration_s
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("yes", "connection_state_recovery='yes' is not valid; give True, a dict, or ConnectionStateRecovery"),
+        ({"duration": 5}, "connection_state_recovery has no option 'duration'; there are max_disconnection_duration"),
+        ({"max_packets": 0}, "max_packets=0 is not valid; give it a positive number"),
+        ({"max_bytes": 1.5}, "max_bytes=1.5 is not valid"),
+        ({"max_sessions": True}, "max_sessions=True is not valid"),
+        ({"max_disconnection_duration": "2m"}, "max_disconnection_duration='2m' is not valid"),
+        ({"takeover_timeout": float("nan")}, "takeover_timeout=nan is not valid; give it a positive number"),
+        ({"presence_grace": float("inf")}, "presence_grace=inf is not valid; give it a positive number"),
+        ({"skip_middlewares": 1}, "skip_middlewares=1 is not valid; give True or False"),
+    ],
+)
+def test_a_wrong_value_is_refused(value: Any, text: str) -> None:
+    """The message says what was wrong and what to give."""
+    with pytest.raises(SetupError, match=text.replace("(", r"\(")):
+        recovery_options(value, always_connect=False)
+
+
+def test_it_does_not_go_with_always_connect() -> None:
+    """A client would get what it missed before its connect handler has decided."""
+    with pytest.raises(SetupError, match="always_connect lets it in before"):
+        recovery_options(True, always_connect=True)
+
+
+@pytest.mark.parametrize(
+    ("auth", "expected"),
+    [
+        (None, (None, None, None)),
+        ("token", ("token", None, None)),
+        ([1], ([1], None, None)),
+        ({"token": 1}, ({"token": 1}, None, None)),
+        ({"pid": "p"}, (None, "p", None)),
+        ({"pid": "p", "offset": "o", "token": 1}, ({"token": 1}, "p", "o")),
+        ({"pid": 1, "offset": None, "token": 1}, ({"token": 1}, None, None)),
+        ({"pid": "p", "offset": 123}, (None, None, None)),
+        ({"pid": "p", "offset": None}, (None, None, None)),
+        ({"pid": ["p"], "offset": {}}, (None, None, None)),
+        ({"offset": "o"}, (None, None, None)),
+    ],
+)
+def test_pid_and_offset_are_taken_out_of_auth(auth: Any, expected: tuple[Any, Any, Any]) -> None:
+    """The application sees the rest, or None if nothing is left."""
+    assert split_auth(auth) == expected
