@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import fastsio
 from fastsio.brokers.worker_group import WorkerGroup
+from tests.docs.snippets import marked
 from tests.support.brokers import Broker
 from tests.support.ports import HOST, reserved_port
 
@@ -85,24 +86,12 @@ def _number() -> int | None:
 
 def gunicorn(count: int, port: int) -> str:
     """Return the configuration of Gunicorn that the documentation shows, with uvicorn's own worker."""
-    return f"""
-import os, tempfile
-from uvicorn.workers import UvicornWorker
-
-os.environ["FASTSIO_WORKERS"] = tempfile.mkdtemp()
-
-
-class Worker(UvicornWorker):
-    CONFIG_KWARGS = {{
-        "http": "fastsio.integrations.uvicorn:HTTPProtocol",
-        "ws": "fastsio.integrations.uvicorn:WebSocketProtocol",
-    }}
-
-
-workers = {count}
-worker_class = Worker
-bind = "{HOST}:{port}"
-"""
+    (shown,) = marked(ROOT / "docs" / "howto" / "fast.md", "gunicorn")
+    text = shown.code
+    for before, after in {"from uvicorn_worker ": "from uvicorn.workers ", "workers = 4": f"workers = {count}"}.items():
+        assert before in text, f"the guide has no {before!r}"
+        text = text.replace(before, after)
+    return f'{text}bind = "{HOST}:{port}"\n'
 
 
 @contextmanager
