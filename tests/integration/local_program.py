@@ -54,7 +54,7 @@ async def shout(sid: str, text: str) -> None:
 
 @sio.event
 async def ask(sid: str, other: str) -> Any:
-    return await sio.call("asked", to=other, timeout=5)
+    return await sio.call("asked", to=other, timeout=30)
 
 
 @sio.event

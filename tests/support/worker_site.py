@@ -21,6 +21,7 @@ from fastsio.brokers.worker_group import WorkerGroup
 from tests.docs.snippets import marked
 from tests.support.brokers import Broker
 from tests.support.ports import HOST, reserved_port
+from tests.support.waiting import START_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,7 +115,9 @@ def workers(
     """
     with TemporaryDirectory() as folder, reserved_port() as port:
         line = [sys.executable, "-m", *command, f"{SITE}:make", "--factory", "--workers", str(count)]
-        line += ["--host", HOST, "--port", str(port), "--log-level", "warning", "--timeout-keep-alive", "60", *options]
+        line += ["--host", HOST, "--port", str(port), "--log-level", "warning", "--timeout-keep-alive", "60"]
+        # uvicorn takes a worker for a dead one that has not answered by then, also one that is still being imported.
+        line += ["--timeout-worker-healthcheck", str(int(START_S)), *options]
         environ = {"PYTHONPATH": str(ROOT), **environ}
         broker = Broker(line, port, f"http://{HOST}:{port}", Path(folder), environ, is_ready)
         broker.start()

@@ -185,7 +185,7 @@ async def test_a_process_that_does_not_read_is_left_out_and_comes_back(place, mo
 @pytest.mark.parametrize("reads", [True, False])
 async def test_the_end_waits_for_processes_that_read(place, monkeypatch, caplog, reads):
     """What was published before the end arrives, however long that takes; a process that does not read is not waited for."""
-    monkeypatch.setattr(local, "LINGER_S", 0.05)
+    monkeypatch.setattr(local, "LINGER_S", WAIT_S if reads else 0.05)
     wide = LocalPlace(place.path, "bus", 50 * MOST)
     async with listening(wide) as heard, publishing(wide) as publisher:
         await publisher.publish(b"first")

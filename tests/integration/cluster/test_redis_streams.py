@@ -150,6 +150,7 @@ async def test_a_node_takes_its_time_to_give_a_session_up(lab, monkeypatch):
     """The client waits at the other node for what its old disconnect handler does, as on one node."""
     monkeypatch.setattr(stream_sessions, "RELEASE_S", 0.1)
     one, other = await lab.node(), await lab.node()
+    monkeypatch.setattr(stream_sessions, "RELEASE_S", WAIT_S)  # in which the node answers that it begins
     is_ending, may_end = asyncio.Event(), asyncio.Event()
 
     @one.event
@@ -183,6 +184,8 @@ async def test_a_node_that_does_not_give_a_session_up(lab, monkeypatch, answers)
     monkeypatch.setattr(stream_sessions, "RELEASE_S", 0.1)
     recovery = {"takeover_timeout": 0.3}
     one, other = await lab.node(recovery), await lab.node(recovery)
+    if answers:
+        monkeypatch.setattr(stream_sessions, "RELEASE_S", WAIT_S)  # in which the node answers that it begins
     is_ending, may_end = asyncio.Event(), asyncio.Event()
 
     @one.event
@@ -394,10 +397,11 @@ async def test_a_session_that_cannot_be_stored(lab, caplog):
 @pytest.mark.parametrize("offset", ["", "nonsense", "~1~", "0-0", "1-1", "9999999999999-0", "1" * 40])
 async def test_offsets_that_a_client_cannot_have(lab, offset):
     """They make it a new client."""
-    one = await lab.node(publish_timeout=0.2)
+    one = await lab.node()
     peer = await lab.join(one)
     await lab.lose(peer)
     peer.offset = offset
+    one.manager.publish_timeout = 0.2  # for which the server waits for an event that never comes
 
     assert (await lab.join(one, peer)).pid != peer.pid
 

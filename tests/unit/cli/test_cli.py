@@ -182,7 +182,7 @@ def test_an_application_that_is_not_there_is_named(folder, capsys, name):
 
 def first_answer(url: str) -> bytes:
     """Ask until somebody listens: a worker says that it has started just before it does."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + WAIT_S
     while True:
         try:
             with urllib.request.urlopen(url, timeout=WAIT_S) as answer:  # noqa: S310 - of the test's own server

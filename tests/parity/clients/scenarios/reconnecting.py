@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -242,7 +243,7 @@ async def reconnection_may_be_switched_off_later(lab: Lab) -> None:
 )
 async def a_client_that_left_does_not_come_back(lab: Lab) -> None:
     """Also when it left between two attempts."""
-    client = watched(lab, reconnection=True, reconnection_delay=0.2, randomization_factor=0)
+    client = watched(lab, reconnection=True, reconnection_delay=1.0, randomization_factor=0)
     await lab.connected(client)
     await lab.session.close()
     await lab.until("app: disconnect / 'transport error'")
@@ -250,7 +251,9 @@ async def a_client_that_left_does_not_come_back(lab: Lab) -> None:
     await lab.quietly(client.disconnect)
 
     # As long as an attempt that was not stopped would need: nothing tells that none will come.
-    await asyncio.sleep(0.4)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(2.5):
+            await lab.until("app: connect /")
     await lab.settle()
     lab.note("then", *described(client))
 
@@ -270,7 +273,7 @@ async def a_connection_lost_while_connecting_is_a_failure(lab: Lab) -> None:
     """connect() raises, and nobody comes back."""
     client = lab.client(**QUICK)
     lab.answering = False
-    client.connect = partial(client.connect, wait_timeout=0.7)  # each attempt waits as long
+    client.connect = partial(client.connect, wait_timeout=2.0)  # each attempt waits as long
     task = await lab.begin("connect", client.connect, lab.url, transports=["websocket"])
     await lab.until("s1: CONNECT / {}")
 
