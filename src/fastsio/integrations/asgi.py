@@ -80,13 +80,15 @@ class ASGIApp(EngineASGIApp):
         self._signals = SignalChain(socketio_server) if handle_signals and self._is_socketio else None
         self._host = _starlette_in(other_asgi_app)
         self._has_begun = False
+        #: uvicorn's class for WebSockets; None under other web servers.
+        self._websocket_class: Any = None
         self._static = StaticFiles(self.static_files)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         if not self._has_begun:
             self._has_begun = True
-            _begin(receive)
+            self._websocket_class = _begin(receive)
         if scope["type"] == "lifespan":
             await self.lifespan(scope, receive, send)
         elif scope["type"] in ("http", "websocket") and self.is_socketio(scope):
@@ -201,6 +203,9 @@ class ASGIApp(EngineASGIApp):
                 prepare()
         if self._signals is not None:
             self._signals.install()
+        get_ready = getattr(self._websocket_class, "get_ready", None)
+        if get_ready is not None:
+            get_ready()
 
     async def serve_static_file(self, static_file: dict[str, str], receive: Receive, send: Send) -> None:  # noqa: ARG002 - python-socketio's signature
         """Answer with the file of a ``{"filename": ..., "content_type": ...}``."""
@@ -264,14 +269,16 @@ class _InnerLifespan:
         await self._send(message)
 
 
-def _begin(receive: Any) -> None:
-    """Tell the class that serves uvicorn's WebSockets that this application is served, if it wants to know."""
+def _begin(receive: Any) -> Any:
+    """Tell the class that serves uvicorn's WebSockets that this application is served; return the class, or None."""
     owner = getattr(receive, "__self__", None)  # of the lifespan, or of the first request
     transport = getattr(owner, "transport", None)
     config = getattr(owner if transport is None else transport.get_protocol(), "config", None)
-    begin = getattr(getattr(config, "ws_protocol_class", None), "begin", None)
+    websocket_class = getattr(config, "ws_protocol_class", None)
+    begin = getattr(websocket_class, "begin", None)
     if begin is not None:
         begin(config)
+    return websocket_class
 
 
 def _failed(phase: str, error: Exception) -> dict[str, str]:

@@ -80,6 +80,12 @@ class WebSocketProtocol(asyncio.Protocol):
             known = (*STANDARD, HTTPProtocol, H11PassingProtocol)
             install_gate(config, open_connection, known, passing_of)
 
+    @staticmethod
+    def get_ready() -> None:
+        """Do what the first connection would have to wait for; the application calls this when it has started."""
+        if usable_framing() is not None:
+            freeze_loaded_objects()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
         self._transport: Any = transport

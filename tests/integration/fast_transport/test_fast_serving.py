@@ -46,6 +46,23 @@ async def test_the_lifespans_state_is_in_the_scope(make_server, ws):
     assert seen == [{"pool": "of connections"}]
 
 
+@pytest.mark.parametrize("is_inner", [False, True])
+async def test_the_first_client_does_not_wait_for_what_a_start_can_do(sio, monkeypatch, is_inner):
+    """picows was tested, and loaded objects were frozen, when the application has started, also beside another one."""
+    steps = []
+    monkeypatch.setattr(transport, "usable_framing", lambda: steps.append("framing") or True)
+    monkeypatch.setattr(transport, "freeze_loaded_objects", lambda: steps.append("freeze"))
+
+    @asynccontextmanager
+    async def lifespan(app):
+        steps.append("started")
+        yield
+
+    app = fastsio.ASGIApp(sio, FastAPI(lifespan=lifespan) if is_inner else None)
+    async with serve(app, ws=FAST_WS, lifespan="on"):
+        assert steps == [*["started"][: int(is_inner)], "framing", "freeze"]
+
+
 async def test_a_foreign_origin_is_refused_with_the_same_answer(sio, caplog):
     """The origin check answers, and the access log says so, as on the ASGI way."""
     answers = []
