@@ -46,12 +46,11 @@ def end_with_answers(manager: Any, count: int = 1) -> None:
         answers[message.question] += 1
         changed.set()
 
-    async def ask_members(question: Any, _timeout_s: float) -> None:
-        await manager._tell_others(question)
+    async def wait_for_members(question: int, _timeout_s: float) -> None:
         async with asyncio.timeout(WAIT_S):
-            while answers[question.question] < count:
+            while answers[question] < count:
                 changed.clear()
                 await changed.wait()
 
     manager._take_members = taken
-    manager._ask_members = ask_members
+    manager._wait_for_members = wait_for_members

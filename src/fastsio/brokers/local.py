@@ -6,8 +6,8 @@ directory again when the directory has changed. So a process is part of the bus 
 processes notice its end when its connections close. The messages of one publisher arrive in their order.
 
 On a connection only the publisher writes. A frame is the length of the rest in four bytes, one byte for the kind of the
-frame, and the content. The first frame is the greeting: the name of the publisher, how many messages for all
-processes it has published before, and the name under which its process listens, if it does.
+frame, and the content. The first frame is the greeting: the name of the publisher, and how many messages for all
+processes it has published before.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.brokers.worker_group import MAX_SOCKET_PATH, WORKERS, check_is_own
+from fastsio.brokers.worker_group import MAX_SOCKET_PATH, WORKERS
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator
 
 #: How many bytes may wait for one process by default.
 MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
@@ -81,7 +81,7 @@ class LocalPlace:
         if path is None:
             raise SetupError(
                 "a bus between the processes of a machine needs a directory that they share: give path='/run/app', or "
-                f"start them with 'fastsio run --workers', which sets {WORKERS} for more than one worker"
+                f"start them with 'fastsio run --workers', which sets {WORKERS}"
             )
         if not hasattr(socket, "AF_UNIX"):
             raise SetupError("this system has no Unix sockets; use a manager with a broker")
@@ -118,7 +118,6 @@ class LocalPlace:
         Raises:
             OSError: Other users can, or the directory does not exist.
         """
-        check_is_own(self.path, may_be_sticky=True)
         found = self.directory.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise PermissionError(f"{self.directory} must be a directory of this user, closed to others (mode 0700)")
@@ -202,10 +201,6 @@ class _Peer(asyncio.Protocol):
             self.transport.abort()
 
 
-def _ignore(_name: str) -> None:
-    pass
-
-
 class LocalPublisher:
     """
     Publishes to all processes that listen, on one event loop.
@@ -214,26 +209,18 @@ class LocalPublisher:
         place: The directory of the bus.
         own: Returns the name under which this process itself listens; it does not get its own messages.
         get_logger: Returns the logger for processes that do not read.
-        on_end: Called with the name of a process that is not connected any more.
 
     Attributes:
         name: The unique name of the publisher.
         count: How many messages for all processes it has published.
     """
 
-    def __init__(
-        self,
-        place: LocalPlace,
-        own: Callable[[], str],
-        get_logger: Callable[[], Any],
-        on_end: Callable[[str], object] = _ignore,
-    ) -> None:
+    def __init__(self, place: LocalPlace, own: Callable[[], str], get_logger: Callable[[], Any]) -> None:
         self.name = token_hex(8)
         self.count = 0
         self._place = place
         self._own = own
         self._get_logger = get_logger
-        self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._peers: dict[str, _Peer] = {}
         #: Name of a process that was left out because it did not read -> the time at which to connect again.
@@ -247,7 +234,7 @@ class LocalPublisher:
         """The names of the connected processes."""
         return self._peers.keys()
 
-    async def publish(self, payload: bytes, to: str | None = None) -> Sequence[str]:
+    async def publish(self, payload: bytes, to: str | None = None) -> int:
         """
         Publish a message; wait a moment if a process is behind, but not for a process that has stopped reading.
 
@@ -257,7 +244,7 @@ class LocalPublisher:
                 dropped.
 
         Returns:
-            The names of the processes that the message was written for. Some may have ended since.
+            The number of processes that get the message.
 
         Raises:
             ValueError: The message is too large.
@@ -274,7 +261,8 @@ class LocalPublisher:
             peers = list(self._peers.values())
         else:
             peers = [self._peers[to]] if to in self._peers else []
-        peers = [peer for peer in peers if self._give(peer, head, payload)]
+        for peer in peers:
+            self._give(peer, head, payload)
         if peers and self._writing is None:
             self._writing = self._loop.call_soon(self._write)
         for peer in peers:
@@ -282,7 +270,7 @@ class LocalPublisher:
                 peer.write()
             if peer.is_behind and not peer.is_given_up:
                 await self._let_read(peer)
-        return [peer.name for peer in peers]
+        return len(peers)
 
     def look(self) -> Collection[str]:
         """
@@ -307,8 +295,9 @@ class LocalPublisher:
         if len(payload) > self._place.max_pending_bytes // 2:
             raise ValueError(f"a message of {len(payload)} bytes cannot be posted")
         peer = self._peers.get(to)
-        if peer is None or not self._give(peer, frame_head(TO_ONE, payload), payload):
+        if peer is None:
             return False
+        self._give(peer, frame_head(TO_ONE, payload), payload)
         peer.write()
         return self._peers.get(to) is peer
 
@@ -357,33 +346,34 @@ class LocalPublisher:
             return
         if changed_ns == self._seen_ns and not due:
             return
+        self._seen_ns = changed_ns if time.time_ns() - changed_ns > RACY_NS else None
         self._place.check()
         for name in due:
             del self._left_out[name]
         own = self._own()
         for name in self._place.names():
             if name not in self._peers and name not in self._left_out and name != own:
-                self._connect(name, own, is_back=name in due)
-        # After an error the directory is read again, so that no process is forgotten.
-        self._seen_ns = changed_ns if time.time_ns() - changed_ns > RACY_NS else None
+                self._connect(name, is_back=name in due)
 
-    def _connect(self, name: str, own: str, *, is_back: bool) -> None:
+    def _connect(self, name: str, *, is_back: bool) -> None:
         path = self._place.socket_of(name)
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.setblocking(False)
         try:
-            connection = _connected(path)
+            connection.connect(os.fspath(path))
         except ConnectionRefusedError:  # the process of the socket was killed; no other gets its name
+            connection.close()
             path.unlink(missing_ok=True)
             return
         except FileNotFoundError:
+            connection.close()
             return
         except BlockingIOError:  # the backlog of the socket is full
+            connection.close()
             self._leave_out(name, "it accepts no connections")
             return
-        except OSError as error:  # too many files are open
-            self._leave_out(name, str(error))
-            return
         peer = self._peers[name] = _Peer(name, self._place.high_water, self._forget)
-        greeting = f"fastsio 1 {self.name} {self.count} {own}".rstrip().encode()
+        greeting = f"fastsio 1 {self.name} {self.count}".encode()
         peer.waiting = [frame_head(GREETING, greeting), greeting]
         peer.waiting_bytes = HEAD + len(greeting)
         peer.opening = self._loop.create_task(self._open(peer, connection))
@@ -406,19 +396,16 @@ class LocalPublisher:
         if self._peers.get(peer.name) is peer:
             del self._peers[peer.name]
             self._seen_ns = None
-            self._on_end(peer.name)
 
-    def _give(self, peer: _Peer, head: bytes, payload: bytes) -> bool:
-        """Queue a frame for a process; if too much waits for it, leave it out and return False."""
+    def _give(self, peer: _Peer, head: bytes, payload: bytes) -> None:
         size = len(head) + len(payload)
         if peer.pending_bytes + size > self._place.max_pending_bytes:
             self._forget(peer)
             self._leave_out(peer.name, f"more than max_pending_bytes={self._place.max_pending_bytes} wait for it")
             peer.abort()
-            return False
+            return
         peer.waiting += (head, payload)
         peer.waiting_bytes += size
-        return True
 
     def _leave_out(self, name: str, why: str) -> None:
         self._left_out[name] = time.monotonic() + RETRY_S
@@ -437,18 +424,6 @@ class LocalPublisher:
                 await peer.has_room.wait()
         except TimeoutError:
             peer.is_given_up = True
-
-
-def _connected(path: Path) -> socket.socket:
-    """Return a socket that is connected to that of a process."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.setblocking(False)
-        connection.connect(os.fspath(path))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def frame_head(kind: int, content: bytes) -> bytes:

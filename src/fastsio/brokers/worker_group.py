@@ -27,26 +27,6 @@ MAX_SOCKET_PATH: Final = 103
 LOCK: Final = ".lock"
 
 
-def check_is_own(directory: Path, *, may_be_sticky: bool = False) -> None:
-    """
-    Make sure that other users can neither put files into a directory nor put another one into its place.
-
-    Args:
-        directory: The directory, or a symbolic link to it.
-        may_be_sticky: Whether others may add files of their own, as in ``/tmp``, if they cannot replace other files.
-
-    Raises:
-        OSError: They can, or the directory is not there.
-    """
-    found = directory.stat()
-    is_writable = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not (may_be_sticky and found.st_mode & stat.S_ISVTX)
-    # The owner of a link may let it point elsewhere at any time.
-    if is_writable or not {found.st_uid, directory.lstat().st_uid} <= {os.geteuid(), 0}:
-        raise PermissionError(
-            f"{directory} must belong to this user, and others must not be able to write it (mode 0700)"
-        )
-
-
 class WorkerGroup:
     """
     One process's place in the group of workers that share a directory.
@@ -87,7 +67,7 @@ class WorkerGroup:
         if len(os.fsencode(path / f"{10**9}.requests")) > MAX_SOCKET_PATH:
             raise SetupError(f"the path {path} is too long for Unix sockets; choose a shorter one for {WORKERS}")
         try:
-            check_is_own(path)
+            _check_is_own(path)
             with (path / "next").open("a+") as counter:
                 # This lock is held until the block ends, so that no other worker sees the new file before it is locked.
                 fcntl.flock(counter, fcntl.LOCK_EX)
@@ -138,6 +118,10 @@ class WorkerGroup:
             return self._lock is not None
         return _is_locked(self.directory / f"{number}{LOCK}")
 
+    def watch(self, number: int) -> Watch:
+        """Return what tells again and again whether the process with a number lives, for less than :meth:`is_alive`."""
+        return Watch(self.directory / f"{number}{LOCK}")
+
     def numbers(self) -> list[int]:
         """Return the numbers of all workers that live, in order, with this one's."""
         return sorted(number for number in _claimed(self.directory) if self.is_alive(number))
@@ -162,10 +146,54 @@ class WorkerGroup:
             path.unlink(missing_ok=True)
 
 
+class Watch:
+    """
+    Tells whether a worker lives. Its lock file stays open between the checks, so that a check is one system call.
+
+    Args:
+        path: The path of the lock file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+
+    def is_alive(self) -> bool:
+        """Return whether the worker lives; when in doubt, True."""
+        if sys.platform == "win32":
+            return False
+        if self._file is None:
+            try:
+                self._file = os.open(self._path, os.O_RDONLY)
+            except FileNotFoundError:
+                return False
+            except OSError:  # this process has too many files open
+                return True
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        self.close()
+        return False
+
+    def close(self) -> None:
+        """Close the lock file; a further check opens it again."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+
 #: A forked process must not hold the locks of its parent.
 _members: weakref.WeakSet[WorkerGroup] = weakref.WeakSet()
 _joined: dict[str, WorkerGroup] = {}
 _joining = threading.Lock()
+
+
+def _check_is_own(directory: Path) -> None:
+    """Raise PermissionError if other users may put sockets and files into a directory."""
+    found = directory.stat()
+    if found.st_uid not in {os.geteuid(), 0} or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError("it must belong to this user, and others must not be able to write it (mode 0700)")
 
 
 def _claimed(directory: Path) -> list[int]:
@@ -180,21 +208,11 @@ def _next_number(counted: str, directory: Path) -> int:
 
 
 def _is_locked(path: Path) -> bool:
-    if sys.platform == "win32":
-        return False
+    watch = Watch(path)
     try:
-        file = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    except OSError:  # this process has too many files open
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return watch.is_alive()
     finally:
-        os.close(file)
-    return False
+        watch.close()
 
 
 def _after_fork() -> None:

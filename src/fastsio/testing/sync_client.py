@@ -22,17 +22,7 @@ from fastsio.integrations.wsgi import WSGIApp
 from fastsio.protocol.lifecycle import Reasons
 from fastsio.routing import single_namespace
 from fastsio.sync.server import Server
-from fastsio.testing.base import (
-    CLOSE,
-    PONG,
-    BaseTestClient,
-    Closed,
-    Opened,
-    Pinged,
-    Received,
-    at_the_end,
-    checked_auth,
-)
+from fastsio.testing.base import CLOSE, PONG, BaseTestClient, Closed, Opened, Pinged, Received, at_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -136,7 +126,7 @@ class SyncTestClient(BaseTestClient):
 
         Args:
             namespace: The namespace.
-            auth: What the connect handler gets as ``auth``: a dict, a text or None.
+            auth: What the connect handler gets as ``auth``.
 
         Returns:
             The client, for ``client = SyncTestClient(sio).connect()``.
@@ -144,10 +134,9 @@ class SyncTestClient(BaseTestClient):
         Raises:
             ConnectionRefusedError: The server refused; its ``error_args`` are what the server gave as reason.
             TimeoutError: No answer came in time.
-            TypeError: *auth* is of a kind for which a server closes the connection, such as a list.
             ValueError: The namespace has no slash in front.
         """
-        namespace, auth = single_namespace(namespace), checked_auth(auth)
+        namespace = single_namespace(namespace)
         self._sessions.forget(namespace)
         if self._polling is None:
             self._open()

@@ -52,7 +52,7 @@ def server(environment: dict[str, str]) -> Iterator[int]:
             yield port
         finally:
             process.terminate()
-            process.communicate(timeout=WAIT_S)
+            process.communicate(timeout=10)
 
 
 class Visitor:

@@ -56,6 +56,11 @@ def start_member(directory):
     return process, int(process.stdout.readline())
 
 
+def count_files() -> int:
+    """Return how many files this process has open."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 def test_members_get_numbers_of_their_own_and_see_each_other(directory):
     """Numbers count from 1."""
     first, second = WorkerGroup.join(directory), WorkerGroup.join(directory)
@@ -212,4 +217,55 @@ def test_a_worker_counts_as_there_if_that_cannot_be_found_out(directory):
     assert is_alive
     process.communicate("")
     assert not member.is_alive(number)
+    member.leave()
+
+
+def test_a_watch_tells_again_and_again_whether_a_worker_lives(directory):
+    """It opens the worker's lock file once, and closes it when the worker is dead."""
+    member = WorkerGroup.join(directory)
+    process, number = start_member(directory)
+    watch = member.watch(number)
+    files = count_files()
+
+    assert [watch.is_alive() for _ in range(3)] == [True] * 3
+    assert count_files() == files + 1
+
+    process.kill()
+    process.communicate()
+    files = count_files()
+    assert [watch.is_alive() for _ in range(3)] == [False] * 3
+    assert count_files() == files - 1
+    member.leave()
+
+
+def test_a_watch_notices_a_death_after_the_lock_file_was_removed(directory):
+    """Another worker that joins removes what the dead have left."""
+    member = WorkerGroup.join(directory)
+    process, number = start_member(directory)
+    watch = member.watch(number)
+    assert watch.is_alive()
+    process.kill()
+    process.communicate()
+    other = WorkerGroup.join(directory)
+
+    assert not watch.is_alive()
+    assert not member.watch(number).is_alive()
+    other.leave()
+    member.leave()
+
+
+def test_a_watch_that_is_closed_opens_the_file_again(directory):
+    """A second call of close() does nothing."""
+    member = WorkerGroup.join(directory)
+    process, number = start_member(directory)
+    watch = member.watch(number)
+    assert watch.is_alive()
+
+    watch.close()
+    watch.close()
+
+    assert watch.is_alive()
+    watch.close()
+    process.communicate("")
+    assert not watch.is_alive()
     member.leave()

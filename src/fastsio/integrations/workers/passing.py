@@ -17,7 +17,7 @@ import os
 import socket
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from fastsio.brokers.worker_group import WorkerGroup
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
+    from fastsio.brokers.worker_group import Watch
+
 logger = logging.getLogger("uvicorn.error")
 PURPOSE: Final = "requests"
 #: The environment variable in which ``fastsio run --max-passing`` leaves its bytes for the workers.
@@ -45,6 +47,18 @@ BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: 19\r\nconnection: close\r\n\r\nService Unavailable"
 )
+
+
+class Neighbour(NamedTuple):
+    """Another worker, to which a connection was passed: the way there, and what tells whether it lives."""
+
+    outbox: Outbox
+    watch: Watch
+
+    def close(self) -> None:
+        """Close both."""
+        self.watch.close()
+        self.outbox.close()
 
 
 class Passing:
@@ -70,13 +84,11 @@ class Passing:
         self._state = server_state
         self._app_state = app_state
         self._loop = asyncio.get_running_loop()
-        self._outboxes: dict[int, Outbox] = {}
+        self._neighbours: dict[int, Neighbour] = {}
         self._limit = int(os.environ.get(MAX_PASSING, DEFAULT_MAX_PASSING))
         self._tasks: set[asyncio.Task[None]] = set()
         self._reports = Reports()
-        self._inbox = Inbox(
-            group.path(group.number, PURPOSE), self._loop, self._on_parcel, self._on_loss, self._on_malformed
-        )
+        self._inbox = Inbox(group.path(group.number, PURPOSE), self._loop, self._on_parcel, self._on_loss)
         settings = Settings.of_environment()
         self.machine = "" if settings is None else settings.machine
         self.forwarding = (
@@ -93,19 +105,21 @@ class Passing:
         if self.forwarding is not None:
             self.forwarding.shutdown()
         self._inbox.close()
-        for outbox in self._outboxes.values():
-            outbox.close()
-        self._outboxes.clear()
+        for neighbour in self._neighbours.values():
+            neighbour.close()
+        self._neighbours.clear()
 
     def other_worker(self, number: int | None) -> int | None:
         """Return *number* if another worker that is alive has it, otherwise None."""
         if number is None or number == self._group.number:
             return None
-        if self._group.is_alive(number):
+        neighbour = self._neighbours.get(number)
+        if neighbour is None:
+            return number if self._group.is_alive(number) else None
+        if neighbour.watch.is_alive():
             return number
-        outbox = self._outboxes.pop(number, None)
-        if outbox is not None:
-            outbox.close()
+        del self._neighbours[number]
+        neighbour.close()
         return None
 
     def other_worker_of(self, request: bytes) -> int | None:
@@ -193,10 +207,11 @@ class Passing:
         return here
 
     def _outbox(self, number: int) -> Outbox:
-        outbox = self._outboxes.get(number)
-        if outbox is None:
-            outbox = self._outboxes[number] = Outbox(self._group.path(number, PURPOSE), self._loop, self._limit)
-        return outbox
+        neighbour = self._neighbours.get(number)
+        if neighbour is None:
+            outbox = Outbox(self._group.path(number, PURPOSE), self._loop, self._limit)
+            neighbour = self._neighbours[number] = Neighbour(outbox, self._group.watch(number))
+        return neighbour.outbox
 
     def _refuse(self, transport: Any, number: int) -> None:
         self._report("full", f"Worker {number} does not take the requests for its sessions; they are answered with 503")
@@ -232,7 +247,7 @@ class Passing:
     async def _receive(self, connection: socket.socket, origin: bytes, request: bytes) -> None:
         try:
             await self._loop.connect_accepted_socket(lambda: Arrival(self._open, origin, request), connection)
-        except (OSError, ValueError):  # the client has left, or it is a socket of another kind
+        except OSError:  # the client has left
             connection.close()
 
     def _open(self) -> Any:
@@ -241,9 +256,6 @@ class Passing:
 
     def _on_loss(self) -> None:
         self._report("loss", "Connections that other workers pass on are lost: too many files are open (ulimit -n)")
-
-    def _on_malformed(self, why: str) -> None:
-        self._report("malformed", f"A connection of another process to this worker is closed, because of {why}")
 
     # -- both
 
