@@ -75,9 +75,8 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "node": _output("node", "--version"),
         "packages": {name: found for name in PACKAGES if (found := _version(name)) is not None},
-        "revision": _output("git", "describe", "--always", "--dirty"),
+        "revision": _revision(),
         "load_average": os.getloadavg()[0],
     }
 
@@ -129,6 +128,7 @@ def _cpu_model() -> str:
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _output(*command: str) -> str | None:
+def _revision() -> str | None:
+    command = ["git", "describe", "--always", "--dirty"]
     done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     return done.stdout.strip() or None

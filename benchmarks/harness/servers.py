@@ -25,6 +25,9 @@ APPS = Path(__file__).resolve().parent.parent / "apps"
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 5
+#: A server is idle if its processes use less than this CPU time in this many seconds.
+IDLE_CPU_S = 0.02
+IDLE_S = 0.5
 STOCK_WS = "auto"  # what uvicorn takes when not told otherwise; with websockets installed, that
 UVICORN_OPTIONS = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
 
@@ -95,6 +98,8 @@ def serving(contender: Contender, *, core: int, load_core: int, ws: str) -> Iter
             stack.enter_context(started(command, contender.app, port, environment))
             for command, port in zip(commands, ports, strict=True)
         ]
+        if contender.workers:
+            _wait_until_idle(first.pid, contender.app)
         yield Running(ports[0], first.pid, {"port2": ports[1]} if contender.nodes > 1 else {})
 
 
@@ -146,6 +151,30 @@ def _wait_until_listening(process: subprocess.Popen[str], app: str, port: int) -
         else:
             return
     raise BenchmarkError(f"{app} does not listen after {START_TIMEOUT_S} s")
+
+
+def _wait_until_idle(pid: int, app: str) -> None:
+    """Wait until a server and its workers have started; the first worker listens while the others still start."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    used_s = -1.0
+    while (now_s := sum(map(_cpu_seconds, _family(pid)))) > used_s + IDLE_CPU_S:
+        if time.monotonic() > deadline:
+            raise BenchmarkError(f"{app} is still busy {START_TIMEOUT_S} s after its start")
+        used_s = now_s
+        time.sleep(IDLE_S)
+
+
+def _family(pid: int) -> list[int]:
+    """Return the ids of a process and of its descendants."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return [pid, *[each for child in children for each in _family(child)]]
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
