@@ -43,6 +43,7 @@ MODULES: Final = (
     "client/dispatcher",
     "client/namespace",
     "client/reconnect",
+    "connect_replies",
     "connection_scope",
     "dispatcher",
     "engine/__init__",

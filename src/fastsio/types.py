@@ -37,7 +37,7 @@ class HandlerMarker:
         """Return the part of the refusal's message that names the marker and says what to write in a route."""
         return f"{self!r} of fastsio means nothing there"
 
-    @property  # type: ignore[misc] # there is no setter, because nobody sets it
+    @property  # type: ignore[misc] # no setter is needed
     def __class__(self) -> type[Any]:  # pyright: ignore[reportIncompatibleMethodOverride] # as above
         """The type of the marker; FastAPI, when it reads the parameters of a route, gets an error instead."""
         own = currentframe()

@@ -1,8 +1,8 @@
 """
 The server's side of the Socket.IO Admin UI: it sends reports to administrators, and carries out their commands.
 
-An :class:`~fastsio.base.admin_watch.AdminWatch` is told what happens. Its reports wait in a queue that one background
-task sends, so no emit and no client waits for an administrator.
+An :class:`~fastsio.base.admin_watch.AdminWatch` gets the events of the server. Its reports wait in a queue that one
+background task sends, so no emit and no client waits for an administrator.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class InstrumentedAsyncServer:
             self.sio.on(event, handler, namespace=self.admin_namespace)
 
     def uninstrument(self) -> None:
-        """Stop watching; administrators stay connected but learn nothing more, and nobody else gets in."""
+        """Stop watching; administrators stay connected but get no more reports, and no other can log in."""
         if self.sio.__fastsio__.observer is self._watch:
             self.sio.__fastsio__.observe(None)
         self.stop()
@@ -190,7 +190,7 @@ class InstrumentedAsyncServer:
         return is_right
 
     async def admin_emit(self, _: str, namespace: str, room_filter: Any, event: str, *data: Any) -> None:
-        """Emit to a room, a client, or with no filter to everybody."""
+        """Emit to a room, a client, or without a filter to all clients."""
         await self.sio.emit(event, data, room=room_filter or None, namespace=namespace)
 
     async def admin_enter_room(self, _: str, namespace: str, room: Any, room_filter: Any = None) -> None:

@@ -12,11 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.aio import concurrency
+from fastsio.aio.connect_replies import ConnectReplies
 from fastsio.aio.connection_scope import TaskScope
 from fastsio.aio.runner import new_deadlines
 from fastsio.base.options import counted_bytes
 from fastsio.base.recovery import split_auth
-from fastsio.engine.log_format import label
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import refusal
@@ -26,12 +26,8 @@ from fastsio.protocol.lifecycle import Reasons
 from fastsio.routing import describe, is_expected
 from fastsio.state import Client, Connection, Held
 
-# Only threads:
-# | from fastsio.engine.packet import MessagePacket
-# Both:
-
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable
 
     from fastsio.aio.recovery import Recovery
     from fastsio.aio.runner import HandlerRunner
@@ -57,7 +53,7 @@ class Lifecycle:
         runner: Starts handlers and tasks.
 
     Attributes:
-        write_connect: Writes the text of a CONNECT; None while packets are shown to others before they are sent.
+        replies: Sends the replies to CONNECT.
         is_closed: True once the server shuts down: clients are refused from then on.
     """
 
@@ -79,7 +75,7 @@ class Lifecycle:
         self._connections = shared.connections
         self._new_scope = partial(TaskScope, server)
         self._deadlines = new_deadlines(self._on_due, server.eio)
-        self.write_connect: Callable[[Any], str] | None = None
+        self.replies = ConnectReplies(server, handlers, runner)
         self.is_closed = False
         self._is_silent = False
 
@@ -215,7 +211,7 @@ class Lifecycle:
         size = connection.decoder.packet_bytes if auth else 0
         why_not = self._reason_to_refuse(connection, namespace, size)
         if why_not is not None:
-            return self._refuse(connection, namespace, {"message": why_not})
+            return self.replies.refuse(connection, namespace, {"message": why_not})
         if self._recovery is not None and connection.dialect is CURRENT:
             auth, pid, offset = split_auth(auth)
             if pid is not None:
@@ -296,14 +292,14 @@ class Lifecycle:
 
     async def _tell_and_start_handler(self, client: Client) -> None:
         with client.connection.lock:
-            waiting = await self._tell(client)
-        await self._let_read(waiting)
+            waiting = await self.replies.confirm(client)
+        await self.replies.wait_until_read(waiting)
         await concurrency.resolved(self._start_connect_handler(client))
 
     def _start_connect_handler(self, client: Client) -> Awaitable[None] | None:
         route = self._handlers.find_route(client.namespace, "connect")
         if route is None:
-            if self.write_connect is not None and self._server.manager.connects_at_once():
+            if self.replies.write_connect is not None and self._server.manager.connects_at_once():
                 return concurrency.begun(self._accept, client)
             # A method with which the application replaces one of fastsio's may need a task.
             return self._accept(client)
@@ -360,9 +356,9 @@ class Lifecycle:
         await self._remove_client(client)
         # A refusal after CONNECT is a DISCONNECT, which has no payload.
         if self._server.always_connect:
-            await self._send(client.connection, PacketType.DISCONNECT, client.namespace)
+            await self.replies.send(client.connection, PacketType.DISCONNECT, client.namespace)
         else:
-            await self._refuse(client.connection, client.namespace, payload or refusal())
+            await self.replies.refuse(client.connection, client.namespace, payload or refusal())
 
     async def _accept(self, client: Client) -> None:
         server, connection = self._server, client.connection
@@ -382,12 +378,12 @@ class Lifecycle:
             waiting, is_caught_up = None, not (missed or client.is_behind)
             if is_caught_up:
                 # A thread that disconnects the client waits until CONNECT has been answered.
-                waiting = None if server.always_connect else await self._tell(client)
+                waiting = None if server.always_connect else await self.replies.confirm(client)
                 await server.manager.connect(client.sid, client.namespace)
                 self._report_connected(client)
         if is_caught_up:
             if waiting is not None:
-                await self._let_read(waiting)
+                await self.replies.wait_until_read(waiting)
         elif not await self._catch_up(client, missed):
             return
         if members:
@@ -463,9 +459,9 @@ class Lifecycle:
             return
         if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED):
             if client.is_told:
-                await self._send(client.connection, PacketType.DISCONNECT, client.namespace)
+                await self.replies.send(client.connection, PacketType.DISCONNECT, client.namespace)
             else:  # it is sent what it has missed
-                await self._refuse(client.connection, client.namespace, refusal())
+                await self.replies.refuse(client.connection, client.namespace, refusal())
             await self._disconnect(client, Reasons.SERVER_DISCONNECT)
 
     async def end_connection(self, eio_sid: str) -> None:
@@ -606,17 +602,17 @@ class Lifecycle:
         recovery, connection = self._recovery, client.connection
         # JavaScript clients keep what comes before the answer, also if that is lost with the connection. Then they get
         # it once more, so it should not be much.
-        if recovery is None or not await self._replay(client, batches[:1]):
+        if recovery is None or not await self.replies.send_missed(client, batches[:1]):
             return False
         # A thread that disconnects the client refuses it before this, or sends DISCONNECT after it.
         with connection.lock:
             if client.state is not NamespaceState.CONNECTED:
                 return False
-            waiting = await self._tell(client)
-        await self._let_read(waiting)
+            waiting = await self.replies.confirm(client)
+        await self.replies.wait_until_read(waiting)
         following: list[Any] | None = batches[1:]
         while following or client.is_behind:
-            if not await self._replay(client, following or ()):
+            if not await self.replies.send_missed(client, following or ()):
                 return False
             following = recovery.read_on(client)
             if following is None:
@@ -635,64 +631,3 @@ class Lifecycle:
             self._recovery.changed(client)
         if self._shared.observer is not None:
             self._shared.observer.client_connected(client)
-
-    async def _tell(self, client: Client) -> Awaitable[None] | None:
-        """Answer the CONNECT of a client; return what :meth:`_let_read` awaits."""
-        client.is_told = True
-        payload = client.connection.dialect.confirmation(client.sid)
-        if client.recovery is not None:
-            payload["pid"] = client.recovery.pid
-        # Only asyncio:
-        return await self._send_connect(client, payload)
-        # Only threads:
-        # | self._send_connect(client, payload)
-        # | return client.eio_sid if self._server.eio.congested else None
-        # Both:
-
-    async def _let_read(self, waiting: Any) -> None:
-        """Wait while a client is behind that has got the answer to its CONNECT."""
-        if waiting is not None:
-            # Only asyncio:
-            await waiting
-            # Only threads:
-            # | self._server.eio.let_read((waiting,))
-            # Both:
-
-    async def _send_connect(self, client: Client, payload: Any) -> Awaitable[None] | None:
-        """Send the answer to a CONNECT; return what to await while the client is behind, or None for nothing."""
-        write, session = self.write_connect, client.connection.session
-        if write is not None and session is not None and client.namespace == "/" and payload is not None:
-            # Only asyncio:
-            waiting: Awaitable[None] | None = session.write_text(write(payload))
-            return waiting
-            # Only threads:
-            # | session.post((MessagePacket(write(payload)),), True)
-            # | return None
-            # Both:
-        # The payload has no bytes, so the encoder need not look for any.
-        packet = self._server.packet_class(PacketType.CONNECT, payload, client.namespace, binary=False)
-        await self._handlers.send(client.connection.eio_sid, packet)
-        return None
-
-    async def _replay(self, client: Client, batches: Iterable[Any]) -> bool:
-        """Send what a client has missed, no faster than it reads; False if it takes no more, or has left."""
-        for frames in batches:
-            if client.state is not NamespaceState.CONNECTED:
-                return False
-            if not await self._handlers.reply_frames(client.eio_sid, frames):
-                close = self._server.eio.close_client
-                self._runner.start_task(close, client.eio_sid, Reasons.TRANSPORT_ERROR, abort=True)
-                return False
-        return True
-
-    async def _refuse(self, connection: Connection, namespace: str, payload: dict[str, Any]) -> None:
-        dialect = connection.dialect
-        try:
-            await self._send(connection, PacketType.CONNECT_ERROR, namespace, dialect.refusal(payload))
-        except (TypeError, ValueError):
-            self._server.logger.exception("%s: the refusal cannot be sent as it is", label(connection.eio_sid))
-            await self._send(connection, PacketType.CONNECT_ERROR, namespace, dialect.refusal(refusal()))
-
-    async def _send(self, connection: Connection, packet_type: PacketType, namespace: str, payload: Any = None) -> None:
-        packet = self._server.packet_class(packet_type, payload, namespace)
-        await self._handlers.send(connection.eio_sid, packet)

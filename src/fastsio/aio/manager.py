@@ -109,7 +109,7 @@ class AsyncManager(BaseManager):
         """
         namespace = single_namespace(namespace)
         histories = self._histories
-        if histories is None or not histories.has(namespace, room):
+        if histories is None or not histories.keeps_events_of(namespace, room):
             self.basic_enter_room(sid, namespace, room, eio_sid)
             return
         with self._lock:
@@ -132,7 +132,7 @@ class AsyncManager(BaseManager):
         if histories is not None:
             with self._lock:
                 rooms = self._rooms_of(namespace, sid)
-                missed = histories.return_to(namespace, room, sid, arrival, entered, monotonic(), rooms)
+                missed = histories.reenter(namespace, room, sid, arrival, entered, monotonic(), rooms)
                 await self._send_history(sid, namespace, missed)
 
     async def _send_history(self, sid: str, namespace: str, events: Iterable[KeptEvent]) -> None:
@@ -180,7 +180,7 @@ class AsyncManager(BaseManager):
             event: Event name.
             data: Payload; a tuple is several arguments, None is no argument.
             namespace: The namespace.
-            room: A room or sid, or several; None is everybody.
+            room: A room or sid, or several; None is all clients.
             skip_sid: The sid, or several, to leave out.
             callback: Called with what each client acknowledges.
             to: The same as *room*.
@@ -212,7 +212,7 @@ class AsyncManager(BaseManager):
         shared: ServerInternals | None = None if self.server is None else self.server.__fastsio__
         histories, recovery = (None, None) if shared is None else (shared.histories, shared.recovery)
         if histories is not None and callback is None and (received.is_kept if received else not histories.is_shared):
-            keepers = histories.keepers_of(namespace, rooms, event)
+            keepers = histories.logs_for_event(namespace, rooms, event)
             if keepers:
                 arguments = [event, *event_arguments(data)]
                 return await self._send_kept(keepers, arguments, namespace, tuple(rooms), skip, waits, received)
@@ -318,7 +318,7 @@ class AsyncManager(BaseManager):
         """
         Send the frames of an event to clients, or keep them for those that are about to connect.
 
-        *is_logged* tells whether the event is kept for clients that miss it.
+        *is_logged* is whether the event is kept for clients that miss it.
         """
         server = self.server
         shared: ServerInternals = server.__fastsio__

@@ -109,7 +109,7 @@ class AsyncNamespace(BaseServerNamespace):
         return await self.server.leave_room(sid, room, namespace=namespace or self.namespace)
 
     async def close_room(self, room: Hashable, namespace: str | None = None) -> Any:
-        """Take everybody out of a room; as :meth:`AsyncServer.close_room`."""
+        """Take all clients out of a room; as :meth:`AsyncServer.close_room`."""
         return await self.server.close_room(room, namespace=namespace or self.namespace)
 
     def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:

@@ -337,7 +337,7 @@ class AsyncPubSubManager(AsyncManager):
             event: Event name.
             data: Payload; a tuple is several arguments, None is no argument.
             namespace: The namespace; None is ``"/"``.
-            room: A room or sid, or several; None is everybody.
+            room: A room or sid, or several; None is all clients.
             skip_sid: The sid, or several, to leave out.
             callback: Called with what the client acknowledges; *room* must then be the room of one client.
             to: The same as *room*.
@@ -608,7 +608,7 @@ class AsyncPubSubManager(AsyncManager):
         is_missed = self._has_lost_clients(namespace) or self._keeps(namespace, rooms, answer)
         if not (is_missed or self.has_participants(namespace, rooms)):
             if answer is not None:
-                answer.mark_sent()  # to no client: if the room's client has left, the server that asked is told
+                answer.mark_sent()  # to no client: it has left, and the server that emitted learns that
             return
         arguments = unpack_event(message.data, binary=message.binary)
         # Messages for other clients must not wait for one client here.
@@ -619,7 +619,11 @@ class AsyncPubSubManager(AsyncManager):
     def _keeps(self, namespace: str, rooms: Iterable[Hashable], answer: object) -> bool:
         """Whether an event belongs into the history of a room."""
         histories = self._histories
-        return answer is None and histories is not None and any(histories.has(namespace, room) for room in rooms)
+        return (
+            answer is None
+            and histories is not None
+            and any(histories.keeps_events_of(namespace, room) for room in rooms)
+        )
 
     def _remote_answer(self, host_id: str, asked: tuple[Hashable, str, int]) -> RemoteAnswer:
         room, namespace, _ = asked

@@ -256,7 +256,7 @@ class RoomKeeper:
         if arrival is None or histories is None:
             return {"room": room.name}
         with self._lock:
-            return {"room": room.name, **histories.told(namespace, room.name, arrival)}
+            return {"room": room.name, **histories.confirmation(namespace, room.name, arrival)}
 
     # Calls of the application
 
@@ -544,13 +544,13 @@ class RoomKeeper:
             await manager.enter_room(client.sid, client.namespace, RoomName(name))
             return
         arrival = arrival or Arrival(None)
-        histories.expect(client.namespace, name, client.sid, arrival)
+        histories.begin_arrival(client.namespace, name, client.sid, arrival)
         try:
             await manager.enter_room(client.sid, client.namespace, RoomName(name))
         finally:
-            histories.stop_expecting(client.namespace, name, client.sid)
+            histories.end_arrival(client.namespace, name, client.sid)
         member.entered = arrival.number
-        if arrival.standing is None:  # it was in the room before it became a member
+        if arrival.history_state is None:  # it was in the room before it became a member
             await manager.catch_up(client.sid, client.namespace, name, arrival, None)
 
     async def _remove_member(

@@ -44,7 +44,7 @@ BACKGROUND_GRACE_S: Final = 0.25
 CANCEL_GRACE_S: Final = 1.0
 #: What no context variable is set to.
 _UNSET: Final = object()
-#: Events that begin before everybody else has a turn.
+#: Events that begin before other tasks have a turn.
 FAIR_SHARE: Final = 256
 HAS_EAGER_TASKS: Final = sys.version_info >= (3, 12)
 #: How many routes whose handlers wait are remembered; those of an application, however it makes them anew.

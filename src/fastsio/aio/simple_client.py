@@ -101,25 +101,25 @@ class AsyncSimpleClient:
         # What arrives is kept in order, also where handlers run in threads.
         client.async_handlers = False
 
-        def note_connect() -> None:
+        def on_connect() -> None:
             self.connected_event.set()
 
-        def note_disconnect() -> None:
+        def on_disconnect() -> None:
             self.connected_event.clear()
 
-        def note_end() -> None:
+        def on_final_end() -> None:
             self.connected = False
             self.connected_event.set()
             self.input_event.set()
 
-        def keep(event: str, *args: Any) -> None:
+        def on_event(event: str, *args: Any) -> None:
             self.input_buffer.append([event, *args])
             self.input_event.set()
 
-        client.on("connect", note_connect, namespace=self.namespace)
-        client.on("disconnect", note_disconnect, namespace=self.namespace)
-        client.on("__disconnect_final", note_end, namespace=self.namespace)
-        client.on("*", keep, namespace=self.namespace)
+        client.on("connect", on_connect, namespace=self.namespace)
+        client.on("disconnect", on_disconnect, namespace=self.namespace)
+        client.on("__disconnect_final", on_final_end, namespace=self.namespace)
+        client.on("*", on_event, namespace=self.namespace)
         return client
 
     @property
@@ -150,7 +150,7 @@ class AsyncSimpleClient:
         Raises:
             DisconnectedError: The connection has ended for good.
         """
-        await self._insist(lambda: self.client.emit(event, data, namespace=self.namespace))
+        await self._call_when_connected(lambda: self.client.emit(event, data, namespace=self.namespace))
 
     async def call(self, event: str, data: Any = None, timeout: float | None = 60) -> Any:  # noqa: ASYNC109 - python-socketio's parameter
         """
@@ -168,9 +168,11 @@ class AsyncSimpleClient:
             DisconnectedError: The connection has ended for good.
             TimeoutError: The server did not acknowledge in time.
         """
-        return await self._insist(lambda: self.client.call(event, data, namespace=self.namespace, timeout=timeout))
+        return await self._call_when_connected(
+            lambda: self.client.call(event, data, namespace=self.namespace, timeout=timeout)
+        )
 
-    async def _insist(self, send: Callable[[], Any]) -> Any:
+    async def _call_when_connected(self, send: Callable[[], Any]) -> Any:
         """Call *send*, again after each reconnection, until the namespace is connected."""
         while True:
             await concurrency.wait_event(self.connected_event)

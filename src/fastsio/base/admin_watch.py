@@ -86,10 +86,10 @@ class AdminWatch:
         #: The connections that have not gone over to a WebSocket.
         self._polling: set[str] = set()
 
-    # What the server tells
+    # Called by the server
 
     def connection_opened(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        """Note when a connection began, and with which transport."""
+        """Record when a connection began, and with which transport."""
         self._on_connection()
         self._counts.push("rawConnection")
         self._opened[eio_sid] = self._time_s()
@@ -188,8 +188,8 @@ class AdminWatch:
         """
         Return (sid, eio_sid) of whom a command is for.
 
-        A name that nobody here answers to may be the sid of another server's client, which administrators are shown
-        too. Its server does what is asked of it, as with any other call; the Engine.IO sid is not known here.
+        A name that no client or room of this server has may be the sid of another server's client, which administrators
+        see too. That server carries the command out; the Engine.IO sid is not known here.
         """
         here: list[tuple[str, str | None]] = list(self._server.manager.get_participants(namespace, room_filter or None))
         if here or not isinstance(room_filter, str) or not room_filter:

@@ -42,13 +42,13 @@ class AckWaiter(ExpectedAcks):
             self.event.set()
 
     def give_up(self) -> None:
-        """End the wait: all clients that were asked have left."""
+        """End the wait: all clients that the event was sent to have left."""
         if not self.event.is_set():
             self._has_left = True
             self.event.set()
 
     def withdraw(self) -> None:
-        """Discard the callback: no caller waits for the acknowledgement any more."""
+        """Discard the callback: the call that waited for the acknowledgement has ended."""
         for sid, ack_id in list(self.expected):
             self._manager.discard_callback(sid, ack_id)
 

@@ -154,8 +154,8 @@ class BaseClient(EventRegistrar):
         self.socketio_path: str | None = None
         self._auth: Any = None
         self._wait_timeout_s = 1.0
-        #: Whether connect() or an attempt to reconnect runs, which fails if the connection is lost now; and whether the
-        #: server has been reached meanwhile.
+        #: Whether connect() or an attempt to reconnect runs, which fails if the connection is lost now; and whether it
+        #: has reached the server.
         self._is_opening = self._was_reached = False
         self._reset_state()
         self._make_parts()
@@ -207,7 +207,7 @@ class BaseClient(EventRegistrar):
         self._registry.add(registration)
 
     def _will_reconnect(self, reason: str) -> bool:
-        """Whether the end of the connection for *reason* is followed by attempts to come back."""
+        """Return whether the client tries to reconnect after the end of a connection for *reason*."""
         shared = self.__fastsio__
         is_lost = reason == self.reason.TRANSPORT_ERROR
         is_wanted = not (self._is_opening or shared.dispatcher.is_dismissed or shared.reconnecting.has_left)
@@ -237,9 +237,9 @@ class BaseClient(EventRegistrar):
         return ack_id
 
 
-def take_callback(callbacks: dict[str, dict[int, Any]], namespace: str, ack_id: int | None) -> Any:
+def pop_callback(callbacks: dict[str, dict[int, Any]], namespace: str, ack_id: int | None) -> Any:
     """
-    Remove the callback that waits for an acknowledgement, and return it; None if no callback waits.
+    Remove the callback of an acknowledgement, and return it; None if there is none.
 
     Args:
         callbacks: Namespace -> id -> callback, of a client.
@@ -319,11 +319,11 @@ def namespaces_to_join(named: str | Iterable[str] | None, handled: Iterable[str]
     return sorted(set(handled) - {"*"}) or ["/"]
 
 
-def refusal_arguments(said: Any) -> tuple[Any, ...]:
-    """Return the arguments of a ``connect_error`` handler: the items of a list, none for None, otherwise *said*."""
-    if said is None:
+def refusal_arguments(answer: Any) -> tuple[Any, ...]:
+    """Return the arguments of a ``connect_error`` handler: the items of a list, none for None, otherwise *answer*."""
+    if answer is None:
         return ()
-    return tuple(said) if isinstance(said, list) else (said,)
+    return tuple(answer) if isinstance(answer, list) else (answer,)
 
 
 def failure_argument(error: BaseException) -> Any:

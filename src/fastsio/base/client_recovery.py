@@ -1,5 +1,5 @@
 """
-Connection state recovery of a client: the pids and offsets that it keeps, and the events that wait while it comes back.
+Connection state recovery of a client: its pids and offsets, and the events that wait for the answer to CONNECT.
 
 The server's answer to CONNECT may have a ``pid``, the secret name of the session. With it each event that the server
 keeps has an offset, a text after its last argument. A client that has lost its connection sends both with its next
@@ -28,7 +28,7 @@ HeldEvent = tuple[str, "int | None", list[Any]]
 
 @dataclass(slots=True)
 class _Session:
-    """The client's session in one namespace: pid and last offset. ``pid`` is None once the client has left."""
+    """The client's session in one namespace: its pid, None once the client has left, and the last offset."""
 
     pid: str | None
     offset: str | None = None
@@ -84,7 +84,7 @@ class RecoverableSessions:
         self._sessions = {name: session for name, session in self._sessions.items() if session.pid is not None}
 
     def forget(self, namespace: str) -> None:
-        """Forget the pid of a namespace that the client has left; until :meth:`reset` its events still have offsets."""
+        """Forget the pid of a namespace that the client has left; its events have offsets until :meth:`reset`."""
         session = self._sessions.get(namespace)
         if session is not None:
             session.pid = None
@@ -94,7 +94,7 @@ class RecoverableSessions:
         for namespace in list(self._sessions):
             self.forget(namespace)
 
-    def aim(self, *target: Any) -> None:
+    def set_target(self, *target: Any) -> None:
         """
         Forget the sessions if ``connect()`` was called with other arguments than before.
 

@@ -1,5 +1,5 @@
 """
-Histories of rooms: the option of room classes, and what clients say and are told about them.
+Histories of rooms: the option of room classes, and what clients send and get about them when they join.
 
 Which events are kept is decided in :mod:`fastsio.state.history`; the managers in ``fastsio.aio`` and ``fastsio.sync``
 ask for that, and send.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.exceptions import SetupError, ValidationFailed
-from fastsio.state.history import RoomLogs, Since, Standing, split_offset
+from fastsio.state.history import HistoryState, RoomLogs, Since, split_offset
 from fastsio.state.room_names import key_of_name
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SINCE, EPOCH = "since", "epoch"
 #: The name in the last argument of an event, and in the frame of a consumer.
 OFFSETS: Final = "offsets"
-#: The event of the rooms themselves that goes to all members. It says who is there now, and so is not kept.
+#: The event of room classes that says who is in a room now. It would be out of date later, and is not kept.
 _PRESENCE: Final = "presence"
 #: More than a stream has of entries in one millisecond.
 _PER_MS: Final = 1_000_000
@@ -69,19 +69,19 @@ class Arrival:
     The entry of a client into a room with a history.
 
     Args:
-        since: What the client has had already; None if it did not say.
+        since: The last event that the client has had; None if it did not say.
 
     Attributes:
         number: The number of the room's newest event when the client entered; None while it has not.
-        standing: What the client is told of the room's history.
+        history_state: The state of the room's history that the confirmation of the join has.
     """
 
-    __slots__ = ("number", "since", "standing")
+    __slots__ = ("history_state", "number", "since")
 
     def __init__(self, since: Since | None) -> None:
         self.since = since
         self.number: int | None = None
-        self.standing: Standing | None = None
+        self.history_state: HistoryState | None = None
 
 
 class Histories:
@@ -102,9 +102,9 @@ class Histories:
         self._make_epoch, self._shared_epoch = make_epoch, shared_epoch
         self._newest = 0
         self.is_shared = shared_epoch is not None
-        #: Namespace and key -> the events, and whether the rooms say who is there.
+        #: Namespace and key -> the events, and whether the rooms send ``presence`` events.
         self._logs: dict[tuple[str, str], tuple[RoomLogs, bool]] = {}
-        #: Namespace, room and sid -> the entry that is about to be.
+        #: Namespace, room and sid -> the arrival of a client that is about to enter.
         self._arrivals: dict[tuple[str, str, str], Arrival] = {}
 
     def add(self, namespace: str, hooks: RoomHooks) -> None:
@@ -132,12 +132,12 @@ class Histories:
         self._logs.setdefault((namespace, room_class.key), (logs, hooks.is_present))
 
     def logs_of(self, namespace: str, room: Hashable) -> RoomLogs | None:
-        """Return what is kept of a room and others of its class; None for a room without a history."""
+        """Return the logs of the class of a room; None for a room without a history."""
         found = self._logs.get((namespace, key_of_name(room))) if isinstance(room, str) else None
         return None if found is None else found[0]
 
-    def keepers_of(self, namespace: str, rooms: Iterable[Hashable], event: EventName) -> dict[str, RoomLogs]:
-        """Return those of the rooms that an event is sent to in whose histories it is kept, and what is kept."""
+    def logs_for_event(self, namespace: str, rooms: Iterable[Hashable], event: EventName) -> dict[str, RoomLogs]:
+        """Return room -> logs of its class, for those of the rooms whose histories keep an event."""
         found = {}
         for room in rooms:
             if isinstance(room, str):
@@ -146,12 +146,12 @@ class Histories:
                     found[room] = kept[0]
         return found
 
-    def has(self, namespace: str, room: Hashable) -> bool:
-        """Whether events of a room are to be kept."""
+    def keeps_events_of(self, namespace: str, room: Hashable) -> bool:
+        """Whether a room has a history."""
         return self.logs_of(namespace, room) is not None
 
     def has_events(self, namespace: str, room: Hashable) -> bool:
-        """Whether events of a room are kept."""
+        """Whether the history of a room has events now."""
         logs = self.logs_of(namespace, room)
         return logs is not None and isinstance(room, str) and logs.has_events(room)
 
@@ -174,7 +174,7 @@ class Histories:
             logs.clear(self._newest)
 
     def advance(self, position: tuple[int, int]) -> None:
-        """Note that nothing up to a position of the shared log comes any more."""
+        """Set the position of the newest event: no further event up to this position of the shared log will come."""
         self._newest = number_at(position)
         for logs, _ in self._logs.values():
             logs.newest = self._newest
@@ -186,19 +186,19 @@ class Histories:
 
     # Clients that enter
 
-    def expect(self, namespace: str, room: str, sid: str, arrival: Arrival) -> None:
-        """Keep what a client has said that is about to enter a room."""
+    def begin_arrival(self, namespace: str, room: str, sid: str, arrival: Arrival) -> None:
+        """Store the arrival of a client that is about to enter a room."""
         self._arrivals[namespace, room, sid] = arrival
 
-    def stop_expecting(self, namespace: str, room: str, sid: str) -> None:
-        """Forget what a client has said."""
+    def end_arrival(self, namespace: str, room: str, sid: str) -> None:
+        """Forget the arrival of a client."""
         self._arrivals.pop((namespace, room, sid), None)
 
     def enter(
         self, namespace: str, room: Hashable, sid: str, now: float, rooms: Iterable[Hashable] = ()
     ) -> list[KeptEvent]:
         """
-        Note that a client has entered a room just now; return the events that it is sent before all others.
+        Record that a client has entered a room; return the events that it is sent before all others.
 
         *rooms* are those that it is in.
         """
@@ -206,7 +206,7 @@ class Histories:
         if logs is None or not isinstance(room, str):
             return []
         arrival = self._arrivals.get((namespace, room, sid)) or Arrival(None)
-        missed, arrival.standing = logs.missed(room, arrival.since, sid, now, rooms=rooms)
+        missed, arrival.history_state = logs.missed(room, arrival.since, sid, now, rooms=rooms)
         arrival.number = logs.log_of(room).last
         return missed
 
@@ -222,7 +222,7 @@ class Histories:
             return []
         return [event for event in logs.log_of(room).events if event.number > number and event.is_for(sid, ())]
 
-    def return_to(
+    def reenter(
         self,
         namespace: str,
         room: str,
@@ -233,36 +233,36 @@ class Histories:
         rooms: Iterable[Hashable] = (),
     ) -> list[KeptEvent]:
         """
-        Answer a client that asks to join a room where it is already.
+        Record that a client has asked to join a room in which it is already.
 
         Args:
             namespace: The namespace.
             room: The room.
             sid: The client.
-            arrival: What it has said.
+            arrival: Its request.
             entered: The number of the room's newest event when it entered; None if that is not known. It has got all
                 later ones.
             now: The time, in seconds.
             rooms: The rooms that it is in.
 
         Returns:
-            The events from before, as far as it does not have them.
+            The events from before its entry that it does not have.
         """
         logs = self.logs_of(namespace, room)
         if logs is None:
             return []
         if arrival.since is None or entered is None:
-            arrival.standing = logs.standing(room, complete=True)
+            arrival.history_state = logs.state_of(room, complete=True)
             return []
-        missed, arrival.standing = logs.missed(room, arrival.since, sid, now, rooms=rooms, until=entered)
+        missed, arrival.history_state = logs.missed(room, arrival.since, sid, now, rooms=rooms, until=entered)
         return missed
 
-    def told(self, namespace: str, room: str, arrival: Arrival) -> dict[str, Any]:
-        """Return what a client is told of a room's history: as of now, for it has got all events until now."""
-        logs, standing = self.logs_of(namespace, room), arrival.standing
-        if logs is None or standing is None:
+    def confirmation(self, namespace: str, room: str, arrival: Arrival) -> dict[str, Any]:
+        """Return the fields of a join's confirmation: the state of the history now; the client has got all events."""
+        logs, state = self.logs_of(namespace, room), arrival.history_state
+        if logs is None or state is None:
             return {}
-        return dict(logs.standing(room, complete=standing.complete)._asdict())
+        return dict(logs.state_of(room, complete=state.complete)._asdict())
 
 
 class KeptEmit:
@@ -313,7 +313,7 @@ class KeptEmit:
 
     def number(self, names: tuple[str, ...], frames: list[Any], mark: str) -> None:
         """
-        Take what recovery adds for clients that it can bring back.
+        Store the frames for clients whose sessions can be recovered.
 
         Args:
             names: The rooms whose offsets are in the frames.
@@ -352,10 +352,10 @@ def number_at(position: tuple[int, int]) -> int:
 
 def split_payload(args: tuple[Any, ...]) -> tuple[tuple[Any, ...], Since | None]:
     """
-    Take what concerns the history out of the payload of a join.
+    Split the payload of a join into the application's arguments and what concerns the history.
 
     Returns:
-        The arguments that the application sees, and what the client has had; None if it did not say.
+        The arguments that the application sees, and the last event that the client has had; None if it did not say.
 
     Raises:
         ValidationFailed: The client has sent no text, or no null, in its place.

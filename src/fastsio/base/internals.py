@@ -40,7 +40,7 @@ class ServerInternals:
     Attributes:
         connections: Engine.IO sid -> record of the connection.
         room_classes: Namespace and key -> room class.
-        observer: The object that is told what happens on the server: the admin interface, or None.
+        observer: The admin interface, which gets a report of each event of the server; None without one.
         shows_frames: Whether the application has a ``_send_eio_packet()`` of its own, which is called for each frame.
         dispatcher: The part that takes packets and sends them.
         runner: The part that starts handlers.
@@ -106,7 +106,7 @@ class ServerInternals:
     def observe(self, observer: Observer | None) -> None:
         """Tell *observer* what happens from now on; None ends it."""
         self.observer = observer
-        # The ways are chosen here, so that frames cost nothing more while nobody counts them.
+        # Frames are only counted while there is an observer: otherwise they take the shorter way.
         self.dispatcher.choose_ways()
 
     def known_sid(self, eio_sid: str, namespace: str) -> str | None:

@@ -116,7 +116,7 @@ class BaseManager:
         return None
 
     def prepare(self) -> None:
-        """Start what is wanted before the first client; called where the web server tells of its start."""
+        """Start what is needed before the first client; called when the web server reports its start."""
 
     def initialize(self) -> None:
         """Start the parts that need a running event loop; called before the first client."""
@@ -392,13 +392,13 @@ class BaseManager:
                 observer.room_left(namespace, room, sid)
 
     def admit(self, eio_sid: str, namespace: str) -> str:
-        """Do as :meth:`pre_connect` does, without waiting for anybody."""
+        """Do what :meth:`pre_connect` does, without waiting."""
         sid: str = self.server.__fastsio__.known_sid(eio_sid, namespace) or self._make_sid()
         self.basic_connect(sid, eio_sid, namespace)
         return sid
 
     def _make_sid(self) -> str:
-        """Return a name for a client that nobody else has."""
+        """Return a new sid for a client."""
         return self.server.eio.generate_id()  # type: ignore[no-any-return] # the server is Any here
 
     def _observer_of(self, client: Client | None) -> Observer | None:

@@ -1,7 +1,7 @@
 """
-The events that a client has emitted but cannot send yet, in order for each namespace, within a bound.
+The queue of events that a client has emitted but cannot send yet, in order for each namespace, within a bound.
 
-Must not know how it is sent; the lock that threads share is an argument.
+This module must not know how events are sent; the lock that threads share is an argument.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ class MovingSessions(Protocol):
 class TaskStarter(Protocol):
     """The method of the runner of handlers that the sessions of lost clients call."""
 
-    def start_task(self, target: Any, /, *args: Any) -> Any:
+    def start_task(self, target: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Start a function of the server in the background."""
 
 
@@ -170,7 +170,17 @@ class EventHandling(Protocol):
         """Call the handler of an event, and answer."""
 
 
-class Handlers(Protocol):
+class PacketReplies(Protocol):
+    """The methods of the dispatcher that send packets to clients that connect."""
+
+    def send(self, eio_sid: str, packet: Packet) -> Any:
+        """Send a packet to a client."""
+
+    def reply_frames(self, eio_sid: str, frames: Sequence[Any]) -> Any:
+        """Send the frames of events to a client, and wait while it is behind and reads."""
+
+
+class Handlers(PacketReplies, Protocol):
     """The methods of the dispatcher that a lifecycle calls."""
 
     def find_route(self, namespace: str, event: str) -> Route | None:
@@ -181,12 +191,6 @@ class Handlers(Protocol):
 
     def run_exception_handler(self, endpoint: Endpoint, context: Context, exc: Exception) -> Any:
         """Call an exception handler."""
-
-    def send(self, eio_sid: str, packet: Packet) -> Any:
-        """Send a packet to a client."""
-
-    def reply_frames(self, eio_sid: str, frames: Sequence[Any]) -> Any:
-        """Send the frames of events to a client, and wait while it is behind and reads."""
 
     def break_off(self, connection: Connection, why: str) -> Any:
         """Close the connection of a client that broke the protocol."""

@@ -1,7 +1,8 @@
 """
-What a client has emitted and is not done with: which emissions wait, which may go, what becomes of them at an end.
+The events that a client has emitted and that are not done: waiting to be sent, or sent and not acknowledged.
 
-It has the rules of the options ``retries`` and ``offline_buffer``, and neither sends nor waits.
+It has the rules of the options ``retries`` and ``offline_buffer``: which events are kept, which may be sent now, and
+which fail when the connection ends. It neither sends nor waits.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio.base.answers import Answer
-from fastsio.base.client import not_connected, take_callback
+from fastsio.base.client import not_connected, pop_callback
 from fastsio.base.emit_args import event_arguments
 from fastsio.base.outbox import Emission, Outbox
 from fastsio.exceptions import BadNamespaceError, DisconnectedError
@@ -44,7 +45,7 @@ class PendingEmissions:
         self._sender = sender
         self.outbox = Outbox(options.max_buffered_events, guard)
         #: The namespaces whose emissions are being delivered, one after the other.
-        self._draining: set[str] = set()
+        self._delivering: set[str] = set()
         #: The namespaces that the client does not come back to by itself.
         self._ended: set[str] = set()
 
@@ -52,11 +53,11 @@ class PendingEmissions:
 
     def keep(self, emission: Emission) -> None:
         """
-        Let an emission wait, once it is sure that it can be sent later: now its emitter is there to be told.
+        Let an emission wait. Raise an error now, while its emitter can handle it, if it could not be sent later.
 
         Raises:
             BadNamespaceError: The client does not join the namespace.
-            DisconnectedError: As much waits as may, or the emitter would wait for an acknowledgement for ever.
+            DisconnectedError: Too many events wait, or the emitter would wait for an acknowledgement for ever.
             TypeError: The payload cannot be written.
         """
         client, namespace = self._client, emission.namespace
@@ -96,13 +97,13 @@ class PendingEmissions:
 
     def withdraw(self, namespace: str, answer: Answer) -> None:
         """Forget an emission whose acknowledgement is not waited for any more."""
-        take_callback(self._client.callbacks, namespace, answer.ack_id)
+        pop_callback(self._client.callbacks, namespace, answer.ack_id)
         for emission in self.outbox.withdraw(namespace, lambda emission: emission.callback is answer):
             if emission.under_way is not None:
-                emission.under_way.fail(AckTimeoutError("nobody waits for the acknowledgement any more"))
+                emission.under_way.fail(AckTimeoutError("the call that waited for the acknowledgement has ended"))
 
     def give_up(self, emission: Emission, error: Exception) -> None:
-        """Send an emission no more, for a reason that its emitter is told if it waits."""
+        """Give up an emission: remove it, and raise *error* in its emitter if that waits for the acknowledgement."""
         if self.outbox.remove(emission):
             self._client.logger.error("the event %s was given up after %d attempts", emission.event, emission.tries)
         if isinstance(emission.callback, Answer):
@@ -113,7 +114,7 @@ class PendingEmissions:
         self._client.logger.error("the event %s could not be sent", emission.event, exc_info=error)
         self.give_up(emission, error)
 
-    # What becomes of a namespace
+    # Namespaces
 
     def begin(self) -> None:
         """Accept emissions again: the client connects."""
@@ -140,12 +141,12 @@ class PendingEmissions:
 
     # Retries
 
-    def begin_draining(self, namespace: str) -> bool:
-        """Whether the caller is to deliver what waits for a namespace: it is connected, and no other delivers it."""
+    def begin_delivering(self, namespace: str) -> bool:
+        """Return True to one caller, which then delivers the emissions of a namespace; False if it is not connected."""
         with self.outbox.guard:
-            if namespace in self._draining or not self.outbox.is_open(namespace):
+            if namespace in self._delivering or not self.outbox.is_open(namespace):
                 return False
-            self._draining.add(namespace)
+            self._delivering.add(namespace)
             return True
 
     def next_to_deliver(self, namespace: str) -> Emission | None:
@@ -153,7 +154,7 @@ class PendingEmissions:
         with self.outbox.guard:
             emission = self.outbox.head(namespace) if self.outbox.is_open(namespace) else None
             if emission is None:
-                self._draining.discard(namespace)
+                self._delivering.discard(namespace)
             return emission
 
     def attempt(self, emission: Emission, answer: Answer) -> Packet | None:
@@ -165,8 +166,8 @@ class PendingEmissions:
         return packet
 
     def end_attempt(self, emission: Emission, answer: Answer) -> bool:
-        """Take the outcome of an attempt; return whether its answer is to be told to the emission's callback."""
-        take_callback(self._client.callbacks, emission.namespace, answer.ack_id)
+        """Handle the outcome of an attempt; return whether the emission's callback is to be called with the answer."""
+        pop_callback(self._client.callbacks, emission.namespace, answer.ack_id)
         if answer.has_come:
             return self.outbox.remove(emission) and emission.callback is not None
         if emission.tries > (self._options.retries or 0):
@@ -177,7 +178,7 @@ class PendingEmissions:
     # Packets
 
     def _packet(self, emission: Emission) -> Packet | None:
-        """Return the packet of an emission; None if it would wait for an acknowledgement on no connection."""
+        """Return the packet of an emission; None if its acknowledgement needs a connection, and there is none."""
         # close() ends the waiting of what is registered by then.
         with self.outbox.guard:
             if _needs_connection(emission) and not self.outbox.is_open(emission.namespace):
@@ -185,7 +186,7 @@ class PendingEmissions:
             return self.numbered(emission)
 
     def numbered(self, emission: Emission) -> Packet:
-        """Return the packet of an emission, with a fresh id if an acknowledgement is waited for."""
+        """Return the packet of an emission, with a new id if the emitter wants an acknowledgement."""
         client, callback = self._client, emission.callback
         ack_id = None if callback is None else self._sender.expect_ack(emission.namespace, callback)
         if isinstance(callback, Answer):

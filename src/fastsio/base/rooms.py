@@ -73,7 +73,7 @@ class Room(NamedRoom):
 
     - ``extract_room_identifier``: returns which room is meant; a tuple is an identifier of several parts. The text of a
       ``ValueError`` is what the client reads.
-    - ``can_join``: returns whether the client may join. Without it everybody may.
+    - ``can_join``: returns whether the client may join. Without it every client may.
     - ``on_join``, ``on_leave``: called after the client has joined or left, however it left.
     - ``presence_key``: returns who the client is. The room's members are then told who comes and goes.
 
@@ -86,7 +86,7 @@ class Room(NamedRoom):
     Attributes:
         key: First part of the name and end of the events ``join_<key>`` and ``leave_<key>``; by default the name of
             the class, without ``Room``. If it is empty, the name of a room is its identifier alone.
-        presence: Whether members are told who comes and goes, even without a ``presence_key``: then by sid.
+        presence: Whether members get an event when a user comes or goes, even without a ``presence_key``: then by sid.
         history: How much of what is sent to a room is kept for clients that join later; None for nothing.
         identifier: The identifier; a tuple of several parts.
 
@@ -424,7 +424,7 @@ class RoomHooks:
 
     @property
     def is_present(self) -> bool:
-        """Whether the room's members are told who comes and goes."""
+        """Whether the members of a room get an event when a user comes or goes."""
         return self.room_class.presence or self.presence_key is not None
 
     def room(self, identifier: Any) -> Room:

@@ -93,7 +93,7 @@ class _Sender(asyncio.Protocol):
         self._listener.put(Arrived(self, kind, content))
         return True
 
-    def note_handled(self, size: int) -> None:
+    def count_handled(self, size: int) -> None:
         """Resume reading, if the process has handled most of the bytes that it had read."""
         self._unhandled_bytes -= size
         if self._is_paused and self._unhandled_bytes < HIGH_WATER_BYTES // 2 and not self.transport.is_closing():
@@ -178,9 +178,9 @@ class LocalListener:
             while self._arrived:
                 sender, kind, content = self._arrived.popleft()
                 if kind == END:
-                    self._note_end(sender)
+                    self._handle_end(sender)
                 elif kind == GREETING:
-                    self._note_greeting(sender)
+                    self._handle_greeting(sender)
                 elif self._present.get(sender.name) is sender:
                     self.taking = (sender.name, sender.count + 1, len(content)) if kind == TO_ALL else None
                     yield content
@@ -189,7 +189,7 @@ class LocalListener:
                         self._handled[sender.name] = sender.count
                         if self._awaited:
                             self._release()
-                sender.note_handled(len(content))
+                sender.count_handled(len(content))
             self._waiting = self._loop.create_future()
             await self._waiting
 
@@ -220,7 +220,7 @@ class LocalListener:
             del self._gone[name], self._handled[name]
         return dict(self._handled)
 
-    def hears(self, publisher: str) -> bool:
+    def is_connected_to(self, publisher: str) -> bool:
         """Return whether a publisher is connected, or messages of it wait to be handled."""
         return publisher in self._present
 
@@ -248,7 +248,7 @@ class LocalListener:
             if not waiting.done() and not self._is_behind(counts):
                 waiting.set_result(None)
 
-    def _note_greeting(self, sender: _Sender) -> None:
+    def _handle_greeting(self, sender: _Sender) -> None:
         name, before = sender.name, self._present.get(sender.name)
         known = self._handled.get(name)
         if before is not None:  # messages on the older connection would arrive out of order
@@ -260,7 +260,7 @@ class LocalListener:
             self._on_gap()
         self._release()
 
-    def _note_end(self, sender: _Sender) -> None:
+    def _handle_end(self, sender: _Sender) -> None:
         if self._present.get(sender.name) is sender:
             del self._present[sender.name]
             self._gone[sender.name] = time.monotonic()

@@ -43,7 +43,7 @@ async def connect_once(
     """
     errors: list[Exception] = []
 
-    async def note(error: Exception) -> None:
+    async def keep_error(error: Exception) -> None:
         errors.append(error)
 
     try:
@@ -54,7 +54,7 @@ async def connect_once(
             reconnect_time_wait=0,
             connect_timeout=CONNECT_TIMEOUT_S,
             ping_interval=PING_INTERVAL_S,
-            error_cb=note,
+            error_cb=keep_error,
             closed_cb=on_end,
         )
     except nats.errors.NoServersError as error:

@@ -232,7 +232,7 @@ class ShardSubscriptions:
         for channel in channels:
             if channel not in self._subscriptions.wanted:
                 self._missing.discard(channel)
-            if self._subscriptions.is_behind(channel):
+            if self._subscriptions.needs_request(channel):
                 connection = await self._connection_to(self._slots.owner_of(channel))
                 subscribe = self._subscriptions.next_request(channel)
                 if subscribe is not None:  # still due after connecting
@@ -264,7 +264,7 @@ class ShardSubscriptions:
         self._subscriptions.confirm(channel, is_subscribed=is_subscribed)
         self._on_change(channel)
         self._missing.discard(channel)
-        if self._subscriptions.is_behind(channel):
+        if self._subscriptions.needs_request(channel):
             # What is wanted has changed since; or the slot has moved, and the server will answer where to.
             self.update((channel,))
         self._check_complete()
@@ -326,7 +326,7 @@ class ShardedBus:
         self._slots: PerLoop[SlotTable] = PerLoop(self._read_slots, _forget, lambda slots: not slots.is_stale)
         self._publishers: dict[Address | None, PerLoop[RedisPublisher]] = {}
         self._subscriptions: SubscriptionSet[bytes] = SubscriptionSet()
-        self._hearing: ShardSubscriptions | None = None
+        self._listener: ShardSubscriptions | None = None
         self._is_away = False
         #: Channel -> a future that is done when the subscription is in force, or is not to be waited for any more.
         self._expected: dict[bytes, asyncio.Future[None]] = {}
@@ -394,7 +394,7 @@ class ShardedBus:
                 return await self._ask_for_slots(address)
             except Exception as error:  # noqa: BLE001 - another master may know; the first error is raised
                 failure = failure or error
-        raise failure or ConnectionError("there is nobody to ask")
+        raise failure or ConnectionError("no master of the cluster is known")
 
     async def _ask_for_slots(self, address: Address | None) -> SlotTable:
         client = self._connect(address)
@@ -415,13 +415,13 @@ class ShardedBus:
     def follow(self, namespace: str, room: Hashable, *, has_members: bool) -> None:
         """Subscribe to the channel of a room if it has members here, otherwise unsubscribe."""
         channel = self.channels.of_room(namespace, room)
-        if channel == self.channels.of_everybody:
+        if channel == self.channels.of_all_nodes:
             return
         self._subscriptions.set_wanted(channel, is_wanted=has_members)
         if not has_members:
             self._release(channel)
-        if self._hearing is not None and self._subscriptions.is_behind(channel):
-            self._hearing.update((channel,))
+        if self._listener is not None and self._subscriptions.needs_request(channel):
+            self._listener.update((channel,))
 
     async def wait_until_subscribed(self, namespace: str, room: Hashable) -> None:
         """
@@ -446,41 +446,41 @@ class ShardedBus:
             host_id: The name of the node on the bus.
             silence_s: Seconds without a message after which a server is sent a ping.
         """
-        for channel in (self.channels.of_everybody, self.channels.of_node(host_id)):
+        for channel in (self.channels.of_all_nodes, self.channels.of_node(host_id)):
             self._subscriptions.set_wanted(channel, is_wanted=True)
         try:
             await self._slots.drop()
             slots = await self._slots.get()
             connection = partial(self._connection, silence_s)
-            self._hearing = ShardSubscriptions(
-                connection, slots, self._subscriptions, self._note_change, self._note_completion
+            self._listener = ShardSubscriptions(
+                connection, slots, self._subscriptions, self._on_change, self._on_complete
             )
-            self._hearing.begin()
+            self._listener.begin()
             while True:
-                yield await self._hearing.receive()
+                yield await self._listener.receive()
         finally:
-            await self._lose()
+            await self._close_subscriptions()
 
     def _connection(self, silence_s: float, address: Address | None) -> ShardConnection:
         return ShardConnection(self._connect(address), self._errors, silence_s)
 
-    def _note_change(self, channel: bytes) -> None:
+    def _on_change(self, channel: bytes) -> None:
         if self._subscriptions.is_subscribed_to(channel):
             self._release(channel)
 
-    def _note_completion(self) -> None:
+    def _on_complete(self) -> None:
         self._is_away = False
         self._on_listening()
 
-    async def _lose(self) -> None:
+    async def _close_subscriptions(self) -> None:
         """Close the connections that listen; calls that wait for a subscription return without it."""
         self._is_away = True
-        hearing, self._hearing = self._hearing, None
+        listener, self._listener = self._listener, None
         self._subscriptions.clear()
         for channel in list(self._expected):
             self._release(channel)
-        if hearing is not None:
-            await hearing.close()
+        if listener is not None:
+            await listener.close()
 
     def _release(self, channel: bytes) -> None:
         expected = self._expected.pop(channel, None)

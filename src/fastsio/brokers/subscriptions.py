@@ -43,7 +43,7 @@ class SubscriptionSet(Generic[AnyStr]):
         """Whether messages on a channel arrive, and no request is under way that would change that."""
         return channel in self._active and channel not in self._asked
 
-    def is_behind(self, channel: AnyStr) -> bool:
+    def needs_request(self, channel: AnyStr) -> bool:
         """Whether a request for a channel is to be sent now."""
         return channel not in self._asked and (channel in self.wanted) is not (channel in self._active)
 
@@ -54,7 +54,7 @@ class SubscriptionSet(Generic[AnyStr]):
         Returns:
             True to subscribe, False to unsubscribe, None if no request is needed or one is under way.
         """
-        if not self.is_behind(channel):
+        if not self.needs_request(channel):
             return None
         is_wanted = self._asked[channel] = channel in self.wanted
         return is_wanted
@@ -217,7 +217,7 @@ class Subscriptions(ABC):
     def _confirm(self, topic: str, *, is_subscribed: bool) -> None:
         """Record that the broker has carried out a request for a topic."""
         self._topics.confirm(topic, is_subscribed=is_subscribed)
-        if self._topics.is_behind(topic):  # what is wanted has changed meanwhile
+        if self._topics.needs_request(topic):  # what is wanted has changed meanwhile
             self._change(topic)
         elif is_subscribed:
             self._release(topic)

@@ -92,7 +92,7 @@ class ZmqPublisher:
             self._publishing.release()
 
     def close(self) -> None:
-        """Leave the proxy once nobody publishes."""
+        """Close the connection to the proxy, once no thread publishes."""
         with self._publishing:
             left, self._socket = self._socket, None
             if left is not None:

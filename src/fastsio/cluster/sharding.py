@@ -119,7 +119,7 @@ class ShardChannels:
     prefix: str
 
     @property
-    def of_everybody(self) -> bytes:
+    def of_all_nodes(self) -> bytes:
         """The channel that every node listens to."""
         return f"{self.prefix}:all".encode()
 
@@ -137,7 +137,7 @@ class ShardChannels:
                 own.
         """
         if not isinstance(room, ROOM_TYPES) or (isinstance(room, str) and _SID.fullmatch(room)):
-            return self.of_everybody
+            return self.of_all_nodes
         if isinstance(room, str):
             kind, name = "room", str.__str__(room)
         else:
@@ -151,11 +151,11 @@ class ShardChannels:
         if method in ANSWERS and message["host_id"] is not None:
             return (self.of_node(message["host_id"]),)
         if method not in _FOR_ROOMS:
-            return (self.of_everybody,)
+            return (self.of_all_nodes,)
         rooms = message["room"] if isinstance(message["room"], list) else [message["room"]]
         channels = dict.fromkeys(self.of_room(message["namespace"], room) for room in rooms)
-        if self.of_everybody in channels or len(channels) > MOST_COPIES:
-            return (self.of_everybody,)
+        if self.of_all_nodes in channels or len(channels) > MOST_COPIES:
+            return (self.of_all_nodes,)
         return tuple(channels)
 
 

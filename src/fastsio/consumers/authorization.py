@@ -102,35 +102,6 @@ class BaseAuthenticator(ABC):
         return found[0] if found else None
 
 
-def authenticate_endpoint(authenticator: type[BaseAuthenticator]) -> Endpoint:
-    """
-    Return the endpoint of a class's ``authenticate``.
-
-    Raises:
-        SignatureError: A parameter cannot be filled.
-    """
-    function: Any = authenticator.authenticate
-    return compile_endpoint(
-        function,
-        kind=HandlerKind.HOOK,
-        label=f"{authenticator.__qualname__}.authenticate",
-        prefix=("self", "scope"),
-        asynchronous=True,
-    )
-
-
-def permission_endpoint(permission: Callable[..., Any]) -> Endpoint:
-    """
-    Return the endpoint of a permission.
-
-    Raises:
-        SignatureError: A parameter cannot be filled.
-    """
-    return compile_endpoint(
-        permission, kind=HandlerKind.HOOK, prefix=("consumer", "authenticator", "scope"), asynchronous=True
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a client may not connect."""
@@ -155,8 +126,21 @@ class Admission:
         self, authenticator_class: type[BaseAuthenticator] | None, permissions: Sequence[Callable[..., Any]]
     ) -> None:
         self._authenticator_class = authenticator_class
-        self._authenticate = None if authenticator_class is None else authenticate_endpoint(authenticator_class)
-        self._permissions = [permission_endpoint(permission) for permission in permissions]
+        self._authenticate: Endpoint | None = None
+        if authenticator_class is not None:
+            self._authenticate = compile_endpoint(
+                authenticator_class.authenticate,
+                kind=HandlerKind.HOOK,
+                label=f"{authenticator_class.__qualname__}.authenticate",
+                prefix=("self", "scope"),
+                asynchronous=True,
+            )
+        self._permissions = [
+            compile_endpoint(
+                permission, kind=HandlerKind.HOOK, prefix=("consumer", "authenticator", "scope"), asynchronous=True
+            )
+            for permission in permissions
+        ]
 
     async def refuse(self, consumer: Any, peer: Peer) -> Refusal | None:
         """
@@ -169,22 +153,18 @@ class Admission:
         if self._authenticator_class is not None and self._authenticate is not None:
             authenticator = consumer.authenticator = self._authenticator_class(consumer.send_message)
             authenticator.attach(peer, consumer.scope)
-            if not await _ask(self._authenticate, consumer, peer, {"self": authenticator, "scope": consumer.scope}):
+            if not await _call(self._authenticate, consumer, peer, {"self": authenticator, "scope": consumer.scope}):
                 return Refusal(authenticator.close_code, "authentication failed")
         offered = {"consumer": consumer, "authenticator": consumer.authenticator, "scope": consumer.scope}
         for permission in self._permissions:
-            if not await _ask(permission, consumer, peer, offered):
+            if not await _call(permission, consumer, peer, offered):
                 return Refusal(CLOSE_FORBIDDEN, "not allowed")
         return None
 
 
-async def _ask(endpoint: Endpoint, consumer: Any, peer: Peer, offered: Mapping[str, Any]) -> bool:
-    context = Context(consumer, peer, "connect", named=offered)
-    try:
+async def _call(endpoint: Endpoint, consumer: Any, peer: Peer, offered: Mapping[str, Any]) -> bool:
+    async def call(context: Context) -> Any:
         # An awaitable would count as true, so it is awaited before the answer is read.
-        answer = await resolved(await endpoint.call(context))
-    except BaseException as exc:
-        await context.aclose(exc)
-        raise
-    await context.aclose()
-    return bool(answer)
+        return await resolved(await endpoint.call(context))
+
+    return bool(await Context(consumer, peer, "connect", named=offered).arun(call))

@@ -9,7 +9,14 @@ from __future__ import annotations
 from inspect import isroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from fastsio.consumers.class_reader import ConsumerInfo, ConsumerPlan, HandlerPlan, Kept, Reader, unresolved_error
+from fastsio.consumers.class_reader import (
+    ClassReader,
+    ConsumerInfo,
+    ConsumerPlan,
+    HandlerPlan,
+    MethodCache,
+    unresolved_error,
+)
 from fastsio.consumers.connection import Connection, Peer
 from fastsio.consumers.decorators import ChannelInfo, own_docstring
 from fastsio.consumers.types import logger
@@ -20,7 +27,7 @@ from fastsio.layers import get_channel_layer
 from fastsio.routing.slips import misspelt_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from fastsio.consumers.types import Receive, Scope, Send
     from fastsio.layers import BaseChannelLayer
@@ -87,7 +94,7 @@ class AsyncConsumer:
     #: Whether only methods with a decorator can be called from the channel layer.
     _is_typed: ClassVar[bool] = False
     _plan: ClassVar[ConsumerPlan | None] = None
-    _kept: ClassVar[Kept] = Kept()
+    _method_cache: ClassVar[MethodCache] = MethodCache()
 
     #: The FastAPI application that the consumer is mounted in: its ``dependency_overrides`` count too.
     host_app: Any = None
@@ -101,10 +108,10 @@ class AsyncConsumer:
             raise SetupError(f"{cls.__qualname__}.concurrency is a positive whole number, not {cls.concurrency!r}")
         if "channel_info" not in vars(cls):
             cls.channel_info = None
-        cls._kept = Kept.of_parents(cls)
+        cls._method_cache = MethodCache.of_parents(cls)
         cls._plan = None
         try:
-            cls._plan = Reader(cls, cls._kept).read(is_typed=cls._is_typed)
+            cls._plan = ClassReader(cls, cls._method_cache).read(is_typed=cls._is_typed)
         except UnresolvedError:
             return  # an annotation names a class that is defined later; the plan is made at the first use
 
@@ -141,7 +148,7 @@ class AsyncConsumer:
         plan = cls._plan
         if plan is None:
             try:
-                plan = cls._plan = Reader(cls, cls._kept).read(is_typed=cls._is_typed)
+                plan = cls._plan = ClassReader(cls, cls._method_cache).read(is_typed=cls._is_typed)
             except UnresolvedError as error:
                 raise unresolved_error(cls.__qualname__, error) from error
         return plan
@@ -273,18 +280,7 @@ class AsyncConsumer:
         if handler.call is None:
             result = handler.function(self, content)
             return await result if handler.is_coroutine else result
-        return await self._run(handler.call, handler.action, (content,))
-
-    async def _run(self, call: Callable[[Context], Awaitable[Any]], event: str, args: tuple[Any, ...]) -> Any:
-        """Run an endpoint with a context of its own, and close what its dependencies opened."""
-        context = Context(self, self._peer, event, args)
-        try:
-            result = await call(context)
-        except BaseException as exc:
-            await context.aclose(exc)
-            raise
-        await context.aclose()
-        return result
+        return await Context(self, self._peer, handler.action, (content,)).arun(handler.call)
 
     async def _hook(self, name: str, *args: Any, **offered: Any) -> None:
         """Call a method of the connection, with its dependencies if it has any."""
@@ -293,12 +289,7 @@ class AsyncConsumer:
             await getattr(self, name)(*args, **({} if args else offered))
             return
         context = Context(self, self._peer, name, named={hook.self_name: self, **offered})
-        try:
-            await hook.endpoint.call(context)
-        except BaseException as exc:
-            await context.aclose(exc)
-            raise
-        await context.aclose()
+        await context.arun(hook.endpoint.call)
 
 
 def _settings(consumer: type) -> set[str]:

@@ -144,7 +144,7 @@ class ConsumerPlan:
         failures: Exception class -> the exception handler.
         hooks: Methods of the connection that take dependencies.
         handlers: The descriptions of the handlers.
-        unreached: A sentence for each action that a middleware is for and that has no handler.
+        unreached: A sentence for each action that a middleware names and that no handler has.
     """
 
     actions: Mapping[str, HandlerPlan] = field(default_factory=dict)
@@ -181,39 +181,39 @@ class _Method:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class MethodCache:
     """The signatures and endpoints of methods that were read before, for subclasses that inherit the methods."""
 
     methods: dict[Any, _Method] = field(default_factory=dict)
     endpoints: dict[Any, Endpoint] = field(default_factory=dict)
 
     @classmethod
-    def of_parents(cls, consumer: type) -> Kept:
+    def of_parents(cls, consumer: type) -> MethodCache:
         """Return the signatures and endpoints of the classes that *consumer* extends."""
-        kept = cls()
+        cache = cls()
         for parent in reversed(consumer.__mro__[1:]):
-            read = vars(parent).get("_kept")
-            if isinstance(read, Kept):
-                kept.methods.update(read.methods)
-                kept.endpoints.update(read.endpoints)
-        return kept
+            read = vars(parent).get("_method_cache")
+            if isinstance(read, MethodCache):
+                cache.methods.update(read.methods)
+                cache.endpoints.update(read.endpoints)
+        return cache
 
 
-class Reader:
+class ClassReader:
     """
     Reads one class.
 
     Args:
-        kept: The methods that were read before; those that are read now are added.
+        cache: The methods that were read before; those that are read now are added.
     """
 
-    def __init__(self, consumer: Any, kept: Kept) -> None:
+    def __init__(self, consumer: Any, cache: MethodCache) -> None:
         self._consumer = consumer
         self._framework = [cls for cls in consumer.__mro__ if cls.__module__.startswith("fastsio.")]
-        self._kept = kept
+        self._method_cache = cache
         self._discriminator: str = consumer.discriminator_field
         self._layers = [(Scope.of(one), Layer.of(one)) for one in consumer.middleware]
-        #: The names that middlewares were looked up for.
+        #: The actions and methods that were read.
         self._handled: set[str] = set()
 
     def read(self, *, is_typed: bool) -> ConsumerPlan:
@@ -231,17 +231,17 @@ class Reader:
             infos.append(info)
             kind = "actions" if mark.origin is Origin.CLIENT else "events"
             for plan in found:
-                self._put(plans[kind if plan.validate is not None or kind == "actions" else "methods"], plan)
+                self._add(plans[kind if plan.validate is not None or kind == "actions" else "methods"], plan)
         if not is_typed:
             for name in self._public_methods():
-                plans["methods"].setdefault(name, self._plain(name))
-        failures = {mark.exception_class: self._failure(name) for name, mark in self._marks(FailureMark)}
-        never = self._unreached()
+                plans["methods"].setdefault(name, self._plain_plan(name))
+        failures = {mark.exception_class: self._exception_endpoint(name) for name, mark in self._marks(FailureMark)}
+        texts = self._unreached()  # after all handlers were read
         hooks = self._hooks()
-        return ConsumerPlan(**plans, failures=failures, hooks=hooks, handlers=tuple(infos), unreached=never)
+        return ConsumerPlan(**plans, failures=failures, hooks=hooks, handlers=tuple(infos), unreached=texts)
 
     def _unreached(self) -> tuple[str, ...]:
-        """Return a sentence for each action that a middleware is for and that no handler was read for."""
+        """Return a sentence for each action that a middleware names and that no handler has."""
         texts = [
             f"{layer.label} is for the namespace {scope.namespace!r}, and a consumer has none: it never runs"
             for scope, layer in self._layers
@@ -273,7 +273,7 @@ class Reader:
                     yield name
 
     @staticmethod
-    def _put(plans: dict[str, HandlerPlan], plan: HandlerPlan) -> None:
+    def _add(plans: dict[str, HandlerPlan], plan: HandlerPlan) -> None:
         other = plans.setdefault(plan.action, plan)
         if other is not plan:
             raise SetupError(f"{other.label} and {plan.label} both handle {plan.action!r}; give one another action")
@@ -283,21 +283,18 @@ class Reader:
     def _handler(self, name: str, mark: HandlerMark) -> tuple[HandlerInfo, list[HandlerPlan]]:
         method = self._method(name)
         position, models = self._message_of(name, method, mark)
-        output = message_types(mark.output_type)
-        returned = message_types(method.returns)
+        sent = tuple(dict.fromkeys((*message_types(method.returns), *message_types(mark.output_type))))
         info = HandlerInfo(
             name,
             mark.origin,
             tuple(models.items()),
-            tuple(dict.fromkeys((*returned, *output))),
+            sent,
             mark.summary,
-            mark.description or _docstring(method.function),
+            mark.description or inspect.getdoc(method.function),
             mark.tags,
         )
-        allowed = tuple(dict.fromkeys((*returned, *output)))
         return info, [
-            self._plan(name, method, action, model, position=position, returns=allowed)
-            for action, model in models.items()
+            self._plan(name, method, action, model, position=position, returns=sent) for action, model in models.items()
         ]
 
     def _message_of(
@@ -361,7 +358,7 @@ class Reader:
         except UnresolvedError as error:
             raise UnresolvedError(name, error.reason) from error
 
-    def _plain(self, name: str) -> HandlerPlan:
+    def _plain_plan(self, name: str) -> HandlerPlan:
         function = getattr(self._consumer, name)
         parameters = _parameters(function, lenient=True)
         needs_more = any(is_marked(classify(each)) for each in parameters[1:])
@@ -370,7 +367,7 @@ class Reader:
         is_coroutine = colour_of(function) in (Colour.COROUTINE, Colour.WRAPPER)
         return HandlerPlan(self._label(name), name, function, is_coroutine, None, call, True, None, ())
 
-    def _failure(self, name: str) -> Endpoint:
+    def _exception_endpoint(self, name: str) -> Endpoint:
         return compile_endpoint(
             getattr(self._consumer, name),
             kind=HandlerKind.EXCEPTION,
@@ -401,9 +398,9 @@ class Reader:
     def _endpoint(self, name: str) -> Endpoint:
         function, dependencies = getattr(self._consumer, name), tuple(self._consumer.dependencies)
         key = (function, *map(id, dependencies))
-        endpoint = self._kept.endpoints.get(key)
+        endpoint = self._method_cache.endpoints.get(key)
         if endpoint is None or endpoint.pending:
-            endpoint = self._kept.endpoints[key] = compile_endpoint(
+            endpoint = self._method_cache.endpoints[key] = compile_endpoint(
                 function,
                 kind=HandlerKind.CONSUMER,
                 label=self._label(name),
@@ -415,13 +412,13 @@ class Reader:
 
     def _method(self, name: str) -> _Method:
         function = getattr(self._consumer, name)
-        method = self._kept.methods.get(function)
+        method = self._method_cache.methods.get(function)
         if method is None:
             parameters = _parameters(function)
             if not parameters:
                 raise SetupError(f"{self._label(name)}: a handler is a method, with 'self' first")
             returned = read_returned(function, names_of_caller(function), unresolved=Unresolved)
-            method = self._kept.methods[function] = _Method(function, parameters, returned)
+            method = self._method_cache.methods[function] = _Method(function, parameters, returned)
         return method
 
     def _layers_for(self, action: str) -> tuple[Layer, ...]:
@@ -458,10 +455,6 @@ def _takes_message_only(method: _Method, parameter: Parameter | None) -> bool:
         and parameter is method.parameters[1]
         and parameter.shape is Shape.POSITIONAL
     )
-
-
-def _docstring(function: Callable[..., Any]) -> str | None:
-    return inspect.getdoc(function)
 
 
 def unresolved_error(label: str, error: UnresolvedError) -> SignatureError:

@@ -201,7 +201,7 @@ class Connection:
         self._main: asyncio.Task[Any] | None = None
         self._is_handling = self._is_overdue = False
         #: When handlers are cancelled, in the time of the loop; None while the client is connected.
-        self._patience_ends: float | None = None
+        self._grace_ends: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._send = send
         self._layer: BaseChannelLayer | None = None
@@ -211,7 +211,7 @@ class Connection:
         self._rest: Rest | None = None
         self._wake: asyncio.Future[None] | None = None
         self._worker: asyncio.Task[None] | None = None
-        self._turn: asyncio.Lock | asyncio.Semaphore = (
+        self._slots: asyncio.Lock | asyncio.Semaphore = (
             asyncio.Lock() if consumer.concurrency == 1 else asyncio.Semaphore(consumer.concurrency)
         )
         self._tasks: set[asyncio.Task[None]] = set()
@@ -234,12 +234,12 @@ class Connection:
             pass
         finally:
             self._is_over = True
-            self._catch_up()
+            self._wake_senders()
             if self._ahead is not None:
                 self._ahead.stop()
             if self._timer is not None:
                 self._timer.cancel()
-            await self._shut()
+            await self._release()
 
     async def write(self, message: dict[str, Any]) -> None:
         """
@@ -254,7 +254,7 @@ class Connection:
             iterator = self._send(message).__await__()
             waited = next(iterator, DONE)
             if waited is not DONE:
-                await self._finish(Rest(iterator, waited))
+                await self._wait_for_transport(Rest(iterator, waited))
         except (OSError, RuntimeError) as error:
             # Servers and frameworks raise different errors when the client has left; none is a defect of the handler.
             self._is_over = True
@@ -271,7 +271,7 @@ class Connection:
             fault = None if is_bare else fault_of(message)
             if fault is not None:
                 logger.warning("channel %s: message dropped: %s", self._channel, fault)
-            if fault is not None or not self._concerns(kind, message):
+            if fault is not None or not self._is_for_client(kind, message):
                 return True
             if kind == ORDER and self._consumer.answer_at_once(message):
                 return True
@@ -283,16 +283,16 @@ class Connection:
         self._waiting.append(message)
         if self._congestion is None and len(self._waiting) * 2 > self._capacity and self._inbox is not None:
             self._congestion = Congestion(monotonic(), self._consumer.slow_client_timeout or inf)
-            self._inbox.fall_behind(self._let_read)
+            self._inbox.fall_behind(self._wait_for_client)
         self._wake_worker()
         return True
 
-    def take(self, message: dict[str, Any]) -> None:
-        """Take a message from the room keeper, with the overflow policy of the channel."""
+    def put(self, message: dict[str, Any]) -> None:
+        """Queue a message of a room of the consumer, with the overflow policy of its channel."""
         if self._inbox is not None:
             self._inbox.put(message, inf)
 
-    async def _let_read(self) -> None:
+    async def _wait_for_client(self) -> None:
         """
         Wait until the client has read many of the messages that wait, as long as it is the client that is slow.
 
@@ -313,7 +313,7 @@ class Connection:
             timeout_s = None if left_s == inf else left_s
             await asyncio.wait((congestion.released,), timeout=timeout_s)
 
-    def _catch_up(self) -> None:
+    def _wake_senders(self) -> None:
         """Wake the senders that wait for the client; they wait again if it has not caught up."""
         congestion = self._congestion
         if congestion is None:
@@ -341,8 +341,8 @@ class Connection:
         self._inbox, self._capacity = inbox, inbox.capacity
         consumer.enter_channel(layer, channel)
 
-    def _concerns(self, kind: Any, message: dict[str, Any]) -> bool:
-        """Tell whether a message is for this connection, and has not arrived through another group before."""
+    def _is_for_client(self, kind: Any, message: dict[str, Any]) -> bool:
+        """Return whether a message is for this client, and has not arrived through another group before."""
         exclude = message.get("exclude")
         if exclude is not None and is_left_out(exclude, self._channel):
             return False
@@ -383,7 +383,7 @@ class Connection:
             if self._rest is not None:
                 rest, self._rest = self._rest, None
                 self._unread -= 1
-                await self._finish_late(rest)
+                await self._finish_broadcast(rest)
             while waiting:
                 message = waiting.popleft()
                 self._taken += 1
@@ -393,19 +393,19 @@ class Connection:
                     await self._in_turn(self._consumer.handle_server_message, message)
                 else:
                     await self._in_turn(self._consumer.handle_layer_message, message)
-            self._catch_up()
+            self._wake_senders()
             self._wake = loop.create_future()
             await self._wake
 
-    async def _finish_late(self, rest: Rest) -> None:
+    async def _finish_broadcast(self, rest: Rest) -> None:
         try:
-            await self._finish(rest)
+            await self._wait_for_transport(rest)
         except DisconnectedError:
             pass
         except (OSError, RuntimeError):  # the client is gone, as in write()
             self._is_over = True
 
-    async def _finish(self, rest: Rest) -> None:
+    async def _wait_for_transport(self, rest: Rest) -> None:
         """
         Wait until the transport has accepted a frame.
 
@@ -429,15 +429,15 @@ class Connection:
             raise DisconnectedError("the client reads nothing") from None
         finally:
             self._unread -= 1
-            self._catch_up()
+            self._wake_senders()
 
     def _on_overflow(self) -> None:
         """Close a connection whose client is too slow."""
-        task = asyncio.ensure_future(self._close_late())
+        task = asyncio.ensure_future(self._close_slow_client())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _close_late(self) -> None:
+    async def _close_slow_client(self) -> None:
         await self._guard(self.write, {"type": "websocket.close", "code": TRY_AGAIN, "reason": "too slow"})
 
     # The client.
@@ -464,13 +464,13 @@ class Connection:
             if self._ahead is not None and self._ahead.is_idle:
                 self._ahead = None
         if _is_end(message):
-            await self._leave(message)
+            await self._handle_disconnect(message)
 
-    async def _leave(self, message: dict[str, Any]) -> None:
+    async def _handle_disconnect(self, message: dict[str, Any]) -> None:
         self._is_over = True
         self._waiting.clear()
-        self._catch_up()
-        self._note_end(message)
+        self._wake_senders()
+        self._begin_grace(message)
         await self._end_handlers()
         if message["type"] == "websocket.disconnect":
             message = {"code": NO_STATUS, "reason": None, **message}
@@ -479,7 +479,7 @@ class Connection:
     async def _wait_for(self, rest: Awaitable[None]) -> None:
         """Wait for the handling of a message, which is cancelled ``handler_grace`` after the client has left."""
         self._is_handling = True
-        self._ahead = self._ahead or ReadAhead(self._receive, self._note_end)
+        self._ahead = self._ahead or ReadAhead(self._receive, self._begin_grace)
         try:
             await self._ahead.wait_for(rest)
         except asyncio.CancelledError:
@@ -488,12 +488,12 @@ class Connection:
         finally:
             self._is_handling = False
 
-    def _note_end(self, message: dict[str, Any]) -> bool:
-        """Limit the time of handlers when the client has left; return True, to keep every message."""
+    def _begin_grace(self, message: dict[str, Any]) -> bool:
+        """Limit the time of handlers once the client has left; return True, so that every message is kept."""
         if _is_end(message) and self._timer is None:
             loop = asyncio.get_running_loop()
-            self._patience_ends = loop.time() + self._consumer.handler_grace
-            self._timer = loop.call_at(self._patience_ends, self._interrupt)
+            self._grace_ends = loop.time() + self._consumer.handler_grace
+            self._timer = loop.call_at(self._grace_ends, self._interrupt)
         return True
 
     def _interrupt(self) -> None:
@@ -504,10 +504,10 @@ class Connection:
     async def _end_handlers(self) -> None:
         """Wait for running handlers to end; cancel those that take too long."""
         try:
-            async with asyncio.timeout_at(self._patience_ends):
+            async with asyncio.timeout_at(self._grace_ends):
                 if self._tasks:
                     await asyncio.wait(self._tasks)
-                async with self._turn:
+                async with self._slots:
                     return
         except TimeoutError:
             late = {task for task in (self._worker, *self._tasks) if task is not None}
@@ -518,17 +518,17 @@ class Connection:
 
     async def _in_turn(self, work: Callable[[Any], Awaitable[None]], message: Any) -> None:
         if self._consumer.concurrency == 1:
-            async with self._turn:
+            async with self._slots:
                 await self._guard(work, message)
             return
-        await self._turn.acquire()
+        await self._slots.acquire()
         task = asyncio.create_task(self._guard(work, message))
         self._tasks.add(task)
         task.add_done_callback(self._on_done)
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._turn.release()
+        self._slots.release()
 
     async def _guard(self, work: Callable[[Any], Awaitable[None]], message: Any) -> None:
         """Run a handler; its exceptions end neither the connection nor the task that handles messages."""
@@ -545,9 +545,9 @@ class Connection:
 
     # The end.
 
-    async def _shut(self) -> None:
+    async def _release(self) -> None:
         try:
-            await _end({task for task in (self._worker, *self._tasks) if task is not None})
+            await _cancel({task for task in (self._worker, *self._tasks) if task is not None})
             await self._consumer.release()
         finally:
             if self._layer is not None and self._channel:
@@ -560,7 +560,7 @@ class Connection:
             logger.warning("channel %s is left to expire: the broker is away", self._channel)
 
 
-async def _end(tasks: set[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -191,9 +191,9 @@ def exception_handler(exception_class: type[BaseException]) -> Callable[[Functio
     return _marker(FailureMark(exception_class))
 
 
-def mark(function: Function, noted: HandlerMark | FailureMark) -> Function:
+def mark(function: Function, arguments: HandlerMark | FailureMark) -> Function:
     """Store the arguments of a decorator on a method; return the method."""
-    setattr(function, MARK, noted)
+    setattr(function, MARK, arguments)
     return function
 
 
@@ -207,10 +207,10 @@ def _mark(func: Function | None, mark: HandlerMark) -> Function | Callable[[Func
     return _marker(mark) if func is None else _marker(mark)(func)
 
 
-def _marker(noted: HandlerMark | FailureMark) -> Callable[[Function], Function]:
-    def note(function: Function) -> Function:
+def _marker(arguments: HandlerMark | FailureMark) -> Callable[[Function], Function]:
+    def decorate(function: Function) -> Function:
         if not callable(function):
             raise SetupError(f"{function!r} is no method; put the decorator of a handler right above its 'def'")
-        return mark(function, noted)
+        return mark(function, arguments)
 
-    return note
+    return decorate

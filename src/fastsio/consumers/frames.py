@@ -111,7 +111,7 @@ def text_envelope(text: str, *, exclude: Sequence[str] = (), groups: Sequence[st
         exclude: The channels of the consumers, and the sids of the clients of Socket.IO, that are left out.
         groups: The groups that it is sent to.
     """
-    envelope: dict[str, Any] = {"type": TEXT, "text": text, **_once(groups)}
+    envelope: dict[str, Any] = {"type": TEXT, "text": text, **_group_fields(groups)}
     if exclude:
         envelope["exclude"] = exclude[0] if len(exclude) == 1 else list(exclude)
     return envelope
@@ -119,7 +119,7 @@ def text_envelope(text: str, *, exclude: Sequence[str] = (), groups: Sequence[st
 
 def event_envelope(event: dict[str, Any], *, groups: Sequence[str] = ()) -> dict[str, Any]:
     """Make a message that carries an event, as plain data."""
-    return {"type": EVENT, "event": event, **_once(groups)}
+    return {"type": EVENT, "event": event, **_group_fields(groups)}
 
 
 def is_left_out(exclude: Any, channel: str) -> bool:
@@ -127,7 +127,7 @@ def is_left_out(exclude: Any, channel: str) -> bool:
     return exclude == channel or (isinstance(exclude, list) and channel in exclude)
 
 
-def _once(groups: Sequence[str]) -> dict[str, Any]:
+def _group_fields(groups: Sequence[str]) -> dict[str, Any]:
     return {"id": token_hex(_ID_BYTES), "groups": list(groups)} if len(groups) > 1 else {}
 
 
@@ -168,7 +168,7 @@ def read_message(info: ConsumerInfo, content: dict[str, Any], others: Sequence[t
     """
     field = info.discriminator
     models = [model for handler in info.handlers for model in handler.output_types]
-    found = [model for model in (*models, *others) if _says(model, field, content.get(field))]
+    found = [model for model in (*models, *others) if _is_of_action(model, field, content.get(field))]
     if not found:
         names = ", ".join(dict.fromkeys(model.__name__ for model in models)) or "none"
         raise ValueError(
@@ -179,7 +179,7 @@ def read_message(info: ConsumerInfo, content: dict[str, Any], others: Sequence[t
     return model.model_validate(from_wire(content, message_keys(model)) if info.camelize else content)
 
 
-def _says(model: type[BaseMessage], field: str, action: Any) -> bool:
+def _is_of_action(model: type[BaseMessage], field: str, action: Any) -> bool:
     known = model.model_fields.get(field)
     return known is not None and action in get_args(known.annotation)
 

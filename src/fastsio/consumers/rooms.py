@@ -28,9 +28,9 @@ from fastsio.exceptions import BusError, EventError, SetupError
 from fastsio.injection import Context
 from fastsio.injection.signature import Unresolved, names_of_caller, read_parameters
 from fastsio.layers import get_channel_layer
-from fastsio.layers.following import PREFIX, Following, group_of
 from fastsio.layers.frames import fault_of
 from fastsio.layers.manager import LayerManager
+from fastsio.layers.room_groups import PREFIX, RoomGroups, group_of
 from fastsio.messages import (
     SUBSCRIBED,
     UNSUBSCRIBED,
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from fastsio.messages import BaseMessage, RoomRequest
     from fastsio.state.history import KeptEvent
 
-#: How many questions to all consumers of a room are remembered, so that one of each class answers in a process.
+#: How many ids of messages to all consumers of a room are remembered, so that each class handles a message once.
 REMEMBERED: Final = 100
 
 
@@ -82,8 +82,8 @@ class RoomConsumer(Protocol):
     async def pass_on(self, message: dict[str, Any]) -> None:
         """Pass on a frame that was broadcast."""
 
-    def take_message(self, message: dict[str, Any]) -> None:
-        """Take a message of a group that its room keeper is in."""
+    def put_message(self, message: dict[str, Any]) -> None:
+        """Queue a message of a group whose messages the rooms receive for their consumers."""
 
     async def join_group(self, group: str) -> None:
         """Join a group of the channel layer."""
@@ -112,9 +112,9 @@ class ConsumerRooms:
         }
         self._bus = LayerManager(alias, write_only=True, discriminator=consumer_class.discriminator_field)
         self._members = _Members()
-        self._asked = Recent(REMEMBERED)
+        self._known_orders = Recent(REMEMBERED)
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._following: Following | None = None
+        self._room_groups: RoomGroups | None = None
         self.histories: Histories | None = None
         self.history_epoch: str | None = None
         #: Namespace, room and sid of the consumers that are sent what they have missed, and which call does so.
@@ -141,7 +141,7 @@ class ConsumerRooms:
             EventError: There is no such room, or the client may not enter.
         """
         hooks = self._hooks_for(request)
-        await self._decide(consumer, hooks, hooks.join_event, request, SUBSCRIBED)
+        await self._run_hooks(consumer, hooks, hooks.join_event, request, SUBSCRIBED)
 
     async def unsubscribe(self, consumer: RoomConsumer, request: RoomRequest) -> None:
         """
@@ -151,11 +151,11 @@ class ConsumerRooms:
             EventError: There is no such room.
         """
         hooks = self._hooks_for(request)
-        await self._decide(consumer, hooks, hooks.leave_event, request, UNSUBSCRIBED)
+        await self._run_hooks(consumer, hooks, hooks.leave_event, request, UNSUBSCRIBED)
 
     async def enter(self, consumer: RoomConsumer, room: Room) -> None:
         """Put a client into a room for the application, without calling ``can_join``."""
-        self._members.expect(consumer)
+        self._members.add(consumer)
         await self.keeper.enter(room.on(self, consumer.room_namespace), consumer.channel_name, None)
 
     async def leave(self, consumer: RoomConsumer, room: Room) -> None:
@@ -184,7 +184,7 @@ class ConsumerRooms:
             known = ", ".join(map(repr, self._hooks))
             raise EventError("not_found", f"There is no room {shown(request.room)} here; there is {known}.") from None
 
-    async def _decide(
+    async def _run_hooks(
         self,
         consumer: RoomConsumer,
         hooks: RoomHooks,
@@ -196,7 +196,7 @@ class ConsumerRooms:
         context = Context(self, consumer.peer, event, () if data is None else (data,))
         if SINCE in request.model_fields_set:
             context.values[SINCE] = Since(request.since or "", request.epoch)
-        self._members.expect(consumer)
+        self._members.add(consumer)
         failure: BaseException | None = None
         try:
             answer = await self.keeper.decide(self._guards[event], context)
@@ -215,12 +215,14 @@ class ConsumerRooms:
         Carry out a server's message about a room of this class's consumers.
 
         Returns:
-            Whether that is all: a consumer is in no group of a room with a history.
+            True if the consumer has nothing more to do: for a room with a history it is in no group.
         """
         match order:
-            case {"method": "enter_room", "namespace": str(namespace), "room": room} if self._is_kept(namespace, room):
-                self._members.expect(consumer)
-                await self._enter_kept(consumer, namespace, room)
+            case {"method": "enter_room", "namespace": str(namespace), "room": room}:
+                if not self._has_history(namespace, room):
+                    return False
+                self._members.add(consumer)
+                await self._enter_with_history(consumer, namespace, room)
             case {"method": "leave_room" | "close_room", "namespace": str(namespace), "room": room}:
                 self._leave(namespace, room, consumer.channel_name)
                 self.keeper.remove_members(namespace, room, [consumer.channel_name])
@@ -230,7 +232,7 @@ class ConsumerRooms:
                 self._recheck(namespace, room, order_id)
             case _:
                 return False
-        return self._is_kept(order.get("namespace"), order.get("room"))
+        return self._has_history(order.get("namespace"), order.get("room"))
 
     def answer_at_once(self, order: dict[str, Any], order_id: Any) -> bool:
         """
@@ -241,8 +243,8 @@ class ConsumerRooms:
         """
         if order["method"] != "room_members":
             return False
-        if not self._asked.is_known(order_id):
-            self._start_task(self._answer_about, order)
+        if not self._known_orders.is_known(order_id):
+            self._start_task(self._answer_question, order)
         return True
 
     def allows(self, consumer: RoomConsumer, order: dict[str, Any]) -> bool:
@@ -254,28 +256,29 @@ class ConsumerRooms:
                 return key_of_name(room) not in self._hooks
         return True
 
-    async def forget(self, consumer: RoomConsumer) -> None:
-        """Remove a client that has gone: ``on_leave`` is called for each of its rooms."""
+    async def remove_client(self, consumer: RoomConsumer) -> None:
+        """Remove a client that has left; ``on_leave`` is called for each of its rooms."""
         consumer.peer.state = NamespaceState.LEFT
-        for namespace, room in self._members.forget(consumer.channel_name):
-            if self._is_kept(namespace, room):
-                self._settle(namespace, room)
+        for namespace, room in self._members.remove(consumer.channel_name):
+            if self._has_history(namespace, room):
+                self._follow_if_needed(namespace, room)
         await self.keeper.client_left(cast("Any", consumer.peer))  # of a client it needs what a peer has
 
-    async def _answer_about(self, order: dict[str, Any]) -> None:
+    async def _answer_question(self, order: dict[str, Any]) -> None:
         try:
             question = cast("AskMembers", read(order))  # its method says so
         except MessageError as error:
             self.logger.warning("%s: message dropped: %s", self._class.__qualname__, error)
         else:
-            await self._tell(question)
+            await self._send_members(question)
 
-    async def _tell(self, question: AskMembers) -> None:
+    async def _send_members(self, question: AskMembers) -> None:
         """Send the members of a room, of this class, to the server that has asked."""
-        members = self.keeper.members_here(question.namespace, question.room)
-        told = tuple((member.sid, member.user) for member in members)
+        members = tuple(
+            (member.sid, member.user) for member in self.keeper.members_here(question.namespace, question.room)
+        )
         try:
-            await self._bus.tell(TellMembers(question.host_id, question.question, told))
+            await self._bus.publish_members(TellMembers(question.host_id, question.question, members))
         except BusError as error:
             self.logger.warning("%s: a question could not be answered: %s", self._class.__qualname__, error)
 
@@ -343,8 +346,8 @@ class ConsumerRooms:
         most = self._class.max_rooms
         if most is not None and len(self._members.rooms_of(namespace, sid)) >= most:
             raise ValueError(f"it is in max_rooms={most} rooms already")
-        if self._is_kept(namespace, room):
-            await self._enter_kept(consumer, namespace, room)
+        if self._has_history(namespace, room):
+            await self._enter_with_history(consumer, namespace, room)
             return
         self._members.enter(namespace, room, sid)
         group = group_of(namespace, room)
@@ -363,7 +366,7 @@ class ConsumerRooms:
             await self._bus.leave_room(sid, namespace, room)
             return
         self._leave(namespace, room, sid)
-        if not self._is_kept(namespace, room):
+        if not self._has_history(namespace, room):
             await consumer.leave_group(group_of(namespace, room))
 
     async def close_room(self, room: Hashable, namespace: str) -> None:
@@ -374,44 +377,44 @@ class ConsumerRooms:
 
     async def begin_join(self, namespace: str, room: Hashable) -> None:
         """Start listening to messages of servers about a room that a client is about to join."""
-        following = self._here()
-        group = following.update((namespace, room), has_members=True)
-        await following.follow(() if group is None else (group,))
+        groups = self._current_groups()
+        group = groups.update((namespace, room), has_members=True)
+        await groups.apply(() if group is None else (group,))
 
     def end_join(self, namespace: str, room: Hashable) -> None:
-        """Stop listening to messages about a room, if no join is under way; members get them themselves."""
-        self._settle(namespace, room)
+        """Stop listening to messages about a room after a join, unless another one is under way."""
+        self._follow_if_needed(namespace, room)
 
-    def _settle(self, namespace: str, room: Hashable) -> None:
-        """Stop listening to messages about a room, if nothing needs them here."""
-        following, histories = self._following, self.histories
-        if following is None or self.keeper.is_awaited(namespace, room):
+    def _follow_if_needed(self, namespace: str, room: Hashable) -> None:
+        """Stop listening to messages about a room that has neither joins under way nor a history with events."""
+        groups, histories = self._room_groups, self.histories
+        if groups is None or self.keeper.is_awaited(namespace, room):
             return
-        if histories is not None and self._is_kept(namespace, room):
+        if histories is not None and self._has_history(namespace, room):
             if self._members.sids(namespace, room) or histories.has_events(namespace, room):
                 return
             histories.forget(namespace, room)
-        group = following.update((namespace, room), has_members=False)
+        group = groups.update((namespace, room), has_members=False)
         if group is not None:
-            following.start(group)
+            groups.start_change(group)
 
-    # Rooms with a history: this object is in their groups, and hands on what comes
+    # Rooms with a history: this object is in their groups, and passes their messages on to the consumers
 
-    def _is_kept(self, namespace: Any, room: Any) -> bool:
+    def _has_history(self, namespace: Any, room: Any) -> bool:
         """Whether a room has a history."""
-        return self.histories is not None and self.histories.has(namespace, room)
+        return self.histories is not None and self.histories.keeps_events_of(namespace, room)
 
-    async def _enter_kept(self, consumer: RoomConsumer, namespace: str, room: Hashable) -> None:
-        """Put a consumer into a room with a history: it gets what it has missed, and then what comes."""
-        histories, sid, following = self.histories, consumer.channel_name, self._here()
+    async def _enter_with_history(self, consumer: RoomConsumer, namespace: str, room: Hashable) -> None:
+        """Put a consumer into a room with a history, and send it the events that it has missed."""
+        histories, sid, groups = self.histories, consumer.channel_name, self._current_groups()
         if histories is None or self._members.is_in(namespace, room, sid):
             return
         key, turn = (namespace, room, sid), object()
         self._members.enter(namespace, room, sid)
         self._catching_up[key] = turn
         try:
-            group = following.update((namespace, room), has_members=True)
-            await following.follow(() if group is None else (group,))
+            group = groups.update((namespace, room), has_members=True)
+            await groups.apply(() if group is None else (group,))
             missed = histories.enter(namespace, room, sid, monotonic())
             while missed and self._catching_up.get(key) is turn:
                 number = histories.newest(namespace, room)
@@ -427,65 +430,65 @@ class ConsumerRooms:
     def _leave(self, namespace: str, room: Hashable, sid: str) -> None:
         self._members.leave(namespace, room, sid)
         self._catching_up.pop((namespace, room, sid), None)
-        if self._is_kept(namespace, room):
-            self._settle(namespace, room)
+        if self._has_history(namespace, room):
+            self._follow_if_needed(namespace, room)
 
     async def reach(self, since: Since) -> None:
-        """Do nothing: the numbers of this process are its own."""
+        """Do nothing: no other process numbers the events of these rooms."""
 
     async def catch_up(self, sid: str, namespace: str, room: str, arrival: Arrival, entered: int | None) -> None:
-        """Send a consumer that is in a room already what the room's history has for it."""
+        """Send the events that it has missed to a consumer that asks to join a room in which it is already."""
         consumer = self._members.consumer(sid)
         if self.histories is not None and consumer is not None:
-            await _send_all(consumer, self.histories.return_to(namespace, room, sid, arrival, entered, monotonic()))
+            await _send_all(consumer, self.histories.reenter(namespace, room, sid, arrival, entered, monotonic()))
 
-    def _hand_on(self, namespace: str, room: str, message: dict[str, Any]) -> None:
-        """Keep a frame that was sent to a room with a history, and hand on any message to the members."""
+    def _pass_to_members(self, namespace: str, room: str, message: dict[str, Any]) -> None:
+        """Pass a message to the members of a room with a history; a frame gets its offset and is kept."""
         if message.get("type") == TEXT and fault_of(message) is not None:
             return
-        kept = self._keep(namespace, room, message) if message.get("type") == TEXT else None
+        kept = self._keep_event(namespace, room, message) if message.get("type") == TEXT else None
         for sid in self._members.sids(namespace, room):
             consumer = self._members.consumer(sid)
             if consumer is None:
                 continue
             if kept is None:
-                consumer.take_message(deepcopy(message))
+                consumer.put_message(deepcopy(message))
             elif (namespace, room, sid) not in self._catching_up:
-                consumer.take_message(kept)
+                consumer.put_message(kept)
 
-    def _keep(self, namespace: str, room: str, message: dict[str, Any]) -> dict[str, Any] | None:
-        """Keep a frame; return its message with the offset in it, or None for one that is not kept."""
-        histories, said = self.histories, message.get("socketio") or {}
-        if histories is None or said.get("callback") is not None:
+    def _keep_event(self, namespace: str, room: str, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Keep a frame in the history; return its message with the offset in it, or None for one that is not kept."""
+        histories, order = self.histories, message.get("socketio") or {}
+        if histories is None or order.get("callback") is not None:
             return None
         exclude, text = message.get("exclude") or (), message["text"]
         skip = (exclude,) if isinstance(exclude, str) else tuple(exclude)
-        logs = histories.keepers_of(namespace, (room,), said.get("event") or "").get(room)
+        logs = histories.logs_for_event(namespace, (room,), order.get("event") or "").get(room)
         if logs is None:
             return None
         text = with_offset(text, room, logs.next_offset(room))
         for silent in logs.append(room, [text], len(text), monotonic(), skip=skip):
-            self._settle(namespace, silent)
+            self._follow_if_needed(namespace, silent)
         return {**message, "text": text}
 
-    def _here(self) -> Following:
-        """Return the groups of rooms that are about to be joined, on the present layer and the running loop."""
+    def _current_groups(self) -> RoomGroups:
+        """Return the groups that this object is in, on the present layer and the running loop."""
         layer, loop = get_channel_layer(self._alias), asyncio.get_running_loop()
-        if self._following is None or self._following.layer is not layer or self._following.loop is not loop:
-            self._following = Following(layer, self._hear, self.logger, self._bus.publish_timeout)
+        if self._room_groups is None or self._room_groups.layer is not layer or self._room_groups.loop is not loop:
+            self._room_groups = RoomGroups(layer, self._on_group_message, self.logger, self._bus.publish_timeout)
             if self.histories is not None:
                 self.histories.forget_all()
-        return self._following
+        return self._room_groups
 
-    def _hear(self, group: str | None, message: dict[str, Any]) -> None:
-        """Take a message to a room that clients are about to join, or that has a history; other members get it."""
-        self._hear_of_joins(message)
-        if self.histories is not None and self._following is not None and group is not None:
-            for namespace, room in tuple(self._following.rooms.get(group, ())):
-                if isinstance(room, str) and self._is_kept(namespace, room):
-                    self._hand_on(namespace, room, message)
+    def _on_group_message(self, group: str | None, message: dict[str, Any]) -> None:
+        """Handle a message to a room that clients are about to join, or that has a history."""
+        self._handle_for_joins(message)
+        if self.histories is not None and self._room_groups is not None and group is not None:
+            for namespace, room in tuple(self._room_groups.rooms.get(group, ())):
+                if isinstance(room, str) and self._has_history(namespace, room):
+                    self._pass_to_members(namespace, room, message)
 
-    def _hear_of_joins(self, message: dict[str, Any]) -> None:
+    def _handle_for_joins(self, message: dict[str, Any]) -> None:
         match message:
             case {"socketio": {"host_id": host_id}} if host_id == self._bus.host_id:
                 pass  # this process sent the message, after it had done what it says
@@ -495,7 +498,7 @@ class ConsumerRooms:
                 self._recheck(namespace, room, order_id)
 
     def _recheck(self, namespace: str, room: Hashable, order_id: Any) -> None:
-        if not self._asked.is_known(order_id):
+        if not self._known_orders.is_known(order_id):
             self._start_task(self.keeper.recheck_here, namespace, room)
 
     def get_participants(self, namespace: str, room: Hashable) -> Iterator[tuple[str, str]]:
@@ -518,7 +521,7 @@ class ConsumerRooms:
 
         await layer.open_inbox(channel, on_message=on_answer)
         try:
-            await self._bus.tell(AskMembers(room, namespace, 0, channel))
+            await self._bus.publish_members(AskMembers(room, namespace, 0, channel))
             await asyncio.sleep(timeout)
         finally:
             await layer.close_inbox(channel)
@@ -543,8 +546,8 @@ def handlers_for(discriminator: str) -> dict[str, Callable[..., Any]]:
         await consumer.room_keeper.unsubscribe(consumer, message.payload)
 
     def marked(handler: Callable[..., Any], takes: type[BaseMessage], sends: type[BaseMessage]) -> Callable[..., Any]:
-        took, sent = with_discriminator(discriminator, takes), with_discriminator(discriminator, sends)
-        return mark(handler, HandlerMark(Origin.CLIENT, input_type=took, output_type=sent))
+        taken, sent = with_discriminator(discriminator, takes), with_discriminator(discriminator, sends)
+        return mark(handler, HandlerMark(Origin.CLIENT, input_type=taken, output_type=sent))
 
     return {
         "_subscribe": marked(subscribe, SubscribeMessage, SubscribedMessage),
@@ -560,7 +563,7 @@ class _Members:
         self._joined: dict[str, dict[tuple[str, Hashable], None]] = {}
         self._rooms: dict[tuple[str, Hashable], dict[str, None]] = {}
 
-    def expect(self, consumer: RoomConsumer) -> None:
+    def add(self, consumer: RoomConsumer) -> None:
         """Add a consumer that may enter rooms."""
         self._consumers[consumer.channel_name] = consumer
 
@@ -582,7 +585,7 @@ class _Members:
             if not members:
                 del self._rooms[namespace, room]
 
-    def forget(self, sid: str) -> list[tuple[str, Hashable]]:
+    def remove(self, sid: str) -> list[tuple[str, Hashable]]:
         """Remove a consumer that has gone, from all its rooms too; return these."""
         rooms = list(self._joined.get(sid, ()))
         for namespace, room in rooms:
@@ -600,7 +603,7 @@ class _Members:
         return [room for place, room in self._joined.get(sid, ()) if place == namespace]
 
     def sids(self, namespace: str, room: Hashable) -> list[str]:
-        """Return the consumers in a room."""
+        """Return the sids of the consumers in a room."""
         return list(self._rooms.get((namespace, room), ()))
 
 

@@ -67,16 +67,12 @@ def channel_of(info: ConsumerInfo, address: str | None) -> Channel:
 
 def _operation(info: ConsumerInfo, handler: HandlerInfo) -> Operation:
     """Return the operation of a handler: one of frames receives and replies, one of the layer's events sends."""
-    sent = tuple(_message(info, _action_of(model, info.discriminator), model) for model in handler.output_types)
-    taken = tuple(_message(info, action, model) for action, model in handler.actions)
-    said = (handler.summary, handler.description, handler.tags)
+    sent = tuple(Message(_action_of(model, info.discriminator), model, info.camelize) for model in handler.output_types)
+    received = tuple(Message(action, model, info.camelize) for action, model in handler.actions)
+    described = (handler.summary, handler.description, handler.tags)
     if handler.origin is Origin.CLIENT:
-        return Operation(handler.name, Direction.RECEIVE, taken, sent, *said)
-    return Operation(handler.name, Direction.SEND, sent, (), *said)
-
-
-def _message(info: ConsumerInfo, name: str, model: type[BaseMessage] | None) -> Message:
-    return Message(name, model, info.camelize)
+        return Operation(handler.name, Direction.RECEIVE, received, sent, *described)
+    return Operation(handler.name, Direction.SEND, sent, (), *described)
 
 
 def _action_of(model: type[BaseMessage], discriminator: str) -> str:

@@ -36,7 +36,7 @@ from fastsio.consumers.websocket import AsyncWebsocketConsumer
 from fastsio.exceptions import DisconnectedError, EventError, SetupError, ValidationFailed
 from fastsio.injection import Context
 from fastsio.messages import EVENT_ACTION_COMPLETE, GROUP_ACTION_COMPLETE, MESSAGE_ACTION_COMPLETE, BaseMessage
-from fastsio.routing import describe, is_expected
+from fastsio.routing import is_expected
 from fastsio.routing.errors import find_exception_handler, is_websocket_exception
 
 if TYPE_CHECKING:
@@ -386,7 +386,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         except (ValueError, EventError) as error:
             expected = error if isinstance(error, EventError | ValidationFailed) else _not_json(error)
             await self._send_failure(expected, "")
-            await self._complete(MESSAGE_ACTION_COMPLETE)
+            await self._send_completion(MESSAGE_ACTION_COMPLETE)
             return
         await self.receive_json(content)
 
@@ -397,7 +397,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
             await self._receive_content(content)
         elif isinstance(ref, bool) or not isinstance(ref, str | int) or len(str(ref)) > _MAX_REF_LENGTH:
             await self._send_failure(_bad_ref(), "")
-            await self._complete(MESSAGE_ACTION_COMPLETE)
+            await self._send_completion(MESSAGE_ACTION_COMPLETE)
         else:
             token = REQUEST.set((self, ref))
             try:
@@ -420,7 +420,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
             )
             return
         await self._handle(handler, event)
-        await self._complete(EVENT_ACTION_COMPLETE)
+        await self._send_completion(EVENT_ACTION_COMPLETE)
 
     async def pass_on(self, message: Mapping[str, Any]) -> None:
         """Pass on a frame that was broadcast."""
@@ -428,11 +428,11 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         if self.log_websocket_message:
             self._log("sent", read_frame(text))
         await self.send(text)
-        await self._complete(GROUP_ACTION_COMPLETE)
+        await self._send_completion(GROUP_ACTION_COMPLETE)
 
-    def take_message(self, message: dict[str, Any]) -> None:
-        """Take a message of a room with a history as if it had come to the consumer's channel."""
-        self._connection.take(message)
+    def put_message(self, message: dict[str, Any]) -> None:
+        """Queue a message of a room with a history like one that was sent to the consumer's channel."""
+        self._connection.put(message)
 
     def answer_at_once(self, message: Mapping[str, Any]) -> bool:
         """Start answering a server's question for the members of a room; return False for any other message."""
@@ -461,7 +461,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         try:
             keeper = self.keeper()
             if keeper is not None:
-                await keeper.forget(self)
+                await keeper.remove_client(self)
         finally:
             await super().release()
 
@@ -486,7 +486,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
             )
         else:
             await self._handle(handler, content)
-        await self._complete(MESSAGE_ACTION_COMPLETE)
+        await self._send_completion(MESSAGE_ACTION_COMPLETE)
 
     async def _handle(self, handler: HandlerPlan, content: Any) -> None:
         """Call a handler and send its answer, or an error if it fails."""
@@ -501,12 +501,12 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
             if handler.is_coroutine:
                 result = await result
             if result is not None:
-                await self._answer(handler, result)
+                await self._send_result(handler, result)
         except _NOT_FAILURES:
             raise
         except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - whatever it is, the client is answered
             error = concurrency.failure_of(exc)
-            await self._fail(handler, error, Context(self, self._peer, handler.action, (content,)))
+            await self._answer_failure(handler, error, Context(self, self._peer, handler.action, (content,)))
 
     async def _handle_in_context(self, handler: HandlerPlan, content: Any) -> None:
         """Call a handler through its endpoint; dependencies are closed after the answer was sent."""
@@ -517,14 +517,14 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         try:
             result = await handler.call(context)  # type: ignore[misc] # the caller has looked
             if result is not None:
-                await self._answer(handler, result)
+                await self._send_result(handler, result)
         except _NOT_FAILURES as exc:
             failure = exc
             raise
         except (Exception, concurrency.Cancelled) as exc:  # noqa: BLE001 - as in _handle
             failure = exc
             failure = error = await context.afail(concurrency.failure_of(exc))
-            await self._fail(handler, error, context)
+            await self._answer_failure(handler, error, context)
         except BaseException as exc:
             failure = exc
             raise
@@ -537,11 +537,11 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
         except Exception:  # noqa: BLE001 - the client has its answer, and the connection lives on
             logger.exception("%s: a dependency of %s could not be closed", type(self).__qualname__, context.event)
 
-    async def _answer(self, handler: HandlerPlan, result: Any) -> None:
+    async def _send_result(self, handler: HandlerPlan, result: Any) -> None:
         await self.send_message(result_message(handler, result))
 
-    async def _fail(self, handler: HandlerPlan, exc: Exception, context: Context) -> None:
-        """Answer for a failed handler: with the result of an exception handler, otherwise with the error object."""
+    async def _answer_failure(self, handler: HandlerPlan, exc: Exception, context: Context) -> None:
+        """Answer a message whose handler failed: with the result of an exception handler, or with the error object."""
         if isinstance(exc, ValidationFailed):
             exc = without_position(exc)
         failures: Any = self._compiled.failures
@@ -551,7 +551,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
             try:
                 result = await concurrency.outcome(endpoint.call(context))
                 if result is not None:
-                    await self._answer(handler, result)
+                    await self._send_result(handler, result)
             except _NOT_FAILURES:
                 raise
             except Exception as raised:  # noqa: BLE001 - as in _handle
@@ -583,9 +583,6 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
     async def _send_failure(self, exc: Exception, event: str) -> None:
         await self._send_text(self._error_text(exc, event))
 
-    def _error_text(self, exc: Exception, event: str) -> str:
-        return control_frame(self.discriminator_field, "error", describe(exc, event).as_dict())
-
     def _no_handler(self, content: Any, action: Any) -> Exception:
         field = self.discriminator_field
         known = ", ".join(map(repr, self._compiled.actions)) or "none"
@@ -595,7 +592,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
             return EventError("validation_error", f"The frame does not say what it is: {field!r} is one of {known}.")
         return EventError("not_found", f"There is no {field} {shown(action)} here; there is {known}.")
 
-    async def _complete(self, action: str) -> None:
+    async def _send_completion(self, action: str) -> None:
         if self.send_completion:
             await self._send_text(control_frame(self.discriminator_field, action))
 
@@ -606,8 +603,8 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
 
 
 def _bad_ref() -> ValidationFailed:
-    said = f"'ref' is a text or a number of at most {_MAX_REF_LENGTH} characters"
-    return ValidationFailed([{"loc": ["ref"], "msg": said, "type": "ref"}])
+    text = f"'ref' is a text or a number of at most {_MAX_REF_LENGTH} characters"
+    return ValidationFailed([{"loc": ["ref"], "msg": text, "type": "ref"}])
 
 
 def _not_json(error: ValueError) -> ValidationFailed:

@@ -8,7 +8,7 @@ from fastsio.consumers.base import AsyncConsumer
 from fastsio.consumers.frames import control_frame
 from fastsio.consumers.types import AcceptConnection, DenyConnection, logger
 from fastsio.exceptions import DisconnectedError, SetupError
-from fastsio.layers.following import group_of
+from fastsio.layers.room_groups import group_of
 from fastsio.routing import describe, is_expected
 from fastsio.routing.errors import close_code_of, is_websocket_exception
 
@@ -236,7 +236,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
             if self._is_accepted and not self._is_closed:
                 await self.send(self._error_text(exc, kind))
             if kind == "websocket.connect":
-                await self.close(self._close_code_of(exc))
+                await self.close(close_code_of(exc) or INTERNAL_ERROR)
         except DisconnectedError:
             logger.debug("the client left before it could be told")
         self.is_stopped = self.is_stopped or kind == "websocket.connect"
@@ -250,9 +250,6 @@ class AsyncWebsocketConsumer(AsyncConsumer):
             await self.close(exc.code, exc.reason or None)
         except DisconnectedError:
             logger.debug("the client left before it could be told")
-
-    def _close_code_of(self, exc: Exception) -> int:
-        return close_code_of(exc) or INTERNAL_ERROR
 
     async def _join_groups(self) -> None:
         if self.groups:

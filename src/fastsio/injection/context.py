@@ -229,6 +229,16 @@ class Context:
             self.stack = None
             await unwind_async(stack, exc)
 
+    async def arun(self, call: Callable[[Context], Awaitable[Any]]) -> Any:
+        """Run an endpoint for this event, close the context, and return the endpoint's result."""
+        try:
+            result = await call(self)
+        except BaseException as exc:
+            await self.aclose(exc)
+            raise
+        await self.aclose()
+        return result
+
     async def afail(self, exc: Exception) -> Exception:
         """
         Close what dependencies opened, with the exception that ended the event, before the client is answered.

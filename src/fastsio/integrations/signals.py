@@ -1,5 +1,5 @@
 """
-The signals with which a web server is told to end: the Socket.IO servers handle them first.
+The signals that end a web server: the Socket.IO servers handle them first.
 
 uvicorn tells an application of its end when the last request is answered. A poll that waits for an event is such a
 request, so that the process would wait for the heartbeat to end it.

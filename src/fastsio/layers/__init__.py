@@ -9,7 +9,6 @@ Layers are made once, at the start of the program, and registered under an alias
 from __future__ import annotations
 
 from fastsio.layers.base import BaseChannelLayer
-from fastsio.layers.following import group_of
 from fastsio.layers.inbox import ChannelClosedError, ChannelFull, Inbox
 from fastsio.layers.local import InMemoryChannelLayer
 from fastsio.layers.machine import LocalChannelLayer
@@ -24,6 +23,7 @@ from fastsio.layers.registry import (
     register_channel_layer,
     unregister_channel_layer,
 )
+from fastsio.layers.room_groups import group_of
 
 __all__ = [
     "BaseChannelLayer",

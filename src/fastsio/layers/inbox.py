@@ -242,7 +242,7 @@ class Inbox:
             try:
                 await waiter
             except BaseException:
-                self._give_up(waiter)
+                self._remove_waiter(waiter)
                 raise
             self._woken.discard(waiter)
 
@@ -293,8 +293,8 @@ class Inbox:
         if self.is_closed:
             return True  # the message is not missed
         if self.on_message is not None:
-            return self._hand_over(message, on_taken)
-        if len(self._waiting) >= self.capacity and not self._has_made_room():
+            return self._call_consumer(message, on_taken)
+        if len(self._waiting) >= self.capacity and not self._make_room():
             self._overflow()
             return False
         self._waiting.append((message, deadline, on_taken))
@@ -313,11 +313,11 @@ class Inbox:
         """Drop the messages that wait."""
         self._waiting.clear()
 
-    def hold(self, terms: Inbox) -> None:
-        """Give the inbox to a consumer, with the options of *terms*; messages that wait go to its callback."""
-        self.keep_s, self.loop = None, terms.loop
-        self.capacity, self.overflow = terms.capacity, terms.overflow
-        self.on_message, self._on_close = terms.on_message, terms._on_close
+    def give_to(self, new: Inbox) -> None:
+        """Give the inbox to a consumer, with the options of *new*; messages that wait go to its callback."""
+        self.keep_s, self.loop = None, new.loop
+        self.capacity, self.overflow = new.capacity, new.overflow
+        self.on_message, self._on_close = new.on_message, new._on_close
         if self.on_message is not None:
             waiting, self._waiting = self._waiting, deque()
             add: Callable[..., object] = self.put if self.loop is get_running_loop() else self.post
@@ -330,7 +330,7 @@ class Inbox:
         self._waiters.clear()
         self._woken.clear()
 
-    def _give_up(self, waiter: Future[None]) -> None:
+    def _remove_waiter(self, waiter: Future[None]) -> None:
         """Remove a receiver that was cancelled."""
         self._woken.discard(waiter)
         with suppress(ValueError):
@@ -347,7 +347,7 @@ class Inbox:
                 self._woken.add(waiter)
                 return
 
-    def _hand_over(self, message: Message, on_taken: Callable[[], object] | None) -> bool:
+    def _call_consumer(self, message: Message, on_taken: Callable[[], object] | None) -> bool:
         try:
             taken = self.on_message(message) if self.on_message is not None else None
         except Exception:
@@ -360,7 +360,7 @@ class Inbox:
             on_taken()
         return True
 
-    def _has_made_room(self) -> bool:
+    def _make_room(self) -> bool:
         """Drop expired messages; then, with the policy ``drop_old``, the oldest. Return whether there is room."""
         now = monotonic()
         while self._waiting and self._waiting[0][1] <= now:

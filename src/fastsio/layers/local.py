@@ -58,7 +58,7 @@ class LocalTable:
         self.inboxes[inbox.channel] = inbox
         inbox.peers_behind = self.behind
         if inbox.keep_s is not None:
-            self._expect(inbox)
+            self._plan_check(inbox)
         return inbox
 
     def leave_all(self, inbox: Inbox) -> list[str]:
@@ -143,7 +143,7 @@ class LocalTable:
                 heappush(self._lapsing, (until, channel))
         return found
 
-    def _expect(self, inbox: Inbox) -> None:
+    def _plan_check(self, inbox: Inbox) -> None:
         """Plan a check of an inbox; entries of inboxes that were closed or have a consumer are dropped now and then."""
         if len(self._lapsing) > 2 * len(self.inboxes) + SPARE_ENTRIES:
             known = {channel: until for until, channel in self._lapsing if channel in self.inboxes}
@@ -366,17 +366,17 @@ class TableLayer(BaseChannelLayer):
     async def _open_inbox(self, inbox: Inbox) -> Inbox:
         await self._forget_lapsed()
         inbox.release = self.close_inbox
-        there = self._table.inboxes.get(inbox.channel)
-        if there is None:
+        existing = self._table.inboxes.get(inbox.channel)
+        if existing is None:
             self._table.add(inbox)
             await self._attach(inbox)
             return inbox
-        if there.keep_s is None:
+        if existing.keep_s is None:
             raise SetupError(
                 f"channel {inbox.channel!r} has a consumer in this process already; close_inbox() it first"
             )
-        there.hold(inbox)
-        return there
+        existing.give_to(inbox)
+        return existing
 
     async def _close_inbox(self, channel: str) -> None:
         inbox = self._table.inboxes.pop(channel, None)
@@ -477,8 +477,8 @@ class InMemoryChannelLayer(TableLayer):
     async def _put_all(self, group: str, message: Message) -> None:
         await self._forget_lapsed()
         full = self._table.fan_out(group, message, self._deadline())
-        if full and (told := await self._handle_overflow(full)):
-            raise ChannelFull(*told)
+        if full and (failed := await self._handle_overflow(full)):
+            raise ChannelFull(*failed)
 
     async def _group_add(self, group: str, channel: str) -> None:
         inbox = self._table.inboxes.get(channel) or await self._listen_to(channel)

@@ -81,7 +81,7 @@ class LocalChannelLayer(TopicLayer["LocalPlace"]):
         self._senders = PerLoop(self._new_sender, LocalPublisher.close)
 
     async def _new_sender(self) -> LocalPublisher:
-        # A process hears its own messages too, like those of others, and in one order with them.
+        # A process receives its own messages too, in one order with those of the others.
         return LocalPublisher(self._bus, str, _get_logger)
 
     def _topic(self, kind: str, name: str) -> str:

@@ -3,7 +3,7 @@ The client manager that runs Socket.IO rooms over a channel layer.
 
 A room is a group of the layer, so consumers in the group and Socket.IO clients in the room get the same broadcasts, in
 every process. The messages of servers are those of :mod:`fastsio.cluster`; this module decides to which groups and
-channels they go, and :mod:`following` keeps the process in the groups of its clients' rooms.
+channels they go, and :mod:`room_groups` keeps the process in the groups of its clients' rooms.
 
 **Once each.** A message for several groups is sent to each, with an id: a process in two of them handles it once.
 
@@ -21,10 +21,10 @@ from fastsio.aio.backends.room_following import RoomFollowingManager
 from fastsio.cluster.messages import ANSWERS
 from fastsio.cluster.payloads import unpack_event
 from fastsio.cluster.relay import Recent
-from fastsio.layers.following import Following, address_of
 from fastsio.layers.frames import ORDER, TEXT, event_of, fault_of, frame_of
 from fastsio.layers.names import node_of
 from fastsio.layers.registry import get_channel_layer
+from fastsio.layers.room_groups import RoomGroups, address_of
 from fastsio.protocol import DEFAULT_CODEC
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ class LayerManager(RoomFollowingManager):
         super().__init__(channel=alias, write_only=write_only, **options)
         self._discriminator = discriminator
         self._arrived: asyncio.Queue[Arrived] = asyncio.Queue(CAPACITY)
-        self._following: Following | None = None
+        self._room_groups: RoomGroups | None = None
         self._recent = Recent(REMEMBERED)
-        #: The names of this server before it had its channel; messages that it sent with them come back too.
+        #: The ids of this server before it had its channel, by which it recognises messages of its own.
         self._former_names: set[str] = set()
 
     @property
@@ -97,19 +97,19 @@ class LayerManager(RoomFollowingManager):
     @property
     def groups(self) -> set[str]:
         """The groups that this server is in."""
-        return set() if self._following is None else self._following.groups
+        return set() if self._room_groups is None else self._room_groups.groups
 
     # Membership: this process is in a group while a client of it is in the room
 
     async def pre_connect(self, eio_sid: str, namespace: str) -> str:
         """Add a client whose connect handler is about to run; return its sid."""
-        await self._here().learn_name()
+        await self._current_groups().learn_name()
         sid = await super().pre_connect(eio_sid, namespace)
         await self._follow(namespace, None, sid)
         return sid
 
     def _make_sid(self) -> str:
-        return self._here().name_client(super()._make_sid())
+        return self._current_groups().name_client(super()._make_sid())
 
     async def enter_room(self, sid: str, namespace: str, room: Hashable, eio_sid: str | None = None) -> None:
         """
@@ -138,49 +138,51 @@ class LayerManager(RoomFollowingManager):
         self._tell_of(namespace, None)
 
     def abandon_rooms(self, namespace: str, rooms: Iterable[Hashable]) -> None:
-        """Follow the rooms of a client that does not come back no longer."""
+        """Leave the groups of the rooms of a client that will not come back, unless others are in the rooms."""
         super().abandon_rooms(namespace, (None, *rooms))
 
     async def _follow(self, namespace: str, *rooms: Hashable) -> None:
         """Join or leave the groups of rooms, and wait until that is done or the layer has taken too long."""
         if not self.write_only:
-            here = self._here()
-            noted = [here.update((namespace, room), has_members=self._concerns_us(namespace, room)) for room in rooms]
-            await here.follow(group for group in noted if group is not None)
+            groups_here = self._current_groups()
+            changes = [
+                groups_here.update((namespace, room), has_members=self._concerns_us(namespace, room)) for room in rooms
+            ]
+            await groups_here.apply(group for group in changes if group is not None)
 
     def _follow_room(self, namespace: str, room: Hashable, *, has_members: bool) -> None:
-        following = self._following
-        if following is not None and not self.is_stopping:
-            group = following.update((namespace, room), has_members=has_members)
+        groups_here = self._room_groups
+        if groups_here is not None and not self.is_stopping:
+            group = groups_here.update((namespace, room), has_members=has_members)
             if group is not None:
-                following.start(group)
+                groups_here.start_change(group)
 
-    def _here(self) -> Following:
-        """Return the groups of this server on the layer that has the alias now, and on the running loop."""
-        layer, before = self.layer, self._following
+    def _current_groups(self) -> RoomGroups:
+        """Return the groups of this server on the layer that is registered now, and on the running loop."""
+        layer, former = self.layer, self._room_groups
         loop = asyncio.get_running_loop()
-        if before is not None and before.layer is layer and before.loop is loop:
-            return before
+        if former is not None and former.layer is layer and former.loop is loop:
+            return former
         self._arrived = asyncio.Queue(CAPACITY)
-        following = self._following = Following(layer, self._enqueue, self._get_logger(), self.publish_timeout)
-        if before is not None:
-            self._move(before, following)
-        return following
+        groups_here = self._room_groups = RoomGroups(layer, self._enqueue, self._get_logger(), self.publish_timeout)
+        if former is not None:
+            self._move_rooms(former, groups_here)
+        return groups_here
 
-    def _move(self, before: Following, following: Following) -> None:
-        """Join the groups of the same rooms on another layer or loop, which a test has put in place of *before*."""
+    def _move_rooms(self, former: RoomGroups, groups_here: RoomGroups) -> None:
+        """Join the groups of the same rooms on another layer or loop; tests replace the layer of *former*."""
         for namespace in list(self.get_namespaces()):
             for room in (None, *self.rooms[namespace]):
                 self._tell_of(namespace, room)
         subscriber, self._subscriber = self._subscriber, self._new_subscriber()
         self._start_listening()
-        if before.loop is following.loop:
-            self.server.start_background_task(self._end, subscriber, before)
+        if former.loop is groups_here.loop:
+            self.server.start_background_task(self._stop_listening, subscriber, former)
 
     @staticmethod
-    async def _end(subscriber: BusSubscriber, following: Following) -> None:
+    async def _stop_listening(subscriber: BusSubscriber, groups_here: RoomGroups) -> None:
         await subscriber.stop()
-        await following.close()
+        await groups_here.close()
 
     # Listening
 
@@ -194,8 +196,8 @@ class LayerManager(RoomFollowingManager):
 
     async def _listen(self) -> AsyncIterator[dict[str, Any]]:
         """Yield the messages of other servers, and of consumers, to rooms of this server."""
-        following, arrived = self._here(), self._arrived
-        channel = await following.open_channel()
+        groups_here, arrived = self._current_groups(), self._arrived
+        channel = await groups_here.open_channel()
         self._former_names.add(self.host_id)
         self.host_id = channel
         self._on_listening()
@@ -206,24 +208,26 @@ class LayerManager(RoomFollowingManager):
                 if fault is not None:
                     self._get_logger().warning("%s: message in %r dropped: %s", self.name, group or channel, fault)
                     continue
-                for meaning in self._meanings(following, group, message):
-                    yield meaning
+                for decoded in self._cluster_messages(groups_here, group, message):
+                    yield decoded
         finally:
-            await following.close_channel(channel)
+            await groups_here.close_channel(channel)
 
     async def _listen_for_answers(self) -> None:
         await super()._listen_for_answers()
         if not self.write_only and not self.listening:
             await self._subscriber.wait(self.publish_timeout)
 
-    def _meanings(self, following: Following, group: str | None, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the messages of the cluster that a message of the layer stands for; none if it was handled before."""
-        said = message.get("socketio") if message.get("type") in (TEXT, ORDER) else None
-        if said is not None:
-            host_id = said.get("host_id")
+    def _cluster_messages(
+        self, groups_here: RoomGroups, group: str | None, message: dict[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        """Convert a message of the layer to messages of the cluster; yield none if it was handled before."""
+        order = message.get("socketio") if message.get("type") in (TEXT, ORDER) else None
+        if order is not None:
+            host_id = order.get("host_id")
             is_ours = isinstance(host_id, str) and host_id in self._former_names
             if not is_ours and not self._recent.is_known(message.get("id")):
-                yield said
+                yield order
             return
         found = event_of(message, self._discriminator, DEFAULT_CODEC.loads)
         if found is None or group is None:
@@ -233,13 +237,13 @@ class LayerManager(RoomFollowingManager):
             if self._recent.is_known(message.get("id")):
                 return
             groups, exclude = message.get("groups") or groups, message.get("exclude")
-        yield from _broadcast(*found, exclude, (place for each in groups for place in following.rooms.get(each, ())))
+        yield from _broadcast(*found, exclude, (place for each in groups for place in groups_here.rooms.get(each, ())))
 
     # Sending
 
-    async def tell(self, message: AskMembers | TellMembers) -> None:
+    async def publish_members(self, message: AskMembers | TellMembers) -> None:
         """
-        Ask all servers and consumers for the members of a room, or answer the node that has asked.
+        Publish a question for the members of a room, or this process's answer to one.
 
         Raises:
             BusError: The broker did not accept the message.
@@ -256,8 +260,8 @@ class LayerManager(RoomFollowingManager):
         if data["method"] in ANSWERS:
             await layer.send(data["host_id"], {"type": ORDER, "socketio": data}, wait=False)
             return
-        whom = data["room"] if data["method"] in _OF_ROOMS else data["sid"]
-        rooms = whom if isinstance(whom, list) else [whom]
+        target = data["room"] if data["method"] in _OF_ROOMS else data["sid"]
+        rooms = target if isinstance(target, list) else [target]
         addresses = dict.fromkeys(address_of(data["namespace"], room) for room in rooms)
         message = self._message(data)
         if len(addresses) > 1 or data["method"] not in _NEEDS_NO_ID:
@@ -265,7 +269,7 @@ class LayerManager(RoomFollowingManager):
         await asyncio.gather(*(_send(layer, address, message) for address in addresses))
 
     def _message(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Return the message for the layer: that of the cluster, and a frame for consumers if there can be one."""
+        """Return the message for the layer: the cluster's message, with a frame for consumers if it is a text event."""
         if data["method"] != "emit":
             return {"type": ORDER, "socketio": data}
         if data["binary"] and data["data"] != _NULL:
@@ -275,14 +279,14 @@ class LayerManager(RoomFollowingManager):
         frame = DEFAULT_CODEC.dumps(frame_of(data["event"], arguments, self._discriminator))
         return {"type": TEXT, "text": frame, "socketio": data, **exclude}
 
-    # Life
+    # Shutdown
 
     async def shutdown(self) -> None:
         """Leave the layer; it is not closed, because others may use it."""
         await super().shutdown()
-        following, self._following = self._following, None
-        if following is not None:
-            await following.close()
+        groups_here, self._room_groups = self._room_groups, None
+        if groups_here is not None:
+            await groups_here.close()
 
 
 async def _send(layer: BaseChannelLayer, address: str, message: dict[str, Any]) -> None:

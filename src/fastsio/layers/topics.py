@@ -89,7 +89,7 @@ class TopicLayer(TableLayer, Generic[HostT]):
         self._subscribers: list[Subscriptions] = []
         self._uses: Counter[str] = Counter()
         self._groups: dict[str, str] = {}
-        self._spawned: set[Task[None]] = set()
+        self._tasks: set[Task[None]] = set()
 
     @property
     def is_closed(self) -> bool:
@@ -122,21 +122,21 @@ class TopicLayer(TableLayer, Generic[HostT]):
         """
 
     async def _send(self, channel: str, message: Message) -> None:
-        await self._tell(channel, {_MESSAGE: message})
+        await self._publish_to_process(channel, {_MESSAGE: message})
 
     async def _group_send(self, group: str, message: Message) -> None:
         await self._publish(self._topic("group", group), self._codec.encode(message))
 
     async def _group_add(self, group: str, channel: str) -> None:
         if self._is_elsewhere(channel):
-            await self._tell(channel, {_JOIN: group})
+            await self._publish_to_process(channel, {_JOIN: group})
             return
         inbox = self._table.inboxes.get(channel) or await self._listen_to(channel)
-        await self._enter(group, inbox)
+        await self._join_group(group, inbox)
 
     async def _group_discard(self, group: str, channel: str) -> None:
         if self._is_elsewhere(channel):
-            await self._tell(channel, {_LEAVE: group})
+            await self._publish_to_process(channel, {_LEAVE: group})
         elif self._table.leave(group, channel):
             self._drop_group(group)
 
@@ -173,7 +173,7 @@ class TopicLayer(TableLayer, Generic[HostT]):
         self._subscribers = []
         self._uses = Counter(self._address(channel) for channel in self._table.inboxes)
 
-    async def _enter(self, group: str, inbox: Inbox) -> None:
+    async def _join_group(self, group: str, inbox: Inbox) -> None:
         topic = self._topic("group", group)
         self._groups[topic] = group
         self._table.enter(group, inbox)
@@ -211,7 +211,7 @@ class TopicLayer(TableLayer, Generic[HostT]):
         """Tell whether a channel belongs to another process."""
         return channel not in self._table.inboxes and node_of(channel) not in {None, self.node}
 
-    async def _tell(self, channel: str, fields: dict[str, Any]) -> None:
+    async def _publish_to_process(self, channel: str, fields: dict[str, Any]) -> None:
         await self._publish(self._address(channel), self._codec.encode({_CHANNEL: channel, **fields}))
 
     async def _handle_message(self, topic: str, payload: bytes) -> None:
@@ -228,25 +228,25 @@ class TopicLayer(TableLayer, Generic[HostT]):
         except Exception:
             logger.exception("channel layer: cannot hand out what was published to %r", topic)
 
-    def _forget(self, task: Task[None]) -> None:
-        self._spawned.discard(task)
+    def _on_task_done(self, task: Task[None]) -> None:
+        self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.warning("channel layer: a group cannot be joined: %s", task.exception())
 
-    async def _handle_node_message(self, told: dict[str, Any]) -> None:
-        inbox = self._table.inboxes.get(told.get(_CHANNEL, ""))
+    async def _handle_node_message(self, fields: dict[str, Any]) -> None:
+        inbox = self._table.inboxes.get(fields.get(_CHANNEL, ""))
         if inbox is None:
             return
-        match told:
+        match fields:
             case {"m": dict() as message}:
                 if not self._table.deliver(inbox, message, self._deadline()):
                     await self._handle_overflow([inbox])
             case {"j": str() as group}:
                 # A task: it waits for an answer of the broker, which must be read meanwhile.
-                task = create_task(self._enter(group, inbox))
-                self._spawned.add(task)
-                task.add_done_callback(self._forget)
+                task = create_task(self._join_group(group, inbox))
+                self._tasks.add(task)
+                task.add_done_callback(self._on_task_done)
             case {"l": str() as group} if self._table.leave(group, inbox.channel):
                 self._drop_group(group)
             case _:
-                raise PayloadError("nothing that a process can be told")
+                raise PayloadError("it is not a message for a process")

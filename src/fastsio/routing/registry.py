@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from fastsio.exceptions import SignatureError
 from fastsio.injection import Endpoint, compile_endpoint, reads_payload
@@ -21,14 +21,13 @@ from fastsio.routing.namespaces import find_method, overrides_trigger
 from fastsio.routing.registration import SERVER, Registration, Role, RouterScope, label_of, prefix_of
 from fastsio.routing.route import Guard, Route, build_guarded_route, build_route, check_arity
 from fastsio.routing.slips import did_you_mean, warn_of_habit, warn_of_method, warn_of_name
+from fastsio.routing.watched_dict import WatchedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from fastsio.injection import Context
 
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 #: A namespace, some of its events, ``"*"`` for all of them, and the routers around their handlers.
 Place: TypeAlias = "tuple[str, set[str], tuple[RouterScope, ...]]"
 
@@ -629,65 +628,3 @@ async def _pass_on(context: Context, own: Callable[[Context], Any] | None) -> An
 def _pass_on_sync(context: Context, own: Callable[[Context], Any] | None) -> Any:
     """Do what :func:`_pass_on` does, on a server without an event loop."""
     return None if own is None else own(context)
-
-
-class WatchedDict(dict[Key, Value], Generic[Key, Value]):
-    """
-    A dict that calls a function after every change.
-
-    Args:
-        nested: Whether the values are dicts whose changes call the function too.
-    """
-
-    def __init__(self, changed: Callable[[], None], *, nested: bool = False) -> None:
-        super().__init__()
-        self._changed = changed
-        self._nested = nested
-
-    def __setitem__(self, key: Key, value: Value) -> None:
-        super().__setitem__(key, self._watch(value) if self._nested else value)
-        self._changed()
-
-    def __delitem__(self, key: Key) -> None:
-        super().__delitem__(key)
-        self._changed()
-
-    def setdefault(self, key: Key, default: Any = None) -> Any:
-        """Set a missing key."""
-        if key not in self:
-            self[key] = default
-        return self[key]
-
-    def update(self, *args: Any, **kwargs: Any) -> None:
-        """Set several keys."""
-        items: dict[Any, Any] = dict(*args, **kwargs)
-        for key, value in items.items():
-            self[key] = value
-
-    def __ior__(self, other: Any) -> Any:  # type: ignore[misc] # dict's own is overloaded
-        self.update(other)
-        return self
-
-    def pop(self, *args: Any) -> Any:
-        """Remove a key and return its value."""
-        value = super().pop(*args)
-        self._changed()
-        return value
-
-    def popitem(self) -> tuple[Key, Value]:
-        """Remove the last key and return it with its value."""
-        item = super().popitem()
-        self._changed()
-        return item
-
-    def clear(self) -> None:
-        """Remove everything."""
-        super().clear()
-        self._changed()
-
-    def _watch(self, value: Any) -> Any:
-        if isinstance(value, WatchedDict):
-            return value
-        watched: WatchedDict[Any, Any] = WatchedDict(self._changed)
-        dict.update(watched, value)
-        return watched

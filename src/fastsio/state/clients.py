@@ -138,7 +138,7 @@ class Connection:
         self._environ = environ
 
     def loosen_environ(self) -> None:
-        """Let the environ be freed if nobody uses it, as :mod:`fastsio.state.environs` says."""
+        """Let the environ be freed if no code refers to it; see :mod:`fastsio.state.environs`."""
         self._environ = loosened(self._environ)
 
     def add_task(self, task: Any) -> Callable[[Any], None]:
@@ -225,7 +225,7 @@ class Client:
         rooms: The rooms that it entered, in that order; None until the first. Only the room table adds to it, and
             removes. The values are the positions in the log of :mod:`.recovery` at which it entered, or None.
         gone: An event that is set when the client has left and its handlers are done; None while nothing waits for it.
-        is_told: Whether its CONNECT has been answered, so that a DISCONNECT tells it of its end.
+        is_told: Whether its CONNECT has been answered, so that it can be sent a DISCONNECT.
     """
 
     __slots__ = (
@@ -300,7 +300,7 @@ class Client:
         return self.outgoing.add(frames, size_bytes, most=most, most_bytes=most_bytes)
 
     def give_up_outgoing(self) -> bool:
-        """Note that a frame was dropped that should have waited; tell whether it is the first."""
+        """Record that a frame for the client was dropped; return whether it is the first."""
         if self.outgoing is NOTHING_HELD:
             self.outgoing = Held()
         held = self.outgoing
@@ -336,7 +336,7 @@ class Client:
 
     @property
     def recovered(self) -> Recovered:
-        """What connect handlers are told about the session that it comes back to."""
+        """The recovered session, for connect handlers."""
         recovery = self.recovery
         return NOT_RECOVERED if recovery is None or recovery.recovered is None else recovery.recovered
 

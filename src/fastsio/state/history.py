@@ -66,9 +66,9 @@ class Since:
     epoch: str | None = None
 
 
-class Standing(NamedTuple):
+class HistoryState(NamedTuple):
     """
-    What a client is told of a room's history when it has joined.
+    The state of a room's history, for the confirmation of a join.
 
     Args:
         epoch: The epoch of the room.
@@ -318,9 +318,9 @@ class RoomLogs:
         *,
         rooms: Iterable[Hashable] = (),
         until: int | None = None,
-    ) -> tuple[list[KeptEvent], Standing]:
+    ) -> tuple[list[KeptEvent], HistoryState]:
         """
-        Return what is sent to a client that joins, and what it is told.
+        Return the events that are sent to a client that joins, and the state of the history for its confirmation.
 
         Args:
             room: The room.
@@ -338,15 +338,15 @@ class RoomLogs:
             self._silence(room)
         if since is None:
             newest = [event for event in log.events if self._size == 1 and event.is_for(sid, rooms)]
-            return newest, self._standing(log, complete=True)
+            return newest, self._state_of(log, complete=True)
         after, stop = log.number_of(since, self.newest), log.last if until is None else until
         start = log.start if after is None else after
         found = [event for event in log.events if start < event.number <= stop and event.is_for(sid, rooms)]
-        return found, self._standing(log, complete=after is not None and (after >= log.dropped or after >= stop))
+        return found, self._state_of(log, complete=after is not None and (after >= log.dropped or after >= stop))
 
-    def standing(self, room: str, *, complete: bool) -> Standing:
-        """Return what a client is told of a room."""
-        return self._standing(self.log_of(room), complete=complete)
+    def state_of(self, room: str, *, complete: bool) -> HistoryState:
+        """Return the state of the history of a room."""
+        return self._state_of(self.log_of(room), complete=complete)
 
-    def _standing(self, log: RoomLog, *, complete: bool) -> Standing:
-        return Standing(log.epoch, join_offset(log.epoch, max(log.last, self.newest)), complete)
+    def _state_of(self, log: RoomLog, *, complete: bool) -> HistoryState:
+        return HistoryState(log.epoch, join_offset(log.epoch, max(log.last, self.newest)), complete)

@@ -56,7 +56,7 @@ class Join:
         room: The room, once it is known.
         ended: Name of a room that the client was taken out of since -> whether the client itself asked for that.
         must_ask: Whether ``can_join`` has to be called again.
-        arrival: What the client has said of the history of the room; None for a room without one.
+        arrival: The client's arrival in a room with a history; None for another room.
     """
 
     client: Any

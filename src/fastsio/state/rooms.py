@@ -138,7 +138,7 @@ class RoomTable:
         return None if client is None else client.eio_sid
 
     def members(self, namespace: str, room: Hashable) -> Members:
-        """Return sid -> client of everybody in *room*; None is everybody in the namespace. Not a copy."""
+        """Return sid -> client of all clients in *room*; None is the whole namespace. Not a copy."""
         clients = self._clients.get(namespace)
         if clients is None:
             return _NOBODY
@@ -151,15 +151,15 @@ class RoomTable:
 
     def recipients(self, namespace: str, rooms: Iterable[Hashable], skip: Collection[str] = ()) -> Members:
         """
-        Return everybody in any of *rooms*, each client once, without those in *skip*.
+        Return the clients in any of *rooms*, each once, without those in *skip*.
 
         Args:
             namespace: The namespace.
-            rooms: Room names; ``(None,)`` is everybody, empty is nobody.
+            rooms: Room names; ``(None,)`` is all clients, empty is none.
             skip: sids to leave out.
 
         Returns:
-            sid -> client; not a copy when there is one room and nobody to skip.
+            sid -> client; not a copy if there is one room and *skip* is empty.
         """
         found: Members = _NOBODY
         for index, room in enumerate(rooms):

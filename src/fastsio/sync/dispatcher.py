@@ -116,7 +116,7 @@ class Dispatcher:
         is_seen = observer is not None or self._is_sending_replaced
         self._write_ack = None if is_seen else ack_writer(server.packet_class)
         self._write_binary_ack = None if is_seen else binary_ack_writer(server.packet_class)
-        self._lifecycle.write_connect = None if is_seen else connect_writer(server.packet_class)
+        self._lifecycle.replies.write_connect = None if is_seen else connect_writer(server.packet_class)
         self._runner.is_watched = bool(replaced) or observer is not None
         self._choose_message_handler()
 

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.options import counted_bytes
 from fastsio.base.recovery import split_auth
-from fastsio.engine.log_format import label
-from fastsio.engine.packet import MessagePacket
 from fastsio.engine.request import PROTOCOL_KEY
 from fastsio.exceptions import ConnectionRefusedError as Refused
 from fastsio.exceptions import refusal
@@ -25,12 +23,11 @@ from fastsio.protocol.lifecycle import Reasons
 from fastsio.routing import describe, is_expected
 from fastsio.state import Client, Connection, Held
 from fastsio.sync import concurrency
+from fastsio.sync.connect_replies import ConnectReplies
 from fastsio.sync.connection_scope import ThreadScope
 from fastsio.sync.runner import new_deadlines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from fastsio.base.internals import ServerInternals
     from fastsio.base.parts import Handlers, LifecycleServer
     from fastsio.protocol import Packet
@@ -55,7 +52,7 @@ class Lifecycle:
         runner: Starts handlers and tasks.
 
     Attributes:
-        write_connect: Writes the text of a CONNECT; None while packets are shown to others before they are sent.
+        replies: Sends the replies to CONNECT.
         is_closed: True once the server shuts down: clients are refused from then on.
     """
 
@@ -77,7 +74,7 @@ class Lifecycle:
         self._connections = shared.connections
         self._new_scope = partial(ThreadScope, server)
         self._deadlines = new_deadlines(self._on_due, server.eio)
-        self.write_connect: Callable[[Any], str] | None = None
+        self.replies = ConnectReplies(server, handlers, runner)
         self.is_closed = False
         self._is_silent = False
 
@@ -210,7 +207,7 @@ class Lifecycle:
         size = connection.decoder.packet_bytes if auth else 0
         why_not = self._reason_to_refuse(connection, namespace, size)
         if why_not is not None:
-            return self._refuse(connection, namespace, {"message": why_not})
+            return self.replies.refuse(connection, namespace, {"message": why_not})
         if self._recovery is not None and connection.dialect is CURRENT:
             auth, pid, offset = split_auth(auth)
             if pid is not None:
@@ -291,14 +288,14 @@ class Lifecycle:
 
     def _tell_and_start_handler(self, client: Client) -> None:
         with client.connection.lock:
-            waiting = self._tell(client)
-        self._let_read(waiting)
+            waiting = self.replies.confirm(client)
+        self.replies.wait_until_read(waiting)
         concurrency.resolved(self._start_connect_handler(client))
 
     def _start_connect_handler(self, client: Client) -> Any:
         route = self._handlers.find_route(client.namespace, "connect")
         if route is None:
-            if self.write_connect is not None and self._server.manager.connects_at_once():
+            if self.replies.write_connect is not None and self._server.manager.connects_at_once():
                 return concurrency.begun(self._accept, client)
             # A method with which the application replaces one of fastsio's may need a task.
             return self._accept(client)
@@ -355,9 +352,9 @@ class Lifecycle:
         self._remove_client(client)
         # A refusal after CONNECT is a DISCONNECT, which has no payload.
         if self._server.always_connect:
-            self._send(client.connection, PacketType.DISCONNECT, client.namespace)
+            self.replies.send(client.connection, PacketType.DISCONNECT, client.namespace)
         else:
-            self._refuse(client.connection, client.namespace, payload or refusal())
+            self.replies.refuse(client.connection, client.namespace, payload or refusal())
 
     def _accept(self, client: Client) -> None:
         server, connection = self._server, client.connection
@@ -377,12 +374,12 @@ class Lifecycle:
             waiting, is_caught_up = None, not (missed or client.is_behind)
             if is_caught_up:
                 # A thread that disconnects the client waits until CONNECT has been answered.
-                waiting = None if server.always_connect else self._tell(client)
+                waiting = None if server.always_connect else self.replies.confirm(client)
                 server.manager.connect(client.sid, client.namespace)
                 self._report_connected(client)
         if is_caught_up:
             if waiting is not None:
-                self._let_read(waiting)
+                self.replies.wait_until_read(waiting)
         elif not self._catch_up(client, missed):
             return
         if members:
@@ -458,9 +455,9 @@ class Lifecycle:
             return
         if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED):
             if client.is_told:
-                self._send(client.connection, PacketType.DISCONNECT, client.namespace)
+                self.replies.send(client.connection, PacketType.DISCONNECT, client.namespace)
             else:  # it is sent what it has missed
-                self._refuse(client.connection, client.namespace, refusal())
+                self.replies.refuse(client.connection, client.namespace, refusal())
             self._disconnect(client, Reasons.SERVER_DISCONNECT)
 
     def end_connection(self, eio_sid: str) -> None:
@@ -601,17 +598,17 @@ class Lifecycle:
         recovery, connection = self._recovery, client.connection
         # JavaScript clients keep what comes before the answer, also if that is lost with the connection. Then they get
         # it once more, so it should not be much.
-        if recovery is None or not self._replay(client, batches[:1]):
+        if recovery is None or not self.replies.send_missed(client, batches[:1]):
             return False
         # A thread that disconnects the client refuses it before this, or sends DISCONNECT after it.
         with connection.lock:
             if client.state is not NamespaceState.CONNECTED:
                 return False
-            waiting = self._tell(client)
-        self._let_read(waiting)
+            waiting = self.replies.confirm(client)
+        self.replies.wait_until_read(waiting)
         following: list[Any] | None = batches[1:]
         while following or client.is_behind:
-            if not self._replay(client, following or ()):
+            if not self.replies.send_missed(client, following or ()):
                 return False
             following = recovery.read_on(client)
             if following is None:
@@ -630,51 +627,3 @@ class Lifecycle:
             self._recovery.changed(client)
         if self._shared.observer is not None:
             self._shared.observer.client_connected(client)
-
-    def _tell(self, client: Client) -> Any:
-        """Answer the CONNECT of a client; return what :meth:`_let_read` awaits."""
-        client.is_told = True
-        payload = client.connection.dialect.confirmation(client.sid)
-        if client.recovery is not None:
-            payload["pid"] = client.recovery.pid
-        self._send_connect(client, payload)
-        return client.eio_sid if self._server.eio.congested else None
-
-    def _let_read(self, waiting: Any) -> None:
-        """Wait while a client is behind that has got the answer to its CONNECT."""
-        if waiting is not None:
-            self._server.eio.let_read((waiting,))
-
-    def _send_connect(self, client: Client, payload: Any) -> Any:
-        """Send the answer to a CONNECT; return what to await while the client is behind, or None for nothing."""
-        write, session = self.write_connect, client.connection.session
-        if write is not None and session is not None and client.namespace == "/" and payload is not None:
-            session.post((MessagePacket(write(payload)),), True)
-            return None
-        # The payload has no bytes, so the encoder need not look for any.
-        packet = self._server.packet_class(PacketType.CONNECT, payload, client.namespace, binary=False)
-        self._handlers.send(client.connection.eio_sid, packet)
-        return None
-
-    def _replay(self, client: Client, batches: Iterable[Any]) -> bool:
-        """Send what a client has missed, no faster than it reads; False if it takes no more, or has left."""
-        for frames in batches:
-            if client.state is not NamespaceState.CONNECTED:
-                return False
-            if not self._handlers.reply_frames(client.eio_sid, frames):
-                close = self._server.eio.close_client
-                self._runner.start_task(close, client.eio_sid, Reasons.TRANSPORT_ERROR, abort=True)
-                return False
-        return True
-
-    def _refuse(self, connection: Connection, namespace: str, payload: dict[str, Any]) -> None:
-        dialect = connection.dialect
-        try:
-            self._send(connection, PacketType.CONNECT_ERROR, namespace, dialect.refusal(payload))
-        except (TypeError, ValueError):
-            self._server.logger.exception("%s: the refusal cannot be sent as it is", label(connection.eio_sid))
-            self._send(connection, PacketType.CONNECT_ERROR, namespace, dialect.refusal(refusal()))
-
-    def _send(self, connection: Connection, packet_type: PacketType, namespace: str, payload: Any = None) -> None:
-        packet = self._server.packet_class(packet_type, payload, namespace)
-        self._handlers.send(connection.eio_sid, packet)

@@ -110,7 +110,7 @@ class Namespace(BaseServerNamespace):
         return self.server.leave_room(sid, room, namespace=namespace or self.namespace)
 
     def close_room(self, room: Hashable, namespace: str | None = None) -> Any:
-        """Take everybody out of a room; as :meth:`Server.close_room`."""
+        """Take all clients out of a room; as :meth:`Server.close_room`."""
         return self.server.close_room(room, namespace=namespace or self.namespace)
 
     def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:

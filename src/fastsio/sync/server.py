@@ -70,7 +70,7 @@ class Server(BaseServer):
 
             ``allow_eio3=True`` serves the JavaScript clients 1.x and 2.x too. As with the JavaScript server, the query
             they join a namespace with is the connect handler's ``auth``, and their sid is made of their Engine.IO
-            session id: show it to nobody else.
+            session id: do not show it to other clients.
 
     Raises:
         SetupError: An option is not valid.
@@ -167,7 +167,7 @@ class Server(BaseServer):
 
     def shutdown(self, *, timeout: float | None = None, dismiss: bool = False) -> None:
         """
-        Stop the server: let nobody in, end all connections, wait for handlers.
+        Stop the server: refuse new clients, end all connections, wait for handlers.
 
         Clients are not told to stay away: they connect again by themselves, to another node or to this one when it is
         back. Their disconnect handlers get the reason ``server shutting down``.
@@ -220,14 +220,14 @@ class Server(BaseServer):
         wait: bool = True,
     ) -> None:
         """
-        Send an event to one client, a room, several rooms, or everybody.
+        Send an event to one client, a room, several rooms, or all clients.
 
         Args:
             event: Event name; the protocol's own names are reserved.
             data: JSON-compatible payload, pydantic models included. A tuple is sent as several arguments, None as
                 none; bytes travel as attachments.
-            to: A sid or room, or any iterable of them; each client gets the event once. None is everybody, an empty
-                iterable is nobody.
+            to: A sid or room, or any iterable of them; each client gets the event once. None is all clients, an
+                empty iterable none.
             room: The same as *to*.
             skip_sid: The sid, or any iterable of sids, to leave out.
             namespace: The namespace; None is ``"/"``, for the object of a room class where that is registered.
@@ -361,7 +361,7 @@ class Server(BaseServer):
 
     def close_room(self, room: Hashable, namespace: str | None = None) -> None:
         """
-        Take everybody out of a room.
+        Take all clients out of a room.
 
         Raises:
             ValueError: The room is a client's own, or the namespace has no slash in front.
@@ -453,7 +453,7 @@ class Server(BaseServer):
         Args:
             auth: Who may: a dictionary such as ``{"username": ..., "password": ...}`` that the client must send, a
                 list of them, or a callable that gets what the client sent and returns whether it is let in. False
-                lets everybody in.
+                lets every client in.
             mode: ``"development"`` reports clients, rooms and every event; ``"production"`` only counts.
             read_only: True refuses what would emit, move clients between rooms or disconnect them.
             server_id: The name of the server in the UI; None is the host's name and the process id.

@@ -102,25 +102,25 @@ class SimpleClient:
         # What arrives is kept in order, also where handlers run in threads.
         client.async_handlers = False
 
-        def note_connect() -> None:
+        def on_connect() -> None:
             self.connected_event.set()
 
-        def note_disconnect() -> None:
+        def on_disconnect() -> None:
             self.connected_event.clear()
 
-        def note_end() -> None:
+        def on_final_end() -> None:
             self.connected = False
             self.connected_event.set()
             self.input_event.set()
 
-        def keep(event: str, *args: Any) -> None:
+        def on_event(event: str, *args: Any) -> None:
             self.input_buffer.append([event, *args])
             self.input_event.set()
 
-        client.on("connect", note_connect, namespace=self.namespace)
-        client.on("disconnect", note_disconnect, namespace=self.namespace)
-        client.on("__disconnect_final", note_end, namespace=self.namespace)
-        client.on("*", keep, namespace=self.namespace)
+        client.on("connect", on_connect, namespace=self.namespace)
+        client.on("disconnect", on_disconnect, namespace=self.namespace)
+        client.on("__disconnect_final", on_final_end, namespace=self.namespace)
+        client.on("*", on_event, namespace=self.namespace)
         return client
 
     @property
@@ -151,7 +151,7 @@ class SimpleClient:
         Raises:
             DisconnectedError: The connection has ended for good.
         """
-        self._insist(lambda: self.client.emit(event, data, namespace=self.namespace))
+        self._call_when_connected(lambda: self.client.emit(event, data, namespace=self.namespace))
 
     def call(self, event: str, data: Any = None, timeout: float | None = 60) -> Any:
         """
@@ -169,9 +169,11 @@ class SimpleClient:
             DisconnectedError: The connection has ended for good.
             TimeoutError: The server did not acknowledge in time.
         """
-        return self._insist(lambda: self.client.call(event, data, namespace=self.namespace, timeout=timeout))
+        return self._call_when_connected(
+            lambda: self.client.call(event, data, namespace=self.namespace, timeout=timeout)
+        )
 
-    def _insist(self, send: Callable[[], Any]) -> Any:
+    def _call_when_connected(self, send: Callable[[], Any]) -> Any:
         """Call *send*, again after each reconnection, until the namespace is connected."""
         while True:
             concurrency.wait_event(self.connected_event)

@@ -141,7 +141,7 @@ async def test_a_node_unsubscribes_when_the_last_member_leaves(nodes, broker):
     await eventually(lambda: subscribers(broker, CHANNELS.of_room("/", "ended")) == 0)
 
     await eventually(lambda: subscribers(broker, CHANNELS.of_room("/", "kept")) == 1)
-    assert subscribers(broker, CHANNELS.of_everybody) == 2
+    assert subscribers(broker, CHANNELS.of_all_nodes) == 2
 
 
 async def test_who_enters_and_leaves_all_the_time_is_where_it_was_last(nodes):

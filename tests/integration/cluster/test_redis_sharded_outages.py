@@ -168,14 +168,14 @@ async def test_a_slot_that_moves_to_another_master_is_followed(cluster, package)
             await check_rooms(a, b)
 
         assert hear(a, b)
-        assert b.sio.manager._sharded._hearing is not None
+        assert b.sio.manager._sharded._listener is not None
 
 
 async def test_each_emit_of_a_batch_has_its_own_outcome(cluster):
     """Those whose slot has moved are sent again, the others are not."""
     async with ShardedNodes(cluster.url) as nodes:
         a, b = await nodes.nodes()
-        master = cluster.master_of(slot_of(CHANNELS.of_everybody))
+        master = cluster.master_of(slot_of(CHANNELS.of_all_nodes))
         rooms = [
             room
             for room in (f"r{n}" for n in range(60))

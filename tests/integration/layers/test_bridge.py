@@ -287,8 +287,8 @@ async def test_who_enters_while_the_broker_is_away_hears_others_once_it_is_back(
     """Clients connect, enter and leave as ever; afterwards the process is in the groups of those who are there."""
     monkeypatch.setattr("fastsio.brokers.reconnection.FIRST_DELAY_S", 0.02)
     monkeypatch.setattr("fastsio.brokers.reconnection.MOST_DELAY_S", 0.05)
-    monkeypatch.setattr("fastsio.layers.following.FIRST_DELAY_S", 0.02)
-    monkeypatch.setattr("fastsio.layers.following.MOST_DELAY_S", 0.05)
+    monkeypatch.setattr("fastsio.layers.room_groups.FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr("fastsio.layers.room_groups.MOST_DELAY_S", 0.05)
     with broker_of(kind) as broker:
         async with laboratory(kind, broker) as lab, AsyncExitStack() as stack:
             here, there = Node(lab.layer(), stack), Node(lab.layer(), stack)

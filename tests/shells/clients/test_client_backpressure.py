@@ -49,7 +49,7 @@ async def test_a_task_waits_until_much_is_posted(outlet, texts):
     """By packets and by bytes."""
     outlet.post(packets(*texts))
 
-    waiting = asyncio.create_task(outlet.let_write())
+    waiting = asyncio.create_task(outlet.wait_for_room())
     await turns()
     assert not waiting.done()
     while outlet.waiting:
@@ -62,7 +62,7 @@ async def test_a_task_does_not_wait_below_the_mark(outlet):
     """It would keep it from sending several packets in one POST."""
     outlet.post(packets(*"abcd"))
 
-    await asyncio.wait_for(outlet.let_write(), WAIT_S)
+    await asyncio.wait_for(outlet.wait_for_room(), WAIT_S)
 
     assert len(outlet.waiting) == 4
 
@@ -71,7 +71,7 @@ async def test_a_task_waits_for_the_websocket_that_takes_over(outlet):
     """What waits is written there first."""
     socket = Socket()
     outlet.post(packets(*"abcde"))
-    waiting = asyncio.create_task(outlet.let_write())
+    waiting = asyncio.create_task(outlet.wait_for_room())
     await turns()
 
     await outlet.write_to(socket)
@@ -86,7 +86,7 @@ async def test_a_task_waits_for_the_websocket_that_takes_over(outlet):
 async def test_a_task_is_released_when_the_connection_ends(outlet):
     """Nobody waits for what is not written any more."""
     outlet.post(packets(*"abcde"))
-    waiting = asyncio.create_task(outlet.let_write())
+    waiting = asyncio.create_task(outlet.wait_for_room())
     await turns()
 
     outlet.end()
@@ -108,7 +108,7 @@ def test_a_thread_waits_until_much_is_written(pool, texts):
     for text in texts:
         outgoing.post(packets(text))
 
-    waiting = [pool.submit(outgoing.let_write) for _ in range(3)]
+    waiting = [pool.submit(outgoing.wait_for_room) for _ in range(3)]
     for each in waiting:
         with pytest.raises(NotYet):
             each.result(0.02)
@@ -124,7 +124,7 @@ def test_a_thread_does_not_wait_below_the_mark():
     outgoing = ThreadOutlet(lambda error: None, **MARK)
     outgoing.post(packets(*"abcd"))
 
-    outgoing.let_write()
+    outgoing.wait_for_room()
 
     assert outgoing.get() is not None
 
@@ -155,14 +155,14 @@ def test_a_thread_is_released_when_writing_ends(pool):
     """Nobody waits for what is not written any more, now or later."""
     outgoing = ThreadOutlet(lambda error: None, **MARK)
     outgoing.post(packets(*"abcde"))
-    waiting = pool.submit(outgoing.let_write)
+    waiting = pool.submit(outgoing.wait_for_room)
     with pytest.raises(NotYet):
         waiting.result(0.02)
 
     outgoing.end()
 
     waiting.result(WAIT_S)
-    outgoing.let_write()
+    outgoing.wait_for_room()
 
 
 @pytest.mark.parametrize("client", [fastsio.AsyncClient, fastsio.Client])

@@ -45,7 +45,7 @@ class Script:
     async def says(self, *frames: str | bytes) -> None:
         """Let the server send frames."""
         for frame in frames:
-            await self.run(self.client._dispatcher.take_frame, frame)
+            await self.run(self.client._dispatcher.handle_frame, frame)
 
     async def connected(self, count: int = 1) -> None:
         """Wait until the connect handler has run so often."""

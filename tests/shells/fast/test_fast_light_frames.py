@@ -12,7 +12,7 @@ from websockets.frames import Frame, Opcode
 
 from fastsio.engine.frames import close_frame
 from fastsio.integrations.fast import framing
-from fastsio.integrations.fast.light_frames import MAX_FIRST_BYTES, QuietFraming, read_short_text
+from fastsio.integrations.fast.light_frames import MAX_FIRST_BYTES, ShortTextFraming, read_short_text
 from tests.shells.fast.transport import Listening, make_wire
 
 
@@ -31,7 +31,7 @@ class Quiet:
         self.wire, self.transport, self.owner = make_wire(limit)
         self.heard: list[str | bytes] = []
         self.wire.listen(Listening(self._hear, lambda _error: None))
-        self.transport.protocol = QuietFraming(self.wire, self.transport, framing, max_bytes=limit, max_rate=100)
+        self.transport.protocol = ShortTextFraming(self.wire, self.transport, framing, max_bytes=limit, max_rate=100)
 
     def _hear(self, data: str | bytes) -> bool:
         self.heard.append(data)
@@ -43,7 +43,7 @@ class Quiet:
 
     @property
     def is_quiet(self) -> bool:
-        return isinstance(self.transport.protocol, QuietFraming)
+        return isinstance(self.transport.protocol, ShortTextFraming)
 
 
 @given(st.text(max_size=200), st.integers(0, 125))

@@ -17,7 +17,7 @@ from fastsio import ASGIApp, AsyncServer
 from fastsio.integrations import uvicorn as module
 from fastsio.integrations.fast.connection import Connection
 from fastsio.integrations.fast.handshake import client_of, server_of
-from fastsio.integrations.fast.light_frames import QuietFraming
+from fastsio.integrations.fast.light_frames import ShortTextFraming
 from fastsio.integrations.fast.pre_http import MAX_REQUEST_BYTES, Front, Gate, install_gate
 from fastsio.integrations.fast.site import Site
 from fastsio.integrations.uvicorn import WebSocketProtocol, open_connection
@@ -234,7 +234,7 @@ async def test_a_websocket_of_fastsios_alone_is_opened_at_once():
     site = Site(config, state, {}, HttpToolsProtocol, asyncio.get_running_loop())
     line.protocol = open_connection(config, state, {}, line, REQUEST, site)
 
-    assert isinstance(line.protocol, QuietFraming)
+    assert isinstance(line.protocol, ShortTextFraming)
     assert not state.tasks
     (connection,) = state.connections
     assert isinstance(connection, Connection)

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from fastsio.integrations.fast import framing
-from fastsio.integrations.fast.framing import Trial, feed, find_problem, open_framing
+from fastsio.integrations.fast.framing import TrialWire, feed, find_problem, open_framing
 
 
 async def test_the_installed_picows_fits():
@@ -32,7 +32,7 @@ async def test_one_that_does_not_fit_is_found_out(monkeypatch, name, value, comp
 
 async def test_messages_are_put_together():
     """Text and bytes come whole, a ping between their fragments is answered."""
-    trial = Trial()
+    trial = TrialWire()
     protocol = open_framing(trial, max_bytes=100, max_rate=100)
     mask = b"\x00" * 4
     feed(protocol, b"\x81\x82" + mask + "é".encode() + b"\x82\x82" + mask + b"\xff\xfe")
@@ -45,7 +45,7 @@ async def test_messages_are_put_together():
 
 async def test_a_message_may_fill_the_buffer_many_times_over():
     """The buffer grows with the message, up to the limit."""
-    trial = Trial()
+    trial = TrialWire()
     protocol = open_framing(trial, max_bytes=1_000_000, max_rate=100)
     size = 900_000
     feed(protocol, b"\x82\xff" + size.to_bytes(8) + b"\x00" * 4 + b"x" * size)
@@ -59,7 +59,7 @@ async def test_a_message_may_fill_the_buffer_many_times_over():
 )
 async def test_a_close_is_answered_with_its_code(payload, expected):
     """The code comes back, the reason does not."""
-    trial = Trial()
+    trial = TrialWire()
     protocol = open_framing(trial, max_bytes=100, max_rate=100)
     feed(protocol, bytes([0x88, 0x80 | len(payload)]) + b"\x00" * 4 + payload)
 
@@ -71,8 +71,8 @@ async def test_a_close_is_answered_with_its_code(payload, expected):
 def test_what_picows_says_of_a_client_is_a_detail(name, caplog):
     """Whatever it thinks of it; a client cannot fill the log with its mistakes."""
     caplog.set_level(logging.DEBUG, "uvicorn.error")
-    getattr(framing.Log, name)("client %d", 1)
-    framing.Log.log(logging.ERROR, "client %d", 2)
+    getattr(framing.DebugLogger, name)("client %d", 1)
+    framing.DebugLogger.log(logging.ERROR, "client %d", 2)
 
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.DEBUG, "client 1"),
@@ -83,9 +83,9 @@ def test_what_picows_says_of_a_client_is_a_detail(name, caplog):
 def test_what_fails_in_picows_is_an_error(caplog):
     """With its traceback."""
     caplog.set_level(logging.INFO, "uvicorn.error")
-    framing.Log.info("a detail")
-    framing.Log.exception("it failed", exc_info=RuntimeError("broken"))
+    framing.DebugLogger.info("a detail")
+    framing.DebugLogger.exception("it failed", exc_info=RuntimeError("broken"))
 
     (record,) = caplog.records
     assert (record.levelno, record.exc_info is not None) == (logging.ERROR, True)
-    assert not framing.Log.isEnabledFor(logging.DEBUG)
+    assert not framing.DebugLogger.isEnabledFor(logging.DEBUG)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fastsio import AsyncServer
-from fastsio.integrations.fast.light_frames import QuietFraming
+from fastsio.integrations.fast.light_frames import ShortTextFraming
 from fastsio.integrations.fast.pre_http import Front
 from tests.shells.fast.two_ways import Line, Way
 
@@ -46,7 +46,7 @@ async def test_an_upgrade_is_served_without_a_task():
     """Nor is an environ built for it: the session keeps that of its first request."""
     way, line, sid = await upgrading()
 
-    assert isinstance(line.protocol, QuietFraming)
+    assert isinstance(line.protocol, ShortTextFraming)
     assert not way.state.tasks
     await way.say(line, text(b"2probe"), text(b"5"))
     assert line.output.startswith(ACCEPTED)

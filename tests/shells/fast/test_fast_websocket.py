@@ -146,11 +146,11 @@ async def test_what_is_taken_at_once_does_not_wait():
     wire, transport, _ = make_wire()
     offered = []
 
-    def take(data):
+    def handle_frame(data):
         offered.append(data)
         return data != "no"
 
-    wire.listen(Listening(take, never))
+    wire.listen(Listening(handle_frame, never))
     for data in ("a", "no", "b"):
         wire.deliver(data)
 

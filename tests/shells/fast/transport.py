@@ -65,7 +65,7 @@ class FakeOwner:
         self.notes: list[str] = []
         self.tasks: list[asyncio.Task[None]] = []
 
-    def forget(self) -> None:
+    def on_closed(self) -> None:
         self.notes.append("lost")
 
     def spawn(self, coroutine: Any, context: Any) -> asyncio.Task[None]:
@@ -76,9 +76,9 @@ class FakeOwner:
 class Listening:
     """A listener of a wire that calls two functions."""
 
-    def __init__(self, take: Callable[[Any], Any], stop_reading: Callable[[Exception], Any]) -> None:
+    def __init__(self, handle_frame: Callable[[Any], Any], stop_reading: Callable[[Exception], Any]) -> None:
         self.context = copy_context()
-        self.take = take
+        self.handle_frame = handle_frame
         self.stop_reading = stop_reading
 
 

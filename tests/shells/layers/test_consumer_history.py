@@ -8,8 +8,8 @@ from typing import Any
 
 from fastsio import History, Room
 from fastsio.consumers.frames import text_envelope
-from fastsio.layers.following import group_of
 from fastsio.layers.frames import TEXT
+from fastsio.layers.room_groups import group_of
 from tests.shells.layers.chat import Chat
 from tests.shells.layers.waiting import until
 from tests.support.members import all_members

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastsio import AsyncServer, History, Room
-from fastsio.layers.following import group_of
 from fastsio.layers.manager import LayerManager
+from fastsio.layers.room_groups import group_of
 from fastsio.testing import TestClient
 from tests.shells.aio.fake_engine import settled
 

@@ -116,7 +116,7 @@ async def test_a_consumer_hears_its_room_after_a_join_that_waited(stage, asked):
     assert (await socket.receive_json_from())["action"] == "subscribed"
     await DoorRoom(5).on(stage.sio).emit("news")
     assert (await socket.receive_json_from())["action"] == "news"
-    await until(lambda: not Doors.keeper()._following.groups)
+    await until(lambda: not Doors.keeper()._room_groups.groups)
 
 
 @pytest.mark.parametrize("way", ["kick", "close", "recheck"])

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from fastsio.base import client as client_module
-from fastsio.base.client import BaseClient, Membership, not_connected, take_callback
+from fastsio.base.client import BaseClient, Membership, not_connected, pop_callback
 from fastsio.base.namespace import BaseClientNamespace, BaseNamespace
 from fastsio.exceptions import SetupError
 from fastsio.injection import ConnectionScope
@@ -48,10 +48,10 @@ def test_what_waits_for_an_acknowledgement_is_taken_once(client):
     """Unknown ids and namespaces have nothing."""
     ack_id = client._generate_ack_id("/", print)
 
-    assert take_callback(client.callbacks, "/", ack_id) is print
-    assert take_callback(client.callbacks, "/", ack_id) is None
-    assert take_callback(client.callbacks, "/", None) is None
-    assert take_callback(client.callbacks, "/a", 1) is None
+    assert pop_callback(client.callbacks, "/", ack_id) is print
+    assert pop_callback(client.callbacks, "/", ack_id) is None
+    assert pop_callback(client.callbacks, "/", None) is None
+    assert pop_callback(client.callbacks, "/a", 1) is None
 
 
 def test_a_class_is_registered_with_its_client(client):

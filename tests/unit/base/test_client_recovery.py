@@ -99,13 +99,13 @@ def test_a_session_that_was_left_is_not_asked_for():
 def test_connecting_elsewhere_forgets_the_sessions():
     """Or as somebody else, also if the dict of the last time was changed."""
     recovery, auth = joined(), {"user": 1}
-    recovery.aim("http://a", auth)
+    recovery.set_target("http://a", auth)
     recovery.answer("/", {"pid": "p"})
-    recovery.aim("http://a", {"user": 1})
+    recovery.set_target("http://a", {"user": 1})
     assert recovery.ask("/", auth) == {"pid": "p", "user": 1}
 
     auth["user"] = 2
-    recovery.aim("http://a", auth)
+    recovery.set_target("http://a", auth)
 
     assert asked(recovery, auth) == {"user": 2}
 

@@ -43,7 +43,7 @@ def kept(*room_classes: type[Room]) -> Histories:
 
 def send(histories: Histories, room: str, skip: tuple[str, ...] = ()) -> None:
     """Keep an event of a room."""
-    for name, logs in histories.keepers_of("/", [room], "news").items():
+    for name, logs in histories.logs_for_event("/", [room], "news").items():
         KeptEmit(["news"], frame).keep(name, logs, skip, 0.0)
 
 
@@ -74,16 +74,16 @@ def test_a_class_without_a_history_keeps_nothing() -> None:
     """Its rooms are as all others."""
     histories = kept(type("Plain", (Feed,), {"history": None}))
 
-    assert not histories.has("/", "plain|5")
+    assert not histories.keeps_events_of("/", "plain|5")
 
 
 def test_events_are_kept_in_the_rooms_that_have_a_history() -> None:
     """Not those of other namespaces, nor of rooms that are no text, nor who is present."""
     histories = kept(Feed, Office)
 
-    assert list(histories.keepers_of("/", ["feed|5", "tea", None, 7, "feed|6"], "news")) == ["feed|5", "feed|6"]
-    assert list(histories.keepers_of("/", ["feed|5", "office|5"], "presence")) == ["feed|5"]
-    assert not histories.keepers_of("/news", ["feed|5"], "news")
+    assert list(histories.logs_for_event("/", ["feed|5", "tea", None, 7, "feed|6"], "news")) == ["feed|5", "feed|6"]
+    assert list(histories.logs_for_event("/", ["feed|5", "office|5"], "presence")) == ["feed|5"]
+    assert not histories.logs_for_event("/news", ["feed|5"], "news")
 
 
 def test_a_client_gets_what_it_has_asked_for_when_it_enters() -> None:
@@ -92,14 +92,14 @@ def test_a_client_gets_what_it_has_asked_for_when_it_enters() -> None:
     send(histories, "feed|5")
     send(histories, "feed|5")
     arrival = Arrival(Since(""))
-    histories.expect("/", "feed|5", "ann", arrival)
+    histories.begin_arrival("/", "feed|5", "ann", arrival)
 
     missed = histories.enter("/", "feed|5", "ann", 1.0)
-    histories.stop_expecting("/", "feed|5", "ann")
+    histories.end_arrival("/", "feed|5", "ann")
     send(histories, "feed|5")
 
     assert ([event.number for event in missed], arrival.number) == ([1, 2], 2)
-    told = histories.told("/", "feed|5", arrival)
+    told = histories.confirmation("/", "feed|5", arrival)
     assert told == {"epoch": told["epoch"], "offset": f"{told['epoch']}-3", "complete": True}
     assert histories.enter("/", "feed|5", "ben", 1.0) == []
     assert histories.enter("/", "tea", "ben", 1.0) == []
@@ -113,20 +113,20 @@ def test_a_client_that_is_in_a_room_gets_what_it_missed_before() -> None:
 
     def asks(since: Since | None, entered: int | None) -> list[int]:
         arrival = Arrival(since)
-        missed = histories.return_to("/", "feed|5", "ann", arrival, entered, 1.0)
-        assert histories.told("/", "feed|5", arrival)["complete"]
+        missed = histories.reenter("/", "feed|5", "ann", arrival, entered, 1.0)
+        assert histories.confirmation("/", "feed|5", arrival)["complete"]
         return [event.number for event in missed]
 
     assert (asks(Since(""), 2), asks(Since(""), None), asks(None, 2)) == ([1, 2], [], [])
-    assert histories.return_to("/", "tea", "ann", Arrival(None), None, 1.0) == []
+    assert histories.reenter("/", "tea", "ann", Arrival(None), None, 1.0) == []
 
 
 def test_a_client_that_has_not_entered_is_told_nothing() -> None:
     """Nor is one of a room without a history."""
     histories = kept(Feed)
 
-    assert histories.told("/", "feed|5", Arrival(None)) == {}
-    assert histories.told("/", "tea", Arrival(None)) == {}
+    assert histories.confirmation("/", "feed|5", Arrival(None)) == {}
+    assert histories.confirmation("/", "tea", Arrival(None)) == {}
 
 
 def test_rooms_are_forgotten() -> None:
@@ -172,7 +172,7 @@ def test_each_client_gets_the_offsets_of_the_rooms_that_it_is_in() -> None:
     histories = kept(Feed)
     rooms = ("feed|5", "feed|6", "tea")
     event = KeptEmit(["news", 1], frame)
-    for name, logs in histories.keepers_of("/", rooms, "news").items():
+    for name, logs in histories.logs_for_event("/", rooms, "news").items():
         event.keep(name, logs, (), 0.0)
     clients: Any = [
         SimpleNamespace(sid=sid, rooms=dict.fromkeys(joined), recovery=None)
@@ -192,7 +192,7 @@ def test_clients_that_recovery_can_bring_back_get_its_offset_last() -> None:
     """The frames that recovery keeps are used again."""
     histories = kept(Feed)
     event = KeptEmit(["news"], frame)
-    for name, logs in histories.keepers_of("/", ("feed|5",), "news").items():
+    for name, logs in histories.logs_for_event("/", ("feed|5",), "news").items():
         event.keep(name, logs, (), 0.0)
     numbered = frame(["kept by recovery"])
     event.number(("feed|5",), numbered, "~1~")
@@ -211,7 +211,7 @@ def test_clients_that_recovery_can_bring_back_get_its_offset_last() -> None:
 def test_the_offset_of_recovery_follows_those_of_the_rooms() -> None:
     """Of an event to several rooms, recovery keeps frames without them."""
     event = KeptEmit(["news"], frame)
-    for name, logs in kept(Feed).keepers_of("/", ("feed|5", "tea"), "news").items():
+    for name, logs in kept(Feed).logs_for_event("/", ("feed|5", "tea"), "news").items():
         event.keep(name, logs, (), 0.0)
     event.number((), frame(["kept by recovery"]), "~1~")
     ann: Any = SimpleNamespace(rooms={"feed|5": None}, recovery=object())
@@ -227,17 +227,17 @@ def test_the_positions_of_a_shared_log_are_the_numbers_of_all_rooms() -> None:
     histories.restart((5, 1))
     histories.add("/", hooks_of(Feed, asynchronous=True))
     for number in range(2):
-        for name, logs in histories.keepers_of("/", ["feed|5"], "news").items():
+        for name, logs in histories.logs_for_event("/", ["feed|5"], "news").items():
             KeptEmit(["news"], frame).keep(name, logs, (), 0.0, (7, number))
     histories.advance((8, 0))
     arrival = Arrival(Since("stream-7000000"))
 
     missed = histories.enter("/", "feed|5", "ann", 1.0)
-    histories.expect("/", "feed|5", "ben", arrival)
+    histories.begin_arrival("/", "feed|5", "ben", arrival)
     later = histories.enter("/", "feed|5", "ben", 1.0)
 
     assert ([event.number for event in missed], [event.number for event in later]) == ([], [7_000_001])
-    assert histories.told("/", "feed|5", arrival)["offset"] == "stream-8000000"
+    assert histories.confirmation("/", "feed|5", arrival)["offset"] == "stream-8000000"
     assert histories.position_of(Since("stream-7000001")) == (7, 1)
     assert histories.position_of(Since("other-7000001")) is None
     histories.forget_all()

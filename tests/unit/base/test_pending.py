@@ -158,14 +158,14 @@ def test_one_delivers_the_emissions_of_a_namespace_in_order():
     emission = to("/a")
     pending.keep(emission)
 
-    assert pending.begin_draining("/a")
-    assert not pending.begin_draining("/a")
-    assert not pending.begin_draining("/b")
+    assert pending.begin_delivering("/a")
+    assert not pending.begin_delivering("/a")
+    assert not pending.begin_delivering("/b")
     assert pending.next_to_deliver("/a") is emission
     pending.close("/a")
     assert pending.next_to_deliver("/a") is None
     pending.outbox.open("/a")
-    assert pending.begin_draining("/a")
+    assert pending.begin_delivering("/a")
 
 
 def test_no_attempt_is_made_without_a_connection():

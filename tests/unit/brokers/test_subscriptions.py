@@ -42,7 +42,7 @@ def test_there_is_one_request_at_a_time(subscriptions):
 
     subscriptions.confirm(A, is_subscribed=True)
 
-    assert subscriptions.is_behind(A)
+    assert subscriptions.needs_request(A)
     assert subscriptions.next_request(A) is False
     assert not subscriptions.is_subscribed_to(A)
 

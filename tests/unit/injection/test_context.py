@@ -50,6 +50,33 @@ async def test_generators_stay_open_until_the_context_is_closed(harness):
     assert log == ["open", "db", "ack", "committed", "closed"]
 
 
+@pytest.mark.parametrize("error", [None, ValueError("failed")])
+async def test_arun_calls_an_endpoint_and_closes_the_context(harness, error):
+    """Generators see how the call ended, and the caller gets the result or the exception."""
+    seen = []
+
+    async def database():
+        try:
+            yield "db"
+        except ValueError as exc:
+            seen.append(exc)
+            raise
+        seen.append("closed")
+
+    async def handler(db=Depends(database)):
+        if error is not None:
+            raise error
+        return db
+
+    call = harness.context().arun(harness.compile(handler).call)
+    if error is None:
+        assert (await call, seen) == ("db", ["closed"])
+    else:
+        with pytest.raises(ValueError, match="failed"):
+            await call
+        assert seen == [error]
+
+
 async def test_the_exception_is_thrown_into_the_generators(harness):
     """A dependency can roll back."""
     seen = []

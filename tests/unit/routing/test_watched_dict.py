@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastsio.routing.registry import WatchedDict
+from fastsio.routing.watched_dict import WatchedDict
 
 
 @pytest.fixture

@@ -222,7 +222,7 @@ def test_a_room_that_is_forgotten_begins_anew() -> None:
     assert logs.total_bytes == ENTRY_BYTES + 10
     logs.clear()
     assert (logs.total_bytes, len(logs)) == (0, 0)
-    assert logs.standing("coffee", complete=True) == ("e4", "e4-0", True)
+    assert logs.state_of("coffee", complete=True) == ("e4", "e4-0", True)
 
 
 def test_offsets_are_read_as_they_are_written() -> None:

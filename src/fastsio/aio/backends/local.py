@@ -227,9 +227,9 @@ class AsyncLocalManager(AsyncPubSubManager):
         publisher = self._publisher or self._publishing.current
         return publisher is not None and publisher.is_behind(host_id)
 
-    def hears(self, publisher: str) -> bool:
+    def is_connected_to(self, publisher: str) -> bool:
         """Return whether a publisher is connected, or messages of it wait to be handled."""
-        return self._listener is not None and self._listener.hears(publisher)
+        return self._listener is not None and self._listener.is_connected_to(publisher)
 
     def is_there(self, host_id: str) -> bool:
         """Return whether a process is connected."""

@@ -54,7 +54,7 @@ class SessionBus(MirrorBus, Protocol):
         """Send a message to one process or all; return the number of receivers. Raise BusError if it cannot be sent."""
         ...
 
-    def hears(self, publisher: str) -> bool:
+    def is_connected_to(self, publisher: str) -> bool:
         """Return whether a publisher is connected, or messages of it wait to be handled."""
         ...
 
@@ -173,7 +173,7 @@ class LocalSessions:
 
     def _is_alive(self, mirror: Mirror) -> bool:
         """Return whether the process of a mirror is connected, or messages that it has sent wait to be handled."""
-        return self._bus.is_there(mirror.host_id) or self._bus.hears(mirror.publisher)
+        return self._bus.is_there(mirror.host_id) or self._bus.is_connected_to(mirror.publisher)
 
     # A client that comes back to this process
 

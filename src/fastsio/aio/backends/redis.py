@@ -122,8 +122,8 @@ class AsyncRedisManager(RoomFollowingManager):
         """
         Put a client into a room, whichever server has it.
 
-        With ``sharded``, a client of this server hears what others emit to the room from when this returns, unless the
-        broker is away; a client of another server soon after.
+        With ``sharded``, a client of this server gets the events of other servers to the room when this has returned,
+        unless the broker is away; a client of another server soon after.
 
         Raises:
             ValueError: The room is another client's own, or the client is in too many.

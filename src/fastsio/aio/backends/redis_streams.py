@@ -213,7 +213,7 @@ class AsyncRedisStreamsManager(AsyncPubSubManager):
             event: Event name.
             data: Payload; a tuple is several arguments, None is no argument.
             namespace: The namespace; None is ``"/"``.
-            room: A room or sid, or several; None is everybody.
+            room: A room or sid, or several; None is all clients.
             skip_sid: The sid, or several, to leave out.
             callback: Called with what the client acknowledges; *room* must then be the room of one client. Such an
                 event is not kept for clients that are away.
@@ -418,7 +418,7 @@ class AsyncRedisStreamsManager(AsyncPubSubManager):
         kept = KeptEmit(message.arguments, partial(self._frames_of, message.namespace))
         sent = monotonic() - max(0.0, time() - entry.position[0] / 1000)
         with self.lock:
-            for room, logs in histories.keepers_of(message.namespace, message.rooms, event).items():
+            for room, logs in histories.logs_for_event(message.namespace, message.rooms, event).items():
                 kept.keep(room, logs, (), sent, entry.position, message.without)
 
     def _on_gap(self, position: Position) -> None:
@@ -427,7 +427,7 @@ class AsyncRedisStreamsManager(AsyncPubSubManager):
         self._restart(position)
 
     def _restart(self, position: Position) -> None:
-        """Note that the events that this node knows begin after a position."""
+        """Record that this node knows only events after a position."""
         recovery, histories = self._recovery, self._histories
         with self.lock:
             self._delivered = position
@@ -535,7 +535,7 @@ class AsyncRedisStreamsManager(AsyncPubSubManager):
                 recovery.leave_room(message.namespace, sid, room)
 
     def basic_close_room(self, room: Hashable, namespace: str) -> None:
-        """Take everybody of this server out of a room."""
+        """Take all clients of this server out of a room."""
         recovery = self._recovery
         members = self._recipients(namespace, (room,))
         super().basic_close_room(room, namespace)

@@ -1,4 +1,4 @@
-"""The base of managers that listen to a channel for each room: they are told which rooms have members here."""
+"""The base of managers that listen to a channel for each room that has members on this server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 class RoomFollowingManager(AsyncPubSubManager, ABC):
     """
-    Tells a subclass which rooms have members on this server, the own rooms of clients included.
+    Reports to a subclass which rooms have members on this server, the own rooms of clients included.
 
     The methods raise the errors of those of :class:`AsyncManager`.
     """
@@ -58,7 +58,7 @@ class RoomFollowingManager(AsyncPubSubManager, ABC):
             self._tell_of(client.namespace, room)
 
     def abandon_rooms(self, namespace: str, rooms: Iterable[Hashable]) -> None:
-        """Follow the rooms of a client that does not come back no longer."""
+        """Stop following the rooms of a lost client that will not come back, unless others are in them."""
         for room in rooms:
             self._tell_of(namespace, room)
 

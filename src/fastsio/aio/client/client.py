@@ -99,9 +99,9 @@ class AsyncClient(BaseClient):
         self._delivery = Delivery(self, shared.options, self._dispatcher)
         self._dispatcher.bind(self._delivery)
         self._reconnecting = shared.reconnecting = Reconnecting(self, self._dispatcher, self._open)
-        is_shown = "_handle_eio_message" in self._seams.replaced
+        is_replaced = "_handle_eio_message" in self._seams.replaced
         self.eio.on("connect", self._handle_eio_connect)
-        self.eio.on("message", self._handle_eio_message if is_shown else self._dispatcher.take_frame)
+        self.eio.on("message", self._handle_eio_message if is_replaced else self._dispatcher.handle_frame)
         self.eio.on("disconnect", self._handle_eio_disconnect)
 
     def is_asyncio_based(self) -> bool:
@@ -150,7 +150,7 @@ class AsyncClient(BaseClient):
             check_url(url)  # no attempt would ever succeed
         await self._reconnecting.stop(is_replaced=True)
         self._reconnecting.has_left = False
-        self.__fastsio__.recovery.aim(url, headers, auth, socketio_path)
+        self.__fastsio__.recovery.set_target(url, headers, auth, socketio_path)
         self.connection_url = url
         self.connection_headers = headers
         self.connection_auth = auth
@@ -163,16 +163,16 @@ class AsyncClient(BaseClient):
         except ConnectFailed:
             if not retry or self._was_reached:
                 raise
-            await self._go_on()
+            await self._retry_connecting()
             if not self.connected:
                 raise
 
-    async def _go_on(self) -> None:
+    async def _retry_connecting(self) -> None:
         self._reconnecting.start()
         try:
             await self._reconnecting.wait()
         except BaseException:
-            # The caller of connect() has been cancelled, and no longer wants a connection.
+            # The call of connect() was cancelled.
             self._reconnecting.abort()
             raise
 
@@ -250,7 +250,7 @@ class AsyncClient(BaseClient):
             BadNamespaceError: The namespace is not connected.
             TimeoutError: The server did not acknowledge in time.
         """
-        return await self._ask(event, data, namespace, timeout, needs_connection=False)
+        return await self._emit_and_wait(event, data, namespace, timeout, needs_connection=False)
 
     async def emit_with_ack(
         self,
@@ -281,9 +281,9 @@ class AsyncClient(BaseClient):
         options = self.__fastsio__.options
         if timeout is None and options.retries is None:
             timeout = options.ack_timeout
-        return await self._ask(event, data, namespace, timeout, needs_connection=True)
+        return await self._emit_and_wait(event, data, namespace, timeout, needs_connection=True)
 
-    async def _ask(
+    async def _emit_and_wait(
         self, event: EventName, data: Any, namespace: str | None, timeout_s: float | None, *, needs_connection: bool
     ) -> Any:
         answer = Answer(self.eio.create_event(), needs_connection=needs_connection)
@@ -327,9 +327,9 @@ class AsyncClient(BaseClient):
         """
         self._is_opening = True
         try:
-            await self._reach()
+            await self._open_transport()
             if wait:
-                await self._join()
+                await self._wait_for_namespaces()
         except concurrency.Cancelled:
             await self._dispatcher.hang_up()
             raise
@@ -337,17 +337,17 @@ class AsyncClient(BaseClient):
             self._is_opening = False
         self.connected = not self._reconnecting.has_left
 
-    async def _reach(self) -> None:
+    async def _open_transport(self) -> None:
         self._reset_state()
         self._dispatcher.reset()
         self._delivery.pending.begin()
         self.failed_namespaces = []
         self._was_reached = False
         self._dispatcher.answered.clear()
-        url = await self._real_value(self.connection_url)
+        url = await self._current_value(self.connection_url)
         check_url(url)
-        headers = await self._real_value(self.connection_headers)
-        self._auth = await self._real_value(self.connection_auth)
+        headers = await self._current_value(self.connection_headers)
+        self._auth = await self._current_value(self.connection_auth)
         try:
             await self.eio.connect(
                 url, headers=headers, transports=self.connection_transports, engineio_path=self.socketio_path
@@ -358,11 +358,13 @@ class AsyncClient(BaseClient):
             raise ConnectFailed(exc.args[0]) from exc
         self._was_reached = True
 
-    async def _join(self) -> None:
+    async def _wait_for_namespaces(self) -> None:
         """Wait until the namespaces have been answered, or ``disconnect()`` is called."""
         wanted = set(self.connection_namespaces)
         while (
-            not wanted <= self._dispatcher.settled and self.eio.state == "connected" and not self._reconnecting.has_left
+            not wanted <= self._dispatcher.answered_namespaces
+            and self.eio.state == "connected"
+            and not self._reconnecting.has_left
         ):
             if not await concurrency.wait_event(self._dispatcher.answered, self._wait_timeout_s):
                 break
@@ -374,7 +376,7 @@ class AsyncClient(BaseClient):
         if self.failed_namespaces or not self._reconnecting.has_left:
             raise ConnectFailed(text)
 
-    async def _real_value(self, value: Any) -> Any:
+    async def _current_value(self, value: Any) -> Any:
         return await concurrency.resolved(value() if callable(value) else value)
 
     # The names of python-socketio that applications, test clients and add-ons override in a class, replace on an
@@ -391,7 +393,7 @@ class AsyncClient(BaseClient):
 
     async def _handle_eio_message(self, data: str | bytes) -> None:
         """Handle a frame of the server."""
-        await self._dispatcher.take_frame(data)
+        await self._dispatcher.handle_frame(data)
 
     async def _handle_eio_disconnect(self, reason: str) -> None:
         """Handle the end of the Engine.IO connection: the client leaves every namespace."""
@@ -411,23 +413,23 @@ class AsyncClient(BaseClient):
 
     async def _handle_connect(self, namespace: str, data: Any) -> None:
         """Handle CONNECT of the server: the client has joined a namespace."""
-        await self._dispatcher.take_connect(namespace, data)
+        await self._dispatcher.handle_connect(namespace, data)
 
     async def _handle_disconnect(self, namespace: str) -> None:
         """Handle DISCONNECT of the server; after the last namespace the connection ends, and is not made again."""
-        await self._dispatcher.take_disconnect(namespace)
+        await self._dispatcher.handle_disconnect(namespace)
 
     async def _handle_event(self, namespace: str, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
         """Call the handler of an event and acknowledge what it returns."""
-        await self._dispatcher.take_event(namespace, id, data)
+        await self._dispatcher.handle_event(namespace, id, data)
 
     async def _handle_ack(self, namespace: str, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
         """Call the callback that waits for an acknowledgement."""
-        await self._dispatcher.take_ack(namespace, id, data)
+        await self._dispatcher.handle_ack(namespace, id, data)
 
     async def _handle_error(self, namespace: str, data: Any) -> None:
         """Handle CONNECT_ERROR of the server: it refuses a namespace."""
-        await self._dispatcher.take_refusal(namespace, data)
+        await self._dispatcher.handle_refusal(namespace, data)
 
     async def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
         """
@@ -438,7 +440,7 @@ class AsyncClient(BaseClient):
         Args:
             event: The event.
             namespace: The namespace.
-            args: What the event brought: ``reason`` of a disconnect, what the server said of a ``connect_error``.
+            args: The arguments of the event: the ``reason`` of a disconnect, the payload of a ``connect_error``.
 
         Returns:
             What the handler returned; None without one.

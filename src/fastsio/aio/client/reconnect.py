@@ -80,9 +80,12 @@ class Reconnecting:
 
     async def stop(self, *, is_replaced: bool = False) -> None:
         """
-        Make no more attempts, undo one that succeeds meanwhile, and wait for that unless the caller makes the attempts.
+        Make no more attempts, and wait until one that runs has ended; if it succeeds, it is undone.
 
-        With *is_replaced*, ``connect()`` is called, so that the loss is not final.
+        The task that makes the attempts does not wait for itself.
+
+        Args:
+            is_replaced: Whether ``connect()`` is the caller; then the loss of the connection is not final.
         """
         self._is_replaced = is_replaced
         self.abort()
@@ -94,7 +97,7 @@ class Reconnecting:
         try:
             # The task that found the connection broken may not have ended.
             await client.eio.wait()
-            if not await self._succeed() and not self._is_replaced:
+            if not await self._reconnect() and not self._is_replaced:
                 for namespace in client.connection_namespaces:
                     await self._namespaces.end(namespace)
         finally:
@@ -102,8 +105,8 @@ class Reconnecting:
             self.task = None
             over.set()
 
-    async def _succeed(self) -> bool:
-        """Make attempts; return False if they were all without success, or were stopped."""
+    async def _reconnect(self) -> bool:
+        """Make attempts until one succeeds; return False if all have failed, or they were stopped."""
         client = self._client
         backoff = Backoff(
             client.reconnection_delay, client.reconnection_delay_max, jitter_s=client.randomization_factor

@@ -73,7 +73,7 @@ class EngineClient(AsyncClient):
         # Only asyncio:
         self._websocket_options = {"max_msg_size": MAX_MESSAGE_BYTES, **self.websocket_extra_options}
         self._tasks: set[asyncio.Future[Any]] = set()
-        #: When the server was last heard, by the loop's clock; infinity while a message is being handled.
+        #: When the last message arrived, by the loop's clock; infinity while a message is being handled.
         self._heard_at = math.inf
         self._watchdog: asyncio.TimerHandle | None = None
         # Only threads:
@@ -126,11 +126,11 @@ class EngineClient(AsyncClient):
             await super().connect(url, dict(headers or {}), transports, engineio_path)
         # Only asyncio:
         except (OSError, TimeoutError, errors) as error:
-            await self._forget()
+            await self._forget_connection()
             raise EngineConnectionError(str(error) or "Connection error") from error
         # Both:
         except BaseException:
-            await self._forget()
+            await self._forget_connection()
             raise
 
     # Only asyncio:
@@ -165,7 +165,7 @@ class EngineClient(AsyncClient):
     async def write(self, packets: Sequence[WirePacket]) -> None:
         """Send packets in order, and wait while much waits to be written."""
         self.post(packets)
-        await self._outlet.let_write()
+        await self._outlet.wait_for_room()
 
     async def _send_packet(self, pkt: Any) -> None:
         self.post((packet_of(pkt),))
@@ -214,9 +214,9 @@ class EngineClient(AsyncClient):
     async def _receive_packet(self, pkt: Any) -> None:
         """Handle a packet that came with the answer to the handshake."""
         data = pkt.encode()
-        await self._take(data)
+        await self._handle_frame(data)
 
-    async def _take(self, frame: str | bytes) -> None:
+    async def _handle_frame(self, frame: str | bytes) -> None:
         """
         Handle a frame of the server.
 
@@ -255,7 +255,7 @@ class EngineClient(AsyncClient):
             self.logger.warning("The server broke the protocol: %s", error)
         # Only asyncio:
         except asyncio.CancelledError:
-            if not self._was_woken():
+            if not self._was_cancelled_here():
                 raise
         # Both:
         except Exception:
@@ -267,7 +267,7 @@ class EngineClient(AsyncClient):
         return self._outlet is outlet and self.state == "connected" and not self._is_broken
 
     async def _read_polls(self, outlet: Outlet) -> None:
-        """Poll, and handle what the answers bring, until the connection is over."""
+        """Poll, and handle the frames of the responses, until the connection is over."""
         while self._is_open(outlet):
             url = self.base_url + self._get_url_timestamp()
             answer = await self._send_request("GET", url, timeout=self.ping_interval + self.ping_timeout)
@@ -275,11 +275,11 @@ class EngineClient(AsyncClient):
             if self._outlet is not outlet or self._is_refusal(answer):
                 return
             for frame in split_poll(await answer.read()):
-                await self._take(frame)
+                await self._handle_frame(frame)
 
     # Only asyncio:
     async def _read_frames(self, _: Outlet) -> None:
-        """Handle what arrives over the WebSocket, until the connection is over."""
+        """Handle the frames of the WebSocket, until the connection is over."""
         aiohttp = require("aiohttp", "asyncio_client")
         text, binary = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY
         on_message = self.handlers["message"]
@@ -297,7 +297,7 @@ class EngineClient(AsyncClient):
                 if kind is text and quick and data[:1] == "4":
                     await on_message(data[1:])
                 elif kind is text or kind is binary:
-                    await self._take(data)
+                    await self._handle_frame(data)
                 else:
                     self.logger.info("The WebSocket was closed: %s %s", kind, data)
                     return
@@ -322,11 +322,11 @@ class EngineClient(AsyncClient):
     # |     """Handle what arrives over the WebSocket, until the connection is over."""
     # |     arriving = frames(self.ws, self.logger)
     # |     while self._is_open(outlet) and (frame := next(arriving, None)) is not None:
-    # |         self._take(frame)
+    # |         self._handle_frame(frame)
     # |
     # Both:
     def _is_refusal(self, answer: Any) -> bool:
-        """Tell whether a request failed, and say so in the log."""
+        """Return whether a request failed, and log why."""
         if answer is None or isinstance(answer, str):
             self.logger.warning("%s", answer or "The server could not be reached")
             return True
@@ -357,8 +357,8 @@ class EngineClient(AsyncClient):
         if task is not None and task is not asyncio.current_task():
             task.cancel()
 
-    def _was_woken(self) -> bool:
-        """Tell whether it was this client that cancelled the task which polls; then the task goes on."""
+    def _was_cancelled_here(self) -> bool:
+        """Return whether this client has cancelled the task that polls; then the task goes on."""
         task = asyncio.current_task()
         is_over = self._is_broken or self.state != "connected"
         if is_over and self.current_transport == "polling" and task is not None:
@@ -389,7 +389,7 @@ class EngineClient(AsyncClient):
             # | # Without a closing handshake: no peer is left to answer.
             # | self.ws.shutdown()
             # Both:
-        await self._forget()
+        await self._forget_connection()
 
     async def disconnect(self, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002 - engineio's
         """
@@ -397,20 +397,20 @@ class EngineClient(AsyncClient):
 
         Args:
             abort: Has no effect.
-            reason: What the disconnect handler is told; None is ``client disconnect``.
+            reason: The reason for the disconnect handler; None is ``client disconnect``.
         """
         self.post((CLOSE_PACKET,))
         if self._begin_end(self._outlet):
             await self._trigger_event("disconnect", reason or self.reason.CLIENT_DISCONNECT, run_async=False)
             await self._close()
-            await self._forget()
+            await self._forget_connection()
         elif self.state != "disconnected":
             await self.wait()
         else:
             await self._reset()
 
     async def _close(self) -> None:
-        """Let what was sent go out, within bounds, and close the transport."""
+        """Wait a bounded time until all packets are written, and close the transport."""
         await join(self.write_loop_task, self.request_timeout)
         # Only asyncio:
         if self.current_transport == "websocket":
@@ -444,7 +444,7 @@ class EngineClient(AsyncClient):
     # |         http.close()
     # |
     # Both:
-    async def _forget(self) -> None:
+    async def _forget_connection(self) -> None:
         self._outlet.end()
         if self in connected_clients:
             connected_clients.remove(self)
@@ -461,12 +461,12 @@ class EngineClient(AsyncClient):
 def _handle_interrupts() -> None:
     """Disconnect the clients of the running loop when the program is interrupted."""
     handler = signal.getsignal(signal.SIGINT)
-    if not _is_own_of_python(handler):
+    if not _is_default_handler(handler):
         return
     loop = asyncio.get_running_loop()
     # It fails outside of the main thread, and on some platforms.
     with suppress(NotImplementedError, RuntimeError, ValueError):
-        loop.add_signal_handler(signal.SIGINT, _begin_leaving, loop, handler)
+        loop.add_signal_handler(signal.SIGINT, _on_interrupt, loop, handler)
 
 
 async def _wait_for_clients() -> None:
@@ -476,20 +476,20 @@ async def _wait_for_clients() -> None:
         await asyncio.wait({task})
 
 
-def _is_own_of_python(handler: Any) -> bool:
-    """Whether a handler is Python's own, or that of ``asyncio.run()``, which cancels the main task."""
+def _is_default_handler(handler: Any) -> bool:
+    """Return whether a signal handler is Python's, or that of ``asyncio.run()``, which cancels the main task."""
     owner = getattr(handler.func, "__self__", None) if isinstance(handler, partial) else None
     return handler is signal.default_int_handler or isinstance(owner, asyncio.Runner)
 
 
-def _begin_leaving(loop: asyncio.AbstractEventLoop, handler: Any) -> None:
+def _on_interrupt(loop: asyncio.AbstractEventLoop, handler: Any) -> None:
     # A second interrupt is handled as without clients.
     loop.remove_signal_handler(signal.SIGINT)
     signal.signal(signal.SIGINT, handler)
-    _leaving[loop] = loop.create_task(_leave_all(loop, handler))
+    _leaving[loop] = loop.create_task(_disconnect_all(loop, handler))
 
 
-async def _leave_all(loop: asyncio.AbstractEventLoop, handler: Any) -> None:
+async def _disconnect_all(loop: asyncio.AbstractEventLoop, handler: Any) -> None:
     try:
         for client in list(connected_clients):
             if client.is_asyncio_based():

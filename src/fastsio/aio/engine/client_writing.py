@@ -1,8 +1,8 @@
 """
-How a client writes to its server: to a WebSocket in the caller's task as far as that does not wait, else in a task.
+The writer of a client: it writes to a WebSocket in the caller's task, and in a task of its own if that would wait.
 
 While there is no WebSocket, packets wait for the POST of :mod:`.client`. A packet's attachments stay behind it:
-:meth:`Outlet.post` gives all of them their place, before the caller waits in :meth:`Outlet.let_write`.
+:meth:`Outlet.post` gives all of them their place, before the caller waits in :meth:`Outlet.wait_for_room`.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ class Outlet:
         self._release()
 
     def close(self) -> None:
-        """Take no more; what waits still goes out."""
+        """Accept no more packets; those that wait are still written."""
         self._is_closed = True
         self._arrived.set()
 
     def end(self) -> None:
-        """Write no more, and forget what waits."""
+        """Write no more, and drop the packets that wait."""
         self._socket = None
         self._is_over = True
         self.waiting.clear()
@@ -113,8 +113,8 @@ class Outlet:
             self._release()
         return body.encode()
 
-    async def let_write(self) -> None:
-        """Wait while the server is behind: until all is written to a WebSocket, or little waits for POSTs."""
+    async def wait_for_room(self) -> None:
+        """Wait while the server is behind: until all is written to a WebSocket, or few packets wait for POSTs."""
         while self._socket is None and not self._is_over and self._is_behind(1):
             if self._released is None:
                 self._released = asyncio.get_running_loop().create_future()

@@ -116,7 +116,7 @@ class DirectUpgrade:
         """Close the WebSocket: the session has ended. ``session.reader`` may also be a task, hence the name."""
         self._end(NORMAL_CLOSURE)
 
-    def take(self, frame: Frame) -> bool:
+    def handle_frame(self, frame: Frame) -> bool:
         """Handle a frame as it arrives; return False if the frame must wait until the session has moved."""
         if self._is_over:
             return True

@@ -55,7 +55,7 @@ class Listener(Protocol):
 
     context: Context
 
-    def take(self, frame: Frame) -> bool:
+    def handle_frame(self, frame: Frame) -> bool:
         """Take a frame the moment it arrives, while none waits; return whether it was taken."""
         ...
 

@@ -260,7 +260,7 @@ class DirectReader:
         self._session.limit_handling()
         self._ensure_task()
 
-    def take(self, frame: Frame) -> bool:
+    def handle_frame(self, frame: Frame) -> bool:
         """Handle a frame in the callback in which it arrives; return whether it was taken."""
         session = self._session
         if session.closing or self._error is not None:

@@ -1,9 +1,9 @@
 """
-Finding the ``ASGIApp`` that will serve a request, inside of routers and middlewares, without calling them.
+Functions that find the ``ASGIApp`` which will serve a request, inside of routers and middlewares, without calling them.
 
-If that is not certain, the result is None: then uvicorn's own protocol serves the request, and all middlewares see its
-messages. So the search goes only through classes that are known not to change the messages of a WebSocket. A class is
-known by the module in which its ``__call__`` was written; modules that the application does not use are not imported.
+The search goes only through classes that are known not to change the messages of a WebSocket. If it meets any other
+class it finds nothing; then uvicorn's own protocol serves the request, and all middlewares see its messages. A class
+is recognised by the module that defines its ``__call__``, so that this module need not import it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MIDDLEWARE: Final = frozenset(
     }
 )
 
-#: Those that leave HTTP requests and their responses alone too, as long as nothing fails.
+#: Middlewares that do not change HTTP requests and responses either, as long as nothing fails.
 HTTP_MIDDLEWARE: Final = frozenset(
     {
         PROXY_HEADERS,
@@ -59,19 +59,16 @@ HTTP_MIDDLEWARE: Final = frozenset(
 
 def skip_proxy_headers(app: Any) -> Any:
     """
-    Return what serves a request that has no header of a proxy.
+    Return the application behind uvicorn's middleware for proxies, which acts only on requests with their headers.
 
     Args:
-        app: What the server calls: as a rule uvicorn's middleware that believes such headers.
-
-    Returns:
-        The application behind that middleware, which does nothing else; without it, *app*.
+        app: The application that the server calls; it is returned if it is not that middleware.
     """
     return app.app if _class_of(type(app).__call__) == PROXY_HEADERS else app
 
 
 def is_plain_application(app: Any) -> TypeGuard[ASGIApp]:
-    """Tell whether what a server calls is an application of fastsio that is called as fastsio wrote it."""
+    """Return whether an application is fastsio's ``ASGIApp``, with a ``__call__`` that no subclass overrides."""
     return isinstance(app, ASGIApp) and _class_of(type(app).__call__) == OWN
 
 
@@ -80,11 +77,11 @@ def find_application(app: Any, scope: Scope) -> ASGIApp | None:
     Find the Socket.IO application that a request will reach.
 
     Args:
-        app: What the server calls.
-        scope: Of the request; not changed.
+        app: The application that the server calls.
+        scope: The scope of the request, which is not changed.
 
     Returns:
-        None when another application will get it, or something between might look at its messages.
+        None if another application will get the request, or other code may look at its messages before.
     """
     try:
         return _walk(app, scope)
@@ -117,7 +114,7 @@ def _walk(app: Any, scope: Scope) -> ASGIApp | None:
 def _enter_starlette(app: Any, scope: Scope) -> tuple[Any, Scope]:
     telemetry = getattr(app, "_native_telemetry", None)
     if telemetry is not None and telemetry.enabled():
-        # FastAPI's own telemetry is around all middlewares, and may count messages.
+        # FastAPI's telemetry wraps all middlewares, and may count messages.
         return None, scope
     root_path = getattr(app, "root_path", "")
     return app.middleware_stack, {**scope, "root_path": root_path} if root_path else scope
@@ -137,7 +134,7 @@ def _enter_router(router: Any, scope: Scope) -> tuple[Any, Scope]:
 
 @lru_cache(maxsize=256)
 def _class_of(method: Any) -> str:
-    """Return the dotted name of the class that wrote a ``__call__``; asked of the method, which can be replaced."""
+    """Return the dotted name of the class that defines a method ``__call__``."""
     return _function_name(method).removesuffix(".__call__")
 
 

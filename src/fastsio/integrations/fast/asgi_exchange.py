@@ -1,5 +1,5 @@
 """
-One request for the ASGI application, read without uvicorn's HTTP protocol: ``receive`` and ``send``, the access log.
+One HTTP request that the ASGI application answers, without uvicorn's HTTP protocol: ``receive`` and ``send``.
 
 The response is written at once, head and body together. It has the bytes of uvicorn's own.
 
@@ -27,7 +27,7 @@ SERVER_ERROR: Final[tuple[int, list[Header], bytes]] = (
 
 
 class Writer(Protocol):
-    """What writes the response."""
+    """The connection that the response is written to."""
 
     def write_response(self, status: int, headers: list[Header], body: bytes) -> None:
         """Write a response, and go on to the next request."""
@@ -45,14 +45,14 @@ class AsgiExchange:
         writer: Writes the response.
     """
 
-    __slots__ = ("_body", "_is_body_sent", "_is_lost", "_is_over", "_scope", "_start", "_waiters", "_writer")
+    __slots__ = ("_body", "_is_abandoned", "_is_body_sent", "_is_over", "_scope", "_start", "_waiters", "_writer")
 
     def __init__(self, scope: dict[str, Any], writer: Writer) -> None:
         self._scope = scope
         self._writer: Writer | None = writer
         self._start: Event | None = None
         self._body = b""
-        self._is_body_sent = self._is_over = self._is_lost = False
+        self._is_body_sent = self._is_over = self._is_abandoned = False
         self._waiters: list[asyncio.Future[None]] = []
 
     async def run(self, app: Any) -> None:
@@ -88,9 +88,9 @@ class AsgiExchange:
         return {"type": "http.disconnect"}
 
     async def send(self, event: Event) -> None:
-        """Take an event of the response."""
+        """Handle an event of the response."""
         kind = event["type"]
-        if self._is_lost:
+        if self._is_abandoned:
             return
         if self._start is None:
             if kind != "http.response.start":
@@ -105,9 +105,9 @@ class AsgiExchange:
             if not event.get("more_body", False):
                 self._respond(self._start["status"], list(self._start.get("headers", ())), self._body)
 
-    def lost(self) -> None:
-        """Note that the client is gone."""
-        self._is_lost = True
+    def abandon(self) -> None:
+        """End the request: the client has closed the connection. The application's further events are ignored."""
+        self._is_abandoned = True
         self._end()
 
     def _respond(self, status: int, headers: list[Header], body: bytes) -> None:

@@ -1,7 +1,7 @@
 """
-One request for a WebSocket, for the ASGI application: ``receive`` and ``send``, the access log, the end.
+One request for a WebSocket that the ASGI application answers: ``receive`` and ``send``, the log, the closing.
 
-The application runs as under uvicorn's own protocol. If the engine accepts the request, it takes the wire from the
+The application runs as under uvicorn's own protocol. If the engine accepts the request, it takes the wire out of the
 scope, and frames need no ASGI events after that.
 
 Source: ASGI specification, "WebSocket".
@@ -26,7 +26,7 @@ from fastsio.engine.frame_reader import NORMAL_CLOSURE, LinkLost, closing_code
 from fastsio.engine.websocket_handshake import choose_subprotocol
 from fastsio.exceptions import PacketError
 from fastsio.integrations.fast.handshake import acceptance
-from fastsio.integrations.fast.light_frames import QuietFraming
+from fastsio.integrations.fast.light_frames import ShortTextFraming
 from fastsio.integrations.fast.websocket import Wire
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ SERVICE_RESTART: Final = 1012
 
 class Connection(asyncio.BufferedProtocol):
     """
-    A request, and the WebSocket it becomes.
+    A request, and the WebSocket that it becomes.
 
     It does nothing until :meth:`serve` is called.
 
@@ -121,7 +121,7 @@ class Connection(asyncio.BufferedProtocol):
             engine: The engine, if the application would do nothing but call it and it answers at once; else None.
 
         Returns:
-            What reads the connection: this object until the request is answered.
+            The protocol that reads the connection: this object until the request is answered.
         """
         environ = None if engine is None else new_environ(self._scope, self._receive, self._send)
         if engine is None or environ is None or not engine.is_admitted(environ):
@@ -140,7 +140,7 @@ class Connection(asyncio.BufferedProtocol):
         return self
 
     def upgrade(self, session: Session) -> asyncio.BufferedProtocol:
-        """Make the connection the WebSocket to which a session moves; return what reads it."""
+        """Accept the WebSocket for a session that upgrades from polling; return the protocol that reads it."""
         protocol = self._accept({})
         websocket.begin(session, self._wire)
         return protocol
@@ -155,7 +155,7 @@ class Connection(asyncio.BufferedProtocol):
             await engine.respond(answer, environ, is_admitted=True)
 
     def _begin(self, session: Session) -> asyncio.BufferedProtocol:
-        """Make the connection the WebSocket of a session; return what reads it."""
+        """Accept the WebSocket for a new session; return the protocol that reads it."""
         direct_link(self._scope)
         offered = self._scope["subprotocols"]
         protocol = self._accept({"subprotocol": choose_subprotocol(offered)} if offered else {})
@@ -182,7 +182,7 @@ class Connection(asyncio.BufferedProtocol):
         """End the WebSocket: the client gave up during the handshake."""
         self._wire.lost()
 
-    def forget(self) -> None:
+    def on_closed(self) -> None:
         """Remove the closed connection from those that uvicorn closes when it stops."""
         self._is_answered = True
         self._state.connections.discard(self)
@@ -262,18 +262,18 @@ class Connection(asyncio.BufferedProtocol):
 
     # The answer to the handshake.
 
-    def _accept(self, event: Event) -> QuietFraming:
+    def _accept(self, event: Event) -> ShortTextFraming:
         self._log("[accepted]")
         headers = [*self._state.default_headers, *event.get("headers", ())]
         self._is_accepted = self._is_answered = True
         self._wire.open(acceptance(self._key, headers, event.get("subprotocol")))
-        protocol = QuietFraming(
+        protocol = ShortTextFraming(
             self._wire, self._transport, self._framing, max_bytes=self._limit, max_rate=self._max_rate
         )
         self._transport.set_protocol(protocol)
         early, self._early = self._early, b""
         if early:
-            protocol.take(early)
+            protocol.handle_data(early)
             if len(early) > MAX_EARLY_BYTES and not self._transport.is_closing():
                 self._transport.resume_reading()
         return protocol

@@ -1,14 +1,14 @@
 """
-The framing reads frames with picows, and makes messages of them. No other module uses picows.
+The framing reads frames with picows, and assembles messages from them. No other module uses picows.
 
-Its protocol class is not in its public API, so :func:`find_problem` tests it before the first connection, and it does
-not write to a socket: its writes go to :class:`Outlet`.
+The protocol class of picows is not in its public API, so :func:`find_problem` tests it before the first connection.
+picows does not write to the socket: its writes go to :class:`DiscardingTransport`.
 
 This module also handles what picows does not: fragments, reserved bits, text that is not UTF-8, close frames.
 
 **Limits for a client.** A read takes at most ``MAX_READ_BYTES``, so no connection has more handled before the other
-connections have their turn. The rate of frames without a message is limited too (see :class:`Messages`). The buffer
-grows for a frame that does not fit, and shrinks when that frame has been read.
+connections have their turn. The rate of frames without a message is limited too (see :class:`MessageAssembler`). The
+buffer grows for a frame that does not fit, and shrinks when that frame has been read.
 
 Source: RFC 6455, sections 5 and 7.
 """
@@ -56,7 +56,7 @@ logger = logging.getLogger("uvicorn.error")
 
 
 class Wire(Protocol):
-    """The wire: it gets the messages, and writes frames."""
+    """The methods of a wire that the framing calls."""
 
     def deliver(self, data: Frame) -> None:
         """Handle a message."""
@@ -89,7 +89,7 @@ class Wire(Protocol):
         """Write again: the peer has caught up."""
 
 
-class Unsent(WSUpgradeResponse):
+class UnsentResponse(WSUpgradeResponse):
     """The answer of picows, which is not sent."""
 
     def to_bytes(self) -> bytearray:
@@ -97,9 +97,9 @@ class Unsent(WSUpgradeResponse):
         return bytearray()
 
 
-class Messages(WSListener):
+class MessageAssembler(WSListener):
     """
-    Makes messages of frames.
+    Assembles messages from the frames that picows has read.
 
     **Floods.** After ``FAIR_SHARE`` frames that are not messages, the connection is not read until the next turn of the
     loop, which may read it many times in one turn. Of the pings of a turn the last is answered (RFC 6455, section
@@ -160,9 +160,9 @@ class Messages(WSListener):
             else:
                 self.wire.deliver(data)
         else:
-            self._take_other(frame)
+            self._handle_other(frame)
 
-    def _take_other(self, received: WSFrame) -> None:
+    def _handle_other(self, received: WSFrame) -> None:
         # The handlers of messages count their own share.
         self._share -= 1
         if not self._share:
@@ -172,22 +172,22 @@ class Messages(WSListener):
         if kind is BINARY and received.fin and self._parts is None:
             self.wire.deliver(received.get_payload_as_bytes())
         elif kind is PING:
-            self._count_empty()
-            self._take_ping(received.get_payload_as_bytes())
+            self._check_rate()
+            self._handle_ping(received.get_payload_as_bytes())
         elif kind is PONG_FRAME:
-            self._count_empty()
+            self._check_rate()
         elif kind is WSMsgType.CLOSE:
-            self._take_close(received.get_payload_as_bytes())
+            self._handle_close(received.get_payload_as_bytes())
         else:
             if not received.payload_size:
-                self._count_empty()
-            self._take_part(kind, received)
+                self._check_rate()
+            self._handle_fragment(kind, received)
 
-    def _count_empty(self) -> None:
+    def _check_rate(self) -> None:
         if self._rate.is_exceeded():
             self.wire.fail(POLICY_VIOLATION)
 
-    def _take_ping(self, payload: bytes) -> None:
+    def _handle_ping(self, payload: bytes) -> None:
         is_first, self._ping = self._ping is None, payload
         if is_first:
             self.wire.call_later(self)
@@ -197,7 +197,7 @@ class Messages(WSListener):
         payload, self._ping = self._ping, None
         self.wire.write_raw(frame(PONG, payload or b""))
 
-    def _take_part(self, kind: WSMsgType, received: WSFrame) -> None:
+    def _handle_fragment(self, kind: WSMsgType, received: WSFrame) -> None:
         if (kind is WSMsgType.CONTINUATION) is (self._parts is None):
             self.wire.fail(PROTOCOL_ERROR)
             return
@@ -223,7 +223,7 @@ class Messages(WSListener):
         else:
             self.wire.deliver(text)
 
-    def _take_close(self, payload: bytes) -> None:
+    def _handle_close(self, payload: bytes) -> None:
         """Answer with the same code, if it is one that may be sent."""
         if payload and not _may_be_sent(int.from_bytes(payload[:2])):
             self.wire.fail(PROTOCOL_ERROR)
@@ -266,7 +266,7 @@ class NoSocket:
 NO_SOCKET: Final = NoSocket()
 
 
-class Outlet:
+class DiscardingTransport:
     """The transport that picows writes to: it sends nothing, and reports errors of the peer to the wire."""
 
     __slots__ = ("_is_open", "_wire")
@@ -294,8 +294,8 @@ class Outlet:
     abort = close
 
 
-class Log:
-    """Logs the messages of picows about single clients at DEBUG, and its failures as they are."""
+class DebugLogger:
+    """The logger of picows: logs its messages about single clients at DEBUG, and its exceptions as errors."""
 
     exception = staticmethod(logger.exception)
 
@@ -318,7 +318,7 @@ class Log:
     debug = warning = error = info
 
 
-RESPONSE: Final = Unsent()
+RESPONSE: Final = UnsentResponse()
 RESPONSE.version, RESPONSE.status = b"HTTP/1.1", HTTPStatus.SWITCHING_PROTOCOLS
 RESPONSE.headers = CIMultiDict()
 
@@ -346,10 +346,10 @@ class Framing(WSProtocol):  # type: ignore[misc] # picows has no types for it
         return buffer[:MAX_READ_BYTES]
 
     def _drop_large_buffer(self) -> None:
-        messages = self.listener
-        messages.is_watched = False
-        if not messages.unread_bytes:
-            messages.wire.replace(_open(messages))
+        assembler = self.listener
+        assembler.is_watched = False
+        if not assembler.unread_bytes:
+            assembler.wire.replace(_open(assembler))
 
 
 GET_BUFFER: Final = WSProtocol.get_buffer
@@ -367,16 +367,16 @@ def open_framing(wire: Wire, *, max_bytes: int, max_rate: int) -> asyncio.Buffer
     Returns:
         The protocol that the connection's transport gets.
     """
-    return _open(Messages(wire, max_bytes, max_rate))
+    return _open(MessageAssembler(wire, max_bytes, max_rate))
 
 
-def _open(messages: Messages) -> asyncio.BufferedProtocol:
+def _open(assembler: MessageAssembler) -> asyncio.BufferedProtocol:
     protocol: asyncio.BufferedProtocol = Framing(
         host_port=None,
         ws_path=None,
         is_client_side=False,
-        ws_listener_factory=lambda _request: WSUpgradeResponseWithListener(RESPONSE, messages),
-        logger=Log,
+        ws_listener_factory=lambda _request: WSUpgradeResponseWithListener(RESPONSE, assembler),
+        logger=DebugLogger,
         disconnect_on_exception=False,
         websocket_handshake_timeout=None,
         enable_auto_ping=False,
@@ -384,11 +384,11 @@ def _open(messages: Messages) -> asyncio.BufferedProtocol:
         auto_ping_reply_timeout=1,
         auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
         enable_auto_pong=False,
-        max_frame_size=messages.max_bytes,
+        max_frame_size=assembler.max_bytes,
         extra_headers=None,
         read_buffer_init_size=READ_BUFFER_BYTES,
     )
-    protocol.connection_made(Outlet(messages.wire))  # type: ignore[arg-type] # as much of a transport as picows uses
+    protocol.connection_made(DiscardingTransport(assembler.wire))  # type: ignore[arg-type] # as much of a transport as picows uses
     memoryview(protocol.get_buffer(-1))[: len(REQUEST)] = REQUEST
     protocol.buffer_updated(len(REQUEST))
     return protocol
@@ -405,8 +405,8 @@ def feed(protocol: asyncio.BufferedProtocol, data: bytes | bytearray) -> None:
         rest = rest[count:]
 
 
-class Trial:
-    """A wire for tests of picows, which keeps messages and frames."""
+class TrialWire:
+    """The wire of :func:`find_problem`, which records messages and frames."""
 
     def __init__(self) -> None:
         self.written = b""
@@ -447,9 +447,9 @@ def find_problem() -> str | None:
     Test the installed picows, in the running loop.
 
     Returns:
-        What it does otherwise than expected; None if it works.
+        A description of the difference from what this module expects; None if there is none.
     """
-    trial = Trial()
+    trial = TrialWire()
     try:
         protocol = open_framing(trial, max_bytes=64, max_rate=64)
         # A text in two fragments with a ping between them, a frame that is not masked.

@@ -1,9 +1,9 @@
 """
-Reading the first message and the heartbeats of a WebSocket without picows.
+The protocol that reads short texts of a WebSocket, the first message and the heartbeats, without picows.
 
 Most of very many connections send nothing else: they join a namespace and answer pings. picows needs 4.5 KiB for each
-connection, and a tenth of the time to open it (measured). So it is used only from the first frame on that is not a
-single short text; it reads that frame and all later ones, and refuses those that are not valid.
+connection, and a tenth of the time to open it (measured). So this protocol reads a connection until a frame arrives
+that is not a single short text; picows reads that frame and all later ones, and refuses those that are not valid.
 
 Source: RFC 6455, section 5.2.
 """
@@ -29,9 +29,9 @@ MAX_FIRST_BYTES: Final = 125
 MAX_LATER_BYTES: Final = 1
 
 
-class QuietFraming(PeerProtocol, asyncio.BufferedProtocol):
+class ShortTextFraming(PeerProtocol, asyncio.BufferedProtocol):
     """
-    Reads a WebSocket until its client sends anything but short texts.
+    Reads a WebSocket as long as its client sends short texts only.
 
     Args:
         wire: Gets the messages.
@@ -62,10 +62,10 @@ class QuietFraming(PeerProtocol, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Handle the bytes that were read."""
-        self.take(bytes(self._wire.scratch[:nbytes]))
+        self.handle_data(bytes(self._wire.scratch[:nbytes]))
 
-    def take(self, data: bytes) -> None:
-        """Read one short text; pass everything else to picows."""
+    def handle_data(self, data: bytes) -> None:
+        """Deliver a short text; let picows read other bytes, and the connection from then on."""
         text = read_short_text(data, self._longest)
         if text is None:
             self._pass_to_picows(data)

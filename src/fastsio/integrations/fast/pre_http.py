@@ -60,15 +60,15 @@ class Front(Exchange, asyncio.Protocol):
     """
 
     __slots__ = (
-        "_call",
         "_closes",
         "_early",
         "_engine",
+        "_exchange",
+        "_idle_since",
+        "_is_behind",
         "_is_busy",
-        "_is_stuck",
-        "_logged",
+        "_log_fields",
         "_open",
-        "_rested_at",
         "_site",
         "_timer",
         "_transport",
@@ -80,15 +80,15 @@ class Front(Exchange, asyncio.Protocol):
         self._open = open_connection
         self._transport: Any = None
         self._engine: EngineServer | None = None
-        #: The request that the application is called with.
-        self._call: AsgiExchange | None = None
+        #: The request that the application answers.
+        self._exchange: AsgiExchange | None = None
         #: The parts of the request for the access log; None if it is off.
-        self._logged: dict[str, Any] | None = None
+        self._log_fields: dict[str, Any] | None = None
         #: The bytes that have arrived while a request was served, or while the client did not read its responses.
         self._early = b""
-        self._is_busy = self._is_stuck = self._closes = False
+        self._is_busy = self._is_behind = self._closes = False
         self._timer: asyncio.TimerHandle | None = None
-        self._rested_at = 0.0
+        self._idle_since = 0.0
 
     # Called by the transport.
 
@@ -99,28 +99,28 @@ class Front(Exchange, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Serve a plain request; give the connection with any other bytes to the protocol that reads them."""
-        if self._is_busy or self._is_stuck:
-            self._put_off(data)
-        elif not self.serves(data):
-            self._hand_over(data)
+        if self._is_busy or self._is_behind:
+            self._keep_early(data)
+        elif not self.try_serve(data):
+            self._pass_on(data)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Remove the connection from the server, and abandon the request that is not answered."""
         self._unregister()
-        call, self._call = self._call, None
-        if call is not None:
-            call.lost()
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.abandon()
         self.lost()
 
     def pause_writing(self) -> None:
         """Serve no further request: the client does not read its responses."""
-        self._is_stuck = True
+        self._is_behind = True
 
     def resume_writing(self) -> None:
         """Serve requests again."""
-        self._is_stuck = False
+        self._is_behind = False
         if not self._is_busy and not self._transport.is_closing():
-            self._go_on()
+            self._continue()
 
     # Called by uvicorn.
 
@@ -133,7 +133,7 @@ class Front(Exchange, asyncio.Protocol):
 
     # Requests.
 
-    def serves(self, data: bytes) -> bool:
+    def try_serve(self, data: bytes) -> bool:
         """Serve *data* if it is one whole plain request of long-polling; return False if it is not."""
         site = self._site
         request = read_request(data, site.blocks) if site.reads_polls else None
@@ -146,20 +146,20 @@ class Front(Exchange, asyncio.Protocol):
         if route is None or engine is None:
             return False
         if request.sid is None:
-            return request.method == GET and self._shake_hands(request, route, engine)
+            return request.method == GET and self._open_session(request, route, engine)
         session = session_of(engine, request.sid.decode("ascii"))
         if session is None or not engine.is_admitted(request.fields.environ):
             return False
         self._engine = engine
-        self._logged = site.logged(request, client)
+        self._log_fields = site.log_fields(request, client)
         self._is_busy = True
-        is_served = self._begin(session, request)
+        is_served = self._start_request(session, request)
         if not is_served:
             self._is_busy = False
         return is_served
 
-    def _begin(self, session: Session, request: PlainRequest) -> bool:
-        """Give a request to its session; return False if it cannot be served here."""
+    def _start_request(self, session: Session, request: PlainRequest) -> bool:
+        """Pass a request to its session; return False if uvicorn must serve it."""
         fields, body = request.fields, request.body
         self.environ = fields.environ
         if request.method == GET:
@@ -168,18 +168,18 @@ class Front(Exchange, asyncio.Protocol):
             return False
         return self._site.new_context().run(self.post, session, body)
 
-    def _shake_hands(self, request: PlainRequest, route: Route, engine: EngineServer) -> bool:
-        """Open a session: with the engine, or through the application if other code stands before the engine."""
+    def _open_session(self, request: PlainRequest, route: Route, engine: EngineServer) -> bool:
+        """Open a session: with the engine, or through the application if other code is called before the engine."""
         freeze_loaded_objects()
         site, transport, fields = self._site, self._transport, request.fields
         scope = site.make_scope(request, client_of(transport))
         scope["server"] = server_of(transport)
         self._is_busy = True
-        self._logged = scope if site.logs_access else None
+        self._log_fields = scope if site.logs_access else None
         app = route.app
         if app is None or not (engine.answers_at_once and engine.is_admitted(fields.environ)):
-            self._call = AsgiExchange(scope, self)
-            self.spawn(self._call.run(site.entry_for(fields)))
+            self._exchange = AsgiExchange(scope, self)
+            self.spawn(self._exchange.run(site.entry_for(fields)))
             return True
         app.prepare(scope)
         self._engine = engine
@@ -191,20 +191,20 @@ class Front(Exchange, asyncio.Protocol):
             self.write_response(*SERVER_ERROR)
         return True
 
-    def _put_off(self, data: bytes) -> None:
-        """Keep bytes that arrive before the last request is answered or its response is read, and stop reading."""
+    def _keep_early(self, data: bytes) -> None:
+        """Keep bytes that arrive while a request is served or the client is behind, and stop reading."""
         if not self._early:
             self._transport.pause_reading()
         self._early += data
 
-    def _go_on(self) -> None:
-        """Read the bytes that have arrived meanwhile, or wait for the next request."""
+    def _continue(self) -> None:
+        """Handle the bytes that were kept, or wait for the next request."""
         early, self._early = self._early, b""
         if early:
             self._transport.resume_reading()
             self.data_received(early)
         else:
-            self._rested_at = self._site.loop.time()
+            self._idle_since = self._site.loop.time()
             if self._timer is None:
                 self._timer = self._site.loop.call_later(self._site.keep_alive_s, self._hang_up_idle)
 
@@ -214,7 +214,7 @@ class Front(Exchange, asyncio.Protocol):
         if self._is_busy or self._transport.is_closing():
             return
         site = self._site
-        left_s = self._rested_at + site.keep_alive_s - site.loop.time()
+        left_s = self._idle_since + site.keep_alive_s - site.loop.time()
         if left_s > 0:
             self._timer = site.loop.call_later(left_s, self._hang_up_idle)
         else:
@@ -237,29 +237,29 @@ class Front(Exchange, asyncio.Protocol):
 
     def write_response(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Write a response of the application."""
-        self._call = None
+        self._exchange = None
         data, closes = compose(status, self._site.default_lines(), headers, body, closes=self._closes)
         self._write(status, data, closes=closes)
 
     def hang_up(self) -> None:
         """Close the connection: the application gave no response."""
-        self._call = None
+        self._exchange = None
         self._transport.close()
 
     def _write(self, status: int, data: bytes, *, closes: bool) -> None:
         site, transport = self._site, self._transport
-        logged, self._logged = self._logged, None
+        log_fields, self._log_fields = self._log_fields, None
         self._is_busy = False
         if transport.is_closing():
             return
-        if logged is not None:
-            site.log(logged, status)
+        if log_fields is not None:
+            site.log(log_fields, status)
         transport.write(data)
         site.state.total_requests += 1
         if closes:
             transport.close()
-        elif not self._is_stuck:
-            self._go_on()
+        elif not self._is_behind:
+            self._continue()
 
     def call_later(self) -> None:
         """Call ``flush()`` at the end of this turn of the loop."""
@@ -271,8 +271,8 @@ class Front(Exchange, asyncio.Protocol):
 
     # Other protocols.
 
-    def _hand_over(self, data: bytes) -> None:
-        """Give the connection to the protocol of a WebSocket, or to uvicorn if *data* is no request for a WebSocket."""
+    def _pass_on(self, data: bytes) -> None:
+        """Pass the connection to the protocol of a WebSocket, or to uvicorn if *data* is no request for a WebSocket."""
         self._unregister()
         site, transport = self._site, self._transport
         protocol = None
@@ -300,7 +300,7 @@ class Front(Exchange, asyncio.Protocol):
         front._transport = self._transport
         return front
 
-    def take_back(self) -> None:
+    def resume(self) -> None:
         """Read the connection again, after uvicorn has answered its requests."""
         self._site.state.connections.add(self)  # type: ignore[arg-type] # it has what uvicorn calls
         self._transport.set_protocol(self)
@@ -323,20 +323,20 @@ def _returning(standard: Any) -> Any:
 
         def data_received(self, data: bytes) -> None:
             """Let a front serve a plain request of long-polling; read any other bytes here."""
-            front = self.new_front() if _is_between(self) and FIRST_LINE.match(data) else None
-            if front is None or not front.serves(data):
+            front = self.new_front() if _is_idle(self) and FIRST_LINE.match(data) else None
+            if front is None or not front.try_serve(data):
                 super().data_received(data)
                 return
             self._unset_keepalive_if_required()
             self.connections.discard(self)
-            front.take_back()
+            front.resume()
             # The protocol and its parser hold each other, and would wait for the garbage collector.
             self.__dict__.clear()
 
     return Returning
 
 
-def _is_between(protocol: Any) -> bool:
+def _is_idle(protocol: Any) -> bool:
     """Tell whether uvicorn's protocol has read and answered one request, and has read nothing of another."""
     cycle = protocol.cycle
     return (

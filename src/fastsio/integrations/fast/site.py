@@ -1,5 +1,5 @@
 """
-What the connections of one uvicorn server share: its options, the engine of each path, and the heads of responses.
+The object that the connections of one uvicorn server share: options, the engine of each path, heads of responses.
 
 Source: ASGI specification, "HTTP Connection Scope".
 """
@@ -103,7 +103,7 @@ class Site:
         self._scheme = "https" if config.is_ssl else "http"
         self._new_context = Context if getattr(config, "reset_contextvars", False) else copy_context
         #: Path -> the result of :meth:`engine_alone`.
-        self._alone: dict[bytes, EngineServer | None] = {}
+        self._engines_alone: dict[bytes, EngineServer | None] = {}
         self._defaults: list[Header] | None = None
         self._default_lines = b""
 
@@ -126,7 +126,7 @@ class Site:
         if known is not None and known.key == key:
             return known
         scope = self.make_scope(request, client)
-        if fields.is_forwarded and not _looks_through(self.entry, scope):
+        if fields.is_forwarded and not _apply_proxy_headers(self.entry, scope):
             return None
         fields.environ["wsgi.url_scheme"] = scope["scheme"]
         fields.client = scope["client"] if fields.is_forwarded else None
@@ -142,13 +142,13 @@ class Site:
         Args:
             path: The path of a request without headers of a proxy.
         """
-        if path not in self._alone:
+        if path not in self._engines_alone:
             app, scope = self._inner, {"path": self.path_of(path), "root_path": self.config.root_path}
             is_alone = is_plain_application(app) and app.is_socketio(scope)
-            if len(self._alone) >= MAX_PATHS:
-                self._alone.clear()
-            self._alone[path] = own_engine(app) if is_alone else None
-        return self._alone[path]
+            if len(self._engines_alone) >= MAX_PATHS:
+                self._engines_alone.clear()
+            self._engines_alone[path] = own_engine(app) if is_alone else None
+        return self._engines_alone[path]
 
     def make_scope(self, request: PlainRequest, client: tuple[str, int] | None) -> dict[str, Any]:
         """Build the ASGI scope of a request as uvicorn does, but without the address of the server."""
@@ -200,8 +200,8 @@ class Site:
             self._default_lines = _lines(defaults)
         return self._default_lines
 
-    def logged(self, request: PlainRequest, client: tuple[str, int] | None) -> dict[str, Any] | None:
-        """Return the parts of a request that its line in the access log has; None if that log is off."""
+    def log_fields(self, request: PlainRequest, client: tuple[str, int] | None) -> dict[str, Any] | None:
+        """Return the parts of a request that the access log shows; None if that log is off."""
         if not self.logs_access:
             return None
         return {
@@ -296,7 +296,7 @@ def _is_own(server: Any, kind: type[Any]) -> bool:
     return type(server).handle_request is kind.handle_request and "handle_request" not in vars(server)
 
 
-def _looks_through(proxy: Any, scope: dict[str, Any]) -> bool:
+def _apply_proxy_headers(proxy: Any, scope: dict[str, Any]) -> bool:
     """Let uvicorn's middleware for proxies change a scope, without calling the application; False if it fails."""
     if proxy is skip_proxy_headers(proxy):
         return True

@@ -1,7 +1,7 @@
 """
-One WebSocket of the engine, the wire: the order of frames, flow control and the closing handshake.
+The wire, the server's end of one WebSocket: the order of frames, flow control and the closing handshake.
 
-The framing reads frames, the transport writes them, and the engine handles messages.
+The framing reads frames and delivers messages to the wire, the engine handles them, and the transport writes frames.
 
 **Flow control.** While a message is handled and another one has arrived, the transport is not read. When the
 transport's buffer is full, the engine keeps packets in its own buffer, which has bounds and a policy.
@@ -101,7 +101,7 @@ CLOSE_REPLY_BYTES: Final = 8
 class Owner(Protocol):
     """The owner of the connection."""
 
-    def forget(self) -> None:
+    def on_closed(self) -> None:
         """Release the closed connection; called once."""
 
     def spawn(self, coroutine: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
@@ -117,22 +117,22 @@ class Wire(DirectLink):
         transport: The connection to the peer.
         loop: The event loop of the transport.
         limit: The largest message, in bytes.
-        owner: Is told when the connection is gone, and starts tasks.
+        owner: Starts tasks, and releases the connection when it is closed.
     """
 
     __slots__ = (
+        "_error",
         "_flusher",
         "_has_peer_closed",
+        "_is_behind",
         "_is_closing",
         "_is_reading",
-        "_lags",
         "_limit",
         "_listener",
         "_loop",
         "_out",
         "_owner",
         "_queued_bytes",
-        "_reason",
         "_timer",
         "_transport",
         "_turn",
@@ -158,9 +158,9 @@ class Wire(DirectLink):
         #: The turn in which a broadcast was last written.
         self._turn: object = None
         self._is_reading = True
-        self._is_closing = self._has_peer_closed = self._lags = False
+        self._is_closing = self._has_peer_closed = self._is_behind = False
         #: The error that ended the WebSocket, after which no frame arrives.
-        self._reason: Exception | None = None
+        self._error: Exception | None = None
         self._listener: Listener | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
@@ -170,7 +170,7 @@ class Wire(DirectLink):
 
     def write(self, frames: bytes) -> bool:
         """Queue frames for the one write of this turn of the loop."""
-        if self._lags:
+        if self._is_behind:
             return False
         out = self._out
         if out is None:
@@ -185,7 +185,7 @@ class Wire(DirectLink):
 
     def write_at_once(self, frames: bytes) -> bool:
         """Write the first frames of a turn at once, because most clients get one broadcast; queue later ones."""
-        if self._lags:
+        if self._is_behind:
             return False
         flusher = self._flusher
         turn = flusher.turn or flusher.begin()
@@ -230,7 +230,7 @@ class Wire(DirectLink):
                 raise RuntimeError(f"Unexpected ASGI message {kind!r} after 'websocket.accept'.")
 
     async def _send_message(self, event: Event) -> None:
-        while self._lags:
+        while self._is_behind:
             if self._writable is None:
                 self._writable = self._loop.create_future()
             await asyncio.shield(self._writable)
@@ -245,7 +245,7 @@ class Wire(DirectLink):
 
     def write_raw(self, data: bytes) -> None:
         """Write the answer to a ping, unless the peer is behind."""
-        if not self._lags and not self._is_closing:
+        if not self._is_behind and not self._is_closing:
             self._transport.write(data)
 
     def call_later(self, flushable: Flushable) -> None:
@@ -254,11 +254,11 @@ class Wire(DirectLink):
 
     def pause_writing(self) -> None:
         """Stop writing: the peer does not keep up with reading."""
-        self._lags = True
+        self._is_behind = True
 
     def resume_writing(self) -> None:
         """Write again: the peer has caught up."""
-        self._lags = False
+        self._is_behind = False
         if self._writable is not None:
             self._writable.set_result(None)
             self._writable = None
@@ -276,7 +276,7 @@ class Wire(DirectLink):
             self.give_way()
             return
         listener = self._listener
-        if listener is not None and not self.frames and listener.context.run(listener.take, data):
+        if listener is not None and not self.frames and listener.context.run(listener.handle_frame, data):
             return
         if self.frames is None:
             self.frames = deque()
@@ -289,8 +289,8 @@ class Wire(DirectLink):
     def listen(self, listener: Listener) -> None:
         """Pass messages to *listener*, in its context, when they arrive, and tell it when no more will."""
         self._listener = listener
-        if self._reason is not None:
-            self._end(self._reason)
+        if self._error is not None:
+            self._end(self._error)
 
     @property
     def is_taken_over(self) -> bool:
@@ -323,8 +323,8 @@ class Wire(DirectLink):
 
     async def _wait(self) -> None:
         """Wait for a message."""
-        if self._reason is not None:
-            raise self._reason
+        if self._error is not None:
+            raise self._error
         self.resume()
         self._waiter = self._loop.create_future()
         try:
@@ -370,7 +370,7 @@ class Wire(DirectLink):
     def close(self, code: int, reason: str = "") -> None:
         """Begin the closing handshake; later messages of the peer are dropped."""
         if self._is_closing:
-            if isinstance(self._reason, PacketError) and not self._transport.is_closing():
+            if isinstance(self._error, PacketError) and not self._transport.is_closing():
                 self._refuse(code)
             return
         self.flush()
@@ -395,7 +395,7 @@ class Wire(DirectLink):
 
     def _refuse(self, code: int) -> None:
         """Close without a handshake, because the next frame of the peer cannot be found."""
-        self._reason = LinkLost()
+        self._error = LinkLost()
         self._transport.write(close_frame(code))
         self._resume_reading()
         self._timer = self._loop.call_later(0 if self._has_peer_closed else LINGER_S, self._hang_up)
@@ -431,7 +431,7 @@ class Wire(DirectLink):
             self._timer.cancel()
         self.resume_writing()
         self._end(LinkLost())
-        self._owner.forget()
+        self._owner.on_closed()
 
     def _stop(self, last_frame: bytes) -> None:
         """Write the last frame; abort the connection if the peer does not close it in ``CLOSE_GRACE_S``."""
@@ -442,11 +442,11 @@ class Wire(DirectLink):
 
     def _end(self, reason: Exception) -> None:
         """Tell the listener, or the task that waits, that no more frames will come."""
-        if self._reason is None:
-            self._reason = reason
+        if self._error is None:
+            self._error = reason
         listener, self._listener = self._listener, None
         if listener is not None:
-            listener.stop_reading(self._reason)
+            listener.stop_reading(self._error)
         self._wake()
 
 

@@ -96,7 +96,7 @@ class RedisChannelLayer(TableLayer):
         self._readers: list[StreamReader] = []
         #: Stream -> inbox, of the channels that other processes may read too.
         self._shared: dict[str, Inbox] = {}
-        self._spawned: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def is_closed(self) -> bool:
@@ -133,11 +133,11 @@ class RedisChannelLayer(TableLayer):
                 inbox.groups.add(group)
             await self._queues.join(group, route_of(channel), [channel], self.group_expiry)
         elif inbox is None and node != self.node:
-            await self._tell(node, {"c": channel, "j": group})
+            await self._add_to_node(node, {"c": channel, "j": group})
         else:
-            await self._enter(group, inbox or await self._listen_to(channel))
+            await self._join_group(group, inbox or await self._listen_to(channel))
 
-    async def _enter(self, group: str, inbox: Inbox) -> None:
+    async def _join_group(self, group: str, inbox: Inbox) -> None:
         self._table.enter(group, inbox)
         try:
             await self._queues.join(group, route_of(inbox.channel), [inbox.channel], self.lease)
@@ -148,7 +148,7 @@ class RedisChannelLayer(TableLayer):
     async def _group_discard(self, group: str, channel: str) -> None:
         node, inbox = node_of(channel), self._table.inboxes.get(channel)
         if node is not None and node != self.node and inbox is None:
-            await self._tell(node, {"c": channel, "l": group})
+            await self._add_to_node(node, {"c": channel, "l": group})
             return
         if inbox is not None:
             inbox.groups.discard(group)
@@ -186,9 +186,9 @@ class RedisChannelLayer(TableLayer):
             for group in joined:
                 is_last = group not in local or group in emptied
                 await self._queues.leave(group, inbox.channel, route_of(inbox.channel) if is_last else None)
-            await self._let_go(stream)
+            await self._release_unread(stream)
 
-    async def _let_go(self, stream: str) -> None:
+    async def _release_unread(self, stream: str) -> None:
         """Release the messages that were not read, for the next reader of the channel."""
         entries = self._readers[self._queues.shard_of(stream)].stop_reading(stream) if self._readers else ()
         if entries:
@@ -228,7 +228,7 @@ class RedisChannelLayer(TableLayer):
                     lease_s=self.lease,
                     wanted=partial(self._wanted, number),
                     on_entry=partial(self._handle_entry, number),
-                    beat=partial(self._beat, number),
+                    renew=partial(self._renew_memberships, number),
                     on_disconnect=self._on_disconnect,
                     on_reconnect=self._on_reconnect,
                 )
@@ -256,7 +256,7 @@ class RedisChannelLayer(TableLayer):
         with suppress(BusError):  # the reader checks in any case when it is connected again
             await self._queues.nudge(number, self.node)
 
-    async def _beat(self, number: int) -> None:
+    async def _renew_memberships(self, number: int) -> None:
         """Renew the memberships of this process in the groups of a host."""
         queues = self._queues
         joins = [
@@ -276,36 +276,38 @@ class RedisChannelLayer(TableLayer):
     async def _handle_entry(self, number: int, stream: str, entry: str, payload: bytes) -> bool:
         """Deliver an entry of a stream; return whether it is finished."""
         try:
-            told = self._codec.decode_message(payload)
+            fields = self._codec.decode_message(payload)
             reader = self._readers[number]
             deadline = monotonic() - reader.age_of(entry) + self.expiry
             if stream == self._queues.stream_of_node(self.node):
-                await self._handle_node_message(told, deadline)
+                await self._handle_node_message(fields, deadline)
             else:
-                return await self._offer(stream, told, deadline, partial(reader.finish, stream, entry))
+                return await self._deliver_shared(stream, fields, deadline, partial(reader.finish, stream, entry))
         except PayloadError as error:
             logger.warning("channel layer: an entry of %r is dropped: %s", stream, error)
         except Exception:
             logger.exception("channel layer: cannot hand out an entry of %r", stream)
         return True
 
-    async def _offer(self, stream: str, told: Message, deadline: float, on_taken: Callable[[], object]) -> bool:
+    async def _deliver_shared(
+        self, stream: str, fields: Message, deadline: float, on_taken: Callable[[], object]
+    ) -> bool:
         """Put a message of a channel that other processes read too into its inbox."""
         inbox = self._shared.get(stream)
         if inbox is None:
-            await self._let_go(stream)
+            await self._release_unread(stream)
             return False
-        if not isinstance(told.get("m"), dict):
+        if not isinstance(fields.get("m"), dict):
             raise PayloadError("it holds no message")
-        if self._table.deliver(inbox, told["m"], deadline, on_taken):
+        if self._table.deliver(inbox, fields["m"], deadline, on_taken):
             return False
         await self._handle_overflow([inbox])
         return inbox.overflow != "close"
 
-    async def _handle_node_message(self, told: Message, deadline: float) -> None:
+    async def _handle_node_message(self, fields: Message, deadline: float) -> None:
         """Handle an entry of this process's own stream."""
-        inbox = self._table.inboxes.get(told.get("c", ""))
-        match told:
+        inbox = self._table.inboxes.get(fields.get("c", ""))
+        match fields:
             case {"g": str() as group, "m": dict() as message}:
                 await self._handle_overflow(self._table.fan_out(group, message, deadline, is_ours=True))
             case {"f": True}:
@@ -316,22 +318,22 @@ class RedisChannelLayer(TableLayer):
                 if not self._table.deliver(inbox, message, deadline):
                     await self._handle_overflow([inbox])
             case {"j": str() as group} if inbox is not None:
-                self._spawn(self._enter(group, inbox))
+                self._spawn(self._join_group(group, inbox))
             case {"l": str() as group} if inbox is not None:
                 self._spawn(self._group_discard(group, inbox.channel))
             case _:
-                raise PayloadError("nothing that a process can be told")
+                raise PayloadError("it is not a message for a process")
 
-    async def _tell(self, node: str, fields: dict[str, Any]) -> None:
+    async def _add_to_node(self, node: str, fields: dict[str, Any]) -> None:
         await self._queues.add_to_node(node, self._codec.encode(fields))
 
     def _spawn(self, work: Any) -> None:
         """Run a coroutine as a task: it waits for answers of Redis, which must be read meanwhile."""
         task = asyncio.get_running_loop().create_task(work)
-        self._spawned.add(task)
-        task.add_done_callback(self._forget)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._spawned.discard(task)
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.warning("channel layer: %s", task.exception())

@@ -56,7 +56,7 @@ class StreamReader:
         lease_s: For how long an entry belongs to its reader without a heartbeat; one is sent three times in it.
         wanted: Returns how many entries may be read from which streams, beside the process's own.
         on_entry: Gets stream, id and payload of an entry; returns whether it is done with, or will be later.
-        beat: Called for each heartbeat: when the connection is made, and regularly from then on.
+        renew: Called for each heartbeat: when the connection is made, and regularly from then on.
         on_disconnect: As for :class:`ReconnectLoop`.
         on_reconnect: As for :class:`ReconnectLoop`.
     """
@@ -71,7 +71,7 @@ class StreamReader:
         lease_s: float,
         wanted: Callable[[], dict[str, int]],
         on_entry: Callable[[str, str, bytes], Awaitable[bool]],
-        beat: Callable[[], Awaitable[None]],
+        renew: Callable[[], Awaitable[None]],
         on_disconnect: Callable[[], object] | None,
         on_reconnect: Callable[[], object] | None,
     ) -> None:
@@ -83,7 +83,7 @@ class StreamReader:
         self._block_ms = max(1, min(BLOCK_MS, int(lease_s * 1000 / 3)))
         self._wanted = wanted
         self._on_entry = on_entry
-        self._beat = beat
+        self._renew = renew
         self._client: Any = None
         #: Stream -> entries that a consumer has not read yet, and stream -> entries that are finished but still pending
         #: in Redis.
@@ -128,15 +128,15 @@ class StreamReader:
         try:
             seconds, microseconds = await self._command("TIME")
             self._skew_s = int(seconds) + int(microseconds) / 1e6 - monotonic()
-            await self._group(self._own)
-            await self._beat()
+            await self._create_group(self._own)
+            await self._renew()
             self._listener.confirm()
             while await self._read({self._own: OWN_COUNT}, "0"):
                 pass
             next_beat = monotonic() + self._lease_s / 3
             while True:
                 if monotonic() >= next_beat:
-                    await self._live()
+                    await self._send_heartbeat()
                     next_beat = monotonic() + self._lease_s / 3
                 await self._read_new()
         finally:
@@ -147,7 +147,7 @@ class StreamReader:
     async def _read_new(self) -> None:
         shared = self._wanted()
         for stream in shared.keys() - self._grouped:
-            await self._group(stream)
+            await self._create_group(stream)
             await self._read({stream: SHARED_COUNT}, "0")
             await self._claim(stream)
             return  # there may be no room for more entries
@@ -186,29 +186,29 @@ class StreamReader:
             if not str(found).startswith(_GONE):
                 raise found
             for stream in streams:
-                await self._group(stream)
+                await self._create_group(stream)
             return 0
-        handed = 0
+        handled = 0
         for name, entries_found in _pairs(found):
-            handed += await self._hand_over(name.decode(), entries_found)
-        return handed
+            handled += await self._handle_entries(name.decode(), entries_found)
+        return handled
 
-    async def _hand_over(self, stream: str, entries: Any) -> int:
-        handed = 0
+    async def _handle_entries(self, stream: str, entries: Any) -> int:
+        handled = 0
         for entry, fields in entries:
             name = entry.decode()
             if name in self._held.get(stream, ()) or name in self._done.get(stream, ()):
                 continue  # read a second time, after the connection broke
-            handed += 1
+            handled += 1
             self._held.setdefault(stream, set()).add(name)
             payload = fields.get(b"d") if fields else None
             if payload is None or await self._on_entry(stream, name, payload):
                 self.finish(stream, name)
-        return handed
+        return handled
 
-    async def _live(self) -> None:
+    async def _send_heartbeat(self) -> None:
         """Send a heartbeat: renew what shows the other processes that this one lives."""
-        await self._beat()
+        await self._renew()
         for stream in {self._own, *self._grouped}:
             await self._command("PEXPIRE", stream, self._keep_ms)
         for stream, entries in list(self._held.items()):
@@ -223,9 +223,9 @@ class StreamReader:
         found = await self._command(
             "XAUTOCLAIM", stream, GROUP, self._node, int(self._lease_s * 1000), "0", "COUNT", SHARED_COUNT
         )
-        await self._hand_over(stream, [entry for entry in found[1] if entry and entry[0] is not None])
+        await self._handle_entries(stream, [entry for entry in found[1] if entry and entry[0] is not None])
 
-    async def _group(self, stream: str) -> None:
+    async def _create_group(self, stream: str) -> None:
         try:
             await self._command("XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM")
             await self._command("PEXPIRE", stream, self._keep_ms)

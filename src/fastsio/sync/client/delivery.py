@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastsio.base.answers import Answer
-from fastsio.base.client import take_callback
+from fastsio.base.client import pop_callback
 from fastsio.base.pending import PendingEmissions
 from fastsio.sync import concurrency
 
@@ -57,7 +57,7 @@ class Delivery:
         """
         if self._options.retries is not None:
             self.pending.keep(emission)
-            self._drain_in_background(emission.namespace)
+            self._deliver_in_background(emission.namespace)
         elif not (self._options.offline_buffer and self.pending.holds(emission)):
             self._send_now(emission)
 
@@ -66,7 +66,7 @@ class Delivery:
         try:
             self._sender.send(packet)
         except (TypeError, ValueError):
-            take_callback(self._client.callbacks, emission.namespace, packet.id)
+            pop_callback(self._client.callbacks, emission.namespace, packet.id)
             raise
 
     def open(self, namespace: str) -> None:
@@ -74,7 +74,7 @@ class Delivery:
         outbox = self.pending.outbox
         if self._options.retries is not None:
             outbox.open(namespace)
-            self._drain_in_background(namespace)
+            self._deliver_in_background(namespace)
             return
         with outbox.guard:
             # While this sends, other code may emit.
@@ -91,19 +91,19 @@ class Delivery:
 
     # Retries
 
-    def _drain_in_background(self, namespace: str) -> None:
-        if self.pending.begin_draining(namespace):
-            self._client.start_background_task(self._drain, namespace)
+    def _deliver_in_background(self, namespace: str) -> None:
+        if self.pending.begin_delivering(namespace):
+            self._client.start_background_task(self._deliver_waiting, namespace)
 
-    def _drain(self, namespace: str) -> None:
+    def _deliver_waiting(self, namespace: str) -> None:
         """Deliver the events that wait for a namespace, one after the other, as long as it is connected."""
         while (emission := self.pending.next_to_deliver(namespace)) is not None:
             try:
-                self._try(emission)
+                self._attempt(emission)
             except Exception as error:  # noqa: BLE001 - it is logged
                 self.pending.fail(emission, error)
 
-    def _try(self, emission: Emission) -> None:
+    def _attempt(self, emission: Emission) -> None:
         answer = Answer(self._client.eio.create_event(), needs_connection=True)
         packet = self.pending.attempt(emission, answer)
         if packet is None:

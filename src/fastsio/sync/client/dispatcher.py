@@ -14,7 +14,7 @@ from time import time
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.base.answers import Answer
-from fastsio.base.client import Membership, refusal_arguments, take_callback
+from fastsio.base.client import Membership, pop_callback, refusal_arguments
 from fastsio.base.emit_args import acknowledgement
 from fastsio.base.event_log import tell_unhandled
 from fastsio.engine.packet import frames_of
@@ -58,8 +58,9 @@ class ClientDispatcher:
         recovery: The sessions that a server may recover.
 
     Attributes:
-        answered: Set when a namespace was answered, or the connection was lost, which ``connect()`` waits for.
-        settled: The namespaces whose answer to CONNECT has been handled.
+        answered: An event for ``connect()``: set when the server has answered for a namespace, or the connection was
+            lost.
+        answered_namespaces: The namespaces whose answer to CONNECT has been handled.
         is_dismissed: Whether the server has ended the last namespace.
     """
 
@@ -81,7 +82,7 @@ class ClientDispatcher:
         self._event_log = event_log
         self._recovery = recovery
         self._decoder = ServerDecoder(client.packet_class, limits)
-        #: True from the moment a handler was started until it has begun for sure.
+        #: Whether a handler was started in the background that may not have begun.
         self._is_starting = False
         self.answered = client.eio.create_event()
         self.reset()
@@ -94,27 +95,27 @@ class ClientDispatcher:
         """Forget a connection; the tables are new objects, because threads may still read the old ones."""
         self._decoder.reset()
         self._recovery.reset()
-        self._choose_ways()
+        self._choose_handlers()
         self._memberships: dict[str, Membership] = {}
         #: The namespaces whose disconnect handlers have not run; the code that removes one from the set runs them.
         self._joined: set[str] = set()
-        self.settled: set[str] = set()
+        self.answered_namespaces: set[str] = set()
         self.is_dismissed = False
 
-    def _choose_ways(self) -> None:
-        """Choose how events are read and handled: the short ways, unless a connection may be recovered."""
+    def _choose_handlers(self) -> None:
+        """Choose the functions that read and handle events: shorter ones if no session can be recovered."""
         recovery = self._recovery
         # The decoder counts the bytes of what is held.
         self._read_event = None if recovery.is_asking else event_reader(self._client.packet_class, self._limits)
         if recovery.is_asking:
-            self._handle = self._handle_missed
+            self._handle_event = self._handle_or_hold
         else:
-            self._handle = self._handle_numbered if recovery.is_active else self._call_handler
+            self._handle_event = self._handle_with_offset if recovery.is_active else self._call_handler
 
     # Sending
 
     def send(self, packet: Packet) -> None:
-        """Send a packet, through the application's own ``_send_packet`` if it has one; while nobody reads, wait."""
+        """Send a packet, by the application's own ``_send_packet`` if it has one; wait while the server is behind."""
         if "_send_packet" in self._seams.replaced:
             self._seams.call("_send_packet", packet)
         else:
@@ -133,9 +134,9 @@ class ClientDispatcher:
         return ack_id
 
     def join(self, namespaces: list[str], auth: Any) -> None:
-        """Ask for namespaces, and for what the client had there."""
+        """Send CONNECT for namespaces, with the sessions that the server may recover."""
         payloads = {namespace: self._recovery.ask(namespace, auth) for namespace in namespaces}
-        self._choose_ways()
+        self._choose_handlers()
         for namespace in namespaces:
             self.reply(self._client.packet_class(PacketType.CONNECT, payloads[namespace], namespace))
 
@@ -148,7 +149,7 @@ class ClientDispatcher:
 
     # Receiving
 
-    def take_frame(self, data: str | bytes) -> None:
+    def handle_frame(self, data: str | bytes) -> None:
         """Handle a frame of the server."""
         event = packet = None
         try:
@@ -163,15 +164,15 @@ class ClientDispatcher:
         if event is not None:
             self._pass_event(ROOT, event[1], event[0])
         elif packet is not None:
-            self._take_packet(packet)
+            self._handle_packet(packet)
 
     def _pass_event(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
         if "_handle_event" in self._seams.replaced:
             self._seams.call("_handle_event", namespace, ack_id, data)
         else:
-            self._handle(namespace, ack_id, data)
+            self._handle_event(namespace, ack_id, data)
 
-    def _take_packet(self, packet: Packet) -> None:
+    def _handle_packet(self, packet: Packet) -> None:
         namespace = packet.namespace or ROOT
         match packet.packet_type:
             case PacketType.EVENT | PacketType.BINARY_EVENT:
@@ -185,15 +186,15 @@ class ClientDispatcher:
             case _:
                 self._seams.call("_handle_error", namespace, packet.data)
 
-    def take_ack(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
+    def handle_ack(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
         """Call the callback that waits for an acknowledgement."""
         if self._event_log is not None:
             self._event_log.acknowledged_by_server(namespace)
-        callback = take_callback(self._client.callbacks, namespace, ack_id)
+        callback = pop_callback(self._client.callbacks, namespace, ack_id)
         if callback is None:
-            self._client.logger.info("an acknowledgement nobody waits for was ignored")
+            self._client.logger.info("an acknowledgement that no callback waits for was ignored")
         else:
-            self._let_begin()
+            self._let_handler_begin()
             self.acknowledge(callback, data)
 
     def acknowledge(self, callback: Any, arguments: Any) -> None:
@@ -222,22 +223,22 @@ class ClientDispatcher:
 
     # Namespaces
 
-    def take_connect(self, namespace: str, data: Any) -> None:
+    def handle_connect(self, namespace: str, data: Any) -> None:
         """Handle CONNECT of the server: the client has joined a namespace."""
         if namespace in self._client.namespaces:
             return
         self._client.logger.info("Namespace %s is connected", namespace)
         self._client.namespaces[namespace] = (data or {}).get("sid") or self._client.sid or ""
         self._joined.add(namespace)
-        self._note_recovery(namespace, is_recovered=self._recovery.answer(namespace, data))
+        self._set_recovered(namespace, is_recovered=self._recovery.answer(namespace, data))
         missed = self._recovery.release(namespace)
-        self._choose_ways()
+        self._choose_handlers()
         self._delivery.open(namespace)
         for event in missed:
-            self._handle(*event)
+            self._handle_event(*event)
         self._start(self._run_connect, namespace)
 
-    def _note_recovery(self, namespace: str, *, is_recovered: bool) -> None:
+    def _set_recovered(self, namespace: str, *, is_recovered: bool) -> None:
         others = self._client.recovered_namespaces - {namespace}
         self._client.recovered_namespaces = others | {namespace} if is_recovered else others
         if namespace == ROOT:
@@ -245,9 +246,9 @@ class ClientDispatcher:
 
     def _run_connect(self, namespace: str) -> None:
         self._seams.call("_trigger_event", "connect", namespace)
-        self._settle(namespace)
+        self._mark_answered(namespace)
 
-    def take_refusal(self, namespace: str, data: Any) -> None:
+    def handle_refusal(self, namespace: str, data: Any) -> None:
         """Handle CONNECT_ERROR of the server: it refuses a namespace."""
         self._client.logger.info("Connection to namespace %s was rejected", namespace)
         self._delivery.pending.close(namespace)
@@ -262,11 +263,11 @@ class ClientDispatcher:
     def _run_connect_error(self, namespace: str, arguments: tuple[Any, ...]) -> None:
         self._seams.call("_trigger_event", "connect_error", namespace, *arguments)
         self.end_membership(namespace)
-        self._settle(namespace)
+        self._mark_answered(namespace)
 
-    def _settle(self, namespace: str) -> None:
+    def _mark_answered(self, namespace: str) -> None:
         """Record that the server's answer for a namespace has been handled."""
-        self.settled.add(namespace)
+        self.answered_namespaces.add(namespace)
         self.answered.set()
 
     def claim(self, namespace: str) -> bool:
@@ -277,7 +278,7 @@ class ClientDispatcher:
             return False
         return True
 
-    def take_disconnect(self, namespace: str) -> None:
+    def handle_disconnect(self, namespace: str) -> None:
         """Handle DISCONNECT of the server; after the last namespace the connection ends, and is not made again."""
         if self.claim(namespace):
             self._recovery.forget(namespace)
@@ -311,27 +312,27 @@ class ClientDispatcher:
         self._is_starting = True
         self._client.start_background_task(target, *args)
 
-    def _let_begin(self) -> None:
-        """Let a handler that was started begin, before a later one is called."""
+    def _let_handler_begin(self) -> None:
+        """Let a handler that was started in the background begin, before a later one is called."""
         if self._is_starting:
             self._is_starting = False
             concurrency.sleep(0)
 
     # Events
 
-    def take_event(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
+    def handle_event(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
         """Call the handler of an event and acknowledge what it returns."""
-        self._handle(namespace, ack_id, data)
+        self._handle_event(namespace, ack_id, data)
 
-    def _handle_missed(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
+    def _handle_or_hold(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
         """Call the handler of an event, unless the event has to wait for the answer to CONNECT."""
         if self._recovery.is_awaited(namespace):
-            # What is sent again may take long: a client that waits for the answer goes on waiting while it comes.
+            # The missed events may take long to arrive: each of them restarts the time that connect() waits.
             self.answered.set()
         for event in self._recovery.hold((namespace, ack_id, data), self._decoder.packet_bytes):
-            self._handle_numbered(*event)
+            self._handle_with_offset(*event)
 
-    def _handle_numbered(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
+    def _handle_with_offset(self, namespace: str, ack_id: int | None, data: list[Any]) -> None:
         """Call the handler of an event that may have an offset."""
         if ack_id is None and type(data[-1]) is str:
             data = self._without_offset(namespace, data)
@@ -355,7 +356,7 @@ class ClientDispatcher:
         elif self._client.async_handlers and (not concurrency.ASYNCHRONOUS or route.is_coroutine or not route.is_plain):
             self._start(self._run_event, route, namespace, data, ack_id)
         else:
-            self._let_begin()
+            self._let_handler_begin()
             self._run_event(route, namespace, data, ack_id)
 
     def _run_event(self, route: Route, namespace: str, data: list[Any], ack_id: int | None) -> None:
@@ -422,7 +423,7 @@ class ClientDispatcher:
         if context is not None and context.event == event and context.client.namespace == namespace:
             context.args = args
             return route.call(context)
-        context = self._happening(namespace, event, args)
+        context = self._new_context(namespace, event, args)
         failure: BaseException | None = None
         try:
             return concurrency.outcome(route.call(context))
@@ -441,13 +442,13 @@ class ClientDispatcher:
         if endpoint is None:
             return None
         namespace, *rest = args if handler.namespace == "*" else (handler.namespace, *args)
-        context = self._happening(namespace, event, tuple(rest))
+        context = self._new_context(namespace, event, tuple(rest))
         try:
             return endpoint.call_sync(context)
         finally:
             context.close()
 
-    def _happening(self, namespace: str, event: str, args: tuple[Any, ...]) -> Context:
+    def _new_context(self, namespace: str, event: str, args: tuple[Any, ...]) -> Context:
         if event == "disconnect":
             return self._context(namespace, event, (), args[0] if args else None)
         return self._context(namespace, event, args)

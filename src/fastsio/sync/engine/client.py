@@ -88,7 +88,7 @@ class EngineClient(Client):
         try:
             super().connect(url, dict(headers or {}), transports, engineio_path)
         except BaseException:
-            self._forget()
+            self._forget_connection()
             raise
 
     # Sending.
@@ -104,7 +104,7 @@ class EngineClient(Client):
     def write(self, packets: Sequence[WirePacket]) -> None:
         """Send packets in order, and wait while much waits to be written."""
         self.post(packets)
-        self._outlet.let_write()
+        self._outlet.wait_for_room()
 
     def _send_packet(self, pkt: Any) -> None:
         self.post((packet_of(pkt),))
@@ -140,9 +140,9 @@ class EngineClient(Client):
     def _receive_packet(self, pkt: Any) -> None:
         """Handle a packet that came with the answer to the handshake."""
         data = pkt.encode()
-        self._take(data)
+        self._handle_frame(data)
 
-    def _take(self, frame: str | bytes) -> None:
+    def _handle_frame(self, frame: str | bytes) -> None:
         """
         Handle a frame of the server.
 
@@ -188,7 +188,7 @@ class EngineClient(Client):
         return self._outlet is outlet and self.state == "connected" and not self._is_broken
 
     def _read_polls(self, outlet: Outlet) -> None:
-        """Poll, and handle what the answers bring, until the connection is over."""
+        """Poll, and handle the frames of the responses, until the connection is over."""
         while self._is_open(outlet):
             url = self.base_url + self._get_url_timestamp()
             answer = self._send_request("GET", url, timeout=self.ping_interval + self.ping_timeout)
@@ -196,16 +196,16 @@ class EngineClient(Client):
             if self._outlet is not outlet or self._is_refusal(answer):
                 return
             for frame in split_poll(answer.content):
-                self._take(frame)
+                self._handle_frame(frame)
 
     def _read_frames(self, outlet: Outlet) -> None:
         """Handle what arrives over the WebSocket, until the connection is over."""
         arriving = frames(self.ws, self.logger)
         while self._is_open(outlet) and (frame := next(arriving, None)) is not None:
-            self._take(frame)
+            self._handle_frame(frame)
 
     def _is_refusal(self, answer: Any) -> bool:
-        """Tell whether a request failed, and say so in the log."""
+        """Return whether a request failed, and log why."""
         if answer is None or isinstance(answer, str):
             self.logger.warning("%s", answer or "The server could not be reached")
             return True
@@ -238,7 +238,7 @@ class EngineClient(Client):
         if self.current_transport == "websocket":
             # Without a closing handshake: no peer is left to answer.
             self.ws.shutdown()
-        self._forget()
+        self._forget_connection()
 
     def disconnect(self, abort: bool = False, reason: str | None = None) -> None:  # noqa: ARG002 - engineio's
         """
@@ -246,20 +246,20 @@ class EngineClient(Client):
 
         Args:
             abort: Has no effect.
-            reason: What the disconnect handler is told; None is ``client disconnect``.
+            reason: The reason for the disconnect handler; None is ``client disconnect``.
         """
         self.post((CLOSE_PACKET,))
         if self._begin_end(self._outlet):
             self._trigger_event("disconnect", reason or self.reason.CLIENT_DISCONNECT, run_async=False)
             self._close()
-            self._forget()
+            self._forget_connection()
         elif self.state != "disconnected":
             self.wait()
         else:
             self._reset()
 
     def _close(self) -> None:
-        """Let what was sent go out, within bounds, and close the transport."""
+        """Wait a bounded time until all packets are written, and close the transport."""
         join(self.write_loop_task, self.request_timeout)
         if self.current_transport == "websocket":
             self.ws.close()
@@ -279,7 +279,7 @@ class EngineClient(Client):
         if http is not None:
             http.close()
 
-    def _forget(self) -> None:
+    def _forget_connection(self) -> None:
         self._outlet.end()
         if self in connected_clients:
             connected_clients.remove(self)

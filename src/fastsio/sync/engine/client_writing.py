@@ -1,5 +1,5 @@
 """
-How a client for threads writes to its server: a thread of its own writes what any thread posts.
+The writer of a client for threads: a thread of its own writes the packets that other threads post.
 
 The other parts of :mod:`.client` that differ with threads stand here too: waiting for the end of a connection or a
 thread, and reading from a WebSocket.
@@ -55,12 +55,12 @@ class Outlet:
         self._claims = [None]
 
     def post(self, packets: Sequence[WirePacket]) -> None:
-        """Have packets written, in order."""
+        """Queue packets, in order."""
         self._waiting.append((len(packets), sum([packet.size for packet in packets])))
         self._entries.put(packets)
 
     def close(self) -> None:
-        """Take no more; what waits still goes out."""
+        """Accept no more packets; those that wait are still written."""
         self._entries.put(None)
 
     def end(self) -> None:
@@ -76,7 +76,7 @@ class Outlet:
             return False
         return True
 
-    def let_write(self) -> None:
+    def wait_for_room(self) -> None:
         """Wait while much waits, until half of that is left or writing has ended; the thread that writes does not."""
         if threading.current_thread() is self._writer:
             return

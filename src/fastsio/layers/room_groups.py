@@ -4,8 +4,8 @@ The groups of a layer that a server is in: those of the rooms that its clients a
 The room named like a client's sid is not a group. The sid is the name of a channel, and the name says which process
 reads it, so the broker need not be told of each client.
 
-Knows groups and rooms, never what messages mean. If the layer does not answer, it is tried again until it does: clients
-that enter a room meanwhile are in it here, and get the messages of other processes afterwards.
+This module does not interpret messages. If the layer does not answer, joining a group is tried again until it does.
+Clients that enter a room meanwhile get only the messages of their own process until then.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ def _group_of_namespace(namespace: str) -> str:
     return safe_group_name("socketio", namespace)
 
 
-class Following:
+class RoomGroups:
     """
     The groups of one server, on one layer and one event loop.
 
     Args:
         on_message: Called with the group, or None for the server's own channel, and each message that arrives; it
             returns False when it has no room for the message.
-        logger: The logger for messages that the layer does not answer, and that it does again.
-        patience_s: Seconds that :meth:`follow` waits at most.
+        logger: Gets an error when the layer does not answer, and when it answers again.
+        patience_s: Seconds that :meth:`apply` waits at most.
 
     Attributes:
         rooms: Group or channel -> its rooms with clients here, usually one.
@@ -92,8 +92,8 @@ class Following:
         #: Group -> the channel of this server that is in it; channel of a client -> the same channel.
         self._inboxes: dict[str, str] = {}
         self._changes: dict[str, asyncio.Task[None]] = {}
-        self._late: set[str] = set()
-        self._catching_up: asyncio.Task[None] | None = None
+        self._to_retry: set[str] = set()
+        self._retrying: asyncio.Task[None] | None = None
         self._backoff = Backoff(FIRST_DELAY_S, MOST_DELAY_S, jitter_s=JITTER_S)
 
     @property
@@ -136,26 +136,26 @@ class Following:
             places.discard(place)
             if not places:
                 del self.rooms[group]
-        return group if self._is_behind(group) else None
+        return group if self._is_outdated(group) else None
 
-    async def follow(self, groups: Iterable[str]) -> None:
-        """Join and leave groups; wait until that is done, for ``patience_s`` at most. It is tried again later."""
-        changes = [self.start(group) for group in groups]
+    async def apply(self, groups: Iterable[str]) -> None:
+        """Join or leave groups; wait at most ``patience_s`` until that is done. What failed is tried again later."""
+        changes = [self.start_change(group) for group in groups]
         if changes:
             await asyncio.wait(changes, timeout=self._patience_s)
 
-    def start(self, group: str) -> asyncio.Task[None]:
+    def start_change(self, group: str) -> asyncio.Task[None]:
         """Start joining or leaving a group, as its rooms require; return the task."""
         change = self._changes.get(group)
         if change is None or change.done():
             change = self._changes[group] = self.loop.create_task(self._change(group))
-            change.add_done_callback(partial(self._forget, group))
+            change.add_done_callback(partial(self._on_changed, group))
         return change
 
     async def close(self) -> None:
         """Leave all groups, ignoring errors of the layer."""
         self.rooms.clear()
-        tasks = [task for task in (*self._changes.values(), self._catching_up, self._naming) if task is not None]
+        tasks = [task for task in (*self._changes.values(), self._retrying, self._naming) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -173,23 +173,23 @@ class Following:
         self._node = node_of(channel) or ""
         await self.close_channel(channel)
 
-    def _forget(self, group: str, change: asyncio.Task[None]) -> None:
+    def _on_changed(self, group: str, change: asyncio.Task[None]) -> None:
         if self._changes.get(group) is change:
             del self._changes[group]
 
-    def _is_behind(self, group: str) -> bool:
+    def _is_outdated(self, group: str) -> bool:
         return (group in self.rooms) is not (group in self._inboxes)
 
     async def _change(self, group: str) -> None:
         """Join a group if one of its rooms has members here, otherwise leave it; repeat if that changes meanwhile."""
-        while self._is_behind(group):
+        while self._is_outdated(group):
             try:
                 if group in self.rooms:
                     await self._join(group)
                 else:
                     await self.close_channel(self._inboxes.pop(group))
             except Exception as error:  # noqa: BLE001 - at the top of its task, and logged; it is tried again
-                self._fall_behind(group, error)
+                self._retry_later(group, error)
                 return
 
     async def _join(self, group: str) -> None:
@@ -207,25 +207,25 @@ class Following:
 
     # A layer that does not answer
 
-    def _fall_behind(self, group: str, error: Exception) -> None:
-        self._late.add(group)
-        if self._catching_up is None:
+    def _retry_later(self, group: str, error: Exception) -> None:
+        self._to_retry.add(group)
+        if self._retrying is None:
             self._logger.error("layer: other servers are not heard in new rooms, trying again: %s", error)
-            self._catching_up = self.loop.create_task(self._catch_up())
-            self._catching_up.add_done_callback(self._has_caught_up)
+            self._retrying = self.loop.create_task(self._retry())
+            self._retrying.add_done_callback(self._on_retried)
 
-    async def _catch_up(self) -> None:
+    async def _retry(self) -> None:
         """Try the layer again with one group, and with all others when it answers."""
-        while self._late:
+        while self._to_retry:
             await asyncio.sleep(self._backoff.next(random()))  # noqa: S311 - jitter
-            first = self._late.pop()
-            await asyncio.wait([self.start(first)])
-            if self._late and first not in self._late:
-                late, self._late = self._late, set()
-                await asyncio.wait([self.start(group) for group in late])
+            first = self._to_retry.pop()
+            await asyncio.wait([self.start_change(first)])
+            if self._to_retry and first not in self._to_retry:
+                groups, self._to_retry = self._to_retry, set()
+                await asyncio.wait([self.start_change(group) for group in groups])
 
-    def _has_caught_up(self, task: asyncio.Task[None]) -> None:
-        self._catching_up = None
+    def _on_retried(self, task: asyncio.Task[None]) -> None:
+        self._retrying = None
         self._backoff.reset()
         if not task.cancelled():
             self._logger.error("layer: other servers are heard in all rooms again")
