@@ -1,7 +1,7 @@
 """
 Importing optional dependencies; all imports of modules that may be missing are made here.
 
-Knows the names of fastsio's extras, never what the modules are used for.
+This module knows the names of fastsio's extras, never what the modules are used for.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class RoomTableMachine(RuleBasedStateMachine):
     @rule(namespace=st.sampled_from(NAMESPACES), sid=st.sampled_from(SIDS))
     def add(self, namespace, sid):
         if (namespace, sid) not in self.clients:
-            self.table.add(Client(sid, namespace, Connection(f"e-{sid}", {}, None, dict), None))
+            self.table.add(Client(sid, namespace, Connection(f"e-{sid}", {}, None, dict)))
             self.clients.add((namespace, sid))
 
     @rule(namespace=st.sampled_from(NAMESPACES), sid=st.sampled_from(SIDS))

@@ -1,7 +1,7 @@
 """
 The dispatcher of the asyncio server: it decodes frames, calls the handlers of events, and sends answers and errors.
 
-The hot path of the package is ``take_message`` and ``run_event``. Decisions that can be made before an event arrives
+The hot path of the package is ``handle_message`` and ``run_event``. Decisions that can be made before an event arrives
 are made elsewhere.
 """
 
@@ -76,7 +76,7 @@ class Dispatcher:
 
     _lifecycle: Lifecycle
     _runner: HandlerRunner
-    _take_event: Callable[[Connection, Client, list[Any], int | None, int], Awaitable[None] | None]
+    _start_event: Callable[[Connection, Client, list[Any], int | None, int], Awaitable[None] | None]
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Dispatcher:
         self._runner = runner
         self._lifecycle = lifecycle
         # Chosen here, so that events cost nothing more on a server that writes no log of them.
-        self._take_event = runner.take_event if self._event_log is None else self._take_logged_event
+        self._start_event = runner.handle_event if self._event_log is None else self._handle_logged_event
         self.choose_ways()
 
     def choose_ways(self) -> None:
@@ -121,22 +121,22 @@ class Dispatcher:
 
     def _choose_message_handler(self) -> None:
         """Set the message handler of the engine: the fast one, unless a method or observer is to get each frame."""
-        handler: Callable[[Any, str | bytes], Any] = self.take_message
+        handler: Callable[[Any, str | bytes], Any] = self.handle_message
         if self._observer is not None:
-            handler = self.take_observed_message
+            handler = self.handle_observed_message
         elif "_handle_eio_message" in self._seams.replaced:
             handler = self._seams.method("_handle_eio_message")
         if handler != self._message_handler:
             self._message_handler = handler
             self._server.eio.on("message", handler)
 
-    def _take_logged_event(
+    def _handle_logged_event(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> Awaitable[None] | None:
         """Handle an event of a connected client, and write it to the log."""
         if self._event_log is not None:
             self._event_log.received(client, data[0])
-        return self._runner.take_event(connection, client, data, ack_id, size_bytes)
+        return self._runner.handle_event(connection, client, data, ack_id, size_bytes)
 
     # Sending
 
@@ -219,9 +219,9 @@ class Dispatcher:
         """Handle a frame of a client, given by the id of its connection."""
         connection = self._connections.get(eio_sid)
         if connection is not None:
-            await concurrency.resolved(self.take_message(connection, data))
+            await concurrency.resolved(self.handle_message(connection, data))
 
-    def take_observed_message(self, connection: Connection, data: str | bytes) -> Awaitable[None] | None:
+    def handle_observed_message(self, connection: Connection, data: str | bytes) -> Awaitable[None] | None:
         """Handle a frame of a client, and report it to the observer."""
         observer = self._observer
         if observer is not None:
@@ -229,9 +229,9 @@ class Dispatcher:
         if "_handle_eio_message" in self._seams.replaced:
             handling: Awaitable[None] = self._seams.call("_handle_eio_message", connection.eio_sid, data)
             return handling
-        return self.take_message(connection, data)
+        return self.handle_message(connection, data)
 
-    def take_message(self, connection: Connection, message: str | bytes) -> Awaitable[None] | None:
+    def handle_message(self, connection: Connection, message: str | bytes) -> Awaitable[None] | None:
         """Handle a frame of a client; return what to await before the next frame is handled, or None."""
         read = self._read_event
         if read is not None and type(message) is str and connection.decoder.pending_packet is None:
@@ -244,12 +244,12 @@ class Dispatcher:
                 if client is not None and client.state is CONNECTED:
                     data, ack_id = event
                     size = 0 if len(message) <= MAX_SMALL_BYTES else wire_bytes(message)
-                    return self._take_event(connection, client, data, ack_id, size)
+                    return self._start_event(connection, client, data, ack_id, size)
             elif message == PLAIN_CONNECT and ROOT not in connection.clients:
-                return self._lifecycle.take(connection, ROOT, None)
-        return self._take_packet(connection, message)
+                return self._lifecycle.handle_connect(connection, ROOT, None)
+        return self._handle_frame(connection, message)
 
-    def _take_packet(self, connection: Connection, message: str | bytes) -> Awaitable[None] | None:
+    def _handle_frame(self, connection: Connection, message: str | bytes) -> Awaitable[None] | None:
         """Handle a frame that the fast path does not handle."""
         read = self._read_binary_event
         if read is not None and type(message) is str and connection.decoder.pending_packet is None:
@@ -265,15 +265,15 @@ class Dispatcher:
             return self._expect_attachments(connection)
         if self._is_intercepted:
             return self._pass_through(connection, packet)
-        return self._take_whole_packet(connection, packet)
+        return self._handle_whole_packet(connection, packet)
 
-    def _take_whole_packet(self, connection: Connection, packet: Packet) -> Awaitable[None] | None:
+    def _handle_whole_packet(self, connection: Connection, packet: Packet) -> Awaitable[None] | None:
         client = connection.clients.get(packet.namespace or ROOT)
         if client is None or client.state is not CONNECTED or packet.packet_type not in EVENTS:
             return self._handle_packet(connection, client, packet)
         if connection.timer_key:
             self._lifecycle.stop_watching(connection)
-        return self._take_event(
+        return self._start_event(
             connection, client, packet.data, packet.id, counted_bytes(connection.decoder.packet_bytes)
         )
 
@@ -293,22 +293,22 @@ class Dispatcher:
             case PacketType.ACK | PacketType.BINARY_ACK:
                 await self._seams.call("_handle_ack", eio_sid, namespace, packet.id, packet.data)
             case _:
-                await concurrency.resolved(self._take_whole_packet(connection, packet))
+                await concurrency.resolved(self._handle_whole_packet(connection, packet))
 
-    async def take_made_packet(self, eio_sid: str, packet: Packet) -> None:
+    async def handle_made_packet(self, eio_sid: str, packet: Packet) -> None:
         """Handle a packet as if the client of a connection had sent it."""
         connection = self._connections.get(eio_sid)
         if connection is not None:
-            await concurrency.resolved(self._take_whole_packet(connection, packet))
+            await concurrency.resolved(self._handle_whole_packet(connection, packet))
 
-    async def take_leave(self, eio_sid: str, namespace: str | None, reason: str | None) -> None:
+    async def handle_leave(self, eio_sid: str, namespace: str | None, reason: str | None) -> None:
         """Handle a DISCONNECT as if the client of a connection had sent it, or the end of a connection that is lost."""
         connection = self._connections.get(eio_sid)
         if connection is None:
             return
         client = connection.clients.get(namespace or ROOT)
         if not connection.is_lost:
-            await self.take_made_packet(eio_sid, self._server.packet_class(PacketType.DISCONNECT, None, namespace))
+            await self.handle_made_packet(eio_sid, self._server.packet_class(PacketType.DISCONNECT, None, namespace))
         elif client is not None:
             await self._lifecycle.leave(client, reason or Reasons.CLIENT_DISCONNECT)
 
@@ -320,7 +320,7 @@ class Dispatcher:
         verdict = on_packet(state, packet.packet_type, always_connect=self._server.always_connect)
         match verdict:
             case Verdict.CONNECT:
-                return self._lifecycle.take(connection, packet.namespace or ROOT, packet.data)
+                return self._lifecycle.handle_connect(connection, packet.namespace or ROOT, packet.data)
             case Verdict.CLOSE:
                 name = PacketType(packet.packet_type).name
                 return self.break_off(connection, f"{name} is not allowed in a namespace that is {state.value}")
@@ -335,7 +335,7 @@ class Dispatcher:
     async def _handle_known(self, connection: Connection, client: Client, packet: Packet, verdict: Verdict) -> None:
         match verdict:
             case Verdict.ACKNOWLEDGE:
-                await self._take_ack(client, packet)
+                await self._handle_ack(client, packet)
             case Verdict.LEAVE:
                 await self._runner.call_unbroken(self._lifecycle.leave, client, Reasons.CLIENT_DISCONNECT)
             case Verdict.REJOIN:
@@ -383,7 +383,7 @@ class Dispatcher:
         client: Client | None = self._server.manager.client_of(sid, namespace)
         return client
 
-    async def _take_ack(self, client: Client, packet: Packet) -> None:
+    async def _handle_ack(self, client: Client, packet: Packet) -> None:
         ack_id = packet.id
         if ack_id is None:  # the decoder refuses such packets
             return

@@ -189,8 +189,8 @@ class Lifecycle:
     # Clients connect
 
     async def begin(self, connection: Connection, namespace: str, auth: Any) -> None:
-        """Handle a CONNECT packet, and wait for what :meth:`take` returns."""
-        await concurrency.resolved(self.take(connection, namespace, auth))
+        """Handle a CONNECT packet, and wait for what :meth:`handle_connect` returns."""
+        await concurrency.resolved(self.handle_connect(connection, namespace, auth))
 
     async def rejoin(self, client: Client, auth: Any) -> None:
         """Handle a CONNECT packet for a namespace that has a client already: it leaves, then a new one joins."""
@@ -204,7 +204,7 @@ class Lifecycle:
         if not connection.is_lost:
             await self.begin(connection, client.namespace, auth)
 
-    def take(self, connection: Connection, namespace: str, auth: Any) -> Awaitable[None] | None:
+    def handle_connect(self, connection: Connection, namespace: str, auth: Any) -> Awaitable[None] | None:
         """Handle a CONNECT packet; return what to await before the connection's next packet is handled, or None."""
         if self.is_closed and self._is_silent:
             return None
@@ -269,7 +269,7 @@ class Lifecycle:
         """
         client = self._server.manager.client_of(sid, namespace)
         if client is None:  # the application has a pre_connect() of its own
-            client = Client(sid, namespace, connection, None)
+            client = Client(sid, namespace, connection)
             client.advance(Happening.BEGIN)
         client.connection = connection  # a connection that was lost meanwhile is not known to the manager
         # Python clients send an empty object for no auth; JavaScript clients leave it out.

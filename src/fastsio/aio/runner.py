@@ -354,7 +354,7 @@ class HandlerRunner(BaseHandlerRunner):
             connection.handler_bytes = 0  # a task that was cancelled before it began has not said so
         return super()._may_start(connection, size_bytes)
 
-    def take_event(
+    def handle_event(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> Awaitable[None] | None:
         """Start the handler of an event of a connected client; *size_bytes* is its size, 0 for a small event."""
@@ -364,7 +364,7 @@ class HandlerRunner(BaseHandlerRunner):
             variables = connection.variables
             return run if variables is None or run is None else run_in(variables, run)
         if size_bytes:
-            return self._take_large_event(connection, client, data, ack_id, size_bytes)
+            return self._handle_large_event(connection, client, data, ack_id, size_bytes)
         if connection.starting + len(connection.tasks) >= self._options.max_concurrent_handlers:
             return self._start_in_place(connection, client, data, ack_id, 0)
         if self.is_watched:
@@ -377,7 +377,7 @@ class HandlerRunner(BaseHandlerRunner):
             self.starter.start(connection, route, self._run_event(client, route, data, ack_id))
         return None
 
-    def _take_large_event(
+    def _handle_large_event(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> Awaitable[None] | None:
         if not self._may_start(connection, size_bytes):

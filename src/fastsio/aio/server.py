@@ -146,7 +146,7 @@ class AsyncServer(BaseServer):
             shared.recovery = Recovery(self, shared, shared.recovery_options)
         self._lifecycle = shared.lifecycle = Lifecycle(self, shared, self._dispatcher, self._runner)
         self._dispatcher.bind(self._runner, self._lifecycle)
-        self.eio.receivers = frozenset({self._dispatcher.take_message, self._dispatcher.take_observed_message})
+        self.eio.receivers = frozenset({self._dispatcher.handle_message, self._dispatcher.handle_observed_message})
 
     def is_asyncio_based(self) -> bool:
         """Whether handlers may be coroutine functions."""
@@ -565,19 +565,19 @@ class AsyncServer(BaseServer):
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         """Handle a CONNECT packet."""
-        await self._dispatcher.take_made_packet(eio_sid, self.packet_class(PacketType.CONNECT, data, namespace))
+        await self._dispatcher.handle_made_packet(eio_sid, self.packet_class(PacketType.CONNECT, data, namespace))
 
     async def _handle_disconnect(self, eio_sid: str, namespace: str | None, reason: str | None = None) -> None:
         """Handle a DISCONNECT packet, or the end of the connection."""
-        await self._dispatcher.take_leave(eio_sid, namespace, reason)
+        await self._dispatcher.handle_leave(eio_sid, namespace, reason)
 
     async def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
         """Handle an EVENT packet."""
-        await self._dispatcher.take_made_packet(eio_sid, self.packet_class(PacketType.EVENT, data, namespace, id))
+        await self._dispatcher.handle_made_packet(eio_sid, self.packet_class(PacketType.EVENT, data, namespace, id))
 
     async def _handle_ack(self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]) -> None:  # noqa: A002 - python-socketio's
         """Handle an ACK packet."""
-        await self._dispatcher.take_made_packet(eio_sid, self.packet_class(PacketType.ACK, data, namespace, id))
+        await self._dispatcher.handle_made_packet(eio_sid, self.packet_class(PacketType.ACK, data, namespace, id))
 
     async def _handle_event_internal(
         self,

@@ -1,8 +1,9 @@
 """
 The base class of both clients: options, attributes, registration, the table of callbacks.
 
-Owns the options beyond python-socketio's, with their defaults and their validation, and the meaning of a server's
-answers to CONNECT. Has all code that neither sends nor waits; must not know asyncio, threads or Engine.IO.
+This module owns the options beyond python-socketio's, with their defaults and their validation, and the meaning of a
+server's answers to CONNECT. It has all code that neither sends nor waits, and must not know asyncio, threads or
+Engine.IO.
 """
 
 from __future__ import annotations
@@ -239,7 +240,7 @@ class BaseClient(EventRegistrar):
 
 def pop_callback(callbacks: dict[str, dict[int, Any]], namespace: str, ack_id: int | None) -> Any:
     """
-    Remove the callback of an acknowledgement, and return it; None if there is none.
+    Remove and return the callback of an acknowledgement; None for an unknown id.
 
     Args:
         callbacks: Namespace -> id -> callback, of a client.

@@ -255,7 +255,7 @@ class BaseManager:
 
     def basic_connect(self, sid: str, eio_sid: str, namespace: str) -> None:
         """Add a client whose connect handler has not decided yet."""
-        client = Client(sid, namespace, self._connection_of(eio_sid), None)
+        client = Client(sid, namespace, self._connection_of(eio_sid))
         client.advance(Happening.BEGIN)
         recovery = self._recovery
         with self._lock:

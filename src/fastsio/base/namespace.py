@@ -1,7 +1,7 @@
 """
 The base classes of class-based namespaces: a name, and methods named after events.
 
-Must not know how a server calls them.
+This module must not know how a server calls them.
 """
 
 from __future__ import annotations

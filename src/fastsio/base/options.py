@@ -1,9 +1,9 @@
 """
 The options of servers, clients and managers: limits, a logger, the class of packets.
 
-Owns the options of a server beyond python-socketio's, with their defaults and their validation; the names and types of
-all keyword arguments, and the refusal of unknown ones. A new option must be added here, or it counts as unknown. Must
-not know what the options do.
+This module owns the options of a server beyond python-socketio's, with their defaults and their validation; the names
+and types of all keyword arguments, and the refusal of unknown ones. A new option must be added here, or it counts as
+unknown. This module must not know what the options do.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ class PendingEmissions:
     # Packets
 
     def _packet(self, emission: Emission) -> Packet | None:
-        """Return the packet of an emission; None if its acknowledgement needs a connection, and there is none."""
+        """Return the packet of an emission; None if its acknowledgement needs a connection that is lost."""
         # close() ends the waiting of what is registered by then.
         with self.outbox.guard:
             if _needs_connection(emission) and not self.outbox.is_open(emission.namespace):

@@ -1,7 +1,8 @@
 """
 The underscored methods of python-socketio that applications override in a class or replace on an object.
 
-Knows which of them a server or client calls, and refuses those that fastsio never calls; must not know what they do.
+This module knows which of them a server or client calls, and refuses those that fastsio never calls, and must not know
+what they do.
 """
 
 from __future__ import annotations

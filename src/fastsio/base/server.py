@@ -1,7 +1,7 @@
 """
 The base class of both servers: options, attributes, registration.
 
-Has all code that neither sends nor waits; must not know asyncio, threads or Engine.IO.
+This module has all code that neither sends nor waits, and must not know asyncio, threads or Engine.IO.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class _Sender(asyncio.Protocol):
                 return
             if end > len(buffer):
                 break
-            if not self._take(buffer[start + LENGTH], bytes(buffer[start + HEAD : end])):
+            if not self._handle_frame(buffer[start + LENGTH], bytes(buffer[start + HEAD : end])):
                 return
             start = end
         del buffer[:start]
@@ -78,7 +78,7 @@ class _Sender(asyncio.Protocol):
             self._is_paused = True
             self.transport.pause_reading()
 
-    def _take(self, kind: int, content: bytes) -> bool:
+    def _handle_frame(self, kind: int, content: bytes) -> bool:
         """Queue a frame for the listener; if it is malformed, end the connection and return False."""
         if not self.name:
             match = _GREETING.fullmatch(content) if kind == GREETING else None

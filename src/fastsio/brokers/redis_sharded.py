@@ -1,8 +1,8 @@
 """
 Sharded pub/sub of Redis 7 for one node: each room has a channel of its own, on one master of a cluster.
 
-There is a connection to each master that has a channel of the node. Must not know rooms' members or what messages mean;
-:mod:`fastsio.cluster.sharding` decides which channel a room or node has.
+There is a connection to each master that has a channel of the node. This module must not know rooms' members or what
+messages mean; :mod:`fastsio.cluster.sharding` decides which channel a room or node has.
 """
 
 from __future__ import annotations

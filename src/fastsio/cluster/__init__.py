@@ -1,5 +1,5 @@
 """
 The messages that the nodes of a cluster send each other, and the decision which node carries out a call.
 
-No I/O: the client managers send the messages. Must not know servers or clients.
+No I/O: the client managers send the messages. This module must not know servers or clients.
 """

@@ -1,8 +1,8 @@
 """
 The questions and answers of JavaScript's servers with the adapter for Redis Streams, which are not in the stream.
 
-Each is one message on a pub/sub channel of Redis. This module encodes and decodes them. It must not know how they are
-sent.
+Each is one message on a pub/sub channel of Redis. This module encodes and decodes them. This module must not know how
+they are sent.
 
 Source: @socket.io/redis-streams-adapter 0.3.1, and the messages of socket.io-adapter 2.5.9.
 """

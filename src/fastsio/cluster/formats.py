@@ -1,7 +1,8 @@
 """
 The formats of the bus: JSON, which python-socketio reads too, and MessagePack, which is smaller and has bytes.
 
-Owns how messages are written. Every node reads both formats, so that nodes can change their format one after the other.
+This module owns how messages are written. Every node reads both formats, so that nodes can change their format one
+after the other.
 """
 
 from __future__ import annotations

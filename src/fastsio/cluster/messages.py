@@ -1,9 +1,9 @@
 """
 The messages that the nodes of a cluster send each other, in the JSON of python-socketio 5.15.1 and later.
 
-Owns the messages, how they are written, and how they are read, from nodes of fastsio and of python-socketio: unknown
-keys are ignored, missing keys have the same meaning as in python-socketio, and values of a wrong type are refused. Must
-not know how messages travel, nor what nodes do with them.
+This module owns the messages, how they are written, and how they are read, from nodes of fastsio and of
+python-socketio: unknown keys are ignored, missing keys have the same meaning as in python-socketio, and values of a
+wrong type are refused. This module must not know how messages travel, nor what nodes do with them.
 """
 
 from __future__ import annotations

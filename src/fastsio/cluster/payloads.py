@@ -2,7 +2,7 @@
 Packing the arguments of events and answers for the bus, as data that any JSON module writes, and unpacking them.
 
 With ``bus_format="msgpack"`` (extra ``msgpack``) arguments are packed as MessagePack; python-socketio reads JSON only.
-Must not know which message the arguments are in.
+This module must not know which message the arguments are in.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 Which call this node carries out, which other nodes do, and which all do; which messages of the bus are for this node.
 
 Only the node that a client is connected to knows the client, and sids are unique. So a call for a client of this node
-stays here, a call for any other sid goes to the other nodes, and a call for a room goes to all. Must not know how
-messages travel.
+stays here, a call for any other sid goes to the other nodes, and a call for a room goes to all. This module must not
+know how messages travel.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 How a node writes the session of a lost client for another node of its kind: JSON that keeps the types of session data.
 
 Beside what JSON has, these come back as they were: bytes, tuples, sets, times, dates, UUIDs, decimal numbers, the names
-of rooms of room classes, and dicts with any of them as keys. Must not know how the record travels.
+of rooms of room classes, and dicts with any of them as keys. This module must not know how the record travels.
 """
 
 from __future__ import annotations

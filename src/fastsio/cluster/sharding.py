@@ -5,8 +5,9 @@ Every room has a channel, so that a node gets only messages for the rooms that i
 clients, or for a client on any node, goes to one channel that all nodes listen to; an answer goes to the channel of the
 node that has asked. The room named like a client's sid has no channel: a subscription for each client would cost more
 than the messages that a node gets for clients of other nodes. All nodes recognise such a room by the form of its name.
-Source of the slots: the Redis Cluster specification, "Key distribution model" and "MOVED Redirection". Must not know
-connections.
+This module must not know connections.
+
+Source of the slots: the Redis Cluster specification, "Key distribution model" and "MOVED Redirection".
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 What stands in the Redis Stream of a cluster, and in the sessions beside it: the format of the JavaScript adapter.
 
-Nodes of both kinds read each other's entries and sessions. Owns how they are written and read; must not know how they
-travel, nor what nodes do with them.
+Nodes of both kinds read each other's entries and sessions. This module owns how they are written and read, and must not
+know how they travel, nor what nodes do with them.
 
 Source: @socket.io/redis-streams-adapter 0.3.1, and the messages of socket.io-adapter 2.5.9.
 """

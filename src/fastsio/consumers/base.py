@@ -1,7 +1,7 @@
 """
 The consumer: one object for each connection, with a method for each kind of message.
 
-Knows ASGI and channel layers, but no protocol; :mod:`websocket` and :mod:`typed` do.
+This module knows ASGI and channel layers, but no protocol; :mod:`websocket` and :mod:`typed` do.
 """
 
 from __future__ import annotations

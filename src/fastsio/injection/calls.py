@@ -1,7 +1,7 @@
 """
 Making one callable, which takes a context, of a function and its getters, and steps that open dependencies.
 
-Knows how a function is called and what is done with its result; not where its arguments come from.
+This module knows how a function is called and what is done with its result, but not where its arguments come from.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """
 The context of one event, from which its functions get their arguments, and values that live as long as a connection.
 
-Owns the facts of the event and the values resolved so far, the interface of a connection's values, and closing what
-dependencies opened: all of it, in reverse order, even when closing one part fails. A server makes one for each event
-that needs it. Knows no transport, no server class, and neither asyncio nor threads: the subclasses of
+This module owns the facts of the event and the values resolved so far, the interface of a connection's values, and
+closing what dependencies opened: all of it, in reverse order, even when closing one part fails. A server makes one for
+each event that needs it. It knows no transport, no server class, and neither asyncio nor threads: the subclasses of
 :class:`ConnectionScope` know how a value of a connection is opened and closed.
 """
 

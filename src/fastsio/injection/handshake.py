@@ -1,7 +1,7 @@
 """
 The handshake of a connection: its ASGI scope, headers, cookies and query, parsed once and kept with the connection.
 
-Reads an environ and nothing else; never awaits a body.
+This module reads an environ and nothing else, and never awaits a body.
 """
 
 from __future__ import annotations

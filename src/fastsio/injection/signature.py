@@ -2,7 +2,7 @@
 Reading signatures: the one module that inspects functions, at registration.
 
 Sees through partials, methods, callable objects, classes and ``functools.wraps``; resolves annotations one by one, so
-that one unresolvable name is reported with its parameter. Knows no markers.
+that one unresolvable name is reported with its parameter. It knows no markers.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from asyncio import AbstractEventLoop, get_running_loop, run_coroutine_threadsafe, wrap_future
+from asyncio import AbstractEventLoop, Task, get_running_loop, run_coroutine_threadsafe, wrap_future
 from heapq import heapify, heappop, heappush
 from secrets import token_hex
 from time import monotonic
@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from fastsio.exceptions import SetupError
 from fastsio.layers.base import BaseChannelLayer
 from fastsio.layers.codec import copier, copy_message, require_message
-from fastsio.layers.inbox import Capacities, ChannelClosedError, ChannelFull, Inbox, require_overflow, require_seconds
+from fastsio.layers.inbox import (
+    Capacities,
+    ChannelClosedError,
+    ChannelFull,
+    Inbox,
+    logger,
+    require_overflow,
+    require_seconds,
+)
 from fastsio.layers.names import channel_of_node, require_channel_name, require_group_name
 
 if TYPE_CHECKING:
@@ -174,11 +182,7 @@ class TableLayer(BaseChannelLayer):
     A layer with a table of the consumers in this process.
 
     Args:
-        expiry: Seconds after which a message that waits expires.
-        group_expiry: Seconds after which a channel without a consumer, from which no message was received, is closed.
-        capacity: How many messages may wait for one consumer.
-        channel_capacity: Other capacities, by pattern of the channel's name.
-        overflow: The policy for a message without room.
+        expiry: As for :class:`InMemoryChannelLayer`; so are all other arguments.
     """
 
     def __init__(
@@ -199,6 +203,7 @@ class TableLayer(BaseChannelLayer):
         self._table = LocalTable()
         self._node = ""
         self._process = 0
+        self._tasks: set[Task[None]] = set()
 
     # Public methods: they check names, and pass the call on to the home.
 
@@ -408,6 +413,17 @@ class TableLayer(BaseChannelLayer):
     async def _close(self) -> None:
         for channel in list(self._table.inboxes):
             await self._close_inbox(channel)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine as a task: it waits for answers of the broker, which must be read meanwhile."""
+        task = get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.warning("channel layer: %s", task.exception())
 
     # The home.
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from asyncio import Task, create_task, gather
+from asyncio import gather
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from fastsio.exceptions import BusError, PayloadError
 from fastsio.layers.codec import Codec
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from fastsio.layers.codec import Message, SerializerFormat
     from fastsio.layers.inbox import Inbox, Overflow
 
-#: The fields of a message for a process: the channel, and either its message or the group that it joins or leaves.
-_CHANNEL: Final = "c"
-_MESSAGE: Final = "m"
-_JOIN: Final = "j"
-_LEAVE: Final = "l"
-
 HostT = TypeVar("HostT")
 
 logger = logging.getLogger("fastsio.layers")
@@ -46,15 +40,7 @@ class TopicLayer(TableLayer, Generic[HostT]):
 
     Args:
         hosts: The addresses of the brokers.
-        prefix: The beginning of the layer's topics.
-        on_disconnect: Called without arguments when a connection was lost; may be a coroutine function.
-        on_reconnect: Called without arguments when it is back; may be a coroutine function.
-        symmetric_encryption_keys: The first encrypts, any decrypts.
-        serializer_format: ``json`` or ``msgpack``.
-        expiry: Seconds after which a message that has arrived expires.
-        capacity: How many messages may wait for one consumer.
-        channel_capacity: Other capacities, by pattern of the channel's name.
-        overflow: The policy for a message without room.
+        prefix: As for :class:`RedisPubSubChannelLayer`; so are all other arguments.
     """
 
     #: The publishers of each event loop, made by :meth:`_read_place`.
@@ -89,7 +75,6 @@ class TopicLayer(TableLayer, Generic[HostT]):
         self._subscribers: list[Subscriptions] = []
         self._uses: Counter[str] = Counter()
         self._groups: dict[str, str] = {}
-        self._tasks: set[Task[None]] = set()
 
     @property
     def is_closed(self) -> bool:
@@ -122,21 +107,21 @@ class TopicLayer(TableLayer, Generic[HostT]):
         """
 
     async def _send(self, channel: str, message: Message) -> None:
-        await self._publish_to_process(channel, {_MESSAGE: message})
+        await self._publish_to_process(channel, {"m": message})
 
     async def _group_send(self, group: str, message: Message) -> None:
         await self._publish(self._topic("group", group), self._codec.encode(message))
 
     async def _group_add(self, group: str, channel: str) -> None:
         if self._is_elsewhere(channel):
-            await self._publish_to_process(channel, {_JOIN: group})
+            await self._publish_to_process(channel, {"j": group})
             return
         inbox = self._table.inboxes.get(channel) or await self._listen_to(channel)
         await self._join_group(group, inbox)
 
     async def _group_discard(self, group: str, channel: str) -> None:
         if self._is_elsewhere(channel):
-            await self._publish_to_process(channel, {_LEAVE: group})
+            await self._publish_to_process(channel, {"l": group})
         elif self._table.leave(group, channel):
             self._drop_group(group)
 
@@ -212,7 +197,8 @@ class TopicLayer(TableLayer, Generic[HostT]):
         return channel not in self._table.inboxes and node_of(channel) not in {None, self.node}
 
     async def _publish_to_process(self, channel: str, fields: dict[str, Any]) -> None:
-        await self._publish(self._address(channel), self._codec.encode({_CHANNEL: channel, **fields}))
+        """Publish to a channel's process: its message as ``m``, or a group that it joins (``j``) or leaves (``l``)."""
+        await self._publish(self._address(channel), self._codec.encode({"c": channel, **fields}))
 
     async def _handle_message(self, topic: str, payload: bytes) -> None:
         """Deliver a message that has arrived; one that is not valid is logged and dropped."""
@@ -228,13 +214,8 @@ class TopicLayer(TableLayer, Generic[HostT]):
         except Exception:
             logger.exception("channel layer: cannot hand out what was published to %r", topic)
 
-    def _on_task_done(self, task: Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            logger.warning("channel layer: a group cannot be joined: %s", task.exception())
-
     async def _handle_node_message(self, fields: dict[str, Any]) -> None:
-        inbox = self._table.inboxes.get(fields.get(_CHANNEL, ""))
+        inbox = self._table.inboxes.get(fields.get("c", ""))
         if inbox is None:
             return
         match fields:
@@ -242,10 +223,7 @@ class TopicLayer(TableLayer, Generic[HostT]):
                 if not self._table.deliver(inbox, message, self._deadline()):
                     await self._handle_overflow([inbox])
             case {"j": str() as group}:
-                # A task: it waits for an answer of the broker, which must be read meanwhile.
-                task = create_task(self._join_group(group, inbox))
-                self._tasks.add(task)
-                task.add_done_callback(self._on_task_done)
+                self._spawn(self._join_group(group, inbox))
             case {"l": str() as group} if self._table.leave(group, inbox.channel):
                 self._drop_group(group)
             case _:

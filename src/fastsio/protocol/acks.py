@@ -1,7 +1,7 @@
 """
 The acknowledgements a server waits for, by client and id.
 
-Owns the ids and the bound on how many may be outstanding; never calls a callback.
+This module owns the ids and the bound on how many may be outstanding, and never calls a callback.
 """
 
 from __future__ import annotations

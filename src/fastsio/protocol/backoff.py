@@ -9,22 +9,20 @@ from __future__ import annotations
 
 class Backoff:
     """
-    Delays between attempts.
+    Delays between attempts, each twice as long as the one before.
 
     Args:
         first_s: Seconds before the first attempt.
         most_s: Seconds that no delay exceeds, jitter aside.
         jitter_s: Seconds that a delay may be shorter or longer.
-        factor: By how much each delay is longer than the one before.
     """
 
-    __slots__ = ("_current_s", "_factor", "_first_s", "_jitter_s", "_most_s", "attempts")
+    __slots__ = ("_current_s", "_first_s", "_jitter_s", "_most_s", "attempts")
 
-    def __init__(self, first_s: float, most_s: float, *, jitter_s: float = 0.0, factor: float = 2.0) -> None:
+    def __init__(self, first_s: float, most_s: float, *, jitter_s: float = 0.0) -> None:
         self._first_s = self._current_s = first_s
         self._most_s = most_s
         self._jitter_s = jitter_s
-        self._factor = factor
         #: How many delays were handed out since the last success.
         self.attempts = 0
 
@@ -36,7 +34,7 @@ class Backoff:
             chance: A random number from 0 to 1; 0.5 is no jitter.
         """
         delay_s = min(self._current_s, self._most_s)
-        self._current_s = min(self._current_s * self._factor, self._most_s)
+        self._current_s = min(2 * self._current_s, self._most_s)
         self.attempts += 1
         return max(0.0, delay_s + self._jitter_s * (2 * chance - 1))
 

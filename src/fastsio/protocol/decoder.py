@@ -1,9 +1,9 @@
 """
 Make packets of the messages of a client's connection, one at a time, within limits.
 
-Owns the order of text and attachments and the shape of each packet type's payload; knows neither who the client is nor
-which namespaces it has joined. After an error the decoder waits for no attachments any more: the caller closes the
-connection.
+This module owns the order of text and attachments and the shape of each packet type's payload, and knows neither who
+the client is nor which namespaces it has joined. After an error the decoder waits for no attachments any more: the
+caller closes the connection.
 Source: Socket.IO protocol v5, "Packet encoding"; socket.io-parser 4.2.7 for what it refuses.
 """
 

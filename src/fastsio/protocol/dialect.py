@@ -1,8 +1,8 @@
 """
 The revisions of the Socket.IO protocol a server speaks: 5, and 3 and 4 with clients 1.x and 2.x.
 
-Owns how a client joins a namespace, what it is called there and how it is refused, which is all that differs: events
-and acknowledgements look the same in all of them.
+This module owns how a client joins a namespace, what it is called there and how it is refused, which is all that
+differs: events and acknowledgements look the same in all of them.
 
 Source: Socket.IO protocol v5; v4 and the JavaScript server's ``allowEIO3`` for :class:`LegacyDialect`.
 """

@@ -1,8 +1,9 @@
 """
 The JSON codecs: orjson when it is installed, otherwise the standard library, or the application's own.
 
-Owns how values become text and text becomes values, with the same result for every codec; knows no packet. A codec
-raises :class:`BinaryInPayload` when it meets bytes, so that no payload has to be searched for them beforehand.
+This module owns how values become text and text becomes values, with the same result for every codec, and knows no
+packet. A codec raises :class:`BinaryInPayload` when it meets bytes, so that no payload has to be searched for them
+beforehand.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """
 What a peer may ask of the decoder: numbers, the fields of a packet, and how deeply values are nested.
 
-Owns the bounds, their defaults and validation; the checks of a packet's fields, for encodings whose grammar leaves
-them open; and the measuring of depth, without recursion, of JSON text before it is parsed and of values that a codec
-has made. Knows no encoding.
+This module owns the bounds, their defaults and validation; the checks of a packet's fields, for encodings whose grammar
+leaves them open; and the measuring of depth, without recursion, of JSON text before it is parsed and of values that a
+codec has made. It knows no encoding.
 Source: python-socketio lets deeply nested text run into RecursionError; a decoder must refuse it before parsing.
 """
 

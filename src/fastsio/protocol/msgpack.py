@@ -1,8 +1,9 @@
 """
 The MessagePack form of a packet: one binary frame a packet, binary in its place, no attachments.
 
-Owns the map that a packet is on the wire, and its validation. Needs the extra ``msgpack``: importing this module
-without it raises :class:`MissingExtraError`, so it is imported only by the facade and when this serializer is chosen.
+This module owns the map that a packet is on the wire, and its validation. It needs the extra ``msgpack``: importing
+this module without it raises :class:`MissingExtraError`, so it is imported only by the facade and when this serializer
+is chosen.
 Source: socket.io-msgpack-parser 3.0.
 """
 

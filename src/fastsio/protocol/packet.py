@@ -1,8 +1,8 @@
 """
 The JSON form of a packet: python-socketio's ``Packet``, strict about the grammar and quick about small events.
 
-Owns the text of a packet and its attachments. The decoder and the lifecycle decide which packets a peer may send, and
-when.
+This module owns the text of a packet and its attachments. The decoder and the lifecycle decide which packets a peer may
+send, and when.
 Source: Socket.IO protocol v5, "Packet encoding".
 """
 

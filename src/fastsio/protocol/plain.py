@@ -1,11 +1,10 @@
 """
 Turn what handlers emit and return into what a codec can write: models, dataclasses, sets, dates and the like.
 
-Owns the rules of conversion, the check of a model's schema after which most models need not be searched for bytes, and
-the exception that says that a payload has binary in it; knows no wire format. Models are dumped by alias, as FastAPI
-does, so a client reads the same names that it writes.
-Conversion is shallow wherever something inside may be binary: a model's ``bytes`` field must reach the wire as bytes,
-not as text.
+This module owns the rules of conversion, the check of a model's schema after which most models need not be searched for
+bytes, and the exception that says that a payload has binary in it, and knows no wire format. Models are dumped by
+alias, as FastAPI does, so a client reads the same names that it writes. Conversion is shallow wherever something inside
+may be binary: a model's ``bytes`` field must reach the wire as bytes, not as text.
 
 Also owns how binary is taken out of a payload and put back in: the placeholders and their order.
 Source: Socket.IO protocol v5, "Packet encoding", BINARY_EVENT; socket.io-parser's ``binary.ts`` for the order.

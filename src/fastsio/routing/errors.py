@@ -1,7 +1,7 @@
 """
 The error object that a client gets when its event has failed, and which exception becomes which type of error.
 
-Knows exceptions and the error object; must not know packets, clients or servers.
+This module knows exceptions and the error object, and must not know packets, clients or servers.
 """
 
 from __future__ import annotations

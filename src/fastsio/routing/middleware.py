@@ -1,8 +1,9 @@
 """
 Middleware: an onion around an endpoint, folded once per route.
 
-Knows hooks, their scopes and their order; must not know packets. All of it is written as coroutines, which wait only
-for hooks and endpoints that are coroutines themselves; so a server without an event loop can run them to their end.
+This module knows hooks, their scopes and their order, and must not know packets. All of it is written as coroutines,
+which wait only for hooks and endpoints that are coroutines themselves; so a server without an event loop can run them
+to their end.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 The methods that register handlers: ``on`` and ``event``, and ``add_router`` of routers.
 
-Makes registrations of their arguments; must not know how handlers are looked up or called.
+This module makes registrations of their arguments, and must not know how handlers are looked up or called.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 The registry of a server: which route an event of a namespace has.
 
-Holds every registration and the server's middlewares; finds routes in python-socketio's order and keeps them until
-something is registered. Must not know packets or clients.
+This module holds every registration and the server's middlewares; finds routes in python-socketio's order and keeps
+them until something is registered. It must not know packets or clients.
 """
 
 from __future__ import annotations

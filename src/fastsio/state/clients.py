@@ -213,10 +213,10 @@ class Client:
 
     Args:
         sid: The sid, a new one for each namespace.
-        auth: The payload of the client's CONNECT.
-        auth_bytes: The size of that packet on the wire.
 
     Attributes:
+        auth: The payload of the client's CONNECT, or None.
+        auth_bytes: The size of that packet on the wire.
         state: The state of the client in the namespace (:mod:`fastsio.protocol.lifecycle`).
         connecting: The task that runs the connect handler, or None.
         held: Packets that wait for the connect handler, or None while nothing waits.
@@ -246,12 +246,12 @@ class Client:
         "state",
     )
 
-    def __init__(self, sid: str, namespace: str, connection: Connection, auth: Any, auth_bytes: int = 0) -> None:
+    def __init__(self, sid: str, namespace: str, connection: Connection) -> None:
         self.sid = sid
         self.namespace = namespace
         self.connection = connection
-        self.auth = auth
-        self.auth_bytes = auth_bytes
+        self.auth: Any = None
+        self.auth_bytes = 0
         self.state = NamespaceState.NONE
         self.connecting: Any = None
         self.held: Held | None = None

@@ -1,8 +1,8 @@
 """
 Which client is in which room, in both directions.
 
-Knows the clients and the room names of one process; must not know packets or servers. The room named like a client's
-sid is not stored: the client's entry in its namespace stands for it.
+This module knows the clients and the room names of one process, and must not know packets or servers. The room named
+like a client's sid is not stored: the client's entry in its namespace stands for it.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class RoomTable:
 
         Args:
             namespace: The namespace.
-            rooms: Room names; ``(None,)`` is all clients, empty is none.
+            rooms: Room names; ``(None,)`` is all clients, an empty list no client.
             skip: sids to leave out.
 
         Returns:

@@ -2,7 +2,7 @@
 """
 The subscriber of a manager's bus: it listens, and listens again after the connection has broken.
 
-Must not know what messages mean.
+This module must not know what messages mean.
 """
 
 from __future__ import annotations

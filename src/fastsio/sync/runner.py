@@ -109,7 +109,7 @@ class HandlerRunner(BaseHandlerRunner):
     def let_begin(self, connection: Connection) -> None:
         """Do nothing: threads begin by themselves."""
 
-    def take_event(
+    def handle_event(
         self, connection: Connection, client: Client, data: list[Any], ack_id: int | None, size_bytes: int
     ) -> None:
         """Start the handler of an event of a connected client, once the connection may have one more under way."""

@@ -168,7 +168,7 @@ def touches_of_a_leave(clients: int) -> int:
     """Count what one of *clients* clients, in three rooms, costs when it leaves."""
     table = RoomTable()
     for number in range(clients):
-        table.add(Client(f"sid{number}", "/", Connection(f"eio{number}", {}, None, dict), None))
+        table.add(Client(f"sid{number}", "/", Connection(f"eio{number}", {}, None, dict)))
         for room in ("everyone", f"team{number % 10}", f"own{number}"):
             table.enter("/", f"sid{number}", room)
     rooms = table._rooms

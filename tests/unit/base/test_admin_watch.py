@@ -22,7 +22,7 @@ class Server:
 
     def __init__(self) -> None:
         self.connection = Connection(EIO_SID, {}, Decoder(), list)
-        self.client = Client(SID, "/", self.connection, None)
+        self.client = Client(SID, "/", self.connection)
         self.connection.clients["/"] = self.client
         self.client.state = NamespaceState.CONNECTED
         self.environ: dict[str, Any] = {EIO_SID: {}}
@@ -156,7 +156,7 @@ def test_the_life_of_a_client_is_reported():
 def test_what_is_not_shown_is_not_reported(mode, namespace):
     """In production nothing is, and never what administrators themselves do."""
     world = World(mode=mode)
-    client = Client(SID, namespace, world.server.connection, None)
+    client = Client(SID, namespace, world.server.connection)
 
     world.watch.client_connected(client)
     world.watch.room_entered(namespace, "lobby", SID)

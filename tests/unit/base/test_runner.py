@@ -61,7 +61,7 @@ def runner_in(world: Any) -> tuple[Runner, Client]:
     """Return a runner, and a client."""
     runner = Runner(world, world, world)
     runner.is_watched = world.observer is not None or world.internal is not None
-    return runner, Client("s1", "/", Connection("e1", {}, Decoder(), list), None)
+    return runner, Client("s1", "/", Connection("e1", {}, Decoder(), list))
 
 
 @pytest.mark.parametrize(("size_bytes", "is_logged"), [(0, False), (2000, True)])
@@ -74,7 +74,7 @@ def test_an_event_that_has_waited_counts_and_is_started(size_bytes, is_logged):
     shared: Any = SimpleNamespace(options=None, registry=registry, seams=None, event_log=log)
     runner = Runner(events, shared, events)
     connection = Connection("e1", {}, Decoder(), list)
-    client = Client("s1", "/", connection, None)
+    client = Client("s1", "/", connection)
 
     runner.start_held(client, Packet(PacketType.EVENT, ["news", 1], id=7), size_bytes)
 

@@ -12,8 +12,8 @@ def test_delays_double_up_to_the_bound():
 
 def test_reset_begins_anew():
     """After a success the first delay comes again."""
-    backoff = Backoff(1, 60, factor=3)
-    assert [backoff.next(0.5), backoff.next(0.5)] == [1, 3]
+    backoff = Backoff(1, 60)
+    assert [backoff.next(0.5), backoff.next(0.5)] == [1, 2]
     backoff.reset()
     assert backoff.attempts == 0
     assert backoff.next(0.5) == 1

@@ -19,16 +19,16 @@ def connection() -> Connection:
 
 def test_a_client_knows_its_connection(connection):
     """Engine.IO sid and environ come from the connection."""
-    client = Client("s1", "/", connection, {"token": 1})
+    client = Client("s1", "/", connection)
 
     assert (client.sid, client.namespace, client.eio_sid) == ("s1", "/", "e1")
     assert client.environ is connection.environ
-    assert client.auth == {"token": 1}
+    assert client.auth is None
 
 
 def test_the_session_is_made_when_it_is_asked_for(connection):
     """A session is one dict until it is replaced."""
-    client = Client("s1", "/", connection, None)
+    client = Client("s1", "/", connection)
 
     client.session["a"] = 1
     assert client.session == {"a": 1}
@@ -39,7 +39,7 @@ def test_the_session_is_made_when_it_is_asked_for(connection):
 
 def test_the_scope_store_is_made_once(connection):
     """Nothing is allocated for a client whose dependencies keep nothing."""
-    client = Client("s1", "/", connection, None)
+    client = Client("s1", "/", connection)
     assert client.used_scope is None
 
     store = client.scope_store
@@ -50,7 +50,7 @@ def test_the_scope_store_is_made_once(connection):
 
 def test_only_connecting_and_connected_clients_are_active(connection):
     """A client that left is kept for its late packets, but is not active."""
-    client = Client("s1", "/", connection, None)
+    client = Client("s1", "/", connection)
     connection.clients["/"] = client
     assert not client.is_active
 
@@ -68,12 +68,12 @@ def test_only_connecting_and_connected_clients_are_active(connection):
 def test_an_impossible_step_is_refused(connection):
     """The lifecycle table is obeyed."""
     with pytest.raises(LifecycleError):
-        Client("s1", "/", connection, None).advance(Happening.ACCEPT)
+        Client("s1", "/", connection).advance(Happening.ACCEPT)
 
 
 def member(connection: Connection, namespace: str, *happenings: Happening) -> Client:
     """Put a client that went through *happenings* on the connection."""
-    client = connection.clients[namespace] = Client("s1", namespace, connection, None)
+    client = connection.clients[namespace] = Client("s1", namespace, connection)
     for happening in happenings:
         client.advance(happening)
     return client
@@ -117,8 +117,8 @@ def test_a_log_shows_what_is_no_secret(connection):
     """All of a sid of its own, the start of one that is made of the session id."""
     old = Connection("a session id", {}, Decoder(), list, dialect=LEGACY)
 
-    assert Client("s1", "/", connection, None).label == "s1"
-    assert Client("/n#a session id", "/n", old, None).label == "/n#a sess..."
+    assert Client("s1", "/", connection).label == "s1"
+    assert Client("/n#a session id", "/n", old).label == "/n#a sess..."
 
 
 def test_tasks_are_kept_until_they_are_taken_away(connection):
@@ -164,7 +164,8 @@ def test_the_size_of_events_under_way_is_counted(connection):
 def test_the_auth_of_a_connection_is_that_of_its_clients(connection):
     """Each namespace has its own."""
     for namespace in ("/a", "/b"):
-        connection.clients[namespace] = Client("s", namespace, connection, "x", 5)
+        client = connection.clients[namespace] = Client("s", namespace, connection)
+        client.auth_bytes = 5
 
     assert connection.auth_bytes == 10
 
@@ -172,7 +173,7 @@ def test_the_auth_of_a_connection_is_that_of_its_clients(connection):
 def test_a_connection_that_is_over_keeps_nothing_that_refers_to_it(connection):
     """Its clients and its session are forgotten, and the session forgets it."""
     session = connection.session = SimpleNamespace(connection=connection)
-    connection.clients["/"] = Client("s", "/", connection, None)
+    connection.clients["/"] = Client("s", "/", connection)
 
     connection.unlink()
     connection.unlink()
@@ -182,7 +183,7 @@ def test_a_connection_that_is_over_keeps_nothing_that_refers_to_it(connection):
 
 def test_frames_are_kept_for_a_client_that_connects(connection):
     """Within limits."""
-    client = Client("s", "/", connection, None)
+    client = Client("s", "/", connection)
 
     assert client.hold_outgoing(["a"], 1, most=1, most_bytes=9)
     assert not client.hold_outgoing(["b"], 1, most=1, most_bytes=9)

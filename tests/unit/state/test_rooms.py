@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def client(namespace: str, sid: str, eio_sid: str) -> Client:
     """Return a client on a connection of its own."""
-    return Client(sid, namespace, Connection(eio_sid, {}, None, dict), None)
+    return Client(sid, namespace, Connection(eio_sid, {}, None, dict))
 
 
 def eio_sids(members: Mapping[str, Client]) -> dict[str, str]:

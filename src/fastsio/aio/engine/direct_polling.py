@@ -114,27 +114,27 @@ class Exchange(ABC):
         session.posting = True
         posted = Posted(session, decode_payload(body))
         if server.handlers["message"] not in server.stepped_handlers:
-            self._take_in_task(session, posted, None, None)
+            self._handle_in_task(session, posted, None, None)
             return True
         try:
             waiting = posted.advance()
         except PacketError as error:
-            self._take_in_task(session, posted, None, error)
+            self._handle_in_task(session, posted, None, error)
             return True
         if waiting is None:
             session.end_post()
             self.respond(http.accepted())
         else:
-            self._take_in_task(session, posted, waiting, None)
+            self._handle_in_task(session, posted, waiting, None)
         return True
 
-    def _take_in_task(
+    def _handle_in_task(
         self, session: Session, posted: Posted, waiting: Awaitable[Any] | None, error: PacketError | None
     ) -> None:
         self.session = session
-        self.spawn(self._take_rest(session, posted, waiting, error))
+        self.spawn(self._handle_rest(session, posted, waiting, error))
 
-    async def _take_rest(
+    async def _handle_rest(
         self, session: Session, posted: Posted, waiting: Awaitable[Any] | None, error: PacketError | None
     ) -> None:
         """Handle the remaining packets, whose handlers must be awaited, then answer."""

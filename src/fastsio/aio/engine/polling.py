@@ -130,12 +130,12 @@ async def handle_post(session: Session, environ: dict[str, Any]) -> http.Respons
     if not session.claim_post():
         return await reject(session, http.refusal(http.Code.BAD_REQUEST), "two POSTs at once")
     try:
-        return await _take_post(session, environ)
+        return await _handle_post(session, environ)
     finally:
         session.end_post()
 
 
-async def _take_post(session: Session, environ: dict[str, Any]) -> http.Response:
+async def _handle_post(session: Session, environ: dict[str, Any]) -> http.Response:
     try:
         is_binary = _is_binary(session, environ)
         body = await read_body(session, environ)
@@ -153,7 +153,7 @@ async def _take_post(session: Session, environ: dict[str, Any]) -> http.Response
             finally:
                 watcher.cancel()
         # Only threads:
-        # | _take_packets(session, packets)
+        # | _handle_packets(session, packets)
         # Both:
     # Only asyncio:
     except asyncio.CancelledError:
@@ -187,21 +187,21 @@ def _closing(environ: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 # Only threads:
-# | def _take_packets(session: Session, packets: Iterator[str | bytes]) -> None:
+# | def _handle_packets(session: Session, packets: Iterator[str | bytes]) -> None:
 # |     """Handle the packets of a body one by one, and let other threads run after every few packets."""
 # |     server = session.server
 # |     share = credit = server.packets_per_payload
 # |     for packet in packets:
 # |         if session.closing:
 # |             break
-# |         _take_packet(session, packet)
+# |         _handle_packet(session, packet)
 # |         credit -= 1
 # |         if not credit:
 # |             credit = share
 # |             server.sleep(0)
 # |
 # |
-# | def _take_packet(session: Session, packet: str | bytes) -> None:
+# | def _handle_packet(session: Session, packet: str | bytes) -> None:
 # |     """Handle one well-formed packet."""
 # |     if isinstance(packet, bytes) or packet[0] == "4":
 # |         session.handling = True

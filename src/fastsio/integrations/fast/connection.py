@@ -27,10 +27,11 @@ from fastsio.engine.websocket_handshake import choose_subprotocol
 from fastsio.exceptions import PacketError
 from fastsio.integrations.fast.handshake import acceptance
 from fastsio.integrations.fast.light_frames import ShortTextFraming
+from fastsio.integrations.fast.site import status_line
 from fastsio.integrations.fast.websocket import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine
     from contextvars import Context
 
     from uvicorn.server import ServerState
@@ -280,19 +281,19 @@ class Connection(asyncio.BufferedProtocol):
 
     def _refuse(self, response: Event) -> None:
         self._log(str(int(response["status"])))
-        self._respond(response["status"], _decoded(response.get("headers", ())), self._body)
+        self._respond(response["status"], list(response.get("headers", ())), self._body)
 
     def _fail(self) -> None:
         self._respond(HTTPStatus.INTERNAL_SERVER_ERROR, [], b"Internal Server Error")
 
-    def _respond(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+    def _respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Write a response and close."""
         self._is_answered = True
         given = {name.lower() for name, _ in headers}
         headers += [(name, value) for name, value in _defaults(body) if name.lower() not in given]
-        lines = [f"HTTP/1.1 {int(status)} {_phrase(status)}", *[f"{name}: {value}" for name, value in headers], "", ""]
         if not self._transport.is_closing():
-            self._transport.write("\r\n".join(lines).encode("latin-1") + body)
+            lines = [b"%b: %b\r\n" % header for header in headers]
+            self._transport.write(b"".join((status_line(int(status)), *lines, b"\r\n", body)))
             self._transport.close()
 
     def _log(self, outcome: str) -> None:
@@ -302,22 +303,11 @@ class Connection(asyncio.BufferedProtocol):
         logger.info('%s - "WebSocket %s" %s', get_client_addr(scope), get_path_with_query_string(scope), outcome)
 
 
-def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-
-
-def _defaults(body: bytes) -> list[tuple[str, str]]:
+def _defaults(body: bytes) -> list[tuple[bytes, bytes]]:
     """Return the default headers of a response."""
     return [
-        ("Date", formatdate(usegmt=True)),
-        ("Connection", "close"),
-        ("Content-Length", str(len(body))),
-        ("Content-Type", "text/plain; charset=utf-8"),
+        (b"Date", formatdate(usegmt=True).encode("ascii")),
+        (b"Connection", b"close"),
+        (b"Content-Length", b"%d" % len(body)),
+        (b"Content-Type", b"text/plain; charset=utf-8"),
     ]
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""

@@ -447,7 +447,7 @@ def find_problem() -> str | None:
     Test the installed picows, in the running loop.
 
     Returns:
-        A description of the difference from what this module expects; None if there is none.
+        A description of what differs from what this module expects; None if nothing does.
     """
     trial = TrialWire()
     try:

@@ -1,8 +1,8 @@
 """
 The handshake of a WebSocket: the request, its ASGI scope, and the response.
 
-Reads a request as a client sends it or as uvicorn passes it on, and only one that all HTTP parsers of uvicorn read the
-same way. Any unusual request is left to uvicorn.
+This module reads a request as a client sends it or as uvicorn passes it on, and only one that all HTTP parsers of
+uvicorn read the same way. Any unusual request is left to uvicorn.
 
 Source: RFC 9112, sections 3 and 5; RFC 6455, section 4.2; ASGI specification, "WebSocket Connection Scope".
 """

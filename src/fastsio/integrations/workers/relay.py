@@ -2,7 +2,7 @@
 Relays single requests for sessions of other workers, where the connection cannot be passed.
 
 A connection stays here while its earlier requests are not answered. This module sends the request to the other worker
-over HTTP, and answers with its response through ASGI. It must not know what request and response contain.
+over HTTP, and answers with its response through ASGI. This module must not know what request and response contain.
 
 Source: RFC 9112, section 9.3.2; RFC 9110, section 7.6.1.
 """

@@ -96,7 +96,6 @@ class RedisChannelLayer(TableLayer):
         self._readers: list[StreamReader] = []
         #: Stream -> inbox, of the channels that other processes may read too.
         self._shared: dict[str, Inbox] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def is_closed(self) -> bool:
@@ -326,14 +325,3 @@ class RedisChannelLayer(TableLayer):
 
     async def _add_to_node(self, node: str, fields: dict[str, Any]) -> None:
         await self._queues.add_to_node(node, self._codec.encode(fields))
-
-    def _spawn(self, work: Any) -> None:
-        """Run a coroutine as a task: it waits for answers of Redis, which must be read meanwhile."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._on_task_done)
-
-    def _on_task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            logger.warning("channel layer: %s", task.exception())

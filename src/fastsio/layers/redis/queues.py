@@ -8,7 +8,8 @@ by the clock of Redis, so the clocks of processes may differ.
 To read, each stream has a consumer group, in which the process is a consumer: an entry that it has read stays pending
 until it is acknowledged, and is read again after the connection broke.
 
-Knows which key is on which host, never what a message means. Its methods that write work from any event loop.
+This module knows which key is on which host, never what a message means. Its methods that write work from any event
+loop.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 """
 The attempts of a client to reconnect after it has lost its connection, with longer and longer waits between them.
 
-It must not know packets; the client makes the single attempt.
+This module must not know packets; the client makes the single attempt.
 """
 
 from __future__ import annotations

@@ -97,12 +97,12 @@ def handle_post(session: Session, environ: dict[str, Any]) -> http.Response:
     if not session.claim_post():
         return reject(session, http.refusal(http.Code.BAD_REQUEST), "two POSTs at once")
     try:
-        return _take_post(session, environ)
+        return _handle_post(session, environ)
     finally:
         session.end_post()
 
 
-def _take_post(session: Session, environ: dict[str, Any]) -> http.Response:
+def _handle_post(session: Session, environ: dict[str, Any]) -> http.Response:
     try:
         is_binary = _is_binary(session, environ)
         body = read_body(session, environ)
@@ -110,7 +110,7 @@ def _take_post(session: Session, environ: dict[str, Any]) -> http.Response:
             packets = eio3.decode_payload(body, is_binary=is_binary)
         else:
             packets = decode_payload(body)
-        _take_packets(session, packets)
+        _handle_packets(session, packets)
     except BodyTooLarge as error:
         return reject(session, http.too_large(), str(error))
     except BodyTooSlow as error:
@@ -122,21 +122,21 @@ def _take_post(session: Session, environ: dict[str, Any]) -> http.Response:
     return http.accepted()
 
 
-def _take_packets(session: Session, packets: Iterator[str | bytes]) -> None:
+def _handle_packets(session: Session, packets: Iterator[str | bytes]) -> None:
     """Handle the packets of a body one by one, and let other threads run after every few packets."""
     server = session.server
     share = credit = server.packets_per_payload
     for packet in packets:
         if session.closing:
             break
-        _take_packet(session, packet)
+        _handle_packet(session, packet)
         credit -= 1
         if not credit:
             credit = share
             server.sleep(0)
 
 
-def _take_packet(session: Session, packet: str | bytes) -> None:
+def _handle_packet(session: Session, packet: str | bytes) -> None:
     """Handle one well-formed packet."""
     if isinstance(packet, bytes) or packet[0] == "4":
         session.handling = True

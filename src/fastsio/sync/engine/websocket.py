@@ -130,16 +130,16 @@ def how_client_left(session: Session) -> Exception | None:
         How the client left; None while it is there, or nothing can be read.
     """
     read_text, _ = READERS[session.protocol]
-    said: list[Exception] = []
+    errors: list[Exception] = []
 
-    def take(frame: str | bytes) -> bool:
+    def handle(frame: str | bytes) -> bool:
         if isinstance(frame, bytes) or frame[:1] in MESSAGES:
             return False
         try:
             return read_text(session, frame) is None
         except (ClientLeft, PacketError) as error:
-            said.append(error)
+            errors.append(error)
             return False
 
-    error = session.read_ahead(take)
-    return said[0] if said else error
+    error = session.read_ahead(handle)
+    return errors[0] if errors else error
