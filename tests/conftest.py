@@ -1,7 +1,8 @@
 """
 Hypothesis profiles: ``default`` for every run, ``nightly`` for the thorough one.
 
-The second is ``pytest tests/property --hypothesis-profile=nightly``: 20,000 examples a property, without a timeout.
+The first tries the same examples in each run, so that a change is not refused for what it has not caused. The second is
+``pytest tests/property --hypothesis-profile=nightly``: 20,000 other examples a property each time, without a timeout.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 
 PROPERTY = Path(__file__).parent / "property"
 # No deadline: several suites may share a core, and a slow example is no failure.
-settings.register_profile("default", deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("nightly", settings.get_profile("default"), max_examples=20_000)
+settings.register_profile(
+    "default", deadline=None, max_examples=200, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("nightly", settings.get_profile("default"), max_examples=20_000, derandomize=False)
 
 
 def pytest_configure(config):

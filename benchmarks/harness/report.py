@@ -75,8 +75,9 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "node": _output("node", "--version"),
         "packages": {name: found for name in PACKAGES if (found := _version(name)) is not None},
-        "revision": _revision(),
+        "revision": _output("git", "describe", "--always", "--dirty"),
         "load_average": os.getloadavg()[0],
     }
 
@@ -128,7 +129,6 @@ def _cpu_model() -> str:
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _revision() -> str | None:
-    command = ["git", "describe", "--always", "--dirty"]
+def _output(*command: str) -> str | None:
     done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     return done.stdout.strip() or None

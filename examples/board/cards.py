@@ -37,19 +37,19 @@ class ConflictError(Exception):
         self.card = None if card is None else Card.model_validate(card)
 
 
-async def is_member(database: AsyncSession, board_id: int, user: User) -> bool:
-    return await database.get(Member, (board_id, user.name)) is not None
+async def get_member(database: AsyncSession, board_id: int, user: User) -> Member | None:
+    """Return what the user may do on a board; None is not even see it."""
+    return await database.get(Member, (board_id, user.name))
 
 
-async def require_editor(database: AsyncSession, board_id: int, user: User) -> None:
+def require_editor(*, may_edit: bool) -> None:
     """
-    Let editors of the board through.
+    Let editors of a board through.
 
     Raises:
         PermissionError: The user may not change the board.
     """
-    member = await database.get(Member, (board_id, user.name))
-    if member is None or not member.may_edit:
+    if not may_edit:
         raise PermissionError("You may read this board, but not change it.")
 
 
@@ -141,7 +141,8 @@ def _require_space(column: BoardColumn, others: list[BoardCard], card: BoardCard
 
 async def _lock(database: AsyncSession, board_id: int, user: User) -> Board:
     """Let one transaction after the other change the board. SQLite locks the whole file already, others this row."""
-    await require_editor(database, board_id, user)
+    member = await get_member(database, board_id, user)
+    require_editor(may_edit=member is not None and member.may_edit)
     return (await database.scalars(select(Board).where(Board.id == board_id).with_for_update())).one()
 
 

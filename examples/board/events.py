@@ -8,7 +8,7 @@ from . import cards
 from .accounts import CurrentUser
 from .database import Database
 from .models import AddCard, Card, Drag, MoveCard, OpenBoard, RemoveCard, RenameCard, SeenDrag, WhichBoard
-from .rooms import BoardRoom
+from .rooms import BoardRoom, may_edit
 
 router = RouterSIO()
 router.register_room(BoardRoom)
@@ -66,10 +66,9 @@ async def remove_card(asked: RemoveCard, user: CurrentUser, room: Board, databas
 
 
 @router.event
-async def drag(held: Drag, sid: SocketID, user: CurrentUser, room: Board, database: Database) -> None:
-    """Show the others where the user holds a card; nothing of it is stored."""
-    async with database.begin():
-        await cards.require_editor(database, held.board_id, user)
+async def drag(held: Drag, sid: SocketID, user: CurrentUser, room: Board, session: Session) -> None:
+    """Show the others where the user holds a card. It comes often and nothing is stored, so no database is asked."""
+    cards.require_editor(may_edit=may_edit(session, held.board_id))
     await room.emit("drag", SeenDrag(user=user.name, **held.model_dump()), skip_sid=sid)
 
 

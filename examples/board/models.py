@@ -1,4 +1,4 @@
-"""The payloads between page and server. `src/types.ts` has the same shapes for the page."""
+"""The payloads between page and server. `make_types.py` makes the page's types from them."""
 
 from typing import Annotated, Self
 from uuid import UUID
@@ -109,5 +109,7 @@ class Drag(WhichBoard):
 
 class SeenDrag(Drag):
     """The same, as the others get it."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     user: str

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import sqlalchemy.event
 
 from fastsio import exceptions
 from fastsio.testing import TestClient
@@ -16,8 +17,10 @@ from fastsio.testing import TestClient
 from . import cards
 from .accounts import User, make_token
 from .app import api, app
-from .database import make_session
+from .database import Member, make_session
+from .make_types import FILE, make_types
 from .models import MoveCard
+from .rooms import BoardRoom
 from .seed import PASSWORD
 
 TO_DO, DOING, DONE = 1, 2, 3
@@ -142,6 +145,26 @@ async def test_a_reader_sees_changes_but_makes_none(ada: TestClient) -> None:
 
         assert {answer["error"]["type"] for answer in refused} == {"forbidden"}
         assert (await dora.receive("card")).data == now
+
+
+async def test_a_permission_that_changes_counts_for_those_who_are_there(ada: TestClient, ben: TestClient) -> None:
+    """After `recheck()`, which whatever changes members calls."""
+    card = (await read(ada))[0]
+    payload = {"board_id": 1, "id": card["id"], "column_id": DONE}
+    for now in (False, True):
+        async with make_session() as database, database.begin():
+            (await database.get_one(Member, (1, "Ben"))).may_edit = now
+        assert await BoardRoom(1).recheck() == []
+
+        answers = [await ben.call("drag", payload), await ben.call("move_card", moved(card, card["column_id"]))]
+
+        assert [answer is None or "error" not in answer for answer in answers] == [now, now]
+
+    async with make_session() as database, database.begin():
+        await database.delete(await database.get_one(Member, (1, "Ben")))
+    assert await BoardRoom(1).recheck() == [ben.sid]
+    await ben.receive("kicked")
+    assert (await ben.call("drag", payload))["error"]["type"] == "forbidden"
 
 
 # Changes
@@ -319,6 +342,22 @@ async def test_others_see_where_a_card_is_held(ada: TestClient, ben: TestClient)
     assert "drag" not in [event.event for event in ada.received]
 
 
+async def test_a_drag_asks_no_database(ada: TestClient) -> None:
+    """A page sends one for each place that a card is held over."""
+    card = (await read(ada))[0]
+    asked: list[str] = []
+    engine = make_session.kw["bind"].sync_engine
+    sqlalchemy.event.listen(engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2]))
+
+    for column_id in (DOING, DONE, None):
+        assert await ada.call("drag", {"board_id": 1, "id": card["id"], "column_id": column_id}) is None
+    assert asked == []
+
+    await ada.call("who", {"board_id": 1})
+    assert await ada.call("move_card", moved(card, DONE))
+    assert asked != []
+
+
 async def test_a_page_that_was_offline_gets_what_was_changed(ada: TestClient, ben: TestClient) -> None:
     first, second, *_ = await read(ada, TO_DO)
     await ben.drop()
@@ -333,3 +372,11 @@ async def test_a_page_that_was_offline_gets_what_was_changed(ada: TestClient, be
     assert ben.recovered
     assert [(await ben.receive("card")).data for _ in changes] == changes
     assert await ben.call("who", {"board_id": 1}) == ["Ada", "Ben"]
+
+
+# The page
+
+
+def test_the_types_of_the_page_are_those_of_the_models() -> None:
+    """`python -m board.make_types` was run after the last change of the models."""
+    assert FILE.read_text(encoding="utf-8") == make_types()

@@ -93,6 +93,13 @@ if TYPE_CHECKING:
 
 __version__: Final = "1.0.0.dev0"
 
+#: Names that one may look for -> what to use instead.
+_ABSENT: Final = {
+    "LocalManager": "; it is AsyncLocalManager, for asyncio: servers for threads need a manager with a broker, such as "
+    "RedisManager",
+    "NatsManager": "; it is AsyncNatsManager, for asyncio: servers for threads need another broker, such as that of "
+    "RedisManager",
+}
 #: Where the names are that are imported when they are first used: most programs need one half only.
 _LATER: Final = {
     "AsyncAPIConfig": "fastsio.asyncapi",
@@ -210,7 +217,7 @@ if not TYPE_CHECKING:  # type checkers would take it to mean that the package ha
             return import_module(f"{__name__}.{name}")
         module = _LATER.get(name)
         if module is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}{_ABSENT.get(name, '')}")
         value = globals()[name] = getattr(import_module(module), name)
         return value
 

@@ -109,6 +109,7 @@ const scenarios = {
     const [title] = before;
     await lift(ada, title, DONE);
     await card(ben, title, DONE).and(ben.locator(".held")).waitFor();
+    await has(ben, DONE, await titles(ada, DONE)); // on its way it was at other places of the column
     const held = {
       by: await ben.locator(".held .holder").innerText(),
       locked: await ben.getByLabel(`Move ${title}`, { exact: true }).isDisabled(),
@@ -137,7 +138,7 @@ const scenarios = {
     const ben = await visitor("Ben");
     const before = await titles(ada, TO_DO);
     await drag(ben, before[0], DOING);
-    await card(ada, before[0], DOING).waitFor();
+    await card(ada, before[0], DOING).and(ada.locator(":not(.held)")).waitFor();
     await drag(ada, before[1], DOING);
     await shows(ada, ".problem", "takes at most");
     await has(ada, TO_DO, before.slice(1));
@@ -210,6 +211,7 @@ const scenarios = {
     await drag(ada, second, DOING); // Ben moves it too, and will be told that he is late
     await drag(ada, third, TO_DO);
     await drag(ada, fourth, DONE);
+    await ada.locator(".waiting").waitFor({ state: "detached" });
     await ben.evaluate(() => {
       const banner = document.querySelector(".banner");
       const keep = () => banner.textContent.startsWith("Back") && (window.banner = banner.textContent);

@@ -90,10 +90,11 @@ export async function rateLimit({ visitor, says, shows, texts, picture }) {
   }
   await says(ada, "one too many");
   await shows(ada, "#error.limited", "Slow down");
+  const refused = { error: await ada.innerText("#error"), disabled: await ada.isDisabled("#send") };
   await picture(ada, "limit");
   await says(ben, "I may still talk");
   await shows(ada, ".message .text", "I may still talk");
-  return { error: await ada.innerText("#error"), disabled: await ada.isDisabled("#send"), heard: await texts(ben, ".message .text") };
+  return { ...refused, heard: await texts(ben, ".message .text") };
 }
 
 /** Those who stay are told that somebody left, by the button or by closing the tab. */

@@ -1,15 +1,20 @@
-"""Finds the fenced code blocks of a Markdown file, and what the comment above a block says about it."""
+"""Finds the fenced code blocks of a Markdown file, and what the comment above a block says about it; runs those of Python."""
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w{}-]*)(?: [^`]*)?$")
+#: Marks of blocks that have tests of their own, or none.
+_APART = frozenset({"no-run", "file", "part", "process", "gunicorn", "before"})
 _MARK = re.compile(r"^ *<!-- (?P<name>[a-z-]+): (?P<reason>.+) -->$")
 
 
@@ -23,8 +28,10 @@ class Snippet:
         line: Line of its first line of code, counted from 1.
         language: What the fence says.
         code: The block.
-        mark: The first word of the comment above it; empty without one. ``no-run``: it is not run. ``file``: it is a whole
-            file of the tutorial. ``part``: it is an excerpt of one. ``serve``, ``test``: a command of the tutorial.
+        mark: The first word of the comment above it; empty without one. ``no-run``: it is not run. ``redis``: it is run with
+            a Redis. ``process``: it is run in a process of its own, with the page above it. ``gunicorn``: it is a
+            configuration of Gunicorn, ``before``: it is written for another package; both have tests elsewhere. ``file``: it
+            is a whole file of the tutorial. ``part``: it is an excerpt of one. ``serve``, ``test``: a command of the tutorial.
         reason: The rest of that comment: why, or the name of the file.
     """
 
@@ -38,7 +45,30 @@ class Snippet:
     @property
     def runs_with_its_page(self) -> bool:
         """Whether it is run after the blocks above it, in one namespace."""
-        return self.mark not in {"no-run", "file", "part"}  # the latter two are the tutorial's, which has its own tests
+        return self.mark not in _APART
+
+    def run(
+        self,
+        names: dict[str, Any],
+        wait: Callable[[Coroutine[Any, Any, Any]], Any] | None = None,
+        replaced: tuple[str, str] = ("", ""),
+    ) -> None:
+        """
+        Run the block.
+
+        Args:
+            names: The namespace.
+            wait: What runs a block with an ``await`` outside of a function; without it there may be none.
+            replaced: A pattern, and what is written in its place.
+        """
+        text = re.sub(*replaced, self.code) if replaced[0] else self.code
+        # The empty lines keep the line numbers of a traceback those of the page.
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if wait else 0
+        code = compile("\n" * (self.line - 1) + text, str(self.path), "exec", flags=flags, dont_inherit=True)
+        if wait and code.co_flags & inspect.CO_COROUTINE:
+            wait(eval(code, names))  # noqa: S307 - our own documentation
+        else:
+            exec(code, names)  # noqa: S102 - as above
 
 
 def snippets(path: Path, *languages: str) -> list[Snippet]:

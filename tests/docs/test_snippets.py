@@ -7,14 +7,14 @@ import re
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sanic import Sanic
 
 from fastsio.cli import COMMANDS
 from fastsio.layers import channel_layers, unregister_channel_layer
-from tests.docs.snippets import snippets
+from tests.docs.snippets import marked, snippets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGES.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if "_build" not in page.parts]
 WITH_PYTHON = [page for page in PAGES if any(snippet.runs_with_its_page for snippet in snippets(page, "python"))]
+WITH_REDIS = [page for page in WITH_PYTHON if marked(page, "redis")]
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 
 
@@ -42,23 +43,26 @@ def _no_layers() -> Iterator[None]:
     gc.collect()  # what a page leaves behind is its own affair, not that of the next test
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON, ids=named)
-@pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # a client's last poll may still be under way
-def test_the_python_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The blocks of a page run one after the other in one namespace."""
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """The namespace of a page, which is run in an empty folder."""
     # Dataclasses and annotations look their module up.
     module = ModuleType("documentation")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     # Otherwise Sanic, which keeps its applications by their names, refuses to make the same one again.
     monkeypatch.setattr(Sanic, "test_mode", True)
-    names = vars(module)
+    monkeypatch.chdir(tmp_path)
+    return vars(module)
 
+
+@pytest.mark.parametrize("page", [page for page in WITH_PYTHON if page not in WITH_REDIS], ids=named)
+@pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # a client's last poll may still be under way
+def test_the_python_of_a_page_runs(page: Path, names: dict[str, Any]) -> None:
+    """The blocks of a page run one after the other in one namespace."""
     for snippet in snippets(page, "python"):
         if snippet.runs_with_its_page:
-            # The empty lines keep the line numbers of a traceback those of the page.
-            code = "\n" * (snippet.line - 1) + snippet.code
-            exec(compile(code, str(page), "exec"), names)  # noqa: S102 - our own documentation
+            snippet.run(names)
 
     assert [name for name in names if not name.startswith("_")] != []
 

@@ -91,7 +91,9 @@ class Side:
         """Make a client and connect it over a WebSocket."""
         connecting = {name: options.pop(name) for name in ("namespaces", "auth", "transports") if name in options}
         client = self.client(**options)
-        await self.run(client.connect, address.http, **{"transports": ["websocket"], "wait_timeout": 5, **connecting})
+        await self.run(
+            client.connect, address.http, **{"transports": ["websocket"], "wait_timeout": WAIT_S, **connecting}
+        )
         return client
 
     async def close(self) -> None:

@@ -2,7 +2,7 @@
 A worker of several on one machine: ``python -m tests.integration.local_program``, with ``FASTSIO_WORKERS`` set.
 
 Writes ``port N`` once it listens. The server names no manager, and its clients recover. They send ``shout`` with text
-for everybody, ``ask`` with a sid, which is answered with what that client answers, ``enter`` and ``leave`` with a sid
+for everybody, ``ask`` and ``ask_long`` with a sid, which are answered with what that client answers, ``enter`` and ``leave`` with a sid
 and a room, ``tell`` with a room and text, ``end`` with a sid, ``close`` with a room, ``stall``, which blocks the
 process until a line comes in, and ``members`` with a number of a room. Other WebSockets are of a consumer: all hear
 what its clients say.
@@ -54,7 +54,15 @@ async def shout(sid: str, text: str) -> None:
 
 @sio.event
 async def ask(sid: str, other: str) -> Any:
-    return await sio.call("asked", to=other, timeout=5)
+    return await sio.call("asked", to=other, timeout=30)
+
+
+@sio.event
+async def ask_long(sid: str, other: str) -> str:
+    try:
+        return str(await sio.call("asked", to=other, timeout=3600))
+    except fastsio.exceptions.ClientLeftError:
+        return "left"
 
 
 @sio.event
@@ -84,7 +92,7 @@ async def close(sid: str, room: str) -> None:
 
 @sio.event
 async def members(sid: str, number: int) -> list[str]:
-    return sorted(member.sid for member in await ChatRoom(number).on(sio).members(cluster=True, timeout=30))
+    return sorted(member.sid for member in await ChatRoom(number).on(sio).members(cluster=True, timeout=3600))
 
 
 @sio.event

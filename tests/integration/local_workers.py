@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import AsyncExitStack
@@ -15,7 +16,7 @@ from typing import Any, Self
 
 from websockets.asyncio.client import connect
 
-from tests.integration.clients import WebSocketClient, open_websocket
+from tests.integration.clients import WebSocketClient, eventually, open_websocket
 from tests.support.servers import Address
 from tests.support.waiting import START_S, WAIT_S
 
@@ -81,6 +82,12 @@ class Worker:
         """End it as the system does when there is no memory left."""
         self.program.kill()
         await self.program.wait()
+
+    async def hang(self) -> None:
+        """Stop it; it has stopped when this returns."""
+        self.program.send_signal(signal.SIGSTOP)
+        state = Path(f"/proc/{self.program.pid}/stat")
+        await eventually(lambda: state.read_text().rpartition(")")[2].split()[0] == "T")
 
     async def go_on(self) -> None:
         """Let one that stalls go on."""

@@ -46,7 +46,7 @@ const commands = {
         data,
       })),
     ),
-  call: async (names, apart, ...event) => say("answers", await rooms(names, apart).timeout(8000).emitWithAck(...event)),
+  call: async (names, apart, ...event) => say("answers", await rooms(names, apart).timeout(30_000).emitWithAck(...event)),
   others: async (...event) => say("others", await io.serverSideEmitWithAck(...event)),
 };
 

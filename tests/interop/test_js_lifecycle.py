@@ -35,7 +35,7 @@ async def test_the_clients_process_dies(world):
 
 async def test_a_silent_client_is_given_up(start, transports):
     """A client that answers no ping is 'ping timeout' on the server and sees its transport close."""
-    world = await start(ping_interval=0.3, ping_timeout=1.5)
+    world = await start(ping_interval=0.3, ping_timeout=3)
 
     result = await world.play("lifecycle", "client_falls_silent", transports=transports)
 

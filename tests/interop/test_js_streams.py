@@ -83,7 +83,7 @@ class Pair:
             (found,) = await self._redis.pubsub_numsub("socket.io#/#")
             return int(found[1]) == 2
 
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(WAIT_S):
             while not await are_two():  # noqa: ASYNC110 - another process does it
                 await asyncio.sleep(0.01)
 
@@ -294,8 +294,8 @@ async def test_servers_of_both_kinds_ask_clients_of_the_other(asking):
         assert sorted(await pair.ask("sockets", "fetch")) == sorted([ours, theirs])
         (described,) = await pair.ask("described", "describe", ["tea"], [])
         assert await pair.ask("others", "others", "hello", 1) == [None]
-        assert await pair.sio.call("ask", to=theirs, timeout=8) == theirs
-        assert await pair.sio.call("ask", to=ours, timeout=8) == ours
+        assert await pair.sio.call("ask", to=theirs, timeout=WAIT_S) == theirs
+        assert await pair.sio.call("ask", to=ours, timeout=WAIT_S) == ours
 
         handshake = described.pop("handshake")
         assert described == {"id": ours, "rooms": sorted([ours, "tea"]), "data": {"user": 7}}

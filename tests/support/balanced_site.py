@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import fastsio
 from tests.support.brokers import Broker, folder, running
 from tests.support.ports import HOST, reserved_port
+from tests.support.waiting import START_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +75,8 @@ def node(
     }
     with folder() as path, reserved_port() as port:
         command = [sys.executable, "-m", "fastsio", "run", f"{SITE}:make", "--factory", "--log-level", "warning"]
+        # uvicorn takes a worker for a dead one that has not answered by then, also one that is still being imported.
+        command += ["--timeout-worker-healthcheck", str(int(START_S))]
         command += ["--host", HOST, "--port", str(port), *options]
         with running(Broker(command, port, f"http://{HOST}:{port}", path, environ)) as process:
             yield process

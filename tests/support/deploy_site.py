@@ -11,16 +11,19 @@ import asyncio
 import os
 import signal
 import sys
-import threading
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fastsio
+from tests.docs.snippets import marked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 HOST = "127.0.0.1"
+# What the guide shows for Gunicorn, which is told to read this module: ``post_worker_init``.
+marked(Path(__file__).parents[2] / "docs" / "howto" / "deploy.md", "gunicorn")[0].run(globals())
 
 
 def _say(*words: str) -> None:
@@ -73,17 +76,6 @@ def inside() -> Any:
 def wsgi() -> Any:
     """Make the WSGI application."""
     return fastsio.WSGIApp(server(fastsio.Server, async_mode="threading"))
-
-
-def post_worker_init(worker: Any) -> None:
-    """Shut the server of a Gunicorn worker down with the signal to end; Gunicorn finds this in the configuration."""
-    end: Any = signal.getsignal(signal.SIGTERM)
-
-    def handle(number: int, frame: Any) -> None:
-        threading.Thread(target=worker.wsgi.engineio_app.shutdown).start()
-        end(number, frame)
-
-    signal.signal(signal.SIGTERM, handle)
 
 
 def run_aiohttp(port: int) -> None:

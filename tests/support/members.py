@@ -46,11 +46,12 @@ def end_with_answers(manager: Any, count: int = 1) -> None:
         answers[message.question] += 1
         changed.set()
 
-    async def wait_for_members(question: int, _timeout_s: float) -> None:
+    async def ask_members(question: Any, _timeout_s: float) -> None:
+        await manager._tell_others(question)
         async with asyncio.timeout(WAIT_S):
-            while answers[question] < count:
+            while answers[question.question] < count:
                 changed.clear()
                 await changed.wait()
 
     manager._take_members = taken
-    manager._wait_for_members = wait_for_members
+    manager._ask_members = ask_members

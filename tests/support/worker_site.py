@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import fastsio
 from fastsio.brokers.worker_group import WorkerGroup
+from tests.docs.snippets import marked
 from tests.support.brokers import Broker
 from tests.support.ports import HOST, reserved_port
+from tests.support.waiting import START_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,24 +87,12 @@ def _number() -> int | None:
 
 def gunicorn(count: int, port: int) -> str:
     """Return the configuration of Gunicorn that the documentation shows, with uvicorn's own worker."""
-    return f"""
-import os, tempfile
-from uvicorn.workers import UvicornWorker
-
-os.environ["FASTSIO_WORKERS"] = tempfile.mkdtemp()
-
-
-class Worker(UvicornWorker):
-    CONFIG_KWARGS = {{
-        "http": "fastsio.integrations.uvicorn:HTTPProtocol",
-        "ws": "fastsio.integrations.uvicorn:WebSocketProtocol",
-    }}
-
-
-workers = {count}
-worker_class = Worker
-bind = "{HOST}:{port}"
-"""
+    (shown,) = marked(ROOT / "docs" / "howto" / "fast.md", "gunicorn")
+    text = shown.code
+    for before, after in {"from uvicorn_worker ": "from uvicorn.workers ", "workers = 4": f"workers = {count}"}.items():
+        assert before in text, f"the guide has no {before!r}"
+        text = text.replace(before, after)
+    return f'{text}bind = "{HOST}:{port}"\n'
 
 
 @contextmanager
@@ -125,7 +115,9 @@ def workers(
     """
     with TemporaryDirectory() as folder, reserved_port() as port:
         line = [sys.executable, "-m", *command, f"{SITE}:make", "--factory", "--workers", str(count)]
-        line += ["--host", HOST, "--port", str(port), "--log-level", "warning", "--timeout-keep-alive", "60", *options]
+        line += ["--host", HOST, "--port", str(port), "--log-level", "warning", "--timeout-keep-alive", "60"]
+        # uvicorn takes a worker for a dead one that has not answered by then, also one that is still being imported.
+        line += ["--timeout-worker-healthcheck", str(int(START_S)), *options]
         environ = {"PYTHONPATH": str(ROOT), **environ}
         broker = Broker(line, port, f"http://{HOST}:{port}", Path(folder), environ, is_ready)
         broker.start()

@@ -2,7 +2,8 @@
 The Socket.IO servers that the tests of WSGI servers talk to, in the process of the web server.
 
 ``ASYNC_MODE`` in the environment says for which, threads if none. At ``/socket.io`` the handlers run one after the other for each client,
-at ``/concurrent`` each has a thread of its own, and pages of the server's own origin only may connect. What is not Socket.IO is answered with who left and why, as JSON.
+at ``/concurrent`` each has a thread of its own, and pages of the server's own origin only may connect. The one at
+``/impatient`` reads a body for a second at most. What is not Socket.IO is answered with who left and why, as JSON.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ def make_server(**options: Any) -> fastsio.Server:
         max_http_buffer_size=MAX_MESSAGE_BYTES,
         ping_interval=0.25,
         ping_timeout=10,
-        body_timeout=1,
     )
     _note_who_leaves(sio)
     _answer_events(sio)
@@ -91,5 +91,9 @@ def _use_the_server(sio: fastsio.Server) -> None:
 
 app = fastsio.WSGIApp(
     make_server(async_handlers=False, cors_allowed_origins=ORIGIN),
-    fastsio.WSGIApp(make_server(async_handlers=True), seen, socketio_path="concurrent"),
+    fastsio.WSGIApp(
+        make_server(async_handlers=True),
+        fastsio.WSGIApp(make_server(body_timeout=1), seen, socketio_path="impatient"),
+        socketio_path="concurrent",
+    ),
 )

@@ -1,28 +1,18 @@
-// The payloads between page and server, as models.py has them.
+// What page and server say to each other. The payloads are those of models.py, in models.ts.
+import type { AddCard, MoveCard, RemoveCard, RenameCard, SeenDrag } from "./models";
 
-export type SignedIn = { name: string; token: string };
-export type ListedBoard = { id: number; title: string; may_edit: boolean };
-export type Column = { id: number; title: string; limit: number | null };
-export type Card = {
-  id: string;
-  column_id: number;
-  position: number;
-  title: string;
-  added_by: string;
-  version: number;
-  removed: boolean;
-};
-export type OpenBoard = ListedBoard & { version: number; columns: Column[]; cards: Card[] };
+export type { Card, ListedBoard, OpenBoard, SignedIn } from "./models";
 
 /** Where somebody holds a card; `column_id` is null once it was let go. */
-export type Drag = { user: string; id: string; column_id: number | null; before: string | null };
+export type Drag = Omit<SeenDrag, "board_id">;
 
 /** What a page asks for. The server answers each with the card as it is then, or with an error. */
 export type Change =
-  | { event: "add_card"; id: string; data: { column_id: number; title: string } }
-  | { event: "move_card"; id: string; data: { from_column_id: number; column_id: number; before: string | null } }
-  | { event: "rename_card"; id: string; data: { old_title: string; title: string } }
-  | { event: "remove_card"; id: string; data: object };
+  | Asking<"add_card", AddCard>
+  | Asking<"move_card", MoveCard>
+  | Asking<"rename_card", RenameCard>
+  | Asking<"remove_card", RemoveCard>;
+type Asking<Event, Payload extends { id: string }> = { event: Event; id: string; data: Omit<Payload, "board_id" | "id"> };
 
 export type ServerError = { type: string; event: string; msg: string; detail: unknown };
 export type Answer<T> = T & { error?: ServerError };

@@ -427,14 +427,14 @@ class AsyncPubSubManager(AsyncManager):
         question = next(self._question_ids)
         self._questions[question] = []
         try:
-            await self._tell_others(AskMembers(room, namespace, question, self.host_id))
-            await self._wait_for_members(question, timeout)
+            await self._ask_members(AskMembers(room, namespace, question, self.host_id), timeout)
         finally:
             found = self._questions.pop(question)
         return found
 
-    async def _wait_for_members(self, question: int, timeout_s: float) -> None:  # noqa: ARG002 - for subclasses
-        """Wait until all servers have answered a question; how many there are is not known here."""
+    async def _ask_members(self, question: AskMembers, timeout_s: float) -> None:
+        """Ask the other servers, and wait until all have answered; how many there are is not known here."""
+        await self._tell_others(question)
         await self.server.sleep(timeout_s)
 
     def _take_members(self, message: TellMembers) -> None:
@@ -626,12 +626,15 @@ class AsyncPubSubManager(AsyncManager):
         )
 
     def _remote_answer(self, host_id: str, asked: tuple[Hashable, str, int]) -> RemoteAnswer:
+        return RemoteAnswer(partial(self._acknowledge, host_id, asked), self._refusal(host_id, asked))
+
+    def _refusal(self, host_id: str, asked: tuple[Hashable, str, int]) -> Callable[[], object] | None:
+        """Return what tells the server that has emitted an event that no client here will acknowledge it."""
         room, namespace, _ = asked
         # In any other room there may be clients of other servers, which may still answer.
-        is_of_client = self.is_sid_room(namespace, room) or self.has_departed(namespace, room)
-        start_task = self.server.__fastsio__.runner.start_task
-        refuse = partial(start_task, self._answer, NoAnswer(host_id, *asked)) if is_of_client else None
-        return RemoteAnswer(partial(self._acknowledge, host_id, asked), refuse)
+        if not (self.is_sid_room(namespace, room) or self.has_departed(namespace, room)):
+            return None
+        return partial(self.server.__fastsio__.runner.start_task, self._answer, NoAnswer(host_id, *asked))
 
     async def _acknowledge(self, host_id: str, asked: tuple[Hashable, str, int], arguments: tuple[Any, ...]) -> None:
         packed, binary = self._format.pack(arguments, self._codec)

@@ -448,11 +448,14 @@ def checked_manager(manager: Any, *, asynchronous: bool) -> Any:
     if isinstance(manager, type):
         raise SetupError(f"client_manager={manager.__name__} is a class; give an object, {manager.__name__}(...)")
     name = type(manager).__name__
+    example = "AsyncRedisManager" if asynchronous else "RedisManager"
     if not hasattr(manager, "set_server"):
-        example = "AsyncRedisManager" if asynchronous else "RedisManager"
         raise SetupError(f"client_manager of type {name!r} is not a client manager; give one, such as {example}(url)")
     kind = getattr(manager, "asynchronous", None)
     if isinstance(kind, bool) and kind is not asynchronous:
         own = "AsyncManager" if asynchronous else "Manager"
-        raise SetupError(f"client_manager {name} is for the other kind of server; give {own} or a subclass of it")
+        raise SetupError(
+            f"client_manager {name} is for the other kind of server; give {own} or a subclass of it, for several "
+            f"processes one with a broker, such as {example}(url)"
+        )
     return manager

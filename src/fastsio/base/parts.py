@@ -104,6 +104,15 @@ class SharedSessions(Positions, Protocol):
     def claim(self, namespace: str, pid: str, offset: str | None) -> Any:
         """Take the session of a returning client out of the store, and return a ``Found`` with it, or None."""
 
+    def bring_up(self, session: SavedSession) -> bool:
+        """
+        Do to a claimed session what nodes have done to its client meanwhile.
+
+        Returns:
+            False if they have disconnected the client, or that is not known.
+        """
+        ...
+
 
 class MovingSessions(Protocol):
     """Fetches sessions from the memory of other nodes: what ``move_sessions()`` of a manager returns."""

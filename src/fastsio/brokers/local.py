@@ -6,8 +6,8 @@ directory again when the directory has changed. So a process is part of the bus 
 processes notice its end when its connections close. The messages of one publisher arrive in their order.
 
 On a connection only the publisher writes. A frame is the length of the rest in four bytes, one byte for the kind of the
-frame, and the content. The first frame is the greeting: the name of the publisher, and how many messages for all
-processes it has published before.
+frame, and the content. The first frame is the greeting: the name of the publisher, how many messages for all
+processes it has published before, and the name under which its process listens, if it does.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.brokers.worker_group import MAX_SOCKET_PATH, WORKERS
+from fastsio.brokers.worker_group import MAX_SOCKET_PATH, WORKERS, check_is_own
 from fastsio.exceptions import SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
 #: How many bytes may wait for one process by default.
 MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
@@ -81,7 +81,7 @@ class LocalPlace:
         if path is None:
             raise SetupError(
                 "a bus between the processes of a machine needs a directory that they share: give path='/run/app', or "
-                f"start them with 'fastsio run --workers', which sets {WORKERS}"
+                f"start them with 'fastsio run --workers', which sets {WORKERS} for more than one worker"
             )
         if not hasattr(socket, "AF_UNIX"):
             raise SetupError("this system has no Unix sockets; use a manager with a broker")
@@ -118,6 +118,7 @@ class LocalPlace:
         Raises:
             OSError: Other users can, or the directory does not exist.
         """
+        check_is_own(self.path, may_be_sticky=True)
         found = self.directory.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise PermissionError(f"{self.directory} must be a directory of this user, closed to others (mode 0700)")
@@ -201,6 +202,10 @@ class _Peer(asyncio.Protocol):
             self.transport.abort()
 
 
+def _ignore(_name: str) -> None:
+    pass
+
+
 class LocalPublisher:
     """
     Publishes to all processes that listen, on one event loop.
@@ -209,18 +214,26 @@ class LocalPublisher:
         place: The directory of the bus.
         own: Returns the name under which this process itself listens; it does not get its own messages.
         get_logger: Returns the logger for processes that do not read.
+        on_end: Called with the name of a process that is not connected any more.
 
     Attributes:
         name: The unique name of the publisher.
         count: How many messages for all processes it has published.
     """
 
-    def __init__(self, place: LocalPlace, own: Callable[[], str], get_logger: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        place: LocalPlace,
+        own: Callable[[], str],
+        get_logger: Callable[[], Any],
+        on_end: Callable[[str], object] = _ignore,
+    ) -> None:
         self.name = token_hex(8)
         self.count = 0
         self._place = place
         self._own = own
         self._get_logger = get_logger
+        self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._peers: dict[str, _Peer] = {}
         #: Name of a process that was left out because it did not read -> the time at which to connect again.
@@ -234,7 +247,7 @@ class LocalPublisher:
         """The names of the connected processes."""
         return self._peers.keys()
 
-    async def publish(self, payload: bytes, to: str | None = None) -> int:
+    async def publish(self, payload: bytes, to: str | None = None) -> Sequence[str]:
         """
         Publish a message; wait a moment if a process is behind, but not for a process that has stopped reading.
 
@@ -244,7 +257,7 @@ class LocalPublisher:
                 dropped.
 
         Returns:
-            The number of processes that get the message.
+            The names of the processes that the message was written for. Some may have ended since.
 
         Raises:
             ValueError: The message is too large.
@@ -261,8 +274,7 @@ class LocalPublisher:
             peers = list(self._peers.values())
         else:
             peers = [self._peers[to]] if to in self._peers else []
-        for peer in peers:
-            self._give(peer, head, payload)
+        peers = [peer for peer in peers if self._give(peer, head, payload)]
         if peers and self._writing is None:
             self._writing = self._loop.call_soon(self._write)
         for peer in peers:
@@ -270,7 +282,7 @@ class LocalPublisher:
                 peer.write()
             if peer.is_behind and not peer.is_given_up:
                 await self._let_read(peer)
-        return len(peers)
+        return [peer.name for peer in peers]
 
     def look(self) -> Collection[str]:
         """
@@ -295,9 +307,8 @@ class LocalPublisher:
         if len(payload) > self._place.max_pending_bytes // 2:
             raise ValueError(f"a message of {len(payload)} bytes cannot be posted")
         peer = self._peers.get(to)
-        if peer is None:
+        if peer is None or not self._give(peer, frame_head(TO_ONE, payload), payload):
             return False
-        self._give(peer, frame_head(TO_ONE, payload), payload)
         peer.write()
         return self._peers.get(to) is peer
 
@@ -346,34 +357,33 @@ class LocalPublisher:
             return
         if changed_ns == self._seen_ns and not due:
             return
-        self._seen_ns = changed_ns if time.time_ns() - changed_ns > RACY_NS else None
         self._place.check()
         for name in due:
             del self._left_out[name]
         own = self._own()
         for name in self._place.names():
             if name not in self._peers and name not in self._left_out and name != own:
-                self._connect(name, is_back=name in due)
+                self._connect(name, own, is_back=name in due)
+        # After an error the directory is read again, so that no process is forgotten.
+        self._seen_ns = changed_ns if time.time_ns() - changed_ns > RACY_NS else None
 
-    def _connect(self, name: str, *, is_back: bool) -> None:
+    def _connect(self, name: str, own: str, *, is_back: bool) -> None:
         path = self._place.socket_of(name)
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.setblocking(False)
         try:
-            connection.connect(os.fspath(path))
+            connection = _connected(path)
         except ConnectionRefusedError:  # the process of the socket was killed; no other gets its name
-            connection.close()
             path.unlink(missing_ok=True)
             return
         except FileNotFoundError:
-            connection.close()
             return
         except BlockingIOError:  # the backlog of the socket is full
-            connection.close()
             self._leave_out(name, "it accepts no connections")
             return
+        except OSError as error:  # too many files are open
+            self._leave_out(name, str(error))
+            return
         peer = self._peers[name] = _Peer(name, self._place.high_water, self._forget)
-        greeting = f"fastsio 1 {self.name} {self.count}".encode()
+        greeting = f"fastsio 1 {self.name} {self.count} {own}".rstrip().encode()
         peer.waiting = [frame_head(GREETING, greeting), greeting]
         peer.waiting_bytes = HEAD + len(greeting)
         peer.opening = self._loop.create_task(self._open(peer, connection))
@@ -396,16 +406,19 @@ class LocalPublisher:
         if self._peers.get(peer.name) is peer:
             del self._peers[peer.name]
             self._seen_ns = None
+            self._on_end(peer.name)
 
-    def _give(self, peer: _Peer, head: bytes, payload: bytes) -> None:
+    def _give(self, peer: _Peer, head: bytes, payload: bytes) -> bool:
+        """Queue a frame for a process; if too much waits for it, leave it out and return False."""
         size = len(head) + len(payload)
         if peer.pending_bytes + size > self._place.max_pending_bytes:
             self._forget(peer)
             self._leave_out(peer.name, f"more than max_pending_bytes={self._place.max_pending_bytes} wait for it")
             peer.abort()
-            return
+            return False
         peer.waiting += (head, payload)
         peer.waiting_bytes += size
+        return True
 
     def _leave_out(self, name: str, why: str) -> None:
         self._left_out[name] = time.monotonic() + RETRY_S
@@ -424,6 +437,18 @@ class LocalPublisher:
                 await peer.has_room.wait()
         except TimeoutError:
             peer.is_given_up = True
+
+
+def _connected(path: Path) -> socket.socket:
+    """Return a socket that is connected to that of a process."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        connection.connect(os.fspath(path))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def frame_head(kind: int, content: bytes) -> bytes:

@@ -21,7 +21,7 @@ END: Final = 3
 #: Seconds for which the count of handled messages of a disconnected publisher is kept.
 KNOWN_S: Final = 5.0
 BACKLOG: Final = 1024
-_GREETING: Final = re.compile(rb"fastsio 1 ([0-9a-f]{16}) ([0-9]{1,18})")
+_GREETING: Final = re.compile(rb"fastsio 1 ([0-9a-f]{16}) ([0-9]{1,18})(?: ([0-9a-f]{1,32}))?")
 _TOPIC_END: Final = b"\n"
 
 
@@ -45,6 +45,8 @@ class _Sender(asyncio.Protocol):
 
     def __init__(self, listener: LocalListener) -> None:
         self.name = ""
+        #: The name under which the publisher's process listens; empty if it does not.
+        self.process = ""
         #: The number of the publisher's last handled message for all; those before the connection count too.
         self.count = 0
         self.transport: Any = None
@@ -85,7 +87,7 @@ class _Sender(asyncio.Protocol):
             if match is None:
                 self._refuse("no greeting")
                 return False
-            self.name, self.count = match[1].decode(), int(match[2])
+            self.name, self.count, self.process = match[1].decode(), int(match[2]), (match[3] or b"").decode()
         elif kind not in {TO_ALL, TO_ONE}:
             self._refuse(f"a frame of the kind {kind}")
             return False
@@ -111,6 +113,10 @@ class _Sender(asyncio.Protocol):
         self._listener.put(Arrived(self, END, b""))
 
 
+def _ignore(_name: str) -> None:
+    pass
+
+
 class LocalListener:
     """
     Receives the messages of other processes, on one event loop.
@@ -120,6 +126,7 @@ class LocalListener:
         name: The name under which this process listens; no process had it before.
         on_gap: Called when messages of a publisher were lost.
         get_logger: Returns the logger for connections with malformed bytes.
+        on_end: Called with the name of a process that has ended, when all its messages were handled.
 
     Attributes:
         place: The directory that was given.
@@ -129,7 +136,12 @@ class LocalListener:
     """
 
     def __init__(
-        self, place: LocalPlace, name: str, on_gap: Callable[[], object], get_logger: Callable[[], Any]
+        self,
+        place: LocalPlace,
+        name: str,
+        on_gap: Callable[[], object],
+        get_logger: Callable[[], Any],
+        on_end: Callable[[str], object] = _ignore,
     ) -> None:
         self.place = place
         self.get_logger = get_logger
@@ -137,6 +149,7 @@ class LocalListener:
         self.taking: tuple[str, int, int] | None = None
         self._path = place.socket_of(name)
         self._on_gap = on_gap
+        self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.AbstractServer | None = None
         self._arrived: deque[Arrived] = deque()
@@ -224,6 +237,10 @@ class LocalListener:
         """Return whether a publisher is connected, or messages of it wait to be handled."""
         return publisher in self._present
 
+    def hears_process(self, name: str) -> bool:
+        """Return whether a process is connected under the name that it listens under, or messages of it wait."""
+        return any(sender.process == name for sender in self._present.values())
+
     async def until_handled(self, counts: Mapping[str, int]) -> None:
         """
         Wait until messages of publishers were handled; do not wait for a publisher that has ended.
@@ -265,6 +282,8 @@ class LocalListener:
             del self._present[sender.name]
             self._gone[sender.name] = time.monotonic()
             self._release()
+            if sender.process and not self.hears_process(sender.process):
+                self._on_end(sender.process)
 
 
 class LocalSubscriptions(Subscriptions):

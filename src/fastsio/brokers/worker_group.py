@@ -27,6 +27,26 @@ MAX_SOCKET_PATH: Final = 103
 LOCK: Final = ".lock"
 
 
+def check_is_own(directory: Path, *, may_be_sticky: bool = False) -> None:
+    """
+    Make sure that other users can neither put files into a directory nor put another one into its place.
+
+    Args:
+        directory: The directory, or a symbolic link to it.
+        may_be_sticky: Whether others may add files of their own, as in ``/tmp``, if they cannot replace other files.
+
+    Raises:
+        OSError: They can, or the directory is not there.
+    """
+    found = directory.stat()
+    is_writable = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not (may_be_sticky and found.st_mode & stat.S_ISVTX)
+    # The owner of a link may let it point elsewhere at any time.
+    if is_writable or not {found.st_uid, directory.lstat().st_uid} <= {os.geteuid(), 0}:
+        raise PermissionError(
+            f"{directory} must belong to this user, and others must not be able to write it (mode 0700)"
+        )
+
+
 class WorkerGroup:
     """
     One process's place in the group of workers that share a directory.
@@ -67,7 +87,7 @@ class WorkerGroup:
         if len(os.fsencode(path / f"{10**9}.requests")) > MAX_SOCKET_PATH:
             raise SetupError(f"the path {path} is too long for Unix sockets; choose a shorter one for {WORKERS}")
         try:
-            _check_is_own(path)
+            check_is_own(path)
             with (path / "next").open("a+") as counter:
                 # This lock is held until the block ends, so that no other worker sees the new file before it is locked.
                 fcntl.flock(counter, fcntl.LOCK_EX)
@@ -187,13 +207,6 @@ class Watch:
 _members: weakref.WeakSet[WorkerGroup] = weakref.WeakSet()
 _joined: dict[str, WorkerGroup] = {}
 _joining = threading.Lock()
-
-
-def _check_is_own(directory: Path) -> None:
-    """Raise PermissionError if other users may put sockets and files into a directory."""
-    found = directory.stat()
-    if found.st_uid not in {os.geteuid(), 0} or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise PermissionError("it must belong to this user, and others must not be able to write it (mode 0700)")
 
 
 def _claimed(directory: Path) -> list[int]:

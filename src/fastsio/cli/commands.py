@@ -9,8 +9,10 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from fastsio.aio.backends.local import AsyncLocalManager
 from fastsio.aio.manager import AsyncManager
 from fastsio.brokers.forward_bus import bus_class
 from fastsio.brokers.worker_group import WORKERS
+from fastsio.cli.supervisor import supervised
 from fastsio.exceptions import SetupError
 from fastsio.integrations.fast.app_lookup import OpenSize, find_all
 from fastsio.integrations.signals import DRAIN
@@ -73,6 +76,9 @@ MAX_DRAIN_S: Final = 86_400
 #: The bytes of the longest path of a group's directory: those of a Unix socket, without the names below it.
 MAX_DIRECTORY: Final = 60
 TEMPORARY: Final = "let TMPDIR name a directory that this user may write, with a short path, such as /dev/shm"
+#: Where the directory of a group is made if that is not possible in the directory for temporary files: its path may be
+#: too long, as on macOS, and in a container nothing else may be writable.
+OTHER_PLACES: Final = ("/tmp", "/dev/shm")  # noqa: S108 - mkdtemp() makes a directory of a new name in it
 #: As in :mod:`fastsio.integrations.workers.passing`, which needs uvicorn.
 MAX_PASSING: Final = "FASTSIO_MAX_PASSING"
 PASSING_HELP: Final = (
@@ -113,7 +119,8 @@ def run(options: argparse.Namespace) -> int:
 def serve(arguments: Sequence[str]) -> int:
     """Read uvicorn's options, check them and serve; return the exit status."""
     click = require("click", EXTRA)
-    uvicorn = copy(require("uvicorn.main", EXTRA).main)
+    module = require("uvicorn.main", EXTRA)
+    uvicorn = copy(module.main)
     uvicorn.params = [
         *uvicorn.params,
         click.Option(["--drain"], type=click.FloatRange(min=0, max=MAX_DRAIN_S), default=0, help=DRAIN_HELP),
@@ -149,7 +156,8 @@ def serve(arguments: Sequence[str]) -> int:
                 if check_workers(context.params):
                     info = click.style("INFO", fg="green")
                     click.echo(f"{info}:     The workers share their clients, without a broker", err=True)
-                uvicorn.invoke(context)
+                with supervised(module):
+                    uvicorn.invoke(context)
     except click.ClickException as error:
         error.show()
         return int(error.exit_code)
@@ -252,18 +260,58 @@ def worker_group(params: dict[str, Any], *, is_needed: bool = False) -> Iterator
         yield
         return
     params["http"] = PASSING.get(params["http"], params["http"])
-    try:
-        directory = tempfile.mkdtemp(prefix="fastsio-")
-    except OSError as error:
-        raise SetupError(f"no directory can be made for the sockets of the workers; {TEMPORARY}: {error}") from error
+    directory = make_directory()
     os.environ[WORKERS] = directory
     try:
-        if len(os.fsencode(directory)) > MAX_DIRECTORY:
-            raise SetupError(f"the path {directory} is too long for the sockets of the workers; {TEMPORARY}")
-        yield
+        with removed_at_signals(directory):
+            yield
     finally:
         del os.environ[WORKERS]
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def make_directory() -> str:
+    """
+    Make the directory of a group, whose path is short enough for Unix sockets, and return its path.
+
+    Raises:
+        SetupError: No such directory can be made.
+    """
+    failures: list[str] = []
+    for place in (None, *OTHER_PLACES):
+        try:
+            directory = tempfile.mkdtemp(prefix="fastsio-", dir=place)
+        except OSError as error:
+            failures.append(str(error))
+            continue
+        if len(os.fsencode(directory)) <= MAX_DIRECTORY:
+            return directory
+        os.rmdir(directory)  # noqa: PTH106 - it is a text
+        failures.append(f"the path {directory} is too long for Unix sockets")
+    raise SetupError(
+        f"no directory can be made for the sockets of the workers; {TEMPORARY}: {'; '.join(dict.fromkeys(failures))}"
+    )
+
+
+@contextmanager
+def removed_at_signals(directory: str) -> Iterator[None]:
+    """Remove a directory before a signal ends the process, where nothing else handles the signal."""
+
+    def end(number: int, _frame: object) -> None:
+        shutil.rmtree(directory, ignore_errors=True)
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+    handled = [signal.SIGTERM, signal.SIGHUP] if threading.current_thread() is threading.main_thread() else []
+    handled = [number for number in handled if signal.getsignal(number) is signal.SIG_DFL]
+    for number in handled:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in handled:
+            if signal.getsignal(number) is end:
+                signal.signal(number, signal.SIG_DFL)
 
 
 def load(params: Mapping[str, Any]) -> Any:

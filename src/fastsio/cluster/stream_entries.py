@@ -104,6 +104,11 @@ class Steering:
     rooms: tuple[Hashable, ...] = ()
     closes: bool = False
 
+    @property
+    def closes_rooms(self) -> bool:
+        """Whether all clients of some rooms leave these rooms."""
+        return self.type is EntryType.LEAVE and self.of == self.rooms and not self.without
+
 
 def write_broadcast(
     host_id: str,
@@ -292,6 +297,8 @@ def write_session(session: SavedSession, node: str | None, write: Callable[[Any]
     }
     if session.seen is not None:
         record["seen"] = write(session.seen)
+    if session.as_of is not None:
+        record["as_of"] = write(session.as_of)
     joined = {"joined": [[room, list(args)] for room, args in session.joined.items()]}
     try:
         return _pack(record | joined if session.joined else record)
@@ -348,6 +355,7 @@ def read_session(
         _position_of(record.get("since"), read),
         joined=_joins_of_record(record.get("joined")),
         seen=_position_of(record.get("seen"), read),
+        as_of=_position_of(record.get("as_of"), read),
     )
     return SessionRecord(session, node if isinstance(node, str) else None)
 

@@ -446,6 +446,8 @@ class SavedSession:
         stored: As :attr:`ClientRecovery.stored`; the same list.
         seen: As :attr:`ClientRecovery.seen`.
         log: The name of the log to which its positions belong, if that is the log of an earlier process.
+        as_of: The position up to which the session has what other nodes did to its client; only with a log that all
+            nodes share.
         timer_key: Used by the timer that ends the session.
     """
 
@@ -465,6 +467,7 @@ class SavedSession:
     stored: list[str] = field(default_factory=list)
     seen: Any = None
     log: str = ""
+    as_of: Any = None
     timer_key: float = field(default=0.0)
 
 

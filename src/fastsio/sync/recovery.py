@@ -316,7 +316,8 @@ class Recovery:
         recovery.recovered = Recovered(session.sid, session.rooms, session.data)
         with self.lock:
             # This is checked under the lock: another thread may have ended the session since it was found.
-            if session.is_over:
+            if session.is_over or not self._bring_up(session):
+                session.is_over = True
                 return None
             self.forget(client)
             client.session = session.data
@@ -339,6 +340,12 @@ class Recovery:
                 recovery.since, recovery.seen = found.upto, older[-1].position if older else 0
             recovery.held_upto = self._log.last
         return was_here
+
+    def _bring_up(self, session: SavedSession) -> bool:
+        """Take account of what was done to a client since its session was found; False if it cannot come back."""
+        if self._shared_sessions is None or session in self._sessions:
+            return True
+        return self._shared_sessions.bring_up(session)
 
     @staticmethod
     def _older(found: Found) -> list[Entry]:
@@ -441,6 +448,8 @@ class Recovery:
         session = SavedSession(recovery.pid, client.sid, client.namespace, rooms, client.session, recovery.since)
         session.members, session.stored, session.joined = recovery.members, recovery.stored, recovery.joined
         session.seen = recovery.seen
+        if self._shared_sessions is not None:
+            session.as_of = self._log.last
         if self._shared_sessions is not None or self._stored is not None:
             session.joined = {**recovery.joined, **self._shared.room_keeper.joins_of(client)}
         return session

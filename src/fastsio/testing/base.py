@@ -6,12 +6,16 @@ Source: Engine.IO protocol v4; Socket.IO protocol v5.
 
 from __future__ import annotations
 
+import reprlib
 from collections import deque
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
 from time import time
 from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel
 
 from fastsio.base.client import not_connected
 from fastsio.base.client_recovery import RecoverableSessions
@@ -30,7 +34,7 @@ from fastsio.protocol.lifecycle import Reasons
 from fastsio.routing import single_namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
     from fastsio.protocol import Packet
@@ -438,7 +442,9 @@ class BaseTestClient:
 
         Raises:
             DisconnectedError: There is no namespace to come back to.
+            TypeError: As :func:`checked_auth`.
         """
+        checked_auth(auth)
         if not self._auths:
             raise DisconnectedError("reconnect(): the client was not connected, or has left; call connect()")
         if not recover:
@@ -543,6 +549,21 @@ class BaseTestClient:
 def _server_of(app: Any) -> Any:
     """Return the server of an application of fastsio's, None for others."""
     return getattr(app, "engineio_server", None) or getattr(app, "engineio_app", None)
+
+
+def checked_auth(auth: Any) -> Any:
+    """
+    Return the auth of a CONNECT as it is.
+
+    Raises:
+        TypeError: It is no dict, model or text, and not None: a server would close the connection and not say why.
+    """
+    if auth is None or isinstance(auth, (str, Mapping, BaseModel)):
+        return auth
+    raise TypeError(
+        f"auth={reprlib.repr(auth)} is of type {type(auth).__name__}: a client may send a dict, a text or None; "
+        f"a server closes the connection of one that sends anything else. Write auth={{'token': ...}}, for instance"
+    )
 
 
 def at_the_end(function: Callable[[], object]) -> ExitStack:

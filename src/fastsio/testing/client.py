@@ -18,7 +18,7 @@ from fastsio.exceptions import (
 from fastsio.integrations.asgi import ASGIApp
 from fastsio.protocol.lifecycle import Reasons
 from fastsio.routing import single_namespace
-from fastsio.testing.base import PONG, BaseTestClient, Opened, Pinged, Received, at_the_end
+from fastsio.testing.base import PONG, BaseTestClient, Opened, Pinged, Received, at_the_end, checked_auth
 from fastsio.testing.wire import Wire
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class TestClient(BaseTestClient):
 
         Args:
             namespace: The namespace.
-            auth: What the connect handler gets as ``auth``.
+            auth: What the connect handler gets as ``auth``: a dict, a text or None.
 
         Returns:
             The client, for ``client = await TestClient(sio).connect()``.
@@ -68,9 +68,10 @@ class TestClient(BaseTestClient):
         Raises:
             ConnectionRefusedError: The server refused; its ``error_args`` are what the server gave as reason.
             TimeoutError: No answer came in time.
+            TypeError: *auth* is of a kind for which a server closes the connection, such as a list.
             ValueError: The namespace has no slash in front.
         """
-        namespace = single_namespace(namespace)
+        namespace, auth = single_namespace(namespace), checked_auth(auth)
         self._sessions.forget(namespace)
         if self._wire is None:
             await self._open()

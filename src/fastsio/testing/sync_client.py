@@ -22,7 +22,17 @@ from fastsio.integrations.wsgi import WSGIApp
 from fastsio.protocol.lifecycle import Reasons
 from fastsio.routing import single_namespace
 from fastsio.sync.server import Server
-from fastsio.testing.base import CLOSE, PONG, BaseTestClient, Closed, Opened, Pinged, Received, at_the_end
+from fastsio.testing.base import (
+    CLOSE,
+    PONG,
+    BaseTestClient,
+    Closed,
+    Opened,
+    Pinged,
+    Received,
+    at_the_end,
+    checked_auth,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -126,7 +136,7 @@ class SyncTestClient(BaseTestClient):
 
         Args:
             namespace: The namespace.
-            auth: What the connect handler gets as ``auth``.
+            auth: What the connect handler gets as ``auth``: a dict, a text or None.
 
         Returns:
             The client, for ``client = SyncTestClient(sio).connect()``.
@@ -134,9 +144,10 @@ class SyncTestClient(BaseTestClient):
         Raises:
             ConnectionRefusedError: The server refused; its ``error_args`` are what the server gave as reason.
             TimeoutError: No answer came in time.
+            TypeError: *auth* is of a kind for which a server closes the connection, such as a list.
             ValueError: The namespace has no slash in front.
         """
-        namespace = single_namespace(namespace)
+        namespace, auth = single_namespace(namespace), checked_auth(auth)
         self._sessions.forget(namespace)
         if self._polling is None:
             self._open()

@@ -23,6 +23,7 @@ from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.brokers import Broker
 
@@ -112,18 +113,29 @@ async def test_a_page_from_the_balancer_is_of_the_same_origin(nodes, name):
     assert foreign.status_code == 400
 
 
-@pytest.mark.parametrize("name", PLAIN)
+def lines_for_tls(name: str, folder: Path) -> dict[str, str]:
+    """Return what the guide replaces in a file, with the certificates of a folder."""
+    kind = kind_of(name)
+    rows = (DEPLOY.parent / "howto" / "containers.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"(?mi)^\| {kind} \| `{LISTENING[kind]}` \| (.+) \|$", rows)
+    row = row.replace("/etc/ssl/chat.", f"{folder}/server.").replace("/etc/ssl", str(folder))
+    first, *others = re.findall(r"`([^`]+)`", row)
+    if kind != "traefik":
+        assert not others
+        return {LISTENING[kind]: first}
+    below, certificates, _ = others
+    return {LISTENING[kind]: f"{first}\n    {below}", "http:\n": f"{certificates}\nhttp:\n"}
+
+
+@pytest.mark.parametrize("name", [*PLAIN, "traefik.yaml"])
 async def test_the_line_of_the_guide_adds_tls(nodes, name, tmp_path):
     """With certificates of the test, over polling and WebSocket; the page's origin is the proxy's, with https."""
     make_certificates(tmp_path)
     both = "".join((tmp_path / file).read_text(encoding="utf-8") for file in ("server.pem", "server.key"))
     (tmp_path / "chat-with-key.pem").write_text(both, encoding="utf-8")
-    rows = (DEPLOY.parent / "howto" / "containers.md").read_text(encoding="utf-8").lower()
-    (line,) = re.findall(rf"^\| {kind_of(name)} \| `{LISTENING[kind_of(name)]}` \| `(.+)` \|$", rows, re.MULTILINE)
-    line = line.replace("/etc/ssl/chat.", f"{tmp_path}/server.").replace("/etc/ssl", str(tmp_path))
     trust = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
 
-    with balancer(name, ports(nodes), {LISTENING[kind_of(name)]: line}) as proxy:
+    with balancer(name, ports(nodes), lines_for_tls(name, tmp_path)) as proxy:
         address = f"{HOST}:{proxy.port}/socket.io/?EIO=4&transport="
         origin = f"https://{HOST}:{proxy.port}"
         async with httpx.AsyncClient(verify=trust) as client:
@@ -133,6 +145,20 @@ async def test_the_line_of_the_guide_adds_tls(nodes, name, tmp_path):
 
     assert (opened.status_code, opened.headers["access-control-allow-origin"]) == (200, origin)
     assert str(handshake).startswith('0{"sid"')
+
+
+@pytest.mark.parametrize("name", [*PLAIN, "nginx-sticky.conf", "haproxy-sid.cfg", "traefik.yaml"])
+async def test_the_line_of_the_guide_passes_the_whole_site_on(nodes, name):
+    """A route of the application is reached, and clients are served as before."""
+    text = (DEPLOY.parent / "howto" / "balancers.md").read_text(encoding="utf-8")
+    ((before, after),) = re.findall(rf"(?mi)^\| {kind_of(name)} \| `+([^|]+?)`+ \| `+([^|]+?)`+ \|$", text)
+
+    with balancer(name, ports(nodes), {before: after}) as proxy:
+        async with httpx.AsyncClient(base_url=proxy.url) as client:
+            assert (await client.get("/ready")).status_code == 200
+        _, transports = await meet(proxy.url, WEBSOCKET)
+
+    assert transports == ["websocket"] * COUNT
 
 
 #: The times of the files, a hundredth as long as there.

@@ -16,14 +16,22 @@ import pytest
 from fastsio import AsyncClient
 from fastsio.exceptions import BadNamespaceError
 from tests.integration.client_sides import QUICK, SLOW, Heard
-from tests.support.waiting import WAIT_S
+from tests.support.ports import reserved_port
+from tests.support.waiting import START_S, WAIT_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 ROOT = Path(__file__).parents[3]
 SERVER = "tests.integration.client_server_program"
 PROGRAM = "tests.integration.client_waiting_program"
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that is given to no other program."""
+    with reserved_port() as port:
+        yield port
 
 
 @asynccontextmanager
@@ -34,7 +42,7 @@ async def program(module: str, *arguments: str) -> AsyncIterator[asyncio.subproc
     )
     try:
         assert process.stdout is not None
-        assert await asyncio.wait_for(process.stdout.readline(), WAIT_S) == b"ready\n"
+        assert await asyncio.wait_for(process.stdout.readline(), START_S) == b"ready\n"
         yield process
     finally:
         if process.returncode is None:
@@ -42,7 +50,7 @@ async def program(module: str, *arguments: str) -> AsyncIterator[asyncio.subproc
         await process.communicate()
 
 
-async def test_a_client_comes_back_to_a_server_that_was_killed(side, unused_tcp_port):
+async def test_a_client_comes_back_to_a_server_that_was_killed(side, port):
     """It joins its namespaces again, with new sids, and events flow."""
     connected, lost, failed, news = Heard(), Heard(), Heard(), Heard()
     client = side.client(**QUICK)
@@ -51,10 +59,8 @@ async def test_a_client_comes_back_to_a_server_that_was_killed(side, unused_tcp_
     for namespace in ("/", "/chat"):
         client.on("connect", connected, namespace=namespace)
         client.on("news", news, namespace=namespace)
-    async with program(SERVER, str(unused_tcp_port)) as server:
-        await side.run(
-            client.connect, f"http://127.0.0.1:{unused_tcp_port}", transports=["websocket"], wait_timeout=WAIT_S
-        )
+    async with program(SERVER, str(port)) as server:
+        await side.run(client.connect, f"http://127.0.0.1:{port}", transports=["websocket"], wait_timeout=WAIT_S)
         before = dict(client.namespaces)
         server.kill()
         assert await lost.next() == ("transport error",)
@@ -64,7 +70,7 @@ async def test_a_client_comes_back_to_a_server_that_was_killed(side, unused_tcp_
         with pytest.raises(BadNamespaceError):
             await side.run(client.emit, "publish", 1)
 
-    async with program(SERVER, str(unused_tcp_port)):
+    async with program(SERVER, str(port)):
         for _ in range(4):
             await connected.next()
         await side.run(client.emit, "publish", (1, b"two"))

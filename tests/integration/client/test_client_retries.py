@@ -11,6 +11,9 @@ from fastsio.exceptions import BadNamespaceError, DisconnectedError, TimeoutErro
 from tests.integration.client_sides import QUICK, SLOW, Heard
 from tests.integration.clients import eventually
 
+#: Seconds in which an attempt must be acknowledged that the server answers.
+PATIENT_S = 1.0
+
 
 def waits_for(client: Any) -> int:
     """Return how many events a client has not seen acknowledged."""
@@ -31,7 +34,7 @@ async def test_the_next_event_is_sent_when_the_one_before_is_acknowledged(side, 
 async def test_an_event_is_sent_again_until_it_is_acknowledged(side, site, gate):
     """The callback gets the answer of the attempt that succeeded, and the next event follows."""
     site.failures["a"] = 2
-    client = await side.connected(gate.address, retries=2, ack_timeout=0.1)
+    client = await side.connected(gate.address, retries=2, ack_timeout=PATIENT_S)
     answered = Heard()
 
     await side.run(client.emit, "note", "a", callback=answered)
@@ -45,7 +48,7 @@ async def test_an_event_is_sent_again_until_it_is_acknowledged(side, site, gate)
 async def test_an_event_is_given_up_after_its_retries(side, site, gate, caplog):
     """Who waits for it is told, the log says so, and the next event follows."""
     site.failures["a"] = 9
-    client = await side.connected(gate.address, retries=1, ack_timeout=0.1)
+    client = await side.connected(gate.address, retries=1, ack_timeout=PATIENT_S)
     answered = Heard()
 
     await side.run(client.emit, "note", "a", callback=answered)

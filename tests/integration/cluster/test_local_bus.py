@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import socket
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -34,7 +36,8 @@ class Heard:
 
     def __init__(self, place, name="a"):
         self.gaps = 0
-        self.listener = LocalListener(place, name, self.note_gap, lambda: logger)
+        self.ends = []
+        self.listener = LocalListener(place, name, self.note_gap, lambda: logger, self.ends.append)
         self.messages = self.listener.read()
 
     def note_gap(self):
@@ -60,9 +63,9 @@ async def listening(place, name="a"):
 
 
 @asynccontextmanager
-async def publishing(place):
+async def publishing(place, own="", on_end=lambda _name: None):
     """Publish for the length of a block."""
-    publisher = LocalPublisher(place, str, lambda: logger)
+    publisher = LocalPublisher(place, lambda: own, lambda: logger, on_end)
     try:
         yield publisher
     finally:
@@ -86,6 +89,114 @@ async def test_a_directory_that_others_may_use_is_refused(place):
     async with publishing(place) as publisher:
         with pytest.raises(PermissionError, match="0700"):
             await publisher.publish(b"x")
+
+
+@pytest.mark.parametrize(("mode", "is_refused"), [(0o777, True), (0o770, True), (0o1777, False), (0o755, False)])
+async def test_the_shared_directory_itself_is_closed_to_others(place, mode, is_refused):
+    """Others could put another directory into the place of the bus; where each may only replace his own files, they cannot."""
+    place.make()
+    place.path.chmod(mode)
+
+    async with publishing(place) as publisher:
+        with (
+            pytest.raises(PermissionError, match="others must not be able to write it") if is_refused else nullcontext()
+        ):
+            await publisher.publish(b"x")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+async def test_a_shared_directory_or_link_of_another_user_is_refused():
+    """Its owner may replace what is in it, and let a link point elsewhere."""
+    with TemporaryDirectory() as folder:
+        foreign, link, own = Path(folder) / "foreign", Path(folder) / "link", Path(folder) / "own"
+        foreign.mkdir(mode=0o755)
+        own.mkdir(mode=0o700)
+        link.symlink_to(own)
+        os.chown(foreign, 12345, -1)
+        os.chown(link, 12345, -1, follow_symlinks=False)
+        for path in (foreign, link):
+            with pytest.raises(PermissionError, match="must belong to this user"):
+                LocalPlace(path, "bus", MOST).make()
+        os.chown(link, 0, -1, follow_symlinks=False)
+        LocalPlace(link, "bus", MOST).make()
+
+
+async def test_a_process_that_cannot_be_connected_to_is_not_forgotten(place, monkeypatch, caplog):
+    """This process has as many files open as it may: the others get the message at once, and that one the next ones."""
+    monkeypatch.setattr(local, "RETRY_S", 0.0)
+    monkeypatch.setattr(local, "RACY_NS", 0)
+    async with listening(place, "a") as a, publishing(place) as publisher:
+        await publisher.publish(b"first")
+        assert await a.next() == b"first"
+        async with listening(place, "b") as b:
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            # To read a directory takes a file, too.
+            names = [*place.names()]
+            monkeypatch.setattr(LocalPlace, "names", lambda _place: iter(names))
+            free = os.dup(0)
+            os.close(free)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+            try:
+                await publisher.publish(b"second")
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            assert await a.next() == b"second"
+
+            await publisher.publish(b"third")
+
+            assert [await a.next(), await b.next()] == [b"third", b"third"]
+            assert "a process is left out" in caplog.text
+            assert "Too many open files" in caplog.text
+
+
+async def test_a_directory_that_cannot_be_read_is_read_again(place, monkeypatch):
+    """A failed look does not count: no process is left out for good."""
+    monkeypatch.setattr(local, "RACY_NS", 0)
+    async with listening(place) as heard, publishing(place) as publisher:
+        with monkeypatch.context() as patch:
+            patch.setattr(LocalPlace, "check", raise_error)
+            with pytest.raises(OSError, match="for a moment"):
+                await publisher.publish(b"x")
+
+        await publisher.publish(b"y")
+
+        assert await heard.next() == b"y"
+
+
+def raise_error(_place):
+    """Fail as the system may."""
+    raise OSError("not readable for a moment")
+
+
+async def test_the_end_of_a_process_comes_after_its_last_message(place):
+    """A process that answers and is killed has answered."""
+    async with listening(place, "a") as heard, publishing(place, own="b0") as publisher:
+        for text in (b"1", b"2"):
+            await publisher.publish(text)
+        assert await heard.next() == b"1"
+        assert heard.listener.hears_process("b0")
+        await publisher.close()
+        assert await heard.next() == b"2"
+        assert heard.ends == []
+
+        reading = asyncio.create_task(heard.next())
+        await eventually(lambda: heard.ends == ["b0"])
+        assert not heard.listener.hears_process("b0")
+        reading.cancel()
+        await eventually(reading.done)
+
+
+async def test_a_publisher_is_told_of_the_end_of_a_process(place):
+    """At once, whether it publishes or not."""
+    ends = []
+    async with publishing(place, on_end=ends.append) as publisher:
+        async with listening(place, "a") as heard:
+            assert await publisher.publish(b"1") == ["a"]
+            assert await heard.next() == b"1"
+            assert ends == []
+
+        await eventually(lambda: ends == ["a"])
+        assert await publisher.publish(b"2") == []
 
 
 async def test_a_path_that_is_not_there_is_a_mistake(place):
@@ -185,7 +296,7 @@ async def test_a_process_that_does_not_read_is_left_out_and_comes_back(place, mo
 @pytest.mark.parametrize("reads", [True, False])
 async def test_the_end_waits_for_processes_that_read(place, monkeypatch, caplog, reads):
     """What was published before the end arrives, however long that takes; a process that does not read is not waited for."""
-    monkeypatch.setattr(local, "LINGER_S", 0.05)
+    monkeypatch.setattr(local, "LINGER_S", WAIT_S if reads else 0.05)
     wide = LocalPlace(place.path, "bus", 50 * MOST)
     async with listening(wide) as heard, publishing(wide) as publisher:
         await publisher.publish(b"first")

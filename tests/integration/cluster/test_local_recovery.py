@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import fastsio
-from fastsio.aio.backends import local_sessions
+from fastsio.aio.backends import local, local_sessions
 from tests.integration.clients import Closed, eventually
 from tests.integration.local_workers import Workers
 from tests.integration.streams_lab import Lab, logger
@@ -50,8 +50,10 @@ class LocalLab(Lab):
 
 
 @pytest.fixture
-async def lab():
-    """Servers in a directory of the test's own, whose path is short."""
+async def lab(monkeypatch):
+    """Servers in a directory of the test's own, whose path is short; none is killed, so all answer in the end."""
+    for module in (local, local_sessions):
+        monkeypatch.setattr(module, "ANSWER_S", WAIT_S)
     with TemporaryDirectory() as folder:
         async with AsyncExitStack() as stack:
             yield LocalLab(None, folder, stack)

@@ -105,6 +105,67 @@ async def test_a_worker_that_is_killed_is_not_missed(workers):
     assert len(list(bus.iterdir())) == 3
 
 
+@pytest.mark.parametrize("kills", [True, False], ids=["killed while it waits", "killed before"])
+async def test_a_call_to_a_client_of_a_killed_worker_ends_at_once(workers, kills):
+    """With the error of a client that has left, long before its time is over; calls to others go on."""
+    one, two, doomed = await workers.start(3)
+    anna, ben, cleo = await one.person(), await two.person(), await doomed.person()
+    if not kills:
+        await doomed.kill()
+    await anna.client.send(f"421{json.dumps(['ask_long', cleo.sid])}")
+    await anna.client.send(f"422{json.dumps(['ask_long', ben.sid])}")
+    if kills:
+        assert await cleo.client.receive() == '421["asked"]'
+        await doomed.kill()
+
+    assert await anna.client.receive() == '431["left"]'
+    assert await ben.client.receive() == '421["asked"]'
+    await ben.client.send('431["here"]')
+    assert await anna.client.receive() == '432["here"]'
+
+
+async def test_a_call_to_nobody_ends_at_once(workers):
+    """No process has the client, and each says so; or there is no other process."""
+    (one,) = await workers.start(1)
+    anna = await one.person()
+    assert await anna.client.ask("ask_long", "nobody") == ["left"]
+
+    (two,) = await workers.start(1)
+    await two.person()
+
+    assert await anna.client.ask("ask_long", "nobody") == ["left"]
+
+
+async def test_a_call_to_a_client_that_leaves_elsewhere_ends_at_once(workers):
+    """Its worker lives on, and says that the client is gone."""
+    one, two, three = await workers.start(3)
+    anna, ben, _ = await one.person(), await two.person(), await three.person()
+    asking = asyncio.create_task(anna.client.ask("ask_long", ben.sid))
+    assert await ben.client.receive() == '421["asked"]'
+    await ben.client.close()
+
+    async with asyncio.timeout(WAIT_S):
+        assert await asking == ["left"]
+
+
+async def test_members_are_known_although_a_worker_is_killed_before_it_answers(workers):
+    """The others' answers are all there is."""
+    one, two, doomed = await workers.start(3)
+    anna, ben, cleo = await one.person(), await two.person(), await doomed.person()
+    for each in (anna, ben, cleo):
+        await each.emit("join_chat", {"id": 5})
+        assert (await each.event())[0] == "joined"
+    await doomed.hang()
+    await anna.client.send('421["members",5]')
+    await anna.emit("shout", "the question is on its way")
+    for each in (anna, ben):
+        assert await each.event() == ["heard", "the question is on its way"]
+
+    await doomed.kill()
+
+    assert await anna.client.receive() == f"431[{json.dumps(sorted([anna.sid, ben.sid]), separators=(',', ':'))}]"
+
+
 async def heard_before(person, text):
     """Count what somebody hears until there is this text."""
     count = 0

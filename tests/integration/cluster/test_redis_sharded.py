@@ -242,7 +242,7 @@ async def test_who_is_in_a_room_is_known(nodes):
     await b.do("enter_room", b.sid, "r")
     await a.do("enter_room", a.sid, "r")
 
-    members = await a.sio.manager.members_elsewhere("r", "/", 0.5)
+    members = await a.sio.manager.members_elsewhere("r", "/", 2.0)
 
     assert members == [(b.sid, None)]
 

@@ -13,13 +13,13 @@ from redis.asyncio import Redis
 from tests.integration.clients import eventually
 from tests.integration.streams_lab import Lab
 from tests.support.brokers import redis_server
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.support.brokers import Broker
 
-WAIT_S = 10
 PREFIX = "test"
 
 

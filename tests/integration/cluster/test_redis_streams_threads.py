@@ -13,10 +13,11 @@ import pytest
 import fastsio
 from fastsio.exceptions import BusError
 from fastsio.sync import bus
-from fastsio.sync.backends import stream_reader
+from fastsio.sync.backends import stream_reader, stream_sessions
 from tests.integration.clients import eventually
 from tests.integration.streams_lab import Lab
 from tests.support.brokers import redis_server
+from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -113,8 +114,9 @@ async def test_what_emit_has_returned_from_is_there(lab):
 
 
 @pytest.mark.parametrize("is_there", [False, True], ids=["lost", "connected"])
-async def test_there_are_never_two_clients_with_one_sid(lab, is_there):
+async def test_there_are_never_two_clients_with_one_sid(lab, monkeypatch, is_there):
     """Of those that come with one pid to two nodes at once, one gets it: or the second after the first has lost it."""
+    monkeypatch.setattr(stream_sessions, "RELEASE_S", WAIT_S)  # a busy node is not taken for one that was killed
     one, other = await lab.threads(), await lab.threads()
     peer = await lab.join(one)
     if not is_there:
@@ -163,6 +165,33 @@ async def test_calls_reach_clients_of_other_servers(lab):
 
     assert back.missed == []
     assert sorted(other.rooms(back.sid)) == sorted([back.sid, "coffee"])
+
+
+@pytest.mark.parametrize("half", ["node", "threads"])
+@pytest.mark.parametrize("is_new", [False, True], ids=["runs", "starts"])
+async def test_what_is_done_to_clients_of_a_server_that_has_ended(lab, half, is_new):
+    """They are out of the room, or cannot come back, also to a server that starts only then."""
+    start = getattr(lab, half)
+    one, other, *others = [await start() for _ in range(2 if is_new else 3)]
+    peer, gone, _ = await lab.join(one), await lab.join(one), await lab.join(other)
+    if others:
+        await lab.join(*others)  # it reads the stream as soon as it has a client
+    for room in ("tea", "coffee", "milk"):
+        await one.enter_room(peer.sid, room)
+    await one.shutdown()
+
+    await other.leave_room(peer.sid, "tea")
+    await other.close_room("coffee")
+    await other.disconnect(gone.sid)
+    for room in ("tea", "coffee", "milk"):
+        await other.emit("news", room, room=room)
+
+    for last in (other, *(others or [await start()])):
+        back = await lab.join(last, peer)
+        assert (back.pid, back.missed) == (peer.pid, [["news", "milk"]])
+        assert sorted(last.rooms(back.sid)) == sorted([back.sid, "milk"])
+        assert (await lab.join(last, gone)).pid != gone.pid
+        await lab.lose(back)
 
 
 async def test_a_node_that_was_away_misses_nothing():

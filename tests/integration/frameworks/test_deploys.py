@@ -19,7 +19,7 @@ from tests.integration.clients import http_client
 from tests.interop.conftest import RUNNER
 from tests.support.node import node_program
 from tests.support.ports import HOST, reserve_port
-from tests.support.waiting import WAIT_S
+from tests.support.waiting import START_S, WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -86,7 +86,7 @@ class Site:
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(START_S):
             while True:
                 try:
                     _, writer = await asyncio.open_connection(HOST, self._port)

@@ -203,10 +203,10 @@ async def test_a_client_that_leaves_is_noticed_while_its_handler_hangs(address, 
 @pytest.mark.parametrize("trickles", [False, True])
 async def test_a_body_that_never_ends_is_read_for_body_timeout(address, name, trickles):
     """C-193: neither what stalls nor what trickles keeps a thread; the client gets 408, and its session ends."""
-    async with open_polling(address) as client:
+    async with open_polling(address, "/impatient/") as client:
         await client.join(auth={"name": name})
         reader, writer = await asyncio.open_connection(address.host, address.port)
-        path = f"/socket.io/?EIO=4&transport=polling&sid={client.eio_sid}"
+        path = f"/impatient/?EIO=4&transport=polling&sid={client.eio_sid}"
         writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n4".encode())
         answer = asyncio.ensure_future(reader.readline())
         try:

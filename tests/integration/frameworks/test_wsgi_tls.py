@@ -102,7 +102,7 @@ async def test_a_client_that_leaves_under_a_handler_that_hangs_misses_its_heartb
 
 async def test_a_client_that_answers_lives_on_under_a_handler_that_takes_long(tmp_path):
     """What stands unread grows with each of its pongs."""
-    site = Site(ping_interval=0.2, ping_timeout=1.2)
+    site = Site(ping_interval=0.2, ping_timeout=2)
     async with served(site, tmp_path) as (address, trusted), opened(address, trusted) as client:
         await client.send('42["hang"]')
         for _ in range(3):

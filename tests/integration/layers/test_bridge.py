@@ -232,7 +232,7 @@ async def test_who_is_told_of_a_member_and_asks_finds_it(bridge):
     for _ in ("ann", "cleo", "dan"):
         told.append((await ann.receive("presence")).data["user"])
 
-        members = await ChatRoom(5).on(bridge.here.sio).members(cluster=True, timeout=0.3)
+        members = await ChatRoom(5).on(bridge.here.sio).members(cluster=True, timeout=1.0)
 
         assert set(told) <= {member.user for member in members}
     await asyncio.gather(*joining)

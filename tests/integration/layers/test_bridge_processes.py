@@ -52,7 +52,7 @@ def server(environment: dict[str, str]) -> Iterator[int]:
             yield port
         finally:
             process.terminate()
-            process.communicate(timeout=10)
+            process.communicate(timeout=WAIT_S)
 
 
 class Visitor:

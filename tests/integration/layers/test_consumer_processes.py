@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.support.brokers import redis_server
 from tests.support.ports import reserved_port
+from tests.support.waiting import PROGRAM_S, WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -47,7 +48,7 @@ def server(command: list[str], environment: dict[str, str]) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=WAIT_S)
 
 
 @asynccontextmanager
@@ -63,7 +64,7 @@ async def clients(*urls: str) -> AsyncIterator[list[ClientConnection]]:
 
 async def hear(client: ClientConnection) -> Any:
     """Return the next frame of a client."""
-    return await asyncio.wait_for(client.recv(), 10)
+    return await asyncio.wait_for(client.recv(), WAIT_S)
 
 
 async def join(client: ClientConnection) -> None:
@@ -75,7 +76,7 @@ async def join(client: ClientConnection) -> None:
 async def run(*command: str, environment: dict[str, str]) -> None:
     """Run a program to its end."""
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env={**os.environ, **environment})
-    assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert await asyncio.wait_for(process.wait(), PROGRAM_S) == 0
 
 
 @pytest.mark.parametrize("layer", ["pubsub", "queue"])

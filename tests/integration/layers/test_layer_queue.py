@@ -62,7 +62,7 @@ async def test_the_queue_forgets_messages_that_have_expired():
             sender = lab.layer(expiry=0.2)
             await sender.send("jobs", {"n": 1})
             await sender._queues.run("x", "BLPOP", "nothing", "0.3")  # let the time of Redis pass
-            await sender.send("jobs", {"n": 2})
+            await lab.layer().send("jobs", {"n": 2})
 
             assert await receive(lab.layer(), "jobs") == [{"n": 2}]
 
@@ -124,13 +124,13 @@ async def test_what_waits_in_a_process_that_lives_stays_there_and_of_one_that_di
     """The lease of messages is renewed too."""
     with redis_server() as broker:
         async with laboratory("queue", broker) as lab:
-            first, second = lab.layer(lease=1), lab.layer(lease=1)
+            first, second = lab.layer(lease=2), lab.layer(lease=2)
             inbox = await first.open_inbox("jobs")
             for number in range(3):
                 await second.send("jobs", {"n": number})
             await until(lambda: inbox.waiting == 3)
             late = asyncio.create_task(second.receive("jobs"))
-            await lab.layer()._queues.run("x", "BLPOP", "nothing", "2.5")  # more than two leases
+            await lab.layer()._queues.run("x", "BLPOP", "nothing", "4.5")  # more than two leases
             assert not late.done()
 
             for reader in first._readers:

@@ -15,6 +15,7 @@ from fastsio.exceptions import ConnectionRefusedError as Refused
 from tests.integration.clients import Closed, Journal, WebSocketClient, eventually, open_websocket
 from tests.integration.redis_nodes import Threaded
 from tests.support.servers import FAST_WS, Address, serve
+from tests.support.waiting import WAIT_S
 from tests.support.wsgi_servers import serve_werkzeug
 
 if TYPE_CHECKING:
@@ -143,8 +144,8 @@ async def site_on(kind: str, journal: Journal, **options: Any) -> AsyncIterator[
 
 @pytest.fixture(params=["uvicorn", "fast", "aiohttp", "threads"])
 async def site(request, journal) -> AsyncIterator[Site]:
-    """A server on each transport."""
-    async with site_on(request.param, journal) as site:
+    """A server on each transport; clients that come with one pid wait for each other as long as that takes."""
+    async with site_on(request.param, journal, connection_state_recovery={"takeover_timeout": WAIT_S}) as site:
         yield site
 
 

@@ -64,9 +64,10 @@ async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 @pytest.mark.parametrize("kind", [*HERE, "h11", "fast"])
 async def test_a_body_that_trickles_is_taken_for_body_timeout(kind):
     """C-193: the client gets 408, its session and connection are over; Tornado closes it without an answer."""
-    sio = fastsio.AsyncServer(body_timeout=SHORT_S, ping_interval=300)
+    sio = fastsio.AsyncServer(ping_interval=300)
     async with under(kind, sio) as address, open_polling(address) as client:
         await client.join()
+        sio.eio.body_timeout = SHORT_S
         reader, writer = await asyncio.open_connection(address.host, address.port)
         path = f"/socket.io/?EIO=4&transport=polling&sid={client.eio_sid}"
         head = (

@@ -265,7 +265,7 @@ async def test_attachments_announced_while_connecting_do_not_wait_for_ever(make_
 @pytest.mark.parametrize("header", ['451-["a",{"_placeholder":true,"num":0}]', '461-5[{"_placeholder":true,"num":0}]'])
 async def test_attachments_that_came_in_time_leave_no_deadline(make_server, running, journal, header):
     """Once a binary event or acknowledgement is complete, attachment_timeout does not strike any more."""
-    sio = make_server(attachment_timeout=0.1)
+    sio = make_server(attachment_timeout=WAIT_S)
     sio.on("a", lambda _sid, _data: None)
     async with running(sio) as address, open_websocket(address) as client:
         await client.join()

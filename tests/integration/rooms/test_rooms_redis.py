@@ -56,8 +56,8 @@ async def test_threads_and_tasks_share_rooms(cluster, broker):
     there, threads = await joined(cluster, THREADS)
     both = [RoomMember(here.sid), RoomMember(there.sid)]
 
-    assert await ChatRoom(5).on(sio).members(cluster=True, timeout=1) == both
-    members = await asyncio.to_thread(ChatRoom(5).on(threads).members, cluster=True, timeout=1)
+    assert await ChatRoom(5).on(sio).members(cluster=True, timeout=2) == both
+    members = await asyncio.to_thread(ChatRoom(5).on(threads).members, cluster=True, timeout=2)
     assert members == both[::-1]
     await asyncio.to_thread(threads.emit, "news", 1, room=ChatRoom(5))
     async with writer("fastsio", broker.url, cluster.channel) as manager:

@@ -127,10 +127,11 @@ class TestClose:
     async def test_a_polling_client_vanishes_during_a_poll(self, patient):
         """So does a poll whose connection is closed; WSGI does not tell."""
         sid = await patient.open_polling()
-        async with httpx.AsyncClient() as impatient:
-            query = f"EIO=4&transport=polling&sid={sid}"
-            with pytest.raises(httpx.ReadTimeout):
-                await impatient.get(f"{patient.url}?{query}", timeout=httpx.Timeout(WAIT_S, read=0.2))
+        async with httpx.AsyncClient() as leaving:
+            poll = asyncio.create_task(leaving.get(f"{patient.url}?EIO=4&transport=polling&sid={sid}", timeout=WAIT_S))
+            await pending_poll(patient, sid)
+            poll.cancel()
+            await asyncio.wait({poll})
 
         assert await patient.reason() == "transport error"
 

@@ -115,7 +115,7 @@ async def test_the_clients_pings_keep_the_connection(start, version, transport):
 
 async def test_a_silent_client_is_given_up(start, version, transport):
     """A client that sends no ping is 'ping timeout' on the server, after interval and timeout."""
-    world = await start(allow_eio3=True, ping_interval=0.3, ping_timeout=1.5)
+    world = await start(allow_eio3=True, ping_interval=0.3, ping_timeout=3)
 
     result = await JsClient(world, version).play("falls_silent", transports=[transport])
 

@@ -31,6 +31,7 @@ export async function client_dies({ connected, say, told }) {
 export async function client_falls_silent({ connected, happens }) {
   const socket = await connected("/");
   const { engine } = socket.io;
+  engine._pingTimeout = 60_000; // it does not give the server up first
   const send = engine._sendPacket.bind(engine);
   engine._sendPacket = (type, ...rest) => type === "pong" || send(type, ...rest);
   return { reason: (await happens(socket, "disconnect"))[0] };

@@ -145,7 +145,7 @@ async def the_server_answers_nobody_after_the_client_left(lab: Lab) -> None:
     """A call whose client leaves ends with a timeout."""
     sio = lab.server()
     client = await lab.client("/")
-    task = await lab.begin("call", sio.call("ask", to=client.sid, timeout=0.1))
+    task = await lab.begin("call", sio.call("ask", to=client.sid, timeout=1.0))
 
     await client.close()
     await lab.finish(task)

@@ -47,7 +47,7 @@ def test_a_client_that_is_gone_or_silent_misses_its_heartbeat_under_a_handler_th
 
 def test_a_client_that_answers_lives_on_under_a_handler_that_takes_long(hanging):
     """Its pongs stand unread behind the message, more of them each time."""
-    app = hanging(ping_timeout=1.0)
+    app = hanging(ping_timeout=2.0)
     client = WebSocketClient.open(app)
     client.say("4hang")
     for _ in range(3):

@@ -220,7 +220,7 @@ def test_where_nothing_can_be_read_ahead_the_session_ends_with_the_heartbeat(han
 def test_a_client_that_answers_lives_on_where_more_and_more_stands_unread(hanging, monkeypatch):
     """Each ping has an answer, though nobody reads it before the handler is done."""
     monkeypatch.setattr(socketlink, "_raw_socket", lambda sock: None)
-    one = hanging(ping_interval=0.05, ping_timeout=1.0)
+    one = hanging(ping_interval=0.05, ping_timeout=2.0)
     client = one.open()
 
     for _ in range(3):

@@ -23,9 +23,9 @@ def work(number, *, more):
     numbers.put(number + more)
     done.set()
 task = engine.start_background_task(work, 1, more=2)
-assert done.wait(5)
+assert done.wait(60)
 task.join()
-print(type(task).__module__, numbers.get(timeout=5))
+print(type(task).__module__, numbers.get(timeout=60))
 try:
     numbers.get(block=False)
 except engine.get_queue_empty_exception():

@@ -95,6 +95,37 @@ async def test_refusal_carries_what_the_server_said(sio: AsyncServer) -> None:
     assert not client.connected
 
 
+@pytest.mark.parametrize("auth", [["t"], 7, b"t", True])
+async def test_auth_of_a_kind_that_no_server_takes_says_what_to_write(sio: AsyncServer, auth: Any) -> None:
+    """Before anything is sent: the server would close the connection, and the client would know no reason."""
+    async with TestClient(sio) as client:
+        with pytest.raises(
+            TypeError, match=r"may send a dict, a text or None; a server closes.*Write auth=\{'token': \.\.\.\}"
+        ) as error:
+            await client.connect(auth=auth)
+        assert f"auth={auth!r} is of type {type(auth).__name__}" in str(error.value)
+
+        await client.connect(auth="t")
+        with pytest.raises(TypeError, match="may send a dict, a text or None"):
+            await client.reconnect(auth=auth)
+        assert client.connected
+
+
+async def test_auth_may_be_a_dict_a_model_or_a_text(sio: AsyncServer) -> None:
+    """The connect handler gets each as the wire carries it."""
+    got: list[Any] = []
+
+    @sio.on("connect", namespace="/auth")
+    async def connect(auth: Auth) -> None:
+        got.append(auth)
+
+    for auth in ({"x": 1}, Point(x=1), "x", None):
+        async with TestClient(sio) as client:
+            await client.connect("/auth", auth)
+
+    assert got == [{"x": 1}, {"x": 1}, "x", None]
+
+
 async def test_unknown_namespace_is_refused_and_the_others_stay(client: TestClient) -> None:
     """A namespace nobody handles refuses; the connection lives on."""
     with pytest.raises(ConnectionRefusedError, match="Invalid namespace"):

@@ -77,6 +77,22 @@ def test_refusal_carries_what_the_server_said(sio: Server) -> None:
     assert refused.value.error_args == {"message": "not you", "data": {"code": 7}}
 
 
+@pytest.mark.parametrize("auth", [["t"], 7, b"t", True])
+def test_auth_of_a_kind_that_no_server_takes_says_what_to_write(sio: Server, auth: Any) -> None:
+    """As in asyncio."""
+    with SyncTestClient(sio) as client:
+        with pytest.raises(
+            TypeError, match=r"may send a dict, a text or None; a server closes.*Write auth=\{'token': \.\.\.\}"
+        ) as error:
+            client.connect(auth=auth)
+        assert f"auth={auth!r} is of type {type(auth).__name__}" in str(error.value)
+
+        client.connect(auth="t")
+        with pytest.raises(TypeError, match="may send a dict, a text or None"):
+            client.reconnect(auth=auth)
+        assert client.connected
+
+
 def test_call_returns_the_acknowledgement(client: SyncTestClient) -> None:
     """Validation and the dumping of models happen as for any client."""
     assert client.call("move", {"x": 1}) == {"x": 1}

@@ -281,6 +281,7 @@ async def test_a_process_that_is_silent_is_given_up(pair, hub, monkeypatch):
 
     assert await asking is False
 
+    monkeypatch.setattr(module, "SILENT_S", WAIT_S)
     hub.loses = ()
     other.app.waits = False
     one.forwarding._handle(Announcement(other.name, asks=False))

@@ -7,6 +7,7 @@ import os
 import resource
 import socket
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from fastsio.integrations.workers.channel import HEAD, Inbox, Outbox, ParcelsFull
 from tests.integration.clients import eventually
+from tests.support.waiting import WAIT_S
 
 LIMIT = 1_000_000
 #: More than the system keeps for a socket.
@@ -34,10 +36,11 @@ class Line:
         self.inbox: Inbox | None = None
         self.arrived: list[tuple[bytes, bytes, bytes]] = []
         self.losses = 0
+        self.malformed: list[str] = []
         self.ends: list[bool] = []
 
     def listen(self) -> None:
-        self.inbox = Inbox(self.path, asyncio.get_running_loop(), self._take, self._lose)
+        self.inbox = Inbox(self.path, asyncio.get_running_loop(), self._take, self._lose, self.malformed.append)
 
     def send(self, said: bytes, data: bytes, text: bytes = b"hello") -> None:
         """Send the end of a pair from which *text* can be read."""
@@ -188,6 +191,43 @@ async def test_a_parcel_that_is_cut_off_leaves_no_connection_open(line):
     await eventually(lambda: not way.inbox._readers)
 
     assert way.arrived == []
+
+
+@pytest.mark.parametrize(
+    ("data", "descriptors", "why"),
+    [
+        (HEAD.pack(0, 4) + b"GET ", 0, "0 descriptors"),
+        (HEAD.pack(0, 4) + b"GET ", 2, "1 descriptors beside 0 bytes"),
+        (HEAD.pack(0, 100) + b"half", 3, "3 descriptors"),
+        (HEAD.pack(0, 4) + b"GET " + HEAD.pack(0, 4), 1, "0 descriptors beside 8 bytes"),
+        (b"GET / HTTP/1.1\r\n\r\n", 1, "a parcel of"),
+        (HEAD.pack(2**32 - 1, 2**32 - 1), 1, "a parcel of"),
+    ],
+    ids=["no descriptor", "two", "three", "one for two parcels", "another protocol", "endless"],
+)
+async def test_malformed_parcels_end_their_connection(line, data, descriptors, why):
+    """No descriptor stays open or goes to another parcel, no memory is held, and parcels of other connections arrive."""
+    way = line()
+    way.listen()
+    here, there = socket.socketpair()
+    with here, there, socket.socket(socket.AF_UNIX) as sender:
+        here.sendall(b"hello")
+        sender.connect(str(way.path))
+        sender.setblocking(False)
+        if descriptors:
+            socket.send_fds(sender, [data], [there.fileno()] * descriptors)
+        else:
+            sender.send(data)
+
+        await eventually(lambda: way.malformed)
+        async with asyncio.timeout(WAIT_S):
+            with suppress(ConnectionResetError):
+                assert await asyncio.get_running_loop().sock_recv(sender, 1) == b""
+    way.send(b"", b"fine")
+
+    await eventually(lambda: (b"", b"fine", b"hello") in way.arrived)
+    assert why in way.malformed[0]
+    assert len(way.inbox._readers) == 1
 
 
 async def test_a_connection_that_cannot_be_opened_is_lost_and_the_next_ones_are_not(line):

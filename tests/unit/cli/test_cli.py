@@ -19,9 +19,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 import fastsio
-from fastsio.cli import main
+from fastsio.cli import commands, main
 from tests.support.ports import reserved_port
-from tests.support.waiting import WAIT_S
+from tests.support.waiting import PROGRAM_S, WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,13 +155,90 @@ def test_the_directory_of_workers_has_a_short_path(folder, capsys, monkeypatch, 
     deep = tmp_path / ("x" * 60)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    monkeypatch.setattr(commands, "OTHER_PLACES", ())
 
     assert main(["run", "cli_application:alone", "--workers", "2", "--app-dir", str(folder)]) == 1
     shown = capsys.readouterr().err
-    assert "is too long for the sockets of the workers" in shown
+    assert "is too long for Unix sockets" in shown
     assert "let TMPDIR name a directory" in shown
     assert list(deep.iterdir()) == []
     assert "FASTSIO_WORKERS" not in os.environ
+
+
+@pytest.mark.parametrize("first", ["missing", "x" * 60], ids=["missing", "too long"])
+def test_another_directory_is_taken_where_that_for_temporary_files_is_no_good(monkeypatch, tmp_path, first):
+    """Its path is too long on macOS, and in a container only ``/dev/shm`` may be writable."""
+    (tmp_path / ("x" * 60)).mkdir()
+    with tempfile.TemporaryDirectory(prefix="e") as place:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / first))
+        monkeypatch.setattr(commands, "OTHER_PLACES", ("/no/such/place", place))
+
+        with commands.worker_group({"reload": False, "workers": 2, "http": "auto"}):
+            assert os.environ["FASTSIO_WORKERS"].startswith(f"{place}/fastsio-")
+            assert os.listdir(place)  # noqa: PTH208 - names only
+
+        assert os.listdir(place) == os.listdir(tmp_path / ("x" * 60)) == []  # noqa: PTH208 - names only
+
+
+IMPORTING = """
+import sys
+import threading
+print("importing", flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_during_the_start_leaves_no_directory(tmp_path, number):
+    """The process ends as the signal says, while it imports the application."""
+    (tmp_path / "slow_application.py").write_text(IMPORTING)
+    command = [sys.executable, "-m", "fastsio", "run", "slow_application:app", "--workers", "2"]
+    with tempfile.TemporaryDirectory(prefix="e") as place:
+        environment = {**os.environ, "TMPDIR": place}
+        with subprocess.Popen(
+            [*command, "--app-dir", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"importing\n"
+            assert len(os.listdir(place)) == 1  # noqa: PTH208 - names only
+            process.send_signal(number)
+            process.communicate(timeout=WAIT_S)
+
+        assert process.returncode != 0
+        assert os.listdir(place) == []  # noqa: PTH208 - names only
+
+
+FAILING = """
+import fastsio
+
+
+class Application(fastsio.ASGIApp):
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+
+app = Application(fastsio.AsyncServer(async_mode="asgi"))
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_application_that_cannot_start_is_a_failure(tmp_path, workers):
+    """The exit status says so, whatever the number of workers: those who start services rely on it."""
+    (tmp_path / "failing_application.py").write_text(FAILING)
+    command = [sys.executable, "-m", "fastsio", "run", "failing_application:app", "--workers", workers]
+    with reserved_port() as port:
+        ended = subprocess.run(
+            [*command, "--port", str(port), "--app-dir", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=PROGRAM_S,
+            check=False,
+        )
+
+    assert "no database" in ended.stderr
+    assert ended.returncode == 3
 
 
 def test_what_has_no_socketio_is_not_vouched_for(folder, capsys):
@@ -182,7 +259,7 @@ def test_an_application_that_is_not_there_is_named(folder, capsys, name):
 
 def first_answer(url: str) -> bytes:
     """Ask until somebody listens: a worker says that it has started just before it does."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + WAIT_S
     while True:
         try:
             with urllib.request.urlopen(url, timeout=WAIT_S) as answer:  # noqa: S310 - of the test's own server

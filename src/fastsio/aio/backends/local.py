@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
+from fastsio.aio.backends.local_questions import Questions
 from fastsio.aio.backends.local_sessions import ANSWER_S, LocalSessions
 from fastsio.aio.pubsub import AsyncPubSubManager
+from fastsio.base.manager import ELSEWHERE, ExpectedAcks
 from fastsio.brokers.local import MAX_PENDING_BYTES, LocalPlace, LocalPublisher
 from fastsio.brokers.local_listening import LocalListener
 from fastsio.brokers.per_loop import PerLoop
-from fastsio.cluster.messages import ANSWERS, Emit, decode, read
+from fastsio.cluster.messages import ANSWERS, AskMembers, Emit, decode, read
 from fastsio.exceptions import BusError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, Hashable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
     from typing import Unpack
 
     from fastsio.aio.recovery import Recovery
     from fastsio.base.options import BusKeywords
-    from fastsio.cluster.messages import Message, TellMembers
+    from fastsio.cluster.messages import Message
 
 #: Seconds to wait for messages of a publisher that has never connected to this process.
 STRANGER_S: Final = 0.25
@@ -35,6 +38,10 @@ _OF_SESSIONS: Final = (
     "mirror",
     "mirror_again",
 )
+#: The method of a question -> that of its answers.
+_ANSWERS_OF: Final = {AskMembers.METHOD: "room_members_answer", "session_question": "session_answer"}
+#: The method of a process's answer to an event with a callback: it has no client that may still acknowledge the event.
+_NO_CLIENT: Final = "no_client"
 
 
 class AsyncLocalManager(AsyncPubSubManager):
@@ -76,8 +83,8 @@ class AsyncLocalManager(AsyncPubSubManager):
         super().__init__(channel, write_only, logger, json, **options)
         self._place = LocalPlace(path, channel, max_pending_bytes)
         self._publishing: PerLoop[LocalPublisher] = PerLoop(self._new_publisher, LocalPublisher.close)
-        #: Number of a question -> how many processes have not answered it yet, and the event that is set when all have.
-        self._unanswered: dict[int, tuple[int, asyncio.Event]] = {}
+        #: The questions to other processes: for members, for acknowledgements, for sessions.
+        self._asked = Questions()
         self._listener: LocalListener | None = None
         self._sessions: LocalSessions | None = None
         #: The publisher of the server's event loop; None before :meth:`open`.
@@ -96,22 +103,31 @@ class AsyncLocalManager(AsyncPubSubManager):
         return self._publishing.current is not None if self.write_only else self.listening
 
     async def _new_publisher(self) -> LocalPublisher:
-        return LocalPublisher(self._place, lambda: self.host_id, self._get_logger)
+        return LocalPublisher(self._place, lambda: self.host_id, self._get_logger, self._note_disconnected)
 
     async def _publish(self, data: dict[str, Any]) -> None:
         # An answer is for the process that has asked, which listens under its name on the bus.
         await self._send(data, data["host_id"] if data["method"] in ANSWERS else None)
 
-    async def _send(self, data: dict[str, Any], to: str | None) -> int:
+    async def _send(self, data: dict[str, Any], to: str | None) -> None:
         publisher = await self._publishing.get()
+        if to is not None:
+            data = {**data, "from": self.host_id}
         payload, sessions = self._encode(data), self._sessions
         if to is None and sessions is not None and sessions.is_recording and data["method"] not in _OF_SESSIONS:
             sessions.record(publisher.name, publisher.count + 1, read(data), len(payload))
-        return await publisher.publish(payload, to)
+        names = await publisher.publish(payload, to)
+        match data:
+            case {"method": "emit", "callback": [_, _, int(number)]}:
+                self._mark_sent((_NO_CLIENT, number), names)
+            case {"method": str(method), "id": int(number)} if method in _ANSWERS_OF:
+                self._mark_sent((_ANSWERS_OF[method], number), names)
 
     async def _listen(self) -> AsyncGenerator[bytes, None]:
         self.host_id = token_hex(8)  # a process that listens anew gets a new name
-        listener = self._listener = LocalListener(self._place, self.host_id, self._note_gap, self._get_logger)
+        listener = self._listener = LocalListener(
+            self._place, self.host_id, self._note_gap, self._get_logger, self._note_end
+        )
         await listener.open()
         try:
             self._on_listening()
@@ -139,11 +155,21 @@ class AsyncLocalManager(AsyncPubSubManager):
     async def _take(self, raw: Any) -> None:
         with suppress(ValueError):  # the base class logs a malformed message
             raw = decode(raw, self._codec)
-            if self._sessions is not None and self._sessions.take(raw):
-                return
-            if self._sessions is None and raw.get("method") in _OF_SESSIONS:  # this server has no recovery
-                return
+            if not self._take_here(raw):
+                await super()._take(raw)
+            match raw:
+                case {"method": str(method), "id": int(number), "from": str(name)}:
+                    self._asked.answer((method, number), name)
+            return
         await super()._take(raw)
+
+    def _take_here(self, raw: dict[str, Any]) -> bool:
+        """Handle a message that is not one of a cluster; return False for any other message."""
+        if self._sessions is not None and self._sessions.take(raw):
+            return True
+        method = raw.get("method")
+        # A server without recovery has no sessions to tell of.
+        return method == _NO_CLIENT or (self._sessions is None and method in _OF_SESSIONS)
 
     def basic_close_room(self, room: Hashable, namespace: str) -> None:
         """Remove all clients of this server from a room."""
@@ -169,7 +195,7 @@ class AsyncLocalManager(AsyncPubSubManager):
         """Wait until this process receives the messages of others, or its first attempt to listen has failed."""
         await self._subscriber.settle(self.publish_timeout)
 
-    async def tell(self, message: dict[str, Any], to: str | None = None) -> int:
+    async def tell(self, message: dict[str, Any], to: str | None = None) -> None:
         """
         Send a message to other processes that is not one of the messages of a cluster.
 
@@ -177,15 +203,12 @@ class AsyncLocalManager(AsyncPubSubManager):
             message: The fields of the message; ``host_id`` is set to the name of this process.
             to: The name of the one process that gets it; None is all.
 
-        Returns:
-            The number of processes that it was sent to.
-
         Raises:
             BusError: The message cannot be sent.
         """
         try:
             async with asyncio.timeout(self.publish_timeout):
-                return await self._send({**message, "host_id": self.host_id}, to)
+                await self._send({**message, "host_id": self.host_id}, to)
         except (OSError, TypeError, ValueError, TimeoutError) as error:
             why = f"{type(error).__name__}: {error}"
             raise BusError(f"{self.name}: cannot publish to {self.channel!r}: {why}") from error
@@ -274,28 +297,75 @@ class AsyncLocalManager(AsyncPubSubManager):
         async with asyncio.timeout(ANSWER_S):
             await listener.until_handled({name: count for name, count in counts.items() if name in known})
 
-    # Members of rooms
+    # Questions to other processes: each answers or ends
 
-    async def _wait_for_members(self, question: int, timeout_s: float) -> None:
-        publisher = await self._publishing.get()
-        count = len(publisher.peers)
-        if count:
-            all_have_answered = asyncio.Event()
-            self._unanswered[question] = count, all_have_answered
-            try:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(timeout_s):
-                        await all_have_answered.wait()
-            finally:
-                del self._unanswered[question]
+    async def ask(self, question: dict[str, Any], timeout_s: float) -> None:
+        """
+        Send a question to all other processes, and wait until each has answered or ended.
 
-    def _take_members(self, message: TellMembers) -> None:
-        super()._take_members(message)
-        count, all_have_answered = self._unanswered.get(message.question, (0, None))
-        if all_have_answered is not None:
-            self._unanswered[message.question] = count - 1, all_have_answered
-            if count == 1:
-                all_have_answered.set()
+        Args:
+            question: The fields of the message, with a number in ``id``, which the answers have too.
+            timeout_s: Seconds to wait; a process may hang.
+
+        Raises:
+            BusError: The question cannot be sent.
+        """
+        await self._ask((_ANSWERS_OF[question["method"]], question["id"]), self.tell(question), timeout_s)
+
+    async def _ask_members(self, question: AskMembers, timeout_s: float) -> None:
+        await self._ask((_ANSWERS_OF[AskMembers.METHOD], question.question), self._tell_others(question), timeout_s)
+
+    async def _ask(self, key: tuple[str, int], sending: Awaitable[None], timeout_s: float) -> None:
+        self._asked.begin(key)
+        try:
+            await sending
+            await self._asked.wait(key, timeout_s)
+        finally:
+            self._asked.forget(key)
+
+    async def _expect_answer(self, room: Hashable, namespace: str, callback: Any) -> tuple[Hashable, str, int]:
+        asked = await super()._expect_answer(room, namespace, callback)
+        if isinstance(callback, ExpectedAcks):
+            self._asked.begin((_NO_CLIENT, asked[2]), partial(self._give_up, asked[2]))
+        return asked
+
+    def _give_up(self, ack_id: int) -> None:
+        """End the wait for an acknowledgement: no other process has a client that may still send it."""
+        callback = self._pop_remote_callback(ack_id)
+        if callback is not None:
+            callback.mark_lost(ELSEWHERE, ack_id)
+
+    def _pop_remote_callback(self, ack_id: int) -> Any:
+        self._asked.forget((_NO_CLIENT, ack_id))
+        return super()._pop_remote_callback(ack_id)
+
+    def _refusal(self, host_id: str, asked: tuple[Hashable, str, int]) -> Callable[[], object]:
+        refuse = super()._refusal(host_id, asked)
+        if refuse is not None:
+            return refuse
+        return partial(self.server.__fastsio__.runner.start_task, self._tell_no_client, host_id, asked[2])
+
+    async def _tell_no_client(self, host_id: str, ack_id: int) -> None:
+        try:
+            await self.tell({"method": _NO_CLIENT, "id": ack_id}, host_id)
+        except BusError as error:
+            self._get_logger().warning("%s: a question could not be answered: %s", self.name, error)
+
+    def _mark_sent(self, key: tuple[str, int], names: Sequence[str]) -> None:
+        """Record which processes a question was sent to."""
+        self._asked.mark_sent(key, names)
+        for name in names:
+            if not self.is_there(name):
+                self._note_disconnected(name)
+
+    def _note_disconnected(self, name: str) -> None:
+        """Count a process as ended, unless messages of it wait to be handled: :meth:`_note_end` follows these."""
+        if self._listener is None or not self._listener.hears_process(name):
+            self._asked.end(name)
+
+    def _note_end(self, name: str) -> None:
+        if not self.is_there(name):
+            self._asked.end(name)
 
     async def shutdown(self) -> None:
         """Stop listening and close the connections."""

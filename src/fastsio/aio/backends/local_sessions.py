@@ -50,8 +50,16 @@ class SessionBus(MirrorBus, Protocol):
         """Wait until this process receives the messages of others."""
         ...
 
-    async def tell(self, message: dict[str, Any], to: str | None = None) -> int:
-        """Send a message to one process or all; return the number of receivers. Raise BusError if it cannot be sent."""
+    async def tell(self, message: dict[str, Any], to: str | None = None) -> object:
+        """Send a message to one process or all. Raise BusError if it cannot be sent."""
+        ...
+
+    async def ask(self, question: dict[str, Any], timeout_s: float) -> None:
+        """
+        Send a question to all other processes, and wait until each has answered or ended.
+
+        Raise BusError if it cannot be sent.
+        """
         ...
 
     def is_connected_to(self, publisher: str) -> bool:
@@ -102,21 +110,13 @@ class Journal:
 
 
 class _Question:
-    """A question for a session: how many processes have not answered, which has the session, and what all have sent."""
+    """A question for a session: which process has the session, and what all have sent."""
 
     def __init__(self) -> None:
-        self.unanswered = 0
         self.owner = ""
         #: The process that mirrors the session, and the epoch of the mirror; of several, the one of the latest epoch.
         self.mirror, self.epoch = "", 0
         self.published: dict[str, int] = {}
-        self.is_answered = asyncio.Event()
-
-    def count(self, change: int) -> None:
-        """Change the number of processes that have not answered."""
-        self.unanswered += change
-        if self.unanswered <= 0:
-            self.is_answered.set()
 
 
 class LocalSessions:
@@ -243,11 +243,7 @@ class LocalSessions:
     async def _ask(self, number: int, which: dict[str, Any]) -> _Question:
         question = self._questions[number] = _Question()
         try:
-            question.count(await self._bus.tell({"method": "session_question", **which}))
-            async with asyncio.timeout(ANSWER_S):
-                await question.is_answered.wait()
-        except TimeoutError:
-            pass
+            await self._bus.ask({"method": "session_question", **which}, ANSWER_S)
         finally:
             del self._questions[number]
         return question
@@ -359,7 +355,6 @@ class LocalSessions:
             case int(epoch) if epoch > question.epoch:
                 question.mirror, question.epoch = answer["host_id"], epoch
         question.published |= _counts(answer.get("published"))
-        question.count(-1)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -31,7 +31,17 @@ from fastsio.base.history import KeptEmit
 from fastsio.brokers.per_loop import PerLoop
 from fastsio.brokers.redis import RedisPublisher, close_redis, new_client
 from fastsio.cluster.broker_urls import redis_target, require_cluster
-from fastsio.cluster.messages import Answer, CloseRoom, Disconnect, Emit, EnterRoom, LeaveRoom, check_room, decode
+from fastsio.cluster.messages import (
+    ROOM_TYPES,
+    Answer,
+    CloseRoom,
+    Disconnect,
+    Emit,
+    EnterRoom,
+    LeaveRoom,
+    check_room,
+    decode,
+)
 from fastsio.cluster.payloads import require_msgpack
 from fastsio.cluster.relay import Recent
 from fastsio.cluster.stream_entries import (
@@ -313,7 +323,9 @@ class AsyncRedisStreamsManager(AsyncPubSubManager):
             BusError: Redis did not take the message.
         """
         if isinstance(message, (EnterRoom, LeaveRoom, CloseRoom, Disconnect)):
-            await self._add(self.channel, write_steering(self.host_id, message, self._codec))
+            position = await self._add(self.channel, write_steering(self.host_id, message, self._codec))
+            if self._sessions is not None:  # this node then knows it when the client comes back here
+                await self._until_delivered(position)
             return
         await self.tell_nodes(message.as_dict())
         if self._javascript is not None and isinstance(message, Emit):
@@ -429,6 +441,8 @@ class AsyncRedisStreamsManager(AsyncPubSubManager):
     def _restart(self, position: Position) -> None:
         """Record that this node knows only events after a position."""
         recovery, histories = self._recovery, self._histories
+        if self._sessions is not None:
+            self._sessions.restart(position)
         with self.lock:
             self._delivered = position
             if recovery is not None:
@@ -445,8 +459,8 @@ class AsyncRedisStreamsManager(AsyncPubSubManager):
             message = read_entry(raw.fields, self._codec)
             if isinstance(message, Broadcast) and not self._copies.is_known(copy_of(raw.fields)):
                 await self._send_broadcast(message, raw)
-            elif isinstance(message, Steering) and raw.fields.get(b"uid") != self.host_id.encode():
-                self._steer(message)
+            elif isinstance(message, Steering):
+                self._take_steering(message, raw)
         except ValueError as error:  # also of a room that cannot be entered, left or closed
             self._get_logger().warning("%s: entry of %r dropped: %s", self.name, self.channel, error)
         except Exception:  # noqa: BLE001 - one entry must not end the reading, and it is logged
@@ -490,10 +504,17 @@ class AsyncRedisStreamsManager(AsyncPubSubManager):
                 sids.update(sid for sid, _ in self.get_participants(namespace, room))
         return sids
 
+    def _take_steering(self, message: Steering, entry: StreamEntry) -> None:
+        if self._sessions is not None:
+            self._sessions.note_steering(entry.position, message)
+        # A client may have come to this node since this node has written the entry. A room is closed here before that.
+        if entry.fields.get(b"uid") != self.host_id.encode() or not message.closes_rooms:
+            self._steer(message)
+
     def _steer(self, message: Steering) -> None:
-        """Do to this server's clients, those that are away included, what another node says."""
+        """Do to this server's clients, those that are away included, what a node says."""
         namespace, recovery = message.namespace, self._recovery
-        if message.type is EntryType.LEAVE and message.of == message.rooms and not message.without:
+        if message.closes_rooms:
             for room in message.rooms:
                 if not self.is_sid_room(namespace, room):
                     self.basic_close_room(room, namespace)
@@ -533,6 +554,14 @@ class AsyncRedisStreamsManager(AsyncPubSubManager):
         elif message.type is EntryType.LEAVE:
             for room in message.rooms:
                 recovery.leave_room(message.namespace, sid, room)
+
+    async def leave_room(self, sid: str, namespace: str, room: Hashable) -> None:
+        """Take a client out of a room, whichever server has it."""
+        namespace = single_namespace(namespace)
+        await super().leave_room(sid, namespace, room)
+        if self._sessions is not None and self._is_away(namespace, sid) and isinstance(room, ROOM_TYPES):
+            # The node to which the client comes back may have read the stored session before it is changed.
+            await self._tell_others(LeaveRoom(sid, room, namespace, self.host_id))
 
     def basic_close_room(self, room: Hashable, namespace: str) -> None:
         """Take all clients of this server out of a room."""

@@ -10,14 +10,18 @@ another node, that node is asked first to close the old connection. Only one nod
 from __future__ import annotations
 
 from hashlib import sha1
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from fastsio.aio import concurrency
 from fastsio.aio.backends.stream_reader import read_range
 from fastsio.aio.pubsub import REMEMBERED_COPIES
 from fastsio.cluster.relay import Recent
+from fastsio.cluster.steering_log import SteeringLog
 from fastsio.cluster.stream_entries import (
+    START,
     Broadcast,
+    Steering,
     copy_of,
     read_entry,
     read_position,
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
 RELEASE_S: Final = 1.0
 #: The sessions of connected clients are stored anew after ``max_disconnection_duration`` divided by this number.
 REFRESH_SHARE: Final = 4
+#: What was done to clients is kept in ``max_bytes`` divided by this number.
+STEERING_SHARE: Final = 4
 #: How many sessions are stored with one request to Redis.
 BATCH: Final = 200
 #: Replaces a value whose SHA-1 is among the arguments from the third one on; an empty argument stands for no value. The
@@ -132,7 +138,7 @@ class StreamSessions:
     """
 
     #: How positions are written as offsets, and read.
-    start: ClassVar[Position] = (0, 0)
+    start: ClassVar[Position] = START
     write = staticmethod(write_position)
     read = staticmethod(read_position)
 
@@ -141,6 +147,8 @@ class StreamSessions:
         self._recovery = recovery
         self._kept_ms = int(recovery.options.max_disconnection_duration * 1000)
         self._refresh_s = recovery.options.max_disconnection_duration / REFRESH_SHARE
+        #: The milliseconds until the stored session of a connected client expires, unless it is stored again.
+        self._expires_ms = self._kept_ms + 2 * int(self._refresh_s * 1000)
         #: Guards the attributes below against other threads.
         self._guard = concurrency.guard()
         #: The clients whose sessions have changed since they were stored.
@@ -156,6 +164,13 @@ class StreamSessions:
         self._release_s = recovery.options.takeover_timeout + RELEASE_S
         #: pid -> the wait for the node of its client.
         self._releases: dict[str, _Release] = {}
+        #: What was done to clients: a session whose node has ended does not change any more.
+        self._steerings = SteeringLog(
+            START,
+            recovery.options.max_packets,
+            recovery.options.max_bytes // STEERING_SHARE,
+            self._expires_ms / 1000,
+        )
         self._has_warned = False
 
     def _key(self, pid: str) -> str:
@@ -215,7 +230,6 @@ class StreamSessions:
         return batch
 
     async def _write(self, batch: list[Client]) -> None:
-        expires_ms = self._kept_ms + 2 * int(self._refresh_s * 1000)
         clients, commands = [], []
         for client in batch:
             if not self._recovery.has(client):
@@ -228,7 +242,7 @@ class StreamSessions:
                 if self._recovery.has(client):
                     # NOTHING: a session that Redis has evicted is stored anew.
                     recovery: Any = client.recovery
-                    commands.append(self._replacement(recovery.stored, recovery.pid, value, expires_ms, NOTHING))
+                    commands.append(self._replacement(recovery.stored, recovery.pid, value, self._expires_ms, NOTHING))
                     clients.append(client)
         if not commands:
             return
@@ -331,6 +345,7 @@ class StreamSessions:
 
     def update(self, session: SavedSession) -> None:
         """Store the session of a lost client again, because the client was removed from a room."""
+        session.as_of = self._recovery.log.last
         value = self._encoded(session, None)
         if value is not None:
             self._start(self._post, [self._replacement(session.stored, session.pid, value, "")])
@@ -391,35 +406,67 @@ class StreamSessions:
             return None
         if session.since is None:
             session.since = after
+        if session.as_of is None:  # a server of JavaScript has stored it
+            session.as_of = after
         return await self._missed(session, after)
 
     async def _missed(self, session: SavedSession, after: Position) -> Found | None:
-        """Return the session with the missed events that the log of this node does not have, read from the stream."""
-        if not await self._manager.has_delivered(after):
+        """
+        Bring a session up to what this node has read of the stream, and return it with what its client has missed.
+
+        What the logs of this node do not have any more is read from the stream again.
+        """
+        if not await self._manager.has_delivered(max(after, session.as_of)):
             return None
-        if self._recovery.log.reaches(after):
-            return Found(session, after)
+        with self._guard:
+            is_known = self._steerings.knows(session)
+        if is_known and self._recovery.log.reaches(after):
+            return Found(session, after) if self.bring_up(session) else None
         last: Position = self._recovery.log.last
         seen = Recent(REMEMBERED_COPIES)
-        entries = []
+        events, steerings = [], SteeringLog(START)
         try:
-            async for entry in read_range(self._manager.post, self._manager.channel, after, last):
-                broadcast = self._read(entry.fields)
-                if seen.is_known(copy_of(entry.fields)):
+            async for entry in read_range(self._manager.post, self._manager.channel, min(after, session.as_of), last):
+                message = self._read(entry.fields)
+                if message is None or message.namespace != session.namespace or seen.is_known(copy_of(entry.fields)):
                     continue
-                if broadcast is not None and broadcast.namespace == session.namespace and not broadcast.is_volatile:
-                    place = entry.position, broadcast.namespace, broadcast.rooms, (), None, 0, 0.0
-                    entries.append(Entry(*place, broadcast.without, broadcast.arguments))
+                if isinstance(message, Steering):
+                    steerings.append(entry.position, message)
+                elif entry.position > after and not message.is_volatile:
+                    place = entry.position, message.namespace, message.rooms, (), None, 0, 0.0
+                    events.append(Entry(*place, message.without, message.arguments))
         except LookupError:
             return None
-        return Found(session, after, last, entries)
+        return Found(session, after, last, events) if steerings.bring_up(session, last) else None
 
-    def _read(self, fields: dict[bytes, bytes]) -> Broadcast | None:
+    def _read(self, fields: dict[bytes, bytes]) -> Broadcast | Steering | None:
         try:
-            broadcast = read_entry(fields, self._manager.codec)
+            return read_entry(fields, self._manager.codec)
         except ValueError:
             return None  # the error was logged when the entry arrived
-        return broadcast if isinstance(broadcast, Broadcast) else None
+
+    # What was done to clients
+
+    def note_steering(self, position: Position, steering: Steering) -> None:
+        """Keep what a node has done to clients, also for those whose sessions no node has in memory."""
+        with self._guard:
+            self._steerings.append(position, steering, monotonic())
+
+    def restart(self, position: Position) -> None:
+        """Note that this node has not read all entries of the stream up to a position."""
+        with self._guard:
+            self._steerings.restart(position)
+
+    def bring_up(self, session: SavedSession) -> bool:
+        """
+        Do to a claimed session what nodes have done to its client meanwhile.
+
+        Returns:
+            False if they have disconnected the client, or that is not known.
+        """
+        with self._guard:
+            position = self._recovery.log.last  # entries after it may be known already; they are looked at again
+            return self._steerings.knows(session) and self._steerings.bring_up(session, position)
 
     # Messages between nodes
 

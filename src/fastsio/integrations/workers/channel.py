@@ -30,6 +30,8 @@ READS_PER_TURN: Final = 64
 BACKLOG: Final = 128
 #: Seconds after which a process that could not accept, because it has too many descriptors open, tries again.
 RETRY_S: Final = 1.0
+#: The most bytes of a parcel; workers send what they have read at once, which is far less.
+MAX_PARCEL_BYTES: Final = 16_777_216
 #: The buffer for ancillary data: room for the one expected descriptor, and for more that a broken sender adds.
 ANCILLARY_BYTES: Final = socket.CMSG_SPACE(array.array("i").itemsize * 4) if hasattr(socket, "CMSG_SPACE") else 0
 #: Has received descriptors closed in programs that this process starts; without it, each is marked afterwards.
@@ -172,15 +174,22 @@ class Inbox:
         loop: The event loop.
         on_parcel: Called for each parcel.
         on_loss: Called when a parcel came without its descriptor, because this process has too many open.
+        on_malformed: Called with the reason when a connection is closed, because what came over it is no parcel.
     """
 
     def __init__(
-        self, path: Path, loop: asyncio.AbstractEventLoop, on_parcel: OnParcel, on_loss: Callable[[], None]
+        self,
+        path: Path,
+        loop: asyncio.AbstractEventLoop,
+        on_parcel: OnParcel,
+        on_loss: Callable[[], None],
+        on_malformed: Callable[[str], None],
     ) -> None:
         self._path = path
         self._loop = loop
         self._on_parcel = on_parcel
         self._on_loss = on_loss
+        self._on_malformed = on_malformed
         self._readers: set[_Reader] = set()
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -211,7 +220,16 @@ class Inbox:
             self._timer = self._loop.call_later(RETRY_S, self._loop.add_reader, self._listener, self._accept)
             return
         connection.setblocking(False)
-        self._readers.add(_Reader(connection, self._loop, self._on_parcel, self._on_loss, self._readers.discard))
+        self._readers.add(
+            _Reader(
+                connection,
+                self._loop,
+                self._on_parcel,
+                self._on_loss,
+                self._on_malformed,
+                on_close=self._readers.discard,
+            )
+        )
 
 
 class _Reader:
@@ -223,12 +241,15 @@ class _Reader:
         loop: asyncio.AbstractEventLoop,
         on_parcel: OnParcel,
         on_loss: Callable[[], None],
+        on_malformed: Callable[[str], None],
+        *,
         on_close: Callable[[_Reader], None],
     ) -> None:
         self._connection = connection
         self._loop = loop
         self._on_parcel = on_parcel
         self._on_loss = on_loss
+        self._on_malformed = on_malformed
         self._on_close = on_close
         self._data = bytearray()
         #: The descriptors of the parcels in the buffer, in order; None for a descriptor that was lost.
@@ -258,7 +279,11 @@ class _Reader:
                 return
             self._keep_descriptors(ancillary, is_cut=bool(flags & socket.MSG_CTRUNC))
             self._data += data
-            self._deliver_parcels()
+            why = self._deliver_parcels()
+            if why is not None:
+                self.close()
+                self._on_malformed(why)
+                return
 
     def _keep_descriptors(self, ancillary: list[tuple[int, int, bytes]], *, is_cut: bool) -> None:
         received = array.array("i")
@@ -273,16 +298,23 @@ class _Reader:
             self._descriptors.append(None)
             self._on_loss()
 
-    def _deliver_parcels(self) -> None:
+    def _deliver_parcels(self) -> str | None:
+        """Deliver the parcels that are complete; return why the connection must be closed, or None."""
         data = self._data
         while len(data) >= HEAD.size:
             origin_length, length = HEAD.unpack_from(data)
             begin = HEAD.size + origin_length
             end = begin + length
-            if len(data) < end:
-                return
+            if end > MAX_PARCEL_BYTES:
+                return f"a parcel of {end} bytes"
+            if len(data) < end or not self._descriptors:
+                break
             origin, read = bytes(data[HEAD.size : begin]), bytes(data[begin:end])
             del data[:end]
             descriptor = self._descriptors.popleft()
             if descriptor is not None:
                 self._on_parcel(descriptor, origin, read)
+        # A descriptor arrives with the first byte of its parcel, and no read goes beyond the next descriptor's byte.
+        expected = 1 if data else 0
+        count = len(self._descriptors)
+        return None if count == expected else f"{count} descriptors beside {len(data)} bytes"

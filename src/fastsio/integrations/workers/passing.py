@@ -88,7 +88,9 @@ class Passing:
         self._limit = int(os.environ.get(MAX_PASSING, DEFAULT_MAX_PASSING))
         self._tasks: set[asyncio.Task[None]] = set()
         self._reports = Reports()
-        self._inbox = Inbox(group.path(group.number, PURPOSE), self._loop, self._on_parcel, self._on_loss)
+        self._inbox = Inbox(
+            group.path(group.number, PURPOSE), self._loop, self._on_parcel, self._on_loss, self._on_malformed
+        )
         settings = Settings.of_environment()
         self.machine = "" if settings is None else settings.machine
         self.forwarding = (
@@ -247,7 +249,7 @@ class Passing:
     async def _receive(self, connection: socket.socket, origin: bytes, request: bytes) -> None:
         try:
             await self._loop.connect_accepted_socket(lambda: Arrival(self._open, origin, request), connection)
-        except OSError:  # the client has left
+        except (OSError, ValueError):  # the client has left, or it is a socket of another kind
             connection.close()
 
     def _open(self) -> Any:
@@ -256,6 +258,9 @@ class Passing:
 
     def _on_loss(self) -> None:
         self._report("loss", "Connections that other workers pass on are lost: too many files are open (ulimit -n)")
+
+    def _on_malformed(self, why: str) -> None:
+        self._report("malformed", f"A connection of another process to this worker is closed, because of {why}")
 
     # -- both
 

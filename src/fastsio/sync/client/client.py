@@ -129,7 +129,8 @@ class Client(BaseClient):
         Args:
             url: The server's URL; a query in it goes into the handshake.
             headers: Headers of the handshake.
-            auth: What the server's connect handlers get as ``auth``.
+            auth: What the server's connect handlers get as ``auth``: a dict or a text. Servers of fastsio and of
+                JavaScript close the connection of a client that sends anything else.
             transports: ``"polling"``, ``"websocket"`` or a list of these; None polls first and then upgrades.
             namespaces: The namespaces to join; None is those that have handlers, or the root.
             socketio_path: Where the server answers.

@@ -220,7 +220,7 @@ async def a_call_whose_connection_is_lost_times_out(lab: Lab) -> None:
     """Nobody tells it."""
     client, session = await lab.connected()
 
-    task = await lab.begin("call", client.call, "ask", timeout=1)
+    task = await lab.begin("call", client.call, "ask", timeout=2)
     await session.close()
     await lab.finish(task)
 

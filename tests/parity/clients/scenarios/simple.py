@@ -57,7 +57,7 @@ async def it_joins_one_namespace(lab: Lab) -> None:
 
     await lab.do("emit", client.emit, "x")
     await lab.session.send('2/a,["one"]', '2["root"]')
-    await lab.do("receive", client.receive, timeout=0.05)
+    await lab.do("receive", client.receive, timeout=WAIT_S)
     await lab.do("receive", client.receive, timeout=0.02)
 
 
@@ -66,7 +66,7 @@ async def it_waits_for_an_event(lab: Lab) -> None:
     """receive() returns when one comes."""
     client = await connected(lab)
 
-    task = await lab.begin("receive", client.receive, timeout=5)
+    task = await lab.begin("receive", client.receive, timeout=WAIT_S)
     await lab.session.send('2["one",1]')
     await lab.finish(task)
 
@@ -163,8 +163,8 @@ async def without_reconnection_a_lost_connection_is_an_error(lab: Lab) -> None:
     await lab.session.send('2["one"]')
     await lab.session.close()
 
-    await lab.do("receive", client.receive, timeout=0.5)
-    await lab.do("receive", client.receive, timeout=0.5)
+    await lab.do("receive", client.receive, timeout=WAIT_S)
+    await lab.do("receive", client.receive, timeout=WAIT_S)
     await lab.do("emit", client.emit, "x")
     await lab.do("call", client.call, "x", timeout=0.1)
 
@@ -209,7 +209,7 @@ async def call_waits_for_the_reconnection(lab: Lab) -> None:
 async def receive_waits_for_the_reconnection(lab: Lab) -> None:
     """Then for an event."""
     client = await connected(lab, **QUICK)
-    task = await lab.begin("receive", client.receive, timeout=5)
+    task = await lab.begin("receive", client.receive, timeout=WAIT_S)
     lab.session.cut()
     await lab.until("s2: CONNECT / {}")
 

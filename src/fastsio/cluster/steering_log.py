@@ -1,0 +1,80 @@
+"""
+What nodes have done to clients: the latest disconnections, and removals from rooms.
+
+A lost client's session is stored by the node that had the client. If that node has ended, it cannot change the stored
+session any more. So the node to which the client comes back looks here for what was done to the client meanwhile.
+"""
+
+from __future__ import annotations
+
+import sys
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from fastsio.cluster.stream_entries import EntryType
+from fastsio.state.recovery import Entry, PacketLog
+
+if TYPE_CHECKING:
+    from fastsio.cluster.stream_entries import Position, Steering
+    from fastsio.state.recovery import SavedSession
+
+
+class SteeringLog:
+    """
+    The latest steering entries of the stream, in their order.
+
+    Args:
+        start: The log has the entries after this position.
+        max_entries: How many entries are kept.
+        max_bytes: How many bytes they may take, counted as in :class:`~fastsio.state.recovery.PacketLog`.
+        max_age_s: How long an entry is kept, in seconds.
+    """
+
+    __slots__ = ("_log",)
+
+    def __init__(
+        self, start: Position, max_entries: int = sys.maxsize, max_bytes: int = sys.maxsize, max_age_s: float = inf
+    ) -> None:
+        # A steering entry is for the clients of rooms, like an event.
+        self._log = PacketLog(max_entries, max_bytes, max_age_s, start)
+
+    def restart(self, position: Position) -> None:
+        """Drop all entries, because some up to a position were not read."""
+        self._log.restart(position)
+
+    def append(self, position: Position, steering: Steering, time: float = 0.0) -> None:
+        """Add the newest entry, which was read at *time* in seconds, and drop those beyond the limits."""
+        if steering.type is EntryType.JOIN:  # a client that is away enters no rooms
+            return
+        place = position, steering.namespace, steering.of, (), None, 0, time
+        self._log.append(Entry(*place, steering.without, [steering]))
+        self._log.drop_old(time)
+
+    def knows(self, session: SavedSession) -> bool:
+        """Return whether the log has all entries for a session since it was stored."""
+        return not self._log.has_missed_dropped(session, session.as_of)
+
+    def bring_up(self, session: SavedSession, position: Position) -> bool:
+        """
+        Remove a client from the rooms that it was taken out of since its session was stored.
+
+        Args:
+            session: The stored session, which is changed.
+            position: The position up to which the log has the entries.
+
+        Returns:
+            False if the client was disconnected, so that it cannot come back.
+        """
+        for entry in self._log.missed(session, session.as_of):
+            steering: Any = (entry.arguments or [None])[0]
+            # An entry before this one may have taken the client out of the rooms of this one.
+            if {None, session.sid, *session.rooms}.isdisjoint(steering.of):
+                continue
+            if steering.type is EntryType.DISCONNECT:
+                return False
+            for room in [each for each in steering.rooms if each in session.rooms]:
+                entered = session.rooms[room]
+                if entered is None or entered < entry.position:
+                    del session.rooms[room]
+        session.as_of = position
+        return True
