@@ -22,6 +22,8 @@ STARTUP_FAILURE: Final = 3
 FIRST_DELAY_S: Final = 0.5
 MAX_DELAY_S: Final = 10.0
 CALM_S: Final = 60.0
+#: Two workers may end soon after each other by chance; a longer delay is logged.
+WARNED_DELAY_S: Final = 1.0
 
 
 def supervisor_class(standard: Any, clock: Callable[[], float] = monotonic) -> Any:
@@ -59,6 +61,7 @@ def supervisor_class(standard: Any, clock: Callable[[], float] = monotonic) -> A
                 self._delay_s = FIRST_DELAY_S
             else:
                 self._delay_s = min(2 * self._delay_s, MAX_DELAY_S)
+            if self._delay_s > WARNED_DELAY_S:
                 logger.warning("Workers end again and again; the next is started in %s seconds at least", self._delay_s)
             self._last_end_s, self._due_s = now_s, now_s + self._delay_s
 

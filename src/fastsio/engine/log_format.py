@@ -93,3 +93,11 @@ class Reports:
             return None
         self._kinds[kind] = (now, 0)
         return False, skipped
+
+    def warn(self, logger: Any, kind: str, now: float, text: str) -> None:
+        """Log a mistake as a warning if it is due, with how many were not reported since the last."""
+        match self.due(kind, now):
+            case True, _:
+                logger.warning("%s", text)
+            case False, skipped:
+                logger.warning("%s (%d more since the last such message)", text, skipped)

@@ -177,6 +177,19 @@ async def test_a_process_that_has_missed_messages(lab, caplog):
     assert (await lab.join(other, peer)).pid != peer.pid
 
 
+async def test_a_malformed_message_about_sessions_is_dropped(lab, caplog):
+    """With the reason in the log; what comes after it arrives."""
+    one, other = await lab.node(), await lab.node()
+    peer = await lab.join(one)
+    await lab.join(other)
+
+    await other.manager.tell({"method": "mirror", "name": "x", "epoch": 1, "number": 1, "start": 0})
+    await other.emit("news", 1)
+
+    assert await peer.event() == ["news", 1]
+    assert "dropped: the numbers of messages must be integers" in caplog.text
+
+
 async def test_data_that_cannot_travel(lab, caplog):
     """The client is a new one, and the log says why."""
     one, other = await lab.node(), await lab.node()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -90,10 +89,6 @@ class Side:
         self.log.kept.append(entry)
         self.mirroring.log(entry)
 
-    async def turn(self) -> None:
-        """Let this turn of the loop end."""
-        await asyncio.sleep(0)
-
 
 class Holder:
     """The process that mirrors: takes what was posted."""
@@ -164,24 +159,6 @@ async def test_what_was_before_and_what_comes_is_given_away(side):
     assert holder.give("three") is None
 
 
-async def test_events_of_one_turn_travel_together(side):
-    """The first for a room at once, before clients have it; the others at the end of the turn. The next turn is alike."""
-    holder = await settled(side, "c")
-    for texts in (["c", "d", "e"], ["f", "g"], ["h"]):
-        await side.turn()
-        for text in texts:
-            side.emit(text)
-            assert len(side.posted) == 1
-        side.emit("not for it", "elsewhere")
-        assert len(side.posted) == 2
-        side.emit("i")
-        await side.turn()
-        assert len(side.posted) == 3
-        assert all(holder.take(side))
-
-    assert holder.give("one", "~2~") == ["c", "d", "e", "i", "f", "g", "i", "h", "i"]
-
-
 async def test_an_offset_that_the_mirror_does_not_have(side):
     """The client has seen more than the process could tell: it is a new one."""
     holder = await settled(side, "c")
@@ -214,7 +191,6 @@ async def test_messages_that_the_process_has_not_handled_come_later(side):
     holder.take(side)
     del side.counts["x"]  # it has ended long ago
     side.emit("d")
-    await side.turn()
     holder.take(side)
 
     assert holder.give("one", "~2~") == ["c", "d", "x 3"]
@@ -270,7 +246,6 @@ async def test_a_mirror_that_is_behind_is_told_that_there_is_more(side, monkeypa
 
     side.behind = False
     side.emit("e")
-    await side.turn()
     holder.take(side)
 
     assert holder.give("two", "~2~") == ["c", "d", "e"]
@@ -317,7 +292,6 @@ async def test_messages_that_are_missing_are_asked_for(side):
     name = side.posted[0][1]["name"]
     side.posted.clear()
     side.emit("d")
-    await side.turn()
     assert holder.take(side) == [False]
     assert holder.give("one") is None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from fastsio.engine.log_format import INTERVAL_S, MAX_SHOWN, Reports, label, shown, shown_message, shown_text
@@ -74,3 +76,13 @@ def test_each_kind_is_reported_once_a_minute():
     assert reports.due("a", 9.9 + INTERVAL_S) is None
     assert reports.due("a", 10.0 + INTERVAL_S) == (False, 2)
     assert reports.due("a", 10.1 + INTERVAL_S) is None
+
+
+def test_what_is_repeated_is_logged_with_its_number(caplog):
+    """The first one without."""
+    reports, logger = Reports(), logging.getLogger(__name__)
+
+    for now in (10.0, 10.1, 10.2, 10.0 + INTERVAL_S):
+        reports.warn(logger, "a", now, "It is full")
+
+    assert caplog.messages == ["It is full", "It is full (2 more since the last such message)"]

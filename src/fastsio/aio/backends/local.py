@@ -153,15 +153,17 @@ class AsyncLocalManager(AsyncPubSubManager):
         return self._sessions
 
     async def _take(self, raw: Any) -> None:
-        with suppress(ValueError):  # the base class logs a malformed message
+        try:
             raw = decode(raw, self._codec)
-            if not self._take_here(raw):
-                await super()._take(raw)
-            match raw:
-                case {"method": str(method), "id": int(number), "from": str(name)}:
-                    self._asked.answer((method, number), name)
+            is_taken = self._take_here(raw)
+        except ValueError as error:
+            self._get_logger().warning("%s: message on %r dropped: %s", self.name, self.channel, error)
             return
-        await super()._take(raw)
+        if not is_taken:
+            await super()._take(raw)
+        match raw:
+            case {"method": str(method), "id": int(number), "from": str(name)}:
+                self._asked.answer((method, number), name)
 
     def _take_here(self, raw: dict[str, Any]) -> bool:
         """Handle a message that is not one of a cluster; return False for any other message."""

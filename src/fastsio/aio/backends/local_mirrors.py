@@ -6,8 +6,7 @@ log, in the order of their positions. The mirror keeps copies of these, and the 
 not handled at its last report. If the owner is killed, the mirror gives the sessions to processes that ask for them.
 
 The owner writes an event to its mirror before it writes the event to clients and to the bus, unless the mirror is
-behind: the first event of a turn of the loop for the same rooms by itself, later ones together. So a client has
-normally seen no event that the mirror lacks. A client that has seen one gets a new session.
+behind. So a client has normally seen no event that the mirror lacks. A client that has seen one gets a new session.
 """
 
 from __future__ import annotations
@@ -140,42 +139,21 @@ class Mirroring:
         self._had_rest = False
         #: The positions of the last event that was sent, and of the last one that was too large to send.
         self._sent_upto = self._floor = 0
-        #: The callback at the end of this turn of the loop, and the rooms of the events of the turn.
         self._flushing: asyncio.Handle | None = None
-        self._rooms_of_turn: set[tuple[Hashable, ...]] = set()
         self._task: asyncio.Task[None] | None = None
         self._is_stopped = False
 
     def touch(self, pid: str) -> None:
         """Send a changed or ended session to the mirror at the end of this turn of the loop."""
         self._changed[pid] = None
-        if not self._is_stopped:
-            self._end_turn_later()
+        if self._flushing is None and not self._is_stopped:
+            self._flushing = asyncio.get_running_loop().call_soon(self._flush)
             self.start()
 
     def log(self, entry: Entry) -> None:
-        """
-        Send an event to the mirror, before this process sends it to clients.
-
-        The first event of a turn of the loop for the same rooms is sent at once, those after it together at the end of
-        the turn. Their clients get events in the same way.
-        """
-        if self._mirror is None:
-            return
-        self._add(entry)
-        if entry.rooms not in self._rooms_of_turn:
-            self._rooms_of_turn.add(entry.rooms)
-            self._flush()
-            self._end_turn_later()
-
-    def _end_turn_later(self) -> None:
-        if self._flushing is None:
-            self._flushing = asyncio.get_running_loop().call_soon(self._end_turn)
-
-    def _end_turn(self) -> None:
-        self._flushing = None
-        self._rooms_of_turn.clear()
-        if self._has_rest():
+        """Send an event to the mirror, before this process sends it to clients."""
+        if self._mirror is not None:
+            self._add(entry)
             self._flush()
 
     def begin_anew(self, name: str | None = None) -> None:
@@ -197,6 +175,9 @@ class Mirroring:
             await asyncio.sleep(BEHIND_S if self._mirror is not None and self._has_rest() else PERIOD_S)
 
     def _flush(self) -> None:
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
         if self._recovery.is_stopped:
             return
         self._choose()

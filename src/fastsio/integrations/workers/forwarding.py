@@ -419,9 +419,7 @@ class Forwarding:
         task.add_done_callback(self._tasks.discard)
 
     def _report(self, kind: str, message: str) -> None:
-        due = self._reports.due(kind, monotonic())
-        if due is not None:
-            logger.warning("%s (%d more since the last such message)", message, due[1])
+        self._reports.warn(logger, kind, monotonic(), message)
 
 
 class Exchange:

@@ -233,7 +233,11 @@ class Passing:
             client.set_protocol(PumpEnd(transport, _ignore, _ignore))
             client.resume_reading()
 
-        await self._loop.connect_accepted_socket(partial(PumpEnd, client, begin, connections.discard), here)
+        try:
+            await self._loop.connect_accepted_socket(partial(PumpEnd, client, begin, connections.discard), here)
+        except OSError:  # the system has no memory for it
+            here.close()
+            client.abort()
 
     # -- connections that other workers have passed here
 
@@ -270,10 +274,7 @@ class Passing:
         task.add_done_callback(self._tasks.discard)
 
     def _report(self, kind: str, message: str) -> None:
-        due = self._reports.due(kind, monotonic())
-        if due is not None:
-            is_first, skipped = due
-            logger.warning("%s%s", message, "" if is_first else f" ({skipped} more since the last such message)")
+        self._reports.warn(logger, kind, monotonic(), message)
 
 
 class Arrival(asyncio.Protocol):
