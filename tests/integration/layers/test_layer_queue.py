@@ -62,7 +62,7 @@ async def test_the_queue_forgets_messages_that_have_expired():
             sender = lab.layer(expiry=0.2)
             await sender.send("jobs", {"n": 1})
             await sender._queues.run("x", "BLPOP", "nothing", "0.3")  # let the time of Redis pass
-            await lab.layer().send("jobs", {"n": 2})
+            await sender.send("jobs", {"n": 2})
 
             assert await receive(lab.layer(), "jobs") == [{"n": 2}]
 
