@@ -94,10 +94,15 @@ class Wire:
         return found
 
     def _exactly(self, length: int) -> bytes:
-        while len(self._data) < length:
+        parts, missing = [self._data], length - len(self._data)
+        self._data = b""
+        while missing > 0:
             self._more()
-        found, self._data = self._data[:length], self._data[length:]
-        return found
+            parts.append(self._data)
+            missing, self._data = missing - len(self._data), b""
+        data = b"".join(parts)
+        self._data = data[length:]
+        return data[:length]
 
     def _more(self) -> None:
         data = self.connection.recv(65536)

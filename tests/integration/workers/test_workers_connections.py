@@ -15,7 +15,7 @@ from tests.integration.workers.raw_http import PATH, Wire, Workers, call, join, 
 from tests.integration.workers.test_workers_requests import UNKNOWN, WEBSOCKET
 from tests.support.brokers import make_certificates
 from tests.support.ports import HOST
-from tests.support.waiting import WAIT_S
+from tests.support.waiting import PROGRAM_S, WAIT_S
 from tests.support.worker_site import LARGE_BYTES, workers
 
 if TYPE_CHECKING:
@@ -115,8 +115,8 @@ def test_requests_that_follow_without_waiting_over_tls(tls):
 
 def test_an_answer_that_is_still_written_is_not_cut_off():
     """The next request arrives while the client has not read the answer to the one before."""
-    # Reading takes a while.
-    with workers(COUNT, "--timeout-keep-alive", "60") as broker, Workers(broker.port, COUNT) as site:
+    # The other worker has answered long before the client has read so far.
+    with workers(COUNT, "--timeout-keep-alive", str(int(PROGRAM_S))) as broker, Workers(broker.port, COUNT) as site:
         session = open_session(site.connect())
         wire = site.at(next(number for number in site.wires if number != session.worker))
 
