@@ -53,6 +53,8 @@ html_theme = "furo"
 html_title = "fastsio"
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
+html_js_files = ["tables.js"]
+pygments_dark_style = "github-dark"
 html_theme_options = {
     "source_repository": "https://github.com/cicwak/fastsio/",
     "source_branch": "main",

@@ -78,7 +78,22 @@ await run(
     const code = await opened("howto/emit.html");
     const copies = await code.locator("button.copybtn").count();
 
-    return { diagrams, shown, cards, colours, found, copies, foreign, faults };
+    // On a phone the tables with long cells are as wide as the page, and each cell says of which column it is.
+    const phone = {};
+    for (const path of ["reference/options.html", "reference/compatibility.html", "howto/from-flask-socketio.html", "howto/frontends.html"]) {
+      const page = await opened(path);
+      await page.setViewportSize({ width: 390, height: 844 });
+      phone[path] = await page.locator("table.by-row").evaluateAll((all) => ({
+        tables: all.length,
+        wide: all.filter((table) => table.getBoundingClientRect().right > innerWidth).length,
+        column: getComputedStyle(all[0].querySelector("td[data-column]"), "::before").content,
+      }));
+      await page.locator("table.by-row").first().scrollIntoViewIfNeeded();
+      await picture(page, `phone-${path.replaceAll("/", "-")}`);
+      await page.close();
+    }
+
+    return { diagrams, shown, cards, colours, found, copies, phone, foreign, faults };
   },
   () => browser.close(),
 );

@@ -79,6 +79,11 @@ async def test_the_site_works_without_a_network(site: Path, tmp_path: Path) -> N
     assert result["colours"][0] != result["colours"][1]
     assert result["found"]
     assert result["copies"] > 0
+    columns = ["default", "python-socketio 5.18.1", "fastsio, threads", "package"]
+    assert [(each["wide"], each["column"]) for each in result["phone"].values()] == [
+        (0, f'"{column}: "') for column in columns
+    ]
+    assert [path for path, each in result["phone"].items() if not each["tables"]] == []
 
 
 def test_every_public_name_is_in_the_reference() -> None:
