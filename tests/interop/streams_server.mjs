@@ -1,18 +1,19 @@
 // The JavaScript server on a Redis Stream, with connection state recovery.
 //
-//   node streams_server.mjs REDIS_URL STREAM [COUNT]
+//   node streams_server.mjs REDIS_URL STREAM [COUNT [cluster]]
 //
+// With "cluster" the URL is that of a node of a Redis Cluster.
 // It listens on a free port, reports its clients, and does what the test tells it: [command, ...arguments].
 import { createServer } from "node:http";
 
 import { createAdapter } from "@socket.io/redis-streams-adapter";
-import { createClient } from "redis";
+import { createClient, createCluster } from "redis";
 import { Server } from "socket.io";
 
 import { run, say, told } from "../support/program.mjs";
 
-const [url, streamName, streamCount = "1"] = process.argv.slice(2);
-const redis = createClient({ url });
+const [url, streamName, streamCount = "1", kind] = process.argv.slice(2);
+const redis = kind === "cluster" ? createCluster({ rootNodes: [{ url }] }) : createClient({ url });
 await redis.connect();
 const options = { streamName, streamCount: Number(streamCount) };
 const http = createServer();
@@ -61,6 +62,6 @@ await run(
   },
   async () => {
     await io.close();
-    redis.destroy();
+    await redis.destroy();
   },
 );

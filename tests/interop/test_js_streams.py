@@ -20,12 +20,15 @@ from tests.interop.conftest import PACKAGES, RUNNER
 from tests.support.brokers import redis_server
 from tests.support.node import NodeProgram, node_program
 from tests.support.ports import HOST
+from tests.support.redis_cluster import MASTERS, redis_cluster
 from tests.support.servers import serve
 from tests.support.waiting import WAIT_S
 from tests.support.wsgi_servers import serve_werkzeug
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from tests.support.redis_cluster import RedisCluster
 
 SCRIPT = Path(__file__).with_name("streams_server.mjs")
 STREAM = "socket.io"
@@ -306,6 +309,41 @@ async def test_servers_of_both_kinds_ask_clients_of_the_other(asking):
         await pair.sio.disconnect(theirs)
         await pair.sio.disconnect(ours)
         await asyncio.gather(there.result(), here.result())
+
+
+@pytest.mark.parametrize("serve_fastsio", [serve_asyncio, serve_threads])
+async def test_servers_of_both_kinds_ask_each_other_in_a_cluster(serve_fastsio):
+    """The channels of questions are heard at one master, and what is published at any of them arrives."""
+    async with AsyncExitStack() as stack:
+        cluster = stack.enter_context(redis_cluster())
+        served = serve_fastsio(cluster.url, cluster=True, channel_prefix="socket.io")
+        sio, url = await stack.enter_async_context(served)
+        program = node_program(SCRIPT, cluster.url, STREAM, "1", "cluster", packages=JS_PACKAGES)
+        js = await stack.enter_async_context(program)
+        urls = {"fastsio": url, "js": f"http://{HOST}:{await js.step('listens')}"}
+        pair = Pair(sio, js, urls, await stack.enter_async_context(Redis.from_url(cluster.url)))
+        there = await stack.enter_async_context(pair.client("listens", "js"))
+        theirs = await there.step("connected")
+        assert (await js.step("joined"))["sid"] == theirs
+        here = await stack.enter_async_context(pair.client("listens", "fastsio"))
+        ours = await here.step("connected")
+        async with asyncio.timeout(WAIT_S):
+            while await asyncio.to_thread(subscriptions, cluster) < 2:  # noqa: ASYNC110 - another process does it
+                await asyncio.sleep(0.01)
+
+        assert sorted(await pair.ask("answers", "call", [], [], "ask")) == sorted([ours, theirs])
+        assert sorted(await pair.ask("sockets", "fetch")) == sorted([ours, theirs])
+        assert await sio.call("ask", to=theirs, timeout=WAIT_S) == theirs
+        await there.tell("end")
+        await here.tell("end")
+        await sio.disconnect(theirs)
+        await sio.disconnect(ours)
+        await asyncio.gather(there.result(), here.result())
+
+
+def subscriptions(cluster: RedisCluster) -> int:
+    """Return how many listen to the questions of the root namespace, as servers of JavaScript count them."""
+    return sum(cluster.command(number, "PUBSUB", "NUMSUB", "socket.io#/#")[1] for number in range(MASTERS))
 
 
 async def test_servers_of_javascript_with_several_streams(broker):

@@ -137,6 +137,11 @@ class Recovery:
             return True
         return bool(len(self._sessions)) if namespace is None else self._sessions.is_in(namespace, None)
 
+    def forget_events(self) -> None:
+        """Drop the kept events, because events of other nodes were not received: lost clients are new ones."""
+        if self._shared_sessions is None:
+            self.log.restart(self._log.last + 1)
+
     # Clients that connect
 
     def begin(self, client: Client) -> None:

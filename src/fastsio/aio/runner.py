@@ -19,7 +19,7 @@ import asyncio
 import inspect
 import sys
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -436,10 +436,13 @@ class HandlerRunner(BaseHandlerRunner):
         """
         own = asyncio.current_task()
         # One that shuts the server down does not wait for itself, nor for those that began to before: they wait for it.
-        apart = {*self._stopping, own}
-        self._stopping.add(own)
+        # Nor for a handler that waits for it, as in asyncio.wait_for(), which runs it in a task of its own.
+        stopping = {own, *tasks_waiting_for(own)}
+        apart = {*self._stopping, *stopping}
+        self._stopping |= stopping
         try:
             await self.starter.all_begun()
+            apart |= tasks_waiting_for(own)
             until = asyncio.get_running_loop().time() + grace_s
             ending = list(connections.values())
             tasks: list[asyncio.Future[Any]] = [self.start_task(end_connection, one.eio_sid) for one in ending]
@@ -451,20 +454,48 @@ class HandlerRunner(BaseHandlerRunner):
             background = [task for task in self._background if task not in apart]
             await self._end_tasks(background, min(left_s, BACKGROUND_GRACE_S))
         finally:
-            self._stopping.discard(own)
+            self._stopping -= stopping
 
     async def _end_tasks(self, tasks: Sequence[asyncio.Future[Any]], grace_s: float) -> None:
         """Let tasks end; cancel those that take longer, and give them a moment to mind it."""
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=grace_s)
-        for task in late - self._stopping:
+        for task in late - self._stopping - tasks_waiting_for(asyncio.current_task()):
             task.cancel()
         if late:
             ended, _ = await asyncio.wait(late, timeout=CANCEL_GRACE_S)
             for task in ended:
                 if not task.cancelled():
                     task.exception()  # read, so that asyncio does not report it
+
+
+def tasks_waiting_for(future: asyncio.Future[Any] | None) -> set[asyncio.Task[Any]]:
+    """
+    Return the tasks that wait for a future, directly or through others.
+
+    They are found by the callbacks of asyncio's own ``await``, ``wait_for()``, ``wait()``, ``shield()``, ``gather()``
+    and ``TaskGroup``.
+    """
+    found: set[asyncio.Future[Any]] = set()
+    to_do = [] if future is None else [future]
+    while to_do:
+        for callback, _ in getattr(to_do.pop(), "_callbacks", None) or ():
+            new = {each for each in _held_by(callback) if isinstance(each, asyncio.Future)} - found
+            found |= new
+            to_do += new
+    return {each for each in found if isinstance(each, asyncio.Task)}
+
+
+def _held_by(callback: Any) -> Iterator[Any]:
+    """Yield the objects that a callback of a future was made with, which it wakes or tells."""
+    owner = getattr(callback, "__self__", None)
+    yield owner
+    yield getattr(owner, "_parent_task", None)
+    yield from getattr(callback, "args", ())
+    for cell in getattr(callback, "__closure__", None) or ():
+        with suppress(ValueError):  # an empty cell
+            yield cell.cell_contents
 
 
 def _start(tasks: set[asyncio.Task[Any]], target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:

@@ -146,12 +146,17 @@ def split_auth(auth: Any) -> tuple[Any, Any, Any]:
 
     Returns:
         The auth that the application sees, or None if nothing else was in it; the pid; the offset. Pid and offset are
-        None if the client has not sent them. If one of them is no text, both are None: the client gets a new session.
+        None if the client has not sent them. If one of them is no ASCII text, both are None: the client gets a new
+        session. A server makes only such texts, and others cannot be written everywhere: a lone surrogate has no bytes.
     """
     if type(auth) is not dict or not (PID in auth or OFFSET in auth):
         return auth, None, None
     rest = {name: value for name, value in auth.items() if name not in (PID, OFFSET)}
     pid, offset = auth.get(PID), auth.get(OFFSET)
-    if type(pid) is not str or not (type(offset) is str or OFFSET not in auth):
+    if not _is_ascii(pid) or not (_is_ascii(offset) or OFFSET not in auth):
         return rest or None, None, None
     return rest or None, pid, offset
+
+
+def _is_ascii(value: Any) -> bool:
+    return type(value) is str and value.isascii()

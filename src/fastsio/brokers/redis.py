@@ -66,12 +66,39 @@ def new_client(
         del arguments["retry"]
         clusters = require(f"{module}.cluster", "redis")
         nodes = [clusters.ClusterNode(host, port) for host, port in cluster_nodes]
-        return getattr(clusters, f"{target.package.capitalize()}Cluster").from_url(
-            target.url, startup_nodes=nodes, **arguments
-        )
+        cluster = getattr(clusters, f"{target.package.capitalize()}Cluster")
+        if not is_async:
+            cluster, arguments["connection_pool_class"] = _closing(cluster, package.ConnectionPool)
+        return cluster.from_url(target.url, startup_nodes=nodes, **arguments)
     if target.sentinels:
         return package.Sentinel(list(target.sentinels), **arguments).master_for(target.service)
     return package.from_url(target.url, **arguments)
+
+
+def _closing(cluster: Any, pool: Any) -> tuple[Any, Any]:
+    """
+    Return classes for one client of a cluster that closes also its connections to nodes that have left the cluster.
+
+    The client for threads forgets such nodes without closing the connections to them.
+
+    Args:
+        cluster: The class of the client.
+        pool: The class of the connections to a node.
+    """
+    pools: list[Any] = []
+
+    class NotedPool(pool):  # type: ignore[misc] # untyped packages
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            pools.append(self)
+
+    class ClosingCluster(cluster):  # type: ignore[misc] # untyped packages
+        def close(self) -> None:
+            super().close()
+            for each in pools:
+                each.disconnect()
+
+    return ClosingCluster, NotedPool
 
 
 def parts_of(client: Any) -> list[Any]:

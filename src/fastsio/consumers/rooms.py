@@ -475,10 +475,16 @@ class ConsumerRooms:
         """Return the groups that this object is in, on the present layer and the running loop."""
         layer, loop = get_channel_layer(self._alias), asyncio.get_running_loop()
         if self._room_groups is None or self._room_groups.layer is not layer or self._room_groups.loop is not loop:
-            self._room_groups = RoomGroups(layer, self._on_group_message, self.logger, self._bus.publish_timeout)
-            if self.histories is not None:
-                self.histories.forget_all()
+            self._room_groups = RoomGroups(
+                layer, self._on_group_message, self._forget_histories, self.logger, self._bus.publish_timeout
+            )
+            self._forget_histories()
         return self._room_groups
+
+    def _forget_histories(self) -> None:
+        """Drop the kept frames: frames of other processes may be missing among them."""
+        if self.histories is not None:
+            self.histories.forget_all()
 
     def _on_group_message(self, group: str | None, message: dict[str, Any]) -> None:
         """Handle a message to a room that clients are about to join, or that has a history."""

@@ -273,6 +273,16 @@ class BaseChannelLayer(ABC):
         """Whether the layer has neither channels nor connections."""
 
     @cached_property
+    def loss_listeners(self) -> set[Callable[[], object]]:
+        """The functions that are called, on the layer's loop, when messages for this process may have been lost."""
+        return set()
+
+    def report_loss(self) -> None:
+        """Call the functions of :attr:`loss_listeners`."""
+        for listener in tuple(self.loss_listeners):
+            listener()
+
+    @cached_property
     def sync(self) -> SyncLayer:
         """The same methods for threads and for programs without an event loop."""
         return SyncLayer(self)

@@ -97,14 +97,16 @@ class LocalChannelLayer(TopicLayer["LocalPlace"]):
             raise bus_error(f"the bus in {self._bus.path} did not take a message", error) from error
 
     def _subscribe(self) -> Iterator[LocalSubscriptions]:
-        listen = partial(LocalListener, self._bus, self.node, _note_gap, _get_logger)
+        listen = partial(LocalListener, self._bus, self.node, self._note_gap, _get_logger)
         label, wanted = f"the bus in {self._bus.path}", self._wanted()
-        yield LocalSubscriptions(listen, label, wanted, self._handle_message, None, None)
+        yield LocalSubscriptions(
+            listen, label, wanted, self._handle_message, self._connection_lost, self._connection_back
+        )
+
+    def _note_gap(self) -> None:
+        _get_logger().error("channel layer: this process has not read what others have sent, and has missed messages")
+        self.report_loss()
 
 
 def _get_logger() -> logging.Logger:
     return logging.getLogger("fastsio.layers")
-
-
-def _note_gap() -> None:
-    _get_logger().error("channel layer: this process has not read what others have sent, and has missed messages")

@@ -78,7 +78,9 @@ class LayerManager(RoomFollowingManager):
     def __init__(self, alias: str, write_only: bool = False, *, discriminator: str = "action", **options: Any) -> None:
         super().__init__(channel=alias, write_only=write_only, **options)
         self._discriminator = discriminator
-        self._arrived: asyncio.Queue[Arrived] = asyncio.Queue(CAPACITY)
+        #: The messages that wait to be handled; None stands for messages that were lost.
+        self._arrived: asyncio.Queue[Arrived | None] = asyncio.Queue()
+        self._is_gap_last = False
         self._room_groups: RoomGroups | None = None
         self._recent = Recent(REMEMBERED)
         #: The ids of this server before it had its channel, by which it recognises messages of its own.
@@ -163,8 +165,10 @@ class LayerManager(RoomFollowingManager):
         loop = asyncio.get_running_loop()
         if former is not None and former.layer is layer and former.loop is loop:
             return former
-        self._arrived = asyncio.Queue(CAPACITY)
-        groups_here = self._room_groups = RoomGroups(layer, self._enqueue, self._get_logger(), self.publish_timeout)
+        self._arrived, self._is_gap_last = asyncio.Queue(), False
+        groups_here = self._room_groups = RoomGroups(
+            layer, self._enqueue, self._mark_gap, self._get_logger(), self.publish_timeout
+        )
         if former is not None:
             self._move_rooms(former, groups_here)
         return groups_here
@@ -187,12 +191,19 @@ class LayerManager(RoomFollowingManager):
     # Listening
 
     def _enqueue(self, group: str | None, message: dict[str, Any]) -> bool:
-        """Add a message to the queue of :meth:`_listen`; return False if it is full."""
-        try:
-            self._arrived.put_nowait((group, message))
-        except asyncio.QueueFull:
+        """Add a message to the queue of :meth:`_listen`; return False if it is full, and the message is lost."""
+        if self._arrived.qsize() >= CAPACITY:
+            self._mark_gap()
             return False
+        self._arrived.put_nowait((group, message))
+        self._is_gap_last = False
         return True
+
+    def _mark_gap(self) -> None:
+        """Add to the queue of :meth:`_listen` that messages were lost after those that are in it."""
+        if not self._is_gap_last:
+            self._is_gap_last = True
+            self._arrived.put_nowait(None)
 
     async def _listen(self) -> AsyncIterator[dict[str, Any]]:
         """Yield the messages of other servers, and of consumers, to rooms of this server."""
@@ -203,7 +214,11 @@ class LayerManager(RoomFollowingManager):
         self._on_listening()
         try:
             while True:
-                group, message = await arrived.get()
+                found = await arrived.get()
+                if found is None:
+                    self._forget_kept()
+                    continue
+                group, message = found
                 fault = fault_of(message)
                 if fault is not None:
                     self._get_logger().warning("%s: message in %r dropped: %s", self.name, group or channel, fault)

@@ -55,7 +55,12 @@ class NatsChannelLayer(TopicLayer[str]):
 
     def _subscribe(self) -> Iterator[NatsSubscriptions]:
         yield NatsSubscriptions(
-            self._connect, self._place, self._wanted(), self._handle_message, self._on_disconnect, self._on_reconnect
+            self._connect,
+            self._place,
+            self._wanted(),
+            self._handle_message,
+            self._connection_lost,
+            self._connection_back,
         )
 
     async def _new_sender(self) -> NatsPublisher:

@@ -67,6 +67,7 @@ class RoomGroups:
     Args:
         on_message: Called with the group, or None for the server's own channel, and each message that arrives; it
             returns False when it has no room for the message.
+        on_loss: Called when messages of other processes may have been lost.
         logger: Gets an error when the layer does not answer, and when it answers again.
         patience_s: Seconds that :meth:`apply` waits at most.
 
@@ -78,6 +79,7 @@ class RoomGroups:
         self,
         layer: BaseChannelLayer,
         on_message: Callable[[str | None, dict[str, Any]], object],
+        on_loss: Callable[[], object],
         logger: Any,
         patience_s: float,
     ) -> None:
@@ -85,6 +87,8 @@ class RoomGroups:
         self.loop = asyncio.get_running_loop()
         self.rooms: dict[str, set[Place]] = {}
         self._on_message = on_message
+        self._on_loss = on_loss
+        layer.loss_listeners.add(self._lose)
         self._logger = logger
         self._patience_s = patience_s
         self._node: str | None = None
@@ -154,6 +158,7 @@ class RoomGroups:
 
     async def close(self) -> None:
         """Leave all groups, ignoring errors of the layer."""
+        self.layer.loss_listeners.discard(self._lose)
         self.rooms.clear()
         tasks = [task for task in (*self._changes.values(), self._retrying, self._naming) if task is not None]
         for task in tasks:
@@ -228,4 +233,10 @@ class RoomGroups:
         self._retrying = None
         self._backoff.reset()
         if not task.cancelled():
+            self._on_loss()
             self._logger.error("layer: other servers are heard in all rooms again")
+
+    def _lose(self) -> None:
+        """Report that messages may have been lost; the layer may run on the loop of another thread."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._on_loss)

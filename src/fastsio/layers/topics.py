@@ -174,6 +174,16 @@ class TopicLayer(TableLayer, Generic[HostT]):
         self._groups.pop(topic, None)
         self._subscriber_of(topic).unsubscribe(topic)
 
+    def _connection_lost(self) -> object:
+        """Report that messages are lost from now on; return what the application's callback returns."""
+        self.report_loss()
+        return None if self._on_disconnect is None else self._on_disconnect()
+
+    def _connection_back(self) -> object:
+        """Report that messages arrive again, and that earlier ones were lost."""
+        self.report_loss()
+        return None if self._on_reconnect is None else self._on_reconnect()
+
     def _connected(self) -> list[Subscriptions]:
         if not self._subscribers:
             self._subscribers = list(self._subscribe())

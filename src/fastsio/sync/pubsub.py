@@ -261,12 +261,15 @@ class PubSubManager(Manager):
         self._get_logger().error(text, self.name, self.channel, why)
 
     def _forget_kept(self) -> None:
-        """Forget what is kept for clients that ask for it, because messages may be missing in it."""
+        """Drop the events that are kept for clients: events of other servers may be missing among them."""
+        if self._recovery is not None:
+            self._recovery.forget_events()
         if self._histories is not None:
             with self._lock:
                 self._histories.forget_all()
 
     def _report_return(self) -> None:
+        self._forget_kept()  # again: this server has sent and kept events meanwhile, and others too
         # At the level of an error, so that the log that has the loss has its end too.
         self._get_logger().error("%s: listening to %r again", self.name, self.channel)
 

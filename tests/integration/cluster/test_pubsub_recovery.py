@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from fastsio.aio.backends.room_following import RoomFollowingManager
 from fastsio.exceptions import ClientLeftError, TimeoutError
-from tests.integration.memory_bus import MemoryBus, MemoryManager, make_node
+from tests.integration.memory_bus import GOOD, Breakdown, MemoryBus, MemoryManager, make_node
 from tests.shells.aio.fake_engine import settled, turns
 from tests.shells.aio.seats import Seat
 
@@ -101,3 +101,64 @@ async def test_nobody_waits_for_a_client_that_is_away(lost):
             await node.server.call("question", to=seat.sid, timeout=0.1)
 
     assert await seat.back() == []
+
+
+async def cut_off(bus: MemoryBus) -> None:
+    """Break the connections of both servers to the bus, which refuses them from then on."""
+    entered, bus.refuses = bus.entered, True
+    bus.inject(Breakdown("torn"))
+    await settled(lambda: bus.entered >= entered + 2)
+
+
+async def connect_again(bus: MemoryBus) -> None:
+    """Let both servers listen again, and wait until a message has reached them."""
+    bus.refuses = False
+    await settled(lambda: bus.listeners == 2)
+    bus.inject(GOOD)
+    await turns()
+
+
+@pytest.mark.usefixtures("quick_bus")
+async def test_a_client_that_was_away_while_the_bus_was_is_a_new_one(lost):
+    """What the others have sent meanwhile is not known, so nothing is skipped silently."""
+    here, _, seat = lost
+    pid = seat.pid
+    await cut_off(here.manager.bus)
+    await connect_again(here.manager.bus)
+
+    assert await seat.back() == []
+    assert seat.pid != pid
+
+
+@pytest.mark.usefixtures("quick_bus")
+async def test_a_client_that_is_lost_while_the_bus_is_away_is_a_new_one(lost):
+    """Also if it has had events of its own server meanwhile."""
+    here, _, seat = lost
+    await cut_off(here.manager.bus)
+    await seat.back()
+    await here.server.emit("news", 1, to=seat.sid)
+    assert await seat.event() == ["news", 1]
+    pid = seat.pid
+    await seat.client.lose()
+    await connect_again(here.manager.bus)
+
+    assert await seat.back() == []
+    assert seat.pid != pid
+
+
+@pytest.mark.usefixtures("quick_bus")
+async def test_a_client_that_is_lost_after_the_bus_is_back_comes_back(lost):
+    """It has had an event since, so it is known what it has missed."""
+    here, elsewhere, seat = lost
+    await cut_off(here.manager.bus)
+    await connect_again(here.manager.bus)
+    await seat.back()
+    await elsewhere.server.emit("news", 1, to=seat.sid)
+    assert await seat.event() == ["news", 1]
+    pid = seat.pid
+    await seat.client.lose()
+    await elsewhere.server.emit("news", 2, to=seat.sid)
+    await turns()
+
+    assert await seat.back() == [["news", 2]]
+    assert seat.pid == pid

@@ -20,7 +20,7 @@ from msgpack import unpackb
 import fastsio
 from fastsio.aio.backends import stream_sessions
 from tests.integration.clients import Closed, eventually, open_websocket
-from tests.integration.streams_lab import Lab
+from tests.integration.streams_lab import Lab, Peer
 from tests.support.brokers import redis_server
 from tests.support.ports import HOST
 from tests.support.servers import Address
@@ -132,6 +132,50 @@ async def test_there_are_never_two_clients_with_one_sid(lab):
     seen = [entry[0] for entry in lab.journal if entry[1] == peer.sid]
     assert seen == ["connect", "disconnect"] * (len(seen) // 2) + ["connect"]
     assert [sio.manager.is_connected(peer.sid, "/") for sio in (one, other)].count(True) == 1
+
+
+async def test_a_session_is_claimed_once(lab):
+    """Of nodes that claim it at the same moment one gets it, however often they try."""
+    nodes = [await lab.node() for _ in range(3)]
+    peers = [await lab.join(nodes[0]) for _ in range(100)]
+    await asyncio.gather(*(lab.lose(peer) for peer in peers))
+    for node in nodes[1:]:
+        await lab.join(node)
+
+    async def claims(peer: Any) -> int:
+        found = [node.__fastsio__.recovery.find("/", peer.pid, None) for node in nodes]
+        return sum(each is not None for each in await asyncio.gather(*found))
+
+    assert await asyncio.gather(*map(claims, peers)) == [1] * len(peers)
+
+
+@pytest.mark.usefixtures("patient_nodes")
+async def test_a_session_that_is_stored_anew_while_it_is_claimed(lab, monkeypatch):
+    """The node that was too late asks the one that was faster to close its connection: one has the client at a time."""
+    one, other = await lab.node(), await lab.node()
+    peer = await lab.join(one)
+    await lab.join(other)
+    await lab.lose(peer)
+    post_all, arrived = other.manager.post_all, []
+
+    async def post_all_late(commands: Any) -> Any:
+        if not arrived and commands[0][:2] == ("EVAL", stream_sessions.TAKE):
+            arrived.append(await lab.join(one, peer))
+            await eventually(lambda: (lab.record(peer) or {}).get("node") == one.manager.host_id)
+        return await post_all(commands)
+
+    monkeypatch.setattr(other.manager, "post_all", post_all_late)
+    back = await lab.join(other, peer)
+
+    assert (back.pid, arrived[0].pid) == (peer.pid, peer.pid)
+    seen = [entry for entry in lab.journal if entry[1] == peer.sid]
+    assert seen == [
+        ("connect", peer.sid, False),
+        ("disconnect", peer.sid, "transport close"),
+        ("connect", peer.sid, True),
+        ("disconnect", peer.sid, "transport close"),
+        ("connect", peer.sid, True),
+    ]
 
 
 @pytest.mark.usefixtures("patient_nodes")
@@ -412,6 +456,25 @@ async def test_offsets_that_a_client_cannot_have(lab, offset):
     one.manager.publish_timeout = 0.2  # for which the server waits for an event that never comes
 
     assert (await lab.join(one, peer)).pid != peer.pid
+
+
+@pytest.mark.parametrize("kind", ["node", "threads"])
+async def test_texts_that_cannot_be_written_do_not_hurt_others(lab, kind, caplog):
+    """A lone surrogate in a pid or in an event does not fail the commands that go to Redis with it."""
+    one = await getattr(lab, kind)()
+    peer = await lab.join(one)
+
+    async def emit(number: int) -> None:
+        await one.emit("news", number, to=peer.sid)
+
+    strangers = [lab.join(one, Peer(peer.client, "", f"pid \ud800 {number}", [])) for number in range(50)]
+    joined = await asyncio.gather(*strangers, *map(emit, range(50)))
+    await one.emit("news", "\ud800", to=peer.sid)
+
+    assert len({stranger.sid for stranger in joined[:50]}) == 50
+    assert sorted([(await peer.event())[1] for _ in range(50)]) == list(range(50))
+    assert await peer.event() == ["news", "\ud800"]
+    assert caplog.records == []
 
 
 async def test_wrong_entries_are_passed_by(lab, caplog):

@@ -59,17 +59,14 @@ async def test_a_client_comes_back_to_another_node(lab, kind):
     assert [await peer.event() for peer in back] == [["news", 3]] * 4
 
 
-async def test_a_replica_that_takes_the_place_of_its_master_is_found(quick_retries):
-    """
-    Nodes go on reading where they have stopped, though the URL is that of the master that is gone.
-
-    Not with threads: there the package drops connections to a master that is gone without closing them.
-    """
+@pytest.mark.parametrize("kind", ["node", "threads"])
+async def test_a_replica_that_takes_the_place_of_its_master_is_found(quick_retries, kind):
+    """Nodes go on reading where they have stopped, though the URL is that of the master that is gone."""
     with redis_cluster() as cluster:
         async with AsyncExitStack() as stack:
             lab = Lab(cluster, "stream", stack)
             number = cluster.master_of(slot_of(b"stream"))
-            one, other = await lab.node(cluster=True), await lab.node(cluster=True)
+            one, other = [await getattr(lab, kind)(cluster=True) for _ in "12"]
             peers = [await lab.join(one), await lab.join(other)]
             with cluster.replica(number) as replica:
                 await one.emit("news", 1)
@@ -103,10 +100,10 @@ async def emit_when_possible(sio: Any, number: int) -> None:
         ("unix:///tmp/redis", {}, "is the URL of a node of a Redis Cluster"),
         ("redis+sentinel://localhost:26379/0/mymaster", {}, "is the URL of a node of a Redis Cluster"),
         ("redis://localhost:6379/1", {}, "database 0"),
-        ("redis://localhost:6379/0", {"channel_prefix": "socket.io"}, "channel_prefix"),
+        ("redis://localhost:6379/0", {"stream_count": 4}, "reads one stream; set streamCount to 1"),
     ],
 )
-def test_what_a_cluster_cannot_do_is_refused(make, url, options, why):
+def test_what_cannot_be_done_is_refused(make, url, options, why):
     """When the manager is made."""
     with pytest.raises(SetupError, match=why):
         make(url, cluster=True, **options)

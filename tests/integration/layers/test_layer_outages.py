@@ -65,6 +65,22 @@ async def test_a_layer_that_was_made_before_its_broker_connects_once_it_is_there
     assert await receive(layer, channel) == [MESSAGE]
 
 
+async def test_losses_are_reported(lab):
+    """A broker that is started anew has lost what was on its way, and what it kept for readers."""
+    calls, losses = Calls(), []
+    layer = lab.layer(**calls.options())
+    channel = await layer.new_channel()
+    await layer.group_add("room", channel)
+    layer.loss_listeners.add(lambda: losses.append(1))
+
+    lab.broker.kill()
+    await soon(calls.lost.wait())
+    lab.broker.start()
+    await soon(calls.back.wait())
+
+    assert losses
+
+
 async def test_a_callback_that_fails_hurts_nobody(lab, caplog):
     """It is logged, and the layer connects again."""
     back = asyncio.Event()

@@ -18,8 +18,9 @@ async def test_the_queue_loses_nothing_while_its_reader_is_cut_off():
     """Messages wait at Redis while the connection of a process is gone, in its group and for its channel."""
     with redis_server() as broker:
         async with laboratory("queue", broker) as lab:
-            calls = Calls()
+            calls, losses = Calls(), []
             a, b = lab.layer(**calls.options()), lab.layer()
+            a.loss_listeners.add(lambda: losses.append(1))
             channel = await a.new_channel()
             await a.group_add("room", channel)
 
@@ -31,6 +32,7 @@ async def test_the_queue_loses_nothing_while_its_reader_is_cut_off():
             got = [message["n"] for message in await receive(a, channel, 10)]
             assert got == [number / 2 for number in range(10)]
             assert await has_nothing(a, channel)
+            assert losses == []
 
 
 async def test_the_queue_keeps_messages_for_a_reader_that_comes_later():

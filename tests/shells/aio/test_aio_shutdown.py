@@ -290,6 +290,7 @@ async def test_a_drain_without_clients_is_over_at_once(sio, wire):
     assert not sio.is_ready
 
 
+@pytest.mark.virtual_time
 async def test_the_end_of_a_connection_is_handled_once():
     """Also if a client goes before the drain comes to it, and if the server shuts down right after the drain."""
     ends = []
@@ -477,6 +478,69 @@ async def test_a_handler_may_shut_the_server_down(sio, wire):
 
     assert log == ["returned"]
     assert wire.stopped
+
+
+async def in_a_task_group(coroutine):
+    """Await a coroutine in a task of a group."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(coroutine)
+
+
+async def in_a_helper(coroutine):
+    """Await a coroutine in a task of a task."""
+    await asyncio.create_task(asyncio.wait_for(coroutine, 60))
+
+
+WAYS = [
+    lambda coroutine: asyncio.wait_for(coroutine, 60),
+    asyncio.shield,
+    asyncio.create_task,
+    lambda coroutine: asyncio.gather(coroutine, asyncio.sleep(0)),
+    lambda coroutine: asyncio.wait([asyncio.create_task(coroutine)]),
+    in_a_task_group,
+    in_a_helper,
+]
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("event", ["stop", "disconnect", "connect"])
+async def test_a_handler_may_wait_for_the_shutdown_in_another_task(sio, wire, way, event):
+    """It is not waited for, nor cancelled; before Python 3.12, asyncio.wait_for() makes such a task."""
+    log = []
+    loop = asyncio.get_running_loop()
+
+    @sio.on(event)
+    async def stop(sid, *_):
+        began = loop.time()
+        await way(sio.shutdown(timeout=30))
+        log.append(loop.time() - began)
+
+    client = await wire.open() if event == "connect" else await wire.join()
+    await (client.lose() if event == "disconnect" else client.send("0" if event == "connect" else '2["stop"]'))
+    await settled(lambda: log)
+
+    assert log[0] < 1
+    assert wire.stopped
+
+
+@pytest.mark.virtual_time
+async def test_a_handler_that_waits_late_for_the_shutdown_is_not_cancelled(sio, wire):
+    """It waits for it when the server waits for the handler already, until the time is over."""
+    log = []
+
+    @sio.event
+    async def stop(sid):
+        stopping = asyncio.create_task(sio.shutdown(timeout=0.5))
+        await asyncio.sleep(0.1)
+        await stopping
+        log.append("returned")
+
+    client = await wire.join()
+    await client.send('2["stop"]')
+    await settled(lambda: log)
+
+    assert log == ["returned"]
 
 
 @pytest.mark.virtual_time

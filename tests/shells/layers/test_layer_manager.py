@@ -250,8 +250,7 @@ async def test_a_sid_that_is_no_channel_is_a_group(layer: InMemoryChannelLayer, 
 async def test_more_messages_than_a_server_keeps_up_with_are_dropped_and_logged(pair, monkeypatch, caplog) -> None:
     """Those that fit are taken, and what comes later is too."""
     await pair.both_join("a")
-    manager: Any = pair.there.manager
-    monkeypatch.setattr(manager, "_arrived", asyncio.Queue(1))
+    monkeypatch.setattr("fastsio.layers.manager.CAPACITY", 0)
     for number in range(3):
         await pair.here.emit("news", number, room="a")
     monkeypatch.undo()
@@ -320,3 +319,58 @@ async def test_a_client_that_is_away_is_the_only_one_here(pair: Pair) -> None:
     await pair.there.disconnect(sid)
     manager: Any = pair.here.manager
     await until(lambda: not manager.groups)
+
+
+recovering = pytest.mark.parametrize("pair", [{"connection_state_recovery": True}], indirect=True)
+
+
+@recovering
+async def test_a_client_that_was_away_when_the_layer_lost_messages_is_a_new_one(pair: Pair) -> None:
+    """What it has missed is not known; one that has had an event since then comes back."""
+    await pair.ours.drop("transport close")
+    pair.layer.report_loss()
+    await pair.ours.reconnect()
+    assert not pair.ours.recovered
+
+    await pair.there.emit("news", 1)
+    await pair.ours.receive("news")
+    await pair.ours.drop("transport close")
+    await pair.ours.reconnect()
+    assert pair.ours.recovered
+
+
+@recovering
+async def test_a_client_that_misses_what_did_not_fit_is_a_new_one(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More messages came at once than may wait for the server."""
+    monkeypatch.setattr("fastsio.layers.manager.CAPACITY", 2)
+    await pair.ours.drop("transport close")
+    kept = pair.here.__fastsio__.recovery.log.kept
+    message = {"type": "fastsio.text", "text": '{"action":"said","payload":1}'}
+    group = group_of("/", None)
+    for _ in range(5):
+        await pair.layer.group_send(group, message)
+    await until(lambda: kept.last >= 2)
+
+    await pair.ours.reconnect()
+
+    assert not pair.ours.recovered
+
+
+@recovering
+async def test_a_client_that_comes_to_the_other_server_is_a_new_one(pair: Pair) -> None:
+    """Sessions stay on their server: nothing is known of it there, and its session is still there for it."""
+    await pair.both_join("tea")
+    sid = pair.ours.sid
+    await pair.ours.drop("transport close")
+    await pair.there.emit("news", 1, room="tea")
+    await until(lambda: len(pair.here.__fastsio__.recovery.log.kept) == 1)
+    (pid,) = pair.here.__fastsio__.recovery.pids()
+    async with TestClient(pair.there) as stranger:
+        await stranger.connect(auth={"pid": pid})
+
+        assert stranger.sid != sid
+        await stranger.receive_nothing()
+
+    await pair.ours.reconnect()
+    assert (pair.ours.recovered, pair.ours.sid) == (True, sid)
+    assert [each.data for each in pair.ours.received] == [1]

@@ -74,6 +74,8 @@ def test_it_does_not_go_with_always_connect() -> None:
         ({"pid": "p", "offset": None}, (None, None, None)),
         ({"pid": ["p"], "offset": {}}, (None, None, None)),
         ({"offset": "o"}, (None, None, None)),
+        ({"pid": "\ud800", "offset": "o"}, (None, None, None)),
+        ({"pid": "p", "offset": "é", "token": 1}, ({"token": 1}, None, None)),
     ],
 )
 def test_pid_and_offset_are_taken_out_of_auth(auth: Any, expected: tuple[Any, Any, Any]) -> None:

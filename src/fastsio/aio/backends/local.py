@@ -142,6 +142,9 @@ class AsyncLocalManager(AsyncPubSubManager):
         text = "%s: this process has not read what others have sent, and has missed messages on %r"
         self._get_logger().error(text, self.name, self.channel)
         self._forget_kept()
+
+    def _forget_kept(self) -> None:
+        super()._forget_kept()
         if self._sessions is not None:
             self._sessions.record_gap()
 

@@ -157,13 +157,12 @@ class LocalSessions:
         self._mirrors.record(received)
 
     def record_gap(self) -> None:
-        """Drop what lost messages of the bus have made incomplete: journals, mirrors, and the log of this server."""
+        """Drop what lost messages of the bus have made incomplete: journals and mirrors."""
         for journal in self._journals:
             journal.is_complete = False
         self._mirrors.lose(self._bus.handled())
         for name, mirror in self._mirrors:
             self._start(self._tell({"method": "mirror_again", "name": name}, mirror.host_id))
-        self._recovery.log.restart(self._recovery.log.last + 1)
         self._mirroring.begin_anew()
 
     def touch(self, pid: str) -> None:

@@ -3,8 +3,8 @@ The sessions of clients in Redis, which all nodes of a cluster share.
 
 A session is stored while its client is connected, with the name of its node, because a killed node can store nothing.
 When the client is lost, the session is stored again, without a name. If a client comes back and its session names
-another node, that node is asked first to close the old connection. Only one node can delete a session, so that a
-``pid`` is used once.
+another node, that node is asked first to close the old connection. A node that claims a session deletes it in the same
+step in which it makes sure that no other node has stored it meanwhile, so that a ``pid`` is used once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from fastsio.state.recovery import Entry, Found
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fastsio.cluster.stream_entries import Position
+    from fastsio.cluster.stream_entries import Position, SessionRecord
     from fastsio.state import Client
     from fastsio.state.recovery import ClientRecovery, SavedSession
 
@@ -66,6 +66,10 @@ local digest = old and redis.sha1hex(old)
 for number = 1, #ARGV do if ARGV[number] == digest then redis.call('DEL', KEYS[1]) end end
 return 1
 """
+#: Deletes a value if it is still the one that is the argument; returns how many values were deleted.
+TAKE: Final = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
+#: How often a session is read that other nodes store or claim at the same time.
+MAX_READINGS: Final = 10
 #: The digest that stands for no value.
 NOTHING: Final = ""
 
@@ -386,17 +390,10 @@ class StreamSessions:
 
     async def _claim(self, namespace: str, pid: str, offset: str | None) -> Found | None:
         seen = None if offset is None else read_position(offset)
+        if offset is not None and seen is None:
+            return None
         await self._manager.until_listening()
-        raw = await self._manager.post("GET", self._key(pid))
-        record = None if raw is None else read_session(raw, pid, namespace)
-        if record is None or (offset is not None and seen is None):
-            return None
-        is_elsewhere = record.node is not None and record.node != self._manager.host_id
-        if is_elsewhere and not await self._have_released(pid, str(record.node)):
-            return None
-        # GET and DEL go in one pipeline: the node that deletes the key has read its value.
-        raw, is_ours = await self._manager.post_all([("GET", self._key(pid)), ("DEL", self._key(pid))])
-        record = read_session(raw, pid, namespace) if raw is not None and is_ours else None
+        record = await self._take_record(namespace, pid)
         if record is None:
             return None
         session = record.session
@@ -409,6 +406,22 @@ class StreamSessions:
         if session.as_of is None:  # a server of JavaScript has stored it
             session.as_of = after
         return await self._missed(session, after)
+
+    async def _take_record(self, namespace: str, pid: str) -> SessionRecord | None:
+        """Delete a session that no other node has, and return it; None if there is none, or a node does not give it."""
+        key, asked = self._key(pid), None
+        for _ in range(MAX_READINGS):
+            raw = await self._manager.post("GET", key)
+            record = None if raw is None else read_session(raw, pid, namespace)
+            if record is None:
+                return None
+            if record.node not in (None, self._manager.host_id, asked):
+                asked = record.node
+                if not await self._have_released(pid, str(asked)):
+                    return None
+            elif await self._manager.post("EVAL", TAKE, 1, key, raw):
+                return record
+        return None
 
     async def _missed(self, session: SavedSession, after: Position) -> Found | None:
         """

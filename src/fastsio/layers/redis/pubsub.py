@@ -62,5 +62,5 @@ class RedisPubSubChannelLayer(TopicLayer["Host"]):
             topics = [self._topic("host", self.node), *self._wanted(number, len(self._hosts))]
             label = f"Redis at {host.label}"
             yield RedisSubscriptions(
-                host.client, label, topics, self._handle_message, self._on_disconnect, self._on_reconnect
+                host.client, label, topics, self._handle_message, self._connection_lost, self._connection_back
             )

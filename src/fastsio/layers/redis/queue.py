@@ -228,6 +228,7 @@ class RedisChannelLayer(TableLayer):
                     wanted=partial(self._wanted, number),
                     on_entry=partial(self._handle_entry, number),
                     renew=partial(self._renew_memberships, number),
+                    on_loss=self.report_loss,
                     on_disconnect=self._on_disconnect,
                     on_reconnect=self._on_reconnect,
                 )

@@ -58,6 +58,7 @@ class StreamReader:
         wanted: Returns how many entries may be read from which streams, beside the process's own.
         on_entry: Gets stream, id and payload of an entry; returns whether it is done with, or will be later.
         renew: Called for each heartbeat: when the connection is made, and regularly from then on.
+        on_loss: Called when entries for the process were lost: it was away for too long, or Redis has lost them.
         on_disconnect: As for :class:`ReconnectLoop`.
         on_reconnect: As for :class:`ReconnectLoop`.
     """
@@ -73,6 +74,7 @@ class StreamReader:
         wanted: Callable[[], dict[str, int]],
         on_entry: Callable[[str, str, bytes], Awaitable[bool]],
         renew: Callable[[], Awaitable[None]],
+        on_loss: Callable[[], object],
         on_disconnect: Callable[[], object] | None,
         on_reconnect: Callable[[], object] | None,
     ) -> None:
@@ -85,6 +87,11 @@ class StreamReader:
         self._wanted = wanted
         self._on_entry = on_entry
         self._renew = renew
+        self._on_loss = on_loss
+        #: Seconds without a heartbeat after which entries expire, or other processes send none any more.
+        self._away_s = min(lease_s, keep_ms / 1000 - lease_s)
+        #: The time of the last heartbeat; None before the first one.
+        self._beat_at: float | None = None
         self._client: Any = None
         #: Stream -> entries that a consumer has not read yet, and stream -> entries that are finished but still pending
         #: in Redis.
@@ -129,8 +136,9 @@ class StreamReader:
         try:
             seconds, microseconds = await self._command("TIME")
             self._skew_s = int(seconds) + int(microseconds) / 1e6 - monotonic()
-            await self._create_group(self._own)
+            is_new = await self._create_group(self._own)
             await self._renew()
+            await self._check_losses(is_new=is_new)
             self._listener.confirm()
             while await self._read({self._own: OWN_COUNT}, "0"):
                 pass
@@ -188,6 +196,7 @@ class StreamReader:
                 raise found
             for stream in streams:
                 await self._create_group(stream)
+            self._on_loss()
             return 0
         handled = 0
         for name, entries_found in _pairs(found):
@@ -210,6 +219,7 @@ class StreamReader:
     async def _send_heartbeat(self) -> None:
         """Send a heartbeat: renew what shows the other processes that this one lives."""
         await self._renew()
+        self._beat_at = monotonic()
         for stream in {self._own, *self._grouped}:
             await self._command("PEXPIRE", stream, self._keep_ms)
         for stream, entries in list(self._held.items()):
@@ -226,14 +236,27 @@ class StreamReader:
         )
         await self._handle_entries(stream, [entry for entry in found[1] if entry and entry[0] is not None])
 
-    async def _create_group(self, stream: str) -> None:
+    async def _check_losses(self, *, is_new: bool) -> None:
+        """Report if entries were lost while this process was not connected; *is_new*: its stream had to be made."""
+        was_at, self._beat_at = self._beat_at, monotonic()
+        if was_at is None:
+            return
+        is_late = self._beat_at - was_at > self._away_s
+        if is_new or is_late or await self._command("XLEN", self._own) >= NODE_BACKLOG:
+            self._on_loss()
+
+    async def _create_group(self, stream: str) -> bool:
+        """Make the group that reads a stream; return False if there was one."""
+        is_new = True
         try:
             await self._command("XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM")
             await self._command("PEXPIRE", stream, self._keep_ms)
         except self._host.errors.ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
+            is_new = False
         self._grouped.add(stream)
+        return is_new
 
     async def _command(self, *command: Any, **parsing: Any) -> Any:
         return await self._client.execute_command(*command, **parsing)

@@ -7,6 +7,7 @@ So a node that was away for a moment goes on where it has stopped, and a client 
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -19,7 +20,7 @@ from fastsio.base.emit_args import check_event_name, event_arguments, rooms_of, 
 from fastsio.base.history import KeptEmit
 from fastsio.brokers.per_process import PerProcess
 from fastsio.brokers.redis import BlockingRedisPublisher, close_blocking_redis, new_client
-from fastsio.cluster.broker_urls import redis_target, require_cluster
+from fastsio.cluster.broker_urls import at_master, redis_target, require_cluster
 from fastsio.cluster.messages import (
     ROOM_TYPES,
     Answer,
@@ -72,6 +73,8 @@ if TYPE_CHECKING:
 
 #: The name of the field in the stream of fastsio's nodes that has the message.
 _MESSAGE: Final = b"message"
+#: Publishes a message; a cluster runs it at the master that has the slot of the channel's name.
+_PUBLISH: Final = "return redis.call('PUBLISH', KEYS[1], ARGV[1])"
 
 
 class RedisStreamsManager(PubSubManager):
@@ -91,9 +94,11 @@ class RedisStreamsManager(PubSubManager):
         session_key_prefix: What the keys of sessions begin with.
         channel_prefix: The option ``channelPrefix`` of servers of JavaScript, which is ``"socket.io"`` by default:
             this server then answers what they ask about its clients, with one more connection to Redis, and ``call()``
-            reaches their clients. None, for servers of fastsio alone: it does neither. Not with *cluster*.
+            reaches their clients. None, for servers of fastsio alone: it does neither.
         cluster: Whether the URL is that of a node of a Redis Cluster. The streams are on one of its masters, sessions
             on all.
+        stream_count: The option ``streamCount`` of servers of JavaScript; it must be 1 there too. Other numbers are
+            refused, because this server reads one stream.
         options: As for :class:`PubSubManager`, and so are *write_only*, *logger* and *json*.
 
     Raises:
@@ -119,6 +124,7 @@ class RedisStreamsManager(PubSubManager):
         session_key_prefix: str = "sio:session:",
         channel_prefix: str | None = None,
         cluster: bool = False,
+        stream_count: int = 1,
         **options: Unpack[BusKeywords],
     ) -> None:
         self._target = redis_target(url)
@@ -126,13 +132,18 @@ class RedisStreamsManager(PubSubManager):
         require_msgpack()
         if type(max_stream_length) is not int or max_stream_length <= 0:
             raise SetupError(f"max_stream_length={max_stream_length!r} is not valid; give it a positive number")
+        if stream_count != 1:
+            raise SetupError(
+                f"stream_count={stream_count!r}: a server of fastsio reads one stream; set streamCount to 1 at the "
+                f"servers of JavaScript, or name the stream of this server's only namespace, as {stream_name + '-0'!r}"
+            )
         if cluster:
             require_cluster(self._target)
-            if channel_prefix is not None:
-                raise SetupError("channel_prefix cannot be used with cluster=True; leave one of them out")
         self._errors = require(f"{self._target.package}.exceptions", "redis")
         #: The nodes of a Redis Cluster that are known; None without one.
         self._cluster_nodes: list[tuple[str, int]] | None = [] if cluster else None
+        #: Those of them that are masters; the first is the next one to subscribe at.
+        self._masters: deque[tuple[str, int]] = deque()
         self.redis_url = url
         self.redis_options = dict(redis_options or {})
         self.max_stream_length = max_stream_length
@@ -155,7 +166,7 @@ class RedisStreamsManager(PubSubManager):
         self._sessions: StreamSessions | None = None
         self._javascript: StreamQuestions | None = None
         if channel_prefix is not None:
-            self._javascript = StreamQuestions(self, channel_prefix, self._client)
+            self._javascript = StreamQuestions(self, channel_prefix, self._subscribing_client)
 
     @property
     def connected(self) -> bool:
@@ -287,6 +298,18 @@ class RedisStreamsManager(PubSubManager):
         why = f"{type(failure).__name__}: {failure}"
         raise BusError(f"{self.name}: {name} for {self.channel!r} failed: {why}") from failure
 
+    def publish(self, channel: str, message: bytes) -> None:
+        """
+        Send a message to all who subscribe to a channel, at whichever node of a cluster.
+
+        Raises:
+            BusError: Redis did not take the message.
+        """
+        if self._cluster_nodes is None:
+            self.post("PUBLISH", channel, message)
+        else:  # the packages do not send PUBLISH in a pipeline of a cluster
+            self.post("EVAL", _PUBLISH, 1, channel, message)
+
     def _post_once(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         publisher = self._publishing.get()
         return publisher.post_all(commands)
@@ -304,6 +327,14 @@ class RedisStreamsManager(PubSubManager):
             waits_s=waits_s,
             cluster_nodes=self._cluster_nodes,
         )
+
+    def _subscribing_client(self) -> Any:
+        """Return a client that can subscribe: in a cluster one of a master, where servers of JavaScript count it."""
+        target = self._target
+        if self._masters:
+            target = at_master(target, self._masters[0])
+            self._masters.rotate(-1)  # if this one is gone, the next attempt is made at another
+        return new_client(target, self.redis_options, timeout_s=self.publish_timeout, is_async=concurrency.ASYNCHRONOUS)
 
     def _tell_others(self, message: Message) -> None:
         """
@@ -361,6 +392,7 @@ class RedisStreamsManager(PubSubManager):
             newest = self._reader.begin(client)
             if self._cluster_nodes is not None:
                 self._cluster_nodes = [(node.host, node.port) for node in client.get_nodes()]
+                self._masters = deque((node.host, node.port) for node in client.get_primaries())
             if newest is not None:
                 self._restart(newest)
                 self._read_past(client, newest)

@@ -48,8 +48,8 @@ class QuestionBus(Protocol):
     def name(self) -> Any:
         """What the log calls it."""
 
-    def post(self, *command: Any) -> Any:
-        """Send a command to Redis, and return the answer."""
+    def publish(self, channel: str, message: bytes) -> None:
+        """Send a message to all who subscribe to a channel."""
 
     def known_namespaces(self) -> Iterable[str]:
         """Return the namespaces of this server."""
@@ -73,7 +73,7 @@ class StreamQuestions:
     Args:
         manager: The manager.
         prefix: What the names of the channels begin with.
-        connect: Makes a client of redis or valkey.
+        connect: Makes a client of redis or valkey that can subscribe.
     """
 
     def __init__(self, manager: QuestionBus, prefix: str, connect: Callable[[], Any]) -> None:
@@ -195,7 +195,7 @@ class StreamQuestions:
     def _send(self, question: Question, kind: MessageType, **content: Any) -> None:
         channel = f"{self._prefix}#{question.namespace}#{question.uid}#"
         try:
-            self._manager.post("PUBLISH", channel, write_answer(self._manager.host_id, question, kind, **content))
+            self._manager.publish(channel, write_answer(self._manager.host_id, question, kind, **content))
         except (BusError, TypeError, ValueError) as error:
             self._manager.server.logger.warning("%s: question not answered: %s", self._manager.name, error)
 
@@ -214,7 +214,7 @@ class StreamQuestions:
         arguments = (message.event, *unpack_event(message.data, binary=message.binary))
         self._until_heard(namespace)
         asked = write_call(self._manager.host_id, namespace, arguments, room, str(ack_id), MOST_WAIT_S)
-        self._manager.post("PUBLISH", f"{self._prefix}#{namespace}#", asked)
+        self._manager.publish(f"{self._prefix}#{namespace}#", asked)
 
     def _until_heard(self, namespace: str) -> None:
         """Wait until answers in a namespace arrive here, no longer than ``publish_timeout``."""
