@@ -47,7 +47,8 @@ class PendingAcks:
             callback: What :meth:`pop` returns for the id.
 
         Returns:
-            The id to send, from 1 for each client and never used again while the client is known.
+            The id to send, from 1 for each client if :meth:`start_after` was not called; it is not used again while the
+            client is known.
         """
         client = self._clients.get(sid)
         if client is None:
@@ -57,6 +58,10 @@ class PendingAcks:
         if self._max_pending is not None and len(client.callbacks) > self._max_pending:
             del client.callbacks[next(iter(client.callbacks))]
         return client.last_id
+
+    def start_after(self, sid: str, ack_id: int) -> None:
+        """Begin to count the ids of a client after one, for a client that may still answer earlier ids."""
+        self._clients.setdefault(sid, _ClientAcks()).last_id = ack_id
 
     def pop(self, sid: str, ack_id: int) -> Any | None:
         """

@@ -344,6 +344,24 @@ async def test_a_call_ends_with_the_connection(recovering):
     assert await seat.back() == []
 
 
+async def test_a_late_answer_is_not_taken_for_that_to_a_later_question(recovering):
+    """A client that is back may still answer what it was asked before: the ids of questions are not used again."""
+    sio, wire = recovering
+    seat = await Seat(wire).connect()
+    first = asyncio.ensure_future(sio.call("first", to=seat.sid))
+    assert await seat.client.receive() == '21["first"]'
+    await seat.client.lose()
+    with pytest.raises(ClientLeftError):
+        await first
+    await seat.back()
+
+    second = asyncio.ensure_future(sio.call("second", to=seat.sid))
+    ack_id = (await seat.client.receive())[1:].removesuffix('["second"]')
+    await seat.client.send('31["the answer to the first"]', f'3{ack_id}["the answer to the second"]')
+
+    assert await second == "the answer to the second"
+
+
 async def test_old_clients_get_no_offsets(recovering):
     """Clients of Engine.IO 3 see what they saw before, and the same event has an offset for others."""
     sio, wire = recovering

@@ -272,6 +272,30 @@ def test_a_call_ends_with_the_connection(recovering):
     assert seat.back() == []
 
 
+def test_a_late_answer_is_not_taken_for_that_to_a_later_question(recovering):
+    """A client that is back may still answer what it was asked before: the ids of questions are not used again."""
+    sio, wire = recovering
+    seat = Seat(wire).connect()
+    sio.emit("first", to=seat.sid, callback=lambda *_: None)
+    assert seat.client.receive() == '21["first"]'
+    seat.client.lose()
+    seat.back()
+    answers: list[Any] = []
+    is_answered = threading.Event()
+
+    def note(answer: Any) -> None:
+        answers.append(answer)
+        is_answered.set()
+
+    sio.emit("second", to=seat.sid, callback=note)
+    ack_id = seat.client.receive()[1:].removesuffix('["second"]')
+    seat.client.send('31["the answer to the first"]')
+    seat.client.send(f'3{ack_id}["the answer to the second"]')
+
+    assert is_answered.wait(WAIT_S)
+    assert answers == ["the answer to the second"]
+
+
 def test_sessions_are_forgotten_in_time():
     """After the time the pid is unknown, and on_leave has run."""
     sio, wire = wired(connection_state_recovery={"max_disconnection_duration": 0.05})

@@ -95,3 +95,13 @@ def test_all_that_is_expected_can_be_looked_at():
     acks.by_client()["a"].clear()
 
     assert acks.by_client() == {"a": {first: "one"}}
+
+
+def test_ids_may_begin_after_those_of_another_time():
+    """Of one client; an earlier id means nothing then."""
+    acks = PendingAcks()
+    acks.start_after("a", 41)
+
+    assert (acks.add("a", "question"), acks.add("b", "other")) == (42, 1)
+    assert acks.pop("a", 1) is None
+    assert acks.pop("a", 42) == "question"
