@@ -57,7 +57,11 @@ def server_command(port: int) -> list[str]:
 async def open_client(port: int) -> Any:
     """Open a WebSocket, with the handshake of Engine.IO."""
     client = await connect(
-        f"ws://{HOST}:{port}/socket.io/?EIO=4&transport=websocket", compression=None, max_size=None, proxy=None
+        f"ws://{HOST}:{port}/socket.io/?EIO=4&transport=websocket",
+        compression=None,
+        max_size=None,
+        ping_interval=None,
+        proxy=None,
     )
     await client.recv()
     return client
@@ -95,12 +99,13 @@ class Listener:
                     client = await open_client(port)
                     stack.push_async_callback(client.close)
                     await client.send(f"40{json.dumps(self.auth)}")
-                    await self._read(client)
+                    await self.read(client)
             self.counts.drops += self.is_in
             self.is_in = False
             await asyncio.sleep(0.01)
 
-    async def _read(self, client: Any) -> None:
+    async def read(self, client: Any) -> None:
+        """Read the frames of a connection until it ends."""
         while True:
             frame = await client.recv()
             if frame == "2":
@@ -217,6 +222,7 @@ async def stay_away(options: argparse.Namespace) -> int:
         server = stack.enter_context(started(server_command(port), "server", port, environment))
         emitter = await open_client(port)
         await emitter.send("40")
+        reading = asyncio.create_task(Listener([port], Counts()).read(emitter))
         gate = asyncio.Semaphore(32)
 
         async def lose() -> None:
@@ -234,6 +240,7 @@ async def stay_away(options: argparse.Namespace) -> int:
             print(f"after {tenth * options.drops // 10} drops: {memory_kib(server.pid)} KiB", flush=True)
         await asyncio.sleep(6)
         print(f"when the last session has ended: {memory_kib(server.pid)} KiB")
+        reading.cancel()
         await emitter.close()
     return 0
 

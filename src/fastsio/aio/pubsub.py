@@ -271,7 +271,7 @@ class AsyncPubSubManager(AsyncManager):
     def _forget_kept(self) -> None:
         """Drop the events that are kept for clients: events of other servers may be missing among them."""
         if self._recovery is not None:
-            self._recovery.forget_events()
+            self._recovery.log.forget_all()
         if self._histories is not None:
             with self._lock:
                 self._histories.forget_all()

@@ -167,6 +167,11 @@ class EventLog:
         with self.lock:
             self.kept.restart(position)
 
+    def forget_all(self) -> None:
+        """Drop all events, because events of other nodes may be missing; do nothing if the log is shared."""
+        if not self._is_shared:
+            self.restart(self.kept.last + 1)
+
     def reaches(self, position: Any) -> bool:
         """Return whether the log has all events after a position."""
         return bool(position >= self.kept.complete_after)

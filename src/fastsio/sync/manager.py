@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import chain
-from time import monotonic
+from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastsio.base.answers import AckWaiter
@@ -91,7 +91,14 @@ class Manager(BaseManager):
         self.basic_disconnect(sid, namespace, **kwargs)
 
     def restore_rooms(self, client: Client, rooms: Mapping[Hashable, Any]) -> None:
-        """Put a client that comes back into the rooms that it was in; the values are kept with them."""
+        """
+        Put a client that comes back into the rooms that it was in; the values are kept with them.
+
+        The client may still answer what it was asked before, so the ids of its acknowledgements go on after those of
+        then: they count from the time, in milliseconds.
+        """
+        limits = self.server.__fastsio__.limits
+        self.start_acks_after(client.sid, time_ns() // 1_000_000 % (limits.max_ack_id // 2 + 1))
         for room, entered in rooms.items():
             self._table.enter(client.namespace, client.sid, room)
             if client.rooms is not None:

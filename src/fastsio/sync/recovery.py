@@ -54,8 +54,6 @@ FIRST_BYTES: Final = 65_536
 #: The log of a server with a store begins at a position that is made from the time: nanoseconds divided by this
 #: number. Positions grow with the time because a server sends fewer events than one in so many nanoseconds.
 NS_PER_POSITION: Final = 1000
-#: Acknowledgements of a client that has come back begin with an id that is made from the time in the same way.
-NS_PER_ACK: Final = 1_000_000
 
 
 class Recovery:
@@ -81,8 +79,6 @@ class Recovery:
         self._shared = shared
         self.options = options
         self.lock = server.manager.lock
-        #: Beyond the greatest id of an acknowledgement with which a client that is back may begin.
-        self._max_first_ack = shared.limits.max_ack_id // 2 + 1
         self.returning: dict[tuple[str, str], str] = {}
         self.excluded: set[str] = set()
         #: The sessions that all nodes share; None if clients only come back to this process.
@@ -141,11 +137,6 @@ class Recovery:
         if self._stored is not None:
             return True
         return bool(len(self._sessions)) if namespace is None else self._sessions.is_in(namespace, None)
-
-    def forget_events(self) -> None:
-        """Drop the kept events, because events of other nodes were not received: lost clients are new ones."""
-        if self._shared_sessions is None:
-            self.log.restart(self._log.last + 1)
 
     # Clients that connect
 
@@ -336,8 +327,6 @@ class Recovery:
             was_here = self._lost.remove(session)
             self._clients[session.pid] = client
             self._server.manager.restore_rooms(client, session.rooms)
-            # The client may still answer what it was asked before; a count of milliseconds is beyond the ids of then.
-            self._server.manager.start_acks_after(client.sid, time_ns() // NS_PER_ACK % self._max_first_ack)
             if session.is_present:
                 self._shared.room_keeper.client_returned(client)
             recovery.members = session.members
