@@ -409,7 +409,7 @@ class StreamSessions:
         return self._missed(session, after)
 
     def _take_record(self, namespace: str, pid: str) -> SessionRecord | None:
-        """Delete a session that no other node has, and return it; None if there is none, or a node does not give it."""
+        """Delete a session that no other node has, and return it; None if a node keeps it, or it is not found."""
         key, asked = self._key(pid), None
         for _ in range(MAX_READINGS):
             raw = self._manager.post("GET", key)
