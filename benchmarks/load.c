@@ -912,8 +912,10 @@ static void measure_recover(void)
     for (int i = 0; i < opt.missed; i++)
         cast(observer, 1);
     memcpy(offset, seen, sizeof offset);
-    for (int i = 0; i < opt.conns; i++)
+    for (int i = 0; i < opt.conns; i++) {
         clients[i].state = UPGRADING;
+        clients[i].sid[0] = 0; /* of a session that is over */
+    }
     dialed = connected = deliveries = 0;
     recovering = true;
     Span span = span_begin();
