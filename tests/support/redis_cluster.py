@@ -53,12 +53,15 @@ class RedisCluster:
             client.execute_command("CLUSTER", "REPLICATE", name)
             _wait(lambda: client.info("replication").get("master_link_status") == "up")
             _wait(lambda: all(self._is_known(replica, asked) for asked in range(MASTERS)))
+            # One that does not know the other masters yet would wait for them for ever, once its own is gone.
+            _wait(lambda: _connected_masters(client) == MASTERS)
             yield replica
 
     def take_over(self, replica: Broker) -> None:
         """Have a replica take the place of its master, which is gone, and wait until the others know it."""
         with redis.Redis(HOST, replica.port) as client:
             client.execute_command("CLUSTER FAILOVER", "TAKEOVER")
+            _wait(lambda: _is_well(client))
         others = [number for number, master in enumerate(self.masters) if master.process is not None]
         _wait(lambda: all(self._is_known(replica, asked, "master") and self._is_well(asked) for asked in others))
 
@@ -119,8 +122,19 @@ class RedisCluster:
 
     def _is_well(self, number: int) -> bool:
         with redis.Redis(HOST, self.masters[number].port) as client:
-            info = client.execute_command("CLUSTER INFO")
-        return info["cluster_state"] == "ok" and int(info["cluster_known_nodes"]) >= MASTERS
+            return _is_well(client)
+
+
+def _is_well(client: Any) -> bool:
+    """Whether a server serves all slots, as far as it knows."""
+    info = client.execute_command("CLUSTER INFO")
+    return info["cluster_state"] == "ok" and int(info["cluster_known_nodes"]) >= MASTERS
+
+
+def _connected_masters(client: Any) -> int:
+    """How many masters a server is connected to."""
+    nodes = client.execute_command("CLUSTER NODES").values()
+    return sum("master" in node["flags"].split(",") and node["connected"] for node in nodes)
 
 
 def _wait(is_met: Callable[[], bool]) -> None:

@@ -417,11 +417,6 @@ class BaseManager:
         with self._lock:
             self._acks.discard(sid, ack_id)
 
-    def start_acks_after(self, sid: str, ack_id: int) -> None:
-        """Begin to count the ids of acknowledgements of a client after one."""
-        with self._lock:
-            self._acks.start_after(sid, ack_id)
-
     def _generate_ack_id(self, sid: str, callback: Any) -> int:
         with self._lock:
             ack_id = self._acks.add(sid, callback)

@@ -98,7 +98,8 @@ class Manager(BaseManager):
         then: they count from the time, in milliseconds.
         """
         limits = self.server.__fastsio__.limits
-        self.start_acks_after(client.sid, time_ns() // 1_000_000 % (limits.max_ack_id // 2 + 1))
+        with self._lock:
+            self._acks.start_after(client.sid, time_ns() // 1_000_000 % (limits.max_ack_id // 2 + 1))
         for room, entered in rooms.items():
             self._table.enter(client.namespace, client.sid, room)
             if client.rooms is not None:

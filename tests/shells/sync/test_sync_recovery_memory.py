@@ -19,8 +19,8 @@ MAX_PACKETS = 20
 MAX_BYTES = 4 * 20 * QUIET_ROOM_BYTES
 #: Blocks of memory that a session may take: its room, its membership, its data, and its places in the tables.
 SESSION_BLOCKS = 60
-#: Fewer blocks than there are drops: the caches of the interpreter.
-SPARE_BLOCKS = 500
+#: Fewer blocks than there are drops: the caches of the interpreter, and the threads that are about to end.
+SPARE_BLOCKS = 900
 
 
 def blocks() -> int:
