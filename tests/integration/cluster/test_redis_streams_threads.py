@@ -6,6 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from itertools import count
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -192,6 +193,27 @@ async def test_what_is_done_to_clients_of_a_server_that_has_ended(lab, half, is_
         assert sorted(last.rooms(back.sid)) == sorted([back.sid, "milk"])
         assert (await lab.join(last, gone)).pid != gone.pid
         await lab.lose(back)
+
+
+async def test_who_is_away_is_taken_out_of_a_room_without_waiting_for_redis(lab, monkeypatch):
+    """The caller may hold the lock of the manager, as a recheck does, which the thread that reads needs."""
+    one, other = await lab.threads(), await lab.threads()
+    peer = await lab.join(one)
+    await one.enter_room(peer.sid, "tea")
+    await lab.lose(peer)
+    is_open, add = Event(), one.manager._add
+    monkeypatch.setattr(one.manager, "_add", lambda *args: is_open.wait(4 * WAIT_S) and add(*args))
+
+    def leave() -> None:
+        with one.manager.lock:
+            one.manager.leave_room(peer.sid, "/", "tea")
+
+    async with asyncio.timeout(WAIT_S):
+        await asyncio.to_thread(leave)
+    is_open.set()
+
+    back = await lab.join(other, peer)
+    await eventually(lambda: other.manager.get_rooms(back.sid, "/") == [back.sid])
 
 
 async def test_a_node_that_was_away_misses_nothing():

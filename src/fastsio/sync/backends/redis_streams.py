@@ -574,7 +574,16 @@ class RedisStreamsManager(PubSubManager):
         super().leave_room(sid, namespace, room)
         if self._sessions is not None and self._is_away(namespace, sid) and isinstance(room, ROOM_TYPES):
             # The node to which the client comes back may have read the stored session before it is changed.
-            self._tell_others(LeaveRoom(sid, room, namespace, self.host_id))
+            message = LeaveRoom(sid, room, namespace, self.host_id)
+            # The caller may hold the lock, which the thread that reads the stream needs.
+            self.server.__fastsio__.runner.start_task(self._tell_left, message)
+
+    def _tell_left(self, message: LeaveRoom) -> None:
+        """Tell the other servers that a client has left a room, which this server, where it is away, knows already."""
+        try:
+            self._tell_others(message)
+        except BusError as error:
+            self._get_logger().warning("%s", error)
 
     def basic_close_room(self, room: Hashable, namespace: str) -> None:
         """Take all clients of this server out of a room."""
