@@ -224,8 +224,10 @@ const pages = {
     await stopServer(ada, ben);
     await status(ben, "offline");
     await startServer();
-    await shows(ben, "#banner", "Back. The list is loaded anew.");
-    await shows(ben, "#questions .text", "Soup or salad?");
+    for (const page of [ada, ben]) {
+      await shows(page, "#banner", "Back. The list is loaded anew.");
+      await page.waitForFunction(() => document.querySelectorAll("#questions li").length === 3);
+    }
     return { people, ada: (await questions(ada)).sort(), ben: (await questions(ben)).sort() };
   },
 

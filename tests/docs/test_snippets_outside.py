@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
 import subprocess
 import sys
 import time
@@ -42,8 +43,24 @@ def connections() -> Iterator[redis.Redis]:
             assert time.monotonic() < until, connection.client_list()
 
 
+@pytest.fixture
+def _databases(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close the databases that the test has opened: that of a store is open as long as its server."""
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def keep(*args: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*args, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", keep)
+    yield
+    for connection in opened:
+        connection.close()
+
+
 @pytest.mark.parametrize("page", WITH_REDIS, ids=named)
-@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")  # that of a store is open as long as its server
+@pytest.mark.usefixtures("_databases")
 def test_a_page_runs_with_a_redis(page: Path, names: dict[str, Any], connections: redis.Redis) -> None:
     """Its managers reach it: an event of theirs is sent, and received where the manager may have clients."""
     port = connections.get_connection_kwargs()["port"]
