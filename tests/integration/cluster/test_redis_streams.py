@@ -9,7 +9,7 @@ import subprocess
 import sys
 from base64 import b64decode
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +130,9 @@ async def test_there_are_never_two_clients_with_one_sid(lab):
     await asyncio.gather(lab.join(one, peer), lab.join(other, peer))
 
     seen = [entry[0] for entry in lab.journal if entry[1] == peer.sid]
-    assert seen == ["connect", "disconnect"] * (len(seen) // 2) + ["connect"]
+    # One that the other node takes over before it is let in has a connect without a disconnect.
+    assert (seen[0], seen[-1]) == ("connect", "connect")
+    assert ("disconnect", "disconnect") not in pairwise(seen)
     assert [sio.manager.is_connected(peer.sid, "/") for sio in (one, other)].count(True) == 1
 
 

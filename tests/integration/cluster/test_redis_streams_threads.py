@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from itertools import count
+from itertools import count, pairwise
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -126,7 +126,9 @@ async def test_there_are_never_two_clients_with_one_sid(lab, monkeypatch, is_the
     await asyncio.gather(lab.join(one, peer), lab.join(other, peer))
 
     seen = [entry[0] for entry in lab.journal if entry[1] == peer.sid]
-    assert seen == ["connect", "disconnect"] * (len(seen) // 2) + ["connect"]
+    # One that the other node takes over before it is let in has a connect without a disconnect.
+    assert (seen[0], seen[-1]) == ("connect", "connect")
+    assert ("disconnect", "disconnect") not in pairwise(seen)
     assert [sio.manager.is_connected(peer.sid, "/") for sio in (one, other)].count(True) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
@@ -68,8 +69,10 @@ def test_a_worker_that_ends_is_replaced_at_once(supervisor, clock):
         clock.now_s += CALM_S + 1
 
 
-def test_workers_that_end_again_and_again_are_replaced_less_and_less_often(supervisor, clock, caplog):
+def test_workers_that_end_again_and_again_are_replaced_less_and_less_often(supervisor, clock, caplog, monkeypatch):
     """The time doubles up to a limit; meanwhile no worker is looked at."""
+    # A test that configures uvicorn's logging keeps its records from the other loggers.
+    monkeypatch.setattr("fastsio.cli.supervisor.logger", logging.getLogger("supervisor"))
     delays = []
     for _ in range(8):
         ended = end_one(supervisor)
