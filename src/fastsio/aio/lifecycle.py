@@ -215,7 +215,10 @@ class Lifecycle:
         if self._recovery is not None and connection.dialect is CURRENT:
             auth, pid, offset = split_auth(auth)
             if pid is not None:
-                return self._handle_recovery(self._recovery, connection, namespace, (auth, size), pid, offset)
+                # If this connection is lost too, the session is found and kept again all the same.
+                return self._runner.call_unbroken(
+                    self._handle_recovery, self._recovery, connection, namespace, (auth, size), pid, offset
+                )
         manager = self._server.manager
         if not manager.admits_at_once():
             return self._admit(connection, namespace, auth, size)
@@ -436,6 +439,9 @@ class Lifecycle:
 
     async def leave(self, client: Client, reason: str) -> None:
         """Handle the end of a client that has left its namespace or lost its connection."""
+        if client.recovery is not None and not client.connection.is_lost:
+            # It has sent a DISCONNECT. Its connection may be lost too before its disconnect handler returns.
+            client.recovery.is_over = True
         # The handlers of its earlier events have been started but may not have begun; they begin first.
         await self._runner.let_begin(client.connection)
         if client.try_advance(Happening.LEAVE, NamespaceState.CONNECTED):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from secrets import randbelow
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,6 +54,13 @@ FIRST_BYTES: Final = 65_536
 #: The log of a server with a store begins at a position that is made from the time: nanoseconds divided by this
 #: number. Positions grow with the time because a server sends fewer events than one in so many nanoseconds.
 NS_PER_POSITION: Final = 1000
+#: Where sessions move from process to process, the log of each process begins at a multiple of this number, chosen at
+#: random among so many, so that an offset of one process is not an offset of another.
+POSITIONS_PER_PROCESS: Final = 10**9
+MAX_PROCESS_NUMBER: Final = 10**8
+#: Of the time that a shutdown has for the store, the share for sessions. The rest is for the log: without it, clients
+#: cannot come back to any of the sessions.
+SESSIONS_SHARE: Final = 0.75
 
 
 class Recovery:
@@ -93,6 +101,8 @@ class Recovery:
             self._stored = StoredSessions(options, server.logger)
             # Positions continue after those of earlier servers.
             start = time_ns() // NS_PER_POSITION
+        elif self._moves is not None:
+            start = randbelow(MAX_PROCESS_NUMBER) * POSITIONS_PER_PROCESS
         #: The position before the first event of the log.
         self._start = start
         is_shared = self._shared_sessions is not None
@@ -192,23 +202,29 @@ class Recovery:
             found = await self._find_shared(self._shared_sessions, namespace, pid, offset)
         if found is None and self._stored is not None:
             found = await self._find_stored(self._stored, namespace, pid, offset)
-        if found is not None and found.session.departure is not None:
-            try:
-                await concurrency.wait_event(found.session.departure, self.options.takeover_timeout)
-            except BaseException:
-                self.give_up(found)
-                raise
         return found
+
+    async def _until_departed(self, session: SavedSession) -> None:
+        """Wait until ``on_leave`` has run for a claimed session, if it runs at present."""
+        if session.departure is not None:
+            await concurrency.wait_event(session.departure, self.options.takeover_timeout)
 
     async def _find_here(self, namespace: str, pid: str, offset: str | None) -> Found | None:
         """Find the session of a client that comes back to this process."""
         with self.lock:
             session = self._sessions.claim(pid, namespace)
-            if session is None:
-                return None
-            after = position_after(session, offset, self._log.last)
-            is_known = session.until > monotonic() and after is not None
-            if is_known and not self._log.has_missed_dropped(session, after):
+        if session is None:
+            return None
+        is_late = session.until <= monotonic()
+        try:
+            await self._until_departed(session)
+        except BaseException:
+            session.is_claimed = False
+            raise
+        with self.lock:
+            is_over = is_late or session.is_over
+            after = None if is_over else position_after(session, offset, self._log.last)
+            if after is not None and not self._log.has_missed_dropped(session, after):
                 return Found(session, after)
             self._lost.remove(session)
         await self._shared.runner.call_unbroken(self._lost.end, session)
@@ -221,6 +237,8 @@ class Recovery:
         with self.lock:
             known = self._sessions.claim(pid, namespace)
         try:
+            if known is not None:
+                await self._until_departed(known)
             found: Found | None = await sessions.claim(namespace, pid, offset)
         except BaseException:
             if known is not None:
@@ -336,7 +354,7 @@ class Recovery:
             older = self._older(found)
             missed = older + self._log.missed(session, found.after if found.upto is None else found.upto)
             self.log.complete(missed)
-            recovery.missed, recovery.seen = missed, session.seen
+            recovery.missed, recovery.seen, recovery.foreign_offset = missed, session.seen, session.foreign_offset
             if session.log:  # the session is of an earlier server
                 recovery.since, recovery.seen = found.upto, older[-1].position if older else 0
             recovery.held_upto = self._log.last
@@ -448,7 +466,7 @@ class Recovery:
             rooms = dict(client.rooms or {})
         session = SavedSession(recovery.pid, client.sid, client.namespace, rooms, client.session, recovery.since)
         session.members, session.stored, session.joined = recovery.members, recovery.stored, recovery.joined
-        session.seen = recovery.seen
+        session.seen, session.foreign_offset = recovery.seen, recovery.foreign_offset
         if self._shared_sessions is not None:
             session.as_of = self._log.last
         if self._shared_sessions is not None or self._stored is not None:
@@ -464,7 +482,10 @@ class Recovery:
             return
         if self.is_stopped and self._shared_sessions is None and self._stored is None:
             return
-        if await self._keep_session(self.session_of(client)):
+        with self.lock:  # other threads cannot take the client out of a room between the two
+            session = self.session_of(client)
+            dropped = self._add(session)
+        if await self._store(session, dropped):
             recovery.is_kept = True
 
     async def _keep_again(self, session: SavedSession) -> None:
@@ -472,20 +493,33 @@ class Recovery:
         try:
             if session.log and self._stored is not None:
                 await self._stored.keep(session, self.options.max_disconnection_duration)
-            is_kept = self._shared_sessions is None or await self._keep_session(session)
+            is_kept = True
+            if self._shared_sessions is not None:
+                with self.lock:
+                    dropped = self._add(session)
+                is_kept = await self._store(session, dropped)
         finally:
             self._turns.end(session.pid)
         if not is_kept:
             await self._lost.end(session)
 
-    async def _keep_session(self, session: SavedSession) -> bool:
-        """Keep a session from now on; return False if it could not be stored."""
-        if not self.is_stopped:
-            session.until = monotonic() + self.options.max_disconnection_duration
-            with self.lock:
-                dropped = self._lost.add(session)
-                self._shared.room_keeper.client_lost(session)
-            await self._lost.end_all(dropped)
+    def _add(self, session: SavedSession) -> list[SavedSession]:
+        """
+        Keep a session in memory from now on, unless the server has shut down. The caller holds the lock.
+
+        Returns:
+            The sessions that were dropped to make room.
+        """
+        if self.is_stopped:
+            return []
+        session.until = monotonic() + self.options.max_disconnection_duration
+        dropped = self._lost.add(session)
+        self._shared.room_keeper.client_lost(session)
+        return dropped
+
+    async def _store(self, session: SavedSession, dropped: list[SavedSession]) -> bool:
+        """Store a session that is kept in memory, and end those that were dropped; return False if that failed."""
+        await self._lost.end_all(dropped)
         if self.is_stopped and self._stored is not None:
             return await self._stored.keep(session, self.options.max_disconnection_duration)
         # The session is in memory before it is stored, so that changes meanwhile are stored after it.
@@ -627,7 +661,7 @@ class Recovery:
         return session, [(entry.sent_to or entry.rooms, self.log.arguments_of(entry)) for entry in entries]
 
     async def adopt(
-        self, session: SavedSession, missed: Iterable[tuple[tuple[Hashable, ...], list[Any]]]
+        self, session: SavedSession, missed: Iterable[tuple[tuple[Hashable, ...], list[Any]]], offset: str | None
     ) -> Found | None:
         """
         Keep a session that another node has given to this one, for its client, which is about to come back.
@@ -635,6 +669,7 @@ class Recovery:
         Args:
             session: The session.
             missed: The events that its client has missed.
+            offset: The offset of the last event that the client has seen, as it has sent it; None for no event.
 
         Returns:
             None if the missed events exceed the limits of the log.
@@ -642,6 +677,7 @@ class Recovery:
         log, now = self._log, monotonic()
         with self.lock:
             after = session.since = log.last
+            session.foreign_offset = offset
             for rooms, arguments in missed:
                 position = log.last + 1
                 frames = self.log.frames_of(session.namespace, arguments, position)
@@ -670,22 +706,32 @@ class Recovery:
         """Store sessions and log at the end of a shutdown, within *grace_s* seconds; do nothing without a store."""
         if self._stored is None:
             return
+        sessions_s = grace_s * SESSIONS_SHARE
+        await self._save_within(sessions_s, self._save_sessions, self._stored, monotonic() + sessions_s)
+        if self._stored.has_stored:  # the log comes last, because it must have all events
+            await self._save_within(grace_s - sessions_s, self._save_log, self._stored)
+
+    async def _save_within(self, seconds: float, function: Any, *args: Any) -> None:
         try:
-            await concurrency.bounded(grace_s, self._save, self._stored)
+            await concurrency.bounded(seconds, function, *args)
         except TimeoutError:
             text = "the store of recovery takes longer than the shutdown may; clients may not come back"
             self._server.logger.error(text)  # noqa: TRY400 - the traceback would say no more
 
-    async def _save(self, stored: StoredSessions) -> None:
+    async def _save_sessions(self, stored: StoredSessions, until: float) -> None:
+        """Store the sessions of clients that were lost before the shutdown; raise TimeoutError after *until*."""
         with self.lock:
             sessions = [session for session in self._sessions if not session.is_claimed]
         for session in sessions:
+            if monotonic() >= until:
+                raise TimeoutError
             with self.lock:
                 self._lost.remove(session)
             await stored.keep(session, max(0.0, session.until - monotonic()))
             await self._lost.end(session)
-        if not stored.has_stored:
-            return
+
+    async def _save_log(self, stored: StoredSessions) -> None:
+        """Store the log, to which the stored sessions belong."""
         await stored.keep_log(self._log)
         with self.lock:
             self._log.restart(self._log.last)

@@ -216,11 +216,15 @@ class Histories:
         return 0 if logs is None or not isinstance(room, str) else logs.log_of(room).last
 
     def after(self, namespace: str, room: Hashable, sid: str, number: int) -> list[KeptEvent]:
-        """Return the events of a room after a number, for a client that has got those before."""
+        """Return the events of a room after a number, for a client that enters it and has got those before."""
         logs = self.logs_of(namespace, room)
         if logs is None or not isinstance(room, str):
             return []
-        return [event for event in logs.log_of(room).events if event.number > number and event.is_for(sid, ())]
+        log, arrival = logs.log_of(room), self._arrivals.get((namespace, room, sid))
+        if arrival is not None and arrival.history_state is not None and number < log.dropped:
+            # Events were dropped while the client was sent those before them.
+            arrival.history_state = arrival.history_state._replace(complete=False)
+        return [event for event in log.events if event.number > number and event.is_for(sid, ())]
 
     def reenter(
         self,
@@ -262,7 +266,10 @@ class Histories:
         logs, state = self.logs_of(namespace, room), arrival.history_state
         if logs is None or state is None:
             return {}
-        return dict(logs.state_of(room, complete=state.complete)._asdict())
+        now = logs.state_of(room, complete=state.complete)
+        if now.epoch != state.epoch:  # the history was lost since the client entered
+            now = now._replace(complete=False)
+        return dict(now._asdict())
 
 
 class KeptEmit:

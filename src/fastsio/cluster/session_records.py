@@ -91,6 +91,7 @@ def write_kept(session: SavedSession) -> str:
         "rooms": [[room, position] for room, position in session.rooms.items()],
         "data": session.data,
         "since": session.since,
+        "offset": session.foreign_offset,
         "joined": [[room, args] for room, args in session.joined.items()],
     }
     try:
@@ -111,6 +112,7 @@ def read_kept(text: str, pid: str) -> SavedSession:
         rooms = dict(map(tuple, record["rooms"]))
         session = SavedSession(pid, record["sid"], record["namespace"], rooms, record["data"], record["since"])
         session.joined = {room: tuple(args) for room, args in record["joined"]}
+        session.foreign_offset = record["offset"]
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise MessageError(f"the session cannot be read: {type(error).__name__}: {error}") from error
     return session

@@ -167,6 +167,7 @@ class RoomLogs:
     """
 
     __slots__ = (
+        "_forgotten",
         "_loud",
         "_make_epoch",
         "_max_bytes",
@@ -201,6 +202,8 @@ class RoomLogs:
         self._loud: OrderedDict[str, RoomLog] = OrderedDict()
         self._quiet: OrderedDict[str, RoomLog] = OrderedDict()
         self._total_bytes = 0
+        #: The rooms with events that were forgotten since the last event was added.
+        self._forgotten: list[str] = []
 
     def __len__(self) -> int:
         return len(self._loud) + len(self._quiet)
@@ -264,7 +267,8 @@ class RoomLogs:
         self._loud.move_to_end(room)
         while len(log.events) > self._size or log.size > self._max_bytes:
             self._total_bytes -= log.drop_oldest()
-        return [*self.drop_old(now), *self._free()]
+        forgotten, self._forgotten = self._forgotten, []
+        return [*forgotten, *self.drop_old(now), *self._free()]
 
     def drop_old(self, now: float) -> list[str]:
         """Drop the events of rooms that had none for long; return those rooms."""
@@ -292,7 +296,10 @@ class RoomLogs:
 
     def _drop_room(self) -> None:
         """Forget a room: one without events if there is one."""
-        self.forget(next(iter(self._quiet or self._loud)))
+        room = next(iter(self._quiet or self._loud))
+        if room in self._loud:
+            self._forgotten.append(room)
+        self.forget(room)
 
     def forget(self, room: str) -> None:
         """Forget a room: its next event begins a new epoch."""

@@ -378,6 +378,8 @@ class ClientRecovery:
             missed event that the client was sent; 0 if there was no such event. None for all other clients.
         joined: For a client that was on another node: the names of the rooms that it joins again, each with the payload
             with which it had joined.
+        foreign_offset: The offset with which the client has come from another process, and comes back if it has not
+            received any event of this process. None for a client of this process alone, or without an offset.
         recovered: The object that its connect handler gets.
         is_kept: Whether its session was kept when it was lost.
         is_over: Whether its session must not be kept when it is lost, because the server has disconnected it.
@@ -386,6 +388,7 @@ class ClientRecovery:
     """
 
     __slots__ = (
+        "foreign_offset",
         "held_upto",
         "is_kept",
         "is_over",
@@ -409,6 +412,7 @@ class ClientRecovery:
         self.joined: Mapping[Hashable, tuple[Any, ...]] = {}
         self.recovered: Recovered | None = None
         self.seen: Any = None
+        self.foreign_offset: str | None = None
         self.is_kept = self.is_over = False
         self.stored: list[str] = []
 
@@ -445,6 +449,7 @@ class SavedSession:
             sessions leave the process.
         stored: As :attr:`ClientRecovery.stored`; the same list.
         seen: As :attr:`ClientRecovery.seen`.
+        foreign_offset: As :attr:`ClientRecovery.foreign_offset`.
         log: The name of the log to which its positions belong, if that is the log of an earlier process.
         as_of: The position up to which the session has what other nodes did to its client; only with a log that all
             nodes share.
@@ -466,6 +471,7 @@ class SavedSession:
     joined: Mapping[Hashable, tuple[Any, ...]] = field(default_factory=dict)
     stored: list[str] = field(default_factory=list)
     seen: Any = None
+    foreign_offset: str | None = None
     log: str = ""
     as_of: Any = None
     timer_key: float = field(default=0.0)
@@ -503,6 +509,8 @@ def position_after(session: SavedSession, offset: str | None, last: int) -> int 
     since: int = session.since
     if offset is None:
         return None if session.seen else since
+    if offset == session.foreign_offset:
+        return since
     position = read_offset(offset)
     if position is None or position > last:
         return None
@@ -581,7 +589,9 @@ class SavedSessions:
         """Remove a session; return whether the table had it."""
         if session not in self:
             return False
-        del self._by_pid[session.pid], self._by_sid[session.namespace, session.sid]
+        del self._by_pid[session.pid]
+        if self.get(session.namespace, session.sid) is session:  # an application that makes sids may use one again
+            del self._by_sid[session.namespace, session.sid]
         self._namespaces[session.namespace] -= 1
         if not self._namespaces[session.namespace]:
             del self._namespaces[session.namespace]

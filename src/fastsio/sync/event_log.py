@@ -172,10 +172,6 @@ class EventLog:
         if not self._is_shared:
             self.restart(self.kept.last + 1)
 
-    def reaches(self, position: Any) -> bool:
-        """Return whether the log has all events after a position."""
-        return bool(position >= self.kept.complete_after)
-
     @property
     def last(self) -> Any:
         """The position of the newest event."""

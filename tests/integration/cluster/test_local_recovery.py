@@ -109,6 +109,33 @@ async def test_a_client_goes_from_process_to_process(lab):
         assert peer.missed == []
 
 
+@pytest.mark.parametrize("before", [0, 2])
+@pytest.mark.parametrize("after", [0, 5])
+async def test_a_client_that_gets_nothing_at_its_new_process(lab, before, after):
+    """It has the offset of its old process still, which says nothing of the events of the new one."""
+    one, other = await lab.node(), await lab.node()
+    peer = await lab.join(one)
+    await lab.join(other)
+    for number in range(4):
+        await one.emit("news", number, to=peer.sid)
+        await peer.event()
+    await lab.lose(peer)
+    lab.journal.clear()
+    for number in range(before):
+        await one.emit("before", number, to=peer.sid)
+    back = await lab.join(other, peer)
+    assert len(back.missed) == before
+
+    back.offset = peer.offset  # its connection is lost before it has read anything
+    await lab.lose(back)
+    for number in range(after):
+        await other.emit("after", number, to=peer.sid)
+    again = await lab.join(other, back)
+
+    assert again.pid == peer.pid
+    assert again.missed == [*back.missed, *(["after", number] for number in range(after))]
+
+
 async def test_a_pid_is_used_once(lab):
     """Of two that come with one pid at once, one gets it: or the second after the first has lost it."""
     one, two, three = await lab.node(), await lab.node(), await lab.node()

@@ -307,6 +307,25 @@ async def test_a_client_that_missed_what_is_gone(lab):
     assert back.missed == []
 
 
+async def test_a_quiet_client_of_a_busy_node_comes_back(lab):
+    """Events to others that neither its node nor the stream has any more do not matter to it."""
+    one = await lab.node({"max_packets": 5})
+    peer, busy = await lab.join(one), await lab.join(one)
+    await one.emit("news", 0)
+    assert await peer.event() == await busy.event() == ["news", 0]
+    for number in range(20):
+        await one.emit("news", number, to=busy.sid)
+        await busy.event()
+    await lab.lose(peer)
+    await one.emit("news", 1, to=peer.sid)
+    with redis.Redis.from_url(lab.broker.url) as client:
+        client.xtrim(lab.stream, 3, approximate=False)
+
+    back = await lab.join(one, peer)
+
+    assert (back.pid, back.missed) == (peer.pid, [["news", 1]])
+
+
 async def test_calls_and_rooms_of_other_nodes(lab):
     """Acknowledgements, closed rooms and callbacks work between nodes as with the other managers."""
     one, other = await lab.node(), await lab.node()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
+import redis.asyncio
 
 import fastsio
+from fastsio.aio.backends.stream_reader import StreamReader, before
 from fastsio.exceptions import BusError, SetupError
 from tests.integration.clients import eventually
 from tests.integration.streams_lab import Lab
@@ -109,6 +111,49 @@ async def test_a_client_that_is_lost_while_redis_is_away(lab):
     await lab.journal.until(("disconnect", peer.sid, "transport close"))
 
     assert (await lab.join(one, peer)).pid != peer.pid
+
+
+async def test_what_follows_a_gap_is_after_it(broker):
+    """A reader that was too slow reports the position before the oldest entry that is left."""
+    gaps: list[Any] = []
+    reader = StreamReader((STREAM, "nodes"), 1_000, gaps.append)
+    async with redis.asyncio.Redis.from_url(broker.url) as client:
+        await client.xadd(STREAM, {"number": -1})
+        await reader.begin(client)
+        for number in range(200):
+            await client.xadd(STREAM, {"number": number})
+        await client.xtrim(STREAM, 150, approximate=False)
+
+        entries = await reader.read(client)
+
+    assert entries[0].fields == {b"number": b"50"}
+    assert gaps == [before(entries[0].position)]
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_changes_that_have_not_reached_redis_end_no_session(lab, monkeypatch, is_lost):
+    """Redis has an older state of the session than this node has stored last, and takes the present one."""
+    one = await lab.node()
+    peer = await lab.join(one)
+    await eventually(lambda: lab.record(peer) is not None)
+    with monkeypatch.context() as outage:
+
+        async def refuse(commands: Any) -> list[Any]:
+            raise BusError("it does not answer")
+
+        outage.setattr(one.manager, "post_all", refuse)
+        for room in ("tea", "milk", "water"):
+            await one.enter_room(peer.sid, room)
+            await eventually(lambda: not one.manager._sessions._under_way)
+    if not is_lost:
+        one.manager._sessions.write_all()
+        await eventually(lambda: "water" in (lab.record(peer) or {})["rooms"])
+        assert one.manager.is_connected(peer.sid, "/")
+    await lab.lose(peer)
+    back = await lab.join(one, peer)
+
+    assert back.pid == peer.pid
+    assert sorted(one.rooms(back.sid)) == sorted([back.sid, "tea", "milk", "water"])
 
 
 @pytest.mark.parametrize("length", [0, -1, 1.5, "many", True])

@@ -115,6 +115,21 @@ async def test_the_end_of_a_client_cannot(recovering, way):
     assert seat.pid != pid
 
 
+async def test_a_client_that_is_lost_while_it_leaves(recovering):
+    """It has left, so it cannot come back, though its connection is lost before its disconnect handler returns."""
+    sio, wire = recovering
+    may_end = asyncio.Event()
+    sio.on("disconnect", lambda sid: may_end.wait())
+    seat = await Seat(wire).connect()
+    leaving = asyncio.create_task(seat.client.send("1"))
+    await turns()
+    await seat.client.lose()
+    may_end.set()
+    await leaving
+
+    assert not sio.__fastsio__.recovery.has_sessions()
+
+
 async def test_a_pid_works_once(recovering):
     """Of two that come back with one pid, the second takes over from the first; there is one client at any time."""
     sio, wire = recovering
@@ -465,13 +480,13 @@ async def test_a_client_whose_session_cannot_be_kept_leaves_all_the_same(recover
 
 
 class Store:
-    """Sessions that nodes share; it does not answer when it is asked for one, unless it has found one."""
+    """Sessions that nodes share; it answers when the test lets it that it has none, at once if it has found one."""
 
     start = 0
     write, read = staticmethod(write_offset), staticmethod(read_offset)
 
     def __init__(self) -> None:
-        self.asked = asyncio.Event()
+        self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
         self.found: Found | None = None
         self.kept: Any = None
         self.takes = False
@@ -486,7 +501,7 @@ class Store:
         if self.found is not None:
             return self.found
         self.asked.set()
-        await asyncio.Event().wait()
+        await self.may_answer.wait()
         return None
 
 
@@ -499,9 +514,9 @@ class SharingManager(fastsio.AsyncManager):
 
 
 async def test_a_session_ends_if_its_client_goes_while_the_store_is_asked(make):
-    """The next that asks may have it, and without one it ends in its time."""
+    """Nothing of it is left once the store has answered that it has none."""
     manager = SharingManager()
-    sio, wire = make(client_manager=manager, connection_state_recovery={"max_disconnection_duration": 0.05})
+    sio, wire = make(client_manager=manager, connection_state_recovery=True)
     seat = await Seat(wire).connect()
     await seat.client.lose()
 
@@ -509,6 +524,8 @@ async def test_a_session_ends_if_its_client_goes_while_the_store_is_asked(make):
     await manager.store.asked.wait()
     coming.cancel()
     await asyncio.wait([coming])
+    await seat.client.lose()
+    manager.store.may_answer.set()
 
     await settled(lambda: not sio.__fastsio__.recovery.has_sessions())
 
@@ -592,15 +609,15 @@ async def test_a_client_that_is_lost_while_it_is_let_in_leaves_all_the_same(make
 
 async def test_a_session_that_cannot_be_stored_once_more_ends(make, log):
     """The client was lost again before it was let in; its rooms are left."""
-    asked = asyncio.Event()
+    asked, may_go_on = asyncio.Event(), asyncio.Event()
 
     class Failing(SharingManager):
-        """Its store finds the session and then takes none; no client gets a sid."""
+        """Its store finds the session and then takes none; the client waits for its sid."""
 
         async def pre_connect(self, eio_sid, namespace):
             if self.store.found is not None:
                 asked.set()
-                await asyncio.Event().wait()
+                await may_go_on.wait()
             return await super().pre_connect(eio_sid, namespace)
 
     manager = Failing()
@@ -615,6 +632,8 @@ async def test_a_session_that_cannot_be_stored_once_more_ends(make, log):
     await asked.wait()
     coming.cancel()
     await asyncio.wait([coming])
+    await seat.client.lose()
+    may_go_on.set()
 
     await settled(lambda: log == [("on_join", 5, seat.sid), ("on_leave", 5, seat.sid)])
     assert sio.__fastsio__.room_keeper.is_empty

@@ -136,6 +136,24 @@ async def test_a_member_that_comes_back_while_it_leaves_joins_after_that(make):
     assert sio.rooms(seat.sid) == [seat.sid, "slow|5"]
 
 
+async def test_what_is_dropped_while_a_client_waits_for_its_rooms_is_not_skipped(make):
+    """The client is a new one."""
+    sio, wire = make(connection_state_recovery={"presence_grace": 0.02, "max_packets": 2})
+    sio.register_room(Slow)
+    seat = await lost_member(wire)
+    sid = seat.sid
+    await Slow.leaves.wait()
+
+    coming = asyncio.create_task(seat.back())
+    await turns()
+    for number in range(5):
+        await sio.emit("news", number, to=sid)
+    Slow.may_leave.set()
+
+    assert await coming == []
+    assert seat.sid != sid
+
+
 async def test_a_client_that_is_lost_again_while_its_rooms_are_left_may_come_back(make):
     """Its request to come back is cancelled; the session stays."""
     sio, wire = make(connection_state_recovery={"presence_grace": 0.02})

@@ -192,6 +192,34 @@ async def test_what_is_not_in_the_store_any_more(serve, store, lost):
     await after.shutdown()
 
 
+async def test_a_client_that_is_lost_again_while_the_store_is_asked(serve, store, monkeypatch):
+    """The server stops to handle its packets some time after the loss; the session is stored once more."""
+    sio, wire = serve()
+    seat = await Seat(wire).connect()
+    await sio.save_session(seat.sid, {"user": 7})
+    await sio.shutdown()
+    take, asked, may_answer = store.take, asyncio.Event(), asyncio.Event()
+
+    async def take_slowly(key: str) -> bytes | None:
+        value = await take(key)
+        asked.set()
+        await may_answer.wait()
+        return value
+
+    monkeypatch.setattr(store, "take", take_slowly)
+    after, seat.wire = serve(takeover_timeout=5)
+    coming = asyncio.create_task(seat.back())
+    await asked.wait()
+    coming.cancel()
+    await asyncio.wait([coming])
+    await seat.client.lose()
+    may_answer.set()
+
+    await seat.back()
+    assert await after.get_session(seat.sid) == {"user": 7}
+    await after.shutdown()
+
+
 async def test_a_store_that_fails(serve, store, caplog):
     """Its errors are logged; clients are new ones."""
     sio, wire = serve()
@@ -219,6 +247,31 @@ async def test_a_store_that_hangs(serve, store, caplog, monkeypatch):
     await sio.shutdown(timeout=0.05)
 
     assert "the store of recovery takes longer than the shutdown may" in caplog.text
+
+
+@pytest.mark.virtual_time
+async def test_a_store_that_hangs_with_one_session(serve, store, caplog, monkeypatch):
+    """It costs the sessions that are not stored yet, and no other: those are stored with their events."""
+    sio, wire = serve()
+    lost, seat = await Seat(wire).connect(), await Seat(wire).connect()
+    await sio.save_session(seat.sid, {"user": 7})
+    keep = store.keep
+    await lost.client.lose()
+
+    async def hang(key: str, value: bytes, seconds: float) -> None:
+        if lost.pid in key:
+            await asyncio.Event().wait()
+        await keep(key, value, seconds)
+
+    monkeypatch.setattr(store, "keep", hang)
+    await sio.shutdown(timeout=0.2)
+    assert store.keys() == ["log", "session"]
+
+    after, seat.wire = serve()
+    await seat.back()
+    assert await after.get_session(seat.sid) == {"user": 7}
+    assert "the store of recovery takes longer than the shutdown may" in caplog.text
+    await after.shutdown()
 
 
 @pytest.mark.parametrize(

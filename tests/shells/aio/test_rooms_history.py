@@ -318,6 +318,23 @@ class Bus(AsyncPubSubManager):
         """Say nothing."""
 
 
+async def test_a_history_that_is_lost_before_a_join_is_confirmed(make, log):
+    """The confirmation says that the client may have missed something."""
+    manager = Bus()
+    sio, wire = make(client_manager=manager)
+    sio.register_room(Feed)
+    ann = await wire.join()
+    await sio.emit("news", 1, to=Feed(5))
+
+    @sio.event
+    async def join_feed(sid: str, data: Any) -> None:
+        manager._report_loss("it is away")
+
+    answer = await join(ann, since="")
+
+    assert (texts(await events(ann)), answer["complete"]) == ([1, "joined"], False)
+
+
 async def test_events_of_other_servers_are_kept_until_the_bus_is_lost(make, log):
     """Also while the room has no member; after a loss nobody knows what is missing, so a new epoch begins."""
     manager = Bus()

@@ -191,3 +191,30 @@ async def test_a_client_that_is_taken_out_while_it_catches_up_leaves_the_room(st
 
     assert (missed, answer["room"]) == ([1], "feed|5")
     assert await slow.receive_nothing()
+
+
+async def test_events_that_are_dropped_while_a_client_catches_up(stage):
+    """It gets those that are kept, and is told that they are not all."""
+    stage.sio.register_room(Feed)
+    room = Feed(5).on(stage.sio)
+    is_sending, may_send = asyncio.Event(), asyncio.Event()
+
+    class Slow(Reader):
+        async def pass_on(self, message: Any) -> None:
+            if self.session["user"] == "slow":
+                is_sending.set()
+                await may_send.wait()
+            await super().pass_on(message)
+
+    first, slow = await stage.socket("first", Slow), await stage.socket("slow", Slow)
+    await subscribe(first)
+    await room.emit("news", 0)
+    asking = asyncio.ensure_future(subscribe(slow, since=None))
+    await is_sending.wait()
+    for number in range(1, 9):
+        await room.emit("news", number)
+    assert [(await first.receive_json_from())["payload"] for _ in range(9)] == list(range(9))
+    may_send.set()
+    missed, told = await asking
+
+    assert (missed, told["complete"]) == ([0, 4, 5, 6, 7, 8], False)

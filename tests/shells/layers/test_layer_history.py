@@ -48,3 +48,19 @@ async def test_a_room_that_a_server_does_not_listen_to_any_more_begins_anew(stag
     after = await ann.call("join_feed", {"id": 5, "since": before["offset"]})
 
     assert (after["complete"], after["epoch"] == before["epoch"]) == (False, False)
+
+
+async def test_a_server_does_not_listen_to_rooms_beyond_their_number(stage):
+    """A room that makes room for another one, and has no members, is not listened to any more."""
+
+    class Few(Feed):
+        key = "few"
+        history = History(max_rooms=2)
+
+    stage.sio.register_room(Few)
+    await stage.visitor("ann")
+    for number in range(5):
+        await Few(number).on(stage.sio).emit("news", number)
+    followed = [group_of("/", f"few|{number}") for number in range(5)]
+
+    await settled(lambda: [group in stage.sio.manager.groups for group in followed] == [False] * 3 + [True] * 2)

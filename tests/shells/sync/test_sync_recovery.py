@@ -170,6 +170,31 @@ def test_one_of_several_threads_gets_the_session(recovering):
                 other.client.lose()
 
 
+def test_a_client_is_taken_out_of_a_room_in_the_moment_of_its_loss(recovering, monkeypatch):
+    """Another thread takes it out while its session is made; it is not in the room when it is back."""
+    sio, wire = recovering
+    seat = Seat(wire).connect()
+    sio.enter_room(seat.sid, "tea")
+    recovery = sio.__fastsio__.recovery
+    session_of = recovery.session_of
+    leaving = threading.Thread(target=sio.leave_room, args=(seat.sid, "tea"), daemon=True)
+
+    def session_while_it_leaves(client: Any) -> Any:
+        session = session_of(client)
+        leaving.start()
+        leaving.join(0.1)  # as much as it can do now
+        return session
+
+    monkeypatch.setattr(recovery, "session_of", session_while_it_leaves)
+    seat.client.lose()
+    leaving.join(WAIT_S)
+    monkeypatch.undo()
+    sid = seat.sid
+    seat.back()
+
+    assert (seat.sid, sio.rooms(sid)) == (sid, [sid])
+
+
 def test_a_takeover_waits_for_the_disconnect_handler(recovering):
     """The connect handler of the new connection runs after the disconnect handler of the old one."""
     sio, wire = recovering

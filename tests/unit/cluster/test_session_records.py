@@ -108,8 +108,11 @@ def test_a_text_that_is_no_session_is_refused(text):
 
 def test_a_session_that_is_kept_for_another_node():
     """Its rooms keep their positions, beside all that any session has."""
-    back = read_kept(write_kept(session(joined={RoomName("chat|5"): ({"id": 5},)})), "pid")
+    kept = session(joined={RoomName("chat|5"): ({"id": 5},)})
+    kept.foreign_offset = "~17~"
+    back = read_kept(write_kept(kept), "pid")
 
+    assert back.foreign_offset == "~17~"
     assert (back.pid, back.sid, back.namespace, back.since) == ("pid", "sid", "/chat", 3)
     assert back.rooms == {"tea": 7, "chat|5": None, 5: 1}
     assert [type(room) for room in back.rooms] == [str, RoomName, int]

@@ -161,7 +161,8 @@ def test_rooms_beyond_their_number_are_forgotten() -> None:
     send(logs, "water")
 
     assert (len(logs), logs.has_events("tea"), logs.has_events("water")) == (2, True, True)
-    send(logs, "milk")
+    assert send(logs, "milk") == ["tea"]
+    assert send(logs, "milk") == []
     assert (len(logs), logs.has_events("tea")) == (2, False)
     assert missed(logs, Since("e1-1"), "tea") == ([], False)
 

@@ -280,3 +280,17 @@ def test_what_connect_handlers_are_told() -> None:
     assert repr(recovered) == "Recovered('sid', rooms=('tea',))"
     assert not NOT_RECOVERED
     assert (NOT_RECOVERED.rooms, NOT_RECOVERED.session, repr(NOT_RECOVERED)) == ((), {}, "Recovered()")
+
+
+def test_two_sessions_with_one_sid() -> None:
+    """The application may give a sid again to another client; nothing is left of either when they go."""
+    for order in (1, -1):
+        sessions = SavedSessions(10)
+        both = [away("p1", "sid", tea=None), away("p2", "sid", tea=None)]
+        for each in both:
+            sessions.add(each)
+
+        for each in both[::order]:
+            assert sessions.remove(each)
+
+        assert not any(sessions.is_in("/", room) for room in (None, "tea", "sid"))

@@ -208,7 +208,8 @@ class LocalSessions:
         finally:
             self._journals.discard(journal)
         # No other task has run since the journal was read.
-        return await self._recovery.adopt(session, missed) if journal.is_complete and not session.is_over else None
+        is_usable = journal.is_complete and not session.is_over
+        return await self._recovery.adopt(session, missed, offset) if is_usable else None
 
     async def _bring(self, namespace: str, pid: str, offset: str | None) -> dict[str, Any] | None:
         """Ask all processes for a session, then its owner to send it; return the answer of the owner, or None."""

@@ -110,7 +110,7 @@ class StreamReader:
             entries += fresh
             if len(fresh) >= self._behind and stream == self._streams[0] and not await self._has(client, was):
                 # It is behind, and the stream was cut faster than it reads.
-                self._on_gap(fresh[0].position)
+                self._on_gap(before(fresh[0].position))
         return entries
 
     def go_on(self, entries: Sequence[StreamEntry]) -> None:

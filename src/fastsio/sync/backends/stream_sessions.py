@@ -11,6 +11,7 @@ step in which it makes sure that no other node has stored it meanwhile, so that 
 from __future__ import annotations
 
 from hashlib import sha1
+from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
@@ -216,7 +217,10 @@ class StreamSessions:
             if self._is_writing:
                 return
             self._is_writing = True
-        self._start(self._write_changed)
+        try:
+            self._start(self._write_changed)
+        except Exception:  # noqa: BLE001 - the system has no more threads; the next change or _refresh tries again
+            self._is_writing = False
 
     def _write_changed(self) -> None:
         try:
@@ -230,7 +234,9 @@ class StreamSessions:
     def _take_changed(self) -> list[Client]:
         """Return at most BATCH clients whose sessions have changed; an empty list ends the writing."""
         with self._guard:
-            batch = [self._changed.popitem()[0] for _ in range(min(BATCH, len(self._changed)))]
+            batch = list(islice(self._changed, BATCH))
+            for client in batch:
+                del self._changed[client]
             self._is_writing = bool(batch)
         return batch
 
@@ -256,13 +262,40 @@ class StreamSessions:
             recovery = client.recovery
             if is_stored:
                 self._forget_older(recovery.stored, command)
-            if (
-                recovery.is_over
-            ):  # the client has left meanwhile, and the thread that deleted its session may have been faster
+            if recovery.is_over:
+                # The client has left meanwhile, and the thread that deleted its session may have been faster.
                 self.forget(client, recovery)
             elif is_stored is not None and not is_stored:
-                # The client has come back to another node while this process was suspended, and has not left here yet.
-                self._start(self._recovery.end_client, recovery.pid)
+                self._start(self._find_owner, client, recovery)
+
+    def _find_owner(self, client: Client, recovery: ClientRecovery) -> None:
+        """
+        Close the connection of a client whose session another node has stored; otherwise store the session again.
+
+        The client has come back to the other node while this process was suspended, and has not left this node yet.
+        """
+        is_here = self._recognizes(client.namespace, recovery.pid, recovery.stored)
+        if is_here:
+            self.store_soon(client)
+        elif is_here is not None:
+            self._recovery.end_client(recovery.pid)
+
+    def _recognizes(self, namespace: str, pid: str, stored: list[str]) -> bool | None:
+        """
+        Return whether this node has stored the value that Redis has for a session, and add its digest to *stored*.
+
+        Redis has an older value than *stored* says if later ones did not reach it, or if it has lost them, as after a
+        failover. The result is None if Redis does not answer.
+        """
+        answers = self._post([("GET", self._key(pid))])
+        if answers is None:
+            return None
+        record = None if answers[0] is None else read_session(answers[0], pid, namespace)
+        if record is None or record.node != self._manager.host_id:
+            return False
+        with self._guard:
+            stored.append(digest(answers[0]))
+        return True
 
     def _replacement(
         self, stored: list[str], pid: str, value: bytes, expires_ms: int | str, *also: str
@@ -323,8 +356,15 @@ class StreamSessions:
             self.drop(session.pid, session.stored)
             return False
         # If the value that this node has stored is gone, another node has claimed it, and has the client.
+        is_stored = self._replace(session, value)
+        if is_stored is False and self._recognizes(session.namespace, session.pid, session.stored):
+            is_stored = self._replace(session, value)
+        return bool(is_stored)
+
+    def _replace(self, session: SavedSession, value: bytes) -> bool | None:
+        """Store the encoded session of a lost client; return False if another node has it, None without an answer."""
         answers = self._post([self._replacement(session.stored, session.pid, value, self._kept_ms)])
-        return answers is not None and bool(answers[0])
+        return None if answers is None else bool(answers[0])
 
     def drop(self, pid: str, stored: Sequence[str] = ()) -> None:
         """
@@ -358,16 +398,23 @@ class StreamSessions:
     def _start(self, function: Any, *args: Any) -> None:
         with self._guard:
             self._under_way += 1
-        self._manager.server.__fastsio__.runner.start_task(self._run, function, *args)
+        try:
+            self._manager.server.__fastsio__.runner.start_task(self._run, function, *args)
+        except BaseException:
+            self._end_task()
+            raise
 
     def _run(self, function: Any, *args: Any) -> None:
         try:
             function(*args)
         finally:
-            with self._guard:
-                self._under_way -= 1
-                if not self._under_way and self._idle is not None:
-                    self._idle.set()
+            self._end_task()
+
+    def _end_task(self) -> None:
+        with self._guard:
+            self._under_way -= 1
+            if not self._under_way and self._idle is not None:
+                self._idle.set()
 
     # Clients that come back
 
@@ -432,12 +479,14 @@ class StreamSessions:
         """
         if not self._manager.has_delivered(max(after, session.as_of)):
             return None
+        with self._recovery.lock:
+            is_complete = not self._recovery.log.kept.has_missed_dropped(session, after)
         with self._guard:
-            is_known = self._steerings.knows(session)
-        if is_known and self._recovery.log.reaches(after):
+            is_complete = is_complete and self._steerings.knows(session)
+        if is_complete:
             return Found(session, after) if self.bring_up(session) else None
         last: Position = self._recovery.log.last
-        seen = Recent(REMEMBERED_COPIES)
+        seen, rooms = Recent(REMEMBERED_COPIES), {None, session.sid, *session.rooms}
         events, steerings = [], SteeringLog(START)
         try:
             for entry in read_range(self._manager.post, self._manager.channel, min(after, session.as_of), last):
@@ -446,7 +495,7 @@ class StreamSessions:
                     continue
                 if isinstance(message, Steering):
                     steerings.append(entry.position, message)
-                elif entry.position > after and not message.is_volatile:
+                elif entry.position > after and not message.is_volatile and not rooms.isdisjoint(message.rooms):
                     place = entry.position, message.namespace, message.rooms, (), None, 0, 0.0
                     events.append(Entry(*place, message.without, message.arguments))
         except LookupError:
