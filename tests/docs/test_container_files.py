@@ -39,7 +39,7 @@ def test_what_the_files_name_is_there() -> None:
 
     assert [name for name in (*copied, *mounted) if not (FOLDER / name).is_file()] == []
     shown = set(re.findall(r"deploy/container/(\S+)", GUIDE))
-    assert {path.name for path in FOLDER.iterdir() if path.is_file()} - shown == {"requirements.txt"}
+    assert {path.name for path in FOLDER.iterdir() if path.is_file()} - shown == set()
 
 
 def test_each_way_to_stop_takes_longer_than_the_drain() -> None:
