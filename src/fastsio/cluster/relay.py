@@ -8,6 +8,7 @@ know how messages travel.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from enum import Flag
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,7 @@ class Recent:
     __slots__ = ("_ids", "_most")
 
     def __init__(self, most: int) -> None:
-        self._ids: dict[object, None] = {}
+        self._ids: OrderedDict[object, None] = OrderedDict()
         self._most = most
 
     def __len__(self) -> int:
@@ -105,7 +106,7 @@ class Recent:
         ids = self._ids
         ids[item] = None
         if len(ids) > self._most:
-            del ids[next(iter(ids))]
+            ids.popitem(last=False)
 
     def forget(self, item: object) -> None:
         """Remove an id, if it is remembered."""

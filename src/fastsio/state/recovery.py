@@ -151,7 +151,7 @@ class PacketLog:
         #: Namespace and room -> the events that were sent to it.
         self._by_room: dict[tuple[str, Hashable], deque[Entry]] = {}
         #: Namespace and room -> the last dropped event; the room whose last event is the oldest comes first.
-        self._dropped: dict[tuple[str, Hashable], Dropped] = {}
+        self._dropped: OrderedDict[tuple[str, Hashable], Dropped] = OrderedDict()
         self._max_quiet_rooms = max_bytes // 4 // QUIET_ROOM_BYTES
         #: All events after this position are in ``_by_room`` or counted in ``_dropped``.
         self._known_after = start
@@ -238,8 +238,8 @@ class PacketLog:
                 before = known.before if skip is not None and known.skip == skip else known.position
             self._dropped[key] = Dropped(entry.position, skip, before)
         while len(self._dropped) > self._max_quiet_rooms:
-            oldest = next(iter(self._dropped))
-            self._known_after = self._dropped.pop(oldest).position
+            _, oldest = self._dropped.popitem(last=False)
+            self._known_after = oldest.position
 
     def has_missed_dropped(self, session: SavedSession, after: Any) -> bool:
         """
