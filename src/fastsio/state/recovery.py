@@ -486,12 +486,18 @@ class Found(NamedTuple):
         after: The position after which the client has missed events.
         upto: The position up to which *older* has these events; None if *older* is not used.
         older: The missed events that the log of this process does not have.
+        digest: The digest of the value that the store of all nodes had for the session.
     """
 
     session: SavedSession
     after: Any
     upto: Any = None
     older: Sequence[Entry] = ()
+    digest: str = ""
+
+    def is_of(self, known: SavedSession) -> bool:
+        """Return whether this node has stored the session last: it is *known*, and not that of a later connection."""
+        return not self.digest or self.digest in known.stored
 
 
 def position_after(session: SavedSession, offset: str | None, last: int) -> int | None:

@@ -245,14 +245,14 @@ class Recovery:
             raise
         if known is None:
             return found
-        if found is not None:
+        if found is not None and found.is_of(known):
             # The session in memory has the changes since it was stored, such as rooms that the client was removed from.
             known.stored = found.session.stored
             return found._replace(session=known)
         with self.lock:
             self._lost.remove(known)
         self._shared.runner.call_unbroken(self._lost.end, known)
-        return None
+        return found
 
     def _find_stored(self, stored: StoredSessions, namespace: str, pid: str, offset: str | None) -> Found | None:
         """Find the session of a client of an earlier server, in the store."""

@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import sys
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import count, pairwise
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
-from msgpack import unpackb
+from msgpack import packb, unpackb
 
 import fastsio
 from fastsio.aio.backends import stream_sessions
@@ -134,6 +134,28 @@ async def test_there_are_never_two_clients_with_one_sid(lab):
     assert (seen[0], seen[-1]) == ("connect", "connect")
     assert ("disconnect", "disconnect") not in pairwise(seen)
     assert [sio.manager.is_connected(peer.sid, "/") for sio in (one, other)].count(True) == 1
+
+
+async def test_a_session_that_another_node_has_stored_last_is_the_present_one(lab):
+    """Also if this node still has the one from before: a server of JavaScript tells nobody that it has the client."""
+    one = await lab.node()
+    peer = await lab.join(one)
+    await one.enter_room(peer.sid, "tea")
+    await one.save_session(peer.sid, {"user": 7})
+    await one.emit("news", 1)
+    await peer.event()
+    await lab.lose(peer)
+    # The client comes back to a server of JavaScript, where it enters another room, and is lost there.
+    record = {"sid": peer.sid, "pid": peer.pid, "rooms": [peer.sid, "milk"], "data": {"user": 8}}
+    with redis.Redis.from_url(lab.broker.url) as client:
+        client.set(f"sio:session:{peer.pid}", b64encode(packb(record)), px=60_000)
+    await one.emit("news", 2, room="milk")
+
+    back = await lab.join(one, peer)
+
+    assert (back.sid, back.pid, back.missed) == (peer.sid, peer.pid, [["news", 2]])
+    assert sorted(one.rooms(back.sid)) == sorted([back.sid, "milk"])
+    assert await one.get_session(back.sid) == {"user": 8}
 
 
 async def test_a_session_is_claimed_once(lab):

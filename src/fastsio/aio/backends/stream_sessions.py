@@ -36,7 +36,7 @@ from fastsio.state.recovery import Entry, Found
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fastsio.cluster.stream_entries import Position, SessionRecord
+    from fastsio.cluster.stream_entries import Position
     from fastsio.state import Client
     from fastsio.state.recovery import ClientRecovery, SavedSession
 
@@ -440,10 +440,10 @@ class StreamSessions:
         if offset is not None and seen is None:
             return None
         await self._manager.until_listening()
-        record = await self._take_record(namespace, pid)
-        if record is None:
+        taken = await self._take_session(namespace, pid)
+        if taken is None:
             return None
-        session = record.session
+        session, taken_digest = taken
         session.is_present = False  # its client is no member of rooms of this node
         after = session.since if seen is None else seen
         if after is None or (session.since is not None and after < session.since):
@@ -452,10 +452,15 @@ class StreamSessions:
             session.since = after
         if session.as_of is None:  # a server of JavaScript has stored it
             session.as_of = after
-        return await self._missed(session, after)
+        found = await self._missed(session, after)
+        return None if found is None else found._replace(digest=taken_digest)
 
-    async def _take_record(self, namespace: str, pid: str) -> SessionRecord | None:
-        """Delete a session that no other node has, and return it; None if a node keeps it, or it is not found."""
+    async def _take_session(self, namespace: str, pid: str) -> tuple[SavedSession, str] | None:
+        """
+        Delete a session that no other node has; return it and the digest of its value.
+
+        The result is None if a node keeps the session, or it is not found.
+        """
         key, asked = self._key(pid), None
         for _ in range(MAX_READINGS):
             raw = await self._manager.post("GET", key)
@@ -467,7 +472,7 @@ class StreamSessions:
                 if not await self._have_released(pid, str(asked)):
                     return None
             elif await self._manager.post("EVAL", TAKE, 1, key, raw):
-                return record
+                return record.session, digest(raw)
         return None
 
     async def _missed(self, session: SavedSession, after: Position) -> Found | None:
