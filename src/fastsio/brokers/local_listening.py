@@ -228,10 +228,13 @@ class LocalListener:
 
     def handled(self) -> dict[str, int]:
         """Return publisher -> how many of its messages for all were handled; without publishers that ended long ago."""
-        oldest_s = time.monotonic() - KNOWN_S
-        for name in [name for name, at_s in self._gone.items() if at_s < oldest_s]:
-            del self._gone[name], self._handled[name]
+        self._forget_ended()
         return dict(self._handled)
+
+    def _forget_ended(self) -> None:
+        oldest_s = time.monotonic() - KNOWN_S
+        while self._gone and self._gone[name := next(iter(self._gone))] < oldest_s:
+            del self._gone[name], self._handled[name]
 
     def is_connected_to(self, publisher: str) -> bool:
         """Return whether a publisher is connected, or messages of it wait to be handled."""
@@ -279,6 +282,7 @@ class LocalListener:
 
     def _handle_end(self, sender: _Sender) -> None:
         if self._present.get(sender.name) is sender:
+            self._forget_ended()
             del self._present[sender.name]
             self._gone[sender.name] = time.monotonic()
             self._release()

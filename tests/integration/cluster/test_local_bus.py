@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from fastsio.brokers import local
+from fastsio.brokers import local, local_listening
 from fastsio.brokers.local import LocalPlace, LocalPublisher, frame_head
 from fastsio.brokers.local_listening import LocalListener
 from fastsio.exceptions import SetupError
@@ -185,6 +185,20 @@ async def test_the_end_of_a_process_comes_after_its_last_message(place):
         assert not heard.listener.hears_process("b0")
         reading.cancel()
         await eventually(reading.done)
+
+
+async def test_publishers_that_have_ended_are_forgotten(place, monkeypatch):
+    """A program may make one for every message."""
+    monkeypatch.setattr(local_listening, "KNOWN_S", 0.0)
+    async with listening(place) as heard:
+        before = {name: len(value) for name, value in vars(heard.listener).items() if isinstance(value, dict)}
+        for number in range(20):
+            async with publishing(place) as publisher:
+                await publisher.publish(b"%d" % number)
+            assert await heard.next() == b"%d" % number
+        after = {name: len(value) for name, value in vars(heard.listener).items() if isinstance(value, dict)}
+
+    assert max(after[name] - before[name] for name in before) < 3
 
 
 async def test_a_publisher_is_told_of_the_end_of_a_process(place):

@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 COUNT = 2
+LARGE_ANSWERS = 8
 
 
 class TlsWorkers(Workers):
@@ -129,6 +131,34 @@ def test_an_answer_that_is_still_written_is_not_cut_off():
         assert len(wire.response().body) == LARGE_BYTES
         assert wire.response().body == b"ok"
         assert tell(wire)["number"] == session.worker
+
+
+def test_what_a_client_does_not_read_waits_at_its_worker():
+    """The worker between them holds no more of it than the buffers of a connection, also if it is behind already."""
+    with workers(COUNT) as broker, Workers(broker.port, COUNT) as site:
+        session = open_session(site.connect())
+        between = next(number for number in site.wires if number != session.worker)
+        wire = site.at(between)
+        wire.send(request("/large"))
+        first = wire.read()
+        before = most_bytes(site.told[between]["pid"])
+
+        wire.send(request(session.target, method="POST", body=b"40"), request("/large") * LARGE_ANSWERS)
+        for _ in range(200):
+            assert [tell(each)["number"] for each in site.wires.values()] == list(site.wires)
+        wire.put_back(first)
+
+        assert len(wire.response().body) == LARGE_BYTES
+        assert wire.response().body == b"ok"
+        for _ in range(LARGE_ANSWERS):
+            assert len(wire.response().body) == LARGE_BYTES
+        assert most_bytes(site.told[between]["pid"]) - before < LARGE_BYTES
+
+
+def most_bytes(pid: int) -> int:
+    """Return the most memory that a process has had."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
 
 
 def test_workers_behind_a_unix_socket(tmp_path):

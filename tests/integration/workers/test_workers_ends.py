@@ -87,6 +87,25 @@ def test_a_worker_that_was_killed(broker, site):
         assert call(renewed.wires[kept.worker], fresh, "where")[0] == renewed.told[number]["pid"]
 
 
+def test_nothing_stays_open_for_workers_that_have_ended(broker, site):
+    """Also if no request names them again."""
+    kept = min(site.wires)
+    before = files(site)[kept]
+
+    for _ in range(3):
+        with Workers(site.port, COUNT) as now:
+            other = max(now.wires)
+            session = open_session(now.wires[other])
+            assert now.at(kept).ask(session.target, method="POST", body=b"6").status == 200
+        os.kill(now.told[other]["pid"], signal.SIGKILL)
+        until(lambda pid=now.told[other]["pid"]: is_gone(pid))
+
+    with Workers(site.port, COUNT) as now:
+        session = open_session(now.wires[max(now.wires)])
+        assert now.at(kept).ask(session.target, method="POST", body=b"6").status == 200
+    until(lambda: tell(site.wires[kept])["files"] <= before)
+
+
 def is_gone(pid: int) -> bool:
     """Tell whether a process has ended and its parent knows; a zombie may have threads that hold its files."""
     return not Path(f"/proc/{pid}").exists()

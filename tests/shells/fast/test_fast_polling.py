@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -165,6 +166,49 @@ async def test_a_client_that_never_reads_is_closed_without_more():
 
     assert not line.writes
     assert not way.state.connections
+
+
+async def until_aborted(line: Line) -> None:
+    """Wait for the end of a connection."""
+    async with asyncio.timeout(WAIT_S):
+        while not line.aborted:  # noqa: ASYNC110 - a transport has no event for this
+            await asyncio.sleep(0)
+
+
+async def test_a_connection_whose_client_reads_nothing_ends():
+    """Once the time of slow clients is over, counted from when it has last read."""
+    _, line, _ = await opened(slow_client_timeout=0.02)
+    line.unread = 100_000
+    begin = time.monotonic()
+    line.protocol.pause_writing()
+    line.unread = 50_000
+    await until_aborted(line)
+
+    assert time.monotonic() - begin > 1.5 * 0.02
+
+
+async def test_a_connection_whose_client_has_read_in_time_goes_on():
+    """It serves the next request."""
+    way, line, sid = await opened(slow_client_timeout=0.02)
+    other, _ = way.dial(), line.protocol.pause_writing()
+    line.protocol.resume_writing()
+    await way.say(other, post(sid, b"3"))
+    other.unread = 1
+    other.protocol.pause_writing()
+    await until_aborted(other)
+    await way.say(line, post(sid, b"3"))
+
+    assert not line.closed
+    assert line.output.endswith(b"\r\n\r\nok")
+
+
+async def test_a_server_that_stops_does_not_wait_for_a_client_that_reads_nothing():
+    """The rest of a response may be less than what makes a client slow."""
+    _, line, _ = await opened(slow_client_timeout=0.02)
+    line.unread = 1
+    line.protocol.shutdown()
+    assert line.closed
+    await until_aborted(line)
 
 
 async def test_what_follows_a_request_is_read_after_its_response():

@@ -20,10 +20,14 @@ class FakeTransport(asyncio.Transport):
         self.writes: list[bytes] = []
         self.is_reading_ = True
         self.closed = self.aborted = False
+        self.unread = 0
         self.protocol: Any = None
 
     def write(self, data: Any) -> None:
         self.writes.append(bytes(data))
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
 
     def close(self) -> None:
         self.closed = True

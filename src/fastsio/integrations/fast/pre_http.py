@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("uvicorn.error")
 #: Longer requests for a WebSocket go to uvicorn's protocol. h11 accepts requests of the same size.
 MAX_REQUEST_BYTES: Final = 16_384
+#: As the default of ``slow_client_timeout``, for the responses of other applications.
+DEFAULT_SLOW_S: Final = 20.0
 #: The protocols of uvicorn that fastsio knows; httptools need not be installed.
 STANDARD: Final = (H11Protocol, H11Protocol if HTTPTOOLS is None else HTTPTOOLS)
 
@@ -115,10 +117,12 @@ class Front(Exchange, asyncio.Protocol):
     def pause_writing(self) -> None:
         """Serve no further request: the client does not read its responses."""
         self._is_behind = True
+        self._await_reading()
 
     def resume_writing(self) -> None:
         """Serve requests again."""
         self._is_behind = False
+        self._stop_timer()
         if not self._is_busy and not self._transport.is_closing():
             self._continue()
 
@@ -129,7 +133,7 @@ class Front(Exchange, asyncio.Protocol):
         if self._is_busy:
             self._closes = True
         else:
-            self._transport.close()
+            self._close()
 
     # Requests.
 
@@ -218,7 +222,31 @@ class Front(Exchange, asyncio.Protocol):
         if left_s > 0:
             self._timer = site.loop.call_later(left_s, self._hang_up_idle)
         else:
-            self._transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        """Close the connection when the client has read its responses."""
+        self._transport.close()
+        if self._transport.get_write_buffer_size() and not self._is_behind:
+            self._await_reading()
+
+    def _await_reading(self) -> None:
+        """Abort the connection if the client reads nothing for the seconds of ``slow_client_timeout``."""
+        engine, unread = self._engine, self._transport.get_write_buffer_size()
+        timeout_s = DEFAULT_SLOW_S if engine is None else engine.slow_client_timeout
+        self._stop_timer()
+        self._timer = self._site.loop.call_later(timeout_s, self._check_reading, unread)
+
+    def _check_reading(self, unread: int) -> None:
+        if self._transport.get_write_buffer_size() < unread:
+            self._await_reading()
+        else:
+            self._transport.abort()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     # Responses.
 
@@ -244,7 +272,7 @@ class Front(Exchange, asyncio.Protocol):
     def hang_up(self) -> None:
         """Close the connection: the application gave no response."""
         self._exchange = None
-        self._transport.close()
+        self._close()
 
     def _write(self, status: int, data: bytes, *, closes: bool) -> None:
         site, transport = self._site, self._transport
@@ -257,7 +285,7 @@ class Front(Exchange, asyncio.Protocol):
         transport.write(data)
         site.state.total_requests += 1
         if closes:
-            transport.close()
+            self._close()
         elif not self._is_behind:
             self._continue()
 
@@ -307,9 +335,7 @@ class Front(Exchange, asyncio.Protocol):
 
     def _unregister(self) -> None:
         self._site.state.connections.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
 
 
 @lru_cache(maxsize=2)

@@ -118,11 +118,15 @@ class Passing:
         neighbour = self._neighbours.get(number)
         if neighbour is None:
             return number if self._group.is_alive(number) else None
+        return number if self._is_alive(number, neighbour) else None
+
+    def _is_alive(self, number: int, neighbour: Neighbour) -> bool:
+        """Return whether a worker is alive; close what is open for it if it is not."""
         if neighbour.watch.is_alive():
-            return number
+            return True
         del self._neighbours[number]
         neighbour.close()
-        return None
+        return False
 
     def other_worker_of(self, request: bytes) -> int | None:
         """Return the number of the other worker of this machine that a request names, if it is alive; else None."""
@@ -211,6 +215,8 @@ class Passing:
     def _outbox(self, number: int) -> Outbox:
         neighbour = self._neighbours.get(number)
         if neighbour is None:
+            for each in list(self._neighbours.items()):  # no further request may name one that has ended
+                self._is_alive(*each)
             outbox = Outbox(self._group.path(number, PURPOSE), self._loop, self._limit)
             neighbour = self._neighbours[number] = Neighbour(outbox, self._group.watch(number))
         return neighbour.outbox
@@ -233,11 +239,20 @@ class Passing:
             client.set_protocol(PumpEnd(transport, _ignore, _ignore))
             client.resume_reading()
 
+        make = partial(PumpEnd, client, begin, connections.discard)
         try:
-            await self._loop.connect_accepted_socket(partial(PumpEnd, client, begin, connections.discard), here)
+            transport, _ = await self._loop.connect_accepted_socket(make, here)
         except OSError:  # the system has no memory for it
             here.close()
             client.abort()
+            return
+        if client.is_closing():  # perhaps since before begin()
+            transport.close()
+        elif client.get_write_buffer_size() and not transport.is_closing():
+            # The client has not read earlier responses: what it gets now waits until it has.
+            transport.pause_reading()
+            client.set_write_buffer_limits(high=0)  # lets the transport call resume_writing() in any case
+            client.set_write_buffer_limits()
 
     # -- connections that other workers have passed here
 
