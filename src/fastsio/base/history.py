@@ -1,8 +1,8 @@
 """
-Histories of rooms: the option of room classes, and what clients send and get about them when they join.
+Histories of rooms: the option of room classes, and the fields of joins and events that belong to it.
 
-Which events are kept is decided in :mod:`fastsio.state.history`; the managers in ``fastsio.aio`` and ``fastsio.sync``
-ask for that, and send.
+:mod:`fastsio.state.history` decides which events are kept. The managers in ``fastsio.aio`` and ``fastsio.sync`` call
+this module when clients join, and send them the events.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 SINCE, EPOCH = "since", "epoch"
 #: The name in the last argument of an event, and in the frame of a consumer.
 OFFSETS: Final = "offsets"
-#: The event of room classes that says who is in a room now. It would be out of date later, and is not kept.
+#: The event of room classes that says who is in a room now. It is not kept, because it would be out of date later.
 _PRESENCE: Final = "presence"
-#: More than a stream has of entries in one millisecond.
+#: A number that is greater than the count of a stream's entries in one millisecond.
 _PER_MS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """
-    The attribute ``history`` of a room class: how much of its rooms' events is kept, for clients that join later.
+    The attribute ``history`` of a room class: how many events of its rooms are kept, for clients that join later.
 
-    It is kept in the memory of each server process. The oldest is dropped first.
+    Events are kept in the memory of each server process. The oldest are dropped first.
 
     Args:
-        size: Events of a room that are kept. 100. With 1, each client that joins gets the newest.
-        ttl: Seconds for which an event is kept. 300.
-        max_bytes: Bytes of a room's events, with 400 more for each. 1,048,576.
-        max_rooms: Rooms of the class that are known. 10,000.
-        max_total_bytes: Bytes of the events of all its rooms. 67,108,864.
+        size: How many events of a room are kept. 100. With 1, each client that joins gets the newest event.
+        ttl: For how many seconds an event is kept. 300.
+        max_bytes: How many bytes the events of a room may take: their frames, and 400 more for each. 1,048,576.
+        max_rooms: How many rooms of the class are known; beyond it rooms without events are forgotten first. 10,000.
+        max_total_bytes: How many bytes the events of all rooms of the class may take. 67,108,864.
 
     Raises:
         SetupError: A value is not a positive number.
@@ -69,10 +69,10 @@ class Arrival:
     The entry of a client into a room with a history.
 
     Args:
-        since: The last event that the client has had; None if it did not say.
+        since: The last event that the client has received before; None if it does not ask for events.
 
     Attributes:
-        number: The number of the room's newest event when the client entered; None while it has not.
+        number: The number of the room's newest event when the client entered; None before that.
         history_state: The state of the room's history that the confirmation of the join has.
     """
 
@@ -91,11 +91,11 @@ class Histories:
     Threads hold the manager's lock while they call its methods.
 
     Args:
-        make_epoch: Returns a text that no other epoch has.
-        shared_epoch: The epoch of a log that several processes share; None without one.
+        make_epoch: Returns the text of a new epoch.
+        shared_epoch: The epoch of a log that several processes share; None without such a log.
 
     Attributes:
-        is_shared: Whether only events out of such a log are kept, which are the same for all processes.
+        is_shared: Whether there is such a log. Only its events are kept then, and they are the same in all processes.
     """
 
     def __init__(self, make_epoch: Callable[[], str], shared_epoch: str | None = None) -> None:
@@ -132,7 +132,7 @@ class Histories:
         self._logs.setdefault((namespace, room_class.key), (logs, hooks.is_present))
 
     def logs_of(self, namespace: str, room: Hashable) -> RoomLogs | None:
-        """Return the logs of the class of a room; None for a room without a history."""
+        """Return the logs of a room's class; None for a room without a history."""
         found = self._logs.get((namespace, key_of_name(room))) if isinstance(room, str) else None
         return None if found is None else found[0]
 
@@ -147,16 +147,16 @@ class Histories:
         return found
 
     def keeps_events_of(self, namespace: str, room: Hashable) -> bool:
-        """Whether a room has a history."""
+        """Return whether a room has a history."""
         return self.logs_of(namespace, room) is not None
 
     def has_events(self, namespace: str, room: Hashable) -> bool:
-        """Whether the history of a room has events now."""
+        """Return whether the history of a room has events at present."""
         logs = self.logs_of(namespace, room)
         return logs is not None and isinstance(room, str) and logs.has_events(room)
 
     def forget(self, namespace: str, room: Hashable) -> None:
-        """Forget a room of which this process does not get all events any more."""
+        """Forget a room, because this process does not get all of its events any more."""
         logs = self.logs_of(namespace, room)
         if logs is not None and isinstance(room, str):
             logs.forget(room)
@@ -180,7 +180,7 @@ class Histories:
             logs.newest = self._newest
 
     def position_of(self, since: Since) -> tuple[int, int] | None:
-        """Return the position in the shared log up to which a client has had all events; None if it does not say."""
+        """Return the position in the shared log that a client's offset stands for; None for any other offset."""
         epoch, number = split_offset(since.offset) or ("", 0)
         return divmod(number, _PER_MS) if self.is_shared and epoch == self._shared_epoch else None
 
@@ -198,9 +198,14 @@ class Histories:
         self, namespace: str, room: Hashable, sid: str, now: float, rooms: Iterable[Hashable] = ()
     ) -> list[KeptEvent]:
         """
-        Record that a client has entered a room; return the events that it is sent before all others.
+        Record that a client has entered a room; return the events that it is sent before all later ones.
 
-        *rooms* are those that it is in.
+        Args:
+            namespace: The namespace.
+            room: The room.
+            sid: The sid of the client.
+            now: The time, in seconds.
+            rooms: The rooms that the client is in.
         """
         logs = self.logs_of(namespace, room)
         if logs is None or not isinstance(room, str):
@@ -216,7 +221,7 @@ class Histories:
         return 0 if logs is None or not isinstance(room, str) else logs.log_of(room).last
 
     def after(self, namespace: str, room: Hashable, sid: str, number: int) -> list[KeptEvent]:
-        """Return the events of a room after a number, for a client that enters it and has got those before."""
+        """Return the events of a room after a number, for a client that enters and has been sent those before."""
         logs = self.logs_of(namespace, room)
         if logs is None or not isinstance(room, str):
             return []
@@ -244,13 +249,13 @@ class Histories:
             room: The room.
             sid: The client.
             arrival: Its request.
-            entered: The number of the room's newest event when it entered; None if that is not known. It has got all
-                later ones.
+            entered: The number of the room's newest event when the client entered; None if that is not known. The
+                client has been sent all later ones.
             now: The time, in seconds.
-            rooms: The rooms that it is in.
+            rooms: The rooms that the client is in.
 
         Returns:
-            The events from before its entry that it does not have.
+            The events from before its entry that it has missed.
         """
         logs = self.logs_of(namespace, room)
         if logs is None:
@@ -262,7 +267,7 @@ class Histories:
         return missed
 
     def confirmation(self, namespace: str, room: str, arrival: Arrival) -> dict[str, Any]:
-        """Return the fields of a join's confirmation: the state of the history now; the client has got all events."""
+        """Return the history's fields in the confirmation of a join: the state at present, as the client has it."""
         logs, state = self.logs_of(namespace, room), arrival.history_state
         if logs is None or state is None:
             return {}
@@ -274,7 +279,7 @@ class Histories:
 
 class KeptEmit:
     """
-    An event that histories keep, with what is written for each kind of recipient.
+    An event that histories keep, and its frames for each kind of recipient.
 
     Args:
         arguments: The name of the event and its arguments.
@@ -288,7 +293,7 @@ class KeptEmit:
         self._write = write
         self._offsets: dict[str, str] = {}
         self._mark: str | None = None
-        #: The rooms whose offsets are in it, and whether that of recovery is too -> the frames.
+        #: The rooms whose offsets the event has, and whether it has one of recovery -> its frames.
         self._frames: dict[tuple[tuple[str, ...], bool], list[Any]] = {}
 
     def keep(
@@ -301,10 +306,15 @@ class KeptEmit:
         without: Collection[Hashable] = (),
     ) -> list[str]:
         """
-        Add the event to the history of a room; return the rooms of which no event is kept any more.
+        Add the event to the history of a room; return the rooms that have no events any more.
 
-        *position* is where it stands in a log that several processes share, and *without* are the rooms whose clients
-        it is not for.
+        Args:
+            room: The room.
+            logs: The logs of its class.
+            skip: The sids that the event is not sent to.
+            now: The time, in seconds.
+            position: The position of the event in the log that processes share; None without such a log.
+            without: The rooms whose clients it is not for.
         """
         number = None if position is None else number_at(position)
         self._offsets[room] = logs.next_offset(room, number)
@@ -313,7 +323,7 @@ class KeptEmit:
         return logs.append(room, frames, size, now, skip=skip, without=without, position=number)
 
     def content(self, names: tuple[str, ...]) -> list[Any]:
-        """Return the name of the event and its arguments, the last of them its offsets in rooms."""
+        """Return the name of the event and its arguments; if rooms are named, the last one has its offsets in them."""
         if not names:
             return self._arguments
         return [*self._arguments, {OFFSETS: {name: self._offsets[name] for name in names}}]
@@ -359,13 +369,14 @@ def number_at(position: tuple[int, int]) -> int:
 
 def split_payload(args: tuple[Any, ...]) -> tuple[tuple[Any, ...], Since | None]:
     """
-    Split the payload of a join into the application's arguments and what concerns the history.
+    Split the payload of a join into the application's arguments and the fields of the history.
 
     Returns:
-        The arguments that the application sees, and the last event that the client has had; None if it did not say.
+        The arguments that the application sees, and the last event that the client has received; None if the client
+        does not ask for events.
 
     Raises:
-        ValidationFailed: The client has sent no text, or no null, in its place.
+        ValidationFailed: A field of the history is neither a text nor null.
     """
     if not args or type(args[0]) is not dict or not (SINCE in args[0] or EPOCH in args[0]):
         return args, None

@@ -33,7 +33,7 @@ _TEXT: Final = frozenset({str})
 
 def write_session(session: SavedSession, missed: Iterable[Missed]) -> str:
     """
-    Return a session as text.
+    Encode a session as text, without the positions of its rooms.
 
     Args:
         session: The session.
@@ -58,12 +58,10 @@ def write_session(session: SavedSession, missed: Iterable[Missed]) -> str:
 
 def read_session(text: str, pid: str, namespace: str) -> tuple[SavedSession, list[Missed]]:
     """
-    Return the session in a text of :func:`write_session`, and the events that its client has missed.
-
-    Its rooms have no positions: those of the other node mean nothing here.
+    Decode a text of :func:`write_session`; return the session and the events that its client has missed.
 
     Raises:
-        MessageError: The text is not one.
+        MessageError: The text is not a session.
     """
     try:
         record = _read(json.loads(text))
@@ -79,7 +77,7 @@ def read_session(text: str, pid: str, namespace: str) -> tuple[SavedSession, lis
 
 def write_kept(session: SavedSession) -> str:
     """
-    Return a session as text, for a node that keeps the events of this one too: with the positions of its rooms.
+    Encode a session as text, with the positions of its rooms, for a node that has the log of this node too.
 
     Raises:
         TypeError: There is a value of a type that is not kept.
@@ -102,10 +100,10 @@ def write_kept(session: SavedSession) -> str:
 
 def read_kept(text: str, pid: str) -> SavedSession:
     """
-    Return the session in a text of :func:`write_kept`.
+    Decode a text of :func:`write_kept`.
 
     Raises:
-        MessageError: The text is not one.
+        MessageError: The text is not a session.
     """
     try:
         record = _read(json.loads(text))
@@ -119,13 +117,13 @@ def read_kept(text: str, pid: str) -> SavedSession:
 
 
 class Frame(NamedTuple):
-    """What is written to a client for an event, or a part of that: text or bytes."""
+    """A frame of an event as it is written to a client: text, or an attachment."""
 
     data: str | bytes
 
 
 def write_entries(entries: Iterable[Entry]) -> str:
-    """Return events of a log as text; without those for rooms whose names cannot be written, as no session has them."""
+    """Encode events of a log as text, without those of rooms whose names have no JSON: no session has such rooms."""
     written = []
     for entry in entries:
         frames = [_plain(frame.data) for frame in entry.frames or ()]
@@ -137,14 +135,14 @@ def write_entries(entries: Iterable[Entry]) -> str:
 
 def read_entries(text: str, now: float) -> list[Entry]:
     """
-    Return the events in a text of :func:`write_entries`.
+    Decode a text of :func:`write_entries`.
 
     Args:
-        text: It.
-        now: The time from which they are kept, in seconds.
+        text: The text.
+        now: The time of the events, in seconds.
 
     Raises:
-        MessageError: The text is not one.
+        MessageError: The text is not a list of events.
     """
     try:
         return [
@@ -172,7 +170,7 @@ def _listed(value: Any) -> Any:
     return [_plain(item) for item in value]
 
 
-#: Type -> its name, and how values are written and read; what is read has no marks any more.
+#: Type -> the name of the type, a function that encodes a value as JSON has it, and one that decodes it.
 _TYPES: Final[dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]]] = {
     dict: ("dict", _pairs, dict),
     tuple: ("tuple", _listed, tuple),
@@ -190,7 +188,7 @@ _READERS: Final = {name: read for name, _, read in _TYPES.values()}
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it."""
+    """Return a value with what JSON has only; values of other types become dicts with a mark."""
     kind = type(value)
     if kind in _SAME:
         return value

@@ -1,8 +1,8 @@
 """
-What stands in the Redis Stream of a cluster, and in the sessions beside it: the format of the JavaScript adapter.
+The entries of the Redis Stream of a cluster, and the sessions in Redis, in the format of the JavaScript adapter.
 
-Nodes of both kinds read each other's entries and sessions. This module owns how they are written and read, and must not
-know how they travel, nor what nodes do with them.
+Nodes of fastsio and of JavaScript read each other's entries and sessions. This module encodes and decodes them. It must
+not know how they are sent, nor what nodes do with them.
 
 Source: @socket.io/redis-streams-adapter 0.3.1, and the messages of socket.io-adapter 2.5.9.
 """
@@ -36,8 +36,8 @@ Position: TypeAlias = "tuple[int, int]"
 #: The position before any entry.
 START: Final[Position] = (0, 0)
 _POSITION: Final = re.compile(r"([0-9]{1,16})-([0-9]{1,18})", re.ASCII)
-#: The field with a number by which the copies of an entry are known: one may be written twice by a connection that
-#: breaks. JavaScript knows no such field.
+#: The field with the number of an entry. If a connection breaks, an entry may be written twice; both then have the same
+#: number. Nodes of JavaScript ignore the field.
 COPY: Final = "id"
 #: The option of ``msgpack`` that reads times, which JavaScript writes, as ``datetime`` objects.
 _AS_DATETIME: Final = 3
@@ -49,13 +49,13 @@ def write_position(position: Position) -> str:
 
 
 def read_position(text: str) -> Position | None:
-    """Return the position that an id stands for; None if it is no id."""
+    """Return the position for the id of an entry; None if the text is not such an id."""
     match = _POSITION.fullmatch(text)
     return None if match is None else (int(match[1]), int(match[2]))
 
 
 class EntryType(IntEnum):
-    """What an entry says; the other types of the adapter do not stand in streams."""
+    """The type of an entry; messages of the adapter's other types are not in streams."""
 
     BROADCAST = 3
     JOIN = 4
@@ -72,7 +72,7 @@ class Broadcast:
         namespace: The namespace.
         arguments: The name of the event and its arguments.
         rooms: The rooms; ``(None,)`` is all clients of the namespace.
-        without: The rooms whose clients are left out; that of a client has the name of its sid.
+        without: The rooms whose clients do not get it; a sid is the name of the room of one client.
         is_volatile: Whether a client that misses it does not get it later.
     """
 
@@ -84,16 +84,16 @@ class Broadcast:
 
 
 @dataclass(frozen=True, slots=True)
-class Steering:
+class ClientChange:
     """
-    Something that is done to the clients of some rooms.
+    A change of the clients that are in some rooms: they enter rooms, leave rooms, or are disconnected.
 
     Args:
-        type: What is done.
+        type: JOIN, LEAVE or DISCONNECT.
         namespace: The namespace.
-        of: The rooms that they are in; ``(None,)`` is all clients of the namespace.
-        without: The rooms whose clients are left out.
-        rooms: The rooms that they enter or leave.
+        of: The rooms that the clients are in; ``(None,)`` is all clients of the namespace.
+        without: The rooms whose clients are not changed.
+        rooms: The rooms that the clients enter or leave.
         closes: Whether clients that are disconnected lose their connections, with all namespaces.
     """
 
@@ -106,7 +106,7 @@ class Steering:
 
     @property
     def closes_rooms(self) -> bool:
-        """Whether all clients of some rooms leave these rooms."""
+        """Whether all clients of some rooms leave just these rooms."""
         return self.type is EntryType.LEAVE and self.of == self.rooms and not self.without
 
 
@@ -142,7 +142,7 @@ def write_broadcast(
     return _fields(host_id, namespace, EntryType.BROADCAST, text)
 
 
-def write_steering(
+def write_change(
     host_id: str, message: EnterRoom | LeaveRoom | CloseRoom | Disconnect, codec: JSONCodec
 ) -> tuple[Any, ...]:
     """Return the fields of an entry for one of these messages to other nodes: names and values in turn."""
@@ -167,12 +167,12 @@ def _fields(host_id: str, namespace: str, kind: EntryType, text: str | bytes) ->
     return "uid", host_id, "nsp", namespace, "type", str(int(kind)), "data", text
 
 
-def read_entry(fields: Mapping[bytes, bytes], codec: JSONCodec) -> Broadcast | Steering | None:
+def read_entry(fields: Mapping[bytes, bytes], codec: JSONCodec) -> Broadcast | ClientChange | None:
     """
-    Return what an entry says; None if the cluster says nothing in it.
+    Decode an entry; return None if it is neither an event nor a change of clients.
 
     Args:
-        fields: Its names and values.
+        fields: The names and values of its fields.
         codec: Reads the JSON.
 
     Raises:
@@ -184,12 +184,12 @@ def read_entry(fields: Mapping[bytes, bytes], codec: JSONCodec) -> Broadcast | S
     if kind == b"3":
         return _read_broadcast(namespace, _read_data(fields, codec))
     if kind in {b"4", b"5", b"6"}:
-        return _read_steering(EntryType(int(kind)), namespace, _read_data(fields, codec))
+        return _read_change(EntryType(int(kind)), namespace, _read_data(fields, codec))
     return None
 
 
 def copy_of(fields: Mapping[bytes, bytes]) -> bytes | None:
-    """Return what all copies of an entry have in common, and no other entry; None if there can be no copies."""
+    """Return an id that only the copies of the same entry have; None for an entry that is never written twice."""
     number = fields.get(COPY.encode())
     return None if number is None else fields.get(b"uid", b"") + b" " + number
 
@@ -225,18 +225,18 @@ def _read_broadcast(namespace: str, data: Any) -> Broadcast | None:
     return Broadcast(namespace, [event, *rest], rooms, without, bool(flags.get("volatile")))
 
 
-def _read_steering(kind: EntryType, namespace: str, data: Any) -> Steering:
+def _read_change(kind: EntryType, namespace: str, data: Any) -> ClientChange:
     match data:
         case {"opts": options}:
             of, without, _ = _read_options(options)
         case _:
             raise MessageError("it must have options")
     if kind is EntryType.DISCONNECT:
-        return Steering(kind, namespace, of, without, closes=data.get("close") is True)
+        return ClientChange(kind, namespace, of, without, closes=data.get("close") is True)
     rooms = _read_rooms(data.get("rooms"))
     if data.get("of_class") is True:
         rooms = tuple(RoomName(room) if isinstance(room, str) else room for room in rooms)
-    return Steering(kind, namespace, of, without, rooms)
+    return ClientChange(kind, namespace, of, without, rooms)
 
 
 def _read_options(options: Any) -> tuple[tuple[Hashable, ...], frozenset[Hashable], dict[str, Any]]:
@@ -260,7 +260,7 @@ class SessionRecord:
     A session as it is stored.
 
     Args:
-        session: The session; it has no namespace if a node of the other kind has stored it.
+        session: The session.
         node: The node that its client is connected to; None once the client was lost.
     """
 
@@ -270,7 +270,7 @@ class SessionRecord:
 
 def write_session(session: SavedSession, node: str | None, write: Callable[[Any], str] = write_position) -> bytes:
     """
-    Return a session as it is stored; the keys that only fastsio's nodes read are ignored by others.
+    Encode a session for Redis. It has keys that only nodes of fastsio read; nodes of JavaScript ignore them.
 
     Args:
         session: The session.
@@ -322,16 +322,16 @@ def read_session(
     raw: bytes, pid: str, namespace: str, read: Callable[[str], Any] = read_position
 ) -> SessionRecord | None:
     """
-    Return the session in a stored text.
+    Decode a stored session. One that a node of JavaScript has stored may belong to any namespace.
 
     Args:
-        raw: The text.
-        pid: The id that it was stored with.
-        namespace: The namespace that it is asked for in.
+        raw: The stored bytes.
+        pid: The id of the session.
+        namespace: The namespace to which its client comes back.
         read: Returns the position for a text, or None.
 
     Returns:
-        None if it is the session of another namespace, or does not have the form of one.
+        None if it is the session of another namespace, or not a session.
     """
     try:
         record = _from_base64(raw)

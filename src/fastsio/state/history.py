@@ -1,16 +1,17 @@
 """
-The histories of rooms: the events that were sent to them lately, for clients that join later or come back.
+The histories of rooms: the latest events of each room, for clients that join later or come back.
 
 :class:`RoomLogs` has the events of all rooms of one class. Beyond the limits of a room it drops the oldest events of
-that room, beyond those of the class the rooms that had no event for the longest time. It knows neither the time nor
-packets or servers: times are arguments, frames are opaque.
+that room. Beyond the limits of the class it drops the events of the room whose newest event is the oldest. It must not
+know clocks, packets or servers: times are arguments, frames are opaque.
 
-An offset is the place of an event in its room, as a text: the epoch, a dash, and a number that is one greater than that
-of the event before. An epoch is the time for which a room's numbers go on. A new one begins when the store has lost
-what it knew of the room, as at a restart; so an offset of another epoch says nothing about what a client has missed.
+The offset of an event is a text: the epoch of its room, a dash, and the number of the event. The first event of a room
+has the number 1, and each later one the next number. When the server forgets a room, for instance at a restart, the
+room gets a new epoch and its numbers begin again. So nobody knows what a client with an offset of another epoch has
+missed.
 
-Processes that all get the same events in one order, out of a log that they share, have one epoch, and the positions in
-that log as numbers: an offset of one of them is an offset of each.
+Where processes read the same events in one order out of a log that they share, all have the same epoch, and the number
+of an event is its position in that log. So each process knows the offsets of the others.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 
-#: What an event in a history takes in memory beside its frames, about.
+#: About how many bytes an event in a history takes in memory, without its frames.
 ENTRY_BYTES: Final = 400
-#: Digits of an offset's number; more are not one of ours.
+#: The most digits of the number in an offset; a text with more is not an offset.
 _MAX_DIGITS: Final = 20
 _DASH: Final = "-"
 
@@ -55,11 +56,11 @@ def split_offset(offset: str) -> tuple[str, int] | None:
 @dataclass(frozen=True, slots=True)
 class Since:
     """
-    What a client that joins has had already.
+    What a client that joins a room has received of the room before.
 
     Args:
-        offset: The offset of the last event that it had; empty for none, so that everything kept is sent.
-        epoch: The epoch that it knows; None if it did not say.
+        offset: The offset of the last event that it has received; empty if it asks for all events that are kept.
+        epoch: The epoch that it knows; None if it has sent no epoch.
     """
 
     offset: str
@@ -73,7 +74,7 @@ class HistoryState(NamedTuple):
     Args:
         epoch: The epoch of the room.
         offset: The offset of the newest event.
-        complete: Whether it has got every event since the offset that it sent.
+        complete: Whether the client has been sent each event after the offset that it has sent.
     """
 
     epoch: str
@@ -88,7 +89,7 @@ class KeptEvent:
 
     Args:
         number: Its number in the room.
-        frames: What is written to a client.
+        frames: The frames that are written to a client.
         skip: The sids that it was not sent to.
         size: The size of the frames in bytes.
         time: When it was sent, in seconds.
@@ -103,7 +104,7 @@ class KeptEvent:
     without: Collection[Hashable] = ()
 
     def is_for(self, sid: str, rooms: Iterable[Hashable]) -> bool:
-        """Whether it is for a client that is in rooms."""
+        """Return whether the event is for a client, which is in *rooms*."""
         return sid not in self.skip and (not self.without or not any(room in self.without for room in (sid, *rooms)))
 
 
@@ -113,11 +114,11 @@ class RoomLog:
 
     Args:
         epoch: The epoch.
-        start: The number before the first event that the store has got; 0 if there was no event before that.
+        start: The number before the first event that is known; 0 if there were no earlier events.
 
     Attributes:
         last: The number of the newest event; *start* before the first.
-        dropped: The number of the newest event that is not kept any more; *start* while all are.
+        dropped: The number of the newest event that was dropped; *start* if none was.
         events: The events that are kept, the oldest first.
         size: How many bytes they take.
     """
@@ -139,7 +140,16 @@ class RoomLog:
         return freed
 
     def number_of(self, since: Since, newest: int) -> int | None:
-        """Return the number of the last event that a client had; None if this epoch cannot say, or it is above both."""
+        """
+        Return the number of the last event that a client has received, 0 for no event.
+
+        Args:
+            since: What the client has sent.
+            newest: The highest number that an event of any room may have, where processes share a log.
+
+        Returns:
+            None for an offset of another epoch, or of an event that does not exist.
+        """
         if since.epoch is not None and since.epoch != self.epoch:
             return None
         if not since.offset:
@@ -167,14 +177,14 @@ class RoomLogs:
     """
 
     __slots__ = (
+        "_active",
         "_forgotten",
-        "_loud",
         "_make_epoch",
         "_max_bytes",
         "_max_rooms",
         "_max_total_bytes",
-        "_quiet",
         "_shared_epoch",
+        "_silent",
         "_size",
         "_start",
         "_total_bytes",
@@ -198,15 +208,15 @@ class RoomLogs:
         self._make_epoch, self._shared_epoch = make_epoch, shared_epoch
         #: The number before the first event of rooms that are not known.
         self._start = self.newest = 0
-        #: The rooms with events, that of the newest event last; and those without, which keep their epoch and number.
-        self._loud: OrderedDict[str, RoomLog] = OrderedDict()
-        self._quiet: OrderedDict[str, RoomLog] = OrderedDict()
+        #: The rooms with events, in the order of their newest events, and those without, whose epochs and numbers stay.
+        self._active: OrderedDict[str, RoomLog] = OrderedDict()
+        self._silent: OrderedDict[str, RoomLog] = OrderedDict()
         self._total_bytes = 0
         #: The rooms with events that were forgotten since the last event was added.
         self._forgotten: list[str] = []
 
     def __len__(self) -> int:
-        return len(self._loud) + len(self._quiet)
+        return len(self._active) + len(self._silent)
 
     @property
     def total_bytes(self) -> int:
@@ -214,16 +224,16 @@ class RoomLogs:
         return self._total_bytes
 
     def has_events(self, room: str) -> bool:
-        """Whether events of a room are kept."""
-        return room in self._loud
+        """Return whether events of a room are kept."""
+        return room in self._active
 
     def log_of(self, room: str) -> RoomLog:
         """Return the log of a room; a new one, with an epoch of its own, if it is not known."""
-        log = self._loud.get(room) or self._quiet.get(room)
+        log = self._active.get(room) or self._silent.get(room)
         if log is None:
             while len(self) >= self._max_rooms:
                 self._drop_room()
-            log = self._quiet[room] = RoomLog(self._shared_epoch or self._make_epoch(), self._start)
+            log = self._silent[room] = RoomLog(self._shared_epoch or self._make_epoch(), self._start)
         return log
 
     def next_offset(self, room: str, position: int | None = None) -> str:
@@ -247,72 +257,72 @@ class RoomLogs:
 
         Args:
             room: The room.
-            frames: What is written to a client.
+            frames: The frames that are written to a client.
             size: The size of the frames in bytes.
             now: The time, in seconds.
             skip: The sids that it is not sent to.
             without: The rooms whose clients it is not for, sids among them.
-            position: Its position in the log that several processes share.
+            position: The position of the event in the log that processes share; None without such a log.
 
         Returns:
-            The rooms of which no event is kept any more.
+            The rooms that have no events any more.
         """
         log = self.log_of(room)
         log.last = log.last + 1 if position is None else position
         log.events.append(KeptEvent(log.last, frames, skip, size, now, without))
         log.size += size + ENTRY_BYTES
         self._total_bytes += size + ENTRY_BYTES
-        self._quiet.pop(room, None)
-        self._loud[room] = log
-        self._loud.move_to_end(room)
+        self._silent.pop(room, None)
+        self._active[room] = log
+        self._active.move_to_end(room)
         while len(log.events) > self._size or log.size > self._max_bytes:
             self._total_bytes -= log.drop_oldest()
         forgotten, self._forgotten = self._forgotten, []
         return [*forgotten, *self.drop_old(now), *self._free()]
 
     def drop_old(self, now: float) -> list[str]:
-        """Drop the events of rooms that had none for long; return those rooms."""
-        silent = []
-        for room, log in self._loud.items():
+        """Drop the events of the rooms whose newest event is too old; return those rooms."""
+        emptied = []
+        for room, log in self._active.items():
             if log.events and log.events[-1].time + self._ttl_s > now:
                 break
-            silent.append(room)
-        for room in silent:
-            self._silence(room)
-        return silent
+            emptied.append(room)
+        for room in emptied:
+            self._drop_events(room)
+        return emptied
 
     def _free(self) -> Iterator[str]:
-        """Drop the events of the rooms that had none for the longest time, while all take too many bytes."""
+        """While all events take too many bytes, drop those of the room whose newest event is the oldest; yield it."""
         while self._total_bytes > self._max_total_bytes:
-            room = next(iter(self._loud))
-            self._silence(room)
+            room = next(iter(self._active))
+            self._drop_events(room)
             yield room
 
-    def _silence(self, room: str) -> None:
+    def _drop_events(self, room: str) -> None:
         """Drop the events of a room, which keeps its epoch and number."""
-        log = self._quiet[room] = self._loud.pop(room)
+        log = self._silent[room] = self._active.pop(room)
         while log.events:
             self._total_bytes -= log.drop_oldest()
 
     def _drop_room(self) -> None:
-        """Forget a room: one without events if there is one."""
-        room = next(iter(self._quiet or self._loud))
-        if room in self._loud:
+        """Forget a room: one without events, if there is such a room."""
+        room = next(iter(self._silent or self._active))
+        if room in self._active:
             self._forgotten.append(room)
         self.forget(room)
 
     def forget(self, room: str) -> None:
         """Forget a room: its next event begins a new epoch."""
-        log = self._quiet.pop(room, None) or self._loud.pop(room, None)
+        log = self._silent.pop(room, None) or self._active.pop(room, None)
         if log is not None:
             self._total_bytes -= log.size
             if self._shared_epoch is not None:
-                self._start = max(self._start, log.last)  # the epoch goes on, and it is not known which room this was
+                self._start = max(self._start, log.last)  # the epoch stays, and any new room may be the forgotten one
 
     def clear(self, position: int = 0) -> None:
-        """Forget all rooms, and what is up to a position in the log that several processes share."""
-        self._loud.clear()
-        self._quiet.clear()
+        """Forget all rooms, and all events up to a position in the log that processes share."""
+        self._active.clear()
+        self._silent.clear()
         self._total_bytes = 0
         self._start = self.newest = position
 
@@ -331,18 +341,18 @@ class RoomLogs:
 
         Args:
             room: The room.
-            since: What it has had already. None for a client that asks for nothing: it gets the newest event where only
-                one is kept.
-            sid: The client; events that have skipped it are left out.
+            since: What the client has received before. None for a client that does not ask for events: it gets the
+                newest one if rooms of the class keep only one.
+            sid: The sid of the client. It does not get events that were not for it.
             now: The time, in seconds.
-            rooms: The rooms that it is in; events that are not for one of them are left out.
-            until: The number of the last event that it may have missed; None for the newest.
+            rooms: The rooms that the client is in. It does not get events that were not for one of these rooms.
+            until: The number of the last event that the client may have missed; None for the newest.
         """
         log = self.log_of(room)
         while log.events and log.events[0].time + self._ttl_s <= now:
             self._total_bytes -= log.drop_oldest()
-        if not log.events and room in self._loud:
-            self._silence(room)
+        if not log.events and room in self._active:
+            self._drop_events(room)
         if since is None:
             newest = [event for event in log.events if self._size == 1 and event.is_for(sid, rooms)]
             return newest, self._state_of(log, complete=True)

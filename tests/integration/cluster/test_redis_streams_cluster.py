@@ -38,7 +38,7 @@ async def lab(cluster) -> AsyncIterator[Lab]:
 
 @pytest.mark.parametrize("kind", ["node", "threads"])
 async def test_a_client_comes_back_to_another_node(lab, kind):
-    """Sessions, which are on all masters, are found, and so is what was missed; steering reaches the other node."""
+    """Sessions, which are on all masters, are found, and so is what was missed; changes of clients reach the other node."""
     one, other = await getattr(lab, kind)(cluster=True), await lab.node(cluster=True)
     await lab.join(other)
     peers = [await lab.join(one) for _ in range(4)]

@@ -1,4 +1,4 @@
-"""What stands in the stream and the sessions of a cluster: read as the JavaScript adapter writes it, and written so."""
+"""Entries of the stream and stored sessions: read as the JavaScript adapter writes them, and written so."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from fastsio.cluster.messages import CloseRoom, Disconnect, EnterRoom, LeaveRoom
 from fastsio.cluster.payloads import MessageError
 from fastsio.cluster.stream_entries import (
     Broadcast,
+    ClientChange,
     EntryType,
-    Steering,
     copy_of,
     read_entry,
     read_position,
     read_session,
     write_broadcast,
+    write_change,
     write_position,
     write_session,
-    write_steering,
 )
 from fastsio.protocol.jsoncodec import DEFAULT_CODEC
 from fastsio.state.recovery import SavedSession
@@ -75,15 +75,15 @@ WRITTEN_BY_JAVASCRIPT = [
     ),
     (
         ('{"opts":{"rooms":["abc"],"except":[],"flags":{}},"rooms":["tea","cof"]}', 4),
-        Steering(EntryType.JOIN, "/", ("abc",), frozenset(), ("tea", "cof")),
+        ClientChange(EntryType.JOIN, "/", ("abc",), frozenset(), ("tea", "cof")),
     ),
     (
         ('{"opts":{"rooms":["abc"],"except":[],"flags":{}},"rooms":["tea"]}', 5),
-        Steering(EntryType.LEAVE, "/", ("abc",), frozenset(), ("tea",)),
+        ClientChange(EntryType.LEAVE, "/", ("abc",), frozenset(), ("tea",)),
     ),
     (
         ('{"opts":{"rooms":["abc"],"except":[],"flags":{}},"close":true}', 6),
-        Steering(EntryType.DISCONNECT, "/", ("abc",), frozenset(), closes=True),
+        ClientChange(EntryType.DISCONNECT, "/", ("abc",), frozenset(), closes=True),
     ),
 ]
 
@@ -119,15 +119,15 @@ def test_an_event_with_binary_is_messagepack() -> None:
 @pytest.mark.parametrize(
     ("message", "said"),
     [
-        (EnterRoom("sid", "tea", "/"), Steering(EntryType.JOIN, "/", ("sid",), frozenset(), ("tea",))),
-        (LeaveRoom("sid", 7, "/"), Steering(EntryType.LEAVE, "/", ("sid",), frozenset(), (7,))),
-        (CloseRoom("tea", "/x"), Steering(EntryType.LEAVE, "/x", ("tea",), frozenset(), ("tea",))),
-        (Disconnect("sid", "/"), Steering(EntryType.DISCONNECT, "/", ("sid",), frozenset())),
+        (EnterRoom("sid", "tea", "/"), ClientChange(EntryType.JOIN, "/", ("sid",), frozenset(), ("tea",))),
+        (LeaveRoom("sid", 7, "/"), ClientChange(EntryType.LEAVE, "/", ("sid",), frozenset(), (7,))),
+        (CloseRoom("tea", "/x"), ClientChange(EntryType.LEAVE, "/x", ("tea",), frozenset(), ("tea",))),
+        (Disconnect("sid", "/"), ClientChange(EntryType.DISCONNECT, "/", ("sid",), frozenset())),
     ],
 )
-def test_messages_to_other_nodes(message: Any, said: Steering) -> None:
+def test_messages_to_other_nodes(message: Any, said: ClientChange) -> None:
     """What nodes of fastsio do to clients of others, those of JavaScript do too."""
-    fields = write_steering(NODE, message, DEFAULT_CODEC)
+    fields = write_change(NODE, message, DEFAULT_CODEC)
 
     assert read_entry(written(fields), DEFAULT_CODEC) == said
     assert set(json.loads(fields[7])["opts"]) == {"rooms", "except", "flags"}
@@ -135,10 +135,10 @@ def test_messages_to_other_nodes(message: Any, said: Steering) -> None:
 
 def test_a_room_of_a_class_stays_one() -> None:
     """Nodes of fastsio read whether the application gave a room of a class; others see its name."""
-    fields = write_steering(NODE, EnterRoom("sid", RoomName("Tea:1"), "/"), DEFAULT_CODEC)
+    fields = write_change(NODE, EnterRoom("sid", RoomName("Tea:1"), "/"), DEFAULT_CODEC)
     said = read_entry(written(fields), DEFAULT_CODEC)
 
-    assert isinstance(said, Steering)
+    assert isinstance(said, ClientChange)
     assert type(said.rooms[0]) is RoomName
     assert json.loads(fields[7])["rooms"] == ["Tea:1"]
 

@@ -38,14 +38,14 @@ from fastsio.cluster.stream_entries import (
     COPY,
     START,
     Broadcast,
+    ClientChange,
     EntryType,
     Position,
-    Steering,
     copy_of,
     read_entry,
     read_position,
     write_broadcast,
-    write_steering,
+    write_change,
 )
 from fastsio.exceptions import BusError, SetupError
 from fastsio.protocol import Packet, PacketType
@@ -184,7 +184,7 @@ class RedisStreamsManager(PubSubManager):
         return self._sessions
 
     def initialize(self) -> None:
-        """Begin to listen; one that only writes warns, for the server has a client."""
+        """Start listening; a manager with ``write_only`` logs a warning instead, because its server has a client."""
         super().initialize()
         if self._sessions is not None:
             self._sessions.begin()
@@ -273,10 +273,10 @@ class RedisStreamsManager(PubSubManager):
 
     def post(self, *command: Any) -> Any:
         """
-        Send a command to Redis, together with those of others of the same moment, and return the answer.
+        Send a command to Redis, in one pipeline with the commands of other tasks, and return the answer.
 
         Raises:
-            BusError: No answer came, twice. What took too long is not sent again.
+            BusError: The second attempt has failed too, or an attempt took too long; then there is no second one.
         """
         return (self.post_all((command,)))[0]
 
@@ -285,7 +285,7 @@ class RedisStreamsManager(PubSubManager):
         Send commands to Redis in one go, and return the answers.
 
         Raises:
-            BusError: One of them was not answered, twice; others may have been.
+            BusError: As for :meth:`post`; Redis may have executed some of the commands.
         """
         name, failure = commands[0][0], None
         for _ in range(2):  # a connection that was idle may be found broken; a new one may do
@@ -300,7 +300,7 @@ class RedisStreamsManager(PubSubManager):
 
     def publish(self, channel: str, message: bytes) -> None:
         """
-        Send a message to all who subscribe to a channel, at whichever node of a cluster.
+        Send a message to all subscribers of a channel, at all nodes of a Redis Cluster.
 
         Raises:
             BusError: Redis did not take the message.
@@ -344,7 +344,7 @@ class RedisStreamsManager(PubSubManager):
             BusError: Redis did not take the message.
         """
         if isinstance(message, (EnterRoom, LeaveRoom, CloseRoom, Disconnect)):
-            position = self._add(self.channel, write_steering(self.host_id, message, self._codec))
+            position = self._add(self.channel, write_change(self.host_id, message, self._codec))
             if self._sessions is not None:  # this node then knows it when the client comes back here
                 self._until_delivered(position)
             return
@@ -354,7 +354,7 @@ class RedisStreamsManager(PubSubManager):
 
     def tell_nodes(self, message: dict[str, Any]) -> None:
         """
-        Tell fastsio's nodes what those of JavaScript do not know.
+        Send a message to the nodes of fastsio; those of JavaScript do not read it.
 
         Raises:
             BusError: Redis did not take the message.
@@ -410,7 +410,7 @@ class RedisStreamsManager(PubSubManager):
             close_blocking_redis(client)
 
     def _read_past(self, client: Any, newest: Position) -> None:
-        """Give the histories of rooms what the stream has from before this node read it."""
+        """Add to the histories of rooms the events that are in the stream already when this node begins to read."""
         histories, seen = self._histories, Recent(REMEMBERED_COPIES)
         if histories is None:
             return
@@ -472,8 +472,8 @@ class RedisStreamsManager(PubSubManager):
             message = read_entry(raw.fields, self._codec)
             if isinstance(message, Broadcast) and not self._copies.is_known(copy_of(raw.fields)):
                 self._send_broadcast(message, raw)
-            elif isinstance(message, Steering):
-                self._take_steering(message, raw)
+            elif isinstance(message, ClientChange):
+                self._take_change(message, raw)
         except ValueError as error:  # also of a room that cannot be entered, left or closed
             self._get_logger().warning("%s: entry of %r dropped: %s", self.name, self.channel, error)
         except Exception:  # noqa: BLE001 - one entry must not end the reading, and it is logged
@@ -517,15 +517,15 @@ class RedisStreamsManager(PubSubManager):
                 sids.update(sid for sid, _ in self.get_participants(namespace, room))
         return sids
 
-    def _take_steering(self, message: Steering, entry: StreamEntry) -> None:
+    def _take_change(self, message: ClientChange, entry: StreamEntry) -> None:
         if self._sessions is not None:
-            self._sessions.note_steering(entry.position, message)
+            self._sessions.add_change(entry.position, message)
         # A client may have come to this node since this node has written the entry. A room is closed here before that.
         if entry.fields.get(b"uid") != self.host_id.encode() or not message.closes_rooms:
-            self._steer(message)
+            self._apply_change(message)
 
-    def _steer(self, message: Steering) -> None:
-        """Do to this server's clients, those that are away included, what a node says."""
+    def _apply_change(self, message: ClientChange) -> None:
+        """Change clients of this server, lost ones included, as a node has asked for."""
         namespace, recovery = message.namespace, self._recovery
         if message.closes_rooms:
             for room in message.rooms:
@@ -533,12 +533,12 @@ class RedisStreamsManager(PubSubManager):
                     self.basic_close_room(room, namespace)
             return
         for client in self._recipients(namespace, message.of, self._sids_of(namespace, message.without)):
-            self._steer_client(client, message)
+            self._change_client(client, message)
         for sid in message.of:
             if isinstance(sid, str) and self._is_away(namespace, sid) and sid not in message.without:
-                self._steer_away(recovery, sid, message)
+                self._change_lost_client(recovery, sid, message)
 
-    def _steer_client(self, client: Client, message: Steering) -> None:
+    def _change_client(self, client: Client, message: ClientChange) -> None:
         sid = client.sid
         if message.type is EntryType.DISCONNECT:
             # Its handler may take its time, and may itself wait for an event.
@@ -561,7 +561,7 @@ class RedisStreamsManager(PubSubManager):
             text = "%s: a client cannot enter a room, as another server has said: %s"
             self._get_logger().warning(text, self.name, error)
 
-    def _steer_away(self, recovery: Any, sid: str, message: Steering) -> None:
+    def _change_lost_client(self, recovery: Any, sid: str, message: ClientChange) -> None:
         if message.type is EntryType.DISCONNECT:
             self.server.__fastsio__.runner.start_task(recovery.dismiss, message.namespace, sid)
         elif message.type is EntryType.LEAVE:
@@ -609,7 +609,7 @@ class RedisStreamsManager(PubSubManager):
                 heappop(self._awaiting)[2].set()
 
     def _release_all(self) -> None:
-        """Wake all who wait for a position of the stream, which is not read at present."""
+        """End all waits for positions of the stream, because it is not read at present."""
         with self._guard:
             while self._awaiting:
                 heappop(self._awaiting)[2].set()

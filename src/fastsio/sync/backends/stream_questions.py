@@ -1,9 +1,10 @@
 # Written by tools/unasync.py from aio/backends/stream_questions.py; change that one.
 """
-The questions of servers of JavaScript that share a Redis Stream with this one: who is there, who acknowledges?
+The questions of JavaScript servers that share a Redis Stream with this one: for clients, and for acknowledgements.
 
-They do not stand in the stream: each namespace has a channel for questions, and one of each server for its answers.
-Servers of JavaScript wait for an answer of each server that listens to the first.
+Questions are sent by publish and subscribe, not in the stream. Each namespace has one channel for questions to all
+servers, and one channel for each server's answers. A server of JavaScript waits for an answer of each server that
+subscribes to the first channel.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _LOOKS_BETWEEN_PINGS: Final = int(PING_INTERVAL_S / LOOK_INTERVAL_S)
 
 
 class QuestionBus(Protocol):
-    """What the questions of a server use of its manager."""
+    """The attributes and methods of the manager that questions use."""
 
     server: Any
     host_id: str
@@ -46,10 +47,10 @@ class QuestionBus(Protocol):
 
     @property
     def name(self) -> Any:
-        """What the log calls it."""
+        """The name of the manager in the log."""
 
     def publish(self, channel: str, message: bytes) -> None:
-        """Send a message to all who subscribe to a channel."""
+        """Send a message to all subscribers of a channel."""
 
     def known_namespaces(self) -> Iterable[str]:
         """Return the namespaces of this server."""
@@ -68,7 +69,7 @@ class QuestionBus(Protocol):
 
 class StreamQuestions:
     """
-    Answers the questions of servers of JavaScript, and asks for acknowledgements of their clients.
+    Answers the questions of servers of JavaScript, and asks them for acknowledgements of their clients.
 
     Args:
         manager: The manager.
@@ -81,16 +82,16 @@ class StreamQuestions:
         self._prefix = prefix
         self._connect = connect
         self._subscriber: BusSubscriber | None = None
-        #: Namespaces in which this server has asked; they may have no handlers.
+        #: The namespaces in which this server has asked questions. They may have no handlers here.
         self._asked: set[str] = set()
         #: The channels that this server has subscribed to.
         self._channels: set[str] = set()
-        #: Name of a channel -> the event that is set once messages on it arrive.
+        #: Name of a channel -> the event that is set once this server has subscribed to it.
         self._heard: dict[str, Any] = {}
         self._guard = concurrency.guard()
 
     def begin(self) -> None:
-        """Begin to listen."""
+        """Start listening."""
         if self._subscriber is None or self._subscriber.is_stopping:
             self._subscriber = BusSubscriber(self._listen, self._report_loss, self._report_return)
             self._subscriber.start(self._manager.server.eio)
@@ -141,7 +142,7 @@ class StreamQuestions:
             close_blocking_redis(client)
 
     def _follow(self, pubsub: Any) -> None:
-        """Subscribe to the channels of namespaces that are new, and leave those of namespaces that are gone."""
+        """Subscribe to the channels of new namespaces, and unsubscribe from those of namespaces that have gone."""
         names = self._names()
         new, gone = [name for name in names if name not in self._channels], self._channels.difference(names)
         self._channels = set(names)
@@ -182,7 +183,7 @@ class StreamQuestions:
             self._send(question, MessageType.CLIENT_COUNT, clientCount=count)
         elif question.type is MessageType.FETCH:
             self._send(question, MessageType.CLIENTS, sockets=self._clients(question))
-        else:  # there are no handlers for events between servers, and who asks waits for an answer of each server
+        else:  # there are no handlers for events between servers, but the server that asks waits for all answers
             self._send(question, MessageType.SERVER_ANSWER, packet=None)
 
     def _clients(self, question: Question) -> list[dict[str, Any]]:

@@ -1,5 +1,5 @@
 # Written by tools/unasync.py from aio/backends/stream_reader.py; change that one.
-"""Redis Streams for one node: reads entries in their order, from where it has stopped, and those of the past again."""
+"""Reads Redis Streams for one node: new entries in their order, also after an outage, and ranges of old entries."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 #: Seconds for which the server lets a reader wait for an entry. A thread that waits cannot be told to end.
 BLOCK_S: Final = 1.0
-#: Entries that are read at once: so many are sent before other tasks run.
+#: How many entries are read at once. Other tasks run when they have been handled.
 BATCH: Final = 100
-#: Milliseconds after which what nodes said to each other meanwhile is not wanted any more: questions, and answers.
+#: Milliseconds after which questions and answers of other nodes are not handled any more.
 FRESH_MS: Final = 60_000
-#: A number that no entry has among those of its millisecond.
+#: A number that is greater than those of all entries of a millisecond.
 MAX_NUMBER: Final = 10**18 - 1
-#: The field of an entry that a stream begins with, which says nothing: positions before the first event need one.
+#: The field of an entry without an event. A new stream begins with it, so that there is a position before its events.
 _ANCHOR: Final = ("fastsio", "1")
 
 
@@ -32,8 +32,8 @@ class StreamEntry:
 
     Args:
         stream: The name of the stream.
-        position: Its position.
-        fields: Its names and values.
+        position: The position of the entry.
+        fields: The names and values of its fields.
     """
 
     stream: str
@@ -43,19 +43,19 @@ class StreamEntry:
 
 class StreamReader:
     """
-    Reads several streams over one connection, each from where it has stopped, whatever happened to the connection.
+    Reads several streams over one connection; after a new connection it goes on after the last entry that it has read.
 
     Args:
-        streams: Their names. The positions of the first one are those of events; it always has an entry. Of the
-            others, entries that are older than :data:`FRESH_MS` are left out after an outage.
-        max_length: The length that the first one is cut to when it gets its first entry.
-        on_gap: Called when entries of the first stream are gone that were not read, with the position to go on from.
+        streams: The names of the streams. The first one has the events. After an outage, entries of the others are
+            skipped if they are older than :data:`FRESH_MS`.
+        max_length: About how many entries the first stream keeps.
+        on_gap: Called if entries of the first stream are gone that were not read, with the position to go on from.
     """
 
     def __init__(self, streams: Sequence[str], max_length: int, on_gap: Callable[[Position], object]) -> None:
         self._streams = tuple(streams)
         self._max_length = max_length
-        #: So many entries at once show that it does not keep up.
+        #: If so many entries come at once, the reader is slower than the nodes that write.
         self._behind = min(BATCH, max_length)
         self._on_gap = on_gap
         #: Stream -> the position of the last entry that was read.
@@ -63,7 +63,10 @@ class StreamReader:
 
     def begin(self, client: Any) -> Position | None:
         """
-        Find out where to go on, with a client that has just connected.
+        Look up the positions to go on from. Called once for each connection.
+
+        Args:
+            client: A client of Redis that has just connected.
 
         Returns:
             The position of the newest entry of the first stream, if this is the first time; else None.
@@ -90,9 +93,9 @@ class StreamReader:
 
     def read(self, client: Any) -> list[StreamEntry]:
         """
-        Return the next entries; wait for them up to :data:`BLOCK_S`, and return none if there are none by then.
+        Return the next entries, or none if no entry comes within :data:`BLOCK_S`.
 
-        The same are returned again until :meth:`go_on` is called with them.
+        The same entries are returned again until :meth:`go_on` is called with them.
         """
         ids = [write_position(self._last[stream]) for stream in self._streams]
         command = ("XREAD", "COUNT", BATCH, "BLOCK", int(BLOCK_S * 1000), "STREAMS", *self._streams, *ids)
@@ -110,7 +113,7 @@ class StreamReader:
         return entries
 
     def go_on(self, entries: Sequence[StreamEntry]) -> None:
-        """Go on behind entries that were read."""
+        """Record that entries were handled: the next ones are read from now on."""
         for entry in entries:
             self._last[entry.stream] = entry.position
 
@@ -144,7 +147,7 @@ class StreamReader:
         return _entries(stream, found)[0].position if found else None
 
     def _anchor(self, client: Any) -> Position:
-        """Give the first stream an entry that says nothing, and return its position."""
+        """Add an entry without an event to the first stream; return its position."""
         limit = ("MAXLEN", "~", self._max_length)
         return _position(client.execute_command("XADD", self._streams[0], *limit, "*", *_ANCHOR))
 
@@ -182,7 +185,7 @@ def before(position: Position) -> Position:
 
 
 def _entries(stream: str, found: Sequence[Any]) -> list[StreamEntry]:
-    """Return the entries in what the packages make of an answer; the fields of one that was deleted are None."""
+    """Return the entries of an answer of Redis. An entry that was deleted has no fields."""
     return [StreamEntry(stream, _position(at), dict(fields or {})) for at, fields in found]
 
 

@@ -15,12 +15,12 @@ from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
+from fastsio.cluster.client_change_log import ClientChangeLog
 from fastsio.cluster.relay import Recent
-from fastsio.cluster.steering_log import SteeringLog
 from fastsio.cluster.stream_entries import (
     START,
     Broadcast,
-    Steering,
+    ClientChange,
     copy_of,
     read_entry,
     read_position,
@@ -46,7 +46,7 @@ RELEASE_S: Final = 1.0
 #: The sessions of connected clients are stored anew after ``max_disconnection_duration`` divided by this number.
 REFRESH_SHARE: Final = 4
 #: What was done to clients is kept in ``max_bytes`` divided by this number.
-STEERING_SHARE: Final = 4
+CHANGE_SHARE: Final = 4
 #: How many sessions are stored with one request to Redis.
 BATCH: Final = 200
 #: Replaces a value whose SHA-1 is among the arguments from the third one on; an empty argument stands for no value. The
@@ -170,11 +170,11 @@ class StreamSessions:
         self._release_s = recovery.options.takeover_timeout + RELEASE_S
         #: pid -> the wait for the node of its client.
         self._releases: dict[str, _Release] = {}
-        #: What was done to clients: a session whose node has ended does not change any more.
-        self._steerings = SteeringLog(
+        #: The latest changes of clients, for sessions whose nodes have ended and cannot change them any more.
+        self._client_changes = ClientChangeLog(
             START,
             recovery.options.max_packets,
-            recovery.options.max_bytes // STEERING_SHARE,
+            recovery.options.max_bytes // CHANGE_SHARE,
             self._expires_ms / 1000,
         )
         self._has_warned = False
@@ -487,54 +487,54 @@ class StreamSessions:
         with self._recovery.lock:
             is_complete = not self._recovery.log.kept.has_missed_dropped(session, after)
         with self._guard:
-            is_complete = is_complete and self._steerings.knows(session)
+            is_complete = is_complete and self._client_changes.knows(session)
         if is_complete:
             return Found(session, after) if self.bring_up(session) else None
         last: Position = self._recovery.log.last
         seen, rooms = Recent(REMEMBERED_COPIES), {None, session.sid, *session.rooms}
-        events, steerings = [], SteeringLog(START)
+        events, changes = [], ClientChangeLog(START)
         try:
             for entry in read_range(self._manager.post, self._manager.channel, min(after, session.as_of), last):
                 message = self._read(entry.fields)
                 if message is None or message.namespace != session.namespace or seen.is_known(copy_of(entry.fields)):
                     continue
-                if isinstance(message, Steering):
-                    steerings.append(entry.position, message)
+                if isinstance(message, ClientChange):
+                    changes.append(entry.position, message)
                 elif entry.position > after and not message.is_volatile and not rooms.isdisjoint(message.rooms):
                     place = entry.position, message.namespace, message.rooms, (), None, 0, 0.0
                     events.append(Entry(*place, message.without, message.arguments))
         except LookupError:
             return None
-        return Found(session, after, last, events) if steerings.bring_up(session, last) else None
+        return Found(session, after, last, events) if changes.bring_up(session, last) else None
 
-    def _read(self, fields: dict[bytes, bytes]) -> Broadcast | Steering | None:
+    def _read(self, fields: dict[bytes, bytes]) -> Broadcast | ClientChange | None:
         try:
             return read_entry(fields, self._manager.codec)
         except ValueError:
             return None  # the error was logged when the entry arrived
 
-    # What was done to clients
+    # Changes of clients
 
-    def note_steering(self, position: Position, steering: Steering) -> None:
-        """Keep what a node has done to clients, also for those whose sessions no node has in memory."""
+    def add_change(self, position: Position, change: ClientChange) -> None:
+        """Keep a change that a node has made to clients, for sessions that no node has in memory."""
         with self._guard:
-            self._steerings.append(position, steering, monotonic())
+            self._client_changes.append(position, change, monotonic())
 
     def restart(self, position: Position) -> None:
         """Note that this node has not read all entries of the stream up to a position."""
         with self._guard:
-            self._steerings.restart(position)
+            self._client_changes.restart(position)
 
     def bring_up(self, session: SavedSession) -> bool:
         """
-        Do to a claimed session what nodes have done to its client meanwhile.
+        Make the changes to a claimed session that nodes have made to its client since it was stored.
 
         Returns:
-            False if they have disconnected the client, or that is not known.
+            False if a node has disconnected the client, or if the log does not have all changes.
         """
         with self._guard:
             position = self._recovery.log.last  # entries after it may be known already; they are looked at again
-            return self._steerings.knows(session) and self._steerings.bring_up(session, position)
+            return self._client_changes.knows(session) and self._client_changes.bring_up(session, position)
 
     # Messages between nodes
 

@@ -1,11 +1,11 @@
-"""What was done to clients: which sessions it changes, in which order, and what is known of it."""
+"""The log of changes of clients: which sessions they change, in which order, and which are known."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastsio.cluster.steering_log import SteeringLog
-from fastsio.cluster.stream_entries import EntryType, Steering
+from fastsio.cluster.client_change_log import ClientChangeLog
+from fastsio.cluster.stream_entries import ClientChange, EntryType
 from fastsio.state.recovery import SavedSession
 
 
@@ -15,21 +15,21 @@ def stored(as_of: int = 0, **rooms: int | None) -> SavedSession:
     return SavedSession("pid", "sid", "/", dict(entered), {}, (0, 0), as_of=(as_of, 0))
 
 
-def leaving(*rooms: str, of: str = "sid", without: frozenset[Any] = frozenset()) -> Steering:
+def leaving(*rooms: str, of: str = "sid", without: frozenset[Any] = frozenset()) -> ClientChange:
     """Return the entry with which the clients of a room leave rooms."""
-    return Steering(EntryType.LEAVE, "/", (of,), without, rooms)
+    return ClientChange(EntryType.LEAVE, "/", (of,), without, rooms)
 
 
-def disconnecting(of: str | None = "sid", namespace: str = "/") -> Steering:
+def disconnecting(of: str | None = "sid", namespace: str = "/") -> ClientChange:
     """Return the entry with which the clients of a room are disconnected."""
-    return Steering(EntryType.DISCONNECT, namespace, (of,), frozenset())
+    return ClientChange(EntryType.DISCONNECT, namespace, (of,), frozenset())
 
 
-def log_of(*steerings: Steering, **limits: Any) -> SteeringLog:
+def log_of(*changes: ClientChange, **limits: Any) -> ClientChangeLog:
     """Return a log of entries, at the positions 1, 2 and so on, each read a second after the one before."""
-    log = SteeringLog((0, 0), **limits)
-    for number, steering in enumerate(steerings, 1):
-        log.append((number, 0), steering, number)
+    log = ClientChangeLog((0, 0), **limits)
+    for number, change in enumerate(changes, 1):
+        log.append((number, 0), change, number)
     return log
 
 
@@ -66,7 +66,7 @@ def test_a_disconnected_client_cannot_come_back() -> None:
     """By its sid, by a room or with all of its namespace; those of another namespace can, and those that only entered."""
     for of in ("sid", "tea", None):
         assert not log_of(disconnecting(of)).bring_up(stored(tea=None), (1, 0))
-    entering = Steering(EntryType.JOIN, "/", ("sid",), frozenset(), ("milk",))
+    entering = ClientChange(EntryType.JOIN, "/", ("sid",), frozenset(), ("milk",))
     session = stored(tea=None)
     assert log_of(disconnecting("other"), disconnecting(namespace="/news"), entering).bring_up(session, (3, 0))
     assert list(session.rooms) == ["tea"]
