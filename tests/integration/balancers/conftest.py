@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 CLIENTS = Path(__file__).parent / "clients.mjs"
-#: A Python client that leaves does not wait for its last poll.
-LEAVING = [
-    pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
-]
 
 
 @pytest.fixture(scope="module")

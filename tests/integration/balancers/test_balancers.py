@@ -14,10 +14,11 @@ from websockets.asyncio.client import connect
 from websockets.typing import Origin
 
 import fastsio
-from tests.integration.balancers.conftest import LEAVING, at_once, meet, several, where
+from tests.integration.balancers.conftest import at_once, meet, several, where
 from tests.support.balanced_site import node
 from tests.support.balancers import DEPLOY, LISTENING, balancer, kind_of
 from tests.support.brokers import make_certificates
+from tests.support.peer_clients import LEAVE_CONNECTIONS
 from tests.support.ports import HOST
 from tests.support.waiting import WAIT_S
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.support.brokers import Broker
 
-pytestmark = LEAVING
+pytestmark = LEAVE_CONNECTIONS
 COUNT = 8
 POLLING = {"transports": ["polling"], "count": COUNT}
 DEFAULT = {"transports": None, "count": COUNT}

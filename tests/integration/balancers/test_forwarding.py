@@ -17,10 +17,11 @@ from websockets.exceptions import InvalidStatus
 import fastsio
 from fastsio.cluster.forwarding import ForwardedRequest, decode
 from fastsio.integrations.workers.forwarding import SILENT_S
-from tests.integration.balancers.conftest import LEAVING, at_once, meet, several, where
+from tests.integration.balancers.conftest import at_once, meet, several, where
 from tests.support.balanced_site import node
 from tests.support.balancers import balancer
 from tests.support.brokers import nats_server, redis_server
+from tests.support.peer_clients import LEAVE_CONNECTIONS
 from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from tests.support.brokers import Broker
 
-pytestmark = LEAVING
+pytestmark = LEAVE_CONNECTIONS
 QUERY = "/socket.io/?EIO=4&transport=polling"
 
 

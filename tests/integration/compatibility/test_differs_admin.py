@@ -10,7 +10,9 @@ import socketio
 
 import fastsio
 from tests.integration.compatibility.test_same_admin import ADA, Administrator, asynchronous
+from tests.support.peer_clients import LEAVE_CONNECTIONS
 
+pytestmark = LEAVE_CONNECTIONS
 PACKAGES = [socketio, fastsio]
 
 

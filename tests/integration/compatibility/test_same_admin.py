@@ -10,6 +10,7 @@ import pytest
 import socketio
 
 import fastsio
+from tests.support.peer_clients import LEAVE_CONNECTIONS
 from tests.support.servers import serve
 from tests.support.waiting import WAIT_S
 from tests.support.wsgi_servers import serve_werkzeug
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from tests.support.servers import Address
 
+pytestmark = LEAVE_CONNECTIONS
 ADA = {"username": "ada", "password": "secret"}
 COUNTS = {"rawConnection", "packetsIn", "bytesIn", "packetsOut", "bytesOut"}
 

@@ -18,6 +18,7 @@ import fastsio
 from tests.integration.clients import http_client
 from tests.interop.conftest import RUNNER
 from tests.support.node import node_program
+from tests.support.peer_clients import LEAVE_CONNECTIONS
 from tests.support.ports import HOST, reserve_port
 from tests.support.waiting import START_S, WAIT_S
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+pytestmark = LEAVE_CONNECTIONS
 ROOT = Path(__file__).parents[3]
 SITE = "tests.support.deploy_site"
 ASGI = {

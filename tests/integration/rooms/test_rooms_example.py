@@ -8,8 +8,10 @@ from examples.authorised_chat.accounts import CHATS, new_chats
 from examples.authorised_chat.app import app, sio
 
 from tests.acceptance.peers import connected
+from tests.support.peer_clients import LEAVE_CONNECTIONS
 from tests.support.servers import serve
 
+pytestmark = LEAVE_CONNECTIONS
 EVERYBODY = {"title": "Everybody", "owner": "Ada"}
 
 
@@ -24,7 +26,6 @@ def presence(user: str, state: str, count: int) -> tuple[str, object]:
     return "presence", {"room": "chat|1", "user": user, "state": state, "count": count}
 
 
-@pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
 async def test_two_users_talk_where_they_may():
     """Ada and Ben share a chat; Ben cannot enter Ada's; she removes him, and he is out at once."""
     ada_auth, ben_auth = ({"auth": {"token": f"{name}-token"}} for name in ("ada", "ben"))
