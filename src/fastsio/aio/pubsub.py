@@ -34,6 +34,7 @@ from fastsio.cluster.messages import (
     Message,
     NoAnswer,
     Recheck,
+    ReportClients,
     TellMembers,
     check_room,
     copy_id,
@@ -448,6 +449,10 @@ class AsyncPubSubManager(AsyncManager):
         check_room(room)
         await self._tell_others(Recheck(room, namespace, self.host_id))
 
+    async def report_clients_elsewhere(self, to: str, namespace: str) -> None:
+        """Have the other servers report their clients to an administrator, in the namespace of the interface."""
+        await self._tell_others(ReportClients(to, namespace, self.host_id))
+
     async def _send_emit(self, message: Emit) -> None:
         try:
             await self._tell_others(message)
@@ -587,11 +592,18 @@ class AsyncPubSubManager(AsyncManager):
                 self.server.__fastsio__.runner.start_task(self._recheck_here, namespace, room)
             case TellMembers():
                 self._take_members(message)
+            case ReportClients():
+                self._report_clients(message)
             case Disconnect() | EnterRoom() | LeaveRoom():
                 is_here = self._has_client(message.sid, message.namespace)
                 # A client that is away can be taken out of rooms, but cannot enter any.
                 if is_here or (type(message) is not EnterRoom and self._is_away(message.namespace, message.sid)):
                     await self._do_to_client(message)
+
+    def _report_clients(self, message: ReportClients) -> None:
+        observer = self.server.__fastsio__.observer
+        if observer is not None:
+            observer.clients_asked_for(message.namespace, message.to)
 
     async def _do_to_client(self, message: Disconnect | EnterRoom | LeaveRoom) -> None:
         match message:

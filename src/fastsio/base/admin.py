@@ -419,6 +419,12 @@ class Observer(Protocol):
     def event_sent(self, recipients: Sequence[tuple[str, str]], namespace: str, data: list[Any]) -> None:
         """An event goes to clients, each given as (sid, eio_sid)."""
 
+    def clients_asked_for(self, namespace: str, to: str) -> None:
+        """Another server wants the clients of this one to be reported to *to*, a client of a namespace."""
+
+    def node_ended(self) -> None:
+        """Another server has ended, perhaps without a report of its clients."""
+
     def frame_received(self, frame: str | bytes) -> None:
         """A message of Engine.IO has arrived."""
 

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 #: The room of those who have shown who they are; reports go nowhere else.
 ADMINISTRATORS: Final = "administrators"
+#: The event with all clients of this server, which replaces a page's list; the event for each client that is added.
+ALL_CLIENTS: Final = "all_sockets"
+CLIENT: Final = "socket_connected"
+#: A report of clients to be added, each of which is sent as CLIENT.
+CLIENTS: Final = "clients"
 
 #: A report that waits: an event of the admin UI, its arguments, and the sid or room that it is for.
 Report: TypeAlias = tuple[str, tuple[Any, ...], str]
@@ -109,7 +114,7 @@ class AdminWatch:
             described = self.describe_client(client.sid, client.namespace, client.eio_sid)
             for room in described["rooms"]:
                 self.report("room_joined", client.namespace, room, described["id"], self._now())
-            self.report("socket_connected", described, self._now())
+            self.report(CLIENT, described, self._now())
 
     def client_disconnected(self, client: Client, reason: str) -> None:
         """Report that a client is gone, and from which rooms."""
@@ -140,6 +145,17 @@ class AdminWatch:
             now = self._now()
             for sid, _ in recipients:
                 self.report("event_sent", namespace, self._shown(sid), data, now)
+
+    def clients_asked_for(self, namespace: str, to: str) -> None:
+        """Report the clients to an administrator of another server, whose list they are added to."""
+        if namespace == self.settings.namespace and self.settings.is_verbose:
+            self.report(CLIENTS, self._clients(), to=to)
+
+    def node_ended(self) -> None:
+        """Report all clients anew to the administrators of this server."""
+        if self.settings.is_verbose:
+            for sid, _ in list(self._server.manager.get_participants(self.settings.namespace, ADMINISTRATORS)):
+                self.report_clients(sid)
 
     def frame_received(self, frame: str | bytes) -> None:
         """Count what arrives."""
@@ -221,16 +237,18 @@ class AdminWatch:
         return has_dropped
 
     def report_clients(self, to: str = ADMINISTRATORS) -> None:
-        """Report all clients of the server, for what was told before is not known or has gaps."""
+        """Report all clients anew, because earlier reports are not known or have gaps; other servers add theirs."""
+        self.report(ALL_CLIENTS, self._clients(), to=to)
+
+    def _clients(self) -> list[dict[str, Any]]:
         manager = self._server.manager
-        clients = [
+        return [
             self.describe_client(sid, namespace, eio_sid)
             for namespace in list(manager.get_namespaces())
             if namespace != self.settings.namespace
             for sid, eio_sid in list(manager.get_participants(namespace, None))
             if manager.is_connected(sid, namespace)
         ]
-        self.report("all_sockets", clients, to=to)
 
     def report_upgrades(self) -> None:
         """Report the clients whose connections went from polling to a WebSocket since the last look."""

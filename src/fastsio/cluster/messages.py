@@ -232,7 +232,29 @@ class Recheck(Plain):
     host_id: str | None = None
 
 
-Message = Emit | Answer | NoAnswer | Disconnect | EnterRoom | LeaveRoom | CloseRoom | AskMembers | TellMembers | Recheck
+@dataclass(frozen=True, slots=True)
+class ReportClients(Plain):
+    """Report all clients to an administrator; nodes of python-socketio ignore the message."""
+
+    METHOD = "report_clients"
+    to: str
+    namespace: str
+    host_id: str | None = None
+
+
+Message = (
+    Emit
+    | Answer
+    | NoAnswer
+    | Disconnect
+    | EnterRoom
+    | LeaveRoom
+    | CloseRoom
+    | AskMembers
+    | TellMembers
+    | Recheck
+    | ReportClients
+)
 
 #: The methods of messages that are only for the node that has asked.
 ANSWERS: Final = ("callback", "binary_callback", "no_callback", "room_members_answer")
@@ -404,6 +426,10 @@ def _read_recheck(message: dict[str, Any]) -> Recheck:
     return Recheck(_room(message.get("room")), _namespace(message), _host_id(message))
 
 
+def _read_report_clients(message: dict[str, Any]) -> ReportClients:
+    return ReportClients(_need(message, "to", str), _namespace(message), _host_id(message))
+
+
 def _read_tell_members(message: dict[str, Any]) -> TellMembers:
     members = tuple(_member(member) for member in _need(message, "members", list))
     return TellMembers(_host_id(message), _need(message, "id", int), members)
@@ -429,6 +455,7 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Message]]] = {
     "room_members": _read_ask_members,
     "room_members_answer": _read_tell_members,
     "recheck": _read_recheck,
+    "report_clients": _read_report_clients,
 }
 
 

@@ -14,10 +14,10 @@ import time
 from typing import Any
 
 from fastsio.base.admin import EventCounts, check, is_yes, read_settings
-from fastsio.base.admin_watch import ADMINISTRATORS, AdminWatch
+from fastsio.base.admin_watch import ADMINISTRATORS, ALL_CLIENTS, CLIENT, CLIENTS, AdminWatch
 from fastsio.engine.log_format import Reports
+from fastsio.exceptions import BusError, SetupError
 from fastsio.exceptions import ConnectionRefusedError as Refused
-from fastsio.exceptions import SetupError
 from fastsio.sync import concurrency
 
 
@@ -227,9 +227,25 @@ class InstrumentedServer:
 
     def _send_reports(self) -> None:
         while (report := self._watch.take_report()) is not None:
+            event, arguments, to = report
+            if event == CLIENTS:
+                for client in arguments[0]:
+                    self._send(CLIENT, (client, client["handshake"]["time"]), to)
+                continue
             self._send(*report)
+            if event == ALL_CLIENTS:
+                self._ask_others(to)
         if self._watch.make_up_for_dropped():
             self.sio.logger.warning("admin: more than max_reports=%d waited, some dropped", self.settings.max_reports)
+
+    def _ask_others(self, to: str) -> None:
+        """Have the other servers add their clients to the list that an administrator has just got."""
+        others = getattr(self.sio.manager, "report_clients_elsewhere", None)
+        if others is not None:
+            try:
+                others(to, self.admin_namespace)
+            except BusError as error:
+                self.sio.logger.warning("admin: the clients of other servers are not listed: %s", error)
 
     def _send(self, event: str, arguments: tuple[Any, ...], to: str) -> None:
         try:

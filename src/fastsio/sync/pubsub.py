@@ -33,6 +33,7 @@ from fastsio.cluster.messages import (
     Message,
     NoAnswer,
     Recheck,
+    ReportClients,
     TellMembers,
     check_room,
     copy_id,
@@ -440,6 +441,10 @@ class PubSubManager(Manager):
         check_room(room)
         self._tell_others(Recheck(room, namespace, self.host_id))
 
+    def report_clients_elsewhere(self, to: str, namespace: str) -> None:
+        """Have the other servers report their clients to an administrator, in the namespace of the interface."""
+        self._tell_others(ReportClients(to, namespace, self.host_id))
+
     def _send_emit(self, message: Emit) -> None:
         try:
             self._tell_others(message)
@@ -579,11 +584,18 @@ class PubSubManager(Manager):
                 self.server.__fastsio__.runner.start_task(self._recheck_here, namespace, room)
             case TellMembers():
                 self._take_members(message)
+            case ReportClients():
+                self._report_clients(message)
             case Disconnect() | EnterRoom() | LeaveRoom():
                 is_here = self._has_client(message.sid, message.namespace)
                 # A client that is away can be taken out of rooms, but cannot enter any.
                 if is_here or (type(message) is not EnterRoom and self._is_away(message.namespace, message.sid)):
                     self._do_to_client(message)
+
+    def _report_clients(self, message: ReportClients) -> None:
+        observer = self.server.__fastsio__.observer
+        if observer is not None:
+            observer.clients_asked_for(message.namespace, message.to)
 
     def _do_to_client(self, message: Disconnect | EnterRoom | LeaveRoom) -> None:
         match message:

@@ -37,6 +37,13 @@ async def ask(admin, command, *arguments):
     await admin.client.emit(command, ("/", *arguments), namespace="/admin")
 
 
+async def test_clients_of_another_server_are_listed(pair):
+    """C-93: also those that were there before the administrator."""
+    _, b, admin = pair
+
+    await eventually(lambda: b.sid in [told[1]["id"] for told in admin.told if told[0] == "socket_connected"])
+
+
 async def test_a_client_of_another_server_is_put_into_a_room_and_out_of_it(pair):
     """C-93: administrators are shown it, so they can do something about it."""
     _, b, admin = pair

@@ -197,6 +197,31 @@ async def test_a_worker_that_stalls_keeps_nobody_waiting(workers):
     await stalled.logged("has missed messages")
 
 
+async def test_the_admin_ui_lists_the_clients_of_all_workers(workers):
+    """Those that were there before the administrator came; those of a worker that was killed are gone at once."""
+    one, two, doomed = await workers.start(3)
+    anna, ben, cleo = await one.person(), await two.person(), await doomed.person()
+    admin = fastsio.AsyncSimpleClient()
+    await admin.connect(one.address.http, namespace="/admin", transports=["websocket"])
+    listed: set[str] = set()
+
+    async def until_listed(*people):
+        async with asyncio.timeout(WAIT_S):
+            while listed != {each.sid for each in people}:
+                event, *arguments = await admin.receive()
+                if event == "all_sockets":
+                    listed.clear()
+                    listed.update(client["id"] for client in arguments[0])
+                elif event == "socket_connected":
+                    listed.add(arguments[0]["id"])
+
+    await until_listed(anna, ben, cleo)
+    await doomed.kill()
+    await until_listed(anna, ben)
+
+    await admin.disconnect()
+
+
 async def test_the_admin_ui_sees_the_clients_of_all_workers(workers):
     """An administrator of one worker is told of clients of another."""
     one, two = await workers.start(2)

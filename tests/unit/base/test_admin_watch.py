@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fastsio.base.admin import EventCounts, iso_time, read_settings
-from fastsio.base.admin_watch import AdminWatch
+from fastsio.base.admin_watch import ADMINISTRATORS, CLIENTS, AdminWatch
 from fastsio.protocol import Decoder, NamespaceState
 from fastsio.state import Client, Connection
 
@@ -28,6 +28,7 @@ class Server:
         self.environ: dict[str, Any] = {EIO_SID: {}}
         self.namespaces = None
         self.transports = {EIO_SID: "polling"}
+        self.administrators: list[str] = []
         registry = SimpleNamespace(namespaces=lambda _served: {"/", "/chat"})
         self.__fastsio__ = SimpleNamespace(connections={EIO_SID: self.connection}, registry=registry)
         self.eio = SimpleNamespace(transport=self.transports.__getitem__)
@@ -41,6 +42,8 @@ class Server:
         """Yield the client."""
         if namespace in ("/", "/admin") and room in (None, "lobby"):
             yield SID, EIO_SID
+        if (namespace, room) == ("/admin", ADMINISTRATORS):
+            yield from [(sid, EIO_SID) for sid in self.administrators]
 
     def get_namespaces(self):
         """Return the namespaces that have clients, that of the administrators included."""
@@ -112,6 +115,29 @@ def test_the_life_of_a_connection_is_counted():
         {"name": "/chat", "socketsCount": 0},
     ]
     assert world.watch.describe_server()["clientsCount"] == 1
+
+
+def test_the_clients_are_reported_to_administrators_of_other_servers():
+    """Only what administrators of the same namespace see, who are in development mode."""
+    world, counting = World(), World(mode="production")
+    for each in (world, counting):
+        each.watch.clients_asked_for("/other", "admin")
+        each.watch.clients_asked_for("/admin", "admin")
+
+    ((event, (clients,), to),) = world.reports()
+    assert (event, [client["id"] for client in clients], to) == (CLIENTS, [SID], "admin")
+    assert counting.reports() == []
+
+
+def test_all_clients_are_reported_anew_when_another_server_has_ended():
+    """To each administrator of this server."""
+    world, counting = World(), World(mode="production")
+    for each in (world, counting):
+        each.server.administrators = ["a1", "a2"]
+        each.watch.node_ended()
+
+    assert [(event, to) for event, _, to in world.reports()] == [("all_sockets", "a1"), ("all_sockets", "a2")]
+    assert counting.reports() == []
 
 
 def test_frames_are_counted_with_their_sizes():

@@ -17,6 +17,7 @@ from fastsio.cluster.messages import (
     LeaveRoom,
     NoAnswer,
     Recheck,
+    ReportClients,
     TellMembers,
     check_room,
     decode,
@@ -119,6 +120,14 @@ def test_a_number_that_json_does_not_have_is_no_room(number):
 def test_a_recheck_is_written_as_it_is_read():
     """python-socketio has no such message."""
     assert Recheck("r", "/n", HOST).as_dict() == {"method": "recheck", "room": "r", "namespace": "/n", "host_id": HOST}
+
+
+def test_a_request_for_reports_is_written_as_it_is_read():
+    """python-socketio has no such message either."""
+    message = {"method": "report_clients", "to": "s", "namespace": "/admin", "host_id": HOST}
+
+    assert ReportClients("s", "/admin", HOST).as_dict() == message
+    assert read(message) == ReportClients("s", "/admin", HOST)
 
 
 def test_a_room_that_was_meant_as_that_of_a_class_is_one_on_the_other_server():

@@ -139,6 +139,7 @@ def test_binary_data_can_be_nested_too_deeply():
         {"method": "leave_room", "room": "r"},
         {"method": "close_room"},
         {"method": "recheck"},
+        {"method": "report_clients", "to": 5},
         {"method": "room_members", "room": "r"},
         {"method": "room_members", "room": None, "id": 1},
         {"method": "room_members_answer", "id": 1},

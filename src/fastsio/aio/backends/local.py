@@ -366,11 +366,17 @@ class AsyncLocalManager(AsyncPubSubManager):
     def _note_disconnected(self, name: str) -> None:
         """Count a process as ended, unless messages of it wait to be handled: :meth:`_note_end` follows these."""
         if self._listener is None or not self._listener.hears_process(name):
-            self._asked.end(name)
+            self._end(name)
 
     def _note_end(self, name: str) -> None:
         if not self.is_there(name):
-            self._asked.end(name)
+            self._end(name)
+
+    def _end(self, name: str) -> None:
+        self._asked.end(name)
+        observer = None if self.server is None else self.server.__fastsio__.observer
+        if observer is not None:
+            observer.node_ended()
 
     async def shutdown(self) -> None:
         """Stop listening and close the connections."""
