@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
+    from fastsio.base.internals import ServerInternals
     from fastsio.protocol import Packet
 
 OPEN: Final = "0"
@@ -537,6 +538,12 @@ class BaseTestClient:
         if received.ack_id is None:
             raise ValueError(f"the server asked for no acknowledgement of {received.event!r}")
         return self._conversation.acknowledge(received, values)
+
+    def _unanswered(self, event: str, namespace: str) -> str:
+        """Say that an acknowledgement has not come, and why if the server is known to have no handler."""
+        internals: ServerInternals | None = getattr(self._server, "__fastsio__", None)
+        is_unhandled = internals is not None and internals.registry.resolve(namespace, event) is None
+        return f"no acknowledgement of {event!r}" + f" (it has no handler in {namespace!r})" * is_unhandled
 
     def _failure(self, expected: str, *, is_over: bool) -> DisconnectedError | TimeoutError:
         """Return the error for something that has not arrived."""

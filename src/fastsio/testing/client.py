@@ -247,7 +247,7 @@ class TestClient(BaseTestClient):
         self.get_sid(namespace)
         ack_id, frames = self._conversation.call(event, data, namespace)
         await self._say(self._repeated(frames))
-        await self._wait(lambda: ack_id in self._acknowledged, f"no acknowledgement of {event!r}", timeout)
+        await self._wait(lambda: ack_id in self._acknowledged, self._unanswered(event, namespace), timeout)
         return self._take_answer(ack_id)
 
     async def receive(

@@ -239,7 +239,7 @@ class SyncTestClient(BaseTestClient):
         self.get_sid(namespace)
         ack_id, frames = self._conversation.call(event, data, namespace)
         self._say(self._repeated(frames))
-        self._wait(lambda: ack_id in self._acknowledged, f"no acknowledgement of {event!r}", timeout)
+        self._wait(lambda: ack_id in self._acknowledged, self._unanswered(event, namespace), timeout)
         return self._take_answer(ack_id)
 
     def receive(

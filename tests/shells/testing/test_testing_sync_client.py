@@ -122,6 +122,12 @@ def test_missing_event_names_what_has_come(sio: Server, client: SyncTestClient) 
         client.receive("wanted", timeout=0.05)
 
 
+def test_missing_handler_is_named(client: SyncTestClient) -> None:
+    """The error of a call that waits in vain says that nobody handles its event."""
+    with pytest.raises(TimeoutError, match=r"no acknowledgement of 'nonsense' \(it has no handler in '/'\) in time"):
+        client.call("nonsense", timeout=0.05)
+
+
 def test_server_can_wait_for_the_client(sio: Server, client: SyncTestClient) -> None:
     """The acknowledgement of a test client reaches the server's call()."""
     with ThreadPoolExecutor(1) as pool:
