@@ -14,7 +14,7 @@ import pytest
 
 import fastsio
 from fastsio.aio.backends import local, local_sessions
-from tests.integration.clients import Closed, eventually
+from tests.integration.clients import Closed, eventually, open_websocket
 from tests.integration.local_workers import Workers
 from tests.integration.streams_lab import Lab, logger
 from tests.support.servers import serve
@@ -165,6 +165,29 @@ async def test_a_client_whose_old_connection_lives(lab):
     assert back.pid == peer.pid
     assert lab.journal[1:] == [("disconnect", peer.sid, "transport close"), ("connect", peer.sid, True)]
     assert sorted(other.rooms(back.sid)) == sorted([back.sid, "tea"])
+
+
+async def test_a_client_that_is_lost_again_while_its_session_is_fetched(lab):
+    """Its process takes its time to end the old connection; the session arrives after the new connection is lost."""
+    one, other = await lab.node(), await lab.node()
+    other.eio.handler_grace = 0.05
+    is_ending, may_end = asyncio.Event(), asyncio.Event()
+
+    @one.event
+    async def disconnect(sid: fastsio.SocketID) -> None:
+        is_ending.set()
+        await may_end.wait()
+
+    peer = await lab.join(one)
+    await lab.join(other)
+    async with open_websocket(lab.addresses[other]) as client:
+        await client.send("40" + json.dumps({"pid": peer.pid}))
+        await is_ending.wait()
+        await client.vanish()
+        await eventually(lambda: [each.is_lost for each in other.__fastsio__.connections.values()] == [False])
+    may_end.set()
+
+    assert (await lab.join(other, peer)).pid == peer.pid
 
 
 async def test_an_unknown_pid_is_no_session(lab):
