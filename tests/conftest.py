@@ -8,6 +8,8 @@ The first tries the same examples in each run, so that a change is not refused f
 from __future__ import annotations
 
 import gc
+import os
+import sys
 from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +40,7 @@ settings.register_profile("nightly", settings.get_profile("default"), max_exampl
 def pytest_configure(config):
     """Name the marks of tests, and load the default profile of Hypothesis unless another was asked for."""
     config.addinivalue_line("markers", "virtual_time: the test runs on a loop whose clock it does not wait for")
+    _keep_bytecode()
     _be_patient()
     settings.load_profile(config.getoption("--hypothesis-profile", None) or "default")
 
@@ -55,6 +58,12 @@ IMPATIENT = {
     ],
     "open_timeout": (websockets.asyncio.client.connect.__init__, websockets.sync.client.connect),
 }
+
+
+def _keep_bytecode():
+    """Let a module be compiled once, whatever the environment asks for: tests start hundreds of programs that import it."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def _be_patient():
