@@ -27,7 +27,7 @@ from tests.support.virtual_time import clocks_replaced
 from tests.support.waiting import WAIT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 PROPERTY = Path(__file__).parent / "property"
 # No deadline: several suites may share a core, and a slow example is no failure.
@@ -87,6 +87,18 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.path.is_relative_to(PROPERTY):
             item.add_marker(pytest.mark.timeout(0))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the garbage collector, which tests call often, not look at the thousands of tests, nor run while they are found."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def collector() -> Iterator[None]:
-    """Leave the collector as it was."""
+    """Let nothing be frozen at first, and leave the collector as it was."""
     thresholds = gc.get_threshold()
+    was_frozen = gc.get_freeze_count() > 0
+    gc.unfreeze()
     yield
     gc.enable()
     gc.unfreeze()
+    if was_frozen:
+        gc.freeze()
     freeze_loaded_objects.cache_clear()
     gc.set_threshold(*thresholds)
 
