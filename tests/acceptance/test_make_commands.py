@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.support.waiting import PROGRAM_S
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parents[2]
 #: Imports what was made and uses it.
 PROGRAM = """
 import asyncio, fastsio
@@ -65,7 +63,7 @@ def test_what_is_made_imports_runs_and_type_checks(tmp_path: Path) -> None:
     ]
     subprocess.run([sys.executable, "-W", "error", "-c", PROGRAM], cwd=tmp_path, check=True, timeout=PROGRAM_S)
     checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "app"],
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", ROOT / ".mypy_cache", "app"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
