@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastsio import History, Room
 from fastsio.consumers.frames import text_envelope
@@ -45,6 +45,44 @@ async def subscribe(socket: Any, room: str = "feed", number: int = 5, **said: An
     while (frame := await socket.receive_json_from())["action"] not in {"subscribed", "error"}:
         missed.append(frame["payload"])
     return missed, frame["payload"]
+
+
+class Slow(Reader):
+    """A client that is called slow is sent nothing before it may be."""
+
+    is_sending: asyncio.Event
+    may_send: asyncio.Event
+
+    async def pass_on(self, message: Any) -> None:
+        if self.session["user"] == "slow":
+            self.is_sending.set()
+            await self.may_send.wait()
+        await super().pass_on(message)
+
+
+class CatchingUp(NamedTuple):
+    """A client that is about to be sent what it has missed."""
+
+    socket: Any
+    asking: asyncio.Future[tuple[list[Any], dict[str, Any]]]
+
+    async def go_on(self) -> tuple[list[Any], dict[str, Any]]:
+        """Let it be sent; return what :func:`subscribe` does."""
+        Slow.may_send.set()
+        return await self.asking
+
+
+async def catching_up(stage: Any, payload: int) -> tuple[Any, Any, CatchingUp]:
+    """Emit an event to a room with one member; return the room, the member, and a client that has missed the event."""
+    Slow.is_sending, Slow.may_send = asyncio.Event(), asyncio.Event()
+    stage.sio.register_room(Feed)
+    room = Feed(5).on(stage.sio)
+    first, slow = await stage.socket("first", Slow), await stage.socket("slow", Slow)
+    await subscribe(first)
+    await room.emit("news", payload)
+    asking = asyncio.ensure_future(subscribe(slow, since=None))
+    await Slow.is_sending.wait()
+    return room, first, CatchingUp(slow, asking)
 
 
 async def test_what_was_missed_comes_before_the_confirmation_and_each_event_once(stage):
@@ -139,82 +177,34 @@ async def test_what_is_broadcast_to_the_group_is_kept_too(stage):
 
 async def test_events_that_come_while_a_client_catches_up_come_after_what_it_missed(stage):
     """In their order, and once."""
-    stage.sio.register_room(Feed)
-    room = Feed(5).on(stage.sio)
-    is_sending, may_send = asyncio.Event(), asyncio.Event()
-
-    class Slow(Reader):
-        async def pass_on(self, message: Any) -> None:
-            if self.session["user"] == "slow":
-                is_sending.set()
-                await may_send.wait()
-            await super().pass_on(message)
-
-    first, slow = await stage.socket("first", Slow), await stage.socket("slow", Slow)
-    await subscribe(first)
-    await room.emit("news", 1)
-    asking = asyncio.ensure_future(subscribe(slow, since=None))
-    await is_sending.wait()
+    room, first, slow = await catching_up(stage, 1)
     await room.emit("news", 2)
-    may_send.set()
-    missed, told = await asking
+    missed, told = await slow.go_on()
     await room.emit("news", 3)
 
     assert (missed, told["complete"]) == ([1, 2], True)
-    assert (await slow.receive_json_from())["payload"] == 3
+    assert (await slow.socket.receive_json_from())["payload"] == 3
     assert [(await first.receive_json_from())["payload"] for _ in range(3)] == [1, 2, 3]
 
 
 async def test_a_client_that_is_taken_out_while_it_catches_up_leaves_the_room(stage):
     """When it has caught up; then it gets nothing more."""
-    stage.sio.register_room(Feed)
-    room = Feed(5).on(stage.sio)
-    is_sending, may_send = asyncio.Event(), asyncio.Event()
-
-    class Slow(Reader):
-        async def pass_on(self, message: Any) -> None:
-            if self.session["user"] == "slow":
-                is_sending.set()
-                await may_send.wait()
-            await super().pass_on(message)
-
-    first, slow = await stage.socket("first", Slow), await stage.socket("slow", Slow)
-    await subscribe(first)
-    await room.emit("news", 1)
-    asking = asyncio.ensure_future(subscribe(slow, since=None))
-    await is_sending.wait()
+    room, _, slow = await catching_up(stage, 1)
     await room.close()
-    may_send.set()
-    missed, answer = await asking
+    missed, answer = await slow.go_on()
     await until(lambda: Slow.keeper().keeper.is_empty)
     await room.emit("news", 2)
 
     assert (missed, answer["room"]) == ([1], "feed|5")
-    assert await slow.receive_nothing()
+    assert await slow.socket.receive_nothing()
 
 
 async def test_events_that_are_dropped_while_a_client_catches_up(stage):
     """It gets those that are kept, and is told that they are not all."""
-    stage.sio.register_room(Feed)
-    room = Feed(5).on(stage.sio)
-    is_sending, may_send = asyncio.Event(), asyncio.Event()
-
-    class Slow(Reader):
-        async def pass_on(self, message: Any) -> None:
-            if self.session["user"] == "slow":
-                is_sending.set()
-                await may_send.wait()
-            await super().pass_on(message)
-
-    first, slow = await stage.socket("first", Slow), await stage.socket("slow", Slow)
-    await subscribe(first)
-    await room.emit("news", 0)
-    asking = asyncio.ensure_future(subscribe(slow, since=None))
-    await is_sending.wait()
+    room, first, slow = await catching_up(stage, 0)
     for number in range(1, 9):
         await room.emit("news", number)
     assert [(await first.receive_json_from())["payload"] for _ in range(9)] == list(range(9))
-    may_send.set()
-    missed, told = await asking
+    missed, told = await slow.go_on()
 
     assert (missed, told["complete"]) == ([0, 4, 5, 6, 7, 8], False)
