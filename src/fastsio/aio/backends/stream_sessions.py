@@ -289,11 +289,13 @@ class StreamSessions:
         answers = await self._post([("GET", self._key(pid))])
         if answers is None:
             return None
-        record = None if answers[0] is None else read_session(answers[0], pid, namespace)
-        if record is None or record.node != self._manager.host_id:
+        raw: bytes | None = answers[0]
+        if raw is None or (record := read_session(raw, pid, namespace)) is None:
+            return False
+        if record.node != self._manager.host_id:
             return False
         with self._guard:
-            stored.append(digest(answers[0]))
+            stored.append(digest(raw))
         return True
 
     def _replacement(
@@ -464,8 +466,7 @@ class StreamSessions:
         key, asked = self._key(pid), None
         for _ in range(MAX_READINGS):
             raw = await self._manager.post("GET", key)
-            record = None if raw is None else read_session(raw, pid, namespace)
-            if record is None:
+            if raw is None or (record := read_session(raw, pid, namespace)) is None:
                 return None
             if record.node not in (None, self._manager.host_id, asked):
                 asked = record.node
