@@ -11,7 +11,6 @@ from fastsio.aio.server import AsyncServer
 from fastsio.base.history import History
 from fastsio.base.recovery import ConnectionStateRecovery, RecoveryStore
 from fastsio.injection import Cookie, Depends, Header, Query, register_dependency
-from fastsio.integrations.asgi import ASGIApp
 from fastsio.middlewares import (
     BaseMiddleware,
     MiddlewareChain,
@@ -75,6 +74,7 @@ if TYPE_CHECKING:
     from fastsio.aio.pubsub import AsyncPubSubManager
     from fastsio.aio.simple_client import AsyncSimpleClient
     from fastsio.asyncapi import AsyncAPIConfig
+    from fastsio.integrations.asgi import ASGIApp
     from fastsio.integrations.tornado import get_tornado_handler
     from fastsio.integrations.wsgi import Middleware, WSGIApp
     from fastsio.layers.manager import LayerManager
@@ -102,6 +102,7 @@ _ABSENT: Final = {
 }
 #: Where the names are that are imported when they are first used: most programs need one half only.
 _LATER: Final = {
+    "ASGIApp": "fastsio.integrations.asgi",
     "AsyncAPIConfig": "fastsio.asyncapi",
     "AsyncAioPikaManager": "fastsio.aio.backends.aiopika",
     "AsyncClient": "fastsio.aio.client.client",

@@ -37,6 +37,13 @@ def test_modules_are_not_loaded_before_they_are_used() -> None:
     assert not {f"{OURS}.{name}" for name in ("client", "server", "sync.client", "redis_manager")} & set(loaded)
 
 
+def test_a_server_does_not_load_the_http_clients_that_engineio_imports() -> None:
+    """They take as long to import as fastsio itself."""
+    loaded = run(f"import sys, {OURS}; {OURS}.AsyncServer(); {OURS}.Server(); print(*sys.modules)").split()
+
+    assert not {"engineio", "aiohttp", "requests"} & set(loaded)
+
+
 @pytest.mark.parametrize("way", ["attribute", "import"])
 def test_installed_under_the_name_socketio_they_are_the_same_modules(way: str) -> None:
     """``import socketio; socketio.client.Client`` after ``fastsio.compat.install()``."""

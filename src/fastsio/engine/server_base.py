@@ -6,6 +6,7 @@ The shells read requests and run handlers; :mod:`fastsio.engine.session` decides
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from binascii import b2a_base64
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 LOGGER_NAME: Final = "engineio.server"
 #: The bytes of a session's id: 120 bits, which base64 writes in 20 characters without padding.
 RANDOM_BYTES: Final = 15
+#: As many as ``engineio.payload.Payload.max_decode_packets``.
+PACKETS_PER_PAYLOAD: Final = 16
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 SessionT = TypeVar("SessionT", bound=SessionState)
@@ -245,6 +248,15 @@ class ServerBase(ABC):
     @cors_allowed_origins.setter
     def cors_allowed_origins(self, allowed: Any) -> None:
         self._origins = Origins(allowed, may_await=self.is_asyncio_based())
+
+    @property
+    def packets_per_payload(self) -> int:
+        """How many packets of one POST are handled before other clients have a turn."""
+        if self.max_decode_packets is not None:
+            return self.max_decode_packets
+        # Applications that set it there have imported engineio, which is slow to import.
+        payload = getattr(sys.modules.get("engineio.payload"), "Payload", None)
+        return PACKETS_PER_PAYLOAD if payload is None else int(payload.max_decode_packets)
 
     def generate_id(self) -> str:
         """Return the id of a new session: 20 random characters that need no escapes in URLs."""

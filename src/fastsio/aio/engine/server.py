@@ -14,8 +14,6 @@ from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from engineio.payload import Payload
-
 from fastsio.aio.engine import polling, websocket
 
 # Only asyncio:
@@ -128,11 +126,6 @@ class EngineServer(ServerBase):
         # | # request.
         # | self._connection_headers = [("Connection", "close")] if self.async_mode == "gevent_uwsgi" else []
         # Both:
-
-    @property
-    def packets_per_payload(self) -> int:
-        """How many packets of one POST are handled before other clients have a turn."""
-        return self.max_decode_packets or int(Payload.max_decode_packets)
 
     # Only asyncio:
     @property

@@ -15,8 +15,6 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from engineio.payload import Payload
-
 from fastsio.engine import http
 from fastsio.engine.hang_watch import HangWatch
 from fastsio.engine.log_format import shown_text
@@ -77,11 +75,6 @@ class EngineServer(ServerBase):
         # uWSGI ends the connection with the response without a word: a client that used it again would lose a
         # request.
         self._connection_headers = [("Connection", "close")] if self.async_mode == "gevent_uwsgi" else []
-
-    @property
-    def packets_per_payload(self) -> int:
-        """How many packets of one POST are handled before other clients have a turn."""
-        return self.max_decode_packets or int(Payload.max_decode_packets)
 
     def _is_installed(self, async_mode: str) -> bool:
         return thread_modes.is_installed(async_mode)
