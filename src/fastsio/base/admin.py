@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import re
+from collections import OrderedDict
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -216,7 +217,7 @@ class FailedLogins:
         self._lock: AbstractContextManager[Any] = nullcontext() if lock is None else lock
         self._max_addresses = max_addresses
         self._by_connection: dict[str, int] = {}
-        self._by_network: dict[str, int] = {}
+        self._by_network: OrderedDict[str, int] = OrderedDict()
         self._in_minute = 0
         self._minute_began_s = -MINUTE_S
 
@@ -243,7 +244,7 @@ class FailedLogins:
                 return False
             self._by_connection[eio_sid] = by_connection + 1
             if not by_network and len(self._by_network) >= self._max_addresses:
-                del self._by_network[next(iter(self._by_network))]
+                self._by_network.popitem(last=False)
             self._by_network[network] = by_network + 1
             self._in_minute += 1
             return True
@@ -296,7 +297,7 @@ class EventCounts:
         self._clock = clock
         self._lock: AbstractContextManager[Any] = nullcontext() if lock is None else lock
         self._max_entries = max_entries
-        self._counts: dict[tuple[int, str], int] = {}
+        self._counts: OrderedDict[tuple[int, str], int] = OrderedDict()
 
     def push(self, type: str, count: int = 1) -> None:  # noqa: A002 - python-socketio's name
         """Count something that happened now, *count* times."""
@@ -304,13 +305,13 @@ class EventCounts:
         with self._lock:
             counts = self._counts
             if key not in counts and len(counts) >= self._max_entries:
-                del counts[next(iter(counts))]
+                counts.popitem(last=False)
             counts[key] = counts.get(key, 0) + count
 
     def get_and_clear(self) -> list[dict[str, Any]]:
         """Return the counts, with the milliseconds since 1970 of each, and begin new ones."""
         with self._lock:
-            counts, self._counts = self._counts, {}
+            counts, self._counts = self._counts, OrderedDict()
         return [{"timestamp": at_ms, "type": kind, "count": count} for (at_ms, kind), count in counts.items()]
 
 

@@ -6,6 +6,7 @@ This module owns the ids and the bound on how many may be outstanding, and never
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 
@@ -16,7 +17,8 @@ class _ClientAcks:
 
     def __init__(self) -> None:
         self.last_id = 0
-        self.callbacks: dict[int, Any] = {}
+        # The first entry of a dict that others were taken from is searched for, that of an OrderedDict is not.
+        self.callbacks: OrderedDict[int, Any] = OrderedDict()
 
 
 class PendingAcks:
@@ -56,7 +58,7 @@ class PendingAcks:
         client.last_id += 1
         client.callbacks[client.last_id] = callback
         if self._max_pending is not None and len(client.callbacks) > self._max_pending:
-            del client.callbacks[next(iter(client.callbacks))]
+            client.callbacks.popitem(last=False)
         return client.last_id
 
     def start_after(self, sid: str, ack_id: int) -> None:
