@@ -19,6 +19,7 @@ import pytest
 import fastsio
 from fastsio.exceptions import BusError
 from tests.integration.clients import WebSocketClient, eventually, open_websocket
+from tests.support.administrator import ADA, Administrator
 from tests.support.servers import serve
 from tests.support.waiting import WAIT_S
 from tests.support.wsgi_servers import serve_werkzeug
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from tests.support.brokers import Broker
+    from tests.support.servers import Address
 
 #: Seconds until servers that can reach their broker must hear each other.
 HEARD_WITHIN_S = 30.0
@@ -43,11 +45,13 @@ class Node:
         sio: The server.
         client: The client.
         sid: The client's.
+        address: Where the server listens.
     """
 
     sio: Any
     client: WebSocketClient
     sid: str
+    address: Address
 
     async def do(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Call a method of the server: a sync one in a thread."""
@@ -101,7 +105,7 @@ async def node(manager: Any, package: Any = fastsio) -> AsyncIterator[Node]:
             address = stack.enter_context(serve_werkzeug(package.WSGIApp(sio)))
         stack.push_async_callback(do, sio, "shutdown")
         client = await stack.enter_async_context(open_websocket(address))
-        yield Node(sio, client, await client.join())
+        yield Node(sio, client, await client.join(), address)
 
 
 @asynccontextmanager
@@ -190,6 +194,20 @@ async def exchange(a: Node, b: Node, *, is_ordered: bool = True) -> None:
     await heard(b, a.sio, other)  # it has entered when its server has read the message
     await a.do("emit", "entered", 1, to=other)
     assert await b.receive() == ["entered", 1]
+
+
+async def administer(a: Node, b: Node) -> None:
+    """Check that an administrator of *a* gets to know a client of *b* that was connected before."""
+    for each in (a, b):
+        each.sio.instrument(auth=ADA)
+    admin = Administrator()
+    async with open_websocket(b.address) as client:
+        sid = await client.join()
+        await admin.client.connect(a.address.http, auth=ADA, namespaces=["/admin"], transports=["websocket"])
+        try:
+            await eventually(lambda: sid in [told[1]["id"] for told in admin.told if told[0] == "socket_connected"])
+        finally:
+            await admin.client.disconnect()
 
 
 async def answered(a: Node, b: Node) -> list[tuple[Any, ...]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.clients import eventually
-from tests.integration.compatibility.test_same_admin import ADA, Administrator
 from tests.integration.redis_nodes import THREADS, Cluster
+from tests.support.administrator import ADA, Administrator
 from tests.support.brokers import redis_server
 
 

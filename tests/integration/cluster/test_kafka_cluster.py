@@ -15,7 +15,7 @@ import pytest
 import fastsio
 from fastsio.exceptions import SetupError
 from tests.support.brokers import kafka_server
-from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
+from tests.support.cluster_nodes import acquainted, administer, cluster, exchange, survive
 from tests.support.ports import HOST, reserved_port
 from tests.support.waiting import PROGRAM_S, WAIT_S
 
@@ -53,6 +53,15 @@ def manager(broker, request):
         return MANAGERS[kind](broker.url, topic, **options)
 
     return make
+
+
+@pytest.mark.parametrize(("here", "there"), [("asyncio", "threads"), ("threads", "asyncio")])
+async def test_an_administrator_is_told_of_clients_of_another_server(manager, here, there):
+    """Also of one that was connected before the administrator."""
+    async with cluster(manager(here), manager(there)) as (a, b):
+        await acquainted(a, b)
+
+        await administer(a, b)
 
 
 @pytest.mark.parametrize(("here", "there"), [("asyncio", "asyncio"), ("threads", "threads"), ("asyncio", "threads")])

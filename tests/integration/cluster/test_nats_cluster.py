@@ -10,7 +10,7 @@ import fastsio
 from fastsio.exceptions import BusError, SetupError
 from fastsio.layers.nats import NatsChannelLayer
 from tests.support.brokers import nats_server
-from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
+from tests.support.cluster_nodes import acquainted, administer, cluster, exchange, survive
 
 #: More than NATS takes unless it is told otherwise.
 TOO_MANY_BYTES = 2 * 1024 * 1024
@@ -39,6 +39,14 @@ async def test_servers_exchange_everything(manager):
         await acquainted(a, b)
 
         await exchange(a, b)
+
+
+async def test_an_administrator_is_told_of_clients_of_another_server(manager):
+    """Also of one that was connected before the administrator."""
+    async with cluster(manager(), manager()) as (a, b):
+        await acquainted(a, b)
+
+        await administer(a, b)
 
 
 async def test_another_program_emits(manager):

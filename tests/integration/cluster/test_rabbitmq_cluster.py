@@ -17,7 +17,7 @@ import fastsio
 from fastsio.brokers.amqp import MAX_QUEUED
 from fastsio.exceptions import SetupError
 from tests.support.brokers import rabbitmq_server
-from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
+from tests.support.cluster_nodes import acquainted, administer, cluster, exchange, survive
 from tests.support.ports import reserved_port
 from tests.support.waiting import PROGRAM_S
 
@@ -68,6 +68,15 @@ async def test_servers_exchange_everything(manager, here, there):
 
         await exchange(a, b)
         await exchange(b, a)
+
+
+@pytest.mark.parametrize(("here", "there"), [("asyncio", "threads"), ("threads", "asyncio")])
+async def test_an_administrator_is_told_of_clients_of_another_server(manager, here, there):
+    """Also of one that was connected before the administrator."""
+    async with cluster(manager(here), manager(there)) as (a, b):
+        await acquainted(a, b)
+
+        await administer(a, b)
 
 
 @pytest.mark.parametrize(("here", "there"), [("asyncio", "threads"), ("threads", "asyncio")])

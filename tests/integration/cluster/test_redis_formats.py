@@ -28,7 +28,7 @@ async def cluster(broker, request):
 async def joined(cluster, kind, **options):
     """Start a server and give it in the form that the common checks take."""
     node = await cluster.node(kind, **options)
-    return Node(getattr(node.server, "server", node.server), node.client, node.sid)
+    return Node(getattr(node.server, "server", node.server), node.client, node.sid, node.address)
 
 
 @pytest.mark.parametrize("there", ["json", "msgpack"])

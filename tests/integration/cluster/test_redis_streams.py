@@ -22,6 +22,7 @@ from fastsio.aio.backends import stream_sessions
 from tests.integration.clients import Closed, eventually, open_websocket
 from tests.integration.streams_lab import Lab, Peer
 from tests.support.brokers import redis_server
+from tests.support.cluster_nodes import acquainted, administer, cluster
 from tests.support.ports import HOST
 from tests.support.servers import Address
 from tests.support.waiting import START_S, WAIT_S
@@ -53,6 +54,15 @@ async def lab(broker, stream) -> AsyncIterator[Lab]:
     """Servers on a stream of the test's own."""
     async with AsyncExitStack() as stack:
         yield Lab(broker, stream, stack)
+
+
+@pytest.mark.parametrize("there", [fastsio.AsyncRedisStreamsManager, fastsio.RedisStreamsManager])
+async def test_an_administrator_is_told_of_clients_of_another_server(broker, stream, there):
+    """Also of one that was connected before the administrator."""
+    async with cluster(fastsio.AsyncRedisStreamsManager(broker.url, stream), there(broker.url, stream)) as (a, b):
+        await acquainted(a, b)
+
+        await administer(a, b)
 
 
 async def test_a_client_comes_back_to_another_node(lab):

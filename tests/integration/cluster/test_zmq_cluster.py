@@ -13,7 +13,7 @@ import zmq
 import fastsio
 from fastsio.exceptions import SetupError
 from tests.support.brokers import zmq_proxy
-from tests.support.cluster_nodes import acquainted, cluster, exchange, survive
+from tests.support.cluster_nodes import acquainted, administer, cluster, exchange, survive
 from tests.support.waiting import PROGRAM_S
 
 EMITTER = "import sys, fastsio; fastsio.ZmqManager(sys.argv[1], sys.argv[2], write_only=True).emit('news', 1)"
@@ -51,6 +51,14 @@ async def test_servers_exchange_everything(manager):
 
         await exchange(a, b)
         await exchange(b, a)
+
+
+async def test_an_administrator_is_told_of_clients_of_another_server(manager):
+    """Also of one that was connected before the administrator."""
+    async with cluster(manager(), manager()) as (a, b):
+        await acquainted(a, b)
+
+        await administer(a, b)
 
 
 async def test_servers_exchange_everything_whatever_they_write(manager):

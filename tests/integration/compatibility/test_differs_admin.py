@@ -9,7 +9,8 @@ import pytest
 import socketio
 
 import fastsio
-from tests.integration.compatibility.test_same_admin import ADA, Administrator, asynchronous
+from tests.integration.compatibility.test_same_admin import asynchronous
+from tests.support.administrator import ADA, Administrator
 from tests.support.peer_clients import LEAVE_CONNECTIONS
 
 pytestmark = LEAVE_CONNECTIONS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +9,9 @@ import pytest
 import socketio
 
 import fastsio
+from tests.support.administrator import ADA, Administrator
 from tests.support.peer_clients import LEAVE_CONNECTIONS
 from tests.support.servers import serve
-from tests.support.waiting import WAIT_S
 from tests.support.wsgi_servers import serve_werkzeug
 
 if TYPE_CHECKING:
@@ -21,32 +20,7 @@ if TYPE_CHECKING:
     from tests.support.servers import Address
 
 pytestmark = LEAVE_CONNECTIONS
-ADA = {"username": "ada", "password": "secret"}
 COUNTS = {"rawConnection", "packetsIn", "bytesIn", "packetsOut", "bytesOut"}
-
-
-class Administrator:
-    """Keeps what an administrator is told."""
-
-    def __init__(self) -> None:
-        self.client = socketio.AsyncClient()
-        self.client.on("*", self._take, namespace="/admin")
-        self.told: list[tuple[Any, ...]] = []
-        self._news = asyncio.Event()
-
-    async def _take(self, *report: Any) -> None:
-        self.told.append(report)
-        self._news.set()
-
-    async def until(self, event: str, *start: Any) -> tuple[Any, ...]:
-        """Wait for a report that begins so, and return it."""
-        async with asyncio.timeout(WAIT_S):
-            while True:
-                for report in self.told:
-                    if report[: 1 + len(start)] == (event, *start):
-                        return report
-                self._news.clear()
-                await self._news.wait()
 
 
 @asynccontextmanager
