@@ -77,7 +77,8 @@ NOTES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-HEADER: Final = "# Written by tools/facades.py; change the table there.\n"
+#: How each module says where it comes from.
+WRITTEN: Final = "written by tools/facades.py from its table."
 PAGE: Final = Path("docs", "reference", "compatibility.md")
 BEGIN: Final = "<!-- the table below is written by tools/facades.py -->\n"
 END: Final = "<!-- the table above is written by tools/facades.py -->\n"
@@ -89,10 +90,10 @@ def module_text(name: str) -> str:
     """Return the text of one module."""
     sources = FACADES[name]
     note = NOTES.get(name)
-    first = f"python-socketio's ``{name}`` module: applications import it by this name."
+    first = f"python-socketio's ``{name}`` module; {WRITTEN}"
     docstring = f'"""\n{first}\n\n{note}\n"""\n' if note else f'"""{first}"""\n'
     imports = "".join(_import(source, sources[source]) for source in sorted(sources))
-    return f"{HEADER}{docstring}\nfrom __future__ import annotations\n\n{imports}\n{_all(names_of(name))}"
+    return f"{docstring}\n{imports}\n{_all(names_of(name))}"
 
 
 def names_of(module: str) -> list[str]:
@@ -130,9 +131,7 @@ def stale(root: Path) -> list[Path]:
 
 def surplus(root: Path) -> list[Path]:
     """Return the modules that this tool has written once, and whose names have left the table."""
-    written = (
-        path for path in (root / "src" / "fastsio").glob("*.py") if path.read_text(encoding="utf-8").startswith(HEADER)
-    )
+    written = (path for path in (root / "src" / "fastsio").glob("*.py") if WRITTEN in path.read_text(encoding="utf-8"))
     return sorted(path for path in written if path.stem not in FACADES)
 
 

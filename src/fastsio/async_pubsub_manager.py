@@ -1,7 +1,4 @@
-# Written by tools/facades.py; change the table there.
-"""python-socketio's ``async_pubsub_manager`` module: applications import it by this name."""
-
-from __future__ import annotations
+"""python-socketio's ``async_pubsub_manager`` module; written by tools/facades.py from its table."""
 
 from fastsio.aio.pubsub import AsyncPubSubManager
 

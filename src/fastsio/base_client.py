@@ -1,7 +1,4 @@
-# Written by tools/facades.py; change the table there.
-"""python-socketio's ``base_client`` module: applications import it by this name."""
-
-from __future__ import annotations
+"""python-socketio's ``base_client`` module; written by tools/facades.py from its table."""
 
 from fastsio.base.client import BaseClient, reconnecting_clients, signal_handler
 

@@ -1,7 +1,4 @@
-# Written by tools/facades.py; change the table there.
-"""python-socketio's ``base_namespace`` module: applications import it by this name."""
-
-from __future__ import annotations
+"""python-socketio's ``base_namespace`` module; written by tools/facades.py from its table."""
 
 from fastsio.base.namespace import BaseClientNamespace, BaseNamespace, BaseServerNamespace
 

@@ -1,12 +1,9 @@
-# Written by tools/facades.py; change the table there.
 """
-python-socketio's ``middleware`` module: applications import it by this name.
+python-socketio's ``middleware`` module; written by tools/facades.py from its table.
 
 It wraps WSGI applications. Middlewares that run around the handlers of events are in
 :mod:`fastsio.middlewares`, with an s.
 """
-
-from __future__ import annotations
 
 from fastsio.integrations.wsgi import Middleware, WSGIApp
 

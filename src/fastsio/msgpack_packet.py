@@ -1,11 +1,8 @@
-# Written by tools/facades.py; change the table there.
 """
-python-socketio's ``msgpack_packet`` module: applications import it by this name.
+python-socketio's ``msgpack_packet`` module; written by tools/facades.py from its table.
 
 Needs the extra ``msgpack``.
 """
-
-from __future__ import annotations
 
 from fastsio.protocol.msgpack import MsgPackPacket
 

@@ -1,7 +1,4 @@
-# Written by tools/facades.py; change the table there.
-"""python-socketio's ``redis_manager`` module: applications import it by this name."""
-
-from __future__ import annotations
+"""python-socketio's ``redis_manager`` module; written by tools/facades.py from its table."""
 
 from fastsio.cluster.broker_urls import parse_redis_sentinel_url
 from fastsio.sync.backends.redis import RedisManager

@@ -1,7 +1,4 @@
-# Written by tools/facades.py; change the table there.
-"""python-socketio's ``tornado`` module: applications import it by this name."""
-
-from __future__ import annotations
+"""python-socketio's ``tornado`` module; written by tools/facades.py from its table."""
 
 from fastsio.integrations.tornado import get_tornado_handler
 

@@ -88,7 +88,7 @@ def test_a_row_of_the_page_that_was_edited_is_reported(project):
 def test_a_module_that_has_left_the_table_is_reported(project):
     """It does not stay behind under its header; modules without the header are not the tool's."""
     package = project / "src" / "fastsio"
-    (package / "former.py").write_text(f"{facades.HEADER}\n")
+    (package / "former.py").write_text(f"# {facades.WRITTEN}\n")
     (package / "exceptions.py").write_text('"""Errors."""\n')
 
     assert facades.surplus(project) == [package / "former.py"]
