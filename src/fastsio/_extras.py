@@ -13,19 +13,7 @@ from fastsio.exceptions import MissingExtraError
 
 
 def require(module: str, extra: str) -> Any:
-    """
-    Import an optional dependency.
-
-    Args:
-        module: Dotted name of the module.
-        extra: The extra of fastsio that installs it.
-
-    Returns:
-        The module, untyped: which of its versions is installed is the user's choice.
-
-    Raises:
-        MissingExtraError: The module is not installed.
-    """
+    """Import an optional dependency; without it, raise MissingExtraError with the extra that installs it."""
     try:
         return import_module(module)
     except MissingExtraError:
@@ -35,15 +23,7 @@ def require(module: str, extra: str) -> Any:
 
 
 def optional(module: str) -> Any | None:
-    """
-    Import a dependency without which fastsio works too.
-
-    Args:
-        module: Dotted name of the module.
-
-    Returns:
-        The module, or None when it is not installed.
-    """
+    """Import a dependency without which fastsio works too; return None when it is not installed."""
     try:
         return import_module(module)
     except ImportError:

@@ -151,16 +151,7 @@ def rate_limit_middleware(
 
 
 class RateWindow:
-    """
-    A sliding window for each client.
-
-    Args:
-        max_requests: Events that a client may send in any window.
-        window_s: The window's length in seconds.
-
-    Raises:
-        ValueError: One of them is not a positive number.
-    """
+    """A sliding window for each client; ValueError for a number that is not positive."""
 
     def __init__(self, max_requests: int, window_s: float) -> None:
         if max_requests < 1 or window_s <= 0:
@@ -170,12 +161,7 @@ class RateWindow:
         self._taken: OrderedDict[str, deque[float]] = OrderedDict()
 
     def count(self, client: str, now_s: float) -> float:
-        """
-        Count an event of *client* at *now_s*, unless it is one too many.
-
-        Returns:
-            0.0 if it was counted, otherwise the seconds until the next event will be.
-        """
+        """Count an event of *client*, unless it is one too many: then return the seconds until one is counted."""
         taken = self._taken.setdefault(client, deque(maxlen=self._max_requests))
         if len(taken) == self._max_requests and now_s - taken[0] < self._window_s:
             return self._window_s - (now_s - taken[0])

@@ -39,16 +39,7 @@ early: Final = _Early()
 
 
 async def wait_event(event: Any, timeout_s: float | None = None) -> bool:
-    """
-    Wait until *event* is set.
-
-    Args:
-        event: An event, made by :data:`Event` or by ``create_event()`` of an Engine.IO server or client.
-        timeout_s: Seconds; None is for ever.
-
-    Returns:
-        Whether it was set in time.
-    """
+    """Wait until *event* is set, at most *timeout_s* seconds; return whether it was set in time."""
     if event.is_set():
         return True
     try:
@@ -70,12 +61,7 @@ def begun(function: Callable[..., Awaitable[None]], *args: Any) -> Awaitable[Non
 
 
 async def outcome(call: Awaitable[T]) -> T:
-    """
-    Wait for a function of the application, and return what it returns.
-
-    Raises:
-        RuntimeError: It raised the CancelledError of another task; see :func:`failure_of`.
-    """
+    """Wait for a function of the application, and return what it returns or raise :func:`failure_of` what it raises."""
     try:
         return await call
     except Cancelled as error:
@@ -137,12 +123,7 @@ def guard() -> AbstractContextManager[Any]:
 
 
 async def bounded(timeout_s: float, function: Any, *args: Any) -> Any:
-    """
-    Call a coroutine function, and cancel it after *timeout_s* seconds.
-
-    Raises:
-        TimeoutError: It was cancelled.
-    """
+    """Call a coroutine function, and cancel it after *timeout_s* seconds with a TimeoutError."""
     async with asyncio.timeout(timeout_s):
         return await function(*args)
 

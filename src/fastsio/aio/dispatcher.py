@@ -68,10 +68,6 @@ class Dispatcher:
 
     If an application replaces a method of python-socketio, the dispatcher calls that method, and not the faster code
     that it has otherwise.
-
-    Args:
-        server: The server whose packets they are.
-        shared: What the parts of the server share.
     """
 
     _lifecycle: Lifecycle
@@ -141,29 +137,21 @@ class Dispatcher:
     # Sending
 
     async def send(self, eio_sid: str, packet: Packet, waits: bool = False) -> None:
-        """
-        Send a packet, through the application's own ``_send_packet`` if it has one.
-
-        With *waits*, the caller waits afterwards while the client is behind.
-        """
+        """Send a packet as :meth:`post` does, but through the application's own ``_send_packet`` if it has one."""
         if self._is_sending_replaced:
             await self._seams.call("_send_packet", eio_sid, packet)
         else:
             self.post(eio_sid, packet, waits)
 
     def post(self, eio_sid: str, packet: Packet, waits: bool = False) -> None:
-        """Send a packet without calling the application's own ``_send_packet``."""
+        """Send a packet as it is; with *waits*, the caller waits afterwards while the client is behind."""
         frames = frames_of(packet)
         if self._observer is not None:
             self._observer.frames_sent(frames, 1)
         self._server.eio.post(eio_sid, frames, waits)
 
     async def send_frames(self, eio_sid: str, frames: Sequence[MessagePacket], waits: bool = False) -> None:
-        """
-        Send the frames of an emitted event, through the application's own ``_send_eio_packet`` if it has one.
-
-        With *waits*, the caller waits afterwards while the client is behind.
-        """
+        """Send the frames of an emitted event, through the application's own ``_send_eio_packet`` if it has one."""
         if self._shared.shows_frames:
             for frame in frames:
                 await self._seams.call("_send_eio_packet", eio_sid, frame)
@@ -526,21 +514,13 @@ class Dispatcher:
 
     async def _answer_failure(self, exc: Exception, route: Route, context: Context, ack_id: int | None) -> None:
         """
-        Answer a failed event.
+        Answer a failed event, for which the client waits with *ack_id* or not.
 
         Its dependencies are closed first, because one of them may raise another exception to answer with. The result of
-        an exception handler is the acknowledgement. Without an exception handler the client gets the error object: as
-        the acknowledgement if it asked for one, otherwise as ``error`` event. The failure of a plain handler, which
-        python-socketio does not answer, is not answered.
-
-        Args:
-            exc: The exception.
-            route: The route of the event.
-            context: The event.
-            ack_id: The acknowledgement the client waits for, or None.
-
-        Raises:
-            Exception: *exc*, if it is not answered and a test client has replaced ``_send_packet``; its test fails.
+        an exception handler is the acknowledgement. Without one the client gets the error object: as the
+        acknowledgement if it asked for one, otherwise as ``error`` event. The failure of a plain handler, which
+        python-socketio does not answer, is not answered; it is raised if a test client has replaced ``_send_packet``,
+        whose test fails.
         """
         exc = await context.afail(exc)
         endpoint = self._registry.exception_endpoint(exc, route.scopes)

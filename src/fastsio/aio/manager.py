@@ -284,16 +284,9 @@ class AsyncManager(BaseManager):
         received: Received | None,
     ) -> list[Client]:
         """
-        Send an event that the histories of rooms keep, with its offsets; return its recipients.
+        Send an event that the histories of some rooms, *keepers*, keep, with its offsets; return its recipients.
 
-        Args:
-            keepers: Those rooms, and what is kept of them.
-            arguments: The name of the event and its arguments.
-            namespace: The namespace.
-            rooms: All rooms that it is sent to.
-            skip: The sids to leave out.
-            waits: Whether the caller waits afterwards while a client is behind.
-            received: Where the event stands in a log that all nodes share.
+        *rooms* are all rooms that it is sent to, *received* is as of :meth:`_send_here`.
         """
         recovery, changed, is_logged = self._recovery, list[str](), False
         event = KeptEmit(arguments, partial(self._frames_of, namespace))

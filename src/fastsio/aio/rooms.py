@@ -47,13 +47,7 @@ _EPOCH_BYTES: Final = 6
 
 
 class RoomKeeper:
-    """
-    The room keeper of one server.
-
-    Args:
-        start_task: Starts a function in the background.
-        close_context: Closes what the dependencies of an event opened.
-    """
+    """The room keeper of one server."""
 
     def __init__(self, server: RoomServer, start_task: StartTask, close_context: CloseContext) -> None:
         self._server = server
@@ -108,9 +102,8 @@ class RoomKeeper:
         """
         Begin the request of a client to join or leave a room, at a place of the code where events arrive in order.
 
-        Returns:
-            The value of :data:`concurrency.early` while the event is handled, and the argument of :meth:`end_request`.
-            None for other events.
+        Returns the value of :data:`concurrency.early` while the event is handled, and the argument of
+        :meth:`end_request`; None for other events.
         """
         if event in self._join_events:
             return self._table.begin(client)
@@ -144,12 +137,7 @@ class RoomKeeper:
 
     async def _join(self, hooks: RoomHooks, context: Context, own: Any) -> Any:
         """
-        Let a client join the room that it asks for.
-
-        Args:
-            hooks: The hooks of the room's class.
-            context: The event.
-            own: Calls the application's own handler of the event, if there is one.
+        Let a client join the room that it asks for; *own* calls the application's own handler of the event, if any.
 
         Raises:
             EventError: The client may not join; or it was taken out of the room, or has left it, since it asked.
@@ -182,15 +170,9 @@ class RoomKeeper:
 
     async def _decide(self, join: Join, hooks: RoomHooks, context: Context, room: Room) -> Member | None:
         """
-        Ask whether a client may join, and put it into the room.
+        Ask whether a client may join, and put it into the room; None if the client has disconnected meanwhile.
 
         Messages of other servers about the room count from before ``can_join`` is called.
-
-        Returns:
-            The member; None if the client has disconnected meanwhile.
-
-        Raises:
-            EventError: The client may not join; or it was taken out of the room, or has left it, since it asked.
         """
         client, manager = cast("Client", context.client), self._server.manager
         self._table.place(join, room.name)
@@ -417,16 +399,10 @@ class RoomKeeper:
 
     async def let_back_in(self, client: Client, members: Iterable[Member]) -> list[Member]:
         """
-        Ask whether a client may become a member again of rooms that it is in.
+        Ask whether a client may become a member again of rooms that it is in; return the members it may become again.
 
-        Their classes are asked with the payloads that it joined with; where it may not, it is kicked.
-
-        Args:
-            client: The client, which has not been told yet that it is connected.
-            members: The members that it was before it was lost; ``on_leave`` has run for them.
-
-        Returns:
-            Those that it may become again.
+        Their classes are asked with the payloads that it joined with; where it may not, it is kicked. The client has
+        not been told yet that it is connected, and ``on_leave`` has run for the members that it was before it was lost.
         """
         allowed = []
         for old in members:
@@ -461,12 +437,10 @@ class RoomKeeper:
         self, client: Client, joined: Mapping[Hashable, tuple[Any, ...]], class_of: Callable[[str, Hashable], Any]
     ) -> list[Member]:
         """
-        Return the members that a client was on another node.
+        Return the members that a client, which has come back to this node, was on another one.
 
-        Args:
-            client: The client, which has come back to this one.
-            joined: The names of the rooms, each with the payload that it joined with.
-            class_of: Returns the room class of a namespace and a name, or None.
+        *joined* has the names of the rooms, each with the payload that it joined with; *class_of* returns the room
+        class of a namespace and a name, or None.
         """
         members = []
         for name, args in joined.items():
@@ -557,16 +531,9 @@ class RoomKeeper:
         self, client: Client, room: NamedRoom, *, until: int | None = None, by_client: bool = False
     ) -> list[Member]:
         """
-        Take a client out of a room, and cancel its joins of that room that are under way.
+        Take a client out of a room, and cancel its joins of that room that began before *until*; None is now.
 
-        Args:
-            client: The client.
-            room: The room.
-            until: Joins that began after this moment stay; None is the present moment.
-            by_client: Whether the client asked for it.
-
-        Returns:
-            The member that was removed, if the client was one; :meth:`_to_announce` tells whether to announce it.
+        Returns the member that was removed, if the client was one; :meth:`_to_announce` tells whether to announce it.
         """
         namespace, name, sid = client.namespace, room.name, client.sid
         removed: list[Member] = []

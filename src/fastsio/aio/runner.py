@@ -57,13 +57,7 @@ Arrival: TypeAlias = "tuple[Connection, Route, Coroutine[Any, Any, None], Variab
 
 
 def begin(coroutine: Coroutine[Any, Any, Any], variables: Variables | None = None) -> asyncio.Task[Any]:
-    """
-    Make a task of a coroutine and, where Python can, run it to its first wait at once.
-
-    Args:
-        coroutine: The coroutine.
-        variables: The context that the task gets a copy of; None is the current one.
-    """
+    """Make a task of a coroutine, in a copy of *variables*, and, where Python can, run it to its first wait at once."""
     loop = asyncio.get_running_loop()
     if variables is not None:
         return variables.copy().run(begin, coroutine)
@@ -91,14 +85,7 @@ class EagerStarter:
     __slots__ = ()
 
     def start(self, connection: Connection, route: Route, run: Coroutine[Any, Any, None]) -> None:  # noqa: ARG002 - as TurnStarter's
-        """
-        Handle an event up to its handler's first wait.
-
-        Args:
-            connection: The connection that it came on.
-            route: Its route.
-            run: The coroutine that handles it.
-        """
+        """Handle an event up to its handler's first wait; *run* is the coroutine that handles it."""
         keep(connection, begin(run, connection.variables))
 
     async def all_begun(self) -> None:
@@ -125,14 +112,7 @@ class TurnStarter:
         self._waiting: set[Route] = set()
 
     def start(self, connection: Connection, route: Route, run: Coroutine[Any, Any, None]) -> None:
-        """
-        Have an event handled in the loop's next turn, after those that arrived before.
-
-        Args:
-            connection: The connection that it came on.
-            route: Its route.
-            run: The coroutine that handles it.
-        """
+        """Have an event handled in the loop's next turn, after those that arrived before; *run* is what handles it."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:  # a server may outlive the loop it was first used on
             self._loop = loop
@@ -302,14 +282,10 @@ class HandlerRunner(BaseHandlerRunner):
 
     def keep_variables(self, client: Client, before: Variables) -> None:
         """
-        Keep the context variables that a connect handler has set, for the later handlers of its client.
+        Keep the context variables that a connect handler, which has just returned, has set, for later handlers.
 
         python-socketio's handlers see them over a WebSocket, because all of them begin in the task that reads it. The
         handlers of a client that polls begin in the tasks of its requests, and do not see them.
-
-        Args:
-            client: The client whose connect handler has just returned, in the current task.
-            before: The context variables before it was called.
         """
         changed = [(one, value) for one, value in copy_context().items() if before.get(one, _UNSET) is not value]
         connection = client.connection
@@ -425,14 +401,9 @@ class HandlerRunner(BaseHandlerRunner):
         self, connections: Mapping[str, Connection], end_connection: Callable[[str], Awaitable[None]], grace_s: float
     ) -> None:
         """
-        End connections, wait for handlers under way, and cancel those that take longer.
+        End connections, wait for handlers under way, and cancel those that take longer than *grace_s* seconds.
 
         Tasks that the application started have a moment to end by themselves once the others are done.
-
-        Args:
-            connections: Engine.IO sid -> record of the connection.
-            end_connection: Ends one.
-            grace_s: Seconds for all of it.
         """
         own = asyncio.current_task()
         # One that shuts the server down does not wait for itself, nor for those that began to before: they wait for it.

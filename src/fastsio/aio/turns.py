@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 
 class Turns:
-    """
-    Gives out turns: for each key, one caller at a time has the turn, in the order in which the callers have come.
-
-    Args:
-        lock: Guards the table against other threads.
-        create_event: Returns a new event, for a caller to wait on.
-    """
+    """Gives out turns: for each key, one caller at a time has the turn, in the order in which the callers have come."""
 
     __slots__ = ("_create_event", "_lock", "_waiting")
 

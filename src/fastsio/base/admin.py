@@ -47,21 +47,7 @@ SECRETS: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class AdminSettings:
-    """
-    The arguments of :meth:`instrument`, checked.
-
-    Attributes:
-        auth: False, a callable, or the credentials that are accepted.
-        is_verbose: Whether clients, rooms and events are reported, not only counts.
-        read_only: Whether administrators can only look.
-        server_id: The name of the server; None if one is to be chosen.
-        namespace: The namespace of the interface.
-        interval_s: Seconds between two reports of the counts.
-        max_reports: How many reports may wait to be sent.
-        max_failed_logins: How often one connection may give wrong credentials.
-        max_failed_logins_per_minute: How often one address may give wrong credentials in a minute.
-        max_failed_logins_overall: How often all addresses together may in a minute; after that, each may once.
-    """
+    """The arguments of ``instrument()``, checked."""
 
     auth: Any
     is_verbose: bool
@@ -158,13 +144,7 @@ def read_auth(auth: Any, *, may_await: bool) -> Any:
 
 
 def check(auth: Any, given: Any) -> Any:
-    """
-    Return whether credentials let an administrator in; of a callable what it returned, which may have to be awaited.
-
-    Args:
-        auth: Who may, as :func:`read_auth` returned it.
-        given: The credentials.
-    """
+    """Return whether credentials let an administrator in; of a callable what it returned, perhaps an awaitable."""
     if auth is False:
         return True
     return matches(auth, given) if isinstance(auth, list) else auth(given or {})
@@ -186,21 +166,14 @@ def _fingerprint(credentials: Any) -> bytes:
 
 class FailedLogins:
     """
-    Bounds how often credentials may be guessed.
+    Bounds how often credentials may be guessed: by one connection, by one address and overall in a minute.
 
     An attempt counts as failed from its begin, so that attempts at the same time are bounded too; :meth:`succeed` takes
     that back. The cost of an attempt does not grow with their number. A minute begins with the first attempt after the
-    minute before is over.
+    minute before is over. Of *max_addresses* that are counted, the oldest is dropped first.
 
     Failures at one address do not lock out clients at another: when all addresses together have failed too often, one
     that has not failed in this minute still has one attempt.
-
-    Args:
-        per_connection: How often one connection may fail, for as long as it lasts.
-        per_address: How often one address may fail in a minute.
-        overall: How often all addresses together may fail in a minute; after that, each may once.
-        lock: Held, on servers for threads, while a count changes.
-        max_addresses: How many addresses are counted; the oldest is dropped first.
     """
 
     def __init__(
@@ -222,17 +195,7 @@ class FailedLogins:
         self._minute_began_s = -MINUTE_S
 
     def begin(self, eio_sid: str, address: str, now_s: float) -> bool:
-        """
-        Begin an attempt.
-
-        Args:
-            eio_sid: The connection.
-            address: The address of the client, as the web server reports it.
-            now_s: Seconds of a clock that never goes back.
-
-        Returns:
-            False if the credentials must not be checked.
-        """
+        """Begin an attempt; return False if the credentials must not be checked. *now_s* never goes back."""
         network = _network_of(address)
         with self._lock:
             if now_s - self._minute_began_s >= MINUTE_S:
@@ -282,14 +245,7 @@ def is_yes(verdict: Any) -> bool:
 
 
 class EventCounts:
-    """
-    Counts what happens, by kind and second.
-
-    Args:
-        clock: Returns the seconds since 1970.
-        lock: Held, on servers for threads, while a count changes.
-        max_entries: How many counts are kept between two calls of :meth:`get_and_clear`; the oldest is dropped first.
-    """
+    """Counts what happens, by kind and second; of *max_entries* counts that are kept, the oldest is dropped first."""
 
     def __init__(
         self, clock: Callable[[], float], lock: AbstractContextManager[Any] | None = None, max_entries: int = 1000
@@ -335,10 +291,6 @@ def hide_session(name: str, sessions: Container[str]) -> str:
     Return a sid or a room's name for administrators who may only look.
 
     A client of Engine.IO 3 makes its sids of its Engine.IO sid, with which one could take over the connection.
-
-    Args:
-        name: The sid or the room.
-        sessions: The Engine.IO sids of all connections.
     """
     start, mark, eio_sid = name.rpartition("#")
     return f"{start}{mark}{short_id(eio_sid)}" if eio_sid in sessions else name
@@ -350,13 +302,7 @@ def _without_secrets(values: dict[str, str]) -> dict[str, str]:
 
 
 def handshake(environ: dict[str, Any], issued_s: float) -> dict[str, Any]:
-    """
-    Describe the request that opened a connection, without what is secret in it.
-
-    Args:
-        environ: Its environ.
-        issued_s: When it came, in seconds since 1970.
-    """
+    """Describe the request that opened a connection at *issued_s*, in seconds since 1970, but for its secrets."""
     headers = {
         name.removeprefix("HTTP_").lower().replace("_", "-"): str(value)
         for name, value in environ.items()

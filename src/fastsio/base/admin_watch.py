@@ -44,17 +44,15 @@ class AdminWatch:
     """
     Watches a server for its administrators.
 
+    A server has at most one watch. Its methods must not wait and must not raise, because the server calls them while it
+    handles packets.
+
     Args:
-        settings: The settings of the interface.
-        counts: Counts what happens.
-        lock: Held, on servers for threads, while the failed logins change.
-        time_s: Returns the seconds since 1970.
         on_connection: Called when a connection begins; it sees to it that reports are sent.
-        on_begin: Called when the server takes clients again after that.
+        on_begin: Called when the server takes clients again after its end.
         on_end: Called when the server shuts down.
 
     Attributes:
-        settings: The settings.
         on_report: Called when there is a report to send; while it is None, nothing is reported.
     """
 
@@ -179,12 +177,7 @@ class AdminWatch:
 
     def begin_login(self, sid: str, address: str, now_s: float) -> Callable[[], None] | None:
         """
-        Count an attempt to log in.
-
-        Args:
-            sid: The client in the namespace of the interface.
-            address: Its address, as the web server reports it.
-            now_s: Seconds of a clock that never goes back.
+        Count an attempt to log in from *address*, as the web server reports it.
 
         Returns:
             To be called if the credentials are right; None if they must not be looked at, for too many were wrong.

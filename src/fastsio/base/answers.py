@@ -18,15 +18,7 @@ if TYPE_CHECKING:
 
 
 class AckWaiter(ExpectedAcks):
-    """
-    Keeps the first acknowledgement of a server's event.
-
-    Args:
-        manager: The manager that expects it; at the end of the wait it discards the callback.
-
-    Attributes:
-        event: Set when the wait is over.
-    """
+    """Keeps the first acknowledgement of a server's event; *event* is set when the wait is over."""
 
     def __init__(self, manager: BaseManager) -> None:
         super().__init__()
@@ -72,11 +64,10 @@ class Answer:
     Keeps the first acknowledgement of a client's event, or the error if there will be none.
 
     Args:
-        event: What ``create_event()`` made.
+        event: Set when the wait is over.
         needs_connection: Whether the end of the connection ends the wait.
 
     Attributes:
-        event: Set when the wait is over.
         error: Why there will be no acknowledgement, if that is known.
         ack_id: The id that was sent last, once one was.
         arguments: What was acknowledged, once it was.

@@ -55,10 +55,6 @@ def signal_handler(sig: int, frame: Any) -> Any:
     Stop the attempts of all clients to reconnect, then call the handler that the signal had before.
 
     A program may install it for SIGINT, as python-socketio does.
-
-    Args:
-        sig: The signal's number.
-        frame: The frame that the signal has interrupted.
     """
     for client in reconnecting_clients:
         client.__fastsio__.reconnecting.aborted.set()
@@ -239,14 +235,7 @@ class BaseClient(EventRegistrar):
 
 
 def pop_callback(callbacks: dict[str, dict[int, Any]], namespace: str, ack_id: int | None) -> Any:
-    """
-    Remove and return the callback of an acknowledgement; None for an unknown id.
-
-    Args:
-        callbacks: Namespace -> id -> callback, of a client.
-        namespace: The namespace.
-        ack_id: The id.
-    """
+    """Remove and return the callback of an acknowledgement; None for an unknown id."""
     return callbacks.get(namespace, {}).pop(ack_id, None)  # type: ignore[arg-type] # None is no key
 
 
@@ -256,11 +245,6 @@ class Membership:
 
     It exists from the server's CONNECT, or the first event before it, until one side leaves: the code that removes it
     from the client's table runs the disconnect handlers, so that they run once.
-
-    Args:
-        namespace: The name of the namespace.
-        sids: Namespace -> sid of the client.
-        scope_store: The values that live as long as the membership.
     """
 
     __slots__ = ("_sids", "namespace", "scope_store")
@@ -277,15 +261,7 @@ class Membership:
 
 
 def split_client_options(options: dict[str, Any]) -> tuple[ClientOptions, Limits, dict[str, Any]]:
-    """
-    Split the keyword arguments of a client by what they are for.
-
-    Returns:
-        Its own options, the limits of its decoder, and the rest, which Engine.IO gets.
-
-    Raises:
-        SetupError: A value is not valid.
-    """
+    """Split the keyword arguments of a client: its own options, the limits of its decoder, and those of Engine.IO."""
     rest = dict(options)
     own = {field.name: rest.pop(field.name) for field in fields(ClientOptions) if field.name in rest}
     limits = {field.name: rest.pop(field.name) for field in fields(Limits) if field.name in rest}
@@ -301,16 +277,7 @@ SCHEMES: Final = ("http", "https", "ws", "wss")
 
 
 def namespaces_to_join(named: str | Iterable[str] | None, handled: Iterable[str]) -> list[str]:
-    """
-    Return the namespaces to join.
-
-    Args:
-        named: The argument of ``connect()``; None is every namespace that has a handler, or the root.
-        handled: The namespaces that have handlers.
-
-    Raises:
-        SetupError: A name does not begin with a slash.
-    """
+    """Return the namespaces that ``connect()`` joins: those it names, or all that have handlers, or the root."""
     if named is not None:
         names = [named] if isinstance(named, str) else list(named)
         for name in names:

@@ -17,12 +17,7 @@ MOST_STEP_S: Final = 0.25
 
 class DrainSchedule(Generic[T]):
     """
-    Spreads connections evenly over a time.
-
-    Args:
-        connections: In the order in which they are to end.
-        seconds: After how many seconds the last one ends.
-        begin_s: When the time begins, by the caller's clock.
+    Spreads the ends of connections, in their order, evenly over *seconds* from *begin_s* on, by the caller's clock.
 
     Raises:
         ValueError: *seconds* is not a number from 0 on, or is infinite.

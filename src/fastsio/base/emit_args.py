@@ -39,16 +39,7 @@ _SINGLE_TYPES: Final = frozenset({str, dict, list, int, float, bool, bytes})
 
 
 def check_callback(callback: Any, *, asynchronous: bool) -> None:
-    """
-    Make sure that the callback for an acknowledgement can be called.
-
-    Args:
-        callback: The callback.
-        asynchronous: Whether a coroutine that it returns is awaited.
-
-    Raises:
-        TypeError: It cannot.
-    """
+    """Make sure that the callback for an acknowledgement can be called; raise TypeError if not."""
     if not callable(callback):
         raise TypeError(f"callback={callback!r} cannot be called; give a function that takes what is acknowledged")
     if not asynchronous and iscoroutinefunction(callback):
@@ -134,13 +125,7 @@ def skipped(skip_sid: Any) -> Collection[str]:
 
 
 def unwritable(packet: Packet, error: TypeError) -> TypeError:
-    """
-    Return an error that says where in a packet the value is that cannot be written; *error* if that is not found.
-
-    Args:
-        packet: The packet.
-        error: The error that encoding the packet raised.
-    """
+    """Return an error that says where in a packet the value is that cannot be written; *error* if that is not found."""
     is_event = packet.packet_type in (PacketType.EVENT, PacketType.BINARY_EVENT)
     arguments = packet.data if isinstance(packet.data, list) else [packet.data]
     values, what = (arguments[1:], f"event {arguments[0]!r}") if is_event else (arguments, "acknowledgement")

@@ -79,15 +79,7 @@ def event_log(logger: Any) -> EventLog | None:
 
 
 def tell_unhandled(registry: Registry, logger: Any, event: Any, namespace: str) -> None:
-    """
-    Log a warning for an event that has no handler, once for each event.
-
-    Args:
-        registry: The registry of the server or client.
-        logger: Its logger.
-        event: The event.
-        namespace: The namespace.
-    """
+    """Log a warning for an event that has no handler, once for each event."""
     name = _printable(event)
     if registry.is_first_miss(namespace, name):
         logger.warning('no handler for event "%s" [%s]; this is said once', name, namespace)

@@ -131,18 +131,7 @@ class ServerInternals:
 
 
 class ClientInternals:
-    """
-    What the parts of one client share.
-
-    Args:
-        options: The options of the client.
-        limits: The limits of its decoder.
-
-    Attributes:
-        recovery: The sessions that a server may recover.
-        dispatcher: The part that takes packets and sends them.
-        reconnecting: The part that reconnects.
-    """
+    """What the parts of one client share."""
 
     __slots__ = ("dispatcher", "limits", "options", "reconnecting", "recovery")
 

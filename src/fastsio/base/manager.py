@@ -436,9 +436,7 @@ def checked_manager(manager: Any, *, asynchronous: bool) -> Any:
     """
     Return the object that a server was given as ``client_manager``, or None for its own.
 
-    Args:
-        manager: The object; its text may hold a password and is not repeated.
-        asynchronous: Whether the server awaits.
+    Its text may hold a password and is not repeated.
 
     Raises:
         SetupError: It is not a manager, or one of the other kind.

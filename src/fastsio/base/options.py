@@ -131,10 +131,7 @@ def _is_positive(value: Any) -> bool:
 
 def check_origins(origins: Any) -> None:
     """
-    Make sure that browsers may send the origins that are allowed.
-
-    Args:
-        origins: The option ``cors_allowed_origins``.
+    Make sure that browsers may send the origins of the option ``cors_allowed_origins``.
 
     Raises:
         SetupError: One has no scheme, or a path, so that no request would ever match it; or it is a boolean.
@@ -164,15 +161,7 @@ def _listed(origins: Any) -> Iterable[Any]:
 
 
 def split_options(options: dict[str, Any]) -> tuple[ServerOptions, Limits, dict[str, Any]]:
-    """
-    Split the keyword arguments of a server into its options, its limits and the options of Engine.IO.
-
-    Returns:
-        The server's own options, the limits of its decoders, and the rest, which Engine.IO gets.
-
-    Raises:
-        SetupError: A value is not valid.
-    """
+    """Split the keyword arguments of a server: its own options, the limits of its decoders, and those of Engine.IO."""
     rest = dict(options)
     rest["logger"] = rest.pop("engineio_logger", False)
     own = {field.name: rest.pop(field.name) for field in fields(ServerOptions) if field.name in rest}
@@ -201,9 +190,7 @@ def startup_logger(logger: Any) -> Any:
     """
     Return the logger for warnings that a developer has to read when a program starts.
 
-    Args:
-        logger: The logger of a server. If it does not write warnings, as with ``logger=False``, the logger
-            ``fastsio.server`` is returned.
+    If the server's does not write warnings, as with ``logger=False``, the logger ``fastsio.server`` is returned.
     """
     is_enabled = getattr(logger, "isEnabledFor", None)
     takes_warnings = is_enabled is None or is_enabled(logging.WARNING)
@@ -212,12 +199,9 @@ def startup_logger(logger: Any) -> Any:
 
 def choose_logger(logger: Any, name: str) -> Any:
     """
-    Return the logger for the ``logger`` argument.
+    Return the logger for the ``logger`` argument: a logger object, or of *name* for True and False.
 
-    Args:
-        logger: A logger object, used as it is; True logs from INFO on, False from ERROR on, unless the
-            application has set a level for *name*.
-        name: Name of the logger that True and False stand for.
+    True logs from INFO on, False from ERROR on, unless the application has set a level for *name*.
     """
     if not isinstance(logger, bool):
         return logger
@@ -248,12 +232,8 @@ def choose_packet_class(serializer: Any, json: Any) -> type[Packet]:
     """
     Return the class of the packets of a server or client, with a JSON module of its own if one is given.
 
-    Args:
-        serializer: ``"default"``, ``"msgpack"`` or a subclass of :class:`Packet`.
-        json: A module or object with ``dumps(obj, separators=...)`` and ``loads(text)``, or None.
-
     Raises:
-        SetupError: The serializer or the module is not one of these.
+        SetupError: The serializer or the module is not valid.
         MissingExtraError: ``"msgpack"`` without the extra.
     """
     if serializer == "default":
@@ -400,12 +380,7 @@ def known_options(
     Return the options that exist; there is a warning for each other one.
 
     A name that does not exist is not an error, because programs for python-socketio pass options without an effect.
-
-    Args:
-        owner: The name of the class that they were given to.
-        given: The options.
-        known: The names of the options that exist.
-        others: Further names of parameters of the class, for which one of *given* may be a slip.
+    *others* are further names of parameters of the class, for which one of *given* may be a slip.
 
     Raises:
         SetupError: The name of an unknown option is nearly that of another.

@@ -21,17 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, slots=True)
 class Emission:
-    """
-    One ``emit()``.
-
-    Args:
-        event: Event name.
-        data: Its payload as given.
-        namespace: The namespace.
-        callback: The callback for the acknowledgement, or None.
-        tries: How often it was sent.
-        under_way: The object that waits for the acknowledgement of the last attempt, or None.
-    """
+    """One ``emit()``; *under_way* waits for the acknowledgement of the last of its *tries*."""
 
     event: EventName
     data: Any
@@ -43,11 +33,9 @@ class Emission:
 
 class Outbox:
     """
-    The emissions of one client that wait.
+    The emissions of one client that wait: *max_events* at most, in all namespaces together.
 
-    Args:
-        max_events: How many may wait, in all namespaces together.
-        guard: The lock that is held in each method; the caller may hold it around several calls.
+    Each method holds *guard*; the caller may hold it around several calls.
     """
 
     def __init__(self, max_events: int, guard: AbstractContextManager[Any]) -> None:

@@ -26,16 +26,7 @@ if TYPE_CHECKING:
 
 
 class PendingEmissions:
-    """
-    The emissions of one client that are not done.
-
-    Args:
-        sender: Keeps what waits for an acknowledgement.
-        guard: The lock that threads share.
-
-    Attributes:
-        outbox: Those that wait.
-    """
+    """The emissions of one client that are not done; those that wait are in *outbox*."""
 
     def __init__(
         self, client: DeliveryClient, options: ClientOptions, sender: PacketSender, guard: AbstractContextManager[Any]
@@ -82,12 +73,7 @@ class PendingEmissions:
             return True
 
     def packet_of(self, emission: Emission) -> Packet:
-        """
-        Return the packet of an emission that is sent at once.
-
-        Raises:
-            BadNamespaceError: The namespace is not connected.
-        """
+        """Return the packet of an emission that is sent at once, or raise BadNamespaceError."""
         if emission.namespace not in self._client.namespaces:
             raise BadNamespaceError(not_connected(emission.namespace))
         packet = self._packet(emission)

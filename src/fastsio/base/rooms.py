@@ -368,17 +368,7 @@ def register_room(*room_classes: type[Room]) -> Callable[[NamespaceClass], Names
 
 @dataclass(frozen=True, slots=True)
 class RoomHooks:
-    """
-    The hooks of one room class; None for those it does not have.
-
-    Attributes:
-        room_class: The class.
-        found_by: ``extract_room_identifier``.
-        can_join: Returns whether a client may join.
-        on_join: Called when it has joined.
-        on_leave: Called when it has left.
-        presence_key: Returns who the client is.
-    """
+    """The hooks of one room class; None for those it does not have."""
 
     room_class: type[Room]
     found_by: Endpoint | None
@@ -429,10 +419,7 @@ class RoomHooks:
 
     def room(self, identifier: Any) -> Room:
         """
-        Return the room that an identifier means.
-
-        Args:
-            identifier: The result of the hook: a value, a tuple of several, or the room itself.
+        Return the room that the result of the hook identifies: a value, a tuple of several, or the room itself.
 
         Raises:
             RoomIdentifierError: It does not identify a room.
@@ -451,10 +438,6 @@ class RoomHooks:
 def hooks_of(room_class: type[Room], *, asynchronous: bool) -> RoomHooks:
     """
     Return the hooks of a room class, which are compiled once.
-
-    Args:
-        room_class: The class.
-        asynchronous: Whether they may be coroutine functions.
 
     Raises:
         SetupError: A hook is not a class method, or a method has nearly the name of a hook.

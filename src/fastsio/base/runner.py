@@ -39,11 +39,6 @@ class BaseHandlerRunner(ABC):
     """
     Starts handlers, keeps account of those under way, and waits for them when the server stops.
 
-    Args:
-        server: The server whose handlers they are.
-        shared: What the parts of the server share.
-        events: Handles events.
-
     Attributes:
         is_watched: Whether a method of the application or an observer sees events before they are handled.
     """

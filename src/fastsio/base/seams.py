@@ -67,7 +67,6 @@ class Seams:
     The methods of one server or client that an application may override, and which of them it has overridden.
 
     Args:
-        owner: The server or client.
         own: Name -> the method as fastsio implements it.
 
     Attributes:
@@ -112,51 +111,25 @@ def own_methods(names: Iterable[str], body: Mapping[str, Any]) -> dict[str, Any]
 
 
 def overridden(cls: type, own: Mapping[str, Any]) -> frozenset[str]:
-    """
-    Return the names of the methods that a class implements in another way than fastsio.
-
-    Args:
-        cls: The class of a server or client: a subclass, or a class of fastsio whose methods were replaced.
-        own: The methods of fastsio.
-    """
+    """Return the names of the methods that a class, or one of fastsio's own, implements in another way than fastsio."""
     return frozenset(name for name, method in own.items() if getattr_static(cls, name) is not method)
 
 
 def refuse_class(cls: type, refused: Mapping[str, str]) -> None:
-    """
-    Make sure that a class overrides no method that fastsio does not call.
-
-    Raises:
-        SetupError: It does.
-    """
+    """Make sure that a class overrides no method that fastsio does not call."""
     for name in refused:
         if hasattr(cls, name):
             refuse(f"{cls.__qualname__} overrides", name, refused)
 
 
 def refuse(where: str, name: str, refused: Mapping[str, str]) -> None:
-    """
-    Refuse the override of a method that python-socketio calls and fastsio does not.
-
-    Args:
-        where: The class or object, and the verb: the beginning of the message.
-        name: The name of the method.
-        refused: Name -> what to do instead.
-
-    Raises:
-        SetupError: *name* is in *refused*.
-    """
+    """Refuse a method that python-socketio calls and fastsio does not; *where* is the beginning of the message."""
     if name in refused:
         raise SetupError(f"{where} {name}, which fastsio does not call; {refused[name]}")
 
 
 def refuse_coroutines(owner: Any, methods: Mapping[str, Any]) -> None:
-    """
-    Make sure that a server or client for threads can call its methods, which it does not await.
-
-    Raises:
-        SetupError: One is a coroutine function.
-    """
+    """Make sure that a server or client for threads can call its methods, which it does not await."""
     if owner.is_asyncio_based():
         return
     for name, method in methods.items():

@@ -58,12 +58,7 @@ if TYPE_CHECKING:
 
 def require_server(server: Any, taker: str, *, asynchronous: bool) -> None:
     """
-    Make sure that an ASGI or WSGI application is given a server that it can serve.
-
-    Args:
-        server: The argument of the application.
-        taker: The name of the application's class.
-        asynchronous: Whether it serves an ``AsyncServer``, or a ``Server``.
+    Make sure that an ASGI or WSGI application, *taker*, is given a server that it can serve.
 
     Raises:
         SetupError: It is not a server, or one of the other kind.
@@ -84,11 +79,7 @@ def engine_of(server: Any) -> Any:
 
 def use_mode(server: Any, async_mode: str) -> None:
     """
-    Let a server serve the requests of a framework.
-
-    Args:
-        server: The :class:`AsyncServer`, or an Engine.IO server without one.
-        async_mode: ``"asgi"`` or ``"tornado"``.
+    Let a server, or an Engine.IO server without one, serve the requests of a framework, ``"asgi"`` or ``"tornado"``.
 
     Raises:
         SetupError: The server was made for another framework, or serves one already.
@@ -99,11 +90,7 @@ def use_mode(server: Any, async_mode: str) -> None:
 
 def require_patched_sockets(async_mode: str, manager: str) -> None:
     """
-    Make sure that waiting for the broker does not stop the whole process.
-
-    Args:
-        async_mode: That of the server.
-        manager: Name of the manager's class, for the error.
+    Make sure that waiting for the broker of a manager does not stop the whole process.
 
     Raises:
         SetupError: The server runs in greenlets, and the standard library's sockets block them all.
@@ -123,12 +110,7 @@ def _asks(module: str, question: str) -> bool:
 
 
 def reopen(server: Any) -> None:
-    """
-    Let clients in again after a shutdown: an application, such as one under test, starts more than once.
-
-    Args:
-        server: The server; one that was not shut down stays as it is.
-    """
+    """Let clients in again after a shutdown: an application, such as one under test, starts more than once."""
     server.eio.admit()
     shared = server.__fastsio__
     if shared.lifecycle.is_closed:

@@ -33,8 +33,6 @@ class Held:
     Packets that wait for a decision, in order and within limits.
 
     Attributes:
-        packets: The packets.
-        size_bytes: Their size on the wire.
         is_full: Whether a packet did not fit.
         is_given_up: Whether a packet was dropped.
     """
@@ -50,8 +48,7 @@ class Held:
         """
         Add packets that belong together; if nothing is held yet, they are added whatever their size.
 
-        Returns:
-            False when *most* packets wait already, or the bytes would be more than *most_bytes*.
+        Returns False when *most* packets wait already, or the bytes would be more than *most_bytes*.
         """
         if len(self.packets) >= most or (self.packets and self.size_bytes + size_bytes > most_bytes):
             self.is_full = True
@@ -152,10 +149,9 @@ class Connection:
 
     def claim(self, size_bytes: int, most_bytes: int) -> bool:
         """
-        Add the size of an event whose handler is about to begin; without other handlers any size is allowed.
+        Add the size of an event whose handler is about to begin, unless the sum would be more than *most_bytes*.
 
-        Returns:
-            False, and nothing is added, if the sum would be more than *most_bytes*.
+        Without other handlers any size is allowed. Returns whether it was added.
         """
         with self.lock:
             if self.handler_bytes and self.handler_bytes + size_bytes > most_bytes:
@@ -191,12 +187,9 @@ class Connection:
 
     def reserve_namespace(self, most: int) -> bool:
         """
-        Make place for one more namespace.
+        Make place for one more namespace; return False if the connection is in *most* namespaces already.
 
         If the connection has *most* clients already, the record of one that has left its namespace is removed.
-
-        Returns:
-            False if the connection is in *most* namespaces already.
         """
         if len(self.clients) < most:
             return True
@@ -264,23 +257,15 @@ class Client:
         self._scope: Any = None
 
     def advance(self, happening: Happening) -> None:
-        """
-        Move to the state that *happening* leads to.
-
-        Raises:
-            LifecycleError: The state does not have this step.
-        """
+        """Move to the state that *happening* leads to; raise LifecycleError if the state does not have this step."""
         with self.connection.lock:
             self.state = advance(self.state, happening)
 
     def try_advance(self, happening: Happening, *states: NamespaceState) -> bool:
         """
-        Move to the state that *happening* leads to, if the client is in one of *states*.
+        Move to the state that *happening* leads to, if the client is in one of *states*; return whether it was.
 
         If several threads try at the same time, one succeeds.
-
-        Returns:
-            Whether the state has changed.
         """
         with self.connection.lock:
             if self.state not in states:

@@ -54,15 +54,7 @@ class Origin(ABC):
 
 
 class LooseEnviron(dict[str, Any]):
-    """
-    An environ that may be loosened.
-
-    Args:
-        origin: What it is made of.
-
-    Attributes:
-        origin: The same; None once it has been changed.
-    """
+    """An environ that may be loosened; *origin*, what it is made of, is None once it has been changed."""
 
     __slots__ = ("__weakref__", "origin")
 

@@ -121,25 +121,14 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """
-    How the users that are present in a room change when a member arrives or leaves.
-
-    Args:
-        changed: Whether the member's user was not present before, or is not present any more.
-        count: How many users are present now.
-    """
+    """How the users in a room change: whether the member's user has come or gone, and how many there are now."""
 
     changed: bool
     count: int
 
 
 class MemberTable:
-    """
-    The members of all rooms.
-
-    Args:
-        lock: Held, on servers for threads, while the table is read or changed; reentrant.
-    """
+    """The members of all rooms; *lock* is reentrant, for servers for threads."""
 
     def __init__(self, lock: AbstractContextManager[Any]) -> None:
         self._lock = lock
@@ -202,9 +191,8 @@ class MemberTable:
         """
         Add a member, unless its client was taken out of the room or the room was rechecked since the join began.
 
-        Returns:
-            The member, or the reason for not adding it. For a client that is a member already, that member, with the
-            new payload.
+        Returns the member, or the reason for not adding it. For a client that is a member already, that member, with
+        the new payload.
         """
         client, room = member.client, member.room.name
         with self._lock:
@@ -232,17 +220,9 @@ class MemberTable:
         by_client: bool = False,
     ) -> list[Member]:
         """
-        Take clients out of a room, and end their joins of it that are under way.
+        Take clients out of a room, and end their joins of it that are under way; return the members that were removed.
 
-        Args:
-            namespace: The namespace.
-            room: The room.
-            sids: The clients.
-            until: Joins that began after this moment are not undone; None undoes all.
-            by_client: Whether the client itself asked for it.
-
-        Returns:
-            The members that were removed.
+        Joins that began after the moment *until* are not undone. *by_client* is whether the client itself asked for it.
         """
         removed = []
         with self._lock:
@@ -315,8 +295,7 @@ class MemberTable:
         """
         Mark a member as arriving: its ``on_join`` runs next.
 
-        Returns:
-            How that changes the users that are present, or None if the member has been removed already.
+        Returns how that changes the users that are present, or None if the member has been removed already.
         """
         with self._lock:
             if member.stage is not Stage.NEW:
@@ -330,8 +309,7 @@ class MemberTable:
         """
         Mark a member whose ``on_join`` has run as present, or as gone if it has been removed meanwhile.
 
-        Returns:
-            Whether it has been removed: then the caller runs ``on_leave`` now.
+        Returns whether it has been removed: then the caller runs ``on_leave`` now.
         """
         with self._lock:
             has_gone = member.stage is Stage.LEAVING
@@ -340,10 +318,9 @@ class MemberTable:
 
     def depart(self, member: Member) -> bool:
         """
-        Mark a member as removed.
+        Mark a member as removed; return whether the caller runs ``on_leave`` now.
 
-        Returns:
-            Whether the caller runs ``on_leave`` now; while ``on_join`` runs it is the caller of :meth:`mark_present`.
+        While ``on_join`` runs it is the caller of :meth:`mark_present`.
         """
         with self._lock:
             was = member.stage

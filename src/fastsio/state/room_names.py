@@ -106,14 +106,10 @@ def is_key(key: object) -> bool:
 
 def room_name(key: str, parts: tuple[Any, ...]) -> str:
     """
-    Return the name of a room.
+    Return the name of a room; *key* is empty for a class without one, *parts* are what ``str()`` tells apart.
 
     >>> room_name("chat", (5,)), room_name("chat", ("a|b",)), room_name("chat", ("a", "b")), room_name("", ("hall",))
     ('chat|5', 'chat|a%7Cb', 'chat|a|b', 'hall')
-
-    Args:
-        key: The key of its class; empty for none.
-        parts: The identifier: text, numbers, UUIDs and other values that ``str()`` tells apart.
 
     Raises:
         ValueError: A part is empty or of a type that identifies nothing, or there is no key and not exactly one part.

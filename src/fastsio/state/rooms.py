@@ -66,12 +66,7 @@ class RoomTable:
         del self._clients[namespace][sid], self._by_eio_sid[namespace][client.connection.eio_sid]
 
     def enter(self, namespace: str, sid: str, room: Hashable) -> None:
-        """
-        Put a client into *room*.
-
-        Raises:
-            KeyError: The client is not in *namespace*.
-        """
+        """Put a client, which must be in *namespace*, into *room*."""
         client = self._clients[namespace][sid]
         rooms = self._rooms.setdefault(namespace, {})
         rooms.setdefault(room, {})[sid] = client
@@ -151,15 +146,9 @@ class RoomTable:
 
     def recipients(self, namespace: str, rooms: Iterable[Hashable], skip: Collection[str] = ()) -> Members:
         """
-        Return the clients in any of *rooms*, each once, without those in *skip*.
+        Return the clients, by sid, in any of *rooms*, each once, without those in *skip*.
 
-        Args:
-            namespace: The namespace.
-            rooms: Room names; ``(None,)`` is all clients, an empty list no client.
-            skip: sids to leave out.
-
-        Returns:
-            sid -> client; not a copy if there is one room and *skip* is empty.
+        ``(None,)`` is all clients, an empty list no client. Not a copy if there is one room and *skip* is empty.
         """
         found: Members = _NOBODY
         for index, room in enumerate(rooms):

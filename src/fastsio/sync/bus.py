@@ -25,12 +25,10 @@ JITTER_S: Final = 0.5
 
 class BusSubscriber:
     """
-    Listens to a bus until it is stopped.
+    Listens to a bus until it is stopped; *listen* calls :meth:`confirm` once messages arrive.
 
-    Args:
-        listen: Listens until the connection breaks; it calls :meth:`confirm` once messages arrive.
-        on_lost: Called with the reason when the connection has been lost or cannot be made.
-        on_back: Called when messages arrive again.
+    *on_lost* is called with the reason when the connection has been lost or cannot be made, *on_back* when messages
+    arrive again.
     """
 
     def __init__(

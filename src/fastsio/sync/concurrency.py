@@ -41,16 +41,7 @@ early: Final = _Early()
 
 
 def wait_event(event: Any, timeout_s: float | None = None) -> bool:
-    """
-    Wait until *event* is set.
-
-    Args:
-        event: An event, made by :data:`Event` or by ``create_event()`` of an Engine.IO server or client.
-        timeout_s: Seconds; None is for ever.
-
-    Returns:
-        False when it was not set in time.
-    """
+    """Wait until *event* is set, at most *timeout_s* seconds; return whether it was set in time."""
     event.wait(timeout_s)
     return bool(event.is_set())
 

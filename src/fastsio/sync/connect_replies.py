@@ -26,11 +26,6 @@ class ConnectReplies:
     """
     Sends the replies to CONNECT.
 
-    Args:
-        server: The server of the clients.
-        sender: Sends packets and frames.
-        runner: Starts tasks.
-
     Attributes:
         write_connect: Writes the text of a CONNECT; None while packets are shown to others before they are sent.
     """

@@ -23,8 +23,6 @@ class _Value(AbstractContextManager[None]):
     One value of a scope. Every event that was given it leaves it as a context manager when it is over.
 
     Attributes:
-        value: The value, once it is open.
-        is_open: Whether events may be given it.
         settled: Set when it is open, or could not be opened.
         closing: Set when it is to be closed.
         owner: What opens and closes it: a task, or a thread; None if nothing has to.
@@ -91,12 +89,7 @@ class ThreadScope(ConnectionScope):
         return found.value
 
     def close(self) -> None:
-        """
-        End the scope: close every value, the last opened first, when no event uses one any more.
-
-        Raises:
-            BaseException: What a dependency raised while it was closed, after all have been closed.
-        """
+        """End the scope: close every value, the last opened first, when no event uses one any more."""
         with self._lock:
             self._is_over = True
         self._close_unused()
@@ -188,12 +181,7 @@ class ThreadScope(ConnectionScope):
 
 
 def _close_all(values: dict[Hashable, _Value]) -> None:
-    """
-    Close values, the last opened first.
-
-    Raises:
-        BaseException: What a dependency raised while it was closed, after all have been closed.
-    """
+    """Close values, the last opened first; what a dependency raised meanwhile is raised after all have been closed."""
     failure: BaseException | None = None
     for made in reversed(values.values()):
         if made.owner is not None:

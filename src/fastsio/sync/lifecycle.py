@@ -43,13 +43,7 @@ REFUSED: Final = "Connection refused by server"
 
 class Lifecycle:
     """
-    Lets clients in and out.
-
-    Args:
-        server: The server whose clients they are.
-        shared: What the parts of the server share.
-        handlers: Calls their connect and disconnect handlers, and sends them packets.
-        runner: Starts handlers and tasks.
+    Lets clients in and out; *handlers* calls their connect and disconnect handlers, and sends them packets.
 
     Attributes:
         replies: Sends the replies to CONNECT.
@@ -170,9 +164,8 @@ class Lifecycle:
         """
         Refuse clients from now on, and cancel all deadlines.
 
-        Args:
-            refuses: Whether CONNECT on a connection that is about to end is answered with CONNECT_ERROR. The client
-                then does not reconnect; without an answer it does.
+        With *refuses*, CONNECT on a connection that is about to end is answered with CONNECT_ERROR, and the client does
+        not reconnect; without an answer it does.
         """
         self.is_closed = True
         self._is_silent = not refuses
@@ -255,17 +248,7 @@ class Lifecycle:
     def _add_client(
         self, connection: Connection, sid: str, namespace: str, auth: Any, size: int, found: Found | None = None
     ) -> Any:
-        """
-        Add a client, which the manager has, to its connection, and start its connect handler.
-
-        Args:
-            connection: The connection.
-            sid: The sid of the client.
-            namespace: The namespace.
-            auth: The payload of its CONNECT.
-            size: The size of the payload in bytes.
-            found: The session that is recovered; None for a new client.
-        """
+        """Add a client, which the manager has, to its connection, and start its connect handler."""
         client = self._server.manager.client_of(sid, namespace)
         if client is None:  # the application has a pre_connect() of its own
             client = Client(sid, namespace, connection)
@@ -598,8 +581,7 @@ class Lifecycle:
         """
         Send a client what it has missed, and answer its CONNECT; others do not wait for it meanwhile.
 
-        Returns:
-            False if the client has left meanwhile, or cannot take all of that: its connection is closed then.
+        False if the client has left meanwhile, or cannot take all of that: its connection is closed then.
         """
         recovery, connection = self._recovery, client.connection
         # JavaScript clients keep what comes before the answer, also if that is lost with the connection. Then they get

@@ -72,9 +72,7 @@ class RemoteAnswer(ExpectedAcks):
     """
     Sends the acknowledgement of a client of this server to the server that has emitted the event.
 
-    Args:
-        answer: Sends the acknowledgement.
-        refuse: Sends that there will be no acknowledgement; None if a client of another server may still send one.
+    *refuse* sends that there will be none; it is None if a client of another server may still send one.
     """
 
     def __init__(self, answer: Callable[[tuple[Any, ...]], None], refuse: Callable[[], object] | None) -> None:

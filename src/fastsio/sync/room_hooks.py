@@ -26,13 +26,7 @@ if TYPE_CHECKING:
 
 
 class HookScope:
-    """
-    A context manager that closes, at its end, what the dependencies of hooks have opened.
-
-    Args:
-        close_context: Closes what the dependencies of an event opened.
-        context: The context of the event.
-    """
+    """A context manager that closes, at its end, what the dependencies of hooks have opened."""
 
     def __init__(self, close_context: CloseContext, context: Context) -> None:
         self._close_context = close_context
@@ -49,12 +43,9 @@ class HookScope:
 
 class Afterwards(HookScope):
     """
-    Calls a function after the acknowledgement of an event; the context of the event runs it when it is closed.
+    Calls *then* after the acknowledgement of an event; the context of the event runs it when it is closed.
 
-    Args:
-        close_context: Closes what the dependencies of an event opened.
-        start_task: Starts a function in the background.
-        then: The function. It is called even if the event fails; in the background if the event is cancelled.
+    It is called even if the event fails; in the background if the event is cancelled.
     """
 
     def __init__(self, close_context: CloseContext, context: Context, start_task: StartTask, then: Step) -> None:

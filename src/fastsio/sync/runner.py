@@ -171,14 +171,7 @@ class HandlerRunner(BaseHandlerRunner):
             raise
 
     def end(self, connections: Mapping[str, Connection], end_connection: Callable[[str], None], grace_s: float) -> None:
-        """
-        End connections, and wait for handlers, also for those of connections that have gone before.
-
-        Args:
-            connections: Engine.IO sid -> record of the connection.
-            end_connection: Ends one.
-            grace_s: Seconds for all of it.
-        """
+        """End connections, and wait *grace_s* seconds for handlers, also those of connections that have gone before."""
         until = time.monotonic() + grace_s
         own = concurrency.early.ticket
         # One that shuts the server down does not wait for itself, nor for those that began to before: they wait for it.

@@ -29,15 +29,7 @@ if TYPE_CHECKING:
 
 
 class Delivery:
-    """
-    Sends emissions.
-
-    Args:
-        sender: Sends its packets.
-
-    Attributes:
-        pending: The emissions that are not done.
-    """
+    """Sends emissions; *pending* has those that are not done."""
 
     def __init__(self, client: DeliveryClient, options: ClientOptions, sender: PacketSender) -> None:
         self._client = client
@@ -46,14 +38,7 @@ class Delivery:
         self.pending = PendingEmissions(client, options, sender, concurrency.guard())
 
     async def send(self, emission: Emission) -> None:
-        """
-        Send an emission, now or later.
-
-        Raises:
-            BadNamespaceError: The namespace is not connected, and nothing may wait for it.
-            DisconnectedError: Too many events wait, or the caller would wait for an acknowledgement for ever.
-            TypeError: The payload cannot be written.
-        """
+        """Send an emission, now or later; it fails as :meth:`PendingEmissions.keep` and ``packet_of`` do."""
         if self._options.retries is not None:
             self.pending.keep(emission)
             self._deliver_in_background(emission.namespace)

@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 
 class Reconnecting:
     """
-    The attempts of one client.
-
-    Args:
-        namespaces: Knows its namespaces.
-        attempt: Makes one attempt to connect.
+    The attempts of one client; *attempt* makes one attempt to connect.
 
     Attributes:
         has_left: Whether ``disconnect()`` was called since the last ``connect()``.
@@ -82,10 +78,8 @@ class Reconnecting:
         """
         Make no more attempts, and wait until one that runs has ended; if it succeeds, it is undone.
 
-        The task that makes the attempts does not wait for itself.
-
-        Args:
-            is_replaced: Whether ``connect()`` is the caller; then the loss of the connection is not final.
+        The task that makes the attempts does not wait for itself. *is_replaced* is whether ``connect()`` is the caller;
+        then the loss of the connection is not final.
         """
         self._is_replaced = is_replaced
         self.abort()

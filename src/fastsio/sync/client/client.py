@@ -314,14 +314,7 @@ class Client(BaseClient):
     # How a connection begins and ends
 
     def _open(self, *, wait: bool = True) -> None:
-        """
-        Make one attempt to connect.
-
-        The client is not connected afterwards if ``disconnect()`` was called meanwhile.
-
-        Raises:
-            ConnectionError: It failed.
-        """
+        """Make one attempt to connect; then the client is connected, unless ``disconnect()`` was called meanwhile."""
         self._is_opening = True
         try:
             self._open_transport()

@@ -50,13 +50,6 @@ class ClientDispatcher:
 
     If an application replaces a method of python-socketio, that method is called in place of fastsio's.
 
-    Args:
-        limits: The limits of its decoder.
-        registry: Finds the routes of events.
-        seams: The methods of the client that the application may have replaced.
-        event_log: Is told of each event, if the client writes a log of them.
-        recovery: The sessions that a server may recover.
-
     Attributes:
         answered: An event for ``connect()``: set when the server has answered for a namespace, or the connection was
             lost.
