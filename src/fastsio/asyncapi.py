@@ -122,12 +122,7 @@ class AsyncAPIConfig:
 
 
 def asyncapi_config(given: AsyncAPIConfig | dict[str, Any] | None) -> AsyncAPIConfig:
-    """
-    Return the settings that a server was given.
-
-    Raises:
-        SetupError: The dict has an unknown setting, or *given* is neither a dict nor an AsyncAPIConfig.
-    """
+    """Return the settings that a server was given; raise SetupError for an unknown setting, or another object."""
     if given is None:
         return AsyncAPIConfig(enabled=False)
     if isinstance(given, AsyncAPIConfig):
@@ -150,19 +145,7 @@ def render(
     description: str | None = None,
     servers: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """
-    Return an AsyncAPI document.
-
-    Args:
-        channels: The channels that it describes.
-        title: The name of the application.
-        version: The version of the application.
-        description: A paragraph about the application.
-        servers: Name -> AsyncAPI's "Server Object", as a dict with ``host`` and ``protocol``.
-
-    Raises:
-        SetupError: Two channels, or two operations of one, have the same name.
-    """
+    """Return an AsyncAPI document; raise SetupError if two channels, or two operations of one, have the same name."""
     schemas, document = Schemas(), _Document()
     for channel in channels:
         document.add(channel, schemas)
@@ -252,12 +235,7 @@ REF: Final = "#/components/schemas/"
 
 
 class Schemas:
-    """
-    Makes schemas, and keeps what they refer to.
-
-    Attributes:
-        definitions: Name -> schema, for the document's components.
-    """
+    """Makes schemas, and keeps what they refer to in *definitions*, by name, for the document's components."""
 
     def __init__(self) -> None:
         self.definitions: dict[str, Any] = {}

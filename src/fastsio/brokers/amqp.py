@@ -54,14 +54,7 @@ async def declare_exchange(channel: Any, name: str) -> Any:
 
 
 class AmqpPublisher:
-    """
-    Publishes with aio-pika over a connection of its own.
-
-    Args:
-        connection: The connection.
-        channel: A channel of the connection.
-        exchange: The exchange to publish to.
-    """
+    """Publishes with aio-pika over a connection of its own."""
 
     def __init__(self, connection: Any, channel: Any, exchange: Any) -> None:
         self._connection = connection
@@ -102,10 +95,7 @@ class BlockingAmqpExchange:
         url: Where the broker is, as kombu writes it.
         name: Name of the exchange.
         timeout_s: Seconds that a thread waits for other threads that publish, and then for the broker.
-        connection_options: Further arguments of ``kombu.Connection``.
-        exchange_options: Further arguments of ``kombu.Exchange``.
-        queue_options: Further arguments of ``kombu.Queue``.
-        producer_options: Further arguments of ``kombu.Producer``.
+        connection_options, exchange_options, queue_options, producer_options: Further arguments of kombu's classes.
 
     Raises:
         SetupError: kombu does not know the URL.
@@ -139,13 +129,7 @@ class BlockingAmqpExchange:
         self._check_url()
 
     def publish(self, body: bytes, **options: Any) -> None:
-        """
-        Publish a message; return when the broker has it.
-
-        Raises:
-            TimeoutError: Other threads took too long; the builtin one.
-            Exception: Any error of kombu.
-        """
+        """Publish a message; return when the broker has it, or raise TimeoutError or any error of kombu."""
         if not self._publishing.acquire(timeout=self._timeout_s):
             raise TimeoutError("other messages are still on their way to the broker")
         try:
@@ -162,11 +146,7 @@ class BlockingAmqpExchange:
             self._publishing.release()
 
     def read(self, on_ready: Callable[[], None], is_over: Callable[[], bool]) -> Generator[bytes | str, None, None]:
-        """
-        Yield the messages of the exchange, over a connection of their own, until *is_over* says that it is enough.
-
-        *on_ready* is called once the queue receives them.
-        """
+        """Yield messages until *is_over*, over a connection of their own; call *on_ready* once they arrive."""
         connection = self._new_connection()
         connection.heartbeat = self._connection_options.get("heartbeat", HEARTBEAT_S)
         received: deque[Any] = deque()

@@ -113,8 +113,7 @@ class BlockingBatchPublisher(Generic[RequestT]):
     Sends the requests of any number of threads: one thread at a time sends the requests of all.
 
     Args:
-        send: Sends a batch and returns the result of each request, an Exception if it failed; if *send* itself raises,
-            all requests have failed.
+        send: As for :class:`BatchPublisher`.
         timeout_s: Seconds that a thread waits for another that sends.
     """
 
@@ -126,13 +125,7 @@ class BlockingBatchPublisher(Generic[RequestT]):
         self._sending = Lock()
 
     def submit(self, *requests: RequestT) -> list[Any]:
-        """
-        Send requests; return their results when the broker has answered.
-
-        Raises:
-            TimeoutError: Other threads took too long; the builtin one.
-            Exception: Any error that *send* raised, or the first one among the results.
-        """
+        """Send requests; return the broker's answers, or raise the first error, or TimeoutError."""
         waiting = [_Waiting(request) for request in requests]
         with self._guard:
             self._waiting += waiting

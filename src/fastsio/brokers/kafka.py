@@ -26,9 +26,6 @@ class KafkaTopic:
         servers: The brokers, ``host:port`` each.
         name: Name of the topic.
         timeout_s: Seconds that a broker may take to accept a message.
-
-    Raises:
-        MissingExtraError: aiokafka is not installed.
     """
 
     def __init__(self, servers: Sequence[str], name: str, timeout_s: float) -> None:
@@ -55,12 +52,7 @@ class KafkaTopic:
         await producer.send_and_wait(self._name, message, key=key)
 
     async def read(self, on_ready: Callable[[], None]) -> AsyncGenerator[bytes, None]:
-        """
-        Yield the messages of the topic from its present end on; call *on_ready* once that is known.
-
-        Raises:
-            ConnectionError: There is no such topic.
-        """
+        """Yield messages from the present end on, after *on_ready*; raise ConnectionError for a missing topic."""
         consumer = self._aiokafka.AIOKafkaConsumer(
             self._name, bootstrap_servers=self._servers, retry_backoff_ms=RETRY_MS, **READING
         )
@@ -89,17 +81,7 @@ async def _started(client: Any) -> Any:
 
 
 class BlockingKafkaTopic:
-    """
-    A topic as clients of kafka-python read and write it, which threads can share.
-
-    Args:
-        servers: The brokers, ``host:port`` each.
-        name: Name of the topic.
-        timeout_s: Seconds that a broker may take to accept a message.
-
-    Raises:
-        MissingExtraError: kafka-python is not installed.
-    """
+    """A topic as clients of kafka-python, which threads can share, read and write it; the arguments are the same."""
 
     def __init__(self, servers: Sequence[str], name: str, timeout_s: float) -> None:
         self._kafka = require("kafka", "kafka")
@@ -127,23 +109,14 @@ class BlockingKafkaTopic:
         producer.close(timeout=self._timeout_s)
 
     def send(self, producer: Any, message: bytes, key: bytes) -> None:
-        """
-        Send a message; messages of one key are read in the order in which they were written.
-
-        Raises:
-            TimeoutError: The brokers took too long; the builtin one.
-        """
+        """Send a message; those of one key keep their order. Raise the builtin TimeoutError if it takes long."""
         try:
             producer.send(self._name, message, key=key).get(timeout=self._timeout_s)
         except self._errors.KafkaTimeoutError as error:
             raise TimeoutError(str(error)) from error
 
     def read(self, on_ready: Callable[[], None], is_over: Callable[[], bool]) -> Generator[bytes, None, None]:
-        """
-        Yield the messages of the topic from its present end on, until *is_over* says that it is enough.
-
-        A topic that is missing is created. *on_ready* is called once the end is known.
-        """
+        """Yield messages from the present end on, until *is_over*; call *on_ready* once the end is known."""
         self._ensure_topic()
         consumer = self._kafka.KafkaConsumer(self._name, **READING, **self._bootstrap)
         with closing(consumer):

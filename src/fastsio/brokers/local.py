@@ -64,9 +64,7 @@ class LocalPlace:
         purpose: A prefix of the directory's name, so that buses for different purposes may have the same name.
 
     Attributes:
-        path: The shared directory.
         directory: The directory of the bus.
-        max_pending_bytes: The limit that was given.
         high_water: Publishers wait while more bytes than this wait for a process.
 
     Raises:
@@ -100,24 +98,14 @@ class LocalPlace:
         return self.directory / name
 
     def make(self) -> None:
-        """
-        Make the directory, unless it exists.
-
-        Raises:
-            OSError: The directory cannot be made, or other users may use it.
-        """
+        """Make the directory, unless it exists; raise OSError if other users may use it."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):
             self.directory.mkdir(mode=0o700)
         self.check()
 
     def check(self) -> None:
-        """
-        Make sure that only processes of this user can publish and listen in the directory.
-
-        Raises:
-            OSError: Other users can, or the directory does not exist.
-        """
+        """Raise OSError unless only processes of this user can publish and listen in the directory."""
         check_is_own(self.path, may_be_sticky=True)
         found = self.directory.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
@@ -129,14 +117,7 @@ class LocalPlace:
 
 
 class _Peer(asyncio.Protocol):
-    """
-    The connection of a publisher to a process that listens.
-
-    Args:
-        name: The name of the process.
-        high_water: The process is behind while more bytes than this wait for it.
-        on_end: Called with the peer when the connection has ended.
-    """
+    """A publisher's connection to a process that listens; that is behind while more than *high_water* bytes wait."""
 
     def __init__(self, name: str, high_water: int, on_end: Callable[[_Peer], object]) -> None:
         self.name = name
@@ -211,7 +192,6 @@ class LocalPublisher:
     Publishes to all processes that listen, on one event loop.
 
     Args:
-        place: The directory of the bus.
         own: Returns the name under which this process itself listens; it does not get its own messages.
         get_logger: Returns the logger for processes that do not read.
         on_end: Called with the name of a process that is not connected any more.
@@ -285,12 +265,7 @@ class LocalPublisher:
         return [peer.name for peer in peers]
 
     def look(self) -> Collection[str]:
-        """
-        Connect to new processes, and return the names of all that are connected.
-
-        Raises:
-            OSError: The directory cannot be used.
-        """
+        """Connect to new processes, and return the names of all; raise OSError if the directory cannot be used."""
         self._look()
         return self._peers.keys()
 
@@ -298,11 +273,8 @@ class LocalPublisher:
         """
         Write a message to one process at once, without waiting for it to read.
 
-        Returns:
-            False if the process is not connected, or more than ``max_pending_bytes`` would wait for it.
-
-        Raises:
-            ValueError: The message is larger than half of ``max_pending_bytes``.
+        Return False if it is not connected, or too much would wait for it; raise ValueError if the message is larger
+        than half of ``max_pending_bytes``.
         """
         if len(payload) > self._place.max_pending_bytes // 2:
             raise ValueError(f"a message of {len(payload)} bytes cannot be posted")

@@ -26,14 +26,7 @@ _TOPIC_END: Final = b"\n"
 
 
 class Arrived(NamedTuple):
-    """
-    A frame of a publisher, or the end of its connection.
-
-    Args:
-        sender: The connection of the publisher.
-        kind: GREETING, TO_ALL, TO_ONE or END.
-        content: The content of the frame; empty for END.
-    """
+    """A frame of a publisher with its kind and content, or (END, without content) the end of its connection."""
 
     sender: _Sender
     kind: int
@@ -122,15 +115,12 @@ class LocalListener:
     Receives the messages of other processes, on one event loop.
 
     Args:
-        place: The directory of the bus.
         name: The name under which this process listens; no process had it before.
         on_gap: Called when messages of a publisher were lost.
         get_logger: Returns the logger for connections with malformed bytes.
         on_end: Called with the name of a process that has ended, when all its messages were handled.
 
     Attributes:
-        place: The directory that was given.
-        get_logger: The function that was given.
         senders: The connections of publishers.
         taking: Publisher, number and bytes of the message that is being handled, if it is for all; otherwise None.
     """
@@ -163,12 +153,7 @@ class LocalListener:
         self._awaited: list[tuple[Mapping[str, int], asyncio.Future[None]]] = []
 
     async def open(self) -> None:
-        """
-        Start listening: all messages arrive that are published after this method has returned.
-
-        Raises:
-            OSError: The socket cannot be made.
-        """
+        """Start listening: what is published after the return arrives. Raise OSError if that is not possible."""
         self.place.make()
         # The socket gets its final name when it listens: publishers remove a socket that refuses connections.
         hidden = self._path.with_name(f".{self._path.name}")
@@ -245,12 +230,7 @@ class LocalListener:
         return any(sender.process == name for sender in self._present.values())
 
     async def until_handled(self, counts: Mapping[str, int]) -> None:
-        """
-        Wait until messages of publishers were handled; do not wait for a publisher that has ended.
-
-        Args:
-            counts: Publisher -> how many of its messages.
-        """
+        """Wait until that many messages of each publisher were handled, except of publishers that have ended."""
         if not self._is_behind(counts):
             return
         waiting = self._loop.create_future()

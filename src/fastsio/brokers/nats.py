@@ -33,13 +33,7 @@ async def connect_once(
     """
     Return a connection that does not reconnect by itself: the caller does, which knows what it has missed.
 
-    Args:
-        nats: The module of nats-py.
-        servers: The URL of a server, or those of one cluster.
-        on_end: Called when the connection is over.
-
-    Raises:
-        ConnectionError: No server can be reached; the builtin one, with the last reason.
+    *on_end* is called when the connection is over. If no server can be reached, the builtin ConnectionError says why.
     """
     errors: list[Exception] = []
 
@@ -68,8 +62,7 @@ class NatsPublisher:
     Args:
         connect: Opens a connection; called for the first message, and after a connection was lost.
         timeout_s: Seconds within which the server has to confirm.
-        to_error: Returns the error that a caller gets for a failure.
-        sends_cancelled: Whether a message is sent although its future was cancelled meanwhile.
+        to_error: As for :class:`BatchPublisher`; so is *sends_cancelled*.
     """
 
     def __init__(

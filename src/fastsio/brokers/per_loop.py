@@ -59,13 +59,7 @@ class PerLoop(Generic[OwnedT]):
         return next((each for each in owned if each is not None and self._is_open(each)), None)
 
     async def get(self) -> OwnedT:
-        """
-        Return the object of the running loop; the first caller opens it, and others wait for that.
-
-        Raises:
-            ConnectionError: It was closed while it was being opened.
-            Exception: *make* has raised it.
-        """
+        """Return the object of the running loop, opened by the first caller; ConnectionError if closed meanwhile."""
         loop = get_running_loop()
         slot = self._slots.get(loop)
         if slot is None:

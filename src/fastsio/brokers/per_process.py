@@ -12,13 +12,7 @@ OwnedT = TypeVar("OwnedT")
 
 
 class PerProcess(Generic[OwnedT]):
-    """
-    One object that threads share. It is for threads what :class:`~fastsio.brokers.per_loop.PerLoop` is for tasks.
-
-    Args:
-        make: Makes or opens the object.
-        close: Closes it.
-    """
+    """One object that threads share. It is for threads what :class:`~fastsio.brokers.per_loop.PerLoop` is for tasks."""
 
     def __init__(self, make: Callable[[], OwnedT], close: Callable[[OwnedT], object]) -> None:
         self._make = make

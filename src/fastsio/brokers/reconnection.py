@@ -47,15 +47,7 @@ class Reconnection:
             self._on_back()
 
     def record_failure(self, error: Exception | None) -> float:
-        """
-        Record that an attempt has failed, or that the connection was lost.
-
-        Args:
-            error: What the broker's client raised; None if the connection ended without an error.
-
-        Returns:
-            Seconds to wait before the next attempt; 0 if no more are to be made.
-        """
+        """Record that a connection failed, or ended without an error; return the seconds before the next try."""
         self.is_up = False
         if self.is_stopping:
             return 0.0

@@ -77,13 +77,9 @@ def new_client(
 
 def _closing(cluster: Any, pool: Any) -> tuple[Any, Any]:
     """
-    Return classes for one client of a cluster that closes also its connections to nodes that have left the cluster.
+    Return classes, made of those for a cluster and for a node, that close connections to nodes that have left too.
 
     The client for threads forgets such nodes without closing the connections to them.
-
-    Args:
-        cluster: The class of the client.
-        pool: The class of the connections to a node.
     """
     pools: list[Any] = []
 
@@ -122,11 +118,7 @@ class RedisPublisher:
 
     Args:
         client: A client of redis or valkey; it is closed with the publisher.
-        to_error: Returns the error that a caller gets for a failure.
-        sends_cancelled: Whether a command is sent although its future was cancelled meanwhile.
-
-    Attributes:
-        client: The client.
+        to_error: As for :class:`BatchPublisher`; so is *sends_cancelled*.
     """
 
     def __init__(
@@ -140,23 +132,12 @@ class RedisPublisher:
         self._batches = BatchPublisher(self._send, to_error=to_error, sends_cancelled=sends_cancelled)
 
     def post(self, *command: Any, **parsing: Any) -> Future[Any]:
-        """
-        Send a command; return a future that is done when the server has answered it.
-
-        Args:
-            command: Its name and arguments.
-            parsing: Options of the package for the reading of the answer.
-        """
+        """Send a command; return a future for the answer, which the package reads with the options *parsing*."""
         # Nearly all commands have no options, and need no object for them.
         return self._batches.submit(_Parsed(command, parsing) if parsing else command)
 
     async def post_all(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """
-        Send commands in one pipeline; return the answers.
-
-        Raises:
-            Exception: Any error of the package; the first one, if several commands have failed.
-        """
+        """Send commands in one pipeline; return the answers, or raise the first error of the package."""
         if len(commands) == 1:
             return [await self.post(*commands[0])]
         return await gather(*(self.post(*command) for command in commands))
@@ -182,10 +163,7 @@ class BlockingRedisPublisher:
 
     Args:
         client: A client of redis or valkey; it is closed with the publisher.
-        timeout_s: Seconds that a thread waits for the connection.
-
-    Attributes:
-        client: The client.
+        timeout_s: Seconds that a thread waits for the connection; then the builtin TimeoutError is raised.
     """
 
     def __init__(self, client: Any, timeout_s: float) -> None:
@@ -193,23 +171,11 @@ class BlockingRedisPublisher:
         self._batches: BlockingBatchPublisher[tuple[Any, ...]] = BlockingBatchPublisher(self._send, timeout_s)
 
     def post(self, *command: Any) -> Any:
-        """
-        Send a command; return what the server has answered.
-
-        Raises:
-            TimeoutError: Other threads took too long; the builtin one.
-            Exception: Any error of the package.
-        """
+        """Send a command; return what the server has answered, or raise any error of the package."""
         return self._batches.submit(command)[0]
 
     def post_all(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """
-        Send commands in one pipeline; return the answers.
-
-        Raises:
-            TimeoutError: Other threads took too long; the builtin one.
-            Exception: Any error of the package; the first one, if several commands have failed.
-        """
+        """Send commands in one pipeline; return the answers, or raise the first error of the package."""
         return self._batches.submit(*commands)
 
     def close(self) -> None:
@@ -237,14 +203,9 @@ def close_blocking_redis(client: Any) -> None:
 
 async def next_message(pubsub: Any, silence_s: float) -> dict[str, Any]:
     """
-    Return the next message of a subscription.
+    Return the next message of a subscription; raise ConnectionError if the server does not answer.
 
-    Args:
-        pubsub: The subscription.
-        silence_s: Seconds without a message after which the server is sent a ping, and within which it must answer.
-
-    Raises:
-        ConnectionError: The server does not answer.
+    After *silence_s* seconds without a message the server is sent a ping, which it must answer within the same time.
     """
     message = await pubsub.get_message(timeout=silence_s)
     if message is None:
@@ -256,12 +217,7 @@ async def next_message(pubsub: Any, silence_s: float) -> dict[str, Any]:
 
 
 def next_message_until(pubsub: Any, silence_s: float, is_over: Callable[[], bool]) -> dict[str, Any]:
-    """
-    Do what :func:`next_message` does, for threads; return ``{"type": "over"}`` once *is_over* says so.
-
-    Raises:
-        ConnectionError: The server does not answer.
-    """
+    """Do what :func:`next_message` does, for threads; return ``{"type": "over"}`` once *is_over* says so."""
     silent_s, is_asked = 0.0, False
     while not is_over():
         message = pubsub.get_message(timeout=LOOK_INTERVAL_S)

@@ -84,12 +84,7 @@ class ShardConnection:
         await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
 
     async def read(self) -> Published | Confirmed | Moved:
-        """
-        Return the next message or answer of the server.
-
-        Raises:
-            ConnectionError: The server does not answer a ping.
-        """
+        """Return the next message or answer; raise ConnectionError if the server does not answer a ping."""
         while True:
             try:
                 reply = await self._next_reply()
@@ -183,12 +178,7 @@ class ShardSubscriptions:
             self._start(self._ask())
 
     async def receive(self) -> bytes:
-        """
-        Return the next message.
-
-        Raises:
-            Exception: The error of the package that has ended the connections, or for which they could not be made.
-        """
+        """Return the next message; raise the error of the package for which the connections ended."""
         message = await self._incoming.get()
         if isinstance(message, Exception):
             raise message
@@ -340,12 +330,7 @@ class ShardedBus:
     # Publishing
 
     async def publish(self, message: dict[str, Any]) -> None:
-        """
-        Send a message to the channels that it is for.
-
-        Raises:
-            Exception: Any error of the package. The message may be sent again: nodes handle only one of several copies.
-        """
+        """Send a message to its channels; after an error it may be sent again, as nodes handle one of the copies."""
         channels = self.channels.of_message(message)
         if len(channels) > 1:
             message.setdefault("copy_id", token_hex(_COPY_ID_BYTES))
@@ -424,11 +409,7 @@ class ShardedBus:
             self._listener.update((channel,))
 
     async def wait_until_subscribed(self, namespace: str, room: Hashable) -> None:
-        """
-        Wait until messages of other nodes for a room arrive here.
-
-        Returns at once if the broker is not connected, and after ``patience_s`` at the latest.
-        """
+        """Wait, for ``patience_s`` at most, until other nodes' messages for a room arrive here."""
         channel = self.channels.of_room(namespace, room)
         is_wanted = channel in self._subscriptions.wanted
         if self._is_away or not is_wanted or self._subscriptions.is_subscribed_to(channel):
@@ -439,13 +420,7 @@ class ShardedBus:
         await asyncio.wait([expected], timeout=self._patience_s)
 
     async def listen(self, host_id: str, silence_s: float) -> AsyncGenerator[bytes, None]:
-        """
-        Subscribe to the channels of this node, and yield the messages that arrive.
-
-        Args:
-            host_id: The name of the node on the bus.
-            silence_s: Seconds without a message after which a server is sent a ping.
-        """
+        """Subscribe to this node's channels, and yield messages; a ping follows *silence_s* seconds of silence."""
         for channel in (self.channels.of_all_nodes, self.channels.of_node(host_id)):
             self._subscriptions.set_wanted(channel, is_wanted=True)
         try:

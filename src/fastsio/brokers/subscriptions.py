@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 
 
 class SubscriptionSet(Generic[AnyStr]):
-    """
-    The subscriptions of one node.
-
-    Attributes:
-        wanted: The channels to be subscribed to.
-    """
+    """The subscriptions of one node; *wanted* are the channels to be subscribed to."""
 
     def __init__(self) -> None:
         self.wanted: set[AnyStr] = set()
@@ -48,12 +43,7 @@ class SubscriptionSet(Generic[AnyStr]):
         return channel not in self._asked and (channel in self.wanted) is not (channel in self._active)
 
     def next_request(self, channel: AnyStr) -> bool | None:
-        """
-        Return the request that is due for a channel, and count it as sent.
-
-        Returns:
-            True to subscribe, False to unsubscribe, None if no request is needed or one is under way.
-        """
+        """Return the request that is due, and count it as sent: True subscribes, False unsubscribes, or None."""
         if not self.needs_request(channel):
             return None
         is_wanted = self._asked[channel] = channel in self.wanted
@@ -87,9 +77,7 @@ class Subscriptions(ABC):
         label: The address of the broker, without a password.
         topics: The topics to subscribe to at once.
         on_message: Called with topic and payload of each message.
-        on_disconnect: As for :class:`ReconnectLoop`.
-        on_reconnect: As for :class:`ReconnectLoop`.
-        kind: As for :class:`ReconnectLoop`.
+        on_disconnect: As for :class:`ReconnectLoop`; so are *on_reconnect* and *kind*.
     """
 
     def __init__(
@@ -139,12 +127,7 @@ class Subscriptions(ABC):
         await self._loop.wait_for_first_attempt()
 
     async def subscribe(self, topic: str) -> None:
-        """
-        Subscribe to a topic; no message is missed after the return.
-
-        Raises:
-            BusError: There is no connection, or it broke.
-        """
+        """Subscribe to a topic; raise BusError without a connection. No message is missed after the return."""
         self._topics.set_wanted(topic, is_wanted=True)
         if self._topics.is_subscribed_to(topic):
             return

@@ -29,14 +29,9 @@ LOCK: Final = ".lock"
 
 def check_is_own(directory: Path, *, may_be_sticky: bool = False) -> None:
     """
-    Make sure that other users can neither put files into a directory nor put another one into its place.
+    Raise OSError if other users can put files into a directory, or another directory into its place.
 
-    Args:
-        directory: The directory, or a symbolic link to it.
-        may_be_sticky: Whether others may add files of their own, as in ``/tmp``, if they cannot replace other files.
-
-    Raises:
-        OSError: They can, or the directory is not there.
+    *may_be_sticky*: others may add files of their own, as in ``/tmp``, if they cannot replace other files.
     """
     found = directory.stat()
     is_writable = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not (may_be_sticky and found.st_mode & stat.S_ISVTX)
@@ -52,16 +47,10 @@ class WorkerGroup:
     One process's place in the group of workers that share a directory.
 
     Args:
-        directory: The directory of the group.
-        number: The number of the process.
+        number: The number of the process, from 1 on. No other gets the same number as long as the directory exists.
         lock: The descriptor of the process's locked file; ``leave()`` closes it.
         hold: The descriptor of the locked directory; ``leave()`` closes it. Programs that remove old temporary files
             spare a locked directory.
-
-    Attributes:
-        directory: As given.
-        number: The number of this process in the group, from 1 on. No other process gets the same number as long as
-            the directory exists.
     """
 
     def __init__(self, directory: Path, number: int, lock: int, hold: int) -> None:
@@ -109,16 +98,10 @@ class WorkerGroup:
     @classmethod
     def of_environment(cls) -> WorkerGroup | None:
         """
-        Return this process's place in the group whose directory the environment names; the first call joins the group.
+        Return this process's place in the group whose directory the environment names; None without a directory.
 
-        A process that was forked from a worker becomes a worker with its own number. A process that has left the group
-        does not join it again.
-
-        Returns:
-            None when the environment names no directory.
-
-        Raises:
-            SetupError: The process cannot join, for a reason that :meth:`join` lists.
+        The first call joins the group. A process that was forked from a worker becomes a worker with its own number. A
+        process that has left the group does not join it again.
         """
         directory = os.environ.get(WORKERS)
         if not directory:
@@ -167,12 +150,7 @@ class WorkerGroup:
 
 
 class Watch:
-    """
-    Tells whether a worker lives. Its lock file stays open between the checks, so that a check is one system call.
-
-    Args:
-        path: The path of the lock file.
-    """
+    """Tells whether a worker lives; its lock file stays open between the checks, so that a check is one system call."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -36,14 +36,7 @@ def new_socket(zmq: Any, context: Any, kind: int) -> Any:
 
 
 def read(address: str, async_mode: str, is_over: Callable[[], bool]) -> Generator[bytes, None, None]:
-    """
-    Yield the frames that the proxy publishes, until *is_over* says that it is enough.
-
-    Args:
-        address: Of the proxy's PUB socket.
-        async_mode: The server's: reading lets its other greenlets run.
-        is_over: Called now and then.
-    """
+    """Yield the frames of the proxy's PUB socket until *is_over*; reading lets other greenlets of *async_mode* run."""
     zmq, green = require("zmq", "zmq"), require(GREEN_MODULES.get(async_mode, "zmq"), "zmq")
     with green.Context() as context, closing(new_socket(zmq, context, zmq.SUB)) as socket:
         socket.setsockopt(zmq.SUBSCRIBE, b"")
@@ -65,9 +58,6 @@ class ZmqPublisher:
     Args:
         address: Of the proxy's PULL socket.
         timeout_s: Seconds that a thread waits for others, and for the proxy.
-
-    Raises:
-        MissingExtraError: pyzmq is not installed.
     """
 
     def __init__(self, address: str, timeout_s: float) -> None:
@@ -81,8 +71,7 @@ class ZmqPublisher:
         """
         Hand a frame to ZeroMQ as soon as the proxy is connected, without blocking greenlets that run meanwhile.
 
-        Raises:
-            TimeoutError: Others publish for too long, or the proxy is not there; the builtin one.
+        The builtin TimeoutError says that others publish for too long, or that the proxy is not there.
         """
         if not self._publishing.acquire(timeout=self._timeout_s):
             raise TimeoutError("other messages are still on their way to the proxy")

@@ -111,16 +111,7 @@ class Refusal:
 
 
 class Admission:
-    """
-    Decides which clients may connect to one consumer class.
-
-    Args:
-        authenticator_class: The authenticator; None authenticates no client.
-        permissions: Functions that must all return True for a client.
-
-    Raises:
-        SignatureError: One of them cannot be called.
-    """
+    """Decides which clients may connect: the authenticator must know them, and all permissions must return True."""
 
     def __init__(
         self, authenticator_class: type[BaseAuthenticator] | None, permissions: Sequence[Callable[..., Any]]
@@ -143,13 +134,7 @@ class Admission:
         ]
 
     async def refuse(self, consumer: Any, peer: Peer) -> Refusal | None:
-        """
-        Return why a client may not connect, or None if it may.
-
-        Args:
-            consumer: The consumer; its ``authenticator`` is set.
-            peer: The client.
-        """
+        """Return why a client may not connect, or None if it may; set the consumer's ``authenticator``."""
         if self._authenticator_class is not None and self._authenticate is not None:
             authenticator = consumer.authenticator = self._authenticator_class(consumer.send_message)
             authenticator.attach(peer, consumer.scope)

@@ -43,14 +43,7 @@ class ConsumerApplication:
         self.__doc__ = consumer_class.__doc__
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """
-        Serve one connection to its end.
-
-        Raises:
-            SetupError: The scope is the lifespan, and the consumer has no methods for it: servers go on without.
-
-        Source: ASGI 3, "Lifespan Protocol".
-        """
+        """Serve one connection; raise SetupError for a lifespan without methods for it, as ASGI 3 asks."""
         if scope["type"] == "lifespan" and not hasattr(self.consumer_class, "lifespan_startup"):
             raise SetupError(f"{self.__name__} has nothing to do at startup and shutdown")
         await Connection(self.consumer_class(**self.consumer_initkwargs), scope, receive, send).run()
@@ -139,12 +132,7 @@ class AsyncConsumer:
 
     @classmethod
     def plan(cls) -> ConsumerPlan:
-        """
-        Return the plan of the class.
-
-        Raises:
-            SignatureError: An annotation names what does not exist.
-        """
+        """Return the plan of the class; raise SignatureError if an annotation names what does not exist."""
         plan = cls._plan
         if plan is None:
             try:
@@ -247,12 +235,7 @@ class AsyncConsumer:
 
     @classmethod
     def find_channel_layer(cls) -> BaseChannelLayer | None:
-        """
-        Return the class's layer.
-
-        Raises:
-            LayerNotFoundError: No layer is registered with its alias.
-        """
+        """Return the class's layer, or None; raise LayerNotFoundError if none is registered with its alias."""
         return None if cls.channel_layer_alias is None else get_channel_layer(cls.channel_layer_alias)
 
     async def pass_on(self, message: Mapping[str, Any]) -> None:

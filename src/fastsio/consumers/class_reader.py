@@ -54,10 +54,7 @@ class HandlerPlan:
     How to call the handler of one action.
 
     Args:
-        label: Its name in messages.
-        action: The action.
         function: The method, not bound.
-        is_coroutine: Whether it is awaited.
         validate: Makes a message of the frame's content; None without a message class.
         call: Runs it with its dependencies and middlewares; None for a handler without any, which is called directly.
         takes_valid: Whether *call* gets the message that *validate* made, rather than the frame's content.
@@ -78,13 +75,7 @@ class HandlerPlan:
 
 @dataclass(frozen=True, slots=True)
 class HookPlan:
-    """
-    How to call a method of the connection, such as ``connect``, that takes dependencies.
-
-    Args:
-        self_name: The name of its first parameter.
-        endpoint: The method.
-    """
+    """A method of the connection, such as ``connect``, with dependencies; *self_name* is its first parameter."""
 
     self_name: str
     endpoint: Endpoint
@@ -141,9 +132,7 @@ class ConsumerPlan:
         actions: Action -> the handler of frames.
         events: Action -> the handler of typed events of the channel layer.
         methods: Name -> the method for plain messages of the channel layer.
-        failures: Exception class -> the exception handler.
         hooks: Methods of the connection that take dependencies.
-        handlers: The descriptions of the handlers.
         unreached: A sentence for each action that a middleware names and that no handler has.
     """
 
@@ -200,12 +189,7 @@ class MethodCache:
 
 
 class ClassReader:
-    """
-    Reads one class.
-
-    Args:
-        cache: The methods that were read before; those that are read now are added.
-    """
+    """Reads one class; the methods that it reads are added to *cache*."""
 
     def __init__(self, consumer: Any, cache: MethodCache) -> None:
         self._consumer = consumer
@@ -217,13 +201,7 @@ class ClassReader:
         self._handled: set[str] = set()
 
     def read(self, *, is_typed: bool) -> ConsumerPlan:
-        """
-        Return the plan.
-
-        Raises:
-            SetupError: Two handlers take the same action, or a handler cannot be called.
-            UnresolvedError: An annotation names what does not exist yet.
-        """
+        """Return the plan; raise SetupError for a mistake, UnresolvedError for a name that is not there yet."""
         plans: dict[str, dict[str, HandlerPlan]] = {"actions": {}, "events": {}, "methods": {}}
         infos = []
         for name, mark in self._marks(HandlerMark):

@@ -56,9 +56,6 @@ class Peer:
     """
     One connection's client.
 
-    Args:
-        scope: The connection's ASGI scope.
-
     Attributes:
         namespace: The namespace whose rooms it can be in: ``"/"`` unless the consumer sets another.
         auth: None: a WebSocket has no ``auth``, only headers, cookies and the query of its handshake.
@@ -183,15 +180,7 @@ class ServedConsumer(Protocol):
 
 
 class Connection:
-    """
-    Runs a consumer for one connection.
-
-    Args:
-        consumer: The consumer, made for this connection.
-        scope: The connection's ASGI scope.
-        receive: ASGI's ``receive``.
-        send: ASGI's ``send``.
-    """
+    """Runs a consumer, which was made for this connection, until the connection has ended."""
 
     def __init__(self, consumer: ServedConsumer, scope: Scope, receive: Receive, send: Send) -> None:
         self._consumer = consumer
@@ -242,12 +231,7 @@ class Connection:
             await self._release()
 
     async def write(self, message: dict[str, Any]) -> None:
-        """
-        Send a message of ASGI to the server.
-
-        Raises:
-            DisconnectedError: The client has left.
-        """
+        """Send a message of ASGI to the server; raise DisconnectedError if the client has left."""
         if self._is_over or (self._is_too_slow and message["type"] != "websocket.close"):
             raise DisconnectedError("the client has left")
         try:
@@ -293,11 +277,7 @@ class Connection:
             self._inbox.put(message, inf)
 
     async def _wait_for_client(self) -> None:
-        """
-        Wait until the client has read many of the messages that wait, as long as it is the client that is slow.
-
-        Slow handlers are not waited for: the sender may be one of them.
-        """
+        """Wait for a slow client to read what waits, but not for slow handlers: the sender may be one of them."""
         while (congestion := self._congestion) is not None and not self._is_over:
             if not self._unread:
                 taken = self._taken
@@ -406,12 +386,7 @@ class Connection:
             self._is_over = True
 
     async def _wait_for_transport(self, rest: Rest) -> None:
-        """
-        Wait until the transport has accepted a frame.
-
-        Raises:
-            DisconnectedError: The client does not read, and its connection is closed.
-        """
+        """Wait until the transport has a frame; if the client does not read, close it and raise DisconnectedError."""
         self._unread += 1
         timeout = asyncio.timeout(self._consumer.slow_client_timeout)
         try:

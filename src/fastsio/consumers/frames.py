@@ -36,12 +36,7 @@ _SHOWN = 50
 
 
 def read_frame(text: str) -> Any:
-    """
-    Decode JSON.
-
-    Raises:
-        ValidationFailed: The text is not JSON, has NaN or Infinity in it, or is nested too deeply.
-    """
+    """Decode JSON; raise ValidationFailed for other text, for NaN and Infinity, and if it is nested too deeply."""
     try:
         return from_json(text, allow_inf_nan=False)
     except ValueError as error:
@@ -103,14 +98,7 @@ _ID_BYTES: Final = 12
 
 
 def text_envelope(text: str, *, exclude: Sequence[str] = (), groups: Sequence[str] = ()) -> dict[str, Any]:
-    """
-    Make a message that passes a frame on to clients.
-
-    Args:
-        text: The frame.
-        exclude: The channels of the consumers, and the sids of the clients of Socket.IO, that are left out.
-        groups: The groups that it is sent to.
-    """
+    """Make a message that passes a frame on to the clients of groups, except the channels and sids in *exclude*."""
     envelope: dict[str, Any] = {"type": TEXT, "text": text, **_group_fields(groups)}
     if exclude:
         envelope["exclude"] = exclude[0] if len(exclude) == 1 else list(exclude)
@@ -136,12 +124,7 @@ _POSITION: Final = ["args", 0]
 
 
 def result_message(handler: HandlerPlan, result: Any) -> BaseMessage:
-    """
-    Return the result of a handler as one of the messages that it may send.
-
-    Raises:
-        ResponseValidationError: It is not one of them, which is a defect of the program.
-    """
+    """Return a handler's result as a message that it may send; raise ResponseValidationError for any other result."""
     returns = handler.returns or (BaseMessage,)
     if isinstance(result, returns):
         return result
@@ -155,17 +138,7 @@ def result_message(handler: HandlerPlan, result: Any) -> BaseMessage:
 
 
 def read_message(info: ConsumerInfo, content: dict[str, Any], others: Sequence[type[BaseMessage]]) -> BaseMessage:
-    """
-    Return a frame of a consumer as a message.
-
-    Args:
-        info: The description of the consumer.
-        content: The frame, decoded.
-        others: Message classes beside those that its handlers declare.
-
-    Raises:
-        ValueError: No handler declares such a message, or the message is not valid.
-    """
+    """Return a frame as a message of the consumer, or one of *others*; raise ValueError if it is no valid one."""
     field = info.discriminator
     models = [model for handler in info.handlers for model in handler.output_types]
     found = [model for model in (*models, *others) if _is_of_action(model, field, content.get(field))]

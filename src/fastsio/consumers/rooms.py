@@ -93,12 +93,7 @@ class RoomConsumer(Protocol):
 
 
 class ConsumerRooms:
-    """
-    The rooms of one consumer class; for its :class:`RoomKeeper` it is both the server and the manager.
-
-    Raises:
-        SetupError: One is not a room class or has hooks that cannot be called, or the class has no channel layer.
-    """
+    """The rooms of one consumer class; for its :class:`RoomKeeper` it is both the server and the manager."""
 
     def __init__(self, consumer_class: type[RoomConsumer]) -> None:
         alias, self._class = consumer_class.channel_layer_alias, consumer_class
@@ -134,22 +129,12 @@ class ConsumerRooms:
     # Requests of clients
 
     async def subscribe(self, consumer: RoomConsumer, request: RoomRequest) -> None:
-        """
-        Let a client join a room and confirm it; the room's ``on_join`` has ended when this returns.
-
-        Raises:
-            EventError: There is no such room, or the client may not enter.
-        """
+        """Let a client join a room, and confirm it after ``on_join``; raise EventError if it may not."""
         hooks = self._hooks_for(request)
         await self._run_hooks(consumer, hooks, hooks.join_event, request, SUBSCRIBED)
 
     async def unsubscribe(self, consumer: RoomConsumer, request: RoomRequest) -> None:
-        """
-        Let a client leave a room and confirm it.
-
-        Raises:
-            EventError: There is no such room.
-        """
+        """Let a client leave a room and confirm it; raise EventError if there is no such room."""
         hooks = self._hooks_for(request)
         await self._run_hooks(consumer, hooks, hooks.leave_event, request, UNSUBSCRIBED)
 
@@ -163,12 +148,7 @@ class ConsumerRooms:
         await self.keeper.leave(room.on(self, consumer.room_namespace), consumer.channel_name)
 
     async def joined(self, hooks: RoomHooks, context: Context) -> Room:
-        """
-        Return the room that a frame names in its payload, if its client is in it.
-
-        Raises:
-            RoomAccessError: It is not.
-        """
+        """Return the room that a frame names in its payload; raise RoomAccessError if its client is not in it."""
         (content,) = context.args
         payload = content.get("payload") if isinstance(content, dict) else getattr(content, "payload", None)
         inner = Context(self, context.client, context.event, (payload,))
@@ -211,12 +191,7 @@ class ConsumerRooms:
     # Called by the connection
 
     async def handle_server_message(self, consumer: RoomConsumer, order: dict[str, Any], order_id: Any) -> bool:
-        """
-        Carry out a server's message about a room of this class's consumers.
-
-        Returns:
-            True if the consumer has nothing more to do: for a room with a history it is in no group.
-        """
+        """Carry out a server's message about a room; return True if the consumer has nothing more to do."""
         match order:
             case {"method": "enter_room", "namespace": str(namespace), "room": room}:
                 if not self._has_history(namespace, room):
@@ -235,12 +210,7 @@ class ConsumerRooms:
         return self._has_history(order.get("namespace"), order.get("room"))
 
     def answer_at_once(self, order: dict[str, Any], order_id: Any) -> bool:
-        """
-        Start answering a server's question which consumers of this class are in a room; once for all consumers.
-
-        Returns:
-            False if *order* is another message.
-        """
+        """Start answering, once for all consumers, which of them are in a room; return False for any other message."""
         if order["method"] != "room_members":
             return False
         if not self._known_orders.is_known(order_id):
@@ -333,13 +303,7 @@ class ConsumerRooms:
     # The interface of a manager, for the keeper
 
     async def enter_room(self, sid: str, namespace: str, room: Hashable) -> None:
-        """
-        Put a consumer into the group of a room.
-
-        Raises:
-            ValueError: It is in ``max_rooms`` rooms already.
-            KeyError: It has left.
-        """
+        """Put a consumer into a room's group; raise KeyError if it has left, ValueError if it is in too many rooms."""
         consumer = self._members.consumer(sid)
         if consumer is None:
             raise KeyError(sid)
@@ -536,12 +500,7 @@ class ConsumerRooms:
 
 
 def handlers_for(discriminator: str) -> dict[str, Callable[..., Any]]:
-    """
-    Return the handlers of ``subscribe`` and ``unsubscribe``, by their names in a consumer class.
-
-    Args:
-        discriminator: The field that tells its messages apart.
-    """
+    """Return the handlers of ``subscribe`` and ``unsubscribe``, by their names in a consumer class."""
 
     async def subscribe(consumer: Any, message: Any) -> None:
         """Enter a room, if its hooks allow it."""

@@ -115,11 +115,7 @@ def _compile(path: str) -> tuple[re.Pattern[str], dict[str, Callable[[str], Any]
 
 
 def _path_in(scope: Scope) -> str:
-    """
-    Return the path below the mount point.
-
-    Source: ASGI HTTP & WebSocket specification, "root_path": the path contains it.
-    """
+    """Return the path below the mount point; ``root_path`` is in it (ASGI HTTP & WebSocket specification)."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
     if root and (path == root or path.startswith(root + "/")):

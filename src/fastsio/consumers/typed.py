@@ -177,12 +177,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer, Generic[EventT]):
 
     @property
     def room_keeper(self) -> ConsumerRooms:
-        """
-        The rooms of the class, for ``Joined(...)``.
-
-        Raises:
-            SetupError: The class has no rooms.
-        """
+        """The rooms of the class, for ``Joined(...)``; SetupError if it has no rooms."""
         keeper = self.keeper()
         if keeper is None:
             raise SetupError(f"{type(self).__qualname__} has no rooms; write rooms = [...]")

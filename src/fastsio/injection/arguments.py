@@ -94,11 +94,8 @@ def wire_plain(kind: HandlerKind, prefix: tuple[str, ...], most: int | None) -> 
     """
     Return the arguments of a handler without markers, as python-socketio passes them.
 
-    Args:
-        kind: The kind of handler.
-        prefix: The names of the arguments that a catch-all handler gets first.
-        most: How many positional arguments the handler takes; None is any number. A ``connect`` handler may leave
-            out ``auth`` and a ``disconnect`` handler ``reason``.
+    A ``connect`` handler may leave out ``auth`` and a ``disconnect`` handler ``reason``: *most* is how many positional
+    arguments the handler takes, or None for any number.
     """
     slots = [*prefix, *WIRE_SLOTS[kind]]
     if kind in OPTIONAL_LAST:
@@ -223,12 +220,7 @@ DATA: Final = "data"
 def wire_room_hook(
     entries: Sequence[tuple[Parameter, Need]], *, site: Site, graph: Graph, flattener: Flattener
 ) -> Arguments:
-    """
-    Return the arguments of a hook of a room class.
-
-    Raises:
-        SignatureError: A parameter cannot be filled.
-    """
+    """Return the arguments of a hook of a room class."""
     arguments = Arguments()
     left = _values_left(entries)
     for parameter, need in entries:

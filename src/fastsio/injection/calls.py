@@ -48,9 +48,8 @@ class Step:
     Args:
         key: Where its value is stored in the context.
         acquire: Makes the value.
-        awaits: Whether that has to be awaited.
+        awaits: Whether that has to be awaited; if not *certain*, only when it is a coroutine.
         shared: Whether to use a value that another endpoint of the same event has stored.
-        certain: False if it has to be awaited only when it is a coroutine.
     """
 
     key: Hashable
@@ -177,13 +176,7 @@ def value_call(
 
 
 def refusing_coroutines(make: Getter, refusal: str) -> Getter:
-    """
-    Return *make* for a server without an event loop, which cannot await a coroutine.
-
-    Args:
-        make: Makes the value of a dependency.
-        refusal: The text of the TypeError that is raised in place of a coroutine.
-    """
+    """Return *make* for a server without an event loop: in place of a coroutine TypeError is raised, with *refusal*."""
 
     def call(context: Context) -> Any:
         value = make(context)
@@ -204,17 +197,7 @@ def opener_for(
     in_thread: bool = False,
     refusal: str = "",
 ) -> tuple[Opener, bool]:
-    """
-    Return the opener of a dependency, and whether its result is to be awaited.
-
-    Args:
-        function: The dependency.
-        colour: What calling it returns.
-        arguments: Its arguments.
-        asynchronous: Whether the server awaits.
-        in_thread: Whether a plain function, or a plain generator, runs in FastAPI's thread pool.
-        refusal: The text of the TypeError that a server without an event loop raises in place of a coroutine.
-    """
+    """Return the opener of a dependency, which *colour* decides, and whether its result is to be awaited."""
     match colour:
         case Colour.PLAIN | Colour.COROUTINE:
             call, awaits = value_call(function, colour, arguments, in_thread=in_thread)
@@ -381,12 +364,7 @@ def with_fallback(called: Callable[..., Any], handler: Callable[..., Any], *, is
     """
     Return a function that calls *called*, and again without the last argument if that was one too many.
 
-    A TypeError that the innermost function itself raises is passed on: it has run, and is not run twice.
-
-    Args:
-        called: The function to call.
-        handler: The handler as it was registered: the same function, or one that *called* calls.
-        is_coroutine: Whether *called* is a coroutine function.
+    A TypeError that the innermost function of *handler* itself raises is passed on: it has run, and is not run twice.
     """
     code: CodeType | None = getattr(innermost_of(handler), "__code__", None)
 

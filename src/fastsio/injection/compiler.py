@@ -139,18 +139,7 @@ def compile_endpoint(
 
 
 def reads_payload(marker: Any, *, kind: HandlerKind, label: str, asynchronous: bool) -> bool:
-    """
-    Tell whether a dependency can be resolved only for some events, because it reads their payload.
-
-    Args:
-        marker: A ``Depends(...)`` of a router.
-        kind: The kind of handler it would be resolved for.
-        label: The name of the event in messages.
-        asynchronous: Whether the server awaits.
-
-    Returns:
-        True for one that reads the payload, or cannot be resolved for *kind*.
-    """
+    """Tell whether a router's dependency cannot be resolved for every event, because it reads the payload."""
     graph = Graph(asynchronous=asynchronous, overrides={}, caller_names=_names_around(marker))
     try:
         filling = graph.injected(_ANONYMOUS, _dependency_of(marker, label), Site(label, kind))
@@ -179,10 +168,8 @@ class Recipe:
         """
         Return the plan, with *overrides* called instead of what they replace.
 
-        Args:
-            overrides: Dependency -> what is called in its place.
-            final: Whether an event waits to be handled: names that still do not exist are then taken for ones that only
-                type checkers import.
+        *final*: an event waits to be handled, so names that still do not exist are taken for ones that only type
+        checkers import.
         """
         parameters = self._parameters(final=final)
         entries = [(parameter, classify(parameter)) for parameter in parameters or ()]
@@ -205,12 +192,7 @@ class Recipe:
         )
 
     def _parameters(self, *, final: bool) -> tuple[Parameter, ...] | None:
-        """
-        Return the parameters; only a handler without markers may have annotations that cannot be resolved.
-
-        Raises:
-            UnresolvedError: An annotation cannot be resolved.
-        """
+        """Return the parameters; only a handler without markers may have annotations that cannot be resolved."""
         try:
             return read_parameters(self.handler, self.caller_names)
         except UnresolvedError:

@@ -71,17 +71,10 @@ class ConnectionScope:
 
 def unwind(managers: Iterable[Manager], exc: BaseException | None = None) -> None:
     """
-    Leave synchronous managers, the last entered first.
+    Leave synchronous managers, the last entered first, throwing *exc* into them; raise the last error of their own.
 
     Unlike in an exit stack, a manager that swallows the exception does not hide it from the others: the event has
     failed for all of them. (A transaction must not be committed because a logger inside of it swallowed the exception.)
-
-    Args:
-        managers: In the order they were entered.
-        exc: The exception to throw into them.
-
-    Raises:
-        BaseException: The last exception that a manager raised itself, other than *exc*.
     """
     failure: BaseException | None = None
     for manager in reversed(list(managers)):
@@ -218,11 +211,7 @@ class Context:
         """
         Run what follows the ``yield`` of every dependency of this event, the last opened first.
 
-        Args:
-            exc: The exception that ended the event; it is thrown into each of them, cancellation included.
-
-        Raises:
-            BaseException: What a dependency raised while it was closed, after all have been closed.
+        *exc*, cancellation included, is thrown into each; what one raises itself is raised after all are closed.
         """
         stack = self.stack
         if stack is not None:
@@ -243,8 +232,7 @@ class Context:
         """
         Close what dependencies opened, with the exception that ended the event, before the client is answered.
 
-        Returns:
-            The exception to answer the client with: one that a dependency raised in place of *exc*, or *exc*.
+        Return the exception to answer with: one that a dependency raised in place of *exc*, or *exc*.
         """
         try:
             await self.aclose(exc)
@@ -274,10 +262,7 @@ class Opening:
 
     An endpoint that fails closes all that it opened, so its dependencies see the exception, and may raise another one
     in its place, before middleware and exception handlers see it and the client is answered. One that returns closes
-    only the dependencies that live as long as the call.
-
-    Args:
-        brief_keys: The keys of the values that live as long as the call.
+    only the dependencies that live as long as the call: those of *brief_keys*.
     """
 
     __slots__ = ("_before", "_brief_keys", "_context", "_known", "_mark")
@@ -290,12 +275,7 @@ class Opening:
         self._before, context.brief = context.brief, None
 
     async def finish(self) -> None:
-        """
-        Close the dependencies that live as long as the call.
-
-        Raises:
-            BaseException: What a dependency raised while it was closed.
-        """
+        """Close the dependencies that live as long as the call."""
         await unwind_async(self._end_brief())
 
     def finish_sync(self) -> None:
@@ -303,12 +283,7 @@ class Opening:
         unwind(self._end_brief())
 
     async def fail(self, exc: BaseException) -> None:
-        """
-        Close everything that was opened, with the exception that ended the call.
-
-        Raises:
-            BaseException: What a dependency raised in place of *exc*.
-        """
+        """Close everything that was opened, with the exception that ended the call."""
         await unwind_async(self._end(), exc)
 
     def fail_sync(self, exc: BaseException) -> None:

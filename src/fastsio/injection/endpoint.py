@@ -26,16 +26,9 @@ if TYPE_CHECKING:
 
 def refuse_coroutine(coroutine: Any, label: str) -> NoReturn:
     """
-    Refuse the coroutine that a plain function returned to a server without an event loop.
+    Refuse, with TypeError, the coroutine that a plain function returned to a server without an event loop.
 
     It would count as a true value, and never run.
-
-    Args:
-        coroutine: What the function returned.
-        label: The name of the function.
-
-    Raises:
-        TypeError: Always.
     """
     coroutine.close()
     raise TypeError(f"{label}: returned a coroutine, which a sync server cannot await; return its result")
@@ -76,8 +69,6 @@ class Endpoint:
     plain one through :meth:`call` is allowed and does the same.
 
     Attributes:
-        handler: The function that is called.
-        kind: The kind of handler.
         label: Its name in messages.
         is_coroutine: Whether its result is to be awaited.
         plain: Whether it is called by position; False while :attr:`pending`.
@@ -125,14 +116,9 @@ class Endpoint:
 
     def prepare(self, *, lenient: bool = False) -> None:
         """
-        Compile the plan now.
+        Compile the plan now, or raise SignatureError or DependencyCycleError.
 
-        Args:
-            lenient: Stay pending if an annotation or a registered dependency does not exist yet.
-
-        Raises:
-            SignatureError: A parameter cannot be filled.
-            DependencyCycleError: A dependency depends on itself.
+        With *lenient*, stay pending if an annotation or a registered dependency does not exist yet.
         """
         try:
             self._renew(final=not lenient)

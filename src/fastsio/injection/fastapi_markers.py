@@ -114,8 +114,7 @@ def _semaphore_of(marker: Any) -> Callable[[], Any] | None:
     """
     Return a function that returns the semaphore of ``max_concurrency``, the same one that FastAPI's routes wait for.
 
-    Raises:
-        SignatureError: This version of FastAPI keeps it elsewhere: the limit must not be ignored.
+    Raise SignatureError if this version of FastAPI keeps it elsewhere: the limit must not be ignored.
     """
     if getattr(marker, "max_concurrency", None) is None:
         return None

@@ -99,11 +99,9 @@ _NEVER_QUERY: Final = ("sid", "environ", "auth")
 @dataclass(frozen=True, slots=True)
 class Site:
     """
-    The function that a parameter belongs to, a handler or one of its dependencies.
+    The function that a parameter belongs to: a handler, whose kind this is, or one of its dependencies.
 
     Args:
-        label: The name of the function in messages.
-        kind: The kind of the handler.
         lifetime: How long the value of the function lives.
         scopes: The security scopes that it and the dependencies around it ask for.
         trail: The dependencies from the handler to this function.
@@ -330,15 +328,7 @@ class Graph:
 
 
 class Flattener:
-    """
-    Turns nodes into steps, each before those that use it; uses of one dependency share a step.
-
-    Args:
-        asynchronous: Whether the server awaits.
-
-    Attributes:
-        steps: The steps so far.
-    """
+    """Turns nodes into *steps*, each before those that use it; uses of one dependency share a step."""
 
     def __init__(self, *, asynchronous: bool) -> None:
         self._asynchronous = asynchronous

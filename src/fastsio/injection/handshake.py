@@ -32,9 +32,7 @@ class Handshake:
     """
     A parsed environ. Each part is parsed when it is first asked for.
 
-    Args:
-        environ: The WSGI-like environ of the handshake; ``asgi.scope`` in it is preferred, because it keeps
-            repeated headers apart.
+    ``asgi.scope`` in the environ is preferred to its WSGI keys, because it keeps repeated headers apart.
     """
 
     __slots__ = ("_connections", "_environ", "_scope", "_values")

@@ -96,12 +96,7 @@ def Depends(  # noqa: N802 - FastAPI's name
 
 
 class EventMarker(HandlerMarker, ABC):
-    """
-    A marker in handlers of events whose value is made of the whole event, by its subclass.
-
-    Attributes:
-        word: The marker's name in messages.
-    """
+    """A marker whose value its subclass makes of the whole event; *word* is the marker's name in messages."""
 
     word: ClassVar[str]
 
@@ -111,15 +106,7 @@ class EventMarker(HandlerMarker, ABC):
 
     @abstractmethod
     def maker(self, *, asynchronous: bool) -> Callable[[Context], Any]:
-        """
-        Return the function that makes the value.
-
-        Args:
-            asynchronous: Whether the server awaits: then it is a coroutine function, otherwise a plain one.
-
-        Raises:
-            SetupError: It cannot be made.
-        """
+        """Return the function that makes the value, a coroutine function if the server awaits, or raise SetupError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,12 +219,7 @@ class Registry:
         self.version = 0
 
     def register(self, name: str, factory: Callable[..., Any]) -> None:
-        """
-        Give *factory* a name; a second registration replaces the first.
-
-        Raises:
-            SetupError: *factory* cannot be called.
-        """
+        """Give *factory* a name in place of the one before; raise SetupError if it cannot be called."""
         if not callable(factory):
             raise SetupError(f"register_dependency: {name!r} needs a callable, not {factory!r}")
         self._factories[name] = factory

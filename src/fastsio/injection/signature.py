@@ -66,13 +66,7 @@ class Unresolved:
 
 
 class UnresolvedError(Exception):
-    """
-    An annotation names something that does not exist yet.
-
-    Args:
-        parameter: The parameter's name; empty when the whole signature cannot be read.
-        reason: The message of Python's error.
-    """
+    """An annotation names what does not exist yet; *parameter* is empty when the whole signature cannot be read."""
 
     def __init__(self, parameter: str, reason: str) -> None:
         super().__init__(parameter, reason)
@@ -91,10 +85,7 @@ def read_parameters(
     Args:
         function: The function.
         caller_names: Further names for the annotations; see :func:`names_of_caller`.
-        unresolved: The annotation of parameters whose own cannot be resolved; EMPTY to raise an error instead.
-
-    Raises:
-        UnresolvedError: An annotation cannot be resolved yet.
+        unresolved: The annotation of parameters whose own cannot be resolved; EMPTY to raise UnresolvedError instead.
     """
     try:
         signature = signature_of(function)
@@ -114,28 +105,12 @@ def read_parameters(
 def read_returned(
     function: Callable[..., Any], caller_names: Mapping[str, Any] | None = None, *, unresolved: Any = EMPTY
 ) -> Any:
-    """
-    Return the annotation of a function's result; EMPTY when it has none.
-
-    Args:
-        function: The function.
-        caller_names: Further names for the annotation.
-        unresolved: Returned for an annotation that cannot be resolved; EMPTY to raise an error instead.
-
-    Raises:
-        UnresolvedError: The annotation cannot be resolved yet.
-    """
+    """Return the annotation of a function's result, EMPTY without one; arguments as for :func:`read_parameters`."""
     return _Resolver(function, caller_names or {}, unresolved)("return", signature_of(function).return_annotation)
 
 
 def may_give_coroutine(function: Callable[..., Any], caller_names: Mapping[str, Any] | None = None) -> bool:
-    """
-    Tell whether a plain function may return a coroutine, as far as the annotation of its result shows.
-
-    Args:
-        function: The function, which is not a coroutine function.
-        caller_names: Further names for the annotation.
-    """
+    """Tell whether a plain function may return a coroutine, as far as the annotation of its result shows."""
     called = _called(function)
     if inspect.isclass(called):
         return False

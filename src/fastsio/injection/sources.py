@@ -165,11 +165,8 @@ def handshake_value(name: str, marker: HandshakeParameter, annotation: Any, defa
     """
     Return a getter for a header, cookie or query value of the handshake, validated.
 
-    Args:
-        name: The parameter's name.
-        marker: The marker, which says where to look and for which name.
-        annotation: The type of the value; a pydantic model takes one value for each field.
-        default: The parameter's own default, which wins over the marker's; EMPTY when it has none.
+    A pydantic model as *annotation* takes one value for each field. *default* is the parameter's own and wins over the
+    marker's; EMPTY when it has none.
     """
     model = model_of(annotation)
     if model is not None:

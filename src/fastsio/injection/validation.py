@@ -32,11 +32,7 @@ MAX_MESSAGE: Final = 200
 
 def validator_for(annotation: Any, loc: Sequence[str | int]) -> Validator:
     """
-    Return a function that validates one value.
-
-    Args:
-        annotation: A type pydantic understands, or one with msgspec structs in it.
-        loc: The place of the value: the beginning of ``loc`` in the mistakes that are reported.
+    Return a function that validates one value; *loc*, its place, begins the ``loc`` of the mistakes that are reported.
 
     Raises:
         SignatureError: No validator can be made for the annotation.
@@ -56,13 +52,7 @@ def missing(loc: Sequence[str | int]) -> ValidationFailed:
 
 
 def adapter_for(annotation: Any) -> TypeAdapter[Any]:
-    """
-    Return the pydantic adapter of an annotation, built once.
-
-    Raises:
-        SignatureError: pydantic cannot validate it.
-        UnresolvedError: It names a type that does not exist yet.
-    """
+    """Return the pydantic adapter of an annotation, built once; raise the errors of :func:`validator_for`."""
     try:
         hash(annotation)
     except TypeError:  # Annotated with something unhashable
@@ -135,12 +125,7 @@ def _struct_detail(message: str, place: list[str | int]) -> dict[str, Any]:
 
 
 class ResponseValidationError(RuntimeError):
-    """
-    A handler returned what its ``response_model`` does not allow: a defect of the program, never shown to the peer.
-
-    Args:
-        reason: The message of the validator's error.
-    """
+    """A handler returned what its ``response_model`` does not allow: a defect, never shown to the peer."""
 
     def __init__(self, label: str, reason: str) -> None:
         super().__init__(f"{label} returned what its response_model does not allow: {reason}")
@@ -152,11 +137,8 @@ def response_filter(label: str, response_model: Any) -> Callable[[Any], Any]:
     """
     Return a function that validates a handler's result against *response_model* and returns it as plain data.
 
-    A dict as *response_model* has a model for each event that the handler may return as ``(event, data)``.
-
-    Raises:
-        SignatureError: pydantic cannot validate the model, or a dict is empty or has keys that are not text.
-        UnresolvedError: The model names a type that does not exist yet.
+    A dict as *response_model* has a model for each event that the handler may return as ``(event, data)``. The errors
+    are those of :func:`validator_for`.
     """
     if isinstance(response_model, dict):
         return _event_filter(label, response_model)

@@ -31,12 +31,7 @@ Message = dict[str, Any]
 
 
 def require_message(message: object) -> Message:
-    """
-    Return a message as a plain dict of its own.
-
-    Raises:
-        TypeError: It is not a mapping with text keys.
-    """
+    """Return a message as a plain dict of its own; raise TypeError if it is not a mapping with text keys."""
     if not isinstance(message, Mapping):
         raise TypeError(f"a message is a mapping like {{'type': 'chat.message', ...}}, not {type(message).__name__}")
     plain = dict(message)
@@ -91,17 +86,7 @@ class _Cipher(Protocol):
 
 
 class Codec:
-    """
-    Encodes and decodes messages between processes.
-
-    Args:
-        serializer_format: ``json`` or ``msgpack``.
-        symmetric_encryption_keys: The first encrypts, any decrypts.
-
-    Raises:
-        SetupError: The format does not exist, or a key is not valid.
-        MissingExtraError: The package that the format or the keys need is not installed.
-    """
+    """Encodes and decodes messages between processes; the first key encrypts, any decrypts."""
 
     def __init__(
         self,
@@ -115,12 +100,7 @@ class Codec:
         self._cipher = _cipher(symmetric_encryption_keys)
 
     def encode(self, value: Any) -> bytes:
-        """
-        Write a value.
-
-        Raises:
-            TypeError: It contains a value that the format does not have.
-        """
+        """Write a value; raise TypeError if it contains a value that the format does not have."""
         try:
             plain = self._msgpack.packb(value) if self._writes_msgpack else _to_json(value)
         except (TypeError, ValueError, OverflowError) as error:
@@ -130,12 +110,7 @@ class Codec:
         return plain if self._cipher is None else self._cipher.encrypt(plain)
 
     def decode(self, data: bytes) -> Any:
-        """
-        Read a value.
-
-        Raises:
-            PayloadError: The bytes are not a message, or were encrypted with another key.
-        """
+        """Read a value; raise PayloadError if the bytes are not a message, or were encrypted with another key."""
         try:
             plain = data if self._cipher is None else self._cipher.decrypt(data)
             if plain[:1] in _JSON_STARTS:
@@ -145,12 +120,7 @@ class Codec:
             raise PayloadError(f"not a message of this layer ({type(error).__name__}: {error})") from error
 
     def decode_message(self, data: bytes) -> dict[str, Any]:
-        """
-        Read a value that is a dict.
-
-        Raises:
-            PayloadError: The value is not a dict, or cannot be read.
-        """
+        """Read a value; raise PayloadError if it cannot be read, or is not a dict."""
         value = self.decode(data)
         if not isinstance(value, dict):
             raise PayloadError(f"not a message of this layer: {type(value).__name__} instead of a dict")

@@ -25,14 +25,7 @@ PAYLOAD = "payload"
 
 
 def frame_of(event: str, arguments: Sequence[Any], discriminator: str) -> dict[str, Any]:
-    """
-    Return the frame of an event for the client of a consumer.
-
-    Args:
-        event: The event's name.
-        arguments: Its arguments: without any the payload is ``null``, one is the payload itself, several are a list.
-        discriminator: The key that names the event.
-    """
+    """Return an event's frame for a consumer's client; its payload is null, the one argument, or a list of them."""
     if len(arguments) > 1:
         return {discriminator: event, PAYLOAD: list(arguments)}
     return {discriminator: event, PAYLOAD: arguments[0] if arguments else None}
@@ -82,15 +75,9 @@ def fault_of(message: Mapping[str, Any]) -> str | None:
 
 def event_of(message: Mapping[str, Any], discriminator: str, loads: Callable[[str], Any]) -> tuple[str, Any] | None:
     """
-    Return a consumer's broadcast as an event for Socket.IO clients: its name and its data.
+    Return a consumer's broadcast, a frame in ``text`` or fields with a ``type``, as an event: its name and its data.
 
-    Args:
-        message: A message of the layer: a frame in ``text``, or fields with a ``type``.
-        discriminator: The key of a frame that names the event.
-        loads: Reads JSON.
-
-    Returns:
-        The event; None for a frame that is not an object or has no name, and for a type of fastsio's own.
+    None for a frame that is not an object or has no name, and for a type of fastsio's own.
     """
     text = message.get("text")
     if isinstance(text, str):

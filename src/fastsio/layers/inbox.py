@@ -128,17 +128,16 @@ class Inbox:
         on_message: Called for each message as it arrives; messages do not wait then. It returns False to say that there
             is no room for the message.
         on_close: Called when the inbox is closed by its overflow policy.
+        keep_s: Seconds without a reader after which the inbox is closed; None while it has a consumer.
 
     Attributes:
         groups: The groups that the channel is in, as far as this process knows.
         dropped: How many messages had no room.
         expired: How many messages waited too long.
         used_at: The time of the last call of :meth:`receive`.
-        keep_s: Seconds without a reader after which the inbox is closed; None while it has a consumer.
         is_detached: Whether the layer has stopped listening for it.
         release: Called by :meth:`aclose`; set by the layer.
-        peers_behind: The inboxes of the layer whose clients have much to read, with this one among them while its
-            client has.
+        peers_behind: The inboxes of the layer whose clients have much to read.
     """
 
     __slots__ = (
@@ -247,12 +246,7 @@ class Inbox:
             self._woken.discard(waiter)
 
     def fall_behind(self, let_read: Callable[[], Awaitable[None]]) -> None:
-        """
-        Let senders wait; called by a consumer whose client does not read as fast as messages arrive.
-
-        Args:
-            let_read: Waits until the client has caught up, or is not to be waited for any longer.
-        """
+        """Let senders wait for a client that reads slowly: *let_read* waits until it has caught up, or is given up."""
         self._let_read = let_read
         self.peers_behind.add(self)
 
@@ -280,15 +274,12 @@ class Inbox:
 
     def put(self, message: Message, deadline: float, on_taken: Callable[[], object] | None = None) -> bool:
         """
-        Add a message.
+        Add a message, which is a copy for the consumer; return False if there is no room for it.
 
         Args:
-            message: A copy for the consumer.
+            message: The message.
             deadline: When the message expires, by the clock :func:`time.monotonic`.
             on_taken: Called when the consumer has got the message, or the message was dropped.
-
-        Returns:
-            False if there is no room for it.
         """
         if self.is_closed:
             return True  # the message is not missed

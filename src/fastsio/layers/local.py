@@ -42,12 +42,7 @@ SPARE_ENTRIES: Final = 64
 
 
 class LocalTable:
-    """
-    The inboxes of a process and their groups.
-
-    Attributes:
-        behind: The inboxes of consumers whose clients have much to read, so that senders wait for them.
-    """
+    """The inboxes of a process and their groups; *behind* are those of consumers whose clients have much to read."""
 
     def __init__(self) -> None:
         self.behind: set[Inbox] = set()
@@ -111,16 +106,9 @@ class LocalTable:
 
     def fan_out(self, group: str, message: Message, deadline: float, *, is_ours: bool = False) -> list[Inbox]:
         """
-        Give each member of a group a copy of a message.
+        Give each member of a group a copy of a message; return the inboxes that had no room.
 
-        Args:
-            group: The group.
-            message: The message.
-            deadline: When the message expires.
-            is_ours: Whether no other code has the message, so that a single member may get it without a copy.
-
-        Returns:
-            The inboxes that had no room.
+        With *is_ours* no other code has the message, so a single member gets it without a copy.
         """
         members = self.groups.get(group)
         if members is None:
@@ -178,12 +166,7 @@ ResultT = TypeVar("ResultT")
 
 
 class TableLayer(BaseChannelLayer):
-    """
-    A layer with a table of the consumers in this process.
-
-    Args:
-        expiry: As for :class:`InMemoryChannelLayer`; so are all other arguments.
-    """
+    """A layer with a table of the consumers in this process; its arguments are those of the layer in memory."""
 
     def __init__(
         self,

@@ -88,12 +88,7 @@ class LayerManager(RoomFollowingManager):
 
     @property
     def layer(self) -> BaseChannelLayer:
-        """
-        The layer.
-
-        Raises:
-            LayerNotFoundError: No layer is registered under the alias.
-        """
+        """The layer; LayerNotFoundError if none is registered under the alias."""
         return get_channel_layer(self.channel)
 
     @property
@@ -257,12 +252,7 @@ class LayerManager(RoomFollowingManager):
     # Sending
 
     async def publish_members(self, message: AskMembers | TellMembers) -> None:
-        """
-        Publish a question for the members of a room, or this process's answer to one.
-
-        Raises:
-            BusError: The broker did not accept the message.
-        """
+        """Publish a question for a room's members, or an answer; raise BusError if the broker did not accept it."""
         await self._tell_others(message)
 
     async def _let_guests_read(self, namespace: str, rooms: tuple[Any, ...]) -> None:

@@ -65,17 +65,7 @@ def safe_group_name(*parts: object) -> str:
 
 
 def channel_of_node(prefix: str, node: str, unique: str) -> str:
-    """
-    Return the name of a channel that one process reads.
-
-    Args:
-        prefix: The beginning of the name.
-        node: The id of the process: the letter n and 16 hexadecimal digits.
-        unique: A text that tells the channels of the process apart, without a period.
-
-    Raises:
-        TypeError: The prefix is too long, or has characters that names do not have.
-    """
+    """Return the name of a channel that one process reads, or raise TypeError; *unique* has no period in it."""
     name = f"{prefix.rstrip('.')}.{node}.{unique}"
     require_channel_name(name)
     return name

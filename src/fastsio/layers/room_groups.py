@@ -62,17 +62,13 @@ def _group_of_namespace(namespace: str) -> str:
 
 class RoomGroups:
     """
-    The groups of one server, on one layer and one event loop.
+    The groups of one server, on one layer and one event loop; *rooms* has the rooms with clients here, by group.
 
     Args:
         on_message: Called with the group, or None for the server's own channel, and each message that arrives; it
             returns False when it has no room for the message.
         on_loss: Called when messages of other processes may have been lost.
-        logger: Gets an error when the layer does not answer, and when it answers again.
         patience_s: Seconds that :meth:`apply` waits at most.
-
-    Attributes:
-        rooms: Group or channel -> its rooms with clients here, usually one.
     """
 
     def __init__(

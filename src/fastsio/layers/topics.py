@@ -35,13 +35,7 @@ logger = logging.getLogger("fastsio.layers")
 
 
 class TopicLayer(TableLayer, Generic[HostT]):
-    """
-    A layer on topics.
-
-    Args:
-        hosts: The addresses of the brokers.
-        prefix: As for :class:`RedisPubSubChannelLayer`; so are all other arguments.
-    """
+    """A layer on topics; the arguments are those of :class:`RedisPubSubChannelLayer`."""
 
     #: The publishers of each event loop, made by :meth:`_read_place`.
     _senders: PerLoop[Any]
@@ -100,11 +94,7 @@ class TopicLayer(TableLayer, Generic[HostT]):
 
     @abstractmethod
     def _subscribe(self) -> Iterable[Subscriptions]:
-        """
-        Start listening at each broker that the topics are spread over, and yield the subscriptions.
-
-        They call :meth:`_handle_message` for each message.
-        """
+        """Start listening at each broker, with :meth:`_handle_message`, and yield the subscriptions."""
 
     async def _send(self, channel: str, message: Message) -> None:
         await self._publish_to_process(channel, {"m": message})

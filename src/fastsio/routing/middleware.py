@@ -140,12 +140,7 @@ class Scope:
         namespace: str | None = None,
         global_middleware: bool = False,
     ) -> Scope:
-        """
-        Return the scope of a registration: its own arguments first, then the attributes of the middleware.
-
-        Raises:
-            SetupError: The namespace has no slash in front: the middleware would never run.
-        """
+        """Return the scope of a registration: its own arguments first, then the attributes of the middleware."""
         if global_middleware:
             return cls()
         own = cls() if _decides_itself(middleware) else cls.own(middleware)
@@ -154,12 +149,7 @@ class Scope:
 
     @classmethod
     def own(cls, middleware: Any) -> Scope:
-        """
-        Return the scope that a middleware's attributes ``events`` and ``namespace`` describe.
-
-        Raises:
-            SetupError: The namespace has no slash in front.
-        """
+        """Return the scope that a middleware's attributes ``events`` and ``namespace`` describe."""
         namespace = getattr(middleware, "namespace", None)
         if namespace is None and not getattr(middleware, "global_middleware", True):
             namespace = "/"
@@ -173,13 +163,7 @@ class Scope:
 
 
 class Hook:
-    """
-    One function of a middleware, compiled like any handler: it may have dependencies too.
-
-    Args:
-        extra: The names of the arguments that this hook gets beside the event's context.
-        asynchronous: Whether the server awaits.
-    """
+    """A function of a middleware, compiled like a handler; *extra* is what it may take beside the event's context."""
 
     __slots__ = ("_endpoint", "asynchronous", "is_coroutine")
 
@@ -239,12 +223,7 @@ class Layer:
     @classmethod
     def of(cls, middleware: Any, *, around: bool = True, asynchronous: bool = True) -> Layer:
         """
-        Return the compiled hooks of a middleware.
-
-        Args:
-            middleware: The middleware.
-            around: Whether a ``__call__`` of its own counts.
-            asynchronous: Whether the server awaits.
+        Return the compiled hooks of a middleware; *around*: whether a ``__call__`` of its own counts.
 
         Raises:
             SetupError: It has none of the hooks and cannot be called, is a class, or has a method whose name is nearly
@@ -338,8 +317,7 @@ def run_through(call: Call) -> Callable[[Context], Any]:
     """
     Return a plain function that runs the coroutine of *call* to its end, for a server without an event loop.
 
-    Raises:
-        RuntimeError: Raised by the function that is returned, when a hook has to wait.
+    It raises RuntimeError when a hook has to wait.
     """
 
     def run(context: Context) -> Any:
@@ -569,12 +547,7 @@ def _called(middleware: Any, *, asynchronous: bool) -> Callable[..., Any]:
 
 
 def _refuse_slips(middleware: Any) -> None:
-    """
-    Make sure that no method has nearly the name of a hook: it would never run.
-
-    Raises:
-        SetupError: A method has.
-    """
+    """Raise SetupError if a method has nearly the name of a hook: it would never run."""
     for name, hook in misspelt_methods(type(middleware), (*_HOOKS, "should_run")).items():
         where = f"{type(middleware).__qualname__}.{name}"
         raise SetupError(f"{where} is no hook and would never run; did you mean {hook!r}?")

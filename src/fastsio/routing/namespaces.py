@@ -20,12 +20,7 @@ _OWN_TRIGGERS: Final[set[Any]] = set()
 
 
 def check_namespace(namespace: str | None) -> str:
-    """
-    Return the namespace's name, ``"/"`` for None.
-
-    Raises:
-        SetupError: It is neither ``"*"`` nor begins with ``"/"``.
-    """
+    """Return the namespace's name, ``"/"`` for None; raise SetupError unless it is ``"*"`` or begins with ``"/"``."""
     if namespace is None or namespace in ("", "/"):
         return "/"
     if not isinstance(namespace, str):
@@ -36,12 +31,7 @@ def check_namespace(namespace: str | None) -> str:
 
 
 def single_namespace(namespace: str | None) -> str:
-    """
-    Return the name of the namespace that a call names, ``"/"`` for None; ``"*"``, every namespace, is refused.
-
-    Raises:
-        SetupError: It does not begin with ``"/"``: no client is ever in it.
-    """
+    """Return the namespace that a call names, ``"/"`` for None; raise SetupError for ``"*"``, which is every one."""
     if not namespace:
         return "/"
     if type(namespace) is str and namespace[0] == "/":

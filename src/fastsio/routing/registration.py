@@ -83,7 +83,7 @@ CLIENT: Final = Role(
 
 class RouterScope:
     """
-    The middlewares, dependencies and exception handlers of a router, or of a server.
+    The middlewares (the first outermost), dependencies and exception handlers of a router, or of a server.
 
     Exception handlers are compiled when they are registered, and not for each event that fails: clients decide how many
     events fail.
@@ -91,13 +91,8 @@ class RouterScope:
     kind of server.
 
     Args:
-        layers: The middlewares, the first outermost.
-        dependencies: The dependencies that are resolved before each handler.
         asynchronous: Whether the server awaits. A router does not know its servers yet and is compiled for one that
             does; :meth:`compile_for` compiles it for the other kind.
-
-    Attributes:
-        exception_handlers: The functions that were registered, by the class of the exception.
     """
 
     __slots__ = ("_exception_endpoints", "_layers", "dependencies", "exception_handlers")
@@ -115,12 +110,7 @@ class RouterScope:
         self._exception_endpoints: dict[bool, dict[type[BaseException], Endpoint]] = {asynchronous: {}}
 
     def exception_handler(self, exception_class: type[BaseException]) -> Callable[[Handler], Handler]:
-        """
-        Return the decorator that registers a function for an exception.
-
-        Raises:
-            SetupError: *exception_class* is not an exception class.
-        """
+        """Return the decorator that registers a function for an exception; raise SetupError for another class."""
         if not (isinstance(exception_class, type) and issubclass(exception_class, BaseException)):
             raise SetupError(f"{exception_class!r} is not an exception class")
 
@@ -131,12 +121,7 @@ class RouterScope:
         return register
 
     def add_exception_handler(self, exception_class: type[BaseException], function: Callable[..., Any]) -> None:
-        """
-        Call *function* when a handler raises *exception_class*, in place of the function registered before.
-
-        Raises:
-            SignatureError: A parameter of the function cannot be filled.
-        """
+        """Call *function* when a handler raises *exception_class*, in place of the function registered before."""
         compiled = {
             asynchronous: _compile_exception_handler(function, asynchronous=asynchronous)
             for asynchronous in self._exception_endpoints
@@ -149,8 +134,7 @@ class RouterScope:
         """
         Compile middlewares and exception handlers, those registered later included, for one more kind of server.
 
-        Raises:
-            SignatureError: One is a coroutine function, and the server does not await.
+        Raise SignatureError if one is a coroutine function and the server does not await.
         """
         if asynchronous not in self._layers:
             layers = next(iter(self._layers.values()))
@@ -210,14 +194,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RoomRegistration:
-    """
-    A room class whose rooms clients may ask to be let into.
-
-    Args:
-        namespace: The namespace.
-        room_class: The class.
-        scopes: The scopes of the routers that include it, innermost first.
-    """
+    """A room class whose rooms clients may ask to be let into, with the scopes of its routers, innermost first."""
 
     namespace: str
     room_class: Any
@@ -241,12 +218,7 @@ def compose(prefix: str | None, namespace: str) -> str:
 
 
 def check_namespaces(namespaces: Any) -> Any:
-    """
-    Return the option ``namespaces`` of a server as it is.
-
-    Raises:
-        SetupError: A name neither is ``"*"`` nor begins with ``"/"``.
-    """
+    """Return the option ``namespaces`` of a server as it is; raise SetupError if one is not valid."""
     for name in (namespaces,) if isinstance(namespaces, str) else namespaces:
         check_namespace(name)
     return namespaces
@@ -445,14 +417,7 @@ class RouterSIO(EventRegistrar):
         register_room: Callable[[RoomRegistration], None],
         namespace: str | None = None,
     ) -> None:
-        """
-        Hand everything registered here, now and later, to a server or to an outer router.
-
-        Args:
-            register: Called with each handler and class-based namespace.
-            register_room: Called with each room class.
-            namespace: The namespace of the outer router.
-        """
+        """Hand everything registered here, now and later, to a server, or to the outer router of *namespace*."""
         outlet = Outlet(register, register_room, namespace)
         self._outlets.append(outlet)
         for registration in self._registrations:
@@ -498,12 +463,7 @@ def attach_router(
     register_room: Callable[[RoomRegistration], None],
     outer: RouterSIO | None = None,
 ) -> None:
-    """
-    Let a router hand what is registered on it to a server, or to the router *outer*.
-
-    Raises:
-        SetupError: It is not a router, or it includes the outer one.
-    """
+    """Let a router hand its registrations to a server, or to *outer*, which it must not include itself."""
     if not isinstance(router, RouterSIO):
         raise SetupError(f"{router!r} is not a RouterSIO")
     if outer is not None and (router is outer or outer in router.includes()):
@@ -512,23 +472,13 @@ def attach_router(
 
 
 def room_registrations(room_classes: Iterable[Any], namespace: str | None) -> list[RoomRegistration]:
-    """
-    Return the registrations of room classes in a namespace, each class once.
-
-    Raises:
-        SetupError: One is not a room class, or two have the same key; or the namespace has no slash in front.
-    """
+    """Return the registrations of room classes in a namespace, each class once; raise SetupError for a mistake."""
     name = check_namespace(namespace)
     return [RoomRegistration(name, room_class) for room_class in check_rooms(room_classes)]
 
 
 def check_rooms(room_classes: Iterable[Any]) -> tuple[Any, ...]:
-    """
-    Return room classes, each once.
-
-    Raises:
-        SetupError: One is not a room class, or two have the same key.
-    """
+    """Return room classes, each once; raise SetupError if one is not a room class, or two have the same key."""
     by_key: dict[str, Any] = {}
     for room_class in room_classes:
         is_room = isinstance(room_class, type) and issubclass(room_class, NamedRoom)
@@ -540,12 +490,7 @@ def check_rooms(room_classes: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def refuse_same_key(known: Any, room_class: Any) -> None:
-    """
-    Make sure that two different room classes do not have the same key.
-
-    Raises:
-        SetupError: They have.
-    """
+    """Raise SetupError if two different room classes have the same key."""
     if known is not room_class:
         raise SetupError(
             f"{known.__qualname__} and {room_class.__qualname__} have the same key {room_class.key!r}; "

@@ -103,12 +103,7 @@ class Registry:
     # Registration
 
     def add(self, registration: Registration) -> None:
-        """
-        Add a handler or a class-based namespace; the last one registered for an event is called.
-
-        Raises:
-            SignatureError: A parameter of the handler cannot be filled.
-        """
+        """Add a handler or a class-based namespace; the last one registered for an event is called."""
         namespace, event = registration.namespace, registration.event
         for scope in registration.scopes:
             self._add_scope(scope)
@@ -206,12 +201,7 @@ class Registry:
         return self._asynchronous and is_alone and not endpoint.pending
 
     def add_middleware(self, middleware: Any, scope: Scope) -> None:
-        """
-        Run *middleware* for the events in *scope*, inside of those added before.
-
-        Raises:
-            SetupError: It is not a middleware.
-        """
+        """Run *middleware* for the events in *scope*, inside of those added before."""
         self._middlewares.append((middleware, scope, Layer.of(middleware, asynchronous=self._asynchronous)))
         self._forget_routes()
 
@@ -225,12 +215,7 @@ class Registry:
         return [middleware for middleware, _, _ in self._middlewares]
 
     def compile_pending(self) -> None:
-        """
-        Compile the endpoints whose annotations named something that did not exist yet; called when the server starts.
-
-        Raises:
-            SignatureError: An annotation names what does not exist, or a parameter cannot be filled.
-        """
+        """Compile endpoints whose annotations named what did not exist; the server starts, so it must exist now."""
         entries = [self._entry_at(*key) for key in list(_keys_of(self.handlers))]
         entries += [entry for namespace in self.namespace_handlers for entry in self._method_entries(namespace)]
         found = [entry for entry in entries if entry is not None]
@@ -247,12 +232,7 @@ class Registry:
         self._forget_routes()
 
     def unreached(self, configured: Iterable[str] | str) -> list[str]:
-        """
-        Return a sentence for each namespace and event that a middleware is for and that does not exist, each once.
-
-        Args:
-            configured: The option ``namespaces`` of the server.
-        """
+        """Return a sentence, once, for each namespace and event of a middleware that does not exist."""
         found: list[str] = []
         layers = []
         for scope, layer in self._server_layers():
@@ -383,17 +363,10 @@ class Registry:
 
     def _find_passage(self, entry: Entry | None, namespace: str, event: str) -> Route | None:
         """
-        Return the route of a built-in event that the namespace has no handler of its own for.
+        Return the route of ``connect`` or ``disconnect`` in a namespace without a handler of its own for it.
 
         Middlewares of the server and what the namespace's routers put around their handlers run for it all the same.
-
-        Args:
-            entry: The handler for every namespace, if there is one.
-            namespace: The namespace.
-            event: ``connect`` or ``disconnect``.
-
-        Returns:
-            The route, or None if there is no middleware and no router around the event, except those of *entry*.
+        None if nothing is around the event, except the routers of *entry*, the handler for every namespace.
         """
         known = () if entry is None else entry.registration.scopes
         routers = tuple(scope for scope in self._routers_of(namespace) if scope not in known)

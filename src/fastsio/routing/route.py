@@ -42,11 +42,9 @@ class Route:
     A handler ready to be called.
 
     Attributes:
-        handler: The function itself.
         prefix: The names of the arguments that a catch-all handler gets first: ``event``, ``namespace`` or both.
         is_plain: True when nothing stands around the handler and it has no marker: it is called as
             ``handler(*leading, sid, *args)``, exactly as python-socketio does.
-        is_coroutine: Whether the handler is a coroutine function.
         call: Runs the handler with everything around it; awaited unless the server has no event loop.
         call_handler: Runs the handler without middleware; awaited in the same way.
         scopes: The routers around it, innermost first.
@@ -203,12 +201,7 @@ _FORMS: Final = {
 
 
 def check_arity(endpoint: Endpoint, prefix: tuple[str, ...]) -> None:
-    """
-    Make sure that a connect or disconnect handler without markers can be called.
-
-    Raises:
-        SignatureError: It does not take the number of arguments that it would be called with.
-    """
+    """Raise SignatureError if a connect or disconnect handler without markers cannot be called."""
     if not endpoint.plain or endpoint.kind not in _FORMS:
         return
     most, form = _FORMS[endpoint.kind]

@@ -61,16 +61,10 @@ def did_you_mean(name: Any, known: Iterable[Any]) -> str:
 
 def misspelt_methods(owner: type, known: Collection[str]) -> dict[str, str]:
     """
-    Return the methods of a class that have nearly the name of a hook: they would never run.
+    Return the methods of a class that have nearly the name of a hook, with that name: they would never run.
 
-    A method that another method of the class uses is a helper, whatever it is called.
-
-    Args:
-        owner: The class; methods that it inherits from other classes of applications count too.
-        known: The names of the hooks.
-
-    Returns:
-        The name of each such method, with that of the hook that was meant.
+    A method that another method of the class uses is a helper, whatever it is called. Methods that the class inherits
+    from other classes of applications count too.
     """
     own = _of_applications(owner)
     names = [name for name, value in own if isroutine(value)]
@@ -79,16 +73,9 @@ def misspelt_methods(owner: type, known: Collection[str]) -> dict[str, str]:
 
 def misspelt_settings(owner: type, known: Collection[str]) -> dict[str, str]:
     """
-    Return the attributes of a class that have nearly the name of a setting: they do nothing.
+    Return the attributes of a class that have nearly the name of a setting, with that name: they do nothing.
 
     An attribute that a method of the class uses is one of the application's own, whatever it is called.
-
-    Args:
-        owner: The class; attributes that it inherits from other classes of applications count too.
-        known: The names of the settings.
-
-    Returns:
-        The name of each such attribute, with that of the setting that was meant.
     """
     own = _of_applications(owner)
     names = [name for name, value in own if not (isroutine(value) or isinstance(value, property))]
@@ -151,13 +138,7 @@ _NO_TEXT: Final = (bool, int, float, complex, bytes, bytearray, Mapping, list, t
 
 
 def warn_of_habit(endpoint: Endpoint, prefix: Sequence[str]) -> None:
-    """
-    Warn of a handler without markers whose first parameter is not meant to be the sid.
-
-    Args:
-        endpoint: The handler.
-        prefix: What a catch-all registration puts before the sid.
-    """
+    """Warn of a handler without markers whose first parameter, after those of *prefix*, is not meant to be the sid."""
     if not endpoint.plain or endpoint.kind is not HandlerKind.EVENT:
         return
     parameters = [
@@ -170,14 +151,7 @@ def warn_of_habit(endpoint: Endpoint, prefix: Sequence[str]) -> None:
 
 
 def warn_of_name(label: str, event: Any, built_in: Collection[str]) -> None:
-    """
-    Warn of a handler whose event has nearly the name of a built-in one: it is not called when clients connect or leave.
-
-    Args:
-        label: The name of the handler.
-        event: The event.
-        built_in: The built-in events.
-    """
+    """Warn of a handler whose event has nearly the name of a built-in one: it is not called when clients come or go."""
     if event in built_in or not isinstance(event, str) or not event[:1].isalpha():  # the Admin UI emits _disconnect
         return
     nearest = one_letter_off(event, built_in) or _OTHER_NAMES.get(event)

@@ -12,12 +12,7 @@ Value = TypeVar("Value")
 
 
 class WatchedDict(dict[Key, Value], Generic[Key, Value]):
-    """
-    A dict that calls a function after every change.
-
-    Args:
-        nested: Whether the values are dicts whose changes call the function too.
-    """
+    """A dict that calls *changed* after every change; *nested* watches the dicts that are its values too."""
 
     def __init__(self, changed: Callable[[], None], *, nested: bool = False) -> None:
         super().__init__()

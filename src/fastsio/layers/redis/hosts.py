@@ -28,14 +28,7 @@ _FORMS: Final = (
 
 
 class RedisHost:
-    """
-    One Redis, or one master that sentinels know.
-
-    Args:
-        target: Its address.
-        options: Keyword arguments for the client.
-        label: Its name in messages, without a password.
-    """
+    """One Redis, or one master that sentinels know; the label is its name in messages, without a password."""
 
     def __init__(self, target: RedisTarget, options: dict[str, Any], label: str) -> None:
         self._target = target
@@ -66,16 +59,7 @@ async def close_publishers(publishers: list[RedisPublisher]) -> None:
 
 
 def read_hosts(hosts: Sequence[Host] | None) -> list[RedisHost]:
-    """
-    Read the option ``hosts``.
-
-    Args:
-        hosts: The option; None is one Redis on this machine.
-
-    Raises:
-        SetupError: A host has none of the known forms, or the list is empty.
-        MissingExtraError: Neither redis nor valkey is installed.
-    """
+    """Read the option ``hosts``; raise SetupError if it is empty, or a host has none of the known forms."""
     if hosts is None:
         return [read_host(DEFAULT_URL)]
     if isinstance(hosts, str | bytes) or not hasattr(hosts, "__iter__") or hasattr(hosts, "keys"):
@@ -134,12 +118,7 @@ def _label(url: str) -> str:
 
 
 def quoted(prefix: object) -> str:
-    """
-    Return a prefix with the delimiter of keys escaped.
-
-    Raises:
-        SetupError: It is not a string, or empty.
-    """
+    """Return a prefix with the delimiter of keys escaped; raise SetupError if it is not a string, or empty."""
     if not isinstance(prefix, str) or not prefix:
         raise SetupError(f"prefix is what the keys of the layer begin with, like 'chat'; got {prefix!r}")
     return prefix.replace("%", "%25").replace(":", "%3A")

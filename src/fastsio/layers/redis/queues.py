@@ -51,7 +51,6 @@ class StreamReader:
     Reads from one Redis.
 
     Args:
-        node: The name of the process.
         own: The stream that only this process reads.
         keep_ms: For how long a stream is kept without a heartbeat.
         lease_s: For how long an entry belongs to its reader without a heartbeat; one is sent three times in it.
@@ -59,8 +58,6 @@ class StreamReader:
         on_entry: Gets stream, id and payload of an entry; returns whether it is done with, or will be later.
         renew: Called for each heartbeat: when the connection is made, and regularly from then on.
         on_loss: Called when entries for the process were lost: it was away for too long, or Redis has lost them.
-        on_disconnect: As for :class:`ReconnectLoop`.
-        on_reconnect: As for :class:`ReconnectLoop`.
     """
 
     def __init__(
@@ -327,7 +324,6 @@ class Queues:
     The keys of a layer.
 
     Args:
-        hosts: The Redis servers.
         key: The beginning of the keys, escaped.
         expiry_s: For how long a message is kept.
         lease_s: For how long a process stays a member without renewing it.
@@ -399,15 +395,7 @@ class Queues:
         ]
 
     async def join(self, group: str, route: str, channels: Iterable[str], lease_s: float) -> None:
-        """
-        Put channels into a group, or renew their membership.
-
-        Args:
-            group: The group.
-            route: The route to them: ``n:`` and a process, or ``c:`` and the channel itself.
-            channels: The names of the channels.
-            lease_s: Seconds for which they are members.
-        """
+        """Put channels with a common route into a group, or renew their membership, for *lease_s* seconds."""
         keys = (self._routes(group), self._members(group))
         await self.run(group, "EVAL", JOIN, 2, *keys, int(lease_s * 1000), route, *channels)
 
