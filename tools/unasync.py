@@ -59,8 +59,6 @@ MODULES: Final = (
     "manager",
     "namespace",
     "pubsub",
-    "event_log",
-    "lost_sessions",
     "recovery",
     "room_hooks",
     "rooms",

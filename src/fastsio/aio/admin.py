@@ -115,7 +115,7 @@ class InstrumentedAsyncServer:
         shared = self.sio.__fastsio__
         shared.observe(self._watch)
         if shared.recovery is not None:  # a page that comes back wants the present state, not old reports
-            shared.recovery.excluded.add(self.admin_namespace)
+            shared.recovery_state.excluded.add(self.admin_namespace)
         handlers: dict[str, Any] = {"connect": self.admin_connect}
         if not self.settings.read_only:
             handlers |= {

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping
     from typing import Never
 
-    from fastsio.aio.recovery import Recovery
     from fastsio.base.history import Arrival
     from fastsio.base.internals import ServerInternals
+    from fastsio.base.recovery_state import RecoveryState
     from fastsio.engine.packet import MessagePacket
     from fastsio.state import Client
     from fastsio.state.history import KeptEvent, RoomLogs, Since
@@ -218,7 +218,7 @@ class AsyncManager(BaseManager):
         *received* is where the event stands in a log that all nodes share.
         """
         shared: ServerInternals | None = None if self.server is None else self.server.__fastsio__
-        histories, recovery = (None, None) if shared is None else (shared.histories, shared.recovery)
+        histories, recovery = (None, None) if shared is None else (shared.histories, shared.recovery_state)
         if histories is not None and callback is None and (received.is_kept if received else not histories.is_shared):
             keepers = histories.logs_for_event(namespace, rooms, event)
             if keepers:
@@ -241,7 +241,7 @@ class AsyncManager(BaseManager):
 
     async def _send_numbered(
         self,
-        recovery: Recovery,
+        recovery: RecoveryState,
         event: EventName,
         data: Any,
         namespace: str,

@@ -61,6 +61,7 @@ class ServerInternals:
         "options",
         "recovery",
         "recovery_options",
+        "recovery_state",
         "registry",
         "room_classes",
         "room_keeper",
@@ -93,6 +94,7 @@ class ServerInternals:
         self.lifecycle: Any = None
         self.room_keeper: Any = None
         self.recovery: Any = None
+        self.recovery_state: Any = None
         self.histories: Histories | None = None
         self.shows_frames = False
         self.update_seams()

@@ -169,8 +169,8 @@ class BaseManager:
 
     @property
     def _recovery(self) -> Any:
-        """The part of the server that brings lost clients back; None if it has none."""
-        return None if self.server is None else self.server.__fastsio__.recovery
+        """The clients of the server that can come back; None if none can."""
+        return None if self.server is None else self.server.__fastsio__.recovery_state
 
     @property
     def _histories(self) -> Histories | None:
@@ -200,7 +200,8 @@ class BaseManager:
         if shared.histories is not None and shared.histories.has_events(namespace, room):
             return True
         is_joined_soon = shared.room_keeper is not None and bool(shared.room_keeper.is_awaited(namespace, room))
-        return is_joined_soon or (shared.recovery is not None and bool(shared.recovery.is_awaited(namespace, room)))
+        recovery = shared.recovery_state
+        return is_joined_soon or (recovery is not None and bool(recovery.is_awaited(namespace, room)))
 
     def _recipients(self, namespace: str, rooms: Iterable[Hashable], skip: Collection[str] = ()) -> list[Client]:
         """Return the clients in any of *rooms*, each once, without those in *skip*."""

@@ -20,10 +20,9 @@ from fastsio.state.recovery import Entry, SavedSession
 from fastsio.state.room_names import RoomName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Iterable
 
-    #: An event that a client has missed: the rooms that it was sent to, and its name with its arguments.
-    Missed = tuple[tuple[Hashable, ...], list[Any]]
+    from fastsio.state.recovery import Missed
 
 #: The key that marks a value of another type: it stands beside the name of the type.
 _MARK: Final = "$"

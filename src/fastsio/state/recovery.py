@@ -22,6 +22,9 @@ from fastsio.types import Source
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
+    #: An event that a client has missed: the rooms that it was sent to, and its name with its arguments.
+    Missed = tuple[tuple[Hashable, ...], list[Any]]
+
 #: About how many bytes an event in the log takes in memory, without its frames.
 ENTRY_BYTES: Final = 400
 #: About how many bytes a room with events in the log takes, and each sid that an event was not sent to.

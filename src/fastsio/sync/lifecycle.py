@@ -123,7 +123,7 @@ class Lifecycle:
             return
         self._deadlines.clear(connection)
         connection.decoder.reset()
-        with nullcontext() if self._recovery is None else self._recovery.lock:  # no session is restored meanwhile
+        with nullcontext() if self._recovery is None else self._recovery.state.lock:  # no session is restored meanwhile
             connection.is_lost = True
         with connection.lock:
             pass  # a client that is being accepted has been; after this none is
@@ -156,7 +156,7 @@ class Lifecycle:
         """Let clients in again, after :meth:`stop`."""
         self.is_closed = self._is_silent = False
         if self._recovery is not None:
-            self._recovery.start()
+            self._recovery.state.start()
         if self._shared.observer is not None:
             self._shared.observer.start()
 
@@ -170,7 +170,7 @@ class Lifecycle:
         self.is_closed = True
         self._is_silent = not refuses
         if self._recovery is not None:
-            self._recovery.stop()
+            self._recovery.state.stop()
         self._deadlines.stop()
         if self._shared.observer is not None:
             self._shared.observer.stop()
@@ -267,7 +267,7 @@ class Lifecycle:
             if not is_back and connection.is_lost:
                 return self._remove_client(client)
             if not is_back and client.recovery is None:
-                recovery.begin(client)
+                recovery.state.begin(client)
         if self._server.always_connect:
             return self._tell_and_start_handler(client)
         return self._start_connect_handler(client)
@@ -356,7 +356,7 @@ class Lifecycle:
             server.environ.loosen(connection.eio_sid)
             if connection.decoder.pending:
                 self.watch_attachments(connection)
-            missed = [] if recovery is None or self._recovery is None else self._recovery.take_missed(client)
+            missed = [] if recovery is None or self._recovery is None else self._recovery.state.take_missed(client)
             waiting, is_caught_up = None, not (missed or client.is_behind)
             if is_caught_up:
                 # A thread that disconnects the client waits until CONNECT has been answered.
@@ -535,7 +535,7 @@ class Lifecycle:
             self._release(client.connection)
         recovery = self._recovery
         try:
-            if recovery is None or not recovery.is_away(client.namespace, client.sid):
+            if recovery is None or not recovery.state.is_away(client.namespace, client.sid):
                 self._shared.room_keeper.client_left(client)
             # The record lives as long as the connection.
             client.auth, client.auth_bytes = None, 0
@@ -544,7 +544,7 @@ class Lifecycle:
                 self._close_scope(client, scope)
         finally:
             if recovery is not None:  # from now on the client may come back
-                recovery.forget(client)
+                recovery.state.forget(client)
 
     def _close_scope(self, client: Client, scope: Any) -> None:
         try:
@@ -598,9 +598,9 @@ class Lifecycle:
         while following or client.is_behind:
             if not self.replies.send_missed(client, following or ()):
                 return False
-            following = recovery.read_on(client)
+            following = recovery.state.read_on(client)
             if following is None:
-                recovery.cut_off(client)
+                recovery.state.cut_off(client)
                 return False
         with connection.lock:
             if client.state is not NamespaceState.CONNECTED:
@@ -612,6 +612,6 @@ class Lifecycle:
     def _report_connected(self, client: Client) -> None:
         """Report a client that has been let in, and to which events are sent from now on."""
         if self._recovery is not None:
-            self._recovery.changed(client)
+            self._recovery.state.changed(client)
         if self._shared.observer is not None:
             self._shared.observer.client_connected(client)

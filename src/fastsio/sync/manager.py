@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from fastsio.base.history import Arrival
     from fastsio.base.internals import ServerInternals
+    from fastsio.base.recovery_state import RecoveryState
     from fastsio.engine.packet import MessagePacket
     from fastsio.state import Client
     from fastsio.state.history import KeptEvent, RoomLogs, Since
     from fastsio.state.recovery import Received
-    from fastsio.sync.recovery import Recovery
     from fastsio.types import AckCallback, EventName, Rooms, Sids
 
 
@@ -219,7 +219,7 @@ class Manager(BaseManager):
         *received* is where the event stands in a log that all nodes share.
         """
         shared: ServerInternals | None = None if self.server is None else self.server.__fastsio__
-        histories, recovery = (None, None) if shared is None else (shared.histories, shared.recovery)
+        histories, recovery = (None, None) if shared is None else (shared.histories, shared.recovery_state)
         if histories is not None and callback is None and (received.is_kept if received else not histories.is_shared):
             keepers = histories.logs_for_event(namespace, rooms, event)
             if keepers:
@@ -242,7 +242,7 @@ class Manager(BaseManager):
 
     def _send_numbered(
         self,
-        recovery: Recovery,
+        recovery: RecoveryState,
         event: EventName,
         data: Any,
         namespace: str,

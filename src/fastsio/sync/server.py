@@ -110,6 +110,7 @@ class Server(BaseServer):
         shared.room_keeper = RoomKeeper(self, self._runner.start_task, self._dispatcher.close_context)
         if shared.recovery_options is not None:
             shared.recovery = Recovery(self, shared, shared.recovery_options)
+            shared.recovery_state = shared.recovery.state
         self._lifecycle = shared.lifecycle = Lifecycle(self, shared, self._dispatcher, self._runner)
         self._dispatcher.bind(self._runner, self._lifecycle)
         self.eio.receivers = frozenset({self._dispatcher.handle_message, self._dispatcher.handle_observed_message})
@@ -394,7 +395,7 @@ class Server(BaseServer):
         client = self._client(sid, single_namespace(namespace))
         client.session = session
         if self.__fastsio__.recovery is not None:
-            self.__fastsio__.recovery.changed(client)
+            self.__fastsio__.recovery_state.changed(client)
 
     def session(self, sid: str, namespace: str | None = None) -> SessionContext:
         """

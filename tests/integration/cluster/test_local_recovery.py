@@ -84,7 +84,7 @@ async def test_a_client_comes_back_to_another_process(lab):
     assert [await watcher.event() for _ in range(2)] == [["news", 3, {"raw": [1, None, "ü"]}], ["news", 6]]
     await one.emit("news", 7, room="tea")
     assert await back.event() == ["news", 7]
-    await eventually(lambda: not one.__fastsio__.recovery.has_sessions())
+    await eventually(lambda: not one.__fastsio__.recovery_state.has_sessions())
 
 
 async def test_a_client_goes_from_process_to_process(lab):
@@ -209,7 +209,7 @@ async def test_a_session_that_was_ended_is_gone(lab):
     await lab.join(other)
     await lab.lose(peer)
     await other.disconnect(peer.sid)
-    await eventually(lambda: not one.__fastsio__.recovery.has_sessions())
+    await eventually(lambda: not one.__fastsio__.recovery_state.has_sessions())
 
     assert (await lab.join(other, peer)).pid != peer.pid
 

@@ -229,7 +229,7 @@ async def test_a_client_whose_old_connection_lives_on_another_node(lab):
         ("connect", peer.sid, True),
     ]
     assert sorted(other.rooms(back.sid)) == sorted([back.sid, "tea"])
-    await eventually(lambda: not one.__fastsio__.recovery.has_sessions())
+    await eventually(lambda: not one.__fastsio__.recovery_state.has_sessions())
 
 
 async def test_a_node_takes_its_time_to_give_a_session_up(lab, monkeypatch):

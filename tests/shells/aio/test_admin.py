@@ -478,6 +478,6 @@ async def test_reports_are_not_kept_for_pages_that_come_back():
     await admin.lose()
     await server.emit("news", 1)
 
-    recovery = server.__fastsio__.recovery
+    recovery = server.__fastsio__.recovery_state
     assert (len(recovery.log.kept), len(recovery._sessions)) == (1, 0)
     await server.shutdown()

@@ -36,6 +36,7 @@ class Side:
         self.log = SimpleNamespace(kept=PacketLog(OPTIONS.max_packets, OPTIONS.max_bytes, 60, 0))
         self.warnings: list[Exception] = []
         self.periods = 0
+        self.state = self
         self.mirroring = Mirroring(self, self, self.warnings.append, self.note_period)
 
     def note_period(self) -> None:

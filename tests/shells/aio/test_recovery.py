@@ -127,7 +127,7 @@ async def test_a_client_that_is_lost_while_it_leaves(recovering):
     may_end.set()
     await leaving
 
-    assert not sio.__fastsio__.recovery.has_sessions()
+    assert not sio.__fastsio__.recovery_state.has_sessions()
 
 
 async def test_a_pid_works_once(recovering):
@@ -429,7 +429,7 @@ async def test_nothing_is_kept_by_a_server_that_stops(recovering):
     seat = await Seat(wire).connect()
     sid = seat.sid
     await sio.shutdown()
-    assert not sio.__fastsio__.recovery.has_sessions()
+    assert not sio.__fastsio__.recovery_state.has_sessions()
 
     wire.is_admitting = True
     wire.admit = lambda: None
@@ -450,7 +450,7 @@ async def test_what_was_kept_before_a_restart_ends_in_its_time(make, log):
     seat = await Seat(wire).connect()
     await joined_with_offset(seat)
     await seat.client.lose()
-    recovery = sio.__fastsio__.recovery
+    recovery = sio.__fastsio__.recovery_state
     await sio.shutdown()
     assert recovery.has_sessions()
     assert len(recovery.log.kept)
@@ -527,7 +527,7 @@ async def test_a_session_ends_if_its_client_goes_while_the_store_is_asked(make):
     await seat.client.lose()
     manager.store.may_answer.set()
 
-    await settled(lambda: not sio.__fastsio__.recovery.has_sessions())
+    await settled(lambda: not sio.__fastsio__.recovery_state.has_sessions())
 
 
 async def test_a_session_that_is_stored_once_more_is_kept_once(make):
@@ -553,7 +553,7 @@ async def test_a_session_that_is_stored_once_more_is_kept_once(make):
     with pytest.raises(ZeroDivisionError):
         await seat.back()
 
-    recovery = sio.__fastsio__.recovery
+    recovery = sio.__fastsio__.recovery_state
     await settled(lambda: not len(recovery._sessions))
     assert not recovery.has_sessions("/")
 
@@ -602,7 +602,7 @@ async def test_a_client_that_is_lost_while_it_is_let_in_leaves_all_the_same(make
     stored.set()
     await asyncio.wait_for(losing, WAIT_S)
 
-    await settled(lambda: not sio.__fastsio__.recovery.has_sessions("/"))
+    await settled(lambda: not sio.__fastsio__.recovery_state.has_sessions("/"))
     assert (sio.environ, dict(sio.manager.rooms)) == ({}, {})
     assert not sio.__fastsio__.connections
 

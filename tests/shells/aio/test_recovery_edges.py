@@ -268,7 +268,11 @@ async def test_a_connect_handler_ends_the_recovery(recovering, log, way):
     assert (await client.receive()).startswith("4")
     await settled(lambda: ("on_leave", 5, sid) in log)
     shared = sio.__fastsio__
-    assert (len(shared.recovery._sessions), shared.recovery._clients, shared.recovery._ends) == (0, {}, {})
+    assert (len(shared.recovery_state._sessions), shared.recovery_state._clients, shared.recovery_state._ends) == (
+        0,
+        {},
+        {},
+    )
     assert (shared.room_keeper.is_empty, shared.room_keeper._away) == (True, set())
     await seat.back()
     assert (seat.sid == sid, seat.pid == pid) == (False, False)
@@ -467,7 +471,7 @@ async def test_a_disconnect_handler_that_hangs(make, caplog):
     thief.pid = pid
     await thief.back()
     assert thief.sid != sid
-    assert sio.__fastsio__.recovery._ends == {}
+    assert sio.__fastsio__.recovery_state._ends == {}
 
 
 async def test_the_newcomer_goes_while_it_waits(recovering):
@@ -527,7 +531,7 @@ async def test_nothing_is_left_of_many_that_stay_away(make):
         await seat.client.lose()
         await sio.emit("news", number, room=f"room {number}")
 
-    recovery, table = sio.__fastsio__.recovery, sio.manager._table
+    recovery, table = sio.__fastsio__.recovery_state, sio.manager._table
     assert len(recovery._sessions) <= 400
     await settled(lambda: not len(recovery._sessions) and not len(recovery.log.kept))
     assert (recovery._clients, recovery._ends, recovery.log.kept._by_room, recovery.log.kept.size) == ({}, {}, {}, 0)

@@ -43,7 +43,7 @@ def blocks() -> int:
 async def test_ten_thousand_lost_clients_take_no_more_than_the_sessions_kept() -> None:
     """max_sessions bounds the memory before their time is over, and nothing is left after it."""
     sio = make_server(max_sessions=MAX_SESSIONS, max_disconnection_duration=0.5)
-    recovery = sio.__fastsio__.recovery
+    recovery = sio.__fastsio__.recovery_state
     wire = Wire(sio)
 
     async def all_forgotten() -> None:
@@ -78,7 +78,7 @@ async def test_lost_clients_leave_nothing_to_the_garbage_collector() -> None:
     """Neither the connection nor the session that has expired refers to itself in a circle."""
     before = what_there_is()
     sio = make_server(max_disconnection_duration=0.05)
-    recovery = sio.__fastsio__.recovery
+    recovery = sio.__fastsio__.recovery_state
 
     async def lose() -> None:
         client = TestClient(sio)

@@ -235,5 +235,9 @@ async def test_nothing_is_left(chat, log):
     await settled(lambda: len(log) == 2)
 
     shared = sio.__fastsio__
-    assert (len(shared.recovery._sessions), shared.recovery._clients, shared.recovery._ends) == (0, {}, {})
+    assert (len(shared.recovery_state._sessions), shared.recovery_state._clients, shared.recovery_state._ends) == (
+        0,
+        {},
+        {},
+    )
     assert (shared.room_keeper.is_empty, shared.room_keeper._away) == (True, set())

@@ -309,7 +309,7 @@ async def test_a_client_that_is_away_is_the_only_one_here(pair: Pair) -> None:
     await pair.ours.drop("transport close")
     for number, room in enumerate((None, "tea", sid)):
         await pair.there.emit("news", number, room=room)
-    await until(lambda: len(pair.here.__fastsio__.recovery.log.kept) == 3)
+    await until(lambda: len(pair.here.__fastsio__.recovery_state.log.kept) == 3)
 
     await pair.ours.reconnect()
 
@@ -344,7 +344,7 @@ async def test_a_client_that_misses_what_did_not_fit_is_a_new_one(pair: Pair, mo
     """More messages came at once than may wait for the server."""
     monkeypatch.setattr("fastsio.layers.manager.CAPACITY", 2)
     await pair.ours.drop("transport close")
-    kept = pair.here.__fastsio__.recovery.log.kept
+    kept = pair.here.__fastsio__.recovery_state.log.kept
     message = {"type": "fastsio.text", "text": '{"action":"said","payload":1}'}
     group = group_of("/", None)
     for _ in range(5):
@@ -363,8 +363,8 @@ async def test_a_client_that_comes_to_the_other_server_is_a_new_one(pair: Pair) 
     sid = pair.ours.sid
     await pair.ours.drop("transport close")
     await pair.there.emit("news", 1, room="tea")
-    await until(lambda: len(pair.here.__fastsio__.recovery.log.kept) == 1)
-    (pid,) = pair.here.__fastsio__.recovery.pids()
+    await until(lambda: len(pair.here.__fastsio__.recovery_state.log.kept) == 1)
+    (pid,) = pair.here.__fastsio__.recovery_state.pids()
     async with TestClient(pair.there) as stranger:
         await stranger.connect(auth={"pid": pid})
 

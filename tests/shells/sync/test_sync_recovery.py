@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import fastsio
+from fastsio.base import lost_sessions
 from fastsio.exceptions import ClientLeftError
-from fastsio.sync import lost_sessions
 from tests.shells.sync.fake_engine import FakeClient, Wire, wired
 from tests.support.waiting import WAIT_S
 
@@ -175,7 +175,7 @@ def test_a_client_is_taken_out_of_a_room_in_the_moment_of_its_loss(recovering, m
     sio, wire = recovering
     seat = Seat(wire).connect()
     sio.enter_room(seat.sid, "tea")
-    recovery = sio.__fastsio__.recovery
+    recovery = sio.__fastsio__.recovery_state
     session_of = recovery.session_of
     leaving = threading.Thread(target=sio.leave_room, args=(seat.sid, "tea"), daemon=True)
 
@@ -253,7 +253,7 @@ def test_a_client_may_be_back_only_when_the_old_one_has_left(recovering):
             left.append(room)
 
     sio.register_room(Club)
-    recovery, is_back, threads = sio.__fastsio__.recovery, threading.Event(), []
+    recovery, is_back, threads = sio.__fastsio__.recovery_state, threading.Event(), []
     forget = recovery.forget
 
     def slow_forget(client: Any) -> None:
@@ -402,7 +402,7 @@ def test_a_session_ends_though_there_was_no_thread_for_it(threads, club, monkeyp
         seat.client.send('2["join_club",{"id":5}]')
         assert seat.event() == ["joined", {"room": "club|5"}]
         seat.client.lose()
-    recovery = sio.__fastsio__.recovery
+    recovery = sio.__fastsio__.recovery_state
 
     lacking.add("HandlerRunner._start.<locals>.run")
     assert tried.wait(WAIT_S)
@@ -425,8 +425,8 @@ def test_a_client_is_lost_while_there_is_no_thread_for_the_timer(threads, club, 
     sid = seat.sid
     seat.client.send('2["join_club",{"id":5}]')
     assert seat.event() == ["joined", {"room": "club|5"}]
-    sio.__fastsio__.recovery._lost._deadlines.stop()
-    until(lambda: sio.__fastsio__.recovery._lost._deadlines._wake is None)
+    sio.__fastsio__.recovery_state.lost._deadlines.stop()
+    until(lambda: sio.__fastsio__.recovery_state.lost._deadlines._wake is None)
 
     lacking.add("Deadlines._run")
     seat.client.lose()
@@ -434,7 +434,7 @@ def test_a_client_is_lost_while_there_is_no_thread_for_the_timer(threads, club, 
 
     assert club.left.is_set()
     assert "can't start new thread" in caplog.text
-    assert not sio.__fastsio__.recovery.has_sessions()
+    assert not sio.__fastsio__.recovery_state.has_sessions()
     seat.back()
     assert seat.sid != sid
     sio.shutdown()

@@ -29,7 +29,7 @@ def manager() -> BaseManager:
             __fastsio__=SimpleNamespace(
                 observer=None,
                 room_keeper=None,
-                recovery=None,
+                recovery_state=None,
                 histories=None,
                 room_class_of=lambda namespace, room: ChatRoom if (namespace, room) == ("/", "chat|5") else None,
                 options=ServerOptions(max_rooms=2),
@@ -379,7 +379,7 @@ def test_another_manager_is_refused_when_the_server_is_made(given, asynchronous,
 def test_a_room_of_clients_that_may_come_back_concerns_a_server(manager) -> None:
     """A client that is away is taken out of rooms, and its rooms are followed, as if it was there."""
     told: list[tuple[object, ...]] = []
-    manager.server.__fastsio__.recovery = SimpleNamespace(
+    manager.server.__fastsio__.recovery_state = SimpleNamespace(
         is_awaited=lambda namespace, room: (namespace, room) == ("/", "tea"),
         has_sessions=lambda: True,
         entered=lambda client, room: told.append(("entered", client.sid, room)),

@@ -178,7 +178,7 @@ class Mirroring:
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
-        if self._recovery.is_stopped:
+        if self._recovery.state.is_stopped:
             return
         self._choose()
         mirror, handled = self._mirror, self._bus.handled()
@@ -212,13 +212,13 @@ class Mirroring:
         mirror = min(self._bus.others(), key=lambda name: (name < self._bus.host_id, name), default=None)
         if mirror is None or self._bus.is_behind(mirror):
             return
-        log = self._recovery.log.kept
+        log = self._recovery.state.log.kept
         self._mirror, self._epoch, self._number = mirror, self._epoch + 1, 0
         self._start = max(int(log.complete_after), self._floor)
         for entry in log.entries():
             if entry.position > self._start:
                 self._add(entry)
-        self._changed.update(dict.fromkeys(self._recovery.pids()))
+        self._changed.update(dict.fromkeys(self._recovery.state.pids()))
 
     def _abandon(self) -> None:
         self._mirror = self._start = None
@@ -262,7 +262,7 @@ class Mirroring:
         return entries
 
     def _record(self, pid: str) -> str | None:
-        session = self._recovery.present_session(pid)
+        session = self._recovery.state.present_session(pid)
         try:
             return None if session is None else write_kept(session)
         except (TypeError, ValueError) as error:

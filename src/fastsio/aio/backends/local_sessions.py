@@ -25,14 +25,12 @@ from fastsio.cluster.session_records import read_session, write_session
 from fastsio.exceptions import BusError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from fastsio.aio.backends.local_mirrors import Mirror
     from fastsio.aio.recovery import Recovery
     from fastsio.cluster.messages import Message
-    from fastsio.state.recovery import Found, SavedSession
-
-    Missed = tuple[tuple[Hashable, ...], list[Any]]
+    from fastsio.state.recovery import Found, Missed, SavedSession
 
 #: Seconds that other processes may take to answer whether they have a session, or to handle earlier messages.
 ANSWER_S: Final = 1.0
@@ -167,7 +165,7 @@ class LocalSessions:
 
     def touch(self, pid: str) -> None:
         """Report a changed or ended session of this process to its mirror."""
-        self._recovery.log.on_entry = self._mirroring.log
+        self._recovery.state.log.on_entry = self._mirroring.log
         self._mirroring.touch(pid)
 
     def _is_alive(self, mirror: Mirror) -> bool:
@@ -252,7 +250,7 @@ class LocalSessions:
 
     async def _answer(self, asker: str, number: int, namespace: str, pid: str) -> None:
         answer = {"method": "session_answer", "id": number, "published": self._bus.published()}
-        has_it = self._recovery.knows(namespace, pid)
+        has_it = self._recovery.state.knows(namespace, pid)
         mirror = self._mirrors.find(namespace, pid)
         answer["mirror"] = 0 if mirror is None else mirror.epoch
         await self._tell({**answer, "owner": self._bus.host_id if has_it else ""}, asker)
@@ -287,7 +285,7 @@ class LocalSessions:
         if found is None:
             return None
         session, entries, later = found
-        missed = [(entry.sent_to or entry.rooms, self._recovery.log.arguments_of(entry)) for entry in entries]
+        missed = [(entry.sent_to or entry.rooms, self._recovery.state.log.arguments_of(entry)) for entry in entries]
         missed += apply(later, session)
         # No other task has run since the mirror was read.
         return None if session.is_over else {"handled": self._bus.handled(), "session": write_session(session, missed)}

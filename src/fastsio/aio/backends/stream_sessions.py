@@ -206,7 +206,7 @@ class StreamSessions:
 
     def write_all(self) -> None:
         """Store the sessions of all connected clients."""
-        for client in self._recovery.clients():
+        for client in self._recovery.state.clients():
             self.store_soon(client)
 
     def store_soon(self, client: Client) -> None:
@@ -242,14 +242,14 @@ class StreamSessions:
     async def _write(self, batch: list[Client]) -> None:
         clients, commands = [], []
         for client in batch:
-            if not self._recovery.has(client):
+            if not self._recovery.state.has(client):
                 continue
-            value = self._encoded(self._recovery.session_of(client), self._manager.host_id)
+            value = self._encoded(self._recovery.state.session_of(client), self._manager.host_id)
             if value is None:
                 continue
             with self._guard:
                 # A client that is lost meanwhile is stored as lost; this older state must not be stored after that.
-                if self._recovery.has(client):
+                if self._recovery.state.has(client):
                     # NOTHING: a session that Redis has evicted is stored anew.
                     recovery: Any = client.recovery
                     commands.append(self._replacement(recovery.stored, recovery.pid, value, self._expires_ms, NOTHING))
@@ -391,7 +391,7 @@ class StreamSessions:
 
     def update(self, session: SavedSession) -> None:
         """Store the session of a lost client again, because the client was removed from a room."""
-        session.as_of = self._recovery.log.last
+        session.as_of = self._recovery.state.log.last
         value = self._encoded(session, None)
         if value is not None:
             self._start(self._post, [self._replacement(session.stored, session.pid, value, "")])
@@ -484,13 +484,13 @@ class StreamSessions:
         """
         if not await self._manager.has_delivered(max(after, session.as_of)):
             return None
-        with self._recovery.lock:
-            is_complete = not self._recovery.log.kept.has_missed_dropped(session, after)
+        with self._recovery.state.lock:
+            is_complete = not self._recovery.state.log.kept.has_missed_dropped(session, after)
         with self._guard:
             is_complete = is_complete and self._client_changes.knows(session)
         if is_complete:
             return Found(session, after) if self.bring_up(session) else None
-        last: Position = self._recovery.log.last
+        last: Position = self._recovery.state.log.last
         seen, rooms = Recent(REMEMBERED_COPIES), {None, session.sid, *session.rooms}
         events, changes = [], ClientChangeLog(START)
         try:
@@ -533,7 +533,7 @@ class StreamSessions:
             False if a node has disconnected the client, or if the log does not have all changes.
         """
         with self._guard:
-            position = self._recovery.log.last  # entries after it may be known already; they are looked at again
+            position = self._recovery.state.log.last  # entries after it may be known already; they are looked at again
             return self._client_changes.knows(session) and self._client_changes.bring_up(session, position)
 
     # Messages between nodes
@@ -596,7 +596,7 @@ class StreamSessions:
         client = self._manager.client_of(sid, namespace)
         if client is None:
             self._start(self._recovery.forget_returned, namespace, sid)
-        elif self._recovery.has(client):
+        elif self._recovery.state.has(client):
             # Storing the session finds out whether this node has the client again, or has only not seen it leave.
             self.store_soon(client)
 

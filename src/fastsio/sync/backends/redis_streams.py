@@ -563,7 +563,8 @@ class RedisStreamsManager(PubSubManager):
 
     def _change_lost_client(self, recovery: Any, sid: str, message: ClientChange) -> None:
         if message.type is EntryType.DISCONNECT:
-            self.server.__fastsio__.runner.start_task(recovery.dismiss, message.namespace, sid)
+            shared = self.server.__fastsio__
+            shared.runner.start_task(shared.recovery.dismiss, message.namespace, sid)
         elif message.type is EntryType.LEAVE:
             for room in message.rooms:
                 recovery.leave_room(message.namespace, sid, room)

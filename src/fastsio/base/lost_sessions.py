@@ -1,25 +1,22 @@
-# Written by tools/unasync.py from aio/lost_sessions.py; change that one.
 """
 The sessions of lost clients, until each client comes back or its time is over.
 
-:mod:`.recovery` decides which client gets which session; :class:`~fastsio.state.recovery.SavedSessions` limits how many
-are kept. A session has two deadlines: after ``presence_grace`` seconds its client leaves the rooms of room classes,
-after ``max_disconnection_duration`` seconds the session is deleted.
+:mod:`.recovery_state` decides which client gets which session; :class:`~fastsio.state.recovery.SavedSessions` limits
+how many are kept. A session has two deadlines: after ``presence_grace`` seconds its client leaves the rooms of room
+classes, after ``max_disconnection_duration`` seconds the session is deleted.
 """
 
 from __future__ import annotations
 
-from time import monotonic
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.state.recovery import SavedSessions
-from fastsio.sync.runner import new_deadlines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable
 
-    from fastsio.base.parts import LostMembers, RecoveryServer, TaskStarter
+    from fastsio.base.parts import LostMembers, RecoveryServer
     from fastsio.base.recovery import ConnectionStateRecovery
     from fastsio.state.recovery import SavedSession
 
@@ -27,56 +24,56 @@ if TYPE_CHECKING:
 RETRY_S: Final = 1.0
 
 
+class Due(Enum):
+    """What the end of a deadline is the time for."""
+
+    #: The client has left the rooms of room classes.
+    DEPARTURE = auto()
+    #: The session was removed.
+    END = auto()
+
+
 class LostSessions:
     """
-    Keeps the sessions of lost clients in memory, and ends each when its time is over.
+    Keeps the sessions of lost clients in memory, and tells when the time of each is over.
 
     Args:
         server: The server.
         options: How long sessions are kept, and how many.
-        lock: In the half for threads, held while sessions and rooms change together.
-        runner: Starts the tasks that end sessions.
         rooms: Removes lost clients from the rooms of room classes.
+        new_deadlines: Makes the timer.
+        now: The clock, in seconds.
         is_stopped: Returns whether the server has shut down.
+        on_due: Called with a session whose deadline has passed; starts what calls :meth:`go_on`.
         on_change: Called with the pid of a session that was added or removed.
 
     Attributes:
         kept: The sessions.
     """
 
-    __slots__ = (
-        "_deadlines",
-        "_is_stopped",
-        "_lock",
-        "_on_change",
-        "_presence_grace_s",
-        "_rooms",
-        "_runner",
-        "_server",
-        "kept",
-    )
-
     def __init__(
         self,
         server: RecoveryServer,
         options: ConnectionStateRecovery,
-        lock: AbstractContextManager[Any],
-        runner: TaskStarter,
         rooms: LostMembers,
         *,
+        new_deadlines: Callable[..., Any],
+        now: Callable[[], float],
         is_stopped: Callable[[], bool],
+        on_due: Callable[[SavedSession], object],
         on_change: Callable[[str], object],
     ) -> None:
         self._server = server
         self._presence_grace_s = options.presence_grace
-        self._lock = lock
-        self._runner = runner
+        self._lock = server.manager.lock
         self._rooms = rooms
+        self._now = now
         self._is_stopped = is_stopped
+        self._on_session_due = on_due
         self._on_change = on_change
         self.kept = SavedSessions(options.max_sessions)
         #: Each session has a deadline as long as it is kept.
-        self._deadlines: Any = new_deadlines(self._on_due, server.eio)
+        self._deadlines = new_deadlines(self._on_due, server.eio)
 
     def add(self, session: SavedSession) -> list[SavedSession]:
         """Keep a session; return the sessions that were dropped to make room. The caller holds the lock."""
@@ -95,19 +92,6 @@ class LostSessions:
         self._on_change(session.pid)
         return self.kept.remove(session)
 
-    def end(self, session: SavedSession) -> None:
-        """Remove a client that does not come back from its rooms, with ``on_leave``; its session was removed before."""
-        self._server.manager.abandon_rooms(session.namespace, [session.sid, *session.rooms])
-        self._rooms.client_left(session)
-
-    def end_all(self, sessions: Iterable[SavedSession]) -> None:
-        """End sessions in the background, so that the caller does not wait for the ``on_leave`` of their rooms."""
-        for session in sessions:
-            try:
-                self._runner.start_task(self.end, session)
-            except Exception:  # noqa: BLE001 - the system has no more threads, so this thread ends the session
-                self.end(session)
-
     # Time
 
     def start(self) -> None:
@@ -121,7 +105,7 @@ class LostSessions:
 
     def _set_deadline(self, session: SavedSession) -> None:
         """Set the deadline of a session: the end of its presence grace or, after that, the end of the session."""
-        left_s = max(0.0, session.until - monotonic())
+        left_s = max(0.0, session.until - self._now())
         self._deadlines.set(session, min(self._presence_grace_s, left_s) if session.is_present else left_s)
 
     def _on_due(self, members: list[Any]) -> None:
@@ -136,31 +120,24 @@ class LostSessions:
             if session.is_claimed:
                 continue
             try:
-                self._runner.start_task(self._go_on, session)
+                self._on_session_due(session)
             except Exception:
                 self._server.logger.exception("Sessions whose time is up cannot be ended yet")
                 break
 
-    def _go_on(self, session: SavedSession) -> None:
-        """End the presence of a session whose grace is over, or the session if its whole time is over."""
+    def go_on(self, session: SavedSession) -> Due | None:
+        """Remove a session whose time is over, or take its client out of its rooms if only the grace is over."""
         with self._lock:
             if session not in self.kept or session.is_claimed or self._is_stopped():
-                return
-            left_s = session.until - monotonic()
+                return None
+            left_s = session.until - self._now()
             if left_s <= 0:
                 self.remove(session)
-            else:
-                self._deadlines.set(session, left_s)
-                if not session.is_present:
-                    return
-                session.is_present = False
-                session.members += self._rooms.take_out(session)
-                session.departure = self._server.eio.create_event()
-        (self.end(session) if left_s <= 0 else self._end_presence(session))
-
-    def _end_presence(self, session: SavedSession) -> None:
-        """Call ``on_leave`` for the rooms that a lost client has left; it joins them again if it comes back."""
-        try:
-            self._rooms.announce_leaving(session.members)
-        finally:
-            session.departure.set()
+                return Due.END
+            self._deadlines.set(session, left_s)
+            if not session.is_present:
+                return None
+            session.is_present = False
+            session.members += self._rooms.take_out(session)
+            session.departure = self._server.eio.create_event()
+            return Due.DEPARTURE

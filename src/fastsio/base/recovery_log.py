@@ -1,18 +1,15 @@
 """
 The events that a server keeps for clients that come back after a lost connection.
 
-An event gets its number, is sent and is kept while one lock is held. :mod:`.recovery` decides which client gets which
-events again; :class:`~fastsio.state.recovery.PacketLog` limits how many are kept.
+An event gets its number, is sent and is kept while one lock is held. :mod:`.recovery_state` decides which client gets
+which events again; :class:`~fastsio.state.recovery.PacketLog` limits how many are kept.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from fastsio.aio.runner import new_deadlines
-from fastsio.engine.packet import frames_of as packet_frames
 from fastsio.protocol import PacketType
 from fastsio.protocol.decoder import ServerDecoder
 from fastsio.protocol.limits import UNLIMITED
@@ -24,11 +21,11 @@ if TYPE_CHECKING:
 
     from fastsio.base.parts import Positions, RecoveryServer
     from fastsio.base.recovery import ConnectionStateRecovery
-    from fastsio.engine.packet import MessagePacket
+    from fastsio.protocol import Packet
     from fastsio.state.recovery import Received
 
 
-class EventLog:
+class RecoveryLog:
     """
     Numbers the events that the server sends, and keeps them in memory.
 
@@ -41,6 +38,9 @@ class EventLog:
             the order of their numbers.
         is_shared: Whether the positions are those of a log that all nodes share.
         is_stopped: Returns whether the server has shut down.
+        new_deadlines: Makes the timer that drops old events.
+        now: The clock, in seconds.
+        packet_frames: Returns the frames of a packet.
 
     Attributes:
         kept: The events.
@@ -48,19 +48,6 @@ class EventLog:
         on_entry: Called with each event before it is sent, or None.
         timer_key: Used by the timer that drops old events.
     """
-
-    __slots__ = (
-        "_deadlines",
-        "_duration_s",
-        "_is_shared",
-        "_is_stopped",
-        "_packet_class",
-        "_positions",
-        "kept",
-        "lock",
-        "on_entry",
-        "timer_key",
-    )
 
     def __init__(
         self,
@@ -72,17 +59,22 @@ class EventLog:
         *,
         is_shared: bool,
         is_stopped: Callable[[], bool],
+        new_deadlines: Callable[..., Any],
+        now: Callable[[], float],
+        packet_frames: Callable[[Packet], list[Any]],
     ) -> None:
         self._packet_class = server.packet_class
         self._duration_s = options.max_disconnection_duration
         self._positions = positions
         self._is_shared = is_shared
         self._is_stopped = is_stopped
+        self._now = now
+        self._packet_frames = packet_frames
         self.kept = PacketLog(options.max_packets, options.max_bytes, self._duration_s, start)
         self.lock = lock
         self.on_entry: Callable[[Entry], object] | None = None
         self.timer_key = 0.0
-        self._deadlines: Any = new_deadlines(self._on_due, server.eio)
+        self._deadlines = new_deadlines(self._on_due, server.eio)
 
     def number(
         self,
@@ -91,7 +83,7 @@ class EventLog:
         skip: Collection[str],
         arguments: list[Any],
         received: Received | None = None,
-    ) -> list[MessagePacket]:
+    ) -> list[Any]:
         """
         Number and keep an event that is about to be sent.
 
@@ -117,13 +109,13 @@ class EventLog:
         if is_kept:
             size = sum([frame.size for frame in frames])
             without = () if received is None else received.without
-            self.append(Entry(position, namespace, tuple(rooms), skip, frames, size, monotonic(), without))
+            self.append(Entry(position, namespace, tuple(rooms), skip, frames, size, self._now(), without))
         return frames
 
-    def frames_of(self, namespace: str, arguments: list[Any], position: Any) -> list[MessagePacket]:
+    def frames_of(self, namespace: str, arguments: list[Any], position: Any) -> list[Any]:
         """Return the frames of an event with the offset of its position as last argument."""
         arguments = [*arguments, self._positions.write(position)]
-        return packet_frames(self._packet_class(PacketType.EVENT, arguments, namespace))
+        return self._packet_frames(self._packet_class(PacketType.EVENT, arguments, namespace))
 
     def append(self, entry: Entry) -> None:
         """Keep an event. The caller holds the lock."""
@@ -154,7 +146,7 @@ class EventLog:
         """Keep an event that no client of this process gets: a client of another node may come back here."""
         position, without, _ = received
         with self.lock:
-            self.append(Entry(position, namespace, rooms, (), None, size, monotonic(), without, arguments))
+            self.append(Entry(position, namespace, rooms, (), None, size, self._now(), without, arguments))
 
     def advance(self, position: Any) -> None:
         """Set the position of the newest event: no further event up to this position will come."""
@@ -202,7 +194,7 @@ class EventLog:
         with self.lock:
             if self._is_stopped():
                 return
-            self.kept.drop_old(monotonic())
+            self.kept.drop_old(self._now())
             self.start()
 
     def start(self) -> None:
