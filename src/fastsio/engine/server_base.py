@@ -10,9 +10,10 @@ import sys
 from abc import ABC, abstractmethod
 from binascii import b2a_base64
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 from os import urandom
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.base.options import choose_logger, takes_information
 from fastsio.engine import http
@@ -29,10 +30,12 @@ from fastsio.engine.options import (
 )
 from fastsio.engine.request import Request, RequestRefused
 from fastsio.engine.session import CLOSE_GRACE_S, SessionState
-from fastsio.engine.session_tables import REFUSALS, VERDICTS, Asked, Reason, Transport
+from fastsio.engine.session_tables import Asked, Reason, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from fastsio.engine.packet import WirePacket
 
 #: The name by which applications configure the logger.
 LOGGER_NAME: Final = "engineio.server"
@@ -42,7 +45,11 @@ RANDOM_BYTES: Final = 15
 PACKETS_PER_PAYLOAD: Final = 16
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
-SessionT = TypeVar("SessionT", bound=SessionState)
+
+class SecondWebSocket(Enum):
+    """A WebSocket for a session that has one already: it is accepted, and closed."""
+
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,7 @@ class ServerBase(ABC):
 
     Attributes:
         handlers: What :meth:`on` has registered.
+        congested: The sessions that are behind: more waits for them than the high-water mark.
         announced: An event to wait for before a session begins by polling: the other machines know the name in its sid
             then. None where requests are not forwarded.
         is_admitting: Whether new clients are taken; not while the server shuts down.
@@ -129,6 +137,7 @@ class ServerBase(ABC):
     _background: Background
 
     sockets: dict[str, Any]
+    deadlines: Any
 
     def __init__(  # noqa: PLR0915 - one statement an option
         self,
@@ -195,6 +204,8 @@ class ServerBase(ABC):
         self.close_grace = CLOSE_GRACE_S
         self._usual_grace = handler_grace
         self.sockets = {}
+        self.congested: set[Any] = set()
+        self._last_polls: dict[str, Any] = {}
         self.sid_suffix = ""
         self.announced: Any = None
         self.handlers: dict[str, Callable[..., Any]] = {}
@@ -362,7 +373,73 @@ class ServerBase(ABC):
             raise KeyError("Session not found" if socket is None else "Session is disconnected")
         return socket
 
+    def retire(self, session: SessionState, *, keep: bool) -> None:
+        """
+        Remove a session that is over from :attr:`sockets`.
+
+        With *keep*, its last packets wait for one more poll. The JavaScript server keeps them 30 seconds.
+        """
+        if keep:
+            self._last_polls[session.sid] = session
+        self.sockets.pop(session.sid, None)
+        if keep:
+            self.deadlines.set(session, self.ping_timeout)
+
+    def forget(self, session: SessionState) -> None:
+        """Stop waiting for the last poll of a session that is over."""
+        self._last_polls.pop(session.sid, None)
+        self.deadlines.clear(session)
+
+    def _reject(self, session: SessionState) -> None:
+        session.reject()
+        self.sockets.pop(session.sid, None)
+
+    def leave_client(self, eio_sid: str) -> None:
+        """
+        End the transport of a client because the server shuts down, without waiting for anything; it connects again.
+
+        The caller runs the disconnect handler. Nothing happens to a client that is gone.
+        """
+        session = self.sockets.get(eio_sid)
+        if session is not None:
+            session.leave_client()
+
+    def post(self, eio_sid: str, packets: Sequence[WirePacket], waits: bool = False) -> bool:
+        """
+        Send packets, which other clients may share, as :meth:`.SessionState.post` does; never waits.
+
+        Returns:
+            False when there is no such client, or it is too slow and the packets were dropped.
+        """
+        session: SessionState | None = self.sockets.get(eio_sid)
+        if session is None:
+            self.logger.debug("Cannot send, the client is gone")
+            return False
+        return session.post(packets, waits)
+
     # -- requests
+
+    def _find(self, sid: str, request: Request) -> Any:
+        """Return the session of a request; raise RequestRefused if there is none, or it cannot take the request."""
+        asked = Asked.WEBSOCKET if request.is_websocket else Asked.POLL if request.method == "GET" else Asked.POST
+        session: SessionState | None = self.sockets.get(sid)
+        if session is None and asked is Asked.POLL:
+            session = self._last_polls.get(sid)
+        # A poll that arrives while the disconnect handler runs gets the last packets.
+        if session is None or (session.closing and asked is not Asked.POLL):
+            raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
+        if request.protocol not in (None, session.protocol):
+            raise RequestRefused(http.Code.BAD_REQUEST, "A request that changes the protocol of its session")
+        if session.is_overdue():
+            # The timer is up to a slice late, but a request after the deadline must find the session closed.
+            session.expire()
+            raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
+        session.check_transport(asked)
+        return session
+
+    def _refuse(self, refused: RequestRefused) -> http.Response:
+        self.report(refused.log, refused.log)
+        return http.refusal(refused.code)
 
     def headers_of(
         self, response: http.Response, environ: dict[str, Any], *, is_admitted: bool
@@ -412,29 +489,3 @@ def _open_members(can_upgrade: bool, interval_s: float, timeout_s: float, max_by
     upgrades = '["websocket"]' if can_upgrade else "[]"
     times = f'"pingInterval":{round(interval_s * 1000)},"pingTimeout":{round(timeout_s * 1000)}'
     return f'"upgrades":{upgrades},{times},"maxPayload":{max_bytes}'
-
-
-def check_session(session: SessionT | None, request: Request) -> SessionT:
-    """
-    Return the session of a request if it can take the request; a session whose heartbeat is overdue is ended.
-
-    Args:
-        session: The session, or None when the server has none by this id.
-        request: What was read of the request.
-
-    Raises:
-        RequestRefused: The session cannot take the request.
-    """
-    asked = Asked.WEBSOCKET if request.is_websocket else Asked.POLL if request.method == "GET" else Asked.POST
-    # A poll that arrives while the disconnect handler runs gets the last packets.
-    if session is None or (session.closing and asked is not Asked.POLL):
-        raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
-    if request.protocol not in (None, session.protocol):
-        raise RequestRefused(http.Code.BAD_REQUEST, "A request that changes the protocol of its session")
-    if session.is_overdue():
-        # The timer is up to a slice late, but a request after the deadline must find the session closed.
-        session.expire()
-        raise RequestRefused(http.Code.UNKNOWN_SID, "Invalid session")
-    if VERDICTS[session.transport][asked] in REFUSALS:
-        session.check_transport(asked)
-    return session

@@ -455,6 +455,20 @@ class SessionState(ABC):
     # Packets that wait to be sent.
 
     @abstractmethod
+    def post(self, packets: Sequence[WirePacket], waits: bool = False) -> bool:
+        """
+        Send packets in order and with nothing between them, at once if the client keeps up, else as soon as it does.
+
+        Args:
+            packets: What to send.
+            waits: Whether the caller waits afterwards. Then a full buffer takes them too, unless the client has been
+                behind for long.
+
+        Returns:
+            False when the session is over, or its buffer is full and the packets were dropped.
+        """
+
+    @abstractmethod
     def post_control(self, packet: ControlPacket) -> None:
         """Send a packet of Engine.IO itself; the buffer's limits do not apply."""
 

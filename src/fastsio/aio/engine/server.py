@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 from contextlib import asynccontextmanager
-from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -35,7 +34,7 @@ from fastsio.engine import http
 from fastsio.engine.log_format import shown_text
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, join_frames, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
-from fastsio.engine.server_base import Background, ServerBase, check_session
+from fastsio.engine.server_base import Background, SecondWebSocket, ServerBase
 from fastsio.engine.session_tables import Asked, Life, Move, Step
 from fastsio.engine.websocket_handshake import websocket_key
 from fastsio.exceptions import SetupError
@@ -55,12 +54,6 @@ if TYPE_CHECKING:
     # Only threads:
     # | from fastsio.sync.engine.socketlink import SocketLink
     # Both:
-
-
-class SecondWebSocket(Enum):
-    """A WebSocket for a session that has one already: it is accepted, and closed."""
-
-    REFUSED = "refused"
 
 
 # Only asyncio:
@@ -101,14 +94,11 @@ class EngineServer(ServerBase):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        #: The sessions that are behind: more waits for them than the high-water mark.
-        self.congested: set[Session] = set()
-        self._last_polls: dict[str, Session] = {}
         # Only asyncio:
         self.deadlines: Deadlines[Session] = Deadlines(self._on_due)
         #: Whether the options of the web server were checked.
         self._has_warned = False
-        self._async = drivers.driver_for(self.async_mode)
+        self._async = drivers.DRIVERS[self.async_mode]
         self._background = TASKS
         self._chosen_mode: str | None = options.get("async_mode")
         #: Handlers that run no application code of events themselves: they may be stepped outside of a task.
@@ -149,7 +139,7 @@ class EngineServer(ServerBase):
                 "out, or make a server for each"
             )
         self.async_mode = self._chosen_mode = async_mode
-        self._async = drivers.driver_for(async_mode)
+        self._async = drivers.DRIVERS[async_mode]
 
     def attach(
         self,
@@ -221,25 +211,6 @@ class EngineServer(ServerBase):
 
     # -- sending
 
-    def post(self, eio_sid: str, packets: Sequence[WirePacket], waits: bool = False) -> bool:
-        """
-        Send packets to a client, in order and with nothing between them; never waits.
-
-        Args:
-            eio_sid: The client.
-            packets: What to send. Those of a broadcast are shared by all clients.
-            waits: Whether the caller waits afterwards, with :meth:`let_read`. Then a full buffer takes them too,
-                unless the client has been behind for long.
-
-        Returns:
-            False when there is no such client, or it is too slow and the packets were dropped.
-        """
-        session = self.sockets.get(eio_sid)
-        if session is None:
-            self.logger.debug("Cannot send, the client is gone")
-            return False
-        return session.post(packets, waits)
-
     def post_to_all(self, sessions: Iterable[Session], packets: Sequence[WirePacket], waits: bool = False) -> None:
         """Send packets, which they share, to many clients as :meth:`post` does to one; those that are gone get none."""
         # Only asyncio:
@@ -302,16 +273,6 @@ class EngineServer(ServerBase):
         if session is not None:
             await session.finish(reason, abort=abort)
 
-    def leave_client(self, eio_sid: str) -> None:
-        """
-        End the transport of a client because the server shuts down, without waiting for anything; it connects again.
-
-        The caller runs the disconnect handler, with :meth:`run_disconnect`. Nothing happens to a client that is gone.
-        """
-        session = self.sockets.get(eio_sid)
-        if session is not None:
-            session.leave_client()
-
     async def disconnect(self, sid: str | None = None) -> None:
         """End the session of one client, or of all."""
         sids = list(self.sockets) if sid is None else [sid]
@@ -321,23 +282,6 @@ class EngineServer(ServerBase):
         # | for each in sids:
         # |     self.close_client(each, self.reason.SERVER_DISCONNECT)
         # Both:
-
-    def retire(self, session: Session, *, keep: bool) -> None:
-        """
-        Remove a session that is over from :attr:`sockets`.
-
-        With *keep*, its last packets wait for one more poll. The JavaScript server keeps them 30 seconds.
-        """
-        if keep:
-            self._last_polls[session.sid] = session
-        self.sockets.pop(session.sid, None)
-        if keep:
-            self.deadlines.set(session, self.ping_timeout)
-
-    def forget(self, session: Session) -> None:
-        """Stop waiting for the last poll of a session that is over."""
-        self._last_polls.pop(session.sid, None)
-        self.deadlines.clear(session)
 
     async def shutdown(self) -> None:
         """Stop timers and background tasks. Clients stay connected; sends that wait for slow ones are given up."""
@@ -380,7 +324,7 @@ class EngineServer(ServerBase):
             if accept is None:
                 serving = websocket.Serving(answer)
                 try:
-                    return await self._async["websocket"](serving.begin, self)(environ)
+                    return await self._async["serve_websocket"](environ, serving.begin, self)
                 finally:
                     is_served = serving.has_begun
             if not self._has_warned:
@@ -434,7 +378,7 @@ class EngineServer(ServerBase):
         if isinstance(answer, SecondWebSocket):
             accept = self._async.get("accept")
             if accept is None:
-                return await self._async["websocket"](websocket.turn_away, self)(environ)
+                return await self._async["serve_websocket"](environ, websocket.turn_away, self)
             return await websocket.turn_away(await accept(environ))
         headers = self.headers_of(answer, environ, is_admitted=is_admitted)
         response = self._async["make_response"](answer["status"], headers, answer["response"], environ)
@@ -492,10 +436,6 @@ class EngineServer(ServerBase):
         except RequestRefused as refused:
             return self._refuse(refused)
 
-    def _refuse(self, refused: RequestRefused) -> http.Response:
-        self.report(refused.log, refused.log)
-        return http.refusal(refused.code)
-
     async def _accepts_origin(self, environ: dict[str, Any]) -> bool:
         """
         Return whether the origin of a request, if it has one, is accepted.
@@ -541,22 +481,15 @@ class EngineServer(ServerBase):
         # |     raise RequestRefused(http.Code.BAD_REQUEST, "Not a WebSocket handshake of version 13")
         # Both:
 
-    def _find(self, sid: str, request: Request) -> Session:
-        session = self.sockets.get(sid)
-        if session is None and request.method == "GET" and not request.is_websocket:
-            session = self._last_polls.get(sid)
-        return check_session(session, request)
-
     async def _serve(self, environ: dict[str, Any], request: Request, session: Session) -> Answer:
         if request.method == "POST":
             return await polling.handle_post(session, environ)
         if request.is_websocket:
-            return self._use_websocket(session, request) if session.move(Move.HANDSHAKE) else SecondWebSocket.REFUSED
+            if not session.move(Move.HANDSHAKE):
+                return SecondWebSocket.REFUSED
+            session.frames_base64 = request.base64
+            return session
         return await polling.handle_get(session, environ, request.jsonp_index)
-
-    def _use_websocket(self, session: Session, request: Request) -> Session:
-        session.frames_base64 = request.base64
-        return session
 
     async def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
         if not self.is_admitting:
@@ -577,10 +510,6 @@ class EngineServer(ServerBase):
                 await session.finish(self.reason.TRANSPORT_ERROR, abort=True)
             raise
 
-    def _reject(self, session: Session) -> None:
-        session.reject()
-        self.sockets.pop(session.sid, None)
-
     async def _open(self, session: Session, environ: dict[str, Any], request: Request) -> Answer:
         """Ask the application about a new client, and begin its session if it is accepted."""
         can_upgrade = not request.is_websocket
@@ -599,7 +528,8 @@ class EngineServer(ServerBase):
             return http.refusal(http.Code.UNKNOWN_SID)
         session.start_heartbeat()
         if request.is_websocket:
-            return self._use_websocket(session, request)
+            session.frames_base64 = request.base64
+            return session
         session.move(Move.POLL)
         packets = polling.take(session, environ)
         return polling.answer(session, packets, jsonp_index=request.jsonp_index, headers=self._cookies(session.sid))

@@ -116,16 +116,7 @@ class Session(SessionState):
     # Sending.
 
     def post(self, packets: Sequence[WirePacket], waits: bool = False) -> bool:
-        """
-        Send packets in order, at once if the client keeps up, else as soon as it does.
-
-        Args:
-            packets: What to send.
-            waits: Whether the caller waits afterwards, with :meth:`let_read`.
-
-        Returns:
-            False when the session is over, or its buffer is full and the packets were dropped.
-        """
+        """Send packets, as :meth:`.SessionState.post` says; a caller waits with :meth:`let_read`."""
         link = self.idle_link
         if link is None:
             return self._enqueue(packets, waits)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import inspect
 from contextlib import contextmanager
-from enum import Enum
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,7 +19,7 @@ from fastsio.engine.hang_watch import HangWatch
 from fastsio.engine.log_format import shown_text
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
-from fastsio.engine.server_base import ServerBase, check_session
+from fastsio.engine.server_base import SecondWebSocket, ServerBase
 from fastsio.engine.session_tables import Life, Move, Step
 from fastsio.engine.websocket_handshake import accept_response
 from fastsio.sync.engine import accepting, polling, thread_modes, websocket
@@ -33,12 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from fastsio.sync.engine.socketlink import SocketLink
-
-
-class SecondWebSocket(Enum):
-    """A WebSocket for a session that has one already: it is accepted, and closed."""
-
-    REFUSED = "refused"
 
 
 #: The response to a request; or the session, or none, that is served over the WebSocket that the request becomes.
@@ -66,9 +59,6 @@ class EngineServer(ServerBase):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        #: The sessions that are behind: more waits for them than the high-water mark.
-        self.congested: set[Session] = set()
-        self._last_polls: dict[str, Session] = {}
         self.deadlines = Deadlines(self._on_due, self)
         self._background = thread_modes.threads_of(self.async_mode)
         self.hang_watch = HangWatch(self, websocket.how_client_left, websocket.end_left_client)
@@ -116,25 +106,6 @@ class EngineServer(ServerBase):
 
     # -- sending
 
-    def post(self, eio_sid: str, packets: Sequence[WirePacket], waits: bool = False) -> bool:
-        """
-        Send packets to a client, in order and with nothing between them; never waits.
-
-        Args:
-            eio_sid: The client.
-            packets: What to send. Those of a broadcast are shared by all clients.
-            waits: Whether the caller waits afterwards, with :meth:`let_read`. Then a full buffer takes them too,
-                unless the client has been behind for long.
-
-        Returns:
-            False when there is no such client, or it is too slow and the packets were dropped.
-        """
-        session = self.sockets.get(eio_sid)
-        if session is None:
-            self.logger.debug("Cannot send, the client is gone")
-            return False
-        return session.post(packets, waits)
-
     def post_to_all(self, sessions: Iterable[Session], packets: Sequence[WirePacket], waits: bool = False) -> None:
         """Send packets, which they share, to many clients as :meth:`post` does to one; those that are gone get none."""
         for session in sessions:
@@ -181,38 +152,11 @@ class EngineServer(ServerBase):
         if session is not None:
             session.finish(reason, abort=abort)
 
-    def leave_client(self, eio_sid: str) -> None:
-        """
-        End the transport of a client because the server shuts down, without waiting for anything; it connects again.
-
-        The caller runs the disconnect handler, with :meth:`run_disconnect`. Nothing happens to a client that is gone.
-        """
-        session = self.sockets.get(eio_sid)
-        if session is not None:
-            session.leave_client()
-
     def disconnect(self, sid: str | None = None) -> None:
         """End the session of one client, or of all."""
         sids = list(self.sockets) if sid is None else [sid]
         for each in sids:
             self.close_client(each, self.reason.SERVER_DISCONNECT)
-
-    def retire(self, session: Session, *, keep: bool) -> None:
-        """
-        Remove a session that is over from :attr:`sockets`.
-
-        With *keep*, its last packets wait for one more poll. The JavaScript server keeps them 30 seconds.
-        """
-        if keep:
-            self._last_polls[session.sid] = session
-        self.sockets.pop(session.sid, None)
-        if keep:
-            self.deadlines.set(session, self.ping_timeout)
-
-    def forget(self, session: Session) -> None:
-        """Stop waiting for the last poll of a session that is over."""
-        self._last_polls.pop(session.sid, None)
-        self.deadlines.clear(session)
 
     def shutdown(self) -> None:
         """Stop timers and background tasks. Clients stay connected; sends that wait for slow ones are given up."""
@@ -273,10 +217,6 @@ class EngineServer(ServerBase):
         except RequestRefused as refused:
             return self._refuse(refused)
 
-    def _refuse(self, refused: RequestRefused) -> http.Response:
-        self.report(refused.log, refused.log)
-        return http.refusal(refused.code)
-
     def _accepts_origin(self, environ: dict[str, Any]) -> bool:
         """
         Return whether the origin of a request, if it has one, is accepted.
@@ -308,22 +248,15 @@ class EngineServer(ServerBase):
         if accept_response(environ) is None:
             raise RequestRefused(http.Code.BAD_REQUEST, "Not a WebSocket handshake of version 13")
 
-    def _find(self, sid: str, request: Request) -> Session:
-        session = self.sockets.get(sid)
-        if session is None and request.method == "GET" and not request.is_websocket:
-            session = self._last_polls.get(sid)
-        return check_session(session, request)
-
     def _serve(self, environ: dict[str, Any], request: Request, session: Session) -> Answer:
         if request.method == "POST":
             return polling.handle_post(session, environ)
         if request.is_websocket:
-            return self._use_websocket(session, request) if session.move(Move.HANDSHAKE) else SecondWebSocket.REFUSED
+            if not session.move(Move.HANDSHAKE):
+                return SecondWebSocket.REFUSED
+            session.frames_base64 = request.base64
+            return session
         return polling.handle_get(session, environ, request.jsonp_index)
-
-    def _use_websocket(self, session: Session, request: Request) -> Session:
-        session.frames_base64 = request.base64
-        return session
 
     def _handshake(self, environ: dict[str, Any], request: Request) -> Answer:
         if not self.is_admitting:
@@ -339,10 +272,6 @@ class EngineServer(ServerBase):
             else:
                 session.finish(self.reason.TRANSPORT_ERROR, abort=True)
             raise
-
-    def _reject(self, session: Session) -> None:
-        session.reject()
-        self.sockets.pop(session.sid, None)
 
     def _open(self, session: Session, environ: dict[str, Any], request: Request) -> Answer:
         """Ask the application about a new client, and begin its session if it is accepted."""
@@ -360,7 +289,8 @@ class EngineServer(ServerBase):
             return http.refusal(http.Code.UNKNOWN_SID)
         session.start_heartbeat()
         if request.is_websocket:
-            return self._use_websocket(session, request)
+            session.frames_base64 = request.base64
+            return session
         session.move(Move.POLL)
         packets = polling.take(session, environ)
         return polling.answer(session, packets, jsonp_index=request.jsonp_index, headers=self._cookies(session.sid))

@@ -121,16 +121,7 @@ class Session(SessionState):
     # Sending.
 
     def post(self, packets: Sequence[WirePacket], waits: bool = False) -> bool:
-        """
-        Send packets in order and with nothing between them, at once if the client keeps up, else as soon as it does.
-
-        Args:
-            packets: What to send.
-            waits: Whether the caller waits afterwards, with :meth:`let_read`.
-
-        Returns:
-            False when the session is over, or its buffer is full and the packets were dropped.
-        """
+        """Send packets, as :meth:`.SessionState.post` says; a caller waits with :meth:`let_read`."""
         with self.lock:
             if self._is_shut:
                 return False

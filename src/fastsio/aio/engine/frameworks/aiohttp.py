@@ -102,30 +102,17 @@ def make_response(status: str, headers: list[tuple[str, str]], payload: bytes, e
     return response(body=payload, status=int(status.split(" ", 1)[0]), headers=headers)
 
 
-class WebSocket:
-    """
-    Accept a WebSocket and run it.
-
-    Args:
-        handler: What to do with the accepted link.
-        server: The Engine.IO server, for its limits.
-    """
-
-    def __init__(self, handler: Callable[[Link], Awaitable[None]], server: Any) -> None:
-        self._handler = handler
-        self._max_control_frames = server.max_control_frames
-        # aiohttp refuses what is as large as its limit.
-        self._too_large = server.max_http_buffer_size + 1
-
-    async def __call__(self, environ: dict[str, Any]) -> Any:
-        """Return the response that became the WebSocket, once that is over."""
-        response = await response_class()
-        chosen = choose_subprotocol(offered_subprotocols(environ))
-        protocols = [chosen] if chosen else []
-        websocket = response(max_msg_size=self._too_large, timeout=CLOSE_TIMEOUT_S, protocols=protocols, autoping=False)
-        await websocket.prepare(_plain(environ["aiohttp.request"]))
-        await self._handler(_link(websocket, self._max_control_frames))
-        return websocket
+async def serve_websocket(environ: dict[str, Any], serve: Callable[[Link], Awaitable[None]], engine: Any) -> Any:
+    """Accept a WebSocket and have its link served; return the response that became the WebSocket, once it is over."""
+    response = await response_class()
+    chosen = choose_subprotocol(offered_subprotocols(environ))
+    protocols = [chosen] if chosen else []
+    # aiohttp refuses what is as large as its limit.
+    too_large = engine.max_http_buffer_size + 1
+    websocket = response(max_msg_size=too_large, timeout=CLOSE_TIMEOUT_S, protocols=protocols, autoping=False)
+    await websocket.prepare(_plain(environ["aiohttp.request"]))
+    await serve(_link(websocket, engine.max_control_frames))
+    return websocket
 
 
 def _plain(request: Any) -> Any:
@@ -185,10 +172,9 @@ async def _next_message(websocket: Any, rate: FrameRate, kinds: Any) -> Any:
 
 
 DRIVER: Final[dict[str, Any]] = {
-    "asyncio": True,
     "create_route": create_route,
     "on_shutdown": on_shutdown,
     "translate_request": translate_request,
     "make_response": make_response,
-    "websocket": WebSocket,
+    "serve_websocket": serve_websocket,
 }

@@ -217,13 +217,10 @@ async def accept(environ: dict[str, Any]) -> AnyLink:
 
 
 DRIVER: Final[dict[str, Any]] = {
-    "asyncio": True,
     "translate_request": translate_request,
     "translate_session_request": translate_session_request,
     "make_response": make_response,
     "wait_disconnected": wait_disconnected,
-    # python-engineio checks that this entry exists.
-    "websocket": accept,
     "accept": accept,
     "warn_of_limits": warn_of_limits,
 }

@@ -13,6 +13,7 @@ from typing import Any, Final
 from fastsio.aio.engine.frameworks import aiohttp, asgi, sanic, tornado
 from fastsio.exceptions import SetupError
 
+#: The driver of each mode; no framework is imported before its first request.
 DRIVERS: Final = {
     "aiohttp": aiohttp.DRIVER,
     "asgi": asgi.DRIVER,
@@ -21,11 +22,6 @@ DRIVERS: Final = {
 }
 #: Package and class of the applications a server can be attached to.
 APPLICATIONS: Final = {("aiohttp", "Application"): "aiohttp", ("sanic", "Sanic"): "sanic"}
-
-
-def driver_for(async_mode: str) -> dict[str, Any]:
-    """Return the driver of a mode; no framework is imported before its first request."""
-    return DRIVERS[async_mode]
 
 
 def is_installed(async_mode: str) -> bool:

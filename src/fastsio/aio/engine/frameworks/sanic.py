@@ -114,43 +114,25 @@ def make_response(status: str, headers: list[tuple[str, str]], payload: bytes, e
     return response(body=payload, status=int(status.split(" ", 1)[0]), headers=headers)
 
 
-class WebSocket:
-    """
-    Accept a WebSocket and run it.
-
-    Args:
-        handler: What to do with the accepted link.
-        server: The Engine.IO server, for its size limit.
-    """
-
-    def __init__(self, handler: Callable[[Link], Awaitable[None]], server: Any) -> None:
-        self._handler = handler
-        self._limit = server.max_http_buffer_size
-
-    async def __call__(self, environ: dict[str, Any]) -> None:
-        """
-        Return once the WebSocket is over.
-
-        Raises:
-            SetupError: Sanic runs under an ASGI server, where its WebSockets cannot be closed nor carry bytes.
-        """
-        request = environ["sanic.request"]
-        if request.app.asgi:
-            raise SetupError("attach() serves Sanic's own server; under an ASGI server use ASGIApp(server, app)")
-        # A proxy may have repeated their values, which Sanic would refuse.
-        request.headers["Upgrade"], request.headers["Connection"] = WEBSOCKET, "Upgrade"
-        protocol = request.transport.get_protocol()
-        protocol.websocket_max_size = self._limit
-        chosen = choose_subprotocol(offered_subprotocols(environ))
-        websocket = await protocol.websocket_handshake(request, [chosen] if chosen else None)
-        messages = Messages(websocket)
-        serving = asyncio.ensure_future(self._handler(_link(websocket, messages)))
-        try:
-            await asyncio.shield(serving)
-        except asyncio.CancelledError:
-            # Sanic cancels the task of a connection that is lost, also when nobody has read its last messages yet.
-            messages.end()
-            await serving
+async def serve_websocket(environ: dict[str, Any], serve: Callable[[Link], Awaitable[None]], engine: Any) -> None:
+    """Accept a WebSocket and have its link served; return once it is over."""
+    request = environ["sanic.request"]
+    if request.app.asgi:  # there a WebSocket can neither be closed nor carry bytes
+        raise SetupError("attach() serves Sanic's own server; under an ASGI server use ASGIApp(server, app)")
+    # A proxy may have repeated their values, which Sanic would refuse.
+    request.headers["Upgrade"], request.headers["Connection"] = WEBSOCKET, "Upgrade"
+    protocol = request.transport.get_protocol()
+    protocol.websocket_max_size = engine.max_http_buffer_size
+    chosen = choose_subprotocol(offered_subprotocols(environ))
+    websocket = await protocol.websocket_handshake(request, [chosen] if chosen else None)
+    messages = Messages(websocket)
+    serving = asyncio.ensure_future(serve(_link(websocket, messages)))
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        # Sanic cancels the task of a connection that is lost, also when nobody has read its last messages yet.
+        messages.end()
+        await serving
 
 
 class Messages:
@@ -246,10 +228,9 @@ def _link(websocket: Any, messages: Messages) -> Link:
 
 
 DRIVER: Final[dict[str, Any]] = {
-    "asyncio": True,
     "create_route": create_route,
     "on_shutdown": on_shutdown,
     "translate_request": translate_request,
     "make_response": make_response,
-    "websocket": WebSocket,
+    "serve_websocket": serve_websocket,
 }

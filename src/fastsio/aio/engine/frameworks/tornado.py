@@ -73,27 +73,14 @@ async def wait_disconnected(environ: dict[str, Any]) -> None:
         await handler.gone.wait()
 
 
-class WebSocket:
-    """
-    Accept a WebSocket and run it.
-
-    Args:
-        handler: What to do with the accepted link.
-        server: Not used.
-    """
-
-    def __init__(self, handler: Callable[[Link], Awaitable[None]], server: Any) -> None:  # noqa: ARG002 - engineio's drivers take it
-        self._handler = handler
-
-    async def __call__(self, environ: dict[str, Any]) -> None:
-        """Return once the WebSocket is over."""
-        await environ["tornado.handler"].accept(self._handler)
+async def serve_websocket(environ: dict[str, Any], serve: Callable[[Link], Awaitable[None]], _engine: Any) -> None:
+    """Accept a WebSocket and have its link served; return once it is over."""
+    await environ["tornado.handler"].accept(serve)
 
 
 DRIVER: Final[dict[str, Any]] = {
-    "asyncio": True,
     "translate_request": translate_request,
     "make_response": make_response,
     "wait_disconnected": wait_disconnected,
-    "websocket": WebSocket,
+    "serve_websocket": serve_websocket,
 }
