@@ -419,7 +419,7 @@ class ServerBase(ABC):
 
     # -- requests
 
-    def _find(self, sid: str, request: Request) -> Any:
+    def find(self, sid: str, request: Request) -> Any:
         """Return the session of a request; raise RequestRefused if there is none, or it cannot take the request."""
         asked = Asked.WEBSOCKET if request.is_websocket else Asked.POLL if request.method == "GET" else Asked.POST
         session: SessionState | None = self.sockets.get(sid)

@@ -64,6 +64,7 @@ class SessionHost(Protocol):
     ping_interval: float
     ping_interval_grace_period: float
     ping_timeout: float
+    max_http_buffer_size: int
     max_buffer_bytes: int
     max_buffer_packets: int
     high_water_bytes: int
@@ -141,6 +142,8 @@ class SessionState(ABC):
 
     #: The revision of Engine.IO that the client speaks.
     protocol: ClassVar[int] = 4
+    #: Whether polls are answered with text only, for clients of Engine.IO 3 that read no binary.
+    polls_base64: bool = False
     server: SessionHost
 
     def __init__(self, server: SessionHost, sid: str) -> None:

@@ -9,7 +9,9 @@ from fastsio.engine.session import SessionState
 from fastsio.engine.session_tables import Move, Reason, Step
 
 if TYPE_CHECKING:
-    from fastsio.engine.packet import ControlPacket
+    from collections.abc import Sequence
+
+    from fastsio.engine.packet import ControlPacket, WirePacket
 
 TIMEOUT_S = 20.0
 
@@ -71,6 +73,10 @@ class Session(SessionState):
 
     def end_poll(self) -> None:
         self.told.append("poll")
+
+    def post(self, packets: Sequence[WirePacket], waits: bool = False) -> bool:
+        self.told.append(list(packets))
+        return True
 
     def post_control(self, packet: ControlPacket) -> None:
         self.told.append(packet)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
+from types import SimpleNamespace
 
 import pytest
 
 from fastsio.engine.http import Code, accepted
+from fastsio.engine.packet import PING_PACKET
 from fastsio.engine.request import Request, RequestRefused
-from fastsio.engine.server_base import Background, ServerBase, check_session
+from fastsio.engine.server_base import Background, ServerBase
 from fastsio.engine.session_tables import Move, Reason, Step
 from fastsio.exceptions import SetupError
 from tests.unit.engine.fake_session import Clock, Session, opened
@@ -218,6 +221,14 @@ def request(method: str = "GET", *, is_websocket: bool = False, protocol: int | 
     )
 
 
+def found_by_server(kept, asked):
+    """Look up the session of a request in a server that has one, or none."""
+    engine = Engine()
+    if kept is not None:
+        engine.sockets[kept.sid] = kept
+    return engine.find("id", asked)
+
+
 @pytest.mark.parametrize(
     ("found", "asked"),
     [
@@ -229,7 +240,7 @@ def request(method: str = "GET", *, is_websocket: bool = False, protocol: int | 
 )
 def test_a_session_gets_the_requests_it_can_take(found, asked):
     """A poll that comes while the session ends gets the last packets."""
-    assert check_session(found, asked) is found
+    assert found_by_server(found, asked) is found
 
 
 @pytest.mark.parametrize(
@@ -245,7 +256,7 @@ def test_a_session_gets_the_requests_it_can_take(found, asked):
 def test_other_requests_are_refused(found, asked, code):
     """The code says whether the session or the request is to blame."""
     with pytest.raises(RequestRefused) as refused:
-        check_session(found, asked)
+        found_by_server(found, asked)
 
     assert refused.value.code == code
 
@@ -258,9 +269,85 @@ def test_a_session_without_an_answer_to_a_ping_ends_with_the_next_request(monkey
     monkeypatch.setattr(Clock, "now", found.expires)
 
     with pytest.raises(RequestRefused, match="Invalid session"):
-        check_session(found, request())
+        found_by_server(found, request())
 
     assert found.told[-1] == Reason.PING_TIMEOUT
+
+
+def deadlines_of(engine):
+    """Give a server deadlines that keep what they are told."""
+    told = []
+    engine.deadlines = SimpleNamespace(set=lambda session, delay_s: told.append((session, delay_s)), clear=told.append)
+    return told
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_session_that_is_over_may_get_one_more_poll(keep):
+    """Until it has come, or for as long as a pong may take."""
+    engine = Engine()
+    told = deadlines_of(engine)
+    over = engine.sockets["id"] = session(Move.POLL, ends=True)
+
+    engine.retire(over, keep=keep)
+
+    assert engine.sockets == {}
+    assert told == ([(over, engine.ping_timeout)] if keep else [])
+    for asked in (request("POST"), request(is_websocket=True), *([] if keep else [request()])):
+        with pytest.raises(RequestRefused):
+            engine.find("id", asked)
+    if keep:
+        assert engine.find("id", request()) is over
+        engine.forget(over)
+        assert told[-1] is over
+        with pytest.raises(RequestRefused):
+            engine.find("id", request())
+
+
+def test_packets_go_to_the_session_of_a_client():
+    """A client that is gone gets none."""
+    engine = Engine()
+    there = engine.sockets["id"] = session(Move.POLL)
+
+    assert engine.post("id", (PING_PACKET,))
+    assert not engine.post("other", (PING_PACKET,))
+    assert there.told == [[PING_PACKET]]
+
+
+def test_a_client_that_is_refused_is_kept_nowhere():
+    """Its session is over."""
+    engine = Engine()
+    refused = engine.sockets["id"] = Session()
+
+    engine._reject(refused)
+
+    assert (engine.sockets, refused.closed) == ({}, True)
+
+
+def test_a_refused_request_is_reported_and_answered():
+    """With the code that says what was wrong."""
+    response = Engine()._refuse(RequestRefused(Code.BAD_REQUEST, "why"))
+
+    assert (response["status"], json.loads(response["response"])["code"]) == ("400 Bad Request", Code.BAD_REQUEST)
+
+
+@pytest.mark.parametrize(("option", "imported", "expected"), [(3, 500, 3), (None, 500, 500), (None, None, 16)])
+def test_packets_of_a_post_are_counted_as_applications_have_set(option, imported, expected, monkeypatch):
+    """By the option, or in engineio's class if anything has imported that."""
+    module = imported and SimpleNamespace(Payload=SimpleNamespace(max_decode_packets=imported))
+    monkeypatch.setitem(sys.modules, "engineio.payload", module)
+
+    assert Engine(max_decode_packets=option).packets_per_payload == expected
+
+
+def test_a_client_is_left_when_the_server_shuts_down():
+    """One that is gone needs nothing."""
+    engine = Engine()
+    there = engine.sockets["id"] = session(Move.POLL)
+
+    engine.leave_client("id")
+    engine.leave_client("other")
+
+    assert ("over", Reason.SERVER_SHUTDOWN) in there.told
 
 
 def test_mistakes_of_one_kind_are_said_once_and_then_now_and_then(caplog, monkeypatch):

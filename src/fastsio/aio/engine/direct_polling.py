@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from fastsio.aio.engine import polling
 from fastsio.aio.engine.eager import Rest, run_or_begin
 from fastsio.aio.engine.posted import Posted
-from fastsio.engine import http
+from fastsio.engine import http, polls
 from fastsio.engine.payload import decode_payload
 from fastsio.engine.session_tables import Asked
 from fastsio.exceptions import PacketError
@@ -75,7 +75,7 @@ class Exchange(ABC):
         session = self.session
         if session is not None and (session.pending or session.closed or session.holds_polls):
             session.poll_waiter = self.session = None
-            self.respond(polling.answer_poll(session, self.environ))
+            self.respond(polls.answer_poll(session, self.environ))
 
     # The three kinds of requests.
 
@@ -100,7 +100,7 @@ class Exchange(ABC):
         if session.poll_waiter is not None or not session.takes_at_once(Asked.POLL):
             return False
         if session.pending:
-            self.respond(polling.answer_poll(session, self.environ))
+            self.respond(polls.answer_poll(session, self.environ))
         else:
             self.session = session
             session.poll_waiter = self
@@ -181,8 +181,3 @@ def _end_posting(session: Session) -> None:
 def _give_up(session: Session) -> None:
     session.server.logger.info("A client gave its request up")
     session.finish_later(session.server.reason.TRANSPORT_ERROR)
-
-
-def session_of(server: EngineServer, sid: str) -> Session | None:
-    """Return the session with an engine sid; None if the server does not have it."""
-    return server.sockets.get(sid)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 class Host(SessionHost, Protocol):
     """The members of its server that a session and its transports use; the options are those of ``ServerBase``."""
 
-    max_http_buffer_size: int
     body_timeout: float
     upgrade_timeout: float
     handler_grace: float

@@ -10,16 +10,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from fastsio.aio.engine.bodies import Watch, read_body
-from fastsio.aio.engine.eio3_session import Eio3Session
 
 # Only asyncio:
 from fastsio.aio.engine.posted import Posted
 
 # Both:
-from fastsio.engine import eio3, http
-from fastsio.engine.log_format import label, shown
-from fastsio.engine.packet import CLOSE_PACKET, SHUTDOWN_PACKET
-from fastsio.engine.payload import decode_payload, packets_per_poll, reads_close
+from fastsio.engine import http, polls
+from fastsio.engine.packet import CLOSE_PACKET
 from fastsio.engine.request import BodyCutOff, BodyTooLarge, BodyTooSlow
 from fastsio.engine.session_tables import Asked, Transport
 from fastsio.exceptions import PacketError
@@ -29,23 +26,11 @@ from fastsio.exceptions import PacketError
 # Both:
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     # Only threads:
     # | from collections.abc import Iterator
+    # |
     # Both:
     from fastsio.aio.engine.session import Session
-    from fastsio.engine.packet import WirePacket
-
-
-def take(session: Session, environ: dict[str, Any]) -> list[WirePacket]:
-    """Take packets from the buffer of a session for the response of a poll: as many as its client reads at once."""
-    server = session.server
-    packets = session.take(server.max_http_buffer_size, packets_per_poll(environ.get("HTTP_USER_AGENT", "")))
-    if server.is_traced:
-        for packet in packets:
-            server.logger.info("%s: Sending packet %s", label(session.sid), shown(packet.polling, from_server=True))
-    return packets
 
 
 async def handle_get(session: Session, environ: dict[str, Any], jsonp_index: int | None) -> http.Response:
@@ -67,19 +52,7 @@ async def handle_get(session: Session, environ: dict[str, Any], jsonp_index: int
     if not is_only:
         session.post_control(CLOSE_PACKET)
         return await reject(session, http.refusal(http.Code.BAD_REQUEST), "two polls at once")
-    return answer_poll(session, environ, jsonp_index)
-
-
-def answer_poll(session: Session, environ: dict[str, Any], jsonp_index: int | None = None) -> http.Response:
-    """Return the response of a poll whose session has packets, or has ended."""
-    packets = take(session, environ)
-    if session.closed and not session.pending:
-        session.server.forget(session)
-        if packets[-1] is SHUTDOWN_PACKET and not reads_close(environ.get("HTTP_USER_AGENT", "")):
-            packets = packets[:-1]  # this client does not read it; its next poll gets "Session ID unknown"
-            if not packets:
-                return http.unavailable()
-    return answer(session, packets, jsonp_index=jsonp_index)
+    return polls.answer_poll(session, environ, jsonp_index)
 
 
 async def _wait(session: Session) -> bool:
@@ -112,19 +85,6 @@ async def _wait_watched(session: Session, environ: dict[str, Any]) -> bool:
 
 
 # Both:
-def answer(
-    session: Session,
-    packets: Sequence[WirePacket],
-    *,
-    jsonp_index: int | None,
-    headers: Sequence[tuple[str, str]] = (),
-) -> http.Response:
-    """Build the response of a poll in the protocol of the session."""
-    if isinstance(session, Eio3Session):
-        return http.eio3_payload(packets, base64=session.polls_base64, jsonp_index=jsonp_index, headers=headers)
-    return http.payload(packets, jsonp_index=jsonp_index, headers=headers)
-
-
 async def handle_post(session: Session, environ: dict[str, Any]) -> http.Response:
     """Handle the packets of a POST; a malformed POST, or a second one at the same time, ends the session."""
     if not session.claim_post():
@@ -137,12 +97,8 @@ async def handle_post(session: Session, environ: dict[str, Any]) -> http.Respons
 
 async def _handle_post(session: Session, environ: dict[str, Any]) -> http.Response:
     try:
-        is_binary = _is_binary(session, environ)
-        body = await read_body(session, environ)
-        if isinstance(session, Eio3Session):
-            packets = eio3.decode_payload(body, is_binary=is_binary)
-        else:
-            packets = decode_payload(body)
+        has_bytes = polls.is_binary(session, environ)
+        packets = polls.split_body(session, await read_body(session, environ), has_bytes=has_bytes)
         # Only asyncio:
         posted = Posted(session, packets)
         waiting = posted.advance()
@@ -217,15 +173,6 @@ def _closing(environ: dict[str, Any]) -> list[tuple[str, str]]:
 # |
 # |
 # Both:
-
-
-def _is_binary(session: Session, environ: dict[str, Any]) -> bool:
-    """Return whether the content type is that of bytes; raise PacketError if it is, and not in Engine.IO 3."""
-    content_type: str = environ.get("CONTENT_TYPE", "")
-    is_binary = content_type.partition(";")[0].strip().lower() == "application/octet-stream"
-    if is_binary and not isinstance(session, Eio3Session):
-        raise PacketError("an octet-stream body")  # CVE-2026-59725
-    return is_binary
 
 
 async def reject(session: Session, response: http.Response, why: str, *, is_at_fault: bool = True) -> http.Response:

@@ -30,7 +30,7 @@ from fastsio.aio.engine.frameworks.environ import SID_KEY
 from fastsio.aio.engine.read_ahead import AHEAD_AFTER_S
 from fastsio.aio.engine.session import Session
 from fastsio.aio.engine.timers import Deadlines
-from fastsio.engine import http
+from fastsio.engine import http, polls
 from fastsio.engine.log_format import shown_text
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, join_frames, message_of, packet_of
 from fastsio.engine.request import PROTOCOL_KEY, Request, RequestRefused, read_request
@@ -432,7 +432,7 @@ class EngineServer(ServerBase):
                 self._check_websocket(environ)
             if request.sid is None:
                 return await self._handshake(environ, request)
-            return await self._serve(environ, request, self._find(request.sid, request))
+            return await self._serve(environ, request, self.find(request.sid, request))
         except RequestRefused as refused:
             return self._refuse(refused)
 
@@ -531,8 +531,8 @@ class EngineServer(ServerBase):
             session.frames_base64 = request.base64
             return session
         session.move(Move.POLL)
-        packets = polling.take(session, environ)
-        return polling.answer(session, packets, jsonp_index=request.jsonp_index, headers=self._cookies(session.sid))
+        packets = polls.take(session, environ)
+        return polls.answer(session, packets, jsonp_index=request.jsonp_index, headers=self._cookies(session.sid))
 
     def _new_session(self, sid: str, environ: dict[str, Any], request: Request) -> Session:
         if request.protocol != Eio3Session.protocol:

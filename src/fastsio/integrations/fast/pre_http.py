@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uvicorn.logging import TRACE_LOG_LEVEL
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from fastsio.aio.engine.direct_polling import Exchange, session_of
+from fastsio.aio.engine.direct_polling import Exchange
 from fastsio.aio.engine.frameworks.asgi import new_environ, receive_nothing, send_nothing
 from fastsio.engine.gc_policy import freeze_loaded_objects
 from fastsio.integrations.fast.asgi_exchange import SERVER_ERROR, AsgiExchange
@@ -151,7 +151,7 @@ class Front(Exchange, asyncio.Protocol):
             return False
         if request.sid is None:
             return request.method == GET and self._open_session(request, route, engine)
-        session = session_of(engine, request.sid.decode("ascii"))
+        session = engine.sockets.get(request.sid.decode("ascii"))
         if session is None or not engine.is_admitted(request.fields.environ):
             return False
         self._engine = engine

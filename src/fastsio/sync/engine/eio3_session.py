@@ -29,9 +29,6 @@ class Eio3Session(Session):
         server: The server it belongs to.
         sid: Its Engine.IO session id.
         base64: Whether the client said in its handshake that it reads no binary.
-
-    Attributes:
-        polls_base64: Whether polls are answered with text only.
     """
 
     __slots__ = ("polls_base64",)

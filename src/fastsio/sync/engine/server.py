@@ -14,7 +14,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fastsio.engine import http
+from fastsio.engine import http, polls
 from fastsio.engine.hang_watch import HangWatch
 from fastsio.engine.log_format import shown_text
 from fastsio.engine.packet import OPEN, ControlPacket, WirePacket, message_of, packet_of
@@ -213,7 +213,7 @@ class EngineServer(ServerBase):
                 self._check_websocket(environ)
             if request.sid is None:
                 return self._handshake(environ, request)
-            return self._serve(environ, request, self._find(request.sid, request))
+            return self._serve(environ, request, self.find(request.sid, request))
         except RequestRefused as refused:
             return self._refuse(refused)
 
@@ -292,8 +292,8 @@ class EngineServer(ServerBase):
             session.frames_base64 = request.base64
             return session
         session.move(Move.POLL)
-        packets = polling.take(session, environ)
-        return polling.answer(session, packets, jsonp_index=request.jsonp_index, headers=self._cookies(session.sid))
+        packets = polls.take(session, environ)
+        return polls.answer(session, packets, jsonp_index=request.jsonp_index, headers=self._cookies(session.sid))
 
     def _new_session(self, sid: str, environ: dict[str, Any], request: Request) -> Session:
         if request.protocol != Eio3Session.protocol:
