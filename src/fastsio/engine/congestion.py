@@ -23,10 +23,7 @@ class PauseBudget:
 
     The pauses of the client use the budget up, even if it catches up between them; a tenth of the time that passes is
     added again. So a client delays others for one timeout, and a tenth of the time, in all. The budget is kept for as
-    long as the client is connected.
-
-    Args:
-        timeout_s: The ``slow_client_timeout`` of the server.
+    long as the client is connected. *timeout_s* is the ``slow_client_timeout`` of the server.
     """
 
     __slots__ = ("_as_of", "_timeout_s", "_used_s")
@@ -52,11 +49,6 @@ class PauseBudget:
 class Congestion:
     """
     The state of a client from when more waits for it than the high-water mark until half of that is left.
-
-    Args:
-        now: When it begins.
-        timeout_s: The ``slow_client_timeout`` of the server.
-        pause_budget: The budget of the client; None makes a full one.
 
     Attributes:
         is_given_up: True once callers no longer wait for this client.
@@ -91,13 +83,7 @@ class Congestion:
         self._progress_at = now
 
     def check_progress(self, now: float, unsent: int) -> None:
-        """
-        Check whether the client reads a packet that takes long.
-
-        Args:
-            now: The time.
-            unsent: Bytes of what is being written that the network has not taken yet; less than before is progress.
-        """
+        """Check whether the client reads a packet that takes long: fewer bytes of it are unsent than before."""
         if unsent < self._unsent:
             self.record_progress(now)
         self._unsent = unsent
@@ -115,11 +101,8 @@ class Congestion:
         """
         Return how many seconds a caller may still wait; zero or less ends the wait.
 
-        Args:
-            now: The time.
-            is_shared: Whether the caller also sends to other clients. Then the timeout counts from the beginning of the
-                congestion, and the :class:`PauseBudget` limits the pauses of the client; else the timeout counts from
-                when the client last read something.
+        For one that sends to other clients too, the timeout counts from the beginning of the congestion, and the
+        :class:`PauseBudget` limits the pauses of the client; else it counts from when the client last read something.
         """
         if not is_shared:
             return self._progress_at + self._timeout_s - now
@@ -141,13 +124,6 @@ class Congestion:
 
 
 def buffers_for(congestion: Congestion | None, now: float, *, waits: bool) -> int:
-    """
-    Return how much may wait for a client, as a multiple of its buffer.
-
-    Args:
-        congestion: The state of a client that is behind; None for another one.
-        now: The time.
-        waits: Whether the caller waits afterwards.
-    """
+    """Return how much may wait for a client, as a multiple of its buffer; *waits*: the caller waits afterwards."""
     may_exceed = waits and (congestion is None or congestion.may_exceed(now))
     return BUFFERS_FOR_WAITING if may_exceed else 1

@@ -28,15 +28,9 @@ NO_ANSWERS: Final = (Colour.GENERATOR, Colour.ASYNC_GENERATOR)
 
 class Origins:
     """
-    The origins that a server accepts.
+    The origins that a server accepts: ``allowed``, the option ``cors_allowed_origins``.
 
-    Args:
-        allowed: The option ``cors_allowed_origins``.
-        may_await: Whether the server awaits what a function returns.
-
-    Attributes:
-        allowed: The option, as it was given.
-        asks_application: Whether it is a function, which gets the environ of a request.
+    ``asks_application`` tells whether that is a function, which gets the environ of a request.
 
     Raises:
         SetupError: The function cannot be used: the server cannot await it, it takes other arguments, or it is a
@@ -57,16 +51,7 @@ class Origins:
         return isinstance(allowed, list) and not allowed
 
     def accepts(self, origin: str, environ: dict[str, Any]) -> Any:
-        """
-        Return whether an origin is accepted.
-
-        Args:
-            origin: The value of the ``Origin`` header.
-            environ: Of the request.
-
-        Returns:
-            Something true or false, or an awaitable of it if the function of the application returns one.
-        """
+        """Return whether an origin is accepted; something to await if the application's function returns that."""
         return self._check(origin, environ)
 
     def _contain(self, origin: str, environ: dict[str, Any]) -> bool:
@@ -109,14 +94,7 @@ def _own_origins(environ: dict[str, Any]) -> list[str]:
 
 
 def cors_headers(environ: dict[str, Any], *, is_allowed: bool, with_credentials: bool) -> list[tuple[str, str]]:
-    """
-    Build the headers of a response.
-
-    Args:
-        environ: Of the request.
-        is_allowed: Whether the request has an origin that is accepted.
-        with_credentials: Whether browsers may send cookies.
-    """
+    """Build the headers of a response; *is_allowed*: its request has an origin that is accepted."""
     origin = environ["HTTP_ORIGIN"] if is_allowed else None
     asked = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS")
     is_usual = asked is None and (origin is None or len(origin) <= MAX_SHARED_BYTES)

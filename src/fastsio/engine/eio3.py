@@ -37,12 +37,7 @@ _ESCAPED_NEWLINE: Final = re.compile(r"(\\)?\\n")
 
 
 def encode_text(packets: Iterable[WirePacket]) -> str:
-    """
-    Join packets to a payload of text.
-
-    Args:
-        packets: In the order of delivery, binary ones in their Engine.IO 3 form.
-    """
+    """Join packets, binary ones in their Engine.IO 3 form, to a payload of text."""
     return "".join([f"{_units(text)}:{text}" for text in [packet.polling for packet in packets]])
 
 
@@ -65,12 +60,8 @@ def decode_payload(body: bytes, *, is_binary: bool) -> Iterator[str | bytes]:
     """
     Split a posted body into packets, one at a time: text with the type in front, bytes for a binary message.
 
-    Args:
-        body: The request's body.
-        is_binary: Whether the client said that the body is bytes.
-
     Raises:
-        PacketError: The body follows neither form, or the next packet is malformed.
+        PacketError: The body does not follow the form that the client said, or the next packet is malformed.
     """
     if is_binary:
         yield from _split_bytes(body)
@@ -84,10 +75,7 @@ def decode_payload(body: bytes, *, is_binary: bool) -> Iterator[str | bytes]:
 
 def decode_packet(text: str) -> str | bytes:
     """
-    Read a packet that is text: a text frame of a WebSocket, or a part of a payload.
-
-    Returns:
-        The packet with its type in front, or the bytes of a binary message.
+    Read a packet of text, a frame or in a payload: return it with its type in front, or the bytes of a binary message.
 
     Raises:
         PacketError: The packet is malformed, or of a type that clients do not send.
@@ -101,15 +89,7 @@ def decode_packet(text: str) -> str | bytes:
 
 
 def decode_binary(packet: bytes) -> bytes:
-    """
-    Read a packet that is bytes.
-
-    Returns:
-        The message.
-
-    Raises:
-        PacketError: The packet is not a message.
-    """
+    """Return the message in a packet of bytes; raise PacketError if the packet is no message."""
     if packet[:1] != bytes([MESSAGE_BYTE]):
         raise PacketError("a binary packet of unknown type" if packet else "an empty packet")
     return packet[1:]

@@ -38,12 +38,7 @@ class Session(Protocol):
 
 
 class LinkLost(Exception):  # noqa: N818 - says what happened
-    """
-    The peer closed the WebSocket.
-
-    Args:
-        code: The close code that the peer sent; 1000 if it sent none.
-    """
+    """The peer closed the WebSocket; ``code`` is the close code that it sent, 1000 if it sent none."""
 
     def __init__(self, code: int = NORMAL_CLOSURE) -> None:
         super().__init__()
@@ -62,13 +57,7 @@ class TooManyFrames(PacketError):  # noqa: N818 - says what happened
 
 
 class FrameRate:
-    """
-    Counts the pings, pongs and empty fragments of one WebSocket.
-
-    Args:
-        most: How many are allowed in a second.
-        clock: Returns the time in seconds.
-    """
+    """Counts the pings, pongs and empty fragments of one WebSocket, of which *most* are allowed in a second."""
 
     __slots__ = ("_begin_s", "_clock", "_most", "_spare")
 
@@ -90,12 +79,7 @@ class FrameRate:
 
 
 class BadFrame(PacketError):  # noqa: N818 - says what happened
-    """
-    A frame breaks the rules of WebSocket itself.
-
-    Args:
-        code: The close code for the WebSocket.
-    """
+    """A frame breaks the rules of WebSocket itself; ``code`` is the close code for the WebSocket."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -103,11 +87,7 @@ class BadFrame(PacketError):  # noqa: N818 - says what happened
 
 
 def closing_code(error: PacketError) -> int:
-    """
-    Return the close code for the WebSocket of a client that broke the protocol or a limit.
-
-    Source: RFC 6455, section 7.4.1.
-    """
+    """Return the close code for a client that broke the protocol or a limit (RFC 6455, section 7.4.1)."""
     if isinstance(error, BadFrame):
         return error.code
     if isinstance(error, TooManyFrames):
@@ -157,12 +137,7 @@ def _eio3_text(socket: Session, frame: str) -> str | bytes | None:
 
 
 def check_size(size: int, limit: int) -> None:
-    """
-    Refuse a frame that is too large.
-
-    Raises:
-        PacketError: The frame is larger than *limit*.
-    """
+    """Raise PacketError if a frame is larger than *limit*."""
     if size > limit:
         raise PacketError("a frame over the size limit", limit=limit, value=size)
 

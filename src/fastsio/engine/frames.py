@@ -31,13 +31,7 @@ SHORT_HEADS: Final = {
 
 
 def frame(head: int, payload: bytes) -> bytes:
-    """
-    Build a frame.
-
-    Args:
-        head: ``TEXT``, ``BINARY``, ``CLOSE`` or ``PONG``.
-        payload: What the frame carries.
-    """
+    """Build a frame; *head* is ``TEXT``, ``BINARY``, ``CLOSE`` or ``PONG``."""
     length = len(payload)
     if length <= SHORT:
         return SHORT_HEADS[head][length] + payload
@@ -47,13 +41,7 @@ def frame(head: int, payload: bytes) -> bytes:
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """
-    Build a close frame.
-
-    Args:
-        code: Why, one of the codes of section 7.4.
-        reason: The same for people; what is too long for a control frame is cut off.
-    """
+    """Build a close frame with a code of section 7.4; a reason that is too long for a control frame is cut off."""
     text = reason.encode(errors="replace")[: SHORT - 2]
     return frame(CLOSE, code.to_bytes(2) + text.decode(errors="ignore").encode())
 
@@ -72,15 +60,7 @@ class MaskCheck:
         self._skip = 0
 
     def feed(self, data: bytes) -> int | None:
-        """
-        Take what has arrived.
-
-        Args:
-            data: The next bytes of the connection.
-
-        Returns:
-            None, or how many of the bytes are of frames before the first that is not masked.
-        """
+        """Take the next bytes; return None, or how many of them are of frames before the first that is not masked."""
         position = 0
         while position < len(data):
             if self._skip:

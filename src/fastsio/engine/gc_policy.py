@@ -20,12 +20,7 @@ YOUNG_OBJECTS: Final = 10_000
 
 
 def collect_less_often() -> bool:
-    """
-    Raise the threshold of young objects; a collector that is off or has other thresholds is the application's choice.
-
-    Returns:
-        Whether the collector has the raised threshold.
-    """
+    """Raise the threshold of young objects, unless the application has set another; return whether it is raised."""
     if not gc.isenabled():
         return False
     if gc.get_threshold() in DEFAULTS:

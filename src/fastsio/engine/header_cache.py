@@ -42,15 +42,7 @@ class SharedHeaders(dict[KeyT, ReadT]):
     __slots__ = ()
 
     def remember(self, key: KeyT, read: ReadT, name: bytes, size: int) -> None:
-        """
-        Remember a header if others may send the same.
-
-        Args:
-            key: What it is looked up by.
-            read: What was read of it.
-            name: Its name, in lower case.
-            size: How long it is, in bytes.
-        """
+        """Remember what was read of a header, *name* in lower case and *size* bytes, if others may send the same."""
         if name in SHARED_NAMES and size <= MAX_SHARED_BYTES:
             if len(self) >= MAX_SHARED:
                 self.clear()

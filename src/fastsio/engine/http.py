@@ -134,15 +134,7 @@ def eio3_payload(
     jsonp_index: int | None = None,
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response:
-    """
-    Build the answer to the poll of an Engine.IO 3 client.
-
-    Args:
-        packets: In the order of delivery, binary ones in their Engine.IO 3 form.
-        base64: Whether the client reads text only.
-        jsonp_index: The ``j`` of the query, when the client polls by script tag.
-        headers: Further headers.
-    """
+    """Build the answer to the poll of an Engine.IO 3 client, which reads text only with *base64*."""
     kind = "text/plain; charset=UTF-8"
     if jsonp_index is not None:
         kind = "text/javascript; charset=UTF-8"
@@ -158,15 +150,7 @@ def eio3_payload(
 def compress(
     response: Response, accept_encoding: str, methods: dict[str, Callable[[bytes], bytes]], threshold: int
 ) -> None:
-    """
-    Compress a response in place with the first method the client accepts.
-
-    Args:
-        response: The response to compress.
-        accept_encoding: The request's ``Accept-Encoding``.
-        methods: Content coding to function.
-        threshold: Bodies of fewer bytes stay as they are.
-    """
+    """Compress a response of at least *threshold* bytes in place, by the first of *methods* that the client takes."""
     if len(response["response"]) < threshold:
         return
     for encoding in (item.split(";")[0].strip() for item in accept_encoding.split(",")):
@@ -180,12 +164,10 @@ def sid_cookie(sid: str, option: str | dict[str, Any]) -> str:
     """
     Build the value of ``Set-Cookie`` with the session's id, by which load balancers distinguish sessions.
 
-    Source: RFC 6265, section 4.1; the defaults are the JavaScript server's, the form of the option python-engineio's.
+    *option* is the cookie's name, or its name and attributes. Those that it does not have are the defaults; one that is
+    False or None is left out, one that is True has no value, and a callable returns the value.
 
-    Args:
-        sid: The session's id.
-        option: The cookie's name, or its name and attributes. Those that it does not have are the defaults; one that is
-            False or None is left out, one that is True has no value, and a callable returns the value.
+    Source: RFC 6265, section 4.1; the defaults are the JavaScript server's, the form of the option python-engineio's.
     """
     attributes = {COOKIE_NAME: option} if isinstance(option, str) else option
     given = {key.lower() for key in attributes}

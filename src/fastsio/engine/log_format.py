@@ -26,13 +26,7 @@ def label(sid: str) -> str:
 
 
 def shown(wire: Any, *, from_server: bool) -> str:
-    """
-    Describe a packet.
-
-    Args:
-        wire: The packet as a text frame or in a poll, or bytes.
-        from_server: Whether the server sends it.
-    """
+    """Describe a packet: a text frame, one in a poll, or bytes."""
     if not isinstance(wire, str) or wire[:1] == "b":
         return f"MESSAGE data {_BINARY}"
     if wire[:1] not in _KINDS:
@@ -73,15 +67,9 @@ class Reports:
 
     def due(self, kind: str, now: float) -> tuple[bool, int] | None:
         """
-        Count a mistake, and say whether to report it.
+        Count a mistake; return None if it is not to be reported.
 
-        Args:
-            kind: What was wrong.
-            now: Seconds of a clock that never goes back.
-
-        Returns:
-            Whether it is the first of its kind, and how many were not reported since the last that was; None when this
-            one is not to be reported either.
+        Otherwise return whether it is the first of its kind, and how many were not reported since the last that was.
         """
         last = self._kinds.get(kind)
         if last is None:

@@ -37,11 +37,6 @@ class MessageReader:
     """
     Reads one WebSocket.
 
-    Args:
-        max_bytes: The most a message may have.
-        max_control_frames: The most pings, pongs and empty fragments in a second.
-        clock: Returns the time in seconds.
-
     Attributes:
         ahead: The messages that were read ahead, in order; None as long as none were.
         is_broken: True once a frame could not be read.
@@ -100,12 +95,10 @@ class MessageReader:
         """
         Return the next message in what has arrived; None when no whole one has, or the WebSocket is over.
 
-        Args:
-            give_way: Called after every ``FAIR_SHARE`` frames, to let other threads run.
+        After every ``FAIR_SHARE`` frames *give_way* lets other threads run.
 
         Raises:
-            PacketError: The message is larger than the server takes, frames without one come too often, or a frame
-                breaks WebSocket's own rules.
+            PacketError: A limit was passed, or a frame breaks WebSocket's own rules.
         """
         if self.is_over:
             return None
@@ -136,12 +129,7 @@ class MessageReader:
     # Reading ahead.
 
     def next_ahead(self) -> str | bytes | None:
-        """
-        Return the next of the messages that were read ahead; None when no more are left, unless an error follows.
-
-        Raises:
-            PacketError: As :meth:`next` would have.
-        """
+        """Return the next message that was read ahead, or None; after the last raise the error that came after it."""
         if self.ahead:
             message = self.ahead.popleft()
             self._ahead_size -= len(message)
@@ -155,9 +143,8 @@ class MessageReader:
         """
         Read what has arrived while the last message is still handled, up to a bound.
 
-        Args:
-            receive: Returns what has arrived, as for :meth:`feed`; None when nothing has.
-            take: Called with each message; tells whether it took it. The others wait for :meth:`next_ahead`.
+        *receive* returns bytes as for :meth:`feed`, or None when nothing has arrived. *take* tells whether it took a
+        message; the others wait for :meth:`next_ahead`.
 
         Returns:
             Why nothing more will come: :class:`LinkLost`, or what :meth:`next_ahead` will raise; None while more may.

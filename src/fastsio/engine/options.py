@@ -88,15 +88,7 @@ TRANSPORTS: Final = ("polling", "websocket")
 
 
 def check_options(options: dict[str, Any]) -> None:
-    """
-    Check the options given.
-
-    Args:
-        options: By name; those without a rule may be anything.
-
-    Raises:
-        SetupError: An option has a wrong value; the message names the option, its value and what is allowed.
-    """
+    """Raise SetupError for an option with a wrong value; those without a rule may be anything."""
     for name, rule in RULES.items():
         if name in options and not rule.is_valid(options[name]):
             raise SetupError(f"{name} must be {rule.description}, not {options[name]!r}")
@@ -104,12 +96,7 @@ def check_options(options: dict[str, Any]) -> None:
 
 def choose_mode(kind: str, async_mode: Any, is_installed: Callable[[str], bool]) -> str:
     """
-    Return the mode of a server.
-
-    Args:
-        kind: ``"AsyncServer"`` or ``"Server"``.
-        async_mode: The option; None is the first mode that is installed.
-        is_installed: Whether what a mode needs is installed.
+    Return the mode of a server, ``"AsyncServer"`` or ``"Server"``; None is the first that is installed.
 
     Raises:
         SetupError: This kind of server has no such mode, or what it needs is not installed.
@@ -130,10 +117,7 @@ def choose_mode(kind: str, async_mode: Any, is_installed: Callable[[str], bool])
 
 def choose_transports(transports: Any) -> list[str]:
     """
-    Return the transports that a server takes.
-
-    Args:
-        transports: The option: a name, several, or None for all. Names that Engine.IO does not have are left out.
+    Return the transports that a server takes: all for None, and no names that Engine.IO does not have.
 
     Raises:
         SetupError: There is no transport of these names.

@@ -60,12 +60,7 @@ class WirePacket:
         return size
 
     def encode(self, b64: bool = False) -> str | bytes:
-        """
-        Return the packet as it is written.
-
-        Args:
-            b64: True for a polling payload, which is text: a binary message becomes ``b`` and base64.
-        """
+        """Return the packet as it is written; with *b64* as in a polling payload, which is text."""
         return self.polling if b64 else self.wire
 
     @property
@@ -105,12 +100,7 @@ class WirePacket:
 
 
 class MessagePacket(WirePacket):
-    """
-    A message for a client.
-
-    Args:
-        data: Text or bytes-like; bytes-likes are copied, so the caller may reuse its buffer.
-    """
+    """A message for a client; bytes-likes are copied, so the caller may reuse its buffer."""
 
     __slots__ = ()
 
@@ -185,13 +175,7 @@ class TextPacket(WirePacket):
 
 
 class ControlPacket(WirePacket):
-    """
-    A packet of Engine.IO itself; the limits of a client's buffer do not apply to it.
-
-    Args:
-        packet_type: One of the constants of this module, MESSAGE excepted.
-        data: Text that follows the type.
-    """
+    """A packet of Engine.IO itself, and text after its type; the limits of a client's buffer do not apply to it."""
 
     __slots__ = ("packet_type",)
 
@@ -205,13 +189,7 @@ class ControlPacket(WirePacket):
 
 
 class ControlFrame(WirePacket):
-    """
-    A control frame of WebSocket, which is sent in order with the packets of a session.
-
-    Args:
-        head: The frame's kind.
-        data: The payload.
-    """
+    """A control frame of WebSocket, of the kind *head*, which is sent in order with the packets of a session."""
 
     __slots__ = ()
 

@@ -36,13 +36,7 @@ CLIENT_TYPES: Final = frozenset("134") | IGNORED
 
 
 def encode_payload(packets: Iterable[WirePacket], jsonp_index: int | None = None) -> bytes:
-    """
-    Join packets to the body of a poll's response.
-
-    Args:
-        packets: In the order of delivery.
-        jsonp_index: The ``j`` of the query, when the client polls by script tag.
-    """
+    """Join packets to the body of a poll's response; *jsonp_index* is the ``j`` of a client that polls by script."""
     text = SEPARATOR.join([packet.polling for packet in packets])
     if jsonp_index is not None:
         text = f"___eio[{jsonp_index}]({json.dumps(text)});"
@@ -50,13 +44,7 @@ def encode_payload(packets: Iterable[WirePacket], jsonp_index: int | None = None
 
 
 def packets_per_poll(user_agent: str) -> int:
-    """
-    Return how many packets the answer to a poll may have.
-
-    Args:
-        user_agent: The request's ``User-Agent``. An unknown client gets as many as all clients read; the rest comes
-            with its next polls.
-    """
+    """Return how many packets the answer to a poll may have: for an unknown client as many as all clients read."""
     return sys.maxsize if user_agent.startswith(UNLIMITED_CLIENTS) else SAFE_PACKETS_PER_POLL
 
 
@@ -74,9 +62,6 @@ def reads_close(user_agent: str) -> bool:
 def decode_payload(body: bytes) -> Iterator[str | bytes]:
     """
     Split a posted body into packets, one at a time: text with the type in front, bytes for a binary message.
-
-    Args:
-        body: The request's body.
 
     Raises:
         PacketError: The body is not UTF-8, or the next packet is malformed.
@@ -104,12 +89,7 @@ def _decode_packet(text: str) -> str | bytes:
 
 
 def decode_base64(text: str) -> bytes:
-    """
-    Decode the binary message in a packet of text.
-
-    Raises:
-        PacketError: It is not base64.
-    """
+    """Decode the binary message in a packet of text; raise PacketError if it is not base64."""
     try:
         return b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -120,12 +100,7 @@ def decode_base64(text: str) -> bytes:
 
 
 def split_poll(body: bytes) -> list[str | bytes]:
-    """
-    Split the answer to a poll into packets: text with the type in front, bytes for a binary message.
-
-    Raises:
-        PacketError: The answer is not UTF-8, or a binary packet of it is malformed.
-    """
+    """Split the answer to a poll into packets: text with its type, bytes for binary; PacketError if malformed."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -135,16 +110,7 @@ def split_poll(body: bytes) -> list[str | bytes]:
 
 
 def next_post(waiting: deque[WirePacket], max_bytes: int) -> str:
-    """
-    Take the packets of one POST, in order: as many as it may carry, but at least one.
-
-    Args:
-        waiting: The packets that wait to be sent; not empty.
-        max_bytes: The size of the body, unless one packet alone is larger.
-
-    Returns:
-        The body.
-    """
+    """Take the packets of one POST, in order, and return its body; only one packet alone may exceed *max_bytes*."""
     body = waiting.popleft().polling
     size = len(body.encode(errors="replace"))
     for _ in range(MAX_POSTED - 1):

@@ -39,13 +39,7 @@ MAX_LENGTH_DIGITS: Final = 18
 
 
 class RequestRefused(Exception):  # noqa: N818 - says what happened to the request
-    """
-    The request gets an error response.
-
-    Args:
-        code: What was wrong.
-        log: One line for the server's log, without anything the client sent.
-    """
+    """The request gets an error response; *log* is a line for the server's log, without anything the client sent."""
 
     def __init__(self, code: Code, log: str) -> None:
         super().__init__(log)
@@ -93,17 +87,7 @@ def sid_of_query(query: bytes) -> str | None:
 
 
 def read_request(environ: dict[str, Any], transports: Iterable[str], *, allow_eio3: bool = False) -> Request:
-    """
-    Read and check the query of a request.
-
-    Args:
-        environ: The environ, as the driver of the framework made it.
-        transports: The transports the server offers.
-        allow_eio3: Whether it takes clients of Engine.IO 3.
-
-    Raises:
-        RequestRefused: The request is not valid in the protocol.
-    """
+    """Read and check the query of a request; raise RequestRefused if it is not valid in the protocol."""
     text, method = environ.get("QUERY_STRING", ""), environ["REQUEST_METHOD"]
     is_websocket = asks_for_websocket(environ)
     if len(text) <= SHORT_QUERY:
@@ -144,12 +128,7 @@ _read_short: Final = lru_cache(maxsize=64)(_read)
 
 
 def content_length(environ: dict[str, Any]) -> int | None:
-    """
-    Return the length that a request declares for its body; None when it declares none.
-
-    Raises:
-        PacketError: The length is not a number.
-    """
+    """Return the length that a request declares for its body, or None; raise PacketError if that is not a number."""
     declared = environ.get("CONTENT_LENGTH")
     if not declared:
         return None
@@ -163,10 +142,7 @@ def bytes_to_read(environ: dict[str, Any], limit: int, *, has_end: bool = True) 
     """
     Return how many bytes of a body are to be read: as many as it has, or one more than the limit if it does not say.
 
-    Args:
-        environ: Of the request.
-        limit: The most that the server takes.
-        has_end: Whether the end of a body that declares no length can be noticed; else there is nothing to read.
+    Without *has_end*, the end of a body that declares no length cannot be noticed, and there is nothing to read.
 
     Raises:
         PacketError: The length is larger than the limit, or no number.
@@ -180,12 +156,7 @@ def bytes_to_read(environ: dict[str, Any], limit: int, *, has_end: bool = True) 
 
 
 def check_body(body: bytes | bytearray, limit: int) -> bytes:
-    """
-    Return a body that was read.
-
-    Raises:
-        BodyTooLarge: It is larger than the limit.
-    """
+    """Return a body that was read; raise BodyTooLarge if it is larger than the limit."""
     if len(body) > limit:
         raise BodyTooLarge("a body over the size limit", limit=limit, value=len(body))
     return bytes(body)

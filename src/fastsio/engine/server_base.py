@@ -224,9 +224,7 @@ class ServerBase(ABC):
         """
         Log what a client did wrong: the first of a kind as an error, later ones as information and once a minute.
 
-        Args:
-            message: What it was.
-            kind: A word for it, without anything that the client sent.
+        *kind* is a word without anything that the client sent.
         """
         due = self._reports.due(kind, self.clock())
         if due is None:
@@ -355,15 +353,7 @@ class ServerBase(ABC):
     # -- sessions
 
     def transport(self, sid: str) -> str:
-        """
-        Return the transport of a client: ``"polling"`` or ``"websocket"``.
-
-        Args:
-            sid: The session's id.
-
-        Raises:
-            KeyError: There is no such session.
-        """
+        """Return the transport of a client, ``"polling"`` or ``"websocket"``; raise KeyError without such a session."""
         return "websocket" if self._get_socket(sid).transport is Transport.WEBSOCKET else "polling"
 
     def _get_socket(self, sid: str) -> Any:
@@ -420,7 +410,7 @@ class ServerBase(ABC):
     # -- requests
 
     def find(self, sid: str, request: Request) -> Any:
-        """Return the session of a request; raise RequestRefused if there is none, or it cannot take the request."""
+        """Return the session of a request; raise RequestRefused if it does not exist, or cannot take the request."""
         asked = Asked.WEBSOCKET if request.is_websocket else Asked.POLL if request.method == "GET" else Asked.POST
         session: SessionState | None = self.sockets.get(sid)
         if session is None and asked is Asked.POLL:
@@ -471,13 +461,7 @@ class ServerBase(ABC):
         return [("Set-Cookie", http.sid_cookie(sid, self.cookie))] if self.cookie else []
 
     def _open_data(self, sid: str, *, can_upgrade: bool) -> str:
-        """
-        Return the JSON of the packet that opens a session.
-
-        Args:
-            sid: The session's id.
-            can_upgrade: Whether the request is a poll, and the web server takes WebSockets.
-        """
+        """Return the JSON of the packet that opens a session; *can_upgrade*: it polls, and WebSockets can be served."""
         interval_s = self.ping_interval + self.ping_interval_grace_period
         offers = can_upgrade and self.allow_upgrades
         return f'{{"sid":"{sid}",{_open_members(offers, interval_s, self.ping_timeout, self.max_http_buffer_size)}}}'

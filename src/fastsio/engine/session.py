@@ -189,15 +189,7 @@ class SessionState(ABC):
         return True
 
     def claim_end(self, reason: str) -> bool:
-        """
-        Begin to end the session; only the first call counts.
-
-        Args:
-            reason: Why. It is kept if the connect handler still runs.
-
-        Returns:
-            Whether the caller is to end the session.
-        """
+        """Begin to end the session; return True to the first call. The reason is kept if the connect handler runs."""
         life = LIVES[self.life].get(Step.END)
         if life is None:
             return False
@@ -209,12 +201,7 @@ class SessionState(ABC):
         return True
 
     def claim_post(self) -> bool:
-        """
-        Begin to handle a POST; return False while another is handled.
-
-        Raises:
-            RequestRefused: The session has moved to a WebSocket.
-        """
+        """Begin to handle a POST; False while another is handled, RequestRefused after the move to a WebSocket."""
         if VERDICTS[self.transport][Asked.POST] in REFUSALS:
             self.check_transport(Asked.POST)
         if self.posting:
@@ -225,12 +212,7 @@ class SessionState(ABC):
     # Requests.
 
     def check_transport(self, asked: Asked) -> None:
-        """
-        Make sure that the transport of the session accepts a request.
-
-        Raises:
-            RequestRefused: It does not accept the request.
-        """
+        """Raise RequestRefused if the transport of the session does not accept a request."""
         why = REFUSALS.get(VERDICTS[self.transport][asked])
         if why is not None:
             raise RequestRefused(Code.BAD_REQUEST, why)
@@ -256,14 +238,9 @@ class SessionState(ABC):
 
     def end_of_websocket(self, error: Exception | None) -> tuple[str, int]:
         """
-        Decide what the end of a WebSocket means, and report what the client did wrong.
+        Report what a client did wrong; return the reason of the session's end, and the close code.
 
-        Args:
-            error: How the client left: it sent a close packet, broke the protocol or closed the WebSocket. None when
-                the server ended it, or the cause is not known.
-
-        Returns:
-            The reason of the session's end, and the code to close the WebSocket with.
+        *error* tells how the client left; it is None when the server ended the WebSocket, or the cause is not known.
         """
         if isinstance(error, ClientLeft):
             return Reason.CLIENT_DISCONNECT, NORMAL_CLOSURE
@@ -443,13 +420,7 @@ class SessionState(ABC):
         return True
 
     def end_transport(self, reason: str, *, is_silent: bool) -> None:
-        """
-        Take no more packets, answer a poll, and keep the last packets for the next poll unless the client is gone.
-
-        Args:
-            reason: Why the session ends.
-            is_silent: Whether the client is gone.
-        """
+        """Take no more packets, answer a poll, and keep the last packets for the next unless the client is gone."""
         self.advance(Step.OVER)
         self.server.retire(self, keep=not is_silent and self.transport is not Transport.WEBSOCKET)
         self.shut()
@@ -492,14 +463,7 @@ class SessionState(ABC):
         self.count_waiting(len(packets), size)
 
     def has_room(self, count: int, size: int, *, waits: bool) -> bool:
-        """
-        Return whether so many more packets of so many bytes may wait; if no packet waits, any size may.
-
-        Args:
-            count: How many packets.
-            size: How many bytes they have.
-            waits: Whether the caller waits afterwards.
-        """
+        """Return whether so many more packets and bytes may wait; if no packet waits, any size may."""
         if not self.buffered_count:
             return True
         congestion = self.congestion
@@ -514,12 +478,7 @@ class SessionState(ABC):
         return fits
 
     def take_some(self, max_bytes: float, max_packets: float = math.inf) -> tuple[list[WirePacket], int]:
-        """
-        Take waiting packets, in order, within the limits but at least one.
-
-        Returns:
-            The packets, which count as waiting until :meth:`count_sent` is told of them, and their size.
-        """
+        """Take packets within the limits but at least one, and their size; they wait until :meth:`count_sent`."""
         packets = self.pending or []
         count = size = 0
         for packet in packets:
@@ -599,12 +558,7 @@ class SessionState(ABC):
     # A client that is behind.
 
     def pause_s(self, *, is_shared: bool) -> float:
-        """
-        Return how many seconds a caller waits for the client before it asks again; zero to stop waiting.
-
-        Args:
-            is_shared: Whether the caller sends to several clients.
-        """
+        """Return how long a caller waits for the client before it asks again, in seconds; zero to stop waiting."""
         congestion = self.congestion
         if congestion is None or not self._is_worth_waiting(congestion):
             return 0

@@ -62,13 +62,9 @@ def _tokens(value: str) -> list[str]:
 
 def choose_subprotocol(offered: Iterable[str]) -> str | None:
     """
-    Choose the subprotocol of a WebSocket. It has no effect, but browsers close if none of their offers is accepted.
+    Choose the first valid subprotocol of those offered, as in the JavaScript server, or None.
 
-    Args:
-        offered: The names in ``Sec-WebSocket-Protocol``, in their order.
-
-    Returns:
-        The first name that is valid, as in the JavaScript server, or None.
+    It has no effect, but browsers close if none of their offers is accepted.
     """
     return next((name for name in offered if TOKEN.fullmatch(name)), None)
 
@@ -85,12 +81,7 @@ def accept_key(key: bytes) -> bytes:
 
 
 def accept_response(environ: dict[str, Any]) -> bytes | None:
-    """
-    Answer a WebSocket handshake.
-
-    Returns:
-        The response to write, or None when the request is no handshake of version 13.
-    """
+    """Return the response to a WebSocket handshake; None when the request is no handshake of version 13."""
     key = websocket_key(environ)
     if key is None:
         return None

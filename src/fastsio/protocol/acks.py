@@ -23,13 +23,9 @@ class _ClientAcks:
 
 class PendingAcks:
     """
-    The callbacks of one server that clients have not answered yet.
+    The callbacks that clients have not answered yet.
 
-    Args:
-        max_pending: How many one client may leave unanswered before the oldest is dropped; None for any number.
-
-    Raises:
-        ValueError: *max_pending* is not a positive integer.
+    If one client leaves more than *max_pending* unanswered, the oldest is dropped; None is any number.
     """
 
     __slots__ = ("_clients", "_max_pending")
@@ -41,17 +37,7 @@ class PendingAcks:
         self._clients: dict[str, _ClientAcks] = {}
 
     def add(self, sid: str, callback: Any) -> int:
-        """
-        Expect an acknowledgement.
-
-        Args:
-            sid: The client that will answer.
-            callback: What :meth:`pop` returns for the id.
-
-        Returns:
-            The id to send, from 1 for each client if :meth:`start_after` was not called; it is not used again while the
-            client is known.
-        """
+        """Keep what :meth:`pop` returns for an acknowledgement; return its id, which the client does not get again."""
         client = self._clients.get(sid)
         if client is None:
             client = self._clients[sid] = _ClientAcks()
@@ -66,16 +52,7 @@ class PendingAcks:
         self._clients.setdefault(sid, _ClientAcks()).last_id = ack_id
 
     def pop(self, sid: str, ack_id: int) -> Any | None:
-        """
-        Remove the callback that a client has answered, and return it.
-
-        Args:
-            sid: The client.
-            ack_id: The id it answered, whatever it may be.
-
-        Returns:
-            The callback, or None when no callback waits for that id.
-        """
+        """Remove and return the callback that a client has answered; None when no callback waits for that id."""
         client = self._clients.get(sid)
         return None if client is None else client.callbacks.pop(ack_id, None)
 
@@ -84,12 +61,7 @@ class PendingAcks:
         self.pop(sid, ack_id)
 
     def forget(self, sid: str) -> dict[int, Any]:
-        """
-        Drop all that is kept of a client.
-
-        Returns:
-            The callbacks that wait, by id: no answer to them will come.
-        """
+        """Drop all that is kept of a client; return the callbacks that wait, by id: no answer to them will come."""
         client = self._clients.pop(sid, None)
         return {} if client is None else client.callbacks
 
@@ -98,11 +70,6 @@ class PendingAcks:
         return {sid: dict(client.callbacks) for sid, client in self._clients.items()}
 
     def pending(self, sid: str) -> int:
-        """
-        Count the acknowledgements a client owes.
-
-        Returns:
-            How many callbacks wait.
-        """
+        """Return how many acknowledgements a client owes."""
         client = self._clients.get(sid)
         return 0 if client is None else len(client.callbacks)

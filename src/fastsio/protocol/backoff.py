@@ -8,14 +8,7 @@ from __future__ import annotations
 
 
 class Backoff:
-    """
-    Delays between attempts, each twice as long as the one before.
-
-    Args:
-        first_s: Seconds before the first attempt.
-        most_s: Seconds that no delay exceeds, jitter aside.
-        jitter_s: Seconds that a delay may be shorter or longer.
-    """
+    """Delays between attempts: each twice as long as the one before, up to *most_s*; jitter makes them vary."""
 
     __slots__ = ("_current_s", "_first_s", "_jitter_s", "_most_s", "attempts")
 
@@ -27,12 +20,7 @@ class Backoff:
         self.attempts = 0
 
     def next(self, chance: float) -> float:
-        """
-        Return the seconds to wait before the next attempt.
-
-        Args:
-            chance: A random number from 0 to 1; 0.5 is no jitter.
-        """
+        """Return the seconds to wait before the next attempt; *chance* is a random number from 0 to 1."""
         delay_s = min(self._current_s, self._most_s)
         self._current_s = min(2 * self._current_s, self._most_s)
         self.attempts += 1

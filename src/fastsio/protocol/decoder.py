@@ -111,11 +111,7 @@ def wire_bytes(frame: str | bytes) -> int:
 
 class Decoder:
     """
-    Reads the frames of one client.
-
-    Args:
-        packet_class: The class of the packets, which decides the encoding.
-        limits: What the client may send.
+    Reads the frames of one client, within limits.
 
     Attributes:
         packet_bytes: Size of the packet that :meth:`feed` has returned last, attachments included.
@@ -144,26 +140,16 @@ class Decoder:
         self._pending_bytes = 0
 
     def expect(self, packet: Packet, size: int) -> None:
-        """
-        Wait for the attachments of a packet that was read already.
-
-        Args:
-            packet: The packet, which :meth:`feed` returns when it is complete.
-            size: Size of its text in bytes.
-        """
+        """Wait for the attachments of a packet whose text of *size* bytes was read already."""
         self.pending_packet = packet
         self.packet_bytes = size
 
     def feed(self, frame: str | bytes) -> Packet | None:
         """
-        Take the next message of the client.
+        Take the next Engine.IO message; return the packet that it completes, or None while attachments are missing.
 
-        Args:
-            frame: The text or bytes of one Engine.IO message.
-
-        Returns:
-            The packet that *frame* completes, or None while attachments are missing. Its ``namespace`` is None for the
-            root, and its type stays BINARY_EVENT or BINARY_ACK if it had attachments, as in python-socketio.
+        The packet's ``namespace`` is None for the root, and its type stays BINARY_EVENT or BINARY_ACK if it had
+        attachments, as in python-socketio.
 
         Raises:
             PacketError: The client broke the protocol or a limit; close its connection.

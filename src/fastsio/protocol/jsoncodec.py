@@ -40,10 +40,7 @@ class JSONCodec(Protocol):
 
     def dumps(self, obj: Any) -> str:
         """
-        Write a payload as compact JSON.
-
-        Returns:
-            The text, which can be encoded as UTF-8.
+        Write a payload as compact JSON, a text that can be encoded as UTF-8.
 
         Raises:
             BinaryInPayload: There is binary in the payload.
@@ -54,16 +51,9 @@ class JSONCodec(Protocol):
 
     def loads(self, text: str) -> Any:
         """
-        Read JSON strictly: no NaN, no infinities, nothing after the value.
+        Read JSON strictly: no NaN, no infinities, nothing after the value; raise ValueError for other text.
 
-        Args:
-            text: The JSON text.
-
-        Returns:
-            The value. An integer beyond 64 bits is a float, as every number in JavaScript is.
-
-        Raises:
-            ValueError: The text is not JSON.
+        An integer beyond 64 bits is a float, as every number in JavaScript is.
         """
         ...
 
@@ -130,13 +120,7 @@ def _ignore_constant(_name: str) -> None:
 
 
 class StdlibCodec:
-    """
-    The standard library's JSON.
-
-    Args:
-        strict: Whether NaN, the infinities and numbers too large for a float are refused; otherwise each is read as
-            None.
-    """
+    """The standard library's JSON; if not *strict*, NaN, the infinities and numbers too large for a float are None."""
 
     __slots__ = ("_decode", "_encode", "_encode_ascii")
 
@@ -181,12 +165,7 @@ class StdlibCodec:
 
 
 class OrjsonCodec:
-    """
-    The JSON of orjson, with the standard library for the little it refuses.
-
-    Args:
-        strict: As for :class:`StdlibCodec`.
-    """
+    """The JSON of orjson, with the standard library for the little it refuses; *strict* is as there."""
 
     __slots__ = ("_decode", "_encode", "_is_final", "_options", "_stdlib")
 
@@ -230,12 +209,7 @@ class OrjsonCodec:
 
 
 class AdaptedCodec:
-    """
-    A JSON module or object of the application's choice.
-
-    Args:
-        module: Has ``dumps(obj, separators=...)`` and ``loads(text)``.
-    """
+    """A JSON module or object of the application's, with ``dumps(obj, separators=...)`` and ``loads(text)``."""
 
     __slots__ = ("_module",)
 
@@ -261,12 +235,7 @@ class AdaptedCodec:
         return text
 
     def loads(self, text: str) -> Any:
-        """
-        Read JSON as the module does.
-
-        Raises:
-            ValueError: The module raised any exception: the peer's text is the cause.
-        """
+        """Read JSON as the module does; whatever it raises becomes a ValueError, for the peer's text is the cause."""
         try:
             return self._module.loads(text)
         except Exception as error:
@@ -274,16 +243,7 @@ class AdaptedCodec:
 
 
 def adapt(module: Any) -> JSONCodec:
-    """
-    Make a codec of the application's JSON module.
-
-    Args:
-        module: A codec, which is returned as it is, a module such as :mod:`json`, an object with its ``dumps`` and
-            ``loads``, or None for the default.
-
-    Returns:
-        The codec.
-    """
+    """Make a codec of the application's JSON module; a codec is returned as it is, and None is the default."""
     if module is None:
         return DEFAULT_CODEC
     if isinstance(module, (StdlibCodec, OrjsonCodec, AdaptedCodec)):

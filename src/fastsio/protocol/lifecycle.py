@@ -160,34 +160,12 @@ _LOOKUP_ALWAYS_CONNECT: Final = _by_state({**VERDICTS, **ALWAYS_CONNECT_VERDICTS
 
 
 def on_packet(state: NamespaceState, packet_type: int, *, always_connect: bool = False) -> Verdict:
-    """
-    Decide what a packet from a client means.
-
-    Args:
-        state: Where the client stands in the packet's namespace.
-        packet_type: The type of the packet.
-        always_connect: Whether the server answers CONNECT before it runs the connect handler.
-
-    Returns:
-        What to do with the packet.
-    """
+    """Decide what a packet from a client in *state* means; *always_connect* is the option of the server."""
     return (_LOOKUP_ALWAYS_CONNECT if always_connect else _LOOKUP)[state][packet_type]
 
 
 def advance(state: NamespaceState, happening: Happening) -> NamespaceState:
-    """
-    Take a step in the life of a namespace.
-
-    Args:
-        state: Where the client stands.
-        happening: What happens.
-
-    Returns:
-        Where the client stands then.
-
-    Raises:
-        LifecycleError: This cannot happen in that state.
-    """
+    """Return the state that follows; raise LifecycleError if *happening* cannot happen in *state*."""
     try:
         return TRANSITIONS[state, happening]
     except KeyError:

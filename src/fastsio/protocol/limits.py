@@ -80,38 +80,14 @@ UNLIMITED: Final = Limits(**{name: highest for name, (_, highest) in _ALLOWED.it
 
 
 def check_packet_type(value: Any, *, highest: PacketType = PacketType.BINARY_ACK) -> PacketType:
-    """
-    Check a decoded packet type.
-
-    Args:
-        value: What the peer sent.
-        highest: The last type the encoding has.
-
-    Returns:
-        The type.
-
-    Raises:
-        PacketError: The protocol has no such type.
-    """
+    """Return a decoded packet type; raise PacketError if the encoding, whose last type is *highest*, has no such."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= highest:
         raise PacketError("unknown packet type")
     return PACKET_TYPES[value]
 
 
 def check_namespace(value: Any, limits: Limits) -> str:
-    """
-    Check a decoded namespace.
-
-    Args:
-        value: What the peer sent.
-        limits: How long it may be.
-
-    Returns:
-        Its name without a query string.
-
-    Raises:
-        PacketError: It is not text, does not begin with a slash, or is too long.
-    """
+    """Return a decoded namespace without its query; raise PacketError if it is no text, has no slash or is too long."""
     if not isinstance(value, str):
         raise PacketError("the namespace is no text")
     if not value.startswith("/"):
@@ -123,19 +99,7 @@ def check_namespace(value: Any, limits: Limits) -> str:
 
 
 def check_ack_id(value: Any, limits: Limits) -> int | None:
-    """
-    Check a decoded acknowledgement id.
-
-    Args:
-        value: What the peer sent; None for no id.
-        limits: How high it may be.
-
-    Returns:
-        The id.
-
-    Raises:
-        PacketError: It is not a whole number, or too large.
-    """
+    """Return a decoded acknowledgement id, None for no id; raise PacketError if it is no whole number, or too large."""
     if value is None:
         return None
     if type(value) is not int or value < 0:
@@ -161,16 +125,7 @@ _ROUNDS: Final = 6
 
 
 def check_text_depth(text: str, max_depth: int) -> None:
-    """
-    Refuse JSON text that is nested too deeply, before anything parses it.
-
-    Args:
-        text: The JSON text, not yet known to be valid.
-        max_depth: The deepest nesting allowed.
-
-    Raises:
-        PacketError: The text is nested more deeply than *max_depth*.
-    """
+    """Refuse JSON text, valid or not, that is nested too deeply, before anything parses it: raise PacketError."""
     # Text with fewer opening brackets than that cannot be deeper; counting them costs far less than finding strings.
     if len(text) <= max_depth or text.count("[") + text.count("{") <= max_depth:
         return
@@ -199,16 +154,7 @@ def text_depth(text: str) -> int:
 
 
 def check_value_depth(value: Any, max_depth: int) -> None:
-    """
-    Refuse a decoded value that is nested too deeply.
-
-    Args:
-        value: A tree of dicts and lists.
-        max_depth: The deepest nesting allowed.
-
-    Raises:
-        PacketError: The value is nested more deeply than *max_depth*.
-    """
+    """Refuse a decoded tree of dicts and lists that is nested too deeply: raise PacketError."""
     level = [value]
     depth = 0
     while level := [item for item in level if isinstance(item, (dict, list))]:

@@ -154,19 +154,7 @@ class MsgPackPacket(Packet):
 
     @classmethod
     def parse(cls, frame: str | bytes, limits: Limits) -> Self:
-        """
-        Make a packet of what a peer sent.
-
-        Args:
-            frame: The bytes of an Engine.IO message.
-            limits: What they may contain.
-
-        Returns:
-            The packet.
-
-        Raises:
-            PacketError: The frame is no packet, or passes a limit.
-        """
+        """Make a packet of the bytes that a peer sent; raise PacketError if they are no packet, or pass a limit."""
         packet = cls.__new__(cls)
         packet.decode(frame, limits=limits)
         return packet

@@ -41,13 +41,9 @@ def read_offset(text: str) -> int | None:
 
 def is_offset(text: str, now_s: float) -> bool:
     """
-    Tell whether a text is an offset of a known form.
+    Tell whether the last argument of an event is an offset of a known form; *now_s* is seconds since 1970.
 
     Those of the JavaScript server have the time of the event in them, which has to be near the client's.
-
-    Args:
-        text: The last argument of an event.
-        now_s: The time of the client's clock, in seconds since 1970.
     """
     if len(text) > MAX_OFFSET_CHARS:
         return False

@@ -41,17 +41,9 @@ Header: TypeAlias = tuple[PacketType, int, str | None, int | None, int]
 
 def read_header(text: str, limits: Limits) -> Header:
     """
-    Read the header of a packet.
+    Read the header of a packet; raise PacketError if it does not follow the grammar, or passes a limit.
 
-    Args:
-        text: The packet's text.
-        limits: How many attachments, how long a namespace and how high an id it may announce.
-
-    Returns:
-        The header. The namespace is None for the root when the text leaves it out, and has no query string.
-
-    Raises:
-        PacketError: The text does not follow the grammar, or passes a limit.
+    The namespace is None for the root when the text leaves it out, and has no query string.
     """
     packet_type = _TYPES.get(text[:1])
     if packet_type is None:
@@ -299,19 +291,7 @@ class Packet:
 
     @classmethod
     def parse(cls, frame: str | bytes, limits: Limits) -> Self:
-        """
-        Make a packet of what a peer sent.
-
-        Args:
-            frame: The text or bytes of an Engine.IO message.
-            limits: What they may contain.
-
-        Returns:
-            The packet; its ``attachment_count`` says how many binary frames complete it.
-
-        Raises:
-            PacketError: The frame does not follow the grammar, or passes a limit.
-        """
+        """Make a packet of what a peer sent; raise PacketError if it does not follow the grammar, or passes a limit."""
         if not isinstance(frame, str):
             raise PacketError("binary without a packet that announces it")
         packet = cls.__new__(cls)
@@ -358,39 +338,17 @@ class Packet:
 
     @classmethod
     def reconstruct_binary(cls, data: Any, attachments: list[bytes]) -> Any:
-        """
-        Put attachments in the places of their placeholders.
-
-        Args:
-            data: The payload with placeholders.
-            attachments: The binary frames, in order.
-
-        Returns:
-            The payload.
-
-        Raises:
-            PacketError: Placeholders and attachments do not match.
-        """
+        """Put attachments in the places of their placeholders; raise PacketError if the two do not match."""
         return _plain.reconstruct(data, attachments)
 
     @classmethod
     def deconstruct_binary(cls, data: Any) -> tuple[Any, list[bytes]]:
-        """
-        Take the attachments out of a payload.
-
-        Returns:
-            The payload with placeholders, and the attachments in order.
-        """
+        """Take the attachments out of a payload; return it with placeholders, and the attachments in order."""
         return _plain.deconstruct(data)
 
     @classmethod
     def data_is_binary(cls, data: Any) -> bool:
-        """
-        Tell whether a payload contains binary.
-
-        Returns:
-            True when the packet needs attachments.
-        """
+        """Tell whether a payload contains binary, so that its packet needs attachments."""
         return _plain.contains_binary(data)
 
 

@@ -60,11 +60,7 @@ def quick_dump(value: Any) -> Any:
 
 
 def quick_json(value: Any) -> str | None:
-    """
-    Return the JSON of a model whose class is known to hold no bytes.
-
-    Returns None for any other value, and for a model with text that has no UTF-8 form.
-    """
+    """Return the JSON of a model whose class is known to hold no bytes; None for others, and for text without UTF-8."""
     write = _JSON_WRITERS.get(type(value))
     if write is None:
         return None
@@ -77,13 +73,7 @@ def quick_json(value: Any) -> str | None:
 
 def to_plain(value: Any) -> Any:
     """
-    Convert one value that JSON has no form for.
-
-    Args:
-        value: Anything but JSON's scalars, arrays and objects.
-
-    Returns:
-        A value that is closer to JSON; what it contains may need converting in turn.
+    Convert a value that JSON has no form for to one closer to JSON, whose parts may need converting in turn.
 
     Raises:
         TypeError: The value has no JSON form.
@@ -106,9 +96,6 @@ def plain_tree(value: Any) -> Any:
     Convert a whole payload to the types of JSON; slow, for payloads that a codec cannot write as they are.
 
     NaN and the infinities become None and keys become text, as in ``JSON.stringify``.
-
-    Returns:
-        A tree of dict, list, str, int, float, bool and None.
 
     Raises:
         BinaryInPayload: The payload contains bytes.
@@ -210,9 +197,6 @@ def contains_binary(value: Any) -> bool:
     """
     Tell whether a payload contains bytes, at any depth, also inside models and dataclasses.
 
-    Returns:
-        True when the packet needs attachments.
-
     Raises:
         RecursionError: The payload is nested too deeply or contains itself.
     """
@@ -236,65 +220,27 @@ def is_container(value: object) -> bool:
 
 #: The schema types of pydantic-core whose values hold no bytes unless a type inside them does.
 _SAFE_TYPES: Final = frozenset(
-    [
-        "bool",
-        "computed-field",
-        "date",
-        "datetime",
-        "decimal",
-        "default",
-        "definition-ref",
-        "definitions",
-        "dict",
-        "enum",
-        "float",
-        "frozenset",
-        "function-after",
-        "function-before",
-        "function-wrap",
-        "int",
-        "list",
-        "literal",
-        "model",
-        "model-field",
-        "model-fields",
-        "none",
-        "nullable",
-        "set",
-        "str",
-        "tagged-union",
-        "time",
-        "timedelta",
-        "tuple",
-        "union",
-        "url",
-        "uuid",
-    ]
-)
+    {
+        "bool", "computed-field", "date", "datetime", "decimal", "default", "definition-ref", "definitions", "dict",
+        "enum", "float", "frozenset", "function-after", "function-before", "function-wrap", "int", "list", "literal",
+        "model", "model-field", "model-fields", "none", "nullable", "set", "str", "tagged-union", "time", "timedelta",
+        "tuple", "union", "url", "uuid",
+    }
+)  # fmt: skip
 
 #: Keys of a schema that hold no schema.
 _NOTES: Final = frozenset({"metadata", "config", "ref", "default", "cls", "members", "expected", "function"})
 
 
 def is_binary_free(model_class: type[BaseModel]) -> bool:
-    """
-    Tell whether no dump of a model class can contain bytes.
-
-    Returns:
-        False when bytes are possible, when the class is not complete, and when it overrides ``model_dump``.
-    """
+    """Tell whether no dump of a complete model class, with the usual ``model_dump``, can contain bytes."""
     if model_class.model_dump is not BaseModel.model_dump or not model_class.__pydantic_complete__:
         return False
     return is_safe(model_class.__pydantic_core_schema__)
 
 
 def writes_nan_as_null(model_class: type[BaseModel]) -> bool:
-    """
-    Tell whether pydantic writes NaN and the infinities in a model as null, as fastsio writes them everywhere else.
-
-    Returns:
-        False when its configuration, or that of a model in it, has them written as ``NaN``, which is not JSON.
-    """
+    """Tell whether pydantic writes NaN and infinities in a model, and in those in it, as null and not as ``NaN``."""
     return _has_usual_floats(model_class.__pydantic_core_schema__)
 
 
@@ -344,10 +290,7 @@ def _allows_extra_fields(node: Mapping[str, Any]) -> bool:
 
 def deconstruct(data: Any) -> tuple[Any, list[bytes]]:
     """
-    Take the attachments out of a payload, depth first, in the order of lists and of keys.
-
-    Returns:
-        The payload with a placeholder for each bytes-like value, and these values in order.
+    Take the attachments out of a payload, depth first; return it with placeholders, and the attachments in order.
 
     Raises:
         ValueError: The payload contains itself, or is nested too deeply.
@@ -378,13 +321,6 @@ def _take_out(value: Any, attachments: list[bytes]) -> Any:
 def reconstruct(tree: Any, attachments: Sequence[bytes]) -> Any:
     """
     Put attachments in the places of their placeholders.
-
-    Args:
-        tree: The decoded JSON of a binary packet.
-        attachments: The binary frames that followed it.
-
-    Returns:
-        The payload. Dicts and lists of *tree* may be reused.
 
     Raises:
         PacketError: A placeholder names no attachment, or an attachment has no placeholder.

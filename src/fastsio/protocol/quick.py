@@ -36,17 +36,10 @@ Event: TypeAlias = tuple[list[Any], int | None]
 
 def event_reader(packet_class: type[Packet], limits: Limits) -> Callable[[str], Event | None] | None:
     """
-    Return a function that reads the text of an event.
+    Return a function that reads the text of an event; None if the class reads packets in a way of its own.
 
-    It returns None for a packet with anything unusual, and raises PacketError when the payload is not JSON or is nested
-    too deeply.
-
-    Args:
-        packet_class: The class of the packets.
-        limits: What a client may send.
-
-    Returns:
-        The function; None if the class reads packets in a way of its own.
+    The function returns None for a packet with anything unusual, and raises PacketError when the payload is not JSON or
+    is nested too deeply.
     """
     if getattr(packet_class.parse, "__func__", None) is not getattr(Packet.parse, "__func__", None):
         return None
@@ -80,12 +73,7 @@ def binary_event_reader(packet_class: type[Packet], limits: Limits) -> Callable[
     """
     Return a function that reads the text of an event with one argument, an attachment; it returns None for other text.
 
-    Args:
-        packet_class: The class of the packets.
-        limits: What a client may send.
-
-    Returns:
-        The function; None if the class is not the default one, or the limits allow no such event.
+    There is no such function if the class is not the default one, or the limits allow no such event.
     """
     if packet_class is not Packet or not limits.max_attachments or limits.max_json_depth < BINARY_EVENT_DEPTH:
         return None
@@ -116,12 +104,7 @@ def _read_id(digits: str, max_ack_id: int) -> int:
 
 
 def connect_writer(packet_class: type[Packet]) -> Callable[[Any], str] | None:
-    """
-    Return a function that writes the text of a server's CONNECT in the root namespace from its payload.
-
-    Returns:
-        None if the class writes packets in a way of its own.
-    """
+    """Return what writes a server's CONNECT in the root from its payload; None if the class writes in its own way."""
     if packet_class.encode is not Packet.encode:
         return None
     dumps = adapt(packet_class.json).dumps
@@ -134,12 +117,9 @@ def connect_writer(packet_class: type[Packet]) -> Callable[[Any], str] | None:
 
 def ack_writer(packet_class: type[Packet]) -> Callable[[int, list[Any]], str] | None:
     """
-    Return a function that writes the text of an acknowledgement in the root namespace from its id and arguments.
+    Return what writes an acknowledgement in the root from its id and arguments, or None, as :func:`connect_writer`.
 
     It raises BinaryInPayload when there is binary in them, and TypeError when something has no JSON form.
-
-    Returns:
-        None if the class writes packets in a way of its own.
     """
     if packet_class.encode is not Packet.encode:
         return None
@@ -152,12 +132,7 @@ def ack_writer(packet_class: type[Packet]) -> Callable[[int, list[Any]], str] | 
 
 
 def binary_ack_writer(packet_class: type[Packet]) -> Callable[[int], str] | None:
-    """
-    Return a function that writes the text of an acknowledgement in the root namespace whose argument is an attachment.
-
-    Returns:
-        None if the class of the packets is not the default one.
-    """
+    """Return what writes an acknowledgement of one attachment in the root; None if the class is not the default one."""
     if packet_class is not Packet:
         return None
 
