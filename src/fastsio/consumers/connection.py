@@ -35,11 +35,11 @@ from fastsio.aio.engine.eager import DONE, Rest, begin_waiting
 from fastsio.aio.engine.frameworks.environ import NOWHERE, make_environ
 from fastsio.aio.engine.read_ahead import CANCEL_S, ReadAhead
 from fastsio.cluster.relay import Recent
-from fastsio.consumers.frames import ENVELOPES, ORDER, TEXT, is_left_out
+from fastsio.consumers.frames import ENVELOPES, is_left_out
 from fastsio.consumers.types import StopConsumer, logger
 from fastsio.engine.congestion import Congestion
 from fastsio.exceptions import BusError, DisconnectedError
-from fastsio.layers.frames import fault_of
+from fastsio.layers.frames import ORDER, TEXT, fault_of
 from fastsio.protocol import NamespaceState
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ NO_STATUS: Final = 1005
 TRY_AGAIN: Final = 1013
 
 
-class ServedConsumer(Protocol):
+class _Consumer(Protocol):
     """The attributes and methods of a consumer that its connection uses."""
 
     concurrency: ClassVar[int]
@@ -141,48 +141,24 @@ class ServedConsumer(Protocol):
     is_stopped: bool
 
     @property
-    def writes_broadcasts(self) -> bool:
-        """Whether a frame that was broadcast may be written to the connection without asking the consumer."""
-        ...
-
-    def attach(self, scope: Scope, connection: Connection, /) -> None:
-        """Start serving a connection."""
-
-    def enter_channel(self, layer: BaseChannelLayer, channel: str, /) -> None:
-        """Set the consumer's channel in a layer."""
-
-    def answer_at_once(self, message: Mapping[str, Any], /) -> bool:
-        """Start to answer a server's question that need not wait for a handler; return False for any other message."""
-        ...
-
-    async def dispatch(self, message: Mapping[str, Any], /) -> None:
-        """Call the method for a message of the server."""
-
-    async def handle_layer_message(self, message: Mapping[str, Any], /) -> None:
-        """Call the method that a message of the channel layer names."""
-
-    async def pass_on(self, message: Mapping[str, Any], /) -> None:
-        """Pass on a frame that was broadcast."""
-
-    async def handle_server_message(self, message: Mapping[str, Any], /) -> None:
-        """Carry out a server's message of the cluster."""
-
-    async def on_failure(self, exc: Exception, message: Mapping[str, Any], /) -> None:
-        """Handle an exception that a handler raised."""
-
-    async def release(self) -> None:
-        """Close the dependencies that live as long as the connection."""
-
+    def writes_broadcasts(self) -> bool: ...
+    def attach(self, scope: Scope, connection: Connection, /) -> None: ...
+    def enter_channel(self, layer: BaseChannelLayer, channel: str, /) -> None: ...
+    def answer_at_once(self, message: Mapping[str, Any], /) -> bool: ...
+    async def dispatch(self, message: Mapping[str, Any], /) -> None: ...
+    async def handle_layer_message(self, message: Mapping[str, Any], /) -> None: ...
+    async def pass_on(self, message: Mapping[str, Any], /) -> None: ...
+    async def handle_server_message(self, message: Mapping[str, Any], /) -> None: ...
+    async def on_failure(self, exc: Exception, message: Mapping[str, Any], /) -> None: ...
+    async def release(self) -> None: ...
     @classmethod
-    def find_channel_layer(cls) -> BaseChannelLayer | None:
-        """Return the layer of the class; None without one."""
-        ...
+    def find_channel_layer(cls) -> BaseChannelLayer | None: ...
 
 
 class Connection:
     """Runs a consumer, which was made for this connection, until the connection has ended."""
 
-    def __init__(self, consumer: ServedConsumer, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, consumer: _Consumer, scope: Scope, receive: Receive, send: Send) -> None:
         self._consumer = consumer
         self._receive = receive
         #: Reads ahead while a handler waits; None before a handler has waited.

@@ -132,9 +132,8 @@ def ws_handler(
         summary: A description of one line.
         tags: Tags for the document.
     """
-    return _mark(
-        func, HandlerMark(Origin.CLIENT, action, input_type, output_type, summary, description, tuple(tags or ()))
-    )
+    marker = HandlerMark(Origin.CLIENT, action, input_type, output_type, summary, description, tuple(tags or ()))
+    return _decorator(marker) if func is None else mark(func, marker)
 
 
 @overload
@@ -172,9 +171,8 @@ def event_handler(
         summary: A description of one line.
         tags: Tags for the document.
     """
-    return _mark(
-        func, HandlerMark(Origin.LAYER, None, input_type, output_type, summary, description, tuple(tags or ()))
-    )
+    marker = HandlerMark(Origin.LAYER, None, input_type, output_type, summary, description, tuple(tags or ()))
+    return _decorator(marker) if func is None else mark(func, marker)
 
 
 def exception_handler(exception_class: type[BaseException]) -> Callable[[Function], Function]:
@@ -188,11 +186,13 @@ def exception_handler(exception_class: type[BaseException]) -> Callable[[Functio
     """
     if not (isinstance(exception_class, type) and issubclass(exception_class, BaseException)):
         raise SetupError(f"{exception_class!r} is not an exception class")
-    return _marker(FailureMark(exception_class))
+    return _decorator(FailureMark(exception_class))
 
 
 def mark(function: Function, arguments: HandlerMark | FailureMark) -> Function:
     """Store the arguments of a decorator on a method; return the method."""
+    if not callable(function):
+        raise SetupError(f"{function!r} is no method; put the decorator of a handler right above its 'def'")
     setattr(function, MARK, arguments)
     return function
 
@@ -203,14 +203,5 @@ def own_docstring(consumer: type) -> str | None:
     return " ".join(text.split()) if text else None
 
 
-def _mark(func: Function | None, mark: HandlerMark) -> Function | Callable[[Function], Function]:
-    return _marker(mark) if func is None else _marker(mark)(func)
-
-
-def _marker(arguments: HandlerMark | FailureMark) -> Callable[[Function], Function]:
-    def decorate(function: Function) -> Function:
-        if not callable(function):
-            raise SetupError(f"{function!r} is no method; put the decorator of a handler right above its 'def'")
-        return mark(function, arguments)
-
-    return decorate
+def _decorator(arguments: HandlerMark | FailureMark) -> Callable[[Function], Function]:
+    return lambda function: mark(function, arguments)

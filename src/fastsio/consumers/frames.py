@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from fastsio.consumers.class_reader import ConsumerInfo, HandlerPlan
 
-__all__ = ["ENVELOPES", "EVENT", "ORDER", "TEXT", "event_envelope", "is_left_out", "text_envelope"]
-
 #: Whether pydantic writes the messages of a class as JSON by itself, without bytes or NaN in them.
 _IS_DIRECT: Final[dict[type[BaseMessage], bool]] = {}
 #: How many characters of a peer's value an error shows.

@@ -22,13 +22,13 @@ from fastsio.cluster.payloads import MessageError
 from fastsio.cluster.relay import Recent
 from fastsio.consumers.camel import from_wire, merged_keys
 from fastsio.consumers.decorators import HandlerMark, Origin, mark
-from fastsio.consumers.frames import TEXT, shown, with_offset
+from fastsio.consumers.frames import shown, with_offset
 from fastsio.consumers.types import logger
 from fastsio.exceptions import BusError, EventError, SetupError
 from fastsio.injection import Context
 from fastsio.injection.signature import Unresolved, names_of_caller, read_parameters
 from fastsio.layers import get_channel_layer
-from fastsio.layers.frames import fault_of
+from fastsio.layers.frames import TEXT, fault_of
 from fastsio.layers.manager import LayerManager
 from fastsio.layers.room_groups import PREFIX, RoomGroups, group_of
 from fastsio.messages import (
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 REMEMBERED: Final = 100
 
 
-class RoomConsumer(Protocol):
+class _Consumer(Protocol):
     """The attributes and methods of a consumer that its rooms use."""
 
     rooms: ClassVar[Sequence[type[Room]]]
@@ -72,30 +72,18 @@ class RoomConsumer(Protocol):
     channel_name: str
 
     @property
-    def peer(self) -> Peer:
-        """Its client."""
-        ...
-
-    async def send_control(self, action: str, payload: Any) -> None:
-        """Send a message of the consumer itself."""
-
-    async def pass_on(self, message: dict[str, Any]) -> None:
-        """Pass on a frame that was broadcast."""
-
-    def put_message(self, message: dict[str, Any]) -> None:
-        """Queue a message of a group whose messages the rooms receive for their consumers."""
-
-    async def join_group(self, group: str) -> None:
-        """Join a group of the channel layer."""
-
-    async def leave_group(self, group: str) -> None:
-        """Leave a group of the channel layer."""
+    def peer(self) -> Peer: ...
+    async def send_control(self, action: str, payload: Any) -> None: ...
+    async def pass_on(self, message: dict[str, Any]) -> None: ...
+    def put_message(self, message: dict[str, Any]) -> None: ...
+    async def join_group(self, group: str) -> None: ...
+    async def leave_group(self, group: str) -> None: ...
 
 
 class ConsumerRooms:
     """The rooms of one consumer class; for its :class:`RoomKeeper` it is both the server and the manager."""
 
-    def __init__(self, consumer_class: type[RoomConsumer]) -> None:
+    def __init__(self, consumer_class: type[_Consumer]) -> None:
         alias, self._class = consumer_class.channel_layer_alias, consumer_class
         name = consumer_class.__qualname__
         if alias is None:
@@ -128,22 +116,22 @@ class ConsumerRooms:
 
     # Requests of clients
 
-    async def subscribe(self, consumer: RoomConsumer, request: RoomRequest) -> None:
+    async def subscribe(self, consumer: _Consumer, request: RoomRequest) -> None:
         """Let a client join a room, and confirm it after ``on_join``; raise EventError if it may not."""
         hooks = self._hooks_for(request)
         await self._run_hooks(consumer, hooks, hooks.join_event, request, SUBSCRIBED)
 
-    async def unsubscribe(self, consumer: RoomConsumer, request: RoomRequest) -> None:
+    async def unsubscribe(self, consumer: _Consumer, request: RoomRequest) -> None:
         """Let a client leave a room and confirm it; raise EventError if there is no such room."""
         hooks = self._hooks_for(request)
         await self._run_hooks(consumer, hooks, hooks.leave_event, request, UNSUBSCRIBED)
 
-    async def enter(self, consumer: RoomConsumer, room: Room) -> None:
+    async def enter(self, consumer: _Consumer, room: Room) -> None:
         """Put a client into a room for the application, without calling ``can_join``."""
         self._members.add(consumer)
         await self.keeper.enter(room.on(self, consumer.room_namespace), consumer.channel_name, None)
 
-    async def leave(self, consumer: RoomConsumer, room: Room) -> None:
+    async def leave(self, consumer: _Consumer, room: Room) -> None:
         """Take a client out of a room for the application."""
         await self.keeper.leave(room.on(self, consumer.room_namespace), consumer.channel_name)
 
@@ -166,7 +154,7 @@ class ConsumerRooms:
 
     async def _run_hooks(
         self,
-        consumer: RoomConsumer,
+        consumer: _Consumer,
         hooks: RoomHooks,
         event: str,
         request: RoomRequest,
@@ -190,7 +178,7 @@ class ConsumerRooms:
 
     # Called by the connection
 
-    async def handle_server_message(self, consumer: RoomConsumer, order: dict[str, Any], order_id: Any) -> bool:
+    async def handle_server_message(self, consumer: _Consumer, order: dict[str, Any], order_id: Any) -> bool:
         """Carry out a server's message about a room; return True if the consumer has nothing more to do."""
         match order:
             case {"method": "enter_room", "namespace": str(namespace), "room": room}:
@@ -217,7 +205,7 @@ class ConsumerRooms:
             self._start_task(self._answer_question, order)
         return True
 
-    def allows(self, consumer: RoomConsumer, order: dict[str, Any]) -> bool:
+    def allows(self, consumer: _Consumer, order: dict[str, Any]) -> bool:
         """Whether a consumer carries out a message: the room of a class cannot be entered by its name as plain text."""
         match order:
             case {"method": "enter_room", "of_class": True}:
@@ -226,7 +214,7 @@ class ConsumerRooms:
                 return key_of_name(room) not in self._hooks
         return True
 
-    async def remove_client(self, consumer: RoomConsumer) -> None:
+    async def remove_client(self, consumer: _Consumer) -> None:
         """Remove a client that has left; ``on_leave`` is called for each of its rooms."""
         consumer.peer.state = NamespaceState.LEFT
         for namespace, room in self._members.remove(consumer.channel_name):
@@ -368,7 +356,7 @@ class ConsumerRooms:
         """Whether a room has a history."""
         return self.histories is not None and self.histories.keeps_events_of(namespace, room)
 
-    async def _enter_with_history(self, consumer: RoomConsumer, namespace: str, room: Hashable) -> None:
+    async def _enter_with_history(self, consumer: _Consumer, namespace: str, room: Hashable) -> None:
         """Put a consumer into a room with a history, and send it the events that it has missed."""
         histories, sid, groups = self.histories, consumer.channel_name, self._current_groups()
         if histories is None or self._members.is_in(namespace, room, sid):
@@ -524,15 +512,15 @@ class _Members:
     """The consumers in each room, and the rooms of each consumer."""
 
     def __init__(self) -> None:
-        self._consumers: dict[str, RoomConsumer] = {}
+        self._consumers: dict[str, _Consumer] = {}
         self._joined: dict[str, dict[tuple[str, Hashable], None]] = {}
         self._rooms: dict[tuple[str, Hashable], dict[str, None]] = {}
 
-    def add(self, consumer: RoomConsumer) -> None:
+    def add(self, consumer: _Consumer) -> None:
         """Add a consumer that may enter rooms."""
         self._consumers[consumer.channel_name] = consumer
 
-    def consumer(self, sid: str) -> RoomConsumer | None:
+    def consumer(self, sid: str) -> _Consumer | None:
         """Return a consumer that has asked for a room."""
         return self._consumers.get(sid)
 
@@ -572,7 +560,7 @@ class _Members:
         return list(self._rooms.get((namespace, room), ()))
 
 
-async def _send_all(consumer: RoomConsumer, events: Iterable[KeptEvent]) -> None:
+async def _send_all(consumer: _Consumer, events: Iterable[KeptEvent]) -> None:
     """Send a consumer frames of a history."""
     for event in events:
         for text in event.frames:

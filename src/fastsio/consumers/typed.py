@@ -16,7 +16,6 @@ from fastsio.aio import concurrency
 from fastsio.consumers.authorization import Admission
 from fastsio.consumers.camel import from_wire, message_keys, to_wire
 from fastsio.consumers.frames import (
-    EVENT,
     control_frame,
     event_envelope,
     plain_message,
@@ -35,6 +34,7 @@ from fastsio.consumers.types import AcceptConnection, DenyConnection, StopConsum
 from fastsio.consumers.websocket import AsyncWebsocketConsumer
 from fastsio.exceptions import DisconnectedError, EventError, SetupError, ValidationFailed
 from fastsio.injection import Context
+from fastsio.layers.frames import EVENT
 from fastsio.messages import EVENT_ACTION_COMPLETE, GROUP_ACTION_COMPLETE, MESSAGE_ACTION_COMPLETE, BaseMessage
 from fastsio.routing import is_expected
 from fastsio.routing.errors import find_exception_handler, is_websocket_exception
