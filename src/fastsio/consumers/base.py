@@ -15,12 +15,11 @@ from fastsio.consumers.class_reader import (
     ConsumerPlan,
     HandlerPlan,
     MethodCache,
-    unresolved_error,
 )
 from fastsio.consumers.connection import Connection, Peer
 from fastsio.consumers.decorators import ChannelInfo, own_docstring
 from fastsio.consumers.types import logger
-from fastsio.exceptions import SetupError
+from fastsio.exceptions import SetupError, SignatureError
 from fastsio.injection import Context
 from fastsio.injection.signature import UnresolvedError
 from fastsio.layers import get_channel_layer
@@ -138,7 +137,8 @@ class AsyncConsumer:
             try:
                 plan = cls._plan = ClassReader(cls, cls._method_cache).read(is_typed=cls._is_typed)
             except UnresolvedError as error:
-                raise unresolved_error(cls.__qualname__, error) from error
+                cure = "import it, outside of TYPE_CHECKING"
+                raise SignatureError(f"{cls.__qualname__}: {error.fault}; {cure}") from error
         return plan
 
     @classmethod

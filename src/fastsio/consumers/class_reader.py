@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_arg
 
 from fastsio.consumers.camel import keys_of
 from fastsio.consumers.decorators import MARK, FailureMark, HandlerMark, Origin
-from fastsio.exceptions import SetupError, SignatureError
+from fastsio.exceptions import SetupError
 from fastsio.injection import Endpoint, HandlerKind, compile_endpoint
 from fastsio.injection.parameters import classify, is_marked
 from fastsio.injection.signature import (
@@ -432,12 +432,4 @@ def _takes_message_only(method: _Method, parameter: Parameter | None) -> bool:
         and parameter is not None
         and parameter is method.parameters[1]
         and parameter.shape is Shape.POSITIONAL
-    )
-
-
-def unresolved_error(label: str, error: UnresolvedError) -> SignatureError:
-    """Return the error for a class that is used before the classes in its annotations exist."""
-    where = f"parameter {error.parameter!r}" if error.parameter else "the signature"
-    return SignatureError(
-        f"{label}: {where} refers to what does not exist ({error.reason}); import it, outside of TYPE_CHECKING"
     )

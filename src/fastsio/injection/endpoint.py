@@ -136,11 +136,8 @@ class Endpoint:
         try:
             return self._compile(overrides, final=final)
         except UnresolvedError as error:
-            where = f"parameter {error.parameter!r}" if error.parameter else "the signature"
-            raise SignatureError(
-                f"{self.label}: {where} refers to what does not exist ({error.reason}); "
-                "import or register it before the server starts"
-            ) from error
+            cure = "import or register it before the server starts"
+            raise SignatureError(f"{self.label}: {error.fault}; {cure}") from error
 
     def accepts(self, count: int) -> bool:
         """Tell whether the handler can be called with that many positional arguments."""

@@ -73,6 +73,12 @@ class UnresolvedError(Exception):
         self.parameter = parameter
         self.reason = reason
 
+    @property
+    def fault(self) -> str:
+        """What is wrong, for the message of a SignatureError."""
+        where = f"parameter {self.parameter!r}" if self.parameter else "the signature"
+        return f"{where} refers to what does not exist ({self.reason})"
+
 
 def read_parameters(
     function: Callable[..., Any], caller_names: Mapping[str, Any] | None = None, *, unresolved: Any = EMPTY
