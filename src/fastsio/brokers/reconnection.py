@@ -109,11 +109,6 @@ class ReconnectLoop:
         self._calls: set[asyncio.Future[Any]] = set()
         self._task = asyncio.create_task(self._run(), name=f"fastsio {kind} {name}")
 
-    @property
-    def is_up(self) -> bool:
-        """Whether messages arrive at present."""
-        return self._reconnection.is_up
-
     async def wait_for_first_attempt(self) -> None:
         """Wait until messages arrive, or the first attempt has failed."""
         await self._has_tried.wait()

@@ -46,23 +46,19 @@ def copier(message: Mapping[str, Any]) -> Callable[[], Message]:
     plain = dict(message)
     for value in plain.values():
         if type(value) not in _FIXED:
-            return partial(_copy_dict, plain)
+            return partial(copy_message, plain)
     return plain.copy
 
 
-def copy_message(message: Mapping[str, Any]) -> Message:
-    """Return one copy of a message."""
-    return _copy_dict(message)
-
-
-def _copy_dict(value: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {key: item if type(item) in _FIXED else _copy(item) for key, item in value.items()}
+def copy_message(message: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return one copy of a message, or of a dict in it."""
+    return {key: item if type(item) in _FIXED else _copy(item) for key, item in message.items()}
 
 
 def _copy(value: Any) -> Any:
     kind = type(value)
     if kind is dict:
-        return _copy_dict(value)
+        return copy_message(value)
     if kind is list:
         return [item if type(item) in _FIXED else _copy(item) for item in value]
     if kind is tuple:

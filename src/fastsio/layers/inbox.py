@@ -13,7 +13,7 @@ from collections import deque
 from contextlib import suppress
 from fnmatch import translate
 from time import monotonic
-from typing import TYPE_CHECKING, Literal, Self, TypedDict, get_args
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from fastsio.exceptions import SetupError, SocketIOError
 
@@ -103,15 +103,6 @@ def require_overflow(overflow: object) -> Overflow:
         if overflow == policy:
             return policy  # type: ignore[no-any-return] # get_args() gives Any
     raise SetupError(f"overflow is one of {', '.join(map(repr, get_args(Overflow)))}, not {overflow!r}")
-
-
-class InboxOptions(TypedDict, total=False):
-    """What the consumer of a channel may choose; None is the layer's own, or nothing."""
-
-    on_message: Callable[[Message], object] | None
-    on_close: Callable[[], object] | None
-    capacity: int | None
-    overflow: Overflow | None
 
 
 class Inbox:

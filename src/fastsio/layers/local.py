@@ -32,10 +32,9 @@ from fastsio.layers.names import channel_of_node, require_channel_name, require_
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Collection, Coroutine, Mapping
-    from typing import Unpack
 
     from fastsio.layers.codec import Message
-    from fastsio.layers.inbox import InboxOptions, Overflow
+    from fastsio.layers.inbox import Overflow
 
 #: How many entries of closed inboxes are kept in the list of times, beyond the number of inboxes.
 SPARE_ENTRIES: Final = 64
@@ -252,17 +251,24 @@ class TableLayer(BaseChannelLayer):
         require_group_name(group)
         return await self._at_home(self._group_channels, group)
 
-    async def open_inbox(self, channel: str, **options: Unpack[InboxOptions]) -> Inbox:
+    async def open_inbox(
+        self,
+        channel: str,
+        *,
+        on_message: Callable[[Message], object] | None = None,
+        on_close: Callable[[], object] | None = None,
+        capacity: int | None = None,
+        overflow: Overflow | None = None,
+    ) -> Inbox:
         """Become the consumer of a channel."""
         require_channel_name(channel)
-        capacity, overflow = options.get("capacity"), options.get("overflow")
         inbox = Inbox(
             channel,
             capacity=self._capacities.of(channel) if capacity is None else Capacities(capacity).of(channel),
             overflow=self.overflow if overflow is None else require_overflow(overflow),
             loop=get_running_loop(),
-            on_message=options.get("on_message"),
-            on_close=options.get("on_close"),
+            on_message=on_message,
+            on_close=on_close,
         )
         return await self._at_home(self._open_inbox, inbox)
 

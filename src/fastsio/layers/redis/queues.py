@@ -100,11 +100,6 @@ class StreamReader:
         self._skew_s = 0.0
         self._listener = ReconnectLoop(f"at Redis {host.label}", self._listen, on_disconnect, on_reconnect)
 
-    @property
-    def is_up(self) -> bool:
-        """Whether messages arrive at present."""
-        return self._listener.is_up
-
     async def wait_for_first_attempt(self) -> None:
         """Wait until Redis was reached, or the first attempt has failed."""
         await self._listener.wait_for_first_attempt()
