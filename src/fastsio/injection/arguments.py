@@ -13,9 +13,8 @@ from fastsio.injection import sources
 from fastsio.injection.calls import Arguments
 from fastsio.injection.graph import WIRE_WORDS, payload_default
 from fastsio.injection.parameters import (
+    CALL_FORMS,
     OPTIONAL_LAST,
-    PAYLOAD_LIMIT,
-    WIRE_SLOTS,
     FromException,
     FromPayload,
     FromSource,
@@ -71,7 +70,8 @@ def wire_handler(
 ) -> Arguments:
     """Return the arguments of a handler with markers."""
     claimed = {_CLAIMS.get(need.source) for _, need in entries if isinstance(need, FromSource)}
-    wire = _Wire([slot for slot in (*prefix, *WIRE_SLOTS[site.kind]) if slot not in claimed], PAYLOAD_LIMIT[site.kind])
+    slots, limit = CALL_FORMS[site.kind]
+    wire = _Wire([slot for slot in (*prefix, *slots) if slot not in claimed], limit)
     arguments = Arguments()
     for parameter, need in entries:
         match parameter.shape:
@@ -82,11 +82,7 @@ def wire_handler(
                 continue
         if _is_left_alone(parameter, need, site):
             continue
-        filling = _fill(parameter, need, wire, site, graph)
-        if parameter.shape is Shape.KEYWORD:
-            arguments.keywords[parameter.name] = flattener.getter(filling)
-        else:
-            arguments.positional.append(flattener.getter(filling))
+        arguments.add(parameter, flattener.getter(_fill(parameter, need, wire, site, graph)))
     return arguments
 
 
@@ -97,7 +93,7 @@ def wire_plain(kind: HandlerKind, prefix: tuple[str, ...], most: int | None) -> 
     A ``connect`` handler may leave out ``auth`` and a ``disconnect`` handler ``reason``: *most* is how many positional
     arguments the handler takes, or None for any number.
     """
-    slots = [*prefix, *WIRE_SLOTS[kind]]
+    slots = [*prefix, *CALL_FORMS[kind][0]]
     if kind in OPTIONAL_LAST:
         optional = len(slots) - 1
         kept = slots[:optional] if most is not None and most <= optional else slots
@@ -120,11 +116,7 @@ def wire_hook(
         if parameter.shape is Shape.KEYWORD_REST:
             arguments.open_keywords = _others(tuple(name for name in offered if name not in accepted))
         elif parameter.shape is not Shape.REST:
-            filling = _fill_hook(parameter, need, offered, site, graph)
-            if parameter.shape is Shape.KEYWORD:
-                arguments.keywords[parameter.name] = flattener.getter(filling)
-            else:
-                arguments.positional.append(flattener.getter(filling))
+            arguments.add(parameter, flattener.getter(_fill_hook(parameter, need, offered, site, graph)))
     return arguments
 
 
@@ -224,13 +216,8 @@ def wire_room_hook(
     arguments = Arguments()
     left = _values_left(entries)
     for parameter, need in entries:
-        if parameter.shape in (Shape.REST, Shape.KEYWORD_REST):
-            continue
-        getter = flattener.getter(_fill_room_hook(parameter, need, left, site, graph))
-        if parameter.shape is Shape.KEYWORD:
-            arguments.keywords[parameter.name] = getter
-        else:
-            arguments.positional.append(getter)
+        if parameter.shape not in (Shape.REST, Shape.KEYWORD_REST):
+            arguments.add(parameter, flattener.getter(_fill_room_hook(parameter, need, left, site, graph)))
     return arguments
 
 

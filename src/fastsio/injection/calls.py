@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastsio.exceptions import ValidationFailed
 from fastsio.injection import fastapi_markers
-from fastsio.injection.signature import Colour, innermost_of, signature_of
+from fastsio.injection.signature import Colour, Shape, innermost_of, signature_of
 from fastsio.injection.validation import MAX_DETAIL
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import CodeType, TracebackType
 
     from fastsio.injection.context import Context, Keep, Manager, Opener
+    from fastsio.injection.signature import Parameter
     from fastsio.injection.sources import Getter
 
 
@@ -38,6 +39,13 @@ class Arguments:
     keywords: dict[str, Getter] = field(default_factory=dict)
     rest: int | None = None
     open_keywords: Getter | None = None
+
+    def add(self, parameter: Parameter, get: Getter) -> None:
+        """Fill a parameter, by position or by keyword."""
+        if parameter.shape is Shape.KEYWORD:
+            self.keywords[parameter.name] = get
+        else:
+            self.positional.append(get)
 
 
 @dataclass(frozen=True, slots=True)

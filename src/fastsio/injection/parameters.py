@@ -305,38 +305,22 @@ ROOM_KINDS: Final = frozenset({HandlerKind.ROOM_IDENTIFIER, HandlerKind.ROOM})
 OPTIONAL_LAST: Final = frozenset({HandlerKind.CONNECT, HandlerKind.DISCONNECT, HandlerKind.CLIENT_DISCONNECT})
 
 
-#: The positional values of each kind before its payload arguments, as python-socketio passes them.
-WIRE_SLOTS: Final[dict[HandlerKind, tuple[str, ...]]] = {
-    HandlerKind.EVENT: ("sid",),
-    HandlerKind.CONNECT: ("sid", "environ", "auth"),
-    HandlerKind.DISCONNECT: ("sid", "reason"),
-    HandlerKind.EXCEPTION: ("exc",),
-    HandlerKind.DEPENDENCY: (),
-    HandlerKind.HOOK: (),
-    HandlerKind.CLIENT_EVENT: (),
-    HandlerKind.CLIENT_CONNECT: (),
-    HandlerKind.CLIENT_DISCONNECT: ("reason",),
-    HandlerKind.CONSUMER: (),
-    HandlerKind.ROOM_IDENTIFIER: ("session",),
-    HandlerKind.ROOM: ("session",),
+#: The positional values of each kind before its payload arguments, as python-socketio passes them, and how many payload
+#: arguments it can carry; None is any number.
+CALL_FORMS: Final[dict[HandlerKind, tuple[tuple[str, ...], int | None]]] = {
+    HandlerKind.EVENT: (("sid",), None),
+    HandlerKind.CONNECT: (("sid", "environ", "auth"), 1),
+    HandlerKind.DISCONNECT: (("sid", "reason"), 0),
+    HandlerKind.EXCEPTION: (("exc",), None),
+    HandlerKind.DEPENDENCY: ((), None),
+    HandlerKind.HOOK: ((), None),
+    HandlerKind.CLIENT_EVENT: ((), None),
+    HandlerKind.CLIENT_CONNECT: ((), 0),
+    HandlerKind.CLIENT_DISCONNECT: (("reason",), 0),
+    HandlerKind.CONSUMER: ((), 1),
+    HandlerKind.ROOM_IDENTIFIER: (("session",), 1),
+    HandlerKind.ROOM: (("session",), 1),
 }
-
-#: How many payload arguments a kind can carry; None is any number.
-PAYLOAD_LIMIT: Final[dict[HandlerKind, int | None]] = {
-    HandlerKind.EVENT: None,
-    HandlerKind.CONNECT: 1,
-    HandlerKind.DISCONNECT: 0,
-    HandlerKind.EXCEPTION: None,
-    HandlerKind.DEPENDENCY: None,
-    HandlerKind.HOOK: None,
-    HandlerKind.CLIENT_EVENT: None,
-    HandlerKind.CLIENT_CONNECT: 0,
-    HandlerKind.CLIENT_DISCONNECT: 0,
-    HandlerKind.CONSUMER: 1,
-    HandlerKind.ROOM_IDENTIFIER: 1,
-    HandlerKind.ROOM: 1,
-}
-
 
 _NO_HANDSHAKE: Final = "is read from the handshake of a server's client; a handler of a client has none"
 

@@ -6,7 +6,7 @@ Getters: functions that take a :class:`Context` and return one value, made at re
 
 from __future__ import annotations
 
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from fastsio.injection.context import handshake_of
@@ -26,11 +26,10 @@ if TYPE_CHECKING:
 Getter: TypeAlias = "Callable[[Context], Any]"
 
 
-def _data(context: Context) -> Any:
+def payload_of(context: Context) -> Any:
+    """Return the payload as one value: None, the only argument, or a tuple of several."""
     args = context.args
-    if len(args) == 1:
-        return args[0]
-    return args or None
+    return args[0] if len(args) == 1 else args or None
 
 
 SOURCES: Final[dict[Source, Getter]] = {
@@ -38,7 +37,7 @@ SOURCES: Final[dict[Source, Getter]] = {
     Source.ENVIRON: attrgetter("client.environ"),
     Source.AUTH: attrgetter("client.auth"),
     Source.REASON: attrgetter("reason"),
-    Source.DATA: _data,
+    Source.DATA: payload_of,
     Source.EVENT: attrgetter("event"),
     Source.NAMESPACE: attrgetter("client.namespace"),
     Source.SESSION: attrgetter("client.session"),
@@ -48,7 +47,7 @@ SOURCES: Final[dict[Source, Getter]] = {
     Source.RECOVERED: attrgetter("client.recovered"),
 }
 
-#: The values python-socketio passes by position, by the names used in WIRE_SLOTS and prefixes.
+#: The values python-socketio passes by position, by the names that handlers' slots and prefixes have.
 WIRE: Final[dict[str, Getter]] = {
     "sid": SOURCES[Source.SID],
     "environ": SOURCES[Source.ENVIRON],
@@ -221,20 +220,7 @@ def _fallback(marker: HandshakeParameter, default: Any, loc: tuple[str, str]) ->
 
 
 def _picker(marker: HandshakeParameter, annotation: Any) -> Callable[[list[str]], Any]:
-    return _all if is_list(annotation) else _PICK[marker.place]
-
-
-def _first(values: list[str]) -> Any:
-    return values[0]
-
-
-def _last(values: list[str]) -> Any:
-    return values[-1]
-
-
-def _all(values: list[str]) -> Any:
-    return values
-
-
-#: Which of several values with one name counts, as in Starlette.
-_PICK: Final = {Place.HEADER: _first, Place.COOKIE: _last, Place.QUERY: _last}
+    """Return the function that picks one of several values with one name, as Starlette does, or all of them."""
+    if is_list(annotation):
+        return list
+    return itemgetter(0 if marker.place is Place.HEADER else -1)

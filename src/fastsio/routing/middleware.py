@@ -17,6 +17,7 @@ from typing import Any, Final
 from fastsio.exceptions import SetupError
 from fastsio.injection import ClientView, Context, Endpoint, HandlerKind, compile_endpoint
 from fastsio.injection.signature import Colour, colour_of
+from fastsio.injection.sources import payload_of
 from fastsio.routing.namespaces import check_namespace
 from fastsio.routing.slips import did_you_mean, misspelt_methods
 
@@ -103,7 +104,7 @@ class BaseMiddleware:
         layer = Layer.of(self, around=False)
 
         async def inner(context: Context) -> Any:
-            result = handler(sid, context_data(context))
+            result = handler(sid, payload_of(context))
             return await result if isawaitable(result) else result
 
         return await layer.wrap(inner)(detached_context(event, sid, data, **kwargs))
@@ -165,23 +166,17 @@ class Scope:
 class Hook:
     """A function of a middleware, compiled like a handler; *extra* is what it may take beside the event's context."""
 
-    __slots__ = ("_endpoint", "asynchronous", "is_coroutine")
+    __slots__ = ("asynchronous", "endpoint")
 
     def __init__(self, function: Callable[..., Any], *extra: str, asynchronous: bool = True) -> None:
         self.asynchronous = asynchronous
-        self._endpoint = compile_endpoint(
+        self.endpoint = compile_endpoint(
             function,
             kind=HandlerKind.HOOK,
             label=_label(function),
             prefix=(*_OFFERED, *extra),
             asynchronous=asynchronous,
         )
-        self.is_coroutine = self._endpoint.is_coroutine
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """The function, compiled."""
-        return self._endpoint
 
     async def run(self, context: Context, **extra: Any) -> Any:
         """Call the hook with those values of the event's context and of *extra* that its parameters name."""
@@ -189,14 +184,14 @@ class Hook:
         context.named = {
             "event": context.event,
             "sid": client.sid,
-            "data": context_data(context),
+            "data": payload_of(context),
             "namespace": client.namespace,
             "environ": client.environ,
             "auth": client.auth,
             "server": context.server,
             **extra,
         }
-        return await self._endpoint.call(context) if self.asynchronous else self._endpoint.call_sync(context)
+        return await self.endpoint.call(context) if self.asynchronous else self.endpoint.call_sync(context)
 
 
 #: The hooks, and what each is given beside the event's context.
@@ -332,12 +327,6 @@ def run_through(call: Call) -> Callable[[Context], Any]:
         )
 
     return run
-
-
-def context_data(context: Context) -> Any:
-    """Return the payload as hooks see it: None, one value, or a tuple of several."""
-    args = context.args
-    return args[0] if len(args) == 1 else args or None
 
 
 def replace_data(context: Context, data: Any) -> None:
@@ -494,7 +483,7 @@ class MiddlewareChain(BaseMiddleware):
         """
 
         async def endpoint(inner: Context) -> Any:
-            result = handler(sid, context_data(inner))
+            result = handler(sid, payload_of(inner))
             return await result if isawaitable(result) else result
 
         call = self._fold(event, context.get("namespace"), endpoint, asynchronous=True)
@@ -510,7 +499,7 @@ class MiddlewareChain(BaseMiddleware):
         self.compile_for(asynchronous=False)
 
         async def endpoint(inner: Context) -> Any:
-            return handler(sid, context_data(inner))
+            return handler(sid, payload_of(inner))
 
         call = self._fold(event, context.get("namespace"), endpoint, asynchronous=False)
         return run_through(call)(detached_context(event, sid, data, **context))

@@ -9,20 +9,20 @@ from pydantic import BaseModel
 
 from fastsio.exceptions import SignatureError, ValidationFailed
 from fastsio.injection import Depends, HandlerKind, Header
-from fastsio.injection.parameters import PAYLOAD_LIMIT, WIRE_SLOTS
+from fastsio.injection.parameters import CALL_FORMS
 from fastsio.types import Auth, Data, Environ, Event, NamespaceName, Reason, Session, SocketID, Source
 
 
 def test_every_kind_says_what_it_gets_by_position():
-    """The tables have an entry for each kind."""
-    assert set(WIRE_SLOTS) == set(PAYLOAD_LIMIT) == set(HandlerKind)
+    """The table has an entry for each kind."""
+    assert set(CALL_FORMS) == set(HandlerKind)
 
 
 def test_the_slots_are_those_of_python_socketio():
     """Order matters: handlers take them by position."""
-    assert WIRE_SLOTS[HandlerKind.EVENT] == ("sid",)
-    assert WIRE_SLOTS[HandlerKind.CONNECT] == ("sid", "environ", "auth")
-    assert WIRE_SLOTS[HandlerKind.DISCONNECT] == ("sid", "reason")
+    assert CALL_FORMS[HandlerKind.EVENT][0] == ("sid",)
+    assert CALL_FORMS[HandlerKind.CONNECT][0] == ("sid", "environ", "auth")
+    assert CALL_FORMS[HandlerKind.DISCONNECT][0] == ("sid", "reason")
 
 
 CLIENT_EVENT = HandlerKind.CLIENT_EVENT

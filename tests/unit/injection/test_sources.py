@@ -6,7 +6,7 @@ import pytest
 
 from fastsio.exceptions import ValidationFailed
 from fastsio.injection import sources
-from fastsio.injection.parameters import WIRE_SLOTS
+from fastsio.injection.parameters import CALL_FORMS
 from fastsio.injection.signature import EMPTY
 from fastsio.types import Source
 
@@ -14,7 +14,7 @@ from fastsio.types import Source
 def test_every_source_and_every_slot_has_a_getter():
     """A new one cannot be forgotten."""
     assert set(sources.SOURCES) == set(Source)
-    assert {slot for slots in WIRE_SLOTS.values() for slot in slots} <= set(sources.WIRE)
+    assert {slot for slots, _ in CALL_FORMS.values() for slot in slots} <= set(sources.WIRE)
 
 
 def test_payload_getters_report_what_is_missing(harness):

@@ -8,10 +8,10 @@ import pytest
 
 from fastsio import BaseMiddleware, Depends, MiddlewareChain, SyncMiddleware
 from fastsio.exceptions import SetupError, SignatureError
+from fastsio.injection.sources import payload_of
 from fastsio.routing.middleware import (
     Layer,
     Scope,
-    context_data,
     detached_context,
     event_context,
     fold,
@@ -468,9 +468,9 @@ def test_data_keeps_its_number_of_arguments(args, new, after):
 
 def test_hooks_see_none_one_or_a_tuple():
     """The payload as Data has it."""
-    assert context_data(detached_context("e", "s1", None)) is None
-    assert context_data(detached_context("e", "s1", 5)) == 5
-    assert context_data(detached_context("e", "s1", (1, 2))) == (1, 2)
+    assert payload_of(detached_context("e", "s1", None)) is None
+    assert payload_of(detached_context("e", "s1", 5)) == 5
+    assert payload_of(detached_context("e", "s1", (1, 2))) == (1, 2)
 
 
 async def test_folding_nothing_is_the_endpoint_itself():
