@@ -11,6 +11,7 @@ import re
 from asyncio import Future, get_running_loop
 from collections import deque
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, field
 from fnmatch import translate
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, Self, get_args
@@ -105,6 +106,7 @@ def require_overflow(overflow: object) -> Overflow:
     raise SetupError(f"overflow is one of {', '.join(map(repr, get_args(Overflow)))}, not {overflow!r}")
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Inbox:
     """
     The messages of a layer for one consumer.
@@ -131,61 +133,31 @@ class Inbox:
         peers_behind: The inboxes of the layer whose clients have much to read.
     """
 
-    __slots__ = (
-        "_let_read",
-        "_on_close",
-        "_waiters",
-        "_waiting",
-        "_woken",
-        "capacity",
-        "channel",
-        "dropped",
-        "expired",
-        "groups",
-        "is_closed",
-        "is_detached",
-        "keep_s",
-        "loop",
-        "on_message",
-        "on_starved",
-        "overflow",
-        "peers_behind",
-        "release",
-        "used_at",
-    )
+    channel: str
+    _: KW_ONLY
+    capacity: int
+    overflow: Overflow
+    loop: AbstractEventLoop
+    on_message: Callable[[Message], object] | None = None
+    on_close: Callable[[], object] | None = None
+    keep_s: float | None = None
+    groups: set[str] = field(default_factory=set, init=False)
+    dropped: int = field(default=0, init=False)
+    expired: int = field(default=0, init=False)
+    is_closed: bool = field(default=False, init=False)
+    is_detached: bool = field(default=False, init=False)
+    used_at: float = field(init=False)
+    #: Called when a receiver finds no message; set by layers that fetch messages on demand.
+    on_starved: Callable[[], object] | None = field(default=None, init=False)
+    release: Callable[[str], Awaitable[None]] | None = field(default=None, init=False)
+    peers_behind: set[Inbox] = field(default_factory=set, init=False)
+    _let_read: Callable[[], Awaitable[None]] | None = field(default=None, init=False)
+    _waiting: deque[tuple[Message, float, Callable[[], object] | None]] = field(default_factory=deque, init=False)
+    _waiters: deque[Future[None]] = field(default_factory=deque, init=False)
+    _woken: set[Future[None]] = field(default_factory=set, init=False)
 
-    def __init__(
-        self,
-        channel: str,
-        *,
-        capacity: int,
-        overflow: Overflow,
-        loop: AbstractEventLoop,
-        on_message: Callable[[Message], object] | None = None,
-        on_close: Callable[[], object] | None = None,
-        keep_s: float | None = None,
-    ) -> None:
-        self.channel = channel
-        self.capacity = capacity
-        self.overflow: Overflow = overflow
-        self.loop = loop
-        self.on_message = on_message
-        self._on_close = on_close
-        self.keep_s = keep_s
-        self.groups: set[str] = set()
-        self.dropped = 0
-        self.expired = 0
-        self.is_closed = False
-        self.is_detached = False
+    def __post_init__(self) -> None:
         self.used_at = monotonic()
-        #: Called when a receiver finds no message; set by layers that fetch messages on demand.
-        self.on_starved: Callable[[], object] | None = None
-        self.release: Callable[[str], Awaitable[None]] | None = None
-        self.peers_behind: set[Inbox] = set()
-        self._let_read: Callable[[], Awaitable[None]] | None = None
-        self._waiting: deque[tuple[Message, float, Callable[[], object] | None]] = deque()
-        self._waiters: deque[Future[None]] = deque()
-        self._woken: set[Future[None]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -299,7 +271,7 @@ class Inbox:
         """Give the inbox to a consumer, with the options of *new*; messages that wait go to its callback."""
         self.keep_s, self.loop = None, new.loop
         self.capacity, self.overflow = new.capacity, new.overflow
-        self.on_message, self._on_close = new.on_message, new._on_close
+        self.on_message, self.on_close = new.on_message, new.on_close
         if self.on_message is not None:
             waiting, self._waiting = self._waiting, deque()
             add: Callable[..., object] = self.put if self.loop is get_running_loop() else self.post
@@ -364,5 +336,5 @@ class Inbox:
             logger.warning("channel %r is full: %s (said once a channel)", self.channel, self.overflow)
         if self.overflow == "close":
             self.close()
-            if self._on_close is not None:
-                self._on_close()
+            if self.on_close is not None:
+                self.on_close()

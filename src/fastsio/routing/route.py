@@ -6,7 +6,7 @@ Everything that can be decided before an event arrives is decided in :func:`buil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +37,7 @@ class Guard:
     arrival: Callable[[Context], AbstractContextManager[None]] | None = None
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Route:
     """
     A handler ready to be called.
@@ -52,37 +53,20 @@ class Route:
         within: The route that calls the application's own dispatcher, after :meth:`through` has made it.
     """
 
-    __slots__ = (
-        "call",
-        "call_handler",
-        "endpoint",
-        "handler",
-        "is_coroutine",
-        "is_plain",
-        "is_silent",
-        "prefix",
-        "scopes",
-        "within",
-    )
+    endpoint: Endpoint
+    call: Callable[[Context], Any]
+    prefix: tuple[str, ...]
+    scopes: tuple[RouterScope, ...]
+    is_plain: bool = field(kw_only=True)
+    handler: Callable[..., Any] = field(init=False)
+    is_coroutine: bool = field(init=False)
+    call_handler: Callable[[Context], Any] = field(init=False)
+    is_silent: bool = field(init=False)
+    within: Route | None = field(default=None, init=False)
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        call: Callable[[Context], Any],
-        prefix: tuple[str, ...],
-        scopes: tuple[RouterScope, ...],
-        *,
-        is_plain: bool,
-    ) -> None:
-        self.endpoint = endpoint
-        self.handler = endpoint.handler
-        self.is_coroutine = endpoint.is_coroutine
-        self.is_plain = is_plain
-        self.call = self.call_handler = call
-        self.prefix = prefix
-        self.scopes = scopes
-        self.is_silent = is_plain
-        self.within: Route | None = None
+    def __post_init__(self) -> None:
+        self.handler, self.is_coroutine = self.endpoint.handler, self.endpoint.is_coroutine
+        self.call_handler, self.is_silent = self.call, self.is_plain
 
     def through(self, call: Callable[[Context], Any]) -> Route:
         """Return a route that calls *call*, the application's own dispatcher, which may call this route."""
@@ -132,18 +116,7 @@ def build_guarded_route(
     *,
     asynchronous: bool,
 ) -> Route:
-    """
-    Return the route of an event that a guard decides about.
-
-    Args:
-        guard: The guard.
-        stand_in: The endpoint that the route has for its handler.
-        checks: The endpoints that resolve the dependencies of the routers around it, the first outermost.
-        inner: The application's own handler of the event.
-        layers: The middlewares around all of it.
-        scopes: The routers around it, innermost first.
-        asynchronous: Whether the server awaits.
-    """
+    """Return the route of an event that a guard decides about; *inner* is the application's own handler of it."""
     own = None if inner is None else inner.call
 
     def decided(context: Context) -> Any:
