@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any, Final
 
 from fastsio.exceptions import SetupError
 from fastsio.injection import ClientView, Context, Endpoint, HandlerKind, compile_endpoint
-from fastsio.injection.signature import Colour, colour_of
+from fastsio.injection.signature import Colour, colour_of, name_of
 from fastsio.injection.sources import payload_of
 from fastsio.routing.namespaces import check_namespace
 from fastsio.routing.slips import did_you_mean, misspelt_methods
@@ -173,7 +174,7 @@ class Hook:
         self.endpoint = compile_endpoint(
             function,
             kind=HandlerKind.HOOK,
-            label=_label(function),
+            label=name_of(function),
             prefix=(*_OFFERED, *extra),
             asynchronous=asynchronous,
         )
@@ -232,7 +233,7 @@ class Layer:
             _refuse_slips(middleware)
         decide = middleware.should_run if around and _decides_itself(middleware) else None
         if decide is not None and colour_of(decide) is not Colour.PLAIN:
-            raise SetupError(f"{_label(decide)} is not awaited; write 'def should_run'")
+            raise SetupError(f"{name_of(decide)} is not awaited; write 'def should_run'")
         if around and _overrides(middleware, "__call__"):
             whole = Hook(_called(middleware, asynchronous=asynchronous), "handler", asynchronous=asynchronous)
             return cls(around=whole, middleware=middleware, decide=decide)
@@ -249,7 +250,7 @@ class Layer:
     @property
     def label(self) -> str:
         """The name of the middleware in messages."""
-        return _label(self.middleware)
+        return name_of(self.middleware)
 
     def endpoints(self) -> list[Endpoint]:
         """Return the hooks, compiled."""
@@ -294,7 +295,7 @@ def _parts_of(middleware: Any, scope: Scope) -> Iterator[tuple[str, Scope]]:
         for one in middleware.members():
             yield from _parts_of(one, Scope.of(one))
     else:
-        yield _label(middleware), scope
+        yield name_of(middleware), scope
 
 
 def _may_be(place: str, namespace: str | None) -> bool:
@@ -389,18 +390,6 @@ def _wrap_decision(decide: Callable[[str, str], Any], whole: Call, inner: Call) 
     return run
 
 
-@dataclass(slots=True)
-class _DetachedClient:
-    """Stands for the client when a chain runs outside of a server."""
-
-    sid: str
-    namespace: str
-    environ: dict[str, Any]
-    auth: Any
-    session: dict[str, Any]
-    scope_store: Any = None
-
-
 def event_context(server: Any, client: ClientView, event: str, args: Sequence[Any]) -> Context:
     """Return the context of an event from the positional arguments its handler gets after the sid."""
     match event:
@@ -424,7 +413,8 @@ def detached_context(
     **_: Any,
 ) -> Context:
     """Build the context of an event that no server dispatched."""
-    client = _DetachedClient(sid, namespace or "/", environ or {}, auth, {})
+    facts = {"sid": sid, "namespace": namespace or "/", "environ": environ or {}, "auth": auth}
+    client: Any = SimpleNamespace(**facts, session={}, scope_store=None)
     args = data if isinstance(data, tuple) else () if data is None else (data,)
     return Context(server, client, event, args)
 
@@ -545,7 +535,3 @@ def _refuse_slips(middleware: Any) -> None:
 def _decides_itself(middleware: Any) -> bool:
     """Whether a middleware overrides ``should_run``; in a class of another base the method may mean something else."""
     return isinstance(middleware, BaseMiddleware) and _overrides(middleware, "should_run")
-
-
-def _label(function: Callable[..., Any]) -> str:
-    return str(getattr(function, "__qualname__", None) or type(function).__qualname__)

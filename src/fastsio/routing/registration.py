@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
 
 from fastsio.exceptions import SetupError
 from fastsio.injection import HandlerKind, compile_endpoint
+from fastsio.injection.signature import name_of
 from fastsio.protocol.limits import is_number
 from fastsio.routing.middleware import Layer, Scope
 from fastsio.routing.namespaces import check_namespace
@@ -430,7 +431,7 @@ class RouterSIO(EventRegistrar):
             endpoint = compile_endpoint(
                 registration.handler,
                 kind=SERVER.kind_of(registration.event),
-                label=label_of(registration),
+                label=name_of(registration.handler),
                 prefix=prefix_of(registration),
                 asynchronous=True,
                 dependencies=self._scope.dependencies,
@@ -503,9 +504,3 @@ def prefix_of(registration: Registration) -> tuple[str, ...]:
     event = ("event",) if registration.event == "*" or registration.own_trigger else ()
     namespace = ("namespace",) if registration.namespace == "*" else ()
     return (*event, *namespace)
-
-
-def label_of(registration: Registration) -> str:
-    """Return the name of a handler in messages."""
-    handler = registration.handler
-    return str(getattr(handler, "__qualname__", None) or type(handler).__qualname__)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from fastsio.exceptions import SignatureError
 from fastsio.injection import Endpoint, compile_endpoint, reads_payload
 from fastsio.injection.compiler import awaiting
-from fastsio.injection.signature import Colour, colour_of
+from fastsio.injection.signature import Colour, colour_of, name_of
 from fastsio.routing.errors import find_exception_handler
 from fastsio.routing.middleware import Layer, Scope, unreached
 from fastsio.routing.namespaces import find_method, overrides_trigger
-from fastsio.routing.registration import SERVER, Registration, Role, RouterScope, label_of, prefix_of
+from fastsio.routing.registration import SERVER, Registration, Role, RouterScope, prefix_of
 from fastsio.routing.route import Guard, Route, build_guarded_route, build_route, check_arity
 from fastsio.routing.slips import did_you_mean, warn_of_habit, warn_of_method, warn_of_name
 from fastsio.routing.watched_dict import WatchedDict
@@ -188,7 +188,7 @@ class Registry:
         return compile_endpoint(
             registration.handler,
             kind=self._role.kind_of(event),
-            label=label_of(registration),
+            label=name_of(registration.handler),
             prefix=prefix_of(registration),
             asynchronous=self._asynchronous,
             dependencies=_dependencies_of(registration.scopes),
