@@ -104,7 +104,6 @@ NAMES: Final = {
     "KafkaTopic": "BlockingKafkaTopic",
     "RedisPublisher": "BlockingRedisPublisher",
     "PerLoop": "PerProcess",
-    "per_loop": "per_process",
     "close_redis": "close_blocking_redis",
     "_listen_to_one": "_listen",
     "asynckafka": "kafka",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -97,15 +98,13 @@ class BatchPublisher(Generic[RequestT]):
                 outcome.set_result(result)
 
 
+@dataclass(slots=True, eq=False)
 class _Waiting(Generic[RequestT]):
     """A request of a thread, and its result: an Exception if it has failed."""
 
-    __slots__ = ("is_sent", "request", "result")
-
-    def __init__(self, request: RequestT) -> None:
-        self.request = request
-        self.is_sent = False
-        self.result: Any = None
+    request: RequestT
+    is_sent: bool = False
+    result: Any = None
 
 
 class BlockingBatchPublisher(Generic[RequestT]):

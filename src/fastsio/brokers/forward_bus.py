@@ -5,11 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
-from urllib.parse import urlsplit
 
 from fastsio._extras import require
 from fastsio.brokers.nats import SCHEMES, NatsPublisher, NatsSubscriptions, connect_once
-from fastsio.brokers.redis import RedisPublisher, RedisSubscriptions, new_client
+from fastsio.brokers.redis import RedisPublisher, RedisSubscriptions, new_client, place_of
 from fastsio.cluster.broker_urls import redis_target, require_scheme
 from fastsio.exceptions import SetupError
 
@@ -79,7 +78,7 @@ class RedisForwardBus(ForwardBus[RedisPublisher]):
     def _connect(self, url: str) -> Callable[..., RedisSubscriptions]:
         connect = partial(new_client, redis_target(url), {}, timeout_s=TIMEOUT_S, is_async=True)
         self._publisher = RedisPublisher(connect())
-        return partial(RedisSubscriptions, connect, f"Redis at {_place(url)}")
+        return partial(RedisSubscriptions, connect, f"Redis at {place_of(url)}")
 
     async def publish(self, channel: str, message: bytes) -> bool:
         """Send a message; return whether a process listens."""
@@ -92,7 +91,7 @@ class NatsForwardBus(ForwardBus[NatsPublisher]):
     def _connect(self, url: str) -> Callable[..., NatsSubscriptions]:
         connect = partial(connect_once, require("nats", "nats"), [url])
         self._publisher = NatsPublisher(connect, TIMEOUT_S)
-        return partial(NatsSubscriptions, connect, f"NATS at {_place(url)}")
+        return partial(NatsSubscriptions, connect, f"NATS at {place_of(url)}")
 
     async def publish(self, channel: str, message: bytes) -> bool:
         """Send a message; return True, because NATS does not tell whether a process listens."""
@@ -120,9 +119,3 @@ def bus_class(url: str) -> type[ForwardBus[Any]]:
         "requests are forwarded over Redis or NATS: write the URL like 'redis://localhost:6379/0' or "
         "'nats://localhost:4222'"
     )
-
-
-def _place(url: str) -> str:
-    """Return the address in a URL, without user and password."""
-    parts = urlsplit(url)
-    return parts.netloc.rpartition("@")[2] or parts.path

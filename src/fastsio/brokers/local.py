@@ -183,8 +183,8 @@ class _Peer(asyncio.Protocol):
             self.transport.abort()
 
 
-def _ignore(_name: str) -> None:
-    pass
+def ignore(_name: str) -> None:
+    """Do nothing about a process that has ended."""
 
 
 class LocalPublisher:
@@ -206,7 +206,7 @@ class LocalPublisher:
         place: LocalPlace,
         own: Callable[[], str],
         get_logger: Callable[[], Any],
-        on_end: Callable[[str], object] = _ignore,
+        on_end: Callable[[str], object] = ignore,
     ) -> None:
         self.name = token_hex(8)
         self.count = 0

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from fastsio.brokers.local import GREETING, HEAD, HIGH_WATER_BYTES, LENGTH, TO_ALL, TO_ONE, LocalPlace
+from fastsio.brokers.local import GREETING, HEAD, HIGH_WATER_BYTES, LENGTH, TO_ALL, TO_ONE, LocalPlace, ignore
 from fastsio.brokers.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
@@ -106,10 +106,6 @@ class _Sender(asyncio.Protocol):
         self._listener.put(Arrived(self, END, b""))
 
 
-def _ignore(_name: str) -> None:
-    pass
-
-
 class LocalListener:
     """
     Receives the messages of other processes, on one event loop.
@@ -131,7 +127,7 @@ class LocalListener:
         name: str,
         on_gap: Callable[[], object],
         get_logger: Callable[[], Any],
-        on_end: Callable[[str], object] = _ignore,
+        on_end: Callable[[str], object] = ignore,
     ) -> None:
         self.place = place
         self.get_logger = get_logger

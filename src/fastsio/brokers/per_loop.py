@@ -1,9 +1,14 @@
-"""One object for each event loop, such as a connection: opened when first needed, closed when its loop ends."""
+"""
+One object, such as a connection, for each event loop, or for all threads of a process: opened when first needed.
+
+That of an event loop is closed when its loop ends.
+"""
 
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop, Lock, get_running_loop, run_coroutine_threadsafe
 from contextlib import suppress
+from threading import Lock as ThreadLock
 from typing import TYPE_CHECKING, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -108,3 +113,32 @@ class PerLoop(Generic[OwnedT]):
 
 async def _finish(guard: AsyncGenerator[None, None]) -> None:
     await guard.aclose()
+
+
+class PerProcess(Generic[OwnedT]):
+    """One object that threads share. It is for threads what :class:`PerLoop` is for tasks."""
+
+    def __init__(self, make: Callable[[], OwnedT], close: Callable[[OwnedT], object]) -> None:
+        self._make = make
+        self._close = close
+        self._opening = ThreadLock()
+        self._owned: OwnedT | None = None
+
+    @property
+    def current(self) -> OwnedT | None:
+        """The object; None while it is not open."""
+        return self._owned
+
+    def get(self) -> OwnedT:
+        """Return the object; the first caller opens it, and others wait for that."""
+        with self._opening:
+            if self._owned is None:
+                self._owned = self._make()
+            return self._owned
+
+    def drop(self) -> None:
+        """Close the object; the next caller opens another one."""
+        with self._opening:
+            owned, self._owned = self._owned, None
+        if owned is not None:
+            self._close(owned)

@@ -125,10 +125,6 @@ class WorkerGroup:
         """Return what tells again and again whether the process with a number lives, for less than :meth:`is_alive`."""
         return Watch(self.directory / f"{number}{LOCK}")
 
-    def numbers(self) -> list[int]:
-        """Return the numbers of all workers that live, in order, with this one's."""
-        return sorted(number for number in _claimed(self.directory) if self.is_alive(number))
-
     def leave(self) -> None:
         """Leave the group; no worker gets the number again. A second call does nothing."""
         lock, self._lock = self._lock, None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fastsio._extras import require
 from fastsio.brokers.batch_publisher import bus_error
 from fastsio.brokers.nats import SCHEMES, TIMEOUT_S, NatsPublisher, NatsSubscriptions, connect_once
 from fastsio.brokers.per_loop import PerLoop
+from fastsio.brokers.redis import place_of
 from fastsio.cluster.broker_urls import require_scheme
 from fastsio.exceptions import SetupError
 from fastsio.layers.topics import TopicLayer
@@ -69,7 +70,7 @@ class NatsChannelLayer(TopicLayer[str]):
 
     @property
     def _place(self) -> str:
-        return "NATS at " + ", ".join(urlsplit(url).netloc.rpartition("@")[2] for url in self._urls)
+        return "NATS at " + ", ".join(map(place_of, self._urls))
 
 
 def _token(name: str) -> str:

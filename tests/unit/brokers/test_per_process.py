@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from fastsio.brokers.per_process import PerProcess
+from fastsio.brokers.per_loop import PerProcess
 from tests.support.waiting import WAIT_S
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fastsio._extras import require
 from fastsio.brokers.batch_publisher import bus_error
-from fastsio.brokers.redis import RedisPublisher, new_client
+from fastsio.brokers.redis import RedisPublisher, new_client, place_of
 from fastsio.cluster.broker_urls import RedisTarget, redis_target
 from fastsio.exceptions import SetupError
 
@@ -73,10 +73,10 @@ def read_hosts(hosts: Sequence[Host] | None) -> list[RedisHost]:
 def read_host(host: Host) -> RedisHost:
     """Read one host."""
     if isinstance(host, str):
-        return RedisHost(redis_target(host), {}, _label(host))
+        return RedisHost(redis_target(host), {}, place_of(host))
     if isinstance(host, tuple | list):
         url = _url(host)
-        return RedisHost(redis_target(url), {}, _label(url))
+        return RedisHost(redis_target(url), {}, place_of(url))
     if not hasattr(host, "keys"):
         raise SetupError(f"{_FORMS}; got {type(host).__name__}")
     options = dict(host)
@@ -91,7 +91,7 @@ def read_host(host: Host) -> RedisHost:
         url = _url((options.pop("host"), options.pop("port", 6379)))
     else:
         raise SetupError(f"{_FORMS}; got a dict with {sorted(options)}")
-    return RedisHost(redis_target(url), options, _label(url))
+    return RedisHost(redis_target(url), options, place_of(url))
 
 
 def _behind_sentinels(options: dict[str, Any]) -> RedisHost:
@@ -110,11 +110,6 @@ def _url(place: Any) -> str:
     if isinstance(port, bool) or not str(port).isdecimal():
         raise SetupError(f"a port is a number, not {port!r}")
     return f"redis://[{name}]:{port}/0" if ":" in name else f"redis://{name}:{port}/0"
-
-
-def _label(url: str) -> str:
-    parts = urlsplit(url)
-    return parts.netloc.rpartition("@")[2] or parts.path
 
 
 def quoted(prefix: object) -> str:

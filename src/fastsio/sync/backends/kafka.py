@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio.brokers.kafka import BlockingKafkaTopic
-from fastsio.brokers.per_process import PerProcess
+from fastsio.brokers.per_loop import PerProcess
 from fastsio.cluster.broker_urls import kafka_servers
 from fastsio.sync.pubsub import PubSubManager
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastsio._extras import require
-from fastsio.brokers.per_process import PerProcess
+from fastsio.brokers.per_loop import PerProcess
 from fastsio.brokers.redis import (
     PING_INTERVAL_S,
     BlockingRedisPublisher,

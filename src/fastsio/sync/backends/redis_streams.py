@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastsio._extras import require
 from fastsio.base.emit_args import check_event_name, event_arguments, rooms_of, skipped, unwritable
 from fastsio.base.history import KeptEmit
-from fastsio.brokers.per_process import PerProcess
+from fastsio.brokers.per_loop import PerProcess
 from fastsio.brokers.redis import BlockingRedisPublisher, close_blocking_redis, new_client
 from fastsio.cluster.broker_urls import at_master, redis_target, require_cluster
 from fastsio.cluster.messages import (
