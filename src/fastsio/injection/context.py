@@ -48,28 +48,18 @@ class ConnectionScope:
             """
             Return the value of *key*, with asyncio an awaitable of it; the first event that asks for it makes it.
 
-            Events that ask at the same time wait for that one. If it fails, the next one makes the value.
-
-            Args:
-                context: The event that asks. The value stays open at least until this context is closed.
-                key: Identifies the dependency.
-                opener: Makes the value: an Opener, or with asyncio an AsyncOpener.
-                opens: Whether the value may have to be closed.
+            Events that ask at the same time wait for that one. If it fails, the next one makes the value. The value
+            stays open at least until *context* is closed; *opens* tells whether it may have to be closed.
             """
 
         async def aclose(self) -> None:
-            """
-            End the scope: wait until no event uses a value any more, then close all, the last opened first.
-
-            Raises:
-                BaseException: What a dependency raised while it was closed, after all have been closed.
-            """
+            """End the scope: wait until no event uses a value any more, then close all, the last opened first."""
 
         def close(self) -> None:
             """Do what :meth:`aclose` does, for threads."""
 
 
-def unwind(managers: Iterable[Manager], exc: BaseException | None = None) -> None:
+def unwind(managers: Iterable[Any], exc: BaseException | None = None) -> None:
     """
     Leave synchronous managers, the last entered first, throwing *exc* into them; raise the last error of their own.
 
@@ -79,9 +69,9 @@ def unwind(managers: Iterable[Manager], exc: BaseException | None = None) -> Non
     failure: BaseException | None = None
     for manager in reversed(list(managers)):
         try:
-            _leave(manager, failure or exc)
+            manager.__exit__(*_triple(failure or exc))
         except BaseException as error:  # noqa: BLE001 - the others must be closed first; raised again below
-            failure = _own(error, exc, failure)
+            failure = failure if error is exc else error
     if failure is not None:
         raise failure
 
@@ -94,24 +84,15 @@ async def unwind_async(managers: Iterable[Manager], exc: BaseException | None = 
             if isinstance(manager, AbstractAsyncContextManager):
                 await manager.__aexit__(*_triple(failure or exc))
             else:
-                _leave(manager, failure or exc)
+                manager.__exit__(*_triple(failure or exc))
         except BaseException as error:  # noqa: BLE001 - the others must be closed first; raised again below
-            failure = _own(error, exc, failure)
+            failure = failure if error is exc else error
     if failure is not None:
         raise failure
 
 
-def _leave(manager: Any, exc: BaseException | None) -> None:
-    manager.__exit__(*_triple(exc))
-
-
 def _triple(exc: BaseException | None) -> tuple[Any, Any, Any]:
     return (None, None, None) if exc is None else (type(exc), exc, exc.__traceback__)
-
-
-def _own(error: BaseException, thrown: BaseException | None, failure: BaseException | None) -> BaseException | None:
-    """Return the failure so far: *error* if the manager raised it itself, otherwise *failure* as it was."""
-    return failure if error is thrown else error
 
 
 class ClientView(Protocol):
@@ -160,7 +141,6 @@ class Context:
         server: The server, or the client whose handlers run; its ``dependency_overrides`` are honoured, and those of
             its ``host_app``.
         client: The client the event came from; in a client program, the client itself in the event's namespace.
-        event: The event's name.
         args: The payload arguments; for ``connect`` it is ``(auth,)``.
         reason: Why the client left, for ``disconnect``.
         exc: The exception being handled, for exception handlers.
@@ -274,23 +254,8 @@ class Opening:
         self._known = set(context.values)
         self._before, context.brief = context.brief, None
 
-    async def finish(self) -> None:
-        """Close the dependencies that live as long as the call."""
-        await unwind_async(self._end_brief())
-
-    def finish_sync(self) -> None:
-        """Do what :meth:`finish` does, for a server without an event loop."""
-        unwind(self._end_brief())
-
-    async def fail(self, exc: BaseException) -> None:
-        """Close everything that was opened, with the exception that ended the call."""
-        await unwind_async(self._end(), exc)
-
-    def fail_sync(self, exc: BaseException) -> None:
-        """Do what :meth:`fail` does, for a server without an event loop."""
-        unwind(self._end(), exc)
-
-    def _end_brief(self) -> list[Manager]:
+    def end_brief(self) -> list[Manager]:
+        """Return the managers to close when the endpoint has returned: those that live as long as the call."""
         context = self._context
         managers, context.brief = context.brief, self._before
         for key in self._brief_keys:
@@ -299,9 +264,10 @@ class Opening:
         self._brief_keys = ()
         return managers or []
 
-    def _end(self) -> list[Manager]:
+    def end(self) -> list[Manager]:
+        """Return the managers to close when the endpoint has failed: all that were opened."""
         context = self._context
-        brief = [] if context.brief is self._before else self._end_brief()
+        brief = [] if context.brief is self._before else self.end_brief()
         opened: list[Manager] = []
         if context.stack is not None:
             opened = context.stack[self._mark :]

@@ -11,7 +11,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from fastsio.exceptions import SignatureError
-from fastsio.injection.context import Opening
+from fastsio.injection.context import Opening, unwind, unwind_async
 from fastsio.injection.markers import REGISTRY
 from fastsio.injection.signature import UnresolvedError
 
@@ -177,10 +177,10 @@ class Endpoint:
             if plan.finish is not None:
                 result = plan.finish(result)
             if opening is not None:
-                await opening.finish()
+                await unwind_async(opening.end_brief())
         except BaseException as exc:
             if opening is not None:
-                await opening.fail(exc)
+                await unwind_async(opening.end(), exc)
             raise
         return result
 
@@ -204,10 +204,10 @@ class Endpoint:
             if plan.finish is not None:
                 result = plan.finish(result)
             if opening is not None:
-                opening.finish_sync()
+                unwind(opening.end_brief())
         except BaseException as exc:
             if opening is not None:
-                opening.fail_sync(exc)
+                unwind(opening.end(), exc)
             raise
         return result
 
