@@ -33,14 +33,7 @@ class Direction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """
-    A message of an operation.
-
-    Args:
-        name: The name of the event or action.
-        model: The class of its content, any that pydantic makes a schema of; None is any JSON.
-        camelize: Whether the fields of the class are camelCase on the wire.
-    """
+    """A message: its event or action, its class (None: any JSON), and whether its fields are camelCase on the wire."""
 
     name: str
     model: Any = None
@@ -49,18 +42,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """
-    An operation on a channel.
-
-    Args:
-        name: Its name, unique in its channel.
-        direction: Whether the server receives or sends.
-        messages: The messages that are sent.
-        replies: The messages that are sent back.
-        summary: A description of one line.
-        description: A longer description.
-        tags: Tags for the document.
-    """
+    """An operation, of a name unique in its channel: the messages that are sent, and those that are sent back."""
 
     name: str
     direction: Direction
@@ -73,16 +55,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """
-    A channel that clients connect to.
-
-    Args:
-        name: Its name, unique in the document.
-        address: Its path, with parameters in braces; None if that is not known.
-        operations: The operations on it.
-        description: A description.
-        tags: Tags for the document.
-    """
+    """A channel, of a name unique in the document; its address is a path, with parameters in braces, if it is known."""
 
     name: str
     address: str | None

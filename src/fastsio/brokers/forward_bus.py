@@ -29,7 +29,6 @@ class ForwardBus(ABC, Generic[Publisher]):
 
     Args:
         url: The URL of the broker, as for the manager of that broker.
-        channels: The channels to listen to.
         on_message: Awaited with the channel and the message, for each message.
         on_change: Called when the connection was lost, and when it is back.
     """
@@ -52,15 +51,7 @@ class ForwardBus(ABC, Generic[Publisher]):
 
     @abstractmethod
     async def publish(self, channel: str, message: bytes) -> bool:
-        """
-        Send a message.
-
-        Returns:
-            False if the broker knows that no process listens to the channel.
-
-        Raises:
-            Exception: Any error of the broker's client; the message was not sent.
-        """
+        """Send a message; False: no process listens to the channel. Raise any error of the broker's client."""
 
     async def close(self) -> None:
         """Close the connections."""
@@ -100,13 +91,7 @@ class NatsForwardBus(ForwardBus[NatsPublisher]):
 
 
 def bus_class(url: str) -> type[ForwardBus[Any]]:
-    """
-    Return the class of the bus for the URL of a broker.
-
-    Raises:
-        SetupError: The URL is not that of a Redis or a NATS server.
-        MissingExtraError: The package for the broker is not installed.
-    """
+    """Return the class of the bus for the URL of a broker; raise SetupError if that is neither Redis nor NATS."""
     scheme = url.partition("://")[0]
     if scheme in REDIS_SCHEMES:
         redis_target(url)

@@ -19,14 +19,7 @@ READING: Final = {"group_id": None, "auto_offset_reset": "latest"}
 
 
 class KafkaTopic:
-    """
-    A topic as clients of aiokafka read and write it.
-
-    Args:
-        servers: The brokers, ``host:port`` each.
-        name: Name of the topic.
-        timeout_s: Seconds that a broker may take to accept a message.
-    """
+    """A topic as clients of aiokafka read and write it; a broker has *timeout_s* seconds to accept a message."""
 
     def __init__(self, servers: Sequence[str], name: str, timeout_s: float) -> None:
         self._aiokafka = require("aiokafka", "kafka")

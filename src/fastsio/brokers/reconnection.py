@@ -16,18 +16,9 @@ if TYPE_CHECKING:
 
 class Reconnection:
     """
-    The state of a connection that is made again when it breaks.
+    The state of a connection that is made again when it breaks; *is_up*: messages arrive at present.
 
-    A loss is reported once, however many attempts fail after it, and so is the return.
-
-    Args:
-        backoff: The delays between attempts.
-        on_lost: Called with the reason when the connection was lost or cannot be made.
-        on_back: Called when it is made again.
-
-    Attributes:
-        is_up: Whether messages arrive at present.
-        is_stopping: Whether no more attempts are to be made.
+    A loss is reported once, with the reason, however many attempts fail after it, and so is the return.
     """
 
     def __init__(self, backoff: Backoff, on_lost: Callable[[str], object], on_back: Callable[[], object]) -> None:
@@ -79,15 +70,10 @@ class ReconnectLoop:
     """
     Listens for a channel layer, or for something else that has channels at a broker, until it is stopped.
 
-    It reports once that the connection was lost and once that it is back, in the log and by the application's
-    callbacks.
+    It reports once that the connection was lost and once that it is back, in the log, where *kind* and *name* say what
+    listens, and by the application's callbacks, which may be coroutine functions.
 
-    Args:
-        name: The name of the broker or channel, for the log.
-        listen: Connects and listens until the connection breaks; it calls :meth:`confirm` once messages arrive.
-        on_disconnect: Called when the connection was lost; may be a coroutine function.
-        on_reconnect: Called when it is back; may be a coroutine function.
-        kind: What listens, for the log.
+    *listen* connects and listens until the connection breaks; it calls :meth:`confirm` once messages arrive.
     """
 
     def __init__(

@@ -44,9 +44,6 @@ def new_client(
             them.
         cluster_nodes: If the target is a node of a Redis Cluster, the addresses of others that are known, for it may be
             gone. The client finds the masters, and repeats a command for which another master has to be asked.
-
-    Raises:
-        MissingExtraError: The package is not installed.
     """
     module = f"{target.package}.asyncio" if is_async else target.package
     no_backoff = require(f"{target.package}.backoff", "redis").NoBackoff()

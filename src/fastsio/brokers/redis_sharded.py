@@ -286,9 +286,7 @@ class ShardedBus:
 
     Args:
         channel: The channel of the bus.
-        encode: Writes a message.
         connect: Makes a client for a master; for the server of the URL with None.
-        errors: The package's ``exceptions``.
         may_be_cluster: Whether to ask for the masters of a cluster.
         patience_s: Seconds that :meth:`wait_until_subscribed` waits at most.
         on_listening: Called when all channels that the node wants are subscribed to.

@@ -63,13 +63,7 @@ class WorkerGroup:
 
     @classmethod
     def join(cls, directory: str | os.PathLike[str]) -> WorkerGroup:
-        """
-        Claim the next number in a directory, and remove what dead workers have left there.
-
-        Raises:
-            SetupError: The system has no locks and Unix sockets for this, the directory is not there, may not be
-                written, may be written by other users, or its name is too long.
-        """
+        """Claim the next number in a directory, and remove what dead workers left; raise SetupError if that fails."""
         path = Path(directory)
         if sys.platform == "win32":
             raise SetupError("Windows has no groups of workers, because its Unix sockets pass on no connections")

@@ -86,12 +86,8 @@ def read_parameters(
     """
     Return the parameters a caller can fill, or None when the function has no readable signature (some builtins).
 
-    Keywords bound by a partial are left out: the partial has filled them.
-
-    Args:
-        function: The function.
-        caller_names: Further names for the annotations; see :func:`names_of_caller`.
-        unresolved: The annotation of parameters whose own cannot be resolved; EMPTY to raise UnresolvedError instead.
+    Keywords bound by a partial are left out: the partial has filled them. *caller_names* are further names for the
+    annotations; *unresolved* takes the place of one that cannot be resolved, EMPTY to raise UnresolvedError instead.
     """
     try:
         signature = signature_of(function)

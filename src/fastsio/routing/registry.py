@@ -56,10 +56,6 @@ class Registry:
     """
     Handlers, class-based namespaces and middlewares of one server or client.
 
-    Args:
-        asynchronous: Whether coroutine functions may be registered.
-        role: The side of the connection that the handlers belong to.
-
     Attributes:
         handlers: Namespace -> event -> function, as in python-socketio. Functions that an application writes into it
             are called.
@@ -503,16 +499,11 @@ class Registry:
         event: str,
     ) -> Route:
         """
-        Return the route of an event that *guard* decides about.
+        Return the route of an event that *guard* decides about, with *layers*, those of the server included, around it.
 
-        Args:
-            guard: The guard.
-            scopes: The routers around it, innermost first.
-            checks: The endpoints that resolve the dependencies of these routers before it, in this order.
-            layers: The middlewares around it, those of the server included.
-            entry: The handler inside of it, if there is one; its routers are around it, each once.
-            namespace: The namespace.
-            event: The event.
+        The routers of *scopes*, innermost first, are around it, and *checks*, the first outermost, resolve their
+        dependencies before it. Inside of it is the handler of *entry*, if there is one; its routers are around it too,
+        each once.
         """
         inner = None
         if entry is not None:
