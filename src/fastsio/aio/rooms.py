@@ -89,7 +89,7 @@ class RoomKeeper:
         if hooks.room_class.history is not None:
             make_epoch = partial(token_hex, _EPOCH_BYTES)
             shared.histories = shared.histories or Histories(make_epoch, self._server.manager.history_epoch)
-            shared.histories.add(namespace, hooks)
+            shared.histories.add(namespace, hooks.room_class, is_present=hooks.is_present)
 
     # Requests of clients
 

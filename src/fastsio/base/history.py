@@ -17,7 +17,6 @@ from fastsio.state.room_names import key_of_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 
-    from fastsio.base.rooms import RoomHooks
     from fastsio.state.clients import Client
     from fastsio.state.history import KeptEvent
     from fastsio.types import EventName
@@ -107,14 +106,19 @@ class Histories:
         #: Namespace, room and sid -> the arrival of a client that is about to enter.
         self._arrivals: dict[tuple[str, str, str], Arrival] = {}
 
-    def add(self, namespace: str, hooks: RoomHooks) -> None:
+    def add(self, namespace: str, room_class: type[Any], *, is_present: bool) -> None:
         """
         Keep the events of the rooms of a class that has a history.
+
+        Args:
+            namespace: The namespace.
+            room_class: The class.
+            is_present: Whether its rooms send ``presence`` events.
 
         Raises:
             SetupError: The names of its rooms cannot be told from sids.
         """
-        room_class, history = hooks.room_class, hooks.room_class.history
+        history: History | None = room_class.history
         if history is None:
             return
         if not room_class.key:
@@ -129,7 +133,7 @@ class Histories:
             shared_epoch=self._shared_epoch,
         )
         logs.clear(self._newest)
-        self._logs.setdefault((namespace, room_class.key), (logs, hooks.is_present))
+        self._logs.setdefault((namespace, room_class.key), (logs, is_present))
 
     def logs_of(self, namespace: str, room: Hashable) -> RoomLogs | None:
         """Return the logs of a room's class; None for a room without a history."""

@@ -11,7 +11,6 @@ import pytest
 
 from fastsio import History, Room
 from fastsio.base.history import Arrival, Histories, KeptEmit, split_payload
-from fastsio.base.rooms import hooks_of
 from fastsio.exceptions import SetupError, ValidationFailed
 from fastsio.state.history import Since
 
@@ -37,7 +36,7 @@ def kept(*room_classes: type[Room]) -> Histories:
     """Return what is kept of the rooms of classes in the root namespace."""
     histories = Histories(partial(next, (f"e{number}" for number in count(1))))
     for room_class in room_classes:
-        histories.add("/", hooks_of(room_class, asynchronous=True))
+        histories.add("/", room_class, is_present=room_class.presence)
     return histories
 
 
@@ -225,7 +224,7 @@ def test_the_positions_of_a_shared_log_are_the_numbers_of_all_rooms() -> None:
     """A process forgets what it has not read, and tells how far it is."""
     histories = Histories(lambda: "unused", "stream")
     histories.restart((5, 1))
-    histories.add("/", hooks_of(Feed, asynchronous=True))
+    histories.add("/", Feed, is_present=False)
     for number in range(2):
         for name, logs in histories.logs_for_event("/", ["feed|5"], "news").items():
             KeptEmit(["news"], frame).keep(name, logs, (), 0.0, (7, number))

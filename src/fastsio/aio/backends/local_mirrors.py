@@ -17,7 +17,7 @@ from contextlib import suppress
 from itertools import islice
 from secrets import token_hex
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fastsio.cluster.payloads import MessageError
 from fastsio.cluster.session_records import read_entries, read_kept, write_entries, write_kept
@@ -26,6 +26,7 @@ from fastsio.state.recovery import PacketLog, position_after
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping
 
+    from fastsio.aio.backends.local import AsyncLocalManager
     from fastsio.aio.recovery import Recovery
     from fastsio.base.recovery import ConnectionStateRecovery
     from fastsio.cluster.messages import Message
@@ -40,49 +41,6 @@ MAX_BYTES: Final = 262_144
 MAX_SESSIONS: Final = 200
 #: How many messages of the bus a mirror keeps before it drops those that the owner has handled.
 PRUNE_AT: Final = 64
-
-
-class MirrorBus(Protocol):
-    """The methods of the manager that mirrors use."""
-
-    host_id: str
-
-    @property
-    def most_posted_bytes(self) -> int:
-        """The bytes of the largest message that can be posted."""
-        ...
-
-    async def open(self) -> None:
-        """Connect to the other processes. Raise OSError if that cannot be done."""
-        ...
-
-    def others(self) -> list[str]:
-        """Connect to new processes, and return the names of all that are connected."""
-        ...
-
-    def post(self, message: dict[str, Any], to: str) -> bool:
-        """
-        Write a message to a process at once, without waiting; False if the process is not connected.
-
-        Raise ValueError if it is larger than :attr:`most_posted_bytes`.
-        """
-        ...
-
-    def is_there(self, host_id: str) -> bool:
-        """Return whether a process is connected."""
-        ...
-
-    def is_behind(self, host_id: str) -> bool:
-        """Return whether a process reads slower than this one writes: many bytes wait for it."""
-        ...
-
-    def published(self) -> dict[str, int]:
-        """Return how many messages this process has sent to all, by the name of its publisher."""
-        ...
-
-    def handled(self) -> dict[str, int]:
-        """Return how many messages of each publisher this process has handled."""
-        ...
 
 
 class BusMessage(NamedTuple):
@@ -115,7 +73,7 @@ class Mirroring:
 
     def __init__(
         self,
-        bus: MirrorBus,
+        bus: AsyncLocalManager,
         recovery: Recovery,
         warn: Callable[[Exception], object],
         on_period: Callable[[], object],

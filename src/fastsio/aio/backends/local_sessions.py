@@ -16,9 +16,9 @@ from __future__ import annotations
 import asyncio
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from fastsio.aio.backends.local_mirrors import BusMessage, MirrorBus, Mirroring, Mirrors
+from fastsio.aio.backends.local_mirrors import BusMessage, Mirroring, Mirrors
 from fastsio.cluster.messages import CloseRoom, Disconnect, Emit, LeaveRoom
 from fastsio.cluster.payloads import MessageError, unpack_event
 from fastsio.cluster.session_records import read_session, write_session
@@ -27,6 +27,7 @@ from fastsio.exceptions import BusError
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
+    from fastsio.aio.backends.local import AsyncLocalManager
     from fastsio.aio.backends.local_mirrors import Mirror
     from fastsio.aio.recovery import Recovery
     from fastsio.cluster.messages import Message
@@ -39,34 +40,6 @@ ENDING_S: Final = 0.01
 ENDING_LOOKS: Final = 50
 #: The most characters of a pid that other processes are asked for.
 MAX_PID: Final = 64
-
-
-class SessionBus(MirrorBus, Protocol):
-    """The methods of the manager that move the sessions of its server."""
-
-    async def until_listening(self) -> None:
-        """Wait until this process receives the messages of others."""
-        ...
-
-    async def tell(self, message: dict[str, Any], to: str | None = None) -> object:
-        """Send a message to one process or all. Raise BusError if it cannot be sent."""
-        ...
-
-    async def ask(self, question: dict[str, Any], timeout_s: float) -> None:
-        """
-        Send a question to all other processes, and wait until each has answered or ended.
-
-        Raise BusError if it cannot be sent.
-        """
-        ...
-
-    def is_connected_to(self, publisher: str) -> bool:
-        """Return whether a publisher is connected, or messages of it wait to be handled."""
-        ...
-
-    async def until_handled(self, counts: Mapping[str, int]) -> None:
-        """Wait until *counts* messages of each publisher are handled; raise TimeoutError if that takes too long."""
-        ...
 
 
 class Journal:
@@ -128,7 +101,7 @@ class LocalSessions:
         get_logger: Returns the logger.
     """
 
-    def __init__(self, bus: SessionBus, recovery: Recovery, name: str, get_logger: Callable[[], Any]) -> None:
+    def __init__(self, bus: AsyncLocalManager, recovery: Recovery, name: str, get_logger: Callable[[], Any]) -> None:
         self._bus = bus
         self._recovery = recovery
         self._name = name

@@ -12,7 +12,7 @@ from __future__ import annotations
 from hashlib import sha1
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from fastsio.aio import concurrency
 from fastsio.aio.backends.stream_reader import read_range
@@ -36,6 +36,7 @@ from fastsio.state.recovery import Entry, Found
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fastsio.aio.backends.redis_streams import AsyncRedisStreamsManager
     from fastsio.cluster.stream_entries import Position
     from fastsio.state import Client
     from fastsio.state.recovery import ClientRecovery, SavedSession
@@ -97,42 +98,6 @@ class _Release:
         self.waiting = 0
 
 
-class SessionBus(Protocol):
-    """The attributes and methods of the manager that the store of sessions uses, for Redis and the other nodes."""
-
-    server: Any
-    channel: str
-    host_id: str
-    session_key_prefix: str
-    publish_timeout: float
-
-    @property
-    def name(self) -> Any:
-        """The name of the manager in the log."""
-
-    @property
-    def codec(self) -> Any:
-        """The JSON codec of stream entries."""
-
-    async def post(self, *command: Any) -> Any:
-        """Send a command to Redis, and return the answer."""
-
-    async def post_all(self, commands: Sequence[tuple[Any, ...]]) -> Any:
-        """Send commands to Redis in one go, and return the list of answers."""
-
-    async def tell_nodes(self, message: dict[str, Any]) -> None:
-        """Send a message to the nodes of fastsio; those of JavaScript do not read it."""
-
-    async def until_listening(self) -> None:
-        """Wait until this server reads the stream, or its first attempt has failed."""
-
-    async def has_delivered(self, position: Position) -> Any:
-        """Wait until this server has delivered the stream up to a position; return False if that takes too long."""
-
-    def client_of(self, sid: str, namespace: str) -> Client | None:
-        """Return a client of this server."""
-
-
 class StreamSessions:
     """
     Stores sessions in Redis, and finds them there.
@@ -147,7 +112,7 @@ class StreamSessions:
     write = staticmethod(write_position)
     read = staticmethod(read_position)
 
-    def __init__(self, manager: SessionBus, recovery: Any) -> None:
+    def __init__(self, manager: AsyncRedisStreamsManager, recovery: Any) -> None:
         self._manager = manager
         self._recovery = recovery
         self._kept_ms = int(recovery.options.max_disconnection_duration * 1000)
@@ -343,7 +308,7 @@ class StreamSessions:
     async def _post(self, commands: Sequence[tuple[Any, ...]]) -> list[Any] | None:
         """Send commands to Redis; log an error and return None if one failed."""
         try:
-            return await self._manager.post_all(commands)  # type: ignore[no-any-return] # a list
+            return await self._manager.post_all(commands)
         except BusError as error:
             self._manager.server.logger.warning("%s", error)
             return None

@@ -9,7 +9,7 @@ subscribes to the first channel.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from fastsio.brokers.redis import LOOK_INTERVAL_S, PING_INTERVAL_S, close_blocking_redis
 from fastsio.cluster.adapter_messages import (
@@ -27,44 +27,15 @@ from fastsio.sync import concurrency
 from fastsio.sync.bus import BusSubscriber
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable
 
     from fastsio.cluster.messages import Emit
-    from fastsio.state import Client
+    from fastsio.sync.backends.redis_streams import RedisStreamsManager
 
 #: Seconds for which servers of JavaScript expect the acknowledgement of a client. ``call()`` has its own timeout.
 MOST_WAIT_S: Final = 60.0
 #: So many looks without a message are followed by a ping, and as many more by the end of the connection.
 _LOOKS_BETWEEN_PINGS: Final = int(PING_INTERVAL_S / LOOK_INTERVAL_S)
-
-
-class QuestionBus(Protocol):
-    """The attributes and methods of the manager that questions use."""
-
-    server: Any
-    host_id: str
-    publish_timeout: float
-
-    @property
-    def name(self) -> Any:
-        """The name of the manager in the log."""
-
-    def publish(self, channel: str, message: bytes) -> None:
-        """Send a message to all subscribers of a channel."""
-
-    def known_namespaces(self) -> Iterable[str]:
-        """Return the namespaces of this server."""
-        ...
-
-    def clients_in(self, namespace: str, rooms: Iterable[Hashable], without: Iterable[Hashable]) -> list[Client]:
-        """Return this server's clients in rooms, without those in others."""
-        ...
-
-    def ask_clients(self, question: Question, callback: Any) -> Any:
-        """Send this server's clients an event; return how many there are. *callback* gets their acknowledgements."""
-
-    def take_acknowledgement(self, ack_id: int, value: Any) -> None:
-        """Call the callback of an event that a client of another server has acknowledged."""
 
 
 class StreamQuestions:
@@ -77,7 +48,7 @@ class StreamQuestions:
         connect: Makes a client of redis or valkey that can subscribe.
     """
 
-    def __init__(self, manager: QuestionBus, prefix: str, connect: Callable[[], Any]) -> None:
+    def __init__(self, manager: RedisStreamsManager, prefix: str, connect: Callable[[], Any]) -> None:
         self._manager = manager
         self._prefix = prefix
         self._connect = connect
